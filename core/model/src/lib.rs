@@ -1,0 +1,29 @@
+//! The nouns every dialect shares, and the four ways to talk about them: a
+//! [`Command`] asks for a change, a [`Query`] asks what is so, a [`Reply`] answers
+//! either, and an [`Event`] tells everyone else.
+//!
+//! This crate has no I/O, no clock and no randomness, so a front end that depends
+//! on nothing else can be compiled into the gateway or loaded from a shared library.
+
+mod command;
+mod event;
+mod id;
+mod name;
+mod query;
+mod refusal;
+mod reply;
+mod user_ref;
+mod view;
+
+pub use command::{
+    AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, ProfileChanges,
+    RoomChanges, SeatKind, Secret, Standing, TokenShape,
+};
+pub use event::{Event, Recorded};
+pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
+pub use name::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_handle, check_room_name, normalize};
+pub use query::{Detail, Query, RoomFilter};
+pub use refusal::Refusal;
+pub use reply::{Outcome, Reply, Skipped};
+pub use user_ref::{Claim, RoomRef, UserRef};
+pub use view::{Message, Person, Recipient, RoomTag, RoomView, UserView};

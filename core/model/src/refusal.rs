@@ -1,0 +1,80 @@
+//! Why something was not done.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The engine's words for no. Each dialect maps every one of them to its own, in one match
+/// without a wildcard: a new refusal does not compile until every dialect says it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "refused", rename_all = "snake_case")]
+pub enum Refusal {
+    /// A text of a message is empty.
+    #[error("the text is empty")]
+    EmptyText,
+    /// The handle belongs to another user.
+    #[error("the name is taken")]
+    HandleTaken,
+    /// An identity belongs to another user.
+    #[error("the identity is taken")]
+    IdentityTaken,
+    /// The gateway could not do it, through no fault of the caller's.
+    #[error("server error: {why}")]
+    Internal { why: String },
+    /// A handle that is too long, has control characters or a reserved prefix.
+    #[error("the name {why}")]
+    InvalidHandle { why: String },
+    /// An identity that is empty or too long.
+    #[error("the identity {why}")]
+    InvalidIdentity { why: String },
+    /// A room name that is too long or has control characters.
+    #[error("the room name {why}")]
+    InvalidRoomName { why: String },
+    /// The same key came with a different command.
+    #[error("the idempotency key was used for something else")]
+    KeyReused,
+    /// Only the room's owner may do that.
+    #[error("not allowed")]
+    NotAllowed,
+    /// The user has no seat, or no membership, in the room.
+    #[error("not in the room")]
+    NotInRoom,
+    /// The caller has not proved who they are.
+    #[error("not signed in")]
+    NotSignedIn,
+    /// More work waits than the gateway takes on.
+    #[error("the gateway is overloaded, try again later")]
+    Overloaded,
+    /// A room's owner cannot be removed from it.
+    #[error("the owner cannot be removed")]
+    OwnerStays,
+    /// Every seat is taken.
+    #[error("the room is full")]
+    RoomFull,
+    /// The room name belongs to another room.
+    #[error("the room name is taken")]
+    RoomNameTaken,
+    /// A direct message to oneself.
+    #[error("a direct message needs somebody else to go to")]
+    SelfAddressed,
+    /// Over the limit of requests or messages.
+    #[error("slow down")]
+    SlowDown { retry_after_ms: u64 },
+    /// The text of a message is longer than the front end allows.
+    #[error("the text has more than {chars_max} characters")]
+    TextTooLong { chars_max: u32 },
+    /// A token that is unknown, expired or revoked.
+    #[error("the token is not valid")]
+    TokenInvalid,
+    /// A room among whose members would be nobody but its creator.
+    #[error("a room needs at least one other member")]
+    TooFewMembers,
+    /// No such room, or one that the caller may not know of.
+    #[error("no such room")]
+    UnknownRoom,
+    /// No such user.
+    #[error("no such user")]
+    UnknownUser,
+    /// The password is wrong, or the account has none.
+    #[error("wrong password")]
+    WrongPassword,
+}

@@ -1,0 +1,89 @@
+//! What was done, or is so.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{MessageId, RoomId, Timestamp};
+use crate::refusal::Refusal;
+use crate::view::{Message, Person, RoomTag, RoomView, UserView};
+
+/// The answer to a command that was carried out, or to a query.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(tag = "did", rename_all = "snake_case")]
+pub enum Reply {
+    // Answers to commands.
+    /// It is as the command wants it, and there is nothing to add.
+    Done,
+    /// To [`Command::Enter`](crate::Command::Enter).
+    Entered {
+        room: RoomView,
+        user: Arc<Person>,
+        /// Whether this connection had entered before, so that nothing changed.
+        again: bool,
+    },
+    /// To [`Command::Join`](crate::Command::Join).
+    Joined { room: RoomTag },
+    /// To [`Command::Post`](crate::Command::Post) and
+    /// [`Command::PostDirect`](crate::Command::PostDirect).
+    Posted { message: Message },
+    /// To [`Command::Receive`](crate::Command::Receive): messages oldest first, and the id up to
+    /// which has now been received (0 before anything).
+    Received { messages: Vec<Message>, cursor: MessageId },
+    /// To [`Command::Register`](crate::Command::Register).
+    Registered {
+        user: UserView,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<Skipped>,
+    },
+    /// To [`Command::CreateRoom`](crate::Command::CreateRoom) and
+    /// [`Command::DeclareRoom`](crate::Command::DeclareRoom).
+    RoomCreated { room: RoomView },
+    /// To [`Command::SignIn`](crate::Command::SignIn).
+    SignedIn {
+        user: UserView,
+        /// The token granted, where one was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        /// Every room of which the user is a durable member.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rooms: Vec<RoomTag>,
+        /// What arrived while the user had no session, oldest first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        backlog: Vec<Message>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<Skipped>,
+    },
+    /// To [`Command::IssueToken`](crate::Command::IssueToken).
+    TokenIssued { token: String },
+
+    // Answers to queries.
+    /// To [`Query::LastChange`](crate::Query::LastChange): 0 before anything happened.
+    LastChange { at: Timestamp },
+    /// To [`Query::Members`](crate::Query::Members), in the order of joining.
+    Members { members: Vec<Arc<Person>> },
+    /// To [`Query::History`](crate::Query::History), oldest first.
+    Messages { messages: Vec<Message> },
+    /// To [`Query::Room`](crate::Query::Room) and
+    /// [`Command::UpdateRoom`](crate::Command::UpdateRoom).
+    Room { room: RoomView },
+    /// To [`Query::RoomIds`](crate::Query::RoomIds), ascending.
+    RoomIds { rooms: Vec<RoomId> },
+    /// To [`Query::Rooms`](crate::Query::Rooms), by id, and
+    /// [`Query::SearchRooms`](crate::Query::SearchRooms), best first.
+    Rooms { rooms: Vec<RoomView> },
+    /// To [`Query::User`](crate::Query::User) and
+    /// [`Command::UpdateUser`](crate::Command::UpdateUser).
+    User { user: UserView },
+}
+
+/// A room that somebody should have joined on signing in, and why not.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Skipped {
+    pub room: String,
+    pub why: Refusal,
+}
+
+/// How a command or query ended.
+pub type Outcome = Result<Reply, Refusal>;

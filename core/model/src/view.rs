@@ -1,0 +1,128 @@
+//! What the engine shows of users, rooms and messages.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{MessageId, RoomId, Timestamp, Uid};
+
+/// A user as others see it: an account, or a guest.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Person {
+    /// None for a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Uid>,
+    /// Unique in the gateway; a guest's begins with `guest:`.
+    pub handle: String,
+    /// The display name; the handle where the user gave none.
+    pub name: String,
+    /// A URL, or "".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub avatar: String,
+    /// `realm/subject`, in the order in which they were linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<String>,
+}
+
+impl Person {
+    /// The subject of the first identity of this realm: `o1` of `openid:wechat/o1`.
+    pub fn identity(&self, realm: &str) -> Option<&str> {
+        self.identities.iter().find_map(|identity| identity.strip_prefix(realm)?.strip_prefix('/'))
+    }
+
+    /// The name a guest chose, without the prefix that marks guests elsewhere.
+    pub fn guest_name(&self) -> Option<&str> {
+        match self.uid {
+            Some(_) => None,
+            None => self.handle.strip_prefix(crate::GUEST_PREFIX),
+        }
+    }
+}
+
+/// An account, whole.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct UserView {
+    pub person: Arc<Person>,
+    pub created: Timestamp,
+    /// Whether any connection is signed in as, or seated for, this user.
+    pub online: bool,
+    /// As the client gave it; "" where it gave none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sex: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<String>,
+    /// The client's own JSON object, as text; "" where it gave none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub info: String,
+}
+
+/// Which room: enough for every dialect to address it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct RoomTag {
+    pub id: RoomId,
+    /// The unique room name.
+    pub name: String,
+}
+
+/// A room, as far as the [`Detail`](crate::Detail) asked for goes.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct RoomView {
+    pub id: RoomId,
+    /// The unique room name.
+    pub name: String,
+    /// The display name; need not be unique, "" where none was given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub section: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Arc<Person>>,
+    pub created: Timestamp,
+    /// Seats taken: durable members and live entrances.
+    pub population: u32,
+    pub capacity: u32,
+    /// Whether anyone but the creator ever joined, or anyone entered or posted.
+    pub active: bool,
+    /// Whether only members may know of it.
+    pub closed: bool,
+    /// The `app_code` it was created with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_code: Option<u16>,
+    /// The client's own JSON object, as text; "" where it gave none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub info: String,
+    /// Durable members in the order of joining; empty unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<UserView>,
+    /// The newest messages, oldest first; empty unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
+}
+
+impl RoomView {
+    pub fn tag(&self) -> RoomTag {
+        RoomTag { id: self.id, name: self.name.clone() }
+    }
+}
+
+/// A message, in a room or to one user.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub at: Timestamp,
+    pub author: Arc<Person>,
+    pub to: Recipient,
+    /// Byte for byte as it was posted.
+    pub text: String,
+}
+
+/// Where a message went.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    Room(RoomTag),
+    User(Arc<Person>),
+}

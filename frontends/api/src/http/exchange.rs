@@ -1,0 +1,135 @@
+//! The state machine all HTTP dialects share: route, decode, ask, encode.
+
+use std::sync::Arc;
+
+use core_model::{Outcome, Timestamp};
+
+use super::{Ask, Endpoint, Fault, Params, Request, Response};
+use crate::{Follow, Input, Outbox, Output, Peer, Route, Session};
+
+/// A dialect that is a table of endpoints.
+pub trait HttpDialect: Send + Sync + Sized + 'static {
+    /// Its endpoints, at most one a path.
+    fn endpoints(&self) -> &'static [Endpoint<Self>];
+
+    /// A fault of HTTP in the dialect's form: status and body. The exchange adds the headers.
+    fn fault(&self, fault: &Fault) -> Response;
+
+    /// The routes its manifest declares.
+    fn routes(&self) -> Vec<Route> {
+        let route = |endpoint: &Endpoint<Self>| Route {
+            path: endpoint.path.into(),
+            methods: endpoint.methods.iter().map(|method| (*method).into()).collect(),
+        };
+        self.endpoints().iter().map(route).collect()
+    }
+}
+
+/// One HTTP exchange, from request to response.
+pub struct Exchange<D: 'static> {
+    dialect: Arc<D>,
+    peer: Peer,
+    state: State<D>,
+}
+
+enum State<D: 'static> {
+    Idle,
+    Asking { endpoint: &'static Endpoint<D>, request: Box<Request>, instead: Option<Response> },
+    Over,
+}
+
+impl<D: HttpDialect> Exchange<D> {
+    pub fn new(dialect: Arc<D>, peer: &Peer) -> Self {
+        Self { dialect, peer: peer.clone(), state: State::Idle }
+    }
+
+    fn begin(&self, request: &Request, out: &mut Outbox) -> State<D> {
+        match self.decode(request) {
+            Ok((endpoint, ask)) => {
+                let mut instead = None;
+                match ask {
+                    Ask::Call(command) => {
+                        let key = request.header("idempotency-key").map(str::to_owned);
+                        let (command, follow) = (Box::new(command), Follow::Nothing);
+                        out.push(Output::Call { command, follow, key });
+                    }
+                    Ask::Query(query) => out.ask(query),
+                    Ask::Unless(query, response) => {
+                        out.ask(query);
+                        instead = Some(response);
+                    }
+                }
+                State::Asking { endpoint, request: Box::new(request.clone()), instead }
+            }
+            Err(response) => {
+                out.respond(response);
+                State::Over
+            }
+        }
+    }
+
+    fn decode(&self, request: &Request) -> Result<(&'static Endpoint<D>, Ask), Response> {
+        let endpoint = self.route(request)?;
+        let params =
+            Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?;
+        Ok((endpoint, (endpoint.decode)(&self.dialect, &params)?))
+    }
+
+    fn route(&self, request: &Request) -> Result<&'static Endpoint<D>, Response> {
+        let mut endpoints = self.dialect.endpoints().iter();
+        let Some(endpoint) = endpoints.find(|endpoint| endpoint.path == request.path) else {
+            return Err(self.fault(&Fault::new(404, format!("no such path: {}", request.path))));
+        };
+        let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+        if endpoint.methods.contains(&method) {
+            return Ok(endpoint);
+        }
+        let allow = allow(endpoint.methods);
+        if method == "OPTIONS" {
+            return Err(Response { status: 204, ..Response::default() }.with_header("allow", allow));
+        }
+        let reason = format!("{} is not among the methods of {}: {allow}", method, endpoint.path);
+        Err(self.fault(&Fault::new(405, reason).with_header("allow", allow)))
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        let mut response = self.dialect.fault(fault);
+        response.headers.extend(fault.headers.iter().cloned());
+        response
+    }
+
+    fn encode(&self, endpoint: &Endpoint<D>, request: &Request, outcome: &Outcome) -> Response {
+        match Params::of(&self.peer, request) {
+            Ok(params) => (endpoint.encode)(&self.dialect, &params, outcome),
+            Err(fault) => self.fault(&fault),
+        }
+    }
+}
+
+/// `GET, HEAD, OPTIONS, POST` for a table that says GET and POST.
+fn allow(methods: &[&str]) -> String {
+    let mut all = methods.to_vec();
+    if methods.contains(&"GET") {
+        all.push("HEAD");
+    }
+    all.push("OPTIONS");
+    all.sort_unstable();
+    all.join(", ")
+}
+
+impl<D: HttpDialect> Session for Exchange<D> {
+    fn handle(&mut self, _now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        self.state = match (state, input) {
+            (State::Idle, Input::Request(request)) => self.begin(request, out),
+            (State::Asking { endpoint, request, instead }, Input::Answer(outcome)) => {
+                out.respond(match (instead, outcome) {
+                    (Some(response), Ok(_)) => response,
+                    (_, outcome) => self.encode(endpoint, &request, outcome),
+                });
+                State::Over
+            }
+            (state, _) => state,
+        };
+    }
+}

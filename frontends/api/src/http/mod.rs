@@ -1,0 +1,114 @@
+//! HTTP as plain data, and the one state machine that all HTTP dialects share: a table of
+//! [`Endpoint`]s, played by [`Exchange`], a session that lives for one response.
+
+mod exchange;
+mod params;
+
+use core_model::{Command, Outcome, Query};
+use serde::{Deserialize, Serialize};
+
+pub use exchange::{Exchange, HttpDialect};
+pub use params::{Digits, Loose, Params, TextOrNumber};
+
+/// A request, whole.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Request {
+    pub method: String,
+    /// Percent-decoded where that gives UTF-8, without the query.
+    pub path: String,
+    /// Without the question mark, as it was sent.
+    pub query: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case("cookie"));
+        cookies.flat_map(|(_, value)| value.split(';')).find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name).then_some(value)
+        })
+    }
+}
+
+/// A response, whole.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A JSON body, `application/json; charset=utf-8`.
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("a reply is plain data with string keys");
+        let content_type = ("content-type".into(), "application/json; charset=utf-8".into());
+        Self { status, headers: vec![content_type], body }
+    }
+
+    /// A plain text body.
+    pub fn text(status: u16, body: &str) -> Self {
+        let content_type = ("content-type".into(), "text/plain; charset=utf-8".into());
+        Self { status, headers: vec![content_type], body: body.as_bytes().to_vec() }
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// Something wrong on the level of HTTP, to be said in the dialect's form.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Fault {
+    /// 400, 401, 403, 404, 405, 413, 415, 429 or 503.
+    pub status: u16,
+    /// A sentence for the client's developer.
+    pub reason: String,
+    /// Headers that belong to the status: `allow`, `retry-after`, `www-authenticate`.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Fault {
+    pub fn new(status: u16, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), headers: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// One endpoint of a dialect: everything about it in one place, as a row of a table.
+pub struct Endpoint<D: 'static> {
+    /// Its file, and its operation id in the schemas: `send_message`.
+    pub name: &'static str,
+    pub methods: &'static [&'static str],
+    pub path: &'static str,
+    /// The peer's words, as a command or query. An `Err` is the response to nonsense.
+    pub decode: fn(&D, &Params<'_>) -> Result<Ask, Response>,
+    /// The engine's words, in the dialect.
+    pub encode: fn(&D, &Params<'_>, &Outcome) -> Response,
+}
+
+/// What a decoded request wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    Call(Command),
+    Query(Query),
+    /// This response, unless the query is refused: then the refusal is what is encoded. For
+    /// complaints that come only after a check of the engine's.
+    Unless(Query, Response),
+}

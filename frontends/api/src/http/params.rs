@@ -1,0 +1,180 @@
+//! The parameters of a request, from wherever they came.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Fault, Request};
+use crate::Peer;
+
+/// What a request says, with body winning over query. A field that is `null` is missing.
+pub struct Params<'a> {
+    pub peer: &'a Peer,
+    pub request: &'a Request,
+    pub fields: Map<String, Value>,
+}
+
+impl<'a> Params<'a> {
+    /// Reads the query string and the body. Refused: 400 a body that does not parse or is no
+    /// object, 415 a body of another type than JSON or a form.
+    pub fn of(peer: &'a Peer, request: &'a Request) -> Result<Self, Fault> {
+        let mut fields = form(request.query.as_bytes());
+        for (key, value) in body_fields(request)? {
+            if !value.is_null() {
+                fields.insert(key, value);
+            }
+        }
+        fields.retain(|_, value| !value.is_null());
+        Ok(Self { peer, request, fields })
+    }
+
+    /// The fields as a typed request. Every field of `T` must be optional or have a default; the
+    /// error says which field is of the wrong type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
+        serde_json::from_value(Value::Object(self.fields.clone())).map_err(|error| error.to_string())
+    }
+}
+
+fn body_fields(request: &Request) -> Result<Map<String, Value>, Fault> {
+    if request.body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    let content_type = request.header("content-type").unwrap_or("");
+    let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => json(&request.body),
+        "application/x-www-form-urlencoded" => Ok(form(&request.body)),
+        "" => json(&request.body).map_err(|_| unsupported("no content type")),
+        other => Err(unsupported(other)),
+    }
+}
+
+fn unsupported(found: &str) -> Fault {
+    let reason = format!(
+        "the body must be application/json or application/x-www-form-urlencoded, not {found}"
+    );
+    Fault::new(415, reason)
+}
+
+fn json(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Fault::new(400, "the body must be a JSON object")),
+        Err(error) => Err(Fault::new(400, format!("the body is not JSON: {error}"))),
+    }
+}
+
+/// A key that is repeated becomes a list.
+fn form(text: &[u8]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (key, value) in form_urlencoded::parse(text) {
+        let value = Value::String(value.into_owned());
+        match fields.get_mut(&*key) {
+            None => {
+                fields.insert(key.into_owned(), value);
+            }
+            Some(Value::Array(list)) => list.push(value),
+            Some(first) => {
+                let first = first.take();
+                fields.insert(key.into_owned(), Value::Array(vec![first, value]));
+            }
+        }
+    }
+    fields
+}
+
+/// A whole number, accepted as a number or as a string of digits; written as a number.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Digits(pub u64);
+
+impl<'de> Deserialize<'de> for Digits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = TextOrNumber::deserialize(deserializer)?.0;
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok() } else { None };
+        number.map(Self).ok_or_else(|| serde::de::Error::custom("expected a whole number"))
+    }
+}
+
+impl JsonSchema for Digits {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digits".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+$" }],
+        })
+    }
+}
+
+/// A text, accepted as a string or as a number (whose JSON notation it then is).
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct TextOrNumber(pub String);
+
+impl<'de> Deserialize<'de> for TextOrNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = TextOrNumber;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a number")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(text.to_owned()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(number.to_string()))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(number.to_string()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<TextOrNumber, E> {
+                Ok(TextOrNumber(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for TextOrNumber {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TextOrNumber".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "number"] })
+    }
+}
+
+/// One value or a list of them, accepted as either; a form gives a list of one as one value.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Loose<T>(pub Vec<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = match Value::deserialize(deserializer)? {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        let values: Result<Vec<T>, _> = values.into_iter().map(serde_json::from_value).collect();
+        values.map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Loose<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Loose_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<T>();
+        schemars::json_schema!({ "oneOf": [{ "type": "array", "items": one }, one] })
+    }
+}

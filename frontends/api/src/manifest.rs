@@ -1,0 +1,80 @@
+//! What a front end declares, so that the host can listen, check and tell before a byte came in.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A dialect, as the operator and the host see it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Manifest {
+    /// The name used in gateway.toml: `chatroom`.
+    pub dialect: String,
+    /// What it is, in a few words: `auth/chatroom REST + WebSocket`.
+    pub title: String,
+    pub version: String,
+    pub listeners: Vec<Listener>,
+    pub capabilities: Capabilities,
+    /// A command that shows that it works, with `{<listener key>}` where an address goes.
+    pub hint: String,
+    /// JSON Schema of the options in its section of gateway.toml.
+    pub options: serde_json::Value,
+}
+
+/// One address a front end listens on.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Listener {
+    /// The key in gateway.toml that says where: `listen`.
+    pub key: String,
+    pub transport: Transport,
+    /// Where it listens when the key is absent; none: then it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// For HTTP: the paths it answers, so that several front ends can share an address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+}
+
+/// What comes in on a listener.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    Http,
+    /// A TCP stream of bytes: the session finds the frames.
+    Tcp,
+    /// A TCP stream of lines: the host finds them, and skips blank ones.
+    TcpLines,
+    /// WebSocket upgrades on any path.
+    WebSocket,
+}
+
+/// A path with the methods it answers (HEAD and OPTIONS are understood).
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Route {
+    pub path: String,
+    pub methods: Vec<String>,
+}
+
+/// What clients of a dialect can do: shown by `dragoman dialects`, and checked by tests.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Capabilities {
+    pub post: Support,
+    pub receive_push: Support,
+    pub receive_poll: Support,
+    pub direct_messages: Support,
+    pub presence: Support,
+    pub history: Support,
+    pub search: Support,
+    /// Whether the dialect itself proves who somebody is.
+    pub credentials: Support,
+}
+
+/// How well a dialect has a capability.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// As its document has it.
+    Exact,
+    /// By an extension, or by other means than clients of the dialect would expect.
+    Emulated,
+    /// Not in this dialect.
+    Absent,
+}

@@ -1,0 +1,10 @@
+//! Runs a front end without sockets, an engine or a clock.
+//!
+//! A script is one input a line, see [`play`]. The transcript shows each input and, indented,
+//! what the session asked for.
+
+mod play;
+mod properties;
+
+pub use play::{play, play_as};
+pub use properties::{assert_cut_invariant, assert_noise_is_harmless};

@@ -1,0 +1,190 @@
+use std::fmt::Write as _;
+
+use core_model::{Outcome, Recorded, Timestamp};
+use frontend_api::http::Request;
+use frontend_api::{Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session};
+
+/// Plays `script` against one session of a peer on loopback and returns the transcript.
+///
+/// | line | input |
+/// |---|---|
+/// | `# …` | kept as a comment |
+/// | `> GET /path?query` | begins an HTTP request; lines `>> name: value` add headers, `>>> …` the body, and the next line of another kind sends it |
+/// | `< text` | a WebSocket text message, or a line |
+/// | `<hex 00 01…` | bytes of a TCP stream |
+/// | `<binary 00 01…` | a WebSocket binary message |
+/// | `= {…}` | the engine's answer, an `Outcome` as JSON |
+/// | `* {…}` | an event, `Recorded` as JSON: what `broadcast` makes of it, and the session if asked |
+/// | `@ 5000` | the time moves on to this many milliseconds, and the alarm rings if it is due |
+/// | `! draining` | the host is about to hang up: an `Ending` |
+/// | `! closed` | the peer is gone |
+pub fn play(frontend: &dyn Frontend, script: &str) -> String {
+    let peer =
+        Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
+    play_as(frontend, &peer, script)
+}
+
+/// The same, with a given peer.
+pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
+    let mut stage = Stage {
+        frontend,
+        session: frontend.open(peer),
+        now: Timestamp(0),
+        alarm: None,
+        request: None,
+        text: String::new(),
+    };
+    stage.feed(Input::Opened);
+    for line in script.lines() {
+        stage.act(line);
+    }
+    stage.send_request();
+    stage.text
+}
+
+struct Stage<'a> {
+    frontend: &'a dyn Frontend,
+    session: Box<dyn Session>,
+    now: Timestamp,
+    alarm: Option<Timestamp>,
+    request: Option<Request>,
+    text: String,
+}
+
+impl Stage<'_> {
+    fn act(&mut self, line: &str) {
+        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (kind, self.request.as_mut()) {
+            (">>", Some(request)) => {
+                let (name, value) = rest.split_once(": ").expect("`name: value` after >>");
+                request.headers.push((name.into(), value.into()));
+            }
+            (">>>", Some(request)) => request.body.extend_from_slice(rest.as_bytes()),
+            _ => self.send_request(),
+        }
+        writeln!(self.text, "{line}").unwrap();
+        match kind {
+            "" | "#" | ">>" | ">>>" => (),
+            ">" => self.request = Some(request_line(rest)),
+            "<" => self.feed(Input::Text(rest)),
+            "<hex" => self.feed(Input::Bytes(&unhex(rest))),
+            "<binary" => self.feed(Input::Binary(&unhex(rest))),
+            "=" => {
+                let outcome: Outcome = serde_json::from_str(rest)
+                    .unwrap_or_else(|error| panic!("not an outcome: {error}: {rest}"));
+                self.feed(Input::Answer(&outcome));
+            }
+            "*" => {
+                let event: Recorded = serde_json::from_str(rest)
+                    .unwrap_or_else(|error| panic!("not an event: {error}: {rest}"));
+                self.broadcast(&event);
+            }
+            "@" => self.move_on(rest.parse().expect("milliseconds after @")),
+            "!" if rest == "closed" => self.feed(Input::Closed),
+            "!" => self.feed(Input::Ending(ending(rest))),
+            _ => panic!("a script line does not begin with {kind:?}: {line:?}"),
+        }
+    }
+
+    fn send_request(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.feed(Input::Request(&request));
+        }
+    }
+
+    fn move_on(&mut self, now: u64) {
+        self.now = Timestamp(now);
+        if self.alarm.is_some_and(|alarm| alarm <= self.now) {
+            self.alarm = None;
+            self.feed(Input::Woken);
+        }
+    }
+
+    fn broadcast(&mut self, event: &Recorded) {
+        match self.frontend.broadcast(event) {
+            Broadcast::Nothing => writeln!(self.text, "    broadcast nothing").unwrap(),
+            Broadcast::Everyone(frame) => {
+                writeln!(self.text, "    broadcast {}", show_frame(&frame)).unwrap();
+            }
+            Broadcast::Others(frame) => {
+                writeln!(self.text, "    broadcast to others {}", show_frame(&frame)).unwrap();
+            }
+            Broadcast::Ask => self.feed(Input::Event(event)),
+        }
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        let mut out = Outbox::default();
+        self.session.handle(self.now, input, &mut out);
+        for output in out.drain() {
+            if let Output::WakeAt(at) = output {
+                self.alarm = Some(at);
+            }
+            for line in show(&output).lines() {
+                writeln!(self.text, "    {line}").unwrap();
+            }
+        }
+    }
+}
+
+/// `POST /path?query`
+fn request_line(line: &str) -> Request {
+    let (method, target) = line.split_once(' ').expect("`METHOD /path` after >");
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Request { method: method.into(), path: path.into(), query: query.into(), ..Request::default() }
+}
+
+fn ending(word: &str) -> Ending {
+    serde_json::from_value(word.into()).unwrap_or_else(|_| panic!("no such ending: {word:?}"))
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| {
+        u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).expect("hexadecimal digits")
+    };
+    digits.chunks(2).map(byte).collect()
+}
+
+fn show(output: &Output) -> String {
+    match output {
+        Output::Call { command, follow, key } => {
+            let command = serde_json::to_string(command).unwrap();
+            let follow = match follow {
+                Follow::Nothing => "",
+                Follow::Seat => " and follow the seat",
+                Follow::User => " and follow the user",
+            };
+            let key = key.as_ref().map_or(String::new(), |key| format!(" with key {key:?}"));
+            format!("call{follow}{key} {command}")
+        }
+        Output::Ask { query } => format!("ask {}", serde_json::to_string(query).unwrap()),
+        Output::Close => "close".into(),
+        Output::Respond(response) => {
+            let mut text = format!("respond {}", response.status);
+            for (name, value) in &response.headers {
+                write!(text, "\n  {name}: {value}").unwrap();
+            }
+            write!(text, "\n  {}", String::from_utf8_lossy(&response.body)).unwrap();
+            text
+        }
+        Output::SendBytes(bytes) => format!("send {}", hex(bytes)),
+        Output::SendText(text) => format!("send {text}"),
+        Output::SetInterest(interest) => {
+            format!("interest {}", serde_json::to_string(interest).unwrap())
+        }
+        Output::WakeAt(at) => format!("wake at {}", at.0),
+    }
+}
+
+fn show_frame(frame: &Frame) -> String {
+    match frame {
+        Frame::Bytes(bytes) => hex(bytes),
+        Frame::Text(text) => text.clone(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
+}

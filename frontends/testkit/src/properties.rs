@@ -1,0 +1,52 @@
+//! What must hold of every dialect, whatever it speaks.
+
+use core_model::Timestamp;
+use frontend_api::{Frontend, Input, Outbox, Output, Peer};
+
+/// TCP may cut a stream anywhere. Checks that the cut is invisible.
+#[track_caller]
+pub fn assert_cut_invariant(frontend: &dyn Frontend, bytes: &[u8]) {
+    let whole = said_and_asked(frontend, &[bytes]);
+    for cut in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(cut);
+        assert_eq!(whole, said_and_asked(frontend, &[head, tail]), "cut at byte {cut}");
+    }
+}
+
+/// Feeds `rounds` of seeded noise as bytes, text and binary messages. Passes if nothing panics.
+pub fn assert_noise_is_harmless(frontend: &dyn Frontend, rounds: u32) {
+    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    for _ in 0..rounds {
+        let bytes: Vec<u8> = (0..noise.below(64)).map(|_| noise.below(256) as u8).collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let mut session = frontend.open(&Peer::default());
+        let mut out = Outbox::default();
+        for input in
+            [Input::Opened, Input::Bytes(&bytes), Input::Text(&text), Input::Binary(&bytes)]
+        {
+            session.handle(Timestamp(0), input, &mut out);
+        }
+    }
+}
+
+fn said_and_asked(frontend: &dyn Frontend, pieces: &[&[u8]]) -> Vec<Output> {
+    let mut session = frontend.open(&Peer::default());
+    let mut out = Outbox::default();
+    for piece in pieces {
+        session.handle(Timestamp(0), Input::Bytes(piece), &mut out);
+    }
+    out.drain().filter(|output| !matches!(output, Output::WakeAt(_))).collect()
+}
+
+/// A splitmix64 generator: enough randomness for a test, and none of the dependencies.
+struct Noise(u64);
+
+impl Noise {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}

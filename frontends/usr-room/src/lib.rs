@@ -1,0 +1,1 @@
+//! The usr_room dialect.
