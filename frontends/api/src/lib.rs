@@ -5,6 +5,7 @@
 //! it what happened and carries out what it asks. That is why the same front end can be linked
 //! into the gateway, loaded from a shared library, or run in a test.
 
+pub mod duration;
 pub mod http;
 mod manifest;
 mod outbox;
