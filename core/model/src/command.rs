@@ -112,7 +112,13 @@ pub enum Command {
     /// Reads what a user has not received yet, and moves the user's cursor past it.
     Receive {
         user: UserRef,
-        /// A room, or the user's direct messages (those sent to the user).
+        /// The handle that the user must have, else
+        /// [`Refusal::NotAllowed`](crate::Refusal::NotAllowed): the caller said whose messages
+        /// these are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<String>,
+        /// A room, of which the user becomes a durable member if it is none yet, or the user's
+        /// direct messages (those sent to the user).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomRef>,
         /// Reads from after this message instead of the cursor.
@@ -120,7 +126,7 @@ pub enum Command {
         after: Option<MessageId>,
         /// At most so many, the oldest.
         limit: u32,
-        /// Without a cursor yet: at most so many, the newest.
+        /// Without a cursor yet: all but the newest so many count as received before.
         first_limit: u32,
         /// Always the newest `first_limit`, whatever the cursor says.
         #[serde(default)]
