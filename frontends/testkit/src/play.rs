@@ -4,7 +4,8 @@ use core_model::{Outcome, Recorded, Timestamp};
 use frontend_api::http::Request;
 use frontend_api::{Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session};
 
-/// Plays `script` against one session of a peer on loopback and returns the transcript.
+/// Plays `script` against a session of a peer on loopback and returns the transcript. Each HTTP
+/// request is a session of its own.
 ///
 /// | line | input |
 /// |---|---|
@@ -28,6 +29,7 @@ pub fn play(frontend: &dyn Frontend, script: &str) -> String {
 pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
     let mut stage = Stage {
         frontend,
+        peer,
         session: frontend.open(peer),
         now: Timestamp(0),
         alarm: None,
@@ -44,6 +46,7 @@ pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
 
 struct Stage<'a> {
     frontend: &'a dyn Frontend,
+    peer: &'a Peer,
     session: Box<dyn Session>,
     now: Timestamp,
     alarm: Option<Timestamp>,
@@ -88,6 +91,9 @@ impl Stage<'_> {
 
     fn send_request(&mut self) {
         if let Some(request) = self.request.take() {
+            self.session = self.frontend.open(self.peer);
+            self.alarm = None;
+            self.feed(Input::Opened);
             self.feed(Input::Request(&request));
         }
     }
