@@ -34,7 +34,15 @@ impl<'a> Params<'a> {
     /// The fields as a typed request. Every field of `T` must be optional or have a default; the
     /// error says which field is of the wrong type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_value(Value::Object(self.fields.clone())).map_err(|error| error.to_string())
+        let read = |fields| serde_json::from_value::<T>(Value::Object(fields));
+        read(self.fields.clone()).map_err(|error| {
+            // Each field can stand alone, so the one that is wrong is wrong alone.
+            let wrong = self.fields.iter().find_map(|(key, value)| {
+                let error = read(Map::from_iter([(key.clone(), value.clone())])).err()?;
+                Some(format!("{key}: {error}"))
+            });
+            wrong.unwrap_or_else(|| error.to_string())
+        })
     }
 }
 
@@ -176,5 +184,28 @@ impl<T: JsonSchema> JsonSchema for Loose<T> {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let one = generator.subschema_for::<T>();
         schemars::json_schema!({ "oneOf": [{ "type": "array", "items": one }, one] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Sample {
+        name: Option<String>,
+        after: Option<Digits>,
+    }
+
+    fn read(query: &str) -> Result<Sample, String> {
+        let request = Request { query: query.into(), ..Request::default() };
+        Params::of(&Peer::default(), &request).expect("it has no body").read()
+    }
+
+    #[test]
+    fn a_complaint_names_the_field() {
+        let sample = Sample { name: Some("ann".into()), after: Some(Digits(7)) };
+        assert_eq!(read("name=ann&after=7"), Ok(sample));
+        assert_eq!(read("name=ann&after=soon"), Err("after: expected a whole number".into()));
     }
 }
