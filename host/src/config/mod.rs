@@ -1,0 +1,120 @@
+//! What the gateway is told to do: the typed form of gateway.toml.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use core_model::NewRoom;
+use frontend_api::{Frontend, Listener};
+use ipnet::IpNet;
+
+/// A whole configuration, checked.
+pub struct Config {
+    pub server: ServerConfig,
+    pub store: StoreConfig,
+    pub admin: AdminConfig,
+    /// `[[rooms]]`: made at start where they are missing.
+    pub rooms: Vec<NewRoom>,
+    /// Those that are enabled, in the order of the table of dialects.
+    pub frontends: Vec<FrontendConfig>,
+}
+
+pub struct ServerConfig {
+    /// How long connections get to finish after SIGTERM. Default 10 s.
+    pub drain_timeout: Duration,
+    pub log: LogConfig,
+    /// Threads of the network runtime. Default: as many as cores.
+    pub threads: usize,
+    /// Passwords that are hashed at once. Default: half of the cores, at least 1.
+    pub password_threads: usize,
+    /// Peers whose `X-Forwarded-For` is believed. Default: none.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// A filter in the notation of `RUST_LOG`. Default `info`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+pub struct StoreConfig {
+    /// The redb file; its folder is made where missing. Default `data/dragoman.redb`.
+    pub path: PathBuf,
+    /// The page cache. Default 256 MiB.
+    pub cache_bytes: usize,
+    /// Commands that may wait for the writer. Default 16384.
+    pub queue_max: usize,
+}
+
+pub struct AdminConfig {
+    /// Where /healthz, /readyz and /metrics are served; none: nowhere. Default none.
+    pub listen: Option<SocketAddr>,
+}
+
+/// One enabled front end.
+pub struct FrontendConfig {
+    /// Its name in gateway.toml.
+    pub name: String,
+    /// Whether the gateway stops when this front end cannot start.
+    pub required: bool,
+    pub frontend: Arc<dyn Frontend>,
+    /// Where it listens: the manifest's listeners that have an address.
+    pub listeners: Vec<(Listener, SocketAddr)>,
+    pub limits: Limits,
+    pub guard: Guard,
+    /// Origins allowed by CORS; `*` is all.
+    pub cors_origins: Vec<String>,
+    /// Seats of a room that is created here without saying how many. Default 500.
+    pub room_capacity: u32,
+    /// Rooms that everyone who signs in here joins.
+    pub auto_join: Vec<String>,
+}
+
+/// Bounds of one front end; 0 is off, except for sizes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// 50000
+    pub connections_max: u32,
+    /// 1000
+    pub connections_per_address_max: u32,
+    /// 200 for each peer (a connection; for HTTP an address)
+    pub requests_per_s: u32,
+    /// 1000
+    pub requests_burst: u32,
+    /// 100
+    pub messages_per_s: u32,
+    /// 500
+    pub messages_burst: u32,
+    /// 1 MiB: an HTTP body
+    pub body_bytes_max: u32,
+    /// 1 MiB: a WebSocket message or a line
+    pub message_bytes_max: u32,
+    /// 16384: the text of one message
+    pub text_chars_max: u32,
+    /// 10 s: until the request head or WebSocket handshake is complete
+    pub handshake_timeout: Duration,
+    /// Off: how long a silent connection is kept.
+    pub idle_timeout: Duration,
+    /// 30 s: between pings of a WebSocket, which is cut when two go unanswered
+    pub ping_interval: Duration,
+    /// 1024: frames, answers and events that may wait for one connection
+    pub mailbox_max: u32,
+    /// 4 MiB: bytes of frames that may wait for one connection
+    pub mailbox_bytes_max: u32,
+}
+
+/// Who may use an HTTP front end at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guard {
+    /// `X-Api-Key` or `Authorization: Bearer`; empty: no key is asked for.
+    pub api_keys: Vec<String>,
+    /// Addresses that may connect; empty: all.
+    pub allow: Vec<IpNet>,
+}

@@ -1,0 +1,3 @@
+//! The gateway's process: configuration, command line, and everything with sockets.
+
+pub mod config;
