@@ -43,8 +43,8 @@ impl<D: HttpDialect> Exchange<D> {
         Self { dialect, peer: peer.clone(), state: State::Idle }
     }
 
-    fn begin(&self, request: &Request, out: &mut Outbox) -> State<D> {
-        match self.decode(request) {
+    fn begin(&self, now: Timestamp, request: &Request, out: &mut Outbox) -> State<D> {
+        match self.decode(now, request) {
             Ok((endpoint, ask)) => {
                 let mut instead = None;
                 match ask {
@@ -68,11 +68,14 @@ impl<D: HttpDialect> Exchange<D> {
         }
     }
 
-    fn decode(&self, request: &Request) -> Result<(&'static Endpoint<D>, Ask), Response> {
+    fn decode(
+        &self,
+        now: Timestamp,
+        request: &Request,
+    ) -> Result<(&'static Endpoint<D>, Ask), Response> {
         let endpoint = self.route(request)?;
-        let params =
-            Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?;
-        Ok((endpoint, (endpoint.decode)(&self.dialect, &params)?))
+        let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?;
+        Ok((endpoint, (endpoint.decode)(&self.dialect, &params.at(now))?))
     }
 
     fn route(&self, request: &Request) -> Result<&'static Endpoint<D>, Response> {
@@ -98,9 +101,15 @@ impl<D: HttpDialect> Exchange<D> {
         response
     }
 
-    fn encode(&self, endpoint: &Endpoint<D>, request: &Request, outcome: &Outcome) -> Response {
+    fn encode(
+        &self,
+        now: Timestamp,
+        endpoint: &Endpoint<D>,
+        request: &Request,
+        outcome: &Outcome,
+    ) -> Response {
         match Params::of(&self.peer, request) {
-            Ok(params) => (endpoint.encode)(&self.dialect, &params, outcome),
+            Ok(params) => (endpoint.encode)(&self.dialect, &params.at(now), outcome),
             Err(fault) => self.fault(&fault),
         }
     }
@@ -118,14 +127,14 @@ fn allow(methods: &[&str]) -> String {
 }
 
 impl<D: HttpDialect> Session for Exchange<D> {
-    fn handle(&mut self, _now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+    fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         let state = std::mem::replace(&mut self.state, State::Over);
         self.state = match (state, input) {
-            (State::Idle, Input::Request(request)) => self.begin(request, out),
+            (State::Idle, Input::Request(request)) => self.begin(now, request, out),
             (State::Asking { endpoint, request, instead }, Input::Answer(outcome)) => {
                 out.respond(match (instead, outcome) {
                     (Some(response), Ok(_)) => response,
-                    (_, outcome) => self.encode(endpoint, &request, outcome),
+                    (_, outcome) => self.encode(now, endpoint, &request, outcome),
                 });
                 State::Over
             }

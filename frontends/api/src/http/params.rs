@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use core_model::Timestamp;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +16,8 @@ pub struct Params<'a> {
     pub peer: &'a Peer,
     pub request: &'a Request,
     pub fields: Map<String, Value>,
+    /// The time: of the request where it is decoded, of the answer where that is encoded.
+    pub now: Timestamp,
 }
 
 impl<'a> Params<'a> {
@@ -28,7 +31,13 @@ impl<'a> Params<'a> {
             }
         }
         fields.retain(|_, value| !value.is_null());
-        Ok(Self { peer, request, fields })
+        Ok(Self { peer, request, fields, now: Timestamp::default() })
+    }
+
+    /// The same, at another time than 1970.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
     }
 
     /// The fields as a typed request. Every field of `T` must be optional or have a default; the
