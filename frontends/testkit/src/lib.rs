@@ -7,4 +7,6 @@ mod play;
 mod properties;
 
 pub use play::{play, play_as};
-pub use properties::{assert_cut_invariant, assert_noise_is_harmless};
+pub use properties::{
+    assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as,
+};

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use core_model::{Outcome, Recorded, Timestamp};
 use frontend_api::http::Request;
 use frontend_api::{Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session};
+use serde_json::Value;
 
 /// Plays `script` against a session of a peer on loopback and returns the transcript. Each HTTP
 /// request is a session of its own.
@@ -10,6 +11,7 @@ use frontend_api::{Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Ou
 /// | line | input |
 /// |---|---|
 /// | `# …` | kept as a comment |
+/// | `~ {…}` | opens a session anew: for a peer with these fields of `Peer` as JSON, the others as they were |
 /// | `> GET /path?query` | begins an HTTP request; lines `>> name: value` add headers, `>>> …` the body, and the next line of another kind sends it |
 /// | `< text` | a WebSocket text message, or a line |
 /// | `<hex 00 01…` | bytes of a TCP stream |
@@ -29,7 +31,7 @@ pub fn play(frontend: &dyn Frontend, script: &str) -> String {
 pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
     let mut stage = Stage {
         frontend,
-        peer,
+        peer: peer.clone(),
         session: frontend.open(peer),
         now: Timestamp(0),
         alarm: None,
@@ -46,7 +48,7 @@ pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
 
 struct Stage<'a> {
     frontend: &'a dyn Frontend,
-    peer: &'a Peer,
+    peer: Peer,
     session: Box<dyn Session>,
     now: Timestamp,
     alarm: Option<Timestamp>,
@@ -68,6 +70,7 @@ impl Stage<'_> {
         writeln!(self.text, "{line}").unwrap();
         match kind {
             "" | "#" | ">>" | ">>>" => (),
+            "~" => self.open_as(rest),
             ">" => self.request = Some(request_line(rest)),
             "<" => self.feed(Input::Text(rest)),
             "<hex" => self.feed(Input::Bytes(&unhex(rest))),
@@ -91,11 +94,27 @@ impl Stage<'_> {
 
     fn send_request(&mut self) {
         if let Some(request) = self.request.take() {
-            self.session = self.frontend.open(self.peer);
-            self.alarm = None;
-            self.feed(Input::Opened);
+            self.open();
             self.feed(Input::Request(&request));
         }
+    }
+
+    fn open_as(&mut self, fields: &str) {
+        let fields: Value = serde_json::from_str(fields)
+            .unwrap_or_else(|error| panic!("not a peer: {error}: {fields}"));
+        if fields.get("upgrade").is_some() && self.peer.upgrade.is_none() {
+            self.peer.upgrade = Some(Request::default());
+        }
+        let mut peer = serde_json::to_value(&self.peer).unwrap();
+        overlay(&mut peer, fields);
+        self.peer = serde_json::from_value(peer).expect("fields of a peer after ~");
+        self.open();
+    }
+
+    fn open(&mut self) {
+        self.session = self.frontend.open(&self.peer);
+        self.alarm = None;
+        self.feed(Input::Opened);
     }
 
     fn move_on(&mut self, now: u64) {
@@ -138,6 +157,18 @@ fn request_line(line: &str) -> Request {
     let (method, target) = line.split_once(' ').expect("`METHOD /path` after >");
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Request { method: method.into(), path: path.into(), query: query.into(), ..Request::default() }
+}
+
+/// Puts `fields` over those of `value`, and fields of fields likewise.
+fn overlay(value: &mut Value, fields: Value) {
+    match (value, fields) {
+        (Value::Object(value), Value::Object(fields)) => {
+            for (name, field) in fields {
+                overlay(value.entry(name).or_insert(Value::Null), field);
+            }
+        }
+        (value, fields) => *value = fields,
+    }
 }
 
 fn ending(word: &str) -> Ending {

@@ -15,11 +15,16 @@ pub fn assert_cut_invariant(frontend: &dyn Frontend, bytes: &[u8]) {
 
 /// Feeds `rounds` of seeded noise as bytes, text and binary messages. Passes if nothing panics.
 pub fn assert_noise_is_harmless(frontend: &dyn Frontend, rounds: u32) {
+    assert_noise_is_harmless_as(frontend, &Peer::default(), rounds);
+}
+
+/// The same, with a given peer.
+pub fn assert_noise_is_harmless_as(frontend: &dyn Frontend, peer: &Peer, rounds: u32) {
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
     for _ in 0..rounds {
         let bytes: Vec<u8> = (0..noise.below(64)).map(|_| noise.below(256) as u8).collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let mut session = frontend.open(&Peer::default());
+        let mut session = frontend.open(peer);
         let mut out = Outbox::default();
         for input in
             [Input::Opened, Input::Bytes(&bytes), Input::Text(&text), Input::Binary(&bytes)]
