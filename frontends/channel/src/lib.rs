@@ -1,1 +1,189 @@
-//! The channel dialect.
+//! The channel dialect: accounts, channels and direct messages, `POST` with JSON, received by
+//! polling.
+//!
+//! `docs/dialects/channel.md` is the dialect in words; `endpoints/` has one file an operation.
+
+mod endpoints;
+mod refusal;
+
+use std::sync::Arc;
+
+use frontend_api::duration::Millis;
+use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::{
+    Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
+    Transport,
+};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The name in gateway.toml, and what this dialect's tokens are for.
+const DIALECT: &str = "channel";
+
+/// The dialect's own keys in its section of gateway.toml.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How long a token is good for; each use extends it by as much from then.
+    pub token_ttl: Millis,
+    /// How many of the newest messages of a channel a member is given the first time; with
+    /// `receive = "history"`, every time.
+    pub history: u32,
+    /// The most messages in one reply; the rest is in the next.
+    pub receive_max: u32,
+    /// Whether sending to a channel that does not exist makes it.
+    pub auto_create: bool,
+    /// What the two receive paths give.
+    pub receive: Receive,
+    /// The time zone of `datetime`, by its IANA name.
+    pub timezone: String,
+}
+
+/// Which messages the two receive paths give.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receive {
+    /// Those not received yet.
+    Unread,
+    /// Always the newest `history`.
+    History,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            token_ttl: Millis::from_days(7),
+            history: 100,
+            receive_max: 1000,
+            auto_create: true,
+            receive: Receive::Unread,
+            timezone: "UTC".into(),
+        }
+    }
+}
+
+/// The channel dialect, as the host sees it.
+pub struct ChannelFrontend {
+    manifest: Manifest,
+    channel: Arc<Channel>,
+}
+
+/// What its endpoints know.
+struct Channel {
+    options: Options,
+    timezone: TimeZone,
+}
+
+impl HttpDialect for Channel {
+    fn endpoints(&self) -> &'static [Endpoint<Self>] {
+        endpoints::ALL
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        refusal::fault(fault)
+    }
+}
+
+impl Configure for ChannelFrontend {
+    type Options = Options;
+
+    fn configure(options: Options) -> Result<Self, OptionFault> {
+        let timezone = check(&options)?;
+        let channel = Channel { options, timezone };
+        Ok(Self { manifest: manifest(&channel), channel: Arc::new(channel) })
+    }
+}
+
+fn check(options: &Options) -> Result<TimeZone, OptionFault> {
+    let Options { token_ttl, history, receive_max, timezone, .. } = options;
+    if *token_ttl == Millis(0) {
+        return Err(OptionFault::new("token_ttl", "a token that lasts 0s signs nobody in"));
+    }
+    if *history == 0 {
+        return Err(OptionFault::new("history", "must be at least 1"));
+    }
+    if receive_max < history {
+        let why = format!("{receive_max} is less than history, {history}, which is one reply");
+        return Err(OptionFault::new("receive_max", why));
+    }
+    TimeZone::get(timezone)
+        .map_err(|_| OptionFault::new("timezone", format!("{timezone:?} is not an IANA time zone")))
+}
+
+fn manifest(channel: &Channel) -> Manifest {
+    Manifest {
+        dialect: DIALECT.into(),
+        title: "channel API, REST".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        listeners: vec![Listener {
+            key: "listen".into(),
+            transport: Transport::Http,
+            address: Some("127.0.0.1:5004".into()),
+            routes: channel.routes(),
+        }],
+        capabilities: Capabilities {
+            post: Support::Exact,
+            receive_push: Support::Absent,
+            receive_poll: Support::Exact,
+            direct_messages: Support::Exact,
+            presence: Support::Absent,
+            history: Support::Emulated,
+            search: Support::Absent,
+            credentials: Support::Exact,
+        },
+        hint: "curl http://{listen}/register -d 'name=ann&password=secret&password_repete=secret'"
+            .into(),
+        options: schemars::schema_for!(Options).to_value(),
+    }
+}
+
+impl Frontend for ChannelFrontend {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        Box::new(Exchange::new(Arc::clone(&self.channel), peer))
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        self.channel.fault(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(options: Options) -> Option<OptionFault> {
+        ChannelFrontend::configure(options).err()
+    }
+
+    #[test]
+    fn the_defaults_make_sense() {
+        assert_eq!(fault(Options::default()), None);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_by_key() {
+        let options = Options::default;
+        let cases = [
+            ("token_ttl", Options { token_ttl: Millis(0), ..options() }),
+            ("history", Options { history: 0, ..options() }),
+            ("receive_max", Options { history: 101, receive_max: 100, ..options() }),
+            ("timezone", Options { timezone: "Mars/Olympus".into(), ..options() }),
+        ];
+        for (key, options) in cases {
+            assert_eq!(fault(options).expect(key).key, key);
+        }
+    }
+
+    #[test]
+    fn every_zone_of_the_tz_database_is_known_wherever_the_gateway_runs() {
+        for timezone in ["UTC", "Asia/Shanghai", "America/Argentina/Ushuaia"] {
+            let options = Options { timezone: timezone.into(), ..Options::default() };
+            assert_eq!(fault(options), None, "{timezone}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `POST /channel/list_users` lists the members of a channel, also for those who are none.
+
+use core_model::{Outcome, Person, Query, Reply, RoomRef};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Named, required, signed_in, success};
+use crate::{Channel, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "list_members",
+    methods: &["POST"],
+    path: "/channel/list_users",
+    decode,
+    encode,
+};
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The channel's.
+    name: Option<String>,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Members<'a> {
+    /// Durable members, by handle in byte order.
+    users: Vec<Named<'a>>,
+}
+
+fn decode(_: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    signed_in(params, |caller, Request { name }| {
+        let room = RoomRef::Name(required("name", name)?);
+        Ok(Ask::Query(Query::Members { room, caller: Some(caller) }))
+    })
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Members { members }) => success(by_handle(members.iter().map(AsRef::as_ref))),
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}
+
+fn by_handle<'a>(members: impl Iterator<Item = &'a Person>) -> Members<'a> {
+    let mut users: Vec<_> = members.map(|member| Named { name: &member.handle }).collect();
+    users.sort_unstable_by_key(|user| user.name);
+    Members { users }
+}

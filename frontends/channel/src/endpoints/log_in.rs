@@ -1,0 +1,60 @@
+//! `POST /login` gives a token for a name and a password.
+
+use core_model::{Command, Credential, Grant, Outcome, Refusal, Reply, TokenShape, UserRef};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{required, success};
+use crate::{Channel, DIALECT, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> =
+    Endpoint { name: "log_in", methods: &["POST"], path: "/login", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The handle.
+    name: Option<String>,
+    password: Option<String>,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct SignedIn<'a> {
+    /// Opaque.
+    token: &'a str,
+}
+
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    let (name, password) = read(params).map_err(|why| refusal::bad_request(&why))?;
+    let grant = Grant {
+        purpose: DIALECT.into(),
+        shape: TokenShape::Text,
+        ttl_ms: channel.options.token_ttl.0,
+        sliding: true,
+        hash: None,
+    };
+    Ok(Ask::Call(Command::SignIn {
+        user: UserRef::Handle(name),
+        credential: Credential::Password(password),
+        create: None,
+        info: None,
+        session: false,
+        delivery: None,
+        token: Some(grant),
+        address: None,
+    }))
+}
+
+fn read(params: &Params<'_>) -> Result<(String, String), String> {
+    let Request { name, password } = params.read()?;
+    Ok((required("name", name)?, required("password", password)?))
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::SignedIn { token: Some(token), .. }) => success(SignedIn { token }),
+        Ok(_) => refusal::server_error(),
+        Err(Refusal::UnknownUser) => refusal::wrong_name_or_password(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}

@@ -1,0 +1,55 @@
+//! `POST /receive` gives the messages to the caller that it has not received yet.
+
+use std::collections::BTreeMap;
+
+use core_model::{Message, MessageId, Outcome, Reply};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{signed_in, success};
+use crate::{Channel, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> =
+    Endpoint { name: "receive_direct", methods: &["POST"], path: "/receive", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The caller's own handle, if it is given.
+    name: Option<String>,
+    /// The `cursor` of an earlier reply: reads from after there.
+    after: Option<Digits>,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Received<'a> {
+    /// The texts of each sender, by its handle, in the order of sending.
+    messages: BTreeMap<&'a str, Vec<&'a str>>,
+    /// The id up to which was read; 0 before anything.
+    cursor: MessageId,
+}
+
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    signed_in(params, |caller, Request { name, after }| {
+        let expect = name.filter(|name| !name.is_empty());
+        Ok(Ask::Call(channel.receive(caller, expect, None, after)))
+    })
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Received { messages, cursor }) => {
+            success(Received { messages: by_sender(messages), cursor: *cursor })
+        }
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}
+
+fn by_sender(messages: &[Message]) -> BTreeMap<&str, Vec<&str>> {
+    let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for message in messages {
+        texts.entry(&message.author.handle).or_default().push(&message.text);
+    }
+    texts
+}

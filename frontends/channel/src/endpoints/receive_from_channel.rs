@@ -1,0 +1,102 @@
+//! `POST /channel/receive` gives the messages of a channel that the caller has not received yet,
+//! its own among them. The caller joins the channel by it.
+
+use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{required, signed_in, success};
+use crate::{Channel, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "receive_from_channel",
+    methods: &["POST"],
+    path: "/channel/receive",
+    decode,
+    encode,
+};
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The channel's.
+    name: Option<String>,
+    /// The `cursor` of an earlier reply: reads from after there.
+    after: Option<Digits>,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Received<'a> {
+    /// In the order of sending.
+    messages: Vec<Message<'a>>,
+    /// The id up to which was read; 0 before anything.
+    cursor: MessageId,
+}
+
+#[derive(JsonSchema, Serialize)]
+struct Message<'a> {
+    /// The sender's handle.
+    name: &'a str,
+    /// `YYYY.MM.DD:HH:MM:SS` in the front end's time zone.
+    datetime: String,
+    /// The text.
+    msg: &'a str,
+}
+
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    signed_in(params, |caller, Request { name, after }| {
+        let room = RoomRef::Name(required("name", name)?);
+        Ok(Ask::Call(channel.receive(caller, None, Some(room), after)))
+    })
+}
+
+fn encode(channel: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Received { messages, cursor }) => {
+            let show = |message| show(&channel.timezone, message);
+            success(Received { messages: messages.iter().map(show).collect(), cursor: *cursor })
+        }
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}
+
+fn show<'a>(timezone: &TimeZone, message: &'a core_model::Message) -> Message<'a> {
+    let datetime = datetime(timezone, message.at);
+    Message { name: &message.author.handle, datetime, msg: &message.text }
+}
+
+/// The moment on a clock in the zone; the last there is for one after the year 9999.
+fn datetime(timezone: &TimeZone, at: Timestamp) -> String {
+    let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+    moment.to_zoned(timezone.clone()).strftime("%Y.%m.%d:%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_the_zones_own() {
+        let at = Timestamp(1_583_410_320_000);
+        for (zone, shown) in [
+            ("UTC", "2020.03.05:12:12:00"),
+            ("Asia/Shanghai", "2020.03.05:20:12:00"),
+            ("America/New_York", "2020.03.05:07:12:00"),
+        ] {
+            assert_eq!(datetime(&TimeZone::get(zone).unwrap(), at), shown, "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_second_is_not_rounded_up_and_every_part_has_its_digits() {
+        assert_eq!(datetime(&TimeZone::UTC, Timestamp(999)), "1970.01.01:00:00:00");
+    }
+
+    #[test]
+    fn a_moment_beyond_the_calendar_is_its_end() {
+        assert!(datetime(&TimeZone::UTC, Timestamp(u64::MAX)).starts_with("9999.12.3"));
+    }
+}

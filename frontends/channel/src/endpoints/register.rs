@@ -1,0 +1,47 @@
+//! `POST /register` makes an account. It signs nobody in.
+
+use core_model::{Command, NewUser, Outcome, Reply, Secret};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{done, required};
+use crate::Channel;
+use crate::refusal::{self, Code};
+
+pub(super) const ENDPOINT: Endpoint<Channel> =
+    Endpoint { name: "register", methods: &["POST"], path: "/register", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The wanted handle: 1 to 64 characters, no control characters, not beginning with `@` or
+    /// `guest:`.
+    name: Option<String>,
+    password: Option<String>,
+    /// The password again; the dialect's own spelling.
+    password_repete: Option<String>,
+}
+
+fn decode(_: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    let (name, password, again) = read(params).map_err(|why| refusal::bad_request(&why))?;
+    if password != again {
+        return Err(refusal::failure(Code::PasswordsDiffer, "the passwords differ"));
+    }
+    let (handle, password) = (Some(name), Some(Secret::Plain(password)));
+    let user = NewUser { handle, insist: true, password, ..NewUser::default() };
+    Ok(Ask::Call(Command::Register { user }))
+}
+
+fn read(params: &Params<'_>) -> Result<(String, String, String), String> {
+    let Request { name, password, password_repete } = params.read()?;
+    let (name, password) = (required("name", name)?, required("password", password)?);
+    Ok((name, password, required("password_repete", password_repete)?))
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Registered { .. }) => done(),
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}

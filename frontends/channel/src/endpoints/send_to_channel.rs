@@ -1,0 +1,38 @@
+//! `POST /channel/send` sends a message to a channel, which the caller joins by it, and which it
+//! makes where there is none.
+
+use core_model::{Command, Outcome, Reply, RoomRef, Standing};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{done, required, signed_in};
+use crate::{Channel, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> =
+    Endpoint { name: "send_to_channel", methods: &["POST"], path: "/channel/send", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The channel's: 1 to 64 characters, no control characters.
+    name: Option<String>,
+    /// The text, kept byte for byte.
+    message: Option<String>,
+}
+
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    signed_in(params, |author, Request { name, message }| {
+        let room = RoomRef::Name(required("name", name)?);
+        let text = required("message", message)?;
+        let standing = Standing::Joining { create: channel.options.auto_create };
+        Ok(Ask::Call(Command::Post { room, author, text, standing }))
+    })
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Posted { .. }) => done(),
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}

@@ -1,0 +1,33 @@
+//! `POST /user/info` tells whether there is a user of this name.
+
+use core_model::{Outcome, Query, Reply, UserRef};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Named, required, signed_in, success};
+use crate::{Channel, refusal};
+
+pub(super) const ENDPOINT: Endpoint<Channel> =
+    Endpoint { name: "show_user", methods: &["POST"], path: "/user/info", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+struct Request {
+    /// The handle.
+    name: Option<String>,
+}
+
+fn decode(_: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+    signed_in(params, |caller, Request { name }| {
+        let user = UserRef::Handle(required("name", name)?);
+        Ok(Ask::Query(Query::User { user, caller: Some(caller) }))
+    })
+}
+
+fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::User { user }) => success(Named { name: &user.person.handle }),
+        Ok(_) => refusal::server_error(),
+        Err(refusal) => refusal::refused(refusal),
+    }
+}

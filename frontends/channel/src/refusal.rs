@@ -1,0 +1,110 @@
+//! No, in the dialect: `{"code":n,"msg":<reason>}`.
+
+use core_model::Refusal;
+use frontend_api::http::{Fault, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What `code` says of a failure; 0 is success.
+#[derive(Clone, Copy)]
+pub(crate) enum Code {
+    BadRequest = 1,
+    NotSignedIn = 2,
+    WrongNameOrPassword = 3,
+    NameTaken = 4,
+    PasswordsDiffer = 5,
+    NoSuchUser = 6,
+    NoSuchChannel = 7,
+    NotAllowed = 8,
+    ChannelFull = 9,
+    SlowDown = 10,
+    ServerError = 11,
+}
+
+/// The body of every failure.
+#[derive(JsonSchema, Serialize)]
+struct Failure<'a> {
+    #[schemars(range(min = 1, max = 11))]
+    code: u8,
+    /// The reason, for people to read.
+    msg: &'a str,
+}
+
+/// A failure of the domain: status 200, since clients read the body.
+pub(crate) fn failure(code: Code, msg: &str) -> Response {
+    failure_of_http(200, code, msg)
+}
+
+fn failure_of_http(status: u16, code: Code, msg: &str) -> Response {
+    Response::json(status, &Failure { code: code as u8, msg })
+}
+
+/// The engine's no.
+pub(crate) fn refused(refusal: &Refusal) -> Response {
+    let reason = refusal.to_string();
+    match refusal {
+        Refusal::EmptyText
+        | Refusal::InvalidHandle { .. }
+        | Refusal::InvalidIdentity { .. }
+        | Refusal::InvalidRoomName { .. }
+        | Refusal::KeyReused
+        | Refusal::SelfAddressed
+        | Refusal::TextTooLong { .. }
+        | Refusal::TooFewMembers => failure(Code::BadRequest, &reason),
+        Refusal::NotSignedIn => not_signed_in(&reason),
+        Refusal::TokenInvalid => not_signed_in("not signed in: the token is not valid"),
+        Refusal::WrongPassword => wrong_name_or_password(),
+        Refusal::HandleTaken | Refusal::IdentityTaken | Refusal::RoomNameTaken => {
+            failure(Code::NameTaken, &reason)
+        }
+        Refusal::UnknownUser => failure(Code::NoSuchUser, &reason),
+        Refusal::UnknownRoom => failure(Code::NoSuchChannel, "no such channel"),
+        Refusal::NotAllowed | Refusal::NotInRoom | Refusal::OwnerStays => {
+            failure(Code::NotAllowed, &reason)
+        }
+        Refusal::RoomFull => failure(Code::ChannelFull, "the channel is full"),
+        Refusal::SlowDown { retry_after_ms } => {
+            retry_after(failure_of_http(429, Code::SlowDown, &reason), *retry_after_ms)
+        }
+        Refusal::Overloaded => retry_after(failure_of_http(503, Code::ServerError, &reason), 1000),
+        // Why is in the log: it is not the client's to know.
+        Refusal::Internal { .. } => server_error(),
+    }
+}
+
+/// `Retry-After` counts whole seconds.
+fn retry_after(response: Response, ms: u64) -> Response {
+    response.with_header("retry-after", ms.div_ceil(1000).max(1).to_string())
+}
+
+/// A no on the level of HTTP.
+pub(crate) fn fault(fault: &Fault) -> Response {
+    let code = match fault.status {
+        401 => Code::NotSignedIn,
+        403 => Code::NotAllowed,
+        429 => Code::SlowDown,
+        500.. => Code::ServerError,
+        _ => Code::BadRequest,
+    };
+    failure_of_http(fault.status, code, &fault.reason)
+}
+
+/// A field that is missing, empty or of the wrong type.
+pub(crate) fn bad_request(why: &str) -> Response {
+    failure(Code::BadRequest, why)
+}
+
+pub(crate) fn not_signed_in(why: &str) -> Response {
+    failure(Code::NotSignedIn, why)
+}
+
+/// One answer for both, so that nobody learns which names there are.
+pub(crate) fn wrong_name_or_password() -> Response {
+    failure(Code::WrongNameOrPassword, "wrong name or password")
+}
+
+/// Also for an answer that does not belong to what was asked: the gateway's fault, not the
+/// client's.
+pub(crate) fn server_error() -> Response {
+    failure(Code::ServerError, "server error")
+}
