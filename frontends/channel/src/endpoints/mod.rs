@@ -32,9 +32,9 @@ pub(crate) const ALL: &[Endpoint<Channel>] = &[
 /// The body of a success that has something to tell.
 #[derive(JsonSchema, Serialize)]
 struct Success<T> {
-    /// 0
+    #[schemars(extend("const" = 0))]
     code: u8,
-    /// `success`
+    #[schemars(extend("const" = "success"))]
     msg: &'static str,
     data: T,
 }
@@ -42,9 +42,9 @@ struct Success<T> {
 /// The body of a success that has not.
 #[derive(JsonSchema, Serialize)]
 struct Done {
-    /// 0
+    #[schemars(extend("const" = 0))]
     code: u8,
-    /// `success`
+    #[schemars(extend("const" = "success"))]
     msg: &'static str,
 }
 

@@ -1,0 +1,48 @@
+//! Plays every script in `transcripts/`. A first line `# options {…}` is the front end's section
+//! of gateway.toml, as JSON.
+
+use frontend_api::http::Fault;
+use frontend_api::{Configure, Frontend};
+use frontend_channel::{ChannelFrontend, Options};
+
+#[test]
+fn transcripts() {
+    insta::glob!("transcripts/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(frontend_testkit::play(&frontend(&script), &script));
+    });
+}
+
+fn frontend(script: &str) -> ChannelFrontend {
+    let first = script.lines().next().unwrap_or_default();
+    let options = match first.strip_prefix("# options ") {
+        Some(options) => serde_json::from_str(options).expect("options"),
+        None => Options::default(),
+    };
+    ChannelFrontend::configure(options).expect("options that make sense")
+}
+
+#[test]
+fn what_the_host_has_to_say_is_said_in_the_dialect() {
+    for (status, code) in [(401, 2), (403, 8), (413, 1), (429, 10), (503, 11)] {
+        let response = frontend("").fault(&Fault::new(status, "because"));
+        assert_eq!(response.status, status);
+        let body = format!(r#"{{"code":{code},"msg":"because"}}"#);
+        assert_eq!(String::from_utf8(response.body).unwrap(), body);
+    }
+}
+
+#[test]
+fn every_path_and_option_is_on_the_dialects_page() {
+    let page = include_str!("../../../docs/dialects/channel.md");
+    let frontend = frontend("");
+    let routes = &frontend.manifest().listeners[0].routes;
+    for route in routes {
+        assert!(page.contains(&format!("### `{}`", route.path)), "{}", route.path);
+    }
+    let options = frontend.manifest().options["properties"].as_object().expect("an object");
+    for key in options.keys() {
+        assert!(page.contains(&format!("| `{key}` |")), "{key}");
+    }
+    assert_eq!((routes.len(), options.len()), (8, 6));
+}
