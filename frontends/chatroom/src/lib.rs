@@ -1,1 +1,189 @@
-//! The chatroom dialect.
+//! The chatroom dialect: accounts, rooms and seats over HTTP, talk over WebSocket.
+//!
+//! Its contract is docs/dialects/chatroom.md.
+
+pub mod encode;
+pub mod endpoints;
+mod parse;
+mod refusal;
+mod session;
+
+use std::sync::Arc;
+
+use core_model::{Claim, Recorded, TokenHash, UserRef};
+use frontend_api::duration::Millis;
+use frontend_api::http::{Exchange, Fault, HttpDialect, Request, Response};
+use frontend_api::{
+    Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
+    Support, Transport,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use endpoints::FaultReply;
+use session::ChatSession;
+
+/// The cookie that `/auth/login` sets.
+pub(crate) const COOKIE: &str = "dragoman_chatroom";
+
+/// What the tokens in that cookie are for.
+pub(crate) const TOKEN_PURPOSE: &str = "chatroom";
+
+/// The keys of the dialect's own in `[frontends.chatroom]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Whether a `user_name` that no account owns may be used, by anyone.
+    pub guests: bool,
+    /// Whether a login counts for everyone at the peer's address, for clients that keep no
+    /// cookies. Absent: while the listener's address is loopback or private. Never where a proxy
+    /// supplies the peer's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in_by_address: Option<bool>,
+    /// How long a login counts.
+    pub sign_in_ttl: Millis,
+    /// How long a seat taken by `/chatroom/room` is kept while no WebSocket uses it.
+    pub seat_ttl: Millis,
+    /// How long such a seat is kept after the WebSocket that used it dropped.
+    pub seat_grace: Millis,
+    /// How many rooms `/chatroom/list` lists at most, those made first.
+    pub list_max: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            guests: true,
+            sign_in_by_address: None,
+            sign_in_ttl: Millis::from_hours(12),
+            seat_ttl: Millis::from_mins(10),
+            seat_grace: Millis::from_secs(60),
+            list_max: 10_000,
+        }
+    }
+}
+
+/// The front end `chatroom`.
+pub struct ChatroomFrontend {
+    dialect: Arc<Chatroom>,
+    manifest: Manifest,
+}
+
+/// What all its sessions share.
+pub struct Chatroom {
+    pub(crate) options: Options,
+}
+
+impl Configure for ChatroomFrontend {
+    type Options = Options;
+
+    fn configure(options: Options) -> Result<Self, OptionFault> {
+        for (key, value) in [("sign_in_ttl", options.sign_in_ttl), ("seat_ttl", options.seat_ttl)] {
+            if value == Millis(0) {
+                return Err(OptionFault::new(key, "must be longer than no time at all"));
+            }
+        }
+        if options.list_max == 0 {
+            return Err(OptionFault::new("list_max", "must be at least 1"));
+        }
+        let dialect = Chatroom { options };
+        Ok(Self { manifest: manifest(&dialect), dialect: Arc::new(dialect) })
+    }
+}
+
+impl Default for ChatroomFrontend {
+    fn default() -> Self {
+        Self::configure(Options::default()).expect("the defaults make sense")
+    }
+}
+
+impl Frontend for ChatroomFrontend {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        let dialect = Arc::clone(&self.dialect);
+        match &peer.upgrade {
+            Some(upgrade) => Box::new(ChatSession::new(dialect, peer, upgrade)),
+            None => Box::new(Exchange::new(dialect, peer)),
+        }
+    }
+
+    fn broadcast(&self, event: &Recorded) -> Broadcast {
+        encode::broadcast(&event.event)
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        self.dialect.fault(fault)
+    }
+}
+
+impl HttpDialect for Chatroom {
+    fn endpoints(&self) -> &'static [frontend_api::http::Endpoint<Self>] {
+        endpoints::ALL
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        Response::json(fault.status, &FaultReply { res: fault.reason.clone() })
+    }
+}
+
+/// What a peer has to show for the names it goes by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proof {
+    token: Option<TokenHash>,
+    address: Option<String>,
+}
+
+impl Chatroom {
+    pub(crate) fn proof(&self, peer: &Peer, request: &Request) -> Proof {
+        let token = request.cookie(COOKIE).map(|token| TokenHash::of(TOKEN_PURPOSE, token));
+        Proof { token, address: self.sign_in_address(peer) }
+    }
+
+    /// The peer's address, if signing in by it counts.
+    pub(crate) fn sign_in_address(&self, peer: &Peer) -> Option<String> {
+        let wanted = self.options.sign_in_by_address.unwrap_or(peer.private_listener);
+        (wanted && !peer.proxied).then(|| peer.address.clone())
+    }
+
+    pub(crate) fn claim(&self, name: String, proof: Proof) -> UserRef {
+        let Proof { token, address } = proof;
+        UserRef::Claim(Claim { name, token, address, guests: self.options.guests })
+    }
+}
+
+fn manifest(dialect: &Chatroom) -> Manifest {
+    let listen = Listener {
+        key: "listen".into(),
+        transport: Transport::Http,
+        address: Some("127.0.0.1:5000".into()),
+        routes: dialect.routes(),
+    };
+    let websocket_listen = Listener {
+        key: "websocket_listen".into(),
+        transport: Transport::WebSocket,
+        address: Some("127.0.0.1:2333".into()),
+        routes: Vec::new(),
+    };
+    Manifest {
+        dialect: "chatroom".into(),
+        title: "auth/chatroom REST + WebSocket".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        listeners: vec![listen, websocket_listen],
+        capabilities: Capabilities {
+            post: Support::Exact,
+            receive_push: Support::Exact,
+            receive_poll: Support::Absent,
+            direct_messages: Support::Absent,
+            presence: Support::Exact,
+            history: Support::Absent,
+            search: Support::Absent,
+            // The document has a login, but nothing that carries it to the WebSocket.
+            credentials: Support::Emulated,
+        },
+        hint: "curl http://{listen}/chatroom/list".into(),
+        options: schemars::schema_for!(Options).to_value(),
+    }
+}

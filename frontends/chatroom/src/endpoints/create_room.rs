@@ -1,0 +1,37 @@
+//! `/chatroom/create`: makes a room that nobody owns. Document: chatroom, create.
+
+use core_model::{Command, NewRoom, Outcome, check_room_name};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{METHODS, Param, Res, Verdict, present, read, reply};
+use crate::{Chatroom, refusal};
+
+pub(crate) const ENDPOINT: Endpoint<Chatroom> =
+    Endpoint { name: "create_room", methods: METHODS, path: "/chatroom/create", decode, encode };
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Request {
+    pub room_name: Option<Param>,
+}
+
+fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+    let room = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
+    Ok(Ask::Call(Command::CreateRoom { room, owner: None, members: None }))
+}
+
+fn wanted(request: Request) -> Result<NewRoom, Res> {
+    let [name] = present([request.room_name])?;
+    let name = name.text().and_then(|name| check_room_name(&name).ok());
+    let name = name.ok_or(Res::InvalidRoomName)?;
+    Ok(NewRoom { name: Some(name), insist: true, ..NewRoom::default() })
+}
+
+fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(_) => reply(&Verdict { res: Res::ChatroomCreateSuccessfully }),
+        Err(refusal) => refusal::response(refusal, Verdict::of),
+    }
+}

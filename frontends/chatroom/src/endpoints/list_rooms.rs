@@ -1,0 +1,64 @@
+//! `/chatroom/list`: the open rooms and how many seats are taken. Document: chatroom, list.
+
+use core_model::{Detail, Outcome, Query, Reply as EngineReply, RoomFilter, RoomId, RoomView};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{METHODS, Res, Verdict, reply};
+use crate::{Chatroom, refusal};
+
+pub(crate) const ENDPOINT: Endpoint<Chatroom> =
+    Endpoint { name: "list_rooms", methods: METHODS, path: "/chatroom/list", decode, encode };
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Request {}
+
+/// The rooms twice: the document's table and its example disagree, and clients of both are about.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Reply<'a> {
+    pub room_list: Vec<ListedRoom<'a>>,
+    pub rooms: Vec<Room<'a>>,
+}
+
+/// A room as the document's table has it, and, with `name`, as deployed servers sent it.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ListedRoom<'a> {
+    pub room_name: &'a str,
+    pub name: &'a str,
+    pub population: u32,
+}
+
+/// A room as the document's example has it.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Room<'a> {
+    pub name: &'a str,
+    pub population: u32,
+}
+
+fn decode(dialect: &Chatroom, _: &Params<'_>) -> Result<Ask, Response> {
+    Ok(Ask::Query(Query::Rooms {
+        filter: RoomFilter::Open,
+        after: RoomId(0),
+        limit: dialect.options.list_max,
+        detail: Detail::default(),
+    }))
+}
+
+fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(EngineReply::Rooms { rooms }) => reply(&listed(rooms)),
+        Ok(_) => reply(&Verdict { res: Res::ServerError }),
+        Err(refusal) => refusal::response(refusal, Verdict::of),
+    }
+}
+
+fn listed(rooms: &[RoomView]) -> Reply<'_> {
+    let mut reply = Reply { room_list: Vec::new(), rooms: Vec::new() };
+    for RoomView { name, population, .. } in rooms {
+        reply.room_list.push(ListedRoom { room_name: name, name, population: *population });
+        reply.rooms.push(Room { name, population: *population });
+    }
+    reply
+}

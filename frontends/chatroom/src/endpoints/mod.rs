@@ -1,0 +1,243 @@
+//! The endpoints, one file each, and what they share.
+
+pub mod create_room;
+pub mod list_rooms;
+pub mod login;
+pub mod register;
+pub mod show_user;
+pub mod visit_room;
+
+use frontend_api::http::{Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::Chatroom;
+
+pub(crate) const ALL: &[Endpoint<Chatroom>] = &[
+    login::ENDPOINT,
+    register::ENDPOINT,
+    show_user::ENDPOINT,
+    list_rooms::ENDPOINT,
+    create_room::ENDPOINT,
+    visit_room::ENDPOINT,
+];
+
+/// Deployed clients send GET with a query string, whatever it changes.
+const METHODS: &[&str] = &["GET", "POST"];
+
+/// The longest `user_tel`, in digits.
+const TEL_DIGITS_MAX: usize = 20;
+
+/// The realm of the identities that are telephone numbers.
+const TEL_REALM: &str = "tel";
+
+/// How it went.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Res {
+    #[serde(rename = "chatroom already exist")]
+    ChatroomAlreadyExist,
+    #[serde(rename = "chatroom create successfully")]
+    ChatroomCreateSuccessfully,
+    #[serde(rename = "full room")]
+    FullRoom,
+    #[serde(rename = "get user data successfully")]
+    GetUserDataSuccessfully,
+    #[serde(rename = "invalid room")]
+    InvalidRoom,
+    #[serde(rename = "invalid room_name")]
+    InvalidRoomName,
+    #[serde(rename = "invalid status")]
+    InvalidStatus,
+    #[serde(rename = "invalid user_name")]
+    InvalidUserName,
+    #[serde(rename = "invalid user_password")]
+    InvalidUserPassword,
+    #[serde(rename = "invalid user_tel")]
+    InvalidUserTel,
+    #[serde(rename = "join chatroom")]
+    JoinChatroom,
+    #[serde(rename = "key reused")]
+    KeyReused,
+    #[serde(rename = "leave chatroom")]
+    LeaveChatroom,
+    #[serde(rename = "login successfully")]
+    LoginSuccessfully,
+    #[serde(rename = "missing parameters")]
+    MissingParameters,
+    #[serde(rename = "not allowed")]
+    NotAllowed,
+    #[serde(rename = "not signed in")]
+    NotSignedIn,
+    #[serde(rename = "password wrong")]
+    PasswordWrong,
+    #[serde(rename = "register successfully")]
+    RegisterSuccessfully,
+    #[serde(rename = "server busy")]
+    ServerBusy,
+    #[serde(rename = "server error")]
+    ServerError,
+    #[serde(rename = "slow down")]
+    SlowDown,
+    #[serde(rename = "user exist")]
+    UserExist,
+    #[serde(rename = "user not exist")]
+    UserNotExist,
+}
+
+/// A reply that says only how it went.
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+pub struct Verdict {
+    pub res: Res,
+}
+
+impl Verdict {
+    pub(crate) fn of(res: Res) -> Self {
+        Self { res }
+    }
+}
+
+/// The body of a reply with an HTTP status of 4xx or 5xx.
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+pub struct FaultReply {
+    /// A sentence for the client's developer.
+    pub res: String,
+}
+
+/// No reply may be kept by a cache: clients use GET for what changes things.
+pub(crate) fn reply(body: &impl Serialize) -> Response {
+    uncached(Response::json(200, body))
+}
+
+pub(crate) fn uncached(response: Response) -> Response {
+    response.with_header("cache-control", "no-store")
+}
+
+/// The parameters of a request. Their types cannot be wrong: see [`Param`].
+pub(crate) fn read<T: DeserializeOwned + Default>(params: &Params<'_>) -> T {
+    params.read().unwrap_or_default()
+}
+
+/// All of these parameters, none of them missing or empty.
+pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Param; N], Res> {
+    if params.iter().any(|param| !is_given(param)) {
+        return Err(Res::MissingParameters);
+    }
+    Ok(params.map(|param| param.expect("every one is given")))
+}
+
+/// Whether a parameter is there, and not empty.
+pub(crate) fn is_given(param: &Option<Param>) -> bool {
+    param.as_ref().is_some_and(|param| !matches!(param, Param::Text(text) if text.is_empty()))
+}
+
+/// A parameter as it came: a string, or a number in its JSON notation, or something that is never
+/// right. What is wrong with it is said by the endpoint, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Param {
+    Text(String),
+    Other,
+}
+
+impl Param {
+    pub(crate) fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Other => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Param {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::String(text) => Self::Text(text),
+            Value::Number(number) => Self::Text(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Self::Other,
+        })
+    }
+}
+
+impl JsonSchema for Param {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Param".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+/// A telephone number: at most 20 digits, of which leading zeros are not kept. 0 stands for none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Tel(u128);
+
+impl Tel {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || text.is_empty() || text.len() > TEL_DIGITS_MAX {
+            return None;
+        }
+        text.parse().ok().map(Self)
+    }
+
+    pub(crate) fn of(param: Param) -> Result<Self, Res> {
+        param.text().and_then(|text| Self::parse(&text)).ok_or(Res::InvalidUserTel)
+    }
+
+    pub(crate) fn identity(self) -> String {
+        format!("{TEL_REALM}/{}", self.0)
+    }
+
+    pub(crate) fn of_person(person: &core_model::Person) -> Self {
+        person.identity(TEL_REALM).and_then(Self::parse).unwrap_or_default()
+    }
+}
+
+impl JsonSchema for Tel {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Tel".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "integer",
+            "minimum": 0,
+            "description": "A telephone number of at most 20 digits; 0 where there is none.",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tel_is_at_most_twenty_digits_and_keeps_no_leading_zeros() {
+        assert_eq!(Tel::parse("00155").map(Tel::identity).as_deref(), Some("tel/155"));
+        assert_eq!(Tel::parse("000"), Some(Tel(0)));
+        let longest = "99999999999999999999";
+        assert_eq!(Tel::parse(longest).map(Tel::identity), Some(format!("tel/{longest}")));
+        for text in ["", "999999999999999999999", "+155", "155 ", "1e3", "-1", "١٥٥"] {
+            assert_eq!(Tel::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tel_of_twenty_digits_is_written_as_a_number() {
+        let tel = Tel::parse("99999999999999999999").unwrap();
+        assert_eq!(serde_json::to_string(&tel).unwrap(), "99999999999999999999");
+    }
+
+    #[test]
+    fn a_number_that_lost_digits_is_no_tel() {
+        let param: Param = serde_json::from_str("18446744073709551616").unwrap();
+        assert_eq!(Tel::of(param), Err(Res::InvalidUserTel));
+    }
+}

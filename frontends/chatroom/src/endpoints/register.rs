@@ -1,0 +1,50 @@
+//! `/auth/register`: makes an account; signs nobody in. Document: auth, register.
+
+use core_model::{Command, NewUser, Outcome, Secret, check_handle};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{METHODS, Param, Res, Tel, Verdict, present, read, reply};
+use crate::{Chatroom, refusal};
+
+pub(crate) const ENDPOINT: Endpoint<Chatroom> =
+    Endpoint { name: "register", methods: METHODS, path: "/auth/register", decode, encode };
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Request {
+    #[schemars(with = "Option<Digits>")]
+    pub user_tel: Option<Param>,
+    pub user_name: Option<Param>,
+    pub user_password: Option<Param>,
+}
+
+fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+    let user = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
+    Ok(Ask::Call(Command::Register { user }))
+}
+
+fn wanted(request: Request) -> Result<NewUser, Res> {
+    let [tel, name, password] =
+        present([request.user_tel, request.user_name, request.user_password])?;
+    let tel = Tel::of(tel)?;
+    // Here too, so that no password is hashed for a name that nobody can have.
+    let handle = name.text().and_then(|name| check_handle(&name).ok());
+    let handle = handle.ok_or(Res::InvalidUserName)?;
+    let password = password.text().ok_or(Res::InvalidUserPassword)?;
+    Ok(NewUser {
+        handle: Some(handle),
+        insist: true,
+        identities: vec![tel.identity()],
+        password: Some(Secret::Plain(password)),
+        ..NewUser::default()
+    })
+}
+
+fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(_) => reply(&Verdict { res: Res::RegisterSuccessfully }),
+        Err(refusal) => refusal::response(refusal, Verdict::of),
+    }
+}

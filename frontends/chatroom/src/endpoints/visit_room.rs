@@ -1,0 +1,92 @@
+//! `/chatroom/room`: takes a seat in a room ahead of the WebSocket, or gives it back. Document:
+//! chatroom, entering and leaving.
+
+use core_model::{
+    Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, check_handle,
+    check_room_name,
+};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{METHODS, Param, Res, Verdict, present, read, reply};
+use crate::{Chatroom, refusal};
+
+pub(crate) const ENDPOINT: Endpoint<Chatroom> =
+    Endpoint { name: "visit_room", methods: METHODS, path: "/chatroom/room", decode, encode };
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Request {
+    pub room_name: Option<Param>,
+    pub user_name: Option<Param>,
+    /// 1 to enter, 0 to leave.
+    #[schemars(with = "Option<Digits>")]
+    pub status: Option<Param>,
+}
+
+enum Status {
+    Leave,
+    Enter,
+}
+
+fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+    ask(dialect, params).map_err(|res| reply(&Verdict { res }))
+}
+
+fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Res> {
+    let request: Request = read(params);
+    let [room, user, status] = present([request.room_name, request.user_name, request.status])?;
+    let room = room.text().and_then(|room| check_room_name(&room).ok()).ok_or(Res::InvalidRoom)?;
+    let room = RoomRef::Name(room);
+    Ok(match (parse_status(status), parse_user(user)) {
+        (Ok(status), Ok(user)) => {
+            let user = dialect.claim(user, dialect.proof(params.peer, params.request));
+            Ask::Call(command(dialect, status, room, user))
+        }
+        (Err(res), _) | (Ok(_), Err(res)) => complain_of(room, res),
+    })
+}
+
+fn command(
+    dialect: &Chatroom,
+    status: Status,
+    room: RoomRef,
+    user: core_model::UserRef,
+) -> Command {
+    let seat = SeatKind::Lease {
+        ttl_ms: dialect.options.seat_ttl.0,
+        grace_ms: dialect.options.seat_grace.0,
+    };
+    match status {
+        Status::Enter => Command::Enter { room, user, seat, opens: false, avatar: None },
+        Status::Leave => Command::Exit { room, user, seat },
+    }
+}
+
+/// A room that does not exist is complained of before anything else.
+fn complain_of(room: RoomRef, res: Res) -> Ask {
+    let query = Query::Room { room, caller: None, detail: Detail::default() };
+    Ask::Unless(query, reply(&Verdict { res }))
+}
+
+fn parse_status(status: Param) -> Result<Status, Res> {
+    match status.text().as_deref() {
+        Some("0") => Ok(Status::Leave),
+        Some("1") => Ok(Status::Enter),
+        Some(_) | None => Err(Res::InvalidStatus),
+    }
+}
+
+fn parse_user(user: Param) -> Result<String, Res> {
+    user.text().and_then(|user| check_handle(&user).ok()).ok_or(Res::InvalidUserName)
+}
+
+fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(EngineReply::Entered { .. }) => reply(&Verdict { res: Res::JoinChatroom }),
+        Ok(EngineReply::Done) => reply(&Verdict { res: Res::LeaveChatroom }),
+        Ok(_) => reply(&Verdict { res: Res::ServerError }),
+        Err(refusal) => refusal::response(refusal, Verdict::of),
+    }
+}
