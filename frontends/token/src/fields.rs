@@ -1,0 +1,457 @@
+//! The layout of the dialect as tables: frame headers, operations, notifications and results,
+//! field by field. [`read`] and [`write`] run on these rows, and so does whatever tells others
+//! about the layout.
+//!
+//! All integers are big-endian.
+
+use crate::info;
+
+/// How a field looks on the wire.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    U8,
+    U16,
+    U32,
+    U64,
+    I32,
+    /// u16 byte count and UTF-8.
+    String,
+    /// u32 byte count and UTF-8.
+    Text,
+    /// u32 byte count and UTF-8 of a JSON object; 0 bytes where an optional one is absent.
+    JsonString {
+        optional: bool,
+    },
+    /// u16 count and so many u32.
+    ArrayU32,
+}
+
+/// One field of a header or body.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Field {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub about: &'static str,
+}
+
+/// What a client can ask for. The number is the command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u16)]
+pub enum Verb {
+    CreateAccount = 1,
+    Login = 2,
+    CreateRoom = 3,
+    EnterRoom = 4,
+    RoomList = 5,
+    LeaveRoom = 6,
+    LeaveApplication = 7,
+    ApplyForToken = 8,
+    Heartbeat = 9,
+    PostMessage = 10,
+}
+
+/// A command with the bodies of its request and of the reply that says it was done.
+#[derive(Debug)]
+pub struct Operation {
+    pub verb: Verb,
+    /// In snake case, for generated code.
+    pub name: &'static str,
+    pub about: &'static str,
+    pub request: &'static [Field],
+    pub reply: &'static [Field],
+}
+
+impl Operation {
+    /// The `command` of a request.
+    pub fn command(&self) -> u16 {
+        self.verb as u16
+    }
+
+    /// The operation that has this command.
+    pub fn of(command: u16) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|operation| operation.command() == command)
+    }
+
+    pub(crate) fn of_verb(verb: Verb) -> &'static Self {
+        Self::of(verb as u16).expect("every verb has a row")
+    }
+}
+
+/// What the gateway tells unasked. The number is the command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u16)]
+pub enum News {
+    PopulationChanged = 0x4001,
+    MemberChanged = 0x4002,
+    Message = 0x4003,
+}
+
+/// A notification with its body.
+#[derive(Debug)]
+pub struct Notification {
+    pub news: News,
+    /// In snake case, for generated code.
+    pub name: &'static str,
+    pub about: &'static str,
+    pub body: &'static [Field],
+}
+
+impl Notification {
+    /// Its `command`.
+    pub fn command(&self) -> u16 {
+        self.news as u16
+    }
+}
+
+/// How a request ended. The number is the `result` of the reply.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u16)]
+pub enum Code {
+    Ok = 0,
+    UserExist = 1,
+    UserNotExist = 2,
+    NotLoggedIn = 3,
+    TokenInvalid = 4,
+    RoomNotExist = 5,
+    RoomFull = 6,
+    NotInRoom = 7,
+    Frame = 8,
+    Argument = 9,
+    Command = 10,
+    Limit = 11,
+    Server = 12,
+    Denied = 13,
+}
+
+/// A result with the name clients know it by.
+#[derive(Debug)]
+pub struct ResultRow {
+    pub code: Code,
+    pub name: &'static str,
+    pub about: &'static str,
+}
+
+/// Added to the command of a request in its reply.
+pub const REPLY: u16 = 0x8000;
+
+/// How every frame begins.
+pub const HEADER: &[Field] = &[
+    field("length", Kind::U32, "bytes that follow this field"),
+    field("command", Kind::U16, "what it is about; a reply's is the request's + 0x8000"),
+    field("sequence", Kind::U32, "chosen by the client, echoed in the reply; 0 in notifications"),
+];
+
+/// What follows the header in a reply.
+pub const RESULT: &[Field] = &[field("result", Kind::U16, "how it ended, 0 is OK")];
+
+/// The body of a reply whose result is not OK.
+pub const FAILURE: &[Field] = &[field("reason", Kind::String, "why, for the client's developer")];
+
+const ROOM_ID: Field = field("room_id", Kind::U32, "the room");
+
+const OPENID: Field = field("openid", Kind::String, "who it is, 1 to 255 bytes");
+
+const OPENID_TYPE: Field =
+    field("openid_type", Kind::String, "who gave that openid, 1 to 255 bytes, no slash");
+
+const CLIENT_INFO: Field =
+    field("info", Kind::JsonString { optional: true }, "the client's own JSON object, kept");
+
+const USER: &[Field] = &[
+    field("uid", Kind::U64, "the user's number"),
+    field("info", Kind::JsonString { optional: false }, "the client's, with name, handle, created"),
+];
+
+const ROOM: &[Field] = &[
+    ROOM_ID,
+    field(
+        "info",
+        Kind::JsonString { optional: false },
+        "the client's, with name, population, capacity, section, state",
+    ),
+];
+
+/// Every command.
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        verb: Verb::CreateAccount,
+        name: "create_account",
+        about: "Makes an account. Does not log in.",
+        request: &[OPENID, OPENID_TYPE, CLIENT_INFO],
+        reply: USER,
+    },
+    Operation {
+        verb: Verb::Login,
+        name: "login",
+        about: "Logs in on this connection, instead of whoever was.",
+        request: &[
+            OPENID,
+            OPENID_TYPE,
+            field("auto_create", Kind::I32, "other than 0: makes the account where there is none"),
+            CLIENT_INFO,
+        ],
+        reply: USER,
+    },
+    Operation {
+        verb: Verb::CreateRoom,
+        name: "create_room",
+        about: "Makes a room that belongs to the token's user.",
+        request: &[
+            field("app_code", Kind::U16, "stored with the room"),
+            field("token", Kind::U64, "from apply_for_token"),
+            CLIENT_INFO,
+        ],
+        reply: ROOM,
+    },
+    Operation {
+        verb: Verb::EnterRoom,
+        name: "enter_room",
+        about: "Takes a seat in a room for this connection.",
+        request: &[ROOM_ID],
+        reply: ROOM,
+    },
+    Operation {
+        verb: Verb::RoomList,
+        name: "room_list",
+        about: "Lists rooms by number, at most 1000.",
+        request: &[field("room_id", Kind::U32, "only greater ones; 0 from the start")],
+        reply: &[field("room_list", Kind::ArrayU32, "room numbers, ascending")],
+    },
+    Operation {
+        verb: Verb::LeaveRoom,
+        name: "leave_room",
+        about: "Gives this connection's seat in a room back.",
+        request: &[ROOM_ID],
+        reply: &[ROOM_ID],
+    },
+    Operation {
+        verb: Verb::LeaveApplication,
+        name: "leave_application",
+        about: "Ends the login and gives all seats of this connection back.",
+        request: &[],
+        reply: &[],
+    },
+    Operation {
+        verb: Verb::ApplyForToken,
+        name: "apply_for_token",
+        about: "Gives a token with which rooms are made.",
+        request: &[],
+        reply: &[field("token", Kind::U64, "not 0; secret")],
+    },
+    Operation {
+        verb: Verb::Heartbeat,
+        name: "heartbeat",
+        about: "Shows both sides that the other is there. An extension.",
+        request: &[],
+        reply: &[],
+    },
+    Operation {
+        verb: Verb::PostMessage,
+        name: "post_message",
+        about: "Posts to a room that this connection has entered. An extension.",
+        request: &[ROOM_ID, field("text", Kind::Text, "not empty, kept byte for byte")],
+        reply: &[field("message_id", Kind::U64, "unique, increasing, below 2^53")],
+    },
+];
+
+/// Every notification.
+pub const NOTIFICATIONS: &[Notification] = &[
+    Notification {
+        news: News::PopulationChanged,
+        name: "population_changed",
+        about: "The number of seats taken in a room has changed.",
+        body: &[ROOM_ID, field("population", Kind::U32, "seats taken")],
+    },
+    Notification {
+        news: News::MemberChanged,
+        name: "member_changed",
+        about: "Somebody came or went.",
+        body: &[
+            ROOM_ID,
+            field("uid", Kind::U64, "who; 0 for a guest"),
+            field("entered", Kind::U8, "1 came, 0 went"),
+            field("info", Kind::JsonString { optional: false }, "an object with name"),
+        ],
+    },
+    Notification {
+        news: News::Message,
+        name: "message",
+        about: "Somebody posted to a room. An extension.",
+        body: &[
+            ROOM_ID,
+            field("uid", Kind::U64, "the author; 0 for a guest"),
+            field("message_id", Kind::U64, "unique, increasing, below 2^53"),
+            field("time", Kind::U64, "when, in milliseconds since 1970"),
+            field("text", Kind::Text, "as it was posted"),
+        ],
+    },
+];
+
+/// Every result.
+pub const RESULTS: &[ResultRow] = &[
+    result(Code::Ok, "OK", "done"),
+    result(Code::UserExist, "E_USER_EXIST", "there is such an account already"),
+    result(Code::UserNotExist, "E_USER_NOT_EXIST", "there is no such account"),
+    result(Code::NotLoggedIn, "E_NOT_LOGGED_IN", "nobody is logged in on this connection"),
+    result(Code::TokenInvalid, "E_TOKEN_INVALID", "the token is unknown or has run out"),
+    result(Code::RoomNotExist, "E_ROOM_NOT_EXIST", "there is no such room"),
+    result(Code::RoomFull, "E_ROOM_FULL", "every seat is taken"),
+    result(Code::NotInRoom, "E_NOT_IN_ROOM", "this connection has no seat in the room"),
+    result(Code::Frame, "E_FRAME", "the frame or its body is malformed"),
+    result(Code::Argument, "E_ARGUMENT", "well-formed, but not acceptable"),
+    result(Code::Command, "E_COMMAND", "there is no such command"),
+    result(Code::Limit, "E_LIMIT", "too fast, or idle too long"),
+    result(Code::Server, "E_SERVER", "the gateway could not do it"),
+    result(Code::Denied, "E_DENIED", "not allowed"),
+];
+
+const fn field(name: &'static str, kind: Kind, about: &'static str) -> Field {
+    Field { name, kind, about }
+}
+
+const fn result(code: Code, name: &'static str, about: &'static str) -> ResultRow {
+    ResultRow { code, name, about }
+}
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    I32(i32),
+    /// Of a [`Kind::String`], [`Kind::Text`] or [`Kind::JsonString`].
+    Text(&'a str),
+    Array(Vec<u32>),
+}
+
+/// A body that was read, in the order of its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body<'a> {
+    pub fields: &'static [Field],
+    pub values: Vec<Value<'a>>,
+}
+
+impl<'a> Body<'a> {
+    fn value(&self, name: &str) -> &Value<'a> {
+        let at = self.fields.iter().position(|field| field.name == name);
+        &self.values[at.expect("the table has this field")]
+    }
+
+    /// A text of any kind; an absent `info` is "".
+    pub(crate) fn text(&self, name: &str) -> &'a str {
+        match self.value(name) {
+            Value::Text(text) => text,
+            other => unreachable!("{name} is {other:?}"),
+        }
+    }
+
+    /// A number of any width.
+    pub(crate) fn number<N: TryFrom<i128>>(&self, name: &str) -> N {
+        let wide = match self.value(name) {
+            Value::U8(number) => i128::from(*number),
+            Value::U16(number) => i128::from(*number),
+            Value::U32(number) => i128::from(*number),
+            Value::U64(number) => i128::from(*number),
+            Value::I32(number) => i128::from(*number),
+            other @ (Value::Text(_) | Value::Array(_)) => unreachable!("{name} is {other:?}"),
+        };
+        let number = N::try_from(wide).ok();
+        number.unwrap_or_else(|| unreachable!("{name} is wider than it is read"))
+    }
+}
+
+/// Reads a body that holds these fields and nothing more. The error says what is wrong, and in
+/// which field.
+pub fn read<'a>(fields: &'static [Field], body: &'a [u8]) -> Result<Body<'a>, String> {
+    let mut rest = body;
+    let mut values = Vec::with_capacity(fields.len());
+    for field in fields {
+        let value = value(field.kind, &mut rest);
+        values.push(value.map_err(|why| format!("{} {why}", field.name))?);
+    }
+    match rest.len() {
+        0 => Ok(Body { fields, values }),
+        more => Err(format!("the body is {more} bytes longer than its fields")),
+    }
+}
+
+fn value<'a>(kind: Kind, rest: &mut &'a [u8]) -> Result<Value<'a>, String> {
+    Ok(match kind {
+        Kind::U8 => Value::U8(u8::from_be_bytes(array(rest)?)),
+        Kind::U16 => Value::U16(u16::from_be_bytes(array(rest)?)),
+        Kind::U32 => Value::U32(u32::from_be_bytes(array(rest)?)),
+        Kind::U64 => Value::U64(u64::from_be_bytes(array(rest)?)),
+        Kind::I32 => Value::I32(i32::from_be_bytes(array(rest)?)),
+        Kind::String => {
+            let count = u16::from_be_bytes(array(rest)?);
+            Value::Text(text(rest, usize::from(count))?)
+        }
+        Kind::Text => Value::Text(long_text(rest)?),
+        Kind::JsonString { optional } => {
+            let text = long_text(rest)?;
+            if !(optional && text.is_empty()) {
+                info::object(text)?;
+            }
+            Value::Text(text)
+        }
+        Kind::ArrayU32 => {
+            let count = u16::from_be_bytes(array(rest)?);
+            let elements = (0..count).map(|_| Ok(u32::from_be_bytes(array(rest)?)));
+            Value::Array(elements.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+fn long_text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, String> {
+    let count = u32::from_be_bytes(array(rest)?);
+    text(rest, usize::try_from(count).map_err(|_| cut_off())?)
+}
+
+fn text<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a str, String> {
+    let (text, more) = rest.split_at_checked(count).ok_or_else(cut_off)?;
+    *rest = more;
+    std::str::from_utf8(text).map_err(|_| "is not UTF-8".into())
+}
+
+fn array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], String> {
+    let (bytes, more) = rest.split_first_chunk().ok_or_else(cut_off)?;
+    *rest = more;
+    Ok(*bytes)
+}
+
+fn cut_off() -> String {
+    "is cut off".into()
+}
+
+/// Appends these fields. Panics where the values are not of the fields' kinds.
+pub fn write(fields: &[Field], values: &[Value<'_>], into: &mut Vec<u8>) {
+    assert_eq!(fields.len(), values.len(), "one value a field");
+    for (field, value) in fields.iter().zip(values) {
+        match (field.kind, value) {
+            (Kind::U8, Value::U8(number)) => into.push(*number),
+            (Kind::U16, Value::U16(number)) => into.extend(number.to_be_bytes()),
+            (Kind::U32, Value::U32(number)) => into.extend(number.to_be_bytes()),
+            (Kind::U64, Value::U64(number)) => into.extend(number.to_be_bytes()),
+            (Kind::I32, Value::I32(number)) => into.extend(number.to_be_bytes()),
+            (Kind::String, Value::Text(text)) => {
+                let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+                let count = u16::try_from(text.len()).expect("it was cut to fit");
+                into.extend(count.to_be_bytes());
+                into.extend(text.as_bytes());
+            }
+            (Kind::Text | Kind::JsonString { .. }, Value::Text(text)) => {
+                let count = u32::try_from(text.len()).expect("no text is of 4 GiB");
+                into.extend(count.to_be_bytes());
+                into.extend(text.as_bytes());
+            }
+            (Kind::ArrayU32, Value::Array(elements)) => {
+                let count = u16::try_from(elements.len()).expect("lists are cut to a page");
+                into.extend(count.to_be_bytes());
+                elements.iter().for_each(|element| into.extend(element.to_be_bytes()));
+            }
+            (kind, value) => unreachable!("{} is a {kind:?}, not {value:?}", field.name),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Bytes into frames, and frames into what the client wants.
+
+use core_model::RoomId;
+
+use crate::fields::{self, Body, Code, Operation, Verb};
+use crate::info::Info;
+
+/// The bytes of a frame's `length`, which does not count itself.
+const LENGTH_BYTES: usize = 4;
+
+/// The bytes of a frame before its body: length, command and sequence.
+const HEADER_BYTES: usize = LENGTH_BYTES + LENGTH_LEAST as usize;
+
+/// The least `length`: command and sequence.
+const LENGTH_LEAST: u32 = 6;
+
+/// The longest `openid` and `openid_type`, in bytes.
+const OPENID_BYTES_MAX: usize = 255;
+
+/// What a frame is about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) command: u16,
+    pub(crate) sequence: u32,
+}
+
+/// What a stream is cut into.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Piece<'a> {
+    Frame {
+        header: Header,
+        body: &'a [u8],
+    },
+    /// Here the frames can no longer be told apart; nothing comes after it.
+    Broken {
+        header: Header,
+        why: String,
+    },
+}
+
+/// Finds the frames in a stream that is cut anywhere.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    length_max: u32,
+    /// A frame that has not wholly arrived: at most `length_max` + 4 bytes.
+    begun: Vec<u8>,
+    broken: bool,
+}
+
+impl Frames {
+    pub(crate) fn new(length_max: u32) -> Self {
+        Self { length_max, begun: Vec::new(), broken: false }
+    }
+
+    /// Hands every piece that is now whole to `take`.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+        while !bytes.is_empty() && !self.broken {
+            let begun = !self.begun.is_empty();
+            if begun {
+                self.top_up(&mut bytes);
+            }
+            match look(if begun { &self.begun } else { bytes }, self.length_max) {
+                Look::Needs(_) if begun => (),
+                Look::Needs(_) => self.begun.extend(std::mem::take(&mut bytes)),
+                Look::Found(piece, count) => {
+                    self.broken = matches!(piece, Piece::Broken { .. });
+                    take(piece);
+                    // What was kept is let go, so that an idle connection holds no buffer.
+                    match begun {
+                        true => self.begun = Vec::new(),
+                        false => bytes = &bytes[count..],
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves over as many bytes as can be told to belong to the frame that has begun.
+    fn top_up(&mut self, bytes: &mut &[u8]) {
+        if let Look::Needs(count) = look(&self.begun, self.length_max) {
+            let missing = (count - self.begun.len()).min(bytes.len());
+            let (head, tail) = bytes.split_at(missing);
+            self.begun.extend(head);
+            *bytes = tail;
+        }
+    }
+
+    /// Whether a frame has begun that will be refused for its length, as soon as it is known
+    /// whose it is.
+    pub(crate) fn is_overlong(&self) -> bool {
+        length(&self.begun).is_some_and(|length| length > self.length_max)
+    }
+
+    /// Gives up on a frame that is overlong: what has arrived of its header has to do.
+    pub(crate) fn give_up(&mut self) -> Option<Piece<'static>> {
+        if self.broken || !self.is_overlong() {
+            return None;
+        }
+        self.broken = true;
+        let begun = std::mem::take(&mut self.begun);
+        Some(overlong(length(&begun)?, self.length_max, header(&begun)))
+    }
+}
+
+enum Look<'a> {
+    /// Not to be told before there are so many bytes.
+    Needs(usize),
+    /// The first piece and how many bytes it takes up.
+    Found(Piece<'a>, usize),
+}
+
+fn look(bytes: &[u8], length_max: u32) -> Look<'_> {
+    let Some(length) = length(bytes) else {
+        return Look::Needs(LENGTH_BYTES);
+    };
+    if length < LENGTH_LEAST {
+        let why = format!("length is {length}, command and sequence take {LENGTH_LEAST}");
+        return Look::Found(Piece::Broken { header: Header::default(), why }, LENGTH_BYTES);
+    }
+    if bytes.len() < HEADER_BYTES {
+        return Look::Needs(HEADER_BYTES);
+    }
+    let header = header(bytes);
+    if length > length_max {
+        return Look::Found(overlong(length, length_max, header), HEADER_BYTES);
+    }
+    let end = LENGTH_BYTES + length as usize;
+    match bytes.get(HEADER_BYTES..end) {
+        Some(body) => Look::Found(Piece::Frame { header, body }, end),
+        None => Look::Needs(end),
+    }
+}
+
+fn overlong(length: u32, length_max: u32, header: Header) -> Piece<'static> {
+    Piece::Broken { header, why: format!("length is {length}, at most {length_max} is read") }
+}
+
+fn length(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk().map(|length| u32::from_be_bytes(*length))
+}
+
+/// Command and sequence; 0 where they have not arrived.
+fn header(bytes: &[u8]) -> Header {
+    let command = bytes.get(LENGTH_BYTES..).and_then(<[u8]>::first_chunk);
+    let sequence = bytes.get(LENGTH_BYTES + 2..).and_then(<[u8]>::first_chunk);
+    Header {
+        command: command.map_or(0, |bytes| u16::from_be_bytes(*bytes)),
+        sequence: sequence.map_or(0, |bytes| u32::from_be_bytes(*bytes)),
+    }
+}
+
+/// What a client wants.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Request {
+    CreateAccount(Account),
+    Login { account: Account, auto_create: bool },
+    CreateRoom { app_code: u16, token: u64, info: Option<Info> },
+    EnterRoom(RoomId),
+    RoomList { after: RoomId },
+    LeaveRoom(RoomId),
+    LeaveApplication,
+    ApplyForToken,
+    Heartbeat,
+    PostMessage { room: RoomId, text: String },
+}
+
+/// Who somebody says to be.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Account {
+    /// `openid:<openid_type>/<openid>`
+    pub(crate) identity: String,
+    pub(crate) info: Option<Info>,
+}
+
+/// A request that is answered on the spot, and how.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Nonsense {
+    pub(crate) code: Code,
+    pub(crate) why: String,
+}
+
+/// Reads a frame.
+pub(crate) fn request(command: u16, body: &[u8]) -> Result<(Verb, Request), Nonsense> {
+    let operation = Operation::of(command).ok_or_else(|| Nonsense {
+        code: Code::Command,
+        why: format!("there is no command {command}"),
+    })?;
+    let body =
+        fields::read(operation.request, body).map_err(|why| Nonsense { code: Code::Frame, why })?;
+    let room = || RoomId(body.number("room_id"));
+    let info = || Info::of(body.text("info"));
+    let request = match operation.verb {
+        Verb::CreateAccount => Request::CreateAccount(account(&body)?),
+        Verb::Login => {
+            let auto_create = body.number::<i32>("auto_create") != 0;
+            Request::Login { account: account(&body)?, auto_create }
+        }
+        Verb::CreateRoom => Request::CreateRoom {
+            app_code: body.number("app_code"),
+            token: body.number("token"),
+            info: info(),
+        },
+        Verb::EnterRoom => Request::EnterRoom(room()),
+        Verb::RoomList => Request::RoomList { after: room() },
+        Verb::LeaveRoom => Request::LeaveRoom(room()),
+        Verb::LeaveApplication => Request::LeaveApplication,
+        Verb::ApplyForToken => Request::ApplyForToken,
+        Verb::Heartbeat => Request::Heartbeat,
+        Verb::PostMessage => {
+            Request::PostMessage { room: room(), text: body.text("text").to_owned() }
+        }
+    };
+    Ok((operation.verb, request))
+}
+
+/// A slash ends the type within an identity, so there is none in a type.
+fn account(body: &Body<'_>) -> Result<Account, Nonsense> {
+    let unacceptable = |why: String| Err(Nonsense { code: Code::Argument, why });
+    for name in ["openid", "openid_type"] {
+        match body.text(name).len() {
+            0 => return unacceptable(format!("{name} is empty")),
+            1..=OPENID_BYTES_MAX => (),
+            more => return unacceptable(format!("{name} has {more} bytes, over 255")),
+        }
+    }
+    let (openid, openid_type) = (body.text("openid"), body.text("openid_type"));
+    if openid_type.contains('/') {
+        return unacceptable("openid_type has a slash".into());
+    }
+    let identity = format!("openid:{openid_type}/{openid}");
+    Ok(Account { identity, info: Info::of(body.text("info")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(frames: &mut Frames, bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
+        let mut found = Vec::new();
+        frames.feed(bytes, |piece| match piece {
+            Piece::Frame { header, body } => found.push((header, body.to_vec())),
+            Piece::Broken { why, .. } => panic!("{why}"),
+        });
+        found
+    }
+
+    fn frame(sequence: u8, body_bytes: u32) -> Vec<u8> {
+        let mut bytes = (LENGTH_LEAST + body_bytes).to_be_bytes().to_vec();
+        bytes.extend([0, 4, 0, 0, 0, sequence]);
+        bytes.resize(HEADER_BYTES + body_bytes as usize, sequence);
+        bytes
+    }
+
+    #[test]
+    fn an_unfinished_frame_is_all_that_is_kept() {
+        let mut frames = Frames::new(1_024);
+        let largest = frame(1, 1_024 - LENGTH_LEAST);
+        let stream = [frame(7, 3), largest.clone(), largest].concat();
+        for bytes in stream.chunks(100) {
+            whole(&mut frames, bytes);
+            assert!(frames.begun.len() <= 1_024 + LENGTH_BYTES, "{}", frames.begun.len());
+        }
+        assert_eq!(frames.begun.capacity(), 0, "nothing is kept between frames");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_follows_a_broken_frame() {
+        let mut frames = Frames::new(1_024);
+        let mut pieces = 0;
+        for _ in 0..100 {
+            frames.feed(&[0xFF; 1_000], |_| pieces += 1);
+            assert!(frames.begun.is_empty());
+        }
+        assert_eq!(pieces, 1);
+    }
+}

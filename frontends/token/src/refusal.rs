@@ -1,0 +1,30 @@
+//! Every way to say no, in this dialect's results.
+
+use core_model::Refusal;
+
+use crate::fields::Code;
+
+/// The result that says so; the reason is the refusal's own text.
+pub(crate) fn code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::HandleTaken | Refusal::IdentityTaken => Code::UserExist,
+        Refusal::UnknownUser => Code::UserNotExist,
+        Refusal::NotSignedIn => Code::NotLoggedIn,
+        Refusal::TokenInvalid => Code::TokenInvalid,
+        Refusal::UnknownRoom => Code::RoomNotExist,
+        Refusal::RoomFull => Code::RoomFull,
+        Refusal::NotInRoom => Code::NotInRoom,
+        Refusal::EmptyText
+        | Refusal::InvalidHandle { .. }
+        | Refusal::InvalidIdentity { .. }
+        | Refusal::InvalidRoomName { .. }
+        | Refusal::KeyReused
+        | Refusal::RoomNameTaken
+        | Refusal::SelfAddressed
+        | Refusal::TextTooLong { .. }
+        | Refusal::TooFewMembers => Code::Argument,
+        Refusal::SlowDown { .. } => Code::Limit,
+        Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
+        Refusal::NotAllowed | Refusal::OwnerStays | Refusal::WrongPassword => Code::Denied,
+    }
+}

@@ -1,0 +1,280 @@
+//! One connection: requests in, replies out in the same order.
+
+use std::collections::VecDeque;
+
+use core_model::{
+    Command, Credential, Grant, NewRoom, NewUser, Outcome, ProfileChanges, Query, RoomId, RoomRef,
+    SeatKind, Standing, Timestamp, TokenHash, TokenShape, UserRef,
+};
+use frontend_api::{Ending, Follow, Input, Interest, Outbox, Session};
+
+use crate::Options;
+use crate::encode;
+use crate::fields::{Code, Verb};
+use crate::info::Info;
+use crate::parse::{self, Account, Frames, Header, Nonsense, Piece, Request};
+
+/// What tokens of this dialect are for.
+const TOKEN_PURPOSE: &str = "token";
+
+/// The most rooms in one reply.
+const ROOM_LIST_MAX: u32 = 1_000;
+
+/// How long the rest of a header is waited for whose length is over the limit, so that the reply
+/// can say which request it is to.
+const OVERLONG_WAIT_MS: u64 = 1_000;
+
+pub(crate) struct TokenSession {
+    frames: Frames,
+    dialogue: Dialogue,
+}
+
+impl TokenSession {
+    pub(crate) fn new(options: &Options) -> Self {
+        let dialogue = Dialogue {
+            token_ttl_ms: options.token_ttl.0,
+            hears_messages: options.messages,
+            owed: VecDeque::new(),
+        };
+        Self { frames: Frames::new(options.frame_bytes_max), dialogue }
+    }
+
+    fn read(&mut self, now: Timestamp, bytes: &[u8], out: &mut Outbox) {
+        self.frames.feed(bytes, |piece| self.dialogue.take(piece, out));
+        if self.frames.is_overlong() {
+            out.wake_at(now.plus_ms(OVERLONG_WAIT_MS));
+        }
+    }
+
+    /// Ends the wait for the rest of an overlong frame's header. Tells whether it was waited for.
+    fn give_up(&mut self, out: &mut Outbox) -> bool {
+        let piece = self.frames.give_up();
+        let waited = piece.is_some();
+        if let Some(piece) = piece {
+            self.dialogue.take(piece, out);
+        }
+        waited
+    }
+}
+
+impl Session for TokenSession {
+    fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        match input {
+            Input::Opened => self.dialogue.open(out),
+            Input::Bytes(bytes) => self.read(now, bytes, out),
+            Input::Answer(outcome) => self.dialogue.answer(outcome, out),
+            Input::Woken => {
+                self.give_up(out);
+            }
+            Input::Ending(ending) => {
+                if !self.give_up(out) {
+                    last_words(ending, out);
+                }
+            }
+            Input::Request(_)
+            | Input::Text(_)
+            | Input::Binary(_)
+            | Input::Event(_)
+            | Input::Closed => (),
+        }
+    }
+}
+
+/// A connection that drains ends after its last reply; one that is cut off is told why.
+fn last_words(ending: Ending, out: &mut Outbox) {
+    let (code, why) = match ending {
+        Ending::Draining => return,
+        Ending::Idle => (Code::Limit, "nothing came for too long"),
+        Ending::Overlong => (Code::Frame, "the frame is too long"),
+        Ending::Slow => (Code::Limit, "what was sent is not read"),
+    };
+    out.send_bytes(encode::failure(Header::default(), code, why));
+}
+
+/// What was asked, and what is owed for it.
+struct Dialogue {
+    token_ttl_ms: u64,
+    /// Whether this connection is told of messages.
+    hears_messages: bool,
+    /// One for each answer that the host owes, in order. The host stops reading when it owes too
+    /// many, so this is bounded.
+    owed: VecDeque<Owed>,
+}
+
+/// What the peer gets when the next answer is there.
+enum Owed {
+    /// The answer, as a reply.
+    Reply { verb: Verb, sequence: u32, room_id: u32 },
+    /// This frame, whatever the answer is: it only waited for its turn. After the last one the
+    /// connection is closed.
+    Frame { frame: Vec<u8>, last: bool },
+    /// Nothing: the request has a further answer.
+    Nothing,
+}
+
+impl Dialogue {
+    fn open(&self, out: &mut Outbox) {
+        if !self.hears_messages {
+            out.set_interest(Interest { messages: false, ..Interest::default() });
+        }
+    }
+
+    fn take(&mut self, piece: Piece<'_>, out: &mut Outbox) {
+        match piece {
+            Piece::Frame { header, body } => match parse::request(header.command, body) {
+                Ok((verb, request)) => self.ask(verb, header.sequence, request, out),
+                Err(Nonsense { code, why }) => {
+                    self.say(encode::failure(header, code, &why), false, out);
+                }
+            },
+            Piece::Broken { header, why } => {
+                self.say(encode::failure(header, Code::Frame, &why), true, out);
+            }
+        }
+    }
+
+    fn ask(&mut self, verb: Verb, sequence: u32, request: Request, out: &mut Outbox) {
+        let mut room_id = 0;
+        match request {
+            Request::CreateAccount(account) => {
+                out.call(Command::Register { user: new_user(&account) });
+            }
+            Request::Login { account, auto_create } => self.login(account, auto_create, out),
+            Request::CreateRoom { app_code, token, info } => {
+                let owner = TokenHash::of(TOKEN_PURPOSE, &token.to_string());
+                out.call(Command::CreateRoom {
+                    room: new_room(app_code, info),
+                    owner: Some(UserRef::Token(owner)),
+                    members: None,
+                });
+            }
+            Request::EnterRoom(room) => out.call_and_follow(enter(room), Follow::Seat),
+            Request::RoomList { after } => {
+                out.ask(Query::RoomIds { after, limit: ROOM_LIST_MAX });
+            }
+            Request::LeaveRoom(room) => {
+                room_id = room.0;
+                out.call(leave(room));
+            }
+            Request::LeaveApplication => out.call(Command::SignOut),
+            Request::ApplyForToken => out.call(self.issue_token()),
+            Request::Heartbeat => {
+                return self.say(encode::success(verb, sequence, &[]), false, out);
+            }
+            Request::PostMessage { room, text } => self.post(room, text, out),
+        }
+        self.owed.push_back(Owed::Reply { verb, sequence, room_id });
+    }
+
+    /// Sends what needs no answer. Where earlier requests are unanswered it waits for its turn,
+    /// as the answer to a question, so that the host's bound on unanswered ones covers it.
+    fn say(&mut self, frame: Vec<u8>, last: bool, out: &mut Outbox) {
+        if self.owed.is_empty() {
+            return send(frame, last, out);
+        }
+        out.ask(Query::LastChange);
+        self.owed.push_back(Owed::Frame { frame, last });
+    }
+
+    fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        match self.owed.pop_front() {
+            Some(Owed::Reply { verb, sequence, room_id }) => {
+                send(encode::reply(verb, sequence, room_id, outcome), false, out);
+            }
+            Some(Owed::Frame { frame, last }) => send(frame, last, out),
+            Some(Owed::Nothing) | None => (),
+        }
+    }
+
+    /// A name given at login is the user's from now on, so it is set first; that there may be no
+    /// such user yet is for the login to say.
+    fn login(&mut self, account: Account, auto_create: bool, out: &mut Outbox) {
+        let user = UserRef::Identity(account.identity.clone());
+        let name = account.info.as_ref().and_then(|info| info.name.clone());
+        if name.is_some() {
+            let changes = ProfileChanges { name, ..ProfileChanges::default() };
+            out.call(Command::UpdateUser { user: user.clone(), create: false, changes });
+            self.owed.push_back(Owed::Nothing);
+        }
+        out.call(Command::SignIn {
+            user,
+            credential: Credential::Vouched,
+            create: auto_create.then(|| new_user(&account)),
+            info: account.info.map(|info| info.text),
+            session: true,
+            delivery: None,
+            token: None,
+            address: None,
+        });
+    }
+
+    fn issue_token(&self) -> Command {
+        let grant = Grant {
+            purpose: TOKEN_PURPOSE.into(),
+            shape: TokenShape::Number,
+            ttl_ms: self.token_ttl_ms,
+            sliding: false,
+            hash: None,
+        };
+        Command::IssueToken { user: UserRef::Session, grant }
+    }
+
+    /// Who posts knows the notification, so from then on it is sent.
+    fn post(&mut self, room: RoomId, text: String, out: &mut Outbox) {
+        if !std::mem::replace(&mut self.hears_messages, true) {
+            out.set_interest(Interest::default());
+        }
+        out.call(Command::Post {
+            room: RoomRef::Id(room),
+            author: UserRef::Session,
+            text,
+            standing: Standing::Seated,
+        });
+    }
+}
+
+fn send(frame: Vec<u8>, last: bool, out: &mut Outbox) {
+    out.send_bytes(frame);
+    if last {
+        out.close();
+    }
+}
+
+fn new_user(account: &Account) -> NewUser {
+    let name = account.info.as_ref().and_then(|info| info.name.clone());
+    let info = account.info.as_ref().map(|info| info.text.clone());
+    NewUser {
+        handle: name.clone(),
+        insist: false,
+        identities: vec![account.identity.clone()],
+        password: None,
+        profile: ProfileChanges { name, info, ..ProfileChanges::default() },
+    }
+}
+
+fn new_room(app_code: u16, info: Option<Info>) -> NewRoom {
+    let given = info.is_some();
+    let info = info.unwrap_or_default();
+    NewRoom {
+        name: info.name,
+        section: info.section.unwrap_or_default(),
+        description: info.description.unwrap_or_default(),
+        app_code: Some(app_code),
+        info: given.then_some(info.text),
+        ..NewRoom::default()
+    }
+}
+
+fn enter(room: RoomId) -> Command {
+    Command::Enter {
+        room: RoomRef::Id(room),
+        user: UserRef::Session,
+        seat: SeatKind::Connection,
+        opens: false,
+        avatar: None,
+    }
+}
+
+fn leave(room: RoomId) -> Command {
+    Command::Exit { room: RoomRef::Id(room), user: UserRef::Session, seat: SeatKind::Connection }
+}
