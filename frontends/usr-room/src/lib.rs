@@ -1,1 +1,139 @@
-//! The usr_room dialect.
+//! The usr/room REST dialect: a trusted app backend, which says of each caller who it is, makes
+//! rooms, and posts and polls messages.
+//!
+//! It comes in two flavors: as the document has it, and as the deployed mini-program reads it.
+
+mod encode;
+mod endpoints;
+mod parse;
+mod refusal;
+
+use std::sync::Arc;
+
+use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::{
+    Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
+    Transport,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The front end `usr_room`.
+pub struct UsrRoomFrontend {
+    manifest: Manifest,
+    dialect: Arc<UsrRoom>,
+}
+
+/// The dialect's own keys of `[frontends.usr_room]`.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Which app the openids belong to: users are `openid:<openid_type>/<openid>`.
+    pub openid_type: String,
+    /// How replies look.
+    pub flavor: Flavor,
+    /// The most messages in one reply of `/room/get_message`.
+    pub history: u32,
+}
+
+/// How replies look, and which endpoints there are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flavor {
+    /// As the document has it: every reply is one object.
+    #[default]
+    Document,
+    /// As the deployed mini-program reads it.
+    Miniprogram,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { openid_type: "wechat".into(), flavor: Flavor::default(), history: 200 }
+    }
+}
+
+/// What the endpoints know of their configuration.
+pub(crate) struct UsrRoom {
+    /// The realm of its users' identities: `openid:wechat`.
+    realm: String,
+    flavor: Flavor,
+    history: u32,
+}
+
+impl HttpDialect for UsrRoom {
+    fn endpoints(&self) -> &'static [Endpoint<Self>] {
+        match self.flavor {
+            Flavor::Document => endpoints::DOCUMENT,
+            Flavor::Miniprogram => endpoints::MINIPROGRAM,
+        }
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        refusal::fault(fault)
+    }
+}
+
+impl Configure for UsrRoomFrontend {
+    type Options = Options;
+
+    fn configure(options: Options) -> Result<Self, OptionFault> {
+        check(&options)?;
+        let realm = format!("openid:{}", options.openid_type);
+        let dialect = UsrRoom { realm, flavor: options.flavor, history: options.history };
+        Ok(Self { manifest: manifest(&dialect), dialect: Arc::new(dialect) })
+    }
+}
+
+/// A slash in the type would make one identity of two: `a/b` and `c`, `a` and `b/c`.
+fn check(options: &Options) -> Result<(), OptionFault> {
+    let kind = &options.openid_type;
+    if kind.is_empty() || kind.contains('/') || kind.chars().any(char::is_control) {
+        let why = format!("{kind:?} is empty, or contains a slash or a control character");
+        return Err(OptionFault::new("openid_type", why));
+    }
+    if options.history == 0 {
+        return Err(OptionFault::new("history", "0 would hide every message; it is at least 1"));
+    }
+    Ok(())
+}
+
+impl Frontend for UsrRoomFrontend {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        Box::new(Exchange::new(self.dialect.clone(), peer))
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        refusal::fault(fault)
+    }
+}
+
+fn manifest(dialect: &UsrRoom) -> Manifest {
+    Manifest {
+        dialect: "usr_room".into(),
+        title: "usr/room REST".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        listeners: vec![Listener {
+            key: "listen".into(),
+            transport: Transport::Http,
+            address: Some("127.0.0.1:5001".into()),
+            routes: dialect.routes(),
+        }],
+        capabilities: Capabilities {
+            post: Support::Exact,
+            receive_push: Support::Absent,
+            receive_poll: Support::Exact,
+            direct_messages: Support::Absent,
+            presence: Support::Absent,
+            history: Support::Exact,
+            search: Support::Exact,
+            credentials: Support::Absent,
+        },
+        hint: "curl -s http://{listen}/time".into(),
+        options: schemars::schema_for!(Options).to_value(),
+    }
+}

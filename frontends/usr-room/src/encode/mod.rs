@@ -1,0 +1,114 @@
+//! Rooms, users and messages in the words of either flavor.
+
+pub(crate) mod document;
+pub(crate) mod miniprogram;
+
+use std::borrow::Cow;
+
+use core_model::{Message, Outcome, Person, Refusal, Reply, RoomView, UserView};
+use frontend_api::http::Response;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Flavor, UsrRoom, refusal};
+
+pub(crate) const SUCCESS: u8 = 1;
+pub(crate) const FAILURE: u8 = 0;
+
+/// A reply with nothing but the code.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Ack {
+    /// 1 success, 0 failure
+    response_code: u8,
+}
+
+impl Ack {
+    const SUCCESS: Self = Self { response_code: SUCCESS };
+    const FAILURE: Self = Self { response_code: FAILURE };
+}
+
+/// What the mini-program reads where there is nothing to list. The document has an empty list.
+#[derive(Clone, Copy)]
+pub(crate) enum Nothing {
+    /// `{"response_code":1}`
+    Success,
+    /// `{"response_code":0}`
+    Failure,
+    /// `[{"response_code":0},[]]`
+    FailedList,
+}
+
+/// The acknowledgement of a command whose outcome has nothing to tell.
+pub(crate) fn ack(outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(_) => Response::json(200, &Ack::SUCCESS),
+        Err(refused) => refusal::refused(refused),
+    }
+}
+
+/// The answer to a query for rooms.
+pub(crate) fn room_list(dialect: &UsrRoom, outcome: &Outcome, nothing: Nothing) -> Response {
+    match outcome {
+        Ok(Reply::Rooms { rooms }) => dialect.rooms(rooms, nothing),
+        Ok(_) => refusal::unexpected(),
+        Err(refused) => refusal::refused(refused),
+    }
+}
+
+/// The answer to a query for a user's rooms: for the mini-program, nobody has no rooms.
+pub(crate) fn rooms_of_user(dialect: &UsrRoom, outcome: &Outcome, nothing: Nothing) -> Response {
+    match (dialect.flavor, outcome) {
+        (Flavor::Miniprogram, Err(Refusal::UnknownUser | Refusal::InvalidIdentity { .. })) => {
+            nothing.response()
+        }
+        (Flavor::Document | Flavor::Miniprogram, outcome) => room_list(dialect, outcome, nothing),
+    }
+}
+
+impl Nothing {
+    pub(crate) fn response(self) -> Response {
+        match self {
+            Self::Success => Response::json(200, &Ack::SUCCESS),
+            Self::Failure => Response::json(200, &Ack::FAILURE),
+            Self::FailedList => {
+                Response::json(200, &miniprogram::RoomList(Ack::FAILURE, Vec::new()))
+            }
+        }
+    }
+}
+
+impl UsrRoom {
+    /// How a user is addressed: by its openid, else `@<handle>`. An openid that begins with `@`
+    /// (another dialect may have brought it) would be read as a handle, so it is not shown.
+    pub(crate) fn address<'a>(&self, person: &'a Person) -> Cow<'a, str> {
+        match person.identity(&self.realm).filter(|openid| !openid.starts_with('@')) {
+            Some(openid) => Cow::Borrowed(openid),
+            None => Cow::Owned(format!("@{}", person.handle)),
+        }
+    }
+
+    pub(crate) fn rooms(&self, rooms: &[RoomView], nothing: Nothing) -> Response {
+        match self.flavor {
+            Flavor::Document => Response::json(200, &document::RoomList::of(self, rooms)),
+            Flavor::Miniprogram if rooms.is_empty() => nothing.response(),
+            Flavor::Miniprogram => Response::json(200, &miniprogram::RoomList::of(self, rooms)),
+        }
+    }
+
+    pub(crate) fn messages(&self, messages: &[Message]) -> Response {
+        match self.flavor {
+            Flavor::Document => Response::json(200, &document::MessageList::of(self, messages)),
+            Flavor::Miniprogram if messages.is_empty() => Nothing::Failure.response(),
+            Flavor::Miniprogram => {
+                Response::json(200, &miniprogram::MessageList::of(self, messages))
+            }
+        }
+    }
+
+    pub(crate) fn user(&self, user: &UserView) -> Response {
+        match self.flavor {
+            Flavor::Document => Response::json(200, &document::User::of(user)),
+            Flavor::Miniprogram => Response::json(200, &miniprogram::UserReply::of(self, user)),
+        }
+    }
+}

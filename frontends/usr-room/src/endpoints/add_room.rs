@@ -1,0 +1,54 @@
+//! `POST /room/add` (二.2): makes a room, with its owner as the first member.
+
+use core_model::{Command, NewRoom, Outcome, Reply, RoomId};
+use frontend_api::http::{Ask, Endpoint, Params, Response, TextOrNumber};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::POST;
+use crate::encode::SUCCESS;
+use crate::{UsrRoom, parse, refusal};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "add_room", methods: POST, path: "/room/add", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    /// Need not be unique.
+    name: Option<String>,
+    section: Option<TextOrNumber>,
+    description: Option<String>,
+    /// The caller's openid.
+    room_owner_id: Option<String>,
+}
+
+/// The same in both flavors.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Added {
+    /// 1
+    response_code: u8,
+    room_id: RoomId,
+}
+
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let owner = parse::nonempty("room_owner_id", request.room_owner_id)?;
+    let room = NewRoom {
+        name: request.name.filter(|name| !name.is_empty()),
+        section: request.section.unwrap_or_default().0,
+        description: request.description.unwrap_or_default(),
+        ..NewRoom::default()
+    };
+    let owner = Some(dialect.caller(&owner));
+    Ok(Ask::Call(Command::CreateRoom { room, owner, members: None }))
+}
+
+fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::RoomCreated { room }) => {
+            Response::json(200, &Added { response_code: SUCCESS, room_id: room.id })
+        }
+        Ok(_) => refusal::unexpected(),
+        Err(refused) => refusal::refused(refused),
+    }
+}

@@ -1,0 +1,33 @@
+//! `POST /room/clear_message` (flavor miniprogram): removes a room's messages, in every dialect.
+//! With a caller, by the owner only; without, it is the app's own act.
+
+use core_model::{Command, Outcome};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::{UsrRoom, encode, parse};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "clear_messages", methods: POST, path: "/room/clear_message", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    room_id: Option<Digits>,
+    /// The caller's own; may be left out.
+    openid: Option<String>,
+    /// The same as `openid`.
+    open_id: Option<String>,
+}
+
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let by = parse::openid_if_any(request.openid, request.open_id)?;
+    let by = by.map(|openid| dialect.caller(&openid));
+    Ok(Ask::Call(Command::ClearMessages { room: parse::room(request.room_id)?, by }))
+}
+
+fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    encode::ack(outcome)
+}

@@ -1,0 +1,36 @@
+//! `POST /room/complete` (flavor miniprogram): changes what is given of a room. No caller is
+//! named: it is the app's own act.
+
+use core_model::{Command, Outcome, RoomChanges};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response, TextOrNumber};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::{UsrRoom, encode, parse};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "complete_room", methods: POST, path: "/room/complete", decode, encode };
+
+/// Absent fields stay as they are.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    room_id: Option<Digits>,
+    name: Option<String>,
+    section: Option<TextOrNumber>,
+    description: Option<String>,
+}
+
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let changes = RoomChanges {
+        name: request.name,
+        section: request.section.map(|section| section.0),
+        description: request.description,
+    };
+    Ok(Ask::Call(Command::UpdateRoom { room: parse::room(request.room_id)?, changes, by: None }))
+}
+
+fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    encode::ack(outcome)
+}

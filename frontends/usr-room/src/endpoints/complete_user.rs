@@ -1,0 +1,51 @@
+//! `POST /usr/complete` (一.1): makes the user where it is unknown, else updates what is given.
+
+use core_model::{Command, Outcome, ProfileChanges};
+use frontend_api::http::{Ask, Endpoint, Loose, Params, Response, TextOrNumber};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::{Flavor, UsrRoom, encode, parse, refusal};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "complete_user", methods: POST, path: "/usr/complete", decode, encode };
+
+/// Absent fields stay as they are.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    openid: Option<String>,
+    /// The same as `openid`.
+    open_id: Option<String>,
+    sex: Option<TextOrNumber>,
+    preference: Option<Loose<TextOrNumber>>,
+    /// A URL. Flavor miniprogram only.
+    avatar: Option<String>,
+    /// The display name. Flavor miniprogram only.
+    name: Option<String>,
+}
+
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let openid = parse::openid(request.openid, request.open_id)?;
+    if openid.starts_with('@') {
+        return Err(refusal::failure("an openid does not begin with @"));
+    }
+    let (name, avatar) = match dialect.flavor {
+        Flavor::Document => (None, None),
+        Flavor::Miniprogram => (request.name, request.avatar),
+    };
+    let texts = |list: Loose<TextOrNumber>| list.0.into_iter().map(|text| text.0).collect();
+    let changes = ProfileChanges {
+        name,
+        avatar,
+        sex: request.sex.map(|sex| sex.0),
+        preferences: request.preference.map(texts),
+        info: None,
+    };
+    Ok(Ask::Call(Command::UpdateUser { user: dialect.caller(&openid), create: true, changes }))
+}
+
+fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    encode::ack(outcome)
+}

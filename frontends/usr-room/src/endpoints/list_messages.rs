@@ -1,0 +1,48 @@
+//! `POST /room/get_message` (二.5): messages of a room, oldest first: the newest, or with `after`
+//! the oldest after that message. A closed room shows its messages to members only, so there the
+//! caller must say who it is.
+
+use core_model::{MessageId, Outcome, Query, Reply};
+use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::{UsrRoom, parse, refusal};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "list_messages", methods: POST, path: "/room/get_message", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    room_id: Option<Digits>,
+    /// The caller's own; may be left out, but for a closed room.
+    openid: Option<String>,
+    /// The same as `openid`.
+    open_id: Option<String>,
+    /// The `id` of a message.
+    after: Option<Digits>,
+    /// At most so many; never more than the option `history`.
+    limit: Option<Digits>,
+}
+
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let caller = parse::openid_if_any(request.openid, request.open_id)?;
+    let wanted = request.limit.and_then(|limit| u32::try_from(limit.0).ok());
+    Ok(Ask::Query(Query::History {
+        room: parse::room(request.room_id)?,
+        caller: caller.map(|openid| dialect.caller(&openid)),
+        before: None,
+        after: request.after.map(|after| MessageId(after.0)),
+        limit: wanted.unwrap_or(u32::MAX).min(dialect.history),
+    }))
+}
+
+fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::Messages { messages }) => dialect.messages(messages),
+        Ok(_) => refusal::unexpected(),
+        Err(refused) => refusal::refused(refused),
+    }
+}

@@ -1,0 +1,29 @@
+//! `POST /room/section` (二.1): the open rooms of a section.
+
+use core_model::{Outcome, RoomFilter};
+use frontend_api::http::{Ask, Endpoint, Params, Response, TextOrNumber};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::encode::Nothing;
+use crate::{UsrRoom, encode, parse};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "list_section", methods: POST, path: "/room/section", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    /// "" is the rooms without a section.
+    section: Option<TextOrNumber>,
+}
+
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let section = parse::required("section", request.section)?;
+    Ok(Ask::Query(super::rooms(RoomFilter::Section(section.0))))
+}
+
+fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    encode::room_list(dialect, outcome, Nothing::Failure)
+}

@@ -1,0 +1,75 @@
+//! The dialect, one row an endpoint and one table a flavor.
+
+mod add_room;
+mod clear_messages;
+mod complete_room;
+mod complete_user;
+mod delete_room;
+mod join_room;
+mod kick_user;
+mod list_joined_rooms;
+mod list_messages;
+mod list_owned_rooms;
+mod list_section;
+mod log_in;
+mod recommend_rooms;
+mod search_rooms;
+mod send_message;
+mod show_time;
+mod show_user;
+
+use core_model::{Detail, Query, RoomFilter, RoomId};
+use frontend_api::http::Endpoint;
+
+use crate::UsrRoom;
+
+/// The document's endpoints, in its order.
+pub(crate) const DOCUMENT: &[Endpoint<UsrRoom>] = &[
+    complete_user::ENDPOINT,
+    show_user::ENDPOINT,
+    list_owned_rooms::ENDPOINT,
+    list_joined_rooms::ENDPOINT,
+    join_room::ENDPOINT,
+    list_section::ENDPOINT,
+    add_room::ENDPOINT,
+    kick_user::ENDPOINT,
+    delete_room::ENDPOINT,
+    list_messages::ENDPOINT,
+    send_message::ENDPOINT,
+    search_rooms::ENDPOINT,
+    show_time::ENDPOINT,
+];
+
+/// Those, and four that only the mini-program knows.
+pub(crate) const MINIPROGRAM: &[Endpoint<UsrRoom>] = &[
+    complete_user::ENDPOINT,
+    show_user::ENDPOINT,
+    list_owned_rooms::ENDPOINT,
+    list_joined_rooms::ENDPOINT,
+    join_room::ENDPOINT,
+    list_section::ENDPOINT,
+    add_room::ENDPOINT,
+    kick_user::ENDPOINT,
+    delete_room::ENDPOINT,
+    list_messages::ENDPOINT,
+    send_message::ENDPOINT,
+    search_rooms::ENDPOINT,
+    show_time::ENDPOINT,
+    log_in::ENDPOINT,
+    recommend_rooms::ENDPOINT,
+    clear_messages::ENDPOINT,
+    complete_room::ENDPOINT,
+];
+
+const POST: &[&str] = &["POST"];
+
+/// The most rooms in one list. The dialect cannot turn pages, so the bound is far above what its
+/// clients can show; it keeps one request from reading out the whole store.
+const ROOMS_MAX: u32 = 10_000;
+
+/// What every list and search tells of a room.
+const WITH_MEMBERS: Detail = Detail { members: true, messages: 0 };
+
+fn rooms(filter: RoomFilter) -> Query {
+    Query::Rooms { filter, after: RoomId(0), limit: ROOMS_MAX, detail: WITH_MEMBERS }
+}

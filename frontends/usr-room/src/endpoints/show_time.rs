@@ -1,0 +1,38 @@
+//! `GET /time` (三.2), and `POST`: when anything last changed, and what time it is.
+
+use core_model::{Outcome, Query, Reply, Timestamp};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::encode::SUCCESS;
+use crate::{UsrRoom, refusal};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "show_time", methods: &["GET", "POST"], path: "/time", decode, encode };
+
+/// The same in both flavors.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Times {
+    /// 1
+    response_code: u8,
+    /// The newest message or change, in milliseconds since 1970; 0 before there was any.
+    last_time: Timestamp,
+    /// Now, in milliseconds since 1970.
+    server_time: Timestamp,
+}
+
+fn decode(_: &UsrRoom, _: &Params<'_>) -> Result<Ask, Response> {
+    Ok(Ask::Query(Query::LastChange))
+}
+
+fn encode(_: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::LastChange { at }) => Response::json(
+            200,
+            &Times { response_code: SUCCESS, last_time: *at, server_time: params.now },
+        ),
+        Ok(_) => refusal::unexpected(),
+        Err(refused) => refusal::refused(refused),
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /usr/info` (一.2): a user, named by openid or as `@<handle>`.
+
+use core_model::{Outcome, Query, Reply};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::POST;
+use crate::{UsrRoom, parse, refusal};
+
+pub(super) const ENDPOINT: Endpoint<UsrRoom> =
+    Endpoint { name: "show_user", methods: POST, path: "/usr/info", decode, encode };
+
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {
+    /// Whom to show; `@<handle>` is understood.
+    openid: Option<String>,
+    /// The same as `openid`.
+    open_id: Option<String>,
+}
+
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let request: Request = parse::read(params)?;
+    let openid = parse::openid(request.openid, request.open_id)?;
+    Ok(Ask::Query(Query::User { user: dialect.named(&openid), caller: None }))
+}
+
+fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match outcome {
+        Ok(Reply::User { user }) => dialect.user(user),
+        Ok(_) => refusal::unexpected(),
+        Err(refused) => refusal::refused(refused),
+    }
+}

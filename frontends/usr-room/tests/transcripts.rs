@@ -1,0 +1,105 @@
+//! Every operation in both flavors, and what the operator may configure.
+
+use frontend_api::http::Fault;
+use frontend_api::{Configure, Frontend};
+use frontend_testkit::play;
+use frontend_usr_room::{Flavor, Options, UsrRoomFrontend};
+
+fn frontend(flavor: Flavor) -> UsrRoomFrontend {
+    UsrRoomFrontend::configure(Options { flavor, ..Options::default() }).unwrap()
+}
+
+#[test]
+fn document() {
+    insta::glob!("transcripts/document/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play(&frontend(Flavor::Document), &script));
+    });
+}
+
+#[test]
+fn miniprogram() {
+    insta::glob!("transcripts/miniprogram/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play(&frontend(Flavor::Miniprogram), &script));
+    });
+}
+
+#[test]
+fn every_path_of_a_flavor_has_a_transcript_in_it() {
+    for (flavor, folder) in [(Flavor::Document, "document"), (Flavor::Miniprogram, "miniprogram")] {
+        let folder = format!("{}/tests/transcripts/{folder}", env!("CARGO_MANIFEST_DIR"));
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(entry.unwrap().path()).unwrap()
+        };
+        let scripts: String = std::fs::read_dir(folder).unwrap().map(read).collect();
+        for route in &frontend(flavor).manifest().listeners[0].routes {
+            let method = &route.methods[0];
+            let request = format!("> {method} {}\n", route.path);
+            assert!(scripts.contains(&request), "{request:?} in flavor {flavor:?}");
+        }
+    }
+}
+
+#[test]
+fn the_manifest_names_the_paths_of_its_flavor() {
+    let manifest = serde_json::to_string_pretty(frontend(Flavor::Document).manifest()).unwrap();
+    insta::assert_snapshot!(manifest);
+    let paths = |flavor| {
+        let routes = frontend(flavor).manifest().listeners[0].routes.clone();
+        routes.into_iter().map(|route| route.path).collect::<Vec<_>>()
+    };
+    let (document, miniprogram) = (paths(Flavor::Document), paths(Flavor::Miniprogram));
+    let (common, more) = miniprogram.split_at(document.len());
+    assert_eq!(common, document);
+    assert_eq!(more, ["/login", "/recommend", "/room/clear_message", "/room/complete"]);
+}
+
+#[test]
+fn what_the_host_has_to_say_is_said_in_the_dialect() {
+    let fault = Fault::new(401, "an API key is needed").with_header("www-authenticate", "Bearer");
+    let response = frontend(Flavor::Document).fault(&fault);
+    assert_eq!(response.status, 401);
+    assert_eq!(response.body, br#"{"response_code":0,"error":"an API key is needed"}"#);
+}
+
+#[test]
+fn another_openid_type_names_and_shows_other_users() {
+    let options = Options { openid_type: "qq".into(), ..Options::default() };
+    let script = r#"> POST /room/get_message
+>>> {"room_id":7,"openid":"o-bob"}
+= {"Ok":{"did":"messages","messages":[{"id":1,"at":5,"author":{"uid":10001,"handle":"bob","name":"bob","identities":["openid:wechat/w","openid:qq/q"]},"to":{"room":{"id":7,"name":"x"}},"text":"hi"}]}}
+"#;
+    insta::assert_snapshot!(play(&UsrRoomFrontend::configure(options).unwrap(), script));
+}
+
+#[test]
+fn history_bounds_every_reading() {
+    let options = Options { history: 2, flavor: Flavor::Miniprogram, ..Options::default() };
+    let script = r#"> POST /room/get_message?room_id=7
+> POST /room/get_message?room_id=7&limit=1
+> POST /room/get_message?room_id=7&limit=3&after=1
+> POST /search?room_id=7
+"#;
+    insta::assert_snapshot!(play(&UsrRoomFrontend::configure(options).unwrap(), script));
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let refused = |options| UsrRoomFrontend::configure(options).err().map(|fault| fault.key);
+    for openid_type in ["", "a/b", "a\nb"] {
+        let options = Options { openid_type: openid_type.into(), ..Options::default() };
+        assert_eq!(refused(options).as_deref(), Some("openid_type"), "{openid_type:?}");
+    }
+    assert_eq!(refused(Options { history: 0, ..Options::default() }).as_deref(), Some("history"));
+    assert_eq!(refused(Options { history: 1, ..Options::default() }), None);
+}
+
+#[test]
+fn options_are_read_as_the_configuration_writes_them() {
+    let read = serde_json::from_str::<Options>;
+    assert_eq!(read("{}").unwrap(), Options::default());
+    assert_eq!(read(r#"{"flavor":"miniprogram"}"#).unwrap().flavor, Flavor::Miniprogram);
+    assert!(read(r#"{"flavour":"miniprogram"}"#).is_err());
+    assert!(read(r#"{"flavor":"Miniprogram"}"#).is_err());
+}
