@@ -9,6 +9,7 @@ use crate::user_ref::{RoomRef, UserRef};
 /// A request for a change. Imperative: it may yet be refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a front end boxes the whole command")]
 pub enum Command {
     // Accounts.
     /// Makes an account. Refused where an identity is taken, or the handle if it is insisted on.

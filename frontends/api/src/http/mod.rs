@@ -105,6 +105,7 @@ pub struct Endpoint<D: 'static> {
 
 /// What a decoded request wants done.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one lives for the length of a call")]
 pub enum Ask {
     Call(Command),
     Query(Query),

@@ -1,0 +1,67 @@
+//! Decoded rows that the writer has just used. Only the writer has one, and it is the only one
+//! who changes rows, so it stays true by forgetting what it changes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use core_model::Person;
+
+use crate::rows::RoomRow;
+
+/// Entries of each kind: some megabytes at the most. A full cache starts over.
+const ENTRIES_MAX: usize = 16_384;
+
+#[derive(Default)]
+pub(crate) struct Cache {
+    rooms: HashMap<u32, Arc<RoomRow>>,
+    persons: HashMap<u64, Arc<Person>>,
+    members: HashSet<(u32, u64)>,
+}
+
+impl Cache {
+    pub(crate) fn room(&self, id: u32) -> Option<Arc<RoomRow>> {
+        self.rooms.get(&id).cloned()
+    }
+
+    pub(crate) fn keep_room(&mut self, id: u32, row: &Arc<RoomRow>) {
+        if self.rooms.len() >= ENTRIES_MAX {
+            self.rooms.clear();
+        }
+        self.rooms.insert(id, Arc::clone(row));
+    }
+
+    pub(crate) fn forget_room(&mut self, id: u32) {
+        self.rooms.remove(&id);
+    }
+
+    pub(crate) fn person(&self, uid: u64) -> Option<Arc<Person>> {
+        self.persons.get(&uid).cloned()
+    }
+
+    pub(crate) fn keep_person(&mut self, uid: u64, person: &Arc<Person>) {
+        if self.persons.len() >= ENTRIES_MAX {
+            self.persons.clear();
+        }
+        self.persons.insert(uid, Arc::clone(person));
+    }
+
+    pub(crate) fn forget_person(&mut self, uid: u64) {
+        self.persons.remove(&uid);
+    }
+
+    /// Whether membership is known; absence is never cached.
+    pub(crate) fn is_member(&self, room: u32, uid: u64) -> bool {
+        self.members.contains(&(room, uid))
+    }
+
+    pub(crate) fn keep_member(&mut self, room: u32, uid: u64) {
+        if self.members.len() >= ENTRIES_MAX {
+            self.members.clear();
+        }
+        self.members.insert((room, uid));
+    }
+
+    pub(crate) fn forget_member(&mut self, room: u32, uid: u64) {
+        self.members.remove(&(room, uid));
+    }
+}

@@ -1,0 +1,294 @@
+//! What the tables hold. Every value begins with the version of its layout.
+//!
+//! Rows that are written with every message are laid out by hand; the others are postcard.
+
+use core_model::{Person, RoomTag, RoomView, Timestamp, Uid};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::store::StoreError;
+
+/// The version of every layout so far. A changed layout gets the next number, and a branch where
+/// it is read.
+const VERSION: u8 = 1;
+
+/// A row as bytes.
+pub(crate) fn pack<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_extend(row, vec![VERSION]).expect("a row is plain data")
+}
+
+/// Bytes as a row of `table`.
+pub(crate) fn unpack<T: DeserializeOwned>(
+    table: &'static str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, row)) => {
+            postcard::from_bytes(row).map_err(|_| StoreError::Corrupt { table })
+        }
+        _ => Err(StoreError::Corrupt { table }),
+    }
+}
+
+/// Everything that counts up.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Counters {
+    pub(crate) next_uid: u64,
+    pub(crate) next_room: u32,
+    pub(crate) next_message: u64,
+    pub(crate) next_seat: u64,
+    pub(crate) next_place: u64,
+    pub(crate) next_seq: u64,
+    /// The time of the newest command, ms.
+    pub(crate) now: u64,
+    /// The time of the newest visible change, ms; 0 before any.
+    pub(crate) last_change: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            next_uid: 10_000,
+            next_room: 1,
+            next_message: 1,
+            next_seat: 1,
+            next_place: 1,
+            next_seq: 1,
+            now: 0,
+            last_change: 0,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct UserRow {
+    pub(crate) handle: String,
+    /// The display name; "" where none was given.
+    pub(crate) name: String,
+    pub(crate) avatar: String,
+    pub(crate) sex: String,
+    pub(crate) preferences: Vec<String>,
+    pub(crate) identities: Vec<String>,
+    pub(crate) info: String,
+    pub(crate) created: u64,
+    /// A PHC string; "" for an account without a password.
+    pub(crate) password: String,
+}
+
+impl UserRow {
+    pub(crate) fn person(&self, uid: u64) -> Person {
+        let name = if self.name.is_empty() { &self.handle } else { &self.name };
+        Person {
+            uid: Some(Uid(uid)),
+            handle: self.handle.clone(),
+            name: name.clone(),
+            avatar: self.avatar.clone(),
+            identities: self.identities.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct RoomRow {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) section: String,
+    pub(crate) description: String,
+    pub(crate) owner: Option<u64>,
+    pub(crate) created: u64,
+    pub(crate) capacity: u32,
+    /// Durable members.
+    pub(crate) members: u32,
+    pub(crate) active: bool,
+    pub(crate) closed: bool,
+    /// Whether an entrance that opens rooms has ever been made.
+    pub(crate) opened: bool,
+    pub(crate) app_code: Option<u16>,
+    pub(crate) info: String,
+}
+
+impl RoomRow {
+    pub(crate) fn tag(&self, id: u32) -> RoomTag {
+        RoomTag { id: core_model::RoomId(id), name: self.name.clone() }
+    }
+
+    /// The view without what other tables know.
+    pub(crate) fn view(&self, id: u32, population: u32) -> RoomView {
+        RoomView {
+            id: core_model::RoomId(id),
+            name: self.name.clone(),
+            title: self.title.clone(),
+            section: self.section.clone(),
+            description: self.description.clone(),
+            owner: None,
+            created: Timestamp(self.created),
+            population,
+            capacity: self.capacity,
+            active: self.active,
+            closed: self.closed,
+            app_code: self.app_code,
+            info: self.info.clone(),
+            members: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+}
+
+/// Who: an account, or a guest by the name it chose.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Who {
+    User(u64),
+    Guest(String),
+}
+
+impl Who {
+    pub(crate) fn uid(&self) -> Option<u64> {
+        match self {
+            Self::User(uid) => Some(*uid),
+            Self::Guest(_) => None,
+        }
+    }
+
+    /// Unique among everyone.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Self::User(uid) => format!("u{uid}"),
+            Self::Guest(name) => format!("g{name}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct SeatRow {
+    pub(crate) room: u32,
+    pub(crate) who: Who,
+    pub(crate) avatar: Option<String>,
+    /// The connection that uses it.
+    pub(crate) connection: Option<u64>,
+    pub(crate) lease: Option<LeaseRow>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct LeaseRow {
+    pub(crate) ttl_ms: u64,
+    pub(crate) grace_ms: u64,
+    /// When it ends, ms, while no connection uses the seat.
+    pub(crate) ends: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct SessionRow {
+    pub(crate) uid: u64,
+    /// Whether messages handed to it count as delivered.
+    pub(crate) delivers: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct TokenRow {
+    pub(crate) uid: u64,
+    pub(crate) expires: u64,
+    pub(crate) ttl_ms: u64,
+    pub(crate) sliding: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct KeyRow {
+    /// SHA-256 of the command.
+    pub(crate) digest: [u8; 32],
+    /// The outcome, as JSON.
+    pub(crate) outcome: String,
+}
+
+/// Where a message went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Destination {
+    Room(u32),
+    User(u64),
+}
+
+/// A message: version, flags, time, author, destination, text; integers little-endian.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct MessageRow {
+    pub(crate) at: u64,
+    pub(crate) author: Who,
+    pub(crate) to: Destination,
+    pub(crate) text: String,
+}
+
+const GUEST: u8 = 1;
+const DIRECT: u8 = 2;
+
+impl MessageRow {
+    pub(crate) fn pack(at: u64, author: &Who, to: Destination, text: &str, row: &mut Vec<u8>) {
+        row.clear();
+        let guest = if matches!(author, Who::Guest(_)) { GUEST } else { 0 };
+        let direct = if matches!(to, Destination::User(_)) { DIRECT } else { 0 };
+        row.extend([VERSION, guest | direct]);
+        row.extend(at.to_le_bytes());
+        match author {
+            Who::User(uid) => row.extend(uid.to_le_bytes()),
+            Who::Guest(name) => {
+                let length = u16::try_from(name.len()).expect("a name has 64 characters at most");
+                row.extend(length.to_le_bytes());
+                row.extend(name.as_bytes());
+            }
+        }
+        match to {
+            Destination::Room(room) => row.extend(room.to_le_bytes()),
+            Destination::User(uid) => row.extend(uid.to_le_bytes()),
+        }
+        row.extend(text.as_bytes());
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
+        Self::read(bytes).ok_or(StoreError::Corrupt { table: "messages" })
+    }
+
+    fn read(mut bytes: &[u8]) -> Option<Self> {
+        let [version, flags] = take(&mut bytes)?;
+        if version != VERSION {
+            return None;
+        }
+        let at = u64::from_le_bytes(take(&mut bytes)?);
+        let author = if flags & GUEST == 0 {
+            Who::User(u64::from_le_bytes(take(&mut bytes)?))
+        } else {
+            let length = u16::from_le_bytes(take(&mut bytes)?);
+            let (name, rest) = bytes.split_at_checked(usize::from(length))?;
+            bytes = rest;
+            Who::Guest(str::from_utf8(name).ok()?.to_owned())
+        };
+        let to = if flags & DIRECT == 0 {
+            Destination::Room(u32::from_le_bytes(take(&mut bytes)?))
+        } else {
+            Destination::User(u64::from_le_bytes(take(&mut bytes)?))
+        };
+        Some(Self { at, author, to, text: str::from_utf8(bytes).ok()?.to_owned() })
+    }
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_reads_back_as_it_was_written() {
+        let mut bytes = Vec::new();
+        for author in [Who::User(10_000), Who::Guest("小茶".into())] {
+            for to in [Destination::Room(7), Destination::User(10_001)] {
+                MessageRow::pack(5, &author, to, "hé\0llo", &mut bytes);
+                let row = MessageRow { at: 5, author: author.clone(), to, text: "hé\0llo".into() };
+                assert_eq!(MessageRow::unpack(&bytes).unwrap(), row);
+                for cut in 0..bytes.len() - 7 {
+                    assert!(MessageRow::unpack(&bytes[..cut]).is_err(), "cut at {cut}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! Accounts, sessions and tokens.
+
+use core_model::{
+    Command, Credential, Grant, MessageId, NewUser, ProfileChanges, Refusal, Reply, RoomRef,
+    Secret, Skipped, TokenHash, UserRef, check_handle,
+};
+use redb::ReadableTable;
+
+use super::{Act, Work, expiry, tags};
+use crate::fail::Fail;
+use crate::look::{self, MessageViews};
+use crate::rows::{SessionRow, TokenRow, UserRow, pack};
+use crate::store::{StoreError, Tables};
+use crate::stream;
+
+/// The longest identity, in bytes: a realm with a type of 255 and a subject of 255.
+const IDENTITY_BYTES_MAX: usize = 640;
+
+/// The stream under which a user's delivery cursor is kept; no room and no inbox has it.
+const DELIVERY: u64 = u64::MAX;
+
+impl Work<'_> {
+    pub(super) fn register(&mut self, act: &mut Act<'_>, user: &NewUser) -> Result<Reply, Fail> {
+        let uid = self.make_user(act, user)?;
+        let skipped = self.auto_join(act, uid)?;
+        let user = look::user_view(&self.batch, uid)?;
+        Ok(Reply::Registered { user, skipped })
+    }
+
+    fn make_user(&mut self, act: &mut Act<'_>, user: &NewUser) -> Result<u64, Fail> {
+        for identity in &user.identities {
+            self.check_identity(identity)?;
+        }
+        let uid = self.counters.next_uid;
+        let handle = self.choose_handle(user, uid)?;
+        let password = match &user.password {
+            None => String::new(),
+            Some(Secret::Hashed(hash)) => hash.clone(),
+            Some(Secret::Plain(_)) => {
+                let why = "a password reached the engine before it was hashed".into();
+                return Err(Refusal::Internal { why }.into());
+            }
+        };
+        let mut row = UserRow {
+            handle,
+            name: user.handle.clone().unwrap_or_default(),
+            identities: user.identities.clone(),
+            created: act.asker.now,
+            password,
+            ..UserRow::default()
+        };
+        change_profile(&mut row, &user.profile);
+        self.counters.next_uid += 1;
+        self.batch.handles_mut()?.insert(row.handle.as_str(), uid)?;
+        for identity in &row.identities {
+            self.batch.identities_mut()?.insert(identity.as_str(), uid)?;
+        }
+        self.write_user(uid, &row)?;
+        act.visible = true;
+        Ok(uid)
+    }
+
+    fn check_identity(&self, identity: &str) -> Result<(), Fail> {
+        let wrong = |why: &str| Fail::from(Refusal::InvalidIdentity { why: why.into() });
+        if !identity
+            .split_once('/')
+            .is_some_and(|(realm, subject)| !realm.is_empty() && !subject.is_empty())
+        {
+            return Err(wrong("is not of the form realm/subject"));
+        }
+        if identity.len() > IDENTITY_BYTES_MAX {
+            return Err(wrong("is too long"));
+        }
+        if self.batch.identities()?.get(identity)?.is_some() {
+            return Err(Refusal::IdentityTaken.into());
+        }
+        Ok(())
+    }
+
+    fn choose_handle(&self, user: &NewUser, uid: u64) -> Result<String, Fail> {
+        let wanted = user.handle.as_deref().map(check_handle);
+        let free = |handle: &str| -> Result<bool, StoreError> {
+            Ok(look::uid_of_handle(&self.batch, handle)?.is_none())
+        };
+        let base = match wanted {
+            Some(Ok(handle)) => {
+                if free(&handle)? {
+                    return Ok(handle);
+                }
+                if user.insist {
+                    return Err(Refusal::HandleTaken.into());
+                }
+                suffixed(&handle, &format!("-{uid}"))
+            }
+            Some(Err(fault)) if user.insist => {
+                return Err(Refusal::InvalidHandle { why: fault.to_string() }.into());
+            }
+            Some(Err(_)) | None => format!("user-{uid}"),
+        };
+        first_free(&base, free)
+    }
+
+    pub(super) fn sign_in(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
+        let Command::SignIn { user, credential, create, info, session, delivery, token, address } =
+            command
+        else {
+            unreachable!("called with a SignIn")
+        };
+        if matches!(credential, Credential::Password(_)) {
+            // The host checks passwords; one that comes this far was not checked.
+            return Err(Refusal::WrongPassword.into());
+        }
+        let uid = match (self.user(act, user), create) {
+            (Err(Fail::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(act, new)?,
+            (found, _) => found?,
+        };
+        if let Some(info) = info {
+            let row = UserRow { info: info.clone(), ..look::known_user(&self.batch, uid)? };
+            self.write_user(uid, &row)?;
+            act.visible = true;
+        }
+        if *session {
+            self.end_session(act, None)?;
+        }
+        let skipped = self.auto_join(act, uid)?;
+        let mut backlog = Vec::new();
+        if *session {
+            if let Some(delivery) = delivery
+                && !self.is_delivered_live(uid)?
+            {
+                backlog = self.backlog(uid, delivery.backlog_max as usize)?;
+                let newest = self.counters.next_message - 1;
+                self.batch.cursors_mut()?.insert((uid, DELIVERY), newest)?;
+            }
+            let row = SessionRow { uid, delivers: delivery.is_some() };
+            let connection = act.asker.connection;
+            self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
+            self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
+            self.count_presence(uid, 1)?;
+        }
+        if let Some(grant) = token {
+            self.store_token(act, uid, grant)?;
+        }
+        if let Some(grant) = address {
+            let until = act.asker.now.saturating_add(grant.ttl_ms);
+            self.batch.addresses_mut()?.insert((grant.address.as_str(), uid), until)?;
+            expiry::note_address(&mut self.batch, until, &grant.address, uid)?;
+        }
+        let rooms = if *session { look::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
+        let rooms = tags(&self.batch, &rooms)?;
+        let user = look::user_view(&self.batch, uid)?;
+        Ok(Reply::SignedIn { user, token: None, rooms, backlog, skipped })
+    }
+
+    pub(super) fn sign_out(&mut self, act: &mut Act<'_>) -> Result<Reply, Fail> {
+        self.end_session(act, None)?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn disconnect(
+        &mut self,
+        act: &mut Act<'_>,
+        delivered: Option<MessageId>,
+    ) -> Result<Reply, Fail> {
+        self.end_session(act, delivered)?;
+        Ok(Reply::Done)
+    }
+
+    /// Gives back the seats of this connection and ends its session, if it has any.
+    fn end_session(
+        &mut self,
+        act: &mut Act<'_>,
+        delivered: Option<MessageId>,
+    ) -> Result<(), StoreError> {
+        self.leave_seats_of_connection(act)?;
+        let connection = act.asker.connection;
+        let Some(session) = look::session(&self.batch, connection)? else { return Ok(()) };
+        self.batch.sessions_mut()?.remove(connection)?;
+        self.batch.sessions_by_user_mut()?.remove((session.uid, connection))?;
+        self.count_presence(session.uid, -1)?;
+        if session.delivers
+            && let Some(delivered) = delivered
+        {
+            let key = (session.uid, DELIVERY);
+            let cursor = self.batch.cursors()?.get(key)?.map_or(0, |cursor| cursor.value());
+            self.batch.cursors_mut()?.insert(key, cursor.max(delivered.0))?;
+        }
+        Ok(())
+    }
+
+    /// One more or one less of what makes a user online.
+    pub(super) fn count_presence(&mut self, uid: u64, change: i32) -> Result<(), StoreError> {
+        let count = self.batch.presence()?.get(uid)?.map_or(0, |count| count.value());
+        match count.saturating_add_signed(change) {
+            0 => {
+                self.batch.presence_mut()?.remove(uid)?;
+            }
+            count => {
+                self.batch.presence_mut()?.insert(uid, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another session gets the user's messages as they come.
+    fn is_delivered_live(&self, uid: u64) -> Result<bool, StoreError> {
+        for row in self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))? {
+            let connection = row?.0.value().1;
+            if look::session(&self.batch, connection)?.is_some_and(|session| session.delivers) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The newest messages to the user's rooms, since it is a member, and to or from the user
+    /// itself, that have not been delivered.
+    fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<core_model::Message>, StoreError> {
+        self.settle()?;
+        let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
+        let newest = |stream, after: u64| -> Result<Vec<u64>, StoreError> {
+            let mut ids = stream::newest(&self.batch, stream, u64::MAX, limit)?;
+            ids.retain(|id| *id > after);
+            Ok(ids)
+        };
+        let mut ids = newest(stream::of_inbox(uid), cursor)?;
+        for room in look::rooms_of_member(&self.batch, uid)? {
+            let member = self.batch.members()?.get((room, uid))?;
+            let since = member.map_or(0, |member| member.value().1);
+            ids.extend(newest(stream::of_room(room), cursor.max(since))?);
+        }
+        ids.sort_unstable();
+        let ids = &ids[ids.len().saturating_sub(limit)..];
+        MessageViews::new(&self.batch).of(ids)
+    }
+
+    pub(super) fn update_user(
+        &mut self,
+        act: &mut Act<'_>,
+        user: &UserRef,
+        create: bool,
+        changes: &ProfileChanges,
+    ) -> Result<Reply, Fail> {
+        let uid = match (self.user(act, user), user) {
+            (Err(Fail::Refused(Refusal::UnknownUser)), UserRef::Identity(identity)) if create => {
+                let identities = vec![identity.clone()];
+                let handle = changes.name.clone();
+                let new = NewUser { handle, identities, ..NewUser::default() };
+                let uid = self.make_user(act, &new)?;
+                self.auto_join(act, uid)?;
+                uid
+            }
+            (found, _) => found?,
+        };
+        let mut row = look::known_user(&self.batch, uid)?;
+        change_profile(&mut row, changes);
+        self.write_user(uid, &row)?;
+        act.visible = true;
+        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+    }
+
+    pub(super) fn link_identity(
+        &mut self,
+        act: &mut Act<'_>,
+        user: &UserRef,
+        identity: &str,
+    ) -> Result<Reply, Fail> {
+        let uid = self.user(act, user)?;
+        let mut row = look::known_user(&self.batch, uid)?;
+        if !row.identities.iter().any(|linked| linked == identity) {
+            self.check_identity(identity)?;
+            row.identities.push(identity.to_owned());
+            self.batch.identities_mut()?.insert(identity, uid)?;
+            self.write_user(uid, &row)?;
+            act.visible = true;
+        }
+        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+    }
+
+    pub(super) fn unlink_identity(
+        &mut self,
+        act: &mut Act<'_>,
+        user: &UserRef,
+        identity: &str,
+    ) -> Result<Reply, Fail> {
+        let uid = self.user(act, user)?;
+        let mut row = look::known_user(&self.batch, uid)?;
+        if !row.identities.iter().any(|linked| linked == identity) {
+            let why = "is not linked to this user".into();
+            return Err(Refusal::InvalidIdentity { why }.into());
+        }
+        row.identities.retain(|linked| linked != identity);
+        self.batch.identities_mut()?.remove(identity)?;
+        self.write_user(uid, &row)?;
+        act.visible = true;
+        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+    }
+
+    pub(super) fn issue_token(
+        &mut self,
+        act: &mut Act<'_>,
+        user: &UserRef,
+        grant: &Grant,
+    ) -> Result<Reply, Fail> {
+        let uid = self.user(act, user)?;
+        self.store_token(act, uid, grant)?;
+        Ok(Reply::TokenIssued { token: String::new() })
+    }
+
+    fn store_token(&mut self, act: &Act<'_>, uid: u64, grant: &Grant) -> Result<(), Fail> {
+        let Some(hash) = grant.hash else {
+            let why = "a token reached the engine before it was drawn".into();
+            return Err(Refusal::Internal { why }.into());
+        };
+        let expires = act.asker.now.saturating_add(grant.ttl_ms);
+        let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
+        self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        self.batch.expiries_mut()?.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
+        Ok(())
+    }
+
+    pub(super) fn refresh_token(
+        &mut self,
+        act: &mut Act<'_>,
+        hash: &TokenHash,
+    ) -> Result<Reply, Fail> {
+        self.slide(act.asker.now, hash)?;
+        Ok(Reply::Done)
+    }
+
+    /// Extends a sliding token that is due for it.
+    pub(super) fn slide(&mut self, now: u64, hash: &TokenHash) -> Result<(), StoreError> {
+        let Some(row) = look::token(&self.batch, hash)? else { return Ok(()) };
+        if !is_due(&row, now) {
+            return Ok(());
+        }
+        let expires = now.saturating_add(row.ttl_ms);
+        let expiries = self.batch.expiries_mut()?;
+        expiries.remove((row.expires, expiry::TOKEN, hash.0.as_slice()))?;
+        expiries.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
+        let row = TokenRow { expires, ..row };
+        self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        Ok(())
+    }
+
+    /// Joins the rooms that everyone of this front end joins.
+    fn auto_join(&mut self, act: &mut Act<'_>, uid: u64) -> Result<Vec<Skipped>, Fail> {
+        let mut skipped = Vec::new();
+        for name in &act.origin.auto_join {
+            let joined = match look::any_room(&self.batch, &RoomRef::Name(name.clone())) {
+                Ok((id, row)) => self.join_room(act, id, &row, uid),
+                Err(fail) => Err(fail),
+            };
+            match joined {
+                Ok(()) => (),
+                Err(Fail::Refused(why)) => skipped.push(Skipped { room: name.clone(), why }),
+                Err(fail) => return Err(fail),
+            }
+        }
+        Ok(skipped)
+    }
+}
+
+/// Whether a sliding token has run for a sixteenth of its time: often enough that it never ends
+/// early by more than that, seldom enough that a use is not a write.
+pub(crate) fn is_due(row: &TokenRow, now: u64) -> bool {
+    row.sliding && row.expires > now && row.expires - now < row.ttl_ms - row.ttl_ms / 16
+}
+
+fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {
+    let ProfileChanges { name, avatar, sex, preferences, info } = changes;
+    let fields = [
+        (&mut row.name, name),
+        (&mut row.avatar, avatar),
+        (&mut row.sex, sex),
+        (&mut row.info, info),
+    ];
+    for (field, change) in fields {
+        if let Some(change) = change {
+            field.clone_from(change);
+        }
+    }
+    if let Some(preferences) = preferences {
+        row.preferences.clone_from(preferences);
+    }
+}
+
+/// `base` with `suffix`, shortened so that both are a name.
+pub(super) fn suffixed(base: &str, suffix: &str) -> String {
+    let room = core_model::NAME_CHARS_MAX.saturating_sub(suffix.chars().count());
+    base.chars().take(room).chain(suffix.chars()).collect()
+}
+
+/// `base`, or the first of `base-2`, `base-3`… that is free.
+pub(super) fn first_free(
+    base: &str,
+    free: impl Fn(&str) -> Result<bool, StoreError>,
+) -> Result<String, Fail> {
+    let mut candidate = base.to_owned();
+    let mut count = 1u64;
+    while !free(&candidate)? {
+        count += 1;
+        candidate = suffixed(base, &format!("-{count}"));
+    }
+    Ok(candidate)
+}

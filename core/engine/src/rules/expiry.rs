@@ -1,0 +1,102 @@
+//! What runs out by itself: leases, tokens, addresses, idempotency keys; and what is swept up.
+
+use core_model::Reply;
+use redb::ReadableTable;
+
+use super::{Act, Work};
+use crate::fail::Fail;
+use crate::rows::{TokenRow, unpack};
+use crate::store::{Batch, StoreError, Tables};
+use crate::stream;
+
+/// Kinds of rows in `expiries`, with what their keys are.
+pub(crate) const TOKEN: u8 = 0; // the token's hash
+pub(crate) const ADDRESS: u8 = 1; // the uid, big-endian, and the address
+pub(crate) const KEY: u8 = 2; // the idempotency key
+
+/// Rows that one command removes of each kind, so that it stays short; the next goes on.
+const ROWS_MAX: usize = 1024;
+
+/// Runs of messages that one command sweeps up.
+const RUNS_MAX: usize = 8;
+
+pub(super) fn note_address(
+    batch: &mut Batch<'_>,
+    until: u64,
+    address: &str,
+    uid: u64,
+) -> Result<(), StoreError> {
+    let key = [&uid.to_be_bytes(), address.as_bytes()].concat();
+    batch.expiries_mut()?.insert((until, ADDRESS, key.as_slice()), ())?;
+    Ok(())
+}
+
+/// When `Command::Expire` has something to do, ms.
+pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
+    if tables.garbage()?.first()?.is_some() {
+        return Ok(Some(0));
+    }
+    let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
+    let other = tables.expiries()?.first()?.map(|(key, _)| key.value().0);
+    Ok(seat.into_iter().chain(other).min())
+}
+
+impl Work<'_> {
+    pub(super) fn expire(&mut self, act: &mut Act<'_>) -> Result<Reply, Fail> {
+        for seat_id in self.ended_leases(act.asker.now)? {
+            self.end_lease(act, seat_id)?;
+        }
+        for (at, kind, key) in self.run_out(act.asker.now)? {
+            self.batch.expiries_mut()?.remove((at, kind, key.as_slice()))?;
+            self.remove_expired(act.asker.now, kind, &key)?;
+        }
+        stream::sweep(&mut self.batch, RUNS_MAX)?;
+        Ok(Reply::Done)
+    }
+
+    fn ended_leases(&self, now: u64) -> Result<Vec<u64>, StoreError> {
+        let rows = self.batch.seat_ends()?.range(..=(now, u64::MAX))?.take(ROWS_MAX);
+        rows.map(|row| Ok(row?.0.value().1)).collect()
+    }
+
+    fn run_out(&self, now: u64) -> Result<Vec<(u64, u8, Vec<u8>)>, StoreError> {
+        let end: (u64, u8, &[u8]) = (now, u8::MAX, &[]);
+        let rows = self.batch.expiries()?.range(..=end)?.take(ROWS_MAX);
+        rows.map(|row| {
+            let (key, _) = row?;
+            let (at, kind, key) = key.value();
+            Ok((at, kind, key.to_vec()))
+        })
+        .collect()
+    }
+
+    /// Removes what the row speaks of, unless it has been extended since.
+    fn remove_expired(&mut self, now: u64, kind: u8, key: &[u8]) -> Result<(), StoreError> {
+        let corrupt = || StoreError::Corrupt { table: "expiries" };
+        match kind {
+            TOKEN => {
+                let hash: &[u8; 32] = key.try_into().map_err(|_| corrupt())?;
+                let row = self.batch.tokens()?.get(hash)?.map(|row| row.value().to_vec());
+                let row: Option<TokenRow> = row.map(|row| unpack("tokens", &row)).transpose()?;
+                if row.is_some_and(|row| row.expires <= now) {
+                    self.batch.tokens_mut()?.remove(hash)?;
+                }
+            }
+            ADDRESS => {
+                let (uid, address) = key.split_first_chunk().ok_or_else(corrupt)?;
+                let address = str::from_utf8(address).map_err(|_| corrupt())?;
+                let key = (address, u64::from_be_bytes(*uid));
+                let until = self.batch.addresses()?.get(key)?.map(|until| until.value());
+                if until.is_some_and(|until| until <= now) {
+                    self.batch.addresses_mut()?.remove(key)?;
+                }
+            }
+            KEY => {
+                let key = str::from_utf8(key).map_err(|_| corrupt())?;
+                self.batch.keys_mut()?.remove(key)?;
+            }
+            _ => return Err(corrupt()),
+        }
+        Ok(())
+    }
+}

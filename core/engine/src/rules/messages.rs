@@ -1,0 +1,213 @@
+//! Messages: posting and receiving.
+
+use std::sync::Arc;
+
+use core_model::{
+    Command, Event, Message, MessageId, NewRoom, Person, Recipient, Refusal, Reply, RoomRef,
+    Standing, Timestamp, UserRef,
+};
+use redb::ReadableTable;
+
+use super::{Act, Work};
+use crate::fail::Fail;
+use crate::look::{self, MessageViews};
+use crate::rows::{Destination, MessageRow, RoomRow, Who};
+use crate::store::{StoreError, Tables};
+use crate::stream;
+
+impl Work<'_> {
+    pub(super) fn post(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        author: &UserRef,
+        text: &str,
+        standing: &Standing,
+    ) -> Result<Reply, Fail> {
+        let (who, id, row) = match standing {
+            Standing::Seated => self.seated_author(act, room, author)?,
+            Standing::Member => self.member_author(act, room, author)?,
+            Standing::Joining { create } => {
+                self.joining_author(act, room, author, text, *create)?
+            }
+        };
+        check_text(text)?;
+        if !row.active {
+            self.activate(id)?;
+        }
+        let to = Recipient::Room(row.tag(id));
+        let person = self.person(&who)?;
+        let streams = [Some(stream::of_room(id)), None];
+        let message =
+            self.add_message(act, &who, person, Destination::Room(id), to, streams, text)?;
+        Ok(Reply::Posted { message })
+    }
+
+    fn seated_author(
+        &mut self,
+        act: &Act<'_>,
+        room: &RoomRef,
+        author: &UserRef,
+    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+        let UserRef::Claim(claim) = author else {
+            let who = self.anybody(act, author)?;
+            let (id, row) = look::room(&self.batch, room, who.uid())?;
+            let seat = self.seat_of_connection(act.asker.connection, id, &who)?;
+            return seat.map(|_| (who, id, row)).ok_or(Refusal::NotInRoom.into());
+        };
+        let (id, row) = look::any_room(&self.batch, room)?;
+        let Some((_, seat)) = self.seat_claimed(act.asker.connection, id, &claim.name)? else {
+            let hidden = row.closed;
+            return Err(if hidden { Refusal::UnknownRoom } else { Refusal::NotInRoom }.into());
+        };
+        // A guest whose name has been registered since then is nobody any more.
+        if let Who::Guest(name) = &seat.who
+            && look::uid_of_handle(&self.batch, name)?.is_some()
+        {
+            return Err(Refusal::NotSignedIn.into());
+        }
+        Ok((seat.who, id, row))
+    }
+
+    fn member_author(
+        &mut self,
+        act: &Act<'_>,
+        room: &RoomRef,
+        author: &UserRef,
+    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+        let uid = self.user(act, author)?;
+        let (id, row) = look::room(&self.batch, room, Some(uid))?;
+        if !look::is_member(&self.batch, id, uid)? {
+            return Err(Refusal::NotInRoom.into());
+        }
+        Ok((Who::User(uid), id, row))
+    }
+
+    fn joining_author(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        author: &UserRef,
+        text: &str,
+        create: bool,
+    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+        let uid = self.user(act, author)?;
+        check_text(text)?;
+        let id = match (look::any_room(&self.batch, room), room) {
+            (Ok((id, row)), _) => {
+                if row.closed && !look::is_member(&self.batch, id, uid)? {
+                    return Err(Refusal::UnknownRoom.into());
+                }
+                self.join_room(act, id, &row, uid)?;
+                id
+            }
+            (Err(Fail::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
+                let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
+                let id = self.make_room(act, &new, Some(uid), 1)?;
+                self.add_member(act, id, uid)?;
+                self.tell_population(act, id)?;
+                id
+            }
+            (Err(fail), _) => return Err(fail),
+        };
+        Ok((Who::User(uid), id, look::known_room(&self.batch, id)?))
+    }
+
+    pub(super) fn post_direct(
+        &mut self,
+        act: &mut Act<'_>,
+        author: &UserRef,
+        to: &UserRef,
+        text: &str,
+    ) -> Result<Reply, Fail> {
+        let from = self.user(act, author)?;
+        check_text(text)?;
+        let to = self.user(act, to)?;
+        if from == to {
+            return Err(Refusal::SelfAddressed.into());
+        }
+        let person = look::person(&self.batch, from)?;
+        let recipient = Recipient::User(look::person(&self.batch, to)?);
+        let streams = [Some(stream::of_inbox(from)), Some(stream::of_inbox(to))];
+        let destination = Destination::User(to);
+        let message =
+            self.add_message(act, &Who::User(from), person, destination, recipient, streams, text)?;
+        Ok(Reply::Posted { message })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row, of which each is known")]
+    fn add_message(
+        &mut self,
+        act: &mut Act<'_>,
+        who: &Who,
+        author: Arc<Person>,
+        destination: Destination,
+        to: Recipient,
+        streams: [Option<u64>; 2],
+        text: &str,
+    ) -> Result<Message, StoreError> {
+        let id = self.counters.next_message;
+        self.counters.next_message += 1;
+        MessageRow::pack(act.asker.now, who, destination, text, &mut self.row);
+        self.batch.messages_mut()?.insert(id, self.row.as_slice())?;
+        for stream in streams.into_iter().flatten() {
+            self.appends.entry(stream).or_default().push(id);
+        }
+        let (id, at) = (MessageId(id), Timestamp(act.asker.now));
+        let message = Message { id, at, author, to, text: text.to_owned() };
+        act.events.push(Event::Posted { message: message.clone() });
+        Ok(message)
+    }
+
+    pub(super) fn receive(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
+        let Command::Receive { user, room, expect, after, limit, first_limit, newest } = command
+        else {
+            unreachable!("called with a Receive")
+        };
+        let uid = self.user(act, user)?;
+        let room_row =
+            room.as_ref().map(|room| look::room(&self.batch, room, Some(uid))).transpose()?;
+        if let Some(handle) = expect
+            && look::person(&self.batch, uid)?.handle != core_model::normalize(handle)
+        {
+            return Err(Refusal::NotAllowed.into());
+        }
+        let stream = match room_row {
+            Some((id, row)) => {
+                self.join_room(act, id, &row, uid)?;
+                stream::of_room(id)
+            }
+            None => stream::of_inbox(uid),
+        };
+        self.settle()?;
+        let (limit, first_limit) = (*limit as usize, *first_limit as usize);
+        let cursor = self.batch.cursors()?.get((uid, stream))?.map(|cursor| cursor.value());
+        let from = after.map(|after| after.0).or(cursor);
+        let ids = match from {
+            _ if *newest => stream::newest(&self.batch, stream, u64::MAX, first_limit)?,
+            Some(from) => stream::oldest(&self.batch, stream, from, limit)?,
+            // Whoever wants everything need not count it first.
+            None if first_limit == u32::MAX as usize => {
+                stream::oldest(&self.batch, stream, 0, limit)?
+            }
+            None => {
+                let mut ids = stream::newest(&self.batch, stream, u64::MAX, first_limit)?;
+                ids.truncate(limit);
+                ids
+            }
+        };
+        let read = ids.last().copied().or(from).unwrap_or(0);
+        if !newest && cursor != Some(read) {
+            self.batch.cursors_mut()?.insert((uid, stream), read)?;
+        }
+        let mut messages = MessageViews::new(&self.batch).of(&ids)?;
+        if room.is_none() {
+            messages.retain(|message| message.author.uid.is_none_or(|author| author.0 != uid));
+        }
+        Ok(Reply::Received { messages, cursor: MessageId(read) })
+    }
+}
+
+fn check_text(text: &str) -> Result<(), Refusal> {
+    if text.is_empty() { Err(Refusal::EmptyText) } else { Ok(()) }
+}

@@ -1,0 +1,287 @@
+//! Rooms: making, changing, deleting them.
+
+use std::collections::BTreeSet;
+
+use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name};
+use redb::ReadableTable;
+
+use super::accounts::{first_free, suffixed};
+use super::{Act, Work};
+use crate::fail::Fail;
+use crate::look;
+use crate::rows::{RoomRow, Who};
+use crate::search;
+use crate::store::{StoreError, Tables};
+use crate::stream;
+
+impl Work<'_> {
+    pub(super) fn create_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &NewRoom,
+        owner: Option<&UserRef>,
+        invited: Option<&[UserRef]>,
+    ) -> Result<Reply, Fail> {
+        let owner = owner.map(|owner| self.user(act, owner)).transpose()?;
+        let mut others = BTreeSet::new();
+        for user in invited.unwrap_or_default() {
+            others.insert(self.user(act, user)?);
+        }
+        if let Some(owner) = owner {
+            others.remove(&owner);
+        }
+        if invited.is_some() && others.is_empty() {
+            return Err(Refusal::TooFewMembers.into());
+        }
+        let members: Vec<u64> = owner.into_iter().chain(others).collect();
+        let id = self.make_room(act, room, owner, members.len())?;
+        if invited.is_some() {
+            self.tell_created(act, id, owner, &members)?;
+        }
+        for uid in &members {
+            self.add_member(act, id, *uid)?;
+        }
+        if !members.is_empty() {
+            self.tell_population(act, id)?;
+        }
+        self.created(id)
+    }
+
+    fn tell_created(
+        &self,
+        act: &mut Act<'_>,
+        id: u32,
+        owner: Option<u64>,
+        members: &[u64],
+    ) -> Result<(), StoreError> {
+        let room = look::known_room(&self.batch, id)?.tag(id);
+        let owner = owner.map(|uid| look::person(&self.batch, uid)).transpose()?;
+        let mut members = members.to_vec();
+        members.sort_unstable();
+        let members: Result<Vec<_>, _> =
+            members.into_iter().map(|uid| look::person(&self.batch, uid)).collect();
+        act.events.push(Event::RoomCreated { room, owner, members: members? });
+        Ok(())
+    }
+
+    pub(super) fn declare_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &NewRoom,
+    ) -> Result<Reply, Fail> {
+        let name = room.name.clone().unwrap_or_default();
+        let id = match look::any_room(&self.batch, &RoomRef::Name(name)) {
+            Ok((id, _)) => id,
+            Err(Fail::Refused(_)) => {
+                let room = NewRoom { insist: true, ..room.clone() };
+                self.make_room(act, &room, None, 0)?
+            }
+            Err(fail) => return Err(fail),
+        };
+        self.created(id)
+    }
+
+    fn created(&self, id: u32) -> Result<Reply, Fail> {
+        let row = look::known_room(&self.batch, id)?;
+        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, &row)? })
+    }
+
+    /// Makes a room with as many seats taken at once as `members`, who are added after.
+    pub(super) fn make_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &NewRoom,
+        owner: Option<u64>,
+        members: usize,
+    ) -> Result<u32, Fail> {
+        let capacity = room.capacity.unwrap_or(act.origin.room_capacity);
+        if members > capacity as usize {
+            return Err(Refusal::RoomFull.into());
+        }
+        let id = self.counters.next_room;
+        let name = self.choose_room_name(room, id)?;
+        self.counters.next_room += 1;
+        let row = RoomRow {
+            name,
+            title: room.name.clone().unwrap_or_default(),
+            section: room.section.clone(),
+            description: room.description.clone(),
+            owner,
+            created: act.asker.now,
+            capacity,
+            closed: room.closed,
+            app_code: room.app_code,
+            info: room.info.clone().unwrap_or_default(),
+            ..RoomRow::default()
+        };
+        self.batch.room_names_mut()?.insert(row.name.as_str(), id)?;
+        if let Some(owner) = owner {
+            self.batch.owned_rooms_mut()?.insert((owner, id), ())?;
+        }
+        self.list(id, &row)?;
+        self.write_room(id, &row)?;
+        act.visible = true;
+        Ok(id)
+    }
+
+    fn choose_room_name(&self, room: &NewRoom, id: u32) -> Result<String, Fail> {
+        let wanted = room.name.as_deref().map(check_room_name);
+        let free = |name: &str| -> Result<bool, StoreError> {
+            Ok(self.batch.room_names()?.get(name)?.is_none())
+        };
+        let base = match wanted {
+            Some(Ok(name)) => {
+                if free(&name)? {
+                    return Ok(name);
+                }
+                if room.insist {
+                    return Err(Refusal::RoomNameTaken.into());
+                }
+                suffixed(&name, &format!("#{id}"))
+            }
+            Some(Err(fault)) if room.insist => {
+                return Err(Refusal::InvalidRoomName { why: fault.to_string() }.into());
+            }
+            Some(Err(_)) | None => format!("room-{id}"),
+        };
+        first_free(&base, free)
+    }
+
+    /// Puts an open room where lists and searches find it.
+    fn list(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+        if row.closed {
+            return Ok(());
+        }
+        self.batch.sections_mut()?.insert((row.section.as_str(), id), ())?;
+        search::insert(&mut self.batch, id, row)
+    }
+
+    fn unlist(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+        if row.closed {
+            return Ok(());
+        }
+        self.batch.sections_mut()?.remove((row.section.as_str(), id))?;
+        search::remove(&mut self.batch, id, row)
+    }
+
+    pub(super) fn update_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        changes: &RoomChanges,
+        by: Option<&UserRef>,
+    ) -> Result<Reply, Fail> {
+        let (id, before) = self.owned_room(act, room, by)?;
+        let mut row = RoomRow::clone(&before);
+        let RoomChanges { name, section, description } = changes;
+        let fields = [
+            (&mut row.title, name),
+            (&mut row.section, section),
+            (&mut row.description, description),
+        ];
+        for (field, change) in fields {
+            if let Some(change) = change {
+                field.clone_from(change);
+            }
+        }
+        self.unlist(id, &before)?;
+        self.list(id, &row)?;
+        self.write_room(id, &row)?;
+        act.visible = true;
+        Ok(Reply::Room { room: look::room_view(&self.batch, id, &row)? })
+    }
+
+    pub(super) fn delete_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        by: Option<&UserRef>,
+    ) -> Result<Reply, Fail> {
+        let (id, row) = self.owned_room(act, room, by)?;
+        let taken = look::population(&self.batch, id, &row)?;
+        for uid in look::members(&self.batch, id)? {
+            self.remove_member(act, id, uid)?;
+        }
+        self.remove_seats_of_room(act, id)?;
+        if taken > 0 {
+            self.tell_population(act, id)?;
+        }
+        self.forget_messages(id)?;
+        self.unlist(id, &row)?;
+        self.batch.room_names_mut()?.remove(row.name.as_str())?;
+        if let Some(owner) = row.owner {
+            self.batch.owned_rooms_mut()?.remove((owner, id))?;
+        }
+        self.batch.rooms_mut()?.remove(id)?;
+        self.cached(|cache| cache.forget_room(id));
+        act.events.push(Event::RoomDeleted { room: row.tag(id) });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn clear_messages(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        by: Option<&UserRef>,
+    ) -> Result<Reply, Fail> {
+        let (id, _) = self.owned_room(act, room, by)?;
+        self.forget_messages(id)?;
+        act.visible = true;
+        Ok(Reply::Done)
+    }
+
+    fn forget_messages(&mut self, id: u32) -> Result<(), StoreError> {
+        self.settle()?;
+        stream::clear(&mut self.batch, stream::of_room(id))
+    }
+
+    pub(super) fn join(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Fail> {
+        let uid = self.user(act, user)?;
+        let (id, row) = look::room(&self.batch, room, Some(uid))?;
+        self.join_room(act, id, &row, uid)?;
+        Ok(Reply::Joined { room: row.tag(id) })
+    }
+
+    pub(super) fn kick(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Fail> {
+        let who = match self.anybody(act, user) {
+            Err(Fail::Refused(Refusal::UnknownUser)) => None,
+            found => Some(found?),
+        };
+        let (id, row) = look::room(&self.batch, room, who.as_ref().and_then(Who::uid))?;
+        let Some(who) = who else { return Ok(Reply::Done) };
+        if who.uid().is_some() && who.uid() == row.owner {
+            return Err(Refusal::OwnerStays.into());
+        }
+        let mut changed = match &who {
+            Who::User(uid) => self.remove_member(act, id, *uid)?,
+            Who::Guest(_) => false,
+        };
+        changed |= self.remove_seats_of_person(act, id, &who)?;
+        if changed {
+            self.tell_population(act, id)?;
+        }
+        Ok(Reply::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_fits_behind_the_longest_name() {
+        let name = suffixed(&"茶".repeat(64), "#12");
+        assert_eq!(name.chars().count(), 64);
+        assert!(check_room_name(&name).is_ok() && name.ends_with("#12"));
+    }
+}

@@ -1,0 +1,398 @@
+//! Live seats: entering and leaving, by a connection or on a lease.
+
+use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef};
+use redb::ReadableTable;
+
+use super::{Act, Work};
+use crate::fail::Fail;
+use crate::look;
+use crate::rows::{LeaseRow, RoomRow, SeatRow, Who, pack, unpack};
+use crate::store::{Batch, StoreError, Tables};
+
+impl Work<'_> {
+    pub(super) fn start(&mut self, _act: &mut Act<'_>) -> Result<Reply, Fail> {
+        self.batch.forget_the_run()?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+        seat: SeatKind,
+        opens: bool,
+        avatar: Option<&str>,
+    ) -> Result<Reply, Fail> {
+        let who = self.anybody(act, user);
+        let (id, row) = self.room_to_enter(room, user, seat, &who)?;
+        let who = who?;
+        match seat {
+            SeatKind::Connection => self.enter_by_connection(act, id, &row, &who, opens, avatar),
+            SeatKind::Lease { ttl_ms, grace_ms } => {
+                self.check_capacity(id, &row)?;
+                let ends = act.asker.now.saturating_add(ttl_ms);
+                let lease = Some(LeaseRow { ttl_ms, grace_ms, ends });
+                let avatar = avatar.map(str::to_owned);
+                let row = SeatRow { room: id, who: who.clone(), avatar, connection: None, lease };
+                self.add_seat(&row)?;
+                self.activate(id)?;
+                self.tell_population(act, id)?;
+                self.entered(id, &who, false)
+            }
+        }
+    }
+
+    /// The room, with the complaints about it in their order: for a claimed name the room comes
+    /// before the proof, and at a live entrance a full room does too.
+    fn room_to_enter(
+        &self,
+        room: &RoomRef,
+        user: &UserRef,
+        seat: SeatKind,
+        who: &Result<Who, Fail>,
+    ) -> Result<(u32, std::sync::Arc<RoomRow>), Fail> {
+        let unproven = match who {
+            Ok(who) => return look::room(&self.batch, room, who.uid()),
+            Err(Fail::Refused(refusal)) => refusal.clone(),
+            // The caller's own `?` reports a broken store.
+            Err(Fail::Broken(_)) => return look::any_room(&self.batch, room),
+        };
+        if let UserRef::Claim(_) = user {
+            let (id, row) = look::room(&self.batch, room, None)?;
+            if seat == SeatKind::Connection && unproven == Refusal::NotSignedIn {
+                self.check_capacity(id, &row)?;
+            }
+        }
+        Err(unproven.into())
+    }
+
+    fn enter_by_connection(
+        &mut self,
+        act: &mut Act<'_>,
+        id: u32,
+        row: &RoomRow,
+        who: &Who,
+        opens: bool,
+        avatar: Option<&str>,
+    ) -> Result<Reply, Fail> {
+        let connection = act.asker.connection;
+        if self.seat_of_connection(connection, id, who)?.is_some() {
+            return self.entered(id, who, true);
+        }
+        let taken_up = self.seat_of_person(id, who, |seat| seat.connection.is_none())?;
+        let fresh = taken_up.is_none();
+        if let Some((seat_id, mut seat)) = taken_up {
+            self.end_waiting(seat_id, &seat)?;
+            seat.connection = Some(connection);
+            seat.avatar = avatar.map(str::to_owned);
+            self.write_seat(seat_id, &seat)?;
+            self.connect_seat(seat_id, &seat)?;
+        } else {
+            self.check_capacity(id, row)?;
+            self.add_seat(&SeatRow {
+                room: id,
+                who: who.clone(),
+                avatar: avatar.map(str::to_owned),
+                connection: Some(connection),
+                lease: None,
+            })?;
+        }
+        let opened = opens && !row.opened;
+        if opened || !row.active {
+            let opened = opened || row.opened;
+            self.write_room(id, &RoomRow { opened, active: true, ..RoomRow::clone(row) })?;
+        }
+        let user = self.person(who)?;
+        let avatar = avatar.map_or_else(|| user.avatar.clone(), str::to_owned);
+        act.events.push(Event::Entered {
+            room: row.tag(id),
+            user,
+            avatar,
+            durable: false,
+            opened,
+            connection: Some(ConnectionId(connection)),
+        });
+        if fresh {
+            self.tell_population(act, id)?;
+        }
+        self.entered(id, who, false)
+    }
+
+    /// The answer to whoever has entered.
+    fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Fail> {
+        let row = look::known_room(&self.batch, id)?;
+        let room = look::room_view(&self.batch, id, &row)?;
+        Ok(Reply::Entered { room, user: self.person(who)?, again })
+    }
+
+    pub(super) fn exit(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+        seat: SeatKind,
+    ) -> Result<Reply, Fail> {
+        match seat {
+            SeatKind::Connection => self.exit_by_connection(act, room, user),
+            SeatKind::Lease { .. } => self.exit_lease(act, room, user),
+        }
+    }
+
+    fn exit_by_connection(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Fail> {
+        let found = match user {
+            UserRef::Claim(claim) => {
+                let (id, row) = look::any_room(&self.batch, room)?;
+                let found = self.seat_claimed(act.asker.connection, id, &claim.name)?;
+                if found.is_none() && row.closed {
+                    return Err(Refusal::UnknownRoom.into());
+                }
+                found
+            }
+            _ => {
+                let who = self.anybody(act, user)?;
+                let (id, _) = look::room(&self.batch, room, who.uid())?;
+                self.seat_of_connection(act.asker.connection, id, &who)?
+            }
+        };
+        let (seat_id, seat) = found.ok_or(Refusal::NotInRoom)?;
+        let wait_ms = seat.lease.map(|lease| lease.ttl_ms);
+        if self.leave_seat(act, seat_id, seat.clone(), wait_ms)? {
+            self.tell_population(act, seat.room)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn exit_lease(
+        &mut self,
+        act: &mut Act<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Fail> {
+        let who = self.anybody(act, user);
+        let (id, _) =
+            self.room_to_enter(room, user, SeatKind::Lease { ttl_ms: 0, grace_ms: 0 }, &who)?;
+        let who = who?;
+        let unused = |seat: &SeatRow| seat.lease.is_some() && seat.connection.is_none();
+        let found = match self.seat_of_person(id, &who, unused)? {
+            Some(found) => Some(found),
+            None => self.seat_of_person(id, &who, |seat| seat.lease.is_some())?,
+        };
+        let (seat_id, seat) = found.ok_or(Refusal::NotInRoom)?;
+        self.leave_seat(act, seat_id, seat, None)?;
+        self.tell_population(act, id)?;
+        Ok(Reply::Done)
+    }
+
+    /// Gives back, or lets wait, every seat of this connection.
+    pub(super) fn leave_seats_of_connection(
+        &mut self,
+        act: &mut Act<'_>,
+    ) -> Result<(), StoreError> {
+        for (seat_id, seat) in self.seats_of_connection(act.asker.connection)? {
+            let (room, wait_ms) = (seat.room, seat.lease.map(|lease| lease.grace_ms));
+            if self.leave_seat(act, seat_id, seat, wait_ms)? {
+                self.tell_population(act, room)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_seats_of_person(
+        &mut self,
+        act: &mut Act<'_>,
+        room: u32,
+        who: &Who,
+    ) -> Result<bool, StoreError> {
+        let key = who.key();
+        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
+        let seats = seats_in(&self.batch, range)?;
+        let any = !seats.is_empty();
+        for (seat_id, seat) in seats {
+            self.leave_seat(act, seat_id, seat, None)?;
+        }
+        Ok(any)
+    }
+
+    pub(super) fn remove_seats_of_room(
+        &mut self,
+        act: &mut Act<'_>,
+        room: u32,
+    ) -> Result<(), StoreError> {
+        for (seat_id, seat) in
+            seats_in(&self.batch, (room, "", 0)..(room.saturating_add(1), "", 0))?
+        {
+            self.leave_seat(act, seat_id, seat, None)?;
+        }
+        Ok(())
+    }
+
+    /// A lease that has ended: nobody was there to be heard leaving.
+    pub(super) fn end_lease(&mut self, act: &mut Act<'_>, seat_id: u64) -> Result<(), StoreError> {
+        let seat = seat(&self.batch, seat_id)?;
+        let room = seat.room;
+        self.leave_seat(act, seat_id, seat, None)?;
+        self.tell_population(act, room)
+    }
+
+    /// Takes a seat from its connection, if it has one, which others hear; then lets it wait for
+    /// another for `wait_ms`, or removes it. Whether it was removed.
+    fn leave_seat(
+        &mut self,
+        act: &mut Act<'_>,
+        seat_id: u64,
+        mut seat: SeatRow,
+        wait_ms: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        if let Some(connection) = seat.connection.take() {
+            self.batch.seats_by_connection_mut()?.remove((connection, seat_id))?;
+            if let Some(uid) = seat.who.uid() {
+                self.count_presence(uid, -1)?;
+            }
+            let user = self.person(&seat.who)?;
+            let avatar = seat.avatar.clone().unwrap_or_else(|| user.avatar.clone());
+            act.events.push(Event::Left {
+                room: look::known_room(&self.batch, seat.room)?.tag(seat.room),
+                user,
+                avatar,
+                durable: false,
+                connection: Some(ConnectionId(connection)),
+            });
+        } else {
+            self.end_waiting(seat_id, &seat)?;
+        }
+        if let (Some(lease), Some(wait_ms)) = (&mut seat.lease, wait_ms) {
+            lease.ends = act.asker.now.saturating_add(wait_ms);
+            self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
+            self.write_seat(seat_id, &seat)?;
+            return Ok(false);
+        }
+        self.batch.seats_mut()?.remove(seat_id)?;
+        self.batch.seats_by_person_mut()?.remove((seat.room, seat.who.key().as_str(), seat_id))?;
+        self.count_seats(seat.room, -1)?;
+        Ok(true)
+    }
+
+    fn add_seat(&mut self, seat: &SeatRow) -> Result<(), StoreError> {
+        let seat_id = self.counters.next_seat;
+        self.counters.next_seat += 1;
+        self.write_seat(seat_id, seat)?;
+        self.batch
+            .seats_by_person_mut()?
+            .insert((seat.room, seat.who.key().as_str(), seat_id), ())?;
+        self.count_seats(seat.room, 1)?;
+        self.connect_seat(seat_id, seat)?;
+        if let (Some(lease), None) = (seat.lease, seat.connection) {
+            self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
+        }
+        Ok(())
+    }
+
+    fn write_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
+        self.batch.seats_mut()?.insert(seat_id, pack(seat).as_slice())?;
+        Ok(())
+    }
+
+    /// Notes the connection that uses a seat, if one does.
+    fn connect_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
+        let Some(connection) = seat.connection else { return Ok(()) };
+        self.batch.seats_by_connection_mut()?.insert((connection, seat_id), ())?;
+        if let Some(uid) = seat.who.uid() {
+            self.count_presence(uid, 1)?;
+        }
+        Ok(())
+    }
+
+    /// A lease without a connection is about to get one, or to go.
+    fn end_waiting(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
+        if let Some(lease) = seat.lease {
+            self.batch.seat_ends_mut()?.remove((lease.ends, seat_id))?;
+        }
+        Ok(())
+    }
+
+    fn count_seats(&mut self, room: u32, change: i32) -> Result<(), StoreError> {
+        let count = self.batch.seat_counts()?.get(room)?.map_or(0, |count| count.value());
+        match count.saturating_add_signed(change) {
+            0 => {
+                self.batch.seat_counts_mut()?.remove(room)?;
+            }
+            count => {
+                self.batch.seat_counts_mut()?.insert(room, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn seats_of_connection(&self, connection: u64) -> Result<Vec<(u64, SeatRow)>, StoreError> {
+        let range = (connection, 0)..=(connection, u64::MAX);
+        let rows = self.batch.seats_by_connection()?.range(range)?;
+        rows.map(|row| {
+            let seat_id = row?.0.value().1;
+            Ok((seat_id, seat(&self.batch, seat_id)?))
+        })
+        .collect()
+    }
+
+    pub(super) fn seat_of_connection(
+        &self,
+        connection: u64,
+        room: u32,
+        who: &Who,
+    ) -> Result<Option<(u64, SeatRow)>, StoreError> {
+        let seats = self.seats_of_connection(connection)?;
+        Ok(seats.into_iter().find(|(_, seat)| seat.room == room && seat.who == *who))
+    }
+
+    /// The seat that this connection took under a name: by whoever proved to be the user of that
+    /// handle, or by a guest.
+    pub(super) fn seat_claimed(
+        &self,
+        connection: u64,
+        room: u32,
+        name: &str,
+    ) -> Result<Option<(u64, SeatRow)>, StoreError> {
+        let name = core_model::normalize(name);
+        if let Some(uid) = look::uid_of_handle(&self.batch, &name)?
+            && let Some(found) = self.seat_of_connection(connection, room, &Who::User(uid))?
+        {
+            return Ok(Some(found));
+        }
+        self.seat_of_connection(connection, room, &Who::Guest(name))
+    }
+
+    fn seat_of_person(
+        &self,
+        room: u32,
+        who: &Who,
+        wanted: impl Fn(&SeatRow) -> bool,
+    ) -> Result<Option<(u64, SeatRow)>, StoreError> {
+        let key = who.key();
+        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
+        Ok(seats_in(&self.batch, range)?.into_iter().find(|(_, seat)| wanted(seat)))
+    }
+}
+
+fn seat(batch: &Batch<'_>, seat_id: u64) -> Result<SeatRow, StoreError> {
+    match batch.seats()?.get(seat_id)? {
+        Some(row) => unpack("seats", row.value()),
+        None => Err(StoreError::Corrupt { table: "seats" }),
+    }
+}
+
+fn seats_in<'k>(
+    batch: &Batch<'_>,
+    range: impl std::ops::RangeBounds<(u32, &'k str, u64)> + 'k,
+) -> Result<Vec<(u64, SeatRow)>, StoreError> {
+    let rows = batch.seats_by_person()?.range(range)?;
+    rows.map(|row| {
+        let seat_id = row?.0.value().2;
+        Ok((seat_id, seat(batch, seat_id)?))
+    })
+    .collect()
+}

@@ -1,0 +1,246 @@
+//! Finding rooms by what people remember of their names.
+//!
+//! Every open room is indexed by the *grams* of its display name and description: pairs of
+//! neighbouring characters of a word, and single characters where a word has only one or where
+//! one character is a word (CJK). A search takes the rarest grams of what is asked for, looks at
+//! the rooms that have most of them, and ranks those by their real texts. How much it looks at is
+//! bounded, so that a search among a million rooms costs what it costs among ten thousand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::ReadableTable;
+
+use crate::look;
+use crate::rows::RoomRow;
+use crate::store::{Batch, StoreError, Tables};
+
+/// Index rows that one search reads.
+const POSTINGS_MAX: usize = 20_000;
+
+/// Rooms that one search reads and ranks.
+const CANDIDATES_MAX: usize = 1_000;
+
+/// A text as it is compared: normalized, in lower case, its white space single.
+pub(crate) fn fold(text: &str) -> String {
+    let lower = core_model::normalize(text).to_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    words.join(" ")
+}
+
+pub(crate) fn insert(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+    batch.folded_names_mut()?.insert((fold(name(row)).as_str(), id), ())?;
+    for gram in grams_of_room(row) {
+        batch.grams_mut()?.insert((gram, id), ())?;
+        let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
+        batch.gram_counts_mut()?.insert(gram, count + 1)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn remove(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+    batch.folded_names_mut()?.remove((fold(name(row)).as_str(), id))?;
+    for gram in grams_of_room(row) {
+        batch.grams_mut()?.remove((gram, id))?;
+        let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
+        if count > 1 {
+            batch.gram_counts_mut()?.insert(gram, count - 1)?;
+        } else {
+            batch.gram_counts_mut()?.remove(gram)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a room is called where it is looked for.
+fn name(row: &RoomRow) -> &str {
+    if row.title.is_empty() { &row.name } else { &row.title }
+}
+
+/// Ids of rooms whose name or description is like `text` and that pass `wanted`, best first.
+pub(crate) fn find(
+    tables: &impl Tables,
+    text: &str,
+    limit: usize,
+    wanted: impl Fn(&RoomRow) -> bool,
+) -> Result<Vec<u32>, StoreError> {
+    let key = fold(text);
+    if key.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ranked = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for id in named_like(tables, &key)?.into_iter().chain(candidates(tables, &key)?) {
+        if !seen.insert(id) {
+            continue;
+        }
+        let row = look::known_room(tables, id)?;
+        if let Some(rank) = rank(&key, &row)
+            && wanted(&row)
+        {
+            ranked.insert((rank, id));
+        }
+    }
+    Ok(ranked.into_iter().take(limit).map(|(_, id)| id).collect())
+}
+
+/// Rooms whose name begins with `key`.
+fn named_like(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+    let mut found = Vec::new();
+    for row in tables.folded_names()?.range((key, 0)..)? {
+        let (name, _) = row?;
+        let (name, id) = name.value();
+        if !name.starts_with(key) || found.len() == CANDIDATES_MAX {
+            break;
+        }
+        found.push(id);
+    }
+    Ok(found)
+}
+
+/// Rooms that share most grams with `key`, as far as the rarest of them tell.
+fn candidates(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+    let mut counted = Vec::new();
+    for gram in grams(key) {
+        if let Some(count) = tables.gram_counts()?.get(gram)? {
+            counted.push((count.value() as usize, gram));
+        }
+    }
+    counted.sort_unstable();
+    let mut budget = POSTINGS_MAX;
+    let mut hits: BTreeMap<u32, usize> = BTreeMap::new();
+    for (count, gram) in counted {
+        if budget == 0 || (count > budget && !hits.is_empty()) {
+            break;
+        }
+        for row in tables.grams()?.range((gram, 0)..=(gram, u32::MAX))?.take(budget) {
+            *hits.entry(row?.0.value().1).or_default() += 1;
+        }
+        budget -= count.min(budget);
+    }
+    let mut best: Vec<(usize, u32)> = hits.into_iter().map(|(id, hits)| (hits, id)).collect();
+    best.sort_unstable_by_key(|(hits, id)| (std::cmp::Reverse(*hits), *id));
+    Ok(best.into_iter().take(CANDIDATES_MAX).map(|(_, id)| id).collect())
+}
+
+/// How good a match is, smaller is better: exact, prefix, substring of the name, of the
+/// description, then near matches by the number of edits. None: no match.
+fn rank(key: &str, row: &RoomRow) -> Option<(u8, usize)> {
+    let name = fold(name(row));
+    if name == *key {
+        return Some((0, 0));
+    }
+    if name.starts_with(key) {
+        return Some((1, 0));
+    }
+    if name.contains(key) {
+        return Some((2, 0));
+    }
+    let description = fold(&row.description);
+    if description.contains(key) {
+        return Some((3, 0));
+    }
+    let edits_max = key.chars().count() / 3;
+    let near = |text: &str, class| {
+        let edits = edits_to_contain(key, text);
+        (edits <= edits_max).then_some((class, edits))
+    };
+    near(&name, 4).or_else(|| near(&description, 5))
+}
+
+/// The fewest insertions, deletions and substitutions after which `text` contains `key`.
+fn edits_to_contain(key: &str, text: &str) -> usize {
+    let key: Vec<char> = key.chars().collect();
+    // Sellers: the column of an edit distance in which a match may begin anywhere.
+    let mut column: Vec<usize> = (0..=key.len()).collect();
+    let mut fewest = key.len();
+    for found in text.chars() {
+        let mut diagonal = 0;
+        for (row, wanted) in key.iter().enumerate() {
+            let substituted = diagonal + usize::from(*wanted != found);
+            diagonal = column[row + 1];
+            column[row + 1] = substituted.min(diagonal + 1).min(column[row] + 1);
+        }
+        fewest = fewest.min(column[key.len()]);
+    }
+    fewest
+}
+
+fn grams_of_room(row: &RoomRow) -> BTreeSet<u64> {
+    let mut all = grams(&fold(name(row)));
+    all.extend(grams(&fold(&row.description)));
+    all
+}
+
+/// The grams of a folded text.
+fn grams(text: &str) -> BTreeSet<u64> {
+    let mut grams = BTreeSet::new();
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let mut previous: Option<char> = None;
+        let mut length = 0;
+        for c in word.chars() {
+            length += 1;
+            if is_a_word(c) {
+                grams.insert(gram(c, '\0'));
+            }
+            if let Some(previous) = previous {
+                grams.insert(gram(previous, c));
+            }
+            previous = Some(c);
+        }
+        if let (1, Some(only)) = (length, previous) {
+            grams.insert(gram(only, '\0'));
+        }
+    }
+    grams
+}
+
+fn gram(first: char, second: char) -> u64 {
+    u64::from(first) << 32 | u64::from(second)
+}
+
+/// Whether a single character of this script is looked for by itself: kana, hangul, han.
+fn is_a_word(c: char) -> bool {
+    matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff | 0x20000..=0x3ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_is_one_edit_away() {
+        for (key, text, edits) in [
+            ("cofee", "the coffee room", 1),
+            ("hallo", "hello", 1),
+            ("tea", "tea", 0),
+            ("北京大学", "北京的大学", 1),
+            ("tea", "", 3),
+        ] {
+            assert_eq!(edits_to_contain(key, text), edits, "{key} in {text}");
+        }
+    }
+
+    #[test]
+    fn better_matches_rank_first() {
+        let row = |title: &str, description: &str| RoomRow {
+            title: title.into(),
+            description: description.into(),
+            ..RoomRow::default()
+        };
+        let ranks: Vec<_> = [
+            row("Tea Room", ""),
+            row("tea rooms", ""),
+            row("our tea room", ""),
+            row("kettle", "a tea room"),
+            row("tee room", ""),
+            row("garage", ""),
+        ]
+        .iter()
+        .map(|row| rank("tea room", row))
+        .collect();
+        assert_eq!(
+            ranks,
+            [Some((0, 0)), Some((1, 0)), Some((2, 0)), Some((3, 0)), Some((4, 1)), None]
+        );
+    }
+}

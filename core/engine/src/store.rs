@@ -1,0 +1,267 @@
+//! The tables, and the two ways to reach them: a [`Snapshot`] to read, a [`Batch`] to read and
+//! write. What both can do is the trait [`Tables`], so that every rule and view is written once.
+
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table,
+    TableDefinition, WriteTransaction,
+};
+
+use crate::cache::Cache;
+
+/// The layout this code reads and writes. A store says which it has in `meta`.
+const FORMAT: u64 = 1;
+const FORMAT_KEY: &str = "format";
+
+/// Single values; so far only [`FORMAT_KEY`].
+const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+/// The store failed, or holds what it should not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("the store failed: {0}")]
+    Redb(#[from] Box<redb::Error>),
+    #[error("the store holds a row in {table:?} that cannot be read")]
+    Corrupt { table: &'static str },
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Redb(Box::new(error.into()))
+            }
+        })*
+    };
+}
+
+from_redb!(CommitError, SetDurabilityError, StorageError, TableError, TransactionError);
+
+/// Why a store cannot be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another process has the store {} open; stop it, or choose another [store] path", path.display())]
+    Locked { path: PathBuf },
+    #[error("cannot open the store {}: {source}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::Error>,
+    },
+    #[error(
+        "the store {} has format {found}, this version reads up to {FORMAT}; run the version that wrote it, or a later one",
+        path.display()
+    )]
+    TooNew { path: PathBuf, found: u64 },
+    #[error("cannot start the thread that writes the store: {0}")]
+    Thread(std::io::Error),
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident, $name_mut:ident, $constant:ident: $key:ty => $value:ty;)*) => {
+        $(const $constant: TableDefinition<'static, $key, $value> =
+            TableDefinition::new(stringify!($name));)*
+
+        /// Read access to every table.
+        pub(crate) trait Tables {
+            $($(#[$doc])* fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError>;)*
+
+            /// Decoded rows, where there is somebody who keeps them true.
+            fn cache(&self) -> Option<&RefCell<Cache>> {
+                None
+            }
+        }
+
+        /// One committed state, for as long as it is held.
+        pub(crate) struct Snapshot {
+            transaction: ReadTransaction,
+            $($name: OnceLock<ReadOnlyTable<$key, $value>>,)*
+        }
+
+        impl Snapshot {
+            pub(crate) fn begin(database: &Database) -> Result<Self, StoreError> {
+                let transaction = database.begin_read()?;
+                Ok(Self { transaction, $($name: OnceLock::new(),)* })
+            }
+        }
+
+        impl Tables for Snapshot {
+            $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {
+                if let Some(table) = self.$name.get() {
+                    return Ok(table);
+                }
+                let table = self.transaction.open_table($constant)?;
+                Ok(self.$name.get_or_init(|| table))
+            })*
+        }
+
+        /// One write transaction. Tables are opened when first used.
+        pub(crate) struct Batch<'t> {
+            transaction: &'t WriteTransaction,
+            cache: RefCell<Cache>,
+            $($name: OnceCell<Table<'t, $key, $value>>,)*
+        }
+
+        impl<'t> Batch<'t> {
+            pub(crate) fn new(transaction: &'t WriteTransaction, cache: Cache) -> Self {
+                Self { transaction, cache: RefCell::new(cache), $($name: OnceCell::new(),)* }
+            }
+
+            /// The cache back, for the next batch.
+            pub(crate) fn into_cache(self) -> Cache {
+                self.cache.into_inner()
+            }
+
+            $(pub(crate) fn $name_mut(&mut self) -> Result<&mut Table<'t, $key, $value>, StoreError> {
+                self.$name()?;
+                Ok(self.$name.get_mut().expect("opened in the line above"))
+            })*
+        }
+
+        impl Tables for Batch<'_> {
+            $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {
+                if let Some(table) = self.$name.get() {
+                    return Ok(table);
+                }
+                let table = self.transaction.open_table($constant)?;
+                Ok(self.$name.get_or_init(|| table))
+            })*
+
+            fn cache(&self) -> Option<&RefCell<Cache>> {
+                Some(&self.cache)
+            }
+        }
+
+        /// Makes every table, so that a snapshot finds it.
+        fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+            $(transaction.open_table($constant)?;)*
+            Ok(())
+        }
+    };
+}
+
+tables! {
+    /// The row `COUNTERS_KEY`: everything that counts up.
+    counters, counters_mut, COUNTERS: u8 => &'static [u8];
+
+    /// uid → `UserRow`.
+    users, users_mut, USERS: u64 => &'static [u8];
+    /// Handle → uid.
+    handles, handles_mut, HANDLES: &'static str => u64;
+    /// `realm/subject` → uid.
+    identities, identities_mut, IDENTITIES: &'static str => u64;
+    /// Token hash → `TokenRow`.
+    tokens, tokens_mut, TOKENS: &'static [u8; 32] => &'static [u8];
+    /// (Address, uid) that counts as signed in → until when, ms.
+    addresses, addresses_mut, ADDRESSES: (&'static str, u64) => u64;
+
+    /// Room id → `RoomRow`.
+    rooms, rooms_mut, ROOMS: u32 => &'static [u8];
+    /// Unique room name → room id.
+    room_names, room_names_mut, ROOM_NAMES: &'static str => u32;
+    /// (Section, room id) of open rooms.
+    sections, sections_mut, SECTIONS: (&'static str, u32) => ();
+    /// (Owner's uid, room id).
+    owned_rooms, owned_rooms_mut, OWNED_ROOMS: (u64, u32) => ();
+    /// (Room id, uid) → (place in the order of joining, newest message id at the time).
+    members, members_mut, MEMBERS: (u32, u64) => (u64, u64);
+    /// (uid, room id).
+    member_rooms, member_rooms_mut, MEMBER_ROOMS: (u64, u32) => ();
+
+    /// Seat id → `SeatRow`. This and what follows up to `presence` ends with the run.
+    seats, seats_mut, SEATS: u64 => &'static [u8];
+    /// (Room id, person key, seat id).
+    seats_by_person, seats_by_person_mut, SEATS_BY_PERSON: (u32, &'static str, u64) => ();
+    /// (Connection id, seat id).
+    seats_by_connection, seats_by_connection_mut, SEATS_BY_CONNECTION: (u64, u64) => ();
+    /// Room id → live seats taken; absent for none.
+    seat_counts, seat_counts_mut, SEAT_COUNTS: u32 => u32;
+    /// (When a lease without a connection ends in ms, seat id).
+    seat_ends, seat_ends_mut, SEAT_ENDS: (u64, u64) => ();
+    /// Connection id → `SessionRow`.
+    sessions, sessions_mut, SESSIONS: u64 => &'static [u8];
+    /// (uid, connection id) of sessions.
+    sessions_by_user, sessions_by_user_mut, SESSIONS_BY_USER: (u64, u64) => ();
+    /// uid → sessions and connected seats; absent for none.
+    presence, presence_mut, PRESENCE: u64 => u32;
+
+    /// Message id → `MessageRow`.
+    messages, messages_mut, MESSAGES: u64 => &'static [u8];
+    /// Stream → its newest message ids. See `stream`.
+    tails, tails_mut, TAILS: u64 => &'static [u8];
+    /// (Stream, first message id) → a run of older message ids.
+    chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
+    /// First message id → message ids whose rows are to be removed.
+    garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
+    /// (uid, stream) → the message id up to which the user has received.
+    cursors, cursors_mut, CURSORS: (u64, u64) => u64;
+
+    /// Idempotency key → `KeyRow`.
+    keys, keys_mut, KEYS: &'static str => &'static [u8];
+    /// (When in ms, what kind, its key): tokens, addresses and idempotency keys that run out.
+    expiries, expiries_mut, EXPIRIES: (u64, u8, &'static [u8]) => ();
+
+    /// (Gram of a room's name or description, room id) of open rooms. See `search`.
+    grams, grams_mut, GRAMS: (u64, u32) => ();
+    /// Gram → rooms that have it.
+    gram_counts, gram_counts_mut, GRAM_COUNTS: u64 => u32;
+    /// (Folded display name, room id) of open rooms.
+    folded_names, folded_names_mut, FOLDED_NAMES: (&'static str, u32) => ();
+}
+
+impl Batch<'_> {
+    /// Empties every table that ends with a run of the gateway.
+    pub(crate) fn forget_the_run(&mut self) -> Result<(), StoreError> {
+        self.seats_mut()?.retain(|_, _| false)?;
+        self.seats_by_person_mut()?.retain(|_, ()| false)?;
+        self.seats_by_connection_mut()?.retain(|_, ()| false)?;
+        self.seat_counts_mut()?.retain(|_, _| false)?;
+        self.seat_ends_mut()?.retain(|_, ()| false)?;
+        self.sessions_mut()?.retain(|_, _| false)?;
+        self.sessions_by_user_mut()?.retain(|_, ()| false)?;
+        self.presence_mut()?.retain(|_, _| false)?;
+        Ok(())
+    }
+}
+
+/// Opens the store, or makes it.
+pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    let fail = |source: redb::Error| match source {
+        redb::Error::DatabaseAlreadyOpen => OpenError::Locked { path: path.into() },
+        source => OpenError::Open { path: path.into(), source: Box::new(source) },
+    };
+    let database = Database::builder()
+        .set_cache_size(cache_bytes)
+        .create(path)
+        .map_err(|error| fail(error.into()))?;
+    let found = prepare(&database).map_err(|error| match error {
+        StoreError::Redb(source) => OpenError::Open { path: path.into(), source },
+        StoreError::Corrupt { table } => {
+            fail(redb::Error::Corrupted(format!("a row in {table:?} cannot be read")))
+        }
+    })?;
+    if found > FORMAT {
+        return Err(OpenError::TooNew { path: path.into(), found });
+    }
+    Ok(database)
+}
+
+/// Writes what a new store needs, and says which format the store has. A store that has all of
+/// it is not written to.
+fn prepare(database: &Database) -> Result<u64, StoreError> {
+    let read = database.begin_read()?;
+    if let Ok(meta) = read.open_table(META)
+        && let Some(found) = meta.get(FORMAT_KEY)?
+    {
+        return Ok(found.value());
+    }
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    create_tables(&transaction)?;
+    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+    transaction.commit()?;
+    Ok(FORMAT)
+}

@@ -1,0 +1,237 @@
+//! The engine's handle, and the one thread that writes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use core_model::{ConnectionId, Outcome, Query, Recorded, Refusal, Timestamp, Uid, UserRef};
+use redb::Database;
+
+use crate::cache::Cache;
+use crate::envelope::{Answered, Done, Envelope};
+use crate::fail::Fail;
+use crate::look::{self, Asker};
+use crate::queue::{Queue, Turned};
+use crate::rows::Counters;
+use crate::rules::{self, Work};
+use crate::store::{self, Batch, OpenError, Snapshot, StoreError};
+use crate::{queries, rules::is_due};
+
+/// How much the engine may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many commands may wait for the writer before more are turned away.
+    pub queue_max: usize,
+    /// redb's page cache.
+    pub cache_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { queue_max: 16_384, cache_bytes: 256 << 20 }
+    }
+}
+
+/// A handle to the engine. `T` is whatever the caller needs to find its way back from an outcome.
+pub struct Engine<T> {
+    shared: Arc<Shared<T>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared<T> {
+    database: Database,
+    queue: Queue<T>,
+    /// Commits so far.
+    generation: AtomicU64,
+    /// The newest snapshot that somebody asked for, and its generation.
+    snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
+}
+
+impl<T: Send + 'static> Engine<T> {
+    /// Opens or creates the store and starts the writer thread. `publish` is called on it with
+    /// every committed batch, in commit order.
+    pub fn open(
+        path: &Path,
+        options: Options,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let database = store::open(path, options.cache_bytes)?;
+        let shared = Arc::new(Shared {
+            database,
+            queue: Queue::new(options.queue_max),
+            generation: AtomicU64::new(0),
+            snapshot: Mutex::new(None),
+        });
+        let writing = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("engine-writer".into())
+            .spawn(move || write(&writing, publish))
+            .map_err(OpenError::Thread)?;
+        Ok(Self { shared, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Queues a command. `Err` gives the ticket back with the reason; then the command was not
+    /// taken: [`Refusal::Overloaded`] when too many wait or the engine is stopping,
+    /// [`Refusal::Internal`] when it has failed.
+    pub fn submit(&self, envelope: Envelope, ticket: T) -> Result<(), (T, Refusal)> {
+        self.push(envelope, ticket, true)
+    }
+
+    /// Queues a command whatever the length of the queue: for disconnects and housekeeping.
+    pub fn submit_always(&self, envelope: Envelope, ticket: T) -> Result<(), (T, Refusal)> {
+        self.push(envelope, ticket, false)
+    }
+
+    fn push(&self, envelope: Envelope, ticket: T, bounded: bool) -> Result<(), (T, Refusal)> {
+        self.shared.queue.push(envelope, ticket, bounded).map_err(|(ticket, turned)| {
+            let refusal = match turned {
+                Turned::Full | Turned::Stopping => Refusal::Overloaded,
+                Turned::Failed(why) => Refusal::Internal { why },
+            };
+            (ticket, refusal)
+        })
+    }
+
+    /// Answers a query from the newest committed state, on the caller's thread.
+    pub fn query(&self, at: Timestamp, connection: ConnectionId, query: &Query) -> Answered {
+        let asker = Asker { now: at.0, connection: connection.0 };
+        let answered = self.shared.snapshot().map_err(Fail::from).and_then(|snapshot| {
+            let reply = queries::answer(&*snapshot, asker, query)?;
+            let token = queries::token(query);
+            let row = token.map(|hash| look::token(&*snapshot, hash)).transpose()?.flatten();
+            let due = row.is_some_and(|row| is_due(&row, at.0));
+            Ok((reply, token.filter(|_| due).copied()))
+        });
+        match answered {
+            Ok((reply, refresh)) => Answered { outcome: Ok(reply), refresh },
+            Err(fail) => Answered { outcome: Err(refused(fail)), refresh: None },
+        }
+    }
+
+    /// The user meant and the PHC string of its password; None where there is no such user,
+    /// an empty string where it has no password.
+    pub fn credential(
+        &self,
+        at: Timestamp,
+        user: &UserRef,
+    ) -> Result<Option<(Uid, String)>, Refusal> {
+        let asker = Asker { now: at.0, connection: 0 };
+        let snapshot = self.shared.snapshot().map_err(|error| refused(Fail::Broken(error)))?;
+        let found = queries::credential(&*snapshot, asker, user).map_err(refused)?;
+        Ok(found.map(|(uid, password)| (Uid(uid), password)))
+    }
+
+    /// When [`Command::Expire`](core_model::Command::Expire) should next be submitted, if ever.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let snapshot = self.shared.snapshot().ok()?;
+        rules::next_expiry(&*snapshot).ok()?.map(Timestamp)
+    }
+
+    /// Why the engine takes no more commands, if it stopped by itself.
+    pub fn failure(&self) -> Option<String> {
+        self.shared.queue.failure()
+    }
+}
+
+impl<T> Engine<T> {
+    /// Finishes what is queued, then stops the writer thread. Later commands are refused.
+    pub fn stop(&self) {
+        self.shared.queue.stop();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A writer that panicked has already said so through `failure`.
+        writer.map(JoinHandle::join);
+    }
+}
+
+impl<T> Drop for Engine<T> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl<T> Shared<T> {
+    fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let mut newest = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.generation.load(Ordering::Acquire);
+        if let Some((taken, snapshot)) = &*newest
+            && *taken == generation
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let snapshot = Arc::new(Snapshot::begin(&self.database)?);
+        *newest = Some((generation, Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+}
+
+fn refused(fail: Fail) -> Refusal {
+    match fail {
+        Fail::Refused(refusal) => refusal,
+        Fail::Broken(error) => Refusal::Internal { why: error.to_string() },
+    }
+}
+
+/// The writer thread: batch after batch, until stopped or until one cannot be committed.
+fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
+    let mut cache = Cache::default();
+    let mut last = 0;
+    while let Some(batch) = shared.queue.next_batch(last) {
+        last = batch.len();
+        // A panic in a rule leaves the transaction uncommitted: as void as a failed commit.
+        let committed = catch_unwind(AssertUnwindSafe(|| {
+            commit(&shared.database, &mut cache, &batch).map_err(|error| error.to_string())
+        }))
+        .unwrap_or_else(|_| Err("the engine panicked".into()));
+        match committed {
+            Ok(results) => {
+                shared.generation.fetch_add(1, Ordering::Release);
+                let tickets = batch.into_iter().map(|(_, ticket)| ticket);
+                let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
+                    ticket,
+                    outcome,
+                    events,
+                });
+                publish(done.collect());
+            }
+            Err(why) => {
+                let waiting = shared.queue.fail(&why);
+                let refuse = |(_, ticket)| {
+                    let outcome = Err(Refusal::Internal { why: why.clone() });
+                    Done { ticket, outcome, events: Vec::new() }
+                };
+                publish(batch.into_iter().chain(waiting).map(refuse).collect());
+                return;
+            }
+        }
+    }
+}
+
+/// Carries out a batch in one transaction, and makes it durable if it changed anything.
+fn commit<T>(
+    database: &Database,
+    cache: &mut Cache,
+    batch: &[(Envelope, T)],
+) -> Result<Vec<(Outcome, Vec<Recorded>)>, StoreError> {
+    let mut transaction = database.begin_write()?;
+    // Opening after a kill then takes milliseconds instead of a scan of the file.
+    transaction.set_quick_repair(true);
+    let tables = Batch::new(&transaction, std::mem::take(cache));
+    let counters: Counters = look::counters(&tables)?;
+    let mut work = Work::new(tables, counters);
+    let mut results = Vec::with_capacity(batch.len());
+    for (envelope, _) in batch {
+        results.push(work.apply(envelope)?);
+    }
+    // Refused commands have changed nothing.
+    let changed = results.iter().any(|(outcome, _)| outcome.is_ok());
+    let (tables, _) = work.finish()?;
+    *cache = tables.into_cache();
+    if changed {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
+    Ok(results)
+}
