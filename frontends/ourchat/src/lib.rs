@@ -1,1 +1,113 @@
-//! The ourchat dialect.
+//! The ourchat dialect: JSON objects told apart by their `code`, one a WebSocket text message or
+//! one a line.
+//!
+//! In the project's words: docs/dialects/ourchat.md. The document's sections are named at the
+//! messages in [`message`].
+
+mod encode;
+pub mod message;
+mod parse;
+mod refusal;
+mod session;
+
+use core_model::Recorded;
+use frontend_api::{
+    Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
+    Session, Support, Transport,
+};
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+
+pub use message::OcidStyle;
+use session::OurchatSession;
+
+/// The listener whose connections are lines rather than WebSocket messages.
+const TCP_LISTEN: &str = "tcp_listen";
+
+/// The dialect's own keys of `[frontends.ourchat]`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How `ocid`, `private_id` and `members` are written. Numbers and strings of digits are
+    /// both read, whatever this says.
+    pub ocid: OcidStyle,
+    /// How many of the messages that arrived while a user had no session are handed over at
+    /// login, the newest.
+    pub backlog: u32,
+    /// Whether the groups made here can be seen and joined by anyone, in every dialect. Otherwise
+    /// only their members know of them.
+    pub open: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ocid: OcidStyle::Number, backlog: 500, open: false }
+    }
+}
+
+pub struct OurchatFrontend {
+    options: Options,
+    manifest: Manifest,
+}
+
+impl Default for OurchatFrontend {
+    fn default() -> Self {
+        Self::configure(Options::default()).expect("the defaults make sense")
+    }
+}
+
+impl Configure for OurchatFrontend {
+    type Options = Options;
+
+    fn configure(options: Options) -> Result<Self, OptionFault> {
+        Ok(Self { options, manifest: manifest() })
+    }
+}
+
+impl Frontend for OurchatFrontend {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        Box::new(OurchatSession::new(self.options, peer.listener == TCP_LISTEN))
+    }
+
+    fn broadcast(&self, event: &Recorded) -> Broadcast {
+        match encode::event(self.options.ocid, event) {
+            encode::Push::Nothing => Broadcast::Nothing,
+            encode::Push::Everyone(text) => Broadcast::Everyone(Frame::Text(text)),
+            encode::Push::Others(text) => Broadcast::Others(Frame::Text(text)),
+        }
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        dialect: "ourchat".into(),
+        title: "OurChat codes".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        listeners: vec![
+            listener("listen", Transport::WebSocket, Some("127.0.0.1:7777")),
+            listener(TCP_LISTEN, Transport::TcpLines, None),
+        ],
+        capabilities: Capabilities {
+            post: Support::Exact,
+            receive_push: Support::Exact,
+            receive_poll: Support::Absent,
+            direct_messages: Support::Exact,
+            // Only by asking for an account's status.
+            presence: Support::Emulated,
+            // Only what arrived since the last session, at login.
+            history: Support::Emulated,
+            search: Support::Absent,
+            credentials: Support::Exact,
+        },
+        hint: r#"echo '{"code":12}' | websocat -n1 ws://{listen}"#.into(),
+        options: schema_for!(Options).to_value(),
+    }
+}
+
+fn listener(key: &str, transport: Transport, address: Option<&str>) -> Listener {
+    Listener { key: key.into(), transport, address: address.map(Into::into), routes: Vec::new() }
+}

@@ -1,0 +1,368 @@
+//! Every message of the dialect as it is on the wire, fields in the document's order.
+//!
+//! A client sends [`TextCreate`], [`Register`], [`Login`], [`GroupCreate`], [`AccountQuery`],
+//! [`StatusQuery`] and [`Verify`]; everything else is the server's. Schemas are made from these
+//! very types.
+
+use std::borrow::Cow;
+
+use core_model::{MessageId, RoomId, Timestamp, Uid};
+use frontend_api::http::{Digits, TextOrNumber};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// The `code` of a message: the number `N` on the wire.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Code<const N: u64>;
+
+impl<const N: u64> Serialize for Code<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(N)
+    }
+}
+
+impl<'de, const N: u64> Deserialize<'de> for Code<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Digits(code) = Digits::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom(format!("expected code {N}, not {code}"));
+        if code == N { Ok(Self) } else { Err(wrong()) }
+    }
+}
+
+impl<const N: u64> JsonSchema for Code<N> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Code{N}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "const": N })
+    }
+}
+
+/// How an [`Ocid`] is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OcidStyle {
+    /// `10001`, as in the document.
+    #[default]
+    Number,
+    /// `"10001"`
+    String,
+}
+
+impl OcidStyle {
+    /// A user in this style. A guest, who has no number, is 0.
+    pub fn write(self, user: Option<Uid>) -> Ocid {
+        Ocid { number: user.map_or(0, |uid| uid.0), style: self }
+    }
+}
+
+/// The number of an account, or 0 for a guest: a JSON number, or a string of digits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ocid {
+    pub number: u64,
+    /// How it is written; what was read counts as a number.
+    pub style: OcidStyle,
+}
+
+impl Serialize for Ocid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.style {
+            OcidStyle::Number => serializer.serialize_u64(self.number),
+            OcidStyle::String => serializer.collect_str(&self.number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ocid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Digits(number) = Digits::deserialize(deserializer)?;
+        Ok(Self { number, style: OcidStyle::Number })
+    }
+}
+
+impl JsonSchema for Ocid {
+    fn schema_name() -> Cow<'static, str> {
+        "Ocid".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The number of an account, or 0 for a guest: a number, or a string of digits.",
+            "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+$" }],
+        })
+    }
+}
+
+/// An element of `members`. Something that cannot be an account is kept as such, because it is
+/// the group that then fails, not the message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Member(pub Option<Ocid>);
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(serde_json::from_value(Value::deserialize(deserializer)?).ok()))
+    }
+}
+
+impl JsonSchema for Member {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Member".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Ocid>()
+    }
+}
+
+/// Whatever a client says of its own clock is not used, so nothing about it is refused.
+fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_u64())
+}
+
+/// Code 0, "文本信息", to the server: a text for a group or for one user.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct TextCreate {
+    pub code: Code<0>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    pub sender: TextCreateSender,
+    /// 1 to `text_chars_max` characters, kept byte for byte.
+    pub msg: String,
+}
+
+/// Exactly one of `group_id` and `private_id` is given.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(expecting = "an object with the sender's ocid")]
+pub struct TextCreateSender {
+    /// The account that is logged in on this connection.
+    pub ocid: Ocid,
+    /// A group of which the sender is a member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<Digits>,
+    /// Who it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_id: Option<Ocid>,
+}
+
+/// Code 0, "文本信息", from the server: somebody's text, the receiver's own included.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Text {
+    pub code: Code<0>,
+    /// When it was taken in, ms since 1970.
+    pub time: Timestamp,
+    /// Unique in the gateway, increasing, below 2^53.
+    pub cid: MessageId,
+    pub sender: Sender,
+    pub msg: String,
+}
+
+/// Exactly one of `group_id` and `private_id` is there.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Sender {
+    /// Who wrote it.
+    pub ocid: Ocid,
+    /// The group it was written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<RoomId>,
+    /// Whom it was written to: the recipient, at both ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_id: Option<Ocid>,
+}
+
+/// Code 4, "注册信息": makes an account, without logging in.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Register {
+    pub code: Code<4>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    /// One `@` with something on both sides, no space, at most 254 bytes; case does not matter.
+    pub email: String,
+    /// Not empty. What is sent is what has to be sent at login: clients hash it their own way.
+    pub password: String,
+    /// The nickname; where absent or empty the part of the email before `@`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Code 5, "注册返回信息": what became of a [`Register`].
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Registered {
+    pub code: Code<5>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// 0 done, 1 not done (`details` say why), 2 the email is taken.
+    pub state: u8,
+    /// The same as `state`.
+    pub status: u8,
+    /// The new account; only when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocid: Option<Ocid>,
+    /// Why it was not made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+/// Code 6, "登录信息": logs this connection in; a second one replaces the first.
+#[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Login {
+    pub code: Code<6>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    /// 0: `account` is an email; 1: it is an ocid.
+    pub login_type: Digits,
+    pub account: TextOrNumber,
+    pub password: String,
+}
+
+/// Code 7, "登录返回信息": what became of a [`Login`].
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct LoggedIn {
+    pub code: Code<7>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// 0 logged in, 1 wrong account or password, 2 server error (`details` say why).
+    pub state: u8,
+    /// The same as `state`.
+    pub status: u8,
+    /// Who is logged in now; only on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocid: Option<Ocid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+/// Code 8, "新建会话请求信息": makes a group of the caller and others.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct GroupCreate {
+    pub code: Code<8>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    /// At least one other account. The caller is a member in any case.
+    pub members: Vec<Member>,
+    /// What the group is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Code 9, "新建会话返回信息": what became of a [`GroupCreate`]; also sent, with `members`, to
+/// everyone else who is in the new group.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct GroupCreated {
+    pub code: Code<9>,
+    /// ms since 1970
+    pub time: Timestamp,
+    pub success: bool,
+    /// Why it failed, else "".
+    pub msg: String,
+    /// The new group; only on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<RoomId>,
+    /// All members, ascending; only to those who did not ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<Ocid>>,
+}
+
+/// Code 10, "获取账号信息": asks about an account.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct AccountQuery {
+    pub code: Code<10>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+    pub ocid: Ocid,
+    /// The fields of [`AccountData`] that are wanted; other names are passed over.
+    pub request_values: Vec<String>,
+}
+
+/// Code 11, "获取账号信息返回": what was asked for of an account.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Account {
+    pub code: Code<11>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// 0 found, 3 no such account.
+    pub status: u8,
+    pub data: AccountData,
+}
+
+/// The asked fields of an account; none where there is no such account.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct AccountData {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocid: Option<Ocid>,
+    /// The display name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<String>,
+    /// 1 online in any dialect, 0 not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u8>,
+    /// The URL of a picture, or "". The spelling is the document's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avater: Option<String>,
+    /// When the account was made, ms since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+}
+
+/// Code 12: asks whether the server is well.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct StatusQuery {
+    pub code: Code<12>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+}
+
+/// Code 12, the server's: it is well.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Status {
+    pub code: Code<12>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// 0: well.
+    pub status: u8,
+}
+
+/// Code 14: asks that an email be verified.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Verify {
+    pub code: Code<14>,
+    /// The client's clock; not used.
+    #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
+}
+
+/// Code 15: the answer to [`Verify`]. No mail is sent.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Verified {
+    pub code: Code<15>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// Always 0.
+    pub status: u8,
+}
+
+/// Code 18: what a client sent was not done, and why.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Failure {
+    pub code: Code<18>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// A sentence for the client's developer.
+    pub details: String,
+}

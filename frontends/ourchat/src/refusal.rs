@@ -1,0 +1,74 @@
+//! The engine's words for no, in the dialect's.
+
+use core_model::Refusal;
+
+/// What a refusal is called in replies that have a number for it.
+pub(crate) struct States {
+    /// `state` of code 5: 1 server error, 2 email taken.
+    pub(crate) register: u8,
+    /// `state` of code 7: 1 wrong account or password, 2 server error.
+    pub(crate) login: u8,
+    /// `status` of code 11, where it is that rather than a failure: 3 no such account.
+    pub(crate) account: Option<u8>,
+}
+
+pub(crate) fn states(refusal: &Refusal) -> States {
+    match refusal {
+        Refusal::IdentityTaken => States { register: 2, login: 2, account: None },
+        Refusal::UnknownUser => States { register: 1, login: 1, account: Some(3) },
+        Refusal::InvalidIdentity { .. } | Refusal::WrongPassword => {
+            States { register: 1, login: 1, account: None }
+        }
+        Refusal::EmptyText
+        | Refusal::HandleTaken
+        | Refusal::Internal { .. }
+        | Refusal::InvalidHandle { .. }
+        | Refusal::InvalidRoomName { .. }
+        | Refusal::KeyReused
+        | Refusal::NotAllowed
+        | Refusal::NotInRoom
+        | Refusal::NotSignedIn
+        | Refusal::Overloaded
+        | Refusal::OwnerStays
+        | Refusal::RoomFull
+        | Refusal::RoomNameTaken
+        | Refusal::SelfAddressed
+        | Refusal::SlowDown { .. }
+        | Refusal::TextTooLong { .. }
+        | Refusal::TokenInvalid
+        | Refusal::TooFewMembers
+        | Refusal::UnknownRoom => States { register: 1, login: 2, account: None },
+    }
+}
+
+/// The reason, as `details` of code 5, 7 or 18 or `msg` of code 9.
+pub(crate) fn details(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::IdentityTaken => "the email is taken".into(),
+        // What went wrong inside is for the operator's log, not for a stranger.
+        Refusal::Internal { .. } => "server error".into(),
+        Refusal::NotInRoom => "not a member of the group".into(),
+        Refusal::NotSignedIn => "not logged in".into(),
+        Refusal::RoomFull => "the group is full".into(),
+        Refusal::SlowDown { retry_after_ms } => {
+            format!("slow down: try again in {retry_after_ms} ms")
+        }
+        Refusal::TooFewMembers => "a group needs at least one other member".into(),
+        Refusal::UnknownRoom => "no such group".into(),
+        Refusal::UnknownUser => "no such account".into(),
+        Refusal::EmptyText
+        | Refusal::HandleTaken
+        | Refusal::InvalidHandle { .. }
+        | Refusal::InvalidIdentity { .. }
+        | Refusal::InvalidRoomName { .. }
+        | Refusal::KeyReused
+        | Refusal::NotAllowed
+        | Refusal::Overloaded
+        | Refusal::OwnerStays
+        | Refusal::RoomNameTaken
+        | Refusal::SelfAddressed
+        | Refusal::TextTooLong { .. }
+        | Refusal::TokenInvalid
+        | Refusal::WrongPassword => refusal.to_string(),
+    }
+}

@@ -1,0 +1,335 @@
+//! Every file in `transcripts/` is a conversation; its snapshot is what came of it. And what must
+//! hold of every conversation.
+
+use core_model::{Outcome, Refusal, Reply, Timestamp, UserView};
+use frontend_api::{Configure, Frontend, Input, Outbox, Output, Peer, Session};
+use frontend_ourchat::message::{
+    Account, AccountQuery, Failure, GroupCreate, GroupCreated, LoggedIn, Login, Register,
+    Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
+};
+use frontend_ourchat::{OcidStyle, Options, OurchatFrontend};
+use frontend_testkit::{assert_noise_is_harmless, play, play_as};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const LOGIN: &str = r#"{"code":6,"login_type":1,"account":"10001","password":"secret"}"#;
+
+#[test]
+fn transcripts() {
+    insta::glob!("transcripts/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play(&OurchatFrontend::default(), &script));
+    });
+}
+
+#[test]
+fn transcripts_with_strings() {
+    let options = r#"{"ocid":"string","backlog":2,"open":true}"#;
+    let options: Options = serde_json::from_str(options).unwrap();
+    let frontend = OurchatFrontend::configure(options).unwrap();
+    insta::glob!("transcripts/strings/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play(&frontend, &script));
+    });
+}
+
+#[test]
+fn transcripts_of_lines() {
+    let peer = Peer { listener: "tcp_listen".into(), ..Peer::default() };
+    insta::glob!("transcripts/lines/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play_as(&OurchatFrontend::default(), &peer, &script));
+    });
+}
+
+#[test]
+fn the_manifest_says_where_it_listens_and_what_can_be_set() {
+    let frontend = OurchatFrontend::default();
+    insta::assert_snapshot!(serde_json::to_string_pretty(frontend.manifest()).unwrap());
+}
+
+#[test]
+fn an_option_that_does_not_exist_is_an_error() {
+    assert!(serde_json::from_str::<Options>(r#"{"ocids":"string"}"#).is_err());
+    assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());
+}
+
+/// A conversation with one session, in which the engine answers when told to.
+struct Talk {
+    session: Box<dyn Session>,
+    /// What the session asked for and has not been answered.
+    asked: usize,
+    said: Vec<String>,
+}
+
+impl Talk {
+    fn new() -> Self {
+        let session = OurchatFrontend::default().open(&Peer::default());
+        Self { session, asked: 0, said: Vec::new() }
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        let mut out = Outbox::default();
+        self.session.handle(Timestamp(0), input, &mut out);
+        for output in out.drain() {
+            match output {
+                Output::Call { .. } | Output::Ask { .. } => self.asked += 1,
+                Output::SendText(text) => self.said.push(text),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    fn hear(&mut self, text: &str) {
+        self.feed(Input::Text(text));
+    }
+
+    fn answer(&mut self, outcome: &Outcome) {
+        self.asked -= 1;
+        self.feed(Input::Answer(outcome));
+    }
+
+    /// Whether every request has one reply, or one question that will make one.
+    #[track_caller]
+    fn assert_owes_nothing_for(&self, heard: usize) {
+        assert_eq!(self.said.len() + self.asked, heard);
+    }
+}
+
+fn ann() -> UserView {
+    let person = serde_json::json!({"uid": 10001, "handle": "ann", "name": "Ann"});
+    let user = serde_json::json!({"person": person, "created": 0, "online": true});
+    serde_json::from_value(user).unwrap()
+}
+
+fn signed_in() -> Outcome {
+    let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
+    Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, skipped })
+}
+
+/// Requests of every kind, each answered with exactly one message if the engine refuses it.
+const REQUESTS: [&str; 10] = [
+    r#"{"code":4,"email":"ann@example.org","password":"secret"}"#,
+    LOGIN,
+    r#"{"code":0,"sender":{"ocid":10001,"group_id":7},"msg":"hello"}"#,
+    r#"{"code":12}"#,
+    r#"{"code":0,"sender":{"ocid":10001,"private_id":10002},"msg":"hello"}"#,
+    r#"{"code":8,"members":[10002]}"#,
+    "nonsense",
+    r#"{"code":10,"ocid":10001,"request_values":["nickname"]}"#,
+    r#"{"code":14}"#,
+    r#"{"code":4,"email":"none","password":"secret"}"#,
+];
+
+#[test]
+fn every_refusal_is_one_reply_to_every_request() {
+    let mut table = String::new();
+    for refusal in refusals() {
+        let mut talk = Talk::new();
+        talk.hear(LOGIN);
+        talk.answer(&signed_in());
+        talk.said.clear();
+        for request in REQUESTS {
+            talk.hear(request);
+            if talk.asked > 0 {
+                talk.answer(&Err(refusal.clone()));
+            } else {
+                talk.said.pop();
+            }
+        }
+        table.push_str(&format!("{refusal:?}\n    {}\n", talk.said.join("\n    ")));
+        talk.assert_owes_nothing_for(6);
+    }
+    insta::assert_snapshot!(table);
+}
+
+fn refusals() -> Vec<Refusal> {
+    use Refusal::*;
+    let why = || "is odd".to_owned();
+    vec![
+        EmptyText,
+        HandleTaken,
+        IdentityTaken,
+        Internal { why: why() },
+        InvalidHandle { why: why() },
+        InvalidIdentity { why: why() },
+        InvalidRoomName { why: why() },
+        KeyReused,
+        NotAllowed,
+        NotInRoom,
+        NotSignedIn,
+        Overloaded,
+        OwnerStays,
+        RoomFull,
+        RoomNameTaken,
+        SelfAddressed,
+        SlowDown { retry_after_ms: 100 },
+        TextTooLong { chars_max: 10 },
+        TokenInvalid,
+        TooFewMembers,
+        UnknownRoom,
+        UnknownUser,
+        WrongPassword,
+    ]
+}
+
+#[test]
+fn pipelining_changes_no_reply() {
+    let answer = |talk: &mut Talk, nth: usize| match nth {
+        1 => talk.answer(&signed_in()),
+        _ => talk.answer(&Err(Refusal::Overloaded)),
+    };
+    let said = |pipelined: bool| {
+        let (mut talk, mut answered) = (Talk::new(), 0);
+        for request in REQUESTS {
+            talk.hear(request);
+            while !pipelined && talk.asked > 0 {
+                answer(&mut talk, answered);
+                answered += 1;
+            }
+        }
+        while talk.asked > 0 {
+            answer(&mut talk, answered);
+            answered += 1;
+        }
+        talk.said
+    };
+    assert_eq!(said(false).len(), REQUESTS.len());
+    assert_eq!(said(true), said(false));
+}
+
+#[test]
+fn what_waits_for_a_login_is_bounded_and_every_message_is_answered() {
+    let mut talk = Talk::new();
+    talk.hear(LOGIN);
+    for _ in 0..10_000 {
+        talk.hear(r#"{"code":12}"#);
+    }
+    let refused = talk.said.len();
+    assert_eq!(refused, 10_000 - 255);
+    talk.answer(&signed_in());
+    talk.assert_owes_nothing_for(10_001);
+    // The room that they took is free again.
+    talk.hear(LOGIN);
+    talk.hear(r#"{"code":12}"#);
+    talk.answer(&signed_in());
+    assert!(talk.said.last().unwrap().contains(r#""code":12"#));
+}
+
+#[test]
+fn what_waits_for_a_login_is_bounded_in_bytes_but_for_one_message() {
+    let mut talk = Talk::new();
+    let large = format!("{{\"code\":12,\"pad\":\"{}\"}}", "x".repeat(600_000));
+    talk.hear(LOGIN);
+    talk.hear(&large.repeat(3));
+    talk.hear(&large);
+    assert_eq!(talk.said.len(), 1);
+    talk.answer(&signed_in());
+    assert_eq!(talk.said.len(), 3);
+
+    talk.hear(LOGIN);
+    talk.hear(&large);
+    talk.hear(&large);
+    assert_eq!(talk.said.len(), 4);
+    talk.hear(r#"{"code":12}"#);
+    assert_eq!(talk.said.len(), 4);
+    talk.answer(&signed_in());
+    assert_eq!(talk.said.len(), 7);
+}
+
+#[test]
+fn what_waits_for_an_answer_is_bounded() {
+    let mut talk = Talk::new();
+    talk.hear(LOGIN);
+    talk.answer(&signed_in());
+    talk.hear(r#"{"code":8,"members":[10002]}"#);
+    for _ in 0..10_000 {
+        talk.hear("nonsense");
+    }
+    assert_eq!(talk.said.len(), 1 + 10_000 - 255);
+    talk.answer(&Err(Refusal::Overloaded));
+    talk.assert_owes_nothing_for(10_002);
+}
+
+#[test]
+fn noise_is_harmless() {
+    assert_noise_is_harmless(&OurchatFrontend::default(), 2_000);
+}
+
+#[test]
+fn a_message_cut_or_changed_anywhere_still_has_one_answer() {
+    for request in REQUESTS {
+        for at in 0..request.len() {
+            for changed in [
+                request[..at].to_owned(),
+                request[at..].to_owned(),
+                format!("{}{}", &request[..at], &request[at + 1..]),
+                format!("{}9{}", &request[..at], &request[at + 1..]),
+                format!("{}\"{}", &request[..at], &request[at..]),
+            ] {
+                let mut talk = Talk::new();
+                talk.hear(LOGIN);
+                talk.answer(&signed_in());
+                talk.hear(&changed);
+                talk.assert_owes_nothing_for(2);
+            }
+        }
+    }
+}
+
+/// Reads and writes again: the fields and their order are the same.
+#[track_caller]
+fn assert_survives<T: DeserializeOwned + Serialize>(text: &str) {
+    let message: T = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&message).unwrap(), text);
+}
+
+#[test]
+fn every_message_reads_and_writes_its_own_form() {
+    assert_survives::<TextCreate>(
+        r#"{"code":0,"time":1,"sender":{"ocid":10001,"group_id":7},"msg":"hi"}"#,
+    );
+    assert_survives::<TextCreate>(r#"{"code":0,"sender":{"ocid":10001,"private_id":5},"msg":""}"#);
+    assert_survives::<Text>(
+        r#"{"code":0,"time":1,"cid":2,"sender":{"ocid":10001,"group_id":7},"msg":"hi"}"#,
+    );
+    assert_survives::<Register>(
+        r#"{"code":4,"time":1,"email":"a@b","password":"secret","name":"Ann"}"#,
+    );
+    assert_survives::<Registered>(r#"{"code":5,"time":1,"state":0,"status":0,"ocid":10001}"#);
+    assert_survives::<Login>(
+        r#"{"code":6,"time":1,"login_type":0,"account":"a@b","password":"secret"}"#,
+    );
+    assert_survives::<LoggedIn>(r#"{"code":7,"time":1,"state":1,"status":1}"#);
+    assert_survives::<GroupCreate>(r#"{"code":8,"time":1,"members":[10002,10003]}"#);
+    assert_survives::<GroupCreated>(
+        r#"{"code":9,"time":1,"success":true,"msg":"","group_id":7,"members":[10001,10002]}"#,
+    );
+    assert_survives::<AccountQuery>(
+        r#"{"code":10,"time":1,"ocid":10001,"request_values":["ocid","nickname"]}"#,
+    );
+    assert_survives::<Account>(
+        r#"{"code":11,"time":1,"status":0,"data":{"ocid":10001,"nickname":"Ann","status":1,"avater":"","time":1}}"#,
+    );
+    assert_survives::<StatusQuery>(r#"{"code":12,"time":1}"#);
+    assert_survives::<Status>(r#"{"code":12,"time":1,"status":0}"#);
+    assert_survives::<Verify>(r#"{"code":14,"time":1}"#);
+    assert_survives::<Verified>(r#"{"code":15,"time":1,"status":0}"#);
+    assert_survives::<Failure>(r#"{"code":18,"time":1,"details":"no such account"}"#);
+}
+
+#[test]
+fn a_message_is_not_read_as_one_of_another_code() {
+    assert!(serde_json::from_str::<StatusQuery>(r#"{"code":14}"#).is_err());
+}
+
+#[test]
+fn a_schema_names_the_code_and_accepts_ocids_in_both_forms() {
+    let schema = schemars::schema_for!(TextCreate).to_value();
+    assert_eq!(schema["properties"]["code"]["const"], 0);
+    let forms = schema["$defs"]["Ocid"]["oneOf"].as_array().unwrap();
+    let types: Vec<&Value> = forms.iter().map(|form| &form["type"]).collect();
+    assert_eq!(types, ["integer", "string"]);
+    assert_eq!(serde_json::to_value(OcidStyle::String.write(None)).unwrap(), "0");
+}
