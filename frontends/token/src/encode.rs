@@ -9,6 +9,9 @@ use crate::info;
 use crate::parse::Header;
 use crate::refusal;
 
+/// The most characters of a reason.
+const REASON_CHARS_MAX: usize = 1_000;
+
 /// The reply to a request that the engine has answered. `room_id` is the request's.
 pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) -> Vec<u8> {
     let header = Header { command: verb as u16, sequence };
@@ -50,9 +53,10 @@ pub(crate) fn success(verb: Verb, sequence: u32, body: &[Value<'_>]) -> Vec<u8> 
     reply_frame(header, Code::Ok, Operation::of_verb(verb).reply, body)
 }
 
-/// A reply that it was not done, and why.
+/// A reply that it was not done, and why: as much of the reason as a client may want to read.
 pub(crate) fn failure(header: Header, code: Code, reason: &str) -> Vec<u8> {
-    reply_frame(header, code, FAILURE, &[Value::Text(reason)])
+    let cut = reason.char_indices().nth(REASON_CHARS_MAX).map_or(reason.len(), |(at, _)| at);
+    reply_frame(header, code, FAILURE, &[Value::Text(&reason[..cut])])
 }
 
 /// An event as a notification, where this dialect tells of it.

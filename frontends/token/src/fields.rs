@@ -373,7 +373,7 @@ pub fn read<'a>(fields: &'static [Field], body: &'a [u8]) -> Result<Body<'a>, St
     }
     match rest.len() {
         0 => Ok(Body { fields, values }),
-        more => Err(format!("the body is {more} bytes longer than its fields")),
+        more => Err(format!("bytes follow the last field: {more}")),
     }
 }
 
@@ -436,8 +436,8 @@ pub fn write(fields: &[Field], values: &[Value<'_>], into: &mut Vec<u8>) {
             (Kind::U64, Value::U64(number)) => into.extend(number.to_be_bytes()),
             (Kind::I32, Value::I32(number)) => into.extend(number.to_be_bytes()),
             (Kind::String, Value::Text(text)) => {
-                let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
-                let count = u16::try_from(text.len()).expect("it was cut to fit");
+                let count =
+                    u16::try_from(text.len()).expect("only reasons and openids are written");
                 into.extend(count.to_be_bytes());
                 into.extend(text.as_bytes());
             }

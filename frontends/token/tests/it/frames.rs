@@ -1,0 +1,128 @@
+//! The other end's codec, on the same tables: what the bytes of a transcript say.
+
+use frontend_token::fields::{
+    self, Body, FAILURE, Field, HEADER, NOTIFICATIONS, Operation, REPLY, RESULTS, Value,
+};
+
+/// A frame of a client: its length is that of `body`.
+pub(crate) fn request(name: &str, sequence: u32, values: &[Value<'_>]) -> Vec<u8> {
+    let operations = &mut fields::OPERATIONS.iter();
+    let operation = operations.find(|operation| operation.name == name).expect("an operation");
+    let mut body = Vec::new();
+    fields::write(operation.request, values, &mut body);
+    let length = 6 + u32::try_from(body.len()).unwrap();
+    let header = [Value::U32(length), Value::U16(operation.command()), Value::U32(sequence)];
+    let mut frame = Vec::new();
+    fields::write(HEADER, &header, &mut frame);
+    [frame, body].concat()
+}
+
+/// Adds to every line of bytes in a transcript what they say: to those of the peer the frames
+/// that are whole with it.
+pub(crate) fn annotate(transcript: &str) -> String {
+    let mut annotated = String::new();
+    let mut stream = Vec::new();
+    for line in transcript.lines() {
+        annotated += &format!("{line}\n");
+        let mut said = Vec::new();
+        if let Some(hex) = line.strip_prefix("<hex") {
+            stream.extend(bytes(hex));
+            while let Some(frame) = first_frame(&mut stream) {
+                said.push(describe_request(&frame));
+            }
+        } else if let Some(hex) = line.strip_prefix("    send ") {
+            said.push(describe(&bytes(hex)));
+        } else if let Some(hex) =
+            line.strip_prefix("    broadcast ").filter(|hex| *hex != "nothing")
+        {
+            said.push(describe(&bytes(hex)));
+        }
+        said.iter().for_each(|said| annotated += &format!("      ; {said}\n"));
+    }
+    annotated
+}
+
+/// What hexadecimal digits say, whatever stands between them.
+pub(crate) fn bytes(hex: &str) -> Vec<u8> {
+    let digits: String = hex.chars().filter(char::is_ascii_hexdigit).collect();
+    let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+/// Takes the first frame off a stream; all of it where it cannot be told.
+fn first_frame(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = u32::from_be_bytes(*stream.first_chunk()?);
+    if !(6..=65_536).contains(&length) {
+        return Some(std::mem::take(stream));
+    }
+    let end = 4 + length as usize;
+    (stream.len() >= end).then(|| stream.drain(..end).collect())
+}
+
+/// A frame of a client in words: `login #1 openid="o1" …`.
+pub(crate) fn describe_request(frame: &[u8]) -> String {
+    let Some((command, sequence, body)) = parts(frame) else {
+        return "not to be told".into();
+    };
+    let body = match Operation::of(command) {
+        Some(operation) => describe_body(operation.request, body),
+        None => String::new(),
+    };
+    format!("{} #{sequence}{body}", name_of(command))
+}
+
+/// A frame of the gateway in words: `login #1 OK uid=10000 …`, `message room_id=1 …`.
+pub(crate) fn describe(frame: &[u8]) -> String {
+    let (command, sequence, body) = parts(frame).expect("the gateway sends frames");
+    if let Some(row) = NOTIFICATIONS.iter().find(|row| row.command() == command) {
+        assert_eq!(sequence, 0, "the sequence of a notification");
+        return format!("{}{}", row.name, describe_body(row.body, body));
+    }
+    let command = command & !REPLY;
+    let (result, body) = body.split_first_chunk().expect("a reply has a result");
+    let result = u16::from_be_bytes(*result);
+    let row = RESULTS.iter().find(|row| row.code as u16 == result).expect("a known result");
+    let fields = match Operation::of(command) {
+        Some(operation) if result == 0 => operation.reply,
+        _ => FAILURE,
+    };
+    format!("{} #{sequence} {}{}", name_of(command), row.name, describe_body(fields, body))
+}
+
+/// Command, sequence and what follows, if the length is right.
+fn parts(frame: &[u8]) -> Option<(u16, u32, &[u8])> {
+    let (header, body) = frame.split_at_checked(10)?;
+    match fields::read(HEADER, header).expect("ten bytes").values[..] {
+        [Value::U32(length), Value::U16(command), Value::U32(sequence)] => {
+            (length as usize == frame.len() - 4).then_some((command, sequence, body))
+        }
+        _ => unreachable!("a header has three numbers"),
+    }
+}
+
+fn name_of(command: u16) -> String {
+    Operation::of(command).map_or(format!("command {command:#x}"), |row| row.name.to_owned())
+}
+
+fn describe_body(fields: &'static [Field], body: &[u8]) -> String {
+    match fields::read(fields, body) {
+        Ok(Body { fields, values }) => {
+            let rows = fields.iter().zip(values);
+            rows.map(|(field, value)| format!(" {}={}", field.name, show(&value))).collect()
+        }
+        Err(why) => format!(" malformed: {why}"),
+    }
+}
+
+fn show(value: &Value<'_>) -> String {
+    match value {
+        Value::U8(number) => number.to_string(),
+        Value::U16(number) => number.to_string(),
+        Value::U32(number) => number.to_string(),
+        Value::U64(number) => number.to_string(),
+        Value::I32(number) => number.to_string(),
+        Value::Text(text) if text.starts_with('{') => (*text).to_owned(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::Array(elements) => format!("{elements:?}"),
+    }
+}

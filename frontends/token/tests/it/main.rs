@@ -1,0 +1,27 @@
+//! Plays every script in `../transcripts/`, and says in the snapshot what the bytes mean. A first
+//! line `# options {…}` is the front end's section of gateway.toml, as JSON.
+
+mod document;
+mod frames;
+mod properties;
+
+use frontend_api::Configure;
+use frontend_token::{Options, TokenFrontend};
+
+#[test]
+fn transcripts() {
+    insta::glob!("..", "transcripts/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        let transcript = frontend_testkit::play(&frontend(&script), &script);
+        insta::assert_snapshot!(frames::annotate(&transcript));
+    });
+}
+
+fn frontend(script: &str) -> TokenFrontend {
+    let first = script.lines().next().unwrap_or_default();
+    let options = match first.strip_prefix("# options ") {
+        Some(options) => serde_json::from_str(options).expect("options"),
+        None => Options::default(),
+    };
+    TokenFrontend::configure(options).expect("options that make sense")
+}
