@@ -333,3 +333,38 @@ fn a_schema_names_the_code_and_accepts_ocids_in_both_forms() {
     assert_eq!(types, ["integer", "string"]);
     assert_eq!(serde_json::to_value(OcidStyle::String.write(None)).unwrap(), "0");
 }
+
+#[test]
+fn every_example_in_the_documentation_is_a_message() {
+    let page = include_str!("../../../docs/dialects/ourchat.md");
+    let mut codes = Vec::new();
+    for line in page.lines() {
+        let Some((from @ ("→" | "←"), text)) = line.split_once(' ') else { continue };
+        let message: Value = serde_json::from_str(text).unwrap();
+        let code = message["code"].as_u64().unwrap();
+        codes.push((from, code));
+        match (from, code) {
+            ("→", 0) => assert_survives::<TextCreate>(text),
+            ("→", 4) => assert_survives::<Register>(text),
+            ("→", 6) => assert_survives::<Login>(text),
+            ("→", 8) => assert_survives::<GroupCreate>(text),
+            ("→", 10) if message.get("request_values").is_none() => (),
+            ("→", 10) => assert_survives::<AccountQuery>(text),
+            ("→", 12) => assert_survives::<StatusQuery>(text),
+            ("→", 14) => assert_survives::<Verify>(text),
+            ("→", 99) => (),
+            ("←", 0) => assert_survives::<Text>(text),
+            ("←", 5) => assert_survives::<Registered>(text),
+            ("←", 7) => assert_survives::<LoggedIn>(text),
+            ("←", 9) => assert_survives::<GroupCreated>(text),
+            ("←", 11) => assert_survives::<Account>(text),
+            ("←", 12) => assert_survives::<Status>(text),
+            ("←", 15) => assert_survives::<Verified>(text),
+            ("←", 18) => assert_survives::<Failure>(text),
+            _ => panic!("no such message: {line}"),
+        }
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), 7 + 8 + 1);
+}
