@@ -1,6 +1,13 @@
 //! What the gateway is told to do: the typed form of gateway.toml.
 
-use std::net::SocketAddr;
+mod layers;
+mod listens;
+mod parse;
+mod problem;
+mod read;
+mod section;
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +15,11 @@ use std::time::Duration;
 use core_model::NewRoom;
 use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
+
+pub use layers::{Setting, Sources};
+pub use listens::Listen;
+pub use problem::{Origin, Problem, Problems};
+pub use read::{Draft, draft};
 
 /// A whole configuration, checked.
 pub struct Config {
@@ -110,6 +122,27 @@ pub struct Limits {
     pub mailbox_bytes_max: u32,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 50_000,
+            connections_per_address_max: 1_000,
+            requests_per_s: 200,
+            requests_burst: 1_000,
+            messages_per_s: 100,
+            messages_burst: 500,
+            body_bytes_max: 1 << 20,
+            message_bytes_max: 1 << 20,
+            text_chars_max: 16_384,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::ZERO,
+            ping_interval: Duration::from_secs(30),
+            mailbox_max: 1_024,
+            mailbox_bytes_max: 4 << 20,
+        }
+    }
+}
+
 /// Who may use an HTTP front end at all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Guard {
@@ -117,4 +150,13 @@ pub struct Guard {
     pub api_keys: Vec<String>,
     /// Addresses that may connect; empty: all.
     pub allow: Vec<IpNet>,
+}
+
+/// Whether strangers from the internet cannot reach an address: loopback, private or link-local.
+/// A listener on the unspecified address is reachable on every address there is.
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }

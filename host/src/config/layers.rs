@@ -1,0 +1,256 @@
+//! The layers of a configuration, merged: gateway.toml ← environment ← `--set`.
+//!
+//! The defaults, below all of them, are in the reader of each key. Every environment variable and
+//! every `--set` is a figment provider of its own, so that the tag of a merged value names the one
+//! it came from; for the file, a map from key paths to lines stands beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use figment::value::{Dict, Map, Tag, Value};
+use figment::{Error, Figment, Metadata, Profile, Provider};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::problem::{Origin, Problem, Problems};
+
+/// How the environment variables of the gateway begin.
+const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
+
+/// Kubernetes sets such variables for a service called `dragoman`; they are not ours.
+const FOREIGN_VARIABLES: [&str; 2] = ["PORT", "SERVICE"];
+
+/// What a configuration is read from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// gateway.toml.
+    pub file: PathBuf,
+    /// The whole environment; only variables that begin with `DRAGOMAN_` count.
+    pub environment: Vec<(String, String)>,
+    /// From the command line, the later over the earlier.
+    pub set: Vec<Setting>,
+}
+
+/// One `--set KEY=VALUE`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Setting {
+    /// The dotted key, cut at its dots.
+    path: Vec<String>,
+    value: String,
+}
+
+impl std::str::FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not KEY=VALUE, such as server.drain_timeout=30s");
+        let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+        let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(wrong());
+        }
+        Ok(Self { path, value: value.trim().to_owned() })
+    }
+}
+
+/// The layers, merged, with where each value was written.
+pub(super) struct Layers {
+    figment: Figment,
+    file: String,
+    /// Lines by key path, counted from 1.
+    lines: BTreeMap<Vec<String>, usize>,
+}
+
+impl Layers {
+    /// Reads and merges. Fails where the file cannot be read or is no TOML.
+    pub(super) fn read(sources: &Sources) -> Result<Self, Problems> {
+        let file = sources.file.display().to_string();
+        let (document, lines) = read_file(&sources.file, &file)?;
+        let mut layers = vec![document];
+        layers.extend(sources.environment.iter().filter_map(environment_layer));
+        layers.extend(sources.set.iter().map(setting_layer));
+        let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
+        Ok(Self { figment, file, lines })
+    }
+
+    pub(super) fn root(&self) -> Value {
+        self.figment.find_value("").expect("no layer of ours fails to provide")
+    }
+
+    /// Where the value at `path` was written.
+    pub(super) fn origin(&self, path: &[String], tag: Tag) -> Origin {
+        match self.figment.get_metadata(tag).map(|metadata| metadata.name.as_ref()) {
+            Some(SET_LAYER) => Origin::Set,
+            Some(ENVIRONMENT_LAYER) => Origin::Environment(self.variable(tag)),
+            Some(_) => self.line(path),
+            None => Origin::Default,
+        }
+    }
+
+    /// The environment variable that a value came from.
+    fn variable(&self, tag: Tag) -> String {
+        let source = self.figment.get_metadata(tag).and_then(|metadata| metadata.source.as_ref());
+        source.and_then(|source| source.custom()).unwrap_or_default().to_owned()
+    }
+
+    /// The line of `path`, or of the nearest table around it.
+    fn line(&self, path: &[String]) -> Origin {
+        let around = (0..=path.len()).rev().map(|depth| &path[..depth]);
+        let line = around.into_iter().find_map(|path| self.lines.get(path)).copied();
+        Origin::File { path: self.file.clone(), line: line.unwrap_or(1) }
+    }
+}
+
+const FILE_LAYER: &str = "file";
+const ENVIRONMENT_LAYER: &str = "environment";
+const SET_LAYER: &str = "--set";
+
+/// One provider of values.
+struct Layer {
+    metadata: Metadata,
+    values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        self.metadata.clone()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        Ok(Map::from([(Profile::Default, self.values.clone())]))
+    }
+}
+
+/// Parses the file, with the line of every key path.
+fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, usize>), Problems> {
+    let mut problems = Problems::default();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        problems.push(Problem::new(
+            Origin::Default,
+            format!(
+                "cannot read {shown}: {error}; write one (the gateway.toml that comes with \
+                 dragoman is a start) or name another with --config PATH"
+            ),
+        ));
+        std::mem::take(&mut problems)
+    })?;
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    for error in errors {
+        let line = error.span().map_or(1, |span| line_at(&text, span.start));
+        let origin = Origin::File { path: shown.to_owned(), line };
+        problems.push(Problem::new(origin, not_toml(error.message())));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut lines = Lines { text: &text, of: BTreeMap::new() };
+    let values = lines.table(&mut Vec::new(), document.get_ref());
+    let metadata = Metadata::named(FILE_LAYER);
+    Ok((Layer { metadata, values }, lines.of))
+}
+
+/// The parser's words, and what is most often meant by them.
+fn not_toml(message: &str) -> String {
+    let message = message.lines().collect::<Vec<_>>().join(", ");
+    let unquoted = ["expected nothing", "must be quoted"].iter().any(|end| message.contains(end));
+    let hint = if unquoted { "; texts, addresses and durations stand in quotes" } else { "" };
+    format!("not TOML: {message}{hint}")
+}
+
+/// A variable as a layer, if it is one of the gateway's.
+fn environment_layer((name, value): &(String, String)) -> Option<Layer> {
+    let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+    let first = key.split('_').next().unwrap_or_default();
+    if FOREIGN_VARIABLES.contains(&first) {
+        return None;
+    }
+    let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
+    Some(Layer {
+        metadata: Metadata::from(ENVIRONMENT_LAYER, name.as_str()),
+        values: nest(&path, parse_value(value)),
+    })
+}
+
+fn setting_layer(setting: &Setting) -> Layer {
+    Layer {
+        metadata: Metadata::named(SET_LAYER),
+        values: nest(&setting.path, parse_value(&setting.value)),
+    }
+}
+
+/// `a`, `b`, `c` and a value as `{a = {b = {c = value}}}`.
+fn nest(path: &[String], value: Value) -> Dict {
+    let (first, rest) = path.split_first().expect("a key has at least one part");
+    let value = if rest.is_empty() { value } else { Value::from(nest(rest, value)) };
+    Dict::from([(first.clone(), value)])
+}
+
+/// A value as TOML writes it; what is not one is a string.
+fn parse_value(text: &str) -> Value {
+    match DeValue::parse(text) {
+        Ok(value) => Lines { text, of: BTreeMap::new() }.value(&mut Vec::new(), value.get_ref()),
+        Err(_) => Value::from(text),
+    }
+}
+
+/// Turns a parsed document into figment's values and notes the lines on the way.
+struct Lines<'t> {
+    text: &'t str,
+    of: BTreeMap<Vec<String>, usize>,
+}
+
+impl Lines<'_> {
+    fn table(&mut self, path: &mut Vec<String>, table: &DeTable<'_>) -> Dict {
+        let mut dict = Dict::new();
+        for (key, value) in table {
+            path.push(key.get_ref().to_string());
+            self.note(path, key);
+            dict.insert(key.get_ref().to_string(), self.value(path, value.get_ref()));
+            path.pop();
+        }
+        dict
+    }
+
+    fn value(&mut self, path: &mut Vec<String>, value: &DeValue<'_>) -> Value {
+        match value {
+            DeValue::String(text) => Value::from(text.as_ref()),
+            DeValue::Integer(integer) => whole_number(integer),
+            DeValue::Float(float) => match float.as_str().parse::<f64>() {
+                Ok(number) => Value::from(number),
+                Err(_) => Value::from(float.as_str()),
+            },
+            DeValue::Boolean(flag) => Value::from(*flag),
+            DeValue::Datetime(moment) => Value::from(moment.to_string()),
+            DeValue::Array(elements) => Value::from(self.array(path, elements)),
+            DeValue::Table(table) => Value::from(self.table(path, table)),
+        }
+    }
+
+    fn array(&mut self, path: &mut Vec<String>, elements: &[Spanned<DeValue<'_>>]) -> Vec<Value> {
+        let mut values = Vec::new();
+        for (nth, element) in elements.iter().enumerate() {
+            path.push(nth.to_string());
+            self.note(path, element);
+            values.push(self.value(path, element.get_ref()));
+            path.pop();
+        }
+        values
+    }
+
+    fn note<T>(&mut self, path: &[String], spanned: &Spanned<T>) {
+        self.of.insert(path.to_vec(), line_at(self.text, spanned.span().start));
+    }
+}
+
+/// An integer; one too large for the configuration stays a text, which no key for numbers takes.
+fn whole_number(integer: &DeInteger<'_>) -> Value {
+    match i64::from_str_radix(integer.as_str(), integer.radix()) {
+        Ok(number) => Value::from(number),
+        Err(_) => Value::from(integer.as_str()),
+    }
+}
+
+/// The line of a byte, counted from 1.
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}

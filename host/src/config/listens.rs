@@ -1,0 +1,80 @@
+//! Who listens where, and which listeners cannot be at the same place.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use frontend_api::{Route, Transport};
+
+use super::problem::{Origin, Problem};
+
+/// One address that the gateway would listen on.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The key that says where: `frontends.channel.listen`.
+    pub key: String,
+    pub transport: Transport,
+    /// The paths it answers, if it is HTTP; none: it is the admin listener, which does not share.
+    pub routes: Option<Vec<Route>>,
+    pub address: SocketAddr,
+    pub origin: Origin,
+}
+
+const ADMIN_IS_ALONE: &str = "and the admin listener shares with nobody";
+
+impl fmt::Display for Listen {
+    /// `frontends.channel.listen = "127.0.0.1:5004"`, and that it is the default if so.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = if self.origin == Origin::Default { " (the default)" } else { "" };
+        write!(f, "{} = \"{}\"{default}", self.key, self.address)
+    }
+}
+
+/// Every listener that cannot be where an earlier one is already.
+pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (nth, listen) in listens.iter().enumerate() {
+        let earlier = &listens[..nth];
+        let clash = earlier.iter().find_map(|other| Some((other, clash(listen, other)?)));
+        if let Some((other, why)) = clash {
+            let what = format!("{listen}: {} is at {}, {why}", other.key, other.address);
+            problems.push(Problem::new(listen.origin.clone(), what));
+        }
+    }
+    problems
+}
+
+/// Why two listeners cannot both be where they are.
+fn clash(a: &Listen, b: &Listen) -> Option<String> {
+    if a.address != b.address {
+        return overlap(a.address, b.address)
+            .then(|| "which is the same port on overlapping addresses".into());
+    }
+    if a.address.port() == 0 {
+        return None;
+    }
+    match (a.transport, b.transport) {
+        (Transport::Http, Transport::Http) => match (&a.routes, &b.routes) {
+            (Some(a), Some(b)) => {
+                let shared = a.iter().find(|a| b.iter().any(|b| a.path == b.path))?;
+                Some(format!("and both answer {}", shared.path))
+            }
+            _ => Some(ADMIN_IS_ALONE.into()),
+        },
+        (Transport::WebSocket, Transport::WebSocket) => {
+            Some("and both would take every WebSocket".into())
+        }
+        (Transport::Http, Transport::WebSocket) | (Transport::WebSocket, Transport::Http) => {
+            let alone = a.routes.is_none() || b.routes.is_none();
+            alone.then(|| ADMIN_IS_ALONE.into())
+        }
+        (Transport::Tcp | Transport::TcpLines, _) | (_, Transport::Tcp | Transport::TcpLines) => {
+            Some("and TCP without HTTP cannot share it".into())
+        }
+    }
+}
+
+/// Whether one of two different addresses takes in the other.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let wildcard = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && wildcard
+}

@@ -1,0 +1,99 @@
+//! What is wrong with a configuration, and where it says so.
+
+use std::fmt;
+
+/// Where a value was written. Sorted as an operator would look: the file from the top, then the
+/// environment, then the command line.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Origin {
+    File {
+        path: String,
+        line: usize,
+    },
+    /// An environment variable.
+    Environment(String),
+    /// A `--set` on the command line.
+    Set,
+    /// Nowhere: a default, or the configuration as a whole.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{path}:{line}"),
+            Self::Environment(name) => f.write_str(name),
+            Self::Set => f.write_str("--set"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One thing that is wrong, or worth a warning. Shown as `gateway.toml:12: unknown key …`.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Problem {
+    pub origin: Origin,
+    /// Names the key and the value, and says what to do.
+    pub what: String,
+}
+
+impl Problem {
+    pub fn new(origin: Origin, what: impl Into<String>) -> Self {
+        Self { origin, what: what.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::Default => f.write_str(&self.what),
+            origin => write!(f, "{origin}: {}", self.what),
+        }
+    }
+}
+
+/// Everything that is wrong, a line each.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.0.extend(problems);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order in which an operator would look for them.
+    pub fn sorted(mut self) -> Self {
+        self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
+        self
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, problem) in self.0.iter().enumerate() {
+            if nth > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

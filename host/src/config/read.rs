@@ -1,0 +1,363 @@
+//! From the merged layers to a [`Config`]: one function a section.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use core_model::NewRoom;
+use figment::value::Value;
+use frontend_api::{Frontend, Listener, Transport};
+
+use super::layers::{Layers, Sources};
+use super::listens::{Listen, collisions};
+use super::problem::{Origin, Problem, Problems};
+use super::section::{Reader, Section, hint};
+use super::{
+    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
+    StoreConfig, is_private, parse,
+};
+use crate::dialects::Dialect;
+
+/// Seats of a room where nothing says how many.
+const ROOM_CAPACITY: u32 = 500;
+
+/// A rate of so many a second allows five times as many at once.
+const BURST_PER_RATE: u32 = 5;
+
+/// More threads than this are a typing mistake.
+const THREADS_MAX: u32 = 1024;
+
+/// A configuration as far as it could be read: what is wrong counts as absent.
+pub struct Draft {
+    pub config: Config,
+    /// Every address that would be listened on, with where it was written.
+    pub listens: Vec<Listen>,
+    /// Where the path of the store was written.
+    pub store_origin: Origin,
+    /// What keeps the gateway from starting.
+    pub problems: Problems,
+    /// What does not, but should be known.
+    pub warnings: Problems,
+    /// Every key that there is for the front ends that have a section, dotted.
+    pub keys: BTreeSet<String>,
+}
+
+/// Reads a configuration, and everything that is wrong with it. Fails where there is none: the
+/// file cannot be read or is no TOML.
+pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems> {
+    let reader = Reader::new(Layers::read(sources)?);
+    let root = reader.layers().root();
+    let section = Section::root(&reader, &root);
+    let folder = sources.file.parent().unwrap_or(Path::new(""));
+    let store_section = section.table("store");
+    let mut listens = Vec::new();
+    let config = Config {
+        server: server(&section.table("server")),
+        store: store(&store_section, folder),
+        admin: admin(&section.table("admin"), &mut listens),
+        rooms: rooms(&section),
+        frontends: frontends(&reader, &section.table("frontends"), dialects, &mut listens),
+    };
+    section.finish();
+    let store_origin = store_section.origin_or_default("path");
+    check_that_something_is_on(&reader, &config, dialects);
+    for Problem { origin, what } in collisions(&listens) {
+        reader.complain(origin, what);
+    }
+    warn_of_undeclared_rooms(&reader, &section, &config);
+    let (problems, warnings, keys) = reader.finish();
+    Ok(Draft { config, listens, store_origin, problems, warnings, keys })
+}
+
+fn server(section: &Section<'_>) -> ServerConfig {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let threads = |key| section.read(key, parse::number(1..=THREADS_MAX)).map(|n| n as usize);
+    let config = ServerConfig {
+        drain_timeout: section
+            .read("drain_timeout", parse::duration)
+            .unwrap_or(Duration::from_secs(10)),
+        log: log(section),
+        threads: threads("threads").unwrap_or(cores),
+        password_threads: threads("password_threads").unwrap_or((cores / 2).max(1)),
+        trusted_proxies: section.list("trusted_proxies", "networks", parse::network),
+    };
+    section.finish();
+    config
+}
+
+/// `log = "debug"` is short for `log = { filter = "debug" }`.
+fn log(server: &Section<'_>) -> LogConfig {
+    let default = LogConfig { format: LogFormat::Text, filter: "info".into() };
+    if let Some(Value::String(..)) = server.value("log") {
+        let filter = server.read("log", parse::log_filter).unwrap_or(default.filter);
+        return LogConfig { filter, ..default };
+    }
+    let section = server.table("log");
+    let format = |value: &Value| match value.as_str() {
+        Some("text") => Ok(LogFormat::Text),
+        Some("json") => Ok(LogFormat::Json),
+        _ => Err("expected \"text\" or \"json\"".into()),
+    };
+    let config = LogConfig {
+        format: section.read("format", format).unwrap_or(default.format),
+        filter: section.read("filter", parse::log_filter).unwrap_or(default.filter),
+    };
+    section.finish();
+    config
+}
+
+/// A relative path is taken from the folder of gateway.toml, wherever the gateway is started.
+fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
+    let path = section.read("path", |value| match parse::text(value)? {
+        path if path.is_empty() => Err("expected the path of a file".into()),
+        path => Ok(PathBuf::from(path)),
+    });
+    let config = StoreConfig {
+        path: folder.join(path.unwrap_or_else(|| "data/dragoman.redb".into())),
+        cache_bytes: section.read("cache_bytes", parse::bytes).unwrap_or(256 << 20),
+        queue_max: section
+            .read("queue_max", parse::number(1..=u32::MAX))
+            .map_or(16_384, |max| max as usize),
+    };
+    section.finish();
+    config
+}
+
+fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
+    let listen = section.read("listen", parse::address);
+    if let Some(address) = listen {
+        listens.push(Listen {
+            key: section.shown("listen"),
+            transport: Transport::Http,
+            routes: None,
+            address,
+            origin: section.origin_or_default("listen"),
+        });
+    }
+    section.finish();
+    AdminConfig { listen }
+}
+
+fn rooms(root: &Section<'_>) -> Vec<NewRoom> {
+    let mut rooms: Vec<NewRoom> = Vec::new();
+    for section in root.tables("rooms") {
+        let Some(room) = room(&section) else { continue };
+        match rooms.iter().any(|other| other.name == room.name) {
+            true => section.complain("name", "another of the [[rooms]] has this name"),
+            false => rooms.push(room),
+        }
+    }
+    rooms
+}
+
+fn room(section: &Section<'_>) -> Option<NewRoom> {
+    let name = section.read("name", parse::room_name);
+    let room = NewRoom {
+        name: name.clone(),
+        insist: true,
+        section: section.read("section", parse::text).unwrap_or_default(),
+        description: section.read("description", parse::text).unwrap_or_default(),
+        capacity: Some(
+            section.read("capacity", parse::number(1..=u32::MAX)).unwrap_or(ROOM_CAPACITY),
+        ),
+        ..NewRoom::default()
+    };
+    if section.is_present() && !section.keys().any(|key| key == "name") {
+        section.complain_of_absent("name", "missing; every one of the [[rooms]] has a name");
+    }
+    section.finish();
+    name.map(|_| room)
+}
+
+fn frontends(
+    reader: &Reader,
+    section: &Section<'_>,
+    dialects: &[Dialect],
+    listens: &mut Vec<Listen>,
+) -> Vec<FrontendConfig> {
+    let names: BTreeSet<String> = dialects.iter().map(|dialect| dialect.name.into()).collect();
+    for key in section.keys().filter(|key| !names.contains(*key)) {
+        let what = format!("unknown front end {}{}", section.shown(key), hint(key, &names));
+        reader.complain(section.origin(key), what);
+    }
+    let written = dialects.iter().filter(|dialect| section.keys().any(|key| key == dialect.name));
+    written
+        .filter_map(|dialect| frontend(reader, &section.table(dialect.name), dialect, listens))
+        .collect()
+}
+
+/// One front end, if it is enabled and its own options make sense.
+fn frontend(
+    reader: &Reader,
+    section: &Section<'_>,
+    dialect: &Dialect,
+    listens: &mut Vec<Listen>,
+) -> Option<FrontendConfig> {
+    let configured = configured(section, dialect);
+    let manifest = configured.as_ref().map_or_else(|| dialect.manifest(), |f| f.manifest().clone());
+    let enabled = section.read("enabled", parse::flag).unwrap_or(true);
+    let required = section.read("required", parse::flag).unwrap_or(false);
+    let listeners = listeners(section, &manifest.listeners);
+    let limits = limits(section);
+    let guard = Guard {
+        api_keys: section.list("api_keys", "API keys", parse::api_key),
+        allow: section.list("allow", "networks", parse::network),
+    };
+    let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
+    let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
+    let auto_join = section.list("auto_join", "room names", parse::room_name);
+    section.finish();
+
+    let config = FrontendConfig {
+        name: dialect.name.to_owned(),
+        required,
+        frontend: configured.filter(|_| enabled)?,
+        listeners,
+        limits,
+        guard,
+        cors_origins,
+        room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY),
+        auto_join,
+    };
+    check_guard(section, dialect, &config);
+    warn_of_risk(reader, section, dialect, &config);
+    listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
+        key: section.shown(&listener.key),
+        transport: listener.transport,
+        routes: Some(listener.routes.clone()),
+        address: *address,
+        origin: section.origin_or_default(&listener.key),
+    }));
+    Some(config)
+}
+
+/// The front end, made from the keys that are its dialect's own.
+fn configured(section: &Section<'_>, dialect: &Dialect) -> Option<Arc<dyn Frontend>> {
+    let mut options = serde_json::Map::new();
+    for key in dialect.option_keys() {
+        if let Some(value) = section.value(&key) {
+            let value = serde_json::to_value(value).expect("a value of TOML is one of JSON");
+            options.insert(key, value);
+        }
+    }
+    let faults = match dialect.configure(options) {
+        Ok(frontend) => return Some(frontend),
+        Err(faults) => faults,
+    };
+    for fault in faults {
+        section.complain(&fault.key, &fault.why);
+    }
+    None
+}
+
+/// Those that have an address, from their keys or from the manifest.
+fn listeners(section: &Section<'_>, listeners: &[Listener]) -> Vec<(Listener, SocketAddr)> {
+    let mut listening = Vec::new();
+    for listener in listeners {
+        let address = match section.value(&listener.key) {
+            Some(_) => section.read(&listener.key, parse::address),
+            None => listener.address.as_deref().map(|address| {
+                address.parse().expect("a manifest's default address is an address")
+            }),
+        };
+        listening.extend(address.map(|address| (listener.clone(), address)));
+    }
+    listening
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let limit = |key| section.read(key, parse::limit);
+    let size = |key, default| section.read(key, parse::size).unwrap_or(default);
+    let at_least_one = |key| section.read(key, parse::number(1..=u32::MAX));
+    let duration = |key, default| section.read(key, parse::duration).unwrap_or(default);
+    let requests_per_s = limit("requests_per_s").unwrap_or(default.requests_per_s);
+    let messages_per_s = limit("messages_per_s").unwrap_or(default.messages_per_s);
+    let burst = |rate: u32| rate.saturating_mul(BURST_PER_RATE);
+    Limits {
+        connections_max: limit("connections_max").unwrap_or(default.connections_max),
+        connections_per_address_max: limit("connections_per_address_max")
+            .unwrap_or(default.connections_per_address_max),
+        requests_per_s,
+        requests_burst: at_least_one("requests_burst").unwrap_or(burst(requests_per_s)),
+        messages_per_s,
+        messages_burst: at_least_one("messages_burst").unwrap_or(burst(messages_per_s)),
+        body_bytes_max: size("body_bytes_max", default.body_bytes_max),
+        message_bytes_max: size("message_bytes_max", default.message_bytes_max),
+        text_chars_max: size("text_chars_max", default.text_chars_max),
+        handshake_timeout: duration("handshake_timeout", default.handshake_timeout),
+        idle_timeout: duration("idle_timeout", default.idle_timeout),
+        ping_interval: duration("ping_interval", default.ping_interval),
+        mailbox_max: at_least_one("mailbox_max").unwrap_or(default.mailbox_max),
+        mailbox_bytes_max: at_least_one("mailbox_bytes_max").unwrap_or(default.mailbox_bytes_max),
+    }
+}
+
+/// A dialect without credentials is open to whoever reaches it. And keys that nobody can present
+/// would guard nothing.
+fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig) {
+    let Guard { api_keys, allow } = &config.guard;
+    let speaks_http = |(listener, _): &(Listener, SocketAddr)| match listener.transport {
+        Transport::Http | Transport::WebSocket => true,
+        Transport::Tcp | Transport::TcpLines => false,
+    };
+    if !api_keys.is_empty() && !config.listeners.iter().any(speaks_http) {
+        section.complain("api_keys", "only HTTP carries keys; use allow to guard this front end");
+    }
+    if !dialect.trusted_app || !api_keys.is_empty() || !allow.is_empty() {
+        return;
+    }
+    for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.ip().is_loopback()) {
+        section.complain(
+            &listener.key,
+            "this dialect asks nobody for credentials; say with api_keys or allow who may use it, \
+             or listen on a loopback address",
+        );
+    }
+}
+
+fn warn_of_risk(
+    reader: &Reader,
+    section: &Section<'_>,
+    dialect: &Dialect,
+    config: &FrontendConfig,
+) {
+    let Some((key, why)) = dialect.risky_in_public else { return };
+    let is_on = section.value(key).and_then(Value::to_bool).unwrap_or(false);
+    let public = config.listeners.iter().find(|(_, address)| !is_private(address.ip()));
+    if let (true, Some((_, address))) = (is_on, public) {
+        let what = format!("{} is on while listening on {address}: {why}", section.shown(key));
+        reader.warn(section.origin(key), what);
+    }
+}
+
+fn warn_of_undeclared_rooms(reader: &Reader, root: &Section<'_>, config: &Config) {
+    let declared = |name: &String| config.rooms.iter().any(|room| room.name.as_ref() == Some(name));
+    for frontend in &config.frontends {
+        let section = root.table("frontends").table(&frontend.name);
+        for name in frontend.auto_join.iter().filter(|name| !declared(name)) {
+            let key = section.shown("auto_join");
+            let what = format!(
+                "{key}: none of the [[rooms]] is called {name:?}; nobody joins it until somebody \
+                 makes it"
+            );
+            reader.warn(section.origin("auto_join"), what);
+        }
+    }
+}
+
+fn check_that_something_is_on(reader: &Reader, config: &Config, dialects: &[Dialect]) {
+    if config.frontends.is_empty() && reader.is_content() {
+        let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name).collect();
+        let what = format!(
+            "no front end is on; write a section [frontends.<name>], without enabled = false, for at \
+             least one of {}",
+            names.join(", ")
+        );
+        reader.complain(Origin::Default, what);
+    }
+}

@@ -1,0 +1,262 @@
+//! Reading a table key by key: every key that is asked for is known, what is left is a mistake.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use figment::value::{Dict, Tag, Value};
+
+use super::layers::Layers;
+use super::problem::{Origin, Problem, Problems};
+
+/// Keys whose values are never shown.
+const SECRETS: [&str; 1] = ["api_keys"];
+
+/// Longer values are cut where they are shown.
+const SHOWN_CHARS_MAX: usize = 60;
+
+/// How similar a known key must be to be suggested, from 0 to 1.
+const SIMILARITY_MIN: f64 = 0.8;
+
+/// Collects what is wrong while a configuration is read.
+pub(super) struct Reader {
+    layers: Layers,
+    problems: RefCell<Problems>,
+    warnings: RefCell<Problems>,
+    /// Every key that was asked for, dotted.
+    known: RefCell<BTreeSet<String>>,
+}
+
+impl Reader {
+    pub(super) fn new(layers: Layers) -> Self {
+        let (problems, warnings, known) = Default::default();
+        Self { layers, problems, warnings, known }
+    }
+
+    pub(super) fn complain(&self, origin: Origin, what: String) {
+        self.problems.borrow_mut().push(Problem::new(origin, what));
+    }
+
+    pub(super) fn warn(&self, origin: Origin, what: String) {
+        self.warnings.borrow_mut().push(Problem::new(origin, what));
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_content(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+
+    /// The problems, the warnings, and the keys that were asked for.
+    pub(super) fn finish(self) -> (Problems, Problems, BTreeSet<String>) {
+        let problems = self.problems.into_inner().sorted();
+        (problems, self.warnings.into_inner().sorted(), self.known.into_inner())
+    }
+
+    pub(super) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+}
+
+/// One table, which may be absent.
+pub(super) struct Section<'a> {
+    reader: &'a Reader,
+    path: Vec<String>,
+    tag: Tag,
+    /// None: the table is absent, or there is something else in its place.
+    values: Option<&'a Dict>,
+    known: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Section<'a> {
+    /// The whole configuration.
+    pub(super) fn root(reader: &'a Reader, root: &'a Value) -> Self {
+        Self::new(reader, Vec::new(), Some(root))
+    }
+
+    fn new(reader: &'a Reader, path: Vec<String>, value: Option<&'a Value>) -> Self {
+        let tag = value.map_or(Tag::Default, Value::tag);
+        let values = value.and_then(Value::as_dict);
+        let section = Self { reader, path, tag, values, known: RefCell::default() };
+        if let (Some(value), None) = (value, values) {
+            section.complain_of(&section.path, value, "expected a table");
+        }
+        section
+    }
+
+    pub(super) fn is_present(&self) -> bool {
+        self.values.is_some()
+    }
+
+    /// The keys that are there, known or not.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.values.into_iter().flatten().map(|(key, _)| key.as_str())
+    }
+
+    /// The value of `key`, which is known from now on.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.known.borrow_mut().insert(key.to_owned());
+        let is_key = |part: &String| part.parse::<usize>().is_err();
+        let path: Vec<String> = self.path_of(key).into_iter().filter(is_key).collect();
+        self.reader.known.borrow_mut().insert(dotted(&path));
+        self.values?.get(key)
+    }
+
+    /// Reads a key. What `parse` refuses, saying what it expected, is a problem and counts as
+    /// absent.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        parse(value).map_err(|why| self.complain_of(&self.path_of(key), value, &why)).ok()
+    }
+
+    /// Reads a list, element by element. Absent: empty.
+    pub(super) fn list<T>(
+        &self,
+        key: &str,
+        what: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Vec<T> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let path = self.path_of(key);
+        let Some(elements) = value.as_array() else {
+            self.complain_of(&path, value, &format!("expected a list of {what}"));
+            return Vec::new();
+        };
+        let mut read = Vec::new();
+        for (nth, element) in elements.iter().enumerate() {
+            match parse(element) {
+                Ok(element) => read.push(element),
+                Err(why) => self.complain_of(&with(&path, &nth.to_string()), element, &why),
+            }
+        }
+        read
+    }
+
+    /// A table within this one.
+    pub(super) fn table(&self, key: &str) -> Section<'a> {
+        Section::new(self.reader, self.path_of(key), self.value(key))
+    }
+
+    /// A list of tables: `[[key]]`.
+    pub(super) fn tables(&self, key: &str) -> Vec<Section<'a>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let path = self.path_of(key);
+        let Some(elements) = value.as_array() else {
+            self.complain_of(&path, value, &format!("expected a list of tables, [[{key}]] each"));
+            return Vec::new();
+        };
+        let element = |(nth, value): (usize, &'a Value)| {
+            Section::new(self.reader, with(&path, &nth.to_string()), Some(value))
+        };
+        elements.iter().enumerate().map(element).collect()
+    }
+
+    /// Where `key` was written; if it was not, where this table was.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        let value = self.values.and_then(|values| values.get(key));
+        let tag = value.map_or(self.tag, Value::tag);
+        self.reader.layers.origin(&self.path_of(key), tag)
+    }
+
+    /// Where `key` was written, [`Origin::Default`] if it was not.
+    pub(super) fn origin_or_default(&self, key: &str) -> Origin {
+        let written = self.values.is_some_and(|values| values.contains_key(key));
+        if written { self.origin(key) } else { Origin::Default }
+    }
+
+    /// Says what is wrong with the value of `key`, which may also be absent.
+    pub(super) fn complain(&self, key: &str, why: &str) {
+        match self.values.and_then(|values| values.get(key)) {
+            Some(value) => self.complain_of(&self.path_of(key), value, why),
+            None => self.complain_of_absent(key, why),
+        }
+    }
+
+    /// Says what is wrong with `key` without showing a value.
+    pub(super) fn complain_of_absent(&self, key: &str, why: &str) {
+        self.reader.complain(self.origin(key), format!("{}: {why}", self.shown(key)));
+    }
+
+    /// Every key that nobody asked for is unknown.
+    pub(super) fn finish(&self) {
+        let known = self.known.borrow();
+        for key in self.keys().filter(|key| !known.contains(*key)) {
+            let origin = self.origin(key);
+            let mut what = format!("unknown key {}{}", self.shown(key), hint(key, &known));
+            if self.path.is_empty() && matches!(origin, Origin::Environment(_)) {
+                what += "; two underscores are between the parts of a key: DRAGOMAN_STORE__PATH";
+            }
+            self.reader.complain(origin, what);
+        }
+    }
+
+    /// `key` as an operator would write it: dotted, from the root.
+    pub(super) fn shown(&self, key: &str) -> String {
+        dotted(&self.path_of(key))
+    }
+
+    fn path_of(&self, key: &str) -> Vec<String> {
+        with(&self.path, key)
+    }
+
+    fn complain_of(&self, path: &[String], value: &Value, why: &str) {
+        let origin = self.reader.layers.origin(path, value.tag());
+        let secret = path.iter().any(|part| SECRETS.contains(&part.as_str()));
+        let is_said = |shown: &String| shown.starts_with('"') && why.contains(shown);
+        let what = match show(value).filter(|shown| !secret && !is_said(shown)) {
+            Some(shown) => format!("{} = {shown}: {why}", dotted(path)),
+            None => format!("{}: {why}", dotted(path)),
+        };
+        self.reader.complain(origin, what);
+    }
+}
+
+/// `; did you mean listen?`, or what there is to choose from where none is near.
+pub(super) fn hint(wrong: &str, known: &BTreeSet<String>) -> String {
+    let similarity = |known: &&String| strsim::jaro_winkler(wrong, known);
+    let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|near| similarity(near) >= SIMILARITY_MIN) {
+        Some(near) => format!("; did you mean {near}?"),
+        None => {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            format!("; there are {}", known.join(", "))
+        }
+    }
+}
+
+fn with(path: &[String], key: &str) -> Vec<String> {
+    path.iter().cloned().chain([key.to_owned()]).collect()
+}
+
+/// `rooms[1].name`: positions in lists count from 0.
+fn dotted(path: &[String]) -> String {
+    let mut dotted = String::new();
+    for part in path {
+        match part.parse::<usize>() {
+            Ok(position) => dotted += &format!("[{position}]"),
+            Err(_) if dotted.is_empty() => dotted += part,
+            Err(_) => dotted += &format!(".{part}"),
+        }
+    }
+    dotted
+}
+
+/// A single value as TOML writes it; none for tables and lists.
+fn show(value: &Value) -> Option<String> {
+    match value {
+        Value::String(_, text) => {
+            let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            let rest = if cut.len() < text.len() { "…" } else { "" };
+            Some(format!("{:?}", cut + rest))
+        }
+        Value::Bool(_, flag) => Some(flag.to_string()),
+        Value::Num(_, number) => match number.to_i128() {
+            Some(whole) => Some(whole.to_string()),
+            None => number.to_f64().map(|number| format!("{number:?}")),
+        },
+        Value::Char(_, char) => Some(format!("{:?}", char.to_string())),
+        Value::Empty(..) | Value::Dict(..) | Value::Array(..) => None,
+    }
+}

@@ -1,0 +1,230 @@
+//! What configurations come to: the values of the good ones, the complaints about the bad ones.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use dragoman::config::{Config, Draft, LogFormat, Problems, Setting, Sources, draft};
+use dragoman::dialects::DIALECTS;
+
+/// What a test says of the environment and the command line besides a gateway.toml.
+#[derive(Default)]
+struct Around<'a> {
+    environment: &'a [(&'a str, &'a str)],
+    set: &'a [&'a str],
+}
+
+fn setting(text: &str) -> Setting {
+    text.parse().expect(text)
+}
+
+/// Reads a gateway.toml in a folder of its own, and cuts that folder out of what it is told.
+///
+/// Fails with what is wrong.
+fn read(toml: &str, around: &Around<'_>) -> Result<Draft, String> {
+    let (draft, shown) = read_all(toml, around);
+    draft.filter(|draft| draft.problems.is_empty()).ok_or(shown)
+}
+
+/// The configuration, however wrong, if it is TOML at all; and all that is to be said of it, a
+/// warning only where nothing is wrong.
+fn read_all(toml: &str, around: &Around<'_>) -> (Option<Draft>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, toml).expect("it is writable");
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    let sources = Sources {
+        file,
+        environment: around.environment.iter().map(owned).collect(),
+        set: around.set.iter().map(|text| setting(text)).collect(),
+    };
+    let folder = format!("{}/", folder.path().display());
+    let shown = |problems: &Problems| problems.to_string().replace(&folder, "");
+    match draft(&sources, DIALECTS) {
+        Err(problems) => (None, shown(&problems)),
+        Ok(draft) => {
+            let problems =
+                if draft.problems.is_empty() { &draft.warnings } else { &draft.problems };
+            let shown = shown(problems);
+            (Some(draft), shown)
+        }
+    }
+}
+
+fn config(toml: &str, around: &Around<'_>) -> Config {
+    read(toml, around).map(|draft| draft.config).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Every file in `wrong/` with what is said of it. Lines that begin with `#env ` and `#set ` give
+/// a variable and a `--set`.
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
+    insta::glob!("wrong/*.toml", |path| {
+        let toml = std::fs::read_to_string(path).expect("it is readable");
+        let set: Vec<&str> = toml.lines().filter_map(|line| line.strip_prefix("#set ")).collect();
+        let environment: Vec<(&str, &str)> = toml
+            .lines()
+            .filter_map(|line| line.strip_prefix("#env "))
+            .map(|line| line.split_once('=').expect("NAME=VALUE"))
+            .collect();
+        let (_, said) = read_all(&toml, &Around { environment: &environment, set: &set });
+        let mut transcript = String::new();
+        for (nth, line) in toml.lines().enumerate() {
+            writeln!(transcript, "{:>3} | {line}", nth + 1).expect("it fits in memory");
+        }
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(format!("{transcript}\n{said}"));
+        });
+    });
+}
+
+#[test]
+fn a_section_is_enough_and_brings_the_defaults() {
+    let config = config("[frontends.channel]", &Around::default());
+    assert_eq!(config.server.drain_timeout, Duration::from_secs(10));
+    assert_eq!(config.server.log.format, LogFormat::Text);
+    assert_eq!(config.server.log.filter, "info");
+    assert!(config.store.path.ends_with("data/dragoman.redb"));
+    assert_eq!(config.admin.listen, None);
+    assert!(config.rooms.is_empty());
+    let [channel] = &config.frontends[..] else { panic!("one front end is on") };
+    assert_eq!(channel.name, "channel");
+    assert!(!channel.required);
+    assert_eq!(channel.limits, dragoman::config::Limits::default());
+    assert_eq!(channel.room_capacity, 500);
+    let addresses: Vec<String> = channel.listeners.iter().map(|(_, at)| at.to_string()).collect();
+    assert_eq!(addresses, ["127.0.0.1:5004"]);
+}
+
+#[test]
+fn a_front_end_without_a_section_or_disabled_is_off() {
+    let toml = "[frontends.channel]\n[frontends.token]\nenabled = false";
+    let names: Vec<String> =
+        config(toml, &Around::default()).frontends.into_iter().map(|one| one.name).collect();
+    assert_eq!(names, ["channel"]);
+}
+
+#[test]
+fn the_environment_beats_the_file_and_set_beats_the_environment() {
+    let toml = "[frontends.channel]\nlisten = \"127.0.0.1:1\"\nroom_capacity = 1\nhistory = 1";
+    let environment = [
+        ("DRAGOMAN_FRONTENDS__CHANNEL__LISTEN", "127.0.0.1:2"),
+        ("DRAGOMAN_FRONTENDS__CHANNEL__ROOM_CAPACITY", "2"),
+        ("HOME", "/root"),
+    ];
+    let set = ["frontends.channel.listen=127.0.0.1:3"];
+    let channel =
+        config(toml, &Around { environment: &environment, set: &set }).frontends.remove(0);
+    assert_eq!(channel.listeners[0].1.port(), 3);
+    assert_eq!(channel.room_capacity, 2);
+}
+
+#[test]
+fn the_later_of_two_settings_counts() {
+    let set = ["server.drain_timeout=1s", "server.drain_timeout = \"2s\""];
+    let config = config("[frontends.channel]", &Around { set: &set, ..Around::default() });
+    assert_eq!(config.server.drain_timeout, Duration::from_secs(2));
+}
+
+#[test]
+fn a_setting_is_toml_where_it_can_be() {
+    let set = [
+        "frontends.channel.auto_join=[\"TEST\", 'a = b']",
+        "frontends.channel.required=true",
+        "server.log={format=\"json\"}",
+        "rooms=[{name=\"TEST\"}]",
+    ];
+    let config = config("", &Around { set: &set, ..Around::default() });
+    assert_eq!(config.frontends[0].auto_join, ["TEST", "a = b"]);
+    assert!(config.frontends[0].required);
+    assert_eq!(config.server.log.format, LogFormat::Json);
+    assert_eq!(config.rooms[0].name.as_deref(), Some("TEST"));
+}
+
+#[test]
+fn what_is_no_setting_is_refused() {
+    for text in ["", "a", "=1", "a..b=1", ".a=1"] {
+        assert!(text.parse::<Setting>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn variables_that_kubernetes_sets_for_a_service_are_not_ours() {
+    let environment = [
+        ("DRAGOMAN_PORT", "tcp://10.0.0.1:5000"),
+        ("DRAGOMAN_PORT_5000_TCP_ADDR", "10.0.0.1"),
+        ("DRAGOMAN_SERVICE_HOST", "10.0.0.1"),
+    ];
+    config("[frontends.channel]", &Around { environment: &environment, ..Around::default() });
+}
+
+#[test]
+fn a_relative_store_is_beside_the_file_and_an_absolute_one_is_where_it_says() {
+    for (path, expected) in [("x/y.redb", "/etc/dragoman/x/y.redb"), ("/var/y.redb", "/var/y.redb")]
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, "[frontends.channel]").expect("it is writable");
+        let set = vec![setting(&format!("store.path={path}"))];
+        let read = draft(&Sources { file, environment: Vec::new(), set }, DIALECTS);
+        let store = read.map(|draft| draft.config.store.path).expect("it is fine");
+        let expected = expected.replace("/etc/dragoman", &folder.path().display().to_string());
+        assert_eq!(store.display().to_string(), expected);
+    }
+}
+
+#[test]
+fn zero_takes_a_limit_off() {
+    let toml = "[frontends.channel]\nconnections_max = 0\nbody_bytes_max = 0\nidle_timeout = 0\n\
+                handshake_timeout = \"0s\"";
+    let limits = config(toml, &Around::default()).frontends.remove(0).limits;
+    assert_eq!((limits.connections_max, limits.body_bytes_max), (0, u32::MAX));
+    assert_eq!((limits.idle_timeout, limits.handshake_timeout), (Duration::ZERO, Duration::ZERO));
+}
+
+#[test]
+fn a_burst_follows_its_rate() {
+    let toml = "[frontends.channel]\nrequests_per_s = 10\nmessages_per_s = 1\nmessages_burst = 3";
+    let limits = config(toml, &Around::default()).frontends.remove(0).limits;
+    assert_eq!((limits.requests_burst, limits.messages_burst), (50, 3));
+}
+
+#[test]
+fn a_bare_text_for_log_is_its_filter() {
+    let toml = "[server]\nlog = \"warn,dragoman=debug\"\n[frontends.channel]";
+    let log = config(toml, &Around::default()).server.log;
+    assert_eq!((log.filter.as_str(), log.format), ("warn,dragoman=debug", LogFormat::Text));
+}
+
+#[test]
+fn a_declared_room_is_called_exactly_so() {
+    let toml = "[frontends.channel]\n[[rooms]]\nname = \"TEST\"\nsection = \"s\"\ncapacity = 7\n\
+                [[rooms]]\nname = \"Cafe\u{301}\"";
+    let rooms = config(toml, &Around::default()).rooms;
+    assert_eq!(rooms[0].capacity, Some(7));
+    assert_eq!(rooms[0].section, "s");
+    assert_eq!((rooms[1].name.as_deref(), rooms[1].capacity), (Some("Caf\u{e9}"), Some(500)));
+    assert!(rooms.iter().all(|room| room.insist));
+}
+
+#[test]
+fn a_missing_file_is_an_error_that_says_what_to_do() {
+    let file = Path::new("no/such/gateway.toml").to_owned();
+    let read = draft(&Sources { file, environment: Vec::new(), set: Vec::new() }, DIALECTS);
+    insta::assert_snapshot!(read.err().expect("there is no such file").to_string(), @"cannot read no/such/gateway.toml: No such file or directory (os error 2); write one (the gateway.toml that comes with dragoman is a start) or name another with --config PATH");
+}
+
+#[test]
+fn no_dialect_has_a_key_that_all_front_ends_have() {
+    for dialect in DIALECTS {
+        let toml = format!("[frontends.{}]", dialect.name);
+        let keys = read(&toml, &Around::default()).expect(dialect.name).keys;
+        let own = dialect.option_keys();
+        let listeners = dialect.manifest().listeners;
+        for key in ["enabled", "required", "allow", "api_keys", "room_capacity", "mailbox_max"] {
+            assert!(keys.contains(&format!("frontends.{}.{key}", dialect.name)), "{key}");
+            assert!(!own.iter().any(|own| own == key), "{key}");
+            assert!(!listeners.iter().any(|listener| listener.key == key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the host as a library and as a program: one binary, many modules.
+
+mod config;
