@@ -102,6 +102,6 @@ fn failed(res: Res) -> Reply {
 }
 
 fn cookie(dialect: &Chatroom, token: &str) -> String {
-    let max_age_s = dialect.options.sign_in_ttl.0 / 1_000;
+    let max_age_s = dialect.options.sign_in_ttl.0.div_ceil(1_000);
     format!("{COOKIE}={token}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Lax")
 }

@@ -121,15 +121,10 @@ pub(crate) fn read<T: DeserializeOwned + Default>(params: &Params<'_>) -> T {
 
 /// All of these parameters, none of them missing or empty.
 pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Param; N], Res> {
-    if params.iter().any(|param| !is_given(param)) {
+    if !params.iter().all(|param| param.as_ref().is_some_and(Param::is_given)) {
         return Err(Res::MissingParameters);
     }
     Ok(params.map(|param| param.expect("every one is given")))
-}
-
-/// Whether a parameter is there, and not empty.
-pub(crate) fn is_given(param: &Option<Param>) -> bool {
-    param.as_ref().is_some_and(|param| !matches!(param, Param::Text(text) if text.is_empty()))
 }
 
 /// A parameter as it came: a string, or a number in its JSON notation, or something that is never
@@ -141,6 +136,11 @@ pub enum Param {
 }
 
 impl Param {
+    /// Whether it is not empty.
+    pub(crate) fn is_given(&self) -> bool {
+        !matches!(self, Self::Text(text) if text.is_empty())
+    }
+
     pub(crate) fn text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text),

@@ -5,7 +5,7 @@ use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{METHODS, Param, Res, Tel, Verdict, is_given, read, reply};
+use super::{METHODS, Param, Res, Tel, Verdict, read, reply};
 use crate::{Chatroom, refusal};
 
 pub(crate) const ENDPOINT: Endpoint<Chatroom> =
@@ -42,24 +42,20 @@ pub struct User {
 }
 
 fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
-    let request: Request = read(params);
-    let tel = request.user_tel.filter(|tel| is_given(&Some(tel.clone())));
-    let user = match tel {
-        Some(tel) => Tel::of(tel).map(|tel| UserRef::Identity(tel.identity())),
-        None => named(request.user_name),
+    let Request { user_name, user_tel } = read(params);
+    let user = match user_tel.filter(Param::is_given) {
+        Some(tel) => {
+            let tel = Tel::of(tel).map_err(|res| reply(&Verdict { res }))?;
+            UserRef::Identity(tel.identity())
+        }
+        None => named(user_name).ok_or_else(|| reply(&failed(Res::UserNotExist)))?,
     };
-    match user {
-        Ok(user) => Ok(Ask::Query(Query::User { user, caller: None })),
-        Err(Res::InvalidUserTel) => Err(reply(&Verdict { res: Res::InvalidUserTel })),
-        Err(res) => Err(reply(&failed(res))),
-    }
+    Ok(Ask::Query(Query::User { user, caller: None }))
 }
 
-fn named(name: Option<Param>) -> Result<UserRef, Res> {
-    match name.and_then(Param::text) {
-        Some(name) if !name.is_empty() => Ok(UserRef::Handle(normalize(&name))),
-        Some(_) | None => Err(Res::UserNotExist),
-    }
+fn named(name: Option<Param>) -> Option<UserRef> {
+    let name = name.filter(Param::is_given)?.text()?;
+    Some(UserRef::Handle(normalize(&name)))
 }
 
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {

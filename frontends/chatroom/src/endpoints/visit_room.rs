@@ -2,8 +2,8 @@
 //! chatroom, entering and leaving.
 
 use core_model::{
-    Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, check_handle,
-    check_room_name,
+    Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, UserRef,
+    check_handle, check_room_name,
 };
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
 use schemars::JsonSchema;
@@ -48,12 +48,7 @@ fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Res> {
     })
 }
 
-fn command(
-    dialect: &Chatroom,
-    status: Status,
-    room: RoomRef,
-    user: core_model::UserRef,
-) -> Command {
+fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> Command {
     let seat = SeatKind::Lease {
         ttl_ms: dialect.options.seat_ttl.0,
         grace_ms: dialect.options.seat_grace.0,

@@ -1,0 +1,5 @@
+//! The dialect without sockets: transcripts, and what must hold of any conversation.
+
+mod options;
+mod properties;
+mod transcripts;

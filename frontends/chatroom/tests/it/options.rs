@@ -1,0 +1,106 @@
+//! What the options change, and which of them make no sense.
+
+use core_model::{Claim, Command, SeatKind, Timestamp, UserRef};
+use frontend_api::http::Request;
+use frontend_api::{Configure, Frontend, Input, Outbox, Output, Peer};
+use frontend_chatroom::{ChatroomFrontend, Options};
+
+fn configure(options: serde_json::Value) -> ChatroomFrontend {
+    let options: Options = serde_json::from_value(options).unwrap();
+    ChatroomFrontend::configure(options).map_err(|fault| fault.why).unwrap()
+}
+
+fn command(frontend: &ChatroomFrontend, peer: &Peer, target: &str) -> Command {
+    let (path, query) = target.split_once('?').unwrap();
+    let request = Request {
+        method: "GET".into(),
+        path: path.into(),
+        query: query.into(),
+        ..Request::default()
+    };
+    let (mut session, mut out) = (frontend.open(peer), Outbox::default());
+    session.handle(Timestamp(0), Input::Request(&request), &mut out);
+    let Some(Output::Call { command, .. }) = out.drain().next() else { panic!("no command") };
+    *command
+}
+
+fn enter(frontend: &ChatroomFrontend, peer: &Peer) -> (Claim, SeatKind) {
+    let target = "/chatroom/room?room_name=TEST&user_name=ann&status=1";
+    match command(frontend, peer, target) {
+        Command::Enter { user: UserRef::Claim(claim), seat, .. } => (claim, seat),
+        other => panic!("not an entrance by a claimed name: {other:?}"),
+    }
+}
+
+#[test]
+fn whether_an_address_counts_is_the_operators_to_say_but_never_a_proxys() {
+    let peer = |proxied, private_listener| Peer {
+        address: "192.0.2.7".into(),
+        proxied,
+        private_listener,
+        ..Peer::default()
+    };
+    for (option, proxied, private_listener, counts) in [
+        (None, false, true, true),
+        (None, false, false, false),
+        (None, true, true, false),
+        (Some(true), false, false, true),
+        (Some(true), true, true, false),
+        (Some(false), false, true, false),
+    ] {
+        let frontend = configure(serde_json::json!({ "sign_in_by_address": option }));
+        let (claim, _) = enter(&frontend, &peer(proxied, private_listener));
+        let expected = counts.then(|| "192.0.2.7".to_owned());
+        assert_eq!(claim.address, expected, "{option:?} {proxied} {private_listener}");
+    }
+}
+
+#[test]
+fn guests_and_the_length_of_a_seat_are_options() {
+    let options = serde_json::json!({ "guests": false, "seat_ttl": "3s", "seat_grace": "0s" });
+    let (claim, seat) = enter(&configure(options), &Peer::default());
+    assert!(!claim.guests);
+    assert_eq!(seat, SeatKind::Lease { ttl_ms: 3_000, grace_ms: 0 });
+}
+
+#[test]
+fn a_login_counts_as_long_as_the_options_say() {
+    let frontend = configure(serde_json::json!({ "sign_in_ttl": "2h" }));
+    let peer = Peer { private_listener: true, ..Peer::default() };
+    let login = command(&frontend, &peer, "/auth/login?user_tel=1&user_password=p");
+    let Command::SignIn { token: Some(token), address: Some(address), .. } = login else {
+        panic!("not a sign-in by token and address: {login:?}");
+    };
+    assert_eq!((token.ttl_ms, address.ttl_ms), (7_200_000, 7_200_000));
+}
+
+#[test]
+fn options_that_make_no_sense_are_named() {
+    for (key, value) in [
+        ("sign_in_ttl", serde_json::json!("0s")),
+        ("seat_ttl", serde_json::json!("0ms")),
+        ("list_max", serde_json::json!(0)),
+    ] {
+        let options = serde_json::from_value(serde_json::json!({ key: value })).unwrap();
+        let fault = ChatroomFrontend::configure(options).err().expect(key);
+        assert_eq!(fault.key, key);
+    }
+}
+
+#[test]
+fn the_options_survive_being_written_and_read() {
+    let written = serde_json::to_value(Options::default()).unwrap();
+    let expected = serde_json::json!({
+        "guests": true, "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
+    });
+    assert_eq!(written, expected);
+    assert_eq!(serde_json::from_value::<Options>(written).unwrap(), Options::default());
+    assert!(serde_json::from_value::<Options>(serde_json::json!({ "guest": true })).is_err());
+}
+
+#[test]
+fn the_manifest_says_where_it_listens_and_what_it_answers() {
+    let mut manifest = ChatroomFrontend::default().manifest().clone();
+    manifest.version = "…".into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&manifest).unwrap());
+}
