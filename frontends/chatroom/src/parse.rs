@@ -89,3 +89,21 @@ fn name<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, &'stat
         Some(_) | None => Err(INVALID_DATA),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_avatar_may_be_as_long_as_a_message() {
+        let join = |avatar: &str| {
+            let user = serde_json::json!({ "user_name": "test", "user_avatar": avatar });
+            let data = serde_json::json!({ "user": user, "room_name": "TEST", "msg": "" });
+            packet(&serde_json::json!({ "type": "join", "data": data }).to_string())
+        };
+        let longest = "茶".repeat(AVATAR_CHARS_MAX);
+        let (room, user) = ("TEST".into(), "test".into());
+        assert_eq!(join(&longest), Ok(Packet::Join { room, user, avatar: longest.clone() }));
+        assert_eq!(join(&format!("{longest}!")), Err(ILLEGAL_DATA));
+    }
+}
