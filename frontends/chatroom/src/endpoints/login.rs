@@ -1,8 +1,8 @@
 //! `/auth/login`: shows who somebody is. Document: auth, login.
 
 use core_model::{
-    AddressGrant, Command, Credential, Grant, Outcome, Reply as EngineReply, TokenShape, UserRef,
-    UserView,
+    AddressGrant, Command, Credential, Grant, Outcome, ProfileChanges, Reply as EngineReply,
+    TokenShape, UserRef, UserView,
 };
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
 use schemars::JsonSchema;
@@ -59,7 +59,7 @@ fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
         user: UserRef::Identity(tel.identity()),
         credential: Credential::Password(password),
         create: None,
-        info: None,
+        changes: ProfileChanges::default(),
         session: false,
         delivery: None,
         token: Some(token),
