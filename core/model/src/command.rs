@@ -21,9 +21,9 @@ pub enum Command {
         /// Makes the account where the user is unknown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         create: Option<NewUser>,
-        /// Replaces the user's `info`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        info: Option<String>,
+        /// What the user says of itself on this occasion.
+        #[serde(default, skip_serializing_if = "ProfileChanges::is_empty")]
+        changes: ProfileChanges,
         /// Whether this connection is from now on a session of that user. One that it was of
         /// another, and the seats taken in it, end.
         #[serde(default)]
@@ -169,7 +169,7 @@ pub struct NewUser {
 /// What a user tells of itself. Absent: leave as it is.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ProfileChanges {
-    /// The display name.
+    /// The display name; what is over 256 characters is cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +181,13 @@ pub struct ProfileChanges {
     /// A JSON object, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub info: Option<String>,
+}
+
+impl ProfileChanges {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A password on its way into the store.

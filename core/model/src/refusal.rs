@@ -17,8 +17,8 @@ pub enum Refusal {
     /// An identity belongs to another user.
     #[error("the identity is taken")]
     IdentityTaken,
-    /// The gateway could not do it, through no fault of the caller's.
-    #[error("server error: {why}")]
+    /// The gateway could not do it, through no fault of the caller's. Why is for the operator.
+    #[error("server error")]
     Internal { why: String },
     /// A handle that is too long, has control characters or a reserved prefix.
     #[error("the name {why}")]

@@ -128,7 +128,7 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
         user: user.unwrap_or(NOBODY),
         credential: Credential::Password(message.password),
         create: None,
-        info: None,
+        changes: ProfileChanges::default(),
         session: true,
         delivery: Some(Delivery { backlog_max: options.backlog }),
         token: None,

@@ -108,8 +108,6 @@ enum Owed {
     /// This frame, whatever the answer is: it only waited for its turn. After the last one the
     /// connection is closed.
     Frame { frame: Vec<u8>, last: bool },
-    /// Nothing: the request has a further answer.
-    Nothing,
 }
 
 impl Dialogue {
@@ -139,7 +137,7 @@ impl Dialogue {
             Request::CreateAccount(account) => {
                 out.call(Command::Register { user: new_user(&account) });
             }
-            Request::Login { account, auto_create } => self.login(account, auto_create, out),
+            Request::Login { account, auto_create } => out.call(sign_in(account, auto_create)),
             Request::CreateRoom { app_code, token, info } => {
                 let owner = TokenHash::of(TOKEN_PURPOSE, &token.to_string());
                 out.call(Command::CreateRoom {
@@ -182,30 +180,8 @@ impl Dialogue {
                 send(encode::reply(verb, sequence, room_id, outcome), false, out);
             }
             Some(Owed::Frame { frame, last }) => send(frame, last, out),
-            Some(Owed::Nothing) | None => (),
+            None => (),
         }
-    }
-
-    /// A name given at login is the user's from now on, so it is set first; that there may be no
-    /// such user yet is for the login to say.
-    fn login(&mut self, account: Account, auto_create: bool, out: &mut Outbox) {
-        let user = UserRef::Identity(account.identity.clone());
-        let name = account.info.as_ref().and_then(|info| info.name.clone());
-        if name.is_some() {
-            let changes = ProfileChanges { name, ..ProfileChanges::default() };
-            out.call(Command::UpdateUser { user: user.clone(), create: false, changes });
-            self.owed.push_back(Owed::Nothing);
-        }
-        out.call(Command::SignIn {
-            user,
-            credential: Credential::Vouched,
-            create: auto_create.then(|| new_user(&account)),
-            info: account.info.map(|info| info.text),
-            session: true,
-            delivery: None,
-            token: None,
-            address: None,
-        });
     }
 
     fn issue_token(&self) -> Command {
@@ -240,16 +216,35 @@ fn send(frame: Vec<u8>, last: bool, out: &mut Outbox) {
     }
 }
 
+/// What is given at login is the user's from now on.
+fn sign_in(account: Account, auto_create: bool) -> Command {
+    Command::SignIn {
+        user: UserRef::Identity(account.identity.clone()),
+        credential: Credential::Vouched,
+        create: auto_create.then(|| new_user(&account)),
+        changes: profile(&account),
+        session: true,
+        delivery: None,
+        token: None,
+        address: None,
+    }
+}
+
 fn new_user(account: &Account) -> NewUser {
-    let name = account.info.as_ref().and_then(|info| info.name.clone());
-    let info = account.info.as_ref().map(|info| info.text.clone());
+    let profile = profile(account);
     NewUser {
-        handle: name.clone(),
+        handle: profile.name.clone(),
         insist: false,
         identities: vec![account.identity.clone()],
         password: None,
-        profile: ProfileChanges { name, info, ..ProfileChanges::default() },
+        profile,
     }
+}
+
+fn profile(account: &Account) -> ProfileChanges {
+    let name = account.info.as_ref().and_then(|info| info.name.clone());
+    let info = account.info.as_ref().map(|info| info.text.clone());
+    ProfileChanges { name, info, ..ProfileChanges::default() }
 }
 
 fn new_room(app_code: u16, info: Option<Info>) -> NewRoom {

@@ -16,6 +16,9 @@ use crate::stream;
 /// The longest identity, in bytes: a realm with a type of 255 and a subject of 255.
 const IDENTITY_BYTES_MAX: usize = 640;
 
+/// The longest display name.
+const DISPLAY_NAME_CHARS_MAX: usize = 256;
+
 /// The stream under which a user's delivery cursor is kept; no room and no inbox has it.
 const DELIVERY: u64 = u64::MAX;
 
@@ -43,7 +46,7 @@ impl Work<'_> {
         };
         let mut row = UserRow {
             handle,
-            name: user.handle.clone().unwrap_or_default(),
+            name: display_name(user.handle.as_deref().unwrap_or_default()),
             identities: user.identities.clone(),
             created: act.asker.now,
             password,
@@ -101,8 +104,16 @@ impl Work<'_> {
     }
 
     pub(super) fn sign_in(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
-        let Command::SignIn { user, credential, create, info, session, delivery, token, address } =
-            command
+        let Command::SignIn {
+            user,
+            credential,
+            create,
+            changes,
+            session,
+            delivery,
+            token,
+            address,
+        } = command
         else {
             unreachable!("called with a SignIn")
         };
@@ -114,13 +125,14 @@ impl Work<'_> {
             (Err(Fail::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(act, new)?,
             (found, _) => found?,
         };
-        if let Some(info) = info {
-            let row = UserRow { info: info.clone(), ..look::known_user(&self.batch, uid)? };
+        if !changes.is_empty() {
+            let mut row = look::known_user(&self.batch, uid)?;
+            change_profile(&mut row, changes);
             self.write_user(uid, &row)?;
             act.visible = true;
         }
         if *session {
-            self.end_session(act, None)?;
+            self.replace_session(act)?;
         }
         let skipped = self.auto_join(act, uid)?;
         let mut backlog = Vec::new();
@@ -153,7 +165,7 @@ impl Work<'_> {
     }
 
     pub(super) fn sign_out(&mut self, act: &mut Act<'_>) -> Result<Reply, Fail> {
-        self.end_session(act, None)?;
+        self.replace_session(act)?;
         Ok(Reply::Done)
     }
 
@@ -164,6 +176,12 @@ impl Work<'_> {
     ) -> Result<Reply, Fail> {
         self.end_session(act, delivered)?;
         Ok(Reply::Done)
+    }
+
+    /// Ends the session of a connection that goes on: what is on its way to it will arrive.
+    fn replace_session(&mut self, act: &mut Act<'_>) -> Result<(), StoreError> {
+        let newest = MessageId(self.counters.next_message - 1);
+        self.end_session(act, Some(newest))
     }
 
     /// Gives back the seats of this connection and ends its session, if it has any.
@@ -367,14 +385,17 @@ pub(crate) fn is_due(row: &TokenRow, now: u64) -> bool {
     row.sliding && row.expires > now && row.expires - now < row.ttl_ms - row.ttl_ms / 16
 }
 
+/// A display name, which goes wherever its user does: what is over 256 characters is cut off.
+fn display_name(name: &str) -> String {
+    name.chars().take(DISPLAY_NAME_CHARS_MAX).collect()
+}
+
 fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {
     let ProfileChanges { name, avatar, sex, preferences, info } = changes;
-    let fields = [
-        (&mut row.name, name),
-        (&mut row.avatar, avatar),
-        (&mut row.sex, sex),
-        (&mut row.info, info),
-    ];
+    if let Some(name) = name {
+        row.name = display_name(name);
+    }
+    let fields = [(&mut row.avatar, avatar), (&mut row.sex, sex), (&mut row.info, info)];
     for (field, change) in fields {
         if let Some(change) = change {
             field.clone_from(change);

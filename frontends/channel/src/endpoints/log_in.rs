@@ -1,6 +1,8 @@
 //! `POST /login` gives a token for a name and a password.
 
-use core_model::{Command, Credential, Grant, Outcome, Refusal, Reply, TokenShape, UserRef};
+use core_model::{
+    Command, Credential, Grant, Outcome, ProfileChanges, Refusal, Reply, TokenShape, UserRef,
+};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +39,7 @@ fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
         user: UserRef::Handle(name),
         credential: Credential::Password(password),
         create: None,
-        info: None,
+        changes: ProfileChanges::default(),
         session: false,
         delivery: None,
         token: Some(grant),

@@ -179,9 +179,9 @@ fn an_openid_has_at_most_255_bytes() {
 fn a_reason_longer_than_anyone_reads_is_cut() {
     let mut conversation = Conversation::begin();
     conversation.feed(Input::Bytes(&frames::request("apply_for_token", 1, &[])));
-    conversation.answer(&Err(Refusal::Internal { why: "茶".repeat(70_000) }));
+    conversation.answer(&Err(Refusal::InvalidHandle { why: "茶".repeat(70_000) }));
     let said = frames::describe(&conversation.said[0]);
-    assert!(said.starts_with("apply_for_token #1 E_SERVER reason=\"server error: 茶"), "{said}");
+    assert!(said.starts_with("apply_for_token #1 E_ARGUMENT reason=\"the name 茶"), "{said}");
     assert!(said.chars().count() < 1_100);
 }
 
