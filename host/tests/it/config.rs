@@ -228,3 +228,88 @@ fn no_dialect_has_a_key_that_all_front_ends_have() {
         }
     }
 }
+
+/// The project's own gateway.toml.
+const SHIPPED: &str = include_str!("../../../gateway.toml");
+
+/// The shipped file with every `#key = value` in force.
+fn shipped_in_full() -> String {
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|first: char| first.is_ascii_lowercase()) => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    SHIPPED.lines().map(in_force).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_shipped_file_turns_every_dialect_on_at_its_default_address() {
+    let draft = read(SHIPPED, &Around::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let config = &draft.config;
+    let names: Vec<&str> = config.frontends.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, DIALECTS.iter().map(|dialect| dialect.name).collect::<Vec<_>>());
+    let listens: Vec<String> = draft.listens.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(listens.join("\n"), @r#"
+    admin.listen = "127.0.0.1:5090"
+    frontends.token.listen = "127.0.0.1:5100"
+    frontends.usr_room.listen = "127.0.0.1:5001"
+    frontends.chatroom.listen = "127.0.0.1:5000"
+    frontends.chatroom.websocket_listen = "127.0.0.1:2333"
+    frontends.ourchat.listen = "127.0.0.1:7777"
+    frontends.channel.listen = "127.0.0.1:5004"
+    "#);
+    assert!(config.store.path.ends_with("data/dragoman.redb"));
+    assert_eq!(config.rooms.len(), 1);
+    assert_eq!(config.rooms[0].name.as_deref(), Some("TEST"));
+    assert!(draft.warnings.is_empty(), "{}", draft.warnings);
+}
+
+#[test]
+fn what_the_shipped_file_gives_as_defaults_are_the_defaults() {
+    let shipped = config(SHIPPED, &Around::default());
+    let full = config(&shipped_in_full(), &Around::default());
+    assert_eq!(full.server.drain_timeout, shipped.server.drain_timeout);
+    assert_eq!(full.server.log.format, shipped.server.log.format);
+    assert_eq!(full.server.log.filter, shipped.server.log.filter);
+    assert_eq!(full.server.trusted_proxies, shipped.server.trusted_proxies);
+    assert_eq!(full.store.cache_bytes, shipped.store.cache_bytes);
+    assert_eq!(full.store.queue_max, shipped.store.queue_max);
+    assert_eq!(full.rooms, shipped.rooms);
+    for (full, shipped) in full.frontends.iter().zip(&shipped.frontends) {
+        assert_eq!(full.limits, shipped.limits);
+        assert_eq!(full.guard, shipped.guard);
+        assert_eq!(full.required, shipped.required);
+        assert_eq!(full.room_capacity, shipped.room_capacity);
+        assert_eq!(full.auto_join, shipped.auto_join);
+        assert_eq!(full.cors_origins, shipped.cors_origins);
+    }
+}
+
+#[test]
+fn the_shipped_file_gives_every_option_of_every_dialect_with_its_default() {
+    let document: toml::Table = shipped_in_full().parse().expect("it is TOML");
+    for dialect in DIALECTS {
+        let schema = dialect.manifest().options;
+        for key in dialect.option_keys() {
+            let written = &document["frontends"][dialect.name].get(&key);
+            let default = &schema["properties"][&key]["default"];
+            // One that has no default value has words for what it is without one.
+            if !default.is_null() {
+                let written = written.map(|value| serde_json::to_value(value).expect("it is JSON"));
+                assert_eq!(written.as_ref(), Some(default), "{}.{key}", dialect.name);
+            }
+            assert!(written.is_some(), "{}.{key}", dialect.name);
+        }
+    }
+}
+
+#[test]
+fn every_key_is_described() {
+    let described = include_str!("../../../docs/configuration.md");
+    let draft = read(SHIPPED, &Around::default()).expect("it is fine");
+    for key in &draft.keys {
+        let name = key.rsplit('.').next().expect("a key has a last part");
+        let ways = [format!("`{name}`"), format!("[{key}]"), format!("[{key}.")];
+        let is_described = ways.iter().any(|way| described.contains(way));
+        assert!(is_described, "{key} is not in docs/configuration.md");
+    }
+}
