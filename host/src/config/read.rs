@@ -54,13 +54,15 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     let section = Section::root(&reader, &root);
     let folder = sources.file.parent().unwrap_or(Path::new(""));
     let store_section = section.table("store");
+    let rooms = rooms(&section);
+    let frontends_section = section.table("frontends");
     let mut listens = Vec::new();
     let config = Config {
         server: server(&section.table("server")),
         store: store(&store_section, folder),
         admin: admin(&section.table("admin"), &mut listens),
-        rooms: rooms(&section),
-        frontends: frontends(&reader, &section.table("frontends"), dialects, &mut listens),
+        frontends: frontends(&reader, &frontends_section, dialects, &rooms, &mut listens),
+        rooms,
     };
     section.finish();
     let store_origin = store_section.origin_or_default("path");
@@ -68,7 +70,6 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     for Problem { origin, what } in collisions(&listens) {
         reader.complain(origin, what);
     }
-    warn_of_undeclared_rooms(&reader, &section, &config);
     let (problems, warnings, keys) = reader.finish();
     Ok(Draft { config, listens, store_origin, problems, warnings, keys })
 }
@@ -177,6 +178,7 @@ fn frontends(
     reader: &Reader,
     section: &Section<'_>,
     dialects: &[Dialect],
+    rooms: &[NewRoom],
     listens: &mut Vec<Listen>,
 ) -> Vec<FrontendConfig> {
     let names: BTreeSet<String> = dialects.iter().map(|dialect| dialect.name.into()).collect();
@@ -184,10 +186,15 @@ fn frontends(
         let what = format!("unknown front end {}{}", section.shown(key), hint(key, &names));
         reader.complain(section.origin(key), what);
     }
-    let written = dialects.iter().filter(|dialect| section.keys().any(|key| key == dialect.name));
-    written
-        .filter_map(|dialect| frontend(reader, &section.table(dialect.name), dialect, listens))
-        .collect()
+    let mut frontends = Vec::new();
+    for dialect in dialects.iter().filter(|dialect| section.keys().any(|key| key == dialect.name)) {
+        let section = section.table(dialect.name);
+        if let Some(config) = frontend(reader, &section, dialect, listens) {
+            warn_of_undeclared_rooms(reader, &section, &config, rooms);
+            frontends.push(config);
+        }
+    }
+    frontends
 }
 
 /// One front end, if it is enabled and its own options make sense.
@@ -335,18 +342,19 @@ fn warn_of_risk(
     }
 }
 
-fn warn_of_undeclared_rooms(reader: &Reader, root: &Section<'_>, config: &Config) {
-    let declared = |name: &String| config.rooms.iter().any(|room| room.name.as_ref() == Some(name));
-    for frontend in &config.frontends {
-        let section = root.table("frontends").table(&frontend.name);
-        for name in frontend.auto_join.iter().filter(|name| !declared(name)) {
-            let key = section.shown("auto_join");
-            let what = format!(
-                "{key}: none of the [[rooms]] is called {name:?}; nobody joins it until somebody \
-                 makes it"
-            );
-            reader.warn(section.origin("auto_join"), what);
-        }
+fn warn_of_undeclared_rooms(
+    reader: &Reader,
+    section: &Section<'_>,
+    config: &FrontendConfig,
+    rooms: &[NewRoom],
+) {
+    let declared = |name: &String| rooms.iter().any(|room| room.name.as_ref() == Some(name));
+    for name in config.auto_join.iter().filter(|name| !declared(name)) {
+        let key = section.shown("auto_join");
+        let what = format!(
+            "{key}: none of the [[rooms]] is called {name:?}; nobody joins it until somebody makes it"
+        );
+        reader.warn(section.origin("auto_join"), what);
     }
 }
 
