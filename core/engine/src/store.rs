@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use redb::{
-    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table,
-    TableDefinition, WriteTransaction,
+    Builder, Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageBackend, Table, TableDefinition, Value, WriteTransaction,
 };
 
 use crate::cache::Cache;
@@ -85,6 +85,11 @@ macro_rules! tables {
             pub(crate) fn begin(database: &Database) -> Result<Self, StoreError> {
                 let transaction = database.begin_read()?;
                 Ok(Self { transaction, $($name: OnceLock::new(),)* })
+            }
+
+            /// Every row of every table, as bytes.
+            pub(crate) fn dump(&self) -> Result<Dump, StoreError> {
+                Ok(vec![$((stringify!($name), rows_as_bytes(self.$name()?)?),)*])
             }
         }
 
@@ -227,16 +232,46 @@ impl Batch<'_> {
     }
 }
 
+/// Tables by name, each with its rows in the order of their keys.
+pub(crate) type Dump = Vec<(&'static str, Vec<(Vec<u8>, Vec<u8>)>)>;
+
+fn rows_as_bytes<K: redb::Key + 'static, V: Value + 'static>(
+    table: &impl ReadableTable<K, V>,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let rows = table.iter()?.map(|row| {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        Ok((K::as_bytes(&key).as_ref().to_vec(), V::as_bytes(&value).as_ref().to_vec()))
+    });
+    rows.collect()
+}
+
 /// Opens the store, or makes it.
 pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    open_with(path, cache_bytes, |builder| builder.create(path))
+}
+
+/// Opens or makes a store that is kept by `backend`.
+pub(crate) fn open_backend(
+    backend: impl StorageBackend,
+    cache_bytes: usize,
+) -> Result<Database, OpenError> {
+    let path = Path::new("(a backend)");
+    open_with(path, cache_bytes, |builder| builder.create_with_backend(backend))
+}
+
+fn open_with(
+    path: &Path,
+    cache_bytes: usize,
+    create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+) -> Result<Database, OpenError> {
     let fail = |source: redb::Error| match source {
         redb::Error::DatabaseAlreadyOpen => OpenError::Locked { path: path.into() },
         source => OpenError::Open { path: path.into(), source: Box::new(source) },
     };
-    let database = Database::builder()
-        .set_cache_size(cache_bytes)
-        .create(path)
-        .map_err(|error| fail(error.into()))?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    let database = create(&builder).map_err(|error| fail(error.into()))?;
     let found = prepare(&database).map_err(|error| match error {
         StoreError::Redb(source) => OpenError::Open { path: path.into(), source },
         StoreError::Corrupt { table } => {

@@ -57,7 +57,24 @@ impl<T: Send + 'static> Engine<T> {
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        let database = store::open(path, options.cache_bytes)?;
+        Self::start(store::open(path, options.cache_bytes)?, options, publish)
+    }
+
+    /// As [`open`](Self::open), on something else than a file: for tests.
+    #[doc(hidden)]
+    pub fn open_with_backend(
+        backend: impl redb::StorageBackend,
+        options: Options,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        Self::start(store::open_backend(backend, options.cache_bytes)?, options, publish)
+    }
+
+    fn start(
+        database: Database,
+        options: Options,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
         let shared = Arc::new(Shared {
             database,
             queue: Queue::new(options.queue_max),
@@ -127,6 +144,13 @@ impl<T: Send + 'static> Engine<T> {
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let snapshot = self.shared.snapshot().ok()?;
         rules::next_expiry(&*snapshot).ok()?.map(Timestamp)
+    }
+
+    /// Every row of the newest committed state, as bytes: for tests that compare stores.
+    #[doc(hidden)]
+    pub fn dump(&self) -> Result<store::Dump, Refusal> {
+        let dump = self.shared.snapshot().and_then(|snapshot| snapshot.dump());
+        dump.map_err(|error| refused(Fail::Broken(error)))
     }
 
     /// Why the engine takes no more commands, if it stopped by itself.

@@ -15,6 +15,14 @@ use crate::rows::{Destination, MessageRow, RoomRow, Who};
 use crate::store::{StoreError, Tables};
 use crate::stream;
 
+/// Whoever may post, and where.
+struct Author {
+    who: Who,
+    /// What the author is shown with there, instead of its own.
+    avatar: Option<String>,
+    room: (u32, Arc<RoomRow>),
+}
+
 impl Work<'_> {
     pub(super) fn post(
         &mut self,
@@ -36,7 +44,10 @@ impl Work<'_> {
             self.activate(id)?;
         }
         let to = Recipient::Room(row.tag(id));
-        let person = self.person(&who)?;
+        let mut person = self.person(&who)?;
+        if let Some(avatar) = avatar {
+            Arc::make_mut(&mut person).avatar = avatar;
+        }
         let streams = [Some(stream::of_room(id)), None];
         let message =
             self.add_message(act, &who, person, Destination::Room(id), to, streams, text)?;
@@ -48,12 +59,14 @@ impl Work<'_> {
         act: &Act<'_>,
         room: &RoomRef,
         author: &UserRef,
-    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+    ) -> Result<Author, Fail> {
         let UserRef::Claim(claim) = author else {
             let who = self.anybody(act, author)?;
             let (id, row) = look::room(&self.batch, room, who.uid())?;
-            let seat = self.seat_of_connection(act.asker.connection, id, &who)?;
-            return seat.map(|_| (who, id, row)).ok_or(Refusal::NotInRoom.into());
+            let (_, seat) = self
+                .seat_of_connection(act.asker.connection, id, &who)?
+                .ok_or(Refusal::NotInRoom)?;
+            return Ok(Author { who, avatar: seat.avatar, room: (id, row) });
         };
         let (id, row) = look::any_room(&self.batch, room)?;
         let Some((_, seat)) = self.seat_claimed(act.asker.connection, id, &claim.name)? else {
@@ -66,7 +79,7 @@ impl Work<'_> {
         {
             return Err(Refusal::NotSignedIn.into());
         }
-        Ok((seat.who, id, row))
+        Ok(Author { who: seat.who, avatar: seat.avatar, room: (id, row) })
     }
 
     fn member_author(
@@ -74,13 +87,13 @@ impl Work<'_> {
         act: &Act<'_>,
         room: &RoomRef,
         author: &UserRef,
-    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+    ) -> Result<Author, Fail> {
         let uid = self.user(act, author)?;
         let (id, row) = look::room(&self.batch, room, Some(uid))?;
         if !look::is_member(&self.batch, id, uid)? {
             return Err(Refusal::NotInRoom.into());
         }
-        Ok((Who::User(uid), id, row))
+        Ok(Author { who: Who::User(uid), avatar: None, room: (id, row) })
     }
 
     fn joining_author(
@@ -90,7 +103,7 @@ impl Work<'_> {
         author: &UserRef,
         text: &str,
         create: bool,
-    ) -> Result<(Who, u32, Arc<RoomRow>), Fail> {
+    ) -> Result<Author, Fail> {
         let uid = self.user(act, author)?;
         check_text(text)?;
         let id = match (look::any_room(&self.batch, room), room) {
@@ -110,7 +123,8 @@ impl Work<'_> {
             }
             (Err(fail), _) => return Err(fail),
         };
-        Ok((Who::User(uid), id, look::known_room(&self.batch, id)?))
+        let room = (id, look::known_room(&self.batch, id)?);
+        Ok(Author { who: Who::User(uid), avatar: None, room })
     }
 
     pub(super) fn post_direct(
