@@ -32,7 +32,7 @@ impl Work<'_> {
         text: &str,
         standing: &Standing,
     ) -> Result<Reply, Fail> {
-        let (who, id, row) = match standing {
+        let Author { who, avatar, room: (id, row) } = match standing {
             Standing::Seated => self.seated_author(act, room, author)?,
             Standing::Member => self.member_author(act, room, author)?,
             Standing::Joining { create } => {
