@@ -1,0 +1,90 @@
+//! The operator's own listener: /healthz, /readyz and /metrics.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use super::door::{Door, Held};
+use super::metrics;
+use super::served::Served;
+use super::shared::{Phase, Shared};
+
+/// Serves a connection to its end. It works while the gateway drains: that is when it is asked.
+pub(super) async fn serve(stream: TcpStream, held: Held) {
+    let mut phase = held.shared.phase.subscribe();
+    let shared = held.shared.clone();
+    let service = service_fn(move |request| answer(shared.clone(), request));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).keep_alive(false).half_close(true);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // An error is the peer's: it sent no HTTP, or is gone.
+        _ = connection.as_mut() => (),
+        _ = phase.wait_for(|phase| *phase == Phase::Over) => (),
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (status, text) = match request.uri().path() {
+        _ if request.method() != Method::GET && request.method() != Method::HEAD => {
+            (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".into())
+        }
+        "/healthz" => health(&shared),
+        "/readyz" => readiness(&shared),
+        "/metrics" => {
+            let healthy = shared.engine.failure().is_none();
+            let listening = |served: &Served| listens(&shared, served);
+            (StatusCode::OK, metrics::render(&shared.frontends, &shared.totals, healthy, listening))
+        }
+        _ => (StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".into()),
+    };
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+fn health(shared: &Shared) -> (StatusCode, String) {
+    match shared.engine.failure() {
+        None => (StatusCode::OK, "ok\n".into()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+    }
+}
+
+/// Ready is who takes commands, is not about to stop, and listens wherever it should.
+fn readiness(shared: &Shared) -> (StatusCode, String) {
+    let deaf: Vec<_> = shared
+        .frontends
+        .iter()
+        .filter(|served| !listens(shared, served))
+        .map(|served| served.name.as_str())
+        .collect();
+    let why = match (shared.engine.failure(), shared.is_draining()) {
+        (Some(why), _) => format!("the engine has stopped: {why}\n"),
+        (None, true) => "draining\n".into(),
+        (None, false) if !deaf.is_empty() => format!("not listening yet: {}\n", deaf.join(", ")),
+        (None, false) => return (StatusCode::OK, "ready\n".into()),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+fn listens(shared: &Shared, served: &Served) -> bool {
+    let doors = shared.doors.get().map_or(&[][..], Vec::as_slice);
+    let is_its = |door: &&Arc<Door>| {
+        door.entrances.iter().any(|entrance| entrance.served.index == served.index)
+    };
+    let mut its = doors.iter().filter(is_its).peekable();
+    its.peek().is_some() && its.all(|door| door.bound().is_some())
+}

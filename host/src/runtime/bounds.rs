@@ -1,0 +1,97 @@
+//! Every bound of the runtime that no key of gateway.toml sets, with its reason. The others are
+//! in [`Limits`](crate::config::Limits).
+
+use std::time::Duration;
+
+/// Calls and queries of one connection that may be unanswered before reading from it stops: deep
+/// enough that a pipelining client keeps a commit busy, shallow enough that one peer cannot fill
+/// the engine's queue.
+pub(super) const UNANSWERED_MAX: usize = 64;
+
+/// Answers told to a session in one go, so that a session that asks again at every answer does
+/// not keep a thread from its other connections.
+pub(super) const ANSWERS_AT_ONCE: usize = 64;
+
+/// What is read from a TCP stream in one go; also what a pipelining client can have taken in
+/// beyond [`UNANSWERED_MAX`].
+pub(super) const CHUNK_BYTES: usize = 8 * 1024;
+
+/// What tungstenite holds for each WebSocket, idle or not. Chat messages are smaller; larger ones
+/// only take more reads.
+pub(super) const WEBSOCKET_BUFFER_BYTES: usize = 1024;
+
+/// Frames that leave in one write: 64 slices are 1 KiB of stack, and more do not save time.
+pub(super) const FRAMES_A_WRITE: usize = 64;
+
+/// Committed batches that may wait for the hub before the writer waits for it. A batch is at most
+/// what the engine commits at once.
+pub(super) const BATCHES_WAITING_MAX: usize = 64;
+
+/// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
+pub(super) const PASSWORDS_WAITING_MAX: usize = 2048;
+
+/// Messages that a query may ask for and still be answered on the connection's own task; more
+/// are read on a thread that may block.
+pub(super) const LIGHT_MESSAGES_MAX: u32 = 64;
+
+/// Heavy queries that run at once, for each network thread: they read from memory or disk, so
+/// a few more than there are cores.
+pub(super) const HEAVY_QUERIES_A_THREAD: usize = 4;
+
+/// Addresses whose request rate is remembered, for each front end: 100 bytes each. Beyond it,
+/// those at rest are forgotten first.
+pub(super) const PACED_ADDRESSES_MAX: usize = 65_536;
+
+/// The head of an HTTP request. Enough for any cookie jar.
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the body of a request may take.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is read and thrown away of a body that is too large, before that is said: many clients
+/// read nothing until they have sent everything.
+pub(super) const DISCARDED_BYTES_MAX: usize = 16 << 20;
+
+/// Looks that a connection takes at its socket and mailbox before others have their turn.
+pub(super) const ROUNDS_AT_ONCE: u32 = 16;
+
+/// Reads from a connection that drains, so that what had arrived before is answered.
+pub(super) const DRAINED_MAX: u32 = 1024;
+
+/// How long what a peer asked before it or the host stopped reading may take to be answered.
+pub(super) const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the last words to a peer that reads may take to leave.
+pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The same for a peer that was cut off because it does not read.
+pub(super) const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a connection that the host ends is still read from after its last words: closing
+/// with unread bytes would make the peer's system throw the last words away.
+pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Pings of a WebSocket that may be unanswered when the next is due.
+pub(super) const PINGS_UNANSWERED_MAX: u8 = 2;
+
+/// The backlog of a listening socket: a burst of reconnecting clients after a restart.
+pub(super) const BACKLOG: u32 = 4096;
+
+/// How long accepting pauses after it failed, mostly because no file descriptors are left.
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The first and the longest pause before another try to listen where the address was in use.
+pub(super) const LISTEN_RETRY: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How often it is looked at when something runs out: the resolution of leases.
+pub(super) const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long a room that somebody could not join on signing in is not spoken of again in the log.
+pub(super) const SKIPPED_QUIET: Duration = Duration::from_secs(60);
+
+/// Rooms and reasons of which that is remembered.
+pub(super) const SKIPPED_MAX: usize = 256;
+
+/// How long tasks that were told to stop at once may take to.
+pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,0 +1,386 @@
+//! The session of a stream connection, and everything that it asks of the host: its calls and
+//! queries in order, its words to the peer, its alarm. No socket here.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use core_model::{Command, Event, Outcome, Query, Refusal, Timestamp};
+use frontend_api::{Follow, Input, Outbox, Output, Session};
+use tokio::time::Instant;
+
+use super::bounds::{ANSWERS_AT_ONCE, UNANSWERED_MAX};
+use super::calls::{check_message, needs_passwords, settle_passwords, ties, usable_key};
+use super::distribute::Ticket;
+use super::limits::Pace;
+use super::link::Link;
+use super::mailbox::Mail;
+use super::metrics::Limit;
+use super::outgoing::Outgoing;
+use super::served::Served;
+use super::shared::{Shared, is_heavy};
+use super::tokens;
+use super::watch::Effect;
+
+pub(super) struct Conversation {
+    shared: Arc<Shared>,
+    served: Arc<Served>,
+    link: Arc<Link>,
+    session: Box<dyn Session>,
+    pub(super) outgoing: Outgoing,
+    /// What was asked and is not answered, in order.
+    waiting: VecDeque<Waiting>,
+    /// Of them, what is not with the engine yet, or not settled.
+    held: usize,
+    /// The work for the oldest of `waiting`, where that takes time.
+    running: Option<Pin<Box<dyn Future<Output = Finished> + Send>>>,
+    alarm: Option<Instant>,
+    pace: Pace,
+    over: Option<Over>,
+    /// Whether the engine may hold something for this connection.
+    tied: bool,
+}
+
+/// Why the session is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Over {
+    /// It asked for it.
+    Closed,
+    /// It panicked.
+    Panicked,
+}
+
+/// One call or query that is not answered.
+enum Waiting {
+    /// Decided, and not told yet.
+    Settled(Box<Outcome>),
+    /// With the engine; and the token it grants.
+    Submitted(Option<Box<str>>),
+    /// To be submitted when everything before it is answered, or as soon as nothing before it
+    /// waits for that.
+    Call(Box<Call>),
+    /// To be answered when everything before it is answered.
+    Query(Box<Query>),
+    /// The oldest, being worked on.
+    Running,
+}
+
+struct Call {
+    command: Box<Command>,
+    effect: Effect,
+    key: Option<String>,
+}
+
+/// What comes of work that takes time.
+enum Finished {
+    Answer(Box<Outcome>),
+    /// The command, with passwords settled.
+    Ready(Box<Call>),
+}
+
+impl Conversation {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        served: Arc<Served>,
+        link: Arc<Link>,
+        session: Box<dyn Session>,
+    ) -> Self {
+        served.add(link.clone());
+        Self {
+            shared,
+            served,
+            link,
+            session,
+            outgoing: Outgoing::default(),
+            waiting: VecDeque::new(),
+            held: 0,
+            running: None,
+            alarm: None,
+            pace: Pace::default(),
+            over: None,
+            tied: false,
+        }
+    }
+
+    pub(super) fn served(&self) -> &Served {
+        &self.served
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn alarm(&self) -> Option<Instant> {
+        self.alarm
+    }
+
+    /// Whether, and why, the session wants no more.
+    pub(super) fn over(&self) -> Option<Over> {
+        self.over
+    }
+
+    /// Whether the peer may be read from: not while it has much unanswered.
+    pub(super) fn may_read(&self) -> bool {
+        self.over.is_none() && self.waiting.len() < UNANSWERED_MAX
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Tells the session what happened, and carries out what it asks.
+    pub(super) fn feed(&mut self, input: Input<'_>) {
+        if self.over.is_some() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        let mut out = Outbox::default();
+        let handle = AssertUnwindSafe(|| self.session.handle(now, input, &mut out));
+        if catch_unwind(handle).is_err() {
+            self.served.panicked("in a session");
+            self.over = Some(Over::Panicked);
+            return;
+        }
+        for output in out.drain() {
+            if self.over.is_none() {
+                self.carry_out(now, output);
+            }
+        }
+    }
+
+    /// The alarm has rung.
+    pub(super) fn wake(&mut self) {
+        self.alarm = None;
+        self.feed(Input::Woken);
+    }
+
+    pub(super) fn take_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Answer(outcome) => self.settle(*outcome),
+            Mail::Frame { bytes, message } => {
+                self.served.counters.frames.add(1);
+                self.outgoing.push_message(bytes, message);
+            }
+            Mail::Event(recorded) => {
+                self.feed(Input::Event(&recorded));
+                if let Event::Posted { message } = &recorded.event {
+                    self.outgoing.note_delivered(message.id);
+                }
+            }
+        }
+        while self.advance() {}
+    }
+
+    /// Waits for the work on the oldest question.
+    pub(super) fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let finished = ready!(running.as_mut().poll(cx));
+        self.running = None;
+        self.held -= 1;
+        let head = match finished {
+            Finished::Answer(outcome) => Waiting::Settled(outcome),
+            Finished::Ready(call) => self.submit(*call),
+        };
+        if let Some(running @ Waiting::Running) = self.waiting.front_mut() {
+            *running = head;
+        }
+        self.release();
+        Poll::Ready(())
+    }
+
+    /// Answers what can be answered. True: there is more, after others had their turn.
+    pub(super) fn advance(&mut self) -> bool {
+        for _ in 0..ANSWERS_AT_ONCE {
+            if self.over.is_some() {
+                return false;
+            }
+            match self.waiting.front_mut() {
+                None => {
+                    if self.waiting.capacity() > UNANSWERED_MAX {
+                        self.waiting = VecDeque::new();
+                    }
+                    return false;
+                }
+                Some(Waiting::Submitted(_) | Waiting::Running) => return false,
+                Some(Waiting::Settled(_)) => {
+                    if let Some(Waiting::Settled(outcome)) = self.waiting.pop_front() {
+                        self.answer(&outcome);
+                    }
+                }
+                Some(head) => {
+                    let work = std::mem::replace(head, Waiting::Running);
+                    self.begin(work);
+                }
+            }
+        }
+        true
+    }
+
+    fn answer(&mut self, outcome: &Outcome) {
+        self.shared.skipped.note(&self.served, outcome);
+        self.feed(Input::Answer(outcome));
+    }
+
+    /// Begins with the oldest question, which waited for all before it.
+    fn begin(&mut self, work: Waiting) {
+        match work {
+            Waiting::Query(query) if is_heavy(&query) => {
+                let answer =
+                    self.shared.clone().ask_apart(self.served.clone(), self.link.id, query);
+                self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
+            }
+            Waiting::Query(query) => {
+                let outcome = self.shared.ask(&self.served, self.link.id, &query);
+                self.replace_head(Waiting::Settled(Box::new(outcome)));
+            }
+            Waiting::Call(call) if needs_passwords(&call.command) => {
+                let shared = self.shared.clone();
+                self.running = Some(Box::pin(settle(shared, call)));
+            }
+            Waiting::Call(call) => {
+                let submitted = self.submit(*call);
+                self.replace_head(submitted);
+            }
+            Waiting::Settled(_) | Waiting::Submitted(_) | Waiting::Running => {
+                unreachable!("these are not begun")
+            }
+        }
+    }
+
+    fn replace_head(&mut self, head: Waiting) {
+        self.held -= 1;
+        self.waiting[0] = head;
+        self.release();
+    }
+
+    /// Submits the calls that only waited for what is no longer held.
+    fn release(&mut self) {
+        for at in 0..self.waiting.len() {
+            match &self.waiting[at] {
+                Waiting::Settled(_) | Waiting::Submitted(_) => (),
+                Waiting::Call(call) if !needs_passwords(&call.command) => {
+                    let taken = std::mem::replace(&mut self.waiting[at], Waiting::Running);
+                    let Waiting::Call(call) = taken else { unreachable!("just seen") };
+                    self.waiting[at] = self.submit(*call);
+                    self.held -= 1;
+                }
+                Waiting::Call(_) | Waiting::Query(_) | Waiting::Running => return,
+            }
+        }
+    }
+
+    /// The engine has answered the oldest call it was given.
+    fn settle(&mut self, mut outcome: Outcome) {
+        let with_engine = |waiting: &&mut Waiting| matches!(waiting, Waiting::Submitted(_));
+        let Some(waiting) = self.waiting.iter_mut().find(with_engine) else { return };
+        if let Waiting::Submitted(token) = waiting {
+            tokens::fill_in(&mut outcome, token.take().map(String::from));
+        }
+        *waiting = Waiting::Settled(Box::new(outcome));
+    }
+
+    fn carry_out(&mut self, now: Timestamp, output: Output) {
+        match output {
+            Output::Call { command, follow, key } => {
+                let effect = effect(&command, follow);
+                let key = usable_key(&command, key);
+                self.call(Call { command, effect, key });
+            }
+            Output::Ask { query } => self.ask(query),
+            // A stream session has no request to respond to.
+            Output::Respond(_) => (),
+            Output::SendBytes(bytes) => self.outgoing.push(self.link.wire.bytes(bytes)),
+            Output::SendText(text) => self.outgoing.push(self.link.wire.text(text)),
+            Output::SetInterest(interest) => self.link.set_interest(interest),
+            Output::WakeAt(at) => {
+                let wait = Duration::from_millis(at.0.saturating_sub(now.0));
+                self.alarm = Instant::now().checked_add(wait);
+            }
+            Output::Close => self.over = Some(Over::Closed),
+        }
+    }
+
+    fn call(&mut self, call: Call) {
+        let now_ns = self.shared.clock.steady_ns();
+        let admitted = self
+            .admit(now_ns)
+            .and_then(|()| check_message(&self.served, &mut self.pace, now_ns, &call.command));
+        let waiting = match admitted {
+            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+            Ok(()) if self.held > 0 || needs_passwords(&call.command) => {
+                self.held += 1;
+                Waiting::Call(Box::new(call))
+            }
+            Ok(()) => self.submit(call),
+        };
+        self.waiting.push_back(waiting);
+    }
+
+    fn ask(&mut self, query: Box<Query>) {
+        let waiting = match self.admit(self.shared.clock.steady_ns()) {
+            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+            Ok(()) => {
+                self.held += 1;
+                Waiting::Query(query)
+            }
+        };
+        self.waiting.push_back(waiting);
+    }
+
+    fn admit(&mut self, now_ns: u64) -> Result<(), Refusal> {
+        self.pace.request(now_ns, &self.served.limits).map_err(|retry_after_ms| {
+            self.served.counters.refused(Limit::Requests);
+            Refusal::SlowDown { retry_after_ms }
+        })
+    }
+
+    fn submit(&mut self, mut call: Call) -> Waiting {
+        match self.try_submit(&mut call) {
+            Ok(token) => Waiting::Submitted(token.map(String::into_boxed_str)),
+            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+        }
+    }
+
+    fn try_submit(&mut self, call: &mut Call) -> Result<Option<String>, Refusal> {
+        let mut command = std::mem::replace(&mut *call.command, Command::Expire);
+        let token = tokens::draw(&mut command)?;
+        self.tied |= ties(&command) || matches!(call.effect, Effect::Seat | Effect::User);
+        let ticket = Ticket::Link { link: self.link.clone(), effect: call.effect };
+        self.shared.submit(&self.served, self.link.id, command, call.key.as_deref(), ticket)?;
+        Ok(token)
+    }
+}
+
+/// Everything of a connection ends here, however it came to its end.
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        self.feed(Input::Closed);
+        self.link.mailbox.shut();
+        self.served.remove(&self.link);
+        if self.tied {
+            self.shared.hub.gone(self.link.id);
+            let command = Command::Disconnect { delivered: self.outgoing.delivered() };
+            self.shared.submit_always(&self.served, self.link.id, command, Ticket::Nobody);
+        }
+    }
+}
+
+async fn settle(shared: Arc<Shared>, call: Box<Call>) -> Finished {
+    let Call { command, effect, key } = *call;
+    match settle_passwords(&shared, command).await {
+        Ok(command) => Finished::Ready(Box::new(Call { command, effect, key })),
+        Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
+    }
+}
+
+fn effect(command: &Command, follow: Follow) -> Effect {
+    match (command, follow) {
+        (Command::SignOut, _) => Effect::SignOut,
+        (_, Follow::Nothing) => Effect::Nothing,
+        (_, Follow::Seat) => Effect::Seat,
+        (_, Follow::User) => Effect::User,
+    }
+}

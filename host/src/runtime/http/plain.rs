@@ -1,0 +1,71 @@
+//! Requests and responses as plain data, to and from hyper's.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use frontend_api::http::{Fault, Request, Response};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Uri};
+use percent_encoding::percent_decode_str;
+
+use super::super::served::Served;
+
+/// The path of a request, decoded where that gives UTF-8.
+pub(super) fn path(uri: &Uri) -> String {
+    let path = percent_decode_str(uri.path()).decode_utf8();
+    path.map_or_else(|_| uri.path().to_owned(), |path| path.into_owned())
+}
+
+pub(super) fn request(parts: &Parts, path: String, body: Vec<u8>) -> Request {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().into(), text(value)));
+    Request {
+        method: parts.method.as_str().into(),
+        path,
+        query: parts.uri.query().unwrap_or("").into(),
+        headers: headers.collect(),
+        body,
+    }
+}
+
+/// A front end's response. To a HEAD request, without the body that GET would have.
+pub(super) fn response(
+    served: &Served,
+    response: Response,
+    head: bool,
+) -> hyper::Response<Full<Bytes>> {
+    let length = response.body.len();
+    let body = if head { Full::default() } else { Full::new(response.body.into()) };
+    let mut made = hyper::Response::new(body);
+    *made.status_mut() = StatusCode::from_u16(response.status).unwrap_or_else(|_| {
+        tracing::error!(frontend = served.name, status = response.status, "no such HTTP status");
+        StatusCode::INTERNAL_SERVER_ERROR
+    });
+    for (name, value) in &response.headers {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => drop(made.headers_mut().append(name, value)),
+            _ => tracing::error!(frontend = served.name, name, "a header that HTTP does not allow"),
+        }
+    }
+    if head {
+        made.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    made
+}
+
+/// A fault, in the words of the front end and with the headers that belong to it.
+pub(super) fn fault(served: &Served, fault: Fault) -> Response {
+    let say = AssertUnwindSafe(|| served.frontend.fault(&fault));
+    let mut response = catch_unwind(say).unwrap_or_else(|_| {
+        served.panicked("saying a fault");
+        Response::text(fault.status, &fault.reason)
+    });
+    for (name, value) in fault.headers {
+        if !response.headers.iter().any(|(has, _)| has.eq_ignore_ascii_case(&name)) {
+            response.headers.push((name, value));
+        }
+    }
+    response
+}

@@ -1,0 +1,268 @@
+//! How often and how many: token buckets, and counts of connections.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::bounds::PACED_ADDRESSES_MAX;
+use super::metrics::Limit;
+use crate::config::Limits;
+
+/// A token bucket in one number: the moment at which it will be full again (the generic cell rate
+/// algorithm).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bucket {
+    full_at_ns: u64,
+}
+
+impl Bucket {
+    /// Takes one; `Err` is the time in milliseconds until there is one. `per_s` 0 is no limit.
+    pub(super) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
+        if per_s == 0 {
+            return Ok(());
+        }
+        let period_ns = 1_000_000_000 / u64::from(per_s);
+        let full_at_ns = self.full_at_ns.max(now_ns);
+        let debt_ns = full_at_ns - now_ns;
+        let debt_ns_max = period_ns * u64::from(burst.max(1) - 1);
+        if debt_ns > debt_ns_max {
+            return Err((debt_ns - debt_ns_max).div_ceil(1_000_000));
+        }
+        self.full_at_ns = full_at_ns + period_ns;
+        Ok(())
+    }
+
+    fn is_full(self, now_ns: u64) -> bool {
+        self.full_at_ns <= now_ns
+    }
+}
+
+/// The two rates of one peer: a stream connection, or for HTTP an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    requests: Bucket,
+    messages: Bucket,
+}
+
+impl Pace {
+    /// One more request; `Err` is the time in milliseconds until it is welcome.
+    pub(super) fn request(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
+        self.requests.take(now_ns, limits.requests_per_s, limits.requests_burst)
+    }
+
+    /// One more message.
+    pub(super) fn message(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
+        self.messages.take(now_ns, limits.messages_per_s, limits.messages_burst)
+    }
+
+    fn at_rest(self, now_ns: u64) -> bool {
+        self.requests.is_full(now_ns) && self.messages.is_full(now_ns)
+    }
+}
+
+/// Whom a limit for each address counts as one: an IPv4 address, or the 64 bits of an IPv6
+/// address that a provider gives to one customer.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Neighborhood(IpAddr);
+
+impl Neighborhood {
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & !u128::from(u64::MAX);
+                Self(Ipv6Addr::from_bits(network).into())
+            }
+            address => Self(address),
+        }
+    }
+}
+
+/// The paces of all addresses that lately made HTTP requests.
+#[derive(Debug, Default)]
+pub(super) struct Paces {
+    paces: Mutex<HashMap<Neighborhood, Pace>>,
+}
+
+impl Paces {
+    /// Lets `take` take from the pace of an address.
+    pub(super) fn of<T>(
+        &self,
+        address: IpAddr,
+        now_ns: u64,
+        take: impl FnOnce(&mut Pace) -> T,
+    ) -> T {
+        let mut paces = self.paces.lock().expect("nothing panics while it holds the paces");
+        if paces.len() >= PACED_ADDRESSES_MAX {
+            paces.retain(|_, pace| !pace.at_rest(now_ns));
+            if paces.len() >= PACED_ADDRESSES_MAX {
+                paces.clear();
+            }
+        }
+        take(paces.entry(Neighborhood::of(address)).or_default())
+    }
+}
+
+/// The open connections of a front end.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: u32,
+    by_address: HashMap<Neighborhood, u32>,
+}
+
+/// A place among the connections of a front end; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    census: Arc<Census>,
+    address: Option<Neighborhood>,
+}
+
+impl Census {
+    /// Counts a connection. Without an address (a proxy's, which stands for many) only the
+    /// number of all counts.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Result<Permit, Limit> {
+        let mut counts = self.counts();
+        if limits.connections_max != 0 && counts.all >= limits.connections_max {
+            return Err(Limit::Connections);
+        }
+        let address = address.map(Neighborhood::of);
+        counts.enter(address, limits)?;
+        counts.all += 1;
+        drop(counts);
+        Ok(Permit { census: self.clone(), address })
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.counts().all
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().expect("nothing panics while it holds the counts")
+    }
+}
+
+impl Counts {
+    fn enter(&mut self, address: Option<Neighborhood>, limits: &Limits) -> Result<(), Limit> {
+        let Some(address) = address else { return Ok(()) };
+        let count = self.by_address.get(&address).copied().unwrap_or(0);
+        let max = limits.connections_per_address_max;
+        if max != 0 && count >= max {
+            return Err(Limit::ConnectionsPerAddress);
+        }
+        self.by_address.insert(address, count + 1);
+        Ok(())
+    }
+
+    fn leave(&mut self, address: Option<Neighborhood>) {
+        let Some(address) = address else { return };
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// Whether it is a place in this census.
+    pub(super) fn is_of(&self, census: &Arc<Census>) -> bool {
+        Arc::ptr_eq(&self.census, census)
+    }
+
+    /// Counts it for another address from now on.
+    pub(super) fn readdress(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limit> {
+        let address = Some(Neighborhood::of(address));
+        if address != self.address {
+            let mut counts = self.census.counts();
+            counts.enter(address, limits)?;
+            counts.leave(self.address);
+            self.address = address;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut counts = self.census.counts();
+        counts.all -= 1;
+        counts.leave(self.address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_bucket_gives_its_burst_and_then_its_rate() {
+        let mut bucket = Bucket::default();
+        let now = 5 * SECOND;
+        assert_eq!((0..10).filter(|_| bucket.take(now, 10, 3).is_ok()).count(), 3);
+        assert_eq!(bucket.take(now, 10, 3), Err(100));
+        assert_eq!(bucket.take(now + SECOND / 10, 10, 3), Ok(()));
+        assert_eq!(bucket.take(now + SECOND / 10, 10, 3), Err(100));
+        assert_eq!((0..10).filter(|_| bucket.take(now + 9 * SECOND, 10, 3).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_no_limit() {
+        let mut bucket = Bucket::default();
+        assert!((0..1000).all(|_| bucket.take(0, 0, 0).is_ok()));
+    }
+
+    #[test]
+    fn addresses_are_paced_apart_and_ipv6_by_network() {
+        let paces = Paces::default();
+        let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
+        let ask = |address: &str| {
+            let address = address.parse().unwrap();
+            paces.of(address, 0, |pace| pace.request(0, &limits)).is_ok()
+        };
+        assert!(ask("10.0.0.1") && ask("10.0.0.2") && ask("2001:db8::1"));
+        assert!(!ask("10.0.0.1") && !ask("::ffff:10.0.0.2") && !ask("2001:db8::2"));
+    }
+
+    #[test]
+    fn paces_of_many_addresses_are_bounded() {
+        let paces = Paces::default();
+        let limits = Limits::default();
+        for address in 0..=PACED_ADDRESSES_MAX as u32 {
+            let address = std::net::Ipv4Addr::from_bits(address).into();
+            paces.of(address, 0, |pace| pace.request(0, &limits)).unwrap();
+        }
+        assert!(paces.paces.lock().unwrap().len() <= PACED_ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn connections_are_counted_in_all_and_by_address() {
+        let census = Arc::new(Census::default());
+        let limits =
+            Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
+        let admit = |address: &str| census.admit(Some(address.parse().unwrap()), &limits);
+        let first = admit("10.0.0.1").unwrap();
+        let _second = admit("10.0.0.1").unwrap();
+        assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
+        let mut third = admit("10.0.0.2").unwrap();
+        assert_eq!(admit("10.0.0.3").unwrap_err(), Limit::Connections);
+        let full = third.readdress("10.0.0.1".parse().unwrap(), &limits);
+        assert_eq!(full, Err(Limit::ConnectionsPerAddress));
+        drop(first);
+        third.readdress("10.0.0.1".parse().unwrap(), &limits).unwrap();
+        assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
+        drop(third);
+        admit("10.0.0.1").unwrap();
+        assert_eq!(census.count(), 1);
+    }
+}

@@ -1,0 +1,180 @@
+//! What is counted, and how Prometheus is told.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::served::Served;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is counted for the gateway as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    /// Batches that became durable.
+    pub(super) commits: Counter,
+    /// Commands in them, refused ones included.
+    pub(super) committed: Counter,
+    pub(super) events: Counter,
+}
+
+/// Why a connection, a request or a command was turned away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Limit {
+    Connections,
+    ConnectionsPerAddress,
+    Requests,
+    Messages,
+    BodyBytes,
+    MessageBytes,
+    TextChars,
+    Guard,
+    Overloaded,
+    Draining,
+}
+
+impl Limit {
+    const ALL: [(Self, &'static str); 10] = [
+        (Self::Connections, "connections"),
+        (Self::ConnectionsPerAddress, "connections_per_address"),
+        (Self::Requests, "requests"),
+        (Self::Messages, "messages"),
+        (Self::BodyBytes, "body_bytes"),
+        (Self::MessageBytes, "message_bytes"),
+        (Self::TextChars, "text_chars"),
+        (Self::Guard, "guard"),
+        (Self::Overloaded, "overloaded"),
+        (Self::Draining, "draining"),
+    ];
+}
+
+/// What is counted for each front end.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Stream connections and HTTP connections that were let in.
+    pub(super) opened: Counter,
+    /// HTTP requests.
+    pub(super) requests: Counter,
+    pub(super) commands: Counter,
+    pub(super) queries: Counter,
+    /// Events that were encoded.
+    pub(super) events: Counter,
+    /// Frames of events that were written to connections.
+    pub(super) frames: Counter,
+    /// Connections that were cut off because they did not read.
+    pub(super) cut_off: Counter,
+    pub(super) panics: Counter,
+    refused: [Counter; Limit::ALL.len()],
+}
+
+impl Counters {
+    pub(super) fn refused(&self, limit: Limit) {
+        self.refused[limit as usize].add(1);
+    }
+}
+
+/// One metric that every front end has.
+type Row = (&'static str, &'static str, &'static str, fn(&Served) -> u64);
+
+const ROWS: [Row; 9] = [
+    ("connections", "gauge", "Open connections.", |served| u64::from(served.census.count())),
+    ("connections_total", "counter", "Connections that were let in.", |served| {
+        served.counters.opened.count()
+    }),
+    ("requests_total", "counter", "HTTP requests.", |served| served.counters.requests.count()),
+    ("commands_total", "counter", "Commands given to the engine.", |served| {
+        served.counters.commands.count()
+    }),
+    ("queries_total", "counter", "Queries put to the engine.", |served| {
+        served.counters.queries.count()
+    }),
+    ("events_encoded_total", "counter", "Events encoded for all who watch.", |served| {
+        served.counters.events.count()
+    }),
+    ("frames_total", "counter", "Frames of events written to connections.", |served| {
+        served.counters.frames.count()
+    }),
+    ("cut_off_total", "counter", "Connections cut off because they did not read.", |served| {
+        served.counters.cut_off.count()
+    }),
+    ("panics_total", "counter", "Sessions or events lost to a fault of the front end.", |served| {
+        served.counters.panics.count()
+    }),
+];
+
+/// All metrics in the text format of Prometheus. `listening` says of each front end whether it
+/// listens everywhere it should.
+pub(super) fn render(
+    frontends: &[Arc<Served>],
+    totals: &Totals,
+    healthy: bool,
+    listening: impl Fn(&Served) -> bool,
+) -> String {
+    let mut text = String::new();
+    let mut total = |name: &str, kind: &str, help: &str, value: u64| {
+        head(&mut text, name, kind, help);
+        line(&mut text, format_args!("dragoman_{name} {value}"));
+    };
+    total("healthy", "gauge", "Whether the engine takes commands.", u64::from(healthy));
+    total("commits_total", "counter", "Batches made durable.", totals.commits.count());
+    total("committed_total", "counter", "Commands answered.", totals.committed.count());
+    total("events_total", "counter", "Events.", totals.events.count());
+    head(&mut text, "listening", "gauge", "Whether the front end listens wherever it should.");
+    for served in frontends {
+        let (name, listens) = (&served.name, u64::from(listening(served)));
+        line(&mut text, format_args!("dragoman_listening{{frontend=\"{name}\"}} {listens}"));
+    }
+    for (name, kind, help, value) in ROWS {
+        head(&mut text, name, kind, help);
+        for served in frontends {
+            let (frontend, value) = (&served.name, value(served));
+            line(&mut text, format_args!("dragoman_{name}{{frontend=\"{frontend}\"}} {value}"));
+        }
+    }
+    head(&mut text, "refused_total", "counter", "What was turned away, by limit.");
+    for served in frontends {
+        for (limit, word) in Limit::ALL {
+            let (frontend, value) = (&served.name, served.counters.refused[limit as usize].count());
+            line(
+                &mut text,
+                format_args!(
+                    "dragoman_refused_total{{frontend=\"{frontend}\",limit=\"{word}\"}} {value}"
+                ),
+            );
+        }
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    line(text, format_args!("# HELP dragoman_{name} {help}"));
+    line(text, format_args!("# TYPE dragoman_{name} {kind}"));
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("a string takes everything");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_its_own_place() {
+        for (at, (limit, _)) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, at);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The gateway at work: the only place with sockets, tasks, the clock and randomness.
+//!
+//! A stream connection is one task ([`connection`]) with a [`conversation`]; an HTTP request is an
+//! exchange ([`http`]). Commands go to the engine, and what it committed comes back through the
+//! [`hub`], which owns who [`watch`]es what and fills the [`mailbox`] of each connection.
+
+mod admin;
+mod bounds;
+mod calls;
+mod clock;
+mod connection;
+mod conversation;
+mod distribute;
+mod door;
+mod http;
+mod hub;
+mod limits;
+mod link;
+mod mailbox;
+mod metrics;
+mod outgoing;
+mod passwords;
+mod served;
+mod shared;
+mod signals;
+mod skipped;
+mod start;
+mod tcp;
+mod tokens;
+mod watch;
+mod websocket;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use core_model::{Command, Refusal};
+use frontend_api::Transport;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
+use door::{Door, Held};
+use shared::{Phase, Shared};
+use signals::Signals;
+
+/// Why the gateway cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot make the folder {} of the store: {error}", path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Store(#[from] core_engine::OpenError),
+    #[error("the engine did not start: {0}")]
+    Start(Refusal),
+    #[error("the room {name:?} of [[rooms]] cannot be made: {why}")]
+    Room { name: String, why: Refusal },
+    #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
+    Required { frontend: String, address: SocketAddr, error: io::Error },
+    #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
+    Deaf,
+    #[error("cannot take signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Where a front end listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Address {
+    /// Its name in gateway.toml.
+    pub frontend: String,
+    /// The key of the listener: `listen`.
+    pub listener: String,
+    pub transport: Transport,
+    pub address: SocketAddr,
+}
+
+/// A gateway that runs. Dropped without [`shutdown`](Self::shutdown), it hangs up on everyone.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    hub: Option<JoinHandle<()>>,
+    /// Ends when no task is left.
+    alive: mpsc::Receiver<()>,
+    admin: Option<Arc<Door>>,
+    drain_timeout: Duration,
+}
+
+/// Runs the gateway until SIGTERM or SIGINT, then drains it. A second signal ends the process at
+/// once, with 128 and the signal's number as exit code.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let mut signals = Signals::install().map_err(ServeError::Signals)?;
+    let gateway = tokio::select! {
+        gateway = Gateway::start(config) => gateway?,
+        _ = signals.next() => return Ok(()),
+    };
+    let signal = signals.next().await;
+    tracing::info!(signal = signal.name, "draining; a second signal ends at once");
+    tokio::select! {
+        () = gateway.shutdown() => Ok(()),
+        signal = signals.next() => {
+            tracing::warn!(signal = signal.name, "ended before everyone was served");
+            std::process::exit(128 + signal.number)
+        }
+    }
+}
+
+impl Gateway {
+    /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
+        let (shared, hub) = start::open(&config).await?;
+        let (sender, alive) = mpsc::channel(1);
+        let held = Held::new(shared.clone(), sender);
+        let gateway = Self {
+            shared,
+            hub: Some(hub),
+            alive,
+            admin: config.admin.listen.map(|address| Arc::new(Door::new(address, Vec::new()))),
+            drain_timeout: config.server.drain_timeout,
+        };
+        start::prepare(&held.shared, &config.rooms).await?;
+        gateway.listen(&held, &config)?;
+        let passwords = held.shared.passwords.clone();
+        tokio::spawn(async move { passwords.warm_up().await });
+        tokio::spawn(expire(held));
+        Ok(gateway)
+    }
+
+    fn listen(&self, held: &Held, config: &Config) -> Result<(), ServeError> {
+        let doors = start::doors(&self.shared.frontends, &config.frontends);
+        start::listen(held, &doors, config)?;
+        start::announce(&self.shared.frontends, &doors);
+        // Set once, here.
+        let _ = self.shared.doors.set(doors);
+        if let Some(admin) = &self.admin
+            && let Err(error) = admin.open(held)
+        {
+            admin.complain(&error);
+            tokio::spawn(admin.clone().keep_trying(held.clone()));
+        }
+        Ok(())
+    }
+
+    /// Where each front end listens by now, port 0 replaced by the actual one.
+    pub fn addresses(&self) -> Vec<Address> {
+        let doors = self.shared.doors.get().map_or(&[][..], Vec::as_slice);
+        let addresses = self.shared.frontends.iter().flat_map(|served| {
+            start::places_of(served, doors).map(|(listener, address)| Address {
+                frontend: served.name.clone(),
+                listener: listener.key.clone(),
+                transport: listener.transport,
+                address,
+            })
+        });
+        addresses.collect()
+    }
+
+    /// Where a front end listens with the listener of this key.
+    pub fn address(&self, frontend: &str, listener: &str) -> Option<SocketAddr> {
+        let mut addresses = self.addresses().into_iter();
+        let is_it = |found: &Address| found.frontend == frontend && found.listener == listener;
+        addresses.find(is_it).map(|found| found.address)
+    }
+
+    /// Where /healthz, /readyz and /metrics are served.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref()?.bound()
+    }
+
+    /// Drains: lets nobody in, answers what was asked, says goodbye in each dialect, and closes
+    /// the store. Whoever is not done within the drain timeout is hung up on.
+    pub async fn shutdown(mut self) {
+        self.shared.phase.send_replace(Phase::Draining);
+        for served in &self.shared.frontends {
+            served.drain();
+        }
+        if timeout(self.drain_timeout, self.alive.recv()).await.is_err() {
+            let left: u32 = self.shared.frontends.iter().map(|served| served.census.count()).sum();
+            tracing::warn!(connections = left, "hanging up on those who are not done");
+            self.give_up();
+            // They have nothing left to wait for; the limit is for a front end that hangs.
+            drop(timeout(GIVE_UP_TIMEOUT, self.alive.recv()).await);
+        }
+        let shared = self.shared.clone();
+        let hub = self.hub.take();
+        let stop = move || {
+            shared.engine.stop();
+            shared.hub.stop();
+            // A hub that panicked has been heard of.
+            hub.map(JoinHandle::join);
+        };
+        drop(tokio::task::spawn_blocking(stop).await);
+    }
+
+    fn give_up(&self) {
+        self.shared.phase.send_replace(Phase::Over);
+        for served in &self.shared.frontends {
+            served.give_up();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.give_up();
+        self.shared.hub.stop();
+    }
+}
+
+/// Has the engine give back what has run out, and says so when the engine has stopped.
+async fn expire(held: Held) {
+    let shared = &held.shared;
+    let mut phase = shared.phase.subscribe();
+    let mut failed = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EXPIRY_PERIOD) => (),
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+        }
+        if let Some(why) = shared.engine.failure() {
+            if !failed {
+                tracing::error!("the engine has stopped, and takes no more commands: {why}");
+            }
+            failed = true;
+        } else if shared.engine.next_expiry().is_some_and(|due| due <= shared.clock.now()) {
+            // Waited for, so that one that takes long is not asked for twice.
+            drop(start::by_the_gateway(shared, Command::Expire).await);
+        }
+    }
+}
