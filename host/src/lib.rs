@@ -1,4 +1,7 @@
 //! The gateway's process: configuration, command line, and everything with sockets.
 
+pub mod cli;
 pub mod config;
 pub mod dialects;
+pub mod logging;
+pub mod runtime;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `dragoman`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dragoman::cli::run()
+}

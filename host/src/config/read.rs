@@ -22,7 +22,7 @@ use super::{
 };
 use crate::dialects::Dialect;
 
-/// Seats of a room where nothing says how many.
+/// Seats of a room that a front end makes where nothing says how many.
 const ROOM_CAPACITY: u32 = 500;
 
 /// A rate of so many a second allows five times as many at once.
@@ -162,9 +162,7 @@ fn room(section: &Section<'_>) -> Option<NewRoom> {
         insist: true,
         section: section.read("section", parse::text).unwrap_or_default(),
         description: section.read("description", parse::text).unwrap_or_default(),
-        capacity: Some(
-            section.read("capacity", parse::number(1..=u32::MAX)).unwrap_or(ROOM_CAPACITY),
-        ),
+        capacity: section.read("capacity", parse::number(1..=u32::MAX)),
         ..NewRoom::default()
     };
     if section.is_present() && !section.keys().any(|key| key == "name") {

@@ -1,3 +1,4 @@
 //! Tests of the host as a library and as a program: one binary, many modules.
 
 mod config;
+mod program;

@@ -1,0 +1,97 @@
+//! `dragoman check`: everything that would keep the gateway from starting, or should be known,
+//! without starting, making or changing anything.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::Options;
+use crate::config::{Draft, Problem, draft};
+use crate::dialects::DIALECTS;
+
+pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let sources = options.sources();
+    let mut draft = draft(&sources, DIALECTS)?;
+    let mut problems = std::mem::take(&mut draft.problems);
+    problems.extend(in_use(&draft));
+    problems.extend(store(&draft));
+    for warning in draft.warnings.iter() {
+        eprintln!("warning: {warning}");
+    }
+    if !problems.is_empty() {
+        return Err(problems.sorted().into());
+    }
+    println!("{}: nothing is wrong", sources.file.display());
+    for listen in &draft.listens {
+        println!("  {} = \"{}\"", listen.key, listen.address);
+    }
+    println!("  store.path = \"{}\"", draft.config.store.path.display());
+    Ok(())
+}
+
+/// Every address that cannot be listened on now, once each.
+fn in_use(draft: &Draft) -> Vec<Problem> {
+    let mut tried: BTreeSet<SocketAddr> = BTreeSet::new();
+    let mut problems = Vec::new();
+    for listen in &draft.listens {
+        if !tried.insert(listen.address) {
+            continue;
+        }
+        if let Err(error) = TcpListener::bind(listen.address) {
+            let why = match error.kind() {
+                ErrorKind::AddrInUse => "in use; stop the program that listens there (a gateway \
+                                         that runs already?) or choose another port"
+                    .to_owned(),
+                ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+                ErrorKind::PermissionDenied => {
+                    "not allowed; ports below 1024 need a privilege".to_owned()
+                }
+                _ => error.to_string(),
+            };
+            problems.push(Problem::new(listen.origin.clone(), format!("{listen}: {why}")));
+        }
+    }
+    problems
+}
+
+fn store(draft: &Draft) -> Option<Problem> {
+    let path = &draft.config.store.path;
+    let why = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => "is a folder, and should be a file".to_owned(),
+        Ok(_) => openable(path).err()?,
+        Err(_) => creatable(path).err()?,
+    };
+    let what = format!("store.path = {:?}: {why}", path.display().to_string());
+    Some(Problem::new(draft.store_origin.clone(), what))
+}
+
+/// Whether a store that exists can be opened: read, written, and nobody else has it open.
+fn openable(path: &Path) -> Result<(), String> {
+    let open = OpenOptions::new().read(true).write(true).open(path);
+    let file = open.map_err(|error| format!("cannot be read and written: {error}"))?;
+    match File::try_lock(&file) {
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            Err("another process has it open (a gateway that runs already?)".into())
+        }
+    }
+}
+
+/// Whether a store that does not exist can be made: the nearest folder there is can be written.
+fn creatable(path: &Path) -> Result<(), String> {
+    let parents = path.ancestors().skip(1);
+    let here =
+        |parent: &Path| if parent.as_os_str().is_empty() { ".".into() } else { parent.to_owned() };
+    let folder = parents.map(here).find(|folder| folder.exists());
+    let folder = folder.unwrap_or_else(|| "/".into());
+    if !folder.is_dir() {
+        return Err(format!("{} is no folder", folder.display()));
+    }
+    access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("cannot write to the folder {}: {error}", folder.display()))
+}

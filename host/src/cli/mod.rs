@@ -1,0 +1,131 @@
+//! The command line: one file a subcommand.
+//!
+//! Exits with 0 when all went well, 1 when the configuration is wrong or the gateway failed, 2
+//! when the command line itself is wrong. What goes wrong is on standard error.
+
+mod check;
+mod dialects;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Draft, Problems, Setting, Sources, draft};
+use crate::dialects::DIALECTS;
+
+/// Where the configuration is looked for.
+const DEFAULT_FILE: &str = "gateway.toml";
+
+/// One chat backend, many dialects.
+#[derive(Debug, Parser)]
+#[command(name = "dragoman", version)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway (the default)
+    Serve(Options),
+    /// Says all that is wrong with the configuration, ports in use included; changes nothing
+    Check(Options),
+    /// Lists the dialects: which are on, where they listen, and what each can do
+    Dialects(Options),
+}
+
+/// Options of every subcommand, before or after its name. Not clap's global ones: of those, what
+/// stands before the name is lost where something stands after it.
+#[derive(Args, Clone, Debug, Default)]
+struct Options {
+    /// The configuration [default: gateway.toml]
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+
+    /// Overrides one key, as in frontends.channel.listen=127.0.0.1:6004; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let Cli { options, command } = Cli::parse();
+    let done = match command.unwrap_or(Command::Serve(Options::default())) {
+        Command::Serve(further) => serve::run(&options.and(further)),
+        Command::Check(further) => check::run(&options.and(further)),
+        Command::Dialects(further) => dialects::run(&options.and(further)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Options {
+    /// What stands later beats what stands earlier.
+    fn and(self, further: Self) -> Self {
+        Self { config: further.config.or(self.config), set: [self.set, further.set].concat() }
+    }
+
+    fn sources(&self) -> Sources {
+        let lossy = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+        };
+        Sources {
+            file: self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into()),
+            environment: std::env::vars_os().map(lossy).collect(),
+            set: self.set.clone(),
+        }
+    }
+
+    /// The configuration, if nothing is wrong with it.
+    fn configuration(&self) -> Result<Draft, Problems> {
+        let mut draft = draft(&self.sources(), DIALECTS)?;
+        match std::mem::take(&mut draft.problems) {
+            problems if problems.is_empty() => Ok(draft),
+            problems => Err(problems),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+
+    fn options(arguments: &[&str]) -> Options {
+        let cli = Cli::parse_from(arguments);
+        let Some(Command::Check(further)) = cli.command else { panic!("it says check") };
+        cli.options.and(further)
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_subcommand() {
+        let before = options(&["dragoman", "--config", "x", "--set", "a=1", "check"]);
+        let after = options(&["dragoman", "check", "--config", "x", "--set", "a=1"]);
+        for options in [before, after] {
+            assert_eq!(options.config, Some("x".into()));
+            assert_eq!(options.set, ["a=1".parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn settings_before_and_after_the_subcommand_add_up() {
+        let options = options(&["dragoman", "--set", "a=1", "check", "--set", "a=2"]);
+        assert_eq!(options.set, ["a=1".parse().unwrap(), "a=2".parse().unwrap()]);
+    }
+}
