@@ -63,10 +63,18 @@ fn body_fields(request: &Request) -> Result<Map<String, Value>, Fault> {
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/json" => json(&request.body),
+        // `curl -d '{…}'` labels JSON as a form; no form begins so.
+        "application/x-www-form-urlencoded" if begins_like_json(&request.body) => {
+            json(&request.body).or_else(|_| Ok(form(&request.body)))
+        }
         "application/x-www-form-urlencoded" => Ok(form(&request.body)),
         "" => json(&request.body).map_err(|_| unsupported("no content type")),
         other => Err(unsupported(other)),
     }
+}
+
+fn begins_like_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 fn unsupported(found: &str) -> Fault {
@@ -216,5 +224,20 @@ mod tests {
         let sample = Sample { name: Some("ann".into()), after: Some(Digits(7)) };
         assert_eq!(read("name=ann&after=7"), Ok(sample));
         assert_eq!(read("name=ann&after=soon"), Err("after: expected a whole number".into()));
+    }
+
+    #[test]
+    fn json_that_is_labelled_a_form_is_json() {
+        let fields = |body: &str| {
+            let form = "application/x-www-form-urlencoded";
+            let headers = vec![("Content-Type".into(), form.into())];
+            let body = body.as_bytes().to_vec();
+            let request = Request { headers, body, ..Request::default() };
+            let fields = Params::of(&Peer::default(), &request).expect("it is a form").fields;
+            Value::Object(fields).to_string()
+        };
+        assert_eq!(fields(r#" {"name":"ann"}"#), r#"{"name":"ann"}"#);
+        assert_eq!(fields("name=%7Bann%7D"), r#"{"name":"{ann}"}"#);
+        assert_eq!(fields("{name=ann"), r#"{"{name":"ann"}"#);
     }
 }
