@@ -1,0 +1,299 @@
+//! The gateway as a process.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use toml::{Table, Value};
+
+use crate::log::{Log, fields};
+use crate::program;
+
+/// The keys of each front end that say where it listens, and have a default.
+const LISTENERS: [(&str, &[&str]); 5] = [
+    ("token", &["listen"]),
+    ("usr_room", &["listen"]),
+    ("chatroom", &["listen", "websocket_listen"]),
+    ("ourchat", &["listen"]),
+    ("channel", &["listen"]),
+];
+
+/// Any port that is free.
+pub const ANYWHERE: &str = "127.0.0.1:0";
+
+/// A listener: the front end (or `admin`) and the key.
+type Listener = (String, String);
+
+/// How a gateway is to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    folder: Arc<TempDir>,
+    config: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    listeners: Vec<Listener>,
+}
+
+impl Launch {
+    /// With this configuration, in a new folder. What it does not say: every listener is at a
+    /// free port, the log is JSON, the store is in the folder.
+    pub fn of(toml: &str) -> Self {
+        Self::empty().with_config(toml)
+    }
+
+    /// With the configuration that is shipped, as it is; ports, store and form of the log come
+    /// from the environment.
+    pub fn shipped() -> Self {
+        let mut launch = Self::empty();
+        launch.config = program::workspace().join("gateway.toml");
+        let store = launch.folder.path().join("chat.redb").display().to_string();
+        launch = launch
+            .with_environment("DRAGOMAN_STORE__PATH", &store)
+            .with_environment("DRAGOMAN_SERVER__LOG__FORMAT", "json")
+            .with_environment("DRAGOMAN_ADMIN__LISTEN", ANYWHERE);
+        launch.listeners.push(("admin".into(), "listen".into()));
+        for (frontend, keys) in LISTENERS {
+            for key in keys {
+                let variable = format!("DRAGOMAN_FRONTENDS__{frontend}__{key}").to_uppercase();
+                launch = launch.with_environment(&variable, ANYWHERE);
+                launch.listeners.push((frontend.into(), (*key).into()));
+            }
+        }
+        launch
+    }
+
+    fn empty() -> Self {
+        let folder = Arc::new(TempDir::new().expect("there is room for a folder"));
+        let config = folder.path().join("gateway.toml");
+        let (arguments, environment, listeners) = Default::default();
+        Self { folder, config, arguments, environment, listeners }
+    }
+
+    /// With another configuration, in the same folder, on the same store.
+    #[must_use]
+    pub fn with_config(mut self, toml: &str) -> Self {
+        let table = completed(toml.parse().expect("the test's TOML is well-formed"));
+        self.listeners = listeners(&table);
+        std::fs::write(&self.config, table.to_string()).expect("it is writable");
+        self
+    }
+
+    #[must_use]
+    pub fn with_environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// `--set key=value`
+    #[must_use]
+    pub fn with_setting(mut self, setting: &str) -> Self {
+        self.arguments.extend(["--set".into(), setting.into()]);
+        self
+    }
+
+    /// The folder in which configuration and store are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it, and waits until it listens everywhere.
+    #[track_caller]
+    pub fn start(self) -> Gateway {
+        let mut gateway = self.spawn();
+        gateway.wait_until_it_listens();
+        gateway
+    }
+
+    /// Starts it.
+    pub fn spawn(self) -> Gateway {
+        let (child, log) = self.run();
+        Gateway { launch: self, child, log, addresses: BTreeMap::new() }
+    }
+
+    fn run(&self) -> (Child, Arc<Log>) {
+        let mut command = Command::new(program::path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("DRAGOMAN_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .arg("--config")
+            .arg(&self.config)
+            .arg("serve")
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program was built");
+        let log = Log::of(child.stderr.take().expect("it is piped"));
+        (child, log)
+    }
+}
+
+/// A gateway that runs, or has ended. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    launch: Launch,
+    child: Child,
+    log: Arc<Log>,
+    addresses: BTreeMap<Listener, SocketAddr>,
+}
+
+impl Gateway {
+    /// [`Launch::of`] this configuration, listening everywhere.
+    #[track_caller]
+    pub fn start(toml: &str) -> Self {
+        Launch::of(toml).start()
+    }
+
+    /// How it was started.
+    pub fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Where a front end (or `admin`) listens.
+    #[track_caller]
+    pub fn address(&self, frontend: &str, key: &str) -> SocketAddr {
+        let listener = (frontend.to_owned(), key.to_owned());
+        let address = self.addresses.get(&listener).copied();
+        address.unwrap_or_else(|| panic!("{frontend}.{key} does not listen: {:?}", self.addresses))
+    }
+
+    /// Waits until one listener listens.
+    #[track_caller]
+    pub fn wait_for_listener(&mut self, frontend: &str, key: &str) -> SocketAddr {
+        let listener = (frontend.to_owned(), key.to_owned());
+        let address = self.log.wait_for(&format!("{frontend}.{key} listening"), |lines| {
+            lines
+                .iter()
+                .rev()
+                .filter_map(|line| listening(line))
+                .find_map(|(other, address)| (other == listener).then_some(address))
+        });
+        self.addresses.insert(listener, address);
+        address
+    }
+
+    #[track_caller]
+    fn wait_until_it_listens(&mut self) {
+        for (frontend, key) in self.launch.listeners.clone() {
+            self.wait_for_listener(&frontend, &key);
+        }
+    }
+
+    /// Starts it again on the same store, after killing it where it runs. Ports may be others.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        (self.child, self.log) = self.launch.run();
+        self.addresses.clear();
+        self.wait_until_it_listens();
+    }
+
+    /// SIGKILL: it ends in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is our child");
+        self.child.wait().expect("it is our child");
+    }
+
+    /// SIGTERM, and no waiting.
+    pub fn signal_term(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it is our child, and not waited for yet");
+    }
+
+    /// SIGTERM: its exit code when it has drained.
+    #[track_caller]
+    pub fn terminate(&mut self) -> i32 {
+        self.signal_term();
+        self.wait_for_exit()
+    }
+
+    /// Waits until it ends by itself, and gives its exit code; -1 after a signal.
+    #[track_caller]
+    pub fn wait_for_exit(&mut self) -> i32 {
+        if !self.log.wait_for_end() {
+            panic!("the gateway does not end; it wrote:\n{}", self.log.text());
+        }
+        self.child.wait().expect("it is our child").code().unwrap_or(-1)
+    }
+
+    /// The store, to look at from outside.
+    pub fn store(&self) -> File {
+        let path = self.launch.folder().join("chat.redb");
+        File::open(path).expect("the gateway made it")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already, and been waited for.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            self.log.wait_for_end();
+            eprintln!("--- the gateway wrote:\n{}\n---", self.log.text());
+        }
+    }
+}
+
+/// Which listener a line of the log says to listen, and where.
+fn listening(line: &str) -> Option<(Listener, SocketAddr)> {
+    let fields = fields(line)?;
+    let text = |key: &str| fields.get(key)?.as_str();
+    let address = text("address")?.parse().ok()?;
+    let says_so = text("message")? == "listening";
+    says_so.then_some(((text("frontend")?.into(), text("listener")?.into()), address))
+}
+
+/// The configuration with what a test needs in addition.
+fn completed(mut config: Table) -> Table {
+    let server = section(&mut config, "server");
+    section(server, "log").entry("format").or_insert("json".into());
+    section(&mut config, "store").entry("path").or_insert("chat.redb".into());
+    section(&mut config, "admin").entry("listen").or_insert(ANYWHERE.into());
+    let frontends = section(&mut config, "frontends");
+    for (frontend, keys) in LISTENERS {
+        if frontends.contains_key(frontend) {
+            let frontend = section(frontends, frontend);
+            for key in keys {
+                frontend.entry(*key).or_insert(ANYWHERE.into());
+            }
+        }
+    }
+    config
+}
+
+fn section<'a>(table: &'a mut Table, key: &str) -> &'a mut Table {
+    let section = table.entry(key).or_insert(Table::new().into());
+    section.as_table_mut().unwrap_or_else(|| panic!("{key} is no table"))
+}
+
+/// Where the configuration has the gateway listen.
+fn listeners(config: &Table) -> Vec<Listener> {
+    let sections = config["frontends"].as_table().expect("it is completed").iter();
+    let enabled = |section: &Value| section.get("enabled") != Some(&false.into());
+    let mut listeners = vec![("admin".to_owned(), "listen".to_owned())];
+    for (frontend, section) in sections.filter(|(_, section)| enabled(section)) {
+        let keys = section.as_table().expect("it is a section").keys();
+        let keys = keys.filter(|key| key.ends_with("listen"));
+        listeners.extend(keys.map(|key| (frontend.clone(), key.clone())));
+    }
+    listeners
+}

@@ -1,0 +1,121 @@
+//! A WebSocket client.
+
+use std::net::{SocketAddr, TcpStream};
+
+use tungstenite::client::IntoClientRequest;
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, Message};
+
+use crate::connect;
+
+#[derive(Debug)]
+pub struct WebSocket {
+    socket: tungstenite::WebSocket<TcpStream>,
+}
+
+impl WebSocket {
+    #[track_caller]
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::connect_with(address, "/", &[])
+    }
+
+    #[track_caller]
+    pub fn connect_with(address: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
+        let connected = Self::try_connect(address, path, headers);
+        connected.unwrap_or_else(|error| panic!("no WebSocket at {address}{path}: {error}"))
+    }
+
+    /// The same; `Err` when the handshake is refused, with the response.
+    #[track_caller]
+    pub fn try_connect(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, String> {
+        let mut request = format!("ws://{address}{path}").into_client_request().expect("it is one");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("it is a header's value"));
+        }
+        match tungstenite::client(request, connect(address)) {
+            Ok((socket, _)) => Ok(Self { socket }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Sends a text message.
+    #[track_caller]
+    pub fn send(&mut self, text: &str) {
+        self.try_send(text).unwrap_or_else(|error| panic!("cannot send {text}: {error}"));
+    }
+
+    pub fn try_send(&mut self, text: &str) -> Result<(), Error> {
+        self.socket.send(Message::text(text))
+    }
+
+    #[track_caller]
+    pub fn send_message(&mut self, message: Message) {
+        self.socket.send(message).unwrap_or_else(|error| panic!("cannot send: {error}"));
+    }
+
+    /// The next text message.
+    #[track_caller]
+    pub fn receive(&mut self) -> String {
+        self.try_receive().unwrap_or_else(|error| panic!("nothing more comes: {error}"))
+    }
+
+    /// The next text message; `Err` when the connection is over.
+    pub fn try_receive(&mut self) -> Result<String, Error> {
+        loop {
+            match self.socket.read()? {
+                Message::Text(text) => return Ok(text.to_string()),
+                Message::Ping(_) => (),
+                other => panic!("the gateway sends text: {other:?}"),
+            }
+        }
+    }
+
+    /// The next message of any kind.
+    #[track_caller]
+    pub fn receive_message(&mut self) -> Message {
+        self.socket.read().unwrap_or_else(|error| panic!("nothing more comes: {error}"))
+    }
+
+    /// Reads up to the close of the gateway, and to the end of the connection behind it: the
+    /// texts before it, and its code.
+    #[track_caller]
+    pub fn receive_close(mut self) -> (Vec<String>, Option<CloseCode>) {
+        let (mut texts, mut code) = (Vec::new(), None);
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => texts.push(text.to_string()),
+                Ok(Message::Close(close)) => code = close.map(|close| close.code),
+                Ok(Message::Ping(_) | Message::Pong(_)) => (),
+                Ok(other) => panic!("the gateway sends text: {other:?}"),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return (texts, code),
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                    return (texts, None);
+                }
+                Err(error) => panic!("{error} after {texts:?}"),
+            }
+        }
+    }
+
+    /// Closes the connection from this side, and waits for the answer.
+    #[track_caller]
+    pub fn close(mut self) {
+        self.socket.close(None).unwrap_or_else(|error| panic!("cannot close: {error}"));
+        loop {
+            match self.socket.read() {
+                Ok(_) => (),
+                Err(Error::ConnectionClosed) => return,
+                Err(error) => panic!("the close is not answered: {error}"),
+            }
+        }
+    }
+
+    /// The stream below, to do what a WebSocket client would not.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.socket.get_mut()
+    }
+}
