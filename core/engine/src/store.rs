@@ -107,12 +107,19 @@ macro_rules! tables {
         pub(crate) struct Batch<'t> {
             transaction: &'t WriteTransaction,
             cache: RefCell<Cache>,
+            /// How often a table was asked for to be written to.
+            writes: u64,
             $($name: OnceCell<Table<'t, $key, $value>>,)*
         }
 
         impl<'t> Batch<'t> {
             pub(crate) fn new(transaction: &'t WriteTransaction, cache: Cache) -> Self {
-                Self { transaction, cache: RefCell::new(cache), $($name: OnceCell::new(),)* }
+                Self { transaction, cache: RefCell::new(cache), writes: 0, $($name: OnceCell::new(),)* }
+            }
+
+            /// Grows with every write.
+            pub(crate) fn writes(&self) -> u64 {
+                self.writes
             }
 
             /// The cache back, for the next batch.
@@ -122,6 +129,7 @@ macro_rules! tables {
 
             $(pub(crate) fn $name_mut(&mut self) -> Result<&mut Table<'t, $key, $value>, StoreError> {
                 self.$name()?;
+                self.writes += 1;
                 Ok(self.$name.get_mut().expect("opened in the line above"))
             })*
         }

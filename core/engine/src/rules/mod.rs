@@ -65,12 +65,13 @@ impl<'t> Work<'t> {
         let now = self.counters.now.max(envelope.at.0);
         let asker = Asker { now, connection: envelope.connection.0 };
         let mut act = Act { asker, origin: &envelope.origin, events: Vec::new(), visible: false };
+        let written = self.batch.writes();
         let outcome = match self.keyed(&mut act, envelope) {
             Ok(reply) => Ok(reply),
             Err(Fail::Refused(refusal)) => Err(refusal),
             Err(Fail::Broken(error)) => return Err(error),
         };
-        if outcome.is_ok() {
+        if self.batch.writes() > written {
             self.counters.now = now;
         }
         if act.visible || !act.events.is_empty() {
@@ -83,6 +84,11 @@ impl<'t> Work<'t> {
         });
         let recorded = recorded.collect();
         Ok((outcome, recorded))
+    }
+
+    /// Whether any command has changed anything.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.batch.writes() > 0
     }
 
     /// Writes what is written once a batch.
