@@ -115,10 +115,23 @@ impl Door {
     /// Listens, and lets in whoever comes, until the gateway drains.
     pub(super) fn open(self: &Arc<Self>, held: &Held) -> io::Result<()> {
         let listener = listen(self.wanted)?;
+        let bound = listener.local_addr()?;
         // Only ever set by one task, once.
-        let _ = self.bound.set(listener.local_addr()?);
+        let _ = self.bound.set(bound);
+        self.announce(bound);
         tokio::spawn(accept(self.clone(), listener, held.clone()));
         Ok(())
+    }
+
+    /// Says in the log that it is open, a line each listener, for programs to read.
+    fn announce(&self, bound: SocketAddr) {
+        if self.entrances.is_empty() {
+            tracing::info!(frontend = "admin", listener = "listen", address = %bound, "listening");
+        }
+        for entrance in &self.entrances {
+            let (frontend, listener) = (&entrance.served.name, &entrance.listener.key);
+            tracing::info!(frontend, listener, address = %bound, "listening");
+        }
     }
 
     /// Tries to open it until that works or the gateway drains.
@@ -131,14 +144,7 @@ impl Door {
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
             }
             match self.open(&held) {
-                Ok(()) => {
-                    let bound = self.bound();
-                    for entrance in &self.entrances {
-                        let (frontend, listener) = (&entrance.served.name, &entrance.listener.key);
-                        tracing::info!(frontend, listener, address = ?bound, "listening at last");
-                    }
-                    return;
-                }
+                Ok(()) => return,
                 Err(error) => self.complain(&error),
             }
             pause = (pause * 2).min(pause_max);
