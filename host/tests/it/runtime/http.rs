@@ -1,0 +1,209 @@
+//! HTTP: routing, guard, limits, CORS, proxies.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::client::{Socket, http, soon};
+use super::stage::{Stagecraft, frontend};
+
+const CALL: &str = r#"{"do":"join","room":{"name":"nowhere"},"user":{"id":10000}}"#;
+const POST: &str =
+    r#"{"do":"post","room":{"name":"tea"},"author":{"id":10000},"text":"hi","standing":"member"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_arrives_whole_and_its_response_too() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let address = stage.address("http");
+    let reply = http(address, &["POST /a%20b/%E8%8C%B6?q=%20 HTTP/1.1", "X-Own: yes"], "tea").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some("application/json; charset=utf-8"));
+    let seen: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(seen["method"], "POST");
+    assert_eq!(seen["path"], "/a b/茶");
+    assert_eq!(seen["query"], "q=%20");
+    assert_eq!(seen["body"], serde_json::json!([116, 101, 97]));
+    assert!(reply.body.contains(r#"["x-own","yes"]"#), "{}", reply.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_and_a_query_are_answered() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let address = stage.address("http");
+    let called = http(address, &["POST /call HTTP/1.1"], CALL).await;
+    assert_eq!(called.body, r#"! {"refused":"unknown_user"}"#);
+    let query = r#"{"ask":"rooms","filter":"open","after":0,"limit":10}"#;
+    let asked = http(address, &["POST /ask HTTP/1.1"], query).await;
+    assert!(asked.body.contains(r#""name":"tea""#), "{}", asked.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_kept_for_further_requests() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let mut stream = TcpStream::connect(stage.address("http")).await.unwrap();
+    let ask = |close: &str| {
+        format!(
+            "POST /call HTTP/1.1\r\nhost: test\r\n{close}content-length: {}\r\n\r\n{CALL}",
+            CALL.len()
+        )
+    };
+    let both = ask("") + &ask("connection: close\r\n");
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    soon(stream.read_to_string(&mut text)).await.unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2);
+    assert_eq!(text.matches("unknown_user").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let reply = http(stage.address("http"), &["HEAD /peer HTTP/1.1"], "").await;
+    let whole = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!(reply.body, "");
+    assert_eq!(reply.header("content-length"), Some(whole.body.len().to_string().as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_limit_is_413_declared_or_not() {
+    let stage = Stagecraft::start(|frontend| frontend.limits.body_bytes_max = 10).await;
+    let address = stage.address("http");
+    let fits = http(address, &["POST /x HTTP/1.1"], &"x".repeat(10)).await;
+    assert_eq!(fits.status, 200);
+    let declared = http(address, &["POST /x HTTP/1.1"], &"x".repeat(3_000_000)).await;
+    assert_eq!(declared.status, 413);
+    assert!(declared.body.starts_with("stage: "), "in the dialect's words: {}", declared.body);
+    let chunked = "POST /x HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\
+        transfer-encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n";
+    let text = super::client::exchange(address, chunked.as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 413"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_over_the_limit_are_429_with_the_time_to_wait() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.limits.requests_per_s = 1;
+        frontend.limits.requests_burst = 2;
+    })
+    .await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let reply = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+        statuses.push((reply.status, reply.header("retry-after").map(str::to_owned)));
+    }
+    assert_eq!(statuses, [(200, None), (200, None), (429, Some("1".into()))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_over_the_limit_are_429_and_other_requests_are_not() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.limits.messages_per_s = 1;
+        frontend.limits.messages_burst = 1;
+    })
+    .await;
+    let address = stage.address("http");
+    let first = http(address, &["POST /call HTTP/1.1"], POST).await;
+    let second = http(address, &["POST /call HTTP/1.1"], POST).await;
+    let third = http(address, &["POST /call HTTP/1.1"], CALL).await;
+    assert_eq!((first.status, second.status, third.status), (200, 429, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_it_is_401_and_from_elsewhere_403() {
+    let stage = Stagecraft::start(|frontend| frontend.guard.api_keys = vec!["secret".into()]).await;
+    let address = stage.address("http");
+    let without = http(address, &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!((without.status, without.header("www-authenticate")), (401, Some("Bearer")));
+    let with = http(address, &["POST /peer HTTP/1.1", "x-api-key: secret"], "").await;
+    assert_eq!(with.status, 200);
+
+    let stage = Stagecraft::start(|frontend| {
+        frontend.guard.allow = vec!["10.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let elsewhere = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!(elsewhere.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_passes_the_guard_and_the_response_names_the_origin() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.cors_origins = vec!["https://chat.example".into()];
+    })
+    .await;
+    let address = stage.address("http");
+    let ask = [
+        "OPTIONS /call HTTP/1.1",
+        "origin: https://chat.example",
+        "access-control-request-method: POST",
+        "access-control-request-headers: x-api-key",
+    ];
+    let preflight = http(address, &ask, "").await;
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("https://chat.example"));
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("POST, OPTIONS"));
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("x-api-key"));
+    let refused = http(address, &["POST /peer HTTP/1.1", "origin: https://chat.example"], "").await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("https://chat.example"));
+    let other = http(address, &["POST /peer HTTP/1.1", "origin: https://evil.example"], "").await;
+    assert_eq!(other.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_trusted_proxy_says_who_the_peer_is() {
+    let head = ["POST /peer HTTP/1.1", "x-forwarded-for: 1.1.1.1, 2.2.2.2, 127.0.0.9"];
+    let stage = Stagecraft::start(|_| ()).await;
+    let direct = http(stage.address("http"), &head, "").await;
+    assert!(direct.body.contains(r#""address":"127.0.0.1","proxied":false"#), "{}", direct.body);
+
+    let stage = Stagecraft::start_all(|config| {
+        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let proxied = http(stage.address("http"), &head, "").await;
+    assert!(proxied.body.contains(r#""address":"2.2.2.2","proxied":true"#), "{}", proxied.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_front_end_that_panics_is_503_and_goes_on() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let panicked = http(stage.address("http"), &["POST /panic HTTP/1.1"], "").await;
+    assert_eq!(panicked.status, 503);
+    let after = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!(after.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn front_ends_and_a_websocket_share_an_address() {
+    // An address that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let stage = Stagecraft::start_all(|config| {
+        let mut second = frontend();
+        second.name = "second".into();
+        second.listeners.retain(|(listener, _)| listener.key == "http");
+        second.listeners[0].0.key = "second".into();
+        second.listeners[0].0.routes[0].path = "/second".into();
+        config.frontends[0]
+            .listeners
+            .retain(|(listener, _)| ["http", "ws"].contains(&listener.key.as_str()));
+        config.frontends.push(second);
+        for frontend in &mut config.frontends {
+            for (_, address) in &mut frontend.listeners {
+                *address = free;
+            }
+        }
+    })
+    .await;
+    assert_eq!(stage.address("http"), free);
+    assert_eq!(stage.gateway.address("second", "second"), Some(free));
+    let metrics = async || {
+        let admin = stage.gateway.admin_address().unwrap();
+        http(admin, &["GET /metrics HTTP/1.1"], "").await.body
+    };
+    http(free, &["POST /second HTTP/1.1"], "").await;
+    assert!(metrics().await.contains(r#"dragoman_requests_total{frontend="second"} 1"#));
+    http(free, &["POST /unknown HTTP/1.1"], "").await;
+    assert!(metrics().await.contains(r#"dragoman_requests_total{frontend="stage"} 1"#));
+    assert_eq!(Socket::connect(free).await.ask("say hi").await, "hi");
+}

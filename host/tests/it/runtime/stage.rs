@@ -1,0 +1,242 @@
+//! A front end with nothing of a dialect: it says what it is told, and asks what it is asked to.
+//!
+//! On streams it understands lines (or WebSocket messages) of a verb and a rest, and says what
+//! happens in lines of its own. Over HTTP the path is the verb and the body the rest.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use core_model::{Command, Query, Recorded, Timestamp};
+use dragoman::config::{
+    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
+    StoreConfig,
+};
+use dragoman::runtime::Gateway;
+use frontend_api::http::{Fault, Response};
+use frontend_api::{
+    Broadcast, Capabilities, Follow, Frame, Frontend, Input, Interest, Listener, Manifest, Outbox,
+    Output, Peer, Route, Session, Support, Transport,
+};
+
+pub(super) struct Stage {
+    manifest: Manifest,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let listener = |key: &str, transport, paths: &[&str]| Listener {
+            key: key.into(),
+            transport,
+            address: None,
+            routes: paths
+                .iter()
+                .map(|path| Route { path: (*path).into(), methods: vec!["POST".into()] })
+                .collect(),
+        };
+        let none = Support::Absent;
+        Self {
+            manifest: Manifest {
+                dialect: "stage".into(),
+                title: "what tests say".into(),
+                version: "0".into(),
+                listeners: vec![
+                    listener("http", Transport::Http, &["/call", "/ask", "/peer"]),
+                    listener("ws", Transport::WebSocket, &[]),
+                    listener("tcp", Transport::Tcp, &[]),
+                    listener("lines", Transport::TcpLines, &[]),
+                ],
+                capabilities: Capabilities {
+                    post: none,
+                    receive_push: none,
+                    receive_poll: none,
+                    direct_messages: none,
+                    presence: none,
+                    history: none,
+                    search: none,
+                    credentials: none,
+                },
+                hint: "nc {lines}".into(),
+                options: serde_json::Value::Null,
+            },
+        }
+    }
+}
+
+impl Frontend for Stage {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        Box::new(Player { peer: peer.clone(), unanswered: 0 })
+    }
+
+    fn broadcast(&self, event: &Recorded) -> Broadcast {
+        let text = serde_json::to_string(&event.event).unwrap();
+        match &event.event {
+            core_model::Event::Posted { message } if message.text == "panic" => panic!("as told"),
+            core_model::Event::Posted { message } if message.text == "ask" => Broadcast::Ask,
+            core_model::Event::Posted { message } if message.text == "others" => {
+                Broadcast::Others(Frame::Text(format!("* {text}")))
+            }
+            _ => Broadcast::Everyone(Frame::Text(format!("* {text}"))),
+        }
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        Response::text(fault.status, &format!("stage: {}", fault.reason))
+    }
+}
+
+struct Player {
+    peer: Peer,
+    unanswered: u32,
+}
+
+impl Session for Player {
+    fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        match input {
+            Input::Opened | Input::Closed => (),
+            Input::Request(request) if request.path == "/peer" => {
+                out.respond(Response::json(200, &self.peer));
+            }
+            Input::Request(request) => {
+                let body = std::str::from_utf8(&request.body).expect("tests send UTF-8");
+                self.act(now, request.path.trim_start_matches('/'), body, out);
+                if self.unanswered == 0 {
+                    out.respond(Response::json(200, request));
+                }
+            }
+            Input::Bytes(bytes) => out.send_bytes(bytes),
+            Input::Text(text) => {
+                let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+                self.act(now, verb, rest, out);
+            }
+            Input::Binary(bytes) => out.send_text(format!("binary {bytes:?}")),
+            Input::Answer(outcome) => {
+                let text = match outcome {
+                    Ok(reply) => format!("= {}", serde_json::to_string(reply).unwrap()),
+                    Err(refusal) => format!("! {}", serde_json::to_string(refusal).unwrap()),
+                };
+                match self.peer.listener.as_str() {
+                    "http" => out.respond(Response::text(200, &text)),
+                    _ => out.send_text(text),
+                }
+            }
+            Input::Event(recorded) => {
+                let text = serde_json::to_string(&recorded.event).unwrap();
+                out.send_text(format!("? {text}"));
+            }
+            Input::Woken => out.send_text("woken"),
+            Input::Ending(ending) => {
+                out.send_text(format!("bye {}", serde_json::to_string(&ending).unwrap()));
+            }
+        }
+    }
+}
+
+impl Player {
+    fn act(&mut self, now: Timestamp, verb: &str, rest: &str, out: &mut Outbox) {
+        let mut call = |follow| {
+            let command: Command = serde_json::from_str(rest).expect("a command as JSON");
+            out.push(Output::Call { command: Box::new(command), follow, key: None });
+            self.unanswered += 1;
+        };
+        match verb {
+            "call" => call(Follow::Nothing),
+            "seat" => call(Follow::Seat),
+            "user" => call(Follow::User),
+            "ask" => {
+                let query: Query = serde_json::from_str(rest).expect("a query as JSON");
+                out.ask(query);
+                self.unanswered += 1;
+            }
+            "interest" => {
+                let interest: Interest = serde_json::from_str(rest).expect("an interest as JSON");
+                out.set_interest(interest);
+            }
+            "wake" => out.wake_at(now.plus_ms(rest.parse().expect("milliseconds"))),
+            "peer" => out.send_text(serde_json::to_string(&self.peer).unwrap()),
+            "say" => out.send_text(rest),
+            "panic" => panic!("as told"),
+            "close" => {
+                out.send_text("closing");
+                out.close();
+            }
+            _ => (),
+        }
+    }
+}
+
+/// A front end called `stage` on ports of its own, with limits far away.
+pub(super) fn frontend() -> FrontendConfig {
+    let frontend = Stage::new();
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listeners = frontend.manifest.listeners.iter().cloned();
+    FrontendConfig {
+        name: "stage".into(),
+        required: false,
+        listeners: listeners.map(|listener| (listener, anywhere)).collect(),
+        frontend: Arc::new(frontend),
+        limits: Limits {
+            requests_per_s: 0,
+            messages_per_s: 0,
+            ping_interval: Duration::ZERO,
+            ..Limits::default()
+        },
+        guard: Guard::default(),
+        cors_origins: Vec::new(),
+        room_capacity: 500,
+        auto_join: Vec::new(),
+    }
+}
+
+/// A gateway of these front ends, with its store in `folder`.
+pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
+    Config {
+        server: ServerConfig {
+            drain_timeout: Duration::from_secs(20),
+            log: LogConfig { format: LogFormat::Text, filter: "info".into() },
+            threads: 2,
+            password_threads: 1,
+            trusted_proxies: Vec::new(),
+        },
+        store: StoreConfig {
+            path: folder.join("new/store.redb"),
+            cache_bytes: 16 << 20,
+            queue_max: 16_384,
+        },
+        admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))) },
+        rooms: vec![core_model::NewRoom {
+            name: Some("tea".into()),
+            insist: true,
+            ..core_model::NewRoom::default()
+        }],
+        frontends,
+    }
+}
+
+/// A gateway of one front end, changed by `change`; its store goes with it.
+pub(super) struct Stagecraft {
+    pub(super) gateway: Gateway,
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Stagecraft {
+    pub(super) async fn start(change: impl FnOnce(&mut FrontendConfig)) -> Self {
+        Self::start_all(|config| change(&mut config.frontends[0])).await
+    }
+
+    pub(super) async fn start_all(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config(folder.path(), vec![frontend()]);
+        change(&mut config);
+        Self { gateway: Gateway::start(config).await.unwrap(), folder }
+    }
+
+    pub(super) fn address(&self, listener: &str) -> SocketAddr {
+        self.gateway.address("stage", listener).expect("it listens")
+    }
+}
