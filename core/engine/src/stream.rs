@@ -13,15 +13,22 @@ use crate::store::{Batch, StoreError, Tables};
 /// Ids in a row of `chunks`.
 const RUN: usize = 128;
 
-/// Streams of direct messages are marked by the highest bit; rooms' are their ids.
+/// Streams of direct messages are marked by the two highest bits; rooms' are their ids.
 const INBOX: u64 = 1 << 63;
+const OUTBOX: u64 = 1 << 62;
 
 pub(crate) fn of_room(room: u32) -> u64 {
     u64::from(room)
 }
 
+/// What was sent to a user.
 pub(crate) fn of_inbox(uid: u64) -> u64 {
     INBOX | uid
+}
+
+/// What a user has sent to others. By itself, so that it takes no place among what one receives.
+pub(crate) fn of_outbox(uid: u64) -> u64 {
+    OUTBOX | uid
 }
 
 /// Adds ids, all greater than any that the stream has.

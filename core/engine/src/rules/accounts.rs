@@ -242,6 +242,7 @@ impl Work<'_> {
             Ok(ids)
         };
         let mut ids = newest(stream::of_inbox(uid), cursor)?;
+        ids.extend(newest(stream::of_outbox(uid), cursor)?);
         for room in look::rooms_of_member(&self.batch, uid)? {
             let member = self.batch.members()?.get((room, uid))?;
             let since = member.map_or(0, |member| member.value().1);

@@ -142,7 +142,7 @@ impl Work<'_> {
         }
         let person = look::person(&self.batch, from)?;
         let recipient = Recipient::User(look::person(&self.batch, to)?);
-        let streams = [Some(stream::of_inbox(from)), Some(stream::of_inbox(to))];
+        let streams = [Some(stream::of_outbox(from)), Some(stream::of_inbox(to))];
         let destination = Destination::User(to);
         let message =
             self.add_message(act, &Who::User(from), person, destination, recipient, streams, text)?;
@@ -214,10 +214,7 @@ impl Work<'_> {
         if !newest && cursor != Some(read) {
             self.batch.cursors_mut()?.insert((uid, stream), read)?;
         }
-        let mut messages = MessageViews::new(&self.batch).of(&ids)?;
-        if room.is_none() {
-            messages.retain(|message| message.author.uid.is_none_or(|author| author.0 != uid));
-        }
+        let messages = MessageViews::new(&self.batch).of(&ids)?;
         Ok(Reply::Received { messages, cursor: MessageId(read) })
     }
 }
