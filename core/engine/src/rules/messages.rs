@@ -196,18 +196,21 @@ impl Work<'_> {
         self.settle()?;
         let (limit, first_limit) = (*limit as usize, *first_limit as usize);
         let cursor = self.batch.cursors()?.get((uid, stream))?.map(|cursor| cursor.value());
-        let from = after.map(|after| after.0).or(cursor);
-        let ids = match from {
-            _ if *newest => stream::newest(&self.batch, stream, u64::MAX, first_limit)?,
-            Some(from) => stream::oldest(&self.batch, stream, from, limit)?,
+        // Nobody can have read what is not there yet.
+        let after = after.map(|after| after.0.min(self.counters.next_message - 1));
+        let from = after.or(cursor);
+        let (ids, from) = match from {
+            _ if *newest => (stream::newest(&self.batch, stream, u64::MAX, first_limit)?, from),
+            Some(after) => (stream::oldest(&self.batch, stream, after, limit)?, from),
             // Whoever wants everything need not count it first.
             None if first_limit == u32::MAX as usize => {
-                stream::oldest(&self.batch, stream, 0, limit)?
+                (stream::oldest(&self.batch, stream, 0, limit)?, from)
             }
             None => {
-                let mut ids = stream::newest(&self.batch, stream, u64::MAX, first_limit)?;
+                let mut ids = stream::newest(&self.batch, stream, u64::MAX, first_limit + 1)?;
+                let received_before = (ids.len() > first_limit).then(|| ids.remove(0));
                 ids.truncate(limit);
-                ids
+                (ids, received_before)
             }
         };
         let read = ids.last().copied().or(from).unwrap_or(0);
