@@ -121,6 +121,7 @@ impl Work<'_> {
             // The host checks passwords; one that comes this far was not checked.
             return Err(Refusal::WrongPassword.into());
         }
+        token.as_ref().map(drawn).transpose()?;
         let uid = match (self.user(act, user), create) {
             (Err(Fail::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(act, new)?,
             (found, _) => found?,
@@ -327,10 +328,7 @@ impl Work<'_> {
     }
 
     fn store_token(&mut self, act: &Act<'_>, uid: u64, grant: &Grant) -> Result<(), Fail> {
-        let Some(hash) = grant.hash else {
-            let why = "a token reached the engine before it was drawn".into();
-            return Err(Refusal::Internal { why }.into());
-        };
+        let hash = drawn(grant)?;
         let expires = act.asker.now.saturating_add(grant.ttl_ms);
         let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
         self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
@@ -378,6 +376,14 @@ impl Work<'_> {
         }
         Ok(skipped)
     }
+}
+
+/// The hash of a token to be stored; the host has drawn it.
+fn drawn(grant: &Grant) -> Result<TokenHash, Refusal> {
+    grant.hash.ok_or_else(|| {
+        let why = "a token reached the engine before it was drawn".into();
+        Refusal::Internal { why }
+    })
 }
 
 /// Whether a sliding token has run for a sixteenth of its time: often enough that it never ends
