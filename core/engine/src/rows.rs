@@ -193,7 +193,7 @@ pub(crate) struct TokenRow {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct KeyRow {
-    /// SHA-256 of the command.
+    /// SHA-256 of the command and whose session gave it.
     pub(crate) digest: [u8; 32],
     /// The outcome, as JSON.
     pub(crate) outcome: String,

@@ -110,7 +110,10 @@ impl<'t> Work<'t> {
         let Some(key) = envelope.key.as_deref().filter(|_| may_repeat(&envelope.command)) else {
             return self.carry_out(act, &envelope.command);
         };
-        let command = serde_json::to_vec(&envelope.command).expect("a command is plain data");
+        // Whose session it speaks of is part of a command.
+        let session = look::session(&self.batch, act.asker.connection)?.map(|session| session.uid);
+        let command =
+            serde_json::to_vec(&(session, &envelope.command)).expect("a command is plain data");
         let digest: [u8; 32] = Sha256::digest(command).into();
         if let Some(row) = self.batch.keys()?.get(key)? {
             let row: KeyRow = unpack("keys", row.value())?;
