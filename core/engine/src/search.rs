@@ -69,7 +69,10 @@ pub(crate) fn find(
     }
     let mut ranked = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    for id in named_like(tables, &key)?.into_iter().chain(candidates(tables, &key)?) {
+    let mut candidates = named_like(tables, &key)?;
+    candidates.extend(sharing_grams(tables, &key)?);
+    candidates.extend(with_part(tables, &key)?);
+    for id in candidates {
         if !seen.insert(id) {
             continue;
         }
@@ -98,7 +101,7 @@ fn named_like(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
 }
 
 /// Rooms that share most grams with `key`, as far as the rarest of them tell.
-fn candidates(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+fn sharing_grams(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
     let mut counted = Vec::new();
     for gram in grams(key) {
         if let Some(count) = tables.gram_counts()?.get(gram)? {
@@ -120,6 +123,23 @@ fn candidates(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
     let mut best: Vec<(usize, u32)> = hits.into_iter().map(|(id, hits)| (hits, id)).collect();
     best.sort_unstable_by_key(|(hits, id)| (std::cmp::Reverse(*hits), *id));
     Ok(best.into_iter().take(CANDIDATES_MAX).map(|(_, id)| id).collect())
+}
+
+/// Rooms whose name contains a `key` that has no pair of characters to look up: a letter in the
+/// middle of a word, a symbol. Of so many names as a search may read.
+fn with_part(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+    if key.chars().all(is_a_word) || grams(key).into_iter().any(is_pair) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for row in tables.folded_names()?.iter()?.take(POSTINGS_MAX) {
+        let (name, _) = row?;
+        let (name, id) = name.value();
+        if name.contains(key) && found.len() < CANDIDATES_MAX {
+            found.push(id);
+        }
+    }
+    Ok(found)
 }
 
 /// How good a match is, smaller is better: exact, prefix, substring of the name, of the
@@ -196,6 +216,10 @@ fn grams(text: &str) -> BTreeSet<u64> {
 
 fn gram(first: char, second: char) -> u64 {
     u64::from(first) << 32 | u64::from(second)
+}
+
+fn is_pair(gram: u64) -> bool {
+    gram as u32 != 0
 }
 
 /// Whether a single character of this script is looked for by itself: kana, hangul, han.
