@@ -17,7 +17,9 @@ pub(crate) fn event(event: &Event) -> String {
             let by = connection.map_or(String::new(), |by| format!(" by {by}"));
             format!("{} {how} {}{by}{}", user.handle, room.name, looks(avatar))
         }
-        Event::PopulationChanged { room, population } => format!("{} holds {population}", room.name),
+        Event::PopulationChanged { room, population } => {
+            format!("{} holds {population}", room.name)
+        }
         Event::RoomCreated { room, owner, members } => {
             let owner = owner.as_ref().map_or("nobody", |owner| &owner.handle);
             format!("{} is made by {owner} for {}", room.name, people(members).join(", "))

@@ -1,0 +1,257 @@
+//! Commands and queries in few words. Users and rooms go by handle and room name unless a test
+//! is about something else.
+
+use core_model::{
+    Claim, Command, Credential, Delivery, Detail, Grant, MessageId, NewRoom, NewUser,
+    ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind, Standing, TokenHash,
+    TokenShape, Uid, UserRef,
+};
+
+pub(crate) fn a_no_op() -> Command {
+    Command::RefreshToken { token: token("of nobody") }
+}
+
+// Names.
+
+pub(crate) fn user(handle: &str) -> UserRef {
+    UserRef::Handle(handle.into())
+}
+
+pub(crate) fn uid(uid: u64) -> UserRef {
+    UserRef::Id(Uid(uid))
+}
+
+pub(crate) fn identity(identity: &str) -> UserRef {
+    UserRef::Identity(identity.into())
+}
+
+pub(crate) fn token(text: &str) -> TokenHash {
+    TokenHash::of("test", text)
+}
+
+pub(crate) fn by_token(text: &str) -> UserRef {
+    UserRef::Token(token(text))
+}
+
+/// A name without proof.
+pub(crate) fn claim(name: &str) -> Claim {
+    Claim { name: name.into(), token: None, address: None, guests: true }
+}
+
+pub(crate) fn guest(name: &str) -> UserRef {
+    UserRef::Claim(claim(name))
+}
+
+pub(crate) fn room(name: &str) -> RoomRef {
+    RoomRef::Name(name.into())
+}
+
+pub(crate) fn room_id(id: u32) -> RoomRef {
+    RoomRef::Id(RoomId(id))
+}
+
+// Accounts.
+
+pub(crate) fn named(handle: &str) -> NewUser {
+    NewUser { handle: Some(handle.into()), ..NewUser::default() }
+}
+
+pub(crate) fn identified(identity: &str) -> NewUser {
+    NewUser { identities: vec![identity.into()], ..NewUser::default() }
+}
+
+pub(crate) fn register(handle: &str) -> Command {
+    Command::Register { user: NewUser { insist: true, ..named(handle) } }
+}
+
+/// Signs in without a session.
+pub(crate) fn vouch(user: UserRef) -> Command {
+    Command::SignIn {
+        user,
+        credential: Credential::Vouched,
+        create: None,
+        changes: ProfileChanges::default(),
+        session: false,
+        delivery: None,
+        token: None,
+        address: None,
+    }
+}
+
+pub(crate) fn sign_in(user: UserRef) -> Command {
+    let mut command = vouch(user);
+    let Command::SignIn { session, .. } = &mut command else { unreachable!() };
+    *session = true;
+    command
+}
+
+/// Signs in with a session that is handed what it missed, and what comes.
+pub(crate) fn sign_in_for_messages(user: UserRef, backlog_max: u32) -> Command {
+    let mut command = sign_in(user);
+    let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
+    *delivery = Some(Delivery { backlog_max });
+    command
+}
+
+pub(crate) fn grant(text: &str, ttl_ms: u64) -> Grant {
+    Grant {
+        purpose: "test".into(),
+        shape: TokenShape::Text,
+        ttl_ms,
+        sliding: false,
+        hash: Some(token(text)),
+    }
+}
+
+pub(crate) fn sliding(text: &str, ttl_ms: u64) -> Grant {
+    Grant { sliding: true, ..grant(text, ttl_ms) }
+}
+
+pub(crate) fn issue(user: UserRef, grant: Grant) -> Command {
+    Command::IssueToken { user, grant }
+}
+
+// Rooms.
+
+pub(crate) fn titled(name: &str) -> NewRoom {
+    NewRoom { name: Some(name.into()), ..NewRoom::default() }
+}
+
+pub(crate) fn closed(name: &str) -> NewRoom {
+    NewRoom { closed: true, ..titled(name) }
+}
+
+pub(crate) fn seating(name: &str, capacity: u32) -> NewRoom {
+    NewRoom { capacity: Some(capacity), ..titled(name) }
+}
+
+pub(crate) fn create(room: NewRoom, owner: Option<UserRef>) -> Command {
+    Command::CreateRoom { room, owner, members: None }
+}
+
+pub(crate) fn create_for(room: NewRoom, owner: UserRef, members: &[&str]) -> Command {
+    let members = Some(members.iter().map(|handle| user(handle)).collect());
+    Command::CreateRoom { room, owner: Some(owner), members }
+}
+
+pub(crate) fn rename(room: RoomRef, name: &str, by: Option<UserRef>) -> Command {
+    let changes = RoomChanges { name: Some(name.into()), ..RoomChanges::default() };
+    Command::UpdateRoom { room, changes, by }
+}
+
+pub(crate) fn delete(room: RoomRef, by: Option<UserRef>) -> Command {
+    Command::DeleteRoom { room, by }
+}
+
+pub(crate) fn clear(room: RoomRef, by: Option<UserRef>) -> Command {
+    Command::ClearMessages { room, by }
+}
+
+// Seats.
+
+pub(crate) const TTL_MS: u64 = 600_000;
+pub(crate) const GRACE_MS: u64 = 60_000;
+pub(crate) const LEASE: SeatKind = SeatKind::Lease { ttl_ms: TTL_MS, grace_ms: GRACE_MS };
+
+pub(crate) fn join(room: RoomRef, user: UserRef) -> Command {
+    Command::Join { room, user }
+}
+
+pub(crate) fn kick(room: RoomRef, user: UserRef) -> Command {
+    Command::Kick { room, user }
+}
+
+pub(crate) fn enter(room: RoomRef, user: UserRef) -> Command {
+    Command::Enter { room, user, seat: SeatKind::Connection, opens: false, avatar: None }
+}
+
+pub(crate) fn enter_and_open(room: RoomRef, user: UserRef) -> Command {
+    Command::Enter { room, user, seat: SeatKind::Connection, opens: true, avatar: None }
+}
+
+pub(crate) fn lease(room: RoomRef, user: UserRef) -> Command {
+    Command::Enter { room, user, seat: LEASE, opens: false, avatar: None }
+}
+
+pub(crate) fn exit(room: RoomRef, user: UserRef) -> Command {
+    Command::Exit { room, user, seat: SeatKind::Connection }
+}
+
+pub(crate) fn end_lease(room: RoomRef, user: UserRef) -> Command {
+    Command::Exit { room, user, seat: LEASE }
+}
+
+pub(crate) fn disconnect() -> Command {
+    Command::Disconnect { delivered: None }
+}
+
+/// The end of a connection to which messages up to this one had been handed.
+pub(crate) fn disconnect_after(delivered: u64) -> Command {
+    Command::Disconnect { delivered: Some(MessageId(delivered)) }
+}
+
+// Messages.
+
+/// Posts as a durable member.
+pub(crate) fn post(room: RoomRef, author: UserRef, text: &str) -> Command {
+    Command::Post { room, author, text: text.into(), standing: Standing::Member }
+}
+
+/// Posts from a seat of this connection.
+pub(crate) fn say(room: RoomRef, author: UserRef, text: &str) -> Command {
+    Command::Post { room, author, text: text.into(), standing: Standing::Seated }
+}
+
+/// Posts and becomes a member.
+pub(crate) fn post_joining(room: RoomRef, author: UserRef, text: &str, create: bool) -> Command {
+    Command::Post { room, author, text: text.into(), standing: Standing::Joining { create } }
+}
+
+pub(crate) fn direct(author: UserRef, to: UserRef, text: &str) -> Command {
+    Command::PostDirect { author, to, text: text.into() }
+}
+
+/// Reads everything not received yet.
+pub(crate) fn receive(user: UserRef, room: Option<RoomRef>) -> Command {
+    Command::Receive {
+        user,
+        expect: None,
+        room,
+        after: None,
+        limit: u32::MAX,
+        first_limit: u32::MAX,
+        newest: false,
+    }
+}
+
+// Queries.
+
+pub(crate) fn history(room: RoomRef, limit: u32) -> Query {
+    Query::History { room, caller: None, before: None, after: None, limit }
+}
+
+pub(crate) fn members(room: RoomRef) -> Query {
+    Query::Members { room, caller: None }
+}
+
+pub(crate) fn about_room(room: RoomRef) -> Query {
+    Query::Room { room, caller: None, detail: Detail::default() }
+}
+
+pub(crate) fn about_user(user: UserRef) -> Query {
+    Query::User { user, caller: None }
+}
+
+pub(crate) fn listed(filter: RoomFilter) -> Query {
+    Query::Rooms { filter, after: RoomId(0), limit: u32::MAX, detail: Detail::default() }
+}
+
+pub(crate) fn search(text: &str) -> Query {
+    Query::SearchRooms {
+        text: Some(text.into()),
+        section: None,
+        description: None,
+        limit: 100,
+        detail: Detail::default(),
+    }
+}

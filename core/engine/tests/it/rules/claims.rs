@@ -1,0 +1,125 @@
+//! Who may go by which name.
+
+use core_model::{AddressGrant, Claim, Command, Refusal, UserRef};
+
+use super::*;
+
+fn claiming(claim: Claim) -> Command {
+    join(room("tea"), UserRef::Claim(claim))
+}
+
+#[test]
+fn a_name_that_an_account_owns_needs_its_token_or_its_address() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, issue(user("ann"), grant("ann's", 5_000)));
+    gateway.does(0, issue(user("bob"), grant("bob's", 5_000)));
+    let mut from_home = vouch(user("ann"));
+    let Command::SignIn { address, .. } = &mut from_home else { unreachable!() };
+    *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 9_000 });
+    gateway.does(0, from_home);
+    let ann = |token_of: Option<&str>, address: Option<&str>| {
+        claiming(Claim {
+            token: token_of.map(token),
+            address: address.map(Into::into),
+            ..claim("ann")
+        })
+    };
+    refusals(
+        &gateway,
+        [
+            (ann(None, None), Refusal::NotSignedIn),
+            (ann(Some("bob's"), None), Refusal::NotSignedIn),
+            (ann(Some("nobody's"), None), Refusal::NotSignedIn),
+            (ann(None, Some("10.0.0.2")), Refusal::NotSignedIn),
+            (ann(Some("bob's"), Some("10.0.0.2")), Refusal::NotSignedIn),
+        ],
+    );
+    gateway.does(0, ann(Some("ann's"), None));
+    gateway.does(0, ann(None, Some("10.0.0.1")));
+    gateway.does(0, ann(Some("bob's"), Some("10.0.0.1")));
+    // Each proof ends at its time.
+    gateway.now = 6_000;
+    refusals(&gateway, [(ann(Some("ann's"), None), Refusal::NotSignedIn)]);
+    gateway.does(0, ann(None, Some("10.0.0.1")));
+    gateway.now = 10_000;
+    refusals(&gateway, [(ann(None, Some("10.0.0.1")), Refusal::NotSignedIn)]);
+}
+
+#[test]
+fn an_address_stands_for_those_who_signed_in_from_it_and_for_nobody_else() {
+    let mut gateway = with_tea(&["ann", "bob", "cyd"]);
+    let from = |who: &str, ttl_ms: u64| {
+        let mut command = vouch(user(who));
+        let Command::SignIn { address, .. } = &mut command else { unreachable!() };
+        *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms });
+        command
+    };
+    let at_home = |name: &str| claiming(Claim { address: Some("10.0.0.1".into()), ..claim(name) });
+    gateway.does(0, from("ann", 1_000));
+    gateway.does(0, from("bob", 1_000));
+    gateway.does(0, at_home("ann"));
+    gateway.does(0, at_home("bob"));
+    assert_eq!(gateway.refuses(0, at_home("cyd")), Refusal::NotSignedIn);
+    // Signing in again from there counts from then.
+    gateway.now += 500;
+    gateway.does(0, from("ann", 1_000));
+    gateway.now += 500;
+    gateway.does(0, Command::Expire);
+    gateway.does(0, at_home("ann"));
+    assert_eq!(gateway.refuses(0, at_home("bob")), Refusal::NotSignedIn);
+}
+
+#[test]
+fn a_proof_survives_a_restart() {
+    let mut gateway = with_tea(&["ann"]);
+    let mut command = vouch(user("ann"));
+    let Command::SignIn { address, token: slot, .. } = &mut command else { unreachable!() };
+    *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 9_000 });
+    *slot = Some(grant("ann's", 9_000));
+    gateway.does(0, command);
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    gateway.does(0, claiming(Claim { address: Some("10.0.0.1".into()), ..claim("ann") }));
+    gateway.does(0, claiming(Claim { token: Some(token("ann's")), ..claim("ann") }));
+    gateway.does(0, join(room("tea"), by_token("ann's")));
+}
+
+#[test]
+fn a_name_that_no_account_owns_is_a_guest_where_guests_are_let_in() {
+    let gateway = with_tea(&["ann"]);
+    assert_eq!(
+        gateway.tells(1, enter(room("tea"), guest("gus"))),
+        ["guest:gus enters tea by 1", "tea holds 2"]
+    );
+    let nobody = || UserRef::Claim(Claim { guests: false, ..claim("zoe") });
+    refusals(
+        &gateway,
+        [
+            (enter(room("tea"), nobody()), Refusal::NotSignedIn),
+            (lease(room("tea"), nobody()), Refusal::NotSignedIn),
+            (enter(room("tea"), guest("")), Refusal::InvalidHandle { why: String::new() }),
+            (enter(room("tea"), guest("@gus")), Refusal::InvalidHandle { why: String::new() }),
+            (enter(room("tea"), guest("guest:a")), Refusal::InvalidHandle { why: String::new() }),
+        ],
+    );
+}
+
+#[test]
+fn at_an_unproven_name_the_room_is_complained_of_first() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(0, create(seating("full", 0), None));
+    let ann = || guest("ann");
+    refusals(
+        &gateway,
+        [
+            (enter(room("none"), ann()), Refusal::UnknownRoom),
+            (enter(room("full"), ann()), Refusal::RoomFull),
+            (enter(room("tea"), ann()), Refusal::NotSignedIn),
+            (lease(room("none"), ann()), Refusal::UnknownRoom),
+            (lease(room("full"), ann()), Refusal::NotSignedIn),
+            (lease(room("tea"), ann()), Refusal::NotSignedIn),
+            (end_lease(room("none"), ann()), Refusal::UnknownRoom),
+            (end_lease(room("tea"), ann()), Refusal::NotSignedIn),
+        ],
+    );
+}

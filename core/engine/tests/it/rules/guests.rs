@@ -1,0 +1,120 @@
+//! People without an account.
+
+use core_model::{Claim, Command, Refusal, Reply, UserRef};
+
+use super::*;
+
+#[test]
+fn a_guest_enters_posts_and_leaves() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(1, say(room("tea"), guest("gus"), "hi"));
+    assert_eq!(talk(&gateway, "tea"), ["guest:gus to tea: hi"]);
+    assert_eq!(
+        gateway.tells(1, exit(room("tea"), guest("gus"))),
+        ["guest:gus leaves tea by 1", "tea holds 1"]
+    );
+    assert_eq!(gateway.refuses(1, say(room("tea"), guest("gus"), "hi")), Refusal::NotInRoom);
+    assert_eq!(gateway.refuses(1, exit(room("tea"), guest("gus"))), Refusal::NotInRoom);
+}
+
+#[test]
+fn a_guest_of_one_connection_is_nobody_on_another() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    assert_eq!(gateway.refuses(2, say(room("tea"), guest("gus"), "hi")), Refusal::NotInRoom);
+    assert_eq!(gateway.refuses(2, exit(room("tea"), guest("gus"))), Refusal::NotInRoom);
+    assert_eq!(gateway.refuses(1, say(room("tea"), guest("zoe"), "hi")), Refusal::NotInRoom);
+}
+
+#[test]
+fn what_needs_an_account_is_not_for_guests() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    refusals(
+        &gateway,
+        [
+            (join(room("tea"), guest("gus")), Refusal::NotSignedIn),
+            (post(room("tea"), guest("gus"), "hi"), Refusal::NotSignedIn),
+            (post_joining(room("tea"), guest("gus"), "hi", false), Refusal::NotSignedIn),
+            (direct(guest("gus"), user("ann"), "hi"), Refusal::NotSignedIn),
+            (receive(guest("gus"), None), Refusal::NotSignedIn),
+            (direct(user("ann"), user("guest:gus"), "hi"), Refusal::UnknownUser),
+            (sign_in(user("guest:gus")), Refusal::UnknownUser),
+        ],
+    );
+}
+
+#[test]
+fn a_guest_is_kicked_by_its_handle() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(2, enter(room("tea"), guest("gus")));
+    gateway.does(3, enter(room("tea"), guest("zoe")));
+    assert_eq!(
+        gateway.tells(0, kick(room("tea"), user("guest:gus"))),
+        ["guest:gus leaves tea by 1", "guest:gus leaves tea by 2", "tea holds 2"]
+    );
+}
+
+#[test]
+fn a_guest_whose_name_is_registered_stays_silently_until_it_leaves() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(0, create(titled("hall"), None));
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(2, lease(room("tea"), guest("gus")));
+    gateway.does(0, register("gus"));
+    assert_eq!(population(&gateway), 3);
+    for (command, refusal) in [
+        (say(room("tea"), guest("gus"), "hi"), Refusal::NotSignedIn),
+        (enter(room("tea"), guest("gus")), Refusal::NotSignedIn),
+        (enter(room("hall"), guest("gus")), Refusal::NotSignedIn),
+        (lease(room("tea"), guest("gus")), Refusal::NotSignedIn),
+        (end_lease(room("tea"), guest("gus")), Refusal::NotSignedIn),
+    ] {
+        assert_eq!(gateway.refuses(1, command), refusal);
+    }
+    assert_eq!(
+        gateway.tells(1, exit(room("tea"), guest("gus"))),
+        ["guest:gus leaves tea by 1", "tea holds 2"]
+    );
+    assert_eq!(gateway.refuses(1, exit(room("tea"), guest("gus"))), Refusal::NotInRoom);
+}
+
+#[test]
+fn the_owner_of_a_name_and_the_guest_that_had_it_are_two() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(0, register("gus"));
+    gateway.does(0, issue(user("gus"), grant("proof", 9_000)));
+    let proven = || UserRef::Claim(Claim { token: Some(token("proof")), ..claim("gus") });
+    assert_eq!(
+        gateway.tells(1, enter(room("tea"), proven())),
+        ["gus enters tea by 1", "tea holds 3"]
+    );
+    let Reply::Posted { message } = gateway.does(1, say(room("tea"), guest("gus"), "hi")) else {
+        panic!()
+    };
+    assert_eq!(message.author.handle, "gus", "the seat was taken with proof");
+    assert_eq!(gateway.tells(1, exit(room("tea"), proven()))[0], "gus leaves tea by 1");
+    assert_eq!(gateway.tells(1, exit(room("tea"), proven()))[0], "guest:gus leaves tea by 1");
+}
+
+#[test]
+fn two_spellings_of_a_guest_are_one_guest() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("e\u{301}ric")));
+    gateway.does(1, say(room("tea"), guest("\u{e9}ric"), "hi"));
+    let told = gateway.tells(0, kick(room("tea"), user("guest:e\u{301}ric")));
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn messages_of_guests_are_read_back_after_a_restart() {
+    let mut gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("小茶")));
+    gateway.does(1, say(room("tea"), guest("小茶"), "你好"));
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    assert_eq!(talk(&gateway, "tea"), ["guest:小茶 to tea: 你好"]);
+}

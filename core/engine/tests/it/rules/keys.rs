@@ -1,0 +1,117 @@
+//! Idempotency keys: the same command twice is carried out once.
+
+use core_engine::Envelope;
+use core_model::{Command, Outcome, Refusal, Reply, UserRef};
+
+use super::*;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn keyed(gateway: &Gateway, connection: u64, key: &str, command: Command) -> (Outcome, usize) {
+    let envelope = gateway.envelope(connection, command);
+    let (outcome, events) = gateway.call_as_is(Envelope { key: Some(key.into()), ..envelope });
+    (outcome, events.len())
+}
+
+#[test]
+fn a_repeated_key_gives_the_first_outcome_and_is_told_once() {
+    let mut gateway = with_tea(&["ann"]);
+    let posting = || post(room("tea"), user("ann"), "hi");
+    let (first, told) = keyed(&gateway, 1, "k", posting());
+    assert_eq!(told, 1);
+    gateway.now += 5_000;
+    assert_eq!(keyed(&gateway, 2, "k", posting()), (first.clone(), 0));
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    assert_eq!(keyed(&gateway, 3, "k", posting()), (first, 0));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi"]);
+}
+
+#[test]
+fn a_key_within_one_commit_counts_too() {
+    let gateway = with_tea(&["ann"]);
+    let envelope = || Envelope {
+        key: Some("k".into()),
+        ..gateway.envelope(1, post(room("tea"), user("ann"), "hi"))
+    };
+    let answers = gateway.batch(vec![envelope(), envelope()]);
+    assert_eq!(answers[0].0, answers[1].0);
+    assert_eq!((answers[0].1.len(), answers[1].1.len()), (1, 0));
+}
+
+#[test]
+fn making_a_room_joining_and_writing_to_somebody_are_repeated_likewise() {
+    let gateway = with_tea(&["ann", "bob"]);
+    for (key, command, told) in [
+        ("room", create(titled("hall"), Some(user("ann"))), 2),
+        ("join", join(room("tea"), user("bob")), 2),
+        ("direct", direct(user("ann"), user("bob"), "hi"), 1),
+    ] {
+        let first = keyed(&gateway, 1, key, command.clone());
+        assert_eq!(first.1, told, "{key}");
+        assert_eq!(keyed(&gateway, 1, key, command), (first.0, 0), "{key}");
+    }
+    // Joined, kicked, and joined by the old key: the first outcome, not a second membership.
+    gateway.does(0, kick(room("tea"), user("bob")));
+    assert!(keyed(&gateway, 1, "join", join(room("tea"), user("bob"))).0.is_ok());
+    assert_eq!(members_of(&gateway, "tea"), ["ann"]);
+}
+
+#[test]
+fn a_key_with_another_command_is_refused() {
+    let gateway = with_tea(&["ann"]);
+    keyed(&gateway, 1, "k", post(room("tea"), user("ann"), "hi")).0.unwrap();
+    let other = keyed(&gateway, 1, "k", post(room("tea"), user("ann"), "ho"));
+    assert_eq!(other, (Err(Refusal::KeyReused), 0));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi"]);
+    keyed(&gateway, 1, "another", post(room("tea"), user("ann"), "ho")).0.unwrap();
+}
+
+#[test]
+fn the_same_words_of_somebody_else_are_another_command() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(1, sign_in(user("ann")));
+    gateway.does(2, sign_in(user("bob")));
+    let posting = || post(room("tea"), UserRef::Session, "hi");
+    keyed(&gateway, 1, "k", posting()).0.unwrap();
+    assert_eq!(keyed(&gateway, 2, "k", posting()).0, Err(Refusal::KeyReused));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi"]);
+    // The same user on a new connection is the same user.
+    gateway.does(3, sign_in(user("ann")));
+    let Ok(Reply::Posted { message }) = keyed(&gateway, 3, "k", posting()).0 else { panic!() };
+    assert_eq!(message.id.0, 1);
+}
+
+#[test]
+fn a_refused_command_does_not_use_its_key() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let posting = || post(room("tea"), user("bob"), "hi");
+    assert_eq!(keyed(&gateway, 1, "k", posting()).0, Err(Refusal::NotInRoom));
+    gateway.does(0, join(room("tea"), user("bob")));
+    keyed(&gateway, 1, "k", posting()).0.unwrap();
+}
+
+#[test]
+fn a_key_is_free_again_after_its_window() {
+    let mut gateway = with_tea(&["ann"]);
+    let posting = || post(room("tea"), user("ann"), "hi");
+    keyed(&gateway, 1, "k", posting()).0.unwrap();
+    gateway.now += DAY_MS - 1;
+    gateway.does(0, Command::Expire);
+    assert_eq!(keyed(&gateway, 1, "k", posting()).1, 0);
+    gateway.now += 1;
+    gateway.does(0, Command::Expire);
+    assert_eq!(gateway.engine().next_expiry(), None);
+    assert_eq!(keyed(&gateway, 1, "k", posting()).1, 1);
+    assert_eq!(talk(&gateway, "tea").len(), 2);
+}
+
+#[test]
+fn signing_in_is_never_answered_from_a_key() {
+    let gateway = with(&["ann"]);
+    keyed(&gateway, 1, "k", sign_in(user("ann"))).0.unwrap();
+    gateway.does(1, disconnect());
+    keyed(&gateway, 1, "k", sign_in(user("ann"))).0.unwrap();
+    assert!(online(&gateway, "ann"));
+}

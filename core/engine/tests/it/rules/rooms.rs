@@ -1,0 +1,486 @@
+//! Rooms: names, state, closed ones, membership, changes, the end.
+
+use core_model::{Command, NewRoom, Refusal, Reply, RoomChanges, RoomFilter, RoomId, Standing};
+
+use super::*;
+
+fn name_given(gateway: &Gateway, new: NewRoom) -> (u32, String) {
+    match gateway.does(0, create(new, None)) {
+        Reply::RoomCreated { room } => (room.id.0, room.name),
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+#[test]
+fn a_taken_or_unfit_room_name_becomes_another_unless_it_is_insisted_on() {
+    let gateway = Gateway::new();
+    let long = "x".repeat(65);
+    for (id, wanted, given) in [
+        (1, Some("tea"), "tea"),
+        (2, Some("tea"), "tea#2"),
+        (3, None, "room-3"),
+        (4, Some(""), "room-4"),
+        (5, Some("a\u{7}"), "room-5"),
+        (6, Some(long.as_str()), "room-6"),
+        (7, Some("Tea"), "Tea"),
+        (8, Some("@tea"), "@tea"),
+        (9, Some("tea#10"), "tea#10"),
+        (10, Some("tea"), "tea#10-2"),
+        (11, Some("room-12"), "room-12"),
+        (12, None, "room-12-2"),
+    ] {
+        let new = NewRoom { name: wanted.map(Into::into), ..NewRoom::default() };
+        assert_eq!(name_given(&gateway, new), (id, given.into()), "{wanted:?}");
+        let seen = room_seen_by(&gateway, room(given), None);
+        assert_eq!((seen.id, seen.title.as_str()), (RoomId(id), wanted.unwrap_or("")));
+    }
+}
+
+#[test]
+fn creating_a_room_is_refused_with_the_reason_and_makes_nothing() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let why = String::new();
+    let insisting = |name: &str| create(NewRoom { insist: true, ..titled(name) }, None);
+    let seats = |capacity| seating("x", capacity);
+    refusals(
+        &gateway,
+        [
+            (insisting("tea"), Refusal::RoomNameTaken),
+            (insisting(""), Refusal::InvalidRoomName { why: why.clone() }),
+            (insisting(&"x".repeat(65)), Refusal::InvalidRoomName { why }),
+            (create(titled("x"), Some(user("nobody"))), Refusal::UnknownUser),
+            (create(titled("x"), Some(core_model::UserRef::Session)), Refusal::NotSignedIn),
+            (create(titled("x"), Some(guest("gus"))), Refusal::NotSignedIn),
+            (create(titled("x"), Some(by_token("none"))), Refusal::TokenInvalid),
+            (create_for(titled("x"), user("ann"), &[]), Refusal::TooFewMembers),
+            (create_for(titled("x"), user("ann"), &["ann", "ann"]), Refusal::TooFewMembers),
+            (create_for(titled("x"), user("ann"), &["bob", "nobody"]), Refusal::UnknownUser),
+            (create_for(titled("x"), user("ann"), &["nobody"]), Refusal::UnknownUser),
+            (create_for(seats(1), user("ann"), &["bob"]), Refusal::RoomFull),
+            (create(seats(0), Some(user("ann"))), Refusal::RoomFull),
+        ],
+    );
+    assert_eq!(name_given(&gateway, titled("next")), (2, "next".into()), "no room id was spent");
+}
+
+#[test]
+fn the_owner_is_the_first_member_and_the_invited_follow_once_each() {
+    let gateway = with(&["ann", "bob", "cyd"]);
+    let told =
+        gateway.tells(0, create_for(titled("tea"), user("bob"), &["cyd", "bob", "ann", "cyd"]));
+    assert_eq!(
+        told,
+        [
+            "tea is made by bob for ann, bob, cyd",
+            "bob joins tea",
+            "ann joins tea",
+            "cyd joins tea",
+            "tea holds 3",
+        ]
+    );
+    assert_eq!(members_of(&gateway, "tea"), ["bob", "ann", "cyd"]);
+    let seen = tea(&gateway);
+    assert_eq!(seen.owner.unwrap().handle, "bob");
+    assert!(!seen.active, "a room is created inactive");
+}
+
+#[test]
+fn a_room_keeps_what_it_was_made_with() {
+    let gateway = with(&["ann"]);
+    let new = NewRoom {
+        section: "music".into(),
+        description: "loud".into(),
+        app_code: Some(7),
+        info: Some("{\"a\":1}".into()),
+        ..titled("tea")
+    };
+    gateway.does(0, create(new, Some(user("ann"))));
+    let seen = tea(&gateway);
+    assert_eq!((seen.section.as_str(), seen.description.as_str()), ("music", "loud"));
+    assert_eq!((seen.app_code, seen.info.as_str()), (Some(7), "{\"a\":1}"));
+    assert_eq!((seen.capacity, seen.population), (500, 1));
+    assert_eq!(seen.created.0, 1_000);
+}
+
+#[test]
+fn the_capacity_of_a_room_is_that_of_its_front_end_unless_it_says() {
+    let mut gateway = Gateway::new();
+    gateway.origin.room_capacity = 3;
+    gateway.does(0, create(titled("a"), None));
+    gateway.does(0, create(seating("b", 9), None));
+    gateway.origin.room_capacity = 5;
+    assert_eq!(room_seen_by(&gateway, room("a"), None).capacity, 3);
+    assert_eq!(room_seen_by(&gateway, room("b"), None).capacity, 9);
+}
+
+#[test]
+fn every_way_in_ends_at_the_capacity_and_members_stay_members() {
+    let mut gateway = with(&["ann", "bob", "cyd"]);
+    gateway.does(0, create(seating("tea", 2), Some(user("ann"))));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    refusals(
+        &gateway,
+        [
+            (join(room("tea"), user("cyd")), Refusal::RoomFull),
+            (enter(room("tea"), user("cyd")), Refusal::RoomFull),
+            (enter(room("tea"), user("ann")), Refusal::RoomFull),
+            (enter(room("tea"), guest("gus")), Refusal::RoomFull),
+            (lease(room("tea"), user("cyd")), Refusal::RoomFull),
+            (post_joining(room("tea"), user("cyd"), "hi", true), Refusal::RoomFull),
+            (receive(user("cyd"), Some(room("tea"))), Refusal::RoomFull),
+        ],
+    );
+    gateway.origin.auto_join = vec!["tea".into()];
+    gateway.does(3, sign_in(user("cyd")));
+    assert_eq!(population(&gateway), 2);
+    // Those who are in already need no further seat.
+    gateway.does(0, join(room("tea"), user("ann")));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    gateway.does(0, post_joining(room("tea"), user("ann"), "hi", true));
+    gateway.does(1, disconnect());
+    gateway.does(0, join(room("tea"), user("cyd")));
+    assert_eq!(population(&gateway), 2);
+}
+
+#[test]
+fn a_room_becomes_active_when_somebody_comes_or_posts_and_stays_so() {
+    type Case = (&'static str, u64, Command, bool);
+    let cases: [Case; 7] = [
+        ("the owner joins what it is in", 0, join(room("tea"), user("ann")), false),
+        ("somebody joins", 0, join(room("tea"), user("bob")), true),
+        ("somebody enters", 1, enter(room("tea"), user("ann")), true),
+        ("a guest enters", 1, enter(room("tea"), guest("gus")), true),
+        ("somebody takes a seat over HTTP", 1, lease(room("tea"), user("bob")), true),
+        ("the owner posts", 0, post(room("tea"), user("ann"), "hi"), true),
+        ("somebody posts and joins", 0, post_joining(room("tea"), user("bob"), "hi", false), true),
+    ];
+    for (why, connection, command, active) in cases {
+        let gateway = with_tea(&["ann", "bob"]);
+        assert!(!tea(&gateway).active);
+        gateway.does(connection, command);
+        assert_eq!(tea(&gateway).active, active, "{why}");
+        gateway.does(0, kick(room("tea"), user("bob")));
+        gateway.does(connection, disconnect());
+        assert_eq!(tea(&gateway).active, active, "{why}, and is gone");
+    }
+}
+
+#[test]
+fn a_closed_room_does_not_exist_but_for_its_members() {
+    let gateway = with(&["ann", "bob", "cyd"]);
+    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
+    gateway.does(0, create(titled("tea"), None));
+    let secret = || room("secret");
+    let cyd = || user("cyd");
+    let by_cyd = Some(cyd());
+    refusals(
+        &gateway,
+        [
+            (join(secret(), cyd()), Refusal::UnknownRoom),
+            (join(room_id(1), cyd()), Refusal::UnknownRoom),
+            (enter(secret(), cyd()), Refusal::UnknownRoom),
+            (enter(secret(), guest("gus")), Refusal::UnknownRoom),
+            (enter(secret(), guest("bob")), Refusal::UnknownRoom),
+            (lease(secret(), cyd()), Refusal::UnknownRoom),
+            (exit(secret(), cyd()), Refusal::UnknownRoom),
+            (exit(secret(), guest("gus")), Refusal::UnknownRoom),
+            (end_lease(secret(), cyd()), Refusal::UnknownRoom),
+            (post(secret(), cyd(), "hi"), Refusal::UnknownRoom),
+            (say(secret(), cyd(), "hi"), Refusal::UnknownRoom),
+            (say(secret(), guest("gus"), "hi"), Refusal::UnknownRoom),
+            (post_joining(secret(), cyd(), "hi", false), Refusal::UnknownRoom),
+            (post_joining(secret(), cyd(), "hi", true), Refusal::UnknownRoom),
+            (receive(cyd(), Some(secret())), Refusal::UnknownRoom),
+            (kick(secret(), cyd()), Refusal::UnknownRoom),
+            (delete(secret(), by_cyd.clone()), Refusal::UnknownRoom),
+            (delete(secret(), None), Refusal::UnknownRoom),
+            (clear(secret(), by_cyd.clone()), Refusal::UnknownRoom),
+            (rename(secret(), "x", by_cyd.clone()), Refusal::UnknownRoom),
+            (rename(secret(), "x", None), Refusal::UnknownRoom),
+        ],
+    );
+    for caller in [by_cyd, None] {
+        let detail = core_model::Detail::default();
+        for query in [
+            core_model::Query::Room { room: secret(), caller: caller.clone(), detail },
+            core_model::Query::Members { room: secret(), caller: caller.clone() },
+            core_model::Query::History {
+                room: secret(),
+                caller: caller.clone(),
+                before: None,
+                after: None,
+                limit: 9,
+            },
+        ] {
+            assert_eq!(gateway.ask(&query), Err(Refusal::UnknownRoom), "{query:?}");
+        }
+    }
+    assert_eq!(
+        gateway.ask(&core_model::Query::RoomIds { after: RoomId(0), limit: 9 }),
+        Ok(Reply::RoomIds { rooms: vec![RoomId(2)] })
+    );
+    // Its members enter it, in every way.
+    gateway.does(1, enter(secret(), user("bob")));
+    gateway.does(1, say(secret(), user("bob"), "hi"));
+    gateway.does(1, exit(secret(), user("bob")));
+    gateway.does(2, lease(secret(), user("bob")));
+    gateway.does(2, end_lease(secret(), user("bob")));
+    gateway.does(0, join(secret(), user("bob")));
+    gateway.does(0, post(secret(), user("bob"), "hi"));
+    let seen = room_seen_by(&gateway, secret(), Some(user("bob")));
+    assert!(seen.closed && seen.population == 2);
+    // The owner's and the members' own lists have it.
+    for filter in [RoomFilter::OwnedBy(user("ann")), RoomFilter::MemberOf(user("bob"))] {
+        let Ok(Reply::Rooms { rooms }) = gateway.ask(&listed(filter)) else { panic!() };
+        assert_eq!(say::rooms(&rooms), ["secret"]);
+    }
+    // Who is no member any more knows it no more.
+    gateway.does(0, kick(secret(), user("bob")));
+    assert_eq!(gateway.refuses(1, enter(secret(), user("bob"))), Refusal::UnknownRoom);
+}
+
+#[test]
+fn a_declared_room_is_made_once_and_never_changed() {
+    let gateway = Gateway::new();
+    let declare = |capacity: u32| Command::DeclareRoom {
+        room: NewRoom { section: "s".into(), ..seating("TEST", capacity) },
+    };
+    let first = gateway.does(0, declare(7));
+    let again = gateway.does(0, declare(9));
+    assert_eq!(first, again);
+    let Reply::RoomCreated { room: made } = first else { panic!("{first:?}") };
+    assert_eq!((made.name.as_str(), made.capacity, made.owner), ("TEST", 7, None));
+    let bad = Command::DeclareRoom { room: titled("a\u{7}") };
+    refusals(&gateway, [(bad, Refusal::InvalidRoomName { why: String::new() })]);
+}
+
+#[test]
+fn joining_is_told_once_and_again_changes_nothing() {
+    let gateway = with_tea(&["ann", "bob"]);
+    assert_eq!(gateway.tells(0, join(room("tea"), user("bob"))), ["bob joins tea", "tea holds 2"]);
+    assert_eq!(gateway.tells(0, join(room_id(1), uid(10_001))), [""; 0]);
+    refusals(
+        &gateway,
+        [
+            (join(room("none"), user("bob")), Refusal::UnknownRoom),
+            (join(room_id(2), user("bob")), Refusal::UnknownRoom),
+            (join(room("tea"), user("nobody")), Refusal::UnknownUser),
+            (join(room("tea"), guest("gus")), Refusal::NotSignedIn),
+            (join(room("none"), user("nobody")), Refusal::UnknownUser),
+        ],
+    );
+}
+
+#[test]
+fn members_are_in_the_order_of_joining_the_last_time() {
+    let gateway = with_tea(&["ann", "bob", "cyd"]);
+    for command in [
+        join(room("tea"), user("cyd")),
+        join(room("tea"), user("bob")),
+        kick(room("tea"), user("cyd")),
+        join(room("tea"), user("cyd")),
+    ] {
+        gateway.does(0, command);
+    }
+    assert_eq!(members_of(&gateway, "tea"), ["ann", "bob", "cyd"]);
+    let views = tea(&gateway).members;
+    assert_eq!(
+        views.iter().map(|view| view.person.handle.as_str()).collect::<Vec<_>>(),
+        ["ann", "bob", "cyd"]
+    );
+}
+
+#[test]
+fn kicking_ends_the_membership_and_every_seat() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    gateway.does(2, enter(room("tea"), user("bob")));
+    gateway.does(3, lease(room("tea"), user("bob")));
+    assert_eq!(population(&gateway), 5);
+    assert_eq!(
+        gateway.tells(0, kick(room("tea"), user("bob"))),
+        ["bob quits tea", "bob leaves tea by 1", "bob leaves tea by 2", "tea holds 1"]
+    );
+    assert_eq!(members_of(&gateway, "tea"), ["ann"]);
+    assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
+    assert_eq!(gateway.tells(1, disconnect()), [""; 0], "the seat is gone already");
+}
+
+#[test]
+fn kicking_whoever_is_not_there_succeeds_and_the_owner_stays() {
+    let gateway = with_tea(&["ann", "bob"]);
+    for name in [user("bob"), user("nobody"), identity("openid:x/y"), uid(1), user("guest:gus")] {
+        assert_eq!(gateway.tells(0, kick(room("tea"), name)), [""; 0]);
+    }
+    gateway.does(1, enter(room("tea"), user("ann")));
+    refusals(
+        &gateway,
+        [
+            (kick(room("tea"), user("ann")), Refusal::OwnerStays),
+            (kick(room("none"), user("bob")), Refusal::UnknownRoom),
+            (kick(room("none"), user("nobody")), Refusal::UnknownRoom),
+        ],
+    );
+    assert_eq!(population(&gateway), 2);
+}
+
+#[test]
+fn a_renamed_room_keeps_its_room_name_and_is_changed_by_its_owner() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    let by = |handle: &str| Some(user(handle));
+    refusals(
+        &gateway,
+        [
+            (rename(room("tea"), "x", by("bob")), Refusal::NotAllowed),
+            (rename(room("tea"), "x", by("nobody")), Refusal::UnknownUser),
+            (rename(room("none"), "x", by("ann")), Refusal::UnknownRoom),
+        ],
+    );
+    gateway.does(0, rename(room("tea"), "coffee", by("ann")));
+    let changes = RoomChanges {
+        section: Some("drinks".into()),
+        description: Some("hot".into()),
+        ..RoomChanges::default()
+    };
+    let Reply::Room { room: seen } =
+        gateway.does(0, Command::UpdateRoom { room: room("tea"), changes, by: None })
+    else {
+        panic!("an updated room")
+    };
+    assert_eq!(
+        (&*seen.name, &*seen.title, &*seen.section, &*seen.description),
+        ("tea", "coffee", "drinks", "hot")
+    );
+    assert_eq!(gateway.refuses(0, join(room("coffee"), user("bob"))), Refusal::UnknownRoom);
+}
+
+#[test]
+fn a_deleted_room_is_left_by_everyone_and_unknown_from_then_on() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    gateway.does(2, enter(room("tea"), guest("gus")));
+    gateway.does(3, lease(room("tea"), user("ann")));
+    gateway.does(1, say(room("tea"), user("bob"), "hi"));
+    refusals(
+        &gateway,
+        [
+            (delete(room("tea"), Some(user("bob"))), Refusal::NotAllowed),
+            (delete(room("tea"), Some(user("nobody"))), Refusal::UnknownUser),
+            (delete(room("none"), Some(user("ann"))), Refusal::UnknownRoom),
+        ],
+    );
+    assert_eq!(
+        gateway.tells(0, delete(room("tea"), Some(user("ann")))),
+        [
+            "ann quits tea",
+            "bob quits tea",
+            "guest:gus leaves tea by 2",
+            "bob leaves tea by 1",
+            "tea holds 0",
+            "tea is gone",
+        ]
+    );
+    for query in [history(room("tea"), 9), members(room("tea")), about_room(room_id(1))] {
+        assert_eq!(gateway.ask(&query), Err(Refusal::UnknownRoom));
+    }
+    let Ok(Reply::Rooms { rooms }) = gateway.ask(&listed(RoomFilter::MemberOf(user("bob")))) else {
+        panic!()
+    };
+    assert_eq!(say::rooms(&rooms), [""; 0]);
+    // The name is free, the id and the message ids are not.
+    assert_eq!(name_given(&gateway, titled("tea")), (2, "tea".into()));
+    assert_eq!(talk(&gateway, "tea"), [""; 0]);
+    let Reply::Posted { message } =
+        gateway.does(0, post_joining(room("tea"), user("bob"), "again", false))
+    else {
+        panic!()
+    };
+    assert_eq!(message.id.0, 2);
+    // What its connections do next is refused or does nothing.
+    assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
+    assert_eq!(gateway.tells(1, disconnect()), [""; 0]);
+}
+
+#[test]
+fn a_room_without_anyone_in_it_just_goes() {
+    let gateway = Gateway::new();
+    gateway.does(0, create(titled("tea"), None));
+    assert_eq!(gateway.tells(0, delete(room("tea"), None)), ["tea is gone"]);
+    assert_eq!(gateway.refuses(0, delete(room_id(1), None)), Refusal::UnknownRoom);
+}
+
+#[test]
+fn only_an_owner_may_do_what_owners_do_and_a_room_may_have_none() {
+    let gateway = with(&["ann"]);
+    gateway.does(0, create(titled("tea"), None));
+    gateway.does(0, join(room("tea"), user("ann")));
+    let by = || Some(user("ann"));
+    refusals(
+        &gateway,
+        [
+            (delete(room("tea"), by()), Refusal::NotAllowed),
+            (clear(room("tea"), by()), Refusal::NotAllowed),
+            (rename(room("tea"), "x", by()), Refusal::NotAllowed),
+        ],
+    );
+    gateway.does(0, kick(room("tea"), user("ann")));
+}
+
+#[test]
+fn cleared_messages_are_gone_and_their_ids_spent() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    for text in ["one", "two"] {
+        gateway.does(0, post(room("tea"), user("ann"), text));
+    }
+    gateway.does(0, direct(user("ann"), user("bob"), "kept"));
+    assert_eq!(gateway.refuses(0, clear(room("tea"), Some(user("bob")))), Refusal::NotAllowed);
+    assert_eq!(gateway.tells(0, clear(room("tea"), Some(user("ann")))), [""; 0]);
+    assert_eq!(talk(&gateway, "tea"), [""; 0]);
+    gateway.does(0, post(room("tea"), user("ann"), "three"));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: three"]);
+    gateway.does(0, clear(room("tea"), None));
+    assert_eq!(talk(&gateway, "tea"), [""; 0]);
+    // What is swept up later is only what was cleared.
+    gateway.does(0, post(room("tea"), user("ann"), "four"));
+    assert!(gateway.engine().next_expiry().is_some());
+    gateway.does(0, Command::Expire);
+    assert!(gateway.engine().next_expiry().is_none());
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: four"]);
+    assert_eq!(received(&gateway, receive(user("bob"), None)).0, ["ann to bob: kept"]);
+    let left: Vec<_> = gateway.engine().dump().unwrap();
+    let messages = left.iter().find(|(name, _)| *name == "messages").unwrap();
+    assert_eq!(messages.1.len(), 2, "the rows are gone too");
+}
+
+#[test]
+fn posting_to_an_unknown_channel_makes_it_where_that_is_asked_for() {
+    let gateway = with(&["ann"]);
+    let new = |name: &str, create| post_joining(room(name), user("ann"), "hi", create);
+    let empty = |name: &str| Command::Post {
+        room: room(name),
+        author: user("ann"),
+        text: String::new(),
+        standing: Standing::Joining { create: true },
+    };
+    refusals(
+        &gateway,
+        [
+            (new("tea", false), Refusal::UnknownRoom),
+            (post_joining(room_id(1), user("ann"), "hi", true), Refusal::UnknownRoom),
+            (new("", true), Refusal::InvalidRoomName { why: String::new() }),
+            (new(&"x".repeat(65), true), Refusal::InvalidRoomName { why: String::new() }),
+            (empty("tea"), Refusal::EmptyText),
+        ],
+    );
+    assert_eq!(
+        gateway.tells(0, new("tea", true)),
+        ["ann joins tea", "tea holds 1", "ann to tea: hi"]
+    );
+    let seen = tea(&gateway);
+    assert_eq!(seen.owner.unwrap().handle, "ann");
+    assert!(seen.active, "somebody posted");
+}

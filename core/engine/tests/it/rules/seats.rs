@@ -1,0 +1,201 @@
+//! Live seats that a connection holds.
+
+use core_model::{Command, Refusal, Reply, SeatKind, UserRef};
+
+use super::*;
+
+#[test]
+fn entering_and_leaving_are_told_with_the_population() {
+    let gateway = with_tea(&["ann", "bob"]);
+    assert_eq!(
+        gateway.tells(1, enter(room("tea"), user("bob"))),
+        ["bob enters tea by 1", "tea holds 2"]
+    );
+    assert_eq!(
+        gateway.tells(1, exit(room("tea"), user("bob"))),
+        ["bob leaves tea by 1", "tea holds 1"]
+    );
+    assert_eq!(gateway.refuses(1, exit(room("tea"), user("bob"))), Refusal::NotInRoom);
+}
+
+#[test]
+fn the_reply_to_entering_counts_the_own_seat() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let Reply::Entered { room: seen, user: who, again } =
+        gateway.does(1, enter(room("tea"), user("bob")))
+    else {
+        panic!("bob enters")
+    };
+    assert_eq!((seen.population, seen.active, &*who.handle, again), (2, true, "bob", false));
+}
+
+#[test]
+fn entering_where_the_connection_is_already_changes_nothing() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(1, enter(room("tea"), user("bob")));
+    let (outcome, events) = gateway.call(1, enter(room("tea"), user("bob")));
+    assert!(matches!(outcome, Ok(Reply::Entered { again: true, .. })), "{outcome:?}");
+    assert_eq!((events.len(), population(&gateway)), (0, 2));
+}
+
+#[test]
+fn one_user_may_hold_seats_on_several_connections_each_told() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(1, enter(room("tea"), user("bob")));
+    assert_eq!(
+        gateway.tells(2, enter(room("tea"), user("bob"))),
+        ["bob enters tea by 2", "tea holds 3"]
+    );
+    // A durable membership is a further one.
+    assert_eq!(gateway.tells(0, join(room("tea"), user("bob"))), ["bob joins tea", "tea holds 4"]);
+    assert_eq!(
+        gateway.tells(1, exit(room("tea"), user("bob"))),
+        ["bob leaves tea by 1", "tea holds 3"]
+    );
+    assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
+    gateway.does(2, say(room("tea"), user("bob"), "hi"));
+}
+
+#[test]
+fn one_connection_may_hold_seats_in_several_rooms_and_of_several_people() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, create(titled("hall"), None));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(1, enter(room("hall"), user("bob")));
+    gateway.does(2, enter(room("hall"), user("bob")));
+    assert_eq!(
+        gateway.tells(1, disconnect()),
+        [
+            "bob leaves tea by 1",
+            "tea holds 2",
+            "guest:gus leaves tea by 1",
+            "tea holds 1",
+            "bob leaves hall by 1",
+            "hall holds 1",
+        ]
+    );
+    assert_eq!(gateway.tells(1, disconnect()), [""; 0]);
+}
+
+#[test]
+fn entering_and_leaving_are_refused_with_the_reason() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, create(seating("full", 0), None));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    refusals(
+        &gateway,
+        [
+            (enter(room("none"), user("bob")), Refusal::UnknownRoom),
+            (enter(room_id(9), user("bob")), Refusal::UnknownRoom),
+            (enter(room("tea"), user("nobody")), Refusal::UnknownUser),
+            (enter(room("tea"), UserRef::Session), Refusal::NotSignedIn),
+            (enter(room("none"), UserRef::Session), Refusal::NotSignedIn),
+            (enter(room("tea"), by_token("none")), Refusal::TokenInvalid),
+            (enter(room("full"), user("bob")), Refusal::RoomFull),
+            // Another connection's seat is not this one's, nor is membership a seat.
+            (exit(room("tea"), user("bob")), Refusal::NotInRoom),
+            (exit(room("tea"), user("ann")), Refusal::NotInRoom),
+            (exit(room("none"), user("bob")), Refusal::UnknownRoom),
+            (exit(room("tea"), UserRef::Session), Refusal::NotSignedIn),
+            (end_lease(room("tea"), user("bob")), Refusal::NotInRoom),
+            (end_lease(room("none"), user("bob")), Refusal::UnknownRoom),
+            (end_lease(room("tea"), user("nobody")), Refusal::UnknownUser),
+        ],
+    );
+}
+
+#[test]
+fn the_first_entrance_that_opens_rooms_opens_it_once_and_for_good() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    let tea = || room("tea");
+    gateway.does(0, join(tea(), user("bob")));
+    gateway.does(1, enter(tea(), user("bob")));
+    gateway.does(2, lease(tea(), user("ann")));
+    assert_eq!(
+        gateway.tells(3, enter_and_open(tea(), user("bob"))),
+        ["bob enters tea by 3, opening it", "tea holds 5"]
+    );
+    gateway.does(3, disconnect());
+    assert_eq!(
+        gateway.tells(4, enter_and_open(tea(), user("bob"))),
+        ["bob enters tea by 4", "tea holds 5"]
+    );
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    assert_eq!(
+        gateway.tells(5, enter_and_open(tea(), user("bob"))),
+        ["bob enters tea by 5", "tea holds 3"]
+    );
+    // Another room of the same name is another room.
+    gateway.does(0, delete(tea(), None));
+    gateway.does(0, create(titled("tea"), None));
+    assert_eq!(
+        gateway.tells(5, enter_and_open(tea(), user("bob"))),
+        ["bob enters tea by 5, opening it", "tea holds 1"]
+    );
+}
+
+#[test]
+fn an_avatar_given_at_the_entrance_is_what_others_see_there() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let changes =
+        core_model::ProfileChanges { avatar: Some("own.png".into()), ..Default::default() };
+    gateway.does(0, Command::UpdateUser { user: user("bob"), create: false, changes });
+    let enter_as = |avatar: &str| Command::Enter {
+        room: room("tea"),
+        user: user("bob"),
+        seat: SeatKind::Connection,
+        opens: false,
+        avatar: Some(avatar.into()),
+    };
+    assert_eq!(
+        gateway.tells(1, enter_as("new.png")),
+        ["bob enters tea by 1 looking like new.png", "tea holds 2"]
+    );
+    assert_eq!(
+        gateway.tells(2, enter(room("tea"), user("bob"))),
+        ["bob enters tea by 2 looking like own.png", "tea holds 3"]
+    );
+    for (connection, command, avatar) in [
+        (1, say(room("tea"), user("bob"), "hi"), "new.png"),
+        (2, say(room("tea"), user("bob"), "hi"), "own.png"),
+        (1, post_joining(room("tea"), user("ann"), "hi", false), ""),
+    ] {
+        let Reply::Posted { message } = gateway.does(connection, command) else { panic!() };
+        assert_eq!(message.author.avatar, avatar);
+    }
+    assert_eq!(account(&gateway, user("bob")).person.avatar, "own.png");
+    assert_eq!(
+        gateway.tells(1, disconnect()),
+        ["bob leaves tea by 1 looking like new.png", "tea holds 2"]
+    );
+    assert_eq!(
+        gateway.tells(2, disconnect()),
+        ["bob leaves tea by 2 looking like own.png", "tea holds 1"]
+    );
+}
+
+#[test]
+fn a_restart_leaves_no_seats_and_no_sessions_but_every_membership() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(1, sign_in(user("bob")));
+    gateway.does(1, enter(room("tea"), UserRef::Session));
+    gateway.does(2, enter(room("tea"), guest("gus")));
+    gateway.does(3, lease(room("tea"), user("bob")));
+    gateway.does(4, enter(room("tea"), user("bob")));
+    assert_eq!(population(&gateway), 5);
+    gateway.reopen();
+    assert_eq!(gateway.tells(0, Command::Start), [""; 0]);
+    assert_eq!(population(&gateway), 2);
+    assert!(!online(&gateway, "bob"));
+    assert_eq!(members_of(&gateway, "tea"), ["ann", "bob"]);
+    assert_eq!(gateway.engine().next_expiry(), None, "no lease of the former run is waited for");
+    // A connection of this run is not one of the former that had the same number.
+    assert_eq!(gateway.refuses(2, say(room("tea"), guest("gus"), "hi")), Refusal::NotInRoom);
+    assert_eq!(gateway.refuses(1, join(room("tea"), UserRef::Session)), Refusal::NotSignedIn);
+    assert_eq!(gateway.tells(1, disconnect()), [""; 0]);
+    gateway.does(1, enter(room("tea"), user("bob")));
+    assert_eq!(population(&gateway), 3);
+}
