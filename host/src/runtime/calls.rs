@@ -95,12 +95,3 @@ pub(super) fn ties(command: &Command) -> bool {
         _ => false,
     }
 }
-
-/// The idempotency key that a command may be given with. None where it hands out a token: the
-/// first outcome does not have it any more, so that a repetition gets one of its own.
-pub(super) fn usable_key(command: &Command, key: Option<String>) -> Option<String> {
-    match command {
-        Command::SignIn { .. } | Command::IssueToken { .. } => None,
-        _ => key,
-    }
-}

@@ -13,7 +13,7 @@ use frontend_api::{Follow, Input, Outbox, Output, Session};
 use tokio::time::Instant;
 
 use super::bounds::{ANSWERS_AT_ONCE, UNANSWERED_MAX};
-use super::calls::{check_message, needs_passwords, settle_passwords, ties, usable_key};
+use super::calls::{check_message, needs_passwords, settle_passwords, ties};
 use super::distribute::Ticket;
 use super::limits::Pace;
 use super::link::Link;
@@ -286,7 +286,6 @@ impl Conversation {
         match output {
             Output::Call { command, follow, key } => {
                 let effect = effect(&command, follow);
-                let key = usable_key(&command, key);
                 self.call(Call { command, effect, key });
             }
             Output::Ask { query } => self.ask(query),

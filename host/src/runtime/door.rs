@@ -92,10 +92,10 @@ impl Door {
 
     /// Whose a request is: the one with this path, else one that takes every path, else the first.
     pub(super) fn entrance(&self, path: &str, upgrade: bool) -> &Entrance {
-        let fits = |entrance: &&Entrance| match entrance.listener.transport {
-            Transport::WebSocket => upgrade,
-            Transport::Http | Transport::Tcp | Transport::TcpLines => !upgrade,
-        };
+        let is_websocket =
+            |entrance: &Entrance| entrance.listener.transport == Transport::WebSocket;
+        let upgrade = upgrade && self.entrances.iter().any(is_websocket);
+        let fits = |entrance: &&Entrance| is_websocket(entrance) == upgrade;
         let fitting = || self.entrances.iter().filter(fits);
         let found = fitting().find(|entrance| entrance.has(path));
         let found =

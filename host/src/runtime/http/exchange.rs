@@ -9,7 +9,7 @@ use core_model::{Command, ConnectionId, Outcome, Query, Refusal};
 use frontend_api::http::{Fault, Request, Response};
 use frontend_api::{Input, Outbox, Output, Peer, Session};
 
-use super::super::calls::{check_message, needs_passwords, settle_passwords, ties, usable_key};
+use super::super::calls::{check_message, needs_passwords, settle_passwords, ties};
 use super::super::distribute::Ticket;
 use super::super::served::Served;
 use super::super::shared::{Shared, is_heavy};
@@ -93,7 +93,6 @@ impl Exchange<'_> {
         for output in out.drain() {
             match output {
                 Output::Call { command, key, .. } => {
-                    let key = usable_key(&command, key);
                     wishes.push_back(Wish::Call { command, key });
                 }
                 Output::Ask { query } => wishes.push_back(Wish::Ask(query)),
