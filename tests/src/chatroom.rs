@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tungstenite::Error;
 
 use crate::http::{Http, form};
@@ -85,11 +85,11 @@ impl Talk {
 
     #[track_caller]
     pub fn send(&mut self, kind: &str, room: &str, user: &str, msg: &str) {
-        self.websocket.send(&packet(kind, room, user, msg).to_string());
+        self.websocket.send(&packet(kind, room, user, msg));
     }
 
     pub fn try_send(&mut self, kind: &str, room: &str, user: &str, msg: &str) -> Result<(), Error> {
-        self.websocket.try_send(&packet(kind, room, user, msg).to_string())
+        self.websocket.try_send(&packet(kind, room, user, msg))
     }
 
     #[track_caller]
@@ -116,7 +116,8 @@ impl Talk {
 }
 
 /// What a client sends.
-pub fn packet(kind: &str, room: &str, user: &str, msg: &str) -> Value {
-    let user = json!({"user_name": user, "user_avatar": ""});
-    json!({"type": kind, "data": {"user": user, "room_name": room, "msg": msg}})
+pub fn packet(kind: &str, room: &str, user: &str, msg: &str) -> String {
+    let [kind, room, user, msg] = [kind, room, user, msg].map(Value::from);
+    let user = format!(r#"{{"user_name":{user},"user_avatar":""}}"#);
+    format!(r#"{{"type":{kind},"data":{{"user":{user},"room_name":{room},"msg":{msg}}}}}"#)
 }
