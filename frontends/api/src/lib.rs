@@ -8,6 +8,7 @@
 pub mod duration;
 pub mod http;
 mod manifest;
+pub mod options;
 mod outbox;
 
 use schemars::JsonSchema;

@@ -12,11 +12,19 @@ pub struct Manifest {
     pub title: String,
     pub version: String,
     pub listeners: Vec<Listener>,
+    #[serde(default)]
     pub capabilities: Capabilities,
     /// A command that shows that it works, with `{<listener key>}` where an address goes.
+    #[serde(default)]
     pub hint: String,
     /// JSON Schema of the options in its section of gateway.toml.
+    #[serde(default = "no_options")]
     pub options: serde_json::Value,
+}
+
+/// The schema of a dialect without any.
+fn no_options() -> serde_json::Value {
+    serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false })
 }
 
 /// One address a front end listens on.
@@ -54,7 +62,8 @@ pub struct Route {
 }
 
 /// What clients of a dialect can do: shown by `dragoman dialects`, and checked by tests.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Capabilities {
     pub post: Support,
     pub receive_push: Support,
@@ -68,7 +77,7 @@ pub struct Capabilities {
 }
 
 /// How well a dialect has a capability.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
     /// As its document has it.
@@ -76,5 +85,6 @@ pub enum Support {
     /// By an extension, or by other means than clients of the dialect would expect.
     Emulated,
     /// Not in this dialect.
+    #[default]
     Absent,
 }

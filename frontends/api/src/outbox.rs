@@ -119,6 +119,15 @@ impl Outbox {
         self.outputs.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Takes back all but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.outputs.truncate(len);
+    }
+
     pub fn drain(&mut self) -> impl Iterator<Item = Output> + '_ {
         self.outputs.drain(..)
     }

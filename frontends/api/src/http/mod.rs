@@ -17,8 +17,11 @@ pub struct Request {
     /// Percent-decoded where that gives UTF-8, without the query.
     pub path: String,
     /// Without the question mark, as it was sent.
+    #[serde(default)]
     pub query: String,
+    #[serde(default)]
     pub headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
 
@@ -43,7 +46,9 @@ impl Request {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Response {
     pub status: u16,
+    #[serde(default)]
     pub headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
 }
 
@@ -76,6 +81,7 @@ pub struct Fault {
     /// A sentence for the client's developer.
     pub reason: String,
     /// Headers that belong to the status: `allow`, `retry-after`, `www-authenticate`.
+    #[serde(default)]
     pub headers: Vec<(String, String)>,
 }
 
