@@ -1,17 +1,17 @@
 //! What each query reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use core_model::{
-    Detail, Message, MessageId, Query, Reply, RoomFilter, RoomId, RoomView, Timestamp, TokenHash,
-    UserRef,
+    Detail, Message, MessageId, Person, Query, Reply, RoomFilter, RoomId, RoomView, Timestamp,
+    TokenHash, UserRef,
 };
 use redb::ReadableTable;
 
 use crate::fail::Fail;
 use crate::look::{self, Asker, MessageViews};
-use crate::rows::RoomRow;
+use crate::rows::{RoomRow, SeatRow, unpack};
 use crate::search;
 use crate::store::{StoreError, Tables};
 use crate::stream;
@@ -34,6 +34,10 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
             let members = look::members(tables, id)?.into_iter();
             let members: Result<Vec<_>, _> = members.map(|uid| look::person(tables, uid)).collect();
             Ok(Reply::Members { members: members? })
+        }
+        Query::Occupants { room, caller } => {
+            let (id, _) = look::room(tables, room, resolve(caller)?)?;
+            Ok(Reply::Members { members: occupants(tables, id)? })
         }
         Query::Room { room, caller, detail } => {
             let (id, row) = look::room(tables, room, resolve(caller)?)?;
@@ -70,6 +74,7 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     let caller = match query {
         Query::History { caller, .. }
         | Query::Members { caller, .. }
+        | Query::Occupants { caller, .. }
         | Query::Room { caller, .. } => caller.as_ref(),
         Query::User { user, caller } => caller.as_ref().or(Some(user)),
         Query::Rooms { filter, .. } => match filter {
@@ -84,6 +89,24 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
         Some(UserRef::Token(hash)) => Some(hash),
         _ => None,
     }
+}
+
+fn occupants(tables: &impl Tables, room: u32) -> Result<Vec<Arc<Person>>, StoreError> {
+    let members = look::members(tables, room)?;
+    let mut only_live = BTreeMap::new();
+    for entry in tables.seats_by_person()?.range((room, "", 0)..(room.saturating_add(1), "", 0))? {
+        let (key, _) = entry?;
+        let row =
+            tables.seats()?.get(key.value().2)?.ok_or(StoreError::Corrupt { table: "seats" })?;
+        let seat: SeatRow = unpack("seats", row.value())?;
+        if seat.who.uid().is_none_or(|uid| !members.contains(&uid)) {
+            let person = look::anyone(tables, &seat.who)?;
+            only_live.insert(person.handle.clone(), person);
+        }
+    }
+    let members: Result<Vec<_>, _> =
+        members.into_iter().map(|uid| look::person(tables, uid)).collect();
+    Ok(members?.into_iter().chain(only_live.into_values()).collect())
 }
 
 fn history(
@@ -138,7 +161,7 @@ fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, S
             break;
         }
         let (id, row) = entry?;
-        let row: RoomRow = crate::rows::unpack("rooms", row.value())?;
+        let row: RoomRow = unpack("rooms", row.value())?;
         if !row.closed {
             found.push((id.value(), Arc::new(row)));
         }

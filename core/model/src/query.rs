@@ -32,6 +32,13 @@ pub enum Query {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<UserRef>,
     },
+    /// Everyone with a seat in a room: its durable members, in the order of joining, then those
+    /// who have only entered, guests included, by handle. Each once.
+    Occupants {
+        room: RoomRef,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<UserRef>,
+    },
     /// One room.
     Room {
         room: RoomRef,

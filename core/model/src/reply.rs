@@ -61,7 +61,8 @@ pub enum Reply {
     // Answers to queries.
     /// To [`Query::LastChange`](crate::Query::LastChange): 0 before anything happened.
     LastChange { at: Timestamp },
-    /// To [`Query::Members`](crate::Query::Members), in the order of joining.
+    /// To [`Query::Members`](crate::Query::Members) and
+    /// [`Query::Occupants`](crate::Query::Occupants).
     Members { members: Vec<Arc<Person>> },
     /// To [`Query::History`](crate::Query::History), oldest first.
     Messages { messages: Vec<Message> },

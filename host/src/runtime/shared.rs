@@ -1,6 +1,7 @@
 //! What every connection needs of the gateway: the engine, the hub, the clock, the pool.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +22,8 @@ use super::skipped::SkippedLog;
 
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine<Ticket>>,
+    /// The file it is in.
+    pub(super) store: PathBuf,
     pub(super) hub: Arc<Hub>,
     pub(super) clock: Clock,
     pub(super) passwords: Passwords,
@@ -151,11 +154,16 @@ impl Shared {
 /// Whether a query may take so long that other connections would wait for it.
 pub(super) fn is_heavy(query: &Query) -> bool {
     match query {
-        Query::Rooms { .. } | Query::SearchRooms { .. } => true,
+        Query::Members { .. }
+        | Query::Occupants { .. }
+        | Query::Rooms { .. }
+        | Query::SearchRooms { .. } => true,
         Query::History { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
         Query::Room { detail, .. } => detail.members || detail.messages > LIGHT_MESSAGES_MAX,
-        Query::LastChange | Query::Members { .. } | Query::RoomIds { .. } | Query::User { .. } => {
-            false
-        }
+        Query::LastChange
+        | Query::Members { .. }
+        | Query::Occupants { .. }
+        | Query::RoomIds { .. }
+        | Query::User { .. } => false,
     }
 }
