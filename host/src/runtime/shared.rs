@@ -160,10 +160,6 @@ pub(super) fn is_heavy(query: &Query) -> bool {
         | Query::SearchRooms { .. } => true,
         Query::History { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
         Query::Room { detail, .. } => detail.members || detail.messages > LIGHT_MESSAGES_MAX,
-        Query::LastChange
-        | Query::Members { .. }
-        | Query::Occupants { .. }
-        | Query::RoomIds { .. }
-        | Query::User { .. } => false,
+        Query::LastChange | Query::RoomIds { .. } | Query::User { .. } => false,
     }
 }

@@ -30,6 +30,20 @@ fn the_reply_to_entering_counts_the_own_seat() {
 }
 
 #[test]
+fn occupants_are_members_in_the_order_of_joining_then_those_who_only_entered() {
+    let gateway = with_tea(&["ann", "bob", "cy"]);
+    gateway.does(0, join(room("tea"), user("cy")));
+    gateway.does(1, enter(room("tea"), user("bob")));
+    gateway.does(2, enter(room("tea"), user("bob")));
+    gateway.does(3, enter(room("tea"), user("ann")));
+    gateway.does(4, enter(room("tea"), guest("zed")));
+    let query = core_model::Query::Occupants { room: room("tea"), caller: None };
+    let Ok(Reply::Members { members }) = gateway.ask(&query) else { panic!("they are told") };
+    let handles: Vec<&str> = members.iter().map(|person| &*person.handle).collect();
+    assert_eq!(handles, ["ann", "cy", "bob", "guest:zed"]);
+}
+
+#[test]
 fn entering_where_the_connection_is_already_changes_nothing() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, enter(room("tea"), user("bob")));
