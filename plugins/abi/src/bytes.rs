@@ -1,0 +1,21 @@
+//! Borrowed bytes, on the Rust side.
+
+use crate::GwBytes;
+
+impl GwBytes {
+    pub const EMPTY: Self = Self { ptr: core::ptr::null(), len: 0 };
+
+    pub const fn new(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr(), len: bytes.len() }
+    }
+
+    /// # Safety
+    /// `ptr` points to `len` bytes that nobody writes to while `'a` lasts, or `len` is 0.
+    pub const unsafe fn as_slice<'a>(self) -> &'a [u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's promise, above.
+        unsafe { core::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
