@@ -208,12 +208,17 @@ impl Gateway {
         self.child.wait().expect("it is our child");
     }
 
+    /// SIGKILL, and no waiting.
+    pub fn signal_kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// SIGTERM, and no waiting.
     pub fn signal_term(&self) {
         self.signal(Signal::TERM);
     }
 
-    pub fn signal(&self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is our child, and not waited for yet");
     }

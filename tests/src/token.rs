@@ -47,10 +47,11 @@ impl Token {
         Self { stream: connect(address), sequence: 0, notifications: VecDeque::new() }
     }
 
-    /// Logs in, making the account where there is none: the uid.
+    /// Logs in, making the account where there is none, with the openid as name: the uid.
     #[track_caller]
     pub fn login(&mut self, openid: &str) -> u64 {
-        let body = [string(openid), string("wechat"), 1_i32.to_be_bytes().to_vec(), json("")];
+        let info = json(&format!(r#"{{"name":"{openid}"}}"#));
+        let body = [string(openid), string("wechat"), 1_i32.to_be_bytes().to_vec(), info];
         self.done(LOGIN, &body.concat()).u64()
     }
 

@@ -70,6 +70,7 @@ impl WebSocket {
             match self.socket.read()? {
                 Message::Text(text) => return Ok(text.to_string()),
                 Message::Ping(_) => (),
+                Message::Close(_) => return Err(Error::ConnectionClosed),
                 other => panic!("the gateway sends text: {other:?}"),
             }
         }

@@ -56,7 +56,7 @@ fn what_is_said_in_any_dialect_is_heard_in_all_in_one_order() {
         assert_eq!(heard[1]["sender"]["ocid"], 0, "ann is a guest");
     }
     let in_channel = bob.history("TEST");
-    let senders = ["bob", "guest:ann", "user-10002", "user-10003", "dan"];
+    let senders = ["bob", "guest:ann", "o-tom", "user-10003", "dan"];
     assert_eq!(in_channel, pairs(senders, said));
     let in_app = usr.history(room_id).into_iter();
     let in_app: Vec<_> =

@@ -62,6 +62,23 @@ fn ann_and_bob_meet_across_dialects_and_a_kill_takes_nothing_from_them() {
     assert_eq!(ann.receive(), message("bob", "still here?"));
 }
 
+#[test]
+fn a_request_repeated_after_a_kill_is_done_once() {
+    let mut gateway = Gateway::start(TOML);
+    let mut bob = Channel::enroll(gateway.address("channel", "listen"), "bob");
+    let body = json!({"name": "TEST", "message": "once"});
+    let send = |bob: &mut Channel| {
+        let sent = bob.try_call("/channel/send", &body, &[("Idempotency-Key", "1")]);
+        sent.expect("it is answered").to_string()
+    };
+    let first = send(&mut bob);
+    gateway.kill();
+    gateway.restart();
+    let mut bob = bob.reconnect(gateway.address("channel", "listen"));
+    assert_eq!(send(&mut bob), first);
+    assert_eq!(bob.history("TEST"), [("bob".into(), "once".into())]);
+}
+
 fn check_talk(data: &Value, began: &str, ended: &str) {
     let messages = data["messages"].as_array().expect("it is a list");
     let said = |message: &Value| {
