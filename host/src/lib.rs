@@ -5,3 +5,4 @@ pub mod config;
 pub mod dialects;
 pub mod logging;
 pub mod runtime;
+pub mod users;

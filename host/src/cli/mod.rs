@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand.
 //!
-//! Exits with 0 when all went well, 1 when the configuration is wrong or the gateway failed, 2
-//! when the command line itself is wrong. What goes wrong is on standard error.
+//! Exits with 0 when all went well, 1 when the configuration is wrong, the gateway failed or what
+//! was asked for cannot be done, 2 when the command line itself is wrong. What goes wrong is on
+//! standard error.
 
 mod check;
 mod dialects;
 mod serve;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Command {
     Check(Options),
     /// Lists the dialects: which are on, where they listen, and what each can do
     Dialects(Options),
+    /// Shows a user, or says which identities are whose; while the gateway runs or does not
+    User(user::User),
 }
 
 /// Options of every subcommand, before or after its name. Not clap's global ones: of those, what
@@ -59,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
         Command::Dialects(further) => dialects::run(&options.and(further)),
+        Command::User(user) => user::run(options, user),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

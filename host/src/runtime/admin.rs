@@ -1,4 +1,4 @@
-//! The operator's own listener: /healthz, /readyz and /metrics.
+//! The operator's own listener: /healthz, /readyz, /metrics, and what `dragoman user` asks.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::door::{Door, Held};
 use super::metrics;
+use super::operator;
 use super::served::Served;
 use super::shared::{Phase, Shared};
 
@@ -21,7 +22,9 @@ use super::shared::{Phase, Shared};
 pub(super) async fn serve(stream: TcpStream, held: Held) {
     let mut phase = held.shared.phase.subscribe();
     let shared = held.shared.clone();
-    let service = service_fn(move |request| answer(shared.clone(), request));
+    let ends = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
+    let local = ends.is_ok_and(|(peer, own)| operator::is_local(peer, own));
+    let service = service_fn(move |request| answer(shared.clone(), local, request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).keep_alive(false).half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -34,8 +37,12 @@ pub(super) async fn serve(stream: TcpStream, held: Held) {
 
 async fn answer(
     shared: Arc<Shared>,
+    local: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    if operator::has(request.uri().path()) {
+        return Ok(operator::answer(&shared, local, request).await);
+    }
     let (status, text) = match request.uri().path() {
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".into())

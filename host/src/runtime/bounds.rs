@@ -48,6 +48,9 @@ pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long the body of a request may take.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The body of a request to the admin listener: a user and an identity, at most 1 KiB each.
+pub(super) const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
+
 /// What is read and thrown away of a body that is too large, before that is said: many clients
 /// read nothing until they have sent everything.
 pub(super) const DISCARDED_BYTES_MAX: usize = 16 << 20;

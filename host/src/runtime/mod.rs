@@ -18,6 +18,7 @@ mod limits;
 mod link;
 mod mailbox;
 mod metrics;
+mod operator;
 mod outgoing;
 mod passwords;
 mod served;

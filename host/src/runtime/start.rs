@@ -33,6 +33,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>
     let thread = hub.clone().run(Distributor::new(frontends.clone(), totals.clone()));
     let shared = Shared {
         engine,
+        store: config.store.path.clone(),
         hub,
         clock: Clock::start(),
         passwords: Passwords::new(config.server.password_threads),

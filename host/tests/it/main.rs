@@ -3,3 +3,4 @@
 mod config;
 mod program;
 mod runtime;
+mod user;

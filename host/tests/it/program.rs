@@ -10,17 +10,17 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// One dialect on a port that is always free.
-const FINE: &str = "[frontends.channel]\nlisten = \"127.0.0.1:0\"\n";
+pub(crate) const FINE: &str = "[frontends.channel]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A folder to start the program in, with a gateway.toml in it.
-fn folder(toml: &str) -> TempDir {
+pub(crate) fn folder(toml: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("gateway.toml"), toml).expect("it is writable");
     folder
 }
 
 /// What `dragoman arguments…`, started in `folder`, says and exits with.
-fn run(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> String {
     run_with(folder, arguments, &[])
 }
 
@@ -40,7 +40,7 @@ fn run_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> 
     transcript + &format!("exit {}", output.status.code().expect("it exits by itself"))
 }
 
-fn names_in(folder: &Path) -> Vec<String> {
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("it is there");
     entries.map(|entry| entry.expect("it is").file_name().to_string_lossy().into()).collect()
 }
@@ -196,13 +196,13 @@ fn serve_does_not_start_with_a_wrong_configuration() {
 }
 
 /// A gateway that runs, killed if a test leaves it.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Running {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
             .args(arguments)
             .current_dir(folder)
@@ -215,14 +215,14 @@ impl Running {
     }
 
     /// The next line of its log.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.log.read_line(&mut line).expect("it logs");
         line
     }
 
     /// Sends SIGTERM and waits for the end.
-    fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(mut self) -> ExitStatus {
         let process = Pid::from_child(&self.child);
         kill_process(process, Signal::TERM).expect("it runs");
         self.child.wait().expect("it ends")

@@ -1,0 +1,169 @@
+//! What an operator does to a user, the same on the store itself and on a gateway that runs.
+
+mod who;
+pub mod wire;
+
+use core_engine::Engine;
+use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Reply, Timestamp, UserRef};
+use serde::{Deserialize, Serialize};
+
+pub use who::{Identity, Who};
+
+/// What is to be done, and to whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Errand {
+    pub who: Who,
+    pub act: Act,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Act {
+    Show,
+    /// Attaches an identity; one that the user has already stays.
+    Link(Identity),
+    Unlink(Identity),
+}
+
+/// An account as an operator sees it, after what was done.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Account {
+    pub uid: u64,
+    pub handle: String,
+    /// The display name.
+    pub name: String,
+    /// `realm/subject`, in the order in which they were linked.
+    pub identities: Vec<String>,
+    /// When it was made: RFC 3339, in UTC.
+    pub created: String,
+    /// Whether anybody is connected as this user.
+    pub online: bool,
+    /// Whether it has a password.
+    pub password: bool,
+}
+
+/// Why an errand was not done.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Failure {
+    #[error("{}", unknown(.0))]
+    Unknown(Who),
+    #[error(
+        "{identity} belongs to another user, uid {uid} (handle {handle:?}); to move it, unlink it \
+         there first"
+    )]
+    Taken { identity: Identity, uid: u64, handle: String },
+    #[error("{identity} is not linked to uid {uid} (handle {handle:?})")]
+    NotLinked { identity: Identity, uid: u64, handle: String },
+    #[error("the store failed: {0}")]
+    Store(String),
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+fn unknown(who: &Who) -> String {
+    match who {
+        Who::Uid(uid) => format!(
+            "there is no user with the uid {uid}; a handle of digits is written @{uid}, a \
+             telephone number tel/{uid}"
+        ),
+        Who::Handle(handle) => format!("there is no user with the handle {handle:?}"),
+        Who::Identity(identity) => format!("there is no user with the identity {identity}"),
+    }
+}
+
+impl Errand {
+    /// The command to submit first, if it takes one.
+    pub fn command(&self) -> Option<Command> {
+        let user = self.who.user_ref();
+        match &self.act {
+            Act::Show => None,
+            Act::Link(identity) => {
+                Some(Command::LinkIdentity { user, identity: identity.to_string() })
+            }
+            Act::Unlink(identity) => {
+                Some(Command::UnlinkIdentity { user, identity: identity.to_string() })
+            }
+        }
+    }
+
+    /// What came of it: `done` is the outcome of the command, where it took one.
+    pub fn report<T: Send + 'static>(
+        &self,
+        engine: &Engine<T>,
+        at: Timestamp,
+        done: Option<Outcome>,
+    ) -> Result<Account, Failure> {
+        match done.unwrap_or_else(|| ask(engine, at, self.who.user_ref())) {
+            Ok(reply) => account(engine, at, reply),
+            Err(refusal) => Err(self.explain(engine, at, refusal)),
+        }
+    }
+
+    /// A refusal, with the names of those concerned.
+    fn explain<T: Send + 'static>(
+        &self,
+        engine: &Engine<T>,
+        at: Timestamp,
+        refusal: Refusal,
+    ) -> Failure {
+        let person = |user| match ask(engine, at, user) {
+            Ok(Reply::User { user }) => Some((user.person.uid?.0, user.person.handle.clone())),
+            _ => None,
+        };
+        let explained = match (&refusal, &self.act) {
+            (Refusal::UnknownUser, _) => Some(Failure::Unknown(self.who.clone())),
+            (Refusal::Internal { why }, _) => Some(Failure::Store(why.clone())),
+            (Refusal::IdentityTaken, Act::Link(identity)) => person(identity.user_ref())
+                .map(|(uid, handle)| Failure::Taken { identity: identity.clone(), uid, handle }),
+            (Refusal::InvalidIdentity { .. }, Act::Unlink(identity)) => person(self.who.user_ref())
+                .map(|(uid, handle)| Failure::NotLinked {
+                    identity: identity.clone(),
+                    uid,
+                    handle,
+                }),
+            _ => None,
+        };
+        explained.unwrap_or(Failure::Refused(refusal))
+    }
+}
+
+fn ask<T: Send + 'static>(engine: &Engine<T>, at: Timestamp, user: UserRef) -> Outcome {
+    engine.query(at, ConnectionId(0), &Query::User { user, caller: None }).outcome
+}
+
+fn account<T: Send + 'static>(
+    engine: &Engine<T>,
+    at: Timestamp,
+    reply: Reply,
+) -> Result<Account, Failure> {
+    let Reply::User { user } = reply else {
+        return Err(Failure::Store("it answers something else than was asked".into()));
+    };
+    let uid = user.person.uid.unwrap_or_default();
+    let credential = engine.credential(at, &UserRef::Id(uid)).map_err(Failure::Refused)?;
+    Ok(Account {
+        uid: uid.0,
+        handle: user.person.handle.clone(),
+        name: user.person.name.clone(),
+        identities: user.person.identities.clone(),
+        created: rfc3339(user.created),
+        online: user.online,
+        password: credential.is_some_and(|(_, phc)| !phc.is_empty()),
+    })
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    let at = i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_in_rfc_3339() {
+        assert_eq!(rfc3339(Timestamp(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(Timestamp(1_763_685_346_120)), "2025-11-21T00:35:46.12Z");
+        assert!(rfc3339(Timestamp(u64::MAX)).starts_with("9999-12-"));
+    }
+}
