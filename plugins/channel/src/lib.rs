@@ -1,0 +1,3 @@
+//! The channel dialect as a shared library.
+
+plugin_sdk::export_frontend!(frontend_channel::ChannelFrontend);

@@ -1,0 +1,3 @@
+//! The ourchat dialect as a shared library.
+
+plugin_sdk::export_frontend!(frontend_ourchat::OurchatFrontend);

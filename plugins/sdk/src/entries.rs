@@ -1,0 +1,167 @@
+//! The functions of the table. Each turns pointers into what they stand for, and nothing more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use core_model::Timestamp;
+use frontend_api::{Configure, Outbox, Peer, Session};
+use plugin_abi::{GW_OK, GW_OUT_MANIFEST, GW_PANICKED};
+use plugin_abi::{GwBytes, GwEmit, GwFrontend, GwHost, GwSession};
+
+use crate::host::{Failed, Host};
+use crate::input;
+
+/// A thin pointer to a fat one: `Box<dyn Session>` does not fit in a `void *`.
+type SessionCell = Box<dyn Session>;
+
+pub(crate) unsafe extern "C" fn frontend_new<F: Configure>(
+    options: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> *mut GwFrontend {
+    let host = Host::new(host, emit);
+    let made = guard(&host, || {
+        // SAFETY: the options are borrowed for this call.
+        let options = unsafe { options.as_slice() };
+        let options = serde_json::from_slice(options)
+            .map_err(|error| Failed::malformed(format!("the options are no object: {error}")))?;
+        match frontend_api::options::configure::<F>(options) {
+            Ok(frontend) => Ok(Box::into_raw(Box::new(frontend)).cast()),
+            Err(faults) => {
+                faults.iter().for_each(|fault| host.reason(&fault.why, &fault.key));
+                Ok(ptr::null_mut())
+            }
+        }
+    });
+    made.unwrap_or(ptr::null_mut())
+}
+
+pub(crate) unsafe extern "C" fn frontend_manifest<F: Configure>(
+    frontend: *mut GwFrontend,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned.
+        let frontend = unsafe { &*frontend.cast::<F>() };
+        host.emit_json(GW_OUT_MANIFEST, frontend.manifest(), &[])?;
+        Ok(GW_OK)
+    }))
+}
+
+pub(crate) unsafe extern "C" fn frontend_free<F: Configure>(frontend: *mut GwFrontend) {
+    // SAFETY: the host frees what `frontend_new` returned, once.
+    free(|| drop(unsafe { Box::from_raw(frontend.cast::<F>()) }));
+}
+
+pub(crate) unsafe extern "C" fn frontend_broadcast<F: Configure>(
+    frontend: *mut GwFrontend,
+    event: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned; the event is borrowed.
+        let (frontend, event) = unsafe { (&*frontend.cast::<F>(), event.as_slice()) };
+        match input::event(event)? {
+            Some(event) => host.broadcast(frontend.broadcast(&event)),
+            None => Ok(GW_OK),
+        }
+    }))
+}
+
+pub(crate) unsafe extern "C" fn frontend_fault<F: Configure>(
+    frontend: *mut GwFrontend,
+    fault: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned; the fault is borrowed.
+        let (frontend, fault) = unsafe { (&*frontend.cast::<F>(), fault.as_slice()) };
+        let fault = input::json("a fault", fault)?;
+        host.respond(&frontend.fault(&fault))?;
+        Ok(GW_OK)
+    }))
+}
+
+pub(crate) unsafe extern "C" fn session_open<F: Configure>(
+    frontend: *mut GwFrontend,
+    peer: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> *mut GwSession {
+    let host = Host::new(host, emit);
+    let opened = guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned; the peer is borrowed.
+        let (frontend, peer) = unsafe { (&*frontend.cast::<F>(), peer.as_slice()) };
+        let peer: Peer = input::json("a peer", peer)?;
+        let cell: Box<SessionCell> = Box::new(frontend.open(&peer));
+        Ok(Box::into_raw(cell).cast())
+    });
+    opened.unwrap_or(ptr::null_mut())
+}
+
+pub(crate) unsafe extern "C" fn session_handle(
+    session: *mut GwSession,
+    now_ms: u64,
+    kind: u32,
+    payload: GwBytes,
+    body: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `session_open` returned, one call at a time.
+        let session = unsafe { &mut *session.cast::<SessionCell>() };
+        // SAFETY: both are borrowed for this call.
+        let (payload, body) = unsafe { (payload.as_slice(), body.as_slice()) };
+        let mut out = Outbox::default();
+        input::read(kind, payload, body, |input| {
+            session.handle(Timestamp(now_ms), input, &mut out);
+        })?;
+        out.drain().try_for_each(|output| host.output(output))?;
+        Ok(GW_OK)
+    }))
+}
+
+pub(crate) unsafe extern "C" fn session_free(session: *mut GwSession) {
+    // SAFETY: the host frees what `session_open` returned, once.
+    free(|| drop(unsafe { Box::from_raw(session.cast::<SessionCell>()) }));
+}
+
+/// Unwinding into the host would be undefined behavior: a panic is told as a reason.
+fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, i32> {
+    let failed = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(failed)) => failed,
+        Err(panic) => {
+            let why = (panic.downcast_ref::<&str>().copied())
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("a panic without words");
+            let failed = Failed { code: GW_PANICKED, why: format!("panicked: {why}") };
+            // Dropping what was thrown could panic again, with nobody left to catch it.
+            std::mem::forget(panic);
+            failed
+        }
+    };
+    if !failed.why.is_empty() {
+        host.reason(&failed.why, "");
+    }
+    Err(failed.code)
+}
+
+fn code(result: Result<i32, i32>) -> i32 {
+    result.unwrap_or_else(|code| code)
+}
+
+/// What panics while it is freed is left as it is: there is nobody to tell.
+fn free(work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        std::mem::forget(panic);
+    }
+}

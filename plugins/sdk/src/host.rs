@@ -1,0 +1,119 @@
+//! The host, as seen from within one call.
+
+use core_model::Command;
+use frontend_api::http::Response;
+use frontend_api::{Broadcast, Follow, Frame, Output};
+use plugin_abi::{
+    GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE,
+    GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST,
+    GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
+};
+use serde::Serialize;
+
+/// Where the outputs of one call go.
+pub(crate) struct Host {
+    host: *mut GwHost,
+    emit: GwEmit,
+}
+
+/// Why a call fails. Without words: the host knows.
+pub(crate) struct Failed {
+    pub(crate) code: i32,
+    pub(crate) why: String,
+}
+
+impl Failed {
+    pub(crate) fn malformed(why: String) -> Self {
+        Self { code: GW_MALFORMED, why }
+    }
+}
+
+/// `Output::Call`, as it crosses the border.
+#[derive(Serialize)]
+struct Call<'a> {
+    command: &'a Command,
+    #[serde(skip_serializing_if = "follows_nothing")]
+    follow: Follow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn follows_nothing(follow: &Follow) -> bool {
+    *follow == Follow::Nothing
+}
+
+/// `Response`, without its body.
+#[derive(Serialize)]
+struct Head<'a> {
+    status: u16,
+    headers: &'a [(String, String)],
+}
+
+impl Host {
+    pub(crate) fn new(host: *mut GwHost, emit: GwEmit) -> Self {
+        Self { host, emit }
+    }
+
+    pub(crate) fn output(&self, output: Output) -> Result<(), Failed> {
+        match output {
+            Output::Call { command, follow, key } => {
+                let call = Call { command: &command, follow, key: key.as_deref() };
+                self.emit_json(GW_OUT_CALL, &call, &[])
+            }
+            Output::Ask { query } => self.emit_json(GW_OUT_ASK, &query, &[]),
+            Output::Respond(response) => self.respond(&response),
+            Output::SendBytes(bytes) => self.emit(GW_OUT_SEND_BYTES, &bytes, &[]),
+            Output::SendText(text) => self.emit(GW_OUT_SEND_TEXT, text.as_bytes(), &[]),
+            Output::SetInterest(interest) => self.emit_json(GW_OUT_SET_INTEREST, &interest, &[]),
+            Output::WakeAt(at) => self.emit_json(GW_OUT_WAKE_AT, &at, &[]),
+            Output::Close => self.emit(GW_OUT_CLOSE, &[], &[]),
+        }
+    }
+
+    pub(crate) fn respond(&self, response: &Response) -> Result<(), Failed> {
+        let head = Head { status: response.status, headers: &response.headers };
+        self.emit_json(GW_OUT_RESPOND, &head, &response.body)
+    }
+
+    /// Emits the frame, and returns whose it is.
+    pub(crate) fn broadcast(&self, broadcast: Broadcast) -> Result<i32, Failed> {
+        let (frame, code) = match broadcast {
+            Broadcast::Nothing => return Ok(GW_OK),
+            Broadcast::Ask => return Ok(GW_ASK),
+            Broadcast::Everyone(frame) => (frame, GW_EVERYONE),
+            Broadcast::Others(frame) => (frame, GW_OTHERS),
+        };
+        match frame {
+            Frame::Bytes(bytes) => self.emit(GW_OUT_SEND_BYTES, &bytes, &[])?,
+            Frame::Text(text) => self.emit(GW_OUT_SEND_TEXT, text.as_bytes(), &[])?,
+        }
+        Ok(code)
+    }
+
+    /// Says why the call will fail.
+    pub(crate) fn reason(&self, why: &str, key: &str) {
+        // It fails in any case; there is nothing to add if the host does not want the reason.
+        let _ = self.emit(GW_OUT_REASON, why.as_bytes(), key.as_bytes());
+    }
+
+    pub(crate) fn emit_json(
+        &self,
+        kind: u32,
+        value: &impl Serialize,
+        body: &[u8],
+    ) -> Result<(), Failed> {
+        let mut json = Vec::with_capacity(256);
+        serde_json::to_writer(&mut json, value).expect("the model is plain data");
+        self.emit(kind, &json, body)
+    }
+
+    fn emit(&self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), Failed> {
+        let (payload, body) = (GwBytes::new(payload), GwBytes::new(body));
+        // SAFETY: both came with the call that this is a part of; the bytes outlive the emission.
+        match unsafe { (self.emit)(self.host, kind, payload, body) } {
+            GW_OK => Ok(()),
+            code => Err(Failed { code, why: String::new() }),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The token dialect as a shared library.
+
+plugin_sdk::export_frontend!(frontend_token::TokenFrontend);
