@@ -39,6 +39,8 @@ pub(crate) struct Work<'t> {
     pub(crate) counters: Counters,
     /// Message ids to be appended to streams.
     appends: BTreeMap<u64, Vec<u64>>,
+    /// Writes that brought streams up to date: which command makes them depends on the batch.
+    settling: u64,
     /// A message row in the making; kept for its memory.
     row: Vec<u8>,
 }
@@ -54,7 +56,7 @@ struct Act<'a> {
 
 impl<'t> Work<'t> {
     pub(crate) fn new(batch: Batch<'t>, counters: Counters) -> Self {
-        Self { batch, counters, appends: BTreeMap::new(), row: Vec::new() }
+        Self { batch, counters, appends: BTreeMap::new(), settling: 0, row: Vec::new() }
     }
 
     /// Carries out one command. An error means that the store is broken and the whole batch void.
@@ -65,13 +67,13 @@ impl<'t> Work<'t> {
         let now = self.counters.now.max(envelope.at.0);
         let asker = Asker { now, connection: envelope.connection.0 };
         let mut act = Act { asker, origin: &envelope.origin, events: Vec::new(), visible: false };
-        let written = self.batch.writes();
+        let written = self.writes();
         let outcome = match self.keyed(&mut act, envelope) {
             Ok(reply) => Ok(reply),
             Err(Fail::Refused(refusal)) => Err(refusal),
             Err(Fail::Broken(error)) => return Err(error),
         };
-        if self.batch.writes() > written {
+        if self.writes() > written {
             self.counters.now = now;
         }
         if act.visible || !act.events.is_empty() {
@@ -88,7 +90,12 @@ impl<'t> Work<'t> {
 
     /// Whether any command has changed anything.
     pub(crate) fn has_changed(&self) -> bool {
-        self.batch.writes() > 0
+        self.writes() > 0
+    }
+
+    /// Grows with everything that a command writes.
+    fn writes(&self) -> u64 {
+        self.batch.writes() - self.settling
     }
 
     /// Writes what is written once a batch.
@@ -100,9 +107,11 @@ impl<'t> Work<'t> {
 
     /// Brings the streams up to date, for commands that read them.
     fn settle(&mut self) -> Result<(), StoreError> {
+        let written = self.batch.writes();
         for (stream, ids) in std::mem::take(&mut self.appends) {
             stream::append(&mut self.batch, stream, &ids)?;
         }
+        self.settling += self.batch.writes() - written;
         Ok(())
     }
 
