@@ -56,7 +56,7 @@ pub(super) const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
 pub(super) const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
 /// Looks that a connection takes at its socket and mailbox before others have their turn.
-pub(super) const ROUNDS_AT_ONCE: u32 = 16;
+pub(super) const LOOKS_AT_ONCE: u32 = 16;
 
 /// Reads from a connection that drains, so that what had arrived before is answered.
 pub(super) const DRAINED_MAX: u32 = 1024;

@@ -1,6 +1,7 @@
 //! The task of one stream connection: it reads from the socket, takes from the mailbox, writes,
 //! and hangs up. One future, small, with nothing in it that an idle connection does not need.
 
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -12,12 +13,12 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::bounds::{
     CHUNK_BYTES, DRAINED_MAX, FINISH_TIMEOUT, FLUSH_TIMEOUT, LAST_WORDS_TIMEOUT, LINGER_TIMEOUT,
-    ROUNDS_AT_ONCE,
+    LOOKS_AT_ONCE,
 };
 use super::conversation::{Conversation, Over};
 use super::door::Held;
 use super::limits::Permit;
-use super::mailbox::Arrival;
+use super::mailbox::{Arrival, Mail};
 use super::metrics::Limit;
 
 /// What a transport adds to a TCP stream.
@@ -104,6 +105,8 @@ enum Stage {
 struct Connection<S> {
     socket: S,
     conversation: Conversation,
+    /// Taken from the mailbox, and not read yet.
+    mails: VecDeque<Mail>,
     stage: Stage,
     /// When something last came from the peer, and how long its silence is borne.
     idle_at: Option<Instant>,
@@ -117,7 +120,8 @@ pub(super) async fn run<S: Socket>(
     conversation: Conversation,
 ) {
     let _until_the_end = (held, permit);
-    let mut connection = Connection { socket, conversation, stage: Stage::Open, idle_at: None };
+    let (mails, stage) = (VecDeque::new(), Stage::Open);
+    let mut connection = Connection { socket, conversation, mails, stage, idle_at: None };
     connection.heard();
     connection.conversation.feed(Input::Opened);
     let mut sleep = pin!(sleep_until(Instant::now()));
@@ -154,83 +158,107 @@ async fn linger(stream: &mut TcpStream) {
 impl<S: Socket> Connection<S> {
     /// Goes on until the connection is over: then why, and whatever was to be sent is sent.
     fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<Hangup> {
-        // Rounds, not a loop without end: other connections of this thread want their turn.
-        for _ in 0..ROUNDS_AT_ONCE {
-            if let Some(hangup) = self.over() {
-                return Poll::Ready(hangup);
-            }
-            match self.poll_round(cx, sleep.as_mut()) {
-                Poll::Ready(Ok(())) => (),
-                Poll::Ready(Err(hangup)) => return Poll::Ready(hangup),
-                Poll::Pending => return Poll::Pending,
+        // Looks, not a loop without end: other connections of this thread want their turn.
+        for _ in 0..LOOKS_AT_ONCE {
+            match self.look(cx, sleep.as_mut()) {
+                Ok(true) => (),
+                Ok(false) => return Poll::Pending,
+                Err(hangup) => return Poll::Ready(hangup),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Moves from stage to stage; says so when there is nothing left to do.
-    fn over(&mut self) -> Option<Hangup> {
-        let more = self.conversation.advance();
-        let closing = matches!(self.stage, Stage::Closing { .. });
-        if let Some(over) = self.conversation.over()
-            && !closing
-        {
-            self.close(Hangup::Session(over));
+    /// One look at everything that may have happened; what is to be sent is sent in the end. True:
+    /// there may be more. False: everything that can happen wakes the task. `Err`: it is over.
+    fn look(&mut self, cx: &mut Context<'_>, sleep: Pin<&mut Sleep>) -> Result<bool, Hangup> {
+        let blocked = self.write(cx)?;
+        let mut more = self.poll_mailbox(cx, blocked)?;
+        // While the peer does not take what it is sent, it is not listened to, and its mail stays
+        // where it is counted.
+        if !blocked {
+            more |= self.read_mail();
         }
-        if let Stage::Finishing { hangup, .. } = self.stage
-            && !more
-            && self.conversation.is_answered()
-        {
-            if let Hangup::Ending(ending) = hangup {
-                self.conversation.feed(Input::Ending(ending));
-            }
-            self.close(hangup);
+        // After the mail, which may have begun it or made room for more.
+        more |= self.conversation.poll_running(cx).is_ready();
+        if !blocked {
+            more |= self.poll_receive(cx)?;
+        }
+        more |= self.move_on();
+        if !blocked {
+            self.write(cx)?;
         }
         match self.stage {
-            Stage::Closing { hangup, .. } if self.conversation.outgoing.is_empty() => Some(hangup),
-            _ => None,
+            Stage::Closing { hangup, .. } if self.conversation.outgoing.is_empty() => Err(hangup),
+            // Last: everything before may have changed when it rings.
+            _ => Ok(more | self.poll_timer(cx, sleep)?),
         }
     }
 
-    /// One look at everything that may have happened. `Ready(Ok)`: something had.
-    fn poll_round(
-        &mut self,
-        cx: &mut Context<'_>,
-        sleep: Pin<&mut Sleep>,
-    ) -> Poll<Result<(), Hangup>> {
-        let mut progress = false;
-        let blocked = !self.conversation.outgoing.is_empty()
-            && match self.conversation.outgoing.poll_write(self.socket.stream(), cx) {
-                Poll::Ready(Ok(())) => {
-                    progress = true;
-                    false
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(Hangup::Dead)),
-                Poll::Pending => true,
-            };
+    /// Sends what is to be sent. True: the socket takes no more for now.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Hangup> {
+        if self.conversation.outgoing.is_empty() {
+            return Ok(false);
+        }
+        match self.conversation.outgoing.poll_write(self.socket.stream(), cx) {
+            Poll::Ready(Ok(())) => Ok(false),
+            Poll::Ready(Err(_)) => Err(Hangup::Dead),
+            Poll::Pending => Ok(true),
+        }
+    }
+
+    fn poll_mailbox(&mut self, cx: &mut Context<'_>, blocked: bool) -> Result<bool, Hangup> {
         let closing = matches!(self.stage, Stage::Closing { .. });
-        // While the peer does not take what it is sent, its mail stays where it is counted.
-        match self.conversation.link().mailbox.poll(cx, !blocked && !closing) {
-            Poll::Ready(Arrival::Mail(mails)) => {
-                mails.into_iter().for_each(|mail| self.conversation.take_mail(mail));
-                progress = true;
-            }
+        let take_mail = self.mails.is_empty() && !blocked && !closing;
+        match self.conversation.link().mailbox.poll(cx, take_mail) {
+            Poll::Ready(Arrival::Mail(mails)) => self.mails = mails,
             Poll::Ready(Arrival::Ending(ending)) => {
                 self.end(ending);
-                progress = true;
+                return Ok(true);
             }
-            Poll::Ready(Arrival::Over) => return Poll::Ready(Err(Hangup::Dead)),
+            Poll::Ready(Arrival::Over) => return Err(Hangup::Dead),
             Poll::Pending => (),
         }
-        progress |= self.conversation.poll_running(cx).is_ready();
-        progress |= self.poll_timer(cx, sleep)?;
-        if !blocked {
-            progress |= self.poll_receive(cx)?;
-            // The transport itself may have had something to say.
-            progress |= !self.conversation.outgoing.is_empty();
+        Ok(false)
+    }
+
+    /// Answers what is answered, and takes the mail in turn with it: an answer is said before the
+    /// events that came after it.
+    fn read_mail(&mut self) -> bool {
+        while !self.conversation.advance() {
+            match self.mails.pop_front() {
+                Some(mail) => self.conversation.take_mail(mail),
+                None => {
+                    self.mails = VecDeque::new();
+                    return false;
+                }
+            }
         }
-        if progress { Poll::Ready(Ok(())) } else { Poll::Pending }
+        true
+    }
+
+    /// Goes from stage to stage; true if it did.
+    fn move_on(&mut self) -> bool {
+        if matches!(self.stage, Stage::Closing { .. }) {
+            return false;
+        }
+        if let Some(over) = self.conversation.over() {
+            self.close(Hangup::Session(over));
+            return true;
+        }
+        match self.stage {
+            Stage::Finishing { hangup, .. }
+                if self.mails.is_empty() && self.conversation.is_answered() =>
+            {
+                if let Hangup::Ending(ending) = hangup {
+                    self.conversation.feed(Input::Ending(ending));
+                }
+                self.close(hangup);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Result<bool, Hangup> {

@@ -171,7 +171,6 @@ impl Conversation {
                 }
             }
         }
-        while self.advance() {}
     }
 
     /// Waits for the work on the oldest question.

@@ -119,24 +119,28 @@ impl Mailbox {
         self.state().shut
     }
 
-    /// What has arrived. Mail is left where it is unless `take_mail`.
+    /// What has arrived. Mail is left where it is unless `take_mail`. Whatever comes next wakes
+    /// the task, unless this says that it is over, or to hang up.
     pub(super) fn poll(&self, cx: &mut Context<'_>, take_mail: bool) -> Poll<Arrival> {
         let mut state = self.state();
         if state.over {
             return Poll::Ready(Arrival::Over);
         }
-        if take_mail && !state.mails.is_empty() {
-            (state.unasked, state.bytes) = (0, 0);
-            return Poll::Ready(Arrival::Mail(std::mem::take(&mut state.mails)));
-        }
-        if let Some(ending) = state.ending.take() {
+        let mails = if take_mail { std::mem::take(&mut state.mails) } else { VecDeque::new() };
+        if mails.is_empty()
+            && let Some(ending) = state.ending.take()
+        {
             return Poll::Ready(Arrival::Ending(ending));
         }
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             None => state.waker = Some(cx.waker().clone()),
         }
-        Poll::Pending
+        if mails.is_empty() {
+            return Poll::Pending;
+        }
+        (state.unasked, state.bytes) = (0, 0);
+        Poll::Ready(Arrival::Mail(mails))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

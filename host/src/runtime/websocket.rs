@@ -4,7 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +29,8 @@ pub(super) struct WebSocket {
     ping_interval: Duration,
     next_ping: Option<Instant>,
     pings_unanswered: u8,
+    /// Whether everything that was read has been handed on, so that only the socket can have more.
+    empty: bool,
 }
 
 impl WebSocket {
@@ -43,7 +45,7 @@ impl WebSocket {
         let context = WebSocketContext::from_partially_read(part, Role::Server, Some(config));
         let ping_interval = limits.ping_interval;
         let next_ping = (!ping_interval.is_zero()).then(|| Instant::now() + ping_interval);
-        Self { stream, context, ping_interval, next_ping, pings_unanswered: 0 }
+        Self { stream, context, ping_interval, next_ping, pings_unanswered: 0, empty: false }
     }
 }
 
@@ -57,6 +59,11 @@ impl Socket for WebSocket {
         cx: &mut Context<'_>,
         conversation: &mut Conversation,
     ) -> Poll<Received> {
+        if self.empty {
+            // An error shows when it is read.
+            drop(ready!(self.stream.poll_read_ready(cx)));
+            self.empty = false;
+        }
         let outgoing = &mut conversation.outgoing;
         let read = self.context.read(&mut Pipe { stream: &mut self.stream, cx, outgoing });
         if read.is_ok() {
@@ -74,6 +81,7 @@ impl Socket for WebSocket {
             Ok(Message::Ping(_)) => Received::Something,
             Ok(Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Received::Pulse,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.empty = true;
                 return Poll::Pending;
             }
             Err(Error::Io(_)) => Received::Broken,
