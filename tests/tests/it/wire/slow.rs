@@ -1,0 +1,56 @@
+//! Peers that take their time.
+
+use gateway_tests::{Gateway, Raw};
+
+const TOML: &str = "
+    [frontends.usr_room]
+    handshake_timeout = \"300ms\"
+    [frontends.chatroom]
+    handshake_timeout = \"300ms\"
+    ping_interval = \"100ms\"
+    [frontends.ourchat]
+    handshake_timeout = \"300ms\"
+    tcp_listen = \"127.0.0.1:0\"
+    idle_timeout = \"300ms\"
+    [frontends.channel]
+    handshake_timeout = \"300ms\"
+    [frontends.token]
+    idle_timeout = \"300ms\"
+";
+
+#[test]
+fn a_head_that_does_not_come_ends_the_connection() {
+    let gateway = Gateway::start(TOML);
+    for (frontend, key) in super::LISTENERS {
+        if (frontend, key) == ("token", "listen") || key == "tcp_listen" {
+            continue;
+        }
+        for part in ["", "GET / HTTP/1.1\r\nHost: te"] {
+            let mut raw = Raw::connect(gateway.address(frontend, key));
+            let end = raw.send(part.as_bytes()).receive_end();
+            let answer = String::from_utf8_lossy(&end.bytes);
+            let is_late = answer.is_empty() || answer.starts_with("HTTP/1.1 408 ");
+            assert!(is_late && !end.reset, "{frontend}: {end:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_silent_for_too_long_is_told_so() {
+    let gateway = Gateway::start(TOML);
+    let end = Raw::connect(gateway.address("token", "listen")).receive_end();
+    let reply = gateway_tests::token::read(&mut &end.bytes[..]).expect("it is told so");
+    assert_eq!((reply.command, reply.sequence, reply.result), (0x8000, 0, Some(11)));
+    let end = Raw::connect(gateway.address("ourchat", "tcp_listen")).receive_end();
+    let text = String::from_utf8(end.bytes).expect("it is UTF-8");
+    assert!(text.starts_with("{\"code\":18,") && text.ends_with("}\n"), "{text}");
+}
+
+#[test]
+fn a_websocket_that_answers_no_ping_is_cut_off() {
+    let gateway = Gateway::start(TOML);
+    let mut raw = super::frames::handshake(gateway.address("chatroom", "websocket_listen"));
+    let end = raw.receive_end();
+    let ping = [0x89, 0];
+    assert_eq!(end.bytes, [ping, ping].concat(), "two pings, and nothing more");
+}
