@@ -188,6 +188,12 @@ impl<T> Shared<T> {
         *newest = Some((generation, Arc::clone(&snapshot)));
         Ok(snapshot)
     }
+
+    /// Lets go of a snapshot that no query will ask for again: as long as it is held, no page that
+    /// has been replaced since is used anew, and the file grows.
+    fn forget_snapshot(&self) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 fn refused(fail: Fail) -> Refusal {
@@ -211,6 +217,7 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
         match committed {
             Ok(results) => {
                 shared.generation.fetch_add(1, Ordering::Release);
+                shared.forget_snapshot();
                 let tickets = batch.into_iter().map(|(_, ticket)| ticket);
                 let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
                     ticket,
