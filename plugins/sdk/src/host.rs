@@ -38,7 +38,6 @@ struct Call<'a> {
     key: Option<&'a str>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn follows_nothing(follow: &Follow) -> bool {
     *follow == Follow::Nothing
 }

@@ -1,0 +1,159 @@
+//! A plugin that misbehaves on request, to prove that the gateway survives it.
+//!
+//! What it does in the functions of the front end is said by its options; what a session does, by
+//! what it is told:
+//!
+//! | a line or text message | |
+//! |---|---|
+//! | `panic` | sends something, then panics |
+//! | `block 2000` | does nothing for so many milliseconds, then answers |
+//! | `emit 5 words` | emits this kind with this payload, as it stands |
+//! | `flood 8 70000 0` | emits this kind so many times, with a payload of so many bytes |
+//! | `emit-bytes` | emits a text that is not UTF-8 |
+//! | `emit-nonsense` | emits half a command |
+//! | `return 7` | sends something, then returns this code |
+//! | anything else | answers `fine` |
+//!
+//! Over HTTP: `/fine` answers, `/panic` panics, `/silence` never answers.
+
+#![allow(unsafe_code, reason = "breaking a C ABI takes the bare ABI")]
+
+mod raw;
+
+use std::time::Duration;
+
+use core_model::{Recorded, Timestamp};
+use frontend_api::http::{Fault, Response};
+use frontend_api::{
+    Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
+    Outbox, Peer, Route, Session, Transport,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The keys of its section of gateway.toml.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Refuses to start, for this reason.
+    pub refuse: Option<String>,
+    /// The function of the ABI in which it panics.
+    pub panic_in: Option<String>,
+    /// The function of the ABI in which it says what makes no sense.
+    pub malformed_in: Option<String>,
+}
+
+struct Faulty {
+    manifest: Manifest,
+    options: Options,
+}
+
+impl Faulty {
+    fn panic_if_in(&self, function: &str) {
+        panic_if_in(&self.options, function);
+    }
+}
+
+#[expect(clippy::manual_assert, reason = "it is no assertion")]
+fn panic_if_in(options: &Options, function: &str) {
+    if options.panic_in.as_deref() == Some(function) {
+        panic!("as asked");
+    }
+}
+
+impl Configure for Faulty {
+    type Options = Options;
+
+    fn configure(options: Options) -> Result<Self, OptionFault> {
+        panic_if_in(&options, "frontend_new");
+        match options.refuse {
+            Some(why) => Err(OptionFault::new("refuse", why)),
+            None => Ok(Self { manifest: manifest(), options }),
+        }
+    }
+}
+
+impl Frontend for Faulty {
+    fn manifest(&self) -> &Manifest {
+        self.panic_if_in("frontend_manifest");
+        &self.manifest
+    }
+
+    fn open(&self, _: &Peer) -> Box<dyn Session> {
+        self.panic_if_in("session_open");
+        Box::new(FaultySession { options: self.options.clone() })
+    }
+
+    fn broadcast(&self, _: &Recorded) -> Broadcast {
+        self.panic_if_in("frontend_broadcast");
+        Broadcast::Everyone(Frame::Text("news".into()))
+    }
+
+    fn fault(&self, fault: &Fault) -> Response {
+        self.panic_if_in("frontend_fault");
+        Response::text(fault.status, "faulty")
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.panic_if_in("frontend_free");
+    }
+}
+
+struct FaultySession {
+    options: Options,
+}
+
+impl Session for FaultySession {
+    fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        panic_if_in(&self.options, "session_handle");
+        match input {
+            Input::Text("panic") => {
+                out.send_text("this is never seen");
+                panic!("as asked");
+            }
+            Input::Text(text) => {
+                if let Some(ms) = text.strip_prefix("block ").and_then(|ms| ms.parse().ok()) {
+                    std::thread::sleep(Duration::from_millis(ms));
+                }
+                out.send_text("fine");
+            }
+            Input::Request(request) => match request.path.as_str() {
+                "/panic" => panic!("as asked"),
+                "/silence" => (),
+                _ => out.respond(Response::text(200, "fine")),
+            },
+            _ => (),
+        }
+    }
+}
+
+impl Drop for FaultySession {
+    fn drop(&mut self) {
+        panic_if_in(&self.options, "session_free");
+    }
+}
+
+fn manifest() -> Manifest {
+    let listener = |key: &str, transport, routes: &[&str]| Listener {
+        key: key.into(),
+        transport,
+        address: None,
+        routes: (routes.iter())
+            .map(|path| Route { path: (*path).into(), methods: vec!["GET".into()] })
+            .collect(),
+    };
+    Manifest {
+        dialect: "faulty".into(),
+        title: "misbehaves on request".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        listeners: vec![
+            listener("listen", Transport::TcpLines, &[]),
+            listener("http_listen", Transport::Http, &["/fine", "/panic", "/silence"]),
+        ],
+        capabilities: Capabilities::default(),
+        hint: String::new(),
+        options: schemars::schema_for!(Options).to_value(),
+    }
+}

@@ -1,0 +1,67 @@
+//! From [`Input`] to what crosses the border.
+
+use std::cell::Cell;
+
+use frontend_api::{Ending, Input};
+use plugin_abi::{
+    GW_IN_ANSWER, GW_IN_BINARY, GW_IN_BYTES, GW_IN_CLOSED, GW_IN_ENDING, GW_IN_EVENT, GW_IN_OPENED,
+    GW_IN_REQUEST, GW_IN_TEXT, GW_IN_WOKEN,
+};
+use serde::Serialize;
+
+/// What a thread keeps of its buffer from one call to the next, in bytes.
+const BUFFER_BYTES_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// `Request`, without its body.
+#[derive(Serialize)]
+struct Head<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    headers: &'a [(String, String)],
+}
+
+/// Gives kind, payload and body of an input to `work`.
+pub(crate) fn with_input<R>(input: Input<'_>, work: impl FnOnce(u32, &[u8], &[u8]) -> R) -> R {
+    match input {
+        Input::Opened => work(GW_IN_OPENED, &[], &[]),
+        Input::Request(request) => {
+            let (method, path, query) = (&*request.method, &*request.path, &*request.query);
+            let head = Head { method, path, query, headers: &request.headers };
+            with_json(&head, |json| work(GW_IN_REQUEST, json, &request.body))
+        }
+        Input::Bytes(bytes) => work(GW_IN_BYTES, bytes, &[]),
+        Input::Text(text) => work(GW_IN_TEXT, text.as_bytes(), &[]),
+        Input::Binary(bytes) => work(GW_IN_BINARY, bytes, &[]),
+        Input::Answer(outcome) => with_json(outcome, |json| work(GW_IN_ANSWER, json, &[])),
+        Input::Event(recorded) => with_json(recorded, |json| work(GW_IN_EVENT, json, &[])),
+        Input::Woken => work(GW_IN_WOKEN, &[], &[]),
+        Input::Ending(ending) => work(GW_IN_ENDING, word(ending).as_bytes(), &[]),
+        Input::Closed => work(GW_IN_CLOSED, &[], &[]),
+    }
+}
+
+/// Gives the value as JSON to `work`, in a buffer that the thread keeps.
+pub(crate) fn with_json<R>(value: &impl Serialize, work: impl FnOnce(&[u8]) -> R) -> R {
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    serde_json::to_writer(&mut buffer, value).expect("the model is plain data");
+    let result = work(&buffer);
+    if buffer.capacity() <= BUFFER_BYTES_KEPT {
+        BUFFER.set(buffer);
+    }
+    result
+}
+
+fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Draining => "draining",
+        Ending::Idle => "idle",
+        Ending::Overlong => "overlong",
+        Ending::Slow => "slow",
+    }
+}

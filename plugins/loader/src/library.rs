@@ -1,0 +1,98 @@
+//! Maps a shared library, for good.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use plugin_abi::{GW_ENTRY_NAME, GwEntry, GwPlugin};
+
+use crate::{LoadError, elf};
+
+/// What tells one file from another that has its path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Identity {
+    /// Device and inode, where there are such.
+    place: (u64, u64),
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// Every file that was mapped, by its path, in order.
+static MAPPED: Mutex<BTreeMap<PathBuf, Vec<Identity>>> = Mutex::new(BTreeMap::new());
+
+/// Maps the library, if it is not mapped, and has it return its table.
+pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => LoadError::Missing { path: path.into() },
+        _ => LoadError::Unreadable { path: path.into(), why: error.to_string() },
+    };
+    // A name without a slash would be looked for in the system's folders.
+    let whole = path.canonicalize().map_err(unreadable)?;
+    let bytes = std::fs::read(&whole).map_err(unreadable)?;
+    elf::check(path, &bytes)?;
+    let identity = identity(&whole).map_err(unreadable)?;
+    let mut mapped = MAPPED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = mapped.entry(whole.clone()).or_default();
+    let found = known.iter().position(|known| *known == identity);
+    if found.is_none() && known.iter().any(|known| known.place == identity.place) {
+        return Err(LoadError::Overwritten { path: path.into() });
+    }
+    let library = map(&spelled(&whole, found.unwrap_or(known.len())))
+        .map_err(|error| LoadError::Refused { path: path.into(), why: error.to_string() })?;
+    if found.is_none() {
+        known.push(identity);
+    }
+    // SAFETY: a library that exports this name does so with this type; it is all that the ABI
+    // takes on trust.
+    let entry = unsafe { library.get::<GwEntry>(GW_ENTRY_NAME) }
+        .map(|entry| *entry)
+        .map_err(|_| LoadError::NoEntry { path: path.into() });
+    // Never unmapped: see the head of this crate.
+    std::mem::forget(library);
+    // SAFETY: the function takes nothing, and the library stays.
+    Ok(unsafe { entry?() })
+}
+
+/// The system takes two files for one if they were opened by the same words, though one has
+/// replaced the other. So the nth file at a path is spelled with n idle steps.
+fn spelled(path: &Path, nth: usize) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => {
+            let mut words = folder.as_os_str().to_owned();
+            (0..nth).for_each(|_| words.push("/."));
+            words.push("/");
+            words.push(name);
+            words.into()
+        }
+        _ => path.into(),
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> std::io::Result<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let data = path.metadata()?;
+    let place = (data.dev(), data.ino());
+    Ok(Identity { place, bytes: data.len(), modified: data.modified().ok() })
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> std::io::Result<Identity> {
+    let data = path.metadata()?;
+    Ok(Identity { place: (0, 0), bytes: data.len(), modified: data.modified().ok() })
+}
+
+/// With every symbol found now: one that is missing would else end the process at its first use.
+#[cfg(unix)]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: the library's initializers run; that it is trusted is the operator's word.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+#[cfg(not(unix))]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: as above.
+    unsafe { libloading::Library::new(path) }
+}

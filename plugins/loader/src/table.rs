@@ -1,0 +1,86 @@
+//! A plugin's table, copied and checked: what must be there is.
+
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+
+use plugin_abi::{GW_ABI, GW_SIZE_LEAST, GwBytes, GwEmit, GwFrontend, GwHost, GwPlugin, GwSession};
+
+use crate::LoadError;
+
+type New = unsafe extern "C" fn(GwBytes, *mut GwHost, GwEmit) -> *mut GwFrontend;
+type Manifest = unsafe extern "C" fn(*mut GwFrontend, *mut GwHost, GwEmit) -> i32;
+type Translate = unsafe extern "C" fn(*mut GwFrontend, GwBytes, *mut GwHost, GwEmit) -> i32;
+type Open = unsafe extern "C" fn(*mut GwFrontend, GwBytes, *mut GwHost, GwEmit) -> *mut GwSession;
+type Handle =
+    unsafe extern "C" fn(*mut GwSession, u64, u32, GwBytes, GwBytes, *mut GwHost, GwEmit) -> i32;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Table {
+    pub(crate) abi: u32,
+    pub(crate) size: u32,
+    pub(crate) frontend_new: New,
+    pub(crate) frontend_manifest: Manifest,
+    pub(crate) frontend_free: unsafe extern "C" fn(*mut GwFrontend),
+    pub(crate) session_open: Open,
+    pub(crate) session_handle: Handle,
+    pub(crate) session_free: unsafe extern "C" fn(*mut GwSession),
+    pub(crate) frontend_broadcast: Option<Translate>,
+    pub(crate) frontend_fault: Option<Translate>,
+}
+
+impl Table {
+    /// # Safety
+    /// `table` is null, or points to a table of as many bytes as its `size` says, or at least to
+    /// its `abi` and `size`; its functions do what the contract says.
+    pub(crate) unsafe fn read(path: &Path, table: *const GwPlugin) -> Result<Self, LoadError> {
+        let path = || path.to_path_buf();
+        if table.is_null() {
+            return Err(LoadError::NoTable { path: path() });
+        }
+        // SAFETY: these two are there in every version.
+        let (abi, size) =
+            unsafe { ((&raw const (*table).abi).read(), (&raw const (*table).size).read()) };
+        if abi != GW_ABI {
+            return Err(LoadError::OtherAbi { path: path(), found: abi });
+        }
+        if size < GW_SIZE_LEAST {
+            return Err(LoadError::TableTooSmall { path: path(), found: size });
+        }
+        // SAFETY: as many bytes are there as are copied, and every function may be absent.
+        let copy = unsafe {
+            let mut copy = std::mem::zeroed::<GwPlugin>();
+            let known = whole_entries(size);
+            table.cast::<u8>().copy_to_nonoverlapping((&raw mut copy).cast::<u8>(), known);
+            copy
+        };
+        let absent = |function| LoadError::NoFunction { path: path(), function };
+        Ok(Self {
+            abi,
+            size,
+            frontend_new: copy.frontend_new.ok_or_else(|| absent("frontend_new"))?,
+            frontend_manifest: copy.frontend_manifest.ok_or_else(|| absent("frontend_manifest"))?,
+            frontend_free: copy.frontend_free.ok_or_else(|| absent("frontend_free"))?,
+            session_open: copy.session_open.ok_or_else(|| absent("session_open"))?,
+            session_handle: copy.session_handle.ok_or_else(|| absent("session_handle"))?,
+            session_free: copy.session_free.ok_or_else(|| absent("session_free"))?,
+            frontend_broadcast: copy.frontend_broadcast,
+            frontend_fault: copy.frontend_fault,
+        })
+    }
+
+    /// The functions that a plugin may leave out, and does.
+    pub(crate) fn absent(&self) -> Vec<&'static str> {
+        let optional = [
+            ("frontend_broadcast", self.frontend_broadcast.is_none()),
+            ("frontend_fault", self.frontend_fault.is_none()),
+        ];
+        optional.into_iter().filter_map(|(name, absent)| absent.then_some(name)).collect()
+    }
+}
+
+/// How many bytes of a table of `size` are entries that are known here, none of them cut off.
+fn whole_entries(size: u32) -> usize {
+    let known = (size as usize).min(size_of::<GwPlugin>());
+    let first = offset_of!(GwPlugin, frontend_new);
+    known - (known - first) % size_of::<GwEmit>()
+}
