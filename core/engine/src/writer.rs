@@ -84,7 +84,13 @@ impl<T: Send + 'static> Engine<T> {
         let writing = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("engine-writer".into())
-            .spawn(move || write(&writing, publish))
+            .spawn(move || {
+                // If whoever publishes panics, nobody would answer any more.
+                let written = catch_unwind(AssertUnwindSafe(|| write(&writing, publish)));
+                if written.is_err() {
+                    writing.queue.fail("the thread that writes the store panicked");
+                }
+            })
             .map_err(OpenError::Thread)?;
         Ok(Self { shared, writer: Mutex::new(Some(writer)) })
     }
