@@ -14,7 +14,7 @@ use super::program::{Running, folder, names_in, run};
 const TOML: &str = "\
     [server.log]\nformat = \"json\"\n\
     [admin]\nlisten = \"127.0.0.1:0\"\n\
-    [frontends.token]\nlisten = \"127.0.0.1:0\"\n\
+    [frontends.usr_room]\nlisten = \"127.0.0.1:0\"\n\
     [frontends.chatroom]\nlisten = \"127.0.0.1:0\"\nwebsocket_listen = \"127.0.0.1:0\"\n\
     [frontends.ourchat]\nlisten = \"127.0.0.1:0\"\n\
     [frontends.channel]\nlisten = \"127.0.0.1:0\"\n";
@@ -321,6 +321,25 @@ fn json_is_the_same_of_the_store_and_of_the_gateway() {
         "online": false, "password": true,
     });
     assert_eq!(of_the_store, expected);
+    gateway.end();
+}
+
+#[test]
+fn an_account_made_by_openid_has_no_password_and_goes_by_each_openid_that_is_linked() {
+    let folder = folder(TOML);
+    let gateway = Gateway::start(folder.path());
+    let usr_room = gateway.address("usr_room");
+    let made = json_of(usr_room, "POST /usr/complete", &json!({ "openid": "o1" }));
+    assert_eq!(made["response_code"], 1, "{made}");
+    let joined = |openid: &str| {
+        json_of(usr_room, "POST /usr/roomlist2", &json!({ "openid": openid }))["response_code"]
+            .clone()
+    };
+    assert_eq!(joined("o2"), 0, "nobody knows o2 yet");
+    let said = gateway.user(folder.path(), &["link", "openid:wechat/o1", "openid:wechat/o2"]);
+    assert!(said.contains("\nidentity openid:wechat/o1\nidentity openid:wechat/o2\n"), "{said}");
+    assert!(said.contains("\npassword no\n"), "{said}");
+    assert_eq!(joined("o2"), 1);
     gateway.end();
 }
 
