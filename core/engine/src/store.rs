@@ -241,11 +241,12 @@ impl Batch<'_> {
 }
 
 /// Tables by name, each with its rows in the order of their keys.
-pub(crate) type Dump = Vec<(&'static str, Vec<(Vec<u8>, Vec<u8>)>)>;
+pub(crate) type Dump = Vec<(&'static str, Rows)>;
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn rows_as_bytes<K: redb::Key + 'static, V: Value + 'static>(
     table: &impl ReadableTable<K, V>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+) -> Result<Rows, StoreError> {
     let rows = table.iter()?.map(|row| {
         let (key, value) = row?;
         let (key, value) = (key.value(), value.value());
