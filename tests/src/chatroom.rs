@@ -46,6 +46,15 @@ impl Chatroom {
         let fields = [("user_tel", tel), ("user_password", password)];
         assert_eq!(self.res("/auth/login", &fields), "login successfully");
     }
+
+    /// Logs in: the cookie that shows it, as a WebSocket's handshake needs it.
+    #[track_caller]
+    pub fn sign_in(&mut self, tel: &str, password: &str) -> String {
+        let fields = [("user_tel", tel), ("user_password", password)];
+        let response = self.http.get(&format!("/auth/login?{}", form(&fields)));
+        let cookie = response.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        cookie.unwrap_or_else(|| panic!("no cookie: {response}")).to_owned()
+    }
 }
 
 /// The WebSocket part.

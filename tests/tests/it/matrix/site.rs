@@ -1,0 +1,184 @@
+//! A gateway with all dialects, and people who came in by each of them.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gateway_tests::dialect::{Client, Dialect, ROWS, Room, Row, TIMEZONE, User};
+use gateway_tests::token::{Fields, MEMBER_CHANGED, Token};
+use gateway_tests::{Channel, Chatroom, Gateway, Launch, Ourchat, Talk, UsrRoom, program};
+use serde_json::{Value, json};
+use toml::Table;
+
+/// All five. Who signs in to ourchat is a member of TEST: there is no other way in for it.
+pub(super) fn config() -> Table {
+    let text = format!(
+        "
+        [[rooms]]
+        name = \"TEST\"
+        [frontends.token]
+        messages = true
+        [frontends.usr_room]
+        [frontends.chatroom]
+        [frontends.ourchat]
+        auto_join = [\"TEST\"]
+        tcp_listen = \"127.0.0.1:0\"
+        [frontends.channel]
+        timezone = \"{TIMEZONE}\"
+        "
+    );
+    text.parse().expect("it is TOML")
+}
+
+pub(super) struct Site {
+    pub(super) gateway: Gateway,
+}
+
+impl Site {
+    #[track_caller]
+    pub(super) fn open() -> Self {
+        Self::of(&config())
+    }
+
+    #[track_caller]
+    pub(super) fn of(config: &Table) -> Self {
+        Self { gateway: Launch::of(&config.to_string()).start() }
+    }
+
+    /// The room that is declared.
+    pub(super) fn test(&self) -> Room {
+        self.room("TEST")
+    }
+
+    /// An open room, as usr_room finds it.
+    pub(super) fn room(&self, name: &str) -> Room {
+        let found = self.usr_room().done("/search", &json!({ "key": name }));
+        let rooms = found["rooms"].as_array().expect("it is a list");
+        let id = rooms.iter().find(|room| room["name"] == name).expect("there is such a room");
+        Room { id: number(&id["room_id"]), name: name.into() }
+    }
+
+    pub(super) fn token(&self) -> Token {
+        Token::connect(self.gateway.address("token", "listen"))
+    }
+
+    pub(super) fn usr_room(&self) -> UsrRoom {
+        UsrRoom::connect(self.gateway.address("usr_room", "listen"))
+    }
+
+    pub(super) fn chatroom(&self) -> Chatroom {
+        Chatroom::connect(self.gateway.address("chatroom", "listen"))
+    }
+
+    pub(super) fn talk(&self) -> Talk {
+        Talk::connect(self.gateway.address("chatroom", "websocket_listen"))
+    }
+
+    pub(super) fn ourchat(&self) -> Ourchat {
+        Ourchat::websocket(self.gateway.address("ourchat", "listen"))
+    }
+
+    pub(super) fn channel(&self) -> Channel {
+        Channel::connect(self.gateway.address("channel", "listen"))
+    }
+
+    /// What `dragoman user …` says, while the gateway runs.
+    #[track_caller]
+    pub(super) fn operate(&self, arguments: &[&str]) -> Value {
+        let config = self.gateway.launch().folder().join("gateway.toml");
+        let admin = self.gateway.address("admin", "listen");
+        let output = Command::new(program::path())
+            .arg("user")
+            .args(arguments)
+            .args(["--json", "--set", &format!("admin.listen={admin}"), "--config"])
+            .arg(config)
+            .output()
+            .expect("the program was built");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    }
+
+    /// The uid of a handle.
+    #[track_caller]
+    pub(super) fn uid(&self, handle: &str) -> u64 {
+        self.operate(&["show", handle])["uid"].as_u64().expect("it is a number")
+    }
+
+    /// Somebody for each row, all of them in TEST, with names that end so.
+    pub(super) fn cast(&self, ending: &str) -> Vec<Character> {
+        let mut doorkeeper = Doorkeeper::at(self, &self.test(), ending);
+        let mut cast = Vec::new();
+        for (nth, row) in ROWS.iter().enumerate() {
+            cast.push(doorkeeper.admit(self, row, &format!("n{nth}{ending}")));
+        }
+        cast
+    }
+}
+
+/// A room number.
+pub(super) fn number(value: &Value) -> u32 {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number.unwrap_or_else(|| panic!("{value} is no room"))
+}
+
+/// Somebody who came in by a row of the table.
+pub(super) struct Character {
+    pub(super) row: &'static Row,
+    pub(super) user: User,
+    pub(super) client: Box<dyn Client>,
+}
+
+impl Character {
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        self.row.dialect
+    }
+}
+
+/// A token connection that is told of everybody who comes into a room, and so learns the uid of
+/// people whose own dialect does not show it.
+pub(super) struct Doorkeeper {
+    token: Token,
+    room: Room,
+}
+
+impl Doorkeeper {
+    pub(super) fn at(site: &Site, room: &Room, name: &str) -> Self {
+        let mut token = site.token();
+        token.login(&format!("doorkeeper-{name}"));
+        token.enter(room.id);
+        let mut doorkeeper = Self { token, room: room.clone() };
+        doorkeeper.next_to_come();
+        doorkeeper
+    }
+
+    /// Lets somebody in by a row of the table.
+    pub(super) fn admit(&mut self, site: &Site, row: &'static Row, name: &str) -> Character {
+        let mut client = (row.enroll)(&site.gateway, name);
+        client.enter(&self.room);
+        let (uid, shown) = self.next_to_come();
+        let user = (row.user)(name, uid);
+        assert_eq!(shown, user.handle, "{}", row.title);
+        Character { row, user, client }
+    }
+
+    /// The uid and the name of who comes next.
+    pub(super) fn next_to_come(&mut self) -> (u64, String) {
+        loop {
+            let frame = self.token.notification();
+            if frame.command == MEMBER_CHANGED {
+                let mut fields = Fields::of(&frame);
+                assert_eq!(fields.u32(), self.room.id);
+                let (uid, entered) = (fields.u64(), fields.u8());
+                let info: Value = serde_json::from_str(&fields.text()).expect("it is JSON");
+                if entered == 1 {
+                    return (uid, info["name"].as_str().expect("it is a string").into());
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds since 1970, as the gateway on the same machine counts them.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
+    u64::try_from(since.as_millis()).expect("it is not that late")
+}
