@@ -241,9 +241,11 @@ impl Drop for Running {
 fn serve_runs_until_it_is_told_to_stop_and_makes_its_store() {
     let folder = folder(FINE);
     let mut gateway = Running::start(folder.path(), &["serve"]);
-    let line = gateway.line();
-    assert!(line.contains("HTTP on 127.0.0.1:"), "{line}");
-    assert!(!line.contains('\u{1b}'), "{line:?} has colors, and is not on a terminal");
+    for says in ["listening frontend=\"channel\"", "HTTP on 127.0.0.1:"] {
+        let line = gateway.line();
+        assert!(line.contains(says), "{line}");
+        assert!(!line.contains('\u{1b}'), "{line:?} has colors, and is not on a terminal");
+    }
     assert_eq!(gateway.end().code(), Some(0));
     assert_eq!(names_in(&folder.path().join("data")), ["dragoman.redb"]);
 }
