@@ -1,6 +1,6 @@
 //! An engine to play with: one command at a time, or so many in one commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -15,6 +15,7 @@ use crate::say;
 /// Where the store is.
 enum Place {
     Folder(TempDir),
+    File(PathBuf),
     Memory(Memory),
 }
 
@@ -50,6 +51,7 @@ impl Running {
         let options = Options { cache_bytes: 4 << 20, ..Options::default() };
         let engine = match place {
             Place::Folder(folder) => Engine::open(&store_in(folder), options, publish),
+            Place::File(path) => Engine::open(path, options, publish),
             Place::Memory(memory) => Engine::open_with_backend(memory.clone(), options, publish),
         };
         let running = Self { engine: engine.expect("the store opens"), published, go_on };
@@ -67,7 +69,7 @@ impl Running {
     }
 }
 
-fn store_in(folder: &TempDir) -> std::path::PathBuf {
+fn store_in(folder: &TempDir) -> PathBuf {
     folder.path().join("store.redb")
 }
 
@@ -75,6 +77,11 @@ impl Gateway {
     /// On a file.
     pub(crate) fn new() -> Self {
         Self::at(Place::Folder(tempfile::tempdir().expect("a folder for the store")))
+    }
+
+    /// On this file, which stays.
+    pub(crate) fn on(store: PathBuf) -> Self {
+        Self::at(Place::File(store))
     }
 
     /// On a file that is a copy of this one.

@@ -1,77 +1,110 @@
-//! A store in memory that outlives the engine, and can be told to fail.
+//! A store in memory that outlives the engine, can be told to fail, and can lose what was not
+//! synced.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
 /// What is in it. Clones share it: the next engine finds what the last one wrote.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    full: Arc<AtomicBool>,
+pub(crate) struct Memory(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: Vec<u8>,
+    /// What was there at the last sync, where somebody wants to know.
+    synced: Option<Vec<u8>>,
+    full: bool,
+    failing: Option<Failing>,
+}
+
+/// The first failure tells, and waits to go on.
+#[derive(Debug)]
+pub(crate) struct Failing {
+    pub(crate) reached: Sender<()>,
+    pub(crate) go_on: Receiver<()>,
 }
 
 impl Memory {
+    /// One that remembers what it had at the last sync.
+    pub(crate) fn that_may_lose_power() -> Self {
+        let memory = Self::default();
+        memory.state().synced = Some(Vec::new());
+        memory
+    }
+
     /// From now on nothing can be written, as on a full disk.
-    pub(crate) fn fill_up(&self) {
-        self.full.store(true, Ordering::SeqCst);
+    pub(crate) fn fill_up(&self, failing: Failing) {
+        let mut state = self.state();
+        (state.full, state.failing) = (true, Some(failing));
     }
 
-    /// What has been written, for another run of the gateway.
-    pub(crate) fn as_left_behind(&self) -> Self {
-        let bytes = Arc::new(Mutex::new(self.bytes().clone()));
-        Self { bytes, full: Arc::default() }
+    /// What is left when the power fails now: what has been synced.
+    pub(crate) fn without_power(&self) -> Self {
+        let state = self.state();
+        let bytes = state.synced.clone().expect("made to lose power");
+        Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
     }
 
-    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check(&self) -> io::Result<()> {
-        match self.full.load(Ordering::SeqCst) {
-            true => Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on this test")),
-            false => Ok(()),
+    /// The state to write to, unless it is full.
+    fn writable(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        if !state.full {
+            return Ok(state);
         }
+        let failing = state.failing.take();
+        drop(state);
+        if let Some(Failing { reached, go_on }) = failing {
+            let _ = reached.send(());
+            let _ = go_on.recv();
+        }
+        Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on this test"))
     }
 }
 
-fn within(bytes: usize, offset: u64, length: usize) -> io::Result<std::ops::Range<usize>> {
+fn within(bytes: &[u8], offset: u64, length: usize) -> io::Result<std::ops::Range<usize>> {
     let start = usize::try_from(offset).map_err(io::Error::other)?;
     match start.checked_add(length) {
-        Some(end) if end <= bytes => Ok(start..end),
+        Some(end) if end <= bytes.len() => Ok(start..end),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
 impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.bytes().len() as u64)
+        Ok(self.state().bytes.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let bytes = self.bytes();
-        let range = within(bytes.len(), offset, out.len())?;
-        out.copy_from_slice(&bytes[range]);
+        let state = self.state();
+        out.copy_from_slice(&state.bytes[within(&state.bytes, offset, out.len())?]);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.check()?;
-        self.bytes().resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+        self.writable()?.bytes.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.check()
+        let mut state = self.writable()?;
+        let State { bytes, synced, .. } = &mut *state;
+        if let Some(synced) = synced {
+            synced.clone_from(bytes);
+        }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check()?;
-        let mut bytes = self.bytes();
-        let range = within(bytes.len(), offset, data.len())?;
-        bytes[range].copy_from_slice(data);
+        let mut state = self.writable()?;
+        let range = within(&state.bytes, offset, data.len())?;
+        state.bytes[range].copy_from_slice(data);
         Ok(())
     }
 }

@@ -1,0 +1,151 @@
+//! Many at once.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Barrier};
+
+use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_model::{Command, ConnectionId, MessageId, Outcome, Query, Refusal, Reply, Timestamp};
+
+use crate::build::*;
+use crate::memory::Memory;
+
+const THREADS: u64 = 64;
+const POSTS: usize = 40;
+
+/// Where the answer to a command goes.
+struct Ticket {
+    thread: u64,
+    number: usize,
+    answer: Sender<(usize, Outcome)>,
+}
+
+fn envelope(connection: u64, command: Command) -> Envelope {
+    let origin = Arc::new(Origin { room_capacity: 500, ..Origin::default() });
+    let connection = ConnectionId(connection);
+    Envelope { at: Timestamp(1_000), connection, origin, key: None, command }
+}
+
+#[test]
+fn answers_come_once_each_in_order_and_a_query_after_an_answer_sees_it() {
+    let (log, published) = channel();
+    let publish = move |batch: Vec<Done<Ticket>>| {
+        for Done { ticket, outcome, .. } in batch {
+            let Ticket { thread, number, answer } = ticket;
+            log.send((thread, number, outcome.clone())).expect("the test listens");
+            answer.send((number, outcome)).expect("the thread waits");
+        }
+    };
+    let options = Options { cache_bytes: 16 << 20, ..Options::default() };
+    let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
+    let (answer, answers) = channel();
+    for command in [register("ann"), create(titled("tea"), Some(user("ann")))] {
+        let ticket = Ticket { thread: THREADS, number: 0, answer: answer.clone() };
+        assert!(engine.submit(envelope(0, command), ticket).is_ok());
+        answers.recv().unwrap().1.unwrap();
+    }
+    let together = Barrier::new(THREADS as usize);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (engine, together) = (&engine, &together);
+            scope.spawn(move || {
+                together.wait();
+                posts_and_looks(engine, thread);
+            });
+        }
+    });
+    engine.stop();
+    let mut answered = BTreeSet::new();
+    let mut newest = 0;
+    // The first two made the room.
+    for (thread, number, outcome) in published.try_iter().skip(2) {
+        assert!(answered.insert((thread, number)), "{thread} {number} was answered twice");
+        let Ok(Reply::Posted { message }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(message.id.0, newest + 1, "ids follow the order of publication");
+        newest = message.id.0;
+    }
+    assert_eq!(answered.len(), THREADS as usize * POSTS);
+}
+
+/// Posts, two at a time, and looks for each when it is answered.
+fn posts_and_looks(engine: &Engine<Ticket>, thread: u64) {
+    let (answer, answers) = channel();
+    for pair in 0..POSTS / 2 {
+        let numbers = [2 * pair, 2 * pair + 1];
+        for number in numbers {
+            let text = format!("{thread} {number}");
+            let ticket = Ticket { thread, number, answer: answer.clone() };
+            let posting = post(room("tea"), user("ann"), &text);
+            assert!(engine.submit(envelope(thread, posting), ticket).is_ok());
+        }
+        for number in numbers {
+            let (answered, outcome) = answers.recv().expect("an answer");
+            assert_eq!(answered, number, "one's own answers are in order");
+            let Ok(Reply::Posted { message }) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(message.text, format!("{thread} {number}"));
+            let after = Some(MessageId(message.id.0 - 1));
+            let query =
+                Query::History { room: room("tea"), caller: None, before: None, after, limit: 1 };
+            let found = engine.query(Timestamp(1_000), ConnectionId(thread), &query).outcome;
+            assert_eq!(found, Ok(Reply::Messages { messages: vec![message] }));
+        }
+    }
+}
+
+#[test]
+fn a_full_queue_turns_away_what_may_be_turned_away_and_gives_the_ticket_back() {
+    let (publish, published) = channel();
+    let (go_on, held) = channel::<()>();
+    let publish = move |batch: Vec<Done<usize>>| {
+        publish.send(batch).expect("the test listens");
+        let _ = held.recv();
+    };
+    let options = Options { queue_max: 2, cache_bytes: 4 << 20 };
+    let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
+    engine.submit(envelope(0, a_no_op()), 0).unwrap();
+    published.recv().unwrap();
+    // The writer is held; these wait.
+    engine.submit(envelope(1, register("ann")), 1).unwrap();
+    engine.submit(envelope(1, register("bob")), 2).unwrap();
+    assert_eq!(engine.submit(envelope(1, register("cyd")), 3), Err((3, Refusal::Overloaded)));
+    engine.submit_always(envelope(1, disconnect()), 4).unwrap();
+    go_on.send(()).unwrap();
+    let tickets =
+        |batch: Vec<Done<usize>>| batch.iter().map(|done| done.ticket).collect::<Vec<_>>();
+    assert_eq!(tickets(published.recv().unwrap()), [1, 2, 4]);
+    // What is queued when the engine stops is still done, and nothing after.
+    engine.submit(envelope(1, register("dan")), 5).unwrap();
+    drop(go_on);
+    engine.stop();
+    assert_eq!(tickets(published.recv().unwrap()), [5]);
+    assert_eq!(engine.submit(envelope(1, register("eve")), 6), Err((6, Refusal::Overloaded)));
+    assert_eq!(engine.submit_always(envelope(1, disconnect()), 7), Err((7, Refusal::Overloaded)));
+    let known = |handle: &str| {
+        let query = about_user(user(handle));
+        engine.query(Timestamp(1_000), ConnectionId(0), &query).outcome.is_ok()
+    };
+    assert!(known("ann") && known("bob") && known("dan") && !known("cyd") && !known("eve"));
+}
+
+#[test]
+fn more_commands_than_fit_in_one_commit_are_all_done_in_order() {
+    let (publish, published) = channel();
+    let (go_on, held) = channel::<()>();
+    let publish = move |batch: Vec<Done<usize>>| {
+        publish.send(batch).expect("the test listens");
+        let _ = held.recv();
+    };
+    let options = Options { cache_bytes: 16 << 20, ..Options::default() };
+    let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
+    engine.submit(envelope(0, a_no_op()), 0).unwrap();
+    published.recv().unwrap();
+    for ticket in 0..2_500 {
+        engine.submit(envelope(1, create(core_model::NewRoom::default(), None)), ticket).unwrap();
+    }
+    drop(go_on);
+    engine.stop();
+    let batches: Vec<Vec<Done<usize>>> = published.try_iter().collect();
+    assert!(batches.len() > 1, "a commit is bounded");
+    let tickets: Vec<usize> = batches.iter().flatten().map(|done| done.ticket).collect();
+    assert_eq!(tickets, (0..2_500).collect::<Vec<_>>());
+}

@@ -1,0 +1,183 @@
+//! When the store fails.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_model::{Command, ConnectionId, ProfileChanges, Query, Refusal, Reply, Timestamp};
+use redb::StorageBackend;
+
+use crate::build::*;
+use crate::memory::{Failing, Memory};
+
+type Published = Receiver<Vec<Done<usize>>>;
+
+fn open(memory: &Memory) -> (Engine<usize>, Published) {
+    let (publish, published) = channel();
+    let options = Options { cache_bytes: 4 << 20, ..Options::default() };
+    let publish = move |batch| publish.send(batch).expect("the test listens");
+    let engine = Engine::open_with_backend(memory.clone(), options, publish);
+    (engine.expect("the store opens"), published)
+}
+
+fn envelope(command: Command) -> Envelope {
+    let origin = Arc::new(Origin { room_capacity: 500, ..Origin::default() });
+    Envelope { at: Timestamp(1_000), connection: ConnectionId(1), origin, key: None, command }
+}
+
+/// One command, carried out.
+fn does(engine: &Engine<usize>, published: &Published, command: Command) {
+    engine.submit(envelope(command), 0).expect("the engine takes the command");
+    let done = published.recv().expect("the writer answers");
+    assert!(done[0].outcome.is_ok(), "{:?}", done[0].outcome);
+}
+
+fn handle_known(engine: &Engine<usize>, handle: &str) -> bool {
+    let query = about_user(user(handle));
+    engine.query(Timestamp(1_000), ConnectionId(0), &query).outcome.is_ok()
+}
+
+#[test]
+fn a_commit_that_fails_refuses_all_that_waits_and_stops_the_engine() {
+    let memory = Memory::that_may_lose_power();
+    let (engine, published) = open(&memory);
+    does(&engine, &published, register("ann"));
+    let ((reached, failing), (go_on, wait)) = (channel(), channel());
+    memory.fill_up(Failing { reached, go_on: wait });
+    engine.submit(envelope(register("bob")), 0).unwrap();
+    failing.recv().expect("the writer tries to write");
+    // These wait while the commit is failing.
+    engine.submit(envelope(register("cyd")), 1).unwrap();
+    engine.submit(envelope(join(room("none"), user("ann"))), 2).unwrap();
+    go_on.send(()).unwrap();
+    let done = published.recv().unwrap();
+    let tickets: Vec<usize> = done.iter().map(|done| done.ticket).collect();
+    assert_eq!(tickets, [0, 1, 2]);
+    for done in done {
+        let Err(Refusal::Internal { why }) = done.outcome else { panic!("{:?}", done.outcome) };
+        assert!(why.contains("no space left on this test"), "{why}");
+        assert_eq!(done.events, []);
+    }
+    // From here on it takes nothing more, and says why.
+    let why = engine.failure().expect("the engine says that it failed");
+    assert!(why.contains("no space left on this test"), "{why}");
+    let internal = Refusal::Internal { why };
+    assert_eq!(engine.submit(envelope(register("dan")), 7), Err((7, internal.clone())));
+    assert_eq!(engine.submit_always(envelope(disconnect()), 8), Err((8, internal)));
+    // What was answered before is still to be read, and nothing else.
+    assert!(handle_known(&engine, "ann") && !handle_known(&engine, "bob"));
+    engine.stop();
+    let (engine, _published) = open(&memory.without_power());
+    assert!(handle_known(&engine, "ann") && !handle_known(&engine, "bob"));
+    assert_eq!(engine.failure(), None);
+}
+
+#[test]
+fn whatever_was_answered_is_there_when_the_power_fails_then() {
+    let memory = Memory::that_may_lose_power();
+    let (engine, published) = open(&memory);
+    does(&engine, &published, register("ann"));
+    does(&engine, &published, create(titled("tea"), Some(user("ann"))));
+    for number in 0..150 {
+        does(&engine, &published, post(room("tea"), user("ann"), &number.to_string()));
+        if number % 10 != 0 {
+            continue;
+        }
+        let (after, _published) = open(&memory.without_power());
+        assert_eq!(after.dump(), engine.dump(), "after {number}");
+    }
+}
+
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let memory = Memory::default();
+    let (engine, published) = open(&memory);
+    does(&engine, &published, register("ann"));
+    does(&engine, &published, create(titled("tea"), Some(user("ann"))));
+    does(&engine, &published, receive(user("ann"), Some(room("tea"))));
+    let ((reached, _failing), (_go_on, go_on)) = (channel(), channel());
+    drop(_go_on);
+    memory.fill_up(Failing { reached, go_on });
+    // On a full disk these can still be answered.
+    for command in [
+        receive(user("ann"), Some(room("tea"))),
+        join(room("tea"), user("ann")),
+        vouch(user("ann")),
+        Command::SignOut,
+        disconnect(),
+        kick(room("tea"), user("nobody")),
+        a_no_op(),
+    ] {
+        does(&engine, &published, command);
+    }
+    engine.submit(envelope(join(room("none"), user("ann"))), 0).unwrap();
+    assert_eq!(published.recv().unwrap()[0].outcome, Err(Refusal::UnknownRoom));
+    assert_eq!(engine.failure(), None);
+}
+
+#[test]
+fn a_question_of_long_ago_does_not_keep_what_was_replaced_since() {
+    let memory = Memory::default();
+    let (engine, published) = open(&memory);
+    does(&engine, &published, register("ann"));
+    assert!(handle_known(&engine, "ann"));
+    for number in 0..400 {
+        let info = Some(format!("{number}").repeat(16_000));
+        let changes = ProfileChanges { info, ..ProfileChanges::default() };
+        does(
+            &engine,
+            &published,
+            Command::UpdateUser { user: user("ann"), create: false, changes },
+        );
+    }
+    let bytes = memory.len().unwrap();
+    assert!(bytes < 8 << 20, "{bytes} bytes for one user");
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_said_and_stops_the_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let open = || {
+        let (publish, published) = channel();
+        let publish = move |batch| publish.send(batch).expect("the test listens");
+        let engine = Engine::open(&path, Options::default(), publish).expect("the store opens");
+        (engine, published)
+    };
+    let (engine, published) = open();
+    does(&engine, &published, register("ann"));
+    drop(engine);
+    {
+        let users = redb::TableDefinition::<u64, &[u8]>::new("users");
+        let database = redb::Database::open(&path).unwrap();
+        let write = database.begin_write().unwrap();
+        write.open_table(users).unwrap().insert(10_000, &b"\x01nonsense"[..]).unwrap();
+        write.commit().unwrap();
+    }
+    let (engine, published) = open();
+    let unreadable = |refusal: Refusal| match refusal {
+        Refusal::Internal { why } => assert!(why.contains("\"users\""), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    let query = about_user(user("ann"));
+    unreadable(engine.query(Timestamp(0), ConnectionId(0), &query).outcome.unwrap_err());
+    assert_eq!(engine.failure(), None, "a question breaks nothing");
+    engine.submit(envelope(vouch(user("ann"))), 0).unwrap();
+    unreadable(published.recv().unwrap().remove(0).outcome.unwrap_err());
+    assert!(engine.failure().is_some());
+    let last_change = engine.query(Timestamp(0), ConnectionId(0), &Query::LastChange).outcome;
+    assert!(matches!(last_change, Ok(Reply::LastChange { .. })));
+}
+
+#[test]
+fn a_panic_of_whoever_publishes_stops_the_engine_too() {
+    let options = Options { cache_bytes: 4 << 20, ..Options::default() };
+    let publish = |_: Vec<Done<()>>| panic!("on purpose");
+    let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
+    engine.submit(envelope(register("ann")), ()).unwrap();
+    // Waits until the writer is gone.
+    engine.stop();
+    assert!(engine.failure().is_some_and(|why| why.contains("panicked")));
+    let refused = engine.submit(envelope(register("bob")), ());
+    assert!(matches!(refused, Err(((), Refusal::Internal { .. }))));
+}

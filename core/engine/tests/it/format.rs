@@ -1,0 +1,308 @@
+//! Store files: whose they are, and which versions of them can be read.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use core_engine::{Done, Engine, Envelope, OpenError, Options};
+use core_model::{
+    AddressGrant, Claim, Command, MessageId, NewUser, ProfileChanges, Query, Refusal, Reply,
+    Secret, Timestamp, UserRef,
+};
+
+use crate::build::*;
+use crate::gateway::Gateway;
+use crate::say;
+
+fn open(path: &Path) -> Result<Engine<()>, OpenError> {
+    Engine::open(path, Options::default(), |_: Vec<Done<()>>| ())
+}
+
+fn refusal(path: &Path) -> OpenError {
+    open(path).err().expect("the store does not open")
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    drop(open(&path).expect("a new store"));
+    let meta = redb::TableDefinition::<&str, u64>::new("meta");
+    {
+        let database = redb::Database::open(&path).unwrap();
+        let write = database.begin_write().unwrap();
+        assert_eq!(
+            write.open_table(meta).unwrap().insert("format", 2).unwrap().unwrap().value(),
+            1
+        );
+        write.commit().unwrap();
+    }
+    let error = refusal(&path);
+    let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
+    assert_eq!((*found, named), (2, &path));
+    let said = error.to_string();
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 2"), "{said}");
+    let database = redb::Database::open(&path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 2);
+}
+
+#[test]
+fn a_store_that_is_open_is_refused_until_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let first = open(&path).expect("a new store");
+    let error = refusal(&path);
+    assert!(matches!(&error, OpenError::Locked { path: named } if *named == path), "{error}");
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    drop(first);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "not a store\n".repeat(1_000)).unwrap();
+    let nowhere = folder.path().join("missing").join("store.redb");
+    for path in [&text, &nowhere, &folder.path().to_path_buf()] {
+        let error = refusal(path);
+        assert!(matches!(&error, OpenError::Open { path: named, .. } if named == path), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), "not a store\n".repeat(1_000));
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn opening_a_store_does_not_change_what_is_in_it() {
+    let mut gateway = Gateway::new();
+    gateway.does(0, register("ann"));
+    let before = gateway.engine().dump();
+    gateway.reopen();
+    assert_eq!(gateway.engine().dump(), before);
+}
+
+// The store of format 1.
+
+const TTL_MS: u64 = 1 << 50;
+
+fn store_1() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1.redb")
+}
+
+/// What the store of format 1 was made by. It is committed; later versions read it, and write it
+/// only where it is missing.
+fn made_store_1() -> Vec<Command> {
+    let described = core_model::NewRoom {
+        section: "music".into(),
+        description: "all that sounds".into(),
+        app_code: Some(7),
+        info: Some("{\"a\":1}".into()),
+        ..seating("tea", 9)
+    };
+    let ann = NewUser {
+        identities: vec!["tel/5551234".into(), "email/ann@example.org".into()],
+        password: Some(Secret::Hashed("$argon2id$ann".into())),
+        profile: ProfileChanges {
+            name: Some("Ann".into()),
+            avatar: Some("ann.png".into()),
+            sex: Some("1".into()),
+            preferences: Some(vec!["music".into()]),
+            info: Some("{\"b\":2}".into()),
+        },
+        ..named("ann")
+    };
+    let mut with_proofs = vouch(user("ann"));
+    if let Command::SignIn { token, address, .. } = &mut with_proofs {
+        *token = Some(grant("ann's", TTL_MS));
+        *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: TTL_MS });
+    }
+    let mut commands = vec![
+        Command::Register { user: ann },
+        register("小茶"),
+        register("cyd"),
+        with_proofs,
+        issue(user("cyd"), sliding("cyd's", TTL_MS)),
+        create(described, Some(user("ann"))),
+        create_for(closed("secret"), user("小茶"), &["ann"]),
+        create(titled("tea"), None),
+        join(room("tea"), user("小茶")),
+        join(room("tea#3"), user("小茶")),
+        enter_and_open(room("tea"), guest("gus")),
+        say(room("tea"), guest("gus"), "你好"),
+    ];
+    // More than fit into one row of the index of a room.
+    commands.extend((0..300).map(|number| post(room("tea"), user("ann"), &number.to_string())));
+    commands.extend([
+        direct(user("ann"), user("小茶"), "one"),
+        direct(user("小茶"), user("ann"), "two"),
+        direct(user("ann"), user("小茶"), "three"),
+        post(room("secret"), user("小茶"), "hush"),
+        read_two(),
+        create(titled("gone"), Some(user("cyd"))),
+        post(room("gone"), user("cyd"), "gone"),
+        delete(room("gone"), None),
+        rename(room("tea#3"), "coffee", None),
+    ]);
+    commands
+}
+
+fn read_two() -> Command {
+    Command::Receive {
+        user: user("小茶"),
+        expect: None,
+        room: Some(room("tea")),
+        after: Some(MessageId(1)),
+        limit: 2,
+        first_limit: 9,
+        newest: false,
+    }
+}
+
+fn keyed(gateway: &Gateway) -> Envelope {
+    let posting = post(room("secret"), user("ann"), "once");
+    Envelope { key: Some("test/k".into()), ..gateway.envelope(1, posting) }
+}
+
+static STORE_1: LazyLock<()> = LazyLock::new(|| {
+    let path = store_1();
+    if path.exists() {
+        return;
+    }
+    let folder = path.parent().expect("a folder of fixtures");
+    std::fs::create_dir_all(folder).expect("the folder of fixtures");
+    let gateway = Gateway::on(path.clone());
+    let commands = made_store_1().into_iter();
+    let made = commands.map(|command| gateway.envelope(1, command)).collect();
+    for (outcome, _) in gateway.batch(made) {
+        outcome.expect("a store of format 1");
+    }
+    gateway.call_as_is(keyed(&gateway)).0.expect("a store of format 1");
+    drop(gateway);
+    panic!("{} was missing: look at it, and commit it", path.display());
+});
+
+/// A gateway on a copy of the store of format 1.
+fn format_1() -> Gateway {
+    LazyLock::force(&STORE_1);
+    let gateway = Gateway::on_a_copy_of(&store_1());
+    gateway.does(0, Command::Start);
+    gateway
+}
+
+#[test]
+fn users_of_format_1_are_read() {
+    let gateway = format_1();
+    let known = |name: UserRef| match gateway.ask(&about_user(name)) {
+        Ok(Reply::User { user }) => user,
+        other => panic!("{other:?}"),
+    };
+    let ann = known(user("ann"));
+    assert_eq!(ann.person.uid.map(|uid| uid.0), Some(10_000));
+    assert_eq!((&*ann.person.name, &*ann.person.avatar, &*ann.sex), ("Ann", "ann.png", "1"));
+    assert_eq!((&*ann.info, ann.preferences), ("{\"b\":2}", vec!["music".to_owned()]));
+    assert_eq!(ann.created, Timestamp(1_000));
+    for name in [
+        uid(10_000),
+        identity("tel/5551234"),
+        identity("email/ann@example.org"),
+        by_token("ann's"),
+        UserRef::Claim(Claim { address: Some("10.0.0.1".into()), ..claim("ann") }),
+        UserRef::Claim(Claim { token: Some(token("ann's")), ..claim("ann") }),
+    ] {
+        assert_eq!(known(name.clone()).person, ann.person, "{name:?}");
+    }
+    assert_eq!(known(by_token("cyd's")).person.handle, "cyd");
+    assert_eq!(known(user("小茶")).person.uid.map(|uid| uid.0), Some(10_001));
+    let password = gateway.engine().credential(Timestamp(0), &user("ann")).unwrap().unwrap().1;
+    assert_eq!(password, "$argon2id$ann");
+}
+
+#[test]
+fn rooms_of_format_1_are_read() {
+    let gateway = format_1();
+    let known = |name: &str, caller: Option<UserRef>| {
+        let detail = core_model::Detail { members: true, messages: 0 };
+        match gateway.ask(&Query::Room { room: room(name), caller, detail }) {
+            Ok(Reply::Room { room }) => room,
+            other => panic!("{other:?}"),
+        }
+    };
+    let tea = known("tea", None);
+    assert_eq!(
+        (&*tea.title, &*tea.section, &*tea.description),
+        ("tea", "music", "all that sounds")
+    );
+    assert_eq!((tea.app_code, &*tea.info, tea.capacity), (Some(7), "{\"a\":1}", 9));
+    assert_eq!((tea.id.0, tea.population, tea.active, tea.closed), (1, 2, true, false));
+    assert_eq!(tea.owner.unwrap().handle, "ann");
+    let members: Vec<_> = tea.members.iter().map(|member| &*member.person.handle).collect();
+    assert_eq!(members, ["ann", "小茶"]);
+    assert!(known("secret", Some(user("ann"))).closed);
+    assert_eq!(gateway.ask(&about_room(room("secret"))), Err(Refusal::UnknownRoom));
+    assert_eq!(gateway.ask(&about_room(room("gone"))), Err(Refusal::UnknownRoom));
+    assert_eq!((&*known("tea#3", None).title, known("tea#3", None).owner), ("coffee", None));
+    for (text, found) in [("sounds", "tea"), ("cofee", "tea#3"), ("te", "tea")] {
+        let Ok(Reply::Rooms { rooms }) = gateway.ask(&search(text)) else { panic!() };
+        assert_eq!(say::rooms(&rooms), [found], "{text}");
+    }
+    // It has been opened before.
+    let told = gateway.tells(1, enter_and_open(room("tea"), user("cyd")));
+    assert_eq!(told, ["cyd enters tea by 1", "tea holds 3"]);
+}
+
+#[test]
+fn messages_of_format_1_are_read_and_gone_on_with() {
+    let gateway = format_1();
+    let Ok(Reply::Messages { messages }) = gateway.ask(&history(room("tea"), u32::MAX)) else {
+        panic!()
+    };
+    assert_eq!(messages.len(), 301);
+    assert_eq!(say::message(&messages[0]), "guest:gus to tea: 你好");
+    for (place, message) in messages[1..].iter().enumerate() {
+        let (id, text) = (place as u64 + 2, place.to_string());
+        assert_eq!((message.id.0, &message.text, message.at), (id, &text, Timestamp(1_000)));
+    }
+    let received = |command: Command| match gateway.does(0, command) {
+        Reply::Received { messages, cursor } => (say::messages(&messages), cursor.0),
+        other => panic!("{other:?}"),
+    };
+    let (rest, cursor) = received(receive(user("小茶"), Some(room("tea"))));
+    assert_eq!((rest.len(), &*rest[0], cursor), (298, "ann to tea: 2", 301));
+    let directly = received(receive(user("小茶"), None)).0;
+    assert_eq!(directly, ["ann to 小茶: one", "ann to 小茶: three"]);
+    // The key is still known, and ids go on.
+    let Ok(Reply::Posted { message }) = gateway.call_as_is(keyed(&gateway)).0 else { panic!() };
+    assert_eq!((message.id.0, message.at), (307, Timestamp(1_000)));
+    let Reply::Posted { message } = gateway.does(0, post(room("tea"), user("ann"), "on")) else {
+        panic!()
+    };
+    assert_eq!(message.id.0, 308);
+    gateway.does(0, Command::Expire);
+    assert_eq!(gateway.does(0, register("dan")), {
+        let user = match gateway.ask(&about_user(uid(10_003))) {
+            Ok(Reply::User { user }) => user,
+            other => panic!("{other:?}"),
+        };
+        Reply::Registered { user, skipped: Vec::new() }
+    });
+    let Reply::RoomCreated { room: made } = gateway.does(0, create(titled("gone"), None)) else {
+        panic!()
+    };
+    assert_eq!((made.id.0, &*made.name), (5, "gone"));
+    // What was missed, by whoever asks for it first.
+    let Reply::SignedIn { backlog, .. } = gateway.does(1, sign_in_for_messages(user("小茶"), 5))
+    else {
+        panic!()
+    };
+    assert_eq!(
+        say::messages(&backlog)[..],
+        [
+            "小茶 to ann: two",
+            "ann to 小茶: three",
+            "小茶 to secret: hush",
+            "ann to secret: once",
+            "ann to tea: on",
+        ]
+    );
+}

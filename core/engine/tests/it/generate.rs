@@ -1,0 +1,404 @@
+//! Sequences of commands: of few people, rooms and connections, so that they meet; many are
+//! refused, most are not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use core_engine::{Envelope, Origin};
+use core_model::{
+    AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
+    ProfileChanges, RoomChanges, RoomRef, SeatKind, Secret, Standing, Timestamp, UserRef,
+};
+use proptest::collection::vec;
+use proptest::option::{of, weighted};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use crate::build::*;
+use crate::reference::Reference;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Call(Box<Call>),
+    /// The gateway ends and starts again.
+    Restart,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// How long after the step before, ms.
+    pause: u64,
+    connection: u64,
+    key: Option<&'static str>,
+    /// Whether the front end has everyone join rooms.
+    auto_join: bool,
+    command: Command,
+}
+
+/// A sequence, which begins with the same people and rooms.
+pub(crate) fn steps(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    vec(step(), length).prop_map(|steps| prelude().into_iter().chain(steps).collect())
+}
+
+/// The steps as the engine is given them; None is a restart.
+pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
+    let mut now = 1_000;
+    let envelopes = steps.iter().map(|step| {
+        let Step::Call(call) = step else { return None };
+        now += call.pause;
+        let auto_join = match call.auto_join {
+            true => vec!["tea".into(), "nowhere".into(), "secret".into()],
+            false => Vec::new(),
+        };
+        let origin = Origin { frontend: "test".into(), room_capacity: 4, auto_join };
+        Some(Envelope {
+            at: Timestamp(now),
+            connection: ConnectionId(call.connection),
+            origin: Arc::new(origin),
+            key: call.key.map(Into::into),
+            command: call.command.clone(),
+        })
+    });
+    envelopes.collect()
+}
+
+fn prelude() -> Vec<Step> {
+    let commands = [
+        register("ann"),
+        Command::Register { user: NewUser { identities: vec!["tel/1".into()], ..named("bob") } },
+        register("cyd"),
+        create(titled("tea"), Some(user("ann"))),
+        create_for(closed("secret"), user("ann"), &["bob"]),
+        issue(user("ann"), sliding("t1", 5_000)),
+        sign_in_for_messages(user("bob"), 3),
+    ];
+    let call = |command| Call { pause: 0, connection: 3, key: None, auto_join: false, command };
+    commands.map(|command| Step::Call(Box::new(call(command)))).into()
+}
+
+fn step() -> BoxedStrategy<Step> {
+    let pause = prop_oneof![
+        60 => 0u64..50,
+        30 => 50u64..2_000,
+        1 => Just(24 * 60 * 60 * 1000),
+    ];
+    let key = weighted(0.15, select(&["k1", "k2"][..]));
+    let auto_join = weighted(0.2, Just(()));
+    let as_usual = weighted(0.75, Just(()));
+    let call = (pause, 1u64..4, key, auto_join, as_usual, command()).prop_map(
+        |(pause, connection, key, auto_join, as_usual, mut command)| {
+            if as_usual.is_some() {
+                act_as_usual(connection, &mut command);
+            }
+            Step::Call(Box::new(Call {
+                pause,
+                connection,
+                key,
+                auto_join: auto_join.is_some(),
+                command,
+            }))
+        },
+    );
+    prop_oneof![40 => call, 1 => Just(Step::Restart)].boxed()
+}
+
+/// Makes a command one of the person who usually uses the connection, so that what it begins is
+/// also gone on with: ann on the first, the guest gus on the second, whoever has signed in on the
+/// third.
+fn act_as_usual(connection: u64, command: &mut Command) {
+    let usual = match connection {
+        1 => user("ann"),
+        2 => guest("gus"),
+        _ => UserRef::Session,
+    };
+    match command {
+        Command::SignIn { user: who, .. } => *who = user("bob"),
+        Command::Enter { user, .. } | Command::Exit { user, .. } => *user = usual,
+        Command::Post { author, standing: Standing::Seated, .. } => *author = usual,
+        Command::Join { user, .. }
+        | Command::UpdateUser { user, .. }
+        | Command::LinkIdentity { user, .. }
+        | Command::UnlinkIdentity { user, .. }
+        | Command::IssueToken { user, .. }
+        | Command::Post { author: user, .. }
+        | Command::PostDirect { author: user, .. }
+        | Command::Receive { user, .. }
+            if connection != 2 =>
+        {
+            *user = usual;
+        }
+        Command::UpdateRoom { by, .. }
+        | Command::DeleteRoom { by, .. }
+        | Command::ClearMessages { by, .. } => *by = Some(user("ann")),
+        Command::Join { .. }
+        | Command::UpdateUser { .. }
+        | Command::LinkIdentity { .. }
+        | Command::UnlinkIdentity { .. }
+        | Command::IssueToken { .. }
+        | Command::Post { .. }
+        | Command::PostDirect { .. }
+        | Command::Receive { .. }
+        | Command::Register { .. }
+        | Command::SignOut
+        | Command::RefreshToken { .. }
+        | Command::CreateRoom { .. }
+        | Command::DeclareRoom { .. }
+        | Command::Kick { .. }
+        | Command::Start
+        | Command::Disconnect { .. }
+        | Command::Expire => (),
+    }
+}
+
+fn anybody() -> BoxedStrategy<UserRef> {
+    prop_oneof![
+        5 => (10_000u64..10_004).prop_map(uid),
+        6 => select(&["ann", "bob", "cyd"][..]).prop_map(user),
+        1 => select(&["nobody", "guest:gus", "user-10003"][..]).prop_map(user),
+        2 => select(&["tel/1", "tel/2", "nonsense"][..]).prop_map(identity),
+        2 => Just(UserRef::Session),
+        2 => select(&["t1", "t2"][..]).prop_map(by_token),
+        5 => claims().prop_map(UserRef::Claim),
+    ]
+    .boxed()
+}
+
+fn claims() -> BoxedStrategy<Claim> {
+    let name = select(&["gus", "gus", "ann", "bob", "zoe", ""][..]);
+    let token_text = of(select(&["t1", "t2"][..]));
+    let address = of(select(&["10.0.0.1", "10.0.0.2"][..]));
+    (name, token_text, address, weighted(0.9, Just(())))
+        .prop_map(|(name, token_text, address, guests)| Claim {
+            name: name.into(),
+            token: token_text.map(token),
+            address: address.map(Into::into),
+            guests: guests.is_some(),
+        })
+        .boxed()
+}
+
+fn rooms() -> BoxedStrategy<RoomRef> {
+    prop_oneof![
+        8 => Just(room("tea")),
+        3 => (1u32..5).prop_map(room_id),
+        2 => select(&["hall", "secret", "tea#3", "none"][..]).prop_map(room),
+    ]
+    .boxed()
+}
+
+fn texts() -> BoxedStrategy<String> {
+    select(&["hi", "ho", "茶", "hi", ""][..]).prop_map(Into::into).boxed()
+}
+
+fn command() -> BoxedStrategy<Command> {
+    prop_oneof![
+        9 => of_accounts(),
+        3 => of_rooms(),
+        20 => of_seats(),
+        16 => of_messages(),
+    ]
+    .boxed()
+}
+
+fn new_users() -> BoxedStrategy<NewUser> {
+    let handle = of(select(&["ann", "dan", "gus", "zoe", "user-10005", "@x", ""][..]));
+    let identities = vec(select(&["tel/1", "tel/2", "nonsense"][..]), 0..2);
+    let password = weighted(0.1, Just(Secret::Plain("secret".into())));
+    (handle, any::<bool>(), identities, password, profiles())
+        .prop_map(|(handle, insist, identities, password, profile)| NewUser {
+            handle: handle.map(Into::into),
+            insist,
+            identities: identities.into_iter().map(Into::into).collect(),
+            password,
+            profile,
+        })
+        .boxed()
+}
+
+fn profiles() -> BoxedStrategy<ProfileChanges> {
+    let text = || weighted(0.3, select(&["", "Ann", "x.png"][..]).prop_map(String::from));
+    let preferences = weighted(0.2, Just(vec!["music".to_owned()]));
+    (text(), text(), text(), preferences, text())
+        .prop_map(|(name, avatar, sex, preferences, info)| ProfileChanges {
+            name,
+            avatar,
+            sex,
+            preferences,
+            info,
+        })
+        .boxed()
+}
+
+fn grants() -> BoxedStrategy<Grant> {
+    (select(&["t1", "t2"][..]), 1u64..5_000, any::<bool>())
+        .prop_map(|(text, ttl_ms, sliding)| Grant { sliding, ..grant(text, ttl_ms) })
+        .boxed()
+}
+
+fn of_accounts() -> BoxedStrategy<Command> {
+    let identities = || select(&["tel/1", "tel/2", "nonsense"][..]).prop_map(String::from);
+    prop_oneof![
+        2 => new_users().prop_map(|user| Command::Register { user }),
+        9 => sign_ins(),
+        1 => Just(Command::SignOut),
+        2 => select(&[None, Some(1), Some(3), Some(9)][..]).prop_map(|delivered| {
+            Command::Disconnect { delivered: delivered.map(MessageId) }
+        }),
+        2 => (anybody(), any::<bool>(), profiles())
+            .prop_map(|(user, create, changes)| Command::UpdateUser { user, create, changes }),
+        1 => (anybody(), identities())
+            .prop_map(|(user, identity)| Command::LinkIdentity { user, identity }),
+        1 => (anybody(), identities())
+            .prop_map(|(user, identity)| Command::UnlinkIdentity { user, identity }),
+        2 => (anybody(), grants()).prop_map(|(user, grant)| Command::IssueToken { user, grant }),
+        1 => select(&["t1", "t2"][..])
+            .prop_map(|text| Command::RefreshToken { token: token(text) }),
+        2 => Just(Command::Expire),
+    ]
+    .boxed()
+}
+
+fn sign_ins() -> BoxedStrategy<Command> {
+    let delivery = of((0u32..4).prop_map(|backlog_max| Delivery { backlog_max }));
+    let address = weighted(0.2, (select(&["10.0.0.1", "10.0.0.2"][..]), 1u64..5_000));
+    let create = weighted(0.2, new_users());
+    let session = weighted(0.8, Just(()));
+    (anybody(), create, profiles(), session, delivery, weighted(0.2, grants()), address)
+        .prop_map(|(user, create_as, profile, has_session, delivered, granted, from)| {
+            let mut command = vouch(user);
+            let Command::SignIn { create, changes, session, delivery, token, address, .. } =
+                &mut command
+            else {
+                unreachable!()
+            };
+            (*create, *changes, *session) = (create_as, profile, has_session.is_some());
+            (*delivery, *token) = (delivered, granted);
+            *address =
+                from.map(|(address, ttl_ms)| AddressGrant { address: address.into(), ttl_ms });
+            command
+        })
+        .boxed()
+}
+
+fn new_rooms() -> BoxedStrategy<NewRoom> {
+    let name = of(select(&["tea", "hall", "room-4", "tea#5", ""][..]));
+    let section = select(&["", "music"][..]);
+    let capacity = of(0u32..5);
+    let rare = weighted(0.3, Just(()));
+    (name, any::<bool>(), section, capacity, rare)
+        .prop_map(|(name, insist, section, capacity, closed)| NewRoom {
+            name: name.map(Into::into),
+            insist,
+            section: section.into(),
+            capacity,
+            closed: closed.is_some(),
+            ..NewRoom::default()
+        })
+        .boxed()
+}
+
+fn of_rooms() -> BoxedStrategy<Command> {
+    let by = || of(anybody());
+    let changes = (of(select(&["Tee", ""][..])), of(select(&["music", "art"][..]))).prop_map(
+        |(name, section)| RoomChanges {
+            name: name.map(Into::into),
+            section: section.map(Into::into),
+            description: None,
+        },
+    );
+    prop_oneof![
+        3 => (new_rooms(), of(anybody()), of(vec(anybody(), 0..3)))
+            .prop_map(|(room, owner, members)| Command::CreateRoom { room, owner, members }),
+        1 => new_rooms().prop_map(|room| Command::DeclareRoom { room }),
+        1 => (rooms(), changes, by())
+            .prop_map(|(room, changes, by)| Command::UpdateRoom { room, changes, by }),
+        1 => (rooms(), by()).prop_map(|(room, by)| delete(room, by)),
+        1 => (rooms(), by()).prop_map(|(room, by)| clear(room, by)),
+    ]
+    .boxed()
+}
+
+fn of_seats() -> BoxedStrategy<Command> {
+    let seat = || {
+        prop_oneof![
+            3 => Just(SeatKind::Connection),
+            2 => (1u64..3_000, 1u64..1_000)
+                .prop_map(|(ttl_ms, grace_ms)| SeatKind::Lease { ttl_ms, grace_ms }),
+        ]
+    };
+    let avatar = weighted(0.3, Just("own.png".to_owned()));
+    prop_oneof![
+        5 => (rooms(), anybody()).prop_map(|(room, user)| join(room, user)),
+        2 => (rooms(), anybody()).prop_map(|(room, user)| kick(room, user)),
+        9 => (rooms(), anybody(), seat(), any::<bool>(), avatar).prop_map(
+            |(room, user, seat, opens, avatar)| Command::Enter { room, user, seat, opens, avatar }
+        ),
+        9 => (rooms(), anybody(), seat())
+            .prop_map(|(room, user, seat)| Command::Exit { room, user, seat }),
+    ]
+    .boxed()
+}
+
+fn of_messages() -> BoxedStrategy<Command> {
+    let standing = prop_oneof![
+        2 => Just(Standing::Seated),
+        2 => Just(Standing::Member),
+        3 => any::<bool>().prop_map(|create| Standing::Joining { create }),
+    ];
+    let expect = weighted(0.2, select(&["ann", "bob"][..]).prop_map(String::from));
+    let limit = || select(&[0, 1, 2, 100, u32::MAX][..]);
+    let after = weighted(0.3, select(&[0, 1, 4, 1 << 40][..]).prop_map(MessageId));
+    let newest = weighted(0.2, Just(()));
+    prop_oneof![
+        9 => (rooms(), anybody(), texts(), standing).prop_map(|(room, author, text, standing)| {
+            Command::Post { room, author, text, standing }
+        }),
+        5 => (anybody(), anybody(), texts())
+            .prop_map(|(author, to, text)| Command::PostDirect { author, to, text }),
+        5 => (anybody(), expect, of(rooms()), after, limit(), limit(), newest).prop_map(
+            |(user, expect, room, after, limit, first_limit, newest)| {
+                let newest = newest.is_some();
+                Command::Receive { user, expect, room, after, limit, first_limit, newest }
+            }
+        ),
+    ]
+    .boxed()
+}
+
+/// What the sequences are worth.
+#[test]
+fn the_sequences_carry_out_every_command_and_meet_every_refusal_of_a_rule() {
+    let mut runner = TestRunner::deterministic();
+    let (mut done, mut refused) = (BTreeMap::new(), BTreeMap::new());
+    for _ in 0..256 {
+        let steps = steps(20..80).new_tree(&mut runner).expect("a sequence").current();
+        let mut reference = Reference::new();
+        for envelope in envelopes(&steps).into_iter().flatten() {
+            let count = match reference.apply(&envelope).0 {
+                Ok(_) => done.entry(first_word(&envelope.command)),
+                Err(refusal) => refused.entry(first_word(&refusal)),
+            };
+            *count.or_insert(0) += 1;
+        }
+    }
+    let often = |counts: BTreeMap<String, usize>| -> Vec<String> {
+        counts.into_iter().filter(|(_, count)| *count >= 5).map(|(name, _)| name).collect()
+    };
+    let commands = "ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
+        IssueToken Join Kick LinkIdentity Post PostDirect Receive RefreshToken Register SignIn \
+        SignOut UnlinkIdentity UpdateRoom UpdateUser";
+    assert_eq!(often(done).join(" "), commands);
+    let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
+        InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays RoomFull \
+        RoomNameTaken SelfAddressed TokenInvalid TooFewMembers UnknownRoom UnknownUser";
+    assert_eq!(often(refused).join(" "), refusals);
+}
+
+/// The name of a variant.
+fn first_word(value: &impl std::fmt::Debug) -> String {
+    let debug = format!("{value:?}");
+    debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}

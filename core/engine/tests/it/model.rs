@@ -1,0 +1,149 @@
+//! The engine against its [`Reference`]: after any commands, the same answers, the same events,
+//! and the same to be found.
+
+use core_engine::Envelope;
+use core_model::{
+    Command, Detail, MessageId, Outcome, Query, Recorded, Refusal, Reply, RoomFilter, RoomId,
+    RoomRef, RoomView,
+};
+use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+use proptest::test_runner::TestCaseError;
+
+use crate::build::*;
+use crate::gateway::Gateway;
+use crate::generate::{self, Step};
+use crate::reference::Reference;
+use crate::say;
+
+type Answer = (Outcome, Vec<Recorded>);
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_engine_does_what_its_reference_does(
+        steps in generate::steps(20..80),
+        in_one_commit in 1usize..12,
+    ) {
+        agrees(&steps, in_one_commit)?;
+    }
+}
+
+fn agrees(steps: &[Step], in_one_commit: usize) -> Result<(), TestCaseError> {
+    let mut gateway = Gateway::in_memory();
+    let mut reference = Reference::new();
+    let envelopes = generate::envelopes(steps);
+    for run in envelopes.split(Option::is_none) {
+        let run: Vec<Envelope> = run.iter().flatten().cloned().collect();
+        let start = gateway.envelope(0, Command::Start);
+        let start = Envelope { at: core_model::Timestamp(0), ..start };
+        compare(&gateway, &mut reference, &[start])?;
+        for batch in run.chunks(in_one_commit) {
+            compare(&gateway, &mut reference, batch)?;
+        }
+        compare_what_is_found(&gateway, &reference)?;
+        gateway.reopen();
+    }
+    Ok(())
+}
+
+fn compare(
+    gateway: &Gateway,
+    reference: &mut Reference,
+    batch: &[Envelope],
+) -> Result<(), TestCaseError> {
+    let answers = gateway.batch(batch.to_vec());
+    for (envelope, answer) in batch.iter().zip(answers) {
+        let expected = reference.apply(envelope);
+        prop_assert_eq!(
+            essentials(envelope, answer),
+            essentials(envelope, expected),
+            "engine, then reference, of {:?}",
+            envelope
+        );
+    }
+    Ok(())
+}
+
+/// An answer without the words that explain a refusal. In which order the seats of a deleted room
+/// are left is the engine's own business.
+fn essentials(envelope: &Envelope, (outcome, told): Answer) -> (Outcome, Vec<u64>, Vec<String>) {
+    let outcome = outcome.map_err(|refusal| say::refusal(&refusal));
+    let numbers = told.iter().map(|recorded| recorded.seq.0).collect();
+    let mut told: Vec<String> = told
+        .iter()
+        .map(|Recorded { at, cause, event, .. }| format!("{at} {cause} {event:?}"))
+        .collect();
+    if matches!(envelope.command, Command::DeleteRoom { .. }) {
+        told.sort_unstable();
+    }
+    (outcome, numbers, told)
+}
+
+fn compare_what_is_found(gateway: &Gateway, reference: &Reference) -> Result<(), TestCaseError> {
+    let found = |query: Query| gateway.ask(&query);
+    let uids = reference.uids();
+    for uid in &uids {
+        let user = reference.account_of(*uid);
+        prop_assert_eq!(found(about_user(self::uid(*uid))), Ok(Reply::User { user }));
+        for (filter, expected) in [
+            (RoomFilter::MemberOf(self::uid(*uid)), reference.rooms_of_member(*uid)),
+            (RoomFilter::OwnedBy(self::uid(*uid)), reference.rooms_of_owner(*uid)),
+        ] {
+            prop_assert_eq!(ids(found(listed(filter))), expected);
+        }
+    }
+    prop_assert_eq!(ids(found(listed(RoomFilter::Open))), reference.open_rooms());
+    for id in reference.room_ids() {
+        for caller in uids.iter().map(|uid| Some(*uid)).chain([None]) {
+            let expected = reference.room_for(id, caller).ok_or(Refusal::UnknownRoom);
+            let occupants = expected.clone().map(|_| reference.occupants(id));
+            let query = Query::Occupants { room: room_id(id), caller: caller.map(self::uid) };
+            prop_assert_eq!(found(query), occupants.map(|members| Reply::Members { members }));
+            compare_room(gateway, id, caller, expected)?;
+        }
+    }
+    let at = reference.changed_at();
+    prop_assert_eq!(found(Query::LastChange), Ok(Reply::LastChange { at }));
+    Ok(())
+}
+
+fn compare_room(
+    gateway: &Gateway,
+    id: u32,
+    caller: Option<u64>,
+    expected: Result<RoomView, Refusal>,
+) -> Result<(), TestCaseError> {
+    let caller = caller.map(uid);
+    let room = RoomRef::Id(RoomId(id));
+    let detail = Detail { members: true, messages: u32::MAX };
+    let query = Query::Room { room: room.clone(), caller: caller.clone(), detail };
+    let shown = expected.clone().map(|room| Reply::Room { room });
+    prop_assert_eq!(gateway.ask(&query), shown);
+    let query = Query::Members { room: room.clone(), caller: caller.clone() };
+    let members = expected.clone().map(|room| {
+        let members = room.members.into_iter().map(|member| member.person).collect();
+        Reply::Members { members }
+    });
+    prop_assert_eq!(gateway.ask(&query), members);
+    // A page in the middle.
+    let (before, after) = (None, Some(MessageId(3)));
+    let query = Query::History { room, caller, before, after, limit: 2 };
+    let page = expected.map(|room| {
+        let messages = room.messages.into_iter().filter(|message| message.id.0 > 3).take(2);
+        Reply::Messages { messages: messages.collect() }
+    });
+    prop_assert_eq!(gateway.ask(&query), page);
+    Ok(())
+}
+
+fn ids(rooms: Outcome) -> Vec<u32> {
+    match rooms {
+        Ok(Reply::Rooms { rooms }) => rooms.into_iter().map(|room| room.id.0).collect(),
+        other => panic!("not rooms: {other:?}"),
+    }
+}
