@@ -28,13 +28,39 @@ use crate::config::{Limits, is_private};
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) shared: Arc<Shared>,
-    /// Dropped last: when all of them are gone, so are all tasks.
-    _alive: mpsc::Sender<()>,
+    /// Dropped last: when all of them are gone, so is everyone for whom draining waits.
+    busy: mpsc::Sender<()>,
+    /// When all of these are gone, so are all tasks.
+    alive: mpsc::Sender<()>,
+}
+
+/// What a task holds on to for which draining does not wait: it ends when the gateway is over.
+struct Loosely {
+    shared: Arc<Shared>,
+    busy: mpsc::WeakSender<()>,
+    alive: mpsc::Sender<()>,
+}
+
+impl Loosely {
+    /// What a connection holds on to; none when the gateway has drained.
+    fn held(&self) -> Option<Held> {
+        let busy = self.busy.upgrade()?;
+        Some(Held { shared: self.shared.clone(), busy, alive: self.alive.clone() })
+    }
 }
 
 impl Held {
-    pub(super) fn new(shared: Arc<Shared>, alive: mpsc::Sender<()>) -> Self {
-        Self { shared, _alive: alive }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        busy: mpsc::Sender<()>,
+        alive: mpsc::Sender<()>,
+    ) -> Self {
+        Self { shared, busy, alive }
+    }
+
+    fn loosely(&self) -> Loosely {
+        let (shared, alive) = (self.shared.clone(), self.alive.clone());
+        Loosely { shared, busy: self.busy.downgrade(), alive }
     }
 
     /// The hub's end of a new connection.
@@ -112,14 +138,17 @@ impl Door {
         if endless { Duration::ZERO } else { timeouts.into_iter().max().unwrap_or_default() }
     }
 
-    /// Listens, and lets in whoever comes, until the gateway drains.
+    /// Listens, and lets in whoever comes, until the gateway drains; the operator also then.
     pub(super) fn open(self: &Arc<Self>, held: &Held) -> io::Result<()> {
         let listener = listen(self.wanted)?;
         let bound = listener.local_addr()?;
         // Only ever set by one task, once.
         let _ = self.bound.set(bound);
         self.announce(bound);
-        tokio::spawn(accept(self.clone(), listener, held.clone()));
+        match self.entrances.is_empty() {
+            true => drop(tokio::spawn(accept_operator(bound, listener, held.loosely()))),
+            false => drop(tokio::spawn(accept(self.clone(), listener, held.clone()))),
+        }
         Ok(())
     }
 
@@ -184,22 +213,39 @@ async fn accept(door: Arc<Door>, listener: TcpListener, held: Held) {
         };
         match accepted {
             Ok((stream, remote)) => let_in(&door, stream, remote.ip(), &held),
-            Err(error) => {
-                let address = door.wanted;
-                tracing::warn!(%address, "cannot accept a connection for now: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+            Err(error) => pause(door.wanted, &error).await,
         }
     }
+}
+
+async fn accept_operator(bound: SocketAddr, listener: TcpListener, loosely: Loosely) {
+    let mut phase = loosely.shared.phase.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => match loosely.held() {
+                Some(held) => drop(tokio::spawn(admin::serve(stream, held))),
+                None => return,
+            },
+            Err(error) => pause(bound, &error).await,
+        }
+    }
+}
+
+/// Waits until there may be room for another connection.
+async fn pause(address: SocketAddr, error: &io::Error) {
+    tracing::warn!(%address, "cannot accept a connection for now: {error}");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 fn let_in(door: &Arc<Door>, stream: TcpStream, remote: IpAddr, held: &Held) {
     // Chat is small packets that somebody waits for. Without it, it is only slower.
     drop(stream.set_nodelay(true));
-    let Some(first) = door.entrances.first() else {
-        tokio::spawn(admin::serve(stream, held.clone()));
-        return;
-    };
+    let first = &door.entrances[0];
     let served = &first.served;
     if !first.is_http() && !served.allows(remote) {
         served.counters.refused(Limit::Guard);

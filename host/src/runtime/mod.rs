@@ -84,6 +84,8 @@ pub struct Address {
 pub struct Gateway {
     shared: Arc<Shared>,
     hub: Option<JoinHandle<()>>,
+    /// Ends when everyone is served.
+    busy: mpsc::Receiver<()>,
     /// Ends when no task is left.
     alive: mpsc::Receiver<()>,
     admin: Option<Arc<Door>>,
@@ -113,11 +115,12 @@ impl Gateway {
     /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         let (shared, hub) = start::open(&config).await?;
-        let (sender, alive) = mpsc::channel(1);
-        let held = Held::new(shared.clone(), sender);
+        let ((busy_sender, busy), (alive_sender, alive)) = (mpsc::channel(1), mpsc::channel(1));
+        let held = Held::new(shared.clone(), busy_sender, alive_sender);
         let gateway = Self {
             shared,
             hub: Some(hub),
+            busy,
             alive,
             admin: config.admin.listen.map(|address| Arc::new(Door::new(address, Vec::new()))),
             drain_timeout: config.server.drain_timeout,
@@ -178,13 +181,13 @@ impl Gateway {
         for served in &self.shared.frontends {
             served.drain();
         }
-        if timeout(self.drain_timeout, self.alive.recv()).await.is_err() {
+        if timeout(self.drain_timeout, self.busy.recv()).await.is_err() {
             let left: u32 = self.shared.frontends.iter().map(|served| served.census.count()).sum();
             tracing::warn!(connections = left, "hanging up on those who are not done");
-            self.give_up();
-            // They have nothing left to wait for; the limit is for a front end that hangs.
-            drop(timeout(GIVE_UP_TIMEOUT, self.alive.recv()).await);
         }
+        self.give_up();
+        // Who is left has nothing to wait for; the limit is for a front end that hangs.
+        drop(timeout(GIVE_UP_TIMEOUT, self.alive.recv()).await);
         let shared = self.shared.clone();
         let hub = self.hub.take();
         let stop = move || {
