@@ -26,6 +26,9 @@ fn fault_of<F: Configure>(key: &str, value: &Value) -> Option<OptionFault> {
 
 /// Serde's `invalid type: string "many", expected u32` as `expected a whole number`.
 fn in_plain_words(message: &str) -> String {
+    if message.starts_with("unknown field ") {
+        return message.replacen("unknown field ", "unknown option ", 1).replace('`', "\"");
+    }
     let Some((_, expected)) = message.rsplit_once(", expected ") else {
         return message.to_owned();
     };
