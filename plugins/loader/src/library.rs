@@ -39,7 +39,7 @@ pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
         return Err(LoadError::Overwritten { path: path.into() });
     }
     let library = map(&spelled(&whole, found.unwrap_or(known.len())))
-        .map_err(|error| LoadError::Refused { path: path.into(), why: error.to_string() })?;
+        .map_err(|error| LoadError::Refused { path: path.into(), why: in_full(&error) })?;
     if found.is_none() {
         known.push(identity);
     }
@@ -52,6 +52,12 @@ pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
     std::mem::forget(library);
     // SAFETY: the function takes nothing, and the library stays.
     Ok(unsafe { entry?() })
+}
+
+/// The system's own words are in the error's source.
+fn in_full(error: &libloading::Error) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// The system takes two files for one if they were opened by the same words, though one has

@@ -1,0 +1,230 @@
+/* The contract between the gateway and a front end in a shared library.
+ *
+ * A library exports one function, gw_plugin_v1, which returns a table of functions. The gateway
+ * (the host) makes front ends of it, opens a session for each connection or HTTP exchange, tells
+ * the session what happened and carries out what the session asks.
+ *
+ * Bytes. A gw_bytes is borrowed for the length of the call that it is passed to, in both
+ * directions. The receiver copies what it wants to keep. Nothing is freed across the border.
+ *
+ * Threads. The functions of the front end may be called from any thread, several at a time. The
+ * functions of one session are called one at a time, from any thread. emit may be called only
+ * from within the call that it was passed to, and only on that call's thread.
+ *
+ * Time. No function may block or take long: other connections wait meanwhile. The time is an
+ * argument.
+ *
+ * Failure. Nothing unwinds across: no C++ exception, no panic. A function that cannot go on emits
+ * GW_OUT_REASON and returns a negative code. A session that failed is closed, and nothing that
+ * it emitted in that call is carried out; the others go on.
+ *
+ * Growth. Numbers never change their meaning; new kinds of inputs get new numbers, and a plugin
+ * returns GW_OK to kinds that it does not know. New functions are added at the end of the table,
+ * and may be absent. JSON gets new fields and new values of did, event and refused; a plugin
+ * ignores those that it does not know. The JSON is described in docs/plugins.md. */
+
+/* Generated from plugins/abi/src/contract.rs. */
+
+#ifndef GW_PLUGIN_H
+#define GW_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define GW_EXPORT __declspec(dllexport)
+#else
+#define GW_EXPORT __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What abi in the table is. It changes when something in this file changes its meaning; a host
+ * refuses a plugin that has another. */
+#define GW_ABI UINT32_C(1)
+
+/* The name of the one exported function. */
+#define GW_ENTRY "gw_plugin_v1"
+
+/* Done. From frontend_broadcast: this dialect does not tell of it. */
+#define GW_OK 0
+
+/* From frontend_broadcast: the frame that was emitted goes to everyone concerned. */
+#define GW_EVERYONE 1
+
+/* From frontend_broadcast: the frame goes to all but the connection that caused the event. */
+#define GW_OTHERS 2
+
+/* From frontend_broadcast: each session concerned is given the event, as GW_IN_EVENT. */
+#define GW_ASK 3
+
+/* Something went wrong inside: a panic, memory has run out, no such function. */
+#define GW_PANICKED (-1)
+
+/* What was given makes no sense. emit returns it too, and then the call counts as failed. */
+#define GW_MALFORMED (-2)
+
+/* From emit: more was emitted in one call than the host takes (65,536 outputs or 64 MiB). The
+ * call counts as failed. */
+#define GW_TOO_MUCH (-3)
+
+/* The transport is ready. No payload. The first input of every session. */
+#define GW_IN_OPENED UINT32_C(1)
+
+/* An HTTP request, whole. Payload: JSON, {"method":"POST","path":"/x","query":"a=1",
+ * "headers":[["host","example.org"]]}, the path percent-decoded. Body: the request's. */
+#define GW_IN_REQUEST UINT32_C(2)
+
+/* Bytes from a TCP stream, cut anywhere. */
+#define GW_IN_BYTES UINT32_C(3)
+
+/* One WebSocket text message, or one line without its end. Payload: UTF-8. */
+#define GW_IN_TEXT UINT32_C(4)
+
+/* One WebSocket binary message, or one line that is not UTF-8. */
+#define GW_IN_BINARY UINT32_C(5)
+
+/* The answer to the oldest unanswered GW_OUT_CALL or GW_OUT_ASK. Payload: JSON,
+ * {"Ok":{"did":...}} or {"Err":{"refused":...}}. */
+#define GW_IN_ANSWER UINT32_C(6)
+
+/* Something happened that this session is concerned by; only after GW_ASK. Payload: JSON, as
+ * frontend_broadcast is given. */
+#define GW_IN_EVENT UINT32_C(7)
+
+/* The moment asked for with GW_OUT_WAKE_AT has come. No payload. */
+#define GW_IN_WOKEN UINT32_C(8)
+
+/* The host is about to hang up; last words may be sent. Payload: one word of draining, idle,
+ * overlong, slow. */
+#define GW_IN_ENDING UINT32_C(9)
+
+/* The peer is gone. No payload. Nothing emitted is sent. */
+#define GW_IN_CLOSED UINT32_C(10)
+
+/* Have the engine carry out a command; an answer will come. Payload: JSON,
+ * {"command":{"do":...},"follow":"seat","key":"..."}. follow (nothing, seat or user) and key
+ * (an idempotency key) may be left out. */
+#define GW_OUT_CALL UINT32_C(1)
+
+/* Ask the engine; an answer will come. Payload: JSON, {"ask":...}. */
+#define GW_OUT_ASK UINT32_C(2)
+
+/* The answer to an HTTP request; from frontend_fault too. Payload: JSON,
+ * {"status":200,"headers":[["content-type","text/plain"]]}. Body: the response's. */
+#define GW_OUT_RESPOND UINT32_C(3)
+
+/* Bytes for the peer of a TCP stream; from frontend_broadcast: such a frame. */
+#define GW_OUT_SEND_BYTES UINT32_C(4)
+
+/* One WebSocket text message, or one line without its end, for the peer; from
+ * frontend_broadcast: such a frame. Payload: UTF-8. */
+#define GW_OUT_SEND_TEXT UINT32_C(5)
+
+/* Which events this connection wants to hear of. Payload: JSON,
+ * {"messages":true,"presence":true,"population":false}. */
+#define GW_OUT_SET_INTEREST UINT32_C(6)
+
+/* Replace the session's one alarm. Payload: JSON, a number: milliseconds since 1970. */
+#define GW_OUT_WAKE_AT UINT32_C(7)
+
+/* Send what is to be sent, then hang up. No payload. */
+#define GW_OUT_CLOSE UINT32_C(8)
+
+/* From frontend_manifest. Payload: JSON, the manifest. */
+#define GW_OUT_MANIFEST UINT32_C(9)
+
+/* Why this call will return failure. Payload: a sentence in UTF-8, for the operator. Body: from
+ * frontend_new, the key of the option that is at fault, if one is; else nothing. frontend_new
+ * may emit several. */
+#define GW_OUT_REASON UINT32_C(10)
+
+/* Borrowed bytes. ptr may be null if len is 0. Text has no zero byte at its end. */
+typedef struct gw_bytes {
+    const uint8_t *ptr;
+    size_t len;
+} gw_bytes;
+
+/* The plugin's own: what frontend_new made. */
+typedef struct gw_frontend gw_frontend;
+
+/* The plugin's own: what session_open made. */
+typedef struct gw_session gw_session;
+
+/* The host's own: to be passed back to emit. */
+typedef struct gw_host gw_host;
+
+/* Gives something to the host: kind is a GW_OUT_...; what payload and body are is said
+ * there, and they are empty where nothing is said. The host copies. Returns GW_OK, or why the
+ * call will count as failed. */
+typedef int32_t (*gw_emit)(gw_host *host, uint32_t kind, gw_bytes payload, gw_bytes body);
+
+/* The table. It stays valid and unchanged from the moment it is returned; the library is never
+ * unmapped. */
+typedef struct gw_plugin {
+    /* GW_ABI. */
+    uint32_t abi;
+
+    /* The size of this table in bytes, as the plugin was compiled. The host takes what lies
+     * beyond for absent, and ignores what it does not know. */
+    uint32_t size;
+
+    /* Makes a front end. options: JSON, an object with the plugin's own keys of its section in
+     * gateway.toml; {} must do. Returns null after GW_OUT_REASON if they make no sense. */
+    gw_frontend *(*frontend_new)(gw_bytes options, gw_host *host, gw_emit emit);
+
+    /* Emits one GW_OUT_MANIFEST. Called once, before any session. */
+    int32_t (*frontend_manifest)(gw_frontend *frontend, gw_host *host, gw_emit emit);
+
+    /* Frees the front end. Called once, after the last of its sessions was freed. */
+    void (*frontend_free)(gw_frontend *frontend);
+
+    /* Opens a session: one a TCP connection, WebSocket or HTTP exchange. peer: JSON,
+     * {"address":"192.0.2.7","proxied":false,"private_listener":true,"listener":"listen"}, for
+     * a WebSocket with upgrade, the request that it began with. Returns null if it cannot, after
+     * GW_OUT_REASON. Nothing else may be emitted; that waits for GW_IN_OPENED. */
+    gw_session *(*session_open)(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit emit);
+
+    /* Tells a session what happened. now_ms: milliseconds since 1970, never going backwards;
+     * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE, in order. Returns GW_OK,
+     * or a negative code; then no more of the session's functions are called but session_free. */
+    int32_t (*session_handle)(
+        gw_session *session,
+        uint64_t now_ms,
+        uint32_t kind,
+        gw_bytes payload,
+        gw_bytes body,
+        gw_host *host,
+        gw_emit emit);
+
+    /* Frees a session. Called once. */
+    void (*session_free)(gw_session *session);
+
+    /* May be null, then no event is told of. Encodes an event, once for everyone concerned.
+     * event: JSON, {"seq":1,"at":2,"cause":3,"event":{"event":...}}. Emits at most one
+     * GW_OUT_SEND_BYTES or GW_OUT_SEND_TEXT, and returns GW_OK, GW_EVERYONE, GW_OTHERS
+     * or GW_ASK, or a negative code. */
+    int32_t (*frontend_broadcast)(
+        gw_frontend *frontend,
+        gw_bytes event,
+        gw_host *host,
+        gw_emit emit);
+
+    /* May be null, then the host says it in plain text. What the host itself has to say over HTTP
+     * (over a limit, draining), in the dialect's form. fault: JSON, {"status":429,
+     * "reason":"slow down","headers":[["retry-after","1"]]}; the host adds these headers. Emits
+     * one GW_OUT_RESPOND and returns GW_OK, or a negative code. */
+    int32_t (*frontend_fault)(gw_frontend *frontend, gw_bytes fault, gw_host *host, gw_emit emit);
+} gw_plugin;
+
+/* The exported function. It may be called more than once, from any thread, and returns the same
+ * table each time. */
+GW_EXPORT const gw_plugin *gw_plugin_v1(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

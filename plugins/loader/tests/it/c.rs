@@ -1,0 +1,155 @@
+//! Plugins in C: one as it was written when the first header was released, and the worked example.
+
+use std::path::{Path, PathBuf};
+
+use frontend_api::http::{Fault, Response};
+use frontend_api::{Frontend, Peer};
+use frontend_testkit::{assert_noise_is_harmless, play};
+use plugin_loader::{LoadError, LoadedFrontend, Plugin};
+use plugin_sdk::abi::{GW_ENTRY_NAME, GW_IN_ANSWER, GW_OK, GwBytes, GwEntry, GwHost, GwPlugin};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::build;
+
+/// The library of a file in plugins/, in a folder that is gone after the test.
+fn compiled(source: &str, flags: &[&str]) -> Option<(TempDir, PathBuf)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plugin.so");
+    build::c_plugin(&Path::new("plugins").join(source), flags, &path)?;
+    Some((folder, path))
+}
+
+fn compat() -> Option<(TempDir, PathBuf)> {
+    compiled("compat/v1/frontend.c", &[])
+}
+
+fn line() -> Option<(TempDir, PathBuf)> {
+    compiled("examples/line.c", &["-I", "plugins/abi/include"])
+}
+
+fn options(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(options) => options,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+#[test]
+fn a_plugin_of_the_first_release_is_loaded_and_says_what_it_always_said() {
+    let Some((_folder, path)) = compat() else { return };
+    let frontend = LoadedFrontend::open(&path, &Map::new()).unwrap();
+    let script = include_str!("compat_v1.in");
+    insta::assert_snapshot!("compat_v1", play(&frontend, script));
+    let said = |status| Response { status, body: b"no".to_vec(), ..Response::default() };
+    assert_eq!(frontend.fault(&Fault::new(429, "slow down")), said(429));
+    assert_eq!(frontend.fault(&Fault::new(413, "too large")), said(503));
+    assert_noise_is_harmless(&frontend, 100);
+    assert_eq!((frontend.faults().panicked(), frontend.faults().malformed()), (0, 0));
+    let refused = Plugin::open(&path).unwrap().frontend(&options(json!({ "bad": 1 })));
+    let refused = refused.err().expect("it is refused").to_string();
+    assert!(refused.ends_with(" would not start: bad: must be good"), "{refused}");
+    let unwelcome = Peer { address: "192.0.2.1".into(), ..Peer::default() };
+    drop(frontend.open(&unwelcome));
+    assert_eq!(frontend.faults().panicked(), 1);
+}
+
+/// A number in a released header is compiled into plugins.
+#[test]
+fn the_header_of_today_says_everything_that_the_first_one_said() {
+    let plugins = build::root().join("plugins");
+    let read = |path: &str| std::fs::read_to_string(plugins.join(path)).unwrap();
+    let (first, today) = (read("compat/v1/gw_plugin.h"), read("abi/include/gw_plugin.h"));
+    let code = |line: &&str| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with("/*") && !line.starts_with('*')
+    };
+    let mut rest = today.lines().filter(code);
+    for line in first.lines().filter(code) {
+        assert!(rest.any(|todays| todays == line), "gone, or moved: {line}");
+    }
+}
+
+#[test]
+fn the_worked_example_is_a_chat_for_netcat() {
+    let Some((_folder, path)) = line() else { return };
+    let frontend = LoadedFrontend::open(&path, &Map::new()).unwrap();
+    insta::assert_snapshot!("line", play(&frontend, include_str!("line.in")));
+    assert_noise_is_harmless(&frontend, 1_000);
+    assert_eq!((frontend.faults().panicked(), frontend.faults().malformed()), (0, 0));
+}
+
+#[test]
+fn the_worked_example_reads_its_options() {
+    let Some((_folder, path)) = line() else { return };
+    let plugin = Plugin::open(&path).unwrap();
+    let refused = |value| match plugin.frontend(&options(value)) {
+        Err(LoadError::WouldNotStart { faults, .. }) => {
+            faults.into_iter().map(|fault| format!("{}: {}", fault.key, fault.why)).collect()
+        }
+        other => panic!("{:?}", other.map(drop)),
+    };
+    let refused = |value| -> Vec<String> { refused(value) };
+    assert_eq!(refused(json!({ "greting": "x" })), ["greting: there is no such option"]);
+    assert_eq!(refused(json!({ "greeting": 1 })), ["greeting: expected some words"]);
+    let greeting = options(json!({ "greeting": "be \"kind\",\n\u{8336} \u{1F375}" }));
+    let frontend = plugin.frontend(&greeting).unwrap();
+    assert_eq!(play(&frontend, ""), "    send be \"kind\", \u{8336} \u{1F375}\n");
+    let manifest = frontend.manifest();
+    assert_eq!(manifest.options["properties"]["greeting"]["default"], "* hello");
+}
+
+/// What the session emits for this outcome, of which the first `len` bytes count.
+fn answers(table: &GwPlugin, outcome: &[u8], len: usize) -> Vec<Vec<u8>> {
+    unsafe extern "C" fn keep(host: *mut GwHost, _: u32, payload: GwBytes, _: GwBytes) -> i32 {
+        // SAFETY: the host is the list below; the payload is borrowed.
+        let (kept, payload) = unsafe { (&mut *host.cast::<Vec<Vec<u8>>>(), payload.as_slice()) };
+        kept.push(payload.to_vec());
+        GW_OK
+    }
+    let mut kept: Vec<Vec<u8>> = Vec::new();
+    let (none, host) = (GwBytes::EMPTY, (&raw mut kept).cast());
+    let outcome = GwBytes { ptr: outcome.as_ptr(), len };
+    // SAFETY: these are the functions of the table, called as the contract says.
+    unsafe {
+        let frontend = table.frontend_new.unwrap()(none, host, keep);
+        let session = table.session_open.unwrap()(frontend, none, host, keep);
+        let handle = table.session_handle.unwrap();
+        assert_eq!(handle(session, 0, GW_IN_ANSWER, outcome, none, host, keep), GW_OK);
+        table.session_free.unwrap()(session);
+        table.frontend_free.unwrap()(frontend);
+    }
+    kept
+}
+
+/// The example reads JSON by hand. What lies behind an outcome must make no difference, wherever
+/// it is cut off.
+#[test]
+fn the_worked_example_never_reads_beyond_what_it_is_given() {
+    let Some((_folder, path)) = line() else { return };
+    // SAFETY: it is loaded for good, and is what the header says.
+    let table = unsafe {
+        let library = std::mem::ManuallyDrop::new(libloading::Library::new(&path).unwrap());
+        let entry = *library.get::<GwEntry>(GW_ENTRY_NAME).unwrap();
+        &*entry()
+    };
+    let message =
+        r#"{"author":{"handle":"a"},"to":{"room":{"name":"t"}},"text":"\\\ud83c\udf75\u00e9\n"}"#;
+    let outcomes = [
+        format!(r#"{{"Ok":{{"did":"messages","messages":[{message}, {message}]}}}}"#),
+        r#"{"Ok":{"did":"members","members":[{"handle":"a"},{"handle":"b"}]}}"#.to_owned(),
+        r#"{"Err":{"refused":"unknown_room"}}"#.to_owned(),
+    ];
+    for outcome in outcomes {
+        for len in 0..=outcome.len() {
+            let followed_by = |tail: &str| {
+                let bytes = [&outcome.as_bytes()[..len], tail.repeat(40).as_bytes()].concat();
+                answers(table, &bytes, len)
+            };
+            let alone = followed_by(" ");
+            for tail in ["\"", "}", "]}", "\\u", ",\"did\":\"joined\"", "udf75"] {
+                assert_eq!(followed_by(tail), alone, "{:?} before {tail}", &outcome[..len]);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a plugin does wrong costs one session, is counted, and is told with its name.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
+use frontend_api::http::{Fault, Request, Response};
+use frontend_api::{Broadcast, Frame, Frontend, Input, OptionFault, Outbox, Output, Peer, Session};
+use plugin_loader::{LoadError, LoadedFrontend};
+use serde_json::{Map, Value, json};
+
+use crate::build;
+
+fn faulty(options: Value) -> Result<LoadedFrontend, LoadError> {
+    let Value::Object(options) = options else { panic!("not an object") };
+    LoadedFrontend::open(&build::plugin("faulty"), &options)
+}
+
+fn outputs(session: &mut dyn Session, input: Input<'_>) -> Vec<Output> {
+    let mut out = Outbox::default();
+    session.handle(Timestamp(0), input, &mut out);
+    out.drain().collect()
+}
+
+fn event() -> Recorded {
+    let room = RoomTag::default();
+    let event = Event::PopulationChanged { room, population: 1 };
+    Recorded { seq: Seq(1), at: Timestamp(1), cause: ConnectionId(1), event }
+}
+
+/// Every way in which a session can be faulty, with whether it is a panic, and why.
+const WAYS: [(&str, bool, &str); 12] = [
+    ("panic", true, "panicked: as asked"),
+    ("return -1", true, "it returned -1"),
+    ("return -2", false, "it returned -2"),
+    ("return 7", false, "it returned 7"),
+    ("emit-nonsense", false, "it emitted a command that cannot be read: EOF while parsing"),
+    ("emit-bytes", false, "it emitted a text that is not UTF-8: invalid utf-8 sequence"),
+    ("emit 1 {\"command\":{\"do\":\"fly\"}}", false, "it emitted a command that cannot be read"),
+    ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may give"),
+    ("emit 3 {\"status\":0}", false, "it emitted a response of status 0"),
+    ("emit 99 what", false, "it emitted 99, which is not a session's to emit"),
+    ("flood 8 65537 0", false, "it emitted more than 65536 outputs"),
+    ("flood 4 65 1048576", false, "it emitted more than 67108864 bytes"),
+];
+
+#[test]
+fn each_fault_costs_its_session_and_no_other() {
+    for (words, panics, why) in WAYS {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let teller = Arc::clone(&told);
+        let frontend = faulty(json!({})).unwrap();
+        let frontend =
+            frontend.on_fault(move |fault| teller.lock().unwrap().push(fault.to_string()));
+        let (mut doomed, mut other) =
+            (frontend.open(&Peer::default()), frontend.open(&Peer::default()));
+        assert_eq!(outputs(&mut *doomed, Input::Text("hello")), [Output::SendText("fine".into())]);
+        assert_eq!(outputs(&mut *doomed, Input::Text(words)), [Output::Close], "{words}");
+        assert_eq!(outputs(&mut *doomed, Input::Text("hello")), [Output::Close], "{words}");
+        assert_eq!(outputs(&mut *other, Input::Text("hello")), [Output::SendText("fine".into())]);
+        let faults = frontend.faults();
+        let counted = (faults.panicked(), faults.malformed());
+        assert_eq!(counted, if panics { (1, 0) } else { (0, 1) }, "{words}");
+        let told = told.lock().unwrap();
+        let [told] = told.as_slice() else { panic!("{words}: {told:?}") };
+        assert!(
+            told.starts_with("plugin faulty (") && told.contains(" in session_handle: "),
+            "{told}"
+        );
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn what_came_before_a_fault_in_the_same_outbox_stays() {
+    let mut session = faulty(json!({})).unwrap().open(&Peer::default());
+    let mut out = Outbox::default();
+    session.handle(Timestamp(0), Input::Text("hello"), &mut out);
+    session.handle(Timestamp(0), Input::Text("panic"), &mut out);
+    assert_eq!(out.drain().collect::<Vec<_>>(), [Output::SendText("fine".into()), Output::Close]);
+}
+
+#[test]
+fn as_much_as_may_be_emitted_is_no_fault() {
+    let frontend = faulty(json!({})).unwrap();
+    let mut session = frontend.open(&Peer::default());
+    assert_eq!(outputs(&mut *session, Input::Text("flood 8 65536 0")).len(), 65_536);
+    assert_eq!(outputs(&mut *session, Input::Text("flood 4 64 1048576")).len(), 64);
+    assert_eq!(outputs(&mut *session, Input::Text("hello")), [Output::SendText("fine".into())]);
+    assert_eq!(frontend.faults().malformed(), 0);
+}
+
+#[test]
+fn a_front_end_that_cannot_begin_says_why() {
+    let why = |options| faulty(options).err().expect("it is refused");
+    let path = build::plugin("faulty");
+    let refused = why(json!({ "refuse": "not today" }));
+    let faults = vec![OptionFault::new("refuse", "not today")];
+    assert_eq!(refused, LoadError::WouldNotStart { path: path.clone(), faults });
+    let words = format!("{} would not start: refuse: not today", path.display());
+    assert_eq!(refused.to_string(), words);
+    for (options, words) in [
+        (json!({ "panic_in": "frontend_new" }), "would not start: panicked: as asked"),
+        (
+            json!({ "refuze": "x" }),
+            "refuze: unknown option \"refuze\", expected one of \"refuse\", \"panic_in\"",
+        ),
+        (json!({ "refuse": 1, "panic_in": 2 }), "panic_in: expected a string; refuse: expected a"),
+        (json!({ "panic_in": "frontend_manifest" }), "cannot read: panicked: as asked"),
+        (json!({ "malformed_in": "frontend_manifest" }), "a manifest that cannot be read: invalid"),
+    ] {
+        let error = why(options).to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_session_that_cannot_be_opened_is_closed() {
+    for (options, counted) in [
+        (json!({ "panic_in": "session_open" }), (1, 0)),
+        (json!({ "malformed_in": "session_open" }), (0, 1)),
+        (json!({ "panic_in": "session_handle" }), (1, 0)),
+    ] {
+        let frontend = faulty(options).unwrap();
+        let mut session = frontend.open(&Peer::default());
+        assert_eq!(outputs(&mut *session, Input::Opened), [Output::Close]);
+        assert_eq!(outputs(&mut *session, Input::Closed), [Output::Close]);
+        let faults = frontend.faults();
+        assert_eq!((faults.panicked(), faults.malformed()), counted);
+    }
+}
+
+#[test]
+fn an_event_that_the_plugin_cannot_tell_is_not_told() {
+    let told = faulty(json!({})).unwrap().broadcast(&event());
+    assert_eq!(told, Broadcast::Everyone(Frame::Text("news".into())));
+    for (options, counted) in [
+        (json!({ "panic_in": "frontend_broadcast" }), (1, 0)),
+        (json!({ "malformed_in": "frontend_broadcast" }), (0, 1)),
+    ] {
+        let frontend = faulty(options).unwrap();
+        assert_eq!(frontend.broadcast(&event()), Broadcast::Nothing);
+        let faults = frontend.faults();
+        assert_eq!((faults.panicked(), faults.malformed()), counted);
+    }
+}
+
+#[test]
+fn a_fault_that_the_plugin_cannot_tell_is_told_in_plain_text() {
+    let fault = Fault::new(429, "slow down");
+    assert_eq!(faulty(json!({})).unwrap().fault(&fault), Response::text(429, "faulty"));
+    for (options, counted) in [
+        (json!({ "panic_in": "frontend_fault" }), (1, 0)),
+        (json!({ "malformed_in": "frontend_fault" }), (0, 1)),
+    ] {
+        let frontend = faulty(options).unwrap();
+        assert_eq!(frontend.fault(&fault), Response::text(429, "slow down"));
+        let faults = frontend.faults();
+        assert_eq!((faults.panicked(), faults.malformed()), counted);
+    }
+}
+
+#[test]
+fn a_panic_while_freeing_harms_nobody() {
+    let frontend = faulty(json!({ "panic_in": "session_free" })).unwrap();
+    drop(frontend.open(&Peer::default()));
+    let mut session = frontend.open(&Peer::default());
+    assert_eq!(outputs(&mut *session, Input::Text("hello")), [Output::SendText("fine".into())]);
+    let frontend = faulty(json!({ "panic_in": "frontend_free" })).unwrap();
+    let mut session = frontend.open(&Peer::default());
+    drop(frontend);
+    assert_eq!(outputs(&mut *session, Input::Text("hello")), [Output::SendText("fine".into())]);
+}
+
+#[test]
+fn a_request_may_stay_without_an_answer_and_that_is_the_hosts_to_notice() {
+    let frontend = faulty(json!({})).unwrap();
+    let answer = |path: &str| {
+        let request = Request { method: "GET".into(), path: path.into(), ..Request::default() };
+        let mut session = frontend.open(&Peer::default());
+        outputs(&mut *session, Input::Opened);
+        outputs(&mut *session, Input::Request(&request))
+    };
+    assert_eq!(answer("/fine"), [Output::Respond(Response::text(200, "fine"))]);
+    assert_eq!(answer("/silence"), []);
+    assert_eq!(answer("/panic"), [Output::Close]);
+}
+
+#[test]
+fn a_session_that_blocks_keeps_nobody_else_waiting() {
+    let frontend = Arc::new(faulty(json!({})).unwrap());
+    let (sender, order) = mpsc::channel();
+    let (slow, slow_sender) = (frontend.open(&Peer::default()), sender.clone());
+    let blocked = std::thread::spawn(move || {
+        let mut slow = slow;
+        slow_sender.send("blocking").unwrap();
+        outputs(&mut *slow, Input::Text("block 1000"));
+        slow_sender.send("slow").unwrap();
+    });
+    assert_eq!(order.recv(), Ok("blocking"));
+    let mut quick = frontend.open(&Peer::default());
+    outputs(&mut *quick, Input::Text("hello"));
+    sender.send("quick").unwrap();
+    assert_eq!((order.recv(), order.recv()), (Ok("quick"), Ok("slow")));
+    blocked.join().unwrap();
+}
+
+#[test]
+fn many_threads_may_use_one_front_end() {
+    let frontend = faulty(json!({})).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for nth in 0..200 {
+                    let mut session = frontend.open(&Peer::default());
+                    let words = if nth % 2 == 0 { "return -1" } else { "hello" };
+                    outputs(&mut *session, Input::Text(words));
+                    frontend.broadcast(&event());
+                }
+            });
+        }
+    });
+    assert_eq!(frontend.faults().panicked(), 800);
+}
+
+#[test]
+fn an_inspection_says_what_the_plugin_says_of_itself() {
+    let inspection = plugin_loader::inspect(&build::plugin("faulty")).unwrap();
+    assert_eq!(inspection.manifest, *faulty(Value::Object(Map::new())).unwrap().manifest());
+    assert_eq!((inspection.abi, inspection.absent), (1, vec![]));
+    assert_eq!(inspection.manifest.dialect, "faulty");
+}

@@ -1,0 +1,181 @@
+//! Every file that is no plugin of this gateway is an error that says which, and why.
+
+use std::path::{Path, PathBuf};
+
+use frontend_api::Frontend;
+use plugin_loader::{LoadError, LoadedFrontend, Plugin};
+use serde_json::Map;
+use tempfile::TempDir;
+
+use crate::build;
+
+fn error(path: &Path) -> LoadError {
+    match Plugin::open(path) {
+        Ok(_) => panic!("{} is loaded", path.display()),
+        Err(error) => error,
+    }
+}
+
+/// A file in a folder that is gone after the test.
+fn file(folder: &TempDir, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join("libx.so");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A library compiled from these words.
+fn library(folder: &TempDir, name: &str, source: &str) -> Option<PathBuf> {
+    let (from, to) = (folder.path().join("x.c"), folder.path().join(name));
+    std::fs::write(&from, source).unwrap();
+    build::c_plugin(&from, &["-I", "plugins/abi/include"], &to).map(|()| to)
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = error(Path::new("/nowhere/libx.so"));
+    assert_eq!(error.to_string(), "cannot open /nowhere/libx.so: there is no such file");
+}
+
+#[test]
+fn a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(error(folder.path()), LoadError::Unreadable { .. }));
+}
+
+#[test]
+fn a_name_without_a_slash_is_not_looked_for_in_the_systems_folders() {
+    assert!(matches!(error(Path::new("libc.so.6")), LoadError::Missing { .. }));
+}
+
+#[test]
+fn a_file_that_is_no_library() {
+    let folder = tempfile::tempdir().unwrap();
+    for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fEL"] {
+        let path = file(&folder, bytes);
+        let words = format!("{} is not a shared library", path.display());
+        assert_eq!(error(&path).to_string(), words);
+    }
+}
+
+#[test]
+fn a_library_for_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(build::plugin("faulty")).unwrap();
+    let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+    bytes[18..20].copy_from_slice(&other.to_ne_bytes());
+    let words = error(&file(&folder, &bytes)).to_string();
+    let other = if other == 62 { "x86_64" } else { "aarch64" };
+    let expected = format!("is built for {other}, this gateway runs on {}", std::env::consts::ARCH);
+    assert!(words.ends_with(&expected), "{words}");
+    bytes[4] = 1;
+    assert!(error(&file(&folder, &bytes)).to_string().contains(&format!("{other} (32 bits)")));
+}
+
+#[test]
+fn a_library_that_was_cut_off_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(build::plugin("faulty")).unwrap();
+    let ends = [4, 5, 19, 63, 64, 4_096, whole.len() / 2, whole.len() - 1];
+    for end in ends {
+        let found = error(&file(&folder, &whole[..end]));
+        let LoadError::Truncated { found, expected, .. } = found else {
+            panic!("cut at {end}: {found}");
+        };
+        assert_eq!(found, end as u64);
+        assert!(expected > found && expected <= whole.len() as u64, "cut at {end}: {expected}");
+    }
+    assert!(Plugin::open(&file(&folder, &whole)).is_ok());
+}
+
+#[test]
+fn a_library_whose_header_is_damaged_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(build::plugin("token")).unwrap();
+    for at in 18..64 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xFF;
+        // A file each: what is mapped must not be written to. Some bytes matter to nobody, and
+        // then it is a plugin; what counts is that this test goes on.
+        let path = folder.path().join(format!("{at}.so"));
+        std::fs::write(&path, &bytes).unwrap();
+        if let Ok(plugin) = Plugin::open(&path) {
+            assert_eq!(plugin.frontend(&Map::new()).unwrap().manifest().dialect, "token");
+        }
+    }
+}
+
+#[test]
+fn a_library_that_is_no_plugin() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) =
+        library(&folder, "a.so", "int answer(void); int answer(void) { return 42; }\n")
+    else {
+        return;
+    };
+    let words =
+        format!("{} is no plugin of this gateway: it exports no gw_plugin_v1", path.display());
+    assert_eq!(error(&path).to_string(), words);
+}
+
+#[test]
+fn a_library_that_needs_what_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "#include \"gw_plugin.h\"\nconst gw_plugin *elsewhere(void);\n\
+                  const gw_plugin *gw_plugin_v1(void) { return elsewhere(); }\n";
+    let Some(path) = library(&folder, "a.so", source) else { return };
+    let words = error(&path).to_string();
+    assert!(words.starts_with("cannot load ") && words.contains("elsewhere"), "{words}");
+}
+
+#[test]
+fn a_table_that_says_too_little_or_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("0", "has no table of functions: gw_plugin_v1 returned null"),
+        ("&newer", "speaks plugin ABI 2, this gateway speaks 1: use a plugin and a gateway"),
+        ("&small", "has a table of functions of 16 bytes, and at least 56 are needed"),
+        ("&empty", "lacks the function frontend_new"),
+    ];
+    for (nth, (table, expected)) in cases.into_iter().enumerate() {
+        let source = format!(
+            "#include \"gw_plugin.h\"\n\
+             const gw_plugin newer = {{ 2, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin small = {{ 1, 16, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin empty = {{ 1, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin *gw_plugin_v1(void) {{ return {table}; }}\n"
+        );
+        let Some(path) = library(&folder, &format!("{nth}.so"), &source) else { return };
+        let words = error(&path).to_string();
+        assert!(words.contains(expected), "{words}");
+    }
+}
+
+#[test]
+fn a_file_that_replaced_another_is_loaded_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, next) = (folder.path().join("libx.so"), folder.path().join("next.so"));
+    let load = || LoadedFrontend::open(&path, &Map::new()).unwrap();
+    std::fs::copy(build::plugin("token"), &path).unwrap();
+    let (before, again) = (load(), load());
+    std::fs::copy(build::plugin("channel"), &next).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    let after = load();
+    std::fs::copy(build::plugin("ourchat"), &next).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    let last = load();
+    let names = [&before, &again, &after, &last].map(|loaded| loaded.manifest().dialect.clone());
+    assert_eq!(names, ["token", "token", "channel", "ourchat"]);
+    frontend_testkit::assert_noise_is_harmless(&before, 10);
+}
+
+#[test]
+fn a_file_that_was_overwritten_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("libx.so");
+    std::fs::copy(build::plugin("token"), &path).unwrap();
+    assert!(Plugin::open(&path).is_ok());
+    // Longer by a byte: what is mapped stays whole.
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"\0").unwrap();
+    assert!(matches!(error(&path), LoadError::Overwritten { .. }));
+}
