@@ -101,6 +101,8 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         _ = signals.next() => return Ok(()),
     };
     let signal = signals.next().await;
+    // Before it is said, so that it is true when it is heard.
+    gateway.shared.phase.send_replace(Phase::Draining);
     tracing::info!(signal = signal.name, "draining; a second signal ends at once");
     tokio::select! {
         () = gateway.shutdown() => Ok(()),
