@@ -218,6 +218,11 @@ impl Gateway {
         self.signal(Signal::TERM);
     }
 
+    /// SIGINT, and no waiting.
+    pub fn signal_int(&self) {
+        self.signal(Signal::INT);
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is our child, and not waited for yet");

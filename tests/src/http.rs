@@ -26,7 +26,12 @@ pub struct Response {
 impl Http {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self { stream: BufReader::new(connect(address)), host: address.to_string() }
+        Self::over(connect(address), address)
+    }
+
+    /// On a connection that there is already.
+    pub fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self { stream: BufReader::new(stream), host: address.to_string() }
     }
 
     #[track_caller]

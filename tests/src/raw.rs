@@ -1,9 +1,9 @@
 //! A TCP connection on which anything can be sent.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-use crate::connect;
+use crate::try_connect;
 
 #[derive(Debug)]
 pub struct Raw {
@@ -23,7 +23,13 @@ pub struct End {
 impl Raw {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self { stream: connect(address), seen: Vec::new() }
+        Self::try_connect(address)
+            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
+    }
+
+    /// The same; `Err` when nobody listens.
+    pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { stream: try_connect(address)?, seen: Vec::new() })
     }
 
     /// Sends what the gateway still takes: it may have hung up already.
@@ -82,7 +88,10 @@ impl Raw {
         End { bytes, reset }
     }
 
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
+    /// The stream, to go on with otherwise; nothing may have been read that is not taken.
+    #[track_caller]
+    pub fn into_stream(self) -> TcpStream {
+        assert_eq!(self.seen, b"", "there is more");
+        self.stream
     }
 }

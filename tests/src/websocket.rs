@@ -82,6 +82,21 @@ impl WebSocket {
         self.socket.read().unwrap_or_else(|error| panic!("nothing more comes: {error}"))
     }
 
+    /// Sends a ping, and reads up to the pong: the texts before it.
+    #[track_caller]
+    pub fn ping(&mut self) -> Vec<String> {
+        self.send_message(Message::Ping(Default::default()));
+        let mut texts = Vec::new();
+        loop {
+            match self.receive_message() {
+                Message::Text(text) => texts.push(text.to_string()),
+                Message::Ping(_) => (),
+                Message::Pong(_) => return texts,
+                other => panic!("{other:?} instead of a pong"),
+            }
+        }
+    }
+
     /// Reads up to the close of the gateway, and to the end of the connection behind it: the
     /// texts before it, and its code.
     #[track_caller]
