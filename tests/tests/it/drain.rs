@@ -51,7 +51,7 @@ impl InFlight {
     }
 
     #[track_caller]
-    fn is_given_up(mut self) {
+    fn given_up(mut self) {
         let received = self.http.receive(false);
         assert!(received.is_err(), "nothing was said that could be answered: {received:?}");
     }
@@ -184,7 +184,7 @@ fn a_second_sigterm_ends_it_at_once() {
     wait_until_it_drains(&gateway);
     gateway.signal_term();
     assert_eq!(gateway.wait_for_exit(), 128 + 15);
-    in_flight.is_given_up();
+    in_flight.given_up();
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn who_is_not_done_when_the_drain_timeout_is_over_is_hung_up_on() {
     let in_flight = InFlight::begin(&gateway);
     assert_eq!(gateway.terminate(), 0);
     gateway.log().wait_for_line(&["hanging up on those who are not done", "\"connections\":1"]);
-    in_flight.is_given_up();
+    in_flight.given_up();
 }
 
 #[test]
