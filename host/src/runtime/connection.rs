@@ -2,11 +2,13 @@
 //! and hangs up. One future, small, with nothing in it that an idle connection does not need.
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use frontend_api::{Ending, Input};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -155,6 +157,12 @@ async fn linger(stream: &mut TcpStream) {
     drop(timeout_at(until, read).await);
 }
 
+/// Whether something waits to be read that the runtime has not been told of yet.
+fn has_arrived(stream: &TcpStream) -> bool {
+    let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+    peeked.is_ok_and(|bytes| bytes > 0)
+}
+
 impl<S: Socket> Connection<S> {
     /// Goes on until the connection is over: then why, and whatever was to be sent is sent.
     fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<Hangup> {
@@ -210,9 +218,13 @@ impl<S: Socket> Connection<S> {
 
     fn poll_mailbox(&mut self, cx: &mut Context<'_>, blocked: bool) -> Result<bool, Hangup> {
         let closing = matches!(self.stage, Stage::Closing { .. });
-        let take_mail = self.mails.is_empty() && !blocked && !closing;
+        let unread = !self.mails.is_empty();
+        let take_mail = !unread && !blocked && !closing;
         match self.conversation.link().mailbox.poll(cx, take_mail) {
-            Poll::Ready(Arrival::Mail(mails)) => self.mails = mails,
+            Poll::Ready(Arrival::Mail { mails, more }) => {
+                self.mails = mails;
+                return Ok(more);
+            }
             Poll::Ready(Arrival::Ending(ending)) => {
                 self.end(ending);
                 return Ok(true);
@@ -220,7 +232,8 @@ impl<S: Socket> Connection<S> {
             Poll::Ready(Arrival::Over) => return Err(Hangup::Dead),
             Poll::Pending => (),
         }
-        Ok(false)
+        // What came meanwhile has been left, and wakes nobody any more.
+        Ok(unread && !blocked)
     }
 
     /// Answers what is answered, and takes the mail in turn with it: an answer is said before the
@@ -268,9 +281,9 @@ impl<S: Socket> Connection<S> {
         }
         let received = self.socket.poll_receive(cx, &mut self.conversation);
         if let Stage::Emptying { hangup, left } = &mut self.stage {
+            let hangup = *hangup;
             *left -= 1;
-            if *left == 0 || received.is_pending() {
-                let hangup = *hangup;
+            if *left == 0 || (received.is_pending() && !has_arrived(self.socket.stream())) {
                 self.finish(hangup);
                 return Ok(true);
             }

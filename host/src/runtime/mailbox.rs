@@ -25,8 +25,8 @@ pub(super) enum Mail {
 /// What a connection finds in its mailbox.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// Everything that waited, oldest first; at least one.
-    Mail(VecDeque<Mail>),
+    /// Everything that waited, oldest first; at least one. With `more`, there is an ending too.
+    Mail { mails: VecDeque<Mail>, more: bool },
     /// The host is about to hang up. Said once.
     Ending(Ending),
     /// The time for last words is over.
@@ -120,7 +120,7 @@ impl Mailbox {
     }
 
     /// What has arrived. Mail is left where it is unless `take_mail`. Whatever comes next wakes
-    /// the task, unless this says that it is over, or to hang up.
+    /// the task, unless this says that there is more, or to hang up.
     pub(super) fn poll(&self, cx: &mut Context<'_>, take_mail: bool) -> Poll<Arrival> {
         let mut state = self.state();
         if state.over {
@@ -140,7 +140,7 @@ impl Mailbox {
             return Poll::Pending;
         }
         (state.unasked, state.bytes) = (0, 0);
-        Poll::Ready(Arrival::Mail(mails))
+        Poll::Ready(Arrival::Mail { mails, more: state.ending.is_some() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -179,7 +179,7 @@ mod tests {
         mailbox.push(frame(1)).unwrap();
         mailbox.push(answer()).unwrap();
         mailbox.push(frame(3)).unwrap();
-        let Poll::Ready(Arrival::Mail(mails)) = look(&mailbox) else { panic!("no mail") };
+        let Poll::Ready(Arrival::Mail { mails, .. }) = look(&mailbox) else { panic!("no mail") };
         assert!(matches!(
             Vec::from(mails).as_slice(),
             [Mail::Frame { .. }, Mail::Answer(_), Mail::Frame { bytes, .. }] if bytes.len() == 3
@@ -204,7 +204,7 @@ mod tests {
         let mailbox = Mailbox::new(1, 100);
         for _ in 0..5 {
             mailbox.push(frame(100)).unwrap();
-            assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail(_))));
+            assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail { more: false, .. })));
         }
     }
 
@@ -214,7 +214,8 @@ mod tests {
         for _ in 0..100 {
             mailbox.push(answer()).unwrap();
         }
-        assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail(mails)) if mails.len() == 100));
+        let Poll::Ready(Arrival::Mail { mails, .. }) = look(&mailbox) else { panic!("no mail") };
+        assert_eq!(mails.len(), 100);
     }
 
     #[test]
@@ -222,7 +223,7 @@ mod tests {
         let mailbox = Mailbox::new(10, 100);
         mailbox.push(frame(1)).unwrap();
         mailbox.end(Ending::Draining);
-        assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail(_))));
+        assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail { more: true, .. })));
         assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Ending(Ending::Draining))));
 
         let mailbox = Mailbox::new(10, 100);
