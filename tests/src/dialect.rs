@@ -9,6 +9,7 @@ mod ourchat;
 mod token;
 mod usr_room;
 
+pub use chatroom::tel_of;
 use serde_json::Value;
 
 use crate::Gateway;
@@ -81,9 +82,14 @@ pub const TIMEZONE: &str = "Asia/Shanghai";
 
 /// Somebody in the gateway.
 pub trait Client: Send {
-    /// Gets into a room, and hears of it from now on. For an ourchat client there is no way to
-    /// ask: it is a member already, or this panics in what follows.
-    fn enter(&mut self, room: &Room);
+    /// Gets into a room, and hears of it from now on; false if that is full. For an ourchat client
+    /// there is no way to ask: it is a member already, or will be, or not.
+    fn try_enter(&mut self, room: &Room) -> bool;
+
+    /// Gets into a room that is not full.
+    fn enter(&mut self, room: &Room) {
+        assert!(self.try_enter(room), "{} is full", room.name);
+    }
 
     /// Posts, and waits until that is acknowledged.
     fn post(&mut self, room: &Room, text: &str);

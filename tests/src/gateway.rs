@@ -213,6 +213,11 @@ impl Gateway {
         self.signal(Signal::KILL);
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM, and no waiting.
     pub fn signal_term(&self) {
         self.signal(Signal::TERM);

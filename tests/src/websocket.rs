@@ -33,11 +33,26 @@ impl WebSocket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, String> {
+        Self::try_over(connect(address), address, path, headers)
+    }
+
+    /// Over a connection that is there.
+    #[track_caller]
+    pub fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self::try_over(stream, address, "/", &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_over(
+        stream: TcpStream,
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, String> {
         let mut request = format!("ws://{address}{path}").into_client_request().expect("it is one");
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("it is a header's value"));
         }
-        match tungstenite::client(request, connect(address)) {
+        match tungstenite::client(request, stream) {
             Ok((socket, _)) => Ok(Self { socket }),
             Err(error) => Err(error.to_string()),
         }

@@ -39,8 +39,14 @@ struct Poller {
 }
 
 impl Poller {
-    fn poll(&mut self, room: &str) {
-        let mut data = self.channel.done("/channel/receive", &json!({ "name": room }));
+    /// Asks for what is new; false if there is no seat for whoever asks.
+    fn poll(&mut self, room: &str) -> bool {
+        let mut reply = self.channel.call("/channel/receive", &json!({ "name": room }));
+        assert!(reply["code"] == 0 || reply["code"] == 9, "{reply}");
+        if reply["code"] == 9 {
+            return false;
+        }
+        let data = &mut reply["data"];
         let cursor = data["cursor"].as_u64().expect("it is a number");
         let messages = data["messages"].as_array_mut().expect("it is a list");
         let waiting = self.waiting.entry(room.into()).or_default();
@@ -55,6 +61,7 @@ impl Poller {
         if let Some(last) = waiting.back_mut() {
             last.id = Some(cursor);
         }
+        true
     }
 
     fn poll_direct(&mut self) {
@@ -75,8 +82,8 @@ impl Poller {
 }
 
 impl Client for Poller {
-    fn enter(&mut self, room: &Room) {
-        self.poll(&room.name);
+    fn try_enter(&mut self, room: &Room) -> bool {
+        self.poll(&room.name)
     }
 
     fn post(&mut self, room: &Room, text: &str) {

@@ -57,35 +57,39 @@ impl Visitor {
         self.waiting.pop_front().unwrap_or_else(|| self.talk.receive())
     }
 
-    /// Sends, and waits for its echo, which is kept.
-    fn say(&mut self, kind: &str, echo: &str, room: &Room, text: &str) {
+    /// Sends, and waits for its echo, which is kept; or for an error, which is its `msg`.
+    fn say(&mut self, kind: &str, echo: &str, room: &Room, text: &str) -> Result<(), Value> {
         self.talk.send(kind, &room.name, &self.name, text);
         loop {
-            let packet = self.talk.receive();
-            assert_ne!(packet["type"], "error", "{packet}");
+            let mut packet = self.talk.receive();
+            if packet["type"] == "error" {
+                return Err(packet["data"]["msg"].take());
+            }
             let data = &packet["data"];
             let own = data["user"]["user_name"] == *self.name && data["room_name"] == *room.name;
             let is_it = own && packet["type"] == echo && (echo == "user" || data["msg"] == text);
             self.waiting.push_back(packet);
             if is_it {
-                return;
+                return Ok(());
             }
         }
     }
 }
 
 /// Digits that no other name has.
-pub(super) fn tel_of(name: &str) -> String {
+pub fn tel_of(name: &str) -> String {
     name.bytes().rev().take(6).map(|byte| format!("{byte:03}")).collect::<String>() + "1"
 }
 
 impl Client for Visitor {
-    fn enter(&mut self, room: &Room) {
-        self.say("join", "user", room, "");
+    fn try_enter(&mut self, room: &Room) -> bool {
+        let joined = self.say("join", "user", room, "");
+        assert!(joined.is_ok() || joined == Err("room full".into()), "{joined:?}");
+        joined.is_ok()
     }
 
     fn post(&mut self, room: &Room, text: &str) {
-        self.say("msg", "msg", room, text);
+        self.say("msg", "msg", room, text).unwrap_or_else(|msg| panic!("{msg}"));
     }
 
     fn receive(&mut self, _: &Room) -> Seen {

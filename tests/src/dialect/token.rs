@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use super::{Client, Dialect, News, Presence, Room, Row, Seen, User};
 use crate::Gateway;
 use crate::token::{
-    self, Fields, Frame, LOGIN, MEMBER_CHANGED, MESSAGE, POPULATION_CHANGED, Token, string,
+    self, ENTER_ROOM, Fields, Frame, LOGIN, MEMBER_CHANGED, MESSAGE, POPULATION_CHANGED, Token,
+    string,
 };
+
+const E_ROOM_FULL: u16 = 6;
 
 static TOKEN: Dialect = Dialect {
     name: "token",
@@ -45,8 +48,10 @@ fn log_in(gateway: &Gateway, name: &str, openid_type: &str) -> Token {
 }
 
 impl Client for Token {
-    fn enter(&mut self, room: &Room) {
-        Token::enter(self, room.id);
+    fn try_enter(&mut self, room: &Room) -> bool {
+        let reply = self.call(ENTER_ROOM, &room.id.to_be_bytes());
+        assert!(matches!(reply.result, Some(0 | E_ROOM_FULL)), "{reply:?}");
+        reply.result == Some(0)
     }
 
     fn post(&mut self, room: &Room, text: &str) {

@@ -69,9 +69,11 @@ impl Backend {
 }
 
 impl Client for Backend {
-    fn enter(&mut self, room: &Room) {
+    fn try_enter(&mut self, room: &Room) -> bool {
         let body = json!({"room_id": room.id, "openid": self.openid});
-        self.app.done("/usr/join", &body);
+        let reply = self.app.call("/usr/join", &body);
+        assert!(reply["response_code"] == 1 || reply["error"] == "the room is full", "{reply}");
+        reply["response_code"] == 1
     }
 
     fn post(&mut self, room: &Room, text: &str) {

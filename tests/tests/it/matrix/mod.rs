@@ -1,7 +1,12 @@
 //! The bridge: what is done in any dialect is seen in all, as each shows it. Driven by the table
 //! of dialects, not by pairs of them.
 
+mod claims;
+mod closed;
 mod direct;
 mod messages;
+mod names;
+mod order;
+mod people;
 mod presence;
 mod site;

@@ -5,7 +5,7 @@ use gateway_tests::dialect::{Dialect, News, ROWS, Room, Row, User};
 use gateway_tests::token::{LEAVE_APPLICATION, LEAVE_ROOM};
 use serde_json::json;
 
-use super::site::{Character, Site};
+use super::site::{Character, Site, row_of};
 
 /// What is told, whatever it looks like.
 enum Told<'a> {
@@ -82,11 +82,6 @@ impl Watch {
         let guest = User { uid: 0, handle: "guest:the last".into(), openid: None };
         self.is_told(&[Came(&guest), Population(population + 1)]);
     }
-}
-
-/// The first row of a dialect.
-fn row_of(dialect: &str) -> &'static Row {
-    ROWS.iter().find(|row| row.dialect.name == dialect).expect("it is in the table")
 }
 
 fn next(watcher: &mut Character) -> News {

@@ -44,6 +44,15 @@ impl Site {
         Self { gateway: Launch::of(&config.to_string()).start() }
     }
 
+    /// [`config`] with some keys of one front end.
+    #[track_caller]
+    pub(super) fn with(frontend: &str, keys: &str) -> Self {
+        let mut config = config();
+        let section = config["frontends"][frontend].as_table_mut().expect("it is a section");
+        section.extend(keys.parse::<Table>().expect("it is TOML"));
+        Self::of(&config)
+    }
+
     /// The room that is declared.
     pub(super) fn test(&self) -> Room {
         self.room("TEST")
@@ -112,6 +121,11 @@ impl Site {
         }
         cast
     }
+}
+
+/// The first row of a dialect.
+pub(super) fn row_of(dialect: &str) -> &'static Row {
+    ROWS.iter().find(|row| row.dialect.name == dialect).expect("it is in the table")
 }
 
 /// A room number.
