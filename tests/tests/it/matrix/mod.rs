@@ -1,12 +1,15 @@
 //! The bridge: what is done in any dialect is seen in all, as each shows it. Driven by the table
 //! of dialects, not by pairs of them.
 
+mod capabilities;
 mod claims;
 mod closed;
 mod direct;
+mod enabled;
 mod messages;
 mod names;
 mod order;
 mod people;
 mod presence;
+mod seats;
 mod site;
