@@ -29,11 +29,7 @@ impl Http {
         Self::over(connect(address), address)
     }
 
-<<<<<<< HEAD
-    /// On a connection that there is already.
-=======
     /// Over a connection that is there.
->>>>>>> 87f4374 (The matrix: names, order and people across dialects)
     pub fn over(stream: TcpStream, address: SocketAddr) -> Self {
         Self { stream: BufReader::new(stream), host: address.to_string() }
     }
