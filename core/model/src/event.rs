@@ -28,6 +28,10 @@ pub enum Event {
         /// The connection whose seat it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
+        /// Whether others have heard of the user in this room before: it has another seat that a
+        /// connection uses, or is a durable member.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
     },
     /// Somebody gave such a seat back, or lost it.
     Left {
@@ -37,6 +41,9 @@ pub enum Event {
         durable: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
+        /// Whether the user is still in the room by another such seat.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
     },
     /// The number of seats taken has changed.
     PopulationChanged { room: RoomTag, population: u32 },

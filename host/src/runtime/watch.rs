@@ -292,6 +292,7 @@ mod tests {
             durable: true,
             opened: false,
             connection: None,
+            elsewhere: false,
         }
     }
 
@@ -302,6 +303,7 @@ mod tests {
             avatar: String::new(),
             durable: connection.is_none(),
             connection: connection.map(ConnectionId),
+            elsewhere: false,
         }
     }
 

@@ -272,7 +272,16 @@ impl<'t> Work<'t> {
         let user = look::person(&self.batch, uid)?;
         let (room, avatar) = (row.tag(id), user.avatar.clone());
         let (durable, opened, connection) = (true, false, None);
-        act.events.push(Event::Entered { room, user, avatar, durable, opened, connection });
+        let elsewhere = self.is_seated(id, &Who::User(uid), None)?;
+        act.events.push(Event::Entered {
+            room,
+            user,
+            avatar,
+            durable,
+            opened,
+            connection,
+            elsewhere,
+        });
         Ok(())
     }
 
@@ -288,7 +297,9 @@ impl<'t> Work<'t> {
         self.write_room(id, &RoomRow { members, ..RoomRow::clone(&row) })?;
         let user = look::person(&self.batch, uid)?;
         let (room, avatar) = (row.tag(id), user.avatar.clone());
-        act.events.push(Event::Left { room, user, avatar, durable: true, connection: None });
+        let (durable, connection) = (true, None);
+        let elsewhere = self.is_seated(id, &Who::User(uid), None)?;
+        act.events.push(Event::Left { room, user, avatar, durable, connection, elsewhere });
         Ok(true)
     }
 

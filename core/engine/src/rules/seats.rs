@@ -80,6 +80,7 @@ impl Work<'_> {
         if self.seat_of_connection(connection, id, who)?.is_some() {
             return self.entered(id, who, true);
         }
+        let elsewhere = self.is_heard(id, who, None)?;
         let taken_up = self.seat_of_person(id, who, |seat| seat.connection.is_none())?;
         let fresh = taken_up.is_none();
         if let Some((seat_id, mut seat)) = taken_up {
@@ -112,6 +113,7 @@ impl Work<'_> {
             durable: false,
             opened,
             connection: Some(ConnectionId(connection)),
+            elsewhere,
         });
         if fresh {
             self.tell_population(act, id)?;
@@ -262,6 +264,7 @@ impl Work<'_> {
                 avatar,
                 durable: false,
                 connection: Some(ConnectionId(connection)),
+                elsewhere: self.is_heard(seat.room, &seat.who, Some(seat_id))?,
             });
         } else {
             self.end_waiting(seat_id, &seat)?;
@@ -364,6 +367,30 @@ impl Work<'_> {
             return Ok(Some(found));
         }
         self.seat_of_connection(connection, room, &Who::Guest(name))
+    }
+
+    /// Whether others hear of somebody in a room: by membership, or by a seat that a connection
+    /// uses, this one left out.
+    fn is_heard(&self, room: u32, who: &Who, but: Option<u64>) -> Result<bool, StoreError> {
+        if let Some(uid) = who.uid()
+            && look::is_member(&self.batch, room, uid)?
+        {
+            return Ok(true);
+        }
+        self.is_seated(room, who, but)
+    }
+
+    /// Whether somebody has a seat that a connection uses, this one left out.
+    pub(super) fn is_seated(
+        &self,
+        room: u32,
+        who: &Who,
+        but: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        let key = who.key();
+        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
+        let seats = seats_in(&self.batch, range)?;
+        Ok(seats.iter().any(|(id, seat)| Some(*id) != but && seat.connection.is_some()))
     }
 
     fn seat_of_person(

@@ -723,6 +723,7 @@ impl Reference {
 
     fn add_member(&mut self, id: u32, uid: u64) {
         let newest = self.newest();
+        let elsewhere = self.is_heard(id, &Who::User(uid), None);
         self.rooms.get_mut(&id).unwrap().members.push((uid, newest));
         let user = self.person(&Who::User(uid));
         self.told.push(Event::Entered {
@@ -732,6 +733,7 @@ impl Reference {
             durable: true,
             opened: false,
             connection: None,
+            elsewhere,
         });
     }
 
@@ -747,8 +749,23 @@ impl Reference {
             user,
             durable: true,
             connection: None,
+            elsewhere: self.is_heard(id, &Who::User(uid), None),
         });
         true
+    }
+
+    /// Whether others have heard of somebody in a room, and have not heard of its end; this seat
+    /// left out.
+    fn is_heard(&self, id: u32, who: &Who, but: Option<u64>) -> bool {
+        let member = match who {
+            Who::User(uid) => self.is_member(id, *uid),
+            Who::Guest(_) => false,
+        };
+        let seats = self.seats.iter();
+        member
+            || seats
+                .filter(|seat| seat.room == id && seat.who == *who && Some(seat.number) != but)
+                .any(|seat| seat.connection.is_some())
     }
 
     fn join(&mut self, id: u32, uid: u64) -> Result<(), Refusal> {
@@ -822,6 +839,7 @@ impl Reference {
             let user = self.person(&who);
             return Ok(Reply::Entered { room: self.room_view(id), user, again: true });
         }
+        let elsewhere = self.is_heard(id, &who, None);
         let waiting =
             |seat: &&mut Seat| seat.room == id && seat.who == who && seat.connection.is_none();
         let taken_up = match self.seats.iter_mut().find(waiting) {
@@ -849,6 +867,7 @@ impl Reference {
             durable: false,
             opened,
             connection: Some(ConnectionId(connection)),
+            elsewhere,
         });
         if !taken_up {
             self.tell_population(id);
@@ -938,6 +957,7 @@ impl Reference {
                 user,
                 durable: false,
                 connection: Some(ConnectionId(connection)),
+                elsewhere: self.is_heard(seat.room, &seat.who, Some(seat.number)),
             });
         }
         match wait_ms {

@@ -5,14 +5,14 @@ use core_model::{Event, Message, Person, Recipient, Refusal, RoomView};
 pub(crate) fn event(event: &Event) -> String {
     match event {
         Event::Posted { message: said } => message(said),
-        Event::Entered { room, user, avatar, durable, opened, connection } => {
+        Event::Entered { room, user, avatar, durable, opened, connection, .. } => {
             let how = if *durable { "joins" } else { "enters" };
             let by = connection.map_or(String::new(), |by| format!(" by {by}"));
             let looks = looks(avatar);
             let opening = if *opened { ", opening it" } else { "" };
             format!("{} {how} {}{by}{looks}{opening}", user.handle, room.name)
         }
-        Event::Left { room, user, avatar, durable, connection } => {
+        Event::Left { room, user, avatar, durable, connection, .. } => {
             let how = if *durable { "quits" } else { "leaves" };
             let by = connection.map_or(String::new(), |by| format!(" by {by}"));
             format!("{} {how} {}{by}{}", user.handle, room.name, looks(avatar))

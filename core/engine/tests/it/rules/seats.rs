@@ -1,6 +1,6 @@
 //! Live seats that a connection holds.
 
-use core_model::{Command, Refusal, Reply, SeatKind, UserRef};
+use core_model::{Command, Event, Refusal, Reply, SeatKind, UserRef};
 
 use super::*;
 
@@ -68,6 +68,33 @@ fn one_user_may_hold_seats_on_several_connections_each_told() {
     );
     assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
     gateway.does(2, say(room("tea"), user("bob"), "hi"));
+}
+
+#[test]
+fn an_entrance_tells_whether_the_user_was_there_and_an_exit_whether_it_still_is() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let elsewhere = |connection, command| {
+        let (_, events) = gateway.call(connection, command);
+        let flag = |event: Event| match event {
+            Event::Entered { elsewhere, .. } | Event::Left { elsewhere, .. } => Some(elsewhere),
+            _ => None,
+        };
+        events.into_iter().filter_map(|recorded| flag(recorded.event)).collect::<Vec<_>>()
+    };
+    // Nobody hears of a lease that no connection uses.
+    gateway.does(9, lease(room("tea"), user("bob")));
+    assert_eq!(elsewhere(1, enter(room("tea"), user("bob"))), [false]);
+    assert_eq!(elsewhere(2, enter(room("tea"), user("bob"))), [true]);
+    assert_eq!(elsewhere(0, join(room("tea"), user("bob"))), [true]);
+    assert_eq!(elsewhere(1, disconnect()), [true]);
+    assert_eq!(elsewhere(0, kick(room("tea"), user("bob"))), [true, false]);
+    assert_eq!(elsewhere(0, join(room("tea"), user("bob"))), [false]);
+    assert_eq!(elsewhere(1, enter(room("tea"), user("bob"))), [true]);
+    assert_eq!(elsewhere(0, kick(room("tea"), user("bob"))), [true, false]);
+    assert_eq!(elsewhere(1, enter(room("tea"), guest("bo"))), [false]);
+    assert_eq!(elsewhere(2, enter(room("tea"), guest("bo"))), [true]);
+    assert_eq!(elsewhere(1, exit(room("tea"), guest("bo"))), [true]);
+    assert_eq!(elsewhere(2, exit(room("tea"), guest("bo"))), [false]);
 }
 
 #[test]
