@@ -157,3 +157,162 @@ impl Encoded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Context, Poll, Waker};
+
+    use core_model::{Message, Person, Recipient, Reply, RoomId, RoomTag, RoomView};
+    use core_model::{Seq, Timestamp};
+    use frontend_api::{Ending, Frontend, Manifest, Peer, Session};
+
+    use super::super::mailbox::{Arrival, Mailbox};
+    use super::*;
+    use crate::config::{FrontendConfig, Guard, Limits};
+
+    /// Says everything to everyone but its cause, and counts how often it was asked.
+    #[derive(Default)]
+    struct Counting(AtomicU32);
+
+    impl Frontend for Counting {
+        fn manifest(&self) -> &Manifest {
+            unreachable!("nobody listens")
+        }
+
+        fn open(&self, _: &Peer) -> Box<dyn Session> {
+            unreachable!("nobody connects")
+        }
+
+        fn broadcast(&self, event: &Recorded) -> Broadcast {
+            let asked = self.0.fetch_add(1, Ordering::Relaxed);
+            Broadcast::Others(Frame::Text(format!("{} {asked}", event.seq)))
+        }
+    }
+
+    struct Scene {
+        frontend: Arc<Counting>,
+        distributor: Distributor,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let frontend = Arc::new(Counting::default());
+            let config = FrontendConfig {
+                name: "counting".into(),
+                required: false,
+                frontend: frontend.clone(),
+                listeners: Vec::new(),
+                limits: Limits::default(),
+                guard: Guard::default(),
+                cors_origins: Vec::new(),
+                room_capacity: 1,
+                auto_join: Vec::new(),
+            };
+            let served = vec![Arc::new(Served::new(0, &config))];
+            Self { frontend, distributor: Distributor::new(served, Arc::default()) }
+        }
+
+        /// A connection that has entered room 1; the answer is read.
+        fn seated(&mut self, id: u64, wire: Wire, mails_max: u32) -> Arc<Link> {
+            let mailbox = Mailbox::new(mails_max, 1000);
+            let link = Arc::new(Link::new(ConnectionId(id), 0, wire, mailbox));
+            self.enter(&link, Vec::new());
+            assert_eq!(read(&link), ["answer"]);
+            link
+        }
+
+        fn enter(&mut self, link: &Arc<Link>, events: Vec<Recorded>) {
+            let room = RoomView { id: RoomId(1), ..RoomView::default() };
+            let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
+            let ticket = Ticket::Link { link: link.clone(), effect: Effect::Seat };
+            self.distributor.carry_out(vec![Done { ticket, outcome, events }]);
+        }
+
+        fn happen(&mut self, events: Vec<Recorded>) {
+            let done = Done { ticket: Ticket::Nobody, outcome: Ok(Reply::Done), events };
+            self.distributor.carry_out(vec![done]);
+        }
+    }
+
+    fn posted(seq: u64, cause: u64) -> Recorded {
+        let message = Message {
+            id: MessageId(seq),
+            at: Timestamp(0),
+            author: Arc::<Person>::default(),
+            to: Recipient::Room(RoomTag { id: RoomId(1), name: "tea".into() }),
+            text: "hi".into(),
+        };
+        let cause = ConnectionId(cause);
+        Recorded { seq: Seq(seq), at: Timestamp(0), cause, event: Event::Posted { message } }
+    }
+
+    /// What is in a mailbox, in words.
+    fn read(link: &Link) -> Vec<String> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match link.mailbox.poll(&mut cx, true) {
+            Poll::Ready(Arrival::Mail { mails, .. }) => mails.iter().map(say).collect(),
+            Poll::Ready(Arrival::Ending(Ending::Slow)) => vec!["cut off".into()],
+            Poll::Ready(other) => panic!("not expected: {other:?}"),
+            Poll::Pending => Vec::new(),
+        }
+    }
+
+    fn say(mail: &Mail) -> String {
+        match mail {
+            Mail::Answer(_) => "answer".into(),
+            Mail::Frame { bytes, message } => format!("{bytes:?} of {}", message.unwrap()),
+            Mail::Event(_) => "event".into(),
+        }
+    }
+
+    #[test]
+    fn an_event_is_encoded_once_and_laid_out_for_each_transport() {
+        let mut scene = Scene::new();
+        let links = [(7, Wire::Tcp), (8, Wire::Lines), (9, Wire::WebSocket), (10, Wire::Tcp)]
+            .map(|(id, wire)| scene.seated(id, wire, 10));
+        scene.happen(vec![posted(5, 10)]);
+        let heard = links.map(|link| read(&link));
+        assert_eq!(heard[0], [r#"b"5 0" of 5"#]);
+        assert_eq!(heard[1], [r#"b"5 0\n" of 5"#]);
+        assert_eq!(heard[2], [r#"b"\x81\x035 0" of 5"#]);
+        assert!(heard[3].is_empty(), "it was the cause");
+        assert_eq!(scene.frontend.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn an_event_that_nobody_hears_of_is_not_encoded() {
+        let mut scene = Scene::new();
+        scene.happen(vec![posted(5, 0)]);
+        assert_eq!(scene.frontend.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn an_answer_comes_before_the_events_of_its_command() {
+        let mut scene = Scene::new();
+        let link = scene.seated(7, Wire::Tcp, 10);
+        scene.enter(&link, vec![posted(5, 0)]);
+        assert_eq!(read(&link), ["answer", r#"b"5 0" of 5"#]);
+    }
+
+    #[test]
+    fn a_full_mailbox_is_one_cut_off_and_the_others_get_everything() {
+        let mut scene = Scene::new();
+        let (slow, quick) = (scene.seated(7, Wire::Tcp, 1), scene.seated(8, Wire::Tcp, 10));
+        scene.happen(vec![posted(5, 0), posted(6, 0), posted(7, 0)]);
+        assert_eq!(read(&slow), ["cut off"]);
+        assert_eq!(read(&quick).len(), 3);
+        assert_eq!(scene.distributor.frontends[0].counters.cut_off.count(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_brings_nobody_back() {
+        let mut scene = Scene::new();
+        let mailbox = Mailbox::new(10, 1000);
+        let link = Arc::new(Link::new(ConnectionId(7), 0, Wire::Tcp, mailbox));
+        link.mailbox.shut();
+        scene.distributor.forget(link.id);
+        scene.enter(&link, Vec::new());
+        assert_eq!(Arc::strong_count(&link), 1, "nothing holds on to it");
+    }
+}

@@ -1,6 +1,7 @@
 //! Starting, draining, and what happens when something is in the way.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use dragoman::runtime::{Gateway, ServeError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -115,6 +116,26 @@ async fn an_address_in_use_is_fatal_only_for_who_is_required_or_alone() {
     let admin = gateway.admin_address().unwrap();
     let ready = http(admin, &["GET /readyz HTTP/1.1"], "").await;
     assert_eq!((ready.status, ready.body.as_str()), (503, "not listening yet: blocked\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_becomes_free_is_listened_on_at_last() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let stage = Stagecraft::start(|frontend| frontend.listeners[0].1 = address).await;
+    drop(taken);
+    // It says so to nobody but the log: the only way to know is to look.
+    let listening = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(50));
+        while stage.gateway.address("stage", "http").is_none() {
+            looks.tick().await;
+        }
+    };
+    soon(listening).await;
+    let reply = http(address, &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!(reply.status, 200);
+    let ready = http(stage.gateway.admin_address().unwrap(), &["GET /readyz HTTP/1.1"], "").await;
+    assert_eq!(ready.status, 200);
 }
 
 fn blocked_again(blocked: &dragoman::config::FrontendConfig) -> dragoman::config::FrontendConfig {

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::client::{Lines, exchange, soon};
+use super::client::{Lines, exchange, http, soon};
 use super::stage::Stagecraft;
 
 const REGISTER: &str =
@@ -329,4 +329,17 @@ async fn addresses_that_are_not_allowed_are_not_let_in() {
     .await;
     let mut client = Lines::connect(stage.address("lines")).await;
     assert_eq!(client.line().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_takes_no_more_is_an_answer() {
+    let stage = Stagecraft::start_all(|config| config.store.queue_max = 0).await;
+    let mut client = Lines::connect(stage.address("lines")).await;
+    let lines = [r#"call {"do":"sign_out"}"#, r#"ask {"ask":"last_change"}"#];
+    client.send(&lines.join("\n")).await;
+    assert_eq!(kinds(&client.lines(2).await), ["! overloaded", "= last_change"]);
+    let called =
+        http(stage.address("http"), &["POST /call HTTP/1.1"], r#"{"do":"sign_out"}"#).await;
+    assert_eq!((called.status, called.header("retry-after")), (503, Some("1")));
+    assert!(called.body.starts_with("stage: "), "in the dialect's words: {}", called.body);
 }
