@@ -1,6 +1,6 @@
 //! The chatroom dialect: query strings, and JSON over WebSocket.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 use tungstenite::Error;
@@ -69,6 +69,12 @@ impl Talk {
         Self { websocket: WebSocket::connect(address) }
     }
 
+    /// On a connection that there is already.
+    #[track_caller]
+    pub fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self { websocket: WebSocket::over(stream, address) }
+    }
+
     /// Joins, and reads up to its own `join` or `create`: which of them it was.
     #[track_caller]
     pub fn join(&mut self, room: &str, user: &str) -> String {
@@ -114,7 +120,7 @@ impl Talk {
 
     /// The first packet from here on that is wanted.
     #[track_caller]
-    pub fn receive_until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub fn receive_until(&mut self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         loop {
             let packet = self.receive();
             if wanted(&packet) {

@@ -55,7 +55,10 @@ impl Log {
             let left = until.saturating_duration_since(Instant::now());
             if state.ended || left.is_zero() {
                 let why = if state.ended { "the gateway ended" } else { "time is up" };
-                panic!("{why} without {what}; it wrote:\n{}", state.lines.join("\n"));
+                let wrote = state.lines.join("\n");
+                // The log is asked once more while the panic unwinds.
+                drop(state);
+                panic!("{why} without {what}; it wrote:\n{wrote}");
             }
             state = self.changed.wait_timeout(state, left).expect("nobody panics with it").0;
         }

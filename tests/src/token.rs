@@ -44,7 +44,12 @@ pub struct Token {
 impl Token {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self { stream: connect(address), sequence: 0, notifications: VecDeque::new() }
+        Self::over(connect(address))
+    }
+
+    /// On a connection that there is already.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, sequence: 0, notifications: VecDeque::new() }
     }
 
     /// Logs in, making the account where there is none, with the openid as name: the uid.

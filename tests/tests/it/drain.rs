@@ -88,6 +88,8 @@ fn sigterm_says_goodbye_in_each_dialect_and_exits_with_0() {
     );
     let ended = token.try_receive().expect_err("there is no reply to give");
     assert_eq!(ended.kind(), ErrorKind::UnexpectedEof);
+    // Else the gateway would wait a while for them to hang up too.
+    drop((lines, token));
     idle.http.wait_for_end();
     assert_eq!(gateway.wait_for_exit(), 0);
     assert!(!gateway.log().text().contains("hanging up"), "everyone was done");
@@ -127,17 +129,17 @@ fn what_was_read_before_sigterm_is_answered_before_the_goodbye() {
 #[test]
 fn a_stream_ends_behind_a_whole_reply() {
     let mut gateway = Gateway::start(ALL);
-    let mut lines = Raw::connect(gateway.address("ourchat", "tcp_listen"));
-    lines.send(b"{\"code\":12}\n").receive_until(b"\n");
+    let mut ourchat = Raw::connect(gateway.address("ourchat", "tcp_listen"));
+    ourchat.send(b"{\"code\":12}\n").receive_until(b"\n");
     let mut token = Raw::connect(gateway.address("token", "listen"));
     token.send(&request(HEARTBEAT, 0, b"")).receive(12);
     for sequence in 1..=50 {
-        lines.send(b"{\"code\":12}\n");
+        ourchat.send(b"{\"code\":12}\n");
         token.send(&request(HEARTBEAT, sequence, b""));
     }
     gateway.signal_term();
 
-    let end = lines.receive_end();
+    let end = ourchat.receive_end();
     assert!(!end.reset);
     let answers = String::from_utf8(end.bytes).expect("it is UTF-8");
     let lines: Vec<_> = answers.strip_suffix('\n').expect("whole lines").lines().collect();
@@ -154,6 +156,7 @@ fn a_stream_ends_behind_a_whole_reply() {
         sequence += 1;
         assert_eq!((reply.sequence, reply.result), (sequence, Some(0)));
     }
+    drop((ourchat, token));
     assert_eq!(gateway.wait_for_exit(), 0);
 }
 
