@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -43,10 +42,8 @@ pub struct Engine<T> {
 struct Shared<T> {
     database: Database,
     queue: Queue<T>,
-    /// Commits so far.
-    generation: AtomicU64,
-    /// The newest snapshot that somebody asked for, and its generation.
-    snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
+    /// The newest state, if somebody has asked for it since it was committed.
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl<T: Send + 'static> Engine<T> {
@@ -78,7 +75,6 @@ impl<T: Send + 'static> Engine<T> {
         let shared = Arc::new(Shared {
             database,
             queue: Queue::new(options.queue_max),
-            generation: AtomicU64::new(0),
             snapshot: Mutex::new(None),
         });
         let writing = Arc::clone(&shared);
@@ -184,19 +180,16 @@ impl<T> Drop for Engine<T> {
 impl<T> Shared<T> {
     fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
         let mut newest = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = self.generation.load(Ordering::Acquire);
-        if let Some((taken, snapshot)) = &*newest
-            && *taken == generation
-        {
+        if let Some(snapshot) = &*newest {
             return Ok(Arc::clone(snapshot));
         }
         let snapshot = Arc::new(Snapshot::begin(&self.database)?);
-        *newest = Some((generation, Arc::clone(&snapshot)));
+        *newest = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 
-    /// Lets go of a snapshot that no query will ask for again: as long as it is held, no page that
-    /// has been replaced since is used anew, and the file grows.
+    /// Has the next query look at what has been committed. An older snapshot must not be held for
+    /// longer anyway: no page that has been replaced since would be used anew, and the file grows.
     fn forget_snapshot(&self) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -222,7 +215,6 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
         .unwrap_or_else(|_| Err("the engine panicked".into()));
         match committed {
             Ok(results) => {
-                shared.generation.fetch_add(1, Ordering::Release);
                 shared.forget_snapshot();
                 let tickets = batch.into_iter().map(|(_, ticket)| ticket);
                 let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
