@@ -335,6 +335,25 @@ fn signing_in_changes_the_profile_in_what_is_given() {
 }
 
 #[test]
+fn a_changed_profile_shows_in_what_happens_and_in_what_has_happened() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, post(room("tea"), user("ann"), "before"));
+    let changes = ProfileChanges {
+        name: Some("Annie".into()),
+        avatar: Some("a.png".into()),
+        ..ProfileChanges::default()
+    };
+    gateway.does(0, Command::UpdateUser { user: user("ann"), create: false, changes });
+    let Reply::Posted { message } = gateway.does(0, post(room("tea"), user("ann"), "after")) else {
+        panic!()
+    };
+    assert_eq!((&*message.author.name, &*message.author.avatar), ("Annie", "a.png"));
+    let Ok(Reply::Messages { messages }) = gateway.ask(&history(room("tea"), 9)) else { panic!() };
+    assert!(messages.iter().all(|message| message.author.name == "Annie"));
+    assert_eq!(tea(&gateway).owner.unwrap().name, "Annie");
+}
+
+#[test]
 fn a_display_name_has_256_characters_at_most() {
     let gateway = Gateway::new();
     let long = "茶".repeat(300);

@@ -105,6 +105,19 @@ fn a_second_session_is_handed_nothing_while_another_gets_what_comes() {
 }
 
 #[test]
+fn a_connection_that_lagged_behind_another_takes_nothing_back() {
+    let gateway = with(&["ann", "bob"]);
+    handed(&gateway, 1, "bob", 9);
+    handed(&gateway, 2, "bob", 9);
+    for text in ["one", "two"] {
+        gateway.does(0, direct(user("ann"), user("bob"), text));
+    }
+    gateway.does(1, disconnect_after(2));
+    gateway.does(2, disconnect_after(1));
+    assert_eq!(handed(&gateway, 3, "bob", 9), [""; 0]);
+}
+
+#[test]
 fn a_session_that_asks_for_no_messages_is_handed_none_and_delivers_none() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));

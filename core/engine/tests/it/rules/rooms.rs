@@ -405,6 +405,31 @@ fn a_deleted_room_is_left_by_everyone_and_unknown_from_then_on() {
 }
 
 #[test]
+fn nothing_of_a_deleted_room_stays_in_the_store() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(1, lease(room("tea"), user("bob")));
+    let posting = |number: usize| post(room("tea"), user("ann"), &number.to_string());
+    let posts = (0..3_000).map(|number| gateway.envelope(0, posting(number)));
+    for batch in posts.collect::<Vec<_>>().chunks(1_000) {
+        gateway.batch(batch.to_vec());
+    }
+    gateway.does(0, delete(room("tea"), None));
+    // Messages are swept up in small steps.
+    let mut steps = 0;
+    while gateway.engine().next_expiry().is_some() {
+        gateway.does(0, Command::Expire);
+        steps += 1;
+    }
+    assert!(steps > 1, "one command does not do it all");
+    for (table, rows) in gateway.engine().dump().unwrap() {
+        let of_users = ["counters", "users", "handles"].contains(&table);
+        assert_eq!(rows.is_empty(), !of_users, "{table}: {rows:?}");
+    }
+}
+
+#[test]
 fn a_room_without_anyone_in_it_just_goes() {
     let gateway = Gateway::new();
     gateway.does(0, create(titled("tea"), None));

@@ -224,9 +224,10 @@ fn a_restart_leaves_no_seats_and_no_sessions_but_every_membership() {
     gateway.does(1, sign_in(user("bob")));
     gateway.does(1, enter(room("tea"), UserRef::Session));
     gateway.does(2, enter(room("tea"), guest("gus")));
-    gateway.does(3, lease(room("tea"), user("bob")));
-    gateway.does(4, enter(room("tea"), user("bob")));
-    assert_eq!(population(&gateway), 5);
+    gateway.does(3, enter(room("tea"), user("bob")));
+    gateway.does(4, lease(room("tea"), user("bob")));
+    assert_eq!(population(&gateway), 6);
+    assert!(gateway.engine().next_expiry().is_some());
     gateway.reopen();
     assert_eq!(gateway.tells(0, Command::Start), [""; 0]);
     assert_eq!(population(&gateway), 2);
