@@ -10,6 +10,7 @@ pub mod http;
 mod manifest;
 pub mod options;
 mod outbox;
+pub mod schema;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,12 @@ pub trait Frontend: Send + Sync {
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         let _ = event;
         Broadcast::Nothing
+    }
+
+    /// The documents that describe this dialect to programs: what a client sends and is sent,
+    /// from the very types that read and write it.
+    fn schemas(&self) -> Vec<schema::Document> {
+        Vec::new()
     }
 
     /// What the host itself has to say over HTTP (over a limit, draining), in this dialect's form.

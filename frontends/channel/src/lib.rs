@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use frontend_api::duration::Millis;
 use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
     Transport,
@@ -17,6 +18,8 @@ use frontend_api::{
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use refusal::Failure;
 
 /// The name in gateway.toml, and what this dialect's tokens are for.
 const DIALECT: &str = "channel";
@@ -75,7 +78,46 @@ struct Channel {
     timezone: TimeZone,
 }
 
+/// Examples of everything, from the transcripts.
+const EXAMPLES: &str = include_str!("../examples.json");
+
+const ABOUT: &str = "Accounts, channels and direct messages, received by polling. Every request \
+    is a POST of a JSON object or a form; its fields are also taken from the query string. An \
+    `Idempotency-Key` header makes a repetition of a request give the first answer.";
+
+/// The ways to show a token, and to get past an operator's guard.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        name: "bearer",
+        about: "The token that `/login` gave.",
+        place: Where::Bearer,
+        signs_in: true,
+    },
+    Scheme {
+        name: "tokenHeader",
+        about: "The token that `/login` gave.",
+        place: Where::Header("token"),
+        signs_in: true,
+    },
+    Scheme {
+        name: "tokenQuery",
+        about: "The token that `/login` gave; it may be a field of the body, too.",
+        place: Where::Query("token"),
+        signs_in: true,
+    },
+    Scheme {
+        name: "apiKey",
+        about: "One of `api_keys`, where the operator asks for one.",
+        place: Where::Header("X-Api-Key"),
+        signs_in: false,
+    },
+];
+
 impl HttpDialect for Channel {
+    fn about(&self) -> About {
+        About { text: ABOUT, fault: Shape::of::<Failure<'static>>(), schemes: SCHEMES }
+    }
+
     fn endpoints(&self) -> &'static [Endpoint<Self>] {
         endpoints::ALL
     }
@@ -145,6 +187,11 @@ impl Frontend for ChannelFrontend {
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
         Box::new(Exchange::new(Arc::clone(&self.channel), peer))
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        let description = Description::of(&self.manifest, ABOUT);
+        description.with_endpoints(&*self.channel).with_examples(EXAMPLES).documents()
     }
 
     fn fault(&self, fault: &Fault) -> Response {

@@ -21,10 +21,13 @@ pub(crate) enum Code {
     ServerError = 11,
 }
 
-/// The body of every failure.
+/// It did not go well: `code` says why to programs, `msg` to people.
 #[derive(JsonSchema, Serialize)]
-struct Failure<'a> {
-    #[schemars(range(min = 1, max = 11))]
+pub(crate) struct Failure<'a> {
+    /// 1 bad request, 2 not signed in, 3 wrong name or password, 4 name taken, 5 passwords
+    /// differ, 6 no such user, 7 no such channel, 8 not allowed, 9 channel full, 10 slow down,
+    /// 11 server error
+    #[schemars(extend("enum" = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]))]
     code: u8,
     /// The reason, for people to read.
     msg: &'a str,

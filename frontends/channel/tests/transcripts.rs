@@ -4,6 +4,7 @@
 use frontend_api::http::Fault;
 use frontend_api::{Configure, Frontend};
 use frontend_channel::{ChannelFrontend, Options};
+use frontend_testkit::Described;
 
 #[test]
 fn transcripts() {
@@ -11,6 +12,17 @@ fn transcripts() {
         let script = std::fs::read_to_string(path).unwrap();
         insta::assert_snapshot!(frontend_testkit::play(&frontend(&script), &script));
     });
+}
+
+#[test]
+fn the_schemas_describe_every_transcript() {
+    // What the schemas cannot say.
+    let mut described = Described::new(&["the passwords differ"]).unread(&["not signed in"]);
+    insta::glob!("transcripts/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        described.play(&frontend(&script), &script);
+    });
+    described.assert_examples_are_current(concat!(env!("CARGO_MANIFEST_DIR"), "/examples.json"));
 }
 
 fn frontend(script: &str) -> ChannelFrontend {

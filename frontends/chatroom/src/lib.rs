@@ -2,17 +2,20 @@
 //!
 //! Its contract is docs/dialects/chatroom.md.
 
-pub mod encode;
+mod encode;
 pub mod endpoints;
+pub mod packet;
 mod parse;
 mod refusal;
 mod session;
+pub mod words;
 
 use std::sync::Arc;
 
 use core_model::{Claim, Recorded, TokenHash, UserRef};
 use frontend_api::duration::Millis;
 use frontend_api::http::{Exchange, Fault, HttpDialect, Request, Response};
+use frontend_api::schema::{About, Description, Document, Message, Scheme, Shape, Where};
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
     Support, Transport,
@@ -21,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use endpoints::FaultReply;
+use packet::{ClientJoin, ClientLeave, ClientMsg, ServerError, ServerMsg, ServerUser};
 use session::ChatSession;
 
 /// The cookie that `/auth/login` sets.
@@ -114,12 +118,54 @@ impl Frontend for ChatroomFrontend {
         encode::broadcast(&event.event)
     }
 
+    fn schemas(&self) -> Vec<Document> {
+        let description = Description::of(&self.manifest, ABOUT).with_endpoints(&*self.dialect);
+        description.with_messages("type", PACKETS).with_examples(EXAMPLES).documents()
+    }
+
     fn fault(&self, fault: &Fault) -> Response {
         self.dialect.fault(fault)
     }
 }
 
+/// Examples of everything, from the transcripts.
+const EXAMPLES: &str = include_str!("../examples.json");
+
+const ABOUT: &str = "Accounts, rooms and seats over HTTP, talk over a WebSocket. The parameters \
+    of a request stand in the query string, in a form or in a JSON object. `res` says how it \
+    went. An `Idempotency-Key` header makes a repetition of a request give the first answer.";
+
+/// Who one is, and the way past an operator's guard.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        name: "cookie",
+        about: "What `/auth/login` sets. Only names that belong to an account need it.",
+        place: Where::Cookie(COOKIE),
+        signs_in: false,
+    },
+    Scheme {
+        name: "apiKey",
+        about: "One of `api_keys`, where the operator asks for one.",
+        place: Where::Header("X-Api-Key"),
+        signs_in: false,
+    },
+];
+
+/// All packets of the WebSocket.
+const PACKETS: &[Message] = &[
+    Message::from_client::<ClientJoin>(),
+    Message::from_client::<ClientMsg>(),
+    Message::from_client::<ClientLeave>(),
+    Message::from_server::<ServerUser<'_>>(),
+    Message::from_server::<ServerMsg<'_>>(),
+    Message::from_server::<ServerError<'_>>(),
+];
+
 impl HttpDialect for Chatroom {
+    fn about(&self) -> About {
+        About { text: ABOUT, fault: Shape::of::<FaultReply>(), schemes: SCHEMES }
+    }
+
     fn endpoints(&self) -> &'static [frontend_api::http::Endpoint<Self>] {
         endpoints::ALL
     }

@@ -29,7 +29,8 @@ pub(crate) enum Packet {
     },
 }
 
-/// `data`, complete, with names that somebody could have.
+/// `data`, complete, with names that somebody could have: as [`Given`](crate::packet::Given), but
+/// for the names, which are normalized, and the avatar, which is "" where there is none.
 struct Data<'a> {
     room: String,
     user: String,

@@ -3,10 +3,10 @@
 //! A script is one input a line, see [`play`]. The transcript shows each input and, indented,
 //! what the session asked for.
 
+mod described;
 mod play;
 mod properties;
 
+pub use described::{Described, acceptor};
 pub use play::{play, play_as};
-pub use properties::{
-    assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as,
-};
+pub use properties::{assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as};

@@ -1,8 +1,10 @@
 use std::fmt::Write as _;
 
 use core_model::{Outcome, Recorded, Timestamp};
-use frontend_api::http::Request;
-use frontend_api::{Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session};
+use frontend_api::http::{Request, Response};
+use frontend_api::{
+    Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session,
+};
 use serde_json::Value;
 
 /// Plays `script` against a session of a peer on loopback and returns the transcript. Each HTTP
@@ -22,13 +24,30 @@ use serde_json::Value;
 /// | `! draining` | the host is about to hang up: an `Ending` |
 /// | `! closed` | the peer is gone |
 pub fn play(frontend: &dyn Frontend, script: &str) -> String {
-    let peer =
-        Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
+    let peer = Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
     play_as(frontend, &peer, script)
 }
 
 /// The same, with a given peer.
 pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
+    perform(frontend, peer, script).text
+}
+
+/// A script that was played.
+pub(crate) struct Performance {
+    pub(crate) text: String,
+    pub(crate) seen: Vec<Seen>,
+}
+
+/// What was said on either side, in order, with who was at the other end.
+pub(crate) enum Seen {
+    Request(Peer, Request),
+    Response(Request, Response),
+    Heard(Peer, String),
+    Said(String),
+}
+
+pub(crate) fn perform(frontend: &dyn Frontend, peer: &Peer, script: &str) -> Performance {
     let mut stage = Stage {
         frontend,
         peer: peer.clone(),
@@ -36,14 +55,16 @@ pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
         now: Timestamp(0),
         alarm: None,
         request: None,
+        asked: Request::default(),
         text: String::new(),
+        seen: Vec::new(),
     };
     stage.feed(Input::Opened);
     for line in script.lines() {
         stage.act(line);
     }
     stage.send_request();
-    stage.text
+    Performance { text: stage.text, seen: stage.seen }
 }
 
 struct Stage<'a> {
@@ -52,8 +73,12 @@ struct Stage<'a> {
     session: Box<dyn Session>,
     now: Timestamp,
     alarm: Option<Timestamp>,
+    /// A request that is being written.
     request: Option<Request>,
+    /// The request that was sent last.
+    asked: Request,
     text: String,
+    seen: Vec<Seen>,
 }
 
 impl Stage<'_> {
@@ -72,7 +97,10 @@ impl Stage<'_> {
             "" | "#" | ">>" | ">>>" => (),
             "~" => self.open_as(rest),
             ">" => self.request = Some(request_line(rest)),
-            "<" => self.feed(Input::Text(rest)),
+            "<" => {
+                self.seen.push(Seen::Heard(self.peer.clone(), rest.to_owned()));
+                self.feed(Input::Text(rest));
+            }
             "<hex" => self.feed(Input::Bytes(&unhex(rest))),
             "<binary" => self.feed(Input::Binary(&unhex(rest))),
             "=" => {
@@ -95,6 +123,8 @@ impl Stage<'_> {
     fn send_request(&mut self) {
         if let Some(request) = self.request.take() {
             self.open();
+            self.seen.push(Seen::Request(self.peer.clone(), request.clone()));
+            self.asked = request.clone();
             self.feed(Input::Request(&request));
         }
     }
@@ -129,12 +159,20 @@ impl Stage<'_> {
         match self.frontend.broadcast(event) {
             Broadcast::Nothing => writeln!(self.text, "    broadcast nothing").unwrap(),
             Broadcast::Everyone(frame) => {
+                self.said(&frame);
                 writeln!(self.text, "    broadcast {}", show_frame(&frame)).unwrap();
             }
             Broadcast::Others(frame) => {
+                self.said(&frame);
                 writeln!(self.text, "    broadcast to others {}", show_frame(&frame)).unwrap();
             }
             Broadcast::Ask => self.feed(Input::Event(event)),
+        }
+    }
+
+    fn said(&mut self, frame: &Frame) {
+        if let Frame::Text(text) = frame {
+            self.seen.push(Seen::Said(text.clone()));
         }
     }
 
@@ -142,8 +180,13 @@ impl Stage<'_> {
         let mut out = Outbox::default();
         self.session.handle(self.now, input, &mut out);
         for output in out.drain() {
-            if let Output::WakeAt(at) = output {
-                self.alarm = Some(at);
+            match &output {
+                Output::WakeAt(at) => self.alarm = Some(*at),
+                Output::SendText(text) => self.seen.push(Seen::Said(text.clone())),
+                Output::Respond(response) => {
+                    self.seen.push(Seen::Response(self.asked.clone(), response.clone()));
+                }
+                _ => (),
             }
             for line in show(&output).lines() {
                 writeln!(self.text, "    {line}").unwrap();

@@ -11,12 +11,15 @@ mod refusal;
 use std::sync::Arc;
 
 use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
     Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use refusal::Failure;
 
 /// The front end `usr_room`.
 pub struct UsrRoomFrontend {
@@ -61,7 +64,36 @@ pub(crate) struct UsrRoom {
     history: u32,
 }
 
+/// Examples of everything, from the transcripts of each flavor.
+const DOCUMENT_EXAMPLES: &str = include_str!("../examples/document.json");
+const MINIPROGRAM_EXAMPLES: &str = include_str!("../examples/miniprogram.json");
+
+const ABOUT: &str = "Users, rooms and messages for a trusted app backend, which says of each \
+    caller who it is. Every request is a POST of a JSON object or a form; its fields are also \
+    taken from the query string. `response_code` is 1 for success and 0 for failure. An \
+    `Idempotency-Key` header makes a repetition of a request give the first answer.";
+
+/// The ways past an operator's guard.
+const SCHEMES: &[Scheme] = &[
+    Scheme {
+        name: "apiKey",
+        about: "One of `api_keys`, where the operator asks for one.",
+        place: Where::Header("X-Api-Key"),
+        signs_in: false,
+    },
+    Scheme {
+        name: "bearer",
+        about: "One of `api_keys`, where the operator asks for one.",
+        place: Where::Bearer,
+        signs_in: false,
+    },
+];
+
 impl HttpDialect for UsrRoom {
+    fn about(&self) -> About {
+        About { text: ABOUT, fault: Shape::of::<Failure>(), schemes: SCHEMES }
+    }
+
     fn endpoints(&self) -> &'static [Endpoint<Self>] {
         match self.flavor {
             Flavor::Document => endpoints::DOCUMENT,
@@ -105,6 +137,15 @@ impl Frontend for UsrRoomFrontend {
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
         Box::new(Exchange::new(self.dialect.clone(), peer))
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        let examples = match self.dialect.flavor {
+            Flavor::Document => DOCUMENT_EXAMPLES,
+            Flavor::Miniprogram => MINIPROGRAM_EXAMPLES,
+        };
+        let description = Description::of(&self.manifest, ABOUT);
+        description.with_endpoints(&*self.dialect).with_examples(examples).documents()
     }
 
     fn fault(&self, fault: &Fault) -> Response {

@@ -2,9 +2,20 @@
 
 use core_model::{RoomId, RoomRef, UserRef};
 use frontend_api::http::{Digits, Params, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{UsrRoom, refusal};
+
+/// For the schemas: one of the names of the user field must be there.
+pub(crate) const EITHER_OPENID: [Requires; 2] =
+    [Requires { required: ["openid"] }, Requires { required: ["open_id"] }];
+
+/// A schema that asks only for a field.
+#[derive(Serialize)]
+pub(crate) struct Requires {
+    pub(crate) required: [&'static str; 1],
+}
 
 /// The fields, typed. A field of the wrong type is a failure of the dialect, not of HTTP.
 pub(crate) fn read<T: DeserializeOwned>(params: &Params<'_>) -> Result<T, Response> {

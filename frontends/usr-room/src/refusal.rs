@@ -11,9 +11,27 @@ use crate::encode::FAILURE;
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Failure {
     /// 0
+    #[schemars(extend("const" = 0))]
     response_code: u8,
     /// The reason, for the client's developer.
     error: String,
+}
+
+/// Something that was not done; for the mini-program also that there is nothing to list, which it
+/// is told without an `error`.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Refused {
+    /// 0
+    #[schemars(extend("const" = 0))]
+    response_code: u8,
+    /// The reason, for the client's developer; absent where there is nothing to list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// That there is nothing to list.
+pub(crate) fn nothing() -> Response {
+    Response::json(200, &Refused { response_code: FAILURE, error: None })
 }
 
 /// A failure of the dialect's own: HTTP went well, so the status is 200.

@@ -1,8 +1,10 @@
 //! Every operation in both flavors, and what the operator may configure.
 
+use std::path::Path;
+
 use frontend_api::http::Fault;
 use frontend_api::{Configure, Frontend};
-use frontend_testkit::play;
+use frontend_testkit::{Described, play};
 use frontend_usr_room::{Flavor, Options, UsrRoomFrontend};
 
 fn frontend(flavor: Flavor) -> UsrRoomFrontend {
@@ -23,6 +25,31 @@ fn miniprogram() {
         let script = std::fs::read_to_string(path).unwrap();
         insta::assert_snapshot!(play(&frontend(Flavor::Miniprogram), &script));
     });
+}
+
+/// What the schemas cannot say: answers to requests with whose form nothing is wrong.
+const WELL_FORMED: &[&str] = &[
+    "an openid does not begin with @",
+    "code exchange is not configured",
+    "no such room",
+    r#""rooms":[]"#,
+    r#"[{"response_code":0},[]]"#,
+    r#"{"response_code":0}"#,
+];
+
+#[test]
+fn the_schemas_describe_every_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut described = Described::new(WELL_FORMED);
+    insta::glob!("transcripts/document/*.in", |path| {
+        described.play(&frontend(Flavor::Document), &std::fs::read_to_string(path).unwrap());
+    });
+    described.assert_examples_are_current(folder.join("examples/document.json"));
+    let mut described = Described::new(WELL_FORMED);
+    insta::glob!("transcripts/miniprogram/*.in", |path| {
+        described.play(&frontend(Flavor::Miniprogram), &std::fs::read_to_string(path).unwrap());
+    });
+    described.assert_examples_are_current(folder.join("examples/miniprogram.json"));
 }
 
 #[test]

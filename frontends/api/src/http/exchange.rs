@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use core_model::{Outcome, Timestamp};
 
+use crate::schema::About;
+
 use super::{Ask, Endpoint, Fault, Params, Request, Response};
 use crate::{Follow, Input, Outbox, Output, Peer, Route, Session};
 
@@ -14,6 +16,9 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
 
     /// A fault of HTTP in the dialect's form: status and body. The exchange adds the headers.
     fn fault(&self, fault: &Fault) -> Response;
+
+    /// What it says of itself in the schemas, beside its endpoints.
+    fn about(&self) -> About;
 
     /// The routes its manifest declares.
     fn routes(&self) -> Vec<Route> {

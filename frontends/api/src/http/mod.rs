@@ -7,6 +7,7 @@ mod params;
 use core_model::{Command, Outcome, Query};
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Operation;
 pub use exchange::{Exchange, HttpDialect};
 pub use params::{Digits, Loose, Params, TextOrNumber};
 
@@ -107,6 +108,8 @@ pub struct Endpoint<D: 'static> {
     pub decode: fn(&D, &Params<'_>) -> Result<Ask, Response>,
     /// The engine's words, in the dialect.
     pub encode: fn(&D, &Params<'_>, &Outcome) -> Response,
+    /// What it reads and writes, for the schemas: the types that `decode` and `encode` use.
+    pub describe: fn(&D) -> Operation,
 }
 
 /// What a decoded request wants done.

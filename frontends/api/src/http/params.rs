@@ -126,13 +126,22 @@ impl<'de> Deserialize<'de> for Digits {
 }
 
 impl JsonSchema for Digits {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Digits".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+$" }],
+            "type": "integer",
+            "format": "uint64",
+            "x-accepts": {
+                "type": ["integer", "string"], "minimum": 0, "maximum": u64::MAX,
+                "pattern": "^[0-9]{1,20}$",
+            },
         })
     }
 }
@@ -168,12 +177,16 @@ impl<'de> Deserialize<'de> for TextOrNumber {
 }
 
 impl JsonSchema for TextOrNumber {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "TextOrNumber".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "number"] })
+        schemars::json_schema!({ "type": "string", "x-accepts": { "type": "number" } })
     }
 }
 
@@ -194,13 +207,17 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Loose<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for Loose<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
     fn schema_name() -> std::borrow::Cow<'static, str> {
         format!("Loose_{}", T::schema_name()).into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let one = generator.subschema_for::<T>();
-        schemars::json_schema!({ "oneOf": [{ "type": "array", "items": one }, one] })
+        schemars::json_schema!({ "type": "array", "items": one, "x-accepts": one })
     }
 }
 

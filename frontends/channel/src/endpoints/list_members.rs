@@ -2,10 +2,12 @@
 
 use core_model::{Outcome, Person, Query, Reply, RoomRef};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Named, required, signed_in, success};
+use super::{Named, Success, required, signed_in, success};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
 pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
@@ -14,11 +16,18 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     path: "/channel/list_users",
     decode,
     encode,
+    describe: |_| {
+        Operation::of::<Request>("Lists the members of a channel, also for those who are none.")
+            .for_users()
+            .replies::<Success<Members>>()
+            .replies::<Failure>()
+    },
 };
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The channel's.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
 }
 

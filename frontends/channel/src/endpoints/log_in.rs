@@ -4,19 +4,36 @@ use core_model::{
     Command, Credential, Grant, Outcome, ProfileChanges, Refusal, Reply, TokenShape, UserRef,
 };
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{required, success};
+use super::{Success, required, success};
+use crate::refusal::Failure;
 use crate::{Channel, DIALECT, refusal};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "log_in", methods: &["POST"], path: "/login", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "log_in",
+    methods: &["POST"],
+    path: "/login",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>(
+            "Gives a token for a name and a password. It is good for `token_ttl`; each use extends \
+             it.",
+        )
+        .replies::<Success<SignedIn>>()
+        .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The handle.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
+    #[schemars(required, length(min = 1))]
     password: Option<String>,
 }
 

@@ -29,27 +29,29 @@ pub(crate) const ALL: &[Endpoint<Channel>] = &[
     show_user::ENDPOINT,
 ];
 
-/// The body of a success that has something to tell.
+/// It went well, and `data` has what there is to tell.
 #[derive(JsonSchema, Serialize)]
+#[schemars(rename = "{T}Success")]
 struct Success<T> {
     #[schemars(extend("const" = 0))]
     code: u8,
-    #[schemars(extend("const" = "success"))]
+    #[schemars(with = "String", extend("const" = "success"))]
     msg: &'static str,
     data: T,
 }
 
-/// The body of a success that has not.
+/// It went well, and there is nothing more to tell.
 #[derive(JsonSchema, Serialize)]
 struct Done {
     #[schemars(extend("const" = 0))]
     code: u8,
-    #[schemars(extend("const" = "success"))]
+    #[schemars(with = "String", extend("const" = "success"))]
     msg: &'static str,
 }
 
 /// Somebody, where there is nothing to tell but the name.
 #[derive(JsonSchema, Serialize)]
+#[schemars(rename = "User")]
 struct Named<'a> {
     /// The handle.
     name: &'a str,

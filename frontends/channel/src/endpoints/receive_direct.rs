@@ -4,14 +4,27 @@ use std::collections::BTreeMap;
 
 use core_model::{Message, MessageId, Outcome, Reply};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{signed_in, success};
+use super::{Success, signed_in, success};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "receive_direct", methods: &["POST"], path: "/receive", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "receive_direct",
+    methods: &["POST"],
+    path: "/receive",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Gives the messages to the caller that it has not received yet.")
+            .for_users()
+            .replies::<Success<Received>>()
+            .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
@@ -22,6 +35,7 @@ struct Request {
 }
 
 #[derive(JsonSchema, Serialize)]
+#[schemars(rename = "DirectMessages")]
 struct Received<'a> {
     /// The texts of each sender, by its handle, in the order of sending.
     messages: BTreeMap<&'a str, Vec<&'a str>>,

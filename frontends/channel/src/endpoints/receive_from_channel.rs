@@ -3,11 +3,13 @@
 
 use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{required, signed_in, success};
+use super::{Success, required, signed_in, success};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
 pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
@@ -16,17 +18,28 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     path: "/channel/receive",
     decode,
     encode,
+    describe: |_| {
+        Operation::of::<Request>(
+            "Gives the messages of a channel that the caller has not received yet, its own among \
+             them. The caller joins the channel by it.",
+        )
+        .for_users()
+        .replies::<Success<Received>>()
+        .replies::<Failure>()
+    },
 };
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The channel's.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
     /// The `cursor` of an earlier reply: reads from after there.
     after: Option<Digits>,
 }
 
 #[derive(JsonSchema, Serialize)]
+#[schemars(rename = "ChannelMessages")]
 struct Received<'a> {
     /// In the order of sending.
     messages: Vec<Message<'a>>,
@@ -35,6 +48,7 @@ struct Received<'a> {
 }
 
 #[derive(JsonSchema, Serialize)]
+#[schemars(rename = "ChannelMessage")]
 struct Message<'a> {
     /// The sender's handle.
     name: &'a str,

@@ -2,23 +2,37 @@
 
 use core_model::{Command, NewUser, Outcome, Reply, Secret};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{done, required};
+use super::{Done, done, required};
 use crate::Channel;
-use crate::refusal::{self, Code};
+use crate::refusal::{self, Code, Failure};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "register", methods: &["POST"], path: "/register", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "register",
+    methods: &["POST"],
+    path: "/register",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Makes an account. It signs nobody in.")
+            .replies::<Done>()
+            .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The wanted handle: 1 to 64 characters, no control characters, not beginning with `@` or
     /// `guest:`.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
+    #[schemars(required, length(min = 1))]
     password: Option<String>,
     /// The password again; the dialect's own spelling.
+    #[schemars(required, length(min = 1))]
     password_repete: Option<String>,
 }
 

@@ -2,20 +2,35 @@
 
 use core_model::{Command, Outcome, Reply, UserRef};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{done, required, signed_in};
+use super::{Done, done, required, signed_in};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "send_direct", methods: &["POST"], path: "/send", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "send_direct",
+    methods: &["POST"],
+    path: "/send",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Sends a message to one user.")
+            .for_users()
+            .replies::<Done>()
+            .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The handle of the user it is for.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
     /// The text, kept byte for byte.
+    #[schemars(required, length(min = 1))]
     msg: Option<String>,
 }
 

@@ -3,20 +3,38 @@
 
 use core_model::{Command, Outcome, Reply, RoomRef, Standing};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{done, required, signed_in};
+use super::{Done, done, required, signed_in};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "send_to_channel", methods: &["POST"], path: "/channel/send", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "send_to_channel",
+    methods: &["POST"],
+    path: "/channel/send",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>(
+            "Sends a message to a channel. The caller joins the channel by it; where there is none \
+             of the name, it is made, if `auto_create` is on.",
+        )
+        .for_users()
+        .replies::<Done>()
+        .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The channel's: 1 to 64 characters, no control characters.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
     /// The text, kept byte for byte.
+    #[schemars(required, length(min = 1))]
     message: Option<String>,
 }
 

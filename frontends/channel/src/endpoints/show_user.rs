@@ -2,18 +2,32 @@
 
 use core_model::{Outcome, Query, Reply, UserRef};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Named, required, signed_in, success};
+use super::{Named, Success, required, signed_in, success};
+use crate::refusal::Failure;
 use crate::{Channel, refusal};
 
-pub(super) const ENDPOINT: Endpoint<Channel> =
-    Endpoint { name: "show_user", methods: &["POST"], path: "/user/info", decode, encode };
+pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
+    name: "show_user",
+    methods: &["POST"],
+    path: "/user/info",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Tells whether there is a user of this name, in any dialect.")
+            .for_users()
+            .replies::<Success<Named>>()
+            .replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
     /// The handle.
+    #[schemars(required, length(min = 1))]
     name: Option<String>,
 }
 

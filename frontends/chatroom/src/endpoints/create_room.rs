@@ -2,18 +2,30 @@
 
 use core_model::{Command, NewRoom, Outcome, check_room_name};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{METHODS, Param, Res, Verdict, present, read, reply};
+use super::{Done, METHODS, Param, Res, Verdict, present, read, reply};
+use crate::words::ChatroomCreateSuccessfully;
 use crate::{Chatroom, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "create_room", methods: METHODS, path: "/chatroom/create", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "create_room",
+    methods: METHODS,
+    path: "/chatroom/create",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Makes a room that nobody owns.")
+            .replies::<Done<ChatroomCreateSuccessfully>>()
+            .replies::<Verdict>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {
+    #[schemars(required, length(min = 1))]
     pub room_name: Option<Param>,
 }
 
@@ -31,7 +43,7 @@ fn wanted(request: Request) -> Result<NewRoom, Res> {
 
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(_) => reply(&Verdict { res: Res::ChatroomCreateSuccessfully }),
+        Ok(_) => reply(&Done { res: ChatroomCreateSuccessfully }),
         Err(refusal) => refusal::response(refusal, Verdict::of),
     }
 }

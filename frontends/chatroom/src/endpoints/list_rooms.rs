@@ -2,21 +2,32 @@
 
 use core_model::{Detail, Outcome, Query, Reply as EngineReply, RoomFilter, RoomId, RoomView};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{METHODS, Res, Verdict, reply};
 use crate::{Chatroom, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "list_rooms", methods: METHODS, path: "/chatroom/list", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "list_rooms",
+    methods: METHODS,
+    path: "/chatroom/list",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Lists the open rooms, and how many seats are taken.")
+            .replies::<Reply<'_>>()
+            .replies::<Verdict>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {}
 
 /// The rooms twice: the document's table and its example disagree, and clients of both are about.
 #[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "RoomList")]
 pub struct Reply<'a> {
     pub room_list: Vec<ListedRoom<'a>>,
     pub rooms: Vec<Room<'a>>,

@@ -4,44 +4,57 @@ use core_model::{
     AddressGrant, Command, Credential, Grant, Outcome, ProfileChanges, Reply as EngineReply,
     TokenShape, UserRef, UserView,
 };
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{METHODS, Param, Res, Tel, present, read, reply};
+use super::{METHODS, Nothing, Param, Res, Tel, present, read, reply};
+use crate::words::LoginSuccessfully;
 use crate::{COOKIE, Chatroom, TOKEN_PURPOSE, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "login", methods: METHODS, path: "/auth/login", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "login",
+    methods: METHODS,
+    path: "/auth/login",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Shows who somebody is. Sets a cookie that says so to the WebSocket and to `/chatroom/room`.").replies::<LoggedIn>().replies::<LoginRefused>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {
-    #[schemars(with = "Option<Digits>")]
+    #[schemars(with = "Tel")]
     pub user_tel: Option<Param>,
+    #[schemars(required, length(min = 1))]
     pub user_password: Option<Param>,
 }
 
+/// The login was right.
 #[derive(Debug, JsonSchema, Serialize)]
-pub struct Reply {
-    pub res: Res,
-    /// Empty but for `login successfully`.
+pub struct LoggedIn {
+    pub res: LoginSuccessfully,
     pub data: Account,
+}
+
+/// Nobody is logged in.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct LoginRefused {
+    pub res: Res,
+    pub data: Nothing,
 }
 
 /// The account of who logged in.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct Account {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_tel: Option<Tel>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_name: Option<String>,
+    pub user_tel: Tel,
+    pub user_name: String,
     /// As the caller just presented it: nothing readable is stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_password: Option<String>,
+    pub user_password: String,
     /// A URL, or "".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_avatar_url: Option<String>,
+    pub user_avatar_url: String,
 }
 
 fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
@@ -87,18 +100,18 @@ fn presented(params: &Params<'_>) -> Result<(Tel, String), Res> {
     Ok((Tel::of(tel)?, password.text().ok_or(Res::InvalidUserPassword)?))
 }
 
-fn succeeded(user: &UserView, tel: Tel, password: String) -> Reply {
+fn succeeded(user: &UserView, tel: Tel, password: String) -> LoggedIn {
     let data = Account {
-        user_tel: Some(tel),
-        user_name: Some(user.person.handle.clone()),
-        user_password: Some(password),
-        user_avatar_url: Some(user.person.avatar.clone()),
+        user_tel: tel,
+        user_name: user.person.handle.clone(),
+        user_password: password,
+        user_avatar_url: user.person.avatar.clone(),
     };
-    Reply { res: Res::LoginSuccessfully, data }
+    LoggedIn { res: LoginSuccessfully, data }
 }
 
-fn failed(res: Res) -> Reply {
-    Reply { res, data: Account::default() }
+fn failed(res: Res) -> LoginRefused {
+    LoginRefused { res, data: Nothing {} }
 }
 
 fn cookie(dialect: &Chatroom, token: &str) -> String {

@@ -33,17 +33,13 @@ const TEL_DIGITS_MAX: usize = 20;
 /// The realm of the identities that are telephone numbers.
 const TEL_REALM: &str = "tel";
 
-/// How it went.
+/// Why it was not done.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum Res {
     #[serde(rename = "chatroom already exist")]
     ChatroomAlreadyExist,
-    #[serde(rename = "chatroom create successfully")]
-    ChatroomCreateSuccessfully,
     #[serde(rename = "full room")]
     FullRoom,
-    #[serde(rename = "get user data successfully")]
-    GetUserDataSuccessfully,
     #[serde(rename = "invalid room")]
     InvalidRoom,
     #[serde(rename = "invalid room_name")]
@@ -56,14 +52,8 @@ pub enum Res {
     InvalidUserPassword,
     #[serde(rename = "invalid user_tel")]
     InvalidUserTel,
-    #[serde(rename = "join chatroom")]
-    JoinChatroom,
     #[serde(rename = "key reused")]
     KeyReused,
-    #[serde(rename = "leave chatroom")]
-    LeaveChatroom,
-    #[serde(rename = "login successfully")]
-    LoginSuccessfully,
     #[serde(rename = "missing parameters")]
     MissingParameters,
     #[serde(rename = "not allowed")]
@@ -72,8 +62,6 @@ pub enum Res {
     NotSignedIn,
     #[serde(rename = "password wrong")]
     PasswordWrong,
-    #[serde(rename = "register successfully")]
-    RegisterSuccessfully,
     #[serde(rename = "server busy")]
     ServerBusy,
     #[serde(rename = "server error")]
@@ -86,8 +74,16 @@ pub enum Res {
     UserNotExist,
 }
 
-/// A reply that says only how it went.
+/// It was done, and there is nothing more to tell.
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "{W}")]
+pub struct Done<W> {
+    pub res: W,
+}
+
+/// It was not done.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "Refused")]
 pub struct Verdict {
     pub res: Res,
 }
@@ -97,6 +93,11 @@ impl Verdict {
         Self { res }
     }
 }
+
+/// `data` where there is nothing to tell: `{}`.
+#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(deny_unknown_fields)]
+pub struct Nothing {}
 
 /// The body of a reply with an HTTP status of 4xx or 5xx.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
@@ -169,7 +170,7 @@ impl JsonSchema for Param {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string" })
+        schemars::json_schema!({ "type": "string", "x-accepts": { "type": "number" } })
     }
 }
 
@@ -205,11 +206,21 @@ impl JsonSchema for Tel {
         "Tel".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let about = "A telephone number of at most 20 digits; 0 where there is none.";
+        if generator.contract().is_serialize() {
+            return schemars::json_schema!({
+                "type": "integer", "format": "int64", "minimum": 0, "description": about,
+            });
+        }
         schemars::json_schema!({
             "type": "integer",
-            "minimum": 0,
-            "description": "A telephone number of at most 20 digits; 0 where there is none.",
+            "format": "uint64",
+            "description": about,
+            "x-accepts": {
+                "type": ["integer", "string"], "minimum": 0, "maximum": u64::MAX,
+                "pattern": "^[0-9]{1,20}$",
+            },
         })
     }
 }

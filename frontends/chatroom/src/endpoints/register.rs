@@ -1,22 +1,35 @@
 //! `/auth/register`: makes an account; signs nobody in. Document: auth, register.
 
 use core_model::{Command, NewUser, Outcome, Secret, check_handle};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{METHODS, Param, Res, Tel, Verdict, present, read, reply};
+use super::{Done, METHODS, Param, Res, Tel, Verdict, present, read, reply};
+use crate::words::RegisterSuccessfully;
 use crate::{Chatroom, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "register", methods: METHODS, path: "/auth/register", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "register",
+    methods: METHODS,
+    path: "/auth/register",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Makes an account. It signs nobody in.")
+            .replies::<Done<RegisterSuccessfully>>()
+            .replies::<Verdict>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {
-    #[schemars(with = "Option<Digits>")]
+    #[schemars(with = "Tel")]
     pub user_tel: Option<Param>,
+    #[schemars(required, length(min = 1))]
     pub user_name: Option<Param>,
+    #[schemars(required, length(min = 1))]
     pub user_password: Option<Param>,
 }
 
@@ -44,7 +57,7 @@ fn wanted(request: Request) -> Result<NewUser, Res> {
 
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(_) => reply(&Verdict { res: Res::RegisterSuccessfully }),
+        Ok(_) => reply(&Done { res: RegisterSuccessfully }),
         Err(refusal) => refusal::response(refusal, Verdict::of),
     }
 }

@@ -1,39 +1,66 @@
 //! `/auth/user_data`: an account, by name or tel. Not in the document; deployed servers had it.
 
 use core_model::{Outcome, Person, Query, Reply as EngineReply, UserRef, normalize};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::{METHODS, Param, Res, Tel, Verdict, read, reply};
+use super::{METHODS, Nothing, Param, Res, Tel, read, reply};
+use crate::words::GetUserDataSuccessfully;
 use crate::{Chatroom, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "show_user", methods: METHODS, path: "/auth/user_data", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "show_user",
+    methods: METHODS,
+    path: "/auth/user_data",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>(
+            "Shows an account, by name or by telephone number; that decides, where both are given.",
+        )
+        .replies::<Found>()
+        .replies::<NotFound>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {
     pub user_name: Option<Param>,
     /// Decides, where both are given.
-    #[schemars(with = "Option<Digits>")]
+    #[schemars(with = "Option<Tel>", extend("x-accepts" = tel_or_nothing()))]
     pub user_tel: Option<Param>,
 }
 
+/// There is such an account.
 #[derive(Debug, JsonSchema, Serialize)]
-pub struct Reply {
-    pub res: Res,
+#[schemars(rename = "UserFound")]
+pub struct Found {
+    pub res: GetUserDataSuccessfully,
     pub data: Data,
 }
 
-#[derive(Debug, Default, JsonSchema, Serialize)]
-pub struct Data {
-    /// Absent but for `get user data successfully`.
+/// No account is shown.
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "UserNotFound")]
+pub struct NotFound {
+    pub res: Res,
+    /// Absent where `user_tel` is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<User>,
+    pub data: Option<Nothing>,
 }
 
 #[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "UserData")]
+pub struct Data {
+    pub user: User,
+}
+
+/// An account; never its password.
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "UserAccount")]
 pub struct User {
     pub user_tel: Tel,
     pub user_name: String,
@@ -41,11 +68,16 @@ pub struct User {
     pub user_avatar_url: String,
 }
 
+/// For the schemas: an empty one is none.
+fn tel_or_nothing() -> Value {
+    json!({ "type": ["integer", "string"], "minimum": 0, "maximum": u64::MAX, "pattern": "^[0-9]{0,20}$" })
+}
+
 fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
     let Request { user_name, user_tel } = read(params);
     let user = match user_tel.filter(Param::is_given) {
         Some(tel) => {
-            let tel = Tel::of(tel).map_err(|res| reply(&Verdict { res }))?;
+            let tel = Tel::of(tel).map_err(|res| reply(&NotFound { res, data: None }))?;
             UserRef::Identity(tel.identity())
         }
         None => named(user_name).ok_or_else(|| reply(&failed(Res::UserNotExist)))?,
@@ -66,15 +98,15 @@ fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     }
 }
 
-fn found(person: &Person) -> Reply {
+fn found(person: &Person) -> Found {
     let user = User {
         user_tel: Tel::of_person(person),
         user_name: person.handle.clone(),
         user_avatar_url: person.avatar.clone(),
     };
-    Reply { res: Res::GetUserDataSuccessfully, data: Data { user: Some(user) } }
+    Found { res: GetUserDataSuccessfully, data: Data { user } }
 }
 
-fn failed(res: Res) -> Reply {
-    Reply { res, data: Data::default() }
+fn failed(res: Res) -> NotFound {
+    NotFound { res, data: Some(Nothing {}) }
 }

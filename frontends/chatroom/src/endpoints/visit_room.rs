@@ -5,23 +5,38 @@ use core_model::{
     Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, UserRef,
     check_handle, check_room_name,
 };
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
-use super::{METHODS, Param, Res, Verdict, present, read, reply};
+use super::{Done, METHODS, Param, Res, Verdict, present, read, reply};
+use crate::words::{JoinChatroom, LeaveChatroom};
 use crate::{Chatroom, refusal};
 
-pub(crate) const ENDPOINT: Endpoint<Chatroom> =
-    Endpoint { name: "visit_room", methods: METHODS, path: "/chatroom/room", decode, encode };
+pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
+    name: "visit_room",
+    methods: METHODS,
+    path: "/chatroom/room",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Takes a seat in a room ahead of the WebSocket, or gives it back.")
+            .replies::<Done<JoinChatroom>>()
+            .replies::<Done<LeaveChatroom>>()
+            .replies::<Verdict>()
+    },
+};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
 pub struct Request {
+    #[schemars(required, length(min = 1))]
     pub room_name: Option<Param>,
+    #[schemars(required, length(min = 1))]
     pub user_name: Option<Param>,
     /// 1 to enter, 0 to leave.
-    #[schemars(with = "Option<Digits>")]
+    #[schemars(with = "u8", extend("enum" = [0, 1], "x-accepts" = json!({ "enum": ["0", "1"] })))]
     pub status: Option<Param>,
 }
 
@@ -79,8 +94,8 @@ fn parse_user(user: Param) -> Result<String, Res> {
 
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(EngineReply::Entered { .. }) => reply(&Verdict { res: Res::JoinChatroom }),
-        Ok(EngineReply::Done) => reply(&Verdict { res: Res::LeaveChatroom }),
+        Ok(EngineReply::Entered { .. }) => reply(&Done { res: JoinChatroom }),
+        Ok(EngineReply::Done) => reply(&Done { res: LeaveChatroom }),
         Ok(_) => reply(&Verdict { res: Res::ServerError }),
         Err(refusal) => refusal::response(refusal, Verdict::of),
     }

@@ -3,4 +3,5 @@
 mod options;
 mod page;
 mod properties;
+mod schemas;
 mod transcripts;

@@ -13,6 +13,7 @@ use crate::UsrRoom;
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct User<'a> {
     /// 1
+    #[schemars(extend("const" = 1))]
     response_code: u8,
     sex: &'a str,
     preference: &'a [String],
@@ -28,6 +29,7 @@ impl<'a> User<'a> {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct RoomList<'a> {
     /// 1
+    #[schemars(extend("const" = 1))]
     response_code: u8,
     rooms: Vec<Room<'a>>,
 }
@@ -43,6 +45,7 @@ pub(crate) struct Room<'a> {
     /// The durable members in the order of joining, each an openid or `@<handle>`.
     users_id: Vec<Cow<'a, str>>,
     /// 0 not active, 1 active
+    #[schemars(extend("enum" = [0, 1]))]
     state: u8,
 }
 
@@ -72,6 +75,7 @@ impl<'a> Room<'a> {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct MessageList<'a> {
     /// 1
+    #[schemars(extend("const" = 1))]
     response_code: u8,
     messages: Vec<Message<'a>>,
 }

@@ -78,6 +78,7 @@ pub(crate) struct Room<'a> {
     /// `null` where nobody owns the room.
     owner: Option<User<'a>>,
     /// 0 not active, 1 active
+    #[schemars(extend("enum" = [0, 1]))]
     active: u8,
     /// The durable members in the order of joining.
     users: Vec<User<'a>>,

@@ -7,18 +7,32 @@ use std::borrow::Cow;
 
 use core_model::{Message, Outcome, Person, Refusal, Reply, RoomView, UserView};
 use frontend_api::http::Response;
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::refusal::{Failure, Refused};
 use crate::{Flavor, UsrRoom, refusal};
 
 pub(crate) const SUCCESS: u8 = 1;
 pub(crate) const FAILURE: u8 = 0;
 
-/// A reply with nothing but the code.
+/// It is done, and there is nothing to tell; for the mini-program also that there is nothing to
+/// list.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Done {
+    /// 1
+    #[schemars(extend("const" = 1))]
+    response_code: u8,
+}
+
+const DONE: Done = Done { response_code: SUCCESS };
+
+/// How a list or object is headed for the mini-program.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Ack {
     /// 1 success, 0 failure
+    #[schemars(extend("enum" = [0, 1]))]
     response_code: u8,
 }
 
@@ -41,7 +55,7 @@ pub(crate) enum Nothing {
 /// The acknowledgement of a command whose outcome has nothing to tell.
 pub(crate) fn ack(outcome: &Outcome) -> Response {
     match outcome {
-        Ok(_) => Response::json(200, &Ack::SUCCESS),
+        Ok(_) => Response::json(200, &DONE),
         Err(refused) => refusal::refused(refused),
     }
 }
@@ -68,8 +82,8 @@ pub(crate) fn rooms_of_user(dialect: &UsrRoom, outcome: &Outcome, nothing: Nothi
 impl Nothing {
     pub(crate) fn response(self) -> Response {
         match self {
-            Self::Success => Response::json(200, &Ack::SUCCESS),
-            Self::Failure => Response::json(200, &Ack::FAILURE),
+            Self::Success => Response::json(200, &DONE),
+            Self::Failure => refusal::nothing(),
             Self::FailedList => {
                 Response::json(200, &miniprogram::RoomList(Ack::FAILURE, Vec::new()))
             }
@@ -84,6 +98,44 @@ impl UsrRoom {
         match person.identity(&self.realm).filter(|openid| !openid.starts_with('@')) {
             Some(openid) => Cow::Borrowed(openid),
             None => Cow::Owned(format!("@{}", person.handle)),
+        }
+    }
+
+    /// For the schemas: what [`Self::rooms`] gives.
+    pub(crate) fn replies_with_rooms(&self, operation: Operation, nothing: Nothing) -> Operation {
+        match (self.flavor, nothing) {
+            (Flavor::Document, _) => {
+                operation.replies::<document::RoomList<'_>>().replies::<Failure>()
+            }
+            (Flavor::Miniprogram, Nothing::Success) => operation
+                .replies::<miniprogram::RoomList<'_>>()
+                .replies::<Done>()
+                .replies::<Failure>(),
+            (Flavor::Miniprogram, Nothing::Failure | Nothing::FailedList) => {
+                operation.replies::<miniprogram::RoomList<'_>>().replies::<Refused>()
+            }
+        }
+    }
+
+    /// For the schemas: what [`Self::messages`] gives.
+    pub(crate) fn replies_with_messages(&self, operation: Operation) -> Operation {
+        match self.flavor {
+            Flavor::Document => {
+                operation.replies::<document::MessageList<'_>>().replies::<Failure>()
+            }
+            Flavor::Miniprogram => {
+                operation.replies::<miniprogram::MessageList<'_>>().replies::<Refused>()
+            }
+        }
+    }
+
+    /// For the schemas: what [`Self::user`] gives.
+    pub(crate) fn replies_with_user(&self, operation: Operation) -> Operation {
+        match self.flavor {
+            Flavor::Document => operation.replies::<document::User<'_>>().replies::<Failure>(),
+            Flavor::Miniprogram => {
+                operation.replies::<miniprogram::UserReply<'_>>().replies::<Failure>()
+            }
         }
     }
 

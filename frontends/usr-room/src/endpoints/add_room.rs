@@ -2,15 +2,27 @@
 
 use core_model::{Command, NewRoom, Outcome, Reply, RoomId};
 use frontend_api::http::{Ask, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::POST;
 use crate::encode::SUCCESS;
+use crate::refusal::Failure;
 use crate::{UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "add_room", methods: POST, path: "/room/add", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "add_room",
+    methods: POST,
+    path: "/room/add",
+    decode,
+    encode,
+    describe: |_| {
+        let operation =
+            Operation::of::<Request>("Makes a room, with its owner as the first member.");
+        operation.replies::<Added>().replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
@@ -19,6 +31,7 @@ pub(crate) struct Request {
     section: Option<TextOrNumber>,
     description: Option<String>,
     /// The caller's openid.
+    #[schemars(required, length(min = 1))]
     room_owner_id: Option<String>,
 }
 
@@ -26,6 +39,7 @@ pub(crate) struct Request {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Added {
     /// 1
+    #[schemars(extend("const" = 1))]
     response_code: u8,
     room_id: RoomId,
 }

@@ -3,21 +3,38 @@
 
 use core_model::{Command, Outcome};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::encode::Done;
+use crate::refusal::Failure;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "clear_messages", methods: POST, path: "/room/clear_message", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "clear_messages",
+    methods: POST,
+    path: "/room/clear_message",
+    decode,
+    encode,
+    describe: |_| {
+        let operation = Operation::of::<Request>(
+            "Removes a room's messages, in every dialect. With a caller, by the owner only; without, it is the app's own act.",
+        );
+        operation.replies::<Done>().replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
+    #[schemars(required)]
     room_id: Option<Digits>,
     /// The caller's own; may be left out.
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
 }
 

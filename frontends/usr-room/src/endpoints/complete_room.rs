@@ -3,18 +3,33 @@
 
 use core_model::{Command, Outcome, RoomChanges};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::encode::Done;
+use crate::refusal::Failure;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "complete_room", methods: POST, path: "/room/complete", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "complete_room",
+    methods: POST,
+    path: "/room/complete",
+    decode,
+    encode,
+    describe: |_| {
+        let operation = Operation::of::<Request>(
+            "Changes what is given of a room. No caller is named: it is the app's own act.",
+        );
+        operation.replies::<Done>().replies::<Failure>()
+    },
+};
 
 /// Absent fields stay as they are.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
+    #[schemars(required)]
     room_id: Option<Digits>,
     name: Option<String>,
     section: Option<TextOrNumber>,

@@ -2,20 +2,37 @@
 
 use core_model::{Command, Outcome, ProfileChanges};
 use frontend_api::http::{Ask, Endpoint, Loose, Params, Response, TextOrNumber};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::encode::Done;
+use crate::refusal::Failure;
 use crate::{Flavor, UsrRoom, encode, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "complete_user", methods: POST, path: "/usr/complete", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "complete_user",
+    methods: POST,
+    path: "/usr/complete",
+    decode,
+    encode,
+    describe: |_| {
+        let operation = Operation::of::<Request>(
+            "Makes the user where it is unknown, else updates what is given.",
+        );
+        operation.replies::<Done>().replies::<Failure>()
+    },
+};
 
 /// Absent fields stay as they are.
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
     sex: Option<TextOrNumber>,
     preference: Option<Loose<TextOrNumber>>,

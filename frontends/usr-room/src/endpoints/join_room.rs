@@ -2,20 +2,37 @@
 
 use core_model::{Command, Outcome};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::encode::Done;
+use crate::refusal::Failure;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "join_room", methods: POST, path: "/usr/join", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "join_room",
+    methods: POST,
+    path: "/usr/join",
+    decode,
+    encode,
+    describe: |_| {
+        let operation =
+            Operation::of::<Request>("Makes the caller a member of the room, if it is none yet.");
+        operation.replies::<Done>().replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
+    #[schemars(required)]
     room_id: Option<Digits>,
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
 }
 

@@ -4,21 +4,36 @@
 
 use core_model::{MessageId, Outcome, Query, Reply};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
 use crate::{UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "list_messages", methods: POST, path: "/room/get_message", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "list_messages",
+    methods: POST,
+    path: "/room/get_message",
+    decode,
+    encode,
+    describe: |dialect| {
+        let operation = Operation::of::<Request>(
+            "Gives messages of a room, oldest first: the newest, or with `after` the oldest after that message. A closed room shows its messages to members only, so there the caller must say who it is.",
+        );
+        dialect.replies_with_messages(operation)
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
+    #[schemars(required)]
     room_id: Option<Digits>,
     /// The caller's own; may be left out, but for a closed room.
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
     /// The `id` of a message.
     after: Option<Digits>,

@@ -2,6 +2,7 @@
 
 use core_model::{Outcome, RoomFilter};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,13 +10,25 @@ use super::POST;
 use crate::encode::Nothing;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "list_owned_rooms", methods: POST, path: "/usr/roomlist1", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "list_owned_rooms",
+    methods: POST,
+    path: "/usr/roomlist1",
+    decode,
+    encode,
+    describe: |dialect| {
+        let operation = Operation::of::<Request>("Lists the rooms that the caller owns.");
+        dialect.replies_with_rooms(operation, Nothing::Success)
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use core_model::{Outcome, RoomFilter};
 use frontend_api::http::{Ask, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,12 +10,22 @@ use super::POST;
 use crate::encode::Nothing;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "list_section", methods: POST, path: "/room/section", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "list_section",
+    methods: POST,
+    path: "/room/section",
+    decode,
+    encode,
+    describe: |dialect| {
+        let operation = Operation::of::<Request>("Lists the open rooms of a section.");
+        dialect.replies_with_rooms(operation, Nothing::Failure)
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
     /// "" is the rooms without a section.
+    #[schemars(required)]
     section: Option<TextOrNumber>,
 }
 

@@ -3,14 +3,27 @@
 
 use core_model::Outcome;
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::refusal::Failure;
 use crate::{UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "log_in", methods: POST, path: "/login", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "log_in",
+    methods: POST,
+    path: "/login",
+    decode,
+    encode,
+    describe: |_| {
+        let operation = Operation::of::<Request>(
+            "Would exchange a login code for an openid at the vendor's server. The gateway calls nobody, so it says that it cannot.",
+        );
+        operation.replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {

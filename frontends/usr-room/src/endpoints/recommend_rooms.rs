@@ -2,6 +2,7 @@
 
 use core_model::{Outcome, RoomFilter};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,13 +10,27 @@ use super::POST;
 use crate::encode::Nothing;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "recommend_rooms", methods: POST, path: "/recommend", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "recommend_rooms",
+    methods: POST,
+    path: "/recommend",
+    decode,
+    encode,
+    describe: |dialect| {
+        let operation = Operation::of::<Request>(
+            "Lists the open rooms whose section is among the caller's preferences.",
+        );
+        dialect.replies_with_rooms(operation, Nothing::Failure)
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
 }
 

@@ -3,15 +3,37 @@
 
 use core_model::{Detail, Outcome, Query, Refusal, Reply, RoomId, RoomRef};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{POST, WITH_MEMBERS};
-use crate::encode::{Nothing, miniprogram};
+use crate::encode::{Nothing, document, miniprogram};
+use crate::refusal::{Failure, Refused};
 use crate::{Flavor, UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "search_rooms", methods: POST, path: "/search", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "search_rooms",
+    methods: POST,
+    path: "/search",
+    decode,
+    encode,
+    describe: |dialect| match dialect.flavor {
+        Flavor::Document => {
+            Operation::of::<Request>("Finds rooms by id, or by name and description.")
+                .replies::<document::RoomList<'_>>()
+                .replies::<Failure>()
+        }
+        Flavor::Miniprogram => Operation::of::<AppRequest>(
+            "Finds rooms by id, by name and description, or by section. What is found by \
+             `room_id` is one object, not a list.",
+        )
+        .replies::<miniprogram::RoomList<'_>>()
+        .replies::<miniprogram::RoomReply<'_>>()
+        .replies::<Refused>(),
+    },
+};
 
 /// The most rooms that a search finds.
 const FOUND_MAX: u32 = 100;
@@ -19,13 +41,29 @@ const FOUND_MAX: u32 = 100;
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
     /// Digits: that room. Else: fuzzy over name and description, best first.
+    #[schemars(required, length(min = 1))]
     key: Option<TextOrNumber>,
-    /// This very room, as one object. Flavor miniprogram only.
+}
+
+/// In flavor miniprogram.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = one_of_them()))]
+pub(crate) struct AppRequest {
+    /// Digits: that room. Else: fuzzy over name and description, best first.
+    key: Option<TextOrNumber>,
+    /// This very room, as one object.
     room_id: Option<Digits>,
-    /// Rooms of this very section. Flavor miniprogram only.
+    /// Rooms of this very section.
     section: Option<TextOrNumber>,
-    /// Rooms whose description contains this. Flavor miniprogram only.
+    /// Rooms whose description contains this.
     description: Option<String>,
+}
+
+/// For the schemas: an empty text is none.
+fn one_of_them() -> Value {
+    let text =
+        |name: &str| json!({ "required": [name], "properties": { name: { "minLength": 1 } } });
+    json!([text("key"), { "required": ["room_id"] }, text("section"), text("description")])
 }
 
 /// What is looked for. The number is None where no room can have it.
@@ -42,16 +80,18 @@ enum Wanted {
 }
 
 fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
-    let request: Request = parse::read(params)?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let text = given(request.key.map(|key| key.0));
-    let (room_id, section, description) = match dialect.flavor {
-        Flavor::Document => (None, None, None),
+    let (key, room_id, section, description) = match dialect.flavor {
+        Flavor::Document => {
+            let Request { key } = parse::read(params)?;
+            (key, None, None, None)
+        }
         Flavor::Miniprogram => {
-            let section = given(request.section.map(|section| section.0));
-            (request.room_id, section, given(request.description))
+            let AppRequest { key, room_id, section, description } = parse::read(params)?;
+            (key, room_id, given(section.map(|section| section.0)), given(description))
         }
     };
+    let text = given(key.map(|key| key.0));
     match (room_id, text) {
         (Some(Digits(number)), _) => Ok(Wanted::One(number.try_into().ok())),
         (None, Some(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {

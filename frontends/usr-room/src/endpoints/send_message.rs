@@ -2,22 +2,39 @@
 
 use core_model::{Command, Outcome, Standing};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
+use crate::encode::Done;
+use crate::refusal::Failure;
 use crate::{UsrRoom, encode, parse};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "send_message", methods: POST, path: "/room/send_message", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "send_message",
+    methods: POST,
+    path: "/room/send_message",
+    decode,
+    encode,
+    describe: |_| {
+        let operation = Operation::of::<Request>("Posts to a room, by a member.");
+        operation.replies::<Done>().replies::<Failure>()
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
+    #[schemars(required)]
     room_id: Option<Digits>,
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
     /// Kept byte for byte.
+    #[schemars(required, length(min = 1))]
     message: Option<String>,
 }
 

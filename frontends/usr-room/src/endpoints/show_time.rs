@@ -2,19 +2,36 @@
 
 use core_model::{Outcome, Query, Reply, Timestamp};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::encode::SUCCESS;
-use crate::{UsrRoom, refusal};
+use crate::refusal::Failure;
+use crate::{UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "show_time", methods: &["GET", "POST"], path: "/time", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "show_time",
+    methods: &["GET", "POST"],
+    path: "/time",
+    decode,
+    encode,
+    describe: |_| {
+        Operation::of::<Request>("Tells when anything last changed, and what time it is.")
+            .replies::<Times>()
+            .replies::<Failure>()
+    },
+};
+
+/// It has no fields.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Request {}
 
 /// The same in both flavors.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Times {
     /// 1
+    #[schemars(extend("const" = 1))]
     response_code: u8,
     /// The newest message or change, in milliseconds since 1970; 0 before there was any.
     last_time: Timestamp,
@@ -22,7 +39,8 @@ pub(crate) struct Times {
     server_time: Timestamp,
 }
 
-fn decode(_: &UsrRoom, _: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+    let Request {} = parse::read(params)?;
     Ok(Ask::Query(Query::LastChange))
 }
 

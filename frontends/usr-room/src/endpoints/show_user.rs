@@ -2,20 +2,34 @@
 
 use core_model::{Outcome, Query, Reply};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::POST;
 use crate::{UsrRoom, parse, refusal};
 
-pub(super) const ENDPOINT: Endpoint<UsrRoom> =
-    Endpoint { name: "show_user", methods: POST, path: "/usr/info", decode, encode };
+pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
+    name: "show_user",
+    methods: POST,
+    path: "/usr/info",
+    decode,
+    encode,
+    describe: |dialect| {
+        let operation =
+            Operation::of::<Request>("Shows a user, named by openid or as `@<handle>`.");
+        dialect.replies_with_user(operation)
+    },
+};
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
 pub(crate) struct Request {
     /// Whom to show; `@<handle>` is understood.
+    #[schemars(length(min = 1))]
     openid: Option<String>,
     /// The same as `openid`.
+    #[schemars(length(min = 1))]
     open_id: Option<String>,
 }
 

@@ -1,0 +1,45 @@
+//! What a dialect tells programs of itself: JSON Schema, OpenAPI and AsyncAPI documents.
+//!
+//! They are made from the very types that a dialect reads and writes with, so that they cannot
+//! say anything else. [`Description`] collects them; a [`Document`] is what comes out.
+//!
+//! The keyword `x-accepts` is ours: beside what a client should send, what is taken as well.
+
+mod asyncapi;
+mod bundle;
+mod clean;
+mod description;
+mod json;
+mod openapi;
+mod shapes;
+
+use schemars::JsonSchema;
+use schemars::generate::Contract;
+use serde::{Deserialize, Serialize};
+
+pub use description::{About, Description, Message, Operation, Scheme, Where};
+pub use shapes::Shape;
+
+/// The media type of a JSON Schema.
+pub const JSON_SCHEMA: &str = "application/schema+json";
+
+/// One file that describes a dialect, or a part of it.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Document {
+    /// Its file name: `schema.json`, `openapi.json`, `asyncapi.json`, `token.ksy`.
+    pub name: String,
+    pub media_type: String,
+    pub text: String,
+}
+
+/// A type that the gateway writes (or, with `given`, reads) as a JSON Schema by itself.
+pub fn of_type<T: JsonSchema>(id: &str, title: &str, given: bool) -> String {
+    let contract = if given { Contract::Deserialize } else { Contract::Serialize };
+    bundle::of_type(id, title, &Shape::of::<T>(), &contract)
+}
+
+/// Cleans a schema that was put together by hand and writes it like all others.
+pub fn of_value(mut schema: serde_json::Value) -> String {
+    clean::clean(&mut schema);
+    json::Json::of(&schema).text()
+}
