@@ -1,13 +1,15 @@
 //! A WebSocket client.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::ProtocolError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message};
 
-use crate::connect;
+use crate::{PATIENCE, connect};
 
 #[derive(Debug)]
 pub struct WebSocket {
@@ -81,10 +83,13 @@ impl WebSocket {
 
     /// The next text message; `Err` when the connection is over.
     pub fn try_receive(&mut self) -> Result<String, Error> {
+        let until = Instant::now() + PATIENCE;
         loop {
             match self.socket.read()? {
                 Message::Text(text) => return Ok(text.to_string()),
-                Message::Ping(_) => (),
+                // Pings keep a socket from timing out by itself.
+                Message::Ping(_) if Instant::now() < until => (),
+                Message::Ping(_) => return Err(Error::Io(ErrorKind::TimedOut.into())),
                 Message::Close(_) => return Err(Error::ConnectionClosed),
                 other => panic!("the gateway sends text: {other:?}"),
             }
