@@ -135,8 +135,11 @@ fn whatever_was_acknowledged_survives_being_killed_and_nothing_else_appears() {
 
     for (wanted, stop) in ROUNDS {
         post_until(&mut gateway, &mut ledgers, room_id, wanted, stop);
-        // Killed while it starts, too.
+        // Killed while it starts, too: at once, and as soon as it has the store open.
         gateway.launch().clone().spawn().kill();
+        let mut again = gateway.launch().clone().spawn();
+        again.wait_for_listener("token", "listen");
+        again.kill();
         gateway.restart();
         checker = checker.reconnect(gateway.address("channel", "listen"));
         check(&checker.history("TEST"), &ledgers);

@@ -21,6 +21,12 @@ const ALL: &str = "
     [frontends.channel]
 ";
 
+/// A gateway that does not lose its patience before the test does.
+#[track_caller]
+fn start() -> Gateway {
+    Gateway::start(&format!("[server]\ndrain_timeout = \"25s\"\n{ALL}"))
+}
+
 /// A request of which the gateway has seen the head and waits for the body.
 struct InFlight {
     http: Http,
@@ -64,7 +70,7 @@ fn wait_until_it_drains(gateway: &Gateway) {
 
 #[test]
 fn sigterm_says_goodbye_in_each_dialect_and_exits_with_0() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
     let silent = WebSocket::connect(gateway.address("ourchat", "listen"));
@@ -97,7 +103,7 @@ fn sigterm_says_goodbye_in_each_dialect_and_exits_with_0() {
 
 #[test]
 fn what_was_read_before_sigterm_is_answered_before_the_goodbye() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
     let in_flight = InFlight::begin(&gateway);
@@ -128,7 +134,7 @@ fn what_was_read_before_sigterm_is_answered_before_the_goodbye() {
 
 #[test]
 fn a_stream_ends_behind_a_whole_reply() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let mut ourchat = Raw::connect(gateway.address("ourchat", "tcp_listen"));
     ourchat.send(b"{\"code\":12}\n").receive_until(b"\n");
     let mut token = Raw::connect(gateway.address("token", "listen"));
@@ -162,7 +168,7 @@ fn a_stream_ends_behind_a_whole_reply() {
 
 #[test]
 fn while_it_drains_nobody_new_is_let_in_and_the_operator_is_told() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let in_flight = InFlight::begin(&gateway);
     gateway.signal_term();
     wait_until_it_drains(&gateway);
@@ -181,7 +187,7 @@ fn while_it_drains_nobody_new_is_let_in_and_the_operator_is_told() {
 
 #[test]
 fn a_second_sigterm_ends_it_at_once() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let in_flight = InFlight::begin(&gateway);
     gateway.signal_term();
     wait_until_it_drains(&gateway);
@@ -201,7 +207,7 @@ fn who_is_not_done_when_the_drain_timeout_is_over_is_hung_up_on() {
 
 #[test]
 fn sigint_drains_too() {
-    let mut gateway = Gateway::start(ALL);
+    let mut gateway = start();
     let websocket = WebSocket::connect(gateway.address("ourchat", "listen"));
     gateway.signal_int();
     assert_eq!(websocket.receive_close().1, Some(CloseCode::Away));
@@ -210,7 +216,7 @@ fn sigint_drains_too() {
 
 #[test]
 fn a_second_gateway_on_the_same_store_exits_with_1_and_names_it() {
-    let gateway = Gateway::start(ALL);
+    let gateway = start();
     let mut second = gateway.launch().clone().spawn();
     assert_eq!(second.wait_for_exit(), 1);
     let store = gateway.launch().folder().join("chat.redb");
