@@ -9,7 +9,8 @@ use gateway_tests::{Channel, Chatroom, Gateway, Launch, Ourchat, Talk, UsrRoom, 
 use serde_json::{Value, json};
 use toml::Table;
 
-/// All five. Who signs in to ourchat is a member of TEST: there is no other way in for it.
+/// All five. Who signs in to ourchat is a member of TEST: there is no other way in for it. Clients
+/// of HTTP keep their connection while others come in, however long that takes.
 pub(super) fn config() -> Table {
     let text = format!(
         "
@@ -18,11 +19,14 @@ pub(super) fn config() -> Table {
         [frontends.token]
         messages = true
         [frontends.usr_room]
+        handshake_timeout = \"10m\"
         [frontends.chatroom]
+        handshake_timeout = \"10m\"
         [frontends.ourchat]
         auto_join = [\"TEST\"]
         tcp_listen = \"127.0.0.1:0\"
         [frontends.channel]
+        handshake_timeout = \"10m\"
         timezone = \"{TIMEZONE}\"
         "
     );
