@@ -382,3 +382,139 @@ fn effect(command: &Command, follow: Follow) -> Effect {
         (_, Follow::User) => Effect::User,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core_model::{ConnectionId, Credential, NewUser, ProfileChanges, UserRef};
+    use frontend_api::{Frontend, Manifest, Peer};
+
+    use super::super::mailbox::{Arrival, Mailbox};
+    use super::super::start;
+    use super::super::wire::Wire;
+    use super::*;
+    use crate::config::{
+        AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
+        StoreConfig,
+    };
+
+    struct Asking;
+
+    impl Frontend for Asking {
+        fn manifest(&self) -> &Manifest {
+            unreachable!("nobody listens")
+        }
+
+        fn open(&self, _: &Peer) -> Box<dyn Session> {
+            Box::new(Self)
+        }
+    }
+
+    /// Asks at every line, and says that it has its answer.
+    impl Session for Asking {
+        fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
+            match input {
+                Input::Text("sign in") => out.call_and_follow(sign_in(), Follow::User),
+                Input::Text(_) => out.ask(Query::LastChange),
+                Input::Answer(_) => out.send_text("answer"),
+                _ => (),
+            }
+        }
+    }
+
+    fn sign_in() -> Command {
+        let identities = vec!["tel/1".to_owned()];
+        Command::SignIn {
+            user: UserRef::Identity("tel/1".into()),
+            credential: Credential::Vouched,
+            create: Some(NewUser { identities, ..NewUser::default() }),
+            changes: ProfileChanges::default(),
+            session: true,
+            delivery: None,
+            token: None,
+            address: None,
+        }
+    }
+
+    fn config(folder: &std::path::Path) -> Config {
+        Config {
+            server: ServerConfig {
+                drain_timeout: Duration::ZERO,
+                log: LogConfig { format: LogFormat::Text, filter: String::new() },
+                threads: 1,
+                password_threads: 1,
+                trusted_proxies: Vec::new(),
+            },
+            store: StoreConfig {
+                path: folder.join("store.redb"),
+                cache_bytes: 1 << 20,
+                queue_max: 16,
+            },
+            admin: AdminConfig { listen: None },
+            rooms: Vec::new(),
+            frontends: vec![FrontendConfig {
+                name: "asking".into(),
+                required: false,
+                frontend: Arc::new(Asking),
+                listeners: Vec::new(),
+                limits: Limits { requests_per_s: 0, ..Limits::default() },
+                guard: Guard::default(),
+                cors_origins: Vec::new(),
+                room_capacity: 1,
+                auto_join: Vec::new(),
+            }],
+        }
+    }
+
+    struct Scene {
+        shared: Arc<Shared>,
+        hub: std::thread::JoinHandle<()>,
+        link: Arc<Link>,
+        conversation: Conversation,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Scene {
+        async fn open() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let (shared, hub) = start::open(&config(folder.path())).await.unwrap();
+            let served = shared.frontends[0].clone();
+            let mailbox = Mailbox::new(10, 1000);
+            let link = Arc::new(Link::new(ConnectionId(1), 0, Wire::Lines, mailbox));
+            let session = served.frontend.open(&Peer::default());
+            let conversation = Conversation::new(shared.clone(), served, link.clone(), session);
+            Self { shared, hub, link, conversation, _folder: folder }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_with_much_unanswered_is_not_read_from() {
+        let Scene { shared, hub, mut conversation, .. } = Scene::open().await;
+        for _ in 0..UNANSWERED_MAX {
+            assert!(conversation.may_read());
+            conversation.feed(Input::Text("ask"));
+        }
+        assert!(!conversation.may_read());
+        assert!(conversation.advance(), "others have their turn before all is answered");
+        while conversation.advance() {}
+        assert!(conversation.may_read() && conversation.is_answered());
+        drop(conversation);
+        shared.hub.stop();
+        hub.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_hub_holds_nothing_of_a_conversation_that_is_over() {
+        let Scene { shared, hub, link, mut conversation, _folder } = Scene::open().await;
+        conversation.feed(Input::Text("sign in"));
+        let answered = std::future::poll_fn(|cx| link.mailbox.poll(cx, true)).await;
+        assert!(matches!(answered, Arrival::Mail { .. }));
+        assert!(Arc::strong_count(&link) > 3, "the hub follows");
+        drop(conversation);
+        // Everything goes through one queue: what is answered after it comes after it.
+        let served = &shared.frontends[0];
+        shared.call(served, ConnectionId(2), Command::SignOut, None).await.unwrap();
+        assert_eq!(Arc::strong_count(&link), 1);
+        shared.hub.stop();
+        hub.join().unwrap();
+    }
+}
