@@ -1,0 +1,91 @@
+//! The capabilities that a client can ask for: IRCv3 capability negotiation.
+
+/// A set of capabilities.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Caps(u16);
+
+/// One capability: its bit, its name, and its value for clients that read values.
+struct Row(u16, &'static str, &'static str);
+
+const ROWS: &[Row] = &[
+    Row(Caps::ACCOUNT_TAG.0, "account-tag", ""),
+    Row(Caps::BATCH.0, "batch", ""),
+    Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
+    Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
+    Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
+    Row(Caps::EXTENDED_JOIN.0, "extended-join", ""),
+    Row(Caps::MESSAGE_TAGS.0, "message-tags", ""),
+    Row(Caps::MULTI_PREFIX.0, "multi-prefix", ""),
+    Row(Caps::SASL.0, "sasl", "PLAIN"),
+    Row(Caps::SERVER_TIME.0, "server-time", ""),
+    Row(Caps::USERHOST_IN_NAMES.0, "userhost-in-names", ""),
+];
+
+impl Caps {
+    pub(crate) const ACCOUNT_TAG: Self = Self(1);
+    pub(crate) const BATCH: Self = Self(1 << 1);
+    /// What can be asked for never changes, so there is nothing to notify of.
+    const CAP_NOTIFY: Self = Self(1 << 2);
+    pub(crate) const CHATHISTORY: Self = Self(1 << 3);
+    pub(crate) const ECHO_MESSAGE: Self = Self(1 << 4);
+    pub(crate) const EXTENDED_JOIN: Self = Self(1 << 5);
+    pub(crate) const MESSAGE_TAGS: Self = Self(1 << 6);
+    /// There is one prefix, so nobody ever has several.
+    const MULTI_PREFIX: Self = Self(1 << 7);
+    const SASL: Self = Self(1 << 8);
+    pub(crate) const SERVER_TIME: Self = Self(1 << 9);
+    pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 10);
+
+    pub(crate) fn has(self, cap: Self) -> bool {
+        self.0 & cap.0 != 0
+    }
+
+    /// The set after what a `CAP REQ` asks for, or none: it asks for something that is not there.
+    pub(crate) fn after(self, request: &str) -> Option<Self> {
+        let mut caps = self.0;
+        for word in request.split(' ').filter(|word| !word.is_empty()) {
+            let (name, off) = match word.strip_prefix('-') {
+                Some(name) => (name, true),
+                None => (word, false),
+            };
+            let Row(bit, ..) = ROWS.iter().find(|Row(_, known, _)| *known == name)?;
+            caps = if off { caps & !bit } else { caps | bit };
+        }
+        Some(Self(caps))
+    }
+
+    /// The names of those in the set.
+    pub(crate) fn names(self) -> String {
+        let mine = ROWS.iter().filter(|Row(bit, ..)| self.0 & bit != 0);
+        mine.map(|Row(_, name, _)| *name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The names of all, with values where the client reads them.
+pub(crate) fn all(with_values: bool) -> String {
+    let shown = ROWS.iter().map(|Row(_, name, value)| match value.is_empty() || !with_values {
+        true => (*name).to_owned(),
+        false => format!("{name}={value}"),
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_has_its_own_bit() {
+        let bits = ROWS.iter().fold(0, |bits, Row(bit, ..)| bits | bit);
+        assert_eq!(bits.count_ones() as usize, ROWS.len());
+    }
+
+    #[test]
+    fn a_request_is_granted_whole_or_not_at_all() {
+        let some = Caps::default().after("batch sasl").unwrap();
+        assert_eq!(some.names(), "batch sasl");
+        assert_eq!(some.after("-sasl  server-time").unwrap().names(), "batch server-time");
+        assert_eq!(some.after("server-time tls"), None);
+        assert_eq!(some.after("").unwrap(), some);
+    }
+}

@@ -1,0 +1,268 @@
+//! Lines to the peer, without their ends.
+
+use core_model::{Message, MessageId, Person, Recipient, Timestamp};
+
+use crate::caps::Caps;
+use crate::names;
+use crate::numeric::Numeric;
+
+/// The most bytes of a line without its tags and its end: RFC 1459, section 2.3. Only names that
+/// take nearly all of it make a line longer.
+const LINE_BYTES_MAX: usize = 510;
+
+/// What a line has room for in any case, behind whatever names.
+const TEXT_BYTES_LEAST: usize = 64;
+
+/// How many lines a text of many lines is shown in; of those beyond, the ends become spaces. An
+/// end of a line is a byte, and a line of its own for everyone in the channel a hundred.
+const TEXT_LINES_MAX: usize = 50;
+
+/// What a text of one's own doings begins with, in the dialects that have no mark for it.
+pub(crate) const ME: &str = "/me ";
+
+/// Who is written to: what its lines are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) caps: Caps,
+}
+
+/// What the tags of a line tell.
+#[derive(Clone, Copy)]
+pub(crate) struct Tags<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) by: &'a Person,
+    pub(crate) id: Option<MessageId>,
+    pub(crate) batch: Option<&'a str>,
+}
+
+impl Reader<'_> {
+    /// A line of the server's own.
+    pub(crate) fn numeric(
+        self,
+        numeric: Numeric,
+        to: &str,
+        params: &[&str],
+        text: Option<&str>,
+    ) -> String {
+        let mut line = format!(":{} {numeric} {to}", self.server);
+        for param in params {
+            line.push(' ');
+            line.push_str(middle(param));
+        }
+        match text {
+            Some(text) => trailing(line, text),
+            None => line,
+        }
+    }
+
+    /// `nick!user@host`: a guest is `guest`, an account its uid; the host is the server.
+    pub(crate) fn mask(self, person: &Person) -> String {
+        format!("{}!{}@{}", names::nick(person), user(person), self.server)
+    }
+
+    /// A line from somebody.
+    pub(crate) fn line_by(self, tags: Tags<'_>, rest: &str) -> String {
+        format!("{}:{} {rest}", self.tags(tags), self.mask(tags.by))
+    }
+
+    /// A message, in as many lines as it takes.
+    pub(crate) fn said(self, message: &Message, batch: Option<&str>) -> Vec<String> {
+        let target = match &message.to {
+            Recipient::Room(room) => names::channel(&room.name),
+            Recipient::User(person) => names::nick(person),
+        };
+        let head = format!(":{} PRIVMSG {target} :", self.mask(&message.author));
+        let tags = |id| Tags { at: message.at, by: &message.author, id, batch };
+        let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
+        // Two lines with one id would be one to a client that looks for what it has.
+        let line = |(nth, piece): (usize, String)| {
+            let id = (nth == 0).then_some(message.id);
+            format!("{}{head}{piece}", self.tags(tags(id)))
+        };
+        pieces.map(line).collect()
+    }
+
+    fn tags(self, tags: Tags<'_>) -> String {
+        let Tags { at, by, id, batch } = tags;
+        let mut all: Vec<String> = Vec::new();
+        if let Some(batch) = batch.filter(|_| self.caps.has(Caps::BATCH)) {
+            all.push(format!("batch={batch}"));
+        }
+        if let Some(time) = time(at).filter(|_| self.caps.has(Caps::SERVER_TIME)) {
+            all.push(format!("time={time}"));
+        }
+        if let Some(id) = id.filter(|_| self.caps.has(Caps::MESSAGE_TAGS)) {
+            all.push(format!("msgid={id}"));
+        }
+        if by.uid.is_some() && self.caps.has(Caps::ACCOUNT_TAG) {
+            all.push(format!("account={}", tag_value(&names::nick(by))));
+        }
+        if all.is_empty() { String::new() } else { format!("@{} ", all.join(";")) }
+    }
+}
+
+/// The user in a mask, by which an account is told from a guest of the same name.
+pub(crate) fn user(person: &Person) -> String {
+    person.uid.map_or_else(|| "guest".into(), |uid| uid.to_string())
+}
+
+/// `2023-11-14T22:13:20.000Z`
+pub(crate) fn time(at: Timestamp) -> Option<String> {
+    let ms = i64::try_from(at.0).ok()?;
+    let at = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
+/// What is said last in a line: as much as there is room for.
+pub(crate) fn trailing(mut line: String, text: &str) -> String {
+    line.push_str(" :");
+    let text: String = text.chars().map(|char| if is_end(char) { ' ' } else { char }).collect();
+    let fits = floor_char_boundary(&text, left_of_line(&line));
+    line.push_str(&text[..fits]);
+    line
+}
+
+fn is_end(char: char) -> bool {
+    matches!(char, '\0' | '\r' | '\n')
+}
+
+/// A parameter that is not the last, given back as it came; `*` where it cannot be one.
+fn middle(param: &str) -> &str {
+    let sound = !param.is_empty() && !param.starts_with(':') && !param.contains(' ');
+    if sound { param } else { "*" }
+}
+
+/// The value of a tag: IRCv3 message tags, escaping.
+fn tag_value(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            ';' => value.push_str("\\:"),
+            ' ' => value.push_str("\\s"),
+            '\\' => value.push_str("\\\\"),
+            '\r' => value.push_str("\\r"),
+            '\n' => value.push_str("\\n"),
+            char => value.push(char),
+        }
+    }
+    value
+}
+
+/// Words in lines of the server's, as many in each as fit.
+pub(crate) fn rows(head: &str, words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for word in words {
+        match rows.last_mut() {
+            Some(row) if row.len() + 1 + word.len() <= LINE_BYTES_MAX => {
+                row.push(' ');
+                row.push_str(&word);
+            }
+            _ => rows.push(format!("{head}{word}")),
+        }
+    }
+    rows
+}
+
+fn left_of_line(head: &str) -> usize {
+    LINE_BYTES_MAX.saturating_sub(head.len()).max(TEXT_BYTES_LEAST)
+}
+
+/// A text in pieces of a line each, none of them empty. What it is to begin with is not a
+/// client-to-client command, whatever it begins with in another dialect, unless it is `/me`.
+fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
+    const MARKS_BYTES: usize = "\x01ACTION \x01".len();
+    let mut pieces = Vec::new();
+    for (nth, line) in lines(text).iter().enumerate() {
+        match line.strip_prefix(ME).filter(|_| nth == 0) {
+            Some(doing) => {
+                let doings = cut(doing, bytes_max - MARKS_BYTES).into_iter();
+                pieces.extend(doings.map(|piece| format!("\x01ACTION {piece}\x01")));
+            }
+            None => pieces.extend(cut(line, bytes_max).into_iter().map(String::from)),
+        }
+    }
+    if pieces.is_empty() {
+        pieces.push(" ".into());
+    }
+    pieces
+}
+
+/// The lines of a text that are not empty.
+fn lines(text: &str) -> Vec<String> {
+    let text = text.replace(['\0', '\x01'], "");
+    let mut lines = text.split(is_end).filter(|line| !line.is_empty()).map(String::from);
+    let mut shown: Vec<String> = lines.by_ref().take(TEXT_LINES_MAX - 1).collect();
+    let rest: Vec<String> = lines.collect();
+    if !rest.is_empty() {
+        shown.push(rest.join(" "));
+    }
+    shown
+}
+
+/// Cuts between characters.
+fn cut(mut line: &str, bytes_max: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while !line.is_empty() {
+        let (piece, rest) = line.split_at(floor_char_boundary(line, bytes_max));
+        pieces.push(piece);
+        line = rest;
+    }
+    pieces
+}
+
+fn floor_char_boundary(text: &str, bytes_max: usize) -> usize {
+    if text.len() <= bytes_max {
+        return text.len();
+    }
+    (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_several_lines_is_cut_at_their_ends_and_between_characters() {
+        assert_eq!(pieces("a\n\r\n b\rc\n", 64), ["a", " b", "c"]);
+        assert_eq!(pieces("茶茶茶", 64 / 9), ["茶茶", "茶"]);
+        assert_eq!(pieces(&"x".repeat(130), 64).iter().map(String::len).sum::<usize>(), 130);
+        assert_eq!(pieces("\n\n", 64), [" "]);
+    }
+
+    #[test]
+    fn a_text_is_at_most_fifty_lines_and_nothing_of_it_is_lost() {
+        let pieces = pieces(&"a\n".repeat(60), 64);
+        assert_eq!(pieces.len(), 50);
+        assert_eq!(pieces[49], "a a a a a a a a a a a");
+    }
+
+    #[test]
+    fn only_doings_are_commands_from_client_to_client() {
+        assert_eq!(pieces("\x01VERSION\x01", 64), ["VERSION"]);
+        assert_eq!(pieces("/me waves\n/me smiles", 64), ["\x01ACTION waves\x01", "/me smiles"]);
+        assert_eq!(pieces("/meow", 64), ["/meow"]);
+        let long = pieces(&format!("/me {}", "x".repeat(100)), 64);
+        assert!(long.iter().all(|piece| piece.len() <= 64 && piece.starts_with("\x01ACTION ")));
+    }
+
+    #[test]
+    fn a_long_topic_is_cut_and_has_no_ends() {
+        let line = trailing("x".repeat(500), "one\r\ntwo \u{0} three");
+        assert_eq!(line.len(), 500 + 2 + "one  two   three".len());
+        let line = trailing("x".repeat(400), &"茶".repeat(100));
+        assert_eq!(line.len(), 400 + 2 + 108);
+    }
+
+    #[test]
+    fn a_time_is_as_the_protocol_has_it() {
+        let at = |ms| time(Timestamp(ms));
+        assert_eq!(at(1_700_000_000_007).as_deref(), Some("2023-11-14T22:13:20.007Z"));
+        assert_eq!(at(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_tag_is_written_so_that_it_ends_where_it_should() {
+        assert_eq!(tag_value("a b;c\\d"), "a\\sb\\:c\\\\d");
+    }
+}

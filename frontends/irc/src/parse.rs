@@ -1,0 +1,203 @@
+//! From lines to messages of the protocol, and what their parameters mean.
+
+use core_model::MessageId;
+use data_encoding::BASE64;
+
+/// The most bytes of a line without its tags and its end: RFC 1459, section 2.3.
+const LINE_BYTES_MAX: usize = 510;
+
+/// The most bytes of a client's tags, with the `@` and the space: IRCv3 message tags.
+const TAGS_BYTES_MAX: usize = 4096;
+
+/// A line from the peer.
+pub(crate) enum Line<'a> {
+    Message(Message<'a>),
+    /// Nothing but a source or tags.
+    Empty,
+    TooLong,
+}
+
+/// A command with its parameters. Tags and source are passed over: nothing that the server does
+/// depends on them.
+pub(crate) struct Message<'a> {
+    /// In upper case.
+    pub(crate) verb: String,
+    params: Vec<&'a str>,
+}
+
+pub(crate) fn line(text: &str) -> Line<'_> {
+    // Nothing behind these can be part of a line.
+    let text = text.split(['\r', '\0']).next().unwrap_or_default();
+    let (tags, text) = match text.starts_with('@') {
+        true => text.split_once(' ').unwrap_or((text, "")),
+        false => ("", text),
+    };
+    if tags.len() >= TAGS_BYTES_MAX || text.len() > LINE_BYTES_MAX {
+        return Line::TooLong;
+    }
+    let text = text.trim_start_matches(' ');
+    let text = match text.starts_with(':') {
+        true => text.split_once(' ').unwrap_or_default().1,
+        false => text,
+    };
+    let (middle, trailing) = match text.split_once(" :") {
+        Some((middle, trailing)) => (middle, Some(trailing)),
+        None => (text, None),
+    };
+    let mut words = middle.split(' ').filter(|word| !word.is_empty());
+    let Some(verb) = words.next() else { return Line::Empty };
+    let params = words.chain(trailing).collect();
+    Line::Message(Message { verb: verb.to_ascii_uppercase(), params })
+}
+
+impl<'a> Message<'a> {
+    /// How many parameters are given; empty ones at the end do not count.
+    pub(crate) fn given(&self) -> usize {
+        self.params.iter().rposition(|param| !param.is_empty()).map_or(0, |last| last + 1)
+    }
+
+    /// A parameter, "" where there is none.
+    pub(crate) fn param(&self, at: usize) -> &'a str {
+        self.params.get(at).copied().unwrap_or_default()
+    }
+
+    /// A parameter, none where it is absent rather than empty.
+    pub(crate) fn optional(&self, at: usize) -> Option<&'a str> {
+        self.params.get(at).copied()
+    }
+
+    /// All parameters, for what clients send with spaces and without the colon before it.
+    pub(crate) fn words(&self) -> String {
+        self.params.join(" ")
+    }
+
+    pub(crate) fn last(&self) -> &'a str {
+        self.params.last().copied().unwrap_or_default()
+    }
+
+    /// The parts of a parameter between commas.
+    pub(crate) fn list(&self, at: usize) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.param(at).split(',').filter(|part| !part.is_empty())
+    }
+}
+
+/// What a client shows by SASL PLAIN: RFC 4616.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Plain {
+    pub(crate) handle: String,
+    pub(crate) password: String,
+}
+
+/// `None` for what is not base64 of `authzid NUL authcid NUL passwd`, or asks to act for another.
+pub(crate) fn plain(base64: &str) -> Option<Plain> {
+    let text = String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()?;
+    let mut parts = text.split('\0');
+    let (acting, handle, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let whole = parts.next().is_none() && (acting.is_empty() || acting == handle);
+    whole.then(|| Plain { handle: handle.into(), password: password.into() })
+}
+
+/// Which part of a room's history is asked for, and how much of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Slice {
+    /// Only messages after this one.
+    pub(crate) after: Option<MessageId>,
+    /// Only messages before this one.
+    pub(crate) before: Option<MessageId>,
+    /// Whether it is the oldest of them rather than the newest.
+    pub(crate) oldest: bool,
+    pub(crate) limit: u32,
+}
+
+/// What is wrong with a CHATHISTORY: the code of a standard reply, the parameter that is wrong, and
+/// why.
+pub(crate) type BadHistory<'a> = (&'static str, &'a str, &'static str);
+
+/// The subcommands whose messages the engine can find.
+pub(crate) fn slice<'a>(message: &Message<'a>) -> Result<Slice, BadHistory<'a>> {
+    let subcommand = message.param(0);
+    let references = match subcommand.to_ascii_uppercase().as_str() {
+        "LATEST" | "BEFORE" | "AFTER" => 1,
+        "BETWEEN" => 2,
+        _ => return Err(("UNKNOWN_COMMAND", subcommand, "There is no such part of it here")),
+    };
+    if message.given() < references + 3 {
+        return Err(("NEED_MORE_PARAMS", subcommand, "Not enough parameters"));
+    }
+    let limit = message.param(references + 2);
+    let limit = limit.parse().map_err(|_| ("INVALID_PARAMS", limit, "It is no number"))?;
+    let at = |param| reference(message.param(param));
+    let (after, before, oldest) = match subcommand.to_ascii_uppercase().as_str() {
+        "LATEST" if message.param(2) == "*" => (None, None, false),
+        "LATEST" => (Some(at(2)?), None, false),
+        "BEFORE" => (None, Some(at(2)?), false),
+        "AFTER" => (Some(at(2)?), None, true),
+        _ => {
+            let (from, to) = (at(2)?, at(3)?);
+            (Some(from.min(to)), Some(from.max(to)), from < to)
+        }
+    };
+    Ok(Slice { after, before, oldest, limit })
+}
+
+fn reference(text: &str) -> Result<MessageId, BadHistory<'_>> {
+    let id = text.strip_prefix("msgid=").and_then(|id| id.parse().ok());
+    id.map(MessageId).ok_or(("INVALID_PARAMS", text, "A message is referred to as msgid=<number>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Vec<String> {
+        match line(text) {
+            Line::Message(message) => {
+                let params = message.params.iter().map(|param| (*param).to_owned());
+                std::iter::once(message.verb).chain(params).collect()
+            }
+            Line::Empty => vec!["empty".into()],
+            Line::TooLong => vec!["too long".into()],
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_verb_and_parameters_of_which_the_last_may_have_spaces() {
+        assert_eq!(parts("privmsg #tea :hi there"), ["PRIVMSG", "#tea", "hi there"]);
+        assert_eq!(parts("  JOIN   #a  #b  "), ["JOIN", "#a", "#b"]);
+        assert_eq!(parts("TOPIC #a :"), ["TOPIC", "#a", ""]);
+        assert_eq!(parts("PRIVMSG #a ::) :-)"), ["PRIVMSG", "#a", ":) :-)"]);
+        assert_eq!(parts("MODE a:b"), ["MODE", "a:b"]);
+        assert_eq!(parts("AWAY\r JOIN #a"), ["AWAY"]);
+    }
+
+    #[test]
+    fn tags_and_sources_are_passed_over() {
+        assert_eq!(parts("@+typing=active;x :ann!a@b PING  1"), ["PING", "1"]);
+        for nothing in ["@a=b", "@a=b ", ":ann", ":ann ", " "] {
+            assert_eq!(parts(nothing), ["empty"], "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_the_protocol_has_it() {
+        let padded = |bytes: usize| format!("PING {}", "x".repeat(bytes - 5));
+        assert_eq!(parts(&padded(510))[0], "PING");
+        assert_eq!(parts(&padded(511)), ["too long"]);
+        let tagged = |bytes: usize| format!("@{} {}", "x".repeat(bytes - 2), padded(510));
+        assert_eq!(parts(&tagged(4096))[0], "PING");
+        assert_eq!(parts(&tagged(4097)), ["too long"]);
+    }
+
+    #[test]
+    fn a_plain_response_has_three_parts_and_is_for_oneself() {
+        let plain = |text: &str| plain(&BASE64.encode(text.as_bytes()));
+        let ann = || Some(Plain { handle: "ann".into(), password: "tea: two".into() });
+        assert_eq!(plain("\0ann\0tea: two"), ann());
+        assert_eq!(plain("ann\0ann\0tea: two"), ann());
+        for wrong in ["bob\0ann\0x", "ann\0x", "\0ann\0x\0", ""] {
+            assert_eq!(plain(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(super::plain("%"), None);
+        assert_eq!(super::plain("//8A"), None);
+    }
+}
