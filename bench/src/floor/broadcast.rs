@@ -1,0 +1,184 @@
+//! floor-ws and floor-durable: whatever a WebSocket says goes to everyone with the same path.
+//!
+//! tungstenite does the handshake and reads; what is said is framed once, the same bytes are put
+//! in everyone's queue, and what waits in a queue leaves in one write. One task a connection.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf as _, Bytes};
+use futures_util::StreamExt as _;
+use tokio::io::AsyncWrite as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use super::store::{Posted, Store};
+
+/// Frames that leave in one write.
+const FRAMES_A_WRITE: usize = 64;
+
+/// What tungstenite reads into: small, as with many idle connections.
+const BUFFER_BYTES: usize = 4096;
+
+#[derive(Default)]
+struct Rooms {
+    peers: RefCell<HashMap<u32, Vec<Rc<Peer>>>>,
+}
+
+#[derive(Default)]
+struct Peer {
+    queue: RefCell<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<Bytes>,
+    waker: Option<Waker>,
+}
+
+pub(super) async fn serve(listen: SocketAddr, store: Option<&Path>) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let rooms = Rc::new(Rooms::default());
+    let store = match store {
+        None => None,
+        Some(path) => {
+            let (store, mut batches) = Store::create(path)?;
+            let rooms = rooms.clone();
+            tokio::task::spawn_local(async move {
+                while let Some(batch) = batches.recv().await {
+                    for posted in batch {
+                        rooms.broadcast(posted.room, &posted.text);
+                    }
+                }
+            });
+            Some(store)
+        }
+    };
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::task::spawn_local(connection(stream, rooms.clone(), store.clone()));
+    }
+}
+
+async fn connection(stream: TcpStream, rooms: Rc<Rooms>, store: Option<Store>) {
+    let mut room = 0;
+    #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
+    let path = |request: &Request, response: Response| {
+        room = request.uri().path()[1..].parse().unwrap_or_default();
+        Ok(response)
+    };
+    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+    let accepted =
+        tokio_tungstenite::accept_hdr_async_with_config(stream, path, Some(config)).await;
+    let Ok(mut socket) = accepted else { return };
+    let peer = Rc::new(Peer::default());
+    rooms.enter(room, peer.clone());
+    poll_fn(|cx| {
+        loop {
+            if peer.poll_write(&mut socket, cx).is_err() {
+                return Poll::Ready(());
+            }
+            match socket.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(Message::Text(text)))) => match &store {
+                    None => rooms.broadcast(room, text.as_bytes()),
+                    Some(store) => store.push(Posted { room, text: text.as_bytes().to_vec() }),
+                },
+                Poll::Ready(Some(Ok(_))) => (),
+                Poll::Ready(None | Some(Err(_))) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
+    rooms.leave(room, &peer);
+}
+
+impl Rooms {
+    fn enter(&self, room: u32, peer: Rc<Peer>) {
+        self.peers.borrow_mut().entry(room).or_default().push(peer);
+    }
+
+    fn leave(&self, room: u32, peer: &Rc<Peer>) {
+        if let Some(peers) = self.peers.borrow_mut().get_mut(&room) {
+            peers.retain(|other| !Rc::ptr_eq(other, peer));
+        }
+    }
+
+    fn broadcast(&self, room: u32, text: &[u8]) {
+        let frame = frame(text);
+        if let Some(peers) = self.peers.borrow().get(&room) {
+            for peer in peers {
+                let mut queue = peer.queue.borrow_mut();
+                queue.frames.push_back(frame.clone());
+                if let Some(waker) = queue.waker.take() {
+                    waker.wake();
+                }
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Writes what waits. Afterwards what comes next wakes the task.
+    fn poll_write(
+        &self,
+        socket: &mut WebSocketStream<TcpStream>,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let mut queue = self.queue.borrow_mut();
+        while !queue.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE];
+            let mut count = 0;
+            for (slice, frame) in slices.iter_mut().zip(&queue.frames) {
+                *slice = IoSlice::new(frame);
+                count += 1;
+            }
+            let stream = Pin::new(socket.get_mut());
+            match stream.poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(written) => queue.advance(written?),
+                Poll::Pending => break,
+            }
+        }
+        queue.waker = Some(cx.waker().clone());
+        Ok(())
+    }
+}
+
+impl Queue {
+    fn advance(&mut self, mut written: usize) {
+        while let Some(frame) = self.frames.front_mut() {
+            if frame.len() > written {
+                frame.advance(written);
+                return;
+            }
+            written -= frame.len();
+            self.frames.pop_front();
+        }
+    }
+}
+
+/// A text frame of a server; a floor's texts are shorter than 64 KiB.
+fn frame(text: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(text.len() + 4);
+    frame.push(0x81);
+    match text.len() {
+        len @ 0..=125 => frame.push(len as u8),
+        len => {
+            frame.push(126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+    }
+    frame.extend(text);
+    frame.into()
+}

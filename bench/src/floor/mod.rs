@@ -1,0 +1,54 @@
+//! What the gateway is measured against: servers that do only what cannot be left out.
+
+mod broadcast;
+mod http;
+mod store;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// A floor, as a process of its own.
+#[derive(Args, Clone, Debug)]
+pub struct Floor {
+    /// What it is
+    pub kind: Kind,
+
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// The file that floor-durable keeps its messages in
+    #[arg(long, value_name = "PATH")]
+    pub store: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Kind {
+    /// WebSockets on bare tokio-tungstenite: one encode, shared bytes, coalesced writes
+    Ws,
+    /// The same, with every message first in redb
+    Durable,
+    /// Bare hyper with a fixed reply
+    Http,
+}
+
+impl Floor {
+    /// Serves until it is killed. On one thread: with two, the floors cost more.
+    pub fn run(&self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = tokio::task::LocalSet::new();
+        match self.kind {
+            Kind::Ws => local.block_on(&runtime, broadcast::serve(self.listen, None)),
+            Kind::Durable => {
+                let path = self.store.as_ref().ok_or_else(|| {
+                    io::Error::new(io::ErrorKind::InvalidInput, "floor-durable needs --store")
+                })?;
+                local.block_on(&runtime, broadcast::serve(self.listen, Some(path)))
+            }
+            Kind::Http => local.block_on(&runtime, http::serve(self.listen)),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the gateway costs: a lean load client, the floors it is measured against, and the jobs.
+//!
+//! [`load`] is the client; `dragoman bench` is its command line ([`command`]). `floor` and
+//! `runner` are there with the feature `runner`: `cargo run --release -p gateway-bench -- all`.
+
+pub mod command;
+#[cfg(feature = "runner")]
+pub mod floor;
+pub mod load;
+#[cfg(feature = "runner")]
+pub mod runner;

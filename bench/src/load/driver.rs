@@ -1,0 +1,370 @@
+//! The loop: connects, says what is due, reads what comes.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+
+use super::connection::{CHUNK_BYTES, Connection, Heard, Stage};
+use super::cpu::own_cpu_s;
+use super::latency::Histogram;
+use super::ledger::{Faults, Ledger};
+use super::report::Report;
+use super::talk::Seat;
+use super::timer::Timer;
+
+/// Connections that are on their way in at once: fewer than any listener's backlog.
+const JOINING_MAX: usize = 128;
+
+/// How long what is under way in the end may take.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long the next connection may take to get in.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+const TIMER: Token = Token(usize::MAX);
+
+/// How fast messages are said.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// So many a second, evenly, whoever's turn it is.
+    Rate(f64),
+    /// As fast as they are heard by all, with so many under way; whoever's turn it is.
+    UnderWay(usize),
+    /// The same, each speaker with one message under way.
+    OneEach,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    Joining { joined: usize, of: usize },
+    Driving { elapsed: Duration, sent: u64, delivered: u64, refused: u64, faults: u64 },
+}
+
+/// Connections in their rooms.
+pub struct Load {
+    poll: Poll,
+    timer: Timer,
+    connections: Vec<Connection>,
+    ledger: Ledger,
+    chunk: Box<[u8]>,
+    text_bytes: usize,
+    began: Instant,
+    /// In which order they speak.
+    turns: Vec<u32>,
+    next_turn: usize,
+    /// Who is to speak and could not, and since when it was due.
+    late: VecDeque<(u32, u64)>,
+    joined: usize,
+    ended: usize,
+    ended_because: Option<String>,
+}
+
+impl Load {
+    /// Connects everyone, gets them into their rooms and gives the first reason why one did not
+    /// get in. Messages have texts of so many bytes.
+    pub fn join(
+        seats: &[Seat],
+        text_bytes: usize,
+        tell: &mut dyn FnMut(Progress),
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let timer = Timer::new(poll.registry(), TIMER)?;
+        let mut load = Self {
+            poll,
+            timer,
+            connections: Vec::with_capacity(seats.len()),
+            ledger: Ledger::default(),
+            chunk: vec![0; CHUNK_BYTES].into(),
+            text_bytes,
+            began: Instant::now(),
+            turns: turns(seats),
+            next_turn: 0,
+            late: VecDeque::new(),
+            joined: 0,
+            ended: 0,
+            ended_because: None,
+        };
+        load.join_all(seats, tell)?;
+        Ok(load)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn join_all(&mut self, seats: &[Seat], tell: &mut dyn FnMut(Progress)) -> io::Result<()> {
+        let of = seats.len();
+        let mut events = Events::with_capacity(1024);
+        let (mut told, mut last) = (Instant::now(), (0, Instant::now()));
+        while self.joined < of {
+            while self.connections.len() < of && self.connections.len() - self.joined < JOINING_MAX
+            {
+                self.open(&seats[self.connections.len()])?;
+            }
+            self.wait(&mut events, PROGRESS)?;
+            self.turn(&events);
+            if let Some(why) = &self.ended_because {
+                return Err(io::Error::other(format!("a connection did not get in: {why}")));
+            }
+            let now = Instant::now();
+            if self.joined > last.0 {
+                last = (self.joined, now);
+            } else if now - last.1 > JOIN_TIMEOUT {
+                let why = format!("{} of {of} connections did not get in", of - self.joined);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            if now - told >= PROGRESS {
+                told = now;
+                tell(Progress::Joining { joined: self.joined, of });
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, seat: &Seat) -> io::Result<()> {
+        let mut connection = Connection::open(seat)?;
+        let token = Token(self.connections.len());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(connection.stream(), token, interest)?;
+        self.connections.push(connection);
+        self.ledger.seat(seat.room);
+        Ok(())
+    }
+
+    /// Does nothing for so long but read, and answer pings.
+    pub fn listen(&mut self, span: Duration) -> io::Result<()> {
+        let until = Instant::now() + span;
+        let mut events = Events::with_capacity(1024);
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            self.wait(&mut events, left)?;
+            self.turn(&events);
+        }
+        Ok(())
+    }
+
+    /// Says messages for so long, waits until all are heard, and tells what came of it.
+    pub fn drive(
+        &mut self,
+        pace: Pace,
+        span: Duration,
+        tell: &mut dyn FnMut(Progress),
+    ) -> io::Result<Report> {
+        self.forget();
+        let (start, cpu_s) = (Instant::now(), own_cpu_s());
+        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0 };
+        let mut told = start;
+        let mut events = Events::with_capacity(1024);
+        loop {
+            let now = Instant::now();
+            let elapsed = now - start;
+            let wait = if elapsed < span {
+                self.speak(&mut drive).min(span - elapsed)
+            } else if (self.ledger.under_way() == 0 && self.late.is_empty())
+                || elapsed > span + GRACE
+            {
+                break;
+            } else {
+                self.speak_late();
+                GRACE
+            };
+            self.wait(&mut events, wait.min(PROGRESS))?;
+            self.turn(&events);
+            if now - told >= PROGRESS {
+                told = now;
+                tell(self.progress(elapsed));
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(self.report(seconds, own_cpu_s() - cpu_s))
+    }
+
+    /// Says the first messages of a drive, and does not wait for them.
+    pub fn begin(&mut self, pace: Pace) -> io::Result<()> {
+        self.forget();
+        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0 };
+        self.speak(&mut drive);
+        Ok(())
+    }
+
+    /// Forgets the last drive.
+    fn forget(&mut self) {
+        self.ledger.settle();
+        self.ledger.latency = Histogram::default();
+        self.ledger.faults = Faults::default();
+        let ledger = &mut self.ledger;
+        (ledger.sent, ledger.completed, ledger.refused, ledger.delivered) = (0, 0, 0, 0);
+        ledger.done.clear();
+        self.late.clear();
+    }
+
+    fn report(&mut self, seconds: f64, client_cpu_s: f64) -> Report {
+        self.ledger.settle();
+        let Faults { lost, doubled, reordered, misled } = self.ledger.faults;
+        Report {
+            connections: self.connections.len(),
+            seconds,
+            sent: self.ledger.sent,
+            delivered: self.ledger.delivered,
+            refused: self.ledger.refused,
+            lost,
+            doubled,
+            reordered,
+            misled,
+            ended: self.ended,
+            ended_because: self.ended_because.clone(),
+            latency: self.ledger.latency.quantiles(),
+            client_cpu_s,
+        }
+    }
+
+    fn progress(&self, elapsed: Duration) -> Progress {
+        let Faults { lost, doubled, reordered, misled } = self.ledger.faults;
+        Progress::Driving {
+            elapsed,
+            sent: self.ledger.sent,
+            delivered: self.ledger.delivered,
+            refused: self.ledger.refused,
+            faults: lost + doubled + reordered + misled + self.ended as u64,
+        }
+    }
+
+    /// Says what is due; gives how long it is until more is.
+    fn speak(&mut self, drive: &mut Drive) -> Duration {
+        self.speak_late();
+        match drive.pace {
+            Pace::Rate(per_s) => loop {
+                let since_start = (drive.due as f64 * 1e9 / per_s) as u64;
+                let due_ns = drive.start_ns + since_start;
+                if let Some(wait) = due_ns.checked_sub(self.now_ns() + 1) {
+                    return Duration::from_nanos(wait + 1);
+                }
+                drive.due += 1;
+                let speaker = self.next_speaker();
+                self.say(speaker, due_ns);
+            },
+            Pace::UnderWay(wanted) => {
+                self.ledger.done.clear();
+                let missing = wanted.saturating_sub(self.ledger.under_way() as usize);
+                for _ in 0..missing.saturating_sub(self.late.len()) {
+                    let speaker = self.next_speaker();
+                    self.say(speaker, self.now_ns());
+                }
+                PROGRESS
+            }
+            Pace::OneEach => {
+                if drive.due == 0 {
+                    drive.due = 1;
+                    self.ledger.done = (0..self.connections.len() as u32).collect();
+                }
+                while let Some(speaker) = self.ledger.done.pop() {
+                    self.say(speaker, self.now_ns());
+                }
+                PROGRESS
+            }
+        }
+    }
+
+    /// Says what was due before and could not be said.
+    fn speak_late(&mut self) {
+        for _ in 0..self.late.len() {
+            if let Some((speaker, due_ns)) = self.late.pop_front() {
+                self.say(speaker, due_ns);
+            }
+        }
+    }
+
+    fn next_speaker(&mut self) -> u32 {
+        let speaker = self.turns[self.next_turn];
+        self.next_turn = (self.next_turn + 1) % self.turns.len();
+        speaker
+    }
+
+    fn say(&mut self, speaker: u32, due_ns: u64) {
+        let connection = &mut self.connections[speaker as usize];
+        match connection.stage {
+            Stage::Gone(_) => (),
+            _ if !connection.may_say() => self.late.push_back((speaker, due_ns)),
+            _ => {
+                let number = self.ledger.say(speaker, due_ns);
+                connection.say(speaker, number);
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events, wait: Duration) -> io::Result<()> {
+        let at_most = self.timer.arm(wait)?;
+        match self.poll.poll(events, at_most) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            polled => polled,
+        }
+    }
+
+    /// Carries out what has happened.
+    fn turn(&mut self, events: &Events) {
+        for event in events {
+            let Token(at) = event.token();
+            let Some(connection) = self.connections.get_mut(at) else { continue };
+            if matches!(connection.stage, Stage::Gone(_)) {
+                continue;
+            }
+            let was_in = connection.stage == Stage::In;
+            if event.is_writable() {
+                connection.writable(self.text_bytes);
+            }
+            if event.is_readable() {
+                let now_ns = self.began.elapsed().as_nanos() as u64;
+                let (ledger, listener) = (&mut self.ledger, at as u32);
+                connection.readable(
+                    &mut self.chunk,
+                    self.text_bytes,
+                    listener,
+                    |heard| match heard {
+                        Heard::Message { speaker, number } => {
+                            ledger.hear(listener, speaker, number, now_ns);
+                        }
+                        Heard::Refused => ledger.refuse(listener),
+                    },
+                );
+            }
+            match &connection.stage {
+                Stage::In if !was_in => self.joined += 1,
+                Stage::Gone(why) => {
+                    self.ended += 1;
+                    self.ended_because.get_or_insert_with(|| why.clone());
+                }
+                _ => (),
+            }
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+}
+
+struct Drive {
+    pace: Pace,
+    start_ns: u64,
+    /// Messages that were due so far.
+    due: u64,
+}
+
+/// Everyone once, and from one to the next another room, as far as there are several.
+fn turns(seats: &[Seat]) -> Vec<u32> {
+    let mut seen: Vec<u32> = Vec::new();
+    let mut order: Vec<(u32, u32)> = Vec::with_capacity(seats.len());
+    for (at, seat) in seats.iter().enumerate() {
+        let room = seat.room as usize;
+        seen.resize(seen.len().max(room + 1), 0);
+        order.push((seen[room], at as u32));
+        seen[room] += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().map(|(_, at)| at).collect()
+}

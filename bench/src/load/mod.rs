@@ -1,0 +1,24 @@
+//! A load client for chat servers: many connections on one thread, frames that are built once,
+//! and every message accounted for.
+//!
+//! A message's text begins with a [mark](mark) of who said it and its number. Each listener of a
+//! room must see the same messages in the same order, each speaker's in the order of their
+//! numbers. Latency counts from when a message was due, not from when it was sent.
+
+mod connection;
+mod cpu;
+mod driver;
+mod frames;
+mod latency;
+mod ledger;
+mod mark;
+pub mod prepare;
+mod report;
+mod talk;
+mod timer;
+
+pub use cpu::own_cpu_s;
+pub use driver::{Load, Pace, Progress};
+pub use latency::Quantiles;
+pub use report::Report;
+pub use talk::{HttpCall, Seat, Talk};

@@ -1,0 +1,75 @@
+//! What connections cost that say nothing.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use super::Run;
+use super::load::TEXT_BYTES;
+use super::server::{CHATROOM_WEBSOCKET, FLOOR, Server, Side};
+use super::table::{Bound, FigureRow, Goal, median};
+use crate::command::teller;
+use crate::load::{Load, Seat, Talk};
+
+/// Who hears of each other's coming.
+const MEMBERS: u32 = 50;
+
+/// Addresses that connections come from.
+const ADDRESSES: u32 = 4;
+
+/// Until what is only needed for a moment has been given back.
+const SETTLE: Duration = Duration::from_millis(500);
+
+impl Run {
+    /// Memory of a connection, and how many can join a second.
+    pub(super) fn idle(&self, connections: u32) -> io::Result<Vec<FigureRow>> {
+        let mut rows = Vec::new();
+        for side in [Side::Gateway, Side::FloorWs] {
+            let (mut kib, mut joins_per_s) = (Vec::new(), Vec::new());
+            for nth in 1..=self.turns {
+                self.say(&format!("{connections} idle connections: {} {nth}", side.name()));
+                let server = self.stage.start(side, connections.div_ceil(MEMBERS))?;
+                let before = server.resident_bytes();
+                let begin = Instant::now();
+                let seats = seats(&server, side, connections);
+                let mut load = Load::join(&seats, TEXT_BYTES, &mut teller())?;
+                joins_per_s.push(f64::from(connections) / begin.elapsed().as_secs_f64());
+                load.listen(SETTLE)?;
+                let bytes = server.resident_bytes().saturating_sub(before);
+                kib.push(bytes as f64 / 1024.0 / f64::from(connections));
+            }
+            let (kib, joins_per_s) = (median(kib), median(joins_per_s));
+            let ours = side == Side::Gateway;
+            let what = |what: &str| format!("{what}, {connections} idle, {}", side.name());
+            rows.push(FigureRow {
+                what: what("resident memory of a connection"),
+                is: kib,
+                unit: "KiB",
+                goal: ours.then(|| Goal::new("memory", kib, Bound::AtMost(6.0))),
+            });
+            rows.push(FigureRow {
+                what: what("joins"),
+                is: joins_per_s,
+                unit: "/s",
+                goal: ours.then(|| Goal::new("joins", joins_per_s, Bound::AtLeast(10_000.0))),
+            });
+        }
+        Ok(rows)
+    }
+}
+
+fn seats(server: &Server, side: Side, connections: u32) -> Vec<Seat> {
+    let seat = |nth: u32| {
+        let room = nth / MEMBERS;
+        let (port, talk) = match side {
+            Side::Gateway => {
+                let (room, user) = (format!("bench-{room}"), format!("guest-{nth}"));
+                (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
+            }
+            _ => (FLOOR, Talk::Floor { room }),
+        };
+        let from = IpAddr::V4(Ipv4Addr::new(127, 0, 1, (1 + nth % ADDRESSES) as u8));
+        Seat { address: server.at(port), from: Some(from), room, talk }
+    };
+    (0..connections).map(seat).collect()
+}

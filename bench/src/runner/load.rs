@@ -1,0 +1,208 @@
+//! Jobs under load: each side in turn, again and again, the median of each.
+
+use std::io;
+use std::time::Duration;
+
+use super::Run;
+use super::server::{CHATROOM_WEBSOCKET, FLOOR, OURCHAT, Server, Side, TOKEN};
+use super::table::{Bound, Goal, LoadRow, median};
+use crate::command::teller;
+use crate::load::{Load, Pace, Quantiles, Report, Seat, Talk, prepare};
+
+/// Bytes of a message's text.
+pub(super) const TEXT_BYTES: usize = 120;
+
+/// Before what counts: connections, caches and the store's file have settled.
+const WARM_UP: Duration = Duration::from_millis(700);
+
+/// A load on rooms.
+pub(super) struct Chat {
+    pub(super) name: &'static str,
+    pub(super) rooms: u32,
+    pub(super) members: u32,
+    pub(super) pace: Pace,
+    pub(super) mix: Mix,
+    pub(super) sides: &'static [Side],
+    pub(super) reach: Reach,
+}
+
+/// Which dialects the members of a room speak.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mix {
+    Chatroom,
+    /// chatroom, ourchat and token in turn.
+    Spread,
+}
+
+/// What is to be reached against floor-durable.
+pub(super) enum Reach {
+    Cpu(f64),
+    /// Rate at least, 99th percentile at most.
+    Rate(f64, f64),
+    /// Median of the latency at most.
+    Median(f64),
+    Nothing,
+}
+
+const ALL: &[Side] = &[Side::Gateway, Side::FloorDurable, Side::FloorWs];
+const DURABLE: &[Side] = &[Side::Gateway, Side::FloorDurable];
+
+const fn room(name: &'static str, members: u32, pace: Pace, mix: Mix) -> Chat {
+    let reach = match mix {
+        Mix::Chatroom => Reach::Cpu(1.2),
+        Mix::Spread => Reach::Nothing,
+    };
+    Chat { name, rooms: 1, members, pace, mix, sides: ALL, reach }
+}
+
+/// The floors' rates: 20,000 and 50,000 deliveries a second.
+pub(super) const CHATS: &[Chat] = &[
+    room("room of 100 at 200/s", 100, Pace::Rate(200.0), Mix::Chatroom),
+    room("room of 100 flat out", 100, Pace::UnderWay(64), Mix::Chatroom),
+    room("room of 1000 at 50/s", 1000, Pace::Rate(50.0), Mix::Chatroom),
+    room("room of 1000 flat out", 1000, Pace::UnderWay(64), Mix::Chatroom),
+    room("spread room of 100 at 200/s", 100, Pace::Rate(200.0), Mix::Spread),
+    room("spread room of 100 flat out", 100, Pace::UnderWay(64), Mix::Spread),
+    room("spread room of 1000 at 50/s", 1000, Pace::Rate(50.0), Mix::Spread),
+    room("spread room of 1000 flat out", 1000, Pace::UnderWay(64), Mix::Spread),
+    Chat {
+        name: "500 rooms at 2000/s",
+        rooms: 500,
+        members: 4,
+        pace: Pace::Rate(2000.0),
+        mix: Mix::Chatroom,
+        sides: ALL,
+        reach: Reach::Cpu(0.8),
+    },
+    Chat {
+        name: "500 rooms flat out",
+        rooms: 500,
+        members: 4,
+        pace: Pace::UnderWay(64),
+        mix: Mix::Chatroom,
+        sides: ALL,
+        reach: Reach::Cpu(1.5),
+    },
+    ingest("ingest from 1", 1, Reach::Median(1.2)),
+    ingest("ingest from 64", 64, Reach::Rate(1.0, 2.0)),
+    ingest("ingest from 1024", 1024, Reach::Nothing),
+];
+
+/// Senders who are alone in their rooms, each waiting for its message to come back.
+const fn ingest(name: &'static str, senders: u32, reach: Reach) -> Chat {
+    let (pace, mix) = (Pace::OneEach, Mix::Chatroom);
+    Chat { name, rooms: senders, members: 1, pace, mix, sides: DURABLE, reach }
+}
+
+/// One turn of one side.
+pub(super) struct Turn {
+    pub(super) report: Report,
+    pub(super) cpu_s: f64,
+}
+
+impl Run {
+    /// Every side in turn, and then what they came to.
+    pub(super) fn chat(&self, chat: &Chat) -> io::Result<Vec<LoadRow>> {
+        let mut sides: Vec<(Side, Vec<Turn>)> =
+            chat.sides.iter().map(|side| (*side, Vec::new())).collect();
+        for nth in 1..=self.turns {
+            for (side, turns) in &mut sides {
+                self.say(&format!("{}: {} {nth}", chat.name, side.name()));
+                let server = self.stage.start(*side, chat.rooms)?;
+                turns.push(self.turn(&server, &chat.seats(&server, *side)?, chat.pace)?);
+            }
+        }
+        let mut rows: Vec<LoadRow> =
+            sides.iter().map(|(side, turns)| row(chat.name, *side, turns)).collect();
+        let goals = chat.goals(&rows);
+        rows[0].goals = goals;
+        Ok(rows)
+    }
+
+    /// A load on a server that runs.
+    pub(super) fn turn(&self, server: &Server, seats: &[Seat], pace: Pace) -> io::Result<Turn> {
+        let mut tell = teller();
+        let mut load = Load::join(seats, TEXT_BYTES, &mut tell)?;
+        load.drive(pace, WARM_UP, &mut |_| ())?;
+        let before = server.cpu();
+        let report = load.drive(pace, self.span, &mut tell)?;
+        let cpu_s = server.cpu().seconds_since(&before);
+        Ok(Turn { report, cpu_s })
+    }
+}
+
+impl Chat {
+    /// Who is where, after whatever must be done before.
+    fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
+        let (email, password) = ("bench@example.org", "bench");
+        if side == Side::Gateway && self.mix == Mix::Spread {
+            prepare::register(server.at(OURCHAT), email, "bench", password)?;
+        }
+        let of_room = |room: u32| (0..self.members).map(move |member| (room, member));
+        let seat = |(room, member): (u32, u32)| {
+            let nth = room * self.members + member;
+            let (port, talk) = match (side, self.mix, member % 3) {
+                (Side::Gateway, Mix::Spread, 1) => {
+                    let (account, password) = (email.into(), password.into());
+                    (OURCHAT, Talk::OurChat { account, password, group: room + 1 })
+                }
+                (Side::Gateway, Mix::Spread, 2) => {
+                    (TOKEN, Talk::Token { openid: format!("bench-{nth}"), room: room + 1 })
+                }
+                (Side::Gateway, ..) => {
+                    let (room, user) = (format!("bench-{room}"), format!("guest-{nth}"));
+                    (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
+                }
+                _ => (FLOOR, Talk::Floor { room }),
+            };
+            Seat { address: server.at(port), from: None, room, talk }
+        };
+        Ok((0..self.rooms).flat_map(of_room).map(seat).collect())
+    }
+
+    fn goals(&self, rows: &[LoadRow]) -> Vec<Goal> {
+        let gateway = &rows[0];
+        let Some(floor) = rows.iter().find(|row| row.side == Side::FloorDurable) else {
+            return Vec::new();
+        };
+        let cpu = gateway.cpu_us / floor.cpu_us;
+        let rate = gateway.per_s / floor.per_s;
+        let p50 = gateway.latency.p50_ms / floor.latency.p50_ms;
+        let p99 = gateway.latency.p99_ms / floor.latency.p99_ms;
+        match self.reach {
+            Reach::Cpu(most) => vec![Goal::new("CPU", cpu, Bound::AtMost(most))],
+            Reach::Rate(least, most) => vec![
+                Goal::new("rate", rate, Bound::AtLeast(least)),
+                Goal::new("p99", p99, Bound::AtMost(most)),
+            ],
+            Reach::Median(most) => vec![Goal::new("p50", p50, Bound::AtMost(most))],
+            Reach::Nothing => Vec::new(),
+        }
+    }
+}
+
+/// The median of several turns; faults add up.
+pub(super) fn row(job: &str, side: Side, turns: &[Turn]) -> LoadRow {
+    let of = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure));
+    let latency = Quantiles {
+        p50_ms: of(|turn| turn.report.latency.p50_ms),
+        p99_ms: of(|turn| turn.report.latency.p99_ms),
+        p999_ms: of(|turn| turn.report.latency.p999_ms),
+        max_ms: of(|turn| turn.report.latency.max_ms),
+    };
+    let faults = turns.iter().map(|Turn { report, .. }| {
+        report.lost + report.doubled + report.reordered + report.misled + report.ended as u64
+    });
+    LoadRow {
+        job: job.into(),
+        side,
+        per_s: of(|turn| turn.report.messages_per_s()),
+        cpu_us: of(|turn| turn.cpu_s * 1e6 / turn.report.delivered.max(1) as f64),
+        client_cpu_us: of(|turn| {
+            turn.report.client_cpu_s * 1e6 / turn.report.delivered.max(1) as f64
+        }),
+        latency,
+        faults: faults.sum(),
+        goals: Vec::new(),
+    }
+}

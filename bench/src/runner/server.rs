@@ -1,0 +1,218 @@
+//! Servers as children of the bench: the gateway with a configuration of its own, and the floors.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::process::{self, Cpu};
+use crate::load::{HttpCall, prepare};
+
+/// How long a server may take until it serves.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the gateway may take to end after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is measured, and what it is measured against.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Side {
+    Gateway,
+    FloorWs,
+    FloorDurable,
+    FloorHttp,
+}
+
+impl Side {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::FloorWs => "floor-ws",
+            Self::FloorDurable => "floor-durable",
+            Self::FloorHttp => "floor-http",
+        }
+    }
+}
+
+/// How servers are started.
+pub(super) struct Stage {
+    /// The program `dragoman`.
+    pub(super) gateway: PathBuf,
+    /// A folder on the disk that is measured.
+    pub(super) folder: tempfile::TempDir,
+    /// Further keys of gateway.toml.
+    pub(super) set: Vec<String>,
+    /// Servers that were started so far; each listens on a loopback address of its own.
+    started: AtomicU32,
+}
+
+/// A server that runs. It is killed when this is dropped.
+pub(super) struct Server {
+    child: Child,
+    ip: IpAddr,
+}
+
+/// Ports; the address is the server's own.
+pub(super) const CHATROOM: u16 = 5000;
+pub(super) const CHATROOM_WEBSOCKET: u16 = 2333;
+pub(super) const USR_ROOM: u16 = 5001;
+pub(super) const CHANNEL: u16 = 5004;
+pub(super) const TOKEN: u16 = 5100;
+pub(super) const OURCHAT: u16 = 7777;
+pub(super) const ADMIN: u16 = 5090;
+pub(super) const FLOOR: u16 = 9000;
+
+impl Stage {
+    pub(super) fn new(gateway: PathBuf, folder: &Path, set: Vec<String>) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let folder = tempfile::Builder::new().prefix("bench").tempdir_in(folder)?;
+        Ok(Self { gateway, folder, set, started: AtomicU32::new(0) })
+    }
+
+    /// Starts a server with nothing in its store, and with so many rooms: `bench-0` and so on,
+    /// which the gateway numbers from 1.
+    pub(super) fn start(&self, side: Side, rooms: u32) -> io::Result<Server> {
+        let store = self.folder.path().join("store.redb");
+        if store.exists() {
+            fs::remove_file(&store)?;
+        }
+        self.start_on(side, rooms, &store)
+    }
+
+    /// The same on a store that there is.
+    pub(super) fn start_on(&self, side: Side, rooms: u32, store: &Path) -> io::Result<Server> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let ip = own_address(number);
+        let mut command = match side {
+            Side::Gateway => self.gateway(ip, rooms, store)?,
+            Side::FloorWs => floor("ws", ip)?,
+            Side::FloorHttp => floor("http", ip)?,
+            Side::FloorDurable => {
+                let mut command = floor("durable", ip)?;
+                command.arg("--store").arg(store);
+                command
+            }
+        };
+        let log = self.folder.path().join(format!("{}-{number}.log", side.name()));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        let mut server = Server { child: command.spawn()?, ip };
+        let ready = match side {
+            Side::Gateway => server.wait_until_ready(),
+            _ => server.wait_until(|server| TcpStream::connect(server.at(FLOOR)).is_ok()),
+        };
+        ready.map_err(|error| {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            io::Error::new(error.kind(), format!("{} does not start: {error}\n{log}", side.name()))
+        })?;
+        Ok(server)
+    }
+
+    fn gateway(&self, ip: IpAddr, rooms: u32, store: &Path) -> io::Result<Command> {
+        let path = self.folder.path().join("gateway.toml");
+        fs::write(&path, configuration(ip, rooms, store))?;
+        let mut command = Command::new(&self.gateway);
+        command.arg("--config").arg(path);
+        for set in &self.set {
+            command.arg("--set").arg(set);
+        }
+        command.arg("serve");
+        Ok(command)
+    }
+}
+
+/// 127.x.y.z of this process and this server: no other server and no earlier one has it.
+fn own_address(number: u32) -> IpAddr {
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 1 + high % 250, low, 1 + (number % 250) as u8).into()
+}
+
+fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["floor", kind, "--listen"]).arg(SocketAddr::new(ip, FLOOR).to_string());
+    Ok(command)
+}
+
+/// gateway.toml: what limits is taken off, as none of it is what is measured.
+fn configuration(ip: IpAddr, rooms: u32, store: &Path) -> String {
+    let limits = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
+                  messages_per_s = 0\nroom_capacity = 100000\n";
+    let store = store.display();
+    let mut text = format!(
+        "[server]\npassword_threads = 2\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{ip}:{ADMIN}\"\n\
+         [frontends.token]\nlisten = \"{ip}:{TOKEN}\"\n{limits}\
+         [frontends.usr_room]\nlisten = \"{ip}:{USR_ROOM}\"\n{limits}\
+         [frontends.chatroom]\nlisten = \"{ip}:{CHATROOM}\"\n\
+         websocket_listen = \"{ip}:{CHATROOM_WEBSOCKET}\"\n{limits}\
+         [frontends.ourchat]\nlisten = \"{ip}:{OURCHAT}\"\nauto_join = [\"bench-0\"]\n{limits}\
+         [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}"
+    );
+    for room in 0..rooms {
+        text += &format!("[[rooms]]\nname = \"bench-{room}\"\ncapacity = 100000\n");
+    }
+    text
+}
+
+impl Server {
+    pub(super) fn at(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.ip, port)
+    }
+
+    pub(super) fn cpu(&self) -> Cpu {
+        Cpu::of(self.child.id())
+    }
+
+    pub(super) fn resident_bytes(&self) -> u64 {
+        process::resident_bytes(self.child.id())
+    }
+
+    /// One request, and its reply.
+    pub(super) fn ask(&self, port: u16, target: &str, body: Option<&str>) -> io::Result<String> {
+        prepare::succeed(self.at(port), &HttpCall::request(target, "", body), "")
+    }
+
+    /// Ends the gateway as an operator would.
+    pub(super) fn stop(mut self) -> io::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let until = Instant::now() + STOP_TIMEOUT;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > until {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the gateway does not stop"));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self) -> io::Result<()> {
+        self.wait_until(|server| server.ask(ADMIN, "/readyz", None).is_ok())
+    }
+
+    fn wait_until(&mut self, ready: impl Fn(&Self) -> bool) -> io::Result<()> {
+        let until = Instant::now() + START_TIMEOUT;
+        while !ready(self) {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("it ended: {status}")));
+            }
+            if Instant::now() > until {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only where it has ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
