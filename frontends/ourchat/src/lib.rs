@@ -13,12 +13,16 @@ mod session;
 use core_model::Recorded;
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
-    Session, Support, Transport,
+    Session, Support, Transport, schema,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
 pub use message::OcidStyle;
+use message::{
+    Account, AccountQuery, Failure, GroupCreate, GroupCreated, LoggedIn, Login, Register,
+    Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
+};
 use session::OurchatSession;
 
 /// The listener whose connections are lines rather than WebSocket messages.
@@ -45,6 +49,34 @@ impl Default for Options {
     }
 }
 
+/// Examples of everything, from the transcripts, with ocids as numbers and as strings.
+const EXAMPLES: &str = include_str!("../examples/numbers.json");
+const STRING_EXAMPLES: &str = include_str!("../examples/strings.json");
+
+const ABOUT: &str = "Accounts, groups and messages over one connection: JSON objects told apart \
+    by `code`. Before a login only codes 4, 6, 12 and 14 are answered. Whatever is not done is \
+    told with code 18, and the connection stays.";
+
+/// Every message, by code.
+const MESSAGES: &[schema::Message] = &[
+    schema::Message::from_client::<TextCreate>(),
+    schema::Message::from_client::<Register>(),
+    schema::Message::from_client::<Login>(),
+    schema::Message::from_client::<GroupCreate>(),
+    schema::Message::from_client::<AccountQuery>(),
+    schema::Message::from_client::<StatusQuery>(),
+    schema::Message::from_client::<Verify>(),
+    schema::Message::from_server::<Text>(),
+    schema::Message::from_server::<Registered>(),
+    schema::Message::from_server::<LoggedIn>(),
+    schema::Message::from_server::<GroupCreated>(),
+    schema::Message::from_server::<Account>(),
+    schema::Message::from_server::<Status>(),
+    schema::Message::from_server::<Verified>(),
+    schema::Message::from_server::<Failure>(),
+];
+
+/// The front end `ourchat`.
 pub struct OurchatFrontend {
     options: Options,
     manifest: Manifest,
@@ -65,6 +97,23 @@ impl Configure for OurchatFrontend {
 }
 
 impl Frontend for OurchatFrontend {
+    fn schemas(&self) -> Vec<schema::Document> {
+        let description =
+            schema::Description::of(&self.manifest, ABOUT).with_messages("code", MESSAGES);
+        let description = match self.options.ocid {
+            OcidStyle::Number => description.with_examples(EXAMPLES),
+            OcidStyle::String => {
+                let ocid = serde_json::json!({
+                    "type": "string",
+                    "pattern": "^[0-9]+$",
+                    "description": "The number of an account, or 0 for a guest.",
+                });
+                description.with_examples(STRING_EXAMPLES).writing("Ocid", ocid)
+            }
+        };
+        description.documents()
+    }
+
     fn manifest(&self) -> &Manifest {
         &self.manifest
     }

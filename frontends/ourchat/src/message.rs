@@ -10,7 +10,7 @@ use core_model::{MessageId, RoomId, Timestamp, Uid};
 use frontend_api::http::{Digits, TextOrNumber};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The `code` of a message: the number `N` on the wire.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -40,7 +40,11 @@ impl<const N: u64> JsonSchema for Code<N> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "const": N })
+        json_schema!({
+            "type": "integer",
+            "const": N,
+            "x-accepts": { "type": "string", "pattern": format!("^0*{N}$") },
+        })
     }
 }
 
@@ -91,11 +95,14 @@ impl JsonSchema for Ocid {
         "Ocid".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "The number of an account, or 0 for a guest: a number, or a string of digits.",
-            "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+$" }],
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let about = "The number of an account, or 0 for a guest.";
+        if generator.contract().is_serialize() {
+            return json_schema!({ "type": "integer", "format": "uint64", "description": about });
+        }
+        let mut digits = Digits::json_schema(generator);
+        digits.insert("description".into(), about.into());
+        digits
     }
 }
 
@@ -121,7 +128,9 @@ impl JsonSchema for Member {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        generator.subschema_for::<Ocid>()
+        let mut ocid = Ocid::json_schema(generator);
+        ocid.insert("x-accepts".into(), true.into());
+        ocid
     }
 }
 
@@ -134,8 +143,9 @@ fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct TextCreate {
     pub code: Code<0>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
     pub sender: TextCreateSender,
     /// 1 to `text_chars_max` characters, kept byte for byte.
@@ -185,8 +195,9 @@ pub struct Sender {
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Register {
     pub code: Code<4>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
     /// One `@` with something on both sides, no space, at most 254 bytes; case does not matter.
     pub email: String,
@@ -204,8 +215,10 @@ pub struct Registered {
     /// ms since 1970
     pub time: Timestamp,
     /// 0 done, 1 not done (`details` say why), 2 the email is taken.
+    #[schemars(extend("enum" = [0, 1, 2]))]
     pub state: u8,
     /// The same as `state`.
+    #[schemars(extend("enum" = [0, 1, 2]))]
     pub status: u8,
     /// The new account; only when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,10 +232,12 @@ pub struct Registered {
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Login {
     pub code: Code<6>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
     /// 0: `account` is an email; 1: it is an ocid.
+    #[schemars(extend("enum" = [0, 1], "x-accepts" = json!({ "type": "string", "pattern": "^0*[01]$" })))]
     pub login_type: Digits,
     pub account: TextOrNumber,
     pub password: String,
@@ -235,8 +250,10 @@ pub struct LoggedIn {
     /// ms since 1970
     pub time: Timestamp,
     /// 0 logged in, 1 wrong account or password, 2 server error (`details` say why).
+    #[schemars(extend("enum" = [0, 1, 2]))]
     pub state: u8,
     /// The same as `state`.
+    #[schemars(extend("enum" = [0, 1, 2]))]
     pub status: u8,
     /// Who is logged in now; only on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,8 +266,9 @@ pub struct LoggedIn {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct GroupCreate {
     pub code: Code<8>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
     /// At least one other account. The caller is a member in any case.
     pub members: Vec<Member>,
@@ -281,8 +299,9 @@ pub struct GroupCreated {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AccountQuery {
     pub code: Code<10>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
     pub ocid: Ocid,
     /// The fields of [`AccountData`] that are wanted; other names are passed over.
@@ -296,6 +315,7 @@ pub struct Account {
     /// ms since 1970
     pub time: Timestamp,
     /// 0 found, 3 no such account.
+    #[schemars(extend("enum" = [0, 3]))]
     pub status: u8,
     pub data: AccountData,
 }
@@ -309,6 +329,7 @@ pub struct AccountData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nickname: Option<String>,
     /// 1 online in any dialect, 0 not.
+    #[schemars(extend("enum" = [0, 1]))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u8>,
     /// The URL of a picture, or "". The spelling is the document's.
@@ -323,8 +344,9 @@ pub struct AccountData {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct StatusQuery {
     pub code: Code<12>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
 }
 
@@ -335,6 +357,7 @@ pub struct Status {
     /// ms since 1970
     pub time: Timestamp,
     /// 0: well.
+    #[schemars(extend("const" = 0))]
     pub status: u8,
 }
 
@@ -342,8 +365,9 @@ pub struct Status {
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Verify {
     pub code: Code<14>,
-    /// The client's clock; not used.
+    /// The client's clock, ms since 1970; not used.
     #[serde(default, deserialize_with = "any_time", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-accepts" = true))]
     pub time: Option<u64>,
 }
 
@@ -354,6 +378,7 @@ pub struct Verified {
     /// ms since 1970
     pub time: Timestamp,
     /// Always 0.
+    #[schemars(extend("const" = 0))]
     pub status: u8,
 }
 

@@ -61,6 +61,17 @@ impl Described {
         }
     }
 
+    /// Checks an object that stands within something else.
+    pub fn object(&mut self, frontend: &dyn Frontend, name: &str, text: &str) {
+        let value: Value = serde_json::from_str(text).expect("the object is JSON");
+        if let Err(error) = Schemas::of(frontend).accepted(name).validate(&value) {
+            panic!("{name} does not describe {text}: {error}");
+        }
+        if Schemas::of(frontend).documented(name).is_valid(&value) {
+            self.keep(name, text.to_owned());
+        }
+    }
+
     /// Checks that the examples in a file are those of the scripts that were played; rewrites the
     /// file and fails where they are not.
     pub fn assert_examples_are_current(&self, path: impl AsRef<Path>) {
@@ -85,6 +96,7 @@ impl Described {
         let name = schemas.operation(&request.path).map(|name| format!("{name}Request"));
         let Some(name) = name.filter(|name| schemas.has(name)) else { return };
         let Ok(Params { fields, .. }) = Params::of(peer, request) else { return };
+        let understood = look_at(frontend, peer, request).is_understood();
         let refused = match look_at(frontend, peer, request) {
             Look::Understood => None,
             // HTTP's own faults have nothing to do with what the fields are.
@@ -94,9 +106,7 @@ impl Described {
         let fields = Value::Object(fields);
         self.check_sent(schemas, &name, &fields, refused);
         let fields = schemas.as_documented(&name, fields);
-        if look_at(frontend, peer, request).is_understood()
-            && schemas.documented(&name).is_valid(&fields)
-        {
+        if understood && schemas.documented(&name).is_valid(&fields) {
             self.keep(&name, fields.to_string());
         }
     }
@@ -123,9 +133,8 @@ impl Described {
 
     fn heard(&mut self, schemas: &mut Schemas, frontend: &dyn Frontend, peer: &Peer, text: &str) {
         let refused = refusal(frontend, peer, text);
-        let value = serde_json::from_str(text).unwrap_or(Value::Null);
-        self.check_sent(schemas, "FromClient", &value, refused.clone());
-        if refused.is_none() {
+        let value = without_null(serde_json::from_str(text).unwrap_or(Value::Null));
+        if self.check_sent(schemas, "FromClient", &value, refused) {
             for name in schemas.alternatives("FromClient") {
                 if schemas.documented(&name).is_valid(&value) {
                     self.keep(&name, text.trim().to_owned());
@@ -140,20 +149,22 @@ impl Described {
         self.check_said(schemas, &["FromServer".into()], &alternatives, &value, text.as_bytes());
     }
 
+    /// Whether the form is right, as the schema and the front end agree.
     fn check_sent(
         &self,
         schemas: &mut Schemas,
         name: &str,
         value: &Value,
         refused: Option<String>,
-    ) {
+    ) -> bool {
         let is_unread = |answer: &String| self.unread.iter().any(|mark| answer.contains(mark));
         if refused.as_ref().is_some_and(is_unread) {
-            return;
+            return false;
         }
         let is_form = |answer: &String| !self.well_formed.iter().any(|mark| answer.contains(mark));
         match (refused.filter(is_form), schemas.accepted(name).validate(value)) {
-            (None, Ok(())) | (Some(_), Err(_)) => (),
+            (None, Ok(())) => true,
+            (Some(_), Err(_)) => false,
             (None, Err(error)) => panic!("{name} does not describe {value}: {error}"),
             (Some(answer), Ok(())) => {
                 panic!("{name} describes {value}, of which the front end says {answer}");
@@ -370,6 +381,17 @@ impl Schemas {
             Some((key, value))
         };
         Value::Object(fields.into_iter().filter_map(typed).collect::<Map<_, _>>())
+    }
+}
+
+/// A field that is null is missing, in every dialect.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(fields.map(|(key, value)| (key, without_null(value))).collect())
+        }
+        value => value,
     }
 }
 

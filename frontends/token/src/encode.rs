@@ -86,7 +86,8 @@ pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
 
 fn member_changed(room: &RoomTag, user: &Person, entered: bool) -> Vec<u8> {
     let name = if user.uid.is_some() { &user.name } else { &user.handle };
-    let info = serde_json::json!({ "name": name }).to_string();
+    let info = info::MemberInfo { name };
+    let info = serde_json::to_string(&info).expect("a name is plain data");
     let body = [
         Value::U32(room.id.0),
         Value::U64(uid(user)),

@@ -1,10 +1,122 @@
 //! `info`: a JSON object of the client's, kept byte for byte and given back with what the gateway
 //! has to add.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use core_model::{RoomView, UserView};
-use serde_json::{Map, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A key that the gateway adds to the `info` of a `T`, where the client's object has no such key.
+struct Key<T> {
+    name: &'static str,
+    about: &'static str,
+    /// The type of its values, in the words of JSON Schema.
+    kind: &'static str,
+    value: fn(&T) -> Value,
+}
+
+const USER: &[Key<UserView>] = &[
+    key("name", "the display name", "string", |user| user.person.name.as_str().into()),
+    key("handle", "unique in the gateway", "string", |user| user.person.handle.as_str().into()),
+    key("created", "milliseconds since 1970", "integer", |user| user.created.0.into()),
+];
+
+const ROOM: &[Key<RoomView>] = &[
+    key("name", "the display name, or else the room name", "string", |room| {
+        if room.title.is_empty() { room.name.as_str() } else { &room.title }.into()
+    }),
+    key("population", "seats taken", "integer", |room| room.population.into()),
+    key("capacity", "seats there are", "integer", |room| room.capacity.into()),
+    key("section", "\"\" where there is none", "string", |room| room.section.as_str().into()),
+    key("state", "0 not active, 1 active", "integer", |room| u8::from(room.active).into()),
+];
+
+const fn key<T>(
+    name: &'static str,
+    about: &'static str,
+    kind: &'static str,
+    value: fn(&T) -> Value,
+) -> Key<T> {
+    Key { name, about, kind, value }
+}
+
+/// For the schemas: `info` of a user.
+pub(crate) struct UserInfo;
+
+/// For the schemas: `info` of a room.
+pub(crate) struct RoomInfo;
+
+/// For the schemas: `info` as a client sends it.
+pub(crate) struct ClientInfo;
+
+/// `info` of somebody who came or went.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct MemberInfo<'a> {
+    /// The display name; a guest's handle.
+    pub(crate) name: &'a str,
+}
+
+impl JsonSchema for UserInfo {
+    fn schema_name() -> Cow<'static, str> {
+        "UserInfo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of("`info` of a user: the client's own object, and in it", USER)
+    }
+}
+
+impl JsonSchema for RoomInfo {
+    fn schema_name() -> Cow<'static, str> {
+        "RoomInfo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of("`info` of a room: the client's own object, and in it", ROOM)
+    }
+}
+
+/// A key that the client's object has may be anything.
+fn schema_of<T>(about: &str, keys: &[Key<T>]) -> Schema {
+    let property = |key: &Key<T>| {
+        let schema = json!({ "type": key.kind, "description": key.about, "x-accepts": true });
+        (key.name.to_owned(), schema)
+    };
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    let about = format!("{about} these keys, where it has none of that name.");
+    json_schema!({
+        "type": "object",
+        "description": about,
+        "required": names,
+        "properties": Value::Object(keys.iter().map(property).collect()),
+        "additionalProperties": true,
+    })
+}
+
+impl JsonSchema for ClientInfo {
+    fn schema_name() -> Cow<'static, str> {
+        "ClientInfo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let text =
+            |about: &str| json!({ "type": "string", "description": about, "x-accepts": true });
+        json_schema!({
+            "type": "object",
+            "description": "`info` as a client sends it: an object of its own, of which these \
+                keys are read.",
+            "properties": {
+                "name": text("the wanted display name, or the room's name"),
+                "section": text("the room's"),
+                "description": text("the room's"),
+            },
+            "additionalProperties": true,
+        })
+    }
+}
 
 /// What the gateway itself reads in a client's `info`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,26 +156,16 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, String> {
 
 /// `info` of a user: the client's object with name, handle and created.
 pub(crate) fn of_user(user: &UserView) -> String {
-    let person = &user.person;
-    let ours = [
-        ("name", Value::from(person.name.as_str())),
-        ("handle", Value::from(person.handle.as_str())),
-        ("created", Value::from(user.created.0)),
-    ];
-    merged(&user.info, &ours)
+    merged(&user.info, &ours(USER, user))
 }
 
 /// `info` of a room: the client's object with name, population, capacity, section and state.
 pub(crate) fn of_room(room: &RoomView) -> String {
-    let name = if room.title.is_empty() { &room.name } else { &room.title };
-    let ours = [
-        ("name", Value::from(name.as_str())),
-        ("population", Value::from(room.population)),
-        ("capacity", Value::from(room.capacity)),
-        ("section", Value::from(room.section.as_str())),
-        ("state", Value::from(u8::from(room.active))),
-    ];
-    merged(&room.info, &ours)
+    merged(&room.info, &ours(ROOM, room))
+}
+
+fn ours<T>(keys: &[Key<T>], of: &T) -> Vec<(&'static str, Value)> {
+    keys.iter().map(|key| (key.name, (key.value)(of))).collect()
 }
 
 /// The client's object byte for byte, and in it those of our keys that it does not have.

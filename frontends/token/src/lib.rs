@@ -4,12 +4,14 @@
 mod encode;
 pub mod fields;
 mod info;
+mod layout;
 mod parse;
 mod refusal;
 mod session;
 
 use core_model::Recorded;
 use frontend_api::duration::Millis;
+use frontend_api::schema::{Description, Document, Shape};
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
     Session, Support, Transport,
@@ -17,6 +19,7 @@ use frontend_api::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::info::{ClientInfo, MemberInfo, RoomInfo, UserInfo};
 use crate::session::TokenSession;
 
 /// The dialect's keys in its section of gateway.toml.
@@ -68,7 +71,31 @@ impl Default for TokenFrontend {
     }
 }
 
+/// Examples of the objects within frames, from the transcripts.
+const EXAMPLES: &str = include_str!("../examples.json");
+
+const ABOUT: &str = "Length-prefixed binary frames over TCP. Their layout is in token.ksy, for \
+    the Kaitai Struct compiler; here are the JSON objects that stand in their `info`.";
+
+const INFOS: &[Shape] = &[
+    Shape::of::<ClientInfo>(),
+    Shape::of::<UserInfo>(),
+    Shape::of::<RoomInfo>(),
+    Shape::of::<MemberInfo<'_>>(),
+];
+
 impl Frontend for TokenFrontend {
+    fn schemas(&self) -> Vec<Document> {
+        let description = Description::of(&self.manifest, ABOUT).with_objects(INFOS);
+        let mut documents = description.with_examples(EXAMPLES).documents();
+        documents.push(Document {
+            name: "token.ksy".into(),
+            media_type: "application/yaml".into(),
+            text: layout::ksy(&self.manifest.version),
+        });
+        documents
+    }
+
     fn manifest(&self) -> &Manifest {
         &self.manifest
     }

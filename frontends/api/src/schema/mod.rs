@@ -38,8 +38,13 @@ pub fn of_type<T: JsonSchema>(id: &str, title: &str, given: bool) -> String {
     bundle::of_type(id, title, &Shape::of::<T>(), &contract)
 }
 
-/// Cleans a schema that was put together by hand and writes it like all others.
-pub fn of_value(mut schema: serde_json::Value) -> String {
+/// Cleans a schema that was put together by hand.
+pub fn cleaned(mut schema: serde_json::Value) -> serde_json::Value {
     clean::clean(&mut schema);
-    json::Json::of(&schema).text()
+    schema
+}
+
+/// Writes JSON like all documents here: keywords in the order of reading, lines of 100 columns.
+pub fn text_of(value: &serde_json::Value) -> String {
+    json::Json::of(value).text()
 }

@@ -42,6 +42,50 @@ pub(crate) fn annotate(transcript: &str) -> String {
     annotated
 }
 
+/// Every `info` of a transcript, with the definition that describes it.
+pub(crate) fn infos(transcript: &str) -> Vec<(&'static str, String)> {
+    let mut infos = Vec::new();
+    let mut stream = Vec::new();
+    for line in transcript.lines() {
+        if let Some(hex) = line.strip_prefix("<hex") {
+            stream.extend(bytes(hex));
+            while let Some(frame) = first_frame(&mut stream) {
+                let Some((command, _, body)) = parts(&frame) else { continue };
+                let operation = Operation::of(command);
+                let info = operation.and_then(|row| info(row.request, body));
+                infos.extend(info.map(|info| ("ClientInfo", info)));
+            }
+        } else if let Some(hex) =
+            line.strip_prefix("    send ").or_else(|| line.strip_prefix("    broadcast "))
+            && hex != "nothing"
+        {
+            infos.extend(info_of(&bytes(hex)));
+        }
+    }
+    infos
+}
+
+/// The `info` in a frame of the gateway.
+fn info_of(frame: &[u8]) -> Option<(&'static str, String)> {
+    let (command, _, body) = parts(frame)?;
+    if let Some(row) = NOTIFICATIONS.iter().find(|row| row.command() == command) {
+        return Some(("MemberInfo", info(row.body, body)?));
+    }
+    let operation = Operation::of(command & !REPLY)?;
+    let body = body.strip_prefix(&[0, 0])?;
+    let of_room = operation.reply.iter().any(|field| field.name == "room_id");
+    Some((if of_room { "RoomInfo" } else { "UserInfo" }, info(operation.reply, body)?))
+}
+
+fn info(fields: &'static [Field], body: &[u8]) -> Option<String> {
+    let Body { fields, values } = fields::read(fields, body).ok()?;
+    let at = fields.iter().position(|field| field.name == "info")?;
+    match &values[at] {
+        Value::Text(text) if !text.is_empty() => Some((*text).to_owned()),
+        _ => None,
+    }
+}
+
 /// What hexadecimal digits say, whatever stands between them.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: String = hex.chars().filter(char::is_ascii_hexdigit).collect();

@@ -6,6 +6,7 @@ mod frames;
 mod properties;
 
 use frontend_api::Configure;
+use frontend_testkit::Described;
 use frontend_token::{Options, TokenFrontend};
 
 #[test]
@@ -15,6 +16,19 @@ fn transcripts() {
         let transcript = frontend_testkit::play(&frontend(&script), &script);
         insta::assert_snapshot!(frames::annotate(&transcript));
     });
+}
+
+#[test]
+fn the_schemas_describe_every_info() {
+    let mut described = Described::new(&[]);
+    insta::glob!("..", "transcripts/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        let frontend = frontend(&script);
+        for (name, info) in frames::infos(&frontend_testkit::play(&frontend, &script)) {
+            described.object(&frontend, name, &info);
+        }
+    });
+    described.assert_examples_are_current(concat!(env!("CARGO_MANIFEST_DIR"), "/examples.json"));
 }
 
 fn frontend(script: &str) -> TokenFrontend {
