@@ -68,8 +68,8 @@ fn body_fields(request: &Request) -> Result<Map<String, Value>, Fault> {
             json(&request.body).or_else(|_| Ok(form(&request.body)))
         }
         "application/x-www-form-urlencoded" => Ok(form(&request.body)),
-        "" => json(&request.body).map_err(|_| unsupported("no content type")),
-        other => Err(unsupported(other)),
+        "" => json(&request.body).map_err(|_| unsupported("it has no content type")),
+        other => Err(unsupported(&format!("it is {other}"))),
     }
 }
 
@@ -77,11 +77,9 @@ fn begins_like_json(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")
 }
 
-fn unsupported(found: &str) -> Fault {
-    let reason = format!(
-        "the body must be application/json or application/x-www-form-urlencoded, not {found}"
-    );
-    Fault::new(415, reason)
+fn unsupported(but: &str) -> Fault {
+    let wanted = "the body must be application/json or application/x-www-form-urlencoded";
+    Fault::new(415, format!("{wanted}, but {but}"))
 }
 
 fn json(body: &[u8]) -> Result<Map<String, Value>, Fault> {
