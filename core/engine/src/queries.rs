@@ -93,13 +93,14 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
 
 fn occupants(tables: &impl Tables, room: u32) -> Result<Vec<Arc<Person>>, StoreError> {
     let members = look::members(tables, room)?;
+    let known: BTreeSet<u64> = members.iter().copied().collect();
     let mut only_live = BTreeMap::new();
     for entry in tables.seats_by_person()?.range((room, "", 0)..(room.saturating_add(1), "", 0))? {
         let (key, _) = entry?;
         let row =
             tables.seats()?.get(key.value().2)?.ok_or(StoreError::Corrupt { table: "seats" })?;
         let seat: SeatRow = unpack("seats", row.value())?;
-        if seat.who.uid().is_none_or(|uid| !members.contains(&uid)) {
+        if seat.who.uid().is_none_or(|uid| !known.contains(&uid)) {
             let person = look::anyone(tables, &seat.who)?;
             only_live.insert(person.handle.clone(), person);
         }
