@@ -4,5 +4,6 @@ pub mod cli;
 pub mod config;
 pub mod dialects;
 pub mod logging;
+pub mod plugin;
 pub mod runtime;
 pub mod users;

@@ -3,26 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 
-use frontend_api::{Capabilities, Listener, Manifest, Support, Transport};
+use frontend_api::{Listener, Manifest};
 
+use super::table::{CAPABILITIES, Capability, aligned, support, transport};
 use super::{DEFAULT_FILE, Options};
 use crate::config::{Config, FrontendConfig};
 use crate::dialects::DIALECTS;
-
-/// One capability: what it is called, and where the manifest says how well it is there.
-type Capability = (&'static str, fn(&Capabilities) -> Support);
-
-/// The rows of the table of capabilities.
-const CAPABILITIES: [Capability; 8] = [
-    ("post", |can| can.post),
-    ("receive by push", |can| can.receive_push),
-    ("receive by polling", |can| can.receive_poll),
-    ("direct messages", |can| can.direct_messages),
-    ("presence", |can| can.presence),
-    ("history", |can| can.history),
-    ("search", |can| can.search),
-    ("credentials", |can| can.credentials),
-];
+use crate::plugin::Loaded;
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
@@ -34,27 +21,60 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Both tables, at most 100 columns wide.
+/// A dialect in the tables: one of the table of dialects, or a front end that is on.
+struct Row<'a> {
+    name: String,
+    manifest: Manifest,
+    on: Option<&'a FrontendConfig>,
+}
+
+/// Those of the table of dialects, as they are configured; after them what else is on.
+fn rows(config: Option<&Config>) -> Vec<Row<'_>> {
+    let on = config.map_or(&[][..], |config| &config.frontends);
+    let listed = DIALECTS.iter().map(|dialect| {
+        let on = on.iter().find(|frontend| frontend.name == dialect.name);
+        let manifest =
+            on.map_or_else(|| dialect.manifest(), |frontend| frontend.frontend.manifest().clone());
+        Row { name: dialect.name.into(), manifest, on }
+    });
+    let is_listed = |name: &str| DIALECTS.iter().any(|dialect| dialect.name == name);
+    let others = on.iter().filter(|frontend| !is_listed(&frontend.name)).map(|frontend| Row {
+        name: frontend.name.clone(),
+        manifest: frontend.frontend.manifest().clone(),
+        on: Some(frontend),
+    });
+    listed.chain(others).collect()
+}
+
+/// Both tables, at most 100 columns wide for the dialects that are linked in.
 fn tables(config: Option<&Config>) -> String {
-    let manifests: Vec<Manifest> = DIALECTS.iter().map(|dialect| dialect.manifest()).collect();
+    let rows = rows(config);
     let where_they_listen = std::iter::once(["dialect", "", "where", "what"].map(str::to_owned))
-        .chain(manifests.iter().flat_map(|manifest| {
-            let on = config.and_then(|config| {
-                config.frontends.iter().find(|frontend| frontend.name == manifest.dialect)
-            });
-            places(manifest, on)
-        }))
+        .chain(rows.iter().flat_map(places))
         .collect();
     format!(
-        "{}\n\n{}\n\n- not in this dialect; emulated: by an extension, or by other means than its \
+        "{}\n{}\n{}\n\n- not in this dialect; emulated: by an extension, or by other means than its \
          clients expect",
         aligned(where_they_listen),
-        aligned(capabilities(&manifests)),
+        origins(&rows),
+        aligned(capabilities(&rows)),
     )
 }
 
+/// A line for each front end that is loaded.
+fn origins(rows: &[Row<'_>]) -> String {
+    let loaded = rows.iter().filter_map(|row| Some((row, row.on?.plugin.as_ref()?)));
+    let line = |(row, plugin): (&Row<'_>, &Loaded)| {
+        let Manifest { dialect, version, .. } = &row.manifest;
+        format!("\n{} is {dialect} {version}, loaded from {}", row.name, plugin.path.display())
+    };
+    let lines: String = loaded.map(line).collect();
+    if lines.is_empty() { lines } else { lines + "\n" }
+}
+
 /// A row for each listener of a dialect; its name and whether it is on stand in the first.
-fn places(manifest: &Manifest, on: Option<&FrontendConfig>) -> Vec<[String; 4]> {
+fn places(row: &Row<'_>) -> Vec<[String; 4]> {
+    let Row { name, manifest, on } = row;
     let place = |nth: usize, listener: &Listener| {
         let address = match on {
             Some(on) => on
@@ -63,14 +83,9 @@ fn places(manifest: &Manifest, on: Option<&FrontendConfig>) -> Vec<[String; 4]> 
                 .find_map(|(of, address)| (of.key == listener.key).then(|| address.to_string())),
             None => listener.address.clone(),
         };
-        let transport = match listener.transport {
-            Transport::Http => "HTTP",
-            Transport::Tcp => "TCP",
-            Transport::TcpLines => "TCP, a line each",
-            Transport::WebSocket => "WebSocket",
-        };
+        let transport = transport(listener.transport);
         let (name, state) = match nth {
-            0 => (manifest.dialect.as_str(), if on.is_some() { "on" } else { "off" }),
+            0 => (name.as_str(), if on.is_some() { "on" } else { "off" }),
             _ => ("", ""),
         };
         let where_to = format!("{} {}", listener.key, address.unwrap_or_else(|| "-".into()));
@@ -80,31 +95,12 @@ fn places(manifest: &Manifest, on: Option<&FrontendConfig>) -> Vec<[String; 4]> 
 }
 
 /// A row for each capability, a column for each dialect.
-fn capabilities(manifests: &[Manifest]) -> Vec<Vec<String>> {
-    let word = |support| match support {
-        Support::Exact => "exact",
-        Support::Emulated => "emulated",
-        Support::Absent => "-",
-    };
-    let names = manifests.iter().map(|manifest| manifest.dialect.clone());
+fn capabilities(rows: &[Row<'_>]) -> Vec<Vec<String>> {
+    let names = rows.iter().map(|row| row.name.clone());
     let head = std::iter::once(String::new()).chain(names).collect();
     let row = |(name, of): &Capability| {
-        let words = manifests.iter().map(|manifest| word(of(&manifest.capabilities)).to_owned());
+        let words = rows.iter().map(|row| support(of(&row.manifest.capabilities)).to_owned());
         std::iter::once((*name).to_owned()).chain(words).collect()
     };
     std::iter::once(head).chain(CAPABILITIES.iter().map(row)).collect()
-}
-
-/// Columns as wide as their widest cell, two spaces apart.
-fn aligned<R: AsRef<[String]>>(rows: Vec<R>) -> String {
-    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
-    let cell = |row: &R, column: usize| row.as_ref().get(column).cloned().unwrap_or_default();
-    let width = |column: usize| rows.iter().map(|row| cell(row, column).chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let line = |row: &R| {
-        let cells =
-            widths.iter().enumerate().map(|(nth, width)| format!("{:width$}", cell(row, nth)));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -6,7 +6,9 @@
 
 mod check;
 mod dialects;
+mod plugin;
 mod serve;
+mod table;
 mod user;
 
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ enum Command {
     Check(Options),
     /// Lists the dialects: which are on, where they listen, and what each can do
     Dialects(Options),
+    /// Says what a plugin is, without serving
+    Plugin(plugin::Plugin),
     /// Shows a user, or says which identities are whose; while the gateway runs or does not
     User(user::User),
 }
@@ -63,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
         Command::Dialects(further) => dialects::run(&options.and(further)),
+        Command::Plugin(plugin) => plugin::run(plugin),
         Command::User(user) => user::run(options, user),
     };
     match done {

@@ -16,6 +16,8 @@ use core_model::NewRoom;
 use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 
+use crate::plugin::Loaded;
+
 pub use layers::{Setting, Sources};
 pub use listens::Listen;
 pub use problem::{Origin, Problem, Problems};
@@ -28,7 +30,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `[[rooms]]`: made at start where they are missing.
     pub rooms: Vec<NewRoom>,
-    /// Those that are enabled, in the order of the table of dialects.
+    /// Those that are enabled, in the order of the table of dialects; after them those that are
+    /// not in it.
     pub frontends: Vec<FrontendConfig>,
 }
 
@@ -77,6 +80,8 @@ pub struct FrontendConfig {
     /// Whether the gateway stops when this front end cannot start.
     pub required: bool,
     pub frontend: Arc<dyn Frontend>,
+    /// None: it is linked in.
+    pub plugin: Option<Loaded>,
     /// Where it listens: the manifest's listeners that have an address.
     pub listeners: Vec<(Listener, SocketAddr)>,
     pub limits: Limits,

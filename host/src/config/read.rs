@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use core_model::NewRoom;
 use figment::value::Value;
-use frontend_api::{Frontend, Listener, Transport};
+use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
 use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};
@@ -21,6 +21,7 @@ use super::{
     StoreConfig, is_private, parse,
 };
 use crate::dialects::Dialect;
+use crate::plugin::{self, Loaded, Plugin};
 
 /// Seats of a room that a front end makes where nothing says how many.
 const ROOM_CAPACITY: u32 = 500;
@@ -61,7 +62,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         server: server(&section.table("server")),
         store: store(&store_section, folder),
         admin: admin(&section.table("admin"), &mut listens),
-        frontends: frontends(&reader, &frontends_section, dialects, &rooms, &mut listens),
+        frontends: frontends(&reader, &frontends_section, folder, dialects, &rooms, &mut listens),
         rooms,
     };
     section.finish();
@@ -113,10 +114,7 @@ fn log(server: &Section<'_>) -> LogConfig {
 
 /// A relative path is taken from the folder of gateway.toml, wherever the gateway is started.
 fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
-    let path = section.read("path", |value| match parse::text(value)? {
-        path if path.is_empty() => Err("expected the path of a file".into()),
-        path => Ok(PathBuf::from(path)),
-    });
+    let path = section.read("path", parse::path);
     let config = StoreConfig {
         path: folder.join(path.unwrap_or_else(|| "data/dragoman.redb".into())),
         cache_bytes: section.read("cache_bytes", parse::bytes).unwrap_or(256 << 20),
@@ -175,19 +173,29 @@ fn room(section: &Section<'_>) -> Option<NewRoom> {
 fn frontends(
     reader: &Reader,
     section: &Section<'_>,
+    folder: &Path,
     dialects: &[Dialect],
     rooms: &[NewRoom],
     listens: &mut Vec<Listen>,
 ) -> Vec<FrontendConfig> {
     let names: BTreeSet<String> = dialects.iter().map(|dialect| dialect.name.into()).collect();
-    for key in section.keys().filter(|key| !names.contains(*key)) {
-        let what = format!("unknown front end {}{}", section.shown(key), hint(key, &names));
-        reader.complain(section.origin(key), what);
-    }
+    let listed = dialects.iter().map(|dialect| dialect.name);
+    let listed = listed.filter(|name| section.keys().any(|key| key == *name));
+    let others = section.keys().filter(|key| !names.contains(*key));
     let mut frontends = Vec::new();
-    for dialect in dialects.iter().filter(|dialect| section.keys().any(|key| key == dialect.name)) {
-        let section = section.table(dialect.name);
-        if let Some(config) = frontend(reader, &section, dialect, listens) {
+    for name in listed.chain(others) {
+        if !names.contains(name) && !section.has_table_with(name, PLUGIN) {
+            let what = format!("unknown front end {}{}", section.shown(name), hint(name, &names));
+            reader.complain(section.origin(name), what);
+            continue;
+        }
+        if !is_name(name) {
+            let what = format!("{}: a name is letters, digits, _ and -", section.shown(name));
+            reader.complain(section.origin(name), what);
+            continue;
+        }
+        let section = section.table(name);
+        if let Some(config) = frontend(reader, name, &section, folder, dialects, listens) {
             warn_of_undeclared_rooms(reader, &section, &config, rooms);
             frontends.push(config);
         }
@@ -195,18 +203,26 @@ fn frontends(
     frontends
 }
 
+/// What stands in metrics and in the keys of the engine.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// The key that says where a front end is loaded from.
+const PLUGIN: &str = "plugin";
+
 /// One front end, if it is enabled and its own options make sense.
 fn frontend(
     reader: &Reader,
+    name: &str,
     section: &Section<'_>,
-    dialect: &Dialect,
+    folder: &Path,
+    dialects: &[Dialect],
     listens: &mut Vec<Listen>,
 ) -> Option<FrontendConfig> {
-    let configured = configured(section, dialect);
-    let manifest = configured.as_ref().map_or_else(|| dialect.manifest(), |f| f.manifest().clone());
     let enabled = section.read("enabled", parse::flag).unwrap_or(true);
     let required = section.read("required", parse::flag).unwrap_or(false);
-    let listeners = listeners(section, &manifest.listeners);
     let limits = limits(section);
     let guard = Guard {
         api_keys: section.list("api_keys", "API keys", parse::api_key),
@@ -215,12 +231,18 @@ fn frontend(
     let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
     let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
     let auto_join = section.list("auto_join", "room names", parse::room_name);
+    let maker = maker(section, name, folder, dialects, enabled)?;
+    let made = made(section, &maker);
+    let manifest = made.as_ref().map_or_else(|| maker.manifest(), |(f, _)| f.manifest().clone());
+    let listeners = listeners(section, &manifest.listeners);
     section.finish();
 
+    let (frontend, plugin) = made.filter(|_| enabled)?;
     let config = FrontendConfig {
-        name: dialect.name.to_owned(),
+        name: name.to_owned(),
         required,
-        frontend: configured.filter(|_| enabled)?,
+        frontend,
+        plugin,
         listeners,
         limits,
         guard,
@@ -228,8 +250,10 @@ fn frontend(
         room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY),
         auto_join,
     };
-    check_guard(section, dialect, &config);
-    warn_of_risk(reader, section, dialect, &config);
+    if let Some(dialect) = dialects.iter().find(|dialect| dialect.name == manifest.dialect) {
+        check_guard(section, dialect, &config);
+        warn_of_risk(reader, section, dialect, &config);
+    }
     listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
         key: section.shown(&listener.key),
         transport: listener.transport,
@@ -240,17 +264,74 @@ fn frontend(
     Some(config)
 }
 
-/// The front end, made from the keys that are its dialect's own.
-fn configured(section: &Section<'_>, dialect: &Dialect) -> Option<Arc<dyn Frontend>> {
+/// What a front end is made by.
+enum Maker<'a> {
+    Linked(&'a Dialect),
+    Loaded(Box<Plugin>),
+}
+
+/// What a front end is, and where it was loaded from if it was.
+type Made = (Arc<dyn Frontend>, Option<Loaded>);
+
+impl Maker<'_> {
+    fn manifest(&self) -> Manifest {
+        match self {
+            Self::Linked(dialect) => dialect.manifest(),
+            Self::Loaded(plugin) => plugin.manifest().clone(),
+        }
+    }
+
+    fn make(
+        &self,
+        options: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Made, Vec<OptionFault>> {
+        match self {
+            Self::Linked(dialect) => dialect.configure(options).map(|frontend| (frontend, None)),
+            Self::Loaded(plugin) => {
+                plugin.configure(options).map(|(frontend, loaded)| (frontend, Some(loaded)))
+            }
+        }
+    }
+}
+
+/// None: there is a plugin, and it cannot be loaded, or should not be; then nobody knows which
+/// keys are its own. To load is to run, so one that is not enabled is left alone.
+fn maker<'a>(
+    section: &Section<'_>,
+    name: &str,
+    folder: &Path,
+    dialects: &'a [Dialect],
+    enabled: bool,
+) -> Option<Maker<'a>> {
+    let is_linked = section.value(PLUGIN).is_none();
+    let common = section.known();
+    if is_linked {
+        return dialects.iter().find(|dialect| dialect.name == name).map(Maker::Linked);
+    }
+    let path = section.read(PLUGIN, parse::path)?;
+    if !enabled {
+        return None;
+    }
+    match Plugin::open(&folder.join(path), common) {
+        Ok(plugin) => Some(Maker::Loaded(Box::new(plugin))),
+        Err(error) => {
+            section.complain(PLUGIN, &error.to_string());
+            None
+        }
+    }
+}
+
+/// The front end, made from the keys that are its own.
+fn made(section: &Section<'_>, maker: &Maker<'_>) -> Option<Made> {
     let mut options = serde_json::Map::new();
-    for key in dialect.option_keys() {
+    for key in plugin::option_keys(&maker.manifest()) {
         if let Some(value) = section.value(&key) {
             let value = serde_json::to_value(value).expect("a value of TOML is one of JSON");
             options.insert(key, value);
         }
     }
-    let faults = match dialect.configure(options) {
-        Ok(frontend) => return Some(frontend),
+    let faults = match maker.make(options) {
+        Ok(made) => return Some(made),
         Err(faults) => faults,
     };
     for fault in faults {

@@ -91,6 +91,17 @@ impl<'a> Section<'a> {
         self.values.into_iter().flatten().map(|(key, _)| key.as_str())
     }
 
+    /// The keys that were asked for so far.
+    pub(super) fn known(&self) -> BTreeSet<String> {
+        self.known.borrow().clone()
+    }
+
+    /// Whether `key` is a table in which `inner` is given.
+    pub(super) fn has_table_with(&self, key: &str, inner: &str) -> bool {
+        let table = self.values.and_then(|values| values.get(key)?.as_dict());
+        table.is_some_and(|table| table.contains_key(inner))
+    }
+
     /// The value of `key`, which is known from now on.
     pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.known.borrow_mut().insert(key.to_owned());

@@ -455,6 +455,7 @@ mod tests {
                 name: "asking".into(),
                 required: false,
                 frontend: Arc::new(Asking),
+                plugin: None,
                 listeners: Vec::new(),
                 limits: Limits { requests_per_s: 0, ..Limits::default() },
                 guard: Guard::default(),

@@ -208,6 +208,7 @@ mod tests {
                 cors_origins: Vec::new(),
                 room_capacity: 1,
                 auto_join: Vec::new(),
+                plugin: None,
             };
             let served = vec![Arc::new(Served::new(0, &config))];
             Self { frontend, distributor: Distributor::new(served, Arc::default()) }

@@ -180,6 +180,7 @@ pub(super) fn frontend() -> FrontendConfig {
         required: false,
         listeners: listeners.map(|listener| (listener, anywhere)).collect(),
         frontend: Arc::new(frontend),
+        plugin: None,
         limits: Limits {
             requests_per_s: 0,
             messages_per_s: 0,

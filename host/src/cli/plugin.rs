@@ -1,0 +1,71 @@
+//! `dragoman plugin`: what a shared library is, without serving it.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use frontend_api::{Listener, Manifest};
+use plugin_loader::Inspection;
+
+use super::table::{CAPABILITIES, aligned, support, transport};
+
+#[derive(Args, Debug)]
+pub(super) struct Plugin {
+    #[command(subcommand)]
+    errand: Errand,
+}
+
+#[derive(Debug, Subcommand)]
+enum Errand {
+    /// Loads a plugin and says what it is, or what is wrong with the file
+    Inspect {
+        /// The shared library
+        file: PathBuf,
+    },
+}
+
+pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
+    let Errand::Inspect { file } = plugin.errand;
+    println!("{}", shown(&plugin_loader::inspect(&file)?));
+    Ok(())
+}
+
+fn shown(inspection: &Inspection) -> String {
+    let Inspection { path, abi, table_bytes, absent, manifest } = inspection;
+    let Manifest { dialect, title, version, listeners, capabilities, hint, options } = manifest;
+    let absent = if absent.is_empty() { "-".into() } else { absent.join(", ") };
+    let facts = [
+        ("name", dialect.clone()),
+        ("title", title.clone()),
+        ("version", version.clone()),
+        ("file", path.display().to_string()),
+        ("ABI", format!("{abi}, a table of {table_bytes} bytes")),
+        ("does without", absent),
+        ("try", hint.clone()),
+    ];
+    let facts = facts.into_iter().map(|(what, words)| [what.to_owned(), words]).collect();
+    let listeners = listeners.iter().flat_map(places).collect();
+    let can =
+        |(name, of): &(&str, fn(&_) -> _)| [(*name).to_owned(), support(of(capabilities)).into()];
+    let can = CAPABILITIES.iter().map(can).collect();
+    let schema = serde_json::to_string_pretty(options).expect("JSON is JSON");
+    let parts = [
+        aligned::<[String; 2]>(facts),
+        format!("listeners\n{}", aligned::<[String; 4]>(listeners)),
+        format!("capabilities\n{}", aligned::<[String; 2]>(can)),
+        format!("options, as JSON Schema\n{schema}"),
+    ];
+    parts.join("\n\n")
+}
+
+/// A row for a listener, and one for each of its paths.
+fn places(listener: &Listener) -> Vec<[String; 4]> {
+    let address = listener.address.clone().unwrap_or_else(|| "-".into());
+    let transport = transport(listener.transport).to_owned();
+    let first = [listener.key.clone(), address, transport, String::new()];
+    let routes = listener
+        .routes
+        .iter()
+        .map(|route| [String::new(), String::new(), route.path.clone(), route.methods.join(" ")]);
+    std::iter::once(first).chain(routes).collect()
+}

@@ -1,0 +1,214 @@
+//! Front ends from shared libraries: from a file and a section of gateway.toml to a front end.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use frontend_api::{Frontend, Manifest, OptionFault};
+use jsonschema::Validator;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use plugin_loader::{Fault, LoadError};
+use serde_json::{Map, Value};
+
+/// A plugin that can be loaded, before it is configured.
+pub struct Plugin {
+    library: plugin_loader::Plugin,
+    path: PathBuf,
+    manifest: Manifest,
+    options: Validator,
+    common: BTreeSet<String>,
+}
+
+/// Where a front end was loaded from, and what to do when it does something wrong.
+#[derive(Clone)]
+pub struct Loaded {
+    pub path: PathBuf,
+    /// Set when it is served: until then there is nobody for whom something can go wrong.
+    observer: Arc<OnceLock<Observer>>,
+}
+
+type Observer = Box<dyn Fn(&Fault<'_>) + Send + Sync>;
+
+impl Plugin {
+    /// Loads the library, for good, and has it say what it is. `common` are the keys that every
+    /// front end has, which it must leave alone.
+    pub fn open(path: &Path, common: BTreeSet<String>) -> Result<Self, LoadError> {
+        let bad = |why| LoadError::BadManifest { path: path.into(), why };
+        let library = plugin_loader::Plugin::open(path)?;
+        let manifest = library.frontend(&Map::new())?.manifest().clone();
+        check(&manifest, &common).map_err(bad)?;
+        let options = jsonschema::validator_for(&manifest.options);
+        let options = options.map_err(|error| bad(format!("options is no schema: {error}")))?;
+        Ok(Self { library, path: path.into(), manifest, options, common })
+    }
+
+    /// With every option at its default.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Makes the front end from its own keys, or says of each what is wrong with it: first by the
+    /// schema that the plugin exports, then in the plugin's own words.
+    pub fn configure(
+        &self,
+        options: Map<String, Value>,
+    ) -> Result<(Arc<dyn Frontend>, Loaded), Vec<OptionFault>> {
+        let options = Value::Object(options);
+        let faults: Vec<OptionFault> = self.options.iter_errors(&options).map(fault).collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let Value::Object(options) = options else { unreachable!("it was made above") };
+        let frontend = self.library.frontend(&options).map_err(|error| match error {
+            LoadError::WouldNotStart { faults, .. } if faults.iter().all(names_an_option) => faults,
+            error => self.fault(&error),
+        })?;
+        check(frontend.manifest(), &self.common)
+            .map_err(|why| self.fault(&LoadError::BadManifest { path: self.path.clone(), why }))?;
+        let loaded = Loaded { path: self.path.clone(), observer: Arc::default() };
+        let observer = loaded.observer.clone();
+        let frontend = frontend.on_fault(move |fault| {
+            if let Some(observer) = observer.get() {
+                observer(fault);
+            }
+        });
+        Ok((Arc::new(frontend), loaded))
+    }
+
+    fn fault(&self, error: &LoadError) -> Vec<OptionFault> {
+        vec![OptionFault::new("plugin", error.to_string())]
+    }
+}
+
+impl Loaded {
+    /// Has `observer` told of each fault from now on. The first observer stays.
+    pub(crate) fn observe(&self, observer: impl Fn(&Fault<'_>) + Send + Sync + 'static) {
+        let _ = self.observer.set(Box::new(observer));
+    }
+}
+
+fn names_an_option(fault: &OptionFault) -> bool {
+    !fault.key.is_empty()
+}
+
+/// The options that a manifest declares.
+pub fn option_keys(manifest: &Manifest) -> Vec<String> {
+    let properties = manifest.options.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(key, _)| key.clone()).collect()
+}
+
+/// What the host could not work with, as the end of a sentence about the manifest.
+fn check(manifest: &Manifest, common: &BTreeSet<String>) -> Result<(), String> {
+    if manifest.listeners.is_empty() {
+        return Err("it has no listeners".into());
+    }
+    let mut keys = BTreeSet::new();
+    let listeners = manifest.listeners.iter().map(|listener| listener.key.clone());
+    for key in listeners.chain(option_keys(manifest)) {
+        if common.contains(&key) {
+            return Err(format!("{key:?} is a key that every front end has"));
+        }
+        if !keys.insert(key.clone()) {
+            return Err(format!("it has two keys {key:?}"));
+        }
+    }
+    for address in manifest.listeners.iter().filter_map(|listener| listener.address.as_ref()) {
+        if address.parse::<SocketAddr>().is_err() {
+            return Err(format!("{address:?} is no address and port"));
+        }
+    }
+    Ok(())
+}
+
+/// What a schema finds wrong, with the option that it is in.
+fn fault(error: jsonschema::ValidationError<'_>) -> OptionFault {
+    let path = error.instance_path().to_string();
+    let mut parts = path.trim_start_matches('/').splitn(2, '/');
+    let key = parts.next().unwrap_or_default();
+    let inside = parts.next().map_or(String::new(), |inside| format!("{inside}: "));
+    let why = match error.kind() {
+        ValidationErrorKind::Type { kind } => format!("expected {}", types(kind)),
+        _ => error.masked_with("the value").to_string(),
+    };
+    OptionFault::new(key, inside + &why)
+}
+
+/// JSON's types in the words of the other keys.
+fn types(kind: &TypeKind) -> String {
+    let names: Vec<String> = match kind {
+        TypeKind::Single(kind) => vec![kind.to_string()],
+        TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
+    };
+    // TOML has no null: it is what an absent key is.
+    let names = names.iter().filter(|name| *name != "null").map(|name| match name.as_str() {
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "object" => "a table",
+        "string" => "a string",
+        other => other,
+    });
+    names.collect::<Vec<_>>().join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use frontend_api::{Capabilities, Listener, Transport};
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(listeners: &[(&str, Option<&str>)]) -> Manifest {
+        let listener = |(key, address): &(&str, Option<&str>)| Listener {
+            key: (*key).into(),
+            transport: Transport::Tcp,
+            address: address.map(str::to_owned),
+            routes: Vec::new(),
+        };
+        Manifest {
+            dialect: "x".into(),
+            title: String::new(),
+            version: String::new(),
+            listeners: listeners.iter().map(listener).collect(),
+            capabilities: Capabilities::default(),
+            hint: String::new(),
+            options: json!({ "properties": { "greeting": { "type": "string" } } }),
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_the_host_cannot_work_with_is_refused_in_words() {
+        let common = BTreeSet::from(["allow".to_owned()]);
+        let said = |listeners: &[(&str, Option<&str>)]| check(&manifest(listeners), &common);
+        assert_eq!(said(&[("listen", Some("127.0.0.1:1")), ("other", None)]), Ok(()));
+        let why = |words: &str| Err(words.to_owned());
+        assert_eq!(said(&[]), why("it has no listeners"));
+        assert_eq!(said(&[("allow", None)]), why(r#""allow" is a key that every front end has"#));
+        assert_eq!(said(&[("greeting", None)]), why(r#"it has two keys "greeting""#));
+        let nowhere = said(&[("listen", Some("somewhere"))]);
+        assert_eq!(nowhere, why(r#""somewhere" is no address and port"#));
+    }
+
+    #[test]
+    fn what_a_schema_refuses_is_said_with_the_option() {
+        let schema = json!({
+            "properties": {
+                "greeting": { "type": ["string", "null"] },
+                "names": { "items": { "type": "integer" } },
+                "size": { "minimum": 1 },
+            },
+        });
+        let options = json!({ "greeting": 5, "names": [1, "x"], "size": 0 });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let faults = validator.iter_errors(&options).map(fault);
+        let mut said: Vec<String> = faults.map(|f| format!("{}: {}", f.key, f.why)).collect();
+        said.sort();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        greeting: expected a string
+        names: 1: expected a whole number
+        size: the value is less than the minimum of 1
+        ");
+    }
+}
