@@ -70,21 +70,29 @@ fn health(shared: &Shared) -> (StatusCode, String) {
     }
 }
 
-/// Ready is who takes commands, is not about to stop, and listens wherever it should.
+/// Ready is who takes commands, is not about to stop, and listens wherever it should. A front end
+/// that was taken down should not: the others are there as before.
 fn readiness(shared: &Shared) -> (StatusCode, String) {
     let deaf: Vec<_> = shared
         .frontends
         .iter()
-        .filter(|served| !listens(shared, served))
+        .filter(|served| served.down().is_none() && !listens(shared, served))
         .map(|served| served.name.as_str())
         .collect();
     let why = match (shared.engine.failure(), shared.is_draining()) {
         (Some(why), _) => format!("the engine has stopped: {why}\n"),
         (None, true) => "draining\n".into(),
         (None, false) if !deaf.is_empty() => format!("not listening yet: {}\n", deaf.join(", ")),
-        (None, false) => return (StatusCode::OK, "ready\n".into()),
+        (None, false) => return (StatusCode::OK, ready(shared)),
     };
     (StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+/// That it is ready, and which front ends were taken down, a line each.
+fn ready(shared: &Shared) -> String {
+    let down = shared.frontends.iter().filter_map(|served| Some((&served.name, served.down()?)));
+    let down = down.map(|(name, why)| format!("{name} is down: {}\n", why.replace('\n', " ")));
+    std::iter::once("ready\n".to_owned()).chain(down).collect()
 }
 
 fn listens(shared: &Shared, served: &Served) -> bool {
@@ -93,5 +101,6 @@ fn listens(shared: &Shared, served: &Served) -> bool {
         door.entrances.iter().any(|entrance| entrance.served.index == served.index)
     };
     let mut its = doors.iter().filter(is_its).peekable();
-    its.peek().is_some() && its.all(|door| door.bound().is_some())
+    let opened = its.peek().is_some() && its.all(|door| door.bound().is_some());
+    opened && served.down().is_none()
 }

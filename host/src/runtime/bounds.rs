@@ -98,3 +98,14 @@ pub(super) const SKIPPED_MAX: usize = 256;
 
 /// How long tasks that were told to stop at once may take to.
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Faults of a plugin within [`PLUGIN_FAULTS_WINDOW`] that cost only their sessions; with one
+/// more the front end is taken down. Enough for a mistake that is met now and then, too few for a
+/// plugin that serves nobody any more.
+pub(super) const PLUGIN_FAULTS_MAX: usize = 30;
+
+/// Within which time faults of a plugin are counted together.
+pub(super) const PLUGIN_FAULTS_WINDOW: Duration = Duration::from_secs(60);
+
+/// How long one kind of fault of a plugin is not spoken of again in the log.
+pub(super) const PLUGIN_QUIET: Duration = Duration::from_secs(60);

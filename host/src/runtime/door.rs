@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -152,6 +153,16 @@ impl Door {
         Ok(())
     }
 
+    /// Waits until every front end behind it was taken down. The admin's door is never deserted.
+    async fn deserted(&self) {
+        if self.entrances.is_empty() {
+            return std::future::pending().await;
+        }
+        for entrance in &self.entrances {
+            entrance.served.until_down().await;
+        }
+    }
+
     /// Says in the log that it is open, a line each listener, for programs to read.
     fn announce(&self, bound: SocketAddr) {
         if self.entrances.is_empty() {
@@ -170,6 +181,7 @@ impl Door {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => (),
+                () = self.deserted() => return,
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
             }
             match self.open(&held) {
@@ -205,10 +217,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 async fn accept(door: Arc<Door>, listener: TcpListener, held: Held) {
     let mut phase = held.shared.phase.subscribe();
+    let deserted = door.deserted();
+    let mut deserted = pin!(deserted);
     loop {
         let accepted = tokio::select! {
             biased;
             _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+            () = deserted.as_mut() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {

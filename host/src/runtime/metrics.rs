@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::served::Served;
+use super::trouble::Kind;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -77,11 +78,18 @@ pub(super) struct Counters {
     pub(super) cut_off: Counter,
     pub(super) panics: Counter,
     refused: [Counter; Limit::ALL.len()],
+    plugin_faults: [Counter; Kind::ALL.len()],
 }
 
 impl Counters {
     pub(super) fn refused(&self, limit: Limit) {
         self.refused[limit as usize].add(1);
+    }
+
+    /// What a plugin did wrong counts besides as what a linked front end would have.
+    pub(super) fn plugin_fault(&self, kind: Kind) {
+        self.panics.add(1);
+        self.plugin_faults[kind as usize].add(1);
     }
 }
 
@@ -155,6 +163,19 @@ pub(super) fn render(
             );
         }
     }
+    head(&mut text, "plugin_faults_total", "counter", "What a plugin did wrong, by kind.");
+    for served in frontends.iter().filter(|served| served.is_loaded()) {
+        for (kind, word) in Kind::ALL {
+            let count = served.counters.plugin_faults[kind as usize].count();
+            let frontend = &served.name;
+            line(
+                &mut text,
+                format_args!(
+                    "dragoman_plugin_faults_total{{frontend=\"{frontend}\",kind=\"{word}\"}} {count}"
+                ),
+            );
+        }
+    }
     text
 }
 
@@ -172,9 +193,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_limit_has_its_own_place() {
+    fn every_limit_and_every_kind_of_fault_has_its_own_place() {
         for (at, (limit, _)) in Limit::ALL.into_iter().enumerate() {
             assert_eq!(limit as usize, at);
+        }
+        for (at, (kind, _)) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
         }
     }
 }

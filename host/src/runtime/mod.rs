@@ -5,6 +5,7 @@
 //! [`hub`], which owns who [`watch`]es what and fills the [`mailbox`] of each connection.
 
 mod admin;
+mod apart;
 mod bounds;
 mod calls;
 mod clock;
@@ -28,6 +29,7 @@ mod skipped;
 mod start;
 mod tcp;
 mod tokens;
+mod trouble;
 mod watch;
 mod websocket;
 mod wire;

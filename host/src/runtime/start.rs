@@ -28,6 +28,7 @@ use crate::config::{Config, FrontendConfig};
 pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
     let frontends: Vec<_> = (0..).zip(&config.frontends).map(|(i, f)| Served::new(i, f)).collect();
     let frontends: Vec<_> = frontends.into_iter().map(Arc::new).collect();
+    frontends.iter().for_each(Served::observe);
     let (hub, totals) = (Arc::<Hub>::default(), Arc::<Totals>::default());
     let engine = Arc::new(open_engine(config, hub.clone()).await?);
     let thread = hub.clone().run(Distributor::new(frontends.clone(), totals.clone()));

@@ -24,6 +24,8 @@ struct Exchange<'a> {
     session: Box<dyn Session>,
     /// Whether the engine may hold something for this exchange.
     tied: bool,
+    /// Whether the session has closed.
+    hung_up: bool,
 }
 
 /// What of a session's outputs concerns an exchange.
@@ -43,7 +45,7 @@ pub(super) async fn exchange(
     let open = AssertUnwindSafe(|| served.frontend.open(peer));
     let session = catch_unwind(open).map_err(|_| panicked(served))?;
     let id = shared.next_connection();
-    let exchange = Exchange { shared, served, address, id, session, tied: false };
+    let exchange = Exchange { shared, served, address, id, session, tied: false, hung_up: false };
     exchange.run(request).await
 }
 
@@ -59,10 +61,7 @@ impl Exchange<'_> {
                 return Ok(response);
             }
             let Some(wish) = wishes.pop_front() else {
-                tracing::error!(
-                    frontend = self.served.name,
-                    "a request was left without a response"
-                );
+                self.served.left_unanswered(self.hung_up);
                 return Err(Fault::new(503, "the gateway has no answer"));
             };
             let outcome = self.grant(wish).await;
@@ -97,12 +96,12 @@ impl Exchange<'_> {
                 }
                 Output::Ask { query } => wishes.push_back(Wish::Ask(query)),
                 Output::Respond(given) => response = response.or(Some(given)),
+                Output::Close => self.hung_up = true,
                 // There is no stream to send on, nothing to hear of, and no time to wait.
                 Output::SendBytes(_)
                 | Output::SendText(_)
                 | Output::SetInterest(_)
-                | Output::WakeAt(_)
-                | Output::Close => (),
+                | Output::WakeAt(_) => (),
             }
         }
         Ok(response)

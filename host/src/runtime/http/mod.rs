@@ -119,6 +119,10 @@ impl Visit {
             served.counters.refused(Limit::Draining);
             return Err(retry_later(503, "the gateway is shutting down", 1_000));
         }
+        if served.down().is_some() {
+            served.counters.refused(Limit::Draining);
+            return Err(Fault::new(503, "this part of the gateway is out of order"));
+        }
         if cors::is_preflight(request.method(), request.headers()) {
             return Ok(Answer::Whole(preflight(entrance, &path, request.headers())));
         }

@@ -57,10 +57,14 @@ pub(super) fn response(
 
 /// A fault, in the words of the front end and with the headers that belong to it.
 pub(super) fn fault(served: &Served, fault: Fault) -> Response {
-    let say = AssertUnwindSafe(|| served.frontend.fault(&fault));
+    let plain = || Response::text(fault.status, &fault.reason);
+    let say = AssertUnwindSafe(|| match served.down() {
+        None => served.frontend.fault(&fault),
+        Some(_) => plain(),
+    });
     let mut response = catch_unwind(say).unwrap_or_else(|_| {
         served.panicked("saying a fault");
-        Response::text(fault.status, &fault.reason)
+        plain()
     });
     for (name, value) in fault.headers {
         if !response.headers.iter().any(|(has, _)| has.eq_ignore_ascii_case(&name)) {
