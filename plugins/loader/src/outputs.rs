@@ -1,6 +1,6 @@
 //! From what crosses the border to [`Output`], frames, responses and manifests.
 
-use core_model::Command;
+use core_model::{Command, RoomRef, Standing, UserRef};
 use frontend_api::http::Response;
 use frontend_api::{Follow, Frame, Manifest, Outbox, Output};
 use plugin_abi::{
@@ -22,12 +22,40 @@ struct Call {
     key: Option<String>,
 }
 
+/// The command that almost all are. Serde reads an enum with a tag by putting all of it aside until
+/// it has seen the tag, which takes longer than everything else that happens at the border; where
+/// the tag is known, it need not.
+#[derive(Deserialize)]
+struct PostCall {
+    command: PostCommand,
+    #[serde(default)]
+    follow: Follow,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PostCommand {
+    #[serde(rename = "do")]
+    _tag: PostTag,
+    room: RoomRef,
+    author: UserRef,
+    text: String,
+    standing: Standing,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PostTag {
+    Post,
+}
+
 /// What a session may emit.
 impl Take for &mut Outbox {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         self.push(match kind {
             GW_OUT_CALL => {
-                let Call { command, follow, key } = json("a command", payload)?;
+                let Call { command, follow, key } = call(payload)?;
                 if matches!(*command, Command::Start | Command::Disconnect { .. } | Command::Expire)
                 {
                     return Err("emitted a command that only the gateway may give".into());
@@ -96,12 +124,26 @@ fn response(head: &[u8], body: &[u8]) -> Result<Response, String> {
     Ok(Response { body: body.into(), ..head })
 }
 
+fn call(bytes: &[u8]) -> Result<Call, String> {
+    match serde_json::from_str(utf8(bytes)?) {
+        Ok(PostCall { command, follow, key }) => {
+            let PostCommand { _tag, room, author, text, standing } = command;
+            let command = Box::new(Command::Post { room, author, text, standing });
+            Ok(Call { command, follow, key })
+        }
+        Err(_) => json("a command", bytes),
+    }
+}
+
 fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(bytes)
+    serde_json::from_str(utf8(bytes)?)
         .map_err(|error| format!("emitted {what} that cannot be read: {error}"))
 }
 
 fn text(bytes: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(bytes);
-    text.map(str::to_owned).map_err(|error| format!("emitted a text that is not UTF-8: {error}"))
+    utf8(bytes).map(str::to_owned)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
 }

@@ -1,7 +1,9 @@
 //! The functions of the table. Each turns pointers into what they stand for, and nothing more.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::ptr;
+use std::sync::Once;
 
 use core_model::Timestamp;
 use frontend_api::{Configure, Outbox, Peer, Session};
@@ -10,6 +12,11 @@ use plugin_abi::{GwBytes, GwEmit, GwFrontend, GwHost, GwSession};
 
 use crate::host::{Failed, Host};
 use crate::input;
+
+thread_local! {
+    /// Where this thread last panicked: `src/lib.rs:7:5`.
+    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
+}
 
 /// A thin pointer to a fat one: `Box<dyn Session>` does not fit in a `void *`.
 type SessionCell = Box<dyn Session>;
@@ -21,6 +28,7 @@ pub(crate) unsafe extern "C" fn frontend_new<F: Configure>(
 ) -> *mut GwFrontend {
     let host = Host::new(host, emit);
     let made = guard(&host, || {
+        note_where_panics_are();
         // SAFETY: the options are borrowed for this call.
         let options = unsafe { options.as_slice() };
         let options = serde_json::from_slice(options)
@@ -142,8 +150,9 @@ fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, 
         Err(panic) => {
             let why = (panic.downcast_ref::<&str>().copied())
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-                .unwrap_or("a panic without words");
-            let failed = Failed { code: GW_PANICKED, why: format!("panicked: {why}") };
+                .unwrap_or("no words");
+            let place = PLACE.take().unwrap_or_else(|| "an unknown place".into());
+            let failed = Failed { code: GW_PANICKED, why: format!("panicked at {place}: {why}") };
             // Dropping what was thrown could panic again, with nobody left to catch it.
             std::mem::forget(panic);
             failed
@@ -153,6 +162,18 @@ fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, 
         host.reason(&failed.why, "");
     }
     Err(failed.code)
+}
+
+/// Has each thread know where it last panicked: what is thrown does not say.
+fn note_where_panics_are() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(move |panic| {
+            PLACE.set(panic.location().map(ToString::to_string));
+            previous(panic);
+        }));
+    });
 }
 
 fn code(result: Result<i32, i32>) -> i32 {

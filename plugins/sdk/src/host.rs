@@ -1,5 +1,7 @@
 //! The host, as seen from within one call.
 
+use std::cell::Cell;
+
 use core_model::Command;
 use frontend_api::http::Response;
 use frontend_api::{Broadcast, Follow, Frame, Output};
@@ -9,6 +11,13 @@ use plugin_abi::{
     GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
 };
 use serde::Serialize;
+
+/// What a thread keeps of its buffer from one call to the next, in bytes.
+const BUFFER_BYTES_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Where the outputs of one call go.
 pub(crate) struct Host {
@@ -102,9 +111,14 @@ impl Host {
         value: &impl Serialize,
         body: &[u8],
     ) -> Result<(), Failed> {
-        let mut json = Vec::with_capacity(256);
+        let mut json = BUFFER.take();
+        json.clear();
         serde_json::to_writer(&mut json, value).expect("the model is plain data");
-        self.emit(kind, &json, body)
+        let emitted = self.emit(kind, &json, body);
+        if json.capacity() <= BUFFER_BYTES_KEPT {
+            BUFFER.set(json);
+        }
+        emitted
     }
 
     fn emit(&self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), Failed> {

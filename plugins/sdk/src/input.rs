@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::host::Failed;
+use crate::usual;
 
 /// Gives the input to `handle`, unless it is of a kind that is not known.
 pub(crate) fn read(
@@ -51,13 +52,17 @@ pub(crate) fn read(
 }
 
 pub(crate) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Failed> {
-    serde_json::from_slice(bytes)
+    serde_json::from_str(text(bytes)?)
         .map_err(|error| Failed::malformed(format!("{what} cannot be read: {error}")))
 }
 
 /// None: of a kind that is not known.
 pub(crate) fn event(bytes: &[u8]) -> Result<Option<Recorded>, Failed> {
-    match serde_json::from_slice(bytes) {
+    let text = text(bytes)?;
+    if let Some(event) = usual::event(text) {
+        return Ok(Some(event));
+    }
+    match serde_json::from_str(text) {
         Ok(event) => Ok(Some(event)),
         Err(error) if error.is_data() => Ok(None),
         Err(error) => Err(Failed::malformed(format!("an event cannot be read: {error}"))),
@@ -65,7 +70,11 @@ pub(crate) fn event(bytes: &[u8]) -> Result<Option<Recorded>, Failed> {
 }
 
 fn answer(bytes: &[u8]) -> Result<Outcome, Failed> {
-    match serde_json::from_slice(bytes) {
+    let text = text(bytes)?;
+    if let Some(outcome) = usual::outcome(text) {
+        return Ok(outcome);
+    }
+    match serde_json::from_str(text) {
         Ok(outcome) => Ok(outcome),
         Err(error) if error.is_data() => {
             let why = format!("the plugin is older than the gateway: {error}");
@@ -79,6 +88,7 @@ fn ending(word: &str) -> Option<Ending> {
     Ending::deserialize(StrDeserializer::<Error>::new(word)).ok()
 }
 
+/// Everything but bytes from a peer is UTF-8; to know it of the whole is faster than of each part.
 fn text(bytes: &[u8]) -> Result<&str, Failed> {
-    std::str::from_utf8(bytes).map_err(|error| Failed::malformed(format!("a text: {error}")))
+    std::str::from_utf8(bytes).map_err(|error| Failed::malformed(format!("no UTF-8: {error}")))
 }

@@ -9,6 +9,7 @@
 mod entries;
 mod host;
 mod input;
+mod usual;
 
 use std::mem::size_of;
 

@@ -30,12 +30,12 @@ fn event() -> Recorded {
 
 /// Every way in which a session can be faulty, with whether it is a panic, and why.
 const WAYS: [(&str, bool, &str); 12] = [
-    ("panic", true, "panicked: as asked"),
+    ("panic", true, "panicked at plugins/faulty/src/lib.rs:"),
     ("return -1", true, "it returned -1"),
     ("return -2", false, "it returned -2"),
     ("return 7", false, "it returned 7"),
     ("emit-nonsense", false, "it emitted a command that cannot be read: EOF while parsing"),
-    ("emit-bytes", false, "it emitted a text that is not UTF-8: invalid utf-8 sequence"),
+    ("emit-bytes", false, "it emitted what is not UTF-8: invalid utf-8 sequence"),
     ("emit 1 {\"command\":{\"do\":\"fly\"}}", false, "it emitted a command that cannot be read"),
     ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may give"),
     ("emit 3 {\"status\":0}", false, "it emitted a response of status 0"),
@@ -100,13 +100,19 @@ fn a_front_end_that_cannot_begin_says_why() {
     let words = format!("{} would not start: refuse: not today", path.display());
     assert_eq!(refused.to_string(), words);
     for (options, words) in [
-        (json!({ "panic_in": "frontend_new" }), "would not start: panicked: as asked"),
+        (
+            json!({ "panic_in": "frontend_new" }),
+            "would not start: panicked at plugins/faulty/src/lib.rs:",
+        ),
         (
             json!({ "refuze": "x" }),
             "refuze: unknown option \"refuze\", expected one of \"refuse\", \"panic_in\"",
         ),
         (json!({ "refuse": 1, "panic_in": 2 }), "panic_in: expected a string; refuse: expected a"),
-        (json!({ "panic_in": "frontend_manifest" }), "cannot read: panicked: as asked"),
+        (
+            json!({ "panic_in": "frontend_manifest" }),
+            "cannot read: panicked at plugins/faulty/src/lib.rs:",
+        ),
         (json!({ "malformed_in": "frontend_manifest" }), "a manifest that cannot be read: invalid"),
     ] {
         let error = why(options).to_string();

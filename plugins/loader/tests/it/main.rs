@@ -7,5 +7,6 @@ mod build;
 mod c;
 mod faulty;
 mod load;
+mod page;
 mod parity;
 mod tables;

@@ -49,8 +49,11 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 
 #[test]
 fn what_is_thrown_without_words_is_a_panic_too() {
-    let reason = (GW_OUT_REASON, "panicked: a panic without words".to_owned(), String::new());
-    assert_eq!(Bare::new().handle(GW_IN_TEXT, b"panic", b""), (GW_PANICKED, vec![reason]));
+    let (code, emitted) = Bare::new().handle(GW_IN_TEXT, b"panic", b"");
+    let [(GW_OUT_REASON, why, key)] = emitted.as_slice() else { panic!("{emitted:?}") };
+    assert_eq!((code, key.as_str()), (GW_PANICKED, ""));
+    assert!(why.starts_with("panicked at plugins/sdk/tests/it/bare.rs:"), "{why}");
+    assert!(why.ends_with(": no words"), "{why}");
 }
 
 #[test]
