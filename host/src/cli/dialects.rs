@@ -1,20 +1,32 @@
 //! `dragoman dialects`: which dialects are on, where they listen, and what each can do.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use frontend_api::{Listener, Manifest};
 
 use super::table::{CAPABILITIES, Capability, aligned, support, transport};
+use super::user::admin_address;
 use super::{DEFAULT_FILE, Options};
 use crate::config::{Config, FrontendConfig};
 use crate::dialects::DIALECTS;
 use crate::plugin::Loaded;
+use crate::runtime::IS_DOWN;
+
+/// How long a gateway that runs may take to say which front ends are down.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest answer: a line for each front end, with room for long reasons.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
-    println!("{}", tables(config.as_ref()));
+    println!("{}", tables(config.as_ref(), &down(config.as_ref())));
     if nothing_written {
         eprintln!("there is no {DEFAULT_FILE} here: every dialect is off");
     }
@@ -26,29 +38,52 @@ struct Row<'a> {
     name: String,
     manifest: Manifest,
     on: Option<&'a FrontendConfig>,
+    /// Why it was taken down, if it was.
+    down: Option<&'a str>,
 }
 
 /// Those of the table of dialects, as they are configured; after them what else is on.
-fn rows(config: Option<&Config>) -> Vec<Row<'_>> {
+fn rows<'a>(config: Option<&'a Config>, down: &'a BTreeMap<String, String>) -> Vec<Row<'a>> {
+    let is_down = |name: &str| down.get(name).map(String::as_str);
     let on = config.map_or(&[][..], |config| &config.frontends);
     let listed = DIALECTS.iter().map(|dialect| {
         let on = on.iter().find(|frontend| frontend.name == dialect.name);
         let manifest =
             on.map_or_else(|| dialect.manifest(), |frontend| frontend.frontend.manifest().clone());
-        Row { name: dialect.name.into(), manifest, on }
+        Row { name: dialect.name.into(), manifest, on, down: is_down(dialect.name) }
     });
     let is_listed = |name: &str| DIALECTS.iter().any(|dialect| dialect.name == name);
     let others = on.iter().filter(|frontend| !is_listed(&frontend.name)).map(|frontend| Row {
         name: frontend.name.clone(),
         manifest: frontend.frontend.manifest().clone(),
         on: Some(frontend),
+        down: is_down(&frontend.name),
     });
     listed.chain(others).collect()
 }
 
+/// Which front ends a gateway of this configuration has taken down, and why. None where none runs
+/// that can be asked.
+fn down(config: Option<&Config>) -> BTreeMap<String, String> {
+    let address = config.and_then(|config| admin_address(config.admin.listen).ok());
+    let answer = address.and_then(|address| readiness(address).ok()).unwrap_or_default();
+    let lines = answer.lines().filter_map(|line| line.split_once(IS_DOWN));
+    lines.map(|(name, why)| (name.to_owned(), why.to_owned())).collect()
+}
+
+/// What a gateway answers to `/readyz`.
+fn readiness(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    write!(stream, "GET /readyz HTTP/1.0\r\nhost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// Both tables, at most 100 columns wide for the dialects that are linked in.
-fn tables(config: Option<&Config>) -> String {
-    let rows = rows(config);
+fn tables(config: Option<&Config>, down: &BTreeMap<String, String>) -> String {
+    let rows = rows(config, down);
     let where_they_listen = std::iter::once(["dialect", "", "where", "what"].map(str::to_owned))
         .chain(rows.iter().flat_map(places))
         .collect();
@@ -61,20 +96,25 @@ fn tables(config: Option<&Config>) -> String {
     )
 }
 
-/// A line for each front end that is loaded.
+/// A line for each front end that is loaded, and for each that was taken down.
 fn origins(rows: &[Row<'_>]) -> String {
-    let loaded = rows.iter().filter_map(|row| Some((row, row.on?.plugin.as_ref()?)));
-    let line = |(row, plugin): (&Row<'_>, &Loaded)| {
-        let Manifest { dialect, version, .. } = &row.manifest;
-        format!("\n{} is {dialect} {version}, loaded from {}", row.name, plugin.path.display())
-    };
-    let lines: String = loaded.map(line).collect();
+    let mut lines = String::new();
+    for Row { name, manifest, on, down } in rows {
+        let plugin = on.and_then(|on| on.plugin.as_ref());
+        if let Some(Loaded { path, .. }) = plugin {
+            let Manifest { dialect, version, .. } = manifest;
+            lines += &format!("\n{name} is {dialect} {version}, loaded from {}", path.display());
+        }
+        if let Some(why) = down {
+            lines += &format!("\n{name}{IS_DOWN}{why}");
+        }
+    }
     if lines.is_empty() { lines } else { lines + "\n" }
 }
 
 /// A row for each listener of a dialect; its name and whether it is on stand in the first.
 fn places(row: &Row<'_>) -> Vec<[String; 4]> {
-    let Row { name, manifest, on } = row;
+    let Row { name, manifest, on, down } = row;
     let place = |nth: usize, listener: &Listener| {
         let address = match on {
             Some(on) => on
@@ -85,6 +125,7 @@ fn places(row: &Row<'_>) -> Vec<[String; 4]> {
         };
         let transport = transport(listener.transport);
         let (name, state) = match nth {
+            0 if down.is_some() => (name.as_str(), "down"),
             0 => (name.as_str(), if on.is_some() { "on" } else { "off" }),
             _ => ("", ""),
         };

@@ -39,7 +39,7 @@ enum Command {
     Serve(Options),
     /// Says all that is wrong with the configuration, ports in use included; changes nothing
     Check(Options),
-    /// Lists the dialects: which are on, where they listen, and what each can do
+    /// Lists the dialects: which are on, where they listen or why not, and what each can do
     Dialects(Options),
     /// Says what a plugin is, without serving
     Plugin(plugin::Plugin),

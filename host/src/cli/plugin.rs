@@ -33,17 +33,17 @@ pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
 fn shown(inspection: &Inspection) -> String {
     let Inspection { path, abi, table_bytes, absent, manifest } = inspection;
     let Manifest { dialect, title, version, listeners, capabilities, hint, options } = manifest;
-    let absent = if absent.is_empty() { "-".into() } else { absent.join(", ") };
     let facts = [
         ("name", dialect.clone()),
         ("title", title.clone()),
         ("version", version.clone()),
         ("file", path.display().to_string()),
         ("ABI", format!("{abi}, a table of {table_bytes} bytes")),
-        ("does without", absent),
+        ("does without", absent.join(", ")),
         ("try", hint.clone()),
     ];
-    let facts = facts.into_iter().map(|(what, words)| [what.to_owned(), words]).collect();
+    let facts = facts.into_iter().filter(|(_, words)| !words.is_empty());
+    let facts = facts.map(|(what, words)| [what.to_owned(), words]).collect();
     let listeners = listeners.iter().flat_map(places).collect();
     let can =
         |(name, of): &(&str, fn(&_) -> _)| [(*name).to_owned(), support(of(capabilities)).into()];

@@ -198,7 +198,7 @@ fn by_the_gateway(config: &Config, errand: &Errand) -> Result<Account, Box<dyn E
 
 /// Where a gateway of this configuration can be reached over loopback, which is the only way in
 /// which it answers this. `Err`: it cannot, and what to do.
-fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, String> {
+pub(super) fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, String> {
     let Some(listen) = listen else {
         let example = "127.0.0.1:5090";
         return Err(format!(

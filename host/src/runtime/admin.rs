@@ -18,6 +18,9 @@ use super::operator;
 use super::served::Served;
 use super::shared::{Phase, Shared};
 
+/// What stands in `/readyz` between the name of a front end and why it was taken down.
+pub const IS_DOWN: &str = " is down: ";
+
 /// Serves a connection to its end. It works while the gateway drains: that is when it is asked.
 pub(super) async fn serve(stream: TcpStream, held: Held) {
     let mut phase = held.shared.phase.subscribe();
@@ -79,20 +82,23 @@ fn readiness(shared: &Shared) -> (StatusCode, String) {
         .filter(|served| served.down().is_none() && !listens(shared, served))
         .map(|served| served.name.as_str())
         .collect();
-    let why = match (shared.engine.failure(), shared.is_draining()) {
-        (Some(why), _) => format!("the engine has stopped: {why}\n"),
-        (None, true) => "draining\n".into(),
-        (None, false) if !deaf.is_empty() => format!("not listening yet: {}\n", deaf.join(", ")),
-        (None, false) => return (StatusCode::OK, ready(shared)),
+    let (status, how) = match (shared.engine.failure(), shared.is_draining()) {
+        (Some(why), _) => (UNREADY, format!("the engine has stopped: {why}")),
+        (None, true) => (UNREADY, "draining".into()),
+        (None, false) if !deaf.is_empty() => {
+            (UNREADY, format!("not listening yet: {}", deaf.join(", ")))
+        }
+        (None, false) => (StatusCode::OK, "ready".into()),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, why)
+    (status, format!("{how}\n{}", down(shared)))
 }
 
-/// That it is ready, and which front ends were taken down, a line each.
-fn ready(shared: &Shared) -> String {
+const UNREADY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+/// Which front ends were taken down, a line each.
+fn down(shared: &Shared) -> String {
     let down = shared.frontends.iter().filter_map(|served| Some((&served.name, served.down()?)));
-    let down = down.map(|(name, why)| format!("{name} is down: {}\n", why.replace('\n', " ")));
-    std::iter::once("ready\n".to_owned()).chain(down).collect()
+    down.map(|(name, why)| format!("{name}{IS_DOWN}{}\n", why.replace('\n', " "))).collect()
 }
 
 fn listens(shared: &Shared, served: &Served) -> bool {

@@ -71,6 +71,8 @@ pub enum ServeError {
     Signals(io::Error),
 }
 
+pub use admin::IS_DOWN;
+
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Address {
