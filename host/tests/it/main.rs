@@ -1,6 +1,7 @@
 //! Tests of the host as a library and as a program: one binary, many modules.
 
 mod config;
+mod plugins;
 mod program;
 mod runtime;
 mod user;

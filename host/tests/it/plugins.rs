@@ -1,0 +1,506 @@
+//! Front ends that are loaded: they serve like those that are linked, and what they do wrong harms
+//! nobody else. With the program as it is shipped.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::Message;
+
+use crate::program::{Running, folder, run};
+
+const PACKAGES: [&str; 3] = ["plugin-channel", "plugin-chatroom", "plugin-faulty"];
+
+/// The library of `plugin-<name>`, built as this test was. A `cdylib` cannot be a dependency, so
+/// cargo is asked.
+fn plugin(name: &str) -> PathBuf {
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(build);
+    built.get(&format!("plugin_{name}")).unwrap_or_else(|| panic!("no {name}")).clone()
+}
+
+fn build() -> BTreeMap<String, PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--message-format=json"]);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    PACKAGES.iter().for_each(|package| {
+        cargo.args(["--package", package]);
+    });
+    let output = cargo.output().expect("cargo runs, for it runs this test");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo cannot build the plugins: {words}");
+    let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    messages.lines().filter_map(library).collect()
+}
+
+/// The name and the file of a `cdylib` that a message of cargo's is about.
+fn library(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_library = message["target"]["kind"].as_array()?.contains(&"cdylib".into());
+    let file = message["filenames"].as_array()?.first()?.as_str()?;
+    is_library.then(|| Some((message["target"]["name"].as_str()?.into(), file.into())))?
+}
+
+/// A section that loads a plugin, with these lines in it.
+fn section(name: &str, lines: &str) -> String {
+    let path = plugin(name).display().to_string();
+    format!("[frontends.{name}]\nplugin = {path:?}\n{lines}\n")
+}
+
+/// The misbehaving one, listening for lines and HTTP.
+fn faulty(lines: &str) -> String {
+    let anywhere = "listen = \"127.0.0.1:0\"\nhttp_listen = \"127.0.0.1:0\"\n";
+    section("faulty", &format!("{anywhere}{lines}"))
+}
+
+/// One that is linked in, beside it, and the operator's listener.
+const BESIDE: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n\
+    [frontends.channel]\nlisten = \"127.0.0.1:0\"\nrequests_per_s = 0\n";
+
+/// A gateway that runs.
+struct Gateway {
+    running: Running,
+    /// Where it listens, by `<front end>.<key>`.
+    addresses: BTreeMap<String, SocketAddr>,
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Waits until so many listeners are open.
+    fn start(toml: &str, listeners: usize) -> Self {
+        let folder = folder(&format!("[server.log]\nformat = \"json\"\n{toml}"));
+        let running = Running::start(folder.path(), &[]);
+        let mut gateway = Self { running, addresses: BTreeMap::new(), folder };
+        while gateway.addresses.len() < listeners {
+            let fields = gateway.logged();
+            if fields["message"] == "listening" {
+                let word = |key: &str| fields[key].as_str().expect(key).to_owned();
+                let address = word("address").parse().expect("an address");
+                gateway.addresses.insert(word("frontend") + "." + &word("listener"), address);
+            }
+        }
+        gateway
+    }
+
+    /// The fields of the next line of the log. What a plugin says as it panics is none.
+    fn logged(&mut self) -> Value {
+        loop {
+            let line = self.running.line();
+            assert!(!line.is_empty(), "the gateway has ended");
+            if let Ok(mut line) = serde_json::from_str::<Value>(&line) {
+                return line["fields"].take();
+            }
+        }
+    }
+
+    /// The message of the next line of the log that is about this front end's faults.
+    fn complaint(&mut self) -> String {
+        loop {
+            let fields = self.logged();
+            let message = fields["message"].as_str().unwrap_or_default();
+            if fields["frontend"] == "faulty" && !message.contains("try:") {
+                return message.to_owned();
+            }
+        }
+    }
+
+    fn address(&self, listener: &str) -> SocketAddr {
+        *self.addresses.get(listener).unwrap_or_else(|| panic!("no {listener}"))
+    }
+
+    fn lines(&self) -> Lines {
+        Lines::connect(self.address("faulty.listen"))
+    }
+
+    /// Status and body of an answer.
+    fn get(&self, listener: &str, path: &str) -> (u16, String) {
+        http(self.address(listener), "GET", path, "").expect("it answers")
+    }
+
+    /// Whether the front end beside still answers.
+    fn assert_others_are_served(&self) {
+        let (status, body) =
+            http(self.address("channel.listen"), "POST", "/login", "name=x&password=y").unwrap();
+        assert_eq!((status, body.contains("\"code\":3")), (200, true), "{body}");
+    }
+
+    /// The value of a metric.
+    fn metric(&self, name: &str) -> u64 {
+        let (_, metrics) = self.get("admin.listen", "/metrics");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("dragoman_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().expect("a number")
+    }
+}
+
+fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// A connection of lines.
+struct Lines(BufReader<TcpStream>);
+
+impl Lines {
+    fn connect(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).expect("it listens")))
+    }
+
+    fn send(&mut self, line: &str) {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).expect("it is open");
+    }
+
+    /// The next line; empty at the end.
+    fn receive(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("it is readable");
+        line
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.send(line);
+        self.receive()
+    }
+}
+
+#[test]
+fn a_chatroom_and_a_channel_that_are_loaded_bridge_a_message() {
+    let chatroom = "listen = \"127.0.0.1:0\"\nwebsocket_listen = \"127.0.0.1:0\"";
+    let toml = format!(
+        "[[rooms]]\nname = \"TEST\"\n{}{}",
+        section("chatroom", chatroom),
+        section("channel", "listen = \"127.0.0.1:0\"")
+    );
+    let gateway = Gateway::start(&toml, 3);
+    let post = |path: &str, form: &str| -> Value {
+        let (status, body) = http(gateway.address("channel.listen"), "POST", path, form).unwrap();
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).expect("it is JSON")
+    };
+    post("/register", "name=bob&password=hunter22&password_repete=hunter22");
+    let token = post("/login", "name=bob&password=hunter22")["data"]["token"].clone();
+    let token = token.as_str().expect("a token");
+
+    let address = gateway.address("chatroom.websocket_listen");
+    let stream = TcpStream::connect(address).unwrap();
+    let (mut ann, _) = tungstenite::client(format!("ws://{address}/"), stream).unwrap();
+    let user = json!({ "user_name": "ann", "user_avatar": "" });
+    let mut say = |kind: &str, msg: &str, wanted: &str| {
+        let data = json!({ "user": user, "room_name": "TEST", "msg": msg });
+        if !kind.is_empty() {
+            let packet = json!({ "type": kind, "data": data }).to_string();
+            ann.send(Message::text(packet)).unwrap();
+        }
+        loop {
+            let heard = ann.read().unwrap().into_text().unwrap();
+            if heard.contains(wanted) {
+                return heard.to_string();
+            }
+        }
+    };
+    say("join", "", "\"ann\"");
+    say("msg", "hello bob", "hello bob");
+    let form = format!("token={token}&name=TEST&message=hello+ann");
+    let sent = post("/channel/send", &form);
+    assert_eq!(sent["code"], 0, "{sent}");
+    let heard = say("", "", "hello ann");
+    assert!(heard.contains("bob"), "{heard}");
+    let received = post("/channel/receive", &format!("token={token}&name=TEST"));
+    assert!(received.to_string().contains("hello bob"), "{received}");
+}
+
+#[test]
+fn every_way_of_being_faulty_costs_one_session() {
+    let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    let mut bystander = gateway.lines();
+    assert_eq!(bystander.ask("hello"), "fine\n");
+    let malformed = ["emit 99 x", "emit-bytes", "emit-nonsense", "return 7", "flood 8 70000 0"];
+    for line in ["panic", "panic"].iter().chain(&malformed) {
+        assert_eq!(gateway.lines().ask(line), "", "{line}");
+        assert_eq!(bystander.ask("hello"), "fine\n", "after {line}");
+    }
+    assert_eq!(gateway.get("faulty.http_listen", "/fine"), (200, "fine".into()));
+    assert_eq!(gateway.get("faulty.http_listen", "/panic").0, 503);
+    assert_eq!(gateway.get("faulty.http_listen", "/silence").0, 503);
+    gateway.assert_others_are_served();
+    let faults = |kind| format!("plugin_faults_total{{frontend=\"faulty\",kind=\"{kind}\"}}");
+    let counted = ["panicked", "malformed", "silent"].map(|kind| gateway.metric(&faults(kind)));
+    assert_eq!(counted, [3, malformed.len() as u64, 1]);
+    assert_eq!(gateway.metric("panics_total{frontend=\"faulty\"}"), 4 + malformed.len() as u64);
+    assert_eq!(gateway.metric("listening{frontend=\"faulty\"}"), 1);
+    // Each kind is spoken of once.
+    let name = format!("plugin faulty ({})", plugin("faulty").display());
+    for (first, last) in [
+        (" failed in session_handle: panicked", "as asked"),
+        (" broke the contract in session_handle: it emitted 99, ", ""),
+        (": a request was left without a response", ""),
+    ] {
+        let complaint = gateway.complaint();
+        assert!(complaint.starts_with(&format!("{name}{first}")), "{complaint}");
+        assert!(complaint.ends_with(last), "{complaint}");
+    }
+}
+
+#[test]
+fn whichever_function_fails_the_others_are_served_and_it_ends_well() {
+    for option in [
+        "panic_in = \"session_open\"",
+        "malformed_in = \"session_open\"",
+        "panic_in = \"frontend_fault\"",
+        "malformed_in = \"frontend_fault\"",
+        "panic_in = \"session_free\"",
+        "panic_in = \"frontend_free\"",
+    ] {
+        let gateway = Gateway::start(&format!("{BESIDE}{}", faulty(option)), 4);
+        let said = gateway.lines().ask("hello");
+        assert_eq!(said, if option.contains("session_open") { "" } else { "fine\n" }, "{option}");
+        let status = gateway.get("faulty.http_listen", "/silence").0;
+        assert_eq!(status, 503, "{option}");
+        gateway.assert_others_are_served();
+        assert_eq!(gateway.running.end().code(), Some(0), "{option}");
+    }
+}
+
+#[test]
+fn a_plugin_that_fails_again_and_again_is_taken_down_and_nobody_else() {
+    let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    let mut bystander = gateway.lines();
+    assert_eq!(bystander.ask("hello"), "fine\n");
+    for _ in 0..31 {
+        assert_eq!(gateway.lines().ask("panic"), "");
+    }
+    assert_eq!(bystander.receive(), "", "it is drained");
+    assert_eq!(gateway.metric("listening{frontend=\"faulty\"}"), 0);
+    assert_eq!(gateway.metric("listening{frontend=\"channel\"}"), 1);
+    gateway.assert_others_are_served();
+    let (status, ready) = gateway.get("admin.listen", "/readyz");
+    let why = ready.strip_prefix("ready\nfaulty is down: ").expect(&ready).trim_end();
+    let last = format!("the last: plugin faulty ({}) failed in", plugin("faulty").display());
+    let expected = format!("more than 30 faults within 60 s, {last} session_handle: panicked");
+    assert!(status == 200 && why.starts_with(&expected) && why.ends_with("as asked"), "{why}");
+    let listed = dialects_of(&gateway);
+    assert!(listed.contains("faulty    down  "), "{listed}");
+    assert!(listed.contains(&format!("\nfaulty is down: {why}\n")), "{listed}");
+    assert!(gateway.complaint().contains("failed in session_handle"));
+    assert_eq!(gateway.complaint(), format!("taken down until the gateway restarts: {why}"));
+    for listener in ["faulty.listen", "faulty.http_listen"] {
+        // Refused; or hung up on, by a listener that is about to close.
+        let answer = http(gateway.address(listener), "GET", "/fine", "");
+        assert!(!matches!(&answer, Ok((200, _))), "{listener}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_plugin_that_blocks_keeps_nobody_else_waiting_even_on_one_thread() {
+    let toml = format!("[server]\nthreads = 1\n{BESIDE}{}", faulty(""));
+    let gateway = Gateway::start(&toml, 4);
+    let mut slow = gateway.lines();
+    assert_eq!(slow.ask("hello"), "fine\n");
+    slow.send("block 4000");
+    gateway.assert_others_are_served();
+    assert_eq!(gateway.lines().ask("hello"), "fine\n");
+    slow.0.get_ref().set_nonblocking(true).unwrap();
+    let early = slow.0.fill_buf().map(<[u8]>::len).map_err(|error| error.kind());
+    assert_eq!(early, Err(io::ErrorKind::WouldBlock), "it was no longer blocking");
+    slow.0.get_ref().set_nonblocking(false).unwrap();
+    assert_eq!(slow.receive(), "fine\n");
+}
+
+/// What `dragoman dialects` says while the gateway runs.
+fn dialects_of(gateway: &Gateway) -> String {
+    let admin = format!("admin.listen={}", gateway.address("admin.listen"));
+    run(gateway.folder.path(), &["dialects", "--set", &admin])
+}
+
+/// What the program says, without the folder that the plugins are in.
+fn said(folder: &Path, arguments: &[&str]) -> String {
+    let plugins = plugin("faulty").parent().expect("a folder").display().to_string();
+    run(folder, arguments).replace(&plugins, "<plugins>")
+}
+
+#[test]
+fn wrong_options_are_named_with_their_lines() {
+    let toml = faulty("refuse = 7\npanic_im = \"session_open\"\nmailbox_max = 0")
+        + &section("channel", "history = \"all\"")
+        + "[frontends.other]\nplugin = \"other.so\"\nwhatever = 1\n[frontends.third]\nplugin = 3\n";
+    insta::assert_snapshot!(said(folder(&toml).path(), &["check"]), @r#"
+    $ dragoman check
+    stderr: gateway.toml:5: frontends.faulty.refuse = 7: expected a string
+    stderr: gateway.toml:6: unknown key frontends.faulty.panic_im; did you mean panic_in?
+    stderr: gateway.toml:7: frontends.faulty.mailbox_max = 0: expected a whole number from 1 to 4294967295
+    stderr: gateway.toml:10: frontends.channel.history = "all": expected a whole number
+    stderr: gateway.toml:12: frontends.other.plugin = "other.so": cannot open other.so: there is no such file
+    stderr: gateway.toml:15: frontends.third.plugin = 3: expected a string
+    exit 1
+    "#);
+    let refused = faulty("refuse = \"for a reason\"");
+    insta::assert_snapshot!(said(folder(&refused).path(), &["check"]), @r#"
+    $ dragoman check
+    stderr: gateway.toml:5: frontends.faulty.refuse = "for a reason": for a reason
+    exit 1
+    "#);
+    let panicked = faulty("panic_in = \"frontend_new\"");
+    let said = said(folder(&panicked).path(), &["check"]);
+    let place = "stderr: gateway.toml:2: frontends.faulty.plugin = ";
+    let why = "libplugin_faulty.so would not start: panicked";
+    assert!(said.contains(place) && said.contains(why) && said.contains("as asked"), "{said}");
+}
+
+#[test]
+fn a_relative_path_is_taken_from_thefolder_of_the_configuration() {
+    let folder = folder("[frontends.x]\nplugin = \"faulty.so\"\nlisten = \"127.0.0.1:0\"\n");
+    std::fs::copy(plugin("faulty"), folder.path().join("faulty.so")).unwrap();
+    std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let arguments = ["check", "--config", "../gateway.toml"];
+    let said = run(&folder.path().join("elsewhere"), &arguments);
+    assert!(said.contains("frontends.x.listen = \"127.0.0.1:0\""), "{said}");
+}
+
+#[test]
+fn a_plugin_that_is_not_enabled_is_not_loaded() {
+    let toml = "[frontends.other]\nplugin = \"other.so\"\nenabled = false\n\
+                [frontends.channel]\nlisten = \"127.0.0.1:0\"\n";
+    let said = run(folder(toml).path(), &["check"]);
+    assert!(said.ends_with("exit 0"), "{said}");
+}
+
+#[test]
+fn what_is_loaded_is_among_the_dialects() {
+    let toml = faulty("") + &section("channel", "listen = \"127.0.0.1:0\"");
+    let said = said(folder(&toml).path(), &["dialects"]);
+    let wanted = ["faulty  ", "faulty is", "channel  ", "channel is", "               http_listen"];
+    let is_wanted = |line: &&str| wanted.iter().any(|wanted| line.starts_with(wanted));
+    let about: Vec<&str> = said.lines().filter(is_wanted).collect();
+    insta::assert_snapshot!(about.join("\n"), @r"
+    channel   on   listen 127.0.0.1:0               HTTP
+    faulty    on   listen 127.0.0.1:0               TCP, a line each
+                   http_listen 127.0.0.1:0          HTTP
+    channel is channel 0.1.0, loaded from <plugins>/libplugin_channel.so
+    faulty is faulty 0.1.0, loaded from <plugins>/libplugin_faulty.so
+    ");
+}
+
+#[test]
+fn inspect_says_what_a_plugin_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = plugin("faulty").display().to_string();
+    insta::assert_snapshot!(said(folder.path(), &["plugin", "inspect", &file]), @r#"
+    $ dragoman plugin inspect <plugins>/libplugin_faulty.so
+    name     faulty
+    title    misbehaves on request
+    version  0.1.0
+    file     <plugins>/libplugin_faulty.so
+    ABI      1, a table of 72 bytes
+
+    listeners
+    listen       -  TCP, a line each
+    http_listen  -  HTTP
+                    /fine             GET
+                    /panic            GET
+                    /silence          GET
+
+    capabilities
+    post                -
+    receive by push     -
+    receive by polling  -
+    direct messages     -
+    presence            -
+    history             -
+    search              -
+    credentials         -
+
+    options, as JSON Schema
+    {
+      "$schema": "https://json-schema.org/draft/2020-12/schema",
+      "additionalProperties": false,
+      "description": "The keys of its section of gateway.toml.",
+      "properties": {
+        "malformed_in": {
+          "default": null,
+          "description": "The function of the ABI in which it says what makes no sense.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "panic_in": {
+          "default": null,
+          "description": "The function of the ABI in which it panics.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "refuse": {
+          "default": null,
+          "description": "Refuses to start, for this reason.",
+          "type": [
+            "string",
+            "null"
+          ]
+        }
+      },
+      "title": "Options",
+      "type": "object"
+    }
+    exit 0
+    "#);
+}
+
+#[test]
+fn a_wrong_file_gets_a_sentence_that_says_what_it_is() {
+    let folder = folder("");
+    let whole = std::fs::read(plugin("faulty")).unwrap();
+    let mut foreign = whole.clone();
+    foreign[18..20].copy_from_slice(&243_u16.to_ne_bytes());
+    let files: [(&str, &[u8]); 3] =
+        [("text.so", b"hello"), ("foreign.so", &foreign), ("cut.so", &whole[..whole.len() / 2])];
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let mut all = String::new();
+    for name in ["text.so", "foreign.so", "cut.so", "missing.so", "."] {
+        let inspected = run(folder.path(), &["plugin", "inspect", name]);
+        assert!(inspected.ends_with("exit 1"), "{inspected}");
+        let sentence = inspected.lines().find_map(|line| line.strip_prefix("stderr: "));
+        let sentence = sentence.expect("it says what is wrong");
+        // The same, of a section of the configuration.
+        let toml = format!("[frontends.x]\nplugin = \"{name}\"\n");
+        std::fs::write(folder.path().join("gateway.toml"), toml).unwrap();
+        let checked = run(folder.path(), &["check"]);
+        let expected =
+            format!("stderr: gateway.toml:2: frontends.x.plugin = \"{name}\": {sentence}");
+        assert!(checked.contains(&expected), "{checked}\nlacks {expected}");
+        all += &format!("{sentence}\n");
+    }
+    let all = all.replace(std::env::consts::ARCH, "<arch>");
+    let bytes = |text: &str| text.chars().all(|char| char.is_ascii_digit()) && text.len() > 4;
+    let words: Vec<&str> = all
+        .split_inclusive([' ', ';'])
+        .map(|w| if bytes(&w[..w.len() - 1]) { "<n> " } else { w })
+        .collect();
+    insta::assert_snapshot!(words.concat(), @r"
+    text.so is not a shared library
+    foreign.so is built for riscv, this gateway runs on <arch>
+    cut.so is incomplete: it has <n> bytes, and should have at least <n>  copy it again
+    cannot open missing.so: there is no such file
+    cannot read .: Is a directory (os error 21)
+    ");
+}
