@@ -5,6 +5,7 @@ use std::sync::Arc;
 use frontend_api::{Configure, Frontend, Manifest, OptionFault};
 use frontend_channel::ChannelFrontend;
 use frontend_chatroom::ChatroomFrontend;
+use frontend_irc::IrcFrontend;
 use frontend_ourchat::OurchatFrontend;
 use frontend_token::TokenFrontend;
 use frontend_usr_room::UsrRoomFrontend;
@@ -21,6 +22,7 @@ pub const DIALECTS: &[Dialect] = &[
     ),
     Dialect::new::<OurchatFrontend>("ourchat"),
     Dialect::new::<ChannelFrontend>("channel"),
+    Dialect::new::<IrcFrontend>("irc"),
 ];
 
 /// What becomes of a dialect's own keys: the front end, or what is wrong with each.

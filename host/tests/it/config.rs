@@ -232,21 +232,24 @@ fn no_dialect_has_a_key_that_all_front_ends_have() {
 /// The project's own gateway.toml.
 const SHIPPED: &str = include_str!("../../../gateway.toml");
 
-/// The shipped file with every `#key = value` in force.
+/// The shipped file with every `#key = value` and `#[section]` in force.
 fn shipped_in_full() -> String {
     let in_force = |line: &str| match line.strip_prefix('#') {
-        Some(key) if key.starts_with(|first: char| first.is_ascii_lowercase()) => key.to_owned(),
+        Some(key) if key.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => {
+            key.to_owned()
+        }
         _ => line.to_owned(),
     };
     SHIPPED.lines().map(in_force).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn the_shipped_file_turns_every_dialect_on_at_its_default_address() {
+fn the_shipped_file_turns_every_dialect_but_irc_on_at_its_default_address() {
     let draft = read(SHIPPED, &Around::default()).unwrap_or_else(|problems| panic!("{problems}"));
     let config = &draft.config;
     let names: Vec<&str> = config.frontends.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(names, DIALECTS.iter().map(|dialect| dialect.name).collect::<Vec<_>>());
+    let all = DIALECTS.iter().map(|dialect| dialect.name);
+    assert_eq!(names, all.filter(|name| *name != "irc").collect::<Vec<_>>());
     let listens: Vec<String> = draft.listens.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(listens.join("\n"), @r#"
     admin.listen = "127.0.0.1:5090"
@@ -305,7 +308,7 @@ fn the_shipped_file_gives_every_option_of_every_dialect_with_its_default() {
 #[test]
 fn every_key_is_described() {
     let described = include_str!("../../../docs/configuration.md");
-    let draft = read(SHIPPED, &Around::default()).expect("it is fine");
+    let draft = read(&shipped_in_full(), &Around::default()).expect("it is fine");
     for key in &draft.keys {
         let name = key.rsplit('.').next().expect("a key has a last part");
         let ways = [format!("`{name}`"), format!("[{key}]"), format!("[{key}.")];

@@ -1,0 +1,228 @@
+//! IRC over real sockets: a small client, and the clients that people use.
+
+use gateway_tests::irc::{Account, Irssi, Weechat};
+use gateway_tests::{Channel, Gateway, Irc, Ourchat, Raw, Talk};
+use serde_json::{Value, json};
+
+const ALL: &str = "
+    [frontends.chatroom]
+    [frontends.ourchat]
+    [frontends.channel]
+    [frontends.irc]
+    listen = \"127.0.0.1:0\"
+";
+
+/// The next message in a chatroom: who said what.
+#[track_caller]
+fn heard(talk: &mut Talk) -> (String, String) {
+    let packet = talk.receive_until(|packet| packet["type"] == "msg");
+    let text = |value: &Value| value.as_str().expect("it is a string").to_owned();
+    (text(&packet["data"]["user"]["user_name"]), text(&packet["data"]["msg"]))
+}
+
+fn said(who: &str, what: &str) -> (String, String) {
+    (who.into(), what.into())
+}
+
+#[test]
+fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
+    let gateway = Gateway::start(ALL);
+    let address = gateway.address("irc", "listen");
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+    for handle in ["bob", "wendy"] {
+        carl.register(handle, "tea: for two");
+    }
+    carl.send("tea", "who is there?");
+    ann.join("tea", "ann");
+
+    // Both sign in and join; what was said before is shown to the one that can show when.
+    let account = |handle| Account { handle, password: "tea: for two", channel: "#tea" };
+    let Some(mut irssi) = Irssi::start(address, account("bob")) else { return };
+    let Some(mut weechat) = Weechat::start(address, account("wendy")) else { return };
+    let (in_irssi, in_weechat) = (irssi.window("#tea"), weechat.window("#tea"));
+    let mut came = Vec::new();
+    while came.len() < 2 {
+        let packet = ann.receive_until(|packet| packet["data"]["msg"] == "join");
+        came.push(packet["data"]["user"]["user_name"].as_str().expect("a name").to_owned());
+    }
+    came.sort();
+    assert_eq!(came, ["bob", "wendy"]);
+    in_weechat.wait_for(&["carl\twho is there?"]);
+
+    irssi.enter("/msg #tea from irssi");
+    assert_eq!(heard(&mut ann), said("bob", "from irssi"));
+    weechat.enter("#tea", "from WeeChat: 茶");
+    assert_eq!(heard(&mut ann), said("wendy", "from WeeChat: 茶"));
+    ann.say("tea", "ann", "from chatroom");
+    carl.send("tea", "from channel,\nin two lines");
+    weechat.enter("#tea", "/me pours");
+    ann.receive_until(|packet| packet["data"]["msg"] == "/me pours");
+
+    in_irssi.wait_for(&["wendy> from WeeChat: 茶"]);
+    in_irssi.wait_for(&["ann> from chatroom"]);
+    in_irssi.wait_for(&["carl> from channel,"]);
+    in_irssi.wait_for(&["carl> in two lines"]);
+    in_irssi.wait_for(&["* wendy pours"]);
+    in_weechat.wait_for(&["bob\tfrom irssi"]);
+    in_weechat.wait_for(&["ann\tfrom chatroom"]);
+    in_weechat.wait_for(&["carl\tfrom channel,"]);
+    in_weechat.wait_for(&["carl\tin two lines"]);
+    assert_eq!(
+        carl.history("tea"),
+        [
+            said("carl", "who is there?"),
+            said("bob", "from irssi"),
+            said("wendy", "from WeeChat: 茶"),
+            said("guest:ann", "from chatroom"),
+            said("carl", "from channel,\nin two lines"),
+            said("wendy", "/me pours"),
+        ]
+    );
+
+    // In private: what follows in the channel tells that the message before it has gone.
+    irssi.enter("/msg carl psst");
+    irssi.enter("/msg wendy psst");
+    irssi.enter("/msg #tea well?");
+    assert_eq!(heard(&mut ann), said("bob", "well?"));
+    assert_eq!(carl.done("/receive", &json!({}))["messages"], json!({"bob": ["psst"]}));
+    weechat.window("bob").wait_for(&["bob\tpsst"]);
+    carl.done("/send", &json!({"name": "bob", "msg": "what?"}));
+    irssi.window("carl").wait_for(&["carl> what?"]);
+
+    irssi.enter("/quit");
+    let left = ann.receive_until(|packet| packet["data"]["msg"] == "leave");
+    assert_eq!(left["data"]["user"]["user_name"], "bob");
+    in_weechat.wait_for(&["bob", "has left #tea"]);
+}
+
+#[test]
+fn a_whole_conversation_in_one_piece_is_answered_in_order() {
+    let gateway = Gateway::start(ALL);
+    let mut raw = Raw::connect(gateway.address("irc", "listen"));
+    raw.send(
+        b"CAP LS 302\r\nNICK zed\nUSER zed 0 * :Zed\r\nCAP REQ :batch\r\nCAP END\r\n\
+          JOIN #tea,#green\\20tea\r\nPRIVMSG #tea :hello\r\nNAMES #tea\r\nTOPIC #tea :hot\r\n\
+          PRIVMSG nobody :hello\r\nPART #tea\r\nPRIVMSG #tea :hello\r\nLIST\r\nQUIT\r\nPING 1\r\n",
+    );
+    let end = raw.receive_end();
+    assert!(!end.reset);
+    let text = String::from_utf8(end.bytes).expect("it is UTF-8");
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+    insta::assert_snapshot!(text.replace('\r', ""));
+}
+
+#[test]
+fn an_account_is_where_it_is_a_member_and_gets_what_it_missed() {
+    let gateway = Gateway::start(ALL);
+    let address = gateway.address("irc", "listen");
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+    carl.register("Ann Lee", "tea for two");
+    let mut dan = Ourchat::websocket(gateway.address("ourchat", "listen"));
+    let dan_id = dan.enroll("dan");
+
+    // A name that is an account's is not for guests, and not for those with another password.
+    let mut irc = Irc::connect(address);
+    irc.send("NICK Ann\\20Lee");
+    irc.send("USER x 0 * :x");
+    irc.receive_until(" 433 * Ann\\20Lee ");
+    let mut irc = Irc::connect(address);
+    irc.send("PASS guess\r\nNICK Ann\\20Lee\r\nUSER x 0 * :x");
+    irc.receive_until(" 464 * ");
+    assert_eq!(irc.receive(), "ERROR :Closing link: wrong password");
+
+    let mut ann = Irc::sign_on(address, "Ann\\20Lee", Some("tea for two"));
+    assert_eq!(ann.join("#tea"), "@Ann\\20Lee");
+    ann.send("TOPIC #tea :hot water");
+    ann.receive_until(" TOPIC #tea :hot water");
+    // Somebody makes a closed group for it and others.
+    let ann_id = dan_id - 1;
+    let made = dan.call(&json!({"code": 8, "members": [ann_id], "name": "den"}));
+    assert_eq!(made["success"], true, "{made}");
+    let invited = ann.receive_until(" INVITE ");
+    assert!(invited.ends_with(" INVITE Ann\\20Lee #den") && invited.starts_with(":dan!"));
+    drop(ann);
+
+    // While it is away, it is written to.
+    carl.done("/send", &json!({"name": "Ann Lee", "msg": "one"}));
+    carl.done("/send", &json!({"name": "Ann Lee", "msg": "two"}));
+    let mut ann = Irc::sign_on(address, "Ann\\20Lee", Some("tea for two"));
+    assert!(ann.receive().ends_with(" PRIVMSG Ann\\20Lee :one"));
+    assert!(ann.receive().ends_with(" PRIVMSG Ann\\20Lee :two"));
+    let mut joined: Vec<String> = (0..2).map(|_| ann.receive_until(" JOIN #")).collect();
+    joined.sort();
+    assert!(joined[0].ends_with(" JOIN #den") && joined[1].ends_with(" JOIN #tea"), "{joined:?}");
+    ann.receive_until(" 366 ");
+
+    // What was handed over is not handed over again.
+    ann.send("QUIT");
+    ann.receive_until("ERROR ");
+    let mut ann = Irc::sign_on(address, "Ann\\20Lee", Some("tea for two"));
+    assert!(ann.receive().contains(" JOIN #"));
+
+    // Others, who are no members, do not find the group.
+    let mut zed = Irc::sign_on(address, "zed", None);
+    zed.send("JOIN #den");
+    zed.receive_until(" 403 zed #den ");
+    assert_eq!(zed.join("#tea"), "@Ann\\20Lee zed");
+}
+
+#[test]
+fn somebody_with_several_seats_comes_once_and_goes_once() {
+    let gateway = Gateway::start(ALL);
+    let address = gateway.address("irc", "listen");
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+    let mut zed = Irc::sign_on(address, "zed", None);
+    zed.join("#tea");
+    let mut first = Irc::sign_on(address, "carl", Some("tea for two"));
+    first.join("#tea");
+    assert!(zed.receive().starts_with(":carl!"));
+    let mut second = Irc::sign_on(address, "carl", Some("tea for two"));
+    assert_eq!(second.join("#tea"), "carl zed");
+    first.send("PRIVMSG #tea :hello");
+    assert!(second.receive_until(" PRIVMSG ").starts_with(":carl!"));
+    first.send("QUIT");
+    first.receive_until("ERROR ");
+    second.send("PRIVMSG #tea :still here");
+    assert!(zed.receive().ends_with(" PRIVMSG #tea :hello"));
+    assert!(zed.receive().ends_with(" PRIVMSG #tea :still here"));
+    // A member stays when its last connection goes.
+    carl.send("tea", "and here");
+    second.send("QUIT");
+    second.receive_until("ERROR ");
+    zed.send("NAMES #tea");
+    assert!(zed.receive().ends_with(" PRIVMSG #tea :and here"));
+    assert!(zed.receive_until(" 353 ").ends_with(" :carl zed"));
+}
+
+#[test]
+fn history_is_told_in_pages_with_what_other_dialects_said() {
+    let gateway = Gateway::start(ALL);
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+    for nth in 1..=5 {
+        carl.send("tea", &nth.to_string());
+    }
+    let mut zed = Irc::sign_on(gateway.address("irc", "listen"), "zed", None);
+    zed.send("CAP REQ :draft/chathistory batch message-tags");
+    zed.join("#tea");
+    let mut page = |request: &str| {
+        zed.send(&format!("CHATHISTORY {request}"));
+        zed.receive_until(" BATCH +");
+        let (mut texts, mut id) = (Vec::new(), String::new());
+        loop {
+            let line = zed.receive();
+            if line.contains(" BATCH -") {
+                return (texts.join(" "), id);
+            }
+            let (tags, said) = line.split_once(' ').expect("tags come first");
+            id = tags.split_once("msgid=").expect("it has an id").1.to_owned();
+            texts.push(said.rsplit_once(" :").expect("a text").1.to_owned());
+        }
+    };
+    let (newest, last) = page("LATEST #tea * 2");
+    assert_eq!(newest, "4 5");
+    let (before, middle) = page(&format!("BEFORE #tea msgid={last} 2"));
+    assert_eq!(before, "3 4");
+    assert_eq!(page(&format!("AFTER #tea msgid={middle} 9")).0, "5");
+    assert_eq!(page(&format!("BETWEEN #tea msgid=1 msgid={middle} 9")).0, "2 3");
+}
