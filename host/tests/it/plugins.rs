@@ -278,6 +278,49 @@ fn whichever_function_fails_the_others_are_served_and_it_ends_well() {
     }
 }
 
+/// Has the plugin ask for these commands, the last of which is an event for its own connection.
+fn make_a_room(lines: &mut Lines) {
+    for command in [
+        json!({ "command": { "do": "register", "user": { "handle": "ann", "insist": true } } }),
+        json!({
+            "command": {
+                "do": "sign_in",
+                "user": { "handle": "ann" },
+                "credential": "vouched",
+                "session": true,
+            },
+            "follow": "user",
+        }),
+        json!({
+            "command": {
+                "do": "create_room",
+                "room": { "name": "tea", "insist": true },
+                "owner": "session",
+            },
+        }),
+    ] {
+        lines.send(&format!("emit 1 {command}"));
+    }
+}
+
+#[test]
+fn an_event_that_a_plugin_cannot_tell_is_lost_for_its_own_connections_only() {
+    let gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    let mut ann = gateway.lines();
+    make_a_room(&mut ann);
+    assert_eq!(ann.receive(), "news\n");
+    for option in ["panic_in", "malformed_in"] {
+        let option = format!("{option} = \"frontend_broadcast\"");
+        let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty(&option)), 4);
+        let mut ann = gateway.lines();
+        make_a_room(&mut ann);
+        let complaint = gateway.complaint();
+        assert!(complaint.contains(" in frontend_broadcast: "), "{complaint}");
+        assert_eq!(ann.ask("hello"), "fine\n");
+        gateway.assert_others_are_served();
+    }
+}
+
 #[test]
 fn a_plugin_that_fails_again_and_again_is_taken_down_and_nobody_else() {
     let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
@@ -364,7 +407,7 @@ fn wrong_options_are_named_with_their_lines() {
 }
 
 #[test]
-fn a_relative_path_is_taken_from_thefolder_of_the_configuration() {
+fn a_relative_path_is_taken_from_the_folder_of_the_configuration() {
     let folder = folder("[frontends.x]\nplugin = \"faulty.so\"\nlisten = \"127.0.0.1:0\"\n");
     std::fs::copy(plugin("faulty"), folder.path().join("faulty.so")).unwrap();
     std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
