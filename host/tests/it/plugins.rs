@@ -351,19 +351,35 @@ fn a_plugin_that_fails_again_and_again_is_taken_down_and_nobody_else() {
 }
 
 #[test]
+fn a_plugin_that_blocks_keeps_nobody_else_waiting() {
+    block_and_serve_others(2);
+}
+
+#[test]
 fn a_plugin_that_blocks_keeps_nobody_else_waiting_even_on_one_thread() {
-    let toml = format!("[server]\nthreads = 1\n{BESIDE}{}", faulty(""));
+    block_and_serve_others(1);
+}
+
+/// With more sessions that block than there are threads.
+fn block_and_serve_others(threads: usize) {
+    let toml = format!("[server]\nthreads = {threads}\n{BESIDE}{}", faulty(""));
     let gateway = Gateway::start(&toml, 4);
-    let mut slow = gateway.lines();
-    assert_eq!(slow.ask("hello"), "fine\n");
-    slow.send("block 4000");
+    let mut blocked: Vec<Lines> = (0..=threads).map(|_| gateway.lines()).collect();
+    for slow in &mut blocked {
+        assert_eq!(slow.ask("hello"), "fine\n");
+    }
+    blocked.iter_mut().for_each(|slow| slow.send("block 4000"));
     gateway.assert_others_are_served();
     assert_eq!(gateway.lines().ask("hello"), "fine\n");
-    slow.0.get_ref().set_nonblocking(true).unwrap();
-    let early = slow.0.fill_buf().map(<[u8]>::len).map_err(|error| error.kind());
-    assert_eq!(early, Err(io::ErrorKind::WouldBlock), "it was no longer blocking");
-    slow.0.get_ref().set_nonblocking(false).unwrap();
-    assert_eq!(slow.receive(), "fine\n");
+    for slow in &mut blocked {
+        slow.0.get_ref().set_nonblocking(true).unwrap();
+        let early = slow.0.fill_buf().map(<[u8]>::len).map_err(|error| error.kind());
+        assert_eq!(early, Err(io::ErrorKind::WouldBlock), "it was no longer blocking");
+        slow.0.get_ref().set_nonblocking(false).unwrap();
+    }
+    for slow in &mut blocked {
+        assert_eq!(slow.receive(), "fine\n");
+    }
 }
 
 /// What `dragoman dialects` says while the gateway runs.
