@@ -151,7 +151,8 @@ impl<T: Take> Call<T> {
     }
 }
 
-/// Somebody else's words, as far as they can be shown.
+/// Somebody else's words, as far as they can be shown: in one line of a log.
 fn words(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(REASON_BYTES_MAX)]).into_owned()
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(REASON_BYTES_MAX)]);
+    text.replace(char::is_control, " ")
 }

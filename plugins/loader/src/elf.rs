@@ -16,7 +16,7 @@ struct Machine {
     number: u64,
 }
 
-/// The numbers of integers in an ELF file, wherever they are.
+/// The fields of an ELF file, as far as it goes.
 struct Fields<'a> {
     bytes: &'a [u8],
     wide: bool,

@@ -121,6 +121,18 @@ fn a_front_end_that_cannot_begin_says_why() {
 }
 
 #[test]
+fn a_reason_is_one_line_of_bounded_length() {
+    let why = format!("line one\nline two\u{1b}[31m {}", "x".repeat(10_000));
+    match faulty(json!({ "refuse": why })).err() {
+        Some(LoadError::WouldNotStart { faults, .. }) => {
+            assert!(faults[0].why.starts_with("line one line two [31m xxx"), "{faults:?}");
+            assert_eq!(faults[0].why.len(), 1_000);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_session_that_cannot_be_opened_is_closed() {
     for (options, counted) in [
         (json!({ "panic_in": "session_open" }), (1, 0)),
