@@ -27,6 +27,14 @@ pub(super) const FRAMES_A_WRITE: usize = 64;
 /// what the engine commits at once.
 pub(super) const BATCHES_WAITING_MAX: usize = 64;
 
+/// Mails that the hub hands out before others on its thread have their turn: some milliseconds'
+/// work, and enough of a large room's messages that many leave in one write.
+pub(super) const MAILS_AT_ONCE: usize = 32_768;
+
+/// Commands that the hub tells of before others on its thread have their turn: a quarter of what
+/// a mailbox takes, so that nobody who reads is cut off for a batch.
+pub(super) const COMMANDS_AT_ONCE: usize = 256;
+
 /// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
 pub(super) const PASSWORDS_WAITING_MAX: usize = 2048;
 

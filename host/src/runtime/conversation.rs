@@ -157,13 +157,17 @@ impl Conversation {
         self.feed(Input::Woken);
     }
 
+    /// So many of the mails that are about to be taken are frames.
+    pub(super) fn expect_frames(&mut self, frames: usize) {
+        // Once for all of them: every connection of the front end counts here.
+        self.served.counters.frames.add(frames as u64);
+        self.outgoing.reserve(frames);
+    }
+
     pub(super) fn take_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Answer(outcome) => self.settle(*outcome),
-            Mail::Frame { bytes, message } => {
-                self.served.counters.frames.add(1);
-                self.outgoing.push_message(bytes, message);
-            }
+            Mail::Frame { bytes, message } => self.outgoing.push_message(bytes, message),
             Mail::Event(recorded) => {
                 self.feed(Input::Event(&recorded));
                 if let Event::Posted { message } = &recorded.event {
@@ -468,7 +472,7 @@ mod tests {
 
     struct Scene {
         shared: Arc<Shared>,
-        hub: std::thread::JoinHandle<()>,
+        hub: tokio::task::JoinHandle<()>,
         link: Arc<Link>,
         conversation: Conversation,
         _folder: tempfile::TempDir,
@@ -500,7 +504,7 @@ mod tests {
         assert!(conversation.may_read() && conversation.is_answered());
         drop(conversation);
         shared.hub.stop();
-        hub.join().unwrap();
+        hub.await.unwrap();
     }
 
     #[tokio::test]
@@ -516,6 +520,6 @@ mod tests {
         shared.call(served, ConnectionId(2), Command::SignOut, None).await.unwrap();
         assert_eq!(Arc::strong_count(&link), 1);
         shared.hub.stop();
-        hub.join().unwrap();
+        hub.await.unwrap();
     }
 }

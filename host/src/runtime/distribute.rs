@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 use core_engine::Done;
@@ -30,25 +31,37 @@ pub(super) enum Ticket {
     Nobody,
 }
 
-/// The hub without its thread.
+/// The hub without its task.
 pub(super) struct Distributor {
     watch: Watch,
     frontends: Vec<Arc<Served>>,
     totals: Arc<Totals>,
+    /// Who has mail and sleeps.
+    asleep: Vec<Waker>,
 }
 
 impl Distributor {
     pub(super) fn new(frontends: Vec<Arc<Served>>, totals: Arc<Totals>) -> Self {
-        Self { watch: Watch::default(), frontends, totals }
+        Self { watch: Watch::default(), frontends, totals, asleep: Vec::new() }
     }
 
-    pub(super) fn carry_out(&mut self, batch: Vec<Done<Ticket>>) {
+    /// A batch was committed, each of which is to be carried out next.
+    pub(super) fn begin(&mut self, batch: &[Done<Ticket>]) {
         self.totals.commits.add(1);
         self.totals.committed.add(batch.len() as u64);
-        for done in batch {
-            self.answer(done.ticket, done.outcome);
-            self.hand_out(&done.events);
-        }
+    }
+
+    /// Puts in its mailbox what concerns anyone; gives how many mails that were. Nobody is woken
+    /// before [`wake`](Self::wake): what one connection is told by many commands of a batch leaves
+    /// in one write.
+    pub(super) fn carry_out(&mut self, done: Done<Ticket>) -> usize {
+        self.answer(done.ticket, done.outcome);
+        1 + self.hand_out(&done.events)
+    }
+
+    /// Wakes everyone who has mail.
+    pub(super) fn wake(&mut self) {
+        self.asleep.drain(..).for_each(Waker::wake);
     }
 
     pub(super) fn forget(&mut self, connection: ConnectionId) {
@@ -63,7 +76,8 @@ impl Distributor {
                 if let Ok(reply) = &outcome {
                     self.watch.take_effect(&link, effect, reply);
                 }
-                deliver(&self.frontends, &link, Mail::Answer(Box::new(outcome)));
+                let mail = Mail::Answer(Box::new(outcome));
+                self.asleep.extend(deliver(&self.frontends, &link, mail));
             }
             // An HTTP client that did not wait for its answer.
             Ticket::Once(sender) => drop(sender.send(outcome)),
@@ -71,9 +85,10 @@ impl Distributor {
         }
     }
 
-    fn hand_out(&mut self, events: &[Recorded]) {
+    fn hand_out(&mut self, events: &[Recorded]) -> usize {
         self.totals.events.add(events.len() as u64);
-        let frontends = &self.frontends;
+        let (frontends, asleep) = (&self.frontends, &mut self.asleep);
+        let mut mails = 0;
         self.watch.hand_out(events, |recorded, audience| {
             let mut encoded: Vec<Option<Encoded>> = Vec::new();
             let message = match &recorded.event {
@@ -92,19 +107,24 @@ impl Distributor {
                 let encoded =
                     encoded[at].get_or_insert_with(|| Encoded::of(&frontends[at], recorded));
                 if let Some(mail) = encoded.mail(recorded, link, message) {
-                    deliver(frontends, link, mail);
+                    asleep.extend(deliver(frontends, link, mail));
+                    mails += 1;
                 }
             }
         });
+        mails
     }
 }
 
-fn deliver(frontends: &[Arc<Served>], link: &Link, mail: Mail) {
-    if link.mailbox.push(mail).is_err() {
+/// Gives whoever is to be woken.
+fn deliver(frontends: &[Arc<Served>], link: &Link, mail: Mail) -> Option<Waker> {
+    let (waker, pushed) = link.mailbox.push(mail);
+    if pushed.is_err() {
         let served = &frontends[usize::from(link.frontend)];
         served.counters.cut_off.add(1);
         tracing::debug!(frontend = served.name, connection = link.id.0, "cut off: does not read");
     }
+    waker
 }
 
 /// An event in one dialect, laid out for a transport when first somebody needs it there.
@@ -161,7 +181,7 @@ impl Encoded {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Poll};
 
     use core_model::{Message, Person, Recipient, Reply, RoomId, RoomTag, RoomView};
     use core_model::{Seq, Timestamp};
@@ -202,13 +222,13 @@ mod tests {
                 name: "counting".into(),
                 required: false,
                 frontend: frontend.clone(),
+                plugin: None,
                 listeners: Vec::new(),
                 limits: Limits::default(),
                 guard: Guard::default(),
                 cors_origins: Vec::new(),
                 room_capacity: 1,
                 auto_join: Vec::new(),
-                plugin: None,
             };
             let served = vec![Arc::new(Served::new(0, &config))];
             Self { frontend, distributor: Distributor::new(served, Arc::default()) }
@@ -227,12 +247,12 @@ mod tests {
             let room = RoomView { id: RoomId(1), ..RoomView::default() };
             let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
             let ticket = Ticket::Link { link: link.clone(), effect: Effect::Seat };
-            self.distributor.carry_out(vec![Done { ticket, outcome, events }]);
+            self.distributor.carry_out(Done { ticket, outcome, events });
         }
 
         fn happen(&mut self, events: Vec<Recorded>) {
             let done = Done { ticket: Ticket::Nobody, outcome: Ok(Reply::Done), events };
-            self.distributor.carry_out(vec![done]);
+            self.distributor.carry_out(done);
         }
     }
 

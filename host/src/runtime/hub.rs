@@ -1,14 +1,18 @@
-//! The hub's thread and its one queue: everything that changes who hears of what goes through
-//! it, first in, first out.
+//! The hub's task and its one queue: everything that changes who hears of what goes through it,
+//! first in, first out.
+//!
+//! A task of the network's threads, and not a thread of its own: whom it wakes runs where it ran,
+//! and a message costs one hop from the engine's writer to the sockets instead of two.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
+use std::task::{Context, Poll, Waker};
 
 use core_engine::Done;
 use core_model::ConnectionId;
+use tokio::task::{JoinHandle, yield_now};
 
-use super::bounds::BATCHES_WAITING_MAX;
+use super::bounds::{BATCHES_WAITING_MAX, COMMANDS_AT_ONCE, MAILS_AT_ONCE};
 use super::distribute::{Distributor, Ticket};
 
 enum Note {
@@ -21,7 +25,6 @@ enum Note {
 #[derive(Default)]
 pub(super) struct Hub {
     queue: Mutex<Queue>,
-    arrived: Condvar,
     caught_up: Condvar,
 }
 
@@ -29,8 +32,16 @@ pub(super) struct Hub {
 struct Queue {
     notes: VecDeque<Note>,
     batches: usize,
-    /// The thread ends, and nobody waits for it.
+    /// The task ends, and nobody waits for it.
     stopping: bool,
+    /// The task, where it waits.
+    waker: Option<Waker>,
+}
+
+/// The task of the hub. However it ends, the engine's writer does not wait for it any more.
+struct Task {
+    hub: Arc<Hub>,
+    distributor: Distributor,
 }
 
 impl Hub {
@@ -42,58 +53,90 @@ impl Hub {
         let waited = self.caught_up.wait_while(self.queue(), far_behind);
         let mut queue = waited.expect("nothing panics while it holds the hub's queue");
         queue.batches += 1;
-        queue.notes.push_back(Note::Committed(batch));
-        drop(queue);
-        self.arrived.notify_one();
+        push(queue, Note::Committed(batch));
     }
 
     /// A connection is gone, and its mailbox shut.
     pub(super) fn gone(&self, connection: ConnectionId) {
-        self.push(Note::Gone(connection));
+        push(self.queue(), Note::Gone(connection));
     }
 
-    /// Ends the thread, after what waits.
+    /// Ends the task, after what waits.
     pub(super) fn stop(&self) {
+        self.wait_for_nobody();
+        push(self.queue(), Note::Stop);
+    }
+
+    /// Starts the task.
+    pub(super) fn run(self: Arc<Self>, distributor: Distributor) -> JoinHandle<()> {
+        tokio::spawn(Task { hub: self, distributor }.run())
+    }
+
+    fn wait_for_nobody(&self) {
         self.queue().stopping = true;
         self.caught_up.notify_all();
-        self.push(Note::Stop);
     }
 
-    /// Starts the thread.
-    pub(super) fn run(self: Arc<Self>, mut distributor: Distributor) -> JoinHandle<()> {
-        let name = std::thread::Builder::new().name("hub".into());
-        let thread = name.spawn(move || {
-            loop {
-                for note in self.take() {
-                    match note {
-                        Note::Committed(batch) => distributor.carry_out(batch),
-                        Note::Gone(connection) => distributor.forget(connection),
-                        Note::Stop => return,
-                    }
-                }
-            }
-        });
-        thread.expect("a gateway that cannot start a thread cannot start")
-    }
-
-    fn push(&self, note: Note) {
-        self.queue().notes.push_back(note);
-        self.arrived.notify_one();
-    }
-
-    /// Everything that waits; waits for it where there is nothing.
-    fn take(&self) -> VecDeque<Note> {
-        let nothing = |queue: &mut Queue| queue.notes.is_empty();
-        let waited = self.arrived.wait_while(self.queue(), nothing);
-        let mut queue = waited.expect("nothing panics while it holds the hub's queue");
+    /// Everything that waits.
+    fn poll_take(&self, cx: &mut Context<'_>) -> Poll<VecDeque<Note>> {
+        let mut queue = self.queue();
+        if queue.notes.is_empty() {
+            queue.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         queue.batches = 0;
         let notes = std::mem::take(&mut queue.notes);
         drop(queue);
         self.caught_up.notify_all();
-        notes
+        Poll::Ready(notes)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("nothing panics while it holds the hub's queue")
+    }
+}
+
+/// Wakes the hub after the lock is given back, so that it does not wake up to wait.
+fn push(mut queue: MutexGuard<'_, Queue>, note: Note) {
+    queue.notes.push_back(note);
+    let waker = queue.waker.take();
+    drop(queue);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            for note in std::future::poll_fn(|cx| self.hub.poll_take(cx)).await {
+                match note {
+                    Note::Committed(batch) => self.carry_out(batch).await,
+                    Note::Gone(connection) => self.distributor.forget(connection),
+                    Note::Stop => return,
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, batch: Vec<Done<Ticket>>) {
+        self.distributor.begin(&batch);
+        let (mut commands, mut mails) = (0, 0);
+        for done in batch {
+            commands += 1;
+            mails += self.distributor.carry_out(done);
+            if commands >= COMMANDS_AT_ONCE || mails >= MAILS_AT_ONCE {
+                (commands, mails) = (0, 0);
+                self.distributor.wake();
+                yield_now().await;
+            }
+        }
+        self.distributor.wake();
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.hub.wait_for_nobody();
     }
 }

@@ -11,6 +11,10 @@ use bytes::Bytes;
 use core_model::{MessageId, Outcome, Recorded};
 use frontend_api::Ending;
 
+/// Room for mails that a mailbox makes when the first comes, 1 KiB: growing to it from less
+/// costs more than it spares.
+const MAILS_AT_FIRST: usize = 16;
+
 /// One thing for a connection.
 #[derive(Debug)]
 pub(super) enum Mail {
@@ -63,12 +67,13 @@ impl Mailbox {
         Self { mails_max, bytes_max, state: Mutex::default() }
     }
 
-    /// Puts something in, unless the connection is gone. `Err` only the first time that there was
-    /// no room.
-    pub(super) fn push(&self, mail: Mail) -> Result<(), CutOff> {
+    /// Puts something in, unless the connection is gone. `CutOff` only the first time that there
+    /// was no room. The task sleeps until it is woken: later, when all that comes at once is in,
+    /// so that it leaves in one write.
+    pub(super) fn push(&self, mail: Mail) -> (Option<Waker>, Result<(), CutOff>) {
         let mut state = self.state();
         if state.shut {
-            return Ok(());
+            return (None, Ok(()));
         }
         let (unasked, bytes) = match &mail {
             Mail::Answer(_) => (0, 0),
@@ -84,11 +89,13 @@ impl Mailbox {
             } else {
                 state.unasked += unasked;
                 state.bytes += bytes;
+                if state.mails.capacity() == 0 {
+                    state.mails.reserve(MAILS_AT_FIRST);
+                }
                 state.mails.push_back(mail);
                 Ok(())
             };
-        wake(state);
-        result
+        (state.waker.take(), result)
     }
 
     /// Lets the connection end for this reason, after what waits. The first reason counts.
@@ -169,6 +176,13 @@ mod tests {
         Mail::Answer(Box::new(Ok(core_model::Reply::Done)))
     }
 
+    /// Puts something in, and wakes who waits for it.
+    fn put(mailbox: &Mailbox, mail: Mail) -> Result<(), CutOff> {
+        let (waker, result) = mailbox.push(mail);
+        waker.into_iter().for_each(Waker::wake);
+        result
+    }
+
     fn look(mailbox: &Mailbox) -> Poll<Arrival> {
         mailbox.poll(&mut Context::from_waker(Waker::noop()), true)
     }
@@ -176,9 +190,9 @@ mod tests {
     #[test]
     fn everything_that_waits_comes_at_once_and_in_order() {
         let mailbox = Mailbox::new(10, 100);
-        mailbox.push(frame(1)).unwrap();
-        mailbox.push(answer()).unwrap();
-        mailbox.push(frame(3)).unwrap();
+        put(&mailbox, frame(1)).unwrap();
+        put(&mailbox, answer()).unwrap();
+        put(&mailbox, frame(3)).unwrap();
         let Poll::Ready(Arrival::Mail { mails, .. }) = look(&mailbox) else { panic!("no mail") };
         assert!(matches!(
             Vec::from(mails).as_slice(),
@@ -191,9 +205,9 @@ mod tests {
     fn a_full_mailbox_cuts_off_once_and_forgets_what_waited() {
         for fill in [vec![frame(1), frame(1), frame(1)], vec![frame(60), frame(41)]] {
             let mailbox = Mailbox::new(2, 100);
-            let cut_offs = fill.into_iter().filter_map(|mail| mailbox.push(mail).err()).count();
+            let cut_offs = fill.into_iter().filter_map(|mail| put(&mailbox, mail).err()).count();
             assert_eq!(cut_offs, 1);
-            assert_eq!(mailbox.push(frame(1)), Ok(()), "said once");
+            assert_eq!(put(&mailbox, frame(1)), Ok(()), "said once");
             assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Ending(Ending::Slow))));
             assert!(look(&mailbox).is_pending());
         }
@@ -203,7 +217,7 @@ mod tests {
     fn what_was_taken_makes_room() {
         let mailbox = Mailbox::new(1, 100);
         for _ in 0..5 {
-            mailbox.push(frame(100)).unwrap();
+            put(&mailbox, frame(100)).unwrap();
             assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail { more: false, .. })));
         }
     }
@@ -212,7 +226,7 @@ mod tests {
     fn answers_never_fill_a_mailbox() {
         let mailbox = Mailbox::new(1, 1);
         for _ in 0..100 {
-            mailbox.push(answer()).unwrap();
+            put(&mailbox, answer()).unwrap();
         }
         let Poll::Ready(Arrival::Mail { mails, .. }) = look(&mailbox) else { panic!("no mail") };
         assert_eq!(mails.len(), 100);
@@ -221,13 +235,13 @@ mod tests {
     #[test]
     fn an_ending_comes_after_the_mail_and_passes_mail_that_is_not_taken() {
         let mailbox = Mailbox::new(10, 100);
-        mailbox.push(frame(1)).unwrap();
+        put(&mailbox, frame(1)).unwrap();
         mailbox.end(Ending::Draining);
         assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Mail { more: true, .. })));
         assert!(matches!(look(&mailbox), Poll::Ready(Arrival::Ending(Ending::Draining))));
 
         let mailbox = Mailbox::new(10, 100);
-        mailbox.push(frame(1)).unwrap();
+        put(&mailbox, frame(1)).unwrap();
         mailbox.end(Ending::Draining);
         let untaken = mailbox.poll(&mut Context::from_waker(Waker::noop()), false);
         assert!(matches!(untaken, Poll::Ready(Arrival::Ending(Ending::Draining))));
@@ -245,8 +259,8 @@ mod tests {
         let waker = Waker::from(count.clone());
         let mailbox = Mailbox::new(10, 100);
         assert!(mailbox.poll(&mut Context::from_waker(&waker), true).is_pending());
-        mailbox.push(frame(1)).unwrap();
-        mailbox.push(frame(1)).unwrap();
+        put(&mailbox, frame(1)).unwrap();
+        put(&mailbox, frame(1)).unwrap();
         assert_eq!(count.0.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
@@ -254,7 +268,7 @@ mod tests {
     fn nothing_is_kept_for_a_connection_that_is_gone() {
         let mailbox = Mailbox::new(1, 1);
         mailbox.shut();
-        assert_eq!(mailbox.push(frame(50)), Ok(()));
+        assert_eq!(put(&mailbox, frame(50)), Ok(()));
         assert!(look(&mailbox).is_pending());
     }
 }

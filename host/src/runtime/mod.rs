@@ -38,12 +38,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use core_model::{Command, Refusal};
 use frontend_api::Transport;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Config;
@@ -195,14 +195,13 @@ impl Gateway {
         // Who is left has nothing to wait for; the limit is for a front end that hangs.
         drop(timeout(GIVE_UP_TIMEOUT, self.alive.recv()).await);
         let shared = self.shared.clone();
-        let hub = self.hub.take();
-        let stop = move || {
-            shared.engine.stop();
-            shared.hub.stop();
-            // A hub that panicked has been heard of.
-            hub.map(JoinHandle::join);
-        };
+        let stop = move || shared.engine.stop();
         drop(tokio::task::spawn_blocking(stop).await);
+        self.shared.hub.stop();
+        if let Some(hub) = self.hub.take() {
+            // A hub that panicked has been heard of.
+            drop(hub.await);
+        }
     }
 
     fn give_up(&self) {

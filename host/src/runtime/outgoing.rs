@@ -12,6 +12,9 @@ use tokio::net::TcpStream;
 
 use super::bounds::FRAMES_A_WRITE;
 
+/// Room for frames that an empty queue keeps: what single messages need, 200 bytes.
+const FRAMES_KEPT: usize = 4;
+
 /// Frames in order, each with the message that it tells of, if it is one. Many leave in one
 /// write; an empty queue owns next to no memory.
 #[derive(Debug, Default)]
@@ -22,6 +25,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// So many frames are about to be pushed.
+    pub(super) fn reserve(&mut self, frames: usize) {
+        self.frames.reserve(frames);
+    }
+
     pub(super) fn push(&mut self, bytes: Bytes) {
         self.push_message(bytes, None);
     }
@@ -67,7 +75,7 @@ impl Outgoing {
                 written => self.advance(written),
             }
         }
-        if self.frames.capacity() > FRAMES_A_WRITE {
+        if self.frames.capacity() > FRAMES_KEPT {
             self.frames = VecDeque::new();
         }
         Poll::Ready(Ok(()))

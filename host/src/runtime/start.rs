@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 
 use core_engine::{Engine, Envelope, Options, Origin};
 use core_model::{Command, ConnectionId, NewRoom, Outcome, Reply};
 use frontend_api::{Listener, Transport};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use super::ServeError;
 use super::bounds::HEAVY_QUERIES_A_THREAD;
@@ -31,7 +31,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>
     frontends.iter().for_each(Served::observe);
     let (hub, totals) = (Arc::<Hub>::default(), Arc::<Totals>::default());
     let engine = Arc::new(open_engine(config, hub.clone()).await?);
-    let thread = hub.clone().run(Distributor::new(frontends.clone(), totals.clone()));
+    let task = hub.clone().run(Distributor::new(frontends.clone(), totals.clone()));
     let shared = Shared {
         engine,
         store: config.store.path.clone(),
@@ -47,7 +47,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>
         skipped: SkippedLog::default(),
         connections: 0.into(),
     };
-    Ok((Arc::new(shared), thread))
+    Ok((Arc::new(shared), task))
 }
 
 async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, ServeError> {
