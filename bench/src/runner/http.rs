@@ -139,11 +139,12 @@ impl Run {
     }
 
     fn call(&self, call: &Call) -> io::Result<Vec<LoadRow>> {
-        let sides: &[Side] = match call.kind {
+        let sides: &'static [Side] = match call.kind {
             Kind::Read => &[Side::Gateway, Side::FloorHttp],
             Kind::Write => &[Side::Gateway, Side::FloorHttp, Side::FloorDurable, Side::FloorWs],
         };
-        let mut all: Vec<(Side, Vec<Turn>)> = sides.iter().map(|s| (*s, Vec::new())).collect();
+        let mut all: Vec<(Side, Vec<Turn>)> =
+            self.sides(sides).map(|side| (side, Vec::new())).collect();
         for nth in 1..=self.turns {
             for (side, turns) in &mut all {
                 self.say(&format!("{}: {} {nth}", call.name, side.name()));
@@ -173,13 +174,15 @@ impl Run {
 impl Call {
     fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
         let prepared = match side {
-            Side::Gateway => prepare(server)?,
+            Side::Gateway | Side::GatewayBefore => prepare(server)?,
             // As long as a real one.
             _ => Prepared { token: format!("token: {}\r\n", "x".repeat(43)) },
         };
         let seat = |nth: u32| {
             let (port, talk) = match side {
-                Side::Gateway => (self.port, Talk::Http((self.make)(&prepared, nth))),
+                Side::Gateway | Side::GatewayBefore => {
+                    (self.port, Talk::Http((self.make)(&prepared, nth)))
+                }
                 Side::FloorHttp => {
                     let call = HttpCall { expect: "\"res\"".into(), ..(self.make)(&prepared, nth) };
                     (FLOOR, Talk::Http(call))

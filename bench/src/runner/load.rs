@@ -104,7 +104,7 @@ impl Run {
     /// Every side in turn, and then what they came to.
     pub(super) fn chat(&self, chat: &Chat) -> io::Result<Vec<LoadRow>> {
         let mut sides: Vec<(Side, Vec<Turn>)> =
-            chat.sides.iter().map(|side| (*side, Vec::new())).collect();
+            self.sides(chat.sides).map(|side| (side, Vec::new())).collect();
         for nth in 1..=self.turns {
             for (side, turns) in &mut sides {
                 self.say(&format!("{}: {} {nth}", chat.name, side.name()));
@@ -117,6 +117,12 @@ impl Run {
         let goals = chat.goals(&rows);
         rows[0].goals = goals;
         Ok(rows)
+    }
+
+    /// With the other build, where there is one.
+    pub(super) fn sides(&self, sides: &'static [Side]) -> impl Iterator<Item = Side> {
+        let before = self.stage.before.as_ref().map(|_| Side::GatewayBefore);
+        sides[..1].iter().copied().chain(before).chain(sides[1..].iter().copied())
     }
 
     /// A load on a server that runs.
@@ -135,25 +141,25 @@ impl Chat {
     /// Who is where, after whatever must be done before.
     fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
         let (email, password) = ("bench@example.org", "bench");
-        if side == Side::Gateway && self.mix == Mix::Spread {
+        if side.is_gateway() && self.mix == Mix::Spread {
             prepare::register(server.at(OURCHAT), email, "bench", password)?;
         }
         let of_room = |room: u32| (0..self.members).map(move |member| (room, member));
         let seat = |(room, member): (u32, u32)| {
             let nth = room * self.members + member;
-            let (port, talk) = match (side, self.mix, member % 3) {
-                (Side::Gateway, Mix::Spread, 1) => {
+            let (port, talk) = match (side.is_gateway(), self.mix, member % 3) {
+                (true, Mix::Spread, 1) => {
                     let (account, password) = (email.into(), password.into());
                     (OURCHAT, Talk::OurChat { account, password, group: room + 1 })
                 }
-                (Side::Gateway, Mix::Spread, 2) => {
+                (true, Mix::Spread, 2) => {
                     (TOKEN, Talk::Token { openid: format!("bench-{nth}"), room: room + 1 })
                 }
-                (Side::Gateway, ..) => {
+                (true, ..) => {
                     let (room, user) = (format!("bench-{room}"), format!("guest-{nth}"));
                     (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
                 }
-                _ => (FLOOR, Talk::Floor { room }),
+                (false, ..) => (FLOOR, Talk::Floor { room }),
             };
             Seat { address: server.at(port), from: None, room, talk }
         };

@@ -76,6 +76,10 @@ struct Jobs {
     #[arg(long, value_name = "PATH")]
     gateway: Option<PathBuf>,
 
+    /// Another build of it, which takes its turns too
+    #[arg(long, value_name = "PATH")]
+    before: Option<PathBuf>,
+
     /// A key of the gateway's configuration, such as server.threads=1; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -129,7 +133,8 @@ impl Jobs {
         }
         let beside = std::env::current_exe()?;
         let folder = self.folder.clone().unwrap_or_else(|| beside.with_file_name("bench-stores"));
-        let stage = Stage::new(self.gateway(&beside)?, &folder, self.set.clone())?;
+        let stage =
+            Stage::new(self.gateway(&beside)?, self.before.clone(), &folder, self.set.clone())?;
         let (turns, seconds) = if self.quick { (2, 1.5) } else { (3, 4.0) };
         let seconds = self.seconds.unwrap_or(seconds);
         let turns = self.turns.unwrap_or(turns).max(1);

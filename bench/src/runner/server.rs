@@ -24,15 +24,23 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Side {
     Gateway,
+    /// Another build of it.
+    GatewayBefore,
     FloorWs,
     FloorDurable,
     FloorHttp,
 }
 
 impl Side {
+    /// Whether it speaks the dialects.
+    pub(super) fn is_gateway(self) -> bool {
+        matches!(self, Self::Gateway | Self::GatewayBefore)
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
+            Self::GatewayBefore => "gateway-before",
             Self::FloorWs => "floor-ws",
             Self::FloorDurable => "floor-durable",
             Self::FloorHttp => "floor-http",
@@ -44,6 +52,8 @@ impl Side {
 pub(super) struct Stage {
     /// The program `dragoman`.
     pub(super) gateway: PathBuf,
+    /// Another build of it, to compare with.
+    pub(super) before: Option<PathBuf>,
     /// A folder on the disk that is measured.
     pub(super) folder: tempfile::TempDir,
     /// Further keys of gateway.toml.
@@ -69,10 +79,15 @@ pub(super) const ADMIN: u16 = 5090;
 pub(super) const FLOOR: u16 = 9000;
 
 impl Stage {
-    pub(super) fn new(gateway: PathBuf, folder: &Path, set: Vec<String>) -> io::Result<Self> {
+    pub(super) fn new(
+        gateway: PathBuf,
+        before: Option<PathBuf>,
+        folder: &Path,
+        set: Vec<String>,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let folder = tempfile::Builder::new().prefix("bench").tempdir_in(folder)?;
-        Ok(Self { gateway, folder, set, started: AtomicU32::new(0) })
+        Ok(Self { gateway, before, folder, set, started: AtomicU32::new(0) })
     }
 
     /// Starts a server with nothing in its store, and with so many rooms: `bench-0` and so on,
@@ -90,7 +105,11 @@ impl Stage {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let ip = own_address(number);
         let mut command = match side {
-            Side::Gateway => self.gateway(ip, rooms, store)?,
+            Side::Gateway => self.gateway(&self.gateway, ip, rooms, store)?,
+            Side::GatewayBefore => {
+                let before = self.before.as_ref().unwrap_or(&self.gateway);
+                self.gateway(before, ip, rooms, store)?
+            }
             Side::FloorWs => floor("ws", ip)?,
             Side::FloorHttp => floor("http", ip)?,
             Side::FloorDurable => {
@@ -103,7 +122,7 @@ impl Stage {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut server = Server { child: command.spawn()?, ip };
         let ready = match side {
-            Side::Gateway => server.wait_until_ready(),
+            Side::Gateway | Side::GatewayBefore => server.wait_until_ready(),
             _ => server.wait_until(|server| TcpStream::connect(server.at(FLOOR)).is_ok()),
         };
         ready.map_err(|error| {
@@ -113,10 +132,10 @@ impl Stage {
         Ok(server)
     }
 
-    fn gateway(&self, ip: IpAddr, rooms: u32, store: &Path) -> io::Result<Command> {
+    fn gateway(&self, program: &Path, ip: IpAddr, rooms: u32, store: &Path) -> io::Result<Command> {
         let path = self.folder.path().join("gateway.toml");
         fs::write(&path, configuration(ip, rooms, store))?;
-        let mut command = Command::new(&self.gateway);
+        let mut command = Command::new(program);
         command.arg("--config").arg(path);
         for set in &self.set {
             command.arg("--set").arg(set);
