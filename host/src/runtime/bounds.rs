@@ -35,6 +35,9 @@ pub(super) const MAILS_AT_ONCE: usize = 32_768;
 /// a mailbox takes, so that nobody who reads is cut off for a batch.
 pub(super) const COMMANDS_AT_ONCE: usize = 256;
 
+/// Text of the messages that a connection is told in one mail: no more than leaves in one write.
+pub(super) const RUN_BYTES_MAX: usize = 64 * 1024;
+
 /// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
 pub(super) const PASSWORDS_WAITING_MAX: usize = 2048;
 

@@ -222,8 +222,7 @@ impl<S: Socket> Connection<S> {
         let take_mail = !unread && !blocked && !closing;
         match self.conversation.link().mailbox.poll(cx, take_mail) {
             Poll::Ready(Arrival::Mail { mails, more }) => {
-                let frames = mails.iter().filter(|mail| matches!(mail, Mail::Frame { .. }));
-                self.conversation.expect_frames(frames.count());
+                self.conversation.expect(&mails);
                 self.mails = mails;
                 return Ok(more);
             }

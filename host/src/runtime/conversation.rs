@@ -157,17 +157,21 @@ impl Conversation {
         self.feed(Input::Woken);
     }
 
-    /// So many of the mails that are about to be taken are frames.
-    pub(super) fn expect_frames(&mut self, frames: usize) {
+    /// These are about to be taken.
+    pub(super) fn expect(&mut self, mails: &VecDeque<Mail>) {
+        let frames = mails.iter().map(|mail| match mail {
+            Mail::Frame { frames, .. } => u64::from(*frames),
+            Mail::Answer(_) | Mail::Event(_) => 0,
+        });
         // Once for all of them: every connection of the front end counts here.
-        self.served.counters.frames.add(frames as u64);
-        self.outgoing.reserve(frames);
+        self.served.counters.frames.add(frames.sum());
+        self.outgoing.reserve(mails.len());
     }
 
     pub(super) fn take_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Answer(outcome) => self.settle(*outcome),
-            Mail::Frame { bytes, message } => self.outgoing.push_message(bytes, message),
+            Mail::Frame { bytes, message, .. } => self.outgoing.push_message(bytes, message),
             Mail::Event(recorded) => {
                 self.feed(Input::Event(&recorded));
                 if let Event::Posted { message } = &recorded.event {

@@ -1,16 +1,18 @@
 //! Takes what the engine committed to those whom it concerns: first the answer of a command, then
 //! its events, each encoded once a front end.
 
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
 use core_engine::Done;
-use core_model::{ConnectionId, Event, MessageId, Outcome, Recorded};
+use core_model::{ConnectionId, Event, MessageId, Outcome, Recipient, Recorded, RoomId};
 use frontend_api::{Broadcast, Frame};
 use tokio::sync::oneshot;
 
+use super::bounds::{COMMANDS_AT_ONCE, RUN_BYTES_MAX};
 use super::link::Link;
 use super::mailbox::Mail;
 use super::metrics::Totals;
@@ -40,6 +42,14 @@ pub(super) struct Distributor {
     asleep: Vec<Waker>,
 }
 
+/// Messages to one room, committed one after the other and with nothing in between but their
+/// answers: what most of its listeners are told of them is one mail.
+struct Run {
+    posted: Vec<Recorded>,
+    /// Whose answer comes before which of them.
+    answers: Vec<(usize, Arc<Link>, Outcome)>,
+}
+
 impl Distributor {
     pub(super) fn new(frontends: Vec<Arc<Served>>, totals: Arc<Totals>) -> Self {
         Self { watch: Watch::default(), frontends, totals, asleep: Vec::new() }
@@ -51,12 +61,27 @@ impl Distributor {
         self.totals.committed.add(batch.len() as u64);
     }
 
-    /// Puts in its mailbox what concerns anyone; gives how many mails that were. Nobody is woken
-    /// before [`wake`](Self::wake): what one connection is told by many commands of a batch leaves
-    /// in one write.
-    pub(super) fn carry_out(&mut self, done: Done<Ticket>) -> usize {
-        self.answer(done.ticket, done.outcome);
-        1 + self.hand_out(&done.events)
+    /// Puts in its mailbox what concerns anyone of the next command, or the next several; gives
+    /// how many commands and mails that were. Nobody is woken before [`wake`](Self::wake): what
+    /// one connection is told by many commands of a batch leaves in one write.
+    pub(super) fn carry_out(
+        &mut self,
+        batch: &mut Peekable<impl Iterator<Item = Done<Ticket>>>,
+    ) -> Option<(usize, usize)> {
+        let first = batch.next()?;
+        let next = batch.peek().and_then(posts_to);
+        let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
+            self.answer(first.ticket, first.outcome);
+            return Some((1, 1 + self.hand_out(&first.events)));
+        };
+        let mut run = Run { posted: Vec::new(), answers: Vec::new() };
+        let (mut next, mut bytes) = (Some(first), 0);
+        while let Some(done) = next {
+            bytes += run.push(done);
+            let fits = run.posted.len() < COMMANDS_AT_ONCE && bytes < RUN_BYTES_MAX;
+            next = batch.next_if(|done| fits && posts_to(done) == Some(room));
+        }
+        Some((run.posted.len(), self.hand_out_run(room, run)))
     }
 
     /// Wakes everyone who has mail.
@@ -91,22 +116,11 @@ impl Distributor {
         let mut mails = 0;
         self.watch.hand_out(events, |recorded, audience| {
             let mut encoded: Vec<Option<Encoded>> = Vec::new();
-            let message = match &recorded.event {
-                Event::Posted { message } => Some(message.id),
-                Event::Entered { .. }
-                | Event::Left { .. }
-                | Event::PopulationChanged { .. }
-                | Event::RoomCreated { .. }
-                | Event::RoomDeleted { .. } => None,
-            };
             for link in audience {
-                let at = usize::from(link.frontend);
-                if encoded.len() <= at {
-                    encoded.resize_with(frontends.len(), || None);
-                }
-                let encoded =
-                    encoded[at].get_or_insert_with(|| Encoded::of(&frontends[at], recorded));
-                if let Some(mail) = encoded.mail(recorded, link, message) {
+                let encoded = of_frontend(&mut encoded, frontends, link, |served| {
+                    Encoded::of(served, recorded)
+                });
+                if let Some(mail) = encoded.mail(recorded, link) {
                     asleep.extend(deliver(frontends, link, mail));
                     mails += 1;
                 }
@@ -114,6 +128,104 @@ impl Distributor {
         });
         mails
     }
+
+    /// Those who wait for an answer get each message by itself, in turn with their answers, and
+    /// everyone else all of them in one mail.
+    fn hand_out_run(&mut self, room: RoomId, run: Run) -> usize {
+        let Run { posted, mut answers } = run;
+        self.totals.events.add(posted.len() as u64);
+        let Some(first) = posted.first() else { return 0 };
+        // Stable: the answers of one connection stay in order.
+        answers.sort_by_key(|(_, link, _)| link.id);
+        let mut encoded: Vec<Option<EncodedRun>> = Vec::new();
+        let (frontends, asleep) = (&self.frontends, &mut self.asleep);
+        let mut mails = answers.len();
+        let answered: Vec<ConnectionId> = answers.iter().map(|(_, link, _)| link.id).collect();
+        let mut answers = answers.into_iter().peekable();
+        while let Some((_, link, _)) = answers.peek() {
+            let link = link.clone();
+            let listens = self.watch.listens(&link, room, &first.event);
+            let its = |(_, of, _): &(usize, Arc<Link>, Outcome)| of.id == link.id;
+            for (at, recorded) in posted.iter().enumerate() {
+                while let Some((.., outcome)) = answers.next_if(|next| next.0 == at && its(next)) {
+                    let mail = Mail::Answer(Box::new(outcome));
+                    asleep.extend(deliver(frontends, &link, mail));
+                }
+                if listens {
+                    let encoded = of_frontend(&mut encoded, frontends, &link, |served| {
+                        EncodedRun::of(served, &posted)
+                    });
+                    if let Some(mail) = encoded.each[at].mail(recorded, &link) {
+                        asleep.extend(deliver(frontends, &link, mail));
+                        mails += 1;
+                    }
+                }
+            }
+        }
+        for link in self.watch.audience(&first.event) {
+            if answered.binary_search(&link.id).is_err() {
+                let encoded = of_frontend(&mut encoded, frontends, link, |served| {
+                    EncodedRun::of(served, &posted)
+                });
+                encoded.mails(&posted, link, |mail| {
+                    asleep.extend(deliver(frontends, link, mail));
+                    mails += 1;
+                });
+            }
+        }
+        mails
+    }
+}
+
+impl Run {
+    /// Adds what [`posts_to`] a room; gives how long its text is.
+    fn push(&mut self, done: Done<Ticket>) -> usize {
+        let at = self.posted.len();
+        match done.ticket {
+            Ticket::Link { link, .. } if link.mailbox.is_shut() => (),
+            Ticket::Link { link, .. } => self.answers.push((at, link, done.outcome)),
+            // An HTTP client that did not wait for its answer.
+            Ticket::Once(sender) => drop(sender.send(done.outcome)),
+            Ticket::Nobody => (),
+        }
+        let bytes = done.events.iter().map(|recorded| match &recorded.event {
+            Event::Posted { message } => message.text.len(),
+            Event::Entered { .. }
+            | Event::Left { .. }
+            | Event::PopulationChanged { .. }
+            | Event::RoomCreated { .. }
+            | Event::RoomDeleted { .. } => 0,
+        });
+        let bytes = bytes.sum();
+        self.posted.extend(done.events);
+        bytes
+    }
+}
+
+/// The room, where all that a command did is a message there.
+fn posts_to(done: &Done<Ticket>) -> Option<RoomId> {
+    match (&done.ticket, done.events.as_slice()) {
+        (Ticket::Link { effect, .. }, _) if *effect != Effect::Nothing => None,
+        (_, [Recorded { event: Event::Posted { message }, .. }]) => match &message.to {
+            Recipient::Room(room) => Some(room.id),
+            Recipient::User(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// What a link's front end made of something, made when first somebody needs it.
+fn of_frontend<'a, T>(
+    made: &'a mut Vec<Option<T>>,
+    frontends: &[Arc<Served>],
+    link: &Link,
+    make: impl FnOnce(&Served) -> T,
+) -> &'a mut T {
+    let at = usize::from(link.frontend);
+    if made.len() <= at {
+        made.resize_with(frontends.len(), || None);
+    }
+    made[at].get_or_insert_with(|| make(&frontends[at]))
 }
 
 /// Gives whoever is to be woken.
@@ -153,28 +265,95 @@ impl Encoded {
         }
     }
 
-    fn mail(
-        &mut self,
-        recorded: &Recorded,
-        link: &Link,
-        message: Option<MessageId>,
-    ) -> Option<Mail> {
+    fn mail(&mut self, recorded: &Recorded, link: &Link) -> Option<Mail> {
         match self {
             Self::Nothing => None,
             Self::Frame { others: true, .. } if recorded.cause == link.id => None,
             Self::Frame { frame, laid_out, .. } => {
-                let bytes = match laid_out.iter().find(|(wire, _)| *wire == link.wire) {
-                    Some((_, bytes)) => bytes.clone(),
-                    None => {
-                        let bytes = link.wire.encode(frame.clone());
-                        laid_out.push((link.wire, bytes.clone()));
-                        bytes
-                    }
-                };
-                Some(Mail::Frame { bytes, message })
+                let bytes = for_wire(laid_out, link.wire, || link.wire.encode(frame.clone()));
+                Some(Mail::Frame { bytes, frames: 1, message: message_of(recorded) })
             }
             Self::Ask(recorded) => Some(Mail::Event(recorded.clone())),
         }
+    }
+}
+
+/// The messages of a run in one dialect.
+struct EncodedRun {
+    each: Vec<Encoded>,
+    /// All of them one after the other, where a session need see none.
+    whole: Option<Whole>,
+}
+
+struct Whole {
+    frames: u32,
+    /// The last of them.
+    message: Option<MessageId>,
+    laid_out: Vec<(Wire, Bytes)>,
+}
+
+impl EncodedRun {
+    fn of(served: &Served, posted: &[Recorded]) -> Self {
+        let each: Vec<_> = posted.iter().map(|recorded| Encoded::of(served, recorded)).collect();
+        let mut whole = Whole { frames: 0, message: None, laid_out: Vec::new() };
+        for (encoded, recorded) in each.iter().zip(posted) {
+            match encoded {
+                Encoded::Nothing => (),
+                Encoded::Frame { .. } => {
+                    whole.frames += 1;
+                    whole.message = message_of(recorded);
+                }
+                Encoded::Ask(_) => return Self { each, whole: None },
+            }
+        }
+        Self { each, whole: Some(whole) }
+    }
+
+    /// Gives everything to somebody who is the cause of none of it.
+    fn mails(&mut self, posted: &[Recorded], link: &Link, mut give: impl FnMut(Mail)) {
+        let Self { each, whole } = self;
+        let each = each.iter_mut().zip(posted);
+        let mut each = each.filter_map(|(encoded, recorded)| encoded.mail(recorded, link));
+        match whole {
+            None => each.for_each(give),
+            Some(Whole { frames: 0, .. }) => (),
+            Some(Whole { frames, message, laid_out }) => {
+                let bytes = for_wire(laid_out, link.wire, || joined(&mut each));
+                give(Mail::Frame { bytes, frames: *frames, message: *message });
+            }
+        }
+    }
+}
+
+/// Frames, one after the other.
+fn joined(mails: &mut dyn Iterator<Item = Mail>) -> Bytes {
+    let mut joined = Vec::new();
+    for mail in mails {
+        if let Mail::Frame { bytes, .. } = mail {
+            joined.extend_from_slice(&bytes);
+        }
+    }
+    joined.into()
+}
+
+/// The bytes for a transport, laid out when first somebody needs them.
+fn for_wire(laid_out: &mut Vec<(Wire, Bytes)>, wire: Wire, lay: impl FnOnce() -> Bytes) -> Bytes {
+    if let Some((_, bytes)) = laid_out.iter().find(|(of, _)| *of == wire) {
+        return bytes.clone();
+    }
+    let bytes = lay();
+    laid_out.push((wire, bytes.clone()));
+    bytes
+}
+
+fn message_of(recorded: &Recorded) -> Option<MessageId> {
+    match &recorded.event {
+        Event::Posted { message } => Some(message.id),
+        Event::Entered { .. }
+        | Event::Left { .. }
+        | Event::PopulationChanged { .. }
+        | Event::RoomCreated { .. }
+        | Event::RoomDeleted { .. } => None,
     }
 }
 
@@ -183,7 +362,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::{Context, Poll};
 
-    use core_model::{Message, Person, Recipient, Reply, RoomId, RoomTag, RoomView};
+    use core_model::{Message, Person, Reply, RoomTag, RoomView};
     use core_model::{Seq, Timestamp};
     use frontend_api::{Ending, Frontend, Manifest, Peer, Session};
 
@@ -244,24 +423,37 @@ mod tests {
         }
 
         fn enter(&mut self, link: &Arc<Link>, events: Vec<Recorded>) {
-            let room = RoomView { id: RoomId(1), ..RoomView::default() };
+            self.enter_room(1, link, events);
+        }
+
+        fn enter_room(&mut self, room: u32, link: &Arc<Link>, events: Vec<Recorded>) {
+            let room = RoomView { id: RoomId(room), ..RoomView::default() };
             let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
             let ticket = Ticket::Link { link: link.clone(), effect: Effect::Seat };
-            self.distributor.carry_out(Done { ticket, outcome, events });
+            self.carry_out([Done { ticket, outcome, events }]);
         }
 
         fn happen(&mut self, events: Vec<Recorded>) {
             let done = Done { ticket: Ticket::Nobody, outcome: Ok(Reply::Done), events };
-            self.distributor.carry_out(done);
+            self.carry_out([done]);
+        }
+
+        fn carry_out<const N: usize>(&mut self, batch: [Done<Ticket>; N]) {
+            let mut batch = batch.into_iter().peekable();
+            while self.distributor.carry_out(&mut batch).is_some() {}
         }
     }
 
     fn posted(seq: u64, cause: u64) -> Recorded {
+        posted_to(1, seq, cause)
+    }
+
+    fn posted_to(room: u32, seq: u64, cause: u64) -> Recorded {
         let message = Message {
             id: MessageId(seq),
             at: Timestamp(0),
             author: Arc::<Person>::default(),
-            to: Recipient::Room(RoomTag { id: RoomId(1), name: "tea".into() }),
+            to: Recipient::Room(RoomTag { id: RoomId(room), name: "tea".into() }),
             text: "hi".into(),
         };
         let cause = ConnectionId(cause);
@@ -282,7 +474,7 @@ mod tests {
     fn say(mail: &Mail) -> String {
         match mail {
             Mail::Answer(_) => "answer".into(),
-            Mail::Frame { bytes, message } => format!("{bytes:?} of {}", message.unwrap()),
+            Mail::Frame { bytes, message, .. } => format!("{bytes:?} of {}", message.unwrap()),
             Mail::Event(_) => "event".into(),
         }
     }
@@ -324,6 +516,52 @@ mod tests {
         assert_eq!(read(&slow), ["cut off"]);
         assert_eq!(read(&quick).len(), 3);
         assert_eq!(scene.distributor.frontends[0].counters.cut_off.count(), 1);
+    }
+
+    /// A message that somebody posted; 0 is nobody who is connected.
+    fn post(link: Option<&Arc<Link>>, event: Recorded) -> Done<Ticket> {
+        let ticket = match link {
+            Some(link) => Ticket::Link { link: link.clone(), effect: Effect::Nothing },
+            None => Ticket::Nobody,
+        };
+        Done { ticket, outcome: Ok(Reply::Done), events: vec![event] }
+    }
+
+    #[test]
+    fn messages_in_a_row_are_one_mail_but_for_those_who_wait_for_an_answer() {
+        let mut scene = Scene::new();
+        let (poster, other) = (scene.seated(7, Wire::Tcp, 10), scene.seated(8, Wire::Lines, 10));
+        scene.carry_out([
+            post(None, posted(5, 0)),
+            post(Some(&poster), posted(6, 7)),
+            post(None, posted(7, 0)),
+            post(Some(&poster), posted(8, 7)),
+        ]);
+        assert_eq!(read(&other), [r#"b"5 0\n6 1\n7 2\n8 3\n" of 8"#]);
+        let each = [r#"b"5 0" of 5"#, "answer", r#"b"7 2" of 7"#, "answer"];
+        assert_eq!(read(&poster), each, "its own are not told to it");
+        assert_eq!(scene.frontend.0.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn messages_in_a_row_count_each_against_the_bound_of_a_mailbox() {
+        let mut scene = Scene::new();
+        let (slow, quick) = (scene.seated(7, Wire::Tcp, 1), scene.seated(8, Wire::Tcp, 2));
+        scene.carry_out([post(None, posted(5, 0)), post(None, posted(6, 0))]);
+        assert_eq!(read(&slow), ["cut off"]);
+        assert_eq!(read(&quick).len(), 1);
+    }
+
+    #[test]
+    fn a_message_to_another_room_comes_in_its_turn() {
+        let mut scene = Scene::new();
+        let link = scene.seated(7, Wire::Tcp, 10);
+        scene.enter_room(2, &link, Vec::new());
+        assert_eq!(read(&link), ["answer"]);
+        let rooms = [(5, 1), (6, 1), (7, 2), (8, 1)];
+        scene.carry_out(rooms.map(|(seq, room)| post(None, posted_to(room, seq, 0))));
+        let told = [r#"b"5 06 1" of 6"#, r#"b"7 2" of 7"#, r#"b"8 3" of 8"#];
+        assert_eq!(read(&link), told);
     }
 
     #[test]

@@ -122,9 +122,9 @@ impl Task {
     async fn carry_out(&mut self, batch: Vec<Done<Ticket>>) {
         self.distributor.begin(&batch);
         let (mut commands, mut mails) = (0, 0);
-        for done in batch {
-            commands += 1;
-            mails += self.distributor.carry_out(done);
+        let mut batch = batch.into_iter().peekable();
+        while let Some((more_commands, more_mails)) = self.distributor.carry_out(&mut batch) {
+            (commands, mails) = (commands + more_commands, mails + more_mails);
             if commands >= COMMANDS_AT_ONCE || mails >= MAILS_AT_ONCE {
                 (commands, mails) = (0, 0);
                 self.distributor.wake();

@@ -20,8 +20,9 @@ const MAILS_AT_FIRST: usize = 16;
 pub(super) enum Mail {
     /// The engine's answer to the connection's oldest command.
     Answer(Box<Outcome>),
-    /// What a front end made of an event for everyone, and the message if it was one.
-    Frame { bytes: Bytes, message: Option<MessageId> },
+    /// What a front end made of an event for everyone, and the message if it was one; or of
+    /// several messages, and the last of them.
+    Frame { bytes: Bytes, frames: u32, message: Option<MessageId> },
     /// An event that the session itself must see.
     Event(Arc<Recorded>),
 }
@@ -51,7 +52,7 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct State {
     mails: VecDeque<Mail>,
-    /// Of them, what is not an answer: a connection cannot be flooded with what it asked for.
+    /// Frames and events among them, and no answers: a connection cannot be flooded with what it asked for.
     unasked: usize,
     bytes: usize,
     ending: Option<Ending>,
@@ -77,7 +78,7 @@ impl Mailbox {
         }
         let (unasked, bytes) = match &mail {
             Mail::Answer(_) => (0, 0),
-            Mail::Frame { bytes, .. } => (1, bytes.len()),
+            Mail::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
             Mail::Event(_) => (1, 0),
         };
         let result =
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     fn frame(len: usize) -> Mail {
-        Mail::Frame { bytes: vec![0; len].into(), message: None }
+        Mail::Frame { bytes: vec![0; len].into(), frames: 1, message: None }
     }
 
     fn answer() -> Mail {

@@ -83,6 +83,11 @@ impl Watch {
         }
     }
 
+    /// Whether a connection is among those whom an event in a room concerns.
+    pub(super) fn listens(&self, link: &Link, room: RoomId, event: &Event) -> bool {
+        self.places.contains_key(&(room, link.id)) && link.wants(event)
+    }
+
     /// The connection is gone.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         let Some(watcher) = self.watchers.remove(&connection) else { return };
@@ -138,8 +143,11 @@ impl Watch {
         }
     }
 
-    /// Whom an event concerns, each once.
-    fn audience<'a>(&'a self, event: &'a Event) -> Box<dyn Iterator<Item = &'a Arc<Link>> + 'a> {
+    /// Whom an event concerns, each once; in a room, in the order of their ids.
+    pub(super) fn audience<'a>(
+        &'a self,
+        event: &'a Event,
+    ) -> Box<dyn Iterator<Item = &'a Arc<Link>> + 'a> {
         match event {
             Event::Posted { message } => match &message.to {
                 Recipient::Room(room) => self.watching(room.id, event),
