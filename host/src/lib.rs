@@ -6,4 +6,5 @@ pub mod dialects;
 pub mod logging;
 pub mod plugin;
 pub mod runtime;
+pub mod schemas;
 pub mod users;

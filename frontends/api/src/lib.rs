@@ -85,7 +85,7 @@ pub trait Session: Send {
 }
 
 /// Who is at the other end, as far as the host knows.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Peer {
     /// The peer's IP address, without a port.
     pub address: String,

@@ -1,6 +1,7 @@
 //! What a session asks of the host.
 
 use core_model::{Command, Query, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::Response;
@@ -53,7 +54,7 @@ pub enum Follow {
 }
 
 /// Which kinds of events of watched rooms a connection hears of.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Interest {
     pub messages: bool,
     /// Comings and goings.

@@ -100,15 +100,17 @@ impl Frontend for OurchatFrontend {
     fn schemas(&self) -> Vec<schema::Document> {
         let description =
             schema::Description::of(&self.manifest, ABOUT).with_messages("code", MESSAGES);
+        let description = description.with_examples(EXAMPLES);
         let description = match self.options.ocid {
-            OcidStyle::Number => description.with_examples(EXAMPLES),
+            OcidStyle::Number => description,
             OcidStyle::String => {
                 let ocid = serde_json::json!({
                     "type": "string",
                     "pattern": "^[0-9]+$",
                     "description": "The number of an account, or 0 for a guest.",
+                    "x-accepts": { "type": "integer", "minimum": 0 },
                 });
-                description.with_examples(STRING_EXAMPLES).writing("Ocid", ocid)
+                description.with_examples(STRING_EXAMPLES).with_type("Ocid", ocid)
             }
         };
         description.documents()

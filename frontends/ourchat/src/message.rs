@@ -39,7 +39,10 @@ impl<const N: u64> JsonSchema for Code<N> {
         format!("Code{N}").into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        if generator.contract().is_serialize() {
+            return json_schema!({ "type": "integer", "const": N });
+        }
         json_schema!({
             "type": "integer",
             "const": N,
@@ -128,7 +131,7 @@ impl JsonSchema for Member {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut ocid = Ocid::json_schema(generator);
+        let mut ocid = generator.subschema_for::<Ocid>();
         ocid.insert("x-accepts".into(), true.into());
         ocid
     }

@@ -96,7 +96,6 @@ impl Described {
         let name = schemas.operation(&request.path).map(|name| format!("{name}Request"));
         let Some(name) = name.filter(|name| schemas.has(name)) else { return };
         let Ok(Params { fields, .. }) = Params::of(peer, request) else { return };
-        let understood = look_at(frontend, peer, request).is_understood();
         let refused = match look_at(frontend, peer, request) {
             Look::Understood => None,
             // HTTP's own faults have nothing to do with what the fields are.
@@ -104,9 +103,9 @@ impl Described {
             Look::Answered(response) => Some(String::from_utf8_lossy(&response.body).into_owned()),
         };
         let fields = Value::Object(fields);
-        self.check_sent(schemas, &name, &fields, refused);
+        let is_right = self.check_sent(schemas, &name, &fields, refused);
         let fields = schemas.as_documented(&name, fields);
-        if understood && schemas.documented(&name).is_valid(&fields) {
+        if is_right && schemas.documented(&name).is_valid(&fields) {
             self.keep(&name, fields.to_string());
         }
     }
@@ -133,8 +132,8 @@ impl Described {
 
     fn heard(&mut self, schemas: &mut Schemas, frontend: &dyn Frontend, peer: &Peer, text: &str) {
         let refused = refusal(frontend, peer, text);
-        let value = without_null(serde_json::from_str(text).unwrap_or(Value::Null));
-        if self.check_sent(schemas, "FromClient", &value, refused) {
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        if self.check_sent(schemas, "FromClient", &without_null(value.clone()), refused) {
             for name in schemas.alternatives("FromClient") {
                 if schemas.documented(&name).is_valid(&value) {
                     self.keep(&name, text.trim().to_owned());
@@ -217,12 +216,6 @@ enum Look {
     Understood,
     /// It knows the answer by itself, or keeps one back until the engine has had a look.
     Answered(Response),
-}
-
-impl Look {
-    fn is_understood(&self) -> bool {
-        matches!(self, Self::Understood)
-    }
 }
 
 fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {

@@ -5,6 +5,7 @@ mod listens;
 mod parse;
 mod problem;
 mod read;
+mod schema;
 mod section;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ pub use layers::{Setting, Sources};
 pub use listens::Listen;
 pub use problem::{Origin, Problem, Problems};
 pub use read::{Draft, draft};
+pub use schema::schema;
 
 /// A whole configuration, checked.
 pub struct Config {

@@ -4,4 +4,5 @@ mod config;
 mod plugins;
 mod program;
 mod runtime;
+mod schemas;
 mod user;

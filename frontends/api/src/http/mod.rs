@@ -5,6 +5,7 @@ mod exchange;
 mod params;
 
 use core_model::{Command, Outcome, Query};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::Operation;
@@ -12,7 +13,7 @@ pub use exchange::{Exchange, HttpDialect};
 pub use params::{Digits, Loose, Params, TextOrNumber};
 
 /// A request, whole.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Request {
     pub method: String,
     /// Percent-decoded where that gives UTF-8, without the query.

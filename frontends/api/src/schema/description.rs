@@ -120,9 +120,12 @@ pub struct Description {
     /// The field that tells messages apart.
     pub(super) tag: &'static str,
     objects: &'static [Shape],
-    written_as: Vec<(&'static str, Value)>,
-    pub(super) examples: BTreeMap<String, Vec<Box<RawValue>>>,
+    types: Vec<(&'static str, Value)>,
+    pub(super) examples: Examples,
 }
+
+/// By name of definition, as they were written.
+type Examples = BTreeMap<String, Vec<Box<RawValue>>>;
 
 /// The choice of all that a client may send on a stream, and of all that it is sent.
 pub(super) const FROM_CLIENT: &str = "FromClient";
@@ -139,7 +142,7 @@ impl Description {
             messages: &[],
             tag: "",
             objects: &[],
-            written_as: Vec::new(),
+            types: Vec::new(),
             examples: BTreeMap::new(),
         }
     }
@@ -173,18 +176,21 @@ impl Description {
         Self { objects, ..self }
     }
 
-    /// With another schema for a type, where the gateway writes it.
+    /// With another schema for a type.
     #[must_use]
-    pub fn writing(mut self, name: &'static str, schema: Value) -> Self {
-        self.written_as.push((name, schema));
+    pub fn with_type(mut self, name: &'static str, schema: Value) -> Self {
+        self.types.push((name, schema));
         self
     }
 
     /// With examples: a JSON object of lists by name of definition, made from the transcripts.
+    /// Those given later win.
     #[must_use]
-    pub fn with_examples(self, examples: &str) -> Self {
-        let examples = serde_json::from_str(examples).expect("the examples are committed as JSON");
-        Self { examples, ..self }
+    pub fn with_examples(mut self, examples: &str) -> Self {
+        let examples: Examples =
+            serde_json::from_str(examples).expect("the examples are committed as JSON");
+        self.examples.extend(examples);
+        self
     }
 
     /// `schema.json`; `openapi.json` where there are endpoints; `asyncapi.json` where there are
@@ -231,8 +237,8 @@ impl Description {
                 roots.push(name.to_owned());
             }
         }
-        for (name, schema) in &self.written_as {
-            shapes.write_as(name, schema.clone());
+        for (name, schema) in &self.types {
+            shapes.replace(name, schema);
         }
         (roots, shapes.finish())
     }

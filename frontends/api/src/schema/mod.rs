@@ -9,15 +9,16 @@ mod asyncapi;
 mod bundle;
 mod clean;
 mod description;
+mod engine;
 mod json;
 mod openapi;
 mod shapes;
 
 use schemars::JsonSchema;
-use schemars::generate::Contract;
 use serde::{Deserialize, Serialize};
 
 pub use description::{About, Description, Message, Operation, Scheme, Where};
+pub use engine::engine;
 pub use shapes::Shape;
 
 /// The media type of a JSON Schema.
@@ -30,12 +31,6 @@ pub struct Document {
     pub name: String,
     pub media_type: String,
     pub text: String,
-}
-
-/// A type that the gateway writes (or, with `given`, reads) as a JSON Schema by itself.
-pub fn of_type<T: JsonSchema>(id: &str, title: &str, given: bool) -> String {
-    let contract = if given { Contract::Deserialize } else { Contract::Serialize };
-    bundle::of_type(id, title, &Shape::of::<T>(), &contract)
 }
 
 /// Cleans a schema that was put together by hand.

@@ -78,9 +78,13 @@ impl Shapes {
         self.placed.insert(name.to_owned(), schema);
     }
 
-    /// Another schema for a type that the gateway writes.
-    pub(super) fn write_as(&mut self, name: &str, schema: Value) {
-        self.written.definitions_mut().insert(name.to_owned(), schema);
+    /// Another schema for a type.
+    pub(super) fn replace(&mut self, name: &str, schema: &Value) {
+        for generator in [&mut self.read, &mut self.written] {
+            if let Some(definition) = generator.definitions_mut().get_mut(name) {
+                *definition = schema.clone();
+            }
+        }
     }
 
     pub(super) fn finish(mut self) -> Defs {

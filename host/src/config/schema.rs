@@ -1,0 +1,213 @@
+//! gateway.toml as a JSON Schema, from which editors complete and check.
+//!
+//! The keys of each dialect come from its manifest. Those of the host are rows here; a test sets
+//! every key that is read to values of every kind, and compares.
+
+use frontend_api::Manifest;
+use frontend_api::schema::cleaned;
+use serde_json::{Map, Value, json};
+
+use crate::dialects::DIALECTS;
+
+/// A key, what it may be, and what it says.
+type Row = (&'static str, Kind, &'static str);
+
+/// What a value may be.
+#[derive(Clone, Copy)]
+enum Kind {
+    Flag,
+    Text,
+    /// A whole number from here up.
+    From(u32),
+    /// A number of threads.
+    Threads,
+    Bytes,
+    Duration,
+    Address,
+    Networks,
+    Texts,
+    Choice(&'static [&'static str]),
+}
+
+const SERVER: &[Row] = &[
+    ("drain_timeout", Kind::Duration, "how long connections get to finish after SIGTERM"),
+    ("threads", Kind::Threads, "threads of the network; by default as many as cores"),
+    (
+        "password_threads",
+        Kind::Threads,
+        "passwords that are hashed or checked at once; by default half of the cores",
+    ),
+    ("trusted_proxies", Kind::Networks, "networks of proxies whose X-Forwarded-For is believed"),
+];
+
+const LOG: &[Row] = &[
+    ("format", Kind::Choice(&["text", "json"]), "json is one object a line"),
+    (
+        "filter",
+        Kind::Text,
+        "a level (off, error, warn, info, debug, trace), or levels by module: info,dragoman=debug",
+    ),
+];
+
+const STORE: &[Row] = &[
+    (
+        "path",
+        Kind::Text,
+        "the one file with everything; a relative path is taken from the folder of this file",
+    ),
+    ("cache_bytes", Kind::Bytes, "memory for its pages"),
+    ("queue_max", Kind::From(1), "commands that may wait to be written"),
+];
+
+const ADMIN: &[Row] =
+    &[("listen", Kind::Address, "address of /healthz, /readyz and /metrics; nowhere without it")];
+
+const ROOM: &[Row] = &[
+    ("name", Kind::Text, "the room name, 1 to 64 characters"),
+    ("section", Kind::Text, "shown where a dialect has such a thing"),
+    ("description", Kind::Text, "shown where a dialect has such a thing"),
+    ("capacity", Kind::From(1), "seats"),
+];
+
+/// In the section of every front end.
+const FRONTEND: &[Row] = &[
+    ("enabled", Kind::Flag, "false turns the front end off; its keys are still checked"),
+    ("required", Kind::Flag, "whether the gateway gives up when this front end cannot start"),
+    ("room_capacity", Kind::From(1), "seats of a room that is made here without saying how many"),
+    ("auto_join", Kind::Texts, "rooms that everyone who signs in here becomes a member of"),
+    ("allow", Kind::Networks, "networks that may connect; empty: all"),
+    (
+        "api_keys",
+        Kind::Texts,
+        "keys of which an HTTP client must show one, as X-Api-Key or Authorization: Bearer; empty: \
+         none is asked for",
+    ),
+    (
+        "cors_origins",
+        Kind::Texts,
+        "origins of web pages that may call it, such as https://chat.example.org, or *",
+    ),
+    ("connections_max", Kind::From(0), "connections; 0 is no limit"),
+    ("connections_per_address_max", Kind::From(0), "connections from one address; 0 is no limit"),
+    ("requests_per_s", Kind::From(0), "requests, frames or lines of a peer; 0 is no limit"),
+    ("requests_burst", Kind::From(1), "as many at once, after a pause"),
+    ("messages_per_s", Kind::From(0), "messages posted by a peer; 0 is no limit"),
+    ("messages_burst", Kind::From(1), "as many at once, after a pause"),
+    ("body_bytes_max", Kind::From(0), "an HTTP body; 0 is no limit"),
+    ("message_bytes_max", Kind::From(0), "a WebSocket message or a line; 0 is no limit"),
+    ("text_chars_max", Kind::From(0), "the text of one message, in characters; 0 is no limit"),
+    ("handshake_timeout", Kind::Duration, "until a head or handshake is complete; 0 is no limit"),
+    ("idle_timeout", Kind::Duration, "how long a silent connection is kept; 0 is no limit"),
+    ("ping_interval", Kind::Duration, "between pings of a WebSocket; two unanswered end it"),
+    (
+        "mailbox_max",
+        Kind::From(1),
+        "what may wait for a connection that reads slowly, before it is cut off",
+    ),
+    ("mailbox_bytes_max", Kind::From(1), "bytes of frames that may wait, likewise"),
+];
+
+/// The JSON Schema of gateway.toml.
+pub fn schema() -> Value {
+    let mut server = properties(SERVER);
+    server.insert("log".into(), log());
+    let mut room =
+        table("a room that must exist: made at start where it is missing", properties(ROOM));
+    room["required"] = json!(["name"]);
+    let frontends = DIALECTS.iter().map(|dialect| {
+        let manifest = dialect.manifest();
+        (dialect.name.to_owned(), frontend(&manifest))
+    });
+    let root = [
+        ("server", table("the process", server)),
+        ("store", table("where everything is kept", properties(STORE))),
+        ("admin", table("what an operator asks", properties(ADMIN))),
+        ("rooms", json!({ "type": "array", "items": room })),
+        ("frontends", table("a front end is on if it has a section", frontends.collect())),
+    ];
+    let root = root.into_iter().map(|(key, schema)| (key.to_owned(), schema)).collect();
+    let mut schema = table("The configuration of the gateway.", root);
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    schema["$id"] = "urn:dragoman:gateway".into();
+    schema["title"] = "gateway.toml".into();
+    schema
+}
+
+fn log() -> Value {
+    json!({
+        "description": "the log; a plain string is short for its filter",
+        "anyOf": [{ "type": "string" }, table("the log", properties(LOG))],
+    })
+}
+
+fn frontend(manifest: &Manifest) -> Value {
+    let mut keys = properties(FRONTEND);
+    for listener in &manifest.listeners {
+        let default = listener.address.as_deref().unwrap_or("nowhere");
+        let about = format!("where it listens; by default {default}");
+        keys.insert(listener.key.clone(), value(Kind::Address, &about));
+    }
+    let mut options = cleaned(manifest.options.clone());
+    let defs = options["$defs"].take();
+    if let Some(Value::Object(options)) = options.get_mut("properties") {
+        for (key, schema) in std::mem::take(options) {
+            keys.insert(key, inlined(schema, &defs));
+        }
+    }
+    table(&manifest.title, keys)
+}
+
+/// An option whose type has a name, without the name.
+fn inlined(mut schema: Value, defs: &Value) -> Value {
+    let target = schema["$ref"].as_str().and_then(|target| target.strip_prefix("#/$defs/"));
+    if let Some(def) = target.map(|name| cleaned(defs[name].clone())) {
+        let fields = schema.as_object_mut().expect("it has a reference");
+        fields.remove("$ref");
+        for (key, value) in def.as_object().into_iter().flatten() {
+            fields.entry(key.clone()).or_insert(value.clone());
+        }
+    }
+    if let Some(fields) = schema.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    schema
+}
+
+fn table(about: &str, properties: Map<String, Value>) -> Value {
+    json!({
+        "type": "object",
+        "description": about,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn properties(rows: &[Row]) -> Map<String, Value> {
+    rows.iter().map(|(key, kind, about)| ((*key).to_owned(), value(*kind, about))).collect()
+}
+
+fn value(kind: Kind, about: &str) -> Value {
+    let mut schema = match kind {
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Text => json!({ "type": "string" }),
+        Kind::From(least) => json!({ "type": "integer", "minimum": least, "maximum": u32::MAX }),
+        Kind::Threads => json!({ "type": "integer", "minimum": 1, "maximum": 1024 }),
+        Kind::Bytes => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Duration => json!({
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+(ms|s|m|h|d)$",
+            "minimum": 0,
+            "maximum": 0,
+        }),
+        Kind::Address => json!({
+            "type": "string",
+            "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+$",
+        }),
+        Kind::Networks | Kind::Texts => {
+            json!({ "type": "array", "items": { "type": "string" } })
+        }
+        Kind::Choice(values) => json!({ "type": "string", "enum": values }),
+    };
+    schema["description"] = about.into();
+    schema
+}

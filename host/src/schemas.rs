@@ -1,0 +1,69 @@
+//! Every schema there is: of each dialect, of gateway.toml, of the engine's own words. The folder
+//! `schemas/` of the repository holds what this gives.
+
+use frontend_api::Frontend;
+use frontend_api::schema::{self, Document};
+use serde_json::{Map, Value, json};
+
+use crate::config;
+use crate::dialects::DIALECTS;
+
+/// A file below `schemas/`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct File {
+    /// `channel/openapi.json`
+    pub path: String,
+    pub media_type: String,
+    pub text: String,
+}
+
+/// The folder of the engine's schemas.
+const ENGINE: &str = "engine";
+
+/// Options that change what a dialect says, each with the folder of what it then says.
+const VARIANTS: &[(&str, &str, &str, &str)] = &[
+    ("usr_room", "miniprogram", "flavor", "miniprogram"),
+    ("ourchat", "strings", "ocid", "string"),
+];
+
+/// Everything, each dialect with its options at their defaults, and with those that change what
+/// it says.
+pub fn all() -> Vec<File> {
+    let mut files = own();
+    for dialect in DIALECTS {
+        files.extend(of(dialect.name, &*configured(dialect.name, Map::new())));
+    }
+    for (dialect, folder, key, value) in VARIANTS {
+        let options = Map::from_iter([((*key).to_owned(), json!(value))]);
+        files.extend(of(&format!("{dialect}/{folder}"), &*configured(dialect, options)));
+    }
+    files
+}
+
+/// The gateway's own: those of gateway.toml and of the engine.
+pub fn own() -> Vec<File> {
+    let gateway = Document {
+        name: "gateway.json".into(),
+        media_type: schema::JSON_SCHEMA.into(),
+        text: schema::text_of(&config::schema()),
+    };
+    let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
+    std::iter::once(file("", gateway)).chain(engine).collect()
+}
+
+/// Those of one front end, in a folder.
+pub fn of(folder: &str, frontend: &dyn Frontend) -> Vec<File> {
+    let documents = frontend.schemas().into_iter();
+    documents.map(|document| file(&format!("{folder}/"), document)).collect()
+}
+
+/// A linked dialect with these options, all others at their defaults.
+pub fn configured(name: &str, options: Map<String, Value>) -> std::sync::Arc<dyn Frontend> {
+    let dialect = DIALECTS.iter().find(|dialect| dialect.name == name).expect("a row of the table");
+    dialect.configure(options).unwrap_or_else(|faults| panic!("{name}: {faults:?}"))
+}
+
+fn file(folder: &str, document: Document) -> File {
+    let Document { name, media_type, text } = document;
+    File { path: format!("{folder}{name}"), media_type, text }
+}

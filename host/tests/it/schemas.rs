@@ -1,0 +1,297 @@
+//! The schemas of the repository are those of the code, and are what they claim to be.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use dragoman::config::{Sources, draft};
+use dragoman::dialects::DIALECTS;
+use dragoman::schemas::{self, File};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+const OPENAPI: &str = include_str!("../meta-schemas/openapi-3.1.json");
+const ASYNCAPI: &str = include_str!("../meta-schemas/asyncapi-3.0.json");
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("host is a folder of it").to_owned()
+}
+
+/// Every JSON document, parsed.
+fn documents() -> Vec<(String, Value)> {
+    let json = |File { path, text, .. }: File| {
+        let value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+        (path, value)
+    };
+    schemas::all().into_iter().map(json).collect()
+}
+
+fn gateway() -> Value {
+    let (_, gateway) = documents().into_iter().find(|(path, _)| path == "gateway.json").unwrap();
+    gateway
+}
+
+#[test]
+fn what_is_committed_is_what_the_code_says() {
+    let folder = workspace().join("schemas");
+    let mut stale = Vec::new();
+    let mut paths = BTreeSet::new();
+    for File { path, text, .. } in schemas::all() {
+        let file = folder.join(&path);
+        if std::fs::read_to_string(&file).unwrap_or_default() != text {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, text).unwrap();
+            stale.push(path.clone());
+        }
+        paths.insert(file);
+    }
+    assert!(stale.is_empty(), "schemas/ was stale; these are rewritten: {stale:?}");
+    let strange: Vec<PathBuf> = files(&folder).into_iter().filter(|f| !paths.contains(f)).collect();
+    assert!(strange.is_empty(), "nothing makes {strange:?}");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn every_document_is_valid_by_its_own_meta_schema() {
+    let [openapi, asyncapi] = [OPENAPI, ASYNCAPI].map(|text| {
+        jsonschema::validator_for(&serde_json::from_str(text).unwrap()).expect("a meta-schema")
+    });
+    for (path, document) in documents() {
+        match path.rsplit('/').next().unwrap() {
+            "openapi.json" => assert_valid(&path, &openapi, &document),
+            "asyncapi.json" => assert_valid(&path, &asyncapi, &document),
+            // The layout of frames: tests of its own compile it.
+            "token.ksy" => (),
+            _ => jsonschema::meta::validate(&document).unwrap_or_else(|e| panic!("{path}: {e}")),
+        }
+        for (name, schema) in components(&document) {
+            jsonschema::meta::validate(schema).unwrap_or_else(|e| panic!("{path}: {name}: {e}"));
+        }
+    }
+}
+
+fn assert_valid(path: &str, validator: &Validator, document: &Value) {
+    let errors: Vec<String> = validator
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{path}: {errors:#?}");
+}
+
+fn components(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
+    schemas.into_iter().flatten()
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_stands_alone() {
+    for (path, document) in documents() {
+        for object in objects(&document) {
+            let Some(Value::String(target)) = object.get("$ref") else { continue };
+            let pointer = target.strip_prefix('#').expect("references stay in the document");
+            assert!(document.pointer(pointer).is_some(), "{path}: {target} leads nowhere");
+            assert_eq!(object.as_object().unwrap().len(), 1, "{path}: beside {target}");
+        }
+    }
+}
+
+/// Every object in a document that is no example.
+fn objects(value: &Value) -> Vec<&Value> {
+    let inner = match value {
+        Value::Object(fields) => {
+            let inner = fields.iter().filter(|(key, _)| *key != "examples");
+            inner.flat_map(|(_, value)| objects(value)).collect()
+        }
+        Value::Array(elements) => elements.iter().flat_map(objects).collect(),
+        _ => Vec::new(),
+    };
+    let own = value.is_object().then_some(value);
+    own.into_iter().chain(inner).collect()
+}
+
+#[test]
+fn every_message_has_a_title_a_description_and_examples_that_it_describes() {
+    let mut examples = 0;
+    for (path, document) in documents().into_iter().filter(|(p, _)| p.ends_with("/schema.json")) {
+        let defs = document["$defs"].as_object().unwrap();
+        for (name, schema) in defs.iter().filter(|(_, schema)| schema.get("$ref").is_none()) {
+            assert_eq!(schema["title"], **name, "{path}");
+            assert!(!name.ends_with(|last: char| last.is_ascii_digit()), "{path}: {name}");
+            let described =
+                json!({ "$ref": format!("#/$defs/{name}"), "$defs": document["$defs"] });
+            let validator = jsonschema::validator_for(&described).unwrap();
+            for example in schema["examples"].as_array().into_iter().flatten() {
+                assert_valid(&format!("{path}: {name}"), &validator, example);
+                examples += 1;
+            }
+        }
+        for name in whole_messages(&document) {
+            let schema = &defs[&name];
+            assert!(schema["description"].is_string(), "{path}: {name} says nothing of itself");
+            assert!(schema["examples"].is_array(), "{path}: no transcript shows {name}");
+        }
+    }
+    assert!(examples > 150, "{examples} examples");
+}
+
+/// The definitions that are whole messages, and not a choice of others.
+fn whole_messages(document: &Value) -> BTreeSet<String> {
+    let defs = &document["$defs"];
+    let mut left: Vec<Value> = document["anyOf"].as_array().unwrap().clone();
+    let mut whole = BTreeSet::new();
+    while let Some(reference) = left.pop() {
+        let name = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        match (&defs[name]["oneOf"], &defs[name]["$ref"]) {
+            (Value::Array(choices), _) => left.extend(choices.clone()),
+            (_, Value::String(_)) => left.push(defs[name].clone()),
+            _ => drop(whole.insert(name.to_owned())),
+        }
+    }
+    whole
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    for (path, document) in documents().into_iter().filter(|(p, _)| p.ends_with("openapi.json")) {
+        let operations = document["paths"].as_object().unwrap().values();
+        let ids: Vec<&str> = operations
+            .flat_map(|path| path.as_object().unwrap().values())
+            .map(|operation| operation["operationId"].as_str().unwrap())
+            .collect();
+        let different: BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(different.len(), ids.len(), "{path}: {ids:?}");
+    }
+}
+
+#[test]
+fn the_shipped_configuration_is_valid_and_names_its_schema() {
+    let text = std::fs::read_to_string(workspace().join("gateway.toml")).unwrap();
+    assert!(text.starts_with("#:schema ./schemas/gateway.json\n"), "editors read the first line");
+    let validator = jsonschema::validator_for(&gateway()).unwrap();
+    let shipped: Value = toml::from_str(&text).unwrap();
+    assert_valid("gateway.toml", &validator, &shipped);
+    // With every comment taken off that gives a default.
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with([' ', ':']) => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let all: Value = toml::from_str(&uncommented).unwrap();
+    assert_ne!(all, shipped);
+    assert_valid("gateway.toml without its #", &validator, &all);
+}
+
+/// The dotted keys of a schema of tables.
+fn keys(schema: &Value, prefix: &str, into: &mut BTreeSet<String>) {
+    for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let key = format!("{prefix}{key}");
+        for table in std::iter::once(schema)
+            .chain(schema.get("items"))
+            .chain(schema["anyOf"].as_array().into_iter().flatten())
+        {
+            keys(table, &format!("{key}."), into);
+        }
+        into.insert(key);
+    }
+}
+
+/// A configuration with a section for everything.
+fn everything() -> String {
+    let mut everything =
+        String::from("[server.log]\n[store]\n[admin]\n[[rooms]]\nname = \"TEST\"\n");
+    for dialect in DIALECTS {
+        everything += &format!("[frontends.{}]\n", dialect.name);
+    }
+    everything
+}
+
+/// What the gateway complains of when a key is set to a value, written as TOML.
+fn complaints(file: &Path, key: &str, value: &str) -> String {
+    let setting = format!("{key}={value}").parse().unwrap();
+    let sources = Sources { file: file.to_owned(), environment: Vec::new(), set: vec![setting] };
+    draft(&sources, DIALECTS).map_or_else(|p| p.to_string(), |draft| draft.problems.to_string())
+}
+
+#[test]
+fn the_schema_of_the_configuration_has_every_key_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, everything()).unwrap();
+    let sources = Sources { file, environment: Vec::new(), set: Vec::new() };
+    let draft = draft(&sources, DIALECTS).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut described = BTreeSet::new();
+    keys(&gateway(), "", &mut described);
+    assert_eq!(described, draft.keys);
+}
+
+#[test]
+fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    std::fs::write(&file, everything()).unwrap();
+    let schema = gateway();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut described = BTreeSet::new();
+    keys(&schema, "", &mut described);
+    let values = [
+        "true",
+        "7",
+        "0",
+        "-1",
+        "1.5",
+        "\"text\"",
+        "\"\"",
+        "\"10s\"",
+        "\"10 s\"",
+        "[]",
+        "[7]",
+        "[\"TEST\"]",
+        "[\"10.0.0.0/8\"]",
+        "{}",
+        "\"127.0.0.1:0\"",
+        "\"[::1]:0\"",
+        "\"json\"",
+        "\"info\"",
+        "\"number\"",
+        "\"unread\"",
+        "\"UTC\"",
+        "4294967295",
+        "4294967296",
+    ];
+    let leaves =
+        described.iter().filter(|key| !described.iter().any(|other| is_within(other, key)));
+    let mut taken = 0;
+    for key in leaves.filter(|key| !key.starts_with("rooms")) {
+        for value in values {
+            let mut config: Value = toml::from_str(&everything()).unwrap();
+            let shape: Value = toml::from_str::<Value>(&format!("value = {value}")).unwrap();
+            config
+                .pointer_mut(&format!("/{}", key.rsplit_once('.').unwrap().0.replace('.', "/")))
+                .unwrap()[key.rsplit('.').next().unwrap()] = shape["value"].clone();
+            let valid = validator.is_valid(&config);
+            let complaints = complaints(&file, key, value);
+            // What a text or a list of texts must say is for the gateway to tell.
+            let is_text = matches!(&shape["value"], Value::String(_) | Value::Array(_));
+            match complaints.is_empty() {
+                true => assert!(valid, "the gateway takes {key} = {value}, its schema does not"),
+                false if is_text => (),
+                // A number that is too small or large may be the dialect's own affair.
+                false => assert!(
+                    !valid || key.starts_with("frontends"),
+                    "the schema takes {key} = {value}, of which the gateway says {complaints}"
+                ),
+            }
+            taken += usize::from(complaints.is_empty());
+        }
+    }
+    assert!(taken > 200, "{taken} settings were taken");
+}
+
+fn is_within(key: &str, table: &str) -> bool {
+    key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
+}
