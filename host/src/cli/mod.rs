@@ -7,6 +7,7 @@
 mod check;
 mod dialects;
 mod plugin;
+mod schema;
 mod serve;
 mod table;
 mod user;
@@ -43,6 +44,8 @@ enum Command {
     Dialects(Options),
     /// Says what a plugin is, without serving
     Plugin(plugin::Plugin),
+    /// Lists or writes the schemas of the dialects, of gateway.toml and of the engine
+    Schema(schema::Schema),
     /// Shows a user, or says which identities are whose; while the gateway runs or does not
     User(user::User),
 }
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Check(further) => check::run(&options.and(further)),
         Command::Dialects(further) => dialects::run(&options.and(further)),
         Command::Plugin(plugin) => plugin::run(plugin),
+        Command::Schema(schema) => schema::run(options, schema),
         Command::User(user) => user::run(options, user),
     };
     match done {

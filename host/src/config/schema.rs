@@ -71,6 +71,7 @@ const ROOM: &[Row] = &[
 
 /// In the section of every front end.
 const FRONTEND: &[Row] = &[
+    ("plugin", Kind::Text, "the shared library that this front end is loaded from"),
     ("enabled", Kind::Flag, "false turns the front end off; its keys are still checked"),
     ("required", Kind::Flag, "whether the gateway gives up when this front end cannot start"),
     ("room_capacity", Kind::From(1), "seats of a room that is made here without saying how many"),
@@ -118,12 +119,14 @@ pub fn schema() -> Value {
         let manifest = dialect.manifest();
         (dialect.name.to_owned(), frontend(&manifest))
     });
+    let mut all_frontends = table("a front end is on if it has a section", frontends.collect());
+    all_frontends["additionalProperties"] = loaded();
     let root = [
         ("server", table("the process", server)),
         ("store", table("where everything is kept", properties(STORE))),
         ("admin", table("what an operator asks", properties(ADMIN))),
         ("rooms", json!({ "type": "array", "items": room })),
-        ("frontends", table("a front end is on if it has a section", frontends.collect())),
+        ("frontends", all_frontends),
     ];
     let root = root.into_iter().map(|(key, schema)| (key.to_owned(), schema)).collect();
     let mut schema = table("The configuration of the gateway.", root);
@@ -155,6 +158,16 @@ fn frontend(manifest: &Manifest) -> Value {
         }
     }
     table(&manifest.title, keys)
+}
+
+/// A front end of any other name: which further keys it has, only its library knows.
+fn loaded() -> Value {
+    json!({
+        "type": "object",
+        "description": "a front end from a shared library",
+        "properties": properties(FRONTEND),
+        "required": ["plugin"],
+    })
 }
 
 /// An option whose type has a name, without the name.

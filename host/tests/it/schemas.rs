@@ -9,6 +9,8 @@ use dragoman::schemas::{self, File};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::program::{FINE, folder, run};
+
 const OPENAPI: &str = include_str!("../meta-schemas/openapi-3.1.json");
 const ASYNCAPI: &str = include_str!("../meta-schemas/asyncapi-3.0.json");
 
@@ -226,7 +228,8 @@ fn the_schema_of_the_configuration_has_every_key_that_is_read() {
     let draft = draft(&sources, DIALECTS).unwrap_or_else(|problems| panic!("{problems}"));
     let mut described = BTreeSet::new();
     keys(&gateway(), "", &mut described);
-    assert_eq!(described, draft.keys);
+    let differ: Vec<&String> = described.symmetric_difference(&draft.keys).collect();
+    assert!(differ.is_empty(), "only read, or only described: {differ:?}");
 }
 
 #[test]
@@ -294,4 +297,46 @@ fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
 
 fn is_within(key: &str, table: &str) -> bool {
     key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))
+}
+
+#[test]
+fn the_program_writes_what_the_repository_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(folder.path(), &["schema", "export", "--out", "here"]);
+    assert!(said.ends_with("exit 0"), "{said}");
+    let written = files(&folder.path().join("here"));
+    for file in &written {
+        let path = file.strip_prefix(folder.path().join("here")).unwrap();
+        let committed = std::fs::read_to_string(workspace().join("schemas").join(path));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), committed.unwrap(), "{path:?}");
+    }
+    let listed = run(folder.path(), &["schema", "list"]);
+    for File { path, .. } in schemas::own() {
+        assert!(listed.contains(&format!("{path}  application/schema+json  ")), "{listed}");
+    }
+    // A line for each, besides the command and the exit.
+    assert_eq!(listed.lines().count(), written.len() + 2, "{listed}");
+}
+
+#[test]
+fn the_program_describes_a_dialect_as_it_is_configured() {
+    let folder = folder("[frontends.usr_room]\nflavor = \"miniprogram\"\n");
+    let export = ["schema", "export", "--dialect", "usr_room", "--out", "here"];
+    let said = run(folder.path(), &export);
+    assert!(said.ends_with("exit 0"), "{said}");
+    assert_eq!(files(&folder.path().join("here")).len(), 2);
+    for name in ["schema.json", "openapi.json"] {
+        let written = folder.path().join("here/usr_room").join(name);
+        let committed = workspace().join("schemas/usr_room/miniprogram").join(name);
+        let [written, committed] = [written, committed].map(std::fs::read_to_string);
+        assert_eq!(written.unwrap(), committed.unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_dialect_that_there_is_not_has_no_schemas() {
+    let folder = folder(FINE);
+    let said = run(folder.path(), &["schema", "list", "--dialect", "chanel"]);
+    assert!(said.contains("stderr: there is no dialect chanel; there are token, "), "{said}");
+    assert!(said.ends_with("exit 1"), "{said}");
 }
