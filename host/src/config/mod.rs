@@ -47,6 +47,8 @@ pub struct ServerConfig {
     pub password_threads: usize,
     /// Peers whose `X-Forwarded-For` is believed. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether each front end serves the documents that describe it. Default true.
+    pub well_known: bool,
 }
 
 pub struct LogConfig {

@@ -86,6 +86,7 @@ fn server(section: &Section<'_>) -> ServerConfig {
         threads: threads("threads").unwrap_or(cores),
         password_threads: threads("password_threads").unwrap_or((cores / 2).max(1)),
         trusted_proxies: section.list("trusted_proxies", "networks", parse::network),
+        well_known: section.read("well_known", parse::flag).unwrap_or(true),
     };
     section.finish();
     config

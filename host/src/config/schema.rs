@@ -38,6 +38,11 @@ const SERVER: &[Row] = &[
         "passwords that are hashed or checked at once; by default half of the cores",
     ),
     ("trusted_proxies", Kind::Networks, "networks of proxies whose X-Forwarded-For is believed"),
+    (
+        "well_known",
+        Kind::Flag,
+        "whether each front end serves its schemas under /.well-known/dragoman/",
+    ),
 ];
 
 const LOG: &[Row] = &[

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_model::{Recorded, Timestamp};
 use frontend_api::http::{Fault, Response};
+use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
@@ -29,6 +30,10 @@ impl Frontend for Apart {
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         in_passing(|| self.0.broadcast(event))
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        apart(|| self.0.schemas())
     }
 
     fn fault(&self, fault: &Fault) -> Response {

@@ -451,6 +451,7 @@ mod tests {
                 threads: 1,
                 password_threads: 1,
                 trusted_proxies: Vec::new(),
+                well_known: true,
             },
             store: StoreConfig {
                 path: folder.join("store.redb"),

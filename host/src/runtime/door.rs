@@ -117,8 +117,14 @@ impl Door {
         is_private(self.wanted.ip())
     }
 
-    /// Whose a request is: the one with this path, else one that takes every path, else the first.
+    /// Whose a request is: the one whose documents are at this path, else the one with this path,
+    /// else one that takes every path, else the first.
     pub(super) fn entrance(&self, path: &str, upgrade: bool) -> &Entrance {
+        let is_described =
+            |entrance: &&Entrance| http::well_known::document(&entrance.served, path).is_some();
+        if let Some(entrance) = self.entrances.iter().find(is_described).filter(|_| !upgrade) {
+            return entrance;
+        }
         let is_websocket =
             |entrance: &Entrance| entrance.listener.transport == Transport::WebSocket;
         let upgrade = upgrade && self.entrances.iter().any(is_websocket);

@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) heavy: Semaphore,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// Whether front ends serve the documents that describe them.
+    pub(super) well_known: bool,
     pub(super) skipped: SkippedLog,
     pub(super) connections: AtomicU64,
 }

@@ -44,6 +44,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>
         phase: watch::Sender::new(Phase::Serving),
         heavy: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_A_THREAD),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        well_known: config.server.well_known,
         skipped: SkippedLog::default(),
         connections: 0.into(),
     };

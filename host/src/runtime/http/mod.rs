@@ -6,6 +6,7 @@ mod exchange;
 pub(super) mod guard;
 mod plain;
 mod upgrade;
+pub(super) mod well_known;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -128,6 +129,10 @@ impl Visit {
         }
         let caller = self.caller(request.headers());
         admit(served, caller, request.headers())?;
+        if let Some(name) = self.document(served, &path, &request) {
+            self.pace(served, caller)?;
+            return well_known::answer(served, request.method(), name).map(Answer::Plain);
+        }
         if entrance.listener.transport == Transport::WebSocket {
             return upgrade::accept(self, entrance, caller, path, request).map(Answer::Whole);
         }
@@ -138,6 +143,17 @@ impl Visit {
         let peer = self.peer(entrance, caller);
         let response = exchange::exchange(self.shared(), served, caller.address, &peer, &request);
         response.await.map(Answer::Plain)
+    }
+
+    /// The document of the front end that is asked for, if it is one, and they are served.
+    fn document<'a>(
+        &self,
+        served: &Served,
+        path: &'a str,
+        request: &Request<Incoming>,
+    ) -> Option<&'a str> {
+        let wanted = self.shared().well_known && !upgrade::is_wanted(request);
+        well_known::document(served, path).filter(|_| wanted)
     }
 
     /// Who is at the other end: the last address that is not a trusted proxy's.
@@ -197,7 +213,10 @@ fn admit(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), Fau
 }
 
 fn preflight(entrance: &Entrance, path: &str, headers: &HeaderMap) -> hyper::Response<Full<Bytes>> {
-    let mut methods = entrance.methods(path);
+    let mut methods = match well_known::document(&entrance.served, path) {
+        Some(_) => well_known::METHODS.map(str::to_owned).to_vec(),
+        None => entrance.methods(path),
+    };
     methods.push("OPTIONS".into());
     let mut response = hyper::Response::new(Full::default());
     *response.status_mut() = hyper::StatusCode::NO_CONTENT;

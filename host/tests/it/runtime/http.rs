@@ -175,6 +175,44 @@ async fn a_front_end_that_panics_is_503_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_front_end_serves_the_documents_that_describe_it() {
+    let stage = Stagecraft::start(|_| ()).await;
+    for key in ["http", "ws"] {
+        let get = async |line: &str| http(stage.address(key), &[line], "").await;
+        let found = get("GET /.well-known/dragoman/stage/schema.json HTTP/1.1").await;
+        assert_eq!((found.status, found.body.as_str()), (200, "{}\n"), "{key}");
+        assert_eq!(found.header("content-type"), Some("application/schema+json"));
+        let list = get("GET /.well-known/dragoman/stage/ HTTP/1.1").await;
+        let listed = r#"[{"name":"schema.json","media_type":"application/schema+json"}]"#;
+        assert_eq!(list.body, listed);
+        let unknown = get("GET /.well-known/dragoman/stage/openapi.json HTTP/1.1").await;
+        assert_eq!(unknown.status, 404);
+        let posted = get("POST /.well-known/dragoman/stage/schema.json HTTP/1.1").await;
+        assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+        let head = get("HEAD /.well-known/dragoman/stage/schema.json HTTP/1.1").await;
+        assert_eq!((head.status, head.header("content-length")), (200, Some("3")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_behind_the_guard_and_can_be_switched_off() {
+    let path = "GET /.well-known/dragoman/stage/schema.json HTTP/1.1";
+    let guarded = Stagecraft::start(|frontend| {
+        frontend.guard.api_keys = vec!["secret".into()];
+    })
+    .await;
+    assert_eq!(http(guarded.address("http"), &[path], "").await.status, 401);
+    let key = "X-Api-Key: secret";
+    assert_eq!(http(guarded.address("http"), &[path, key], "").await.status, 200);
+    let off = Stagecraft::start_all(|config| config.server.well_known = false).await;
+    // Then the path is the front end's own: this one answers to any.
+    let reply = http(off.address("http"), &[path], "").await;
+    assert!(reply.body.contains(r#""path":"/.well-known/dragoman/stage/schema.json""#));
+    // A WebSocket has nothing to answer but upgrades.
+    assert_eq!(http(off.address("ws"), &[path], "").await.status, 426);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn front_ends_and_a_websocket_share_an_address() {
     // An address that was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

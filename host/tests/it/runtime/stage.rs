@@ -15,6 +15,7 @@ use dragoman::config::{
 };
 use dragoman::runtime::Gateway;
 use frontend_api::http::{Fault, Response};
+use frontend_api::schema::Document;
 use frontend_api::{
     Broadcast, Capabilities, Follow, Frame, Frontend, Input, Interest, Listener, Manifest, Outbox,
     Output, Peer, Route, Session, Support, Transport,
@@ -71,6 +72,14 @@ impl Frontend for Stage {
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
         Box::new(Player { peer: peer.clone(), unanswered: 0 })
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        vec![Document {
+            name: "schema.json".into(),
+            media_type: "application/schema+json".into(),
+            text: "{}\n".into(),
+        }]
     }
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {
@@ -203,6 +212,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             threads: 2,
             password_threads: 1,
             trusted_proxies: Vec::new(),
+            well_known: true,
         },
         store: StoreConfig {
             path: folder.join("new/store.redb"),
