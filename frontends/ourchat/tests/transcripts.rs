@@ -52,7 +52,6 @@ const WELL_FORMED: &[&str] = &[
     "not logged in",
     "the email is not valid",
     "the password is empty",
-    "duplicate field",
 ];
 
 #[test]
@@ -60,7 +59,8 @@ fn the_schemas_describe_every_transcript() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let frontend = OurchatFrontend::default();
     let lines = Peer { listener: "tcp_listen".into(), ..Peer::default() };
-    let mut described = Described::new(WELL_FORMED);
+    // A JSON value has the last of two fields of one name; a message may not have two.
+    let mut described = Described::new(WELL_FORMED).unread(&["duplicate field"]);
     insta::glob!("transcripts/*.in", |path| {
         described.play(&frontend, &std::fs::read_to_string(path).unwrap());
     });
