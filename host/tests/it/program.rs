@@ -159,16 +159,17 @@ fn dialects_shows_what_is_on_and_what_each_can_do() {
     ourchat   on   listen 127.0.0.1:7777            WebSocket
                    tcp_listen -                     TCP, a line each
     channel   on   listen [::1]:6004                HTTP
+    irc       off  listen 127.0.0.1:6667            TCP, a line each
 
-                        token     usr_room  chatroom  ourchat   channel
-    post                emulated  exact     exact     exact     exact
-    receive by push     emulated  -         exact     exact     -
-    receive by polling  -         exact     -         -         exact
-    direct messages     -         -         -         exact     exact
-    presence            exact     -         exact     emulated  -
-    history             -         exact     -         emulated  emulated
-    search              -         exact     -         -         -
-    credentials         -         -         emulated  exact     exact
+                        token     usr_room  chatroom  ourchat   channel   irc
+    post                emulated  exact     exact     exact     exact     exact
+    receive by push     emulated  -         exact     exact     -         exact
+    receive by polling  -         exact     -         -         exact     -
+    direct messages     -         -         -         exact     exact     exact
+    presence            exact     -         exact     emulated  -         exact
+    history             -         exact     -         emulated  emulated  exact
+    search              -         exact     -         -         -         -
+    credentials         -         -         emulated  exact     exact     exact
 
     - not in this dialect; emulated: by an extension, or by other means than its clients expect
     exit 0
