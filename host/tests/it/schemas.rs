@@ -169,6 +169,64 @@ fn every_operation_has_a_name_of_its_own() {
 }
 
 #[test]
+fn every_link_leads_to_an_operation_from_what_there_is() {
+    let mut links = 0;
+    for (path, document) in documents().into_iter().filter(|(p, _)| p.ends_with("openapi.json")) {
+        let operations: Vec<&Value> = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|path| path.as_object().unwrap().values())
+            .collect();
+        for from in &operations {
+            let given = from["responses"]["200"]["links"].as_object().into_iter().flatten();
+            for (name, link) in given {
+                let at = format!("{path}: {name}, after {}", from["operationId"]);
+                let is_it = |to: &&&Value| to["operationId"] == link["operationId"];
+                let to = operations.iter().find(is_it).unwrap_or_else(|| panic!("{at}"));
+                let fields = link.get("requestBody").or_else(|| link.get("parameters"));
+                for (field, value) in fields.and_then(Value::as_object).expect(&at) {
+                    let known = field == "token" || fields_of(&document, to).contains(field);
+                    assert!(known, "{at}: there is no {field}");
+                    let value = value.as_str().expect(&at);
+                    let asked = ["$request.body#/", "$request.query."];
+                    match asked.iter().find_map(|prefix| value.strip_prefix(prefix)) {
+                        Some(field) => {
+                            let known = fields_of(&document, from).contains(field);
+                            assert!(known, "{at}: nobody gave {field}");
+                        }
+                        None => assert!(answers(&document, from, value), "{at}: no {value}"),
+                    }
+                    links += 1;
+                }
+            }
+        }
+    }
+    assert!(links > 20, "{links} fields of links");
+}
+
+/// What an operation is asked with.
+fn fields_of(document: &Value, operation: &Value) -> BTreeSet<String> {
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let body = body.as_str().and_then(|target| document.pointer(&target[1..]));
+    let fields = body.and_then(|body| body["properties"].as_object());
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let parameters = parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
+    fields.into_iter().flatten().map(|(name, _)| name.clone()).chain(parameters).collect()
+}
+
+/// Whether an example of a reply to an operation has such a thing as `$response.body#/room_id`.
+fn answers(document: &Value, operation: &Value, value: &str) -> bool {
+    let pointer = value.strip_prefix("$response.body#").expect("it is from the reply");
+    let reply = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+    let reply = document.pointer(&reply.as_str().unwrap()[1..]).unwrap();
+    let choices = reply["oneOf"].as_array().into_iter().flatten();
+    let named = choices.map(|choice| document.pointer(&choice["$ref"].as_str().unwrap()[1..]));
+    let examples = named.flatten().flat_map(|reply| reply["examples"].as_array().unwrap());
+    examples.into_iter().any(|example| example.pointer(pointer).is_some())
+}
+
+#[test]
 fn the_shipped_configuration_is_valid_and_names_its_schema() {
     let text = std::fs::read_to_string(workspace().join("gateway.toml")).unwrap();
     assert!(text.starts_with("#:schema ./schemas/gateway.json\n"), "editors read the first line");

@@ -41,6 +41,22 @@ pub enum Where {
     Cookie(&'static str),
 }
 
+/// What may follow an answer: another operation, some of whose fields are known by then.
+pub(super) struct Link {
+    /// The name of its endpoint.
+    pub(super) to: &'static str,
+    pub(super) fields: &'static [(&'static str, Source)],
+}
+
+/// Where the value of a field of the operation that follows comes from.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// From this field of the request.
+    Request(&'static str),
+    /// From the reply, by JSON pointer: `/data/token`.
+    Reply(&'static str),
+}
+
 /// What an endpoint says of itself: the types it reads and writes.
 pub struct Operation {
     /// What it does. The first sentence is its summary.
@@ -49,12 +65,14 @@ pub struct Operation {
     pub signed_in: bool,
     pub(super) request: Shape,
     pub(super) replies: Vec<Shape>,
+    pub(super) links: Vec<Link>,
 }
 
 impl Operation {
     /// An operation whose parameters are the fields of `R`, named after the endpoint.
     pub fn of<R: schemars::JsonSchema>(about: &'static str) -> Self {
-        Self { about, signed_in: false, request: Shape::of::<R>(), replies: Vec::new() }
+        let request = Shape::of::<R>();
+        Self { about, signed_in: false, request, replies: Vec::new(), links: Vec::new() }
     }
 
     /// One that only a user may use.
@@ -67,6 +85,14 @@ impl Operation {
     #[must_use]
     pub fn replies<R: schemars::JsonSchema>(mut self) -> Self {
         self.replies.push(Shape::of::<R>());
+        self
+    }
+
+    /// An endpoint that a client may go on with when this is done, and the fields that it then
+    /// has.
+    #[must_use]
+    pub fn leads_to(mut self, to: &'static str, fields: &'static [(&'static str, Source)]) -> Self {
+        self.links.push(Link { to, fields });
         self
     }
 }
@@ -241,6 +267,12 @@ impl Description {
             shapes.replace(name, schema);
         }
         (roots, shapes.finish())
+    }
+
+    /// The first example of a definition; null where there is none.
+    pub(super) fn example(&self, name: &str) -> Value {
+        let first = self.examples.get(name).and_then(|examples| examples.first());
+        first.and_then(|example| serde_json::from_str(example.get()).ok()).unwrap_or_default()
     }
 
     /// A definition with its examples, as JSON.

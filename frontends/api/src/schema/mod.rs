@@ -17,7 +17,7 @@ mod shapes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use description::{About, Description, Message, Operation, Scheme, Where};
+pub use description::{About, Description, Message, Operation, Scheme, Source, Where};
 pub use engine::engine;
 pub use shapes::Shape;
 

@@ -1,8 +1,8 @@
 //! An OpenAPI 3.1 document of an HTTP dialect, from its table of endpoints.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::description::{Description, Row, Scheme, Where};
+use super::description::{Description, Link, Row, Scheme, Source, Where};
 use super::json::Json;
 use super::shapes::{self, Defs};
 use crate::Transport;
@@ -108,9 +108,12 @@ fn operation(described: &Description, row: &Row, method: &str, defs: &Defs) -> J
     match (method, request) {
         (_, None) => (),
         ("POST", Some(schema)) => fields.push(("requestBody", Json::of(&body(row, schema)))),
-        (_, Some(schema)) => fields.push(("parameters", Json::of(&parameters(schema)))),
+        (_, Some(schema)) => {
+            let example = described.example(&row.request());
+            fields.push(("parameters", Json::of(&parameters(schema, &example))));
+        }
     }
-    fields.push(("responses", responses(row, defs)));
+    fields.push(("responses", responses(described, row, method, defs)));
     Json::Map(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
@@ -138,7 +141,7 @@ fn body(row: &Row, request: &Value) -> Value {
     })
 }
 
-fn parameters(request: &Value) -> Value {
+fn parameters(request: &Value, example: &Value) -> Value {
     let required = |name: &str| {
         let names = request.get("required").and_then(Value::as_array);
         names.is_some_and(|names| names.iter().any(|one| one == name))
@@ -152,27 +155,51 @@ fn parameters(request: &Value) -> Value {
         if let Some(about) = about {
             parameter["description"] = about;
         }
+        if let Some(example) = example.get(name) {
+            parameter["example"] = example.clone();
+        }
         parameter
     };
     Value::Array(properties.into_iter().flatten().map(parameter).collect())
 }
 
-fn responses(row: &Row, defs: &Defs) -> Json {
+fn responses(described: &Description, row: &Row, method: &str, defs: &Defs) -> Json {
     // Where there is but one kind of reply, its own name is better than one more.
     let reply = match defs.get(&row.reply()).and_then(|reply| reply.get("$ref")) {
         Some(only) => shapes::moved(&json!({ "$ref": only }), SCHEMAS),
         None => json!({ "$ref": format!("{SCHEMAS}{}", row.reply()) }),
     };
-    let ok = json!({
+    let mut ok = json!({
         "description": "The answer of the dialect, which also says what was refused.",
         "content": { "application/json": { "schema": reply } },
     });
+    if !row.operation.links.is_empty() {
+        let links = row.operation.links.iter().map(|one| link(described, one, method));
+        ok["links"] = Value::Object(links.collect());
+    }
     let mut responses = vec![("200".to_owned(), Json::of(&ok))];
     for FaultRow { name, status, .. } in FAULTS {
         let fault = json!({ "$ref": format!("#/components/responses/{name}") });
         responses.push((status.to_string(), Json::of(&fault)));
     }
     Json::Map(responses)
+}
+
+/// What may follow, by the same method where there are two.
+fn link(described: &Description, link: &Link, method: &str) -> (String, Value) {
+    let row = described.rows.iter().find(|row| row.name == link.to);
+    let row = row.unwrap_or_else(|| panic!("there is no endpoint {} to lead to", link.to));
+    let to = if row.methods.contains(&method) { method } else { "POST" };
+    let value = |source: Source| match (source, method) {
+        (Source::Reply(pointer), _) => format!("$response.body#{pointer}"),
+        (Source::Request(field), "POST") => format!("$request.body#/{field}"),
+        (Source::Request(field), _) => format!("$request.query.{field}"),
+    };
+    let fields = link.fields.iter().map(|(name, from)| ((*name).to_owned(), value(*from).into()));
+    let fields: Map<String, Value> = fields.collect();
+    let id = operation_id(row, to);
+    let place = if to == "POST" { "requestBody" } else { "parameters" };
+    (id.clone(), json!({ "operationId": id, place: fields }))
 }
 
 /// Any of the ways, or none at all.

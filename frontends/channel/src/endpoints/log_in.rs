@@ -4,7 +4,7 @@ use core_model::{
     Command, Credential, Grant, Outcome, ProfileChanges, Refusal, Reply, TokenShape, UserRef,
 };
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,15 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
         )
         .replies::<Success<SignedIn>>()
         .replies::<Failure>()
+        .leads_to("send_to_channel", THE_TOKEN)
+        .leads_to("receive_direct", THE_TOKEN)
+        .leads_to("show_user", THE_USER)
     },
 };
+
+const THE_TOKEN: &[(&str, Source)] = &[("token", Source::Reply("/data/token"))];
+const THE_USER: &[(&str, Source)] =
+    &[("token", Source::Reply("/data/token")), ("name", Source::Request("name"))];
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {

@@ -2,7 +2,7 @@
 
 use core_model::{Command, NewUser, Outcome, Reply, Secret};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,8 +20,12 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
         Operation::of::<Request>("Makes an account. It signs nobody in.")
             .replies::<Done>()
             .replies::<Failure>()
+            .leads_to("log_in", THE_ACCOUNT)
     },
 };
+
+const THE_ACCOUNT: &[(&str, Source)] =
+    &[("name", Source::Request("name")), ("password", Source::Request("password"))];
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {

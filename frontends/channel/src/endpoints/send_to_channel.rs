@@ -3,7 +3,7 @@
 
 use core_model::{Command, Outcome, Reply, RoomRef, Standing};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -25,8 +25,12 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
         .for_users()
         .replies::<Done>()
         .replies::<Failure>()
+        .leads_to("receive_from_channel", THE_CHANNEL)
+        .leads_to("list_members", THE_CHANNEL)
     },
 };
+
+const THE_CHANNEL: &[(&str, Source)] = &[("name", Source::Request("name"))];
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {

@@ -2,7 +2,7 @@
 
 use core_model::{Command, NewRoom, Outcome, check_room_name};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +20,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
         Operation::of::<Request>("Makes a room that nobody owns.")
             .replies::<Done<ChatroomCreateSuccessfully>>()
             .replies::<Verdict>()
+            .leads_to("visit_room", &[("room_name", Source::Request("room_name"))])
     },
 };
 

@@ -5,7 +5,7 @@ use core_model::{
     TokenShape, UserRef, UserView,
 };
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,10 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Shows who somebody is. Sets a cookie that says so to the WebSocket and to `/chatroom/room`.").replies::<LoggedIn>().replies::<LoginRefused>()
+        Operation::of::<Request>("Shows who somebody is. Sets a cookie that says so to the WebSocket and to `/chatroom/room`.")
+            .replies::<LoggedIn>()
+            .replies::<LoginRefused>()
+            .leads_to("show_user", &[("user_name", Source::Reply("/data/user_name"))])
     },
 };
 

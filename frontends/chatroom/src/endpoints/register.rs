@@ -2,7 +2,7 @@
 
 use core_model::{Command, NewUser, Outcome, Secret, check_handle};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,8 +20,14 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
         Operation::of::<Request>("Makes an account. It signs nobody in.")
             .replies::<Done<RegisterSuccessfully>>()
             .replies::<Verdict>()
+            .leads_to("login", THE_ACCOUNT)
     },
 };
+
+const THE_ACCOUNT: &[(&str, Source)] = &[
+    ("user_tel", Source::Request("user_tel")),
+    ("user_password", Source::Request("user_password")),
+];
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Request {

@@ -2,7 +2,7 @@
 
 use core_model::{Command, NewRoom, Outcome, Reply, RoomId};
 use frontend_api::http::{Ask, Endpoint, Params, Response, TextOrNumber};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +20,17 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     describe: |_| {
         let operation =
             Operation::of::<Request>("Makes a room, with its owner as the first member.");
-        operation.replies::<Added>().replies::<Failure>()
+        let operation = operation.replies::<Added>().replies::<Failure>();
+        let operation =
+            operation.leads_to("join_room", THE_ROOM).leads_to("list_messages", THE_ROOM);
+        let operation = operation.leads_to("send_message", ITS_OWNER);
+        operation.leads_to("kick_user", THE_ROOM).leads_to("delete_room", ITS_OWNER)
     },
 };
+
+const THE_ROOM: &[(&str, Source)] = &[("room_id", Source::Reply("/room_id"))];
+const ITS_OWNER: &[(&str, Source)] =
+    &[("room_id", Source::Reply("/room_id")), ("openid", Source::Request("room_owner_id"))];
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {

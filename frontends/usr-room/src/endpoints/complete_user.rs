@@ -2,7 +2,7 @@
 
 use core_model::{Command, Outcome, ProfileChanges};
 use frontend_api::http::{Ask, Endpoint, Loose, Params, Response, TextOrNumber};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -21,7 +21,8 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
         let operation = Operation::of::<Request>(
             "Makes the user where it is unknown, else updates what is given.",
         );
-        operation.replies::<Done>().replies::<Failure>()
+        let operation = operation.replies::<Done>().replies::<Failure>();
+        operation.leads_to("add_room", &[("room_owner_id", Source::Request("openid"))])
     },
 };
 

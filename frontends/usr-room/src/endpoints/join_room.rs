@@ -2,7 +2,7 @@
 
 use core_model::{Command, Outcome};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
-use frontend_api::schema::Operation;
+use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,9 +20,13 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     describe: |_| {
         let operation =
             Operation::of::<Request>("Makes the caller a member of the room, if it is none yet.");
-        operation.replies::<Done>().replies::<Failure>()
+        let operation = operation.replies::<Done>().replies::<Failure>();
+        operation.leads_to("send_message", THE_MEMBER)
     },
 };
+
+const THE_MEMBER: &[(&str, Source)] =
+    &[("room_id", Source::Request("room_id")), ("openid", Source::Request("openid"))];
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
