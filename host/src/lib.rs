@@ -7,4 +7,5 @@ pub mod logging;
 pub mod plugin;
 pub mod runtime;
 pub mod schemas;
+pub mod sdks;
 pub mod users;

@@ -8,6 +8,7 @@ mod check;
 mod dialects;
 mod plugin;
 mod schema;
+mod sdk;
 mod serve;
 mod table;
 mod user;
@@ -46,6 +47,8 @@ enum Command {
     Plugin(plugin::Plugin),
     /// Lists or writes the schemas of the dialects, of gateway.toml and of the engine
     Schema(schema::Schema),
+    /// Makes a client package for a dialect in a language; without options, lists what there is
+    Sdk(sdk::Sdk),
     /// Shows a user, or says which identities are whose; while the gateway runs or does not
     User(user::User),
 }
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Dialects(further) => dialects::run(&options.and(further)),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Schema(schema) => schema::run(options, schema),
+        Command::Sdk(sdk) => sdk::run(options, sdk),
         Command::User(user) => user::run(options, user),
     };
     match done {

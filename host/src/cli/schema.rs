@@ -2,8 +2,10 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use frontend_api::Frontend;
 
 use super::{DEFAULT_FILE, Options};
 use crate::config::Config;
@@ -70,33 +72,40 @@ pub(super) fn run(options: Options, schema: Schema) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// As the configuration has the dialects, where there is one: options change what some of them
-/// say. A dialect that is off is shown with its defaults.
 fn files(options: Options, which: Which) -> Result<Vec<File>, Box<dyn Error>> {
-    let options = options.and(which.options);
-    let nothing_written =
-        options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
-    let config = if nothing_written { None } else { Some(options.configuration()?.config) };
-    let names = names(config.as_ref());
+    let frontends = frontends(options.and(which.options))?;
     if let Some(wanted) = &which.dialect
-        && !names.contains(wanted)
+        && !frontends.iter().any(|(name, _)| name == wanted)
     {
+        let names: Vec<&str> = frontends.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!("there is no dialect {wanted}; there are {}", names.join(", ")).into());
     }
     let mut files = if which.dialect.is_none() { schemas::own() } else { Vec::new() };
-    let wanted = |name: &&String| which.dialect.as_ref().is_none_or(|wanted| wanted == *name);
-    for name in names.iter().filter(wanted) {
-        let frontends = config.iter().flat_map(|config| &config.frontends);
-        let frontend = frontends.into_iter().find(|one| one.name == *name);
-        match frontend {
-            Some(one) => files.extend(schemas::of(name, &*one.frontend)),
-            None => {
-                let frontend = schemas::configured(name, serde_json::Map::new());
-                files.extend(schemas::of(name, &*frontend));
-            }
-        }
+    let wanted = |name: &String| which.dialect.as_ref().is_none_or(|wanted| wanted == name);
+    for (name, frontend) in frontends.iter().filter(|(name, _)| wanted(name)) {
+        files.extend(schemas::of(name, &**frontend));
     }
     Ok(files)
+}
+
+/// A front end, with its name in gateway.toml before it.
+type Named = (String, Arc<dyn Frontend>);
+
+/// Every front end by its name, as the configuration has it, where there is one: options change
+/// what some of them say. A dialect that is off has its defaults.
+pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> {
+    let nothing_written =
+        options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
+    let config = if nothing_written { None } else { Some(options.configuration()?.config) };
+    let frontend = |name: String| {
+        let configured = config.iter().flat_map(|config| &config.frontends);
+        let frontend = configured.into_iter().find(|one| one.name == name).map_or_else(
+            || schemas::configured(&name, serde_json::Map::new()),
+            |one| one.frontend.clone(),
+        );
+        (name, frontend)
+    };
+    Ok(names(config.as_ref()).into_iter().map(frontend).collect())
 }
 
 /// Those that are linked in, then those that only the configuration knows.

@@ -5,4 +5,5 @@ mod plugins;
 mod program;
 mod runtime;
 mod schemas;
+mod sdk;
 mod user;

@@ -1,0 +1,225 @@
+//! `dragoman sdk`: a client package for a dialect in a language, from the recipes in the binary.
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+use frontend_api::schema::Document;
+use rustix::fs::{Access, access};
+
+use super::Options;
+use super::schema::frontends;
+use super::table::aligned;
+use crate::sdks::{Recipe, recipes};
+
+/// In the folder of a package: which recipe made it.
+const MARK: &str = ".dragoman-sdk";
+
+#[derive(Args, Debug)]
+pub(super) struct Sdk {
+    #[command(flatten)]
+    options: Options,
+
+    /// The dialect, by its name in gateway.toml
+    #[arg(long, value_name = "NAME", requires_all = ["lang", "out"])]
+    dialect: Option<String>,
+
+    /// The language
+    #[arg(long, value_name = "NAME", requires_all = ["dialect", "out"])]
+    lang: Option<String>,
+
+    /// The folder to make it in
+    #[arg(long, value_name = "DIR", requires_all = ["dialect", "lang"])]
+    out: Option<PathBuf>,
+
+    /// Writes the files, and prints the commands instead of running them
+    #[arg(long, requires = "out")]
+    print: bool,
+
+    /// Also into a folder with other things in it, and over files that were changed
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
+    let Sdk { options: further, dialect, lang, out, print, force } = sdk;
+    let (Some(dialect), Some(language), Some(out)) = (dialect, lang, out) else {
+        println!("{}", list());
+        return Ok(());
+    };
+    let (kind, documents) = described(options.and(further), &dialect)?;
+    let recipe = recipe(&language, &kind)?;
+    let prepared = prepared(&recipe, &documents)?;
+    let kept = write(&recipe, prepared, &out, force)?;
+    println!("{}: the {dialect} dialect in {language}", out.display());
+    for path in kept {
+        println!("kept as it was: {path} (--force writes it anew)");
+    }
+    if print {
+        println!("{}", commands(&recipe, &out));
+        return Ok(());
+    }
+    let missing: Vec<&String> =
+        recipe.steps.programs.iter().filter(|program| !is_on_path(program)).collect();
+    if !missing.is_empty() {
+        let missing: Vec<&str> = missing.into_iter().map(String::as_str).collect();
+        let commands = commands(&recipe, &out);
+        return Err(format!(
+            "not on the PATH: {}. The files are written; install what is missing, and then:\n\n\
+             {commands}",
+            missing.join(", ")
+        )
+        .into());
+    }
+    for command in recipe.steps.install.iter().chain(&recipe.steps.generate) {
+        println!("$ {command}");
+        execute(command, &out)?;
+    }
+    println!("done; its README.md says how to use it. An example, with the gateway running:\n");
+    println!("    cd {} && {}", out.display(), recipe.steps.example);
+    Ok(())
+}
+
+/// A line for each recipe.
+fn list() -> String {
+    let head = ["language", "dialect", "needs on the PATH"].map(str::to_owned);
+    let row = |recipe: Recipe| [recipe.language, recipe.dialect, recipe.steps.programs.join(", ")];
+    format!(
+        "{}\n\ndragoman sdk --dialect NAME --lang NAME --out DIR makes one",
+        aligned::<[String; 3]>(
+            std::iter::once(head).chain(recipes().into_iter().map(row)).collect()
+        )
+    )
+}
+
+/// The dialect that a front end speaks, and its documents, as it is configured.
+fn described(options: Options, name: &str) -> Result<(String, Vec<Document>), Box<dyn Error>> {
+    let frontends = frontends(options)?;
+    match frontends.iter().find(|(one, _)| one == name) {
+        Some((_, frontend)) => Ok((frontend.manifest().dialect.clone(), frontend.schemas())),
+        None => {
+            let names: Vec<&str> = frontends.iter().map(|(name, _)| name.as_str()).collect();
+            Err(format!("there is no dialect {name}; there are {}", names.join(", ")).into())
+        }
+    }
+}
+
+fn recipe(language: &str, dialect: &str) -> Result<Recipe, String> {
+    let recipes = recipes();
+    let mut languages: Vec<&str> = recipes.iter().map(|one| one.language.as_str()).collect();
+    languages.dedup();
+    if !languages.contains(&language) {
+        return Err(format!(
+            "there is no recipe for the language {language}; there are {}",
+            languages.join(", ")
+        ));
+    }
+    let of_language: Vec<&Recipe> = recipes.iter().filter(|one| one.language == language).collect();
+    match of_language.iter().find(|one| one.dialect == dialect) {
+        Some(recipe) => Ok((*recipe).clone()),
+        None => {
+            let dialects: Vec<&str> = of_language.iter().map(|one| one.dialect.as_str()).collect();
+            Err(format!(
+                "there is no recipe for the dialect {dialect} in {language}; there are {}. \
+                 `dragoman schema export --dialect {dialect}` writes the documents it has",
+                dialects.join(", ")
+            ))
+        }
+    }
+}
+
+/// The documents that the package is made from, by path.
+fn prepared(
+    recipe: &Recipe,
+    documents: &[Document],
+) -> Result<Vec<(String, String)>, Box<dyn Error>> {
+    let sources = recipe.steps.documents.iter();
+    let prepared = sources.map(|source| Ok((source.to.clone(), source.prepared(documents)?)));
+    prepared.collect()
+}
+
+/// Writes the package: what is generated from always, the files that belong to whoever works on
+/// the package only where they are missing. Gives those that were kept and differ.
+fn write(
+    recipe: &Recipe,
+    prepared: Vec<(String, String)>,
+    out: &Path,
+    force: bool,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let mark = format!("{} {}\n", recipe.language, recipe.dialect);
+    if !force {
+        refuse_what_is_else(out, &mark)?;
+    }
+    let mut kept = Vec::new();
+    for (path, text) in &recipe.files {
+        match fs::read_to_string(out.join(path)) {
+            Ok(there) if !force && there != *text => kept.push(path.clone()),
+            _ => write_file(&out.join(path), text)?,
+        }
+    }
+    for (path, text) in prepared {
+        write_file(&out.join(path), &text)?;
+    }
+    write_file(&out.join(MARK), &mark)?;
+    Ok(kept)
+}
+
+/// A folder that is not empty must be one that the same recipe made.
+fn refuse_what_is_else(out: &Path, mark: &str) -> Result<(), String> {
+    let cannot = |error| format!("cannot read the folder {}: {error}", out.display());
+    match fs::exists(out).map_err(cannot)? {
+        true if fs::read_dir(out).map_err(cannot)?.next().is_none() => return Ok(()),
+        true => (),
+        false => return Ok(()),
+    }
+    let else_what = match fs::read_to_string(out.join(MARK)) {
+        Ok(there) if there == mark => return Ok(()),
+        Ok(there) => format!("holds another SDK ({})", there.trim_end()),
+        Err(_) => "is not empty".to_owned(),
+    };
+    Err(format!(
+        "{} {else_what}: name a new folder with --out, or say --force to write into this one",
+        out.display()
+    ))
+}
+
+fn write_file(file: &Path, text: &str) -> Result<(), String> {
+    let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
+    folder
+        .and_then(|()| fs::write(file, text))
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))
+}
+
+/// What to type, in a form that can be pasted.
+fn commands(recipe: &Recipe, out: &Path) -> String {
+    let steps = recipe.steps.install.iter().chain(&recipe.steps.generate);
+    let steps: String = steps.flat_map(|command| ["    ", command, "\n"]).collect();
+    format!(
+        "    cd {}\n{steps}\nAn example, with the gateway running:\n\n    {}",
+        out.display(),
+        recipe.steps.example
+    )
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(OsStr::new(&path)).any(|folder| {
+        let file = folder.join(program);
+        file.is_file() && access(&file, Access::EXEC_OK).is_ok()
+    })
+}
+
+fn execute(command: &str, folder: &Path) -> Result<(), String> {
+    let status = Command::new("sh").args(["-ec", command]).current_dir(folder).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!(
+            "`{command}`, in {}, ended with {status}; what it said is above",
+            folder.display()
+        )),
+        Err(error) => Err(format!("cannot run `{command}` with sh: {error}")),
+    }
+}

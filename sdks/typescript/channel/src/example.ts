@@ -1,0 +1,31 @@
+// Registers, says hello in a channel, and shows what others say there, in whatever dialect, until it has heard enough.
+//
+//     node dist/example.js [NAME [CHANNEL [BASE_URL [HOW_MANY]]]]
+
+import { ChannelClient, ChannelError } from "./index.js";
+
+const [name = `ann-${process.pid}`, channel = "TEST", baseUrl = "http://127.0.0.1:5004", howMany = "1"] = process.argv.slice(2);
+const client = new ChannelClient({ baseUrl });
+
+await client.register(name, "tea for two");
+await client.login(name, "tea for two");
+console.log(`signed in: ${name}`);
+
+await client.sendToChannel(channel, `hello from ${name}`);
+console.log(`said hello in: ${channel}`);
+
+const onTrouble = (error: unknown) => console.log(`trying again: ${error}`);
+let heard = 0;
+for await (const message of client.listenToChannel(channel, { intervalMs: 200, onTrouble })) {
+  if (message.name === name) continue;
+  console.log(`heard ${message.name}: ${message.msg}`);
+  heard += 1;
+  if (heard === Number(howMany)) break;
+}
+
+try {
+  await client.send("nobody of this name", "hello?");
+} catch (error) {
+  if (!(error instanceof ChannelError)) throw error;
+  console.log(`refused: ${error.name} ${error.code}: ${error.message}`);
+}
