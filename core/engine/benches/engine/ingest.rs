@@ -1,0 +1,140 @@
+//! Durable messages, flat out and at a rate, beside the floor in turn.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::floor::Floor;
+use crate::measure::{cpu, median, percentile};
+use crate::subject::{Subject, TEXT_BYTES};
+
+/// How long each measurement runs.
+const SPAN: Duration = Duration::from_millis(1_500);
+/// Measurements of each side, in turn; the median counts.
+const TURNS: usize = 5;
+
+/// Takes messages, and says batch by batch how many are durable, in the order they were given.
+pub(crate) trait Posts {
+    fn post(&self, room: u32);
+    fn answered(&self) -> &Receiver<usize>;
+}
+
+/// What one measurement gave.
+struct Figures {
+    /// Messages a second.
+    rate: f64,
+    /// Microseconds from when a message was due until it was durable.
+    p50: f64,
+    p99: f64,
+    /// CPU time of this process a message, microseconds.
+    cpu: f64,
+    /// Messages a commit.
+    grouped: f64,
+}
+
+pub(crate) fn run() {
+    println!("durable messages of {TEXT_BYTES} bytes; × is the engine to the floor");
+    println!(
+        "{:>26} {:>9} {:>5} {:>9} {:>5} {:>9} {:>5} {:>7} {:>5} {:>14}",
+        "", "/s", "×", "p50 µs", "×", "p99 µs", "×", "CPU µs", "×", "a commit"
+    );
+    for (senders, rooms) in [(1, 1), (64, 1), (64, 500), (1024, 1), (1024, 500)] {
+        let title = format!("{senders} senders, {rooms} rooms");
+        job(&title, rooms, |posts| flat_out(posts, senders, rooms));
+    }
+    for rate in [200, 2_000, 20_000] {
+        job(&format!("{rate} /s, 500 rooms"), 500, |posts| at_a_rate(posts, rate, 500));
+    }
+}
+
+fn job(title: &str, rooms: u32, measure: impl Fn(&dyn Posts) -> Figures) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = Subject::open(&folder.path().join("engine.redb"));
+    engine.furnish(rooms.into());
+    let floor = Floor::open(&folder.path().join("floor.redb"));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        ours.push(measure(&engine));
+        theirs.push(measure(&floor));
+    }
+    let of = |figures: &[Figures], field: fn(&Figures) -> f64| median(figures.iter().map(field));
+    print!("{title:>26}");
+    let fields: [fn(&Figures) -> f64; 4] = [|f| f.rate, |f| f.p50, |f| f.p99, |f| f.cpu];
+    for (field, (width, places)) in fields.into_iter().zip([(9, 0), (9, 0), (9, 0), (7, 2)]) {
+        let (engine, floor) = (of(&ours, field), of(&theirs, field));
+        print!(" {engine:>width$.places$} {:>5.2}", engine / floor);
+    }
+    println!(" {:>6.1} / {:>5.1}", of(&ours, |f| f.grouped), of(&theirs, |f| f.grouped));
+}
+
+/// So many callers, each waiting for its answer before it goes on.
+fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures {
+    let (start, before) = (Instant::now(), cpu());
+    let mut room = 0;
+    let mut under_way = VecDeque::with_capacity(senders);
+    let mut post = |under_way: &mut VecDeque<Instant>| {
+        room = room % rooms + 1;
+        under_way.push_back(Instant::now());
+        posts.post(room);
+    };
+    for _ in 0..senders {
+        post(&mut under_way);
+    }
+    let (mut latencies, mut commits) = (Vec::new(), 0);
+    while !under_way.is_empty() {
+        let answered = posts.answered().recv().expect("an answer");
+        commits += 1;
+        let now = Instant::now();
+        latencies.extend(under_way.drain(..answered).map(|sent| micros(now - sent)));
+        if now - start < SPAN {
+            for _ in 0..answered {
+                post(&mut under_way);
+            }
+        }
+    }
+    Figures::new(latencies, commits, start.elapsed(), cpu() - before)
+}
+
+/// So many a second, whatever comes back.
+fn at_a_rate(posts: &dyn Posts, rate: u32, rooms: u32) -> Figures {
+    let (start, before) = (Instant::now(), cpu());
+    let count = (f64::from(rate) * SPAN.as_secs_f64()) as u32;
+    let (mut latencies, mut commits) = (Vec::new(), 0);
+    let mut posted = 0;
+    let due = |number: u32| start + SPAN * number / count;
+    while latencies.len() < count as usize {
+        let now = Instant::now();
+        while posted < count && due(posted) <= now {
+            posts.post(posted % rooms + 1);
+            posted += 1;
+        }
+        let wait = match posted < count {
+            true => due(posted).saturating_duration_since(Instant::now()),
+            false => SPAN,
+        };
+        if let Ok(answered) = posts.answered().recv_timeout(wait) {
+            commits += 1;
+            let now = Instant::now();
+            let first = latencies.len() as u32;
+            latencies.extend((first..first + answered as u32).map(|n| micros(now - due(n))));
+        }
+    }
+    Figures::new(latencies, commits, start.elapsed(), cpu() - before)
+}
+
+impl Figures {
+    fn new(mut latencies: Vec<f64>, commits: usize, span: Duration, cpu: Duration) -> Self {
+        let count = latencies.len() as f64;
+        Self {
+            rate: count / span.as_secs_f64(),
+            p50: percentile(&mut latencies, 0.5),
+            p99: percentile(&mut latencies, 0.99),
+            cpu: micros(cpu) / count,
+            grouped: count / commits as f64,
+        }
+    }
+}
+
+fn micros(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e6
+}

@@ -1,0 +1,115 @@
+//! The engine as the bench uses it: its answers come back as a count.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_model::{
+    Command, ConnectionId, NewRoom, NewUser, Query, RoomId, RoomRef, Secret, Standing, Timestamp,
+    Uid, UserRef,
+};
+
+use crate::ingest::Posts;
+
+/// Bytes of a message's text.
+pub(crate) const TEXT_BYTES: usize = 120;
+
+pub(crate) struct Subject {
+    pub(crate) engine: Engine<()>,
+    answered: Receiver<usize>,
+    origin: Arc<Origin>,
+}
+
+impl Subject {
+    pub(crate) fn open(path: &Path) -> Self {
+        let (sender, answered): (Sender<usize>, _) = channel();
+        let engine = Engine::open(path, Options::default(), move |done: Vec<Done<()>>| {
+            if let Some(refused) = done.iter().find_map(|done| done.outcome.as_ref().err()) {
+                eprintln!("refused: {refused:?}");
+                std::process::exit(1);
+            }
+            // The bench has ended where nobody receives.
+            let _ = sender.send(done.len());
+        })
+        .expect("the store opens");
+        let origin = Origin { room_capacity: 500, ..Origin::default() };
+        Self { engine, answered, origin: Arc::new(origin) }
+    }
+
+    pub(crate) fn submit(&self, at: u64, command: Command) {
+        let envelope = Envelope {
+            at: Timestamp(at),
+            connection: ConnectionId(1),
+            origin: Arc::clone(&self.origin),
+            key: None,
+            command,
+        };
+        assert!(self.engine.submit_always(envelope, ()).is_ok(), "the engine runs");
+    }
+
+    /// Carries out so many commands, 4096 at a time.
+    pub(crate) fn call_many(&self, count: u64, command: impl Fn(u64) -> Command) {
+        let mut waiting = 0;
+        for number in 0..count {
+            self.submit(1, command(number));
+            waiting += 1;
+            while waiting >= 4096 {
+                waiting -= self.answered.recv().expect("an answer");
+            }
+        }
+        while waiting > 0 {
+            waiting -= self.answered.recv().expect("an answer");
+        }
+    }
+
+    /// User 10000, and so many rooms of which it is a member, from id 1 on.
+    pub(crate) fn furnish(&self, rooms: u64) {
+        let ann = NewUser { handle: Some("ann".into()), ..NewUser::default() };
+        self.call_many(1, |_| Command::Register { user: ann.clone() });
+        self.call_many(rooms, |number| Command::CreateRoom {
+            room: room(number),
+            owner: Some(UserRef::Id(Uid(10_000))),
+            members: None,
+        });
+    }
+
+    pub(crate) fn ask(&self, query: &Query) {
+        let answered = self.engine.query(Timestamp(1), ConnectionId(0), query);
+        assert!(answered.outcome.is_ok(), "{:?}", answered.outcome);
+    }
+}
+
+impl Posts for Subject {
+    fn post(&self, room: u32) {
+        self.submit(1, post(room));
+    }
+
+    fn answered(&self) -> &Receiver<usize> {
+        &self.answered
+    }
+}
+
+pub(crate) fn post(room: u32) -> Command {
+    Command::Post {
+        room: RoomRef::Id(RoomId(room)),
+        author: UserRef::Id(Uid(10_000)),
+        text: "x".repeat(TEXT_BYTES),
+        standing: Standing::Member,
+    }
+}
+
+pub(crate) fn room(number: u64) -> NewRoom {
+    NewRoom { name: Some(format!("room {number}")), ..NewRoom::default() }
+}
+
+pub(crate) fn register(number: u64) -> Command {
+    Command::Register {
+        user: NewUser {
+            handle: Some(format!("user{number}")),
+            identities: vec![format!("tel/{number}")],
+            password: Some(Secret::Hashed("$argon2id$".into())),
+            ..NewUser::default()
+        },
+    }
+}
