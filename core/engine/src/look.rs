@@ -265,10 +265,13 @@ pub(crate) fn rooms_of_member(tables: &impl Tables, uid: u64) -> Result<Vec<u32>
 
 // Messages.
 
+/// How many times as many rows as are wanted may be passed over: a look-up costs as much as that.
+const SPREAD_MAX: u64 = 4;
+
 /// Makes views of messages; remembers who and where, since authors and rooms recur.
 pub(crate) struct MessageViews<'a, T> {
     tables: &'a T,
-    people: BTreeMap<String, Arc<Person>>,
+    people: BTreeMap<Who, Arc<Person>>,
     rooms: BTreeMap<u32, core_model::RoomTag>,
 }
 
@@ -277,12 +280,36 @@ impl<'a, T: Tables> MessageViews<'a, T> {
         Self { tables, people: BTreeMap::new(), rooms: BTreeMap::new() }
     }
 
-    /// The messages of these ids that exist, in the order of the ids.
+    /// The messages of these ids that exist; the ids ascend.
     pub(crate) fn of(&mut self, ids: &[u64]) -> Result<Vec<Message>, StoreError> {
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
+        if last - first < SPREAD_MAX * ids.len() as u64 {
+            return self.close_together(ids, *first, *last);
+        }
         let mut messages = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(row) = self.tables.messages()?.get(*id)? {
                 messages.push(self.view(*id, MessageRow::unpack(row.value())?)?);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// By one pass over what lies between them too, instead of a look-up for each.
+    fn close_together(
+        &mut self,
+        ids: &[u64],
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut messages = Vec::with_capacity(ids.len());
+        let mut wanted = ids.iter().copied().peekable();
+        for row in self.tables.messages()?.range(first..=last)? {
+            let (id, row) = row?;
+            let id = id.value();
+            while wanted.next_if(|wanted| *wanted < id).is_some() {}
+            if wanted.next_if_eq(&id).is_some() {
+                messages.push(self.view(id, MessageRow::unpack(row.value())?)?);
             }
         }
         Ok(messages)
@@ -299,12 +326,11 @@ impl<'a, T: Tables> MessageViews<'a, T> {
     }
 
     fn person(&mut self, who: &Who) -> Result<Arc<Person>, StoreError> {
-        let key = who.key();
-        if let Some(person) = self.people.get(&key) {
+        if let Some(person) = self.people.get(who) {
             return Ok(Arc::clone(person));
         }
         let person = anyone(self.tables, who)?;
-        self.people.insert(key, Arc::clone(&person));
+        self.people.insert(who.clone(), Arc::clone(&person));
         Ok(person)
     }
 

@@ -135,7 +135,7 @@ impl RoomRow {
 }
 
 /// Who: an account, or a guest by the name it chose.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) enum Who {
     User(u64),
     Guest(String),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use core_model::{ConnectionId, Outcome, Query, Recorded, Refusal, Timestamp, Uid, UserRef};
-use redb::Database;
+use redb::{Database, ReadableTableMetadata as _};
 
 use crate::cache::Cache;
 use crate::envelope::{Answered, Done, Envelope};
@@ -15,7 +15,7 @@ use crate::look::{self, Asker};
 use crate::queue::{Queue, Turned};
 use crate::rows::Counters;
 use crate::rules::{self, Work};
-use crate::store::{self, Batch, OpenError, Snapshot, StoreError};
+use crate::store::{self, Batch, OpenError, Snapshot, StoreError, Tables as _};
 use crate::{queries, rules::is_due};
 
 /// How much the engine may use.
@@ -129,6 +129,14 @@ impl<T: Send + 'static> Engine<T> {
         }
     }
 
+    /// How many rooms there are: how much a query that lists or searches rooms may have to do.
+    pub fn rooms(&self) -> u64 {
+        let count = |snapshot: Arc<Snapshot>| Ok(snapshot.rooms()?.len()?);
+        let counted: Result<u64, StoreError> = self.shared.snapshot().and_then(count);
+        // A store that cannot be read says so in answer to the query.
+        counted.unwrap_or(u64::MAX)
+    }
+
     /// The user meant and the PHC string of its password; None where there is no such user,
     /// an empty string where it has no password.
     pub fn credential(
@@ -205,9 +213,7 @@ fn refused(fail: Fail) -> Refusal {
 /// The writer thread: batch after batch, until stopped or until one cannot be committed.
 fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
     let mut cache = Cache::default();
-    let mut last = 0;
-    while let Some(batch) = shared.queue.next_batch(last) {
-        last = batch.len();
+    while let Some(batch) = shared.queue.next_batch() {
         // A panic in a rule leaves the transaction uncommitted: as void as a failed commit.
         let committed = catch_unwind(AssertUnwindSafe(|| {
             commit(&shared.database, &mut cache, &batch).map_err(|error| error.to_string())
@@ -216,6 +222,7 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
         match committed {
             Ok(results) => {
                 shared.forget_snapshot();
+                shared.queue.answering(batch.len());
                 let tickets = batch.into_iter().map(|(_, ticket)| ticket);
                 let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
                     ticket,
