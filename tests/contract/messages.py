@@ -152,6 +152,17 @@ def broken(draw, messages):
     return text[:at] + draw(st.text(st.characters(codec="utf-8"), max_size=3)) + text[end:]
 
 
+def meant(step):
+    """The message that a step is, None where it is no JSON object."""
+    if isinstance(step, dict):
+        return step
+    try:
+        message = json.loads(step, parse_constant=lambda _: {}["no JSON"]) if isinstance(step, str) else None
+    except (ValueError, KeyError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
 def conversations(steps, count, length=6):
     """Runs a test on lists of steps."""
 
