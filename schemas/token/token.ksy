@@ -75,7 +75,7 @@
         "is_reply": { "value": "(command & 32768) != 0" },
         "kind": {
           "doc": "which body it has",
-          "value": "is_reply ? (result == result::ok ? command : 65536) : command"
+          "value": "is_reply ? (result == result::ok ? command : 32768) : command"
         }
       },
       "seq": [
@@ -108,6 +108,7 @@
               "16387": "message_notification",
               "2": "login_request",
               "3": "create_room_request",
+              "32768": "failure",
               "32769": "create_account_reply",
               "32770": "login_reply",
               "32771": "create_room_reply",
@@ -121,7 +122,6 @@
               "4": "enter_room_request",
               "5": "room_list_request",
               "6": "leave_room_request",
-              "65536": "failure",
               "7": "leave_application_request",
               "8": "apply_for_token_request",
               "9": "heartbeat_request"

@@ -8,8 +8,9 @@ use crate::fields::{
     FAILURE, Field, HEADER, Kind, NOTIFICATIONS, OPERATIONS, REPLY, RESULT, RESULTS,
 };
 
-/// Where a reply that failed is looked up among the bodies: no command has this number.
-const FAILED: u32 = 0x1_0000;
+/// Where a reply that failed is looked up among the bodies: as a reply to command 0, which does not
+/// exist. It fits the type of `command`, which Kaitai's Rust makes the type of the look-up too.
+const FAILED: u16 = REPLY;
 
 /// `token.ksy`
 pub(crate) fn ksy(version: &str) -> String {
