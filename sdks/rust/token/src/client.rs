@@ -1,0 +1,514 @@
+//! The connection: requests out, replies and notifications in, and again when it ends.
+//!
+//! One thread owns the reading side. It connects, restores what the client had, reads until the
+//! connection ends, and begins again. Callers write for themselves and wait for the reply.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::events::{Event, Events};
+use crate::frame::{Frames, Incoming, encode};
+use crate::{
+    EnterRoomRequest, Error, HeartbeatRequest, LoginRequest, PostMessageRequest, Reply, Request,
+    TokenError,
+};
+
+/// How a client behaves. `Options::default()` is what [`Client::connect`] uses.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the gateway tells of messages from the start, and not only once something was posted.
+    pub messages: bool,
+    /// The longest that a call waits for its reply, and a new connection for being made.
+    pub call_timeout: Duration,
+    /// After so long without a request a heartbeat is sent; a connection on which nothing comes for
+    /// twice as long is given up.
+    pub heartbeat: Duration,
+    /// How long to wait before the second attempt to connect again; doubled from attempt to attempt.
+    pub backoff_first: Duration,
+    /// The longest wait between attempts.
+    pub backoff_max: Duration,
+    /// How many events are kept for whoever takes them; older ones are dropped.
+    pub events_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            messages: true,
+            call_timeout: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(20),
+            backoff_first: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(30),
+            events_max: 10_000,
+        }
+    }
+}
+
+/// A connection to a gateway that comes back when it is lost: logged in as before, and in the same
+/// rooms. It may be used by several threads at once.
+pub struct Client {
+    shared: Arc<Shared>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Client {
+    /// Connects to `address`, such as `"127.0.0.1:5100"`.
+    pub fn connect(address: &str) -> Result<Self, Error> {
+        Self::connect_with(address, Options::default())
+    }
+
+    pub fn connect_with(address: &str, options: Options) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            address: address.to_owned(),
+            events: Events::new(options.events_max),
+            options,
+            memory: Mutex::default(),
+            line: Mutex::default(),
+            changed: Condvar::new(),
+            waiting: Mutex::default(),
+        });
+        let connection = Connection::open(&shared).map_err(|end| match end {
+            End::Io(error) => Error::Connect(error),
+            End::Protocol(what) => Error::Protocol(what),
+            End::Told(refused) => Error::Refused(refused),
+        })?;
+        let kept = Arc::clone(&shared);
+        let keeper = thread::Builder::new().name("dragoman-token".to_owned());
+        let keeper = keeper.spawn(move || keep(&kept, connection)).map_err(Error::Connect)?;
+        Ok(Self { shared, keeper: Some(keeper) })
+    }
+
+    /// Waits for the next event. There is none after [`Client::close`].
+    pub fn next_event(&self) -> Option<Event> {
+        self.shared.events.next(None)
+    }
+
+    /// Waits for the next event, but not longer than `timeout`.
+    pub fn next_event_within(&self, timeout: Duration) -> Option<Event> {
+        self.shared.events.next(Some(timeout))
+    }
+
+    /// Asks the gateway. What [`Client::login`] and the others do; of use with requests that were
+    /// made elsewhere.
+    pub fn call(&self, request: Request) -> Result<Reply, Error> {
+        let reply = self.shared.ask(&request)?;
+        self.shared.remember(request);
+        Ok(reply)
+    }
+
+    /// Ends the connection. Calls and waiting for events end, also in other threads.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.shared.close();
+        if let Some(keeper) = self.keeper.take() {
+            // A panic of the keeper has been printed, and there is nothing left to tell it to.
+            let _ = keeper.join();
+        }
+    }
+}
+
+struct Shared {
+    address: String,
+    options: Options,
+    events: Events,
+    memory: Mutex<Memory>,
+    /// Never held while something is read, so that reading goes on while a write waits for it.
+    line: Mutex<Line>,
+    /// The line was opened or closed.
+    changed: Condvar,
+    /// Who waits for a reply, in the order of the requests.
+    waiting: Mutex<VecDeque<Waiting>>,
+}
+
+/// What a new connection is given back.
+#[derive(Default)]
+struct Memory {
+    login: Option<LoginRequest>,
+    rooms: BTreeSet<u32>,
+}
+
+/// The writing side.
+#[derive(Default)]
+struct Line {
+    stream: Option<TcpStream>,
+    sequence: u32,
+    /// When something was last written.
+    written: Option<Instant>,
+    closed: bool,
+}
+
+struct Waiting {
+    sequence: u32,
+    /// None for a heartbeat of the keeper's.
+    answer: Option<SyncSender<Result<Reply, Error>>>,
+}
+
+/// Nothing here is left half-changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn ask(&self, request: &Request) -> Result<Reply, Error> {
+        let until = Instant::now() + self.options.call_timeout;
+        let (sender, receiver) = sync_channel(1);
+        let mut line = lock(&self.line);
+        while line.stream.is_none() && !line.closed {
+            let left = until.checked_duration_since(Instant::now()).ok_or(Error::TimedOut)?;
+            let waited = self.changed.wait_timeout(line, left);
+            line = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if line.closed {
+            return Err(Error::Closed);
+        }
+        self.write(&mut line, request, Some(sender))?;
+        drop(line);
+        answer(&receiver, until)
+    }
+
+    /// A connection that cannot be written to is ended, which the keeper notices.
+    fn write(
+        &self,
+        line: &mut Line,
+        request: &Request,
+        answer: Option<SyncSender<Result<Reply, Error>>>,
+    ) -> Result<(), Error> {
+        line.sequence = line.sequence.wrapping_add(1);
+        let frame = encode(request, line.sequence).map_err(|_| Error::TooLong)?;
+        let Some(stream) = &mut line.stream else { return Err(Error::Lost) };
+        lock(&self.waiting).push_back(Waiting { sequence: line.sequence, answer });
+        line.written = Some(Instant::now());
+        stream.write_all(&frame).map_err(|_| {
+            // It may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+            Error::Lost
+        })
+    }
+
+    /// Keeps what a new connection needs.
+    fn remember(&self, request: Request) {
+        let mut memory = lock(&self.memory);
+        match request {
+            Request::Login(login) => {
+                // The account exists now, and its info is stored.
+                let login = LoginRequest { auto_create: 0, info: String::new(), ..login };
+                *memory = Memory { login: Some(login), rooms: BTreeSet::new() };
+            }
+            Request::LeaveApplication(_) => *memory = Memory::default(),
+            Request::EnterRoom(room) => {
+                memory.rooms.insert(room.room_id);
+            }
+            Request::LeaveRoom(room) => {
+                memory.rooms.remove(&room.room_id);
+            }
+            Request::CreateAccount(_)
+            | Request::CreateRoom(_)
+            | Request::RoomList(_)
+            | Request::ApplyForToken(_)
+            | Request::Heartbeat(_)
+            | Request::PostMessage(_) => (),
+        }
+    }
+
+    fn heartbeat_if_idle(&self) {
+        // Whoever holds it is writing, and a write is as good as a heartbeat.
+        let Ok(mut line) = self.line.try_lock() else { return };
+        let idle = line.written.is_none_or(|at| at.elapsed() >= self.options.heartbeat);
+        if idle {
+            // A connection that cannot be written to is noticed by reading it.
+            let _ = self.write(&mut line, &Request::Heartbeat(HeartbeatRequest {}), None);
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        lock(&self.line).closed
+    }
+
+    fn close(&self) {
+        let mut line = lock(&self.line);
+        line.closed = true;
+        if let Some(stream) = line.stream.take() {
+            // It may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.changed.notify_all();
+        drop(line);
+        self.events.end();
+    }
+
+    /// Everyone who waits is told that there will be no reply.
+    fn forget_waiting(&self, error: fn() -> Error) {
+        for waiting in lock(&self.waiting).drain(..) {
+            if let Some(answer) = waiting.answer {
+                // Who no longer waits needs no answer.
+                let _ = answer.send(Err(error()));
+            }
+        }
+    }
+}
+
+fn answer(receiver: &Receiver<Result<Reply, Error>>, until: Instant) -> Result<Reply, Error> {
+    let left = until.saturating_duration_since(Instant::now());
+    receiver.recv_timeout(left).unwrap_or_else(|error| match error {
+        RecvTimeoutError::Timeout => Err(Error::TimedOut),
+        RecvTimeoutError::Disconnected => Err(Error::Lost),
+    })
+}
+
+/// Why a connection ended.
+enum End {
+    Io(io::Error),
+    Protocol(String),
+    /// The gateway said why.
+    Told(TokenError),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(out),
+            Self::Protocol(what) => out.write_str(what),
+            Self::Told(refused) => refused.fmt(out),
+        }
+    }
+}
+
+/// The keeper's loop: from connection to connection, until the client is closed.
+fn keep(shared: &Shared, mut connection: Connection) {
+    loop {
+        let end = connection.run(shared);
+        lock(&shared.line).stream = None;
+        let closed = shared.is_closed();
+        shared.forget_waiting(if closed { || Error::Closed } else { || Error::Lost });
+        if closed {
+            return;
+        }
+        shared.events.push(Event::Disconnected(end.to_string()));
+        match reconnect(shared) {
+            Some(again) => connection = again,
+            None => return,
+        }
+        shared.events.push(Event::Reconnected);
+    }
+}
+
+/// Tries until it works. None when the client was closed.
+fn reconnect(shared: &Shared) -> Option<Connection> {
+    let mut pause = shared.options.backoff_first;
+    loop {
+        if shared.is_closed() {
+            return None;
+        }
+        if let Ok(connection) = Connection::open(shared) {
+            return Some(connection);
+        }
+        let line = lock(&shared.line);
+        let wait = jittered(pause);
+        let waited = shared.changed.wait_timeout_while(line, wait, |line| !line.closed);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        pause = (pause * 2).min(shared.options.backoff_max);
+    }
+}
+
+/// Between half and all of it, so that clients which lost the same gateway do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    // Each RandomState has other keys: as good as a random number.
+    let random = RandomState::new().build_hasher().finish();
+    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    pause.mul_f64(0.5 + share / 2.0)
+}
+
+/// The reading side.
+struct Connection {
+    stream: TcpStream,
+    frames: Frames,
+    /// When something last came.
+    heard: Instant,
+}
+
+impl Connection {
+    /// A connection as the client had it: logged in, in its rooms, open to callers.
+    fn open(shared: &Shared) -> Result<Self, End> {
+        let stream = connect(&shared.address, shared.options.call_timeout)?;
+        stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(shared.options.call_timeout))?;
+        stream.set_read_timeout(Some(shared.options.call_timeout))?;
+        let mut connection = Self { stream, frames: Frames::default(), heard: Instant::now() };
+        let sequence = connection.restore(shared)?;
+        let tick = (shared.options.heartbeat / 4).max(Duration::from_millis(1));
+        connection.stream.set_read_timeout(Some(tick))?;
+        let mut line = lock(&shared.line);
+        line.stream = (!line.closed).then(|| connection.stream.try_clone()).transpose()?;
+        line.sequence = sequence;
+        line.written = Some(Instant::now());
+        shared.changed.notify_all();
+        drop(line);
+        Ok(connection)
+    }
+
+    /// Gives the login and the rooms back. Tells the last sequence that was used.
+    fn restore(&mut self, shared: &Shared) -> Result<u32, End> {
+        let (login, rooms) = {
+            let memory = lock(&shared.memory);
+            (memory.login.clone(), memory.rooms.clone())
+        };
+        let mut sequence = 0;
+        let mut ask = |request| {
+            sequence += 1;
+            self.ask(shared, sequence, &request)
+        };
+        if let Some(login) = login
+            && let Err(refused) = ask(Request::Login(login))?
+        {
+            *lock(&shared.memory) = Memory::default();
+            shared.events.push(Event::LoginLost(refused));
+        } else {
+            for room_id in rooms {
+                if let Err(refused) = ask(Request::EnterRoom(EnterRoomRequest { room_id }))? {
+                    lock(&shared.memory).rooms.remove(&room_id);
+                    shared.events.push(Event::RoomLost { room_id, refused });
+                }
+            }
+        }
+        if shared.options.messages {
+            // The gateway tells of messages on connections that have used this command; that there
+            // is no such room does not matter.
+            let nowhere = PostMessageRequest { room_id: 0, text: String::new() };
+            let _ = ask(Request::PostMessage(nowhere))?;
+        }
+        Ok(sequence)
+    }
+
+    /// Asks while nobody else does.
+    fn ask(
+        &mut self,
+        shared: &Shared,
+        sequence: u32,
+        request: &Request,
+    ) -> Result<Result<Reply, TokenError>, End> {
+        let frame = encode(request, sequence).map_err(|_| End::Protocol("too long".into()))?;
+        self.stream.write_all(&frame)?;
+        loop {
+            while let Some(incoming) = self.next()? {
+                match incoming {
+                    Incoming::Reply { sequence: of, outcome } if of == sequence => {
+                        // Too many at once, or a gateway in trouble: later it may be better.
+                        return match outcome {
+                            Err(refused) if is_passing(&refused) => Err(End::Told(refused)),
+                            outcome => Ok(outcome),
+                        };
+                    }
+                    Incoming::Reply { outcome: Err(refused), .. } => {
+                        return Err(End::Told(refused));
+                    }
+                    Incoming::Reply { .. } => return Err(out_of_turn()),
+                    Incoming::Notification(one) => shared.events.push(Event::Notified(one)),
+                    Incoming::Other => (),
+                }
+            }
+            self.read()?;
+        }
+    }
+
+    /// Reads until the connection ends.
+    fn run(&mut self, shared: &Shared) -> End {
+        loop {
+            if let Err(end) = self.deliver(shared) {
+                return end;
+            }
+            match self.read() {
+                Ok(()) => (),
+                Err(End::Io(error)) if is_timeout(&error) => {
+                    if self.heard.elapsed() >= shared.options.heartbeat * 2 {
+                        return End::Io(error);
+                    }
+                }
+                Err(end) => return end,
+            }
+            shared.heartbeat_if_idle();
+        }
+    }
+
+    /// Gives every frame that is there to whom it is for.
+    fn deliver(&mut self, shared: &Shared) -> Result<(), End> {
+        while let Some(incoming) = self.next()? {
+            match incoming {
+                Incoming::Reply { sequence, outcome } => {
+                    let mut queue = lock(&shared.waiting);
+                    let next = queue.front().is_some_and(|waiting| waiting.sequence == sequence);
+                    let waiting = if next { queue.pop_front() } else { None };
+                    drop(queue);
+                    match (waiting, outcome) {
+                        (Some(Waiting { answer: Some(answer), .. }), outcome) => {
+                            // Who no longer waits needs no answer.
+                            let _ = answer.send(outcome.map_err(Error::Refused));
+                        }
+                        (Some(Waiting { answer: None, .. }), _) => (),
+                        (None, Err(refused)) => return Err(End::Told(refused)),
+                        (None, Ok(_)) => return Err(out_of_turn()),
+                    }
+                }
+                Incoming::Notification(one) => shared.events.push(Event::Notified(one)),
+                Incoming::Other => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Incoming>, End> {
+        self.frames.next().map_err(|malformed| End::Protocol(malformed.to_string()))
+    }
+
+    fn read(&mut self) -> Result<(), End> {
+        let mut bytes = [0; 16 << 10];
+        let count = match self.stream.read(&mut bytes) {
+            Ok(0) => return Err(End::Io(ErrorKind::UnexpectedEof.into())),
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            read => read?,
+        };
+        self.frames.feed(&bytes[..count]);
+        self.heard = Instant::now();
+        Ok(())
+    }
+}
+
+fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, format!("{address} has no address"));
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn is_passing(refused: &TokenError) -> bool {
+    matches!(refused.code, crate::Code::ELimit | crate::Code::EServer)
+}
+
+fn out_of_turn() -> End {
+    End::Protocol("a reply to what was not asked".to_owned())
+}

@@ -1,0 +1,32 @@
+//! A client of the token dialect of a Dragoman gateway: binary frames over one TCP connection.
+//!
+//! ```no_run
+//! use dragoman_token::{Client, Event, Notification};
+//!
+//! # fn main() -> Result<(), dragoman_token::Error> {
+//! let client = Client::connect("127.0.0.1:5100")?;
+//! client.login("o1", "wechat", 1, r#"{"name":"Ann"}"#)?;
+//! let token = client.apply_for_token()?.token;
+//! let room = client.create_room(7, token, r#"{"name":"tea"}"#)?.room_id;
+//! client.enter_room(room)?;
+//! client.post_message(room, "hello")?;
+//! while let Some(event) = client.next_event() {
+//!     if let Event::Notified(Notification::Message(message)) = event {
+//!         println!("{}: {}", message.uid, message.text);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod error;
+mod events;
+mod frame;
+mod generated;
+mod kaitai;
+
+pub use client::{Client, Options};
+pub use error::{Error, TokenError};
+pub use events::Event;
+pub use generated::types::*;
