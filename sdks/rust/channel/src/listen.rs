@@ -1,0 +1,162 @@
+//! Messages as they come: the dialect has no push, so a listener asks again and again, each time from
+//! where the last reply ended, so that a reply that is lost loses no message.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use crate::models::{ChannelMessage, ReceiveDirectRequest, ReceiveFromChannelRequest};
+use crate::{Client, Error, apis::channel_api};
+
+/// How a listener asks.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    /// Where to read from: a `cursor` of an earlier listener. Without it, what was not received yet.
+    pub after: Option<u64>,
+    /// How long to wait where there is nothing new.
+    pub interval: Duration,
+    /// The first wait where the gateway is away or says to slow down; doubled from time to time.
+    pub backoff_first: Duration,
+    /// The longest such wait.
+    pub backoff_max: Duration,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self {
+            after: None,
+            interval: Duration::from_secs(1),
+            backoff_first: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(15),
+        }
+    }
+}
+
+/// When to ask, and from where.
+#[derive(Debug)]
+struct Pace {
+    options: ListenOptions,
+    backoff: Duration,
+}
+
+impl Pace {
+    fn new(options: ListenOptions) -> Self {
+        Self { backoff: options.backoff_first, options }
+    }
+
+    /// The messages of a reply; none after a trouble that passes, once that was waited for.
+    async fn settle<M>(&mut self, reply: Result<(u64, Vec<M>), Error>) -> Result<Vec<M>, Error> {
+        let (cursor, messages) = match reply {
+            Ok(reply) => reply,
+            Err(error) if error.is_passing() => {
+                tokio::time::sleep(jittered(self.backoff)).await;
+                self.backoff = (self.backoff * 2).min(self.options.backoff_max);
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        self.backoff = self.options.backoff_first;
+        self.options.after = Some(cursor);
+        if messages.is_empty() {
+            tokio::time::sleep(self.options.interval).await;
+        }
+        Ok(messages)
+    }
+}
+
+/// Between half and all of it, so that clients which lost the same gateway do not come back at once.
+fn jittered(pause: Duration) -> Duration {
+    // Each RandomState has other keys: as good as a random number.
+    let random = RandomState::new().build_hasher().finish();
+    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    pause.mul_f64(0.5 + share / 2.0)
+}
+
+/// The messages of a channel, the own ones too.
+#[derive(Debug)]
+pub struct ChannelListener<'a> {
+    client: &'a Client,
+    channel: String,
+    pace: Pace,
+    ready: VecDeque<ChannelMessage>,
+}
+
+impl<'a> ChannelListener<'a> {
+    pub(crate) fn new(client: &'a Client, channel: &str, options: ListenOptions) -> Self {
+        let (pace, ready) = (Pace::new(options), VecDeque::new());
+        Self { client, channel: channel.to_owned(), pace, ready }
+    }
+
+    /// Waits for the next one, also where the gateway is away for a while. Dropping the future loses
+    /// nothing.
+    pub async fn next(&mut self) -> Result<ChannelMessage, Error> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            let request = ReceiveFromChannelRequest {
+                name: self.channel.clone(),
+                after: self.pace.options.after,
+            };
+            let reply = self
+                .client
+                .call(async |to| channel_api::receive_from_channel(&to, request.clone()).await);
+            let reply = reply.await.map(|data| (data.cursor, data.messages));
+            self.ready.extend(self.pace.settle(reply).await?);
+        }
+    }
+
+    /// Up to which message was asked for; another listener can go on after it.
+    pub fn cursor(&self) -> Option<u64> {
+        self.pace.options.after
+    }
+}
+
+/// A direct message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectMessage {
+    /// The handle of who sent it.
+    pub from: String,
+    pub msg: String,
+}
+
+/// The direct messages to a user.
+#[derive(Debug)]
+pub struct DirectListener<'a> {
+    client: &'a Client,
+    pace: Pace,
+    ready: VecDeque<DirectMessage>,
+}
+
+impl<'a> DirectListener<'a> {
+    pub(crate) fn new(client: &'a Client, options: ListenOptions) -> Self {
+        Self { client, pace: Pace::new(options), ready: VecDeque::new() }
+    }
+
+    /// Waits for the next one, also where the gateway is away for a while. Dropping the future loses
+    /// nothing. Those of one sender come in order.
+    pub async fn next(&mut self) -> Result<DirectMessage, Error> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            let request = ReceiveDirectRequest { name: None, after: self.pace.options.after };
+            let reply = self
+                .client
+                .call(async |to| channel_api::receive_direct(&to, Some(request.clone())).await);
+            let reply = reply.await.map(|data| {
+                let messages = data.messages.into_iter().flat_map(|(from, texts)| {
+                    texts.into_iter().map(move |msg| DirectMessage { from: from.clone(), msg })
+                });
+                (data.cursor, messages.collect())
+            });
+            self.ready.extend(self.pace.settle(reply).await?);
+        }
+    }
+
+    /// Up to which message was asked for; another listener can go on after it.
+    pub fn cursor(&self) -> Option<u64> {
+        self.pace.options.after
+    }
+}
