@@ -649,6 +649,7 @@ static const gw_plugin TABLE = {
     session_free,
     frontend_broadcast,
     NULL,
+    NULL,
 };
 
 const gw_plugin *gw_plugin_v1(void)

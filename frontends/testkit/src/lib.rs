@@ -9,4 +9,6 @@ mod properties;
 
 pub use described::{Described, acceptor};
 pub use play::{play, play_as};
-pub use properties::{assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as};
+pub use properties::{
+    assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as, outputs_of_noise,
+};

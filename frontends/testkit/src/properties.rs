@@ -1,6 +1,7 @@
 //! What must hold of every dialect, whatever it speaks.
 
 use core_model::Timestamp;
+use frontend_api::http::Request;
 use frontend_api::{Frontend, Input, Outbox, Output, Peer};
 
 /// TCP may cut a stream anywhere. Checks that the cut is invisible.
@@ -13,24 +14,53 @@ pub fn assert_cut_invariant(frontend: &dyn Frontend, bytes: &[u8]) {
     }
 }
 
-/// Feeds `rounds` of seeded noise as bytes, text and binary messages. Passes if nothing panics.
+/// Feeds `rounds` of seeded noise as bytes, text and binary messages, and as query and body of a
+/// request. Passes if nothing panics.
 pub fn assert_noise_is_harmless(frontend: &dyn Frontend, rounds: u32) {
     assert_noise_is_harmless_as(frontend, &Peer::default(), rounds);
 }
 
 /// The same, with a given peer.
 pub fn assert_noise_is_harmless_as(frontend: &dyn Frontend, peer: &Peer, rounds: u32) {
+    outputs_of_noise(frontend, peer, rounds);
+}
+
+/// What comes of that noise, all sessions in a row.
+pub fn outputs_of_noise(frontend: &dyn Frontend, peer: &Peer, rounds: u32) -> Vec<Output> {
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    let mut outputs = Vec::new();
     for _ in 0..rounds {
         let bytes: Vec<u8> = (0..noise.below(64)).map(|_| noise.below(256) as u8).collect();
         let text = String::from_utf8_lossy(&bytes).into_owned();
+        let request = noisy_request(frontend, &mut noise, &bytes);
         let mut session = frontend.open(peer);
         let mut out = Outbox::default();
-        for input in
-            [Input::Opened, Input::Bytes(&bytes), Input::Text(&text), Input::Binary(&bytes)]
-        {
+        for input in [
+            Input::Opened,
+            Input::Bytes(&bytes),
+            Input::Text(&text),
+            Input::Binary(&bytes),
+            Input::Request(&request),
+        ] {
             session.handle(Timestamp(0), input, &mut out);
         }
+        outputs.extend(out.drain());
+    }
+    outputs
+}
+
+/// To one of the paths that the front end has, or to one that it has not.
+fn noisy_request(frontend: &dyn Frontend, noise: &mut Noise, bytes: &[u8]) -> Request {
+    let routes = frontend.manifest().listeners.iter().flat_map(|listener| &listener.routes);
+    let paths: Vec<&str> = routes.map(|route| route.path.as_str()).chain(["/noise"]).collect();
+    let content_types = ["application/json", "application/x-www-form-urlencoded", "x/noise"];
+    let mut any = |among: &[&str]| among[noise.below(among.len() as u64) as usize].to_owned();
+    Request {
+        method: any(&["POST", "POST", "GET", "BREW"]),
+        path: any(&paths),
+        query: bytes.iter().filter(|byte| byte.is_ascii_graphic()).map(|b| *b as char).collect(),
+        headers: vec![("content-type".into(), any(&content_types))],
+        body: bytes.to_vec(),
     }
 }
 

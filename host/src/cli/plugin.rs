@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use frontend_api::schema::Document;
 use frontend_api::{Listener, Manifest};
 use plugin_loader::Inspection;
 
@@ -31,7 +32,7 @@ pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
 }
 
 fn shown(inspection: &Inspection) -> String {
-    let Inspection { path, abi, table_bytes, absent, manifest } = inspection;
+    let Inspection { path, abi, table_bytes, absent, manifest, documents } = inspection;
     let Manifest { dialect, title, version, listeners, capabilities, hint, options } = manifest;
     let facts = [
         ("name", dialect.clone()),
@@ -49,12 +50,19 @@ fn shown(inspection: &Inspection) -> String {
         |(name, of): &(&str, fn(&_) -> _)| [(*name).to_owned(), support(of(capabilities)).into()];
     let can = CAPABILITIES.iter().map(can).collect();
     let schema = serde_json::to_string_pretty(options).expect("JSON is JSON");
-    let parts = [
+    let document = |Document { name, media_type, text }: &Document| {
+        [name.clone(), media_type.clone(), format!("{} bytes", text.len())]
+    };
+    let documents: Vec<[String; 3]> = documents.iter().map(document).collect();
+    let mut parts = vec![
         aligned::<[String; 2]>(facts),
         format!("listeners\n{}", aligned::<[String; 4]>(listeners)),
         format!("capabilities\n{}", aligned::<[String; 2]>(can)),
-        format!("options, as JSON Schema\n{schema}"),
     ];
+    if !documents.is_empty() {
+        parts.push(format!("documents\n{}", aligned(documents)));
+    }
+    parts.push(format!("options, as JSON Schema\n{schema}"));
     parts.join("\n\n")
 }
 

@@ -97,6 +97,9 @@ pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> 
     let nothing_written =
         options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
+    for plugin in config.iter().flat_map(|c| &c.frontends).filter_map(|one| one.plugin.as_ref()) {
+        plugin.observe(|fault| eprintln!("{fault}"));
+    }
     let frontend = |name: String| {
         let configured = config.iter().flat_map(|config| &config.frontends);
         let frontend = configured.into_iter().find(|one| one.name == name).map_or_else(

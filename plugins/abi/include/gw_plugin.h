@@ -141,6 +141,11 @@ extern "C" {
  * may emit several. */
 #define GW_OUT_REASON UINT32_C(10)
 
+/* From frontend_schemas. Payload: JSON, {"name":"openapi.json","media_type":
+ * "application/json"}; the name is that of a file: letters, digits, -, _ and ., which is not
+ * the first. Body: the document, in UTF-8. */
+#define GW_OUT_DOCUMENT UINT32_C(11)
+
 /* Borrowed bytes. ptr may be null if len is 0. Text has no zero byte at its end. */
 typedef struct gw_bytes {
     const uint8_t *ptr;
@@ -217,6 +222,11 @@ typedef struct gw_plugin {
      * "reason":"slow down","headers":[["retry-after","1"]]}; the host adds these headers. Emits
      * one GW_OUT_RESPOND and returns GW_OK, or a negative code. */
     int32_t (*frontend_fault)(gw_frontend *frontend, gw_bytes fault, gw_host *host, gw_emit emit);
+
+    /* May be null, then there are none; the first header did not have it. Describes the dialect to
+     * programs (JSON Schema, OpenAPI, AsyncAPI): emits a GW_OUT_DOCUMENT for each document, and
+     * returns GW_OK or a negative code. The host lists, serves and writes them. */
+    int32_t (*frontend_schemas)(gw_frontend *frontend, gw_host *host, gw_emit emit);
 } gw_plugin;
 
 /* The exported function. It may be called more than once, from any thread, and returns the same

@@ -123,6 +123,11 @@ pub const GW_OUT_MANIFEST: u32 = 9;
 /// may emit several.
 pub const GW_OUT_REASON: u32 = 10;
 
+/// From `frontend_schemas`. Payload: JSON, `{"name":"openapi.json","media_type":
+/// "application/json"}`; the name is that of a file: letters, digits, `-`, `_` and `.`, which is not
+/// the first. Body: the document, in UTF-8.
+pub const GW_OUT_DOCUMENT: u32 = 11;
+
 /// Borrowed bytes. `ptr` may be null if `len` is 0. Text has no zero byte at its end.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -236,6 +241,13 @@ pub struct GwPlugin {
             host: *mut GwHost,
             emit: GwEmit,
         ) -> i32,
+    >,
+
+    /// May be null, then there are none; the first header did not have it. Describes the dialect to
+    /// programs (JSON Schema, OpenAPI, AsyncAPI): emits a `GW_OUT_DOCUMENT` for each document, and
+    /// returns `GW_OK` or a negative code. The host lists, serves and writes them.
+    pub frontend_schemas: Option<
+        unsafe extern "C" fn(frontend: *mut GwFrontend, host: *mut GwHost, emit: GwEmit) -> i32,
     >,
 }
 

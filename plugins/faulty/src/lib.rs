@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use core_model::{Recorded, Timestamp};
 use frontend_api::http::{Fault, Response};
+use frontend_api::schema::Document;
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
     Outbox, Peer, Route, Session, Transport,
@@ -41,6 +42,8 @@ pub struct Options {
     pub panic_in: Option<String>,
     /// The function of the ABI in which it says what makes no sense.
     pub malformed_in: Option<String>,
+    /// Describes itself in a document of this name.
+    pub document: Option<String>,
 }
 
 struct Faulty {
@@ -87,6 +90,13 @@ impl Frontend for Faulty {
     fn broadcast(&self, _: &Recorded) -> Broadcast {
         self.panic_if_in("frontend_broadcast");
         Broadcast::Everyone(Frame::Text("news".into()))
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        self.panic_if_in("frontend_schemas");
+        let name = self.options.document.clone().unwrap_or_else(|| "words.txt".into());
+        let media_type = "text/plain".into();
+        vec![Document { name, media_type, text: "panic, block, emit".into() }]
     }
 
     fn fault(&self, fault: &Fault) -> Response {

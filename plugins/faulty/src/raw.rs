@@ -3,8 +3,8 @@
 use std::sync::Once;
 
 use plugin_sdk::abi::{
-    GW_EVERYONE, GW_IN_TEXT, GW_MALFORMED, GW_OK, GW_OUT_CALL, GW_OUT_MANIFEST, GW_OUT_RESPOND,
-    GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GwBytes, GwEmit, GwFrontend, GwHost, GwPlugin, GwSession,
+    GW_EVERYONE, GW_IN_TEXT, GW_MALFORMED, GW_OK, GW_OUT_CALL, GW_OUT_DOCUMENT, GW_OUT_MANIFEST,
+    GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GwBytes, GwEmit, GwFrontend, GwHost, GwPlugin, GwSession,
 };
 
 use crate::Faulty;
@@ -17,6 +17,7 @@ static TABLE: GwPlugin = GwPlugin {
     frontend_manifest: Some(frontend_manifest),
     frontend_broadcast: Some(frontend_broadcast),
     frontend_fault: Some(frontend_fault),
+    frontend_schemas: Some(frontend_schemas),
     session_open: Some(session_open),
     session_handle: Some(session_handle),
     ..PROPER
@@ -97,6 +98,20 @@ unsafe extern "C" fn frontend_fault(
             return GW_OK;
         }
         PROPER.frontend_fault.map_or(GW_OK, |proper| proper(frontend, fault, host, emit))
+    }
+}
+
+unsafe extern "C" fn frontend_schemas(
+    frontend: *mut GwFrontend,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    // SAFETY: the host passes on what the ABI says.
+    unsafe {
+        if is_malformed_in(frontend, "frontend_schemas") {
+            return Host { host, emit }.emit(GW_OUT_DOCUMENT, br#"{"name":"x.json"}"#);
+        }
+        PROPER.frontend_schemas.map_or(GW_OK, |proper| proper(frontend, host, emit))
     }
 }
 

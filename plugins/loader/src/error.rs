@@ -50,6 +50,8 @@ pub enum LoadError {
     WouldNotStart { path: PathBuf, faults: Vec<OptionFault> },
     #[error("{} has a manifest that this gateway cannot read: {why}", path.display())]
     BadManifest { path: PathBuf, why: String },
+    #[error("{} cannot describe itself: {why}", path.display())]
+    BadSchemas { path: PathBuf, why: String },
 }
 
 fn reasons(faults: &[OptionFault]) -> String {

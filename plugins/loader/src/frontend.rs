@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use core_model::Recorded;
 use frontend_api::http::{self, Response};
+use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frame, Frontend, Manifest, Peer, Session};
 use plugin_abi::{GW_ASK, GW_EVERYONE, GW_OK, GwBytes, GwFrontend};
 use serde_json::{Map, Value};
@@ -73,6 +74,15 @@ impl LoadedFrontend {
         self
     }
 
+    /// The documents that describe it, as [`Frontend::schemas`] gives them; refused: why there are
+    /// none.
+    pub(crate) fn documents(&self) -> Result<Vec<Document>, LoadError> {
+        let path = || self.path().to_path_buf();
+        self.instance
+            .schemas()
+            .map_err(|failure| LoadError::BadSchemas { path: path(), why: failure.why })
+    }
+
     /// The counters, which go on after this front end was given away as `dyn Frontend`.
     pub fn faults(&self) -> Arc<Faults> {
         self.instance.faults.clone()
@@ -98,6 +108,13 @@ impl Frontend for LoadedFrontend {
         broadcast.unwrap_or_else(|failure| {
             self.instance.report("frontend_broadcast", &failure);
             Broadcast::Nothing
+        })
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        self.instance.schemas().unwrap_or_else(|failure| {
+            self.instance.report("frontend_schemas", &failure);
+            Vec::new()
         })
     }
 
@@ -145,6 +162,15 @@ impl Instance {
             (GW_EVERYONE, Some(frame)) => Ok(Broadcast::Everyone(frame)),
             (_, Some(frame)) => Ok(Broadcast::Others(frame)),
         }
+    }
+
+    fn schemas(&self) -> Result<Vec<Document>, Failure> {
+        let Some(describe) = self.plugin.table.frontend_schemas else { return Ok(Vec::new()) };
+        // SAFETY: as above.
+        let (code, done) = call(Vec::new(), |host, emit| unsafe {
+            describe(self.frontend(), host, emit)
+        });
+        done.end(code, GW_OK).map(|(_, documents)| documents)
     }
 
     /// None: the plugin has nothing to say about faults.

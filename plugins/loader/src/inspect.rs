@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use frontend_api::schema::Document;
 use frontend_api::{Frontend, Manifest};
 use serde::Serialize;
 use serde_json::Map;
@@ -18,12 +19,15 @@ pub struct Inspection {
     /// The functions that it does without.
     pub absent: Vec<&'static str>,
     pub manifest: Manifest,
+    /// What describes the dialect to programs.
+    pub documents: Vec<Document>,
 }
 
 /// Loads the plugin, for good, and makes a front end with default options.
 pub fn inspect(path: &Path) -> Result<Inspection, LoadError> {
     let plugin = Plugin::open(path)?;
-    let manifest = plugin.frontend(&Map::new())?.manifest().clone();
+    let frontend = plugin.frontend(&Map::new())?;
+    let (manifest, documents) = (frontend.manifest().clone(), frontend.documents()?);
     let (abi, table_bytes, absent) = (plugin.table.abi, plugin.table.size, plugin.table.absent());
-    Ok(Inspection { path: path.into(), abi, table_bytes, absent, manifest })
+    Ok(Inspection { path: path.into(), abi, table_bytes, absent, manifest, documents })
 }

@@ -2,10 +2,11 @@
 
 use core_model::{Command, RoomRef, Standing, UserRef};
 use frontend_api::http::Response;
+use frontend_api::schema::Document;
 use frontend_api::{Follow, Frame, Manifest, Outbox, Output};
 use plugin_abi::{
-    GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_MANIFEST, GW_OUT_RESPOND, GW_OUT_SEND_BYTES,
-    GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT,
+    GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_MANIFEST, GW_OUT_RESPOND,
+    GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -114,6 +115,50 @@ impl Take for Option<Manifest> {
             Some(_) => Err("emitted more than one manifest".into()),
         }
     }
+}
+
+/// The documents that describe a dialect.
+impl Take for Vec<Document> {
+    fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
+        if kind != GW_OUT_DOCUMENT {
+            return Err(format!("emitted {kind}, which is no document"));
+        }
+        let DocumentHead { name, media_type } = json("a document", payload)?;
+        if !is_file_name(&name) {
+            return Err(format!("emitted a document called {name:?}, which is no file name"));
+        }
+        if !is_media_type(&media_type) {
+            return Err(format!("emitted a document of media type {media_type:?}"));
+        }
+        if self.iter().any(|other| other.name == name) {
+            return Err(format!("emitted two documents called {name:?}"));
+        }
+        self.push(Document { name, media_type, text: text(body)? });
+        Ok(())
+    }
+}
+
+/// `Document`, without its text.
+#[derive(Deserialize)]
+struct DocumentHead {
+    name: String,
+    media_type: String,
+}
+
+/// The name becomes a path, here and at whoever asks for it: it leads nowhere else.
+fn is_file_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=FILE_NAME_BYTES_MAX).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(fits)
+}
+
+/// What every file system takes.
+const FILE_NAME_BYTES_MAX: usize = 100;
+
+/// It becomes a header.
+fn is_media_type(text: &str) -> bool {
+    text.contains('/') && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 fn response(head: &[u8], body: &[u8]) -> Result<Response, String> {

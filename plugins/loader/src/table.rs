@@ -8,7 +8,7 @@ use plugin_abi::{GW_ABI, GW_SIZE_LEAST, GwBytes, GwEmit, GwFrontend, GwHost, GwP
 use crate::LoadError;
 
 type New = unsafe extern "C" fn(GwBytes, *mut GwHost, GwEmit) -> *mut GwFrontend;
-type Manifest = unsafe extern "C" fn(*mut GwFrontend, *mut GwHost, GwEmit) -> i32;
+type Tell = unsafe extern "C" fn(*mut GwFrontend, *mut GwHost, GwEmit) -> i32;
 type Translate = unsafe extern "C" fn(*mut GwFrontend, GwBytes, *mut GwHost, GwEmit) -> i32;
 type Open = unsafe extern "C" fn(*mut GwFrontend, GwBytes, *mut GwHost, GwEmit) -> *mut GwSession;
 type Handle =
@@ -19,13 +19,14 @@ pub(crate) struct Table {
     pub(crate) abi: u32,
     pub(crate) size: u32,
     pub(crate) frontend_new: New,
-    pub(crate) frontend_manifest: Manifest,
+    pub(crate) frontend_manifest: Tell,
     pub(crate) frontend_free: unsafe extern "C" fn(*mut GwFrontend),
     pub(crate) session_open: Open,
     pub(crate) session_handle: Handle,
     pub(crate) session_free: unsafe extern "C" fn(*mut GwSession),
     pub(crate) frontend_broadcast: Option<Translate>,
     pub(crate) frontend_fault: Option<Translate>,
+    pub(crate) frontend_schemas: Option<Tell>,
 }
 
 impl Table {
@@ -65,6 +66,7 @@ impl Table {
             session_free: copy.session_free.ok_or_else(|| absent("session_free"))?,
             frontend_broadcast: copy.frontend_broadcast,
             frontend_fault: copy.frontend_fault,
+            frontend_schemas: copy.frontend_schemas,
         })
     }
 
@@ -73,6 +75,7 @@ impl Table {
         let optional = [
             ("frontend_broadcast", self.frontend_broadcast.is_none()),
             ("frontend_fault", self.frontend_fault.is_none()),
+            ("frontend_schemas", self.frontend_schemas.is_none()),
         ];
         optional.into_iter().filter_map(|(name, absent)| absent.then_some(name)).collect()
     }

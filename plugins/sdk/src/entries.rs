@@ -96,6 +96,20 @@ pub(crate) unsafe extern "C" fn frontend_fault<F: Configure>(
     }))
 }
 
+pub(crate) unsafe extern "C" fn frontend_schemas<F: Configure>(
+    frontend: *mut GwFrontend,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned.
+        let frontend = unsafe { &*frontend.cast::<F>() };
+        frontend.schemas().iter().try_for_each(|document| host.document(document))?;
+        Ok(GW_OK)
+    }))
+}
+
 pub(crate) unsafe extern "C" fn session_open<F: Configure>(
     frontend: *mut GwFrontend,
     peer: GwBytes,

@@ -4,11 +4,12 @@ use std::cell::Cell;
 
 use core_model::Command;
 use frontend_api::http::Response;
+use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Follow, Frame, Output};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE,
-    GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST,
-    GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
+    GW_OUT_DOCUMENT, GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT,
+    GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
 };
 use serde::Serialize;
 
@@ -58,6 +59,13 @@ struct Head<'a> {
     headers: &'a [(String, String)],
 }
 
+/// `Document`, without its text.
+#[derive(Serialize)]
+struct DocumentHead<'a> {
+    name: &'a str,
+    media_type: &'a str,
+}
+
 impl Host {
     pub(crate) fn new(host: *mut GwHost, emit: GwEmit) -> Self {
         Self { host, emit }
@@ -82,6 +90,11 @@ impl Host {
     pub(crate) fn respond(&self, response: &Response) -> Result<(), Failed> {
         let head = Head { status: response.status, headers: &response.headers };
         self.emit_json(GW_OUT_RESPOND, &head, &response.body)
+    }
+
+    pub(crate) fn document(&self, document: &Document) -> Result<(), Failed> {
+        let Document { name, media_type, text } = document;
+        self.emit_json(GW_OUT_DOCUMENT, &DocumentHead { name, media_type }, text.as_bytes())
     }
 
     /// Emits the frame, and returns whose it is.

@@ -44,5 +44,6 @@ pub const fn table<F: Configure>() -> GwPlugin {
         session_free: Some(entries::session_free),
         frontend_broadcast: Some(entries::frontend_broadcast::<F>),
         frontend_fault: Some(entries::frontend_fault::<F>),
+        frontend_schemas: Some(entries::frontend_schemas::<F>),
     }
 }

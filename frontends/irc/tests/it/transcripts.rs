@@ -4,21 +4,10 @@ use frontend_irc::IrcFrontend;
 use frontend_testkit::play;
 
 /// A guest signs on, at a time at which most things happen.
-const GUEST: &str = r#"@ 1700000000000
-~ {}
-< NICK zed
-< USER zed 0 * :Zed
-= {"Err":{"refused":"unknown_user"}}
-"#;
+const GUEST: &str = include_str!("../transcripts/guest/begin");
 
 /// An account signs on.
-const ACCOUNT: &str = r#"@ 1700000000000
-~ {}
-< PASS tea
-< NICK ann
-< USER ann 0 * :Ann
-= {"Ok":{"did":"signed_in","user":{"person":{"uid":10001,"handle":"ann","name":"Ann"},"created":1600000000000,"online":true}}}
-"#;
+const ACCOUNT: &str = include_str!("../transcripts/account/begin");
 
 /// The transcript of a script, without what came before it.
 pub(crate) fn transcript(before: &str, script: &str) -> String {

@@ -57,6 +57,7 @@ fn c_and_cpp_take_the_header_and_agree_on_the_layout() {
     }
     claim_offsets!(abi size frontend_new frontend_manifest frontend_free session_open);
     claim_offsets!(session_handle session_free frontend_broadcast frontend_fault);
+    claim_offsets!(frontend_schemas);
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("layout.c");
     std::fs::write(&file, &text).unwrap();
@@ -85,6 +86,7 @@ fn no_number_has_changed_its_meaning() {
         [GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT, GW_OUT_CLOSE, GW_OUT_MANIFEST, GW_OUT_REASON],
     ];
     assert_eq!(outputs.concat(), (1..=10).collect::<Vec<_>>());
+    assert_eq!(GW_OUT_DOCUMENT, 11);
     let pointer = size_of::<usize>();
     assert_eq!(GW_SIZE_LEAST as usize, 8 + 6 * pointer);
     assert!(size_of::<GwPlugin>() >= 8 + 8 * pointer);

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "plugin-channel",
     "plugin-chatroom",
     "plugin-faulty",
+    "plugin-irc",
     "plugin-ourchat",
     "plugin-token",
     "plugin-usr-room",

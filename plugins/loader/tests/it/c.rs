@@ -44,6 +44,7 @@ fn a_plugin_of_the_first_release_is_loaded_and_says_what_it_always_said() {
     let said = |status| Response { status, body: b"no".to_vec(), ..Response::default() };
     assert_eq!(frontend.fault(&Fault::new(429, "slow down")), said(429));
     assert_eq!(frontend.fault(&Fault::new(413, "too large")), said(503));
+    assert_eq!(frontend.schemas(), []);
     assert_noise_is_harmless(&frontend, 100);
     assert_eq!((frontend.faults().panicked(), frontend.faults().malformed()), (0, 0));
     let refused = Plugin::open(&path).unwrap().frontend(&options(json!({ "bad": 1 })));

@@ -179,6 +179,25 @@ fn a_fault_that_the_plugin_cannot_tell_is_told_in_plain_text() {
 }
 
 #[test]
+fn a_plugin_that_cannot_describe_itself_has_no_documents() {
+    let documents = faulty(json!({})).unwrap().schemas();
+    let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();
+    assert_eq!((names, documents[0].text.as_str()), (vec!["words.txt"], "panic, block, emit"));
+    let nowhere = ["", ".", "..", ".hidden", "../x.json", "/etc/x", "a\\b", "a b", "\u{e9}.json"];
+    let nowhere = nowhere.map(|name| (json!({ "document": name }), (0, 1)));
+    let cases = [
+        (json!({ "panic_in": "frontend_schemas" }), (1, 0)),
+        (json!({ "malformed_in": "frontend_schemas" }), (0, 1)),
+    ];
+    for (options, counted) in cases.into_iter().chain(nowhere) {
+        let frontend = faulty(options.clone()).unwrap();
+        assert_eq!(frontend.schemas(), [], "{options}");
+        let faults = frontend.faults();
+        assert_eq!((faults.panicked(), faults.malformed()), counted, "{options}");
+    }
+}
+
+#[test]
 fn a_panic_while_freeing_harms_nobody() {
     let frontend = faulty(json!({ "panic_in": "session_free" })).unwrap();
     drop(frontend.open(&Peer::default()));
@@ -247,4 +266,5 @@ fn an_inspection_says_what_the_plugin_says_of_itself() {
     assert_eq!(inspection.manifest, *faulty(Value::Object(Map::new())).unwrap().manifest());
     assert_eq!((inspection.abi, inspection.absent), (1, vec![]));
     assert_eq!(inspection.manifest.dialect, "faulty");
+    assert_eq!(inspection.documents[0].name, "words.txt");
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
 use frontend_api::http::{Fault, Response};
+use frontend_api::schema::Document;
 use frontend_api::{
     Broadcast, Configure, Frame, Frontend, Input, Manifest, OptionFault, Outbox, Output, Peer,
     Session,
@@ -53,6 +54,15 @@ impl Frontend for Echo {
     fn fault(&self, fault: &Fault) -> Response {
         Response::text(fault.status, "echo")
     }
+
+    fn schemas(&self) -> Vec<Document> {
+        vec![document()]
+    }
+}
+
+fn document() -> Document {
+    let (name, media_type) = ("schema.json".into(), "application/schema+json".into());
+    Document { name, media_type, text: "{}".into() }
 }
 
 impl Drop for Echo {
@@ -117,17 +127,22 @@ fn a_table_may_be_of_another_version_and_everything_is_freed_once_and_in_order()
 }
 
 fn a_table_of_an_older_plugin_is_taken_as_far_as_it_goes() {
-    let least = GW_SIZE_LEAST as usize;
+    let (least, one) = (GW_SIZE_LEAST as usize, size_of::<usize>());
     let none = Response::text(429, "slow down");
+    let (told, said) = (Broadcast::Others(Frame::Bytes(vec![1])), Response::text(429, "echo"));
     let cases = [
-        (least, Broadcast::Nothing, &none),
-        (least + 4, Broadcast::Nothing, &none),
-        (least + size_of::<usize>(), Broadcast::Others(Frame::Bytes(vec![1])), &none),
+        (least, Broadcast::Nothing, &none, vec![]),
+        (least + 4, Broadcast::Nothing, &none, vec![]),
+        (least + one, told.clone(), &none, vec![]),
+        (least + 2 * one, told.clone(), &said, vec![]),
+        (least + 3 * one, told, &said, vec![document()]),
     ];
-    for (size, told, response) in cases {
+    assert_eq!(size_of::<GwPlugin>(), least + 3 * one, "a function without a case");
+    for (size, told, response, documents) in cases {
         let frontend = plugin(table(size)).unwrap().frontend(&Map::new()).unwrap();
         assert_eq!(frontend.broadcast(&event()), told, "{size}");
         assert_eq!(frontend.fault(&Fault::new(429, "slow down")), *response, "{size}");
+        assert_eq!(frontend.schemas(), documents, "{size}");
         assert!(echoes(&mut *frontend.open(&Peer::default())), "{size}");
     }
     let found = GW_SIZE_LEAST - 1;
@@ -140,6 +155,7 @@ fn a_table_of_a_newer_plugin_is_taken_as_far_as_it_is_known() {
     let frontend = frontend.unwrap();
     assert_eq!(frontend.broadcast(&event()), Broadcast::Others(Frame::Bytes(vec![1])));
     assert_eq!(frontend.fault(&Fault::new(429, "")), Response::text(429, "echo"));
+    assert_eq!(frontend.schemas(), [document()]);
     assert!(echoes(&mut *frontend.open(&Peer::default())));
 }
 

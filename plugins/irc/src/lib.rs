@@ -1,0 +1,3 @@
+//! The irc dialect as a shared library.
+
+plugin_sdk::export_frontend!(frontend_irc::IrcFrontend);
