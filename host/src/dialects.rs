@@ -84,38 +84,7 @@ impl Dialect {
 }
 
 fn configure<D: Configure>(options: Map<String, Value>) -> Configured {
-    let faults: Vec<OptionFault> =
-        options.iter().filter_map(|(key, value)| fault_of::<D>(key, value)).collect();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let options = serde_json::from_value(Value::Object(options))
-        .map_err(|error| vec![OptionFault::new("", error.to_string())])?;
-    let frontend = D::configure(options).map_err(|fault| vec![fault])?;
-    Ok(Arc::new(frontend))
-}
-
-/// What is wrong with one option by itself, every other at its default. Serde stops at the first
-/// mistake; taken one by one, all come to light, and each with its key.
-fn fault_of<D: Configure>(key: &str, value: &Value) -> Option<OptionFault> {
-    let alone = Map::from_iter([(key.to_owned(), value.clone())]);
-    let error = serde_json::from_value::<D::Options>(Value::Object(alone)).err()?;
-    Some(OptionFault::new(key, in_plain_words(&error.to_string())))
-}
-
-/// Serde's `invalid type: string "many", expected u32` as `expected a whole number`.
-fn in_plain_words(message: &str) -> String {
-    let Some((_, expected)) = message.rsplit_once(", expected ") else {
-        return message.to_owned();
-    };
-    let expected = match expected {
-        "a boolean" => "true or false",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not below 0",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "a sequence" => "a list",
-        other => other,
-    };
-    format!("expected {}", expected.replace('`', "\""))
+    Ok(Arc::new(frontend_api::options::configure::<D>(options)?))
 }
 
 fn manifest<D: Configure>() -> Manifest {

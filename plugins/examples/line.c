@@ -8,647 +8,385 @@
  * Use:    in gateway.toml  [frontends.line] plugin = "./line.so"
  * Try:    nc 127.0.0.1 5200
  *
- * The file reads from the outside in: the table, what it says of itself, what happens to a
- * session, what events look like, and at the end the little of JSON that it takes. A session keeps
- * nothing at all: the engine knows who is signed in and where, and an answer says what it is an
- * answer to. */
+ * The dialect is in four tables: what a peer may say, and how answers, refusals and events look.
+ * Before them stands the little of JSON that they take, after them the functions of the ABI. */
 
 #include "gw_plugin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Text that grows. After memory ran out it is `broken`, and that is noticed at the end. */
+/* ---- Pieces of somebody else's bytes. */
 
-typedef struct text {
-    char *bytes;
-    size_t length, capacity;
-    int broken;
-} text;
+static const gw_bytes NONE = {NULL, 0};
 
-static void put(text *to, const char *bytes, size_t length)
+static int is(gw_bytes piece, const char *word)
 {
-    if (to->broken || length == 0)
-        return;
-    if (length > to->capacity - to->length) {
-        size_t capacity = (to->length + length) * 2;
-        char *grown = (char *)realloc(to->bytes, capacity);
-        if (grown == NULL) {
-            to->broken = 1;
-            return;
-        }
-        to->bytes = grown;
-        to->capacity = capacity;
-    }
-    memcpy(to->bytes + to->length, bytes, length);
-    to->length += length;
+    return piece.len == strlen(word) && memcmp(piece.ptr, word, piece.len) == 0;
 }
 
-static void say(text *to, const char *words)
+/* Takes off `rest` what stands before the next space, and that space. */
+static gw_bytes next_word(gw_bytes *rest)
 {
-    put(to, words, strlen(words));
+    gw_bytes word = {rest->ptr, 0};
+    while (word.len < rest->len && word.ptr[word.len] != ' ')
+        word.len++;
+    rest->ptr += word.len + (word.len < rest->len);
+    rest->len -= word.len + (word.len < rest->len);
+    return word;
 }
 
-/* ---- A piece of something else: a word of a line, or a value in JSON. `at` is null for none. */
+/* ---- Reading JSON, as the gateway writes it: without spaces between, and with nothing escaped
+ * but quotation marks, backslashes and control characters. */
 
-typedef struct piece {
-    const char *at, *end;
-} piece;
-
-static const piece NONE = {NULL, NULL};
-
-static size_t length_of(piece of)
+/* The value that begins here. */
+static gw_bytes value_at(const uint8_t *at, const uint8_t *end)
 {
-    return of.at == NULL ? 0 : (size_t)(of.end - of.at);
-}
-
-static int is(piece of, const char *word)
-{
-    return of.at != NULL && length_of(of) == strlen(word) &&
-           memcmp(of.at, word, length_of(of)) == 0;
-}
-
-/* Takes the first word off `rest`; none where nothing is left. */
-static piece next_word(piece *rest)
-{
-    piece word;
-    while (rest->at < rest->end && *rest->at == ' ')
-        rest->at++;
-    word = *rest;
-    while (rest->at < rest->end && *rest->at != ' ')
-        rest->at++;
-    word.end = rest->at;
-    if (rest->at < rest->end)
-        rest->at++;
-    return word.at == word.end ? NONE : word;
-}
-
-/* ---- Reading JSON, as the gateway writes it. A value is a piece that begins with its first
- * byte; where it ends is found while it is read. What is not there is NONE, all the way down. */
-
-static const char *after_space(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
-    return at;
-}
-
-/* From a quotation mark to behind its partner. */
-static const char *after_string(const char *at, const char *end)
-{
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
+    gw_bytes value = {at, 0};
+    int depth = 0, quoted = 0;
+    for (; at < end; at++) {
+        if (*at == '"')
+            quoted = !quoted;
+        else if (quoted && *at == '\\' && end - at > 1)
             at++;
-    return at < end ? at + 1 : end;
-}
-
-static const char *after_value(const char *at, const char *end)
-{
-    size_t depth = 0;
-    while (at < end) {
-        if (*at == '"') {
-            at = after_string(at, end);
-        } else if (*at == '{' || *at == '[') {
+        else if (!quoted && (*at == '{' || *at == '['))
             depth++;
-            at++;
-        } else if (*at == '}' || *at == ']') {
-            if (depth == 0)
-                return at;
+        else if (!quoted && depth == 0 && (*at == ',' || *at == ':' || *at == ']' || *at == '}'))
+            break;
+        else if (!quoted && (*at == ']' || *at == '}'))
             depth--;
-            at++;
-        } else if (*at == ',' && depth == 0) {
-            return at;
-        } else {
-            at++;
-            continue;
-        }
-        if (depth == 0)
-            return at;
     }
-    return end;
+    value.len = (size_t)(at - value.ptr);
+    return value;
 }
 
-static piece value_at(const char *at, const char *end)
+/* What follows a value in a list or an object, where keys are values too; after NONE, the first. */
+static gw_bytes next(gw_bytes of, gw_bytes value)
 {
-    piece value;
-    value.at = after_space(at, end);
-    value.end = after_value(value.at, end);
-    return value.at < value.end ? value : NONE;
-}
-
-/* The first element of an array or key of an object, and the one after it: after a key, its
- * value. */
-static piece first(piece of)
-{
-    return of.at == NULL || length_of(of) < 2 ? NONE : value_at(of.at + 1, of.end);
-}
-
-static piece next(piece of, piece element)
-{
-    const char *at = after_space(element.end, of.end);
-    return at < of.end && (*at == ',' || *at == ':') ? value_at(at + 1, of.end) : NONE;
-}
-
-/* Whether a value is this string. */
-static int says(piece value, const char *word)
-{
-    size_t length = strlen(word);
-    return length_of(value) == length + 2 && *value.at == '"' &&
-           memcmp(value.at + 1, word, length) == 0;
-}
-
-/* NONE where `of` is no object, or has no such key. */
-static piece member(piece of, const char *name)
-{
-    piece key, value;
-    if (of.at == NULL || *of.at != '{')
+    const uint8_t *mark = value.len == 0 ? of.ptr : value.ptr + value.len;
+    if (of.len == 0 || of.ptr + of.len - mark < 2 || strchr("[{,:", *mark) == NULL)
         return NONE;
-    for (key = first(of); key.at != NULL && *key.at == '"'; key = next(of, value)) {
-        value = next(of, key);
-        if (value.at == NULL || says(key, name))
-            return value;
-    }
-    return NONE;
+    return value_at(mark + 1, of.ptr + of.len);
 }
 
-static unsigned four_digits(const char *at, const char *end)
+/* What stands in a string, as it stands there. */
+static gw_bytes inside(gw_bytes string)
 {
-    unsigned number = 0;
-    int nth;
-    for (nth = 0; nth < 4 && at < end; nth++, at++) {
-        int digit = *at >= 'a' ? *at - 'a' + 10 : *at >= 'A' ? *at - 'A' + 10 : *at - '0';
-        number = number * 16 + ((unsigned)digit & 15);
-    }
-    return number;
+    if (string.len <= 2 || *string.ptr != '"')
+        return NONE;
+    string.ptr++;
+    string.len -= 2;
+    return string;
 }
 
-static void put_character(text *to, unsigned long code)
+/* The value at a path such as "user.handle", which ends where something else begins. */
+static gw_bytes find(gw_bytes of, const char *path)
 {
-    char bytes[4];
-    if (code < 0x80) {
-        bytes[0] = (char)code;
-        put(to, bytes, 1);
-    } else if (code < 0x800) {
-        bytes[0] = (char)(0xC0 | code >> 6);
-        bytes[1] = (char)(0x80 | (code & 0x3F));
-        put(to, bytes, 2);
-    } else if (code < 0x10000) {
-        bytes[0] = (char)(0xE0 | code >> 12);
-        bytes[1] = (char)(0x80 | (code >> 6 & 0x3F));
-        bytes[2] = (char)(0x80 | (code & 0x3F));
-        put(to, bytes, 3);
-    } else {
-        bytes[0] = (char)(0xF0 | code >> 18);
-        bytes[1] = (char)(0x80 | (code >> 12 & 0x3F));
-        bytes[2] = (char)(0x80 | (code >> 6 & 0x3F));
-        bytes[3] = (char)(0x80 | (code & 0x3F));
-        put(to, bytes, 4);
-    }
-}
-
-/* An escape at `at`, behind its backslash; returns where it ends. Line feeds and their like become
- * spaces, or one message would be several lines. */
-static const char *put_escape(text *to, const char *at, const char *end)
-{
-    unsigned long code = ' ';
-    if (*at == 'u') {
-        code = four_digits(at + 1, end);
-        at = end - at > 4 ? at + 5 : end;
-        if (code >= 0xD800 && code < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u') {
-            unsigned low = four_digits(at + 2, end);
-            code = 0x10000 + ((code - 0xD800) << 10) + (low & 0x3FF);
-            at += 6;
+    size_t length;
+    for (; (length = strcspn(path, ".: ]$")) > 0; path += length + (path[length] == '.')) {
+        gw_bytes key = next(of, NONE);
+        while (key.len > 0 && (key.len != length + 2 || memcmp(key.ptr + 1, path, length) != 0)) {
+            gw_bytes value = next(of, key);
+            key = value.len == 0 ? NONE : next(of, value);
         }
-        if (code >= 0xD800 && code < 0xE000)
-            code = 0xFFFD;
-        put_character(to, code < ' ' ? ' ' : code);
-        return at;
+        of = key.len == 0 ? NONE : next(of, key);
     }
-    if (*at == '"' || *at == '\\' || *at == '/')
-        code = (unsigned char)*at;
-    put_character(to, code);
-    return at + 1;
+    return of;
 }
 
-/* What a JSON string says. */
-static void put_string(text *to, piece value)
-{
-    const char *at, *end;
-    if (length_of(value) < 2 || *value.at != '"')
-        return;
-    for (at = value.at + 1, end = value.end - 1; at < end;) {
-        if (*at == '\\' && at + 1 < end) {
-            at = put_escape(to, at + 1, end);
-        } else {
-            put(to, at, 1);
-            at++;
-        }
-    }
-}
-
-/* ---- Writing JSON: a string with its quotation marks. */
-
-static void quote(text *to, piece words)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at;
-    say(to, "\"");
-    for (at = words.at; at < words.end; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte == '"' || byte == '\\') {
-            put(to, "\\", 1);
-            put(to, at, 1);
-        } else if (byte < ' ') {
-            say(to, "\\u00");
-            put(to, &digits[byte >> 4], 1);
-            put(to, &digits[byte & 15], 1);
-        } else {
-            put(to, at, 1);
-        }
-    }
-    say(to, "\"");
-}
-
-/* ---- The host, within one call. */
+/* ---- A call of the gateway's, and the text that is being made in it. */
 
 typedef struct call {
     gw_host *host;
     gw_emit emit;
-    int32_t code;
+    uint8_t *bytes;
+    size_t length, capacity;
+    int broken; /* memory ran out, which is noticed at the end */
 } call;
 
-static gw_bytes bytes_of(const char *bytes, size_t length)
+/* Emits what was made. Where the gateway does not take it, it fails the call itself. */
+static void emit(call *in, uint32_t kind)
 {
-    gw_bytes borrowed;
-    borrowed.ptr = (const uint8_t *)bytes;
-    borrowed.len = length;
-    return borrowed;
+    gw_bytes payload = {in->bytes, in->length};
+    if (!in->broken)
+        in->emit(in->host, kind, payload, NONE);
+    in->length = 0;
 }
 
-static piece piece_of(gw_bytes bytes)
+static int32_t out_of_memory(gw_host *host, gw_emit to)
 {
-    piece all;
-    all.at = (const char *)bytes.ptr;
-    all.end = bytes.len == 0 ? all.at : all.at + bytes.len;
-    return all;
-}
-
-static void emit(call *in, uint32_t kind, gw_bytes payload)
-{
-    int32_t code = in->emit(in->host, kind, payload, bytes_of(NULL, 0));
-    if (in->code == GW_OK)
-        in->code = code;
-}
-
-static void emit_words(call *in, uint32_t kind, const char *words)
-{
-    emit(in, kind, bytes_of(words, strlen(words)));
-}
-
-static int32_t out_of_memory(call *in)
-{
-    emit_words(in, GW_OUT_REASON, "out of memory");
+    gw_bytes why = {(const uint8_t *)"out of memory", 13};
+    to(host, GW_OUT_REASON, why, NONE);
     return GW_PANICKED;
 }
 
-/* Emits a text, and is done with it. */
-static void emit_text(call *in, uint32_t kind, text *made)
+static int32_t end(call *in, int32_t code)
 {
-    if (made->broken)
-        in->code = out_of_memory(in);
-    else
-        emit(in, kind, bytes_of(made->bytes, made->length));
-    free(made->bytes);
-    memset(made, 0, sizeof *made);
+    free(in->bytes);
+    return in->broken ? out_of_memory(in->host, in->emit) : code;
 }
 
-/* ---- Requests. Each is one command or one query; the answer comes later. */
-
-#define CALL(json) "{\"command\":{\"do\":" json
-
-static void ask_to_register(call *in, piece name, piece password)
+static void put(call *in, uint8_t byte)
 {
-    text json = {0};
-    say(&json, CALL("\"register\",\"user\":{\"insist\":true,\"handle\":"));
-    quote(&json, name);
-    say(&json, ",\"password\":{\"plain\":");
-    quote(&json, password);
-    say(&json, "}}}}");
-    emit_text(in, GW_OUT_CALL, &json);
-}
-
-/* Following the user is to hear of every room that the user is a member of, now and later. */
-static void ask_to_sign_in(call *in, piece name, piece password)
-{
-    text json = {0};
-    say(&json, CALL("\"sign_in\",\"session\":true,\"user\":{\"handle\":"));
-    quote(&json, name);
-    say(&json, "},\"credential\":{\"password\":");
-    quote(&json, password);
-    say(&json, "}},\"follow\":\"user\"}");
-    emit_text(in, GW_OUT_CALL, &json);
-}
-
-static void ask_to_join(call *in, piece room)
-{
-    text json = {0};
-    say(&json, CALL("\"join\",\"user\":\"session\",\"room\":{\"name\":"));
-    quote(&json, room);
-    say(&json, "}}}");
-    emit_text(in, GW_OUT_CALL, &json);
-}
-
-/* Whoever posts joins, and makes the room where there is none. */
-static void ask_to_post(call *in, piece room, piece words)
-{
-    text json = {0};
-    say(&json, CALL("\"post\",\"author\":\"session\",\"room\":{\"name\":"));
-    quote(&json, room);
-    say(&json, "},\"standing\":{\"joining\":{\"create\":true}},\"text\":");
-    quote(&json, words);
-    say(&json, "}}");
-    emit_text(in, GW_OUT_CALL, &json);
-}
-
-static void ask_about(call *in, const char *query, piece room)
-{
-    text json = {0};
-    say(&json, "{\"ask\":");
-    say(&json, query);
-    say(&json, ",\"caller\":\"session\",\"room\":{\"name\":");
-    quote(&json, room);
-    say(&json, "}}");
-    emit_text(in, GW_OUT_ASK, &json);
-}
-
-static void hear_line(call *in, piece line)
-{
-    piece verb = next_word(&line), what = next_word(&line);
-    int rest = length_of(line) > 0;
-    if (is(verb, "register") && what.at && rest)
-        ask_to_register(in, what, line);
-    else if (is(verb, "login") && what.at && rest)
-        ask_to_sign_in(in, what, line);
-    else if (is(verb, "join") && what.at && !rest)
-        ask_to_join(in, what);
-    else if (is(verb, "say") && what.at && rest)
-        ask_to_post(in, what, line);
-    else if (is(verb, "who") && what.at && !rest)
-        ask_about(in, "\"members\"", what);
-    else if (is(verb, "history") && what.at && !rest)
-        ask_about(in, "\"history\",\"limit\":20", what);
-    else if (is(verb, "quit"))
-        emit(in, GW_OUT_CLOSE, bytes_of(NULL, 0));
-    else
-        emit_words(in, GW_OUT_SEND_TEXT,
-                   "! register <name> <password>, login <name> <password>, join <room>, "
-                   "say <room> <text>, who <room>, history <room>, quit");
-}
-
-/* ---- Messages, in answers and events. */
-
-/* [room] name: words */
-static void put_message(text *line, piece message)
-{
-    piece to = member(message, "to");
-    say(line, "[");
-    if (member(to, "room").at != NULL) {
-        put_string(line, member(member(to, "room"), "name"));
-    } else {
-        say(line, "to ");
-        put_string(line, member(member(to, "user"), "handle"));
+    if (in->length == in->capacity) {
+        uint8_t *grown = (uint8_t *)realloc(in->bytes, in->capacity * 2 + 64);
+        in->broken |= grown == NULL;
+        if (grown == NULL)
+            return;
+        in->bytes = grown;
+        in->capacity = in->capacity * 2 + 64;
     }
-    say(line, "] ");
-    put_string(line, member(member(message, "author"), "handle"));
-    say(line, ": ");
-    put_string(line, member(message, "text"));
+    in->bytes[in->length++] = byte;
 }
 
-/* ---- Answers. */
-
-static void tell_messages(call *in, piece messages)
+/* What stands in a JSON string, unescaped and in one line: control characters become spaces, and
+ * so does `blank`. */
+static void put_string(call *in, gw_bytes inner, char blank)
 {
-    piece message = first(messages);
-    if (message.at == NULL)
-        emit_words(in, GW_OUT_SEND_TEXT, "* nothing was said there yet");
-    for (; message.at != NULL; message = next(messages, message)) {
-        text line = {0};
-        put_message(&line, message);
-        emit_text(in, GW_OUT_SEND_TEXT, &line);
+    const uint8_t *at = inner.ptr, *end = at + inner.len;
+    for (; at < end; at++) {
+        if (*at != '\\' || end - at < 2) {
+            put(in, *at == blank ? ' ' : *at);
+        } else {
+            at++;
+            put(in, *at == '"' || *at == '\\' ? *at : ' ');
+            at += *at == 'u' && end - at > 4 ? 4 : 0;
+        }
     }
 }
 
-static void tell_members(call *in, piece members)
+/* Words as a JSON string. */
+static void put_quoted(call *in, gw_bytes words)
 {
-    text line = {0};
-    piece one = first(members);
-    say(&line, one.at == NULL ? "* nobody" : "*");
-    for (; one.at != NULL; one = next(members, one)) {
-        say(&line, " ");
-        put_string(&line, member(one, "handle"));
+    char escaped[8], *at;
+    put(in, '"');
+    for (; words.len > 0; words.ptr++, words.len--) {
+        int is_plain = *words.ptr >= ' ' && *words.ptr != '"' && *words.ptr != '\\';
+        snprintf(escaped, sizeof escaped, is_plain ? "%c" : "\\u%04x", *words.ptr);
+        for (at = escaped; *at != '\0'; at++)
+            put(in, (uint8_t)*at);
     }
-    emit_text(in, GW_OUT_SEND_TEXT, &line);
+    put(in, '"');
 }
 
-/* `unknown_room` is `! unknown room`: good enough for netcat, and for refusals of later versions. */
-static void tell_refusal(call *in, piece refused)
+/* Writes a form. In it, `$user.handle` stands for what the string at this path of `json` says,
+ * `%refused` for the same with spaces for underscores, `@1` and `@2` for one of the words as a JSON
+ * string, and ' for a quotation mark. */
+static void fill(call *in, const char *form, gw_bytes json, const gw_bytes *words)
 {
-    text line = {0};
-    size_t nth;
-    say(&line, "! ");
-    if (says(refused, "unknown_user") || says(refused, "wrong_password"))
-        say(&line, "wrong name or password");
-    else
-        put_string(&line, refused);
-    for (nth = 0; !line.broken && nth < line.length; nth++)
-        if (line.bytes[nth] == '_')
-            line.bytes[nth] = ' ';
-    emit_text(in, GW_OUT_SEND_TEXT, &line);
-}
-
-static void hear_answer(call *in, piece outcome)
-{
-    piece reply = member(outcome, "Ok"), did = member(reply, "did");
-    text line = {0};
-    if (reply.at == NULL) {
-        tell_refusal(in, member(member(outcome, "Err"), "refused"));
-    } else if (says(did, "registered")) {
-        emit_words(in, GW_OUT_SEND_TEXT, "* registered, now login");
-    } else if (says(did, "signed_in")) {
-        say(&line, "* welcome, ");
-        put_string(&line, member(member(member(reply, "user"), "person"), "handle"));
-        emit_text(in, GW_OUT_SEND_TEXT, &line);
-    } else if (says(did, "joined")) {
-        say(&line, "* you are in ");
-        put_string(&line, member(member(reply, "room"), "name"));
-        emit_text(in, GW_OUT_SEND_TEXT, &line);
-    } else if (says(did, "members")) {
-        tell_members(in, member(reply, "members"));
-    } else if (says(did, "messages")) {
-        tell_messages(in, member(reply, "messages"));
+    for (; *form != '\0'; form++) {
+        if (*form == '$' || *form == '%') {
+            put_string(in, inside(find(json, form + 1)), *form == '%' ? '_' : '\t');
+            form += strcspn(form + 1, ": ]$");
+        } else if (*form == '@') {
+            put_quoted(in, words[*++form - '1']);
+        } else {
+            put(in, *form == '\'' ? '"' : (uint8_t)*form);
+        }
     }
-    /* Who posted sees it as everyone does, by the event. */
 }
 
-/* ---- The session. It keeps nothing, but must be something. */
+static void tell(call *in, const char *form, gw_bytes json)
+{
+    fill(in, form, json, NULL);
+    emit(in, GW_OUT_SEND_TEXT);
+}
 
-struct gw_session {
-    gw_frontend *frontend;
+/* ---- What a peer may say. Each request is one command or one query; the answer comes later. */
+
+static const struct request {
+    const char *verb;
+    int words; /* that follow; the second is the rest of the line */
+    uint32_t kind;
+    const char *form;
+} REQUESTS[] = {
+    {"register", 2, GW_OUT_CALL,
+     "{'command':{'do':'register','user':{'insist':true,'handle':@1,'password':{'plain':@2}}}}"},
+    /* Following the user is to hear of every room that the user is a member of, now and later. */
+    {"login", 2, GW_OUT_CALL,
+     "{'command':{'do':'sign_in','session':true,'user':{'handle':@1},"
+     "'credential':{'password':@2}},'follow':'user'}"},
+    {"join", 1, GW_OUT_CALL, "{'command':{'do':'join','user':'session','room':{'name':@1}}}"},
+    /* Whoever posts joins, and makes the room where there is none. */
+    {"say", 2, GW_OUT_CALL,
+     "{'command':{'do':'post','author':'session','room':{'name':@1},'text':@2,"
+     "'standing':{'joining':{'create':true}}}}"},
+    {"who", 1, GW_OUT_ASK, "{'ask':'members','caller':'session','room':{'name':@1}}"},
+    {"history", 1, GW_OUT_ASK,
+     "{'ask':'history','caller':'session','limit':20,'room':{'name':@1}}"},
+    {"quit", 0, GW_OUT_CLOSE, ""},
+    {"", -1, GW_OUT_SEND_TEXT,
+     "! register <name> <password>, login <name> <password>, join <room>, say <room> <text>, "
+     "who <room>, history <room>, quit"},
 };
 
-/* The front end: what its options say. */
-struct gw_frontend {
-    text greeting;
+static void hear_line(call *in, gw_bytes line)
+{
+    const struct request *one = REQUESTS;
+    gw_bytes verb = next_word(&line), words[2];
+    int count;
+    words[0] = next_word(&line);
+    words[1] = line;
+    count = (words[0].len > 0) + (words[1].len > 0);
+    while (one->words >= 0 && !(is(verb, one->verb) && one->words == count))
+        one++;
+    fill(in, one->form, NONE, words);
+    emit(in, one->kind);
+}
+
+/* ---- How answers, refusals and events look. The last row is for whatever else comes; without a
+ * form, it is not told of. */
+
+typedef struct look {
+    const char *kind, *form;
+} look;
+
+/* A message is for a room or for a user: what is not there is written as nothing. */
+#define MESSAGE(at) "[$" at "to.room.name$" at "to.user.handle] $" at "author.handle: $" at "text"
+
+static const look ANSWERS[] = {
+    {"registered", "* registered, now login"},
+    {"signed_in", "* welcome, $user.person.handle"},
+    {"joined", "* you are in $room.name"},
+    {NULL, NULL},
 };
 
-static gw_session *session_open(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit give)
+static const look REFUSALS[] = {
+    {"unknown_user", "! wrong name or password"},
+    {"wrong_password", "! wrong name or password"},
+    {NULL, "! %refused"},
+};
+
+static const look EVENTS[] = {
+    {"posted", MESSAGE("message.")},
+    {"entered", "[$room.name] $user.handle came"},
+    {"left", "[$room.name] $user.handle went"},
+    {NULL, NULL},
+};
+
+static const char *form_of(const look *looks, gw_bytes kind)
 {
-    call in = {host, give, GW_OK};
-    gw_session *session = (gw_session *)malloc(sizeof *session);
-    (void)peer;
-    if (session == NULL)
-        out_of_memory(&in);
-    else
-        session->frontend = frontend;
-    return session;
+    while (looks->kind != NULL && !is(kind, looks->kind))
+        looks++;
+    return looks->form;
 }
 
-static void session_free(gw_session *session)
+static void tell_each(call *in, gw_bytes list, const char *form, const char *none)
 {
-    free(session);
+    gw_bytes one = next(list, NONE);
+    if (one.len == 0 && list.len > 0)
+        tell(in, none, NONE);
+    for (; one.len > 0; one = next(list, one))
+        tell(in, form, one);
 }
 
-static int32_t session_handle(gw_session *session, uint64_t now_ms, uint32_t kind, gw_bytes payload,
-                              gw_bytes body, gw_host *host, gw_emit give)
+/* Who posted sees it as everyone does, by the event: that answer is not told of. */
+static void hear_answer(call *in, gw_bytes outcome)
 {
-    call in = {host, give, GW_OK};
-    text *greeting = &session->frontend->greeting;
-    text line = {0};
-    (void)now_ms;
-    (void)body;
-    switch (kind) {
-    case GW_IN_OPENED:
-        emit(&in, GW_OUT_SEND_TEXT, bytes_of(greeting->bytes, greeting->length));
-        break;
-    case GW_IN_TEXT:
-        hear_line(&in, piece_of(payload));
-        break;
-    case GW_IN_BINARY:
-        emit_words(&in, GW_OUT_SEND_TEXT, "! that is not UTF-8");
-        break;
-    case GW_IN_ANSWER:
-        hear_answer(&in, piece_of(payload));
-        break;
-    case GW_IN_ENDING:
-        say(&line, "* the gateway hangs up: ");
-        put(&line, (const char *)payload.ptr, payload.len);
-        emit_text(&in, GW_OUT_SEND_TEXT, &line);
-        break;
-    default: /* Woken, closed, and whatever later versions bring. */
-        break;
-    }
-    return in.code;
+    gw_bytes reply = find(outcome, "Ok"), error = find(outcome, "Err");
+    const char *form = reply.len == 0 ? form_of(REFUSALS, inside(find(error, "refused")))
+                                       : form_of(ANSWERS, inside(find(reply, "did")));
+    if (form != NULL)
+        tell(in, form, reply.len == 0 ? error : reply);
+    tell_each(in, find(reply, "messages"), MESSAGE(""), "* nothing was said there yet");
+    tell_each(in, find(reply, "members"), "* $handle is there", "* nobody is there");
 }
 
-/* ---- Events: encoded once for everyone who is concerned. */
-
-static int32_t frontend_broadcast(gw_frontend *frontend, gw_bytes bytes, gw_host *host,
-                                  gw_emit give)
-{
-    call in = {host, give, GW_OK};
-    piece event = member(piece_of(bytes), "event"), kind = member(event, "event");
-    int came = says(kind, "entered"), went = says(kind, "left");
-    text line = {0};
-    (void)frontend;
-    if (says(kind, "posted")) {
-        put_message(&line, member(event, "message"));
-    } else if (came || went) {
-        say(&line, "[");
-        put_string(&line, member(member(event, "room"), "name"));
-        say(&line, "] ");
-        put_string(&line, member(member(event, "user"), "handle"));
-        say(&line, came ? " came" : " went");
-    } else {
-        return GW_OK;
-    }
-    emit_text(&in, GW_OUT_SEND_TEXT, &line);
-    return in.code == GW_OK ? GW_EVERYONE : in.code;
-}
-
-/* ---- The front end. */
+/* ---- The functions of the ABI. */
 
 static const char MANIFEST[] =
-    "{\"dialect\":\"line\",\"title\":\"a chat for netcat\",\"version\":\"1.0.0\","
-    "\"listeners\":[{\"key\":\"listen\",\"transport\":\"tcp_lines\","
-    "\"address\":\"127.0.0.1:5200\"}],"
-    "\"capabilities\":{\"post\":\"exact\",\"receive_push\":\"exact\",\"presence\":\"exact\","
-    "\"history\":\"exact\",\"credentials\":\"exact\"},"
-    "\"hint\":\"echo help | nc {listen}\","
-    "\"options\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"greeting\":{\"type\":\"string\",\"description\":\"What is said to everyone who connects.\","
-    "\"default\":\"* hello\"}}}}";
+    "{'dialect':'line','title':'a chat for netcat','version':'1.0.0','listeners':["
+    "{'key':'listen','transport':'tcp_lines','address':'127.0.0.1:5200'}],"
+    "'capabilities':{'post':'exact','receive_push':'exact','presence':'exact',"
+    "'history':'exact','credentials':'exact'},'hint':'echo help | nc {listen}',"
+    "'options':{'type':'object','additionalProperties':false,'properties':{'greeting':"
+    "{'type':'string','minLength':1,'default':'* hello',"
+    "'description':'What is said to everyone who connects.'}}}}";
 
-static int32_t frontend_manifest(gw_frontend *frontend, gw_host *host, gw_emit give)
+/* The front end: its options, which are behind it. */
+struct gw_frontend {
+    gw_bytes options;
+};
+
+/* The gateway has checked the options by the schema that is in the manifest. */
+static gw_frontend *frontend_new(gw_bytes options, gw_host *host, gw_emit to)
 {
-    call in = {host, give, GW_OK};
+    gw_frontend *frontend = (gw_frontend *)malloc(sizeof *frontend + options.len);
+    if (frontend == NULL) {
+        out_of_memory(host, to);
+        return NULL;
+    }
+    frontend->options.ptr = (uint8_t *)memcpy(frontend + 1, options.ptr, options.len);
+    frontend->options.len = options.len;
+    return frontend;
+}
+
+static int32_t frontend_manifest(gw_frontend *frontend, gw_host *host, gw_emit to)
+{
+    call in = {host, to, NULL, 0, 0, 0};
     (void)frontend;
-    emit_words(&in, GW_OUT_MANIFEST, MANIFEST);
-    return in.code;
+    fill(&in, MANIFEST, NONE, NULL);
+    emit(&in, GW_OUT_MANIFEST);
+    return end(&in, GW_OK);
 }
 
 static void frontend_free(gw_frontend *frontend)
 {
-    free(frontend->greeting.bytes);
     free(frontend);
 }
 
-/* Says what is wrong with an option; the key is a JSON string, as it stands in the options. */
-static gw_frontend *refuse(gw_host *host, gw_emit give, piece key, const char *why)
+/* An event is encoded once, for everyone who is concerned. */
+static int32_t frontend_broadcast(gw_frontend *frontend, gw_bytes bytes, gw_host *host,
+                                  gw_emit to)
 {
-    give(host, GW_OUT_REASON, bytes_of(why, strlen(why)),
-         length_of(key) < 2 ? bytes_of(NULL, 0) : bytes_of(key.at + 1, length_of(key) - 2));
-    return NULL;
+    call in = {host, to, NULL, 0, 0, 0};
+    gw_bytes event = find(bytes, "event");
+    const char *form = form_of(EVENTS, inside(find(event, "event")));
+    (void)frontend;
+    if (form != NULL)
+        tell(&in, form, event);
+    return end(&in, form == NULL ? GW_OK : GW_EVERYONE);
 }
 
-static gw_frontend *frontend_new(gw_bytes options, gw_host *host, gw_emit give)
+/* A session keeps nothing: the engine knows who is signed in and where, and an answer says what it
+ * is an answer to. So it is its front end. */
+static gw_session *session_open(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit to)
 {
-    piece all = piece_of(options), key, value, greeting = NONE;
-    gw_frontend *frontend;
-    for (key = first(all); key.at != NULL && *key.at == '"'; key = next(all, value)) {
-        value = next(all, key);
-        if (!says(key, "greeting"))
-            return refuse(host, give, key, "there is no such option");
-        if (value.at == NULL || *value.at != '"' || length_of(value) < 3)
-            return refuse(host, give, key, "expected some words");
-        greeting = value;
-    }
-    frontend = (gw_frontend *)calloc(1, sizeof *frontend);
-    if (frontend == NULL)
-        return refuse(host, give, NONE, "out of memory");
-    if (greeting.at == NULL)
-        say(&frontend->greeting, "* hello");
-    else
-        put_string(&frontend->greeting, greeting);
-    if (frontend->greeting.broken) {
-        frontend_free(frontend);
-        return refuse(host, give, NONE, "out of memory");
-    }
-    return frontend;
+    (void)peer, (void)host, (void)to;
+    return (gw_session *)frontend;
 }
 
-/* ---- The table. What an HTTP dialect would add is absent: frontend_fault. */
+static void session_free(gw_session *session)
+{
+    (void)session;
+}
+
+static int32_t session_handle(gw_session *session, uint64_t now_ms, uint32_t kind, gw_bytes payload,
+                              gw_bytes body, gw_host *host, gw_emit to)
+{
+    call in = {host, to, NULL, 0, 0, 0};
+    gw_bytes options = ((gw_frontend *)session)->options;
+    (void)now_ms, (void)body;
+    if (kind == GW_IN_OPENED)
+        tell(&in, find(options, "greeting").len == 0 ? "* hello" : "$greeting", options);
+    else if (kind == GW_IN_TEXT)
+        hear_line(&in, payload);
+    else if (kind == GW_IN_BINARY)
+        tell(&in, "! that is not UTF-8", NONE);
+    else if (kind == GW_IN_ANSWER)
+        hear_answer(&in, payload);
+    else if (kind == GW_IN_ENDING)
+        tell(&in, "* the gateway hangs up", NONE);
+    /* Else it is woken or closed, or what later versions bring. */
+    return end(&in, GW_OK);
+}
+
+/* ---- The table. What is absent: frontend_fault, for HTTP; frontend_schemas, for programs. */
 
 static const gw_plugin TABLE = {
-    GW_ABI,
-    sizeof(gw_plugin),
-    frontend_new,
-    frontend_manifest,
-    frontend_free,
-    session_open,
-    session_handle,
-    session_free,
-    frontend_broadcast,
-    NULL,
+    GW_ABI,       sizeof(gw_plugin), frontend_new, frontend_manifest,  frontend_free,
+    session_open, session_handle,    session_free, frontend_broadcast, NULL,
     NULL,
 };
 

@@ -37,6 +37,8 @@ pub struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     listeners: Vec<Listener>,
+    /// Whether the front ends are loaded, rather than those that are linked in.
+    loaded: bool,
 }
 
 impl Launch {
@@ -70,14 +72,22 @@ impl Launch {
     fn empty() -> Self {
         let folder = Arc::new(TempDir::new().expect("there is room for a folder"));
         let config = folder.path().join("gateway.toml");
-        let (arguments, environment, listeners) = Default::default();
-        Self { folder, config, arguments, environment, listeners }
+        let (arguments, environment, listeners, loaded) = Default::default();
+        Self { folder, config, arguments, environment, listeners, loaded }
+    }
+
+    /// The same, with every front end loaded from a shared library.
+    pub fn loaded(toml: &str) -> Self {
+        Self { loaded: true, ..Self::empty() }.with_config(toml)
     }
 
     /// With another configuration, in the same folder, on the same store.
     #[must_use]
     pub fn with_config(mut self, toml: &str) -> Self {
-        let table = completed(toml.parse().expect("the test's TOML is well-formed"));
+        let mut table = completed(toml.parse().expect("the test's TOML is well-formed"));
+        if self.loaded {
+            load(&mut table);
+        }
         self.listeners = listeners(&table);
         std::fs::write(&self.config, table.to_string()).expect("it is writable");
         self
@@ -293,6 +303,14 @@ fn completed(mut config: Table) -> Table {
         }
     }
     config
+}
+
+/// Has every front end loaded.
+fn load(config: &mut Table) {
+    for (name, section) in section(config, "frontends").iter_mut() {
+        let path = plugin_testkit::plugin(name).display().to_string();
+        section.as_table_mut().expect("it is a section").insert("plugin".into(), path.into());
+    }
 }
 
 fn section<'a>(table: &'a mut Table, key: &str) -> &'a mut Table {

@@ -4,50 +4,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 
+use plugin_testkit::plugin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::Message;
 
 use crate::program::{Running, folder, run};
-
-const PACKAGES: [&str; 3] = ["plugin-channel", "plugin-chatroom", "plugin-faulty"];
-
-/// The library of `plugin-<name>`, built as this test was. A `cdylib` cannot be a dependency, so
-/// cargo is asked.
-fn plugin(name: &str) -> PathBuf {
-    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(build);
-    built.get(&format!("plugin_{name}")).unwrap_or_else(|| panic!("no {name}")).clone()
-}
-
-fn build() -> BTreeMap<String, PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--message-format=json"]);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    PACKAGES.iter().for_each(|package| {
-        cargo.args(["--package", package]);
-    });
-    let output = cargo.output().expect("cargo runs, for it runs this test");
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo cannot build the plugins: {words}");
-    let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-    messages.lines().filter_map(library).collect()
-}
-
-/// The name and the file of a `cdylib` that a message of cargo's is about.
-fn library(message: &str) -> Option<(String, PathBuf)> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let is_library = message["target"]["kind"].as_array()?.contains(&"cdylib".into());
-    let file = message["filenames"].as_array()?.first()?.as_str()?;
-    is_library.then(|| Some((message["target"]["name"].as_str()?.into(), file.into())))?
-}
 
 /// A section that loads a plugin, with these lines in it.
 fn section(name: &str, lines: &str) -> String {

@@ -18,10 +18,14 @@
  * GW_OUT_REASON and returns a negative code. A session that failed is closed, and nothing that
  * it emitted in that call is carried out; the others go on.
  *
+ * JSON. The host's is UTF-8 without white space between its parts, and without escapes in strings
+ * but those of quotation marks, backslashes and control characters. A plugin's may be any JSON. What
+ * it says is described in docs/plugins.md.
+ *
  * Growth. Numbers never change their meaning; new kinds of inputs get new numbers, and a plugin
  * returns GW_OK to kinds that it does not know. New functions are added at the end of the table,
  * and may be absent. JSON gets new fields and new values of did, event and refused; a plugin
- * ignores those that it does not know. The JSON is described in docs/plugins.md. */
+ * ignores those that it does not know. */
 
 /* Generated from plugins/abi/src/contract.rs. */
 

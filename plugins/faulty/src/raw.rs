@@ -4,7 +4,8 @@ use std::sync::Once;
 
 use plugin_sdk::abi::{
     GW_EVERYONE, GW_IN_TEXT, GW_MALFORMED, GW_OK, GW_OUT_CALL, GW_OUT_DOCUMENT, GW_OUT_MANIFEST,
-    GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GwBytes, GwEmit, GwFrontend, GwHost, GwPlugin, GwSession,
+    GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GwBytes, GwEmit, GwFrontend, GwHost,
+    GwPlugin, GwSession,
 };
 
 use crate::Faulty;

@@ -5,10 +5,6 @@
 //! it, and the event that becomes a frame for everyone. `cargo bench -p plugin-loader`; a number
 //! of messages as argument, 200,000 without.
 
-#[path = "../tests/it/build.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod build;
-
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -153,7 +149,7 @@ fn main() {
     println!("{:12}{:>12}{:>12}{:>14}", "", "linked", "loaded", "difference");
     for talk in talks() {
         let linked = (talk.frontend)();
-        let loaded = LoadedFrontend::open(&build::plugin(talk.name), &Map::new());
+        let loaded = LoadedFrontend::open(&plugin_testkit::plugin(talk.name), &Map::new());
         let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
         let mut best = [f64::MAX; 2];
         for _ in 0..messages / MESSAGES_A_ROUND {

@@ -65,3 +65,21 @@ fn word(ending: Ending) -> &'static str {
         Ending::Slow => "slow",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract says so: readers written by hand are short because of it.
+    #[test]
+    fn json_has_no_white_space_and_escapes_nothing_but_what_it_must() {
+        let text = " \"\\/\u{0}\u{8}\t\n\u{1f}\u{7f}\u{e9}\u{2028}\u{1f375}";
+        let headers = [(text.to_owned(), String::new())];
+        let head = Head { method: "GET", path: "/", query: "", headers: &headers };
+        let json = with_json(&head, |json| String::from_utf8(json.to_vec()).unwrap());
+        let escaped = " \\\"\\\\/\\u0000\\b\\t\\n\\u001f\u{7f}\u{e9}\u{2028}\u{1f375}";
+        let expected =
+            format!(r#"{{"method":"GET","path":"/","query":"","headers":[["{escaped}",""]]}}"#);
+        assert_eq!(json, expected);
+    }
+}

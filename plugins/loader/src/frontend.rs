@@ -167,9 +167,8 @@ impl Instance {
     fn schemas(&self) -> Result<Vec<Document>, Failure> {
         let Some(describe) = self.plugin.table.frontend_schemas else { return Ok(Vec::new()) };
         // SAFETY: as above.
-        let (code, done) = call(Vec::new(), |host, emit| unsafe {
-            describe(self.frontend(), host, emit)
-        });
+        let (code, done) =
+            call(Vec::new(), |host, emit| unsafe { describe(self.frontend(), host, emit) });
         done.end(code, GW_OK).map(|(_, documents)| documents)
     }
 

@@ -70,6 +70,16 @@ fn c_and_cpp_take_the_header_and_agree_on_the_layout() {
     }
 }
 
+#[test]
+fn c_and_cpp_take_the_worked_example() {
+    for compiler in compilers::all() {
+        let taken = compiler.check(&folder("../examples/line.c"), &folder("include"));
+        taken.unwrap_or_else(|why| panic!("{why}"));
+    }
+    let lines = std::fs::read_to_string(folder("../examples/line.c")).unwrap().lines().count();
+    assert!(lines <= 400, "an example of {lines} lines is not read");
+}
+
 /// These numbers are compiled into plugins.
 #[test]
 fn no_number_has_changed_its_meaning() {

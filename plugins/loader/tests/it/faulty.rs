@@ -9,11 +9,9 @@ use frontend_api::{Broadcast, Frame, Frontend, Input, OptionFault, Outbox, Outpu
 use plugin_loader::{LoadError, LoadedFrontend};
 use serde_json::{Map, Value, json};
 
-use crate::build;
-
 fn faulty(options: Value) -> Result<LoadedFrontend, LoadError> {
     let Value::Object(options) = options else { panic!("not an object") };
-    LoadedFrontend::open(&build::plugin("faulty"), &options)
+    LoadedFrontend::open(&plugin_testkit::plugin("faulty"), &options)
 }
 
 fn outputs(session: &mut dyn Session, input: Input<'_>) -> Vec<Output> {
@@ -93,7 +91,7 @@ fn as_much_as_may_be_emitted_is_no_fault() {
 #[test]
 fn a_front_end_that_cannot_begin_says_why() {
     let why = |options| faulty(options).err().expect("it is refused");
-    let path = build::plugin("faulty");
+    let path = plugin_testkit::plugin("faulty");
     let refused = why(json!({ "refuse": "not today" }));
     let faults = vec![OptionFault::new("refuse", "not today")];
     assert_eq!(refused, LoadError::WouldNotStart { path: path.clone(), faults });
@@ -262,7 +260,7 @@ fn many_threads_may_use_one_front_end() {
 
 #[test]
 fn an_inspection_says_what_the_plugin_says_of_itself() {
-    let inspection = plugin_loader::inspect(&build::plugin("faulty")).unwrap();
+    let inspection = plugin_loader::inspect(&plugin_testkit::plugin("faulty")).unwrap();
     assert_eq!(inspection.manifest, *faulty(Value::Object(Map::new())).unwrap().manifest());
     assert_eq!((inspection.abi, inspection.absent), (1, vec![]));
     assert_eq!(inspection.manifest.dialect, "faulty");

@@ -7,8 +7,6 @@ use plugin_loader::{LoadError, LoadedFrontend, Plugin};
 use serde_json::Map;
 use tempfile::TempDir;
 
-use crate::build;
-
 fn error(path: &Path) -> LoadError {
     match Plugin::open(path) {
         Ok(_) => panic!("{} is loaded", path.display()),
@@ -27,7 +25,7 @@ fn file(folder: &TempDir, bytes: &[u8]) -> PathBuf {
 fn library(folder: &TempDir, name: &str, source: &str) -> Option<PathBuf> {
     let (from, to) = (folder.path().join("x.c"), folder.path().join(name));
     std::fs::write(&from, source).unwrap();
-    build::c_plugin(&from, &["-I", "plugins/abi/include"], &to).map(|()| to)
+    plugin_testkit::c_plugin(&from, &["-I", "plugins/abi/include"], &to).map(|()| to)
 }
 
 #[test]
@@ -60,7 +58,7 @@ fn a_file_that_is_no_library() {
 #[test]
 fn a_library_for_another_machine() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = std::fs::read(build::plugin("faulty")).unwrap();
+    let mut bytes = std::fs::read(plugin_testkit::plugin("faulty")).unwrap();
     let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
     bytes[18..20].copy_from_slice(&other.to_ne_bytes());
     let words = error(&file(&folder, &bytes)).to_string();
@@ -74,7 +72,7 @@ fn a_library_for_another_machine() {
 #[test]
 fn a_library_that_was_cut_off_anywhere() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(build::plugin("faulty")).unwrap();
+    let whole = std::fs::read(plugin_testkit::plugin("faulty")).unwrap();
     let ends = [4, 5, 19, 63, 64, 4_096, whole.len() / 2, whole.len() - 1];
     for end in ends {
         let found = error(&file(&folder, &whole[..end]));
@@ -90,7 +88,7 @@ fn a_library_that_was_cut_off_anywhere() {
 #[test]
 fn a_library_whose_header_is_damaged_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(build::plugin("token")).unwrap();
+    let whole = std::fs::read(plugin_testkit::plugin("token")).unwrap();
     for at in 18..64 {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xFF;
@@ -155,12 +153,12 @@ fn a_file_that_replaced_another_is_loaded_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let (path, next) = (folder.path().join("libx.so"), folder.path().join("next.so"));
     let load = || LoadedFrontend::open(&path, &Map::new()).unwrap();
-    std::fs::copy(build::plugin("token"), &path).unwrap();
+    std::fs::copy(plugin_testkit::plugin("token"), &path).unwrap();
     let (before, again) = (load(), load());
-    std::fs::copy(build::plugin("channel"), &next).unwrap();
+    std::fs::copy(plugin_testkit::plugin("channel"), &next).unwrap();
     std::fs::rename(&next, &path).unwrap();
     let after = load();
-    std::fs::copy(build::plugin("ourchat"), &next).unwrap();
+    std::fs::copy(plugin_testkit::plugin("ourchat"), &next).unwrap();
     std::fs::rename(&next, &path).unwrap();
     let last = load();
     let names = [&before, &again, &after, &last].map(|loaded| loaded.manifest().dialect.clone());
@@ -172,7 +170,7 @@ fn a_file_that_replaced_another_is_loaded_beside_it() {
 fn a_file_that_was_overwritten_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("libx.so");
-    std::fs::copy(build::plugin("token"), &path).unwrap();
+    std::fs::copy(plugin_testkit::plugin("token"), &path).unwrap();
     assert!(Plugin::open(&path).is_ok());
     // Longer by a byte: what is mapped stays whole.
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();

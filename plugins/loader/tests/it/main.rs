@@ -3,7 +3,6 @@
 
 #![allow(unsafe_code, reason = "some tables are made here, and some functions called bare")]
 
-mod build;
 mod c;
 mod faulty;
 mod load;

@@ -6,10 +6,8 @@ use frontend_api::{Manifest, Output, Peer};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::build;
-
 fn page() -> String {
-    std::fs::read_to_string(build::root().join("docs/plugins.md")).unwrap()
+    std::fs::read_to_string(plugin_testkit::root().join("docs/plugins.md")).unwrap()
 }
 
 /// The examples of this kind.

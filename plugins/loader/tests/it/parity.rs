@@ -14,8 +14,6 @@ use frontend_usr_room::UsrRoomFrontend;
 use plugin_loader::LoadedFrontend;
 use serde_json::{Map, Value, json};
 
-use crate::build;
-
 /// How a folder of transcripts is played, as the tests of its dialect play it.
 struct Folder {
     path: &'static str,
@@ -40,13 +38,14 @@ fn linked<F: Configure>(options: &Map<String, Value>) -> F {
 }
 
 fn loaded(plugin: &str, options: &Map<String, Value>) -> LoadedFrontend {
-    LoadedFrontend::open(&build::plugin(plugin), options).unwrap_or_else(|error| panic!("{error}"))
+    LoadedFrontend::open(&plugin_testkit::plugin(plugin), options)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Every script in the folder, with its options: a first line `# options {…}`, or the folder's.
 /// What all of them begin with is in a file `begin`, if there is one.
 fn scripts(folder: &Folder) -> Vec<(PathBuf, String, Map<String, Value>)> {
-    let path = build::root().join("frontends").join(folder.path);
+    let path = plugin_testkit::root().join("frontends").join(folder.path);
     let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let files = entries.map(|entry| entry.unwrap().path());
     let begin = std::fs::read_to_string(path.join("begin")).unwrap_or_default();
@@ -104,7 +103,9 @@ fn transcripts_below(path: &Path) -> usize {
 }
 
 fn transcripts_of(dialect: &str) -> usize {
-    transcripts_below(&build::root().join("frontends").join(dialect).join("tests/transcripts"))
+    transcripts_below(
+        &plugin_testkit::root().join("frontends").join(dialect).join("tests/transcripts"),
+    )
 }
 
 #[test]

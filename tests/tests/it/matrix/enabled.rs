@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use gateway_tests::dialect::{Client, ROWS, Room, Row};
-use gateway_tests::{Gateway, Http, Launch, Talk, Token};
+use gateway_tests::{Gateway, Http, Talk, Token};
 use serde_json::json;
 
-use super::site::row_of;
+use super::site::{launch, row_of};
 
 /// The dialects, each with the keys of its listeners.
 const LISTENERS: [(&str, &[&str]); 5] = [
@@ -52,7 +52,7 @@ fn with_one_dialect_only_its_ports_are_open_and_it_works() {
     for (dialect, _) in LISTENERS {
         let rooms = "[[rooms]]\nname = \"TEST\"";
         let keys = if dialect == "ourchat" { "auto_join = [\"TEST\"]" } else { "" };
-        let gateway = Gateway::start(&format!("{rooms}\n[frontends.{dialect}]\n{keys}"));
+        let gateway = launch(&format!("{rooms}\n[frontends.{dialect}]\n{keys}")).start();
         assert_eq!(ports_of(gateway.pid()), said(&gateway, &[dialect]), "{dialect}");
 
         let room = Room { id: 1, name: "TEST".into() };
@@ -68,7 +68,7 @@ fn what_is_turned_off_is_as_if_it_had_no_section() {
     let off = LISTENERS.iter().filter(|(dialect, _)| *dialect != "channel");
     let off: String =
         off.map(|(dialect, _)| format!("[frontends.{dialect}]\nenabled = false\n")).collect();
-    let gateway = Gateway::start(&format!("{off}[frontends.channel]"));
+    let gateway = launch(&format!("{off}[frontends.channel]")).start();
     assert_eq!(ports_of(gateway.pid()), said(&gateway, &["channel"]));
 }
 
@@ -86,7 +86,7 @@ fn readiness(gateway: &Gateway) -> u16 {
 #[test]
 fn a_dialect_whose_port_is_in_use_is_reported_and_served_once_it_is_free() {
     let (holder, address) = taken();
-    let launch = Launch::of(&format!(
+    let prepared = launch(&format!(
         "[[rooms]]
         name = \"TEST\"
         [frontends.token]
@@ -94,7 +94,7 @@ fn a_dialect_whose_port_is_in_use_is_reported_and_served_once_it_is_free() {
         [frontends.channel]
         listen = \"{address}\""
     ));
-    let mut gateway = launch.spawn();
+    let mut gateway = prepared.spawn();
     for (dialect, key) in [
         ("admin", "listen"),
         ("token", "listen"),
@@ -129,8 +129,8 @@ fn serve(gateway: &Gateway, row: &Row, name: &str) -> Box<dyn Client> {
 #[test]
 fn of_two_listeners_of_a_dialect_the_one_that_can_serves() {
     let (_holder, address) = taken();
-    let launch = Launch::of(&format!("[frontends.chatroom]\nwebsocket_listen = \"{address}\""));
-    let mut gateway = launch.spawn();
+    let prepared = launch(&format!("[frontends.chatroom]\nwebsocket_listen = \"{address}\""));
+    let mut gateway = prepared.spawn();
     gateway.wait_for_listener("chatroom", "listen");
     gateway.wait_for_listener("admin", "listen");
     gateway.log().wait_for_line(&["cannot listen", "websocket_listen"]);
@@ -142,13 +142,13 @@ fn of_two_listeners_of_a_dialect_the_one_that_can_serves() {
 #[test]
 fn a_required_dialect_whose_port_is_in_use_ends_the_gateway() {
     let (_holder, address) = taken();
-    let launch = Launch::of(&format!(
+    let prepared = launch(&format!(
         "[frontends.token]
         [frontends.channel]
         required = true
         listen = \"{address}\""
     ));
-    let mut gateway = launch.spawn();
+    let mut gateway = prepared.spawn();
     assert_eq!(gateway.wait_for_exit(), 1);
     let log = gateway.log().text();
     assert!(log.contains("channel") && log.contains(&address.to_string()), "{log}");
@@ -157,14 +157,14 @@ fn a_required_dialect_whose_port_is_in_use_ends_the_gateway() {
 #[test]
 fn a_gateway_that_can_listen_nowhere_ends() {
     let (_holder, address) = taken();
-    let mut gateway = Launch::of(&format!("[frontends.token]\nlisten = \"{address}\"")).spawn();
+    let mut gateway = launch(&format!("[frontends.token]\nlisten = \"{address}\"")).spawn();
     assert_eq!(gateway.wait_for_exit(), 1);
 }
 
 #[test]
 fn people_and_rooms_stay_when_their_dialect_is_turned_off() {
     let rooms = "[[rooms]]\nname = \"TEST\"\n";
-    let mut gateway = Gateway::start(&format!("{rooms}[frontends.token]\n[frontends.chatroom]"));
+    let mut gateway = launch(&format!("{rooms}[frontends.token]\n[frontends.chatroom]")).start();
     Token::connect(gateway.address("token", "listen")).login("tom");
     gateway.terminate();
     let launch = gateway.launch().clone().with_config(&format!("{rooms}[frontends.chatroom]"));

@@ -33,6 +33,15 @@ pub(super) fn config() -> Table {
     text.parse().expect("it is TOML")
 }
 
+/// How a gateway is started here. These tests are in the program twice: with the dialects that are
+/// linked in, and in `loaded` with the same ones as plugins.
+pub(super) fn launch(toml: &str) -> Launch {
+    match module_path!().contains("::loaded::") {
+        true => Launch::loaded(toml),
+        false => Launch::of(toml),
+    }
+}
+
 pub(super) struct Site {
     pub(super) gateway: Gateway,
 }
@@ -45,7 +54,7 @@ impl Site {
 
     #[track_caller]
     pub(super) fn of(config: &Table) -> Self {
-        Self { gateway: Launch::of(&config.to_string()).start() }
+        Self { gateway: launch(&config.to_string()).start() }
     }
 
     /// [`config`] with some keys of one front end.

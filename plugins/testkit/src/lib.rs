@@ -1,10 +1,12 @@
-//! Builds plugins. A `cdylib` cannot be a dependency, so the tests ask cargo, and the C compiler.
+//! Builds plugins for tests and benches. A `cdylib` cannot be a dependency, so cargo is asked, and
+//! the C compiler.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// Every plugin in Rust that tests load.
 const PACKAGES: [&str; 7] = [
     "plugin-channel",
     "plugin-chatroom",
@@ -15,29 +17,38 @@ const PACKAGES: [&str; 7] = [
     "plugin-usr-room",
 ];
 
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).expect("plugins/testkit is in the workspace")
 }
 
-/// The library of `plugin-<name>`, built as this test was.
-pub(crate) fn plugin(name: &str) -> PathBuf {
+/// The library of `plugin-<name>`, built as this program was, and once in its life.
+pub fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     let built = BUILT.get_or_init(build);
     let target = format!("plugin_{}", name.replace('-', "_"));
     built.get(&target).unwrap_or_else(|| panic!("cargo built no {target}")).clone()
 }
 
-/// All plugins at once. Where their files are is cargo's to say: the folder can be configured.
+/// All plugins at once, in the profile and the target folder of this program.
 fn build() -> BTreeMap<String, PathBuf> {
+    // <target>/<profile>/deps/it-…
+    let own = std::env::current_exe().expect("this program has a path");
+    let profile = own.ancestors().nth(2).expect("cargo puts tests in deps/");
+    let target = profile.parent().expect("cargo puts profiles in a target folder");
+    let name = profile.file_name().expect("it was joined").to_string_lossy();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--message-format=json"]).current_dir(root());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
+    cargo
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(["--profile", if name == "debug" { "dev" } else { &name }])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(root());
     PACKAGES.iter().for_each(|package| {
         cargo.args(["--package", package]);
     });
-    let output = cargo.output().expect("cargo runs, for it runs this test");
+    let output = cargo.output().expect("cargo runs, for it runs this program");
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo cannot build the plugins: {words}");
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
@@ -49,12 +60,12 @@ fn library(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let is_library = message["target"]["kind"].as_array()?.contains(&"cdylib".into());
     let file = message["filenames"].as_array()?.first()?.as_str()?;
-    is_library.then(|| (message["target"]["name"].to_string().replace('"', ""), file.into()))
+    is_library.then(|| Some((message["target"]["name"].as_str()?.into(), file.into())))?
 }
 
-/// Compiles a plugin in C, into a file of its own. None, and it is said: there is no compiler; with
-/// `CI` set that is a failure.
-pub(crate) fn c_plugin(source: &Path, flags: &[&str], to: &Path) -> Option<()> {
+/// Compiles a plugin in C, into a file of its own. `source` is taken from the root of the
+/// workspace. None, and it is said: there is no compiler; with `CI` set that is a failure.
+pub fn c_plugin(source: &Path, flags: &[&str], to: &Path) -> Option<()> {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let output = Command::new(&compiler)
         .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-shared", "-fPIC"])
