@@ -430,7 +430,7 @@ fn inspect_says_what_a_plugin_is() {
     title    misbehaves on request
     version  0.1.0
     file     <plugins>/libplugin_faulty.so
-    ABI      1, a table of 72 bytes
+    ABI      1, a table of 80 bytes
 
     listeners
     listen       -  TCP, a line each
@@ -449,12 +449,23 @@ fn inspect_says_what_a_plugin_is() {
     search              -
     credentials         -
 
+    documents
+    words.txt  text/plain  18 bytes
+
     options, as JSON Schema
     {
       "$schema": "https://json-schema.org/draft/2020-12/schema",
       "additionalProperties": false,
       "description": "The keys of its section of gateway.toml.",
       "properties": {
+        "document": {
+          "default": null,
+          "description": "Describes itself in a document of this name.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
         "malformed_in": {
           "default": null,
           "description": "The function of the ABI in which it says what makes no sense.",
@@ -485,6 +496,74 @@ fn inspect_says_what_a_plugin_is() {
     }
     exit 0
     "#);
+}
+
+/// The documents of a front end, by name, as they are served.
+fn documents(gateway: &Gateway, listener: &str, name: &str) -> BTreeMap<String, String> {
+    let get =
+        |document: &str| gateway.get(listener, &format!("/.well-known/dragoman/{name}/{document}"));
+    let (status, list) = get("");
+    assert_eq!(status, 200, "{list}");
+    let list: Vec<Value> = serde_json::from_str(&list).expect("it is JSON");
+    let names = list.iter().map(|one| one["name"].as_str().expect("it is a string").to_owned());
+    names.map(|document| (document.clone(), get(&document).1)).collect()
+}
+
+#[test]
+fn the_documents_of_a_loaded_dialect_are_those_that_are_committed() {
+    let mut toml = String::new();
+    for name in ["token", "usr_room", "chatroom", "ourchat", "channel"] {
+        toml += &section(name, "listen = \"127.0.0.1:0\"");
+    }
+    let folder = folder(&toml);
+    let said = run(folder.path(), &["schema", "export", "--out", "here"]);
+    assert!(said.ends_with("exit 0") && said.contains("here/ourchat/asyncapi.json"), "{said}");
+    let mut compared = 0;
+    for line in said.lines().filter(|line| line.starts_with("here/")) {
+        let committed = plugin_testkit::root().join("schemas").join(&line["here/".len()..]);
+        let [written, committed] =
+            [folder.path().join(line), committed].map(std::fs::read_to_string);
+        assert!(written.unwrap() == committed.unwrap(), "{line} differs");
+        compared += 1;
+    }
+    assert!(compared > 10, "{said}");
+    let listed = run(folder.path(), &["schema", "list", "--dialect", "token"]);
+    assert!(listed.contains("token/token.ksy  "), "{listed}");
+
+    let gateway = Gateway::start(&section("channel", "listen = \"127.0.0.1:0\""), 1);
+    let served = documents(&gateway, "channel.listen", "channel");
+    assert!(served.contains_key("openapi.json") && served.contains_key("schema.json"));
+    for (name, text) in served {
+        let committed = plugin_testkit::root().join("schemas/channel").join(&name);
+        assert!(text == std::fs::read_to_string(committed).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_plugin_that_cannot_describe_itself_is_heard_of() {
+    let gateway_toml = |option: &str| format!("{BESIDE}{}", faulty(option));
+    let gateway = Gateway::start(&gateway_toml(""), 4);
+    let expected = BTreeMap::from([("words.txt".into(), "panic, block, emit".into())]);
+    assert_eq!(documents(&gateway, "faulty.http_listen", "faulty"), expected);
+    for option in [
+        "panic_in = \"frontend_schemas\"",
+        "malformed_in = \"frontend_schemas\"",
+        "document = \"../../escaped\"",
+    ] {
+        let mut gateway = Gateway::start(&gateway_toml(option), 4);
+        assert_eq!(documents(&gateway, "faulty.http_listen", "faulty"), BTreeMap::new());
+        let complaint = gateway.complaint();
+        assert!(complaint.contains(" in frontend_schemas: "), "{complaint}");
+        gateway.assert_others_are_served();
+        let folder = folder(&faulty(option));
+        let said =
+            run(folder.path(), &["schema", "export", "--dialect", "faulty", "--out", "here"]);
+        assert!(
+            said.contains("stderr: plugin faulty (") && said.contains(" in frontend_schemas: "),
+            "{said}"
+        );
+        assert!(!folder.path().join("here").exists());
+    }
 }
 
 #[test]
