@@ -205,9 +205,9 @@ tables! {
     messages, messages_mut, MESSAGES: u64 => &'static [u8];
     /// Stream → its newest message ids. See `stream`.
     tails, tails_mut, TAILS: u64 => &'static [u8];
-    /// (Stream, first message id) → a run of older message ids.
+    /// (Stream, message id) → a run of older message ids, of which that was the first.
     chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
-    /// First message id → message ids whose rows are to be removed.
+    /// First message id of a run → message ids whose rows are to be removed.
     garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
     /// (uid, stream) → the message id up to which the user has received.
     cursors, cursors_mut, CURSORS: (u64, u64) => u64;

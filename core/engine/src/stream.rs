@@ -5,7 +5,11 @@
 //! `chunks` as one row. So a message costs an append to a row that is written anyway when
 //! several messages of a room are in one commit, and two to three bytes on disk, instead of a row
 //! of its own in a second tree.
+//!
+//! Messages that were too old are gone from the front of their table; their ids stay until the
+//! whole run goes. Who reads a stream passes over ids below the [`floor`].
 
+use core_model::RoomId;
 use redb::ReadableTable;
 
 use crate::store::{Batch, StoreError, Tables};
@@ -29,6 +33,16 @@ pub(crate) fn of_inbox(uid: u64) -> u64 {
 /// What a user has sent to others. By itself, so that it takes no place among what one receives.
 pub(crate) fn of_outbox(uid: u64) -> u64 {
     OUTBOX | uid
+}
+
+/// The room of such a stream.
+pub(crate) fn room(stream: u64) -> RoomId {
+    RoomId(u32::try_from(stream).expect("a stream of a room"))
+}
+
+/// The oldest message there is: what a stream has below it is gone.
+fn floor(tables: &impl Tables) -> Result<u64, StoreError> {
+    Ok(tables.messages()?.first()?.map_or(u64::MAX, |(id, _)| id.value()))
 }
 
 /// Adds ids, all greater than any that the stream has.
@@ -64,6 +78,83 @@ pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError
     Ok(())
 }
 
+/// Removes runs of which every message is gone.
+pub(crate) fn drop_dead(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
+    let floor = floor(batch)?;
+    let is_dead = |ids: &[u64]| ids.last().is_none_or(|newest| *newest < floor);
+    while let Some((first, run)) = oldest_run(batch, stream)? {
+        if !is_dead(&run) {
+            return Ok(());
+        }
+        batch.chunks_mut()?.remove((stream, first))?;
+    }
+    if batch.tails()?.get(stream)?.is_some() && is_dead(&tail(batch, stream)?) {
+        batch.tails_mut()?.remove(stream)?;
+    }
+    Ok(())
+}
+
+/// Takes the oldest ids beyond the newest `keep` out of a stream, at most `limit`.
+pub(crate) fn take_excess(
+    batch: &mut Batch<'_>,
+    stream: u64,
+    keep: usize,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    let Some(kept_from) = oldest_kept(batch, stream, keep)? else { return Ok(Vec::new()) };
+    let mut taken = Vec::new();
+    // How many of the ids in front go, and whether some stay.
+    let take = |ids: &[u64], taken: &mut Vec<u64>| {
+        let over = ids.partition_point(|id| *id < kept_from).min(limit - taken.len());
+        taken.extend(&ids[..over]);
+        over
+    };
+    while let Some((first, run)) = oldest_run(batch, stream)? {
+        let over = take(&run, &mut taken);
+        if over < run.len() {
+            if over > 0 {
+                batch.chunks_mut()?.insert((stream, first), pack(&run[over..]).as_slice())?;
+            }
+            return Ok(taken);
+        }
+        batch.chunks_mut()?.remove((stream, first))?;
+    }
+    let tail = tail(batch, stream)?;
+    let over = take(&tail, &mut taken);
+    if over == tail.len() {
+        batch.tails_mut()?.remove(stream)?;
+    } else if over > 0 {
+        batch.tails_mut()?.insert(stream, pack(&tail[over..]).as_slice())?;
+    }
+    Ok(taken)
+}
+
+/// The oldest id to keep of a stream that has more than `keep`.
+fn oldest_kept(tables: &impl Tables, stream: u64, keep: usize) -> Result<Option<u64>, StoreError> {
+    let tail = tail(tables, stream)?;
+    let mut kept = tail.len();
+    if kept > keep {
+        return Ok(Some(tail.get(kept - keep).copied().unwrap_or(u64::MAX)));
+    }
+    for row in tables.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.rev() {
+        let (_, run) = row?;
+        let count = count(run.value());
+        if kept + count > keep {
+            let run = unpack("chunks", run.value())?;
+            let over = count - (keep - kept);
+            return Ok(run.get(over).copied().or(run.last().map(|last| last + 1)));
+        }
+        kept += count;
+    }
+    Ok(None)
+}
+
+/// The key and the ids of the oldest run of a stream.
+fn oldest_run(tables: &impl Tables, stream: u64) -> Result<Option<(u64, Vec<u64>)>, StoreError> {
+    let row = tables.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.next().transpose()?;
+    row.map(|(key, run)| Ok((key.value().1, unpack("chunks", run.value())?))).transpose()
+}
+
 /// Removes the rows of up to `runs_max` runs of forgotten messages.
 pub(crate) fn sweep(batch: &mut Batch<'_>, runs_max: usize) -> Result<(), StoreError> {
     for _ in 0..runs_max {
@@ -84,9 +175,11 @@ pub(crate) fn newest(
     before: u64,
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
+    let floor = floor(tables)?;
     let mut newest_first = Vec::new();
     let mut take = |ids: Vec<u64>| {
-        newest_first.extend(ids.into_iter().rev().filter(|id| *id < before));
+        let there = |id: &u64| *id < before && *id >= floor;
+        newest_first.extend(ids.into_iter().rev().filter(there));
         newest_first.len() < limit
     };
     if take(tail(tables, stream)?) {
@@ -108,6 +201,7 @@ pub(crate) fn oldest(
     after: u64,
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
+    let after = after.max(floor(tables)?.saturating_sub(1));
     let mut ids: Vec<u64> = Vec::new();
     // The run that `after` falls into begins at or before it.
     let chunks = tables.chunks()?;
@@ -168,6 +262,11 @@ fn unpack(table: &'static str, bytes: &[u8]) -> Result<Vec<u64>, StoreError> {
     Ok(ids)
 }
 
+/// How many ids there are.
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte < 0x80).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +275,7 @@ mod tests {
     fn ids_read_back_as_they_were_written() {
         for ids in [vec![], vec![1], vec![1, 2, 300, 1 << 40, (1 << 53) - 1]] {
             assert_eq!(unpack("tails", &pack(&ids)).unwrap(), ids);
+            assert_eq!(count(&pack(&ids)), ids.len());
         }
     }
 }

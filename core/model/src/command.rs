@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, TokenHash};
+use crate::id::{MessageId, RoomId, Timestamp, TokenHash};
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A request for a change. Imperative: it may yet be refused.
@@ -145,6 +145,19 @@ pub enum Command {
     },
     /// Time has passed: leases, tokens and keys that have run out are given back.
     Expire,
+    /// Forgets messages of which no more need be kept, at most `limit` at once: one step of a
+    /// pass, which is over when the reply names no room to go on from.
+    Prune {
+        /// Messages of before then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Timestamp>,
+        /// Of each room all but the newest so many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep_per_room: Option<u32>,
+        /// The room that this step begins with; 0 at the beginning of a pass.
+        from: RoomId,
+        limit: u32,
+    },
 }
 
 /// An account to be made.

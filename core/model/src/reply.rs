@@ -28,6 +28,13 @@ pub enum Reply {
     /// To [`Command::Post`](crate::Command::Post) and
     /// [`Command::PostDirect`](crate::Command::PostDirect).
     Posted { message: Message },
+    /// To [`Command::Prune`](crate::Command::Prune): how many messages are gone, and the room that
+    /// the next step begins with; none when the pass is over.
+    Pruned {
+        messages: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<RoomId>,
+    },
     /// To [`Command::Receive`](crate::Command::Receive): messages oldest first, and the id up to
     /// which has now been received (0 before anything).
     Received { messages: Vec<Message>, cursor: MessageId },

@@ -57,8 +57,13 @@ impl Take for &mut Outbox {
         self.push(match kind {
             GW_OUT_CALL => {
                 let Call { command, follow, key } = call(payload)?;
-                if matches!(*command, Command::Start | Command::Disconnect { .. } | Command::Expire)
-                {
+                if matches!(
+                    *command,
+                    Command::Start
+                        | Command::Disconnect { .. }
+                        | Command::Expire
+                        | Command::Prune { .. }
+                ) {
                     return Err("emitted a command that only the gateway may give".into());
                 }
                 Output::Call { command, follow, key }

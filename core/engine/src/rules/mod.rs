@@ -7,6 +7,7 @@
 mod accounts;
 mod expiry;
 mod messages;
+mod retention;
 mod rooms;
 mod seats;
 
@@ -177,6 +178,9 @@ impl<'t> Work<'t> {
             Command::Start => self.start(act),
             Command::Disconnect { delivered } => self.disconnect(act, *delivered),
             Command::Expire => self.expire(act),
+            Command::Prune { before, keep_per_room, from, limit } => {
+                self.prune(*before, *keep_per_room, *from, *limit)
+            }
         }
     }
 

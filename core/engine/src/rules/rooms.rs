@@ -201,6 +201,7 @@ impl Work<'_> {
         let taken = look::population(&self.batch, id, &row)?;
         for uid in look::members(&self.batch, id)? {
             self.remove_member(act, id, uid)?;
+            self.batch.cursors_mut()?.remove((uid, stream::of_room(id)))?;
         }
         self.remove_seats_of_room(act, id)?;
         if taken > 0 {

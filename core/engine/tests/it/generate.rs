@@ -7,7 +7,7 @@ use std::sync::Arc;
 use core_engine::{Envelope, Origin};
 use core_model::{
     AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
-    ProfileChanges, RoomChanges, RoomRef, SeatKind, Secret, Standing, Timestamp, UserRef,
+    ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Standing, Timestamp, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -149,7 +149,8 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::Kick { .. }
         | Command::Start
         | Command::Disconnect { .. }
-        | Command::Expire => (),
+        | Command::Expire
+        | Command::Prune { .. } => (),
     }
 }
 
@@ -200,8 +201,23 @@ fn command() -> BoxedStrategy<Command> {
         20 => of_seats(),
         16 => of_messages(),
         3 => Just(Command::Expire),
+        2 => prunes(),
     ]
     .boxed()
+}
+
+/// Whole passes.
+fn prunes() -> BoxedStrategy<Command> {
+    let before = of((1_000u64..20_000).prop_map(Timestamp));
+    let keep_per_room = of(select(&[0, 1, 2, 5][..]));
+    (before, keep_per_room)
+        .prop_map(|(before, keep_per_room)| Command::Prune {
+            before,
+            keep_per_room,
+            from: RoomId(0),
+            limit: u32::MAX,
+        })
+        .boxed()
 }
 
 fn new_users() -> BoxedStrategy<NewUser> {
@@ -388,7 +404,7 @@ fn the_sequences_carry_out_every_command_and_meet_every_refusal_of_a_rule() {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
     let commands = "ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
-        IssueToken Join Kick LinkIdentity Post PostDirect Receive RefreshToken Register SignIn \
+        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SignIn \
         SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \

@@ -69,10 +69,14 @@ fn compare(
     Ok(())
 }
 
-/// An answer without the words that explain a refusal. In which order the seats of a deleted room
+/// An answer without the words that explain a refusal. How many rows were pruned counts those of
+/// cleared messages that have not been swept up; in which order the seats of a deleted room
 /// are left is the engine's own business.
 fn essentials(envelope: &Envelope, (outcome, told): Answer) -> (Outcome, Vec<u64>, Vec<String>) {
-    let outcome = outcome.map_err(|refusal| say::refusal(&refusal));
+    let mut outcome = outcome.map_err(|refusal| say::refusal(&refusal));
+    if let Ok(Reply::Pruned { messages, .. }) = &mut outcome {
+        *messages = 0;
+    }
     let numbers = told.iter().map(|recorded| recorded.seq.0).collect();
     let mut told: Vec<String> = told
         .iter()

@@ -329,6 +329,10 @@ impl Reference {
                 self.expire();
                 Ok(Reply::Done)
             }
+            Command::Prune { before, keep_per_room, .. } => {
+                Ok(self
+                    .prune(before.map(|before| before.0), keep_per_room.map(|keep| keep as usize)))
+            }
         }
     }
 
@@ -1105,6 +1109,24 @@ impl Reference {
         let messages = new.into_iter().map(|kept| self.message(kept)).collect();
         self.cursors.insert((uid, id), read);
         Ok(Reply::Received { messages, cursor: MessageId(read) })
+    }
+
+    /// A whole pass at once.
+    fn prune(&mut self, before: Option<u64>, keep: Option<usize>) -> Reply {
+        let count = self.messages.len();
+        self.messages.retain(|kept| before.is_none_or(|before| kept.at >= before));
+        let mut newer: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut is_kept = |kept: &Kept| {
+            let Place::Room(room) = kept.to else { return true };
+            let newer = newer.entry(room).or_default();
+            *newer += 1;
+            keep.is_none_or(|keep| *newer <= keep)
+        };
+        let mut kept: Vec<Kept> =
+            self.messages.iter().rev().filter(|kept| is_kept(kept)).cloned().collect();
+        kept.reverse();
+        self.messages = kept;
+        Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
     }
 
     fn newest_of(&self, all: Vec<&Kept>, limit: usize) -> Vec<Message> {

@@ -9,6 +9,7 @@ mod leases;
 mod lists;
 mod messages;
 mod receive;
+mod retention;
 mod rooms;
 mod search;
 mod seats;

@@ -1,0 +1,252 @@
+//! What is forgotten, and what stays.
+
+use core_model::{Command, MessageId, Query, Reply, RoomId, Timestamp};
+
+use super::*;
+
+fn prune(before: Option<u64>, keep_per_room: Option<u32>, from: u32, limit: u32) -> Command {
+    Command::Prune { before: before.map(Timestamp), keep_per_room, from: RoomId(from), limit }
+}
+
+fn older_than(before: u64) -> Command {
+    prune(Some(before), None, 0, u32::MAX)
+}
+
+fn all_but(newest: u32) -> Command {
+    prune(None, Some(newest), 0, u32::MAX)
+}
+
+/// How many are gone, and where the next step begins.
+#[track_caller]
+fn pruned(gateway: &Gateway, command: Command) -> (u32, Option<u32>) {
+    match gateway.does(0, command) {
+        Reply::Pruned { messages, next } => (messages, next.map(|room| room.0)),
+        other => panic!("not pruned: {other:?}"),
+    }
+}
+
+/// Ids of the messages that this finds.
+#[track_caller]
+fn ids(gateway: &Gateway, before: Option<u64>, after: Option<u64>, limit: u32) -> Vec<u64> {
+    let (before, after) = (before.map(MessageId), after.map(MessageId));
+    match gateway.ask(&Query::History { room: room("tea"), caller: None, before, after, limit }) {
+        Ok(Reply::Messages { messages }) => messages.iter().map(|message| message.id.0).collect(),
+        other => panic!("not messages: {other:?}"),
+    }
+}
+
+/// Posts so many to tea in one commit.
+fn fill(gateway: &Gateway, count: u64) {
+    let number = |number: u64| {
+        gateway.envelope(0, post(room("tea"), user("ann"), &format!("{number:0>100}")))
+    };
+    for (outcome, _) in gateway.batch((0..count).map(number).collect()) {
+        outcome.expect("posted");
+    }
+}
+
+fn rows(gateway: &Gateway, table: &str) -> usize {
+    let dump = gateway.engine().dump().unwrap();
+    dump.iter().find(|(name, _)| *name == table).unwrap().1.len()
+}
+
+#[test]
+fn messages_from_before_a_time_are_forgotten_in_rooms_and_between_users() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    for (now, text) in [(1_000, "one"), (2_000, "two"), (3_000, "three")] {
+        gateway.now = now;
+        gateway.does(0, post(room("tea"), user("ann"), text));
+        gateway.does(0, direct(user("ann"), user("bob"), text));
+    }
+    assert_eq!(gateway.tells(0, older_than(1_000)), [""; 0]);
+    assert_eq!(talk(&gateway, "tea").len(), 3, "what is as old as that stays");
+    assert_eq!(pruned(&gateway, older_than(3_000)), (4, None));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: three"]);
+    let direct = received(&gateway, receive(user("bob"), None)).0;
+    assert_eq!(direct, ["ann to bob: three"]);
+    let Reply::SignedIn { backlog, .. } = gateway.does(1, sign_in_for_messages(user("bob"), 9))
+    else {
+        panic!()
+    };
+    assert_eq!(say::messages(&backlog), ["ann to tea: three", "ann to bob: three"]);
+    assert_eq!(pruned(&gateway, older_than(u64::MAX)), (2, None));
+    assert_eq!(talk(&gateway, "tea"), [""; 0]);
+    for table in ["messages", "tails", "chunks", "garbage"] {
+        assert_eq!(rows(&gateway, table), 0, "{table}");
+    }
+}
+
+#[test]
+fn of_each_room_the_newest_so_many_stay() {
+    for keep in [0, 1, 43, 44, 45, 127, 128, 129, 172, 299, 300, 301, 1_000] {
+        let gateway = with_tea(&["ann", "bob"]);
+        gateway.does(0, direct(user("ann"), user("bob"), "kept"));
+        gateway.does(0, create(titled("hall"), Some(user("ann"))));
+        gateway.does(0, post(room("hall"), user("ann"), "newest"));
+        fill(&gateway, 300);
+        let stay = 300.min(keep);
+        let in_hall = u32::from(keep == 0);
+        assert_eq!(pruned(&gateway, all_but(keep)), (300 - stay + in_hall, None), "{keep}");
+        let left: Vec<u64> = (303 - u64::from(stay)..303).collect();
+        assert_eq!(ids(&gateway, None, None, u32::MAX), left, "{keep}");
+        assert_eq!(rows(&gateway, "messages"), left.len() + 2 - in_hall as usize);
+        assert_eq!(talk(&gateway, "hall").len(), 1 - in_hall as usize);
+        assert_eq!(received(&gateway, receive(user("bob"), None)).0, ["ann to bob: kept"]);
+        assert_eq!(pruned(&gateway, all_but(keep)), (0, None), "{keep}");
+    }
+}
+
+#[test]
+fn a_pass_in_small_steps_does_what_one_step_does() {
+    for (before, keep) in [(None, Some(70)), (Some(2_000), None), (Some(2_000), Some(70))] {
+        let mut left = Vec::new();
+        for limit in [1, 7, 128, u32::MAX] {
+            let mut gateway = with_tea(&["ann"]);
+            gateway.does(0, create(titled("hall"), Some(user("ann"))));
+            fill(&gateway, 200);
+            gateway.does(0, post(room("hall"), user("ann"), "hi"));
+            gateway.now = 2_000;
+            fill(&gateway, 100);
+            let (mut from, mut all, mut steps) = (0, 0, 0);
+            loop {
+                let (count, next) = pruned(&gateway, prune(before, keep, from, limit));
+                assert!(count <= limit, "{count} of {limit}");
+                (all, steps) = (all + count, steps + 1);
+                let Some(next) = next else { break };
+                from = next;
+                if steps == 3 {
+                    gateway.reopen();
+                }
+            }
+            assert!(steps >= all / limit, "{steps} steps of {limit}");
+            left.push((all, gateway.engine().dump().unwrap()));
+        }
+        for (all, dump) in &left[1..] {
+            assert_eq!(*all, left[0].0);
+            assert_eq!(*dump, left[0].1);
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_of_pruned_messages_begins_with_the_first_that_is_left() {
+    for command in [older_than(2_000), all_but(50)] {
+        let mut gateway = with_tea(&["ann", "bob"]);
+        fill(&gateway, 250);
+        gateway.now = 2_000;
+        fill(&gateway, 50);
+        assert_eq!(pruned(&gateway, command), (250, None));
+        assert_eq!(ids(&gateway, None, Some(0), 2), [251, 252]);
+        assert_eq!(ids(&gateway, None, Some(100), 2), [251, 252]);
+        assert_eq!(ids(&gateway, None, Some(250), 2), [251, 252]);
+        assert_eq!(ids(&gateway, None, Some(251), 2), [252, 253]);
+        assert_eq!(ids(&gateway, Some(253), None, 9), [251, 252]);
+        assert_eq!(ids(&gateway, Some(251), None, 9), [0; 0]);
+        assert_eq!(ids(&gateway, Some(9), None, 9), [0; 0]);
+    }
+}
+
+#[test]
+fn a_cursor_from_before_the_first_message_that_is_left_reads_on_from_there() {
+    let gateway = with_tea(&["ann", "bob"]);
+    fill(&gateway, 10);
+    let first = |limit| Command::Receive {
+        user: user("bob"),
+        expect: None,
+        room: Some(room("tea")),
+        after: None,
+        limit,
+        first_limit: u32::MAX,
+        newest: false,
+    };
+    assert_eq!(received(&gateway, first(3)).1, 3);
+    assert_eq!(pruned(&gateway, all_but(2)), (8, None));
+    let (messages, cursor) = received(&gateway, first(9));
+    assert_eq!((messages.len(), cursor), (2, 10));
+    assert_eq!(pruned(&gateway, all_but(0)), (2, None));
+    assert_eq!(received(&gateway, first(9)), (Vec::new(), 10));
+    // Ids are not used again.
+    fill(&gateway, 1);
+    let (messages, cursor) = received(&gateway, first(9));
+    assert_eq!((messages.len(), cursor), (1, 11));
+}
+
+#[test]
+fn cleared_messages_and_deleted_rooms_are_no_obstacle() {
+    for command in [older_than(2_000), all_but(1), prune(Some(2_000), Some(1), 0, u32::MAX)] {
+        let mut gateway = with_tea(&["ann"]);
+        gateway.does(0, create(titled("hall"), Some(user("ann"))));
+        fill(&gateway, 200);
+        gateway.does(0, clear(room("tea"), None));
+        fill(&gateway, 3);
+        gateway.does(0, post(room("hall"), user("ann"), "hi"));
+        gateway.does(0, delete(room("hall"), None));
+        gateway.now = 2_000;
+        fill(&gateway, 1);
+        assert_eq!(pruned(&gateway, command).1, None);
+        assert_eq!(ids(&gateway, None, None, 9), [205]);
+        while gateway.engine().next_expiry().is_some() {
+            gateway.does(0, Command::Expire);
+        }
+        assert_eq!(rows(&gateway, "messages"), 1);
+        assert_eq!(ids(&gateway, None, None, 9), [205]);
+    }
+}
+
+#[test]
+fn pruning_nothing_writes_nothing() {
+    let gateway = with_tea(&["ann"]);
+    fill(&gateway, 300);
+    let before = gateway.engine().dump().unwrap();
+    assert_eq!(pruned(&gateway, prune(Some(1), Some(300), 0, 9)), (0, None));
+    assert_eq!(pruned(&gateway, prune(None, None, 0, 9)), (0, None));
+    assert_eq!(gateway.engine().dump().unwrap(), before);
+}
+
+#[test]
+fn a_step_looks_at_so_many_rooms_and_the_next_goes_on() {
+    let gateway = with(&["ann"]);
+    let rooms = 2_500;
+    let talk = |number: u32| {
+        let name = format!("room {number}");
+        let making = post_joining(room(&name), user("ann"), "one", true);
+        [making, post(room(&name), user("ann"), "two")]
+    };
+    let commands = (0..rooms).flat_map(talk).map(|command| gateway.envelope(0, command));
+    for batch in commands.collect::<Vec<_>>().chunks(1_000) {
+        gateway.batch(batch.to_vec());
+    }
+    let (mut from, mut steps) = (0, Vec::new());
+    loop {
+        let (count, next) = pruned(&gateway, prune(None, Some(1), from, u32::MAX));
+        steps.push(count);
+        let Some(next) = next else { break };
+        from = next;
+    }
+    assert_eq!(steps, [1_024, 1_024, 452]);
+    assert_eq!(rows(&gateway, "messages"), rooms as usize);
+}
+
+#[test]
+fn a_steady_stream_that_is_pruned_does_not_make_the_file_grow() {
+    for command in [|_: u64| all_but(1_000), |now: u64| older_than(now - 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        let mut gateway = Gateway::on(path.clone());
+        gateway.does(0, register("ann"));
+        gateway.does(0, create(titled("tea"), Some(user("ann"))));
+        let mut lengths = Vec::new();
+        for round in 0..60 {
+            gateway.now += 1;
+            fill(&gateway, 250);
+            let prune = command(gateway.now);
+            gateway.does(0, prune);
+            if round % 20 == 19 {
+                lengths.push(path.metadata().unwrap().len());
+            }
+        }
+        assert!(rows(&gateway, "messages") <= 5 * 250);
+        assert!(lengths[2] <= lengths[0], "{lengths:?}");
+    }
+}
