@@ -20,5 +20,5 @@ mod stream;
 mod writer;
 
 pub use envelope::{Answered, Done, Envelope, Origin};
-pub use store::OpenError;
+pub use store::{OpenError, compact};
 pub use writer::{Engine, Options};

@@ -58,6 +58,12 @@ pub enum OpenError {
     TooNew { path: PathBuf, found: u64 },
     #[error("cannot start the thread that writes the store: {0}")]
     Thread(std::io::Error),
+    #[error("cannot compact the store {}: {source}; what is in it is as it was", path.display())]
+    Compact {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::Error>,
+    },
 }
 
 macro_rules! tables {
@@ -267,6 +273,20 @@ pub(crate) fn open_backend(
 ) -> Result<Database, OpenError> {
     let path = Path::new("(a backend)");
     open_with(path, cache_bytes, |builder| builder.create_with_backend(backend))
+}
+
+/// Moves what is in a store together and gives the rest of the file back to the file system: its
+/// bytes before and after. Nobody else may have it open. The store is made where it is missing.
+pub fn compact(path: &Path, cache_bytes: usize) -> Result<(u64, u64), OpenError> {
+    let fail =
+        |source: redb::Error| OpenError::Compact { path: path.into(), source: Box::new(source) };
+    let bytes = || path.metadata().map(|file| file.len()).map_err(|error| fail(error.into()));
+    let mut database = open(path, cache_bytes)?;
+    let before = bytes()?;
+    database.compact().map_err(|error| fail(error.into()))?;
+    // Closing writes, too.
+    drop(database);
+    Ok((before, bytes()?))
 }
 
 fn open_with(

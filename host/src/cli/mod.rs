@@ -10,6 +10,7 @@ mod plugin;
 mod schema;
 mod sdk;
 mod serve;
+mod store;
 mod table;
 mod user;
 
@@ -49,6 +50,8 @@ enum Command {
     Schema(schema::Schema),
     /// Makes a client package for a dialect in a language; without options, lists what there is
     Sdk(sdk::Sdk),
+    /// Does to the file of the store what cannot be done while the gateway runs
+    Store(store::Store),
     /// Shows a user, or says which identities are whose; while the gateway runs or does not
     User(user::User),
 }
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Schema(schema) => schema::run(options, schema),
         Command::Sdk(sdk) => sdk::run(options, sdk),
+        Command::Store(store) => store::run(options, store),
         Command::User(user) => user::run(options, user),
     };
     match done {

@@ -70,6 +70,10 @@ pub struct StoreConfig {
     pub cache_bytes: usize,
     /// Commands that may wait for the writer. Default 16384.
     pub queue_max: usize,
+    /// How long messages are kept; 0: for ever. Default 0.
+    pub keep_days: u32,
+    /// Of how many messages of a room the newest are kept; 0: of all. Default 0.
+    pub keep_messages_per_room: u32,
 }
 
 pub struct AdminConfig {

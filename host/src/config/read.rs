@@ -122,6 +122,8 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
         queue_max: section
             .read("queue_max", parse::number(1..=u32::MAX))
             .map_or(16_384, |max| max as usize),
+        keep_days: section.read("keep_days", parse::limit).unwrap_or(0),
+        keep_messages_per_room: section.read("keep_messages_per_room", parse::limit).unwrap_or(0),
     };
     section.finish();
     config

@@ -62,6 +62,12 @@ const STORE: &[Row] = &[
     ),
     ("cache_bytes", Kind::Bytes, "memory for its pages"),
     ("queue_max", Kind::From(1), "commands that may wait to be written"),
+    ("keep_days", Kind::From(0), "days for which messages are kept; 0: for ever"),
+    (
+        "keep_messages_per_room",
+        Kind::From(0),
+        "how many messages of a room are kept, the newest; 0: all",
+    ),
 ];
 
 const ADMIN: &[Row] =

@@ -101,6 +101,15 @@ pub(super) const LISTEN_RETRY: (Duration, Duration) =
 /// How often it is looked at when something runs out: the resolution of leases.
 pub(super) const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
+/// How long after one pass over what need not be kept the next begins.
+pub(super) const PRUNE_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long after one step of a pass the next comes, and how many messages it removes at most: a
+/// step costs some milliseconds, and all who post wait for it. So a pass leaves most of the time to
+/// them, and yet removes more than twenty thousand messages a second.
+pub(super) const PRUNE_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PRUNE_MESSAGES_MAX: u32 = 512;
+
 /// How long a room that somebody could not join on signing in is not spoken of again in the log.
 pub(super) const SKIPPED_QUIET: Duration = Duration::from_secs(60);
 

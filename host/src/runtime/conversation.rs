@@ -457,6 +457,8 @@ mod tests {
                 path: folder.join("store.redb"),
                 cache_bytes: 1 << 20,
                 queue_max: 16,
+                keep_days: 0,
+                keep_messages_per_room: 0,
             },
             admin: AdminConfig { listen: None },
             rooms: Vec::new(),

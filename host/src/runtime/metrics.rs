@@ -29,6 +29,8 @@ pub(super) struct Totals {
     /// Commands in them, refused ones included.
     pub(super) committed: Counter,
     pub(super) events: Counter,
+    /// Messages that were too old, or too many for their room.
+    pub(super) pruned: Counter,
 }
 
 /// Why a connection, a request or a command was turned away.
@@ -139,6 +141,7 @@ pub(super) fn render(
     total("commits_total", "counter", "Batches made durable.", totals.commits.count());
     total("committed_total", "counter", "Commands answered.", totals.committed.count());
     total("events_total", "counter", "Events.", totals.events.count());
+    total("messages_pruned_total", "counter", "Messages not kept.", totals.pruned.count());
     head(&mut text, "listening", "gauge", "Whether the front end listens wherever it should.");
     for served in frontends {
         let (name, listens) = (&served.name, u64::from(listening(served)));

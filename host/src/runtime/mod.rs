@@ -22,6 +22,7 @@ mod metrics;
 mod operator;
 mod outgoing;
 mod passwords;
+mod retention;
 mod served;
 mod shared;
 mod signals;
@@ -40,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_model::{Command, Refusal};
+use core_model::{Command, Refusal, RoomId};
 use frontend_api::Transport;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,6 +50,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
 use door::{Door, Held};
+use retention::Retention;
 use shared::{Phase, Shared};
 use signals::Signals;
 
@@ -132,6 +134,11 @@ impl Gateway {
             drain_timeout: config.server.drain_timeout,
         };
         start::prepare(&held.shared, &config.rooms).await?;
+        if let Some(retention) = Retention::of(&config.store) {
+            // The first step before anybody is there.
+            let next = retention.step(&held.shared, RoomId(0)).await;
+            tokio::spawn(retention.keep_to(held.clone(), next));
+        }
         gateway.listen(&held, &config)?;
         let passwords = held.shared.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });

@@ -122,6 +122,28 @@ fn check_finds_a_store_that_another_process_has_open_and_does_not_touch_it() {
 }
 
 #[test]
+fn compacting_needs_a_store_that_nobody_has_open() {
+    let folder = folder(FINE);
+    let compact = || run(folder.path(), &["store", "compact", "--set", "store.path=chat.redb"]);
+    insta::assert_snapshot!(compact(), @"
+    $ dragoman store compact --set store.path=chat.redb
+    stderr: there is no store chat.redb to compact
+    exit 1
+    ");
+    let path = folder.path().join("chat.redb");
+    core_engine::compact(&path, 1 << 20).expect("it is made");
+    let said = compact();
+    assert!(said.contains(" bytes before, ") && said.ends_with("exit 0"), "{said}");
+    let open = File::open(&path).expect("it is readable");
+    open.try_lock().expect("nobody else has it open");
+    insta::assert_snapshot!(compact(), @"
+    $ dragoman store compact --set store.path=chat.redb
+    stderr: another process has the store chat.redb open; stop it, or choose another [store] path
+    exit 1
+    ");
+}
+
+#[test]
 fn a_warning_is_no_error() {
     let folder = folder(&format!("{FINE}auto_join = [\"TEST\"]"));
     insta::assert_snapshot!(run(folder.path(), &["check"]), @r#"

@@ -82,6 +82,32 @@ fn opening_a_store_does_not_change_what_is_in_it() {
     assert_eq!(gateway.engine().dump(), before);
 }
 
+#[test]
+fn a_store_that_is_compacted_is_smaller_and_has_what_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let mut gateway = Gateway::on(path.clone());
+    gateway.does(0, register("ann"));
+    gateway.does(0, create(titled("tea"), Some(user("ann"))));
+    let posting = |_| gateway.envelope(0, post(room("tea"), user("ann"), &"x".repeat(5_000)));
+    for _ in 0..8 {
+        gateway.batch((0..500).map(posting).collect());
+    }
+    let keep_per_room = Some(100);
+    let from = core_model::RoomId(0);
+    gateway.does(0, Command::Prune { before: None, keep_per_room, from, limit: u32::MAX });
+    gateway.reopen();
+    let found = gateway.engine().dump();
+    drop(gateway);
+    let (before, after) = core_engine::compact(&path, 4 << 20).unwrap();
+    assert!(before > 10 << 20 && after < 2 << 20, "{before} to {after}");
+    assert_eq!(path.metadata().unwrap().len(), after);
+    gateway = Gateway::on(path.clone());
+    assert_eq!(gateway.engine().dump(), found);
+    let locked = core_engine::compact(&path, 4 << 20).unwrap_err();
+    assert!(matches!(locked, OpenError::Locked { .. }), "{locked}");
+}
+
 // The store of format 1.
 
 const TTL_MS: u64 = 1 << 50;

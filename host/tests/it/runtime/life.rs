@@ -84,6 +84,32 @@ async fn what_was_stored_is_there_after_a_restart_and_seats_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_that_need_not_be_kept_are_gone_after_a_start() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let mut client = Lines::connect(stage.address("lines")).await;
+    client.ask(r#"call {"do":"register","user":{"handle":"ann"}}"#).await;
+    for text in ["one", "two", "three"] {
+        let post = format!(
+            r#"call {{"do":"post","room":{{"name":"tea"}},"author":{{"handle":"ann"}},"text":"{text}","standing":{{"joining":{{"create":false}}}}}}"#
+        );
+        let answer = client.ask(&post).await;
+        assert!(answer.contains("posted"), "{answer}");
+    }
+    soon(stage.gateway.shutdown()).await;
+    let mut again = config(stage.folder.path(), vec![frontend()]);
+    again.store.keep_days = 1;
+    again.store.keep_messages_per_room = 2;
+    let again = Gateway::start(again).await.unwrap();
+    let mut client = Lines::connect(again.address("stage", "lines").unwrap()).await;
+    let history = client.ask(r#"ask {"ask":"history","room":{"name":"tea"},"limit":9}"#).await;
+    assert!(!history.contains("one"), "{history}");
+    assert!(history.contains("two") && history.contains("three"), "{history}");
+    let admin = again.admin_address().unwrap();
+    let metrics = http(admin, &["GET /metrics HTTP/1.1"], "").await.body;
+    assert!(metrics.contains("\ndragoman_messages_pruned_total 1\n"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_open_elsewhere_is_named() {
     let stage = Stagecraft::start(|_| ()).await;
     let second = Gateway::start(config(stage.folder.path(), vec![frontend()])).await;

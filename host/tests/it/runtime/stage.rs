@@ -218,6 +218,8 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             path: folder.join("new/store.redb"),
             cache_bytes: 16 << 20,
             queue_max: 16_384,
+            keep_days: 0,
+            keep_messages_per_room: 0,
         },
         admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))) },
         rooms: vec![core_model::NewRoom {

@@ -1,0 +1,34 @@
+//! `dragoman store`: what is done to the file of the store while nobody serves from it.
+
+use std::error::Error;
+
+use clap::{Args, Subcommand};
+
+use super::Options;
+
+#[derive(Args, Debug)]
+pub(super) struct Store {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Gives the space of what was deleted back to the file system; the gateway must not run
+    Compact(Options),
+}
+
+pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> {
+    let What::Compact(further) = store.what;
+    let config = options.and(store.options).and(further).configuration()?.config;
+    let path = &config.store.path;
+    if !path.exists() {
+        return Err(format!("there is no store {} to compact", path.display()).into());
+    }
+    let (before, after) = core_engine::compact(path, config.store.cache_bytes)?;
+    println!("{}: {before} bytes before, {after} bytes now", path.display());
+    Ok(())
+}
