@@ -40,6 +40,9 @@ pub struct Steps {
     /// Files of the language's `shared` folder that belong to the package.
     #[serde(default)]
     pub shared: Vec<String>,
+    /// The folder of the package that these go to.
+    #[serde(default)]
+    pub shared_into: String,
     pub documents: Vec<Source>,
     /// Shell commands, run in the package's folder: they get the generators and libraries.
     pub install: Vec<String>,
@@ -108,7 +111,7 @@ fn recipe(language: &'static Dir<'_>, dialect: &'static Dir<'_>) -> Recipe {
     for path in &steps.shared {
         let file = language.get_file(language.path().join(SHARED).join(path));
         let file = file.unwrap_or_else(|| panic!("{path} is not shared in {}", name(language)));
-        files.insert(path.clone(), text_of(file));
+        files.insert(steps.shared_path(path), text_of(file));
     }
     Recipe { language: name(language), dialect: name(dialect), steps, files }
 }
@@ -129,6 +132,14 @@ fn files(root: &Dir<'_>, dir: &Dir<'_>) -> BTreeMap<String, String> {
 fn text_of(file: &File<'_>) -> String {
     let text = file.contents_utf8();
     text.unwrap_or_else(|| panic!("{} is no text", file.path().display())).to_owned()
+}
+
+impl Steps {
+    /// Where in the package a shared file goes.
+    pub fn shared_path(&self, path: &str) -> String {
+        let folder = &self.shared_into;
+        if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
+    }
 }
 
 impl Source {

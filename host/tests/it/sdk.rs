@@ -41,11 +41,14 @@ fn what_is_in_the_binary_is_what_is_in_the_folder() {
         let shared = sdks.join(&recipe.language).join("shared");
         let mut there: BTreeSet<PathBuf> = files(&own, &own);
         assert!(there.remove(Path::new("recipe.toml")));
-        there.extend(recipe.steps.shared.iter().map(PathBuf::from));
+        let steps = &recipe.steps;
+        there.extend(steps.shared.iter().map(|path| PathBuf::from(steps.shared_path(path))));
         let here: BTreeSet<PathBuf> = recipe.files.keys().map(PathBuf::from).collect();
         assert_eq!(here, there, "build again after `touch host/src/sdks.rs`");
         for (path, text) in &recipe.files {
             let file = fs::read_to_string(own.join(path));
+            let path = path.strip_prefix(&steps.shared_into).unwrap_or(path);
+            let path = path.trim_start_matches('/');
             let file = file.unwrap_or_else(|_| fs::read_to_string(shared.join(path)).unwrap());
             assert!(file == *text, "{path} differs");
         }
