@@ -195,3 +195,13 @@ fn dialect_language_and_folder_go_together() {
         assert!(said.ends_with("exit 2"), "{said}");
     }
 }
+
+#[test]
+fn a_package_is_for_the_dialect_as_it_is_configured() {
+    let folder = folder("[frontends.usr_room]\nflavor = \"miniprogram\"\n");
+    let make = ["sdk", "--dialect", "usr_room", "--lang", "typescript", "--out", "made", "--print"];
+    let said = run(folder.path(), &make);
+    assert!(said.ends_with("exit 0"), "{said}");
+    let openapi = fs::read_to_string(folder.path().join("made/schemas/openapi.json")).unwrap();
+    assert!(openapi.contains("/recommend"), "only the mini-program has that path");
+}

@@ -21,14 +21,17 @@ async def main(
         await client.login(name, "tea for two")
         say(f"signed in: {name}")
 
-        await client.send_to_channel(channel, f"hello from {name}")
+        hello = f"hello from {name}"
+        await client.send_to_channel(channel, hello)
         say(f"said hello in: {channel}")
 
-        heard = 0
+        is_new, heard = False, 0
         async for message in client.listen_to_channel(
             channel, interval=0.2, on_trouble=lambda error: say(f"trying again: {error!r}")
         ):
-            if message.name == name:
+            # A new member is given the last messages of a channel, too.
+            is_new = is_new or (message.name, message.msg) == (name, hello)
+            if message.name == name or not is_new:
                 continue
             say(f"heard {message.name}: {message.msg}")
             heard += 1

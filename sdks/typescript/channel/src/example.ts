@@ -11,13 +11,17 @@ await client.register(name, "tea for two");
 await client.login(name, "tea for two");
 console.log(`signed in: ${name}`);
 
-await client.sendToChannel(channel, `hello from ${name}`);
+const hello = `hello from ${name}`;
+await client.sendToChannel(channel, hello);
 console.log(`said hello in: ${channel}`);
 
 const onTrouble = (error: unknown) => console.log(`trying again: ${error}`);
+let isNew = false;
 let heard = 0;
 for await (const message of client.listenToChannel(channel, { intervalMs: 200, onTrouble })) {
-  if (message.name === name) continue;
+  // A new member is given the last messages of a channel, too.
+  if (message.name === name && message.msg === hello) isNew = true;
+  if (message.name === name || !isNew) continue;
   console.log(`heard ${message.name}: ${message.msg}`);
   heard += 1;
   if (heard === Number(howMany)) break;

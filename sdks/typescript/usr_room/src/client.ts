@@ -1,0 +1,152 @@
+import createClient, { type Client } from "openapi-fetch";
+
+import type { components, paths } from "./api.js";
+import { Backoff, type BackoffOptions, sleep } from "./backoff.js";
+import { UsrRoomError } from "./error.js";
+
+type Schemas = components["schemas"];
+
+/** A room, in the flavor that this package was made for. */
+export type Room = Schemas["Room"];
+
+/** A message of a room, the same in both flavors. */
+export interface RoomMessage {
+  /** Unique in the gateway, and increasing. */
+  id: number;
+  /** Whose it is: an openid, or `@<handle>`. */
+  from: string;
+  text: string;
+  time: Date;
+}
+
+export interface ClientOptions {
+  /** Where the gateway listens. Default `http://127.0.0.1:5001`. */
+  baseUrl?: string;
+  /** Headers of every request, such as `X-Api-Key`. */
+  headers?: Record<string, string>;
+  /** Instead of the global one. */
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface ListenOptions extends BackoffOptions {
+  /** Who reads: needed where the room is closed. */
+  openid?: string;
+  /** The id of the last message that is known. Default 0: from the first that is kept. */
+  after?: number;
+  /** How long to wait where there is nothing new, in ms. Default 1000. */
+  intervalMs?: number;
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+  /** Told of each attempt that failed and will be repeated. */
+  onTrouble?: (error: unknown) => void;
+}
+
+/**
+ * An app whose users are in the rooms. It says which of them does what; nobody asks for their passwords.
+ *
+ * Every method throws {@link UsrRoomError} where the gateway says no, and what `fetch` throws where it cannot be reached.
+ */
+export class UsrRoomClient {
+  /** Every operation as it was generated; {@link done} makes errors of what they refuse. */
+  readonly api: Client<paths>;
+
+  constructor({ baseUrl = "http://127.0.0.1:5001", headers = {}, fetch }: ClientOptions = {}) {
+    this.api = createClient<paths>({ baseUrl, headers, ...(fetch && { fetch }) });
+  }
+
+  /** Makes a user, or changes what is given of one. */
+  async completeUser(openid: string, facts: Omit<Schemas["CompleteUserRequest"], "openid" | "open_id"> = {}): Promise<void> {
+    await done(this.api.POST("/usr/complete", { body: { ...facts, openid } }));
+  }
+
+  /** Makes a room that belongs to this user. Gives its `room_id`. */
+  async addRoom(openid: string, facts: Omit<Schemas["AddRoomRequest"], "room_owner_id"> = {}): Promise<number> {
+    const added = await done(this.api.POST("/room/add", { body: { ...facts, room_owner_id: openid } }));
+    return added.room_id;
+  }
+
+  /** Makes a user a member of a room; twice is as good as once. */
+  async joinRoom(room_id: number, openid: string): Promise<void> {
+    await done(this.api.POST("/usr/join", { body: { room_id, openid } }));
+  }
+
+  /** Rooms by a number or by words, best first. */
+  async searchRooms(key: string): Promise<Room[]> {
+    return listed<Room>(await done(this.api.POST("/search", { body: { key } })), "rooms");
+  }
+
+  /** A member says something in a room. */
+  async sendMessage(room_id: number, openid: string, message: string): Promise<void> {
+    await done(this.api.POST("/room/send_message", { body: { room_id, openid, message } }));
+  }
+
+  /** Messages of a room, oldest first: the oldest after a message, or the newest. */
+  async messages(room_id: number, which: { openid?: string; after?: number; limit?: number } = {}): Promise<RoomMessage[]> {
+    const reply = await done(this.api.POST("/room/get_message", { body: { room_id, ...which } }));
+    return listed<EitherMessage>(reply, "messages").map(message);
+  }
+
+  /** What is said in a room, as it comes. Goes on where the gateway is away for a while. */
+  async *listen(room_id: number, options: ListenOptions = {}): AsyncGenerator<RoomMessage, void> {
+    const { openid, intervalMs = 1000, signal, onTrouble, ...waits } = options;
+    const backoff = new Backoff(waits);
+    let after = options.after ?? 0;
+    while (!signal?.aborted) {
+      let messages: RoomMessage[] = [];
+      try {
+        messages = await this.messages(room_id, { after, ...(openid && { openid }) });
+        backoff.reset();
+      } catch (error) {
+        if (error instanceof UsrRoomError && !error.isPassing) throw error;
+        onTrouble?.(error);
+        await backoff.wait(error instanceof UsrRoomError ? error.retryAfterMs : 0, signal);
+        continue;
+      }
+      for (const message of messages) {
+        after = message.id;
+        yield message;
+      }
+      if (messages.length === 0) await sleep(intervalMs, signal);
+    }
+  }
+}
+
+/** What an operation of the generated client gives. */
+interface Reply<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** A reply that is no failure. */
+export type Success<T> = Exclude<T, { error: string }>;
+
+/** Waits for a reply: a success, or throws {@link UsrRoomError}. */
+export async function done<T>(call: Promise<Reply<T>>): Promise<Success<T>> {
+  const { data, error, response } = await call;
+  const failure = (data ?? error) as { error?: string } | undefined;
+  if (data !== undefined && failure?.error === undefined) return data as Success<T>;
+  const retryAfter = response.headers.get("retry-after");
+  throw new UsrRoomError(
+    failure?.error ?? `HTTP status ${response.status}`,
+    response.status,
+    retryAfter === null ? undefined : Number(retryAfter) * 1000,
+  );
+}
+
+/** The list of a reply. Flavor document: a field. Flavor miniprogram: the second of two, or nothing where nothing is listed. */
+function listed<T>(reply: unknown, field: "rooms" | "messages"): T[] {
+  if (Array.isArray(reply)) return reply[1] as T[];
+  return (reply as { [field in string]?: T[] })[field] ?? [];
+}
+
+/** A message in the one flavor or the other. */
+type EitherMessage =
+  | { openid: string; message: string; time: number; id: number }
+  | { user: string; content: string; time: { $date: number }; id: number };
+
+function message(said: EitherMessage): RoomMessage {
+  return "openid" in said
+    ? { id: said.id, from: said.openid, text: said.message, time: new Date(said.time) }
+    : { id: said.id, from: said.user, text: said.content, time: new Date(said.time.$date) };
+}
