@@ -1,0 +1,201 @@
+import { OurchatError } from "./error.js";
+import { Feed } from "./feed.js";
+import { ConnectionLost, Link, type LinkOptions } from "./link.js";
+import type {
+  AccountData,
+  Account,
+  Failure,
+  FromClient,
+  FromServer,
+  GroupCreated,
+  LoggedIn,
+  Login,
+  Registered,
+  Sender,
+  Status,
+  Text,
+  Verified,
+} from "./messages.js";
+import { Pending } from "./pending.js";
+import { openWebSocket } from "./websocket.js";
+
+/** A user: a number, or a string of digits where the gateway is configured so. */
+export type Ocid = Sender["ocid"];
+
+/** Whom a text is for: a group, or one user. */
+export type To = { group_id: number } | { private_id: Ocid };
+
+/** What comes by itself: a text, or that somebody made a group with this user in it. */
+export type Pushed = Text | GroupCreated;
+
+export interface ClientOptions extends LinkOptions {
+  /** Where the gateway listens. Default `ws://127.0.0.1:7777`. */
+  url?: string;
+  /** Headers of the WebSocket's handshake. */
+  headers?: Record<string, string>;
+}
+
+/** After a break a text may be sent again; of so many the client knows that it had them. */
+const KNOWN_MAX = 4096;
+
+/** The messages that answer a request. */
+type Answer = Exclude<FromServer, Failure>;
+
+/**
+ * A session of OurChat.
+ *
+ * The connection is made by the first call. When it breaks it is made again, and the client logs in anew; texts that came
+ * meanwhile are then pushed. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}.
+ * Every method throws {@link OurchatError} where the gateway says no.
+ */
+export class OurchatClient {
+  readonly #link: Link<FromServer, FromClient>;
+  readonly #pending = new Pending<FromServer>();
+  readonly #feed = new Feed<Pushed>();
+  readonly #options: ClientOptions;
+  /** The `cid` of texts that were pushed. */
+  readonly #known = new Set<number>();
+  #account: Omit<Login, "code"> | undefined;
+  #ocid: Ocid | undefined;
+
+  constructor(options: ClientOptions = {}) {
+    const { url = "ws://127.0.0.1:7777", headers = {} } = options;
+    this.#options = options;
+    this.#link = new Link(
+      {
+        open: (told) => openWebSocket(url, headers, told),
+        greet: async () => {
+          if (this.#account) await this.#login(this.#account);
+        },
+        message: (message) => this.#receive(message),
+        lost: (why) => this.#pending.fail(why),
+        isFinal: (error) => error instanceof OurchatError && error.code === 7 && error.state === 1,
+      },
+      options,
+    );
+  }
+
+  /** Makes an account; gives its ocid. `name` is what others see, and who it is in other dialects if it is free. It does not log in. */
+  async register(email: string, password: string, name?: string): Promise<Ocid> {
+    await this.#link.up();
+    const reply = await this.#ask<Registered>({ code: 4, email, password, ...(name !== undefined && { name }) }, 5);
+    return registered(reply);
+  }
+
+  /** Logs in with an email; gives the ocid. Texts that came while nobody was logged in are pushed after it. */
+  async login(email: string, password: string): Promise<Ocid> {
+    return await this.#logInAs({ login_type: 0, account: email, password });
+  }
+
+  /** Logs in with an ocid, as accounts that were made in other dialects do. */
+  async loginByOcid(ocid: Ocid, password: string): Promise<Ocid> {
+    return await this.#logInAs({ login_type: 1, account: String(ocid), password });
+  }
+
+  /** Sends a text. Resolves with it as everyone it is for is sent it, with its `cid`. */
+  async send(to: To, msg: string): Promise<Text> {
+    await this.#link.up();
+    const sender = { ocid: this.ocid, ...to };
+    const isEcho = (message: FromServer): message is Text =>
+      message.code === 0 &&
+      message.msg === msg &&
+      String(message.sender.ocid) === String(sender.ocid) &&
+      ("group_id" in to
+        ? message.sender.group_id === to.group_id
+        : String(message.sender.private_id) === String(to.private_id));
+    this.#link.send({ code: 0, sender, msg });
+    return await this.#pending.answer(isEcho);
+  }
+
+  /** Makes a group of this user and others; gives its `group_id`. */
+  async createGroup(members: Ocid[], name?: string): Promise<number> {
+    await this.#link.up();
+    const request = { code: 8, members, ...(name !== undefined && { name }) } as FromClient;
+    // To others in it, and other sessions of this user, the same code tells the members.
+    const isReply = (message: FromServer): message is GroupCreated => message.code === 9 && message.members === undefined;
+    this.#link.send(request);
+    const { success, msg, group_id } = await this.#pending.answer(isReply);
+    if (!success || group_id === undefined) throw new OurchatError(9, msg);
+    return group_id;
+  }
+
+  /** What is known of an account, of what is asked for. */
+  async account(ocid: Ocid, values: (keyof AccountData)[]): Promise<AccountData> {
+    await this.#link.up();
+    const { status, data } = await this.#ask<Account>({ code: 10, ocid, request_values: values }, 11);
+    if (status !== 0) throw new OurchatError(11, "no such account", status);
+    return data;
+  }
+
+  /** Whether the server is well: 0. */
+  async status(): Promise<Status["status"]> {
+    await this.#link.up();
+    return (await this.#ask<Status>({ code: 12 }, 12)).status;
+  }
+
+  /** Asks that an email be verified. */
+  async verify(): Promise<void> {
+    await this.#link.up();
+    await this.#ask<Verified>({ code: 14 }, 15);
+  }
+
+  /** What is pushed, the own texts too, from this call on. */
+  pushed(): AsyncIterableIterator<Pushed> {
+    return this.#feed.read(this.#link.closed, (reason) => reason instanceof ConnectionLost);
+  }
+
+  /** Hangs up. Iterations end. */
+  close(): void {
+    this.#link.close();
+  }
+
+  /** Who this is. */
+  get ocid(): Ocid {
+    if (this.#ocid === undefined) throw new Error("nobody yet: call login first");
+    return this.#ocid;
+  }
+
+  async #logInAs(account: Omit<Login, "code">): Promise<Ocid> {
+    await this.#link.up();
+    const ocid = await this.#login(account);
+    this.#account = account;
+    return ocid;
+  }
+
+  async #login(account: Omit<Login, "code">): Promise<Ocid> {
+    this.#ocid = registered(await this.#ask<LoggedIn>({ code: 6, ...account }, 7));
+    return this.#ocid;
+  }
+
+  async #ask<A extends Answer>(request: FromClient, code: A["code"]): Promise<A> {
+    this.#link.send(request);
+    return await this.#pending.answer((message): message is A => message.code === code);
+  }
+
+  /** Replies come in the order of the requests; an 18 is for the oldest. */
+  #receive(message: FromServer): void {
+    if (message.code === 18) {
+      const error = new OurchatError(18, message.details);
+      if (!this.#pending.refuse(error)) this.#options.onTrouble?.(error);
+      return;
+    }
+    const isAnswer = this.#pending.take(message);
+    if (message.code === 0 ? this.#isNew(message.cid) : message.code === 9 && !isAnswer) this.#feed.push(message as Pushed);
+  }
+
+  #isNew(cid: number): boolean {
+    if (this.#known.has(cid)) return false;
+    this.#known.add(cid);
+    const [oldest] = this.#known;
+    if (this.#known.size > KNOWN_MAX && oldest !== undefined) this.#known.delete(oldest);
+    return true;
+  }
+}
+
+/** The ocid of a 5 or a 7. */
+function registered({ code, state, details, ocid }: Registered | LoggedIn): Ocid {
+  if (state !== 0 || ocid === undefined) {
+    throw new OurchatError(code, details ?? "wrong account or password", state);
+  }
+  return ocid;
+}
