@@ -22,7 +22,7 @@ bodies = next(field for field in types["content"]["seq"] if field["id"] == "body
 results = {row["id"]: int(number) for number, row in layout["enums"]["result"].items()}
 commands = {row["id"]: int(number) for number, row in layout["enums"]["command"].items()}
 INTEGER = {"u1": ">B", "u2": ">H", "u4": ">I", "u8": ">Q", "s4": ">i"}
-REPLY, NOTIFICATION, FAILED = 0x8000, 0x4000, "65536"
+REPLY, NOTIFICATION, FAILED = 0x8000, 0x4000, "32768"
 seen = {}
 
 
