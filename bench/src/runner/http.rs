@@ -19,6 +19,15 @@ enum Kind {
     Write,
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "http-read",
+            Self::Write => "http-post",
+        }
+    }
+}
+
 /// A call of a dialect.
 struct Call {
     name: &'static str,
@@ -123,17 +132,12 @@ fn post(target: &str, token: &str, body: &str, expect: &str) -> HttpCall {
 }
 
 impl Run {
-    /// Every call, each with its floors.
-    pub(super) fn http(&self, wanted: &str) -> io::Result<Vec<LoadRow>> {
+    /// Every call that is wanted, by its own name or by `http-read` or `http-post`, each with its
+    /// floors.
+    pub(super) fn http(&self, wants: impl Fn(&str) -> bool) -> io::Result<Vec<LoadRow>> {
         let mut rows = Vec::new();
-        for call in CALLS {
-            let kind = match call.kind {
-                Kind::Read => "http-read",
-                Kind::Write => "http-post",
-            };
-            if wanted == kind || wanted == "http" {
-                rows.extend(self.call(call)?);
-            }
+        for call in CALLS.iter().filter(|call| wants(call.kind.name()) || wants(call.name)) {
+            rows.extend(self.call(call)?);
         }
         Ok(rows)
     }

@@ -152,9 +152,7 @@ impl Jobs {
         for chat in CHATS.iter().filter(|chat| self.wants(chat.name)) {
             tables.loads.extend(run.chat(chat)?);
         }
-        for http in OTHERS[..2].iter().filter(|name| self.wants(name)) {
-            tables.loads.extend(run.http(http)?);
-        }
+        tables.loads.extend(run.http(|name| self.wants(name))?);
         for (name, connections) in [(OTHERS[2], 5000), (OTHERS[3], 19_500)] {
             if self.wants(name) {
                 tables.figures.extend(run.idle(connections)?);
