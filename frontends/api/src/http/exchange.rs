@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use core_model::{Outcome, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::schema::About;
 
@@ -39,8 +40,17 @@ pub struct Exchange<D: 'static> {
 
 enum State<D: 'static> {
     Idle,
-    Asking { endpoint: &'static Endpoint<D>, request: Box<Request>, instead: Option<Response> },
+    Asking(Box<Asked<D>>),
     Over,
+}
+
+/// What the answer is encoded with.
+struct Asked<D: 'static> {
+    endpoint: &'static Endpoint<D>,
+    /// Without the body, all of which is in `fields`.
+    request: Request,
+    fields: Map<String, Value>,
+    instead: Option<Response>,
 }
 
 impl<D: HttpDialect> Exchange<D> {
@@ -50,7 +60,7 @@ impl<D: HttpDialect> Exchange<D> {
 
     fn begin(&self, now: Timestamp, request: &Request, out: &mut Outbox) -> State<D> {
         match self.decode(now, request) {
-            Ok((endpoint, ask)) => {
+            Ok((endpoint, fields, ask)) => {
                 let mut instead = None;
                 match ask {
                     Ask::Call(command) => {
@@ -64,7 +74,8 @@ impl<D: HttpDialect> Exchange<D> {
                         instead = Some(response);
                     }
                 }
-                State::Asking { endpoint, request: Box::new(request.clone()), instead }
+                let request = without_body(request);
+                State::Asking(Box::new(Asked { endpoint, request, fields, instead }))
             }
             Err(response) => {
                 out.respond(response);
@@ -77,10 +88,11 @@ impl<D: HttpDialect> Exchange<D> {
         &self,
         now: Timestamp,
         request: &Request,
-    ) -> Result<(&'static Endpoint<D>, Ask), Response> {
+    ) -> Result<(&'static Endpoint<D>, Map<String, Value>, Ask), Response> {
         let endpoint = self.route(request)?;
-        let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?;
-        Ok((endpoint, (endpoint.decode)(&self.dialect, &params.at(now))?))
+        let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?.at(now);
+        let ask = (endpoint.decode)(&self.dialect, &params)?;
+        Ok((endpoint, params.fields, ask))
     }
 
     fn route(&self, request: &Request) -> Result<&'static Endpoint<D>, Response> {
@@ -106,17 +118,24 @@ impl<D: HttpDialect> Exchange<D> {
         response
     }
 
-    fn encode(
-        &self,
-        now: Timestamp,
-        endpoint: &Endpoint<D>,
-        request: &Request,
-        outcome: &Outcome,
-    ) -> Response {
-        match Params::of(&self.peer, request) {
-            Ok(params) => (endpoint.encode)(&self.dialect, &params.at(now), outcome),
-            Err(fault) => self.fault(&fault),
+    fn encode(&self, now: Timestamp, asked: Asked<D>, outcome: &Outcome) -> Response {
+        let Asked { endpoint, request, fields, instead } = asked;
+        if let (Some(response), Ok(_)) = (instead, outcome) {
+            return response;
         }
+        let params = Params { peer: &self.peer, request: &request, fields, now };
+        (endpoint.encode)(&self.dialect, &params, outcome)
+    }
+}
+
+fn without_body(request: &Request) -> Request {
+    let Request { method, path, query, headers, body: _ } = request;
+    Request {
+        method: method.clone(),
+        path: path.clone(),
+        query: query.clone(),
+        headers: headers.clone(),
+        body: Vec::new(),
     }
 }
 
@@ -136,11 +155,8 @@ impl<D: HttpDialect> Session for Exchange<D> {
         let state = std::mem::replace(&mut self.state, State::Over);
         self.state = match (state, input) {
             (State::Idle, Input::Request(request)) => self.begin(now, request, out),
-            (State::Asking { endpoint, request, instead }, Input::Answer(outcome)) => {
-                out.respond(match (instead, outcome) {
-                    (Some(response), Ok(_)) => response,
-                    (_, outcome) => self.encode(now, endpoint, &request, outcome),
-                });
+            (State::Asking(asked), Input::Answer(outcome)) => {
+                out.respond(self.encode(now, *asked, outcome));
                 State::Over
             }
             (state, _) => state,

@@ -43,11 +43,11 @@ impl<'a> Params<'a> {
     /// The fields as a typed request. Every field of `T` must be optional or have a default; the
     /// error says which field is of the wrong type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let read = |fields| serde_json::from_value::<T>(Value::Object(fields));
-        read(self.fields.clone()).map_err(|error| {
+        T::deserialize(&self.fields).map_err(|error| {
             // Each field can stand alone, so the one that is wrong is wrong alone.
             let wrong = self.fields.iter().find_map(|(key, value)| {
-                let error = read(Map::from_iter([(key.clone(), value.clone())])).err()?;
+                let alone = Map::from_iter([(key.clone(), value.clone())]);
+                let error = T::deserialize(&alone).err()?;
                 Some(format!("{key}: {error}"))
             });
             wrong.unwrap_or_else(|| error.to_string())
