@@ -1,8 +1,12 @@
 //! `dragoman serve`: runs the gateway until it is told to stop.
 
 use std::error::Error;
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
 
 use super::Options;
+use crate::config::Config;
 use crate::{logging, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -12,12 +16,19 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for warning in draft.warnings.iter() {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(config.server.threads)
-        .thread_name("network")
-        .enable_all()
-        .build()
+    let runtime = network(&config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
-    runtime.block_on(runtime::serve(config))?;
-    Ok(())
+    Ok(runtime.block_on(runtime::serve(config))?)
+}
+
+/// The threads of the network. A single one needs no queues that others may take from; but where
+/// there are plugins, its other tasks must be able to leave it while a plugin takes its time.
+fn network(config: &Config) -> io::Result<Runtime> {
+    let threads = config.server.threads.max(1);
+    let alone = threads == 1 && config.frontends.iter().all(|frontend| frontend.plugin.is_none());
+    let mut builder = match alone {
+        true => Builder::new_current_thread(),
+        false => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).thread_name("network").enable_all().build()
 }
