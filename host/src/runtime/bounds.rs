@@ -45,6 +45,10 @@ pub(super) const PASSWORDS_WAITING_MAX: usize = 2048;
 /// are read on a thread that may block.
 pub(super) const LIGHT_MESSAGES_MAX: u32 = 64;
 
+/// Rooms that there may be for a query that looks at all of them to be answered likewise: some
+/// microseconds each, while handing it to another thread costs some ten.
+pub(super) const LIGHT_ROOMS_MAX: u64 = 32;
+
 /// Heavy queries that run at once, for each network thread: they read from memory or disk, so
 /// a few more than there are cores.
 pub(super) const HEAVY_QUERIES_A_THREAD: usize = 4;

@@ -21,7 +21,7 @@ use super::mailbox::Mail;
 use super::metrics::Limit;
 use super::outgoing::Outgoing;
 use super::served::Served;
-use super::shared::{Shared, is_heavy};
+use super::shared::Shared;
 use super::tokens;
 use super::watch::Effect;
 
@@ -234,7 +234,7 @@ impl Conversation {
     /// Begins with the oldest question, which waited for all before it.
     fn begin(&mut self, work: Waiting) {
         match work {
-            Waiting::Query(query) if is_heavy(&query) => {
+            Waiting::Query(query) if self.shared.is_heavy(&query) => {
                 let answer =
                     self.shared.clone().ask_apart(self.served.clone(), self.link.id, query);
                 self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));

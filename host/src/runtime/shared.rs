@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use core_engine::{Engine, Envelope};
-use core_model::{Command, ConnectionId, Outcome, Query, Refusal};
+use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal};
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::bounds::LIGHT_MESSAGES_MAX;
+use super::bounds::{LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX};
 use super::clock::Clock;
 use super::distribute::Ticket;
 use super::door::Door;
@@ -153,15 +153,22 @@ impl Shared {
     }
 }
 
-/// Whether a query may take so long that other connections would wait for it.
-pub(super) fn is_heavy(query: &Query) -> bool {
-    match query {
-        Query::Members { .. }
-        | Query::Occupants { .. }
-        | Query::Rooms { .. }
-        | Query::SearchRooms { .. } => true,
-        Query::History { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
-        Query::Room { detail, .. } => detail.members || detail.messages > LIGHT_MESSAGES_MAX,
-        Query::LastChange | Query::RoomIds { .. } | Query::User { .. } => false,
+impl Shared {
+    /// Whether a query may take so long that other connections would wait for it.
+    pub(super) fn is_heavy(&self, query: &Query) -> bool {
+        match query {
+            Query::Members { .. } | Query::Occupants { .. } => true,
+            Query::Rooms { detail, .. } | Query::SearchRooms { detail, .. } => {
+                is_detailed(detail) || self.engine.rooms() > LIGHT_ROOMS_MAX
+            }
+            Query::History { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
+            Query::Room { detail, .. } => is_detailed(detail),
+            Query::LastChange | Query::RoomIds { .. } | Query::User { .. } => false,
+        }
     }
+}
+
+/// Whether every room comes with much that belongs to it.
+fn is_detailed(detail: &Detail) -> bool {
+    detail.members || detail.messages > LIGHT_MESSAGES_MAX
 }

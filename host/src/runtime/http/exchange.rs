@@ -12,7 +12,7 @@ use frontend_api::{Input, Outbox, Output, Peer, Session};
 use super::super::calls::{check_message, needs_passwords, settle_passwords, ties};
 use super::super::distribute::Ticket;
 use super::super::served::Served;
-use super::super::shared::{Shared, is_heavy};
+use super::super::shared::Shared;
 use super::super::tokens;
 use super::retry_later;
 
@@ -110,7 +110,7 @@ impl Exchange<'_> {
     async fn grant(&mut self, wish: Wish) -> Outcome {
         match wish {
             Wish::Call { command, key } => self.call(command, key).await,
-            Wish::Ask(query) if is_heavy(&query) => {
+            Wish::Ask(query) if self.shared.is_heavy(&query) => {
                 self.shared.clone().ask_apart(self.served.clone(), self.id, query).await
             }
             Wish::Ask(query) => self.shared.ask(self.served, self.id, &query),
