@@ -2,85 +2,52 @@
 
 use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::load::{HttpCall, Load, Pace, Progress, Report, Seat, Talk, prepare};
+use crate::load::{HttpCall, Load, Pace, Progress, Report, Seat, Span, Talk, prepare};
 
-/// Puts a load on a gateway that runs, over whichever dialects are given, and checks that every
-/// message comes to everyone in its room, once and in the same order.
+/// Puts a load on a gateway that runs, and checks that every message comes to everyone in its
+/// room, once and in the same order
 ///
-/// The connections of a room take turns in the dialects: with --chatroom-websocket and --token, every second
-/// one is a token connection. Raise the limits of the gateway that are not to be measured
-/// (messages_per_s, connections_per_address_max, room_capacity). Where messages are refused by a
-/// limit, the report says so.
+/// Without --url the addresses are those of the configuration. The connections of a room take turns
+/// in the dialects: with two, every second connection speaks the second. What the gateway refuses
+/// because of its limits is counted apart and is no fault; raise those that are not to be measured
+/// (messages_per_s, connections_per_address_max, room_capacity). Messages are written to the rooms
+/// for good, and guests are called bench-….
 #[derive(Args, Clone, Debug)]
+#[group(id = "load")]
 pub struct Bench {
-    /// Guests over chatroom WebSockets
-    #[arg(long, value_name = "ADDR")]
-    chatroom_websocket: Option<SocketAddr>,
+    /// ws://HOST:PORT/ (chatroom is spoken there), tcp://HOST:PORT (token) or
+    /// http://HOST:PORT/PATH (requests); with a dialect and = before it, that one; may be repeated
+    #[arg(long, value_name = "[DIALECT=]URL")]
+    url: Vec<Target>,
 
-    /// Sessions of one account over OurChat WebSockets; the account must be a member of the rooms
-    #[arg(long, value_name = "ADDR")]
-    ourchat_websocket: Option<SocketAddr>,
+    /// What is spoken at the addresses of the configuration; may be repeated [default: chatroom]
+    #[arg(long, value_name = "DIALECT", conflicts_with = "url")]
+    dialect: Vec<Dialect>,
 
-    /// The account's email; without it one is registered, and made a member by way of --channel
-    #[arg(long, value_name = "EMAIL")]
-    account: Option<String>,
-
-    /// The account's password
-    #[arg(long, default_value = "bench")]
-    password: String,
-
-    /// The channel front end, where an account becomes a member of the rooms
-    #[arg(long, value_name = "ADDR")]
-    channel: Option<SocketAddr>,
-
-    /// Connections over the binary token protocol
-    #[arg(long, value_name = "ADDR")]
-    token: Option<SocketAddr>,
-
-    /// Requests over HTTP, to --get or --post
-    #[arg(long, value_name = "ADDR")]
-    http: Option<SocketAddr>,
-
-    /// What is got: a path, with a query where it needs one
-    #[arg(long, value_name = "TARGET", requires = "http", conflicts_with = "post")]
-    get: Option<String>,
-
-    /// Where --body is posted to
-    #[arg(long, value_name = "TARGET", requires = "http")]
-    post: Option<String>,
-
-    /// The JSON that is posted; ~0000000000000000 in it becomes another text each time
-    #[arg(long, value_name = "JSON", default_value = "{}")]
-    body: String,
-
-    /// A header of the requests, such as "token: 0123"; may be repeated
-    #[arg(long, value_name = "NAME: VALUE")]
-    header: Vec<String>,
-
-    /// What must be in the body of every good response
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    expect: String,
-
-    /// A room that exists, its name and the number by which token and ourchat know it; may be repeated
-    #[arg(long, value_name = "NAME:ID", default_value = "TEST:1")]
+    /// A room that exists, with the number by which token and ourchat know it; may be repeated
+    #[arg(long, value_name = "NAME[:NUMBER]", default_value = "TEST:1")]
     room: Vec<Room>,
 
-    /// Connections in each room; over HTTP, connections
+    /// Connections in each room; of requests over HTTP, connections
     #[arg(long, value_name = "N", default_value_t = 100)]
-    members: u32,
+    connections: u32,
+
+    /// How many of them post; the others only listen [default: all]
+    #[arg(long, value_name = "N")]
+    senders: Option<u32>,
 
     /// Messages or requests a second, over all rooms
     #[arg(long, value_name = "N", default_value_t = 100.0, conflicts_with_all = ["under_way", "idle"])]
     rate: f64,
 
-    /// As fast as possible, with so many messages under way
+    /// As fast as possible, with so many messages under way; over HTTP, one on each connection
     #[arg(long, value_name = "N", conflicts_with = "idle")]
     under_way: Option<usize>,
 
@@ -92,6 +59,10 @@ pub struct Bench {
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     seconds: f64,
 
+    /// Ends after so many messages or requests, if that is sooner
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+
     /// Bytes of a message's text, at least 17
     #[arg(long, value_name = "N", default_value_t = 120)]
     bytes: usize,
@@ -100,25 +71,110 @@ pub struct Bench {
     #[arg(long, value_name = "IP")]
     from: Vec<IpAddr>,
 
+    /// ourchat: the email of an account that is a member of the rooms. Without it one is registered,
+    /// and made a member at the address of the channel dialect (channel=http://…)
+    #[arg(long, value_name = "EMAIL")]
+    account: Option<String>,
+
+    /// ourchat: the account's password
+    #[arg(long, value_name = "TEXT", default_value = "bench")]
+    password: String,
+
+    /// HTTP: JSON to post; without it, GET. ~0000000000000000 in it becomes another text each time
+    #[arg(long, value_name = "JSON")]
+    body: Option<String>,
+
+    /// HTTP: a header, such as "token: 0123"; may be repeated
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+
+    /// HTTP: what must be in the body of every good response
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    expect: String,
+
     /// Writes the report as one JSON object on standard output
     #[arg(long)]
     json: bool,
+}
+
+/// What can be spoken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Dialect {
+    /// Guests over WebSockets
+    Chatroom,
+    /// Sessions of one account over WebSockets
+    Ourchat,
+    /// Connections over the binary token protocol
+    Token,
+    /// Only to make ourchat's account a member of the rooms
+    Channel,
+    /// Requests, whatever they are
+    #[value(skip)]
+    Http,
+}
+
+/// A dialect, and where it is spoken.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub dialect: Dialect,
+    pub address: SocketAddr,
+    /// With a query, where there is one.
+    pub path: String,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (dialect, url) = match text.split_once('=') {
+            Some((dialect, url)) if !dialect.contains(':') => {
+                (Some(Dialect::from_str(dialect, true)?), url)
+            }
+            _ => (None, text),
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let usual = match scheme {
+            "ws" => Dialect::Chatroom,
+            "tcp" => Dialect::Token,
+            "http" => Dialect::Http,
+            "wss" | "https" => {
+                return Err("TLS is not spoken; go to the gateway itself, behind the proxy".into());
+            }
+            _ => return Err("expected ws://…, tcp://… or http://…".into()),
+        };
+        let dialect = dialect.unwrap_or(usual);
+        let wanted = match dialect {
+            Dialect::Chatroom | Dialect::Ourchat => "ws",
+            Dialect::Token => "tcp",
+            Dialect::Channel | Dialect::Http => "http",
+        };
+        if scheme != wanted {
+            return Err(format!("this dialect is spoken over {wanted}://"));
+        }
+        let (place, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+        let address =
+            place.to_socket_addrs().map_err(|error| format!("{place:?}: {error}"))?.next();
+        let address = address.ok_or_else(|| format!("{place:?} has no address"))?;
+        Ok(Self { dialect, address, path: path.into() })
+    }
 }
 
 /// A room, by the two ways to name it.
 #[derive(Clone, Debug)]
 struct Room {
     name: String,
-    id: u32,
+    number: Option<u32>,
 }
 
 impl FromStr for Room {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, id) = text.rsplit_once(':').unwrap_or((text, "0"));
-        let id = id.parse().map_err(|_| format!("{id:?} is no room's number"))?;
-        Ok(Self { name: name.into(), id })
+        let Some((name, number)) = text.rsplit_once(':') else {
+            return Ok(Self { name: text.into(), number: None });
+        };
+        let number = number.parse().map_err(|_| format!("{number:?} is no room's number"))?;
+        Ok(Self { name: name.into(), number: Some(number) })
     }
 }
 
@@ -132,139 +188,177 @@ struct Outcome {
     report: Option<Report>,
 }
 
+/// What all seats of a run have in common.
+struct Cast {
+    /// Part of the names of guests, so that two runs at once do not take each other's.
+    run: u32,
+    /// The email of ourchat's account.
+    account: String,
+}
+
 impl Bench {
-    /// Runs it; `Err` also where something was lost, doubled or in another order.
-    pub fn run(&self) -> Result<(), Box<dyn Error>> {
-        let seats = self.seats()?;
-        if seats.is_empty() {
-            return Err(
-                "nothing to do: give --chatroom-websocket, --ourchat-websocket, --token or --http"
-                    .into(),
-            );
-        }
+    /// Whether the addresses are to be taken from the configuration.
+    pub fn wants_addresses(&self) -> bool {
+        self.url.is_empty()
+    }
+
+    /// Runs it. `configured`: where the dialects of the configuration are spoken, for where no URL
+    /// is given. `Err` also where something was lost, doubled or in another order.
+    pub fn run(&self, configured: &[Target]) -> Result<(), Box<dyn Error>> {
+        let seats = self.seats(&self.targets(configured)?)?;
         let mut tell = teller();
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         let mut load = Load::join(&seats, self.bytes, &mut tell)?;
         let joins_per_s = seats.len() as f64 / begin.elapsed().as_secs_f64();
-        let span = Duration::try_from_secs_f64(self.seconds)?;
-        let report = match (self.idle, self.pace()) {
-            (true, _) => load.listen(span).map(|()| None)?,
-            (false, pace) => Some(load.drive(pace, span, &mut tell)?),
+        let time = Duration::try_from_secs_f64(self.seconds)?;
+        let report = match self.idle {
+            true => load.listen(time).map(|()| None)?,
+            false => {
+                let messages = self.count.unwrap_or(u64::MAX);
+                Some(load.drive(self.pace(&seats), Span { time, messages }, &mut tell)?)
+            }
         };
         let faultless = report.as_ref().is_none_or(Report::is_faultless);
-        let outcome = Outcome { connections: seats.len(), joins_per_s, report };
-        match (self.json, &outcome.report) {
-            (true, _) => println!("{}", serde_json::to_string(&outcome)?),
-            (false, None) => println!("connections      {:>12}", outcome.connections),
-            (false, Some(report)) => println!("{report}"),
-        }
-        if !self.json {
-            println!("joins            {:>12.0} /s", outcome.joins_per_s);
-        }
+        self.print(&Outcome { connections: seats.len(), joins_per_s, report })?;
         match faultless {
             true => Ok(()),
             false => Err("not every message came to everyone once and in order".into()),
         }
     }
 
-    fn pace(&self) -> Pace {
-        match (self.under_way, self.http) {
-            (None, _) => Pace::Rate(self.rate),
-            (Some(_), Some(_)) => Pace::OneEach,
-            (Some(under_way), None) => Pace::UnderWay(under_way),
+    fn print(&self, outcome: &Outcome) -> serde_json::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(outcome)?);
+            return Ok(());
+        }
+        match &outcome.report {
+            None => println!("connections      {:>12}", outcome.connections),
+            Some(report) => println!("{report}"),
+        }
+        println!("joins            {:>12.0} /s", outcome.joins_per_s);
+        Ok(())
+    }
+
+    fn pace(&self, seats: &[Seat]) -> Pace {
+        let http = matches!(seats[0].talk, Talk::Http(_));
+        match self.under_way {
+            None => Pace::Rate(self.rate),
+            Some(_) if http => Pace::OneEach,
+            Some(under_way) => Pace::UnderWay(under_way),
         }
     }
 
-    fn seats(&self) -> Result<Vec<Seat>, Box<dyn Error>> {
-        let run = std::process::id();
-        let account = self.account_in_rooms(run)?;
-        let mut seats = Vec::new();
-        for (nth, room) in self.room.iter().enumerate() {
-            let talks = self.talks(room, run, account.as_deref());
-            for (member, (address, talk)) in (0..self.members).zip(talks) {
-                let from = self.source(seats.len());
-                let talk = talk(nth as u32 * self.members + member);
-                seats.push(Seat { address, from, room: nth as u32, talk });
+    fn targets(&self, configured: &[Target]) -> Result<Vec<Target>, Box<dyn Error>> {
+        if !self.wants_addresses() {
+            return Ok(self.url.clone());
+        }
+        let dialects = if self.dialect.is_empty() { &[Dialect::Chatroom] } else { &*self.dialect };
+        let helps = [Dialect::Channel];
+        let mut targets = Vec::new();
+        for dialect in dialects.iter().chain(helps.iter().filter(|help| !dialects.contains(help))) {
+            match configured.iter().find(|target| target.dialect == *dialect) {
+                Some(target) => targets.push(target.clone()),
+                None if helps.contains(dialect) => (),
+                None => {
+                    let name = dialect.to_possible_value().unwrap_or_default();
+                    let why = "has no listener that this can speak to";
+                    return Err(format!("the dialect {} {why}; give --url", name.get_name()).into());
+                }
             }
         }
-        if let (Some(address), Some(call)) = (self.http, self.call()) {
-            for nth in 0..self.members {
-                let (room, from) = (nth, self.source(nth as usize));
-                seats.push(Seat { address, from, room, talk: Talk::Http(call.clone()) });
+        Ok(targets)
+    }
+
+    fn seats(&self, targets: &[Target]) -> Result<Vec<Seat>, Box<dyn Error>> {
+        let http = targets.iter().find(|target| target.dialect == Dialect::Http);
+        let chats: Vec<&Target> = targets
+            .iter()
+            .filter(|target| !matches!(target.dialect, Dialect::Channel | Dialect::Http))
+            .collect();
+        let mut seats = match (http, chats.as_slice()) {
+            (None, []) => return Err("nothing to do: there is only the channel dialect".into()),
+            (Some(_), [_, ..]) => return Err("requests and rooms are two runs".into()),
+            (Some(http), []) => self.requests(http),
+            (None, chats) => {
+                let run = std::process::id();
+                let cast = Cast { run, account: self.account_in_rooms(run, targets)? };
+                self.members(chats, &cast)?
+            }
+        };
+        if seats.is_empty() {
+            return Err("nothing to do: no connections".into());
+        }
+        for (nth, seat) in seats.iter_mut().enumerate() {
+            seat.from = (!self.from.is_empty()).then(|| self.from[nth % self.from.len()]);
+        }
+        Ok(seats)
+    }
+
+    fn requests(&self, target: &Target) -> Vec<Seat> {
+        let headers: String = self.header.iter().map(|header| format!("{header}\r\n")).collect();
+        let requests = vec![HttpCall::request(&target.path, &headers, self.body.as_deref())];
+        let call = HttpCall { requests, expect: self.expect.clone() };
+        let seat = |nth| Seat::new(target.address, nth, Talk::Http(call.clone()));
+        (0..self.connections).map(seat).collect()
+    }
+
+    /// Everyone in the rooms, in the dialects in turn.
+    fn members(&self, targets: &[&Target], cast: &Cast) -> Result<Vec<Seat>, Box<dyn Error>> {
+        let mut seats = Vec::new();
+        for (at, room) in (0..).zip(&self.room) {
+            for (member, target) in (0..self.connections).zip(targets.iter().cycle()) {
+                let name = format!("bench-{}-{}", cast.run, seats.len());
+                let talk = self.talk(target.dialect, room, cast, name)?;
+                seats.push(Seat {
+                    path: target.path.clone(),
+                    speaks: self.senders.is_none_or(|senders| member < senders),
+                    ..Seat::new(target.address, at, talk)
+                });
             }
         }
         Ok(seats)
     }
 
-    /// The dialects that were given, again and again.
-    fn talks<'a>(
-        &'a self,
-        room: &'a Room,
-        run: u32,
-        account: Option<&'a str>,
-    ) -> impl Iterator<Item = (SocketAddr, Box<dyn Fn(u32) -> Talk + 'a>)> {
-        type Make<'a> = fn(&'a Bench, &'a Room, u32, Option<&'a str>, u32) -> Talk;
-        let chatroom: Make<'a> = |_, room, run, _, nth| Talk::Chatroom {
-            room: room.name.clone(),
-            user: format!("bench-{run}-{nth}"),
+    fn talk(
+        &self,
+        dialect: Dialect,
+        room: &Room,
+        cast: &Cast,
+        name: String,
+    ) -> Result<Talk, Box<dyn Error>> {
+        let number = || {
+            let Room { name, .. } = room;
+            room.number.ok_or_else(|| format!("this dialect needs a room's number: {name}:1"))
         };
-        let ourchat: Make<'a> = |bench, room, _, account, _| Talk::OurChat {
-            account: account.unwrap_or_default().into(),
-            password: bench.password.clone(),
-            group: room.id,
-        };
-        let token: Make<'a> = |_, room, run, _, nth| Talk::Token {
-            openid: format!("bench-{run}-{nth}"),
-            room: room.id,
-        };
-        let given: Vec<(SocketAddr, Make<'a>)> = [
-            (self.chatroom_websocket, chatroom),
-            (self.ourchat_websocket, ourchat),
-            (self.token, token),
-        ]
-        .into_iter()
-        .filter_map(|(address, make)| Some((address?, make)))
-        .collect();
-        let len = given.len();
-        (0..if len == 0 { 0 } else { usize::MAX }).map(move |nth| {
-            let (address, make) = given[nth % len];
-            let talk: Box<dyn Fn(u32) -> Talk + 'a> =
-                Box::new(move |nth| make(self, room, run, account, nth));
-            (address, talk)
+        Ok(match dialect {
+            Dialect::Ourchat => Talk::OurChat {
+                account: cast.account.clone(),
+                password: self.password.clone(),
+                group: number()?,
+            },
+            Dialect::Token => Talk::Token { openid: name, room: number()? },
+            Dialect::Chatroom | Dialect::Channel | Dialect::Http => {
+                Talk::Chatroom { room: room.name.clone(), user: name }
+            }
         })
     }
 
-    /// The account of OurChat's sessions, where there are to be some.
-    fn account_in_rooms(&self, run: u32) -> Result<Option<String>, Box<dyn Error>> {
-        let Some(ourchat) = self.ourchat_websocket else { return Ok(None) };
+    /// The email of the account of ourchat's sessions; empty where there are none.
+    fn account_in_rooms(&self, run: u32, targets: &[Target]) -> Result<String, Box<dyn Error>> {
+        let of = |dialect| targets.iter().find(|target| target.dialect == dialect);
+        let Some(ourchat) = of(Dialect::Ourchat) else { return Ok(String::new()) };
         if let Some(account) = &self.account {
-            return Ok(Some(account.clone()));
+            return Ok(account.clone());
         }
-        let channel = self.channel.ok_or(
-            "--ourchat-websocket needs --account, or --channel to make one a member of the rooms",
-        )?;
+        let channel = of(Dialect::Channel)
+            .ok_or("ourchat needs --account, or --url channel=http://HOST:PORT to make one")?;
         let name = format!("bench-{run}");
         let email = format!("{name}@example.invalid");
-        prepare::register(ourchat, &email, &name, &self.password)?;
+        prepare::register(ourchat.address, &email, &name, &self.password)?;
         for room in &self.room {
-            prepare::join(channel, &name, &self.password, &room.name)?;
+            prepare::join(channel.address, &name, &self.password, &room.name)?;
         }
-        Ok(Some(email))
-    }
-
-    fn call(&self) -> Option<HttpCall> {
-        let (target, body) = match (&self.get, &self.post) {
-            (Some(target), _) => (target, None),
-            (None, Some(target)) => (target, Some(self.body.as_str())),
-            (None, None) => return None,
-        };
-        let headers: String = self.header.iter().map(|header| format!("{header}\r\n")).collect();
-        let requests = vec![HttpCall::request(target, &headers, body)];
-        Some(HttpCall { requests, expect: self.expect.clone() })
-    }
-
-    fn source(&self, nth: usize) -> Option<IpAddr> {
-        (!self.from.is_empty()).then(|| self.from[nth % self.from.len()])
+        Ok(email)
     }
 }
 
@@ -285,5 +379,43 @@ pub fn teller() -> impl FnMut(Progress) {
             true => write!(stderr, "\r\x1b[K{line}\r"),
             false => writeln!(stderr, "{line}"),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_what_is_spoken_unless_it_is_said_before() {
+        let of = |text: &str| {
+            let target: Target = text.parse().unwrap();
+            (target.dialect, target.address.port(), target.path)
+        };
+        assert_eq!(of("ws://127.0.0.1:2333"), (Dialect::Chatroom, 2333, "/".into()));
+        assert_eq!(of("tcp://127.0.0.1:5100"), (Dialect::Token, 5100, "/".into()));
+        assert_eq!(of("http://127.0.0.1:1/a?b=c"), (Dialect::Http, 1, "/a?b=c".into()));
+        assert_eq!(of("ourchat=ws://[::1]:7777/x"), (Dialect::Ourchat, 7777, "/x".into()));
+    }
+
+    #[test]
+    fn a_url_that_leads_nowhere_is_refused_with_a_reason() {
+        let why = |text: &str| text.parse::<Target>().unwrap_err();
+        assert!(why("wss://127.0.0.1:1").contains("behind the proxy"));
+        assert!(why("127.0.0.1:2333").contains("expected ws://"));
+        assert!(why("token=ws://127.0.0.1:1").contains("over tcp://"));
+        assert!(why("ws://127.0.0.1").contains("127.0.0.1"));
+        assert!(why("tea=ws://127.0.0.1:1").contains("tea"));
+    }
+
+    #[test]
+    fn a_room_has_a_name_and_perhaps_a_number() {
+        let of = |text: &str| {
+            let Room { name, number } = text.parse().unwrap();
+            (name, number)
+        };
+        assert_eq!(of("TEST"), ("TEST".into(), None));
+        assert_eq!(of("a:b:7"), ("a:b".into(), Some(7)));
+        assert!("TEST:x".parse::<Room>().is_err());
     }
 }

@@ -16,6 +16,7 @@ pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 pub(super) struct Connection {
     stream: TcpStream,
     talk: Talk,
+    path: String,
     pub(super) stage: Stage,
     /// The beginning of a frame that is not whole.
     partial: Vec<u8>,
@@ -56,6 +57,7 @@ impl Connection {
         Ok(Self {
             stream,
             talk: seat.talk.clone(),
+            path: seat.path.clone(),
             stage: Stage::Connecting,
             partial: Vec::new(),
             unsent: Vec::new(),
@@ -93,7 +95,7 @@ impl Connection {
     pub(super) fn writable(&mut self, text_bytes: usize) {
         if self.stage == Stage::Connecting {
             match (self.stream.take_error(), self.stream.peer_addr()) {
-                (Ok(Some(error)), _) | (Err(error), _) => return self.fail(error),
+                (Ok(Some(error)), _) | (Err(error), _) => return self.fail(absent(&error)),
                 // Not connected yet.
                 (Ok(None), Err(_)) => return,
                 (Ok(None), Ok(_)) => self.connected(text_bytes),
@@ -182,7 +184,11 @@ impl Connection {
                 Some(head.bytes)
             }
             Ok(Some(head)) => {
-                self.fail(format!("the WebSocket is refused with HTTP {}", head.status));
+                let hint = match head.status {
+                    503 => "; connections_max and connections_per_address_max are limits",
+                    _ => "",
+                };
+                self.fail(format!("the WebSocket is refused with HTTP {}{hint}", head.status));
                 None
             }
             Err(why) => {
@@ -260,13 +266,14 @@ impl Connection {
     }
 
     fn connected(&mut self, text_bytes: usize) {
-        match self.talk.upgrade() {
-            None => {
+        match self.talk.is_websocket() {
+            false => {
                 let begin = self.talk.begin(text_bytes);
                 self.stage = Stage::Joining;
                 self.go(begin);
             }
-            Some(path) => {
+            true => {
+                let path = &self.path;
                 self.stage = Stage::Upgrading;
                 let upgrade = format!(
                     "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n\
@@ -321,8 +328,12 @@ fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
     match socket.connect(&to.into()) {
         Ok(()) => Ok(socket),
         Err(error) if in_progress(&error) => Ok(socket),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(error.kind(), absent(&error))),
     }
+}
+
+fn absent(error: &io::Error) -> String {
+    format!("cannot connect: {error}; does the gateway run, and listen there?")
 }
 
 fn in_progress(error: &io::Error) -> bool {

@@ -26,6 +26,10 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
 
+/// Messages that may be under way where they are said at a rate, so that a server that takes less
+/// costs no more memory than this. What is due meanwhile is said later.
+const UNDER_WAY_MAX: u64 = 1 << 18;
+
 const TIMER: Token = Token(usize::MAX);
 
 /// How fast messages are said.
@@ -37,6 +41,19 @@ pub enum Pace {
     UnderWay(usize),
     /// The same, each speaker with one message under way.
     OneEach,
+}
+
+/// When it ends: after so long, or after so many messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub time: Duration,
+    pub messages: u64,
+}
+
+impl From<Duration> for Span {
+    fn from(time: Duration) -> Self {
+        Self { time, messages: u64::MAX }
+    }
 }
 
 /// How far it is.
@@ -75,6 +92,9 @@ impl Load {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
+        if seats.iter().all(|seat| !seat.speaks) {
+            return Err(io::Error::other("nobody speaks"));
+        }
         let mut load = Self {
             poll,
             timer,
@@ -110,7 +130,8 @@ impl Load {
             self.wait(&mut events, PROGRESS)?;
             self.turn(&events);
             if let Some(why) = &self.ended_because {
-                return Err(io::Error::other(format!("a connection did not get in: {why}")));
+                let why = format!("connection {} of {of}: {why}", self.joined + 1);
+                return Err(io::Error::other(why));
             }
             let now = Instant::now();
             if self.joined > last.0 {
@@ -128,7 +149,8 @@ impl Load {
     }
 
     fn open(&mut self, seat: &Seat) -> io::Result<()> {
-        let mut connection = Connection::open(seat)?;
+        let mut connection = Connection::open(seat)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", seat.address)))?;
         let token = Token(self.connections.len());
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(connection.stream(), token, interest)?;
@@ -152,21 +174,26 @@ impl Load {
     pub fn drive(
         &mut self,
         pace: Pace,
-        span: Duration,
+        span: impl Into<Span>,
         tell: &mut dyn FnMut(Progress),
     ) -> io::Result<Report> {
+        let Span { time: mut until, messages } = span.into();
         self.forget();
         let (start, cpu_s) = (Instant::now(), own_cpu_s());
-        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0 };
+        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0, left: messages };
         let mut told = start;
         let mut events = Events::with_capacity(1024);
         loop {
             let now = Instant::now();
             let elapsed = now - start;
-            let wait = if elapsed < span {
-                self.speak(&mut drive).min(span - elapsed)
+            if drive.left == 0 || self.ended == self.connections.len() {
+                until = until.min(elapsed);
+            }
+            let wait = if elapsed < until {
+                self.speak(&mut drive).min(until - elapsed)
             } else if (self.ledger.under_way() == 0 && self.late.is_empty())
-                || elapsed > span + GRACE
+                || elapsed > until + GRACE
+                || self.ended == self.connections.len()
             {
                 break;
             } else {
@@ -187,7 +214,7 @@ impl Load {
     /// Says the first messages of a drive, and does not wait for them.
     pub fn begin(&mut self, pace: Pace) -> io::Result<()> {
         self.forget();
-        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0 };
+        let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0, left: u64::MAX };
         self.speak(&mut drive);
         Ok(())
     }
@@ -239,19 +266,26 @@ impl Load {
         self.speak_late();
         match drive.pace {
             Pace::Rate(per_s) => loop {
+                if drive.left == 0 || self.ledger.under_way() >= UNDER_WAY_MAX {
+                    return PROGRESS;
+                }
                 let since_start = (drive.due as f64 * 1e9 / per_s) as u64;
                 let due_ns = drive.start_ns + since_start;
                 if let Some(wait) = due_ns.checked_sub(self.now_ns() + 1) {
                     return Duration::from_nanos(wait + 1);
                 }
                 drive.due += 1;
+                drive.left -= 1;
                 let speaker = self.next_speaker();
                 self.say(speaker, due_ns);
             },
             Pace::UnderWay(wanted) => {
                 self.ledger.done.clear();
                 let missing = wanted.saturating_sub(self.ledger.under_way() as usize);
-                for _ in 0..missing.saturating_sub(self.late.len()) {
+                let missing = missing.saturating_sub(self.late.len()) as u64;
+                let now = missing.min(drive.left);
+                drive.left -= now;
+                for _ in 0..now {
                     let speaker = self.next_speaker();
                     self.say(speaker, self.now_ns());
                 }
@@ -260,9 +294,12 @@ impl Load {
             Pace::OneEach => {
                 if drive.due == 0 {
                     drive.due = 1;
-                    self.ledger.done = (0..self.connections.len() as u32).collect();
+                    self.ledger.done.clone_from(&self.turns);
                 }
-                while let Some(speaker) = self.ledger.done.pop() {
+                while drive.left > 0
+                    && let Some(speaker) = self.ledger.done.pop()
+                {
+                    drive.left -= 1;
                     self.say(speaker, self.now_ns());
                 }
                 PROGRESS
@@ -353,14 +390,19 @@ struct Drive {
     start_ns: u64,
     /// Messages that were due so far.
     due: u64,
+    /// Messages that may still be said.
+    left: u64,
 }
 
-/// Everyone once, and from one to the next another room, as far as there are several.
+/// Everyone who speaks once, and from one to the next another room, as far as there are several.
 fn turns(seats: &[Seat]) -> Vec<u32> {
     let mut seen: Vec<u32> = Vec::new();
     let mut order: Vec<(u32, u32)> = Vec::with_capacity(seats.len());
     for (at, seat) in seats.iter().enumerate() {
         let room = seat.room as usize;
+        if !seat.speaks {
+            continue;
+        }
         seen.resize(seen.len().max(room + 1), 0);
         order.push((seen[room], at as u32));
         seen[room] += 1;

@@ -1,6 +1,6 @@
 //! What was said and who has heard it: whether anything is lost, doubled or in another order.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::latency::Histogram;
 
@@ -153,26 +153,29 @@ impl Ledger {
             room.base += room.unheard.len() as u64;
             room.unheard.clear();
         }
-        for (speaker, seat) in self.seats.iter_mut().enumerate() {
-            let room = &self.rooms[seat.room as usize];
-            seat.heard = room.base;
-            let numbers = seat.unheard..seat.next;
-            let unheard = numbers
-                .map(|number| (speaker as u32, number))
-                .filter(|of| !self.refused_early.remove(of))
-                .count() as u64;
-            self.faults.lost += unheard * u64::from(room.listeners);
-            self.completed += unheard;
+        // By speaker: messages that nobody heard, less refusals.
+        let mut unheard: BTreeMap<u32, i64> = BTreeMap::new();
+        for (speaker, seat) in (0..).zip(&mut self.seats) {
+            seat.heard = self.rooms[seat.room as usize].base;
+            unheard.insert(speaker, i64::from(seat.next - seat.unheard));
             seat.unheard = seat.next;
             seat.unanswered = seat.next;
             seat.due.clear();
         }
-        let missing = std::mem::take(&mut self.missing);
-        for (speaker, _) in &missing {
-            let room = self.seats[*speaker as usize].room;
-            self.faults.lost += u64::from(self.rooms[room as usize].listeners);
+        for (speaker, _) in std::mem::take(&mut self.missing) {
+            *unheard.entry(speaker).or_default() += 1;
         }
-        self.completed += missing.len() as u64;
+        // A refusal does not say of which message. One that comes before its speaker has heard
+        // what it said before was taken for the refusal of that.
+        for (speaker, _) in std::mem::take(&mut self.refused_early) {
+            *unheard.entry(speaker).or_default() -= 1;
+        }
+        for (speaker, count) in unheard {
+            let room = self.seats[speaker as usize].room;
+            let count = count.max(0) as u64;
+            self.faults.lost += count * u64::from(self.rooms[room as usize].listeners);
+            self.completed += count;
+        }
     }
 
     /// A message that nobody heard before takes its place in its room's order.
@@ -318,6 +321,17 @@ mod tests {
             assert_eq!(ledger.faults, Faults::default());
             assert_eq!((ledger.refused, ledger.under_way()), (1, 0));
         }
+    }
+
+    #[test]
+    fn a_refusal_may_come_before_the_message_that_was_said_before_it() {
+        let mut ledger = three_said(1);
+        ledger.refuse(0);
+        ledger.refuse(0);
+        hear(&mut ledger, 0, &[0]);
+        ledger.settle();
+        assert_eq!(ledger.faults, Faults::default());
+        assert_eq!((ledger.refused, ledger.under_way()), (2, 0));
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod talk;
 mod timer;
 
 pub use cpu::own_cpu_s;
-pub use driver::{Load, Pace, Progress};
+pub use driver::{Load, Pace, Progress, Span};
 pub use latency::Quantiles;
 pub use report::Report;
 pub use talk::{HttpCall, Seat, Talk};

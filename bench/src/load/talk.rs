@@ -9,11 +9,26 @@ use super::mark;
 #[derive(Clone, Debug)]
 pub struct Seat {
     pub address: SocketAddr,
+    /// The path of a WebSocket; for the others nothing.
+    pub path: String,
     /// The address that it comes from, where it matters.
     pub from: Option<IpAddr>,
     /// Who hears whom: those of one number. Not the server's number of the room.
     pub room: u32,
+    /// Whether it says messages, or only listens.
+    pub speaks: bool,
     pub talk: Talk,
+}
+
+impl Seat {
+    /// One that speaks, from whatever address, and at the path `/`.
+    pub fn new(address: SocketAddr, room: u32, talk: Talk) -> Self {
+        let path = match talk {
+            Talk::Floor { room } => format!("/{room}"),
+            _ => "/".into(),
+        };
+        Self { address, path, from: None, room, speaks: true, talk }
+    }
 }
 
 /// A dialect, and who speaks it.
@@ -79,12 +94,10 @@ const POST: u16 = 10;
 const REPLY: u16 = 0x8000;
 
 impl Talk {
-    /// The path of the WebSocket; None where there is none.
-    pub(super) fn upgrade(&self) -> Option<String> {
+    pub(super) fn is_websocket(&self) -> bool {
         match self {
-            Self::Chatroom { .. } | Self::OurChat { .. } => Some("/".into()),
-            Self::Floor { room } => Some(format!("/{room}")),
-            Self::Token { .. } | Self::Http(_) => None,
+            Self::Chatroom { .. } | Self::OurChat { .. } | Self::Floor { .. } => true,
+            Self::Token { .. } | Self::Http(_) => false,
         }
     }
 

@@ -193,7 +193,7 @@ impl Call {
                 }
                 Side::FloorWs | Side::FloorDurable => (FLOOR, Talk::Floor { room: nth }),
             };
-            Seat { address: server.at(port), from: None, room: nth, talk }
+            Seat::new(server.at(port), nth, talk)
         };
         Ok((0..CONNECTIONS).map(seat).collect())
     }

@@ -69,7 +69,7 @@ fn seats(server: &Server, side: Side, connections: u32) -> Vec<Seat> {
             _ => (FLOOR, Talk::Floor { room }),
         };
         let from = IpAddr::V4(Ipv4Addr::new(127, 0, 1, (1 + nth % ADDRESSES) as u8));
-        Seat { address: server.at(port), from: Some(from), room, talk }
+        Seat { from: Some(from), ..Seat::new(server.at(port), room, talk) }
     };
     (0..connections).map(seat).collect()
 }

@@ -161,7 +161,7 @@ impl Chat {
                 }
                 (false, ..) => (FLOOR, Talk::Floor { room }),
             };
-            Seat { address: server.at(port), from: None, room, talk }
+            Seat::new(server.at(port), room, talk)
         };
         Ok((0..self.rooms).flat_map(of_room).map(seat).collect())
     }

@@ -77,7 +77,7 @@ impl Run {
         let seat = |nth: u32| {
             let (room, user) = ("bench-0".into(), format!("guest-{nth}"));
             let (address, talk) = (server.at(CHATROOM_WEBSOCKET), Talk::Chatroom { room, user });
-            Seat { address, from: None, room: 0, talk }
+            Seat::new(address, 0, talk)
         };
         let seats: Vec<Seat> = (0..20).map(seat).collect();
         let mut load = Load::join(&seats, TEXT_BYTES, &mut teller())?;
@@ -111,7 +111,7 @@ impl Run {
             };
             let seat = |room| {
                 let talk = Talk::Http(call.clone());
-                Seat { address: server.at(USR_ROOM), from: None, room, talk }
+                Seat::new(server.at(USR_ROOM), room, talk)
             };
             let seats: Vec<Seat> = (0..8).map(seat).collect();
             let turn = self.turn(&server, &seats, Pace::Rate(SEARCHES_PER_S))?;

@@ -4,6 +4,7 @@
 //! was asked for cannot be done, 2 when the command line itself is wrong. What goes wrong is on
 //! standard error.
 
+mod bench;
 mod check;
 mod dialects;
 mod plugin;
@@ -52,6 +53,8 @@ enum Command {
     Sdk(sdk::Sdk),
     /// Does to the file of the store what cannot be done while the gateway runs
     Store(store::Store),
+    /// Puts a load on a gateway that runs, and checks that nothing is lost, doubled or reordered
+    Bench(Box<bench::Bench>),
     /// Shows a user, or says which identities are whose; while the gateway runs or does not
     User(user::User),
 }
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema::run(options, schema),
         Command::Sdk(sdk) => sdk::run(options, sdk),
         Command::Store(store) => store::run(options, store),
+        Command::Bench(bench) => bench::run(options, *bench),
         Command::User(user) => user::run(options, user),
     };
     match done {
