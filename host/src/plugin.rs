@@ -11,6 +11,9 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use plugin_loader::{Fault, LoadError};
 use serde_json::{Map, Value};
 
+/// What is said of a plugin with functions that this gateway does not know.
+pub const IS_NEWER: &str = "built for a later gateway: what that one has in addition is not used";
+
 /// A plugin that can be loaded, before it is configured.
 pub struct Plugin {
     library: plugin_loader::Plugin,
@@ -41,6 +44,11 @@ impl Plugin {
         let options = jsonschema::validator_for(&manifest.options);
         let options = options.map_err(|error| bad(format!("options is no schema: {error}")))?;
         Ok(Self { library, path: path.into(), manifest, options, common })
+    }
+
+    /// Whether [`IS_NEWER`] is to be said of it.
+    pub fn is_newer(&self) -> bool {
+        self.library.is_newer()
     }
 
     /// With every option at its default.

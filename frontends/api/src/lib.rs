@@ -82,6 +82,12 @@ pub trait Session: Send {
     /// `now` never goes backwards. A session cannot fail: it answers the peer in the dialect's
     /// own way, or it closes.
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox);
+
+    /// Whether it closed because something in it went wrong, so that the host can tell the peer.
+    /// One that is linked in panics then; this is for those that run elsewhere.
+    fn has_failed(&self) -> bool {
+        false
+    }
 }
 
 /// Who is at the other end, as far as the host knows.

@@ -8,6 +8,8 @@ use frontend_api::schema::Document;
 use frontend_api::{Listener, Manifest};
 use plugin_loader::Inspection;
 
+use crate::plugin::IS_NEWER;
+
 use super::table::{CAPABILITIES, aligned, support, transport};
 
 #[derive(Args, Debug)]
@@ -32,7 +34,7 @@ pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
 }
 
 fn shown(inspection: &Inspection) -> String {
-    let Inspection { path, abi, table_bytes, absent, manifest, documents } = inspection;
+    let Inspection { path, abi, table_bytes, is_newer, absent, manifest, documents } = inspection;
     let Manifest { dialect, title, version, listeners, capabilities, hint, options } = manifest;
     let facts = [
         ("name", dialect.clone()),
@@ -40,6 +42,7 @@ fn shown(inspection: &Inspection) -> String {
         ("version", version.clone()),
         ("file", path.display().to_string()),
         ("ABI", format!("{abi}, a table of {table_bytes} bytes")),
+        ("newer", if *is_newer { IS_NEWER.to_owned() } else { String::new() }),
         ("does without", absent.join(", ")),
         ("try", hint.clone()),
     ];

@@ -257,6 +257,12 @@ fn frontend(
         check_guard(section, dialect, &config);
         warn_of_risk(reader, section, dialect, &config);
     }
+    if let Maker::Loaded(plugin) = &maker
+        && plugin.is_newer()
+    {
+        let what = format!("the plugin of {name} is {}", plugin::IS_NEWER);
+        reader.warn(section.origin(PLUGIN), what);
+    }
     listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
         key: section.shown(&listener.key),
         transport: listener.transport,

@@ -50,6 +50,10 @@ impl Session for ApartSession {
             in_passing(|| session.handle(now, input, out));
         }
     }
+
+    fn has_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|session| session.has_failed())
+    }
 }
 
 impl Drop for ApartSession {

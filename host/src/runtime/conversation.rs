@@ -49,8 +49,8 @@ pub(super) struct Conversation {
 pub(super) enum Over {
     /// It asked for it.
     Closed,
-    /// It panicked.
-    Panicked,
+    /// Something in it went wrong: it panicked, or is a plugin's and broke the contract.
+    Failed,
 }
 
 /// One call or query that is not answered.
@@ -141,7 +141,7 @@ impl Conversation {
         let handle = AssertUnwindSafe(|| self.session.handle(now, input, &mut out));
         if catch_unwind(handle).is_err() {
             self.served.panicked("in a session");
-            self.over = Some(Over::Panicked);
+            self.over = Some(Over::Failed);
             return;
         }
         for output in out.drain() {
@@ -305,6 +305,7 @@ impl Conversation {
                 let wait = Duration::from_millis(at.0.saturating_sub(now.0));
                 self.alarm = Instant::now().checked_add(wait);
             }
+            Output::Close if self.session.has_failed() => self.over = Some(Over::Failed),
             Output::Close => self.over = Some(Over::Closed),
         }
     }

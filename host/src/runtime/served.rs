@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use core_engine::Origin;
 use core_model::ConnectionId;
+use frontend_api::http::{Fault, Response};
 use frontend_api::{Ending, Frontend};
 use plugin_loader::FaultKind;
 use tokio::sync::watch;
@@ -38,10 +39,17 @@ pub(super) struct Served {
     /// Where it was loaded from, if it was.
     plugin: Option<Loaded>,
     trouble: Trouble,
+    /// What it answers once it is taken down, in its own words: asked for while it was well.
+    pub(super) out_of_order: Response,
     /// Why it was taken down, if it was.
     down: watch::Sender<Option<Arc<str>>>,
     allow: Vec<ipnet::IpNet>,
     links: Mutex<Links>,
+}
+
+/// What is answered for a front end that was taken down.
+pub(super) fn out_of_order() -> Fault {
+    Fault::new(503, "this part of the gateway is out of order")
 }
 
 /// The stream connections that are open.
@@ -75,6 +83,9 @@ impl Served {
             paces: Paces::default(),
             plugin: config.plugin.clone(),
             trouble: Trouble::default(),
+            // One that is linked in is never taken down.
+            out_of_order: (config.plugin.as_ref())
+                .map_or_else(Response::default, |_| config.frontend.fault(&out_of_order())),
             down: watch::Sender::new(None),
             allow: config.guard.allow.clone(),
             links: Mutex::default(),

@@ -113,7 +113,7 @@ impl Socket for WebSocket {
     fn farewell(&self, hangup: Hangup) -> Option<Bytes> {
         let code = match hangup {
             Hangup::Session(Over::Closed) => CloseCode::Normal.into(),
-            Hangup::Session(Over::Panicked) => CloseCode::Error.into(),
+            Hangup::Session(Over::Failed) => CloseCode::Error.into(),
             Hangup::Ending(Ending::Draining | Ending::Idle) => CloseCode::Away.into(),
             Hangup::Ending(Ending::Overlong) => CloseCode::Size.into(),
             Hangup::Ending(Ending::Slow) => CloseCode::Policy.into(),

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use plugin_testkit::plugin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::Message;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::program::{Running, folder, run};
 
@@ -315,6 +316,45 @@ fn a_plugin_that_fails_again_and_again_is_taken_down_and_nobody_else() {
 }
 
 #[test]
+fn a_websocket_whose_session_failed_is_told_that_it_was_not_its_doing() {
+    for how in ["panic", "return 7", "emit 99 x"] {
+        let toml = faulty("websocket_listen = \"127.0.0.1:0\"");
+        let gateway = Gateway::start(&toml, 3);
+        let address = gateway.address("faulty.websocket_listen");
+        let stream = TcpStream::connect(address).unwrap();
+        let (mut peer, _) = tungstenite::client(format!("ws://{address}/"), stream).unwrap();
+        peer.send(Message::text("hello")).unwrap();
+        assert_eq!(peer.read().unwrap(), Message::text("fine"));
+        peer.send(Message::text(how)).unwrap();
+        match peer.read().unwrap() {
+            Message::Close(Some(close)) => assert_eq!(close.code, CloseCode::Error, "{how}"),
+            other => panic!("{how}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn on_a_shared_address_one_that_was_taken_down_says_so_and_the_other_goes_on() {
+    // A port that is free, on an address that no other test listens on.
+    let free = TcpListener::bind("127.0.0.79:0").and_then(|free| free.local_addr()).unwrap();
+    let toml = format!(
+        "[admin]\nlisten = \"127.0.0.1:0\"\n[frontends.channel]\nlisten = \"{free}\"\n{}",
+        section("faulty", &format!("http_listen = \"{free}\"\nlisten = \"127.0.0.1:0\""))
+    );
+    let gateway = Gateway::start(&toml, 4);
+    assert_eq!(gateway.get("faulty.http_listen", "/fine"), (200, "fine".into()));
+    for _ in 0..31 {
+        assert_eq!(gateway.get("faulty.http_listen", "/panic").0, 503);
+    }
+    let down = (503, "faulty".into());
+    assert_eq!(gateway.get("faulty.http_listen", "/fine"), down, "in the dialect's form");
+    gateway.assert_others_are_served();
+    let listed = dialects_of(&gateway);
+    assert!(listed.contains("\nfaulty is down: more than 30 faults within 60 s, "), "{listed}");
+    assert!(listed.contains("channel   on  "), "{listed}");
+}
+
+#[test]
 fn a_plugin_that_blocks_keeps_nobody_else_waiting() {
     block_and_serve_others(2);
 }
@@ -379,11 +419,15 @@ fn wrong_options_are_named_with_their_lines() {
     stderr: gateway.toml:5: frontends.faulty.refuse = "for a reason": for a reason
     exit 1
     "#);
-    let panicked = faulty("panic_in = \"frontend_new\"");
-    let said = said(folder(&panicked).path(), &["check"]);
     let place = "stderr: gateway.toml:2: frontends.faulty.plugin = ";
-    let why = "libplugin_faulty.so would not start: panicked";
-    assert!(said.contains(place) && said.contains(why) && said.contains("as asked"), "{said}");
+    for (option, why) in [
+        ("panic_in = \"frontend_new\"", "would not start: panicked"),
+        ("panic_in = \"frontend_manifest\"", "cannot read: panicked"),
+        ("malformed_in = \"frontend_manifest\"", "cannot read: it emitted a manifest that"),
+    ] {
+        let said = said(folder(&faulty(option)).path(), &["check"]);
+        assert!(said.contains(place) && said.contains(why), "{said}");
+    }
 }
 
 #[test]
@@ -408,12 +452,20 @@ fn a_plugin_that_is_not_enabled_is_not_loaded() {
 fn what_is_loaded_is_among_the_dialects() {
     let toml = faulty("") + &section("channel", "listen = \"127.0.0.1:0\"");
     let said = said(folder(&toml).path(), &["dialects"]);
-    let wanted = ["faulty  ", "faulty is", "channel  ", "channel is", "               http_listen"];
+    let wanted = [
+        "faulty  ",
+        "faulty is",
+        "channel  ",
+        "channel is",
+        "               websocket_listen -",
+        "               http_listen",
+    ];
     let is_wanted = |line: &&str| wanted.iter().any(|wanted| line.starts_with(wanted));
     let about: Vec<&str> = said.lines().filter(is_wanted).collect();
     insta::assert_snapshot!(about.join("\n"), @r"
     channel   on   listen 127.0.0.1:0               HTTP
     faulty    on   listen 127.0.0.1:0               TCP, a line each
+                   websocket_listen -               WebSocket
                    http_listen 127.0.0.1:0          HTTP
     channel is channel 0.1.0, loaded from <plugins>/libplugin_channel.so
     faulty is faulty 0.1.0, loaded from <plugins>/libplugin_faulty.so
@@ -433,11 +485,12 @@ fn inspect_says_what_a_plugin_is() {
     ABI      1, a table of 80 bytes
 
     listeners
-    listen       -  TCP, a line each
-    http_listen  -  HTTP
-                    /fine             GET
-                    /panic            GET
-                    /silence          GET
+    listen            -  TCP, a line each
+    websocket_listen  -  WebSocket
+    http_listen       -  HTTP
+                         /fine             GET
+                         /panic            GET
+                         /silence          GET
 
     capabilities
     post                -
@@ -496,6 +549,81 @@ fn inspect_says_what_a_plugin_is() {
     }
     exit 0
     "#);
+}
+
+/// A library in C: the table that it exports, written in C after `gw_plugin *table =`.
+fn library(folder: &Path, name: &str, source: &str) -> Option<()> {
+    let from = folder.join("x.c");
+    std::fs::write(&from, format!("#include \"gw_plugin.h\"\n{source}\n")).unwrap();
+    plugin_testkit::c_plugin(&from, &["-I", "plugins/abi/include"], &folder.join(name))
+}
+
+#[test]
+fn a_library_that_is_no_plugin_or_of_another_abi_gets_its_own_sentence() {
+    let folder = folder("");
+    let mut all = String::new();
+    for (name, source) in [
+        ("other.so", "int answer(void); int answer(void) { return 42; }"),
+        (
+            "newer.so",
+            "static const gw_plugin table = { 2, sizeof table, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+             const gw_plugin *gw_plugin_v1(void) { return &table; }",
+        ),
+        (
+            "empty.so",
+            "static const gw_plugin table = { 1, sizeof table, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+             const gw_plugin *gw_plugin_v1(void) { return &table; }",
+        ),
+        ("null.so", "const gw_plugin *gw_plugin_v1(void) { return 0; }"),
+        (
+            "needy.so",
+            "const gw_plugin *elsewhere(void);
+             const gw_plugin *gw_plugin_v1(void) { return elsewhere(); }",
+        ),
+    ] {
+        let Some(()) = library(folder.path(), name, source) else { return };
+        let said = run(folder.path(), &["plugin", "inspect", name]);
+        assert!(said.ends_with("exit 1"), "{said}");
+        all += said.lines().find_map(|line| line.strip_prefix("stderr: ")).expect("a sentence");
+        all += "\n";
+    }
+    // The folder is in the system's own words.
+    let all = all.replace(&folder.path().canonicalize().unwrap().display().to_string(), "<folder>");
+    insta::assert_snapshot!(all, @r"
+    other.so is no plugin of this gateway: it exports no gw_plugin_v1
+    newer.so speaks plugin ABI 2, this gateway speaks 1: use a plugin and a gateway that were released together
+    empty.so lacks the function frontend_new
+    null.so has no table of functions: gw_plugin_v1 returned null
+    cannot load needy.so: <folder>/needy.so: undefined symbol: elsewhere
+    ");
+}
+
+#[test]
+fn a_plugin_that_is_newer_than_the_gateway_works_as_far_as_it_is_known() {
+    let folder = folder("[frontends.line]\nplugin = \"line.so\"\nlisten = \"127.0.0.1:0\"\n");
+    // The worked example, with a table of a gateway to come.
+    let line = plugin_testkit::root().join("plugins/examples/line.c");
+    let line = std::fs::read_to_string(line).unwrap();
+    let source = line
+        .replace("gw_plugin_v1(void)", "known(void)")
+        .replace("const gw_plugin *known", "const gw_plugin *known(void);\nconst gw_plugin *known")
+        + "
+        static struct { gw_plugin known; void (*later)(void); } newer;
+        const gw_plugin *gw_plugin_v1(void)
+        {
+            newer.known = *known();
+            newer.known.size = sizeof newer;
+            return &newer.known;
+        }";
+    let Some(()) = library(folder.path(), "line.so", &source) else { return };
+    let said = run(folder.path(), &["plugin", "inspect", "line.so"]);
+    let newer = "built for a later gateway: what that one has in addition is not used";
+    assert!(said.contains("ABI           1, a table of 88 bytes\n"), "{said}");
+    assert!(said.contains(&format!("\nnewer         {newer}\n")), "{said}");
+    assert!(said.contains("\ndoes without  frontend_fault, frontend_schemas\n"), "{said}");
+    let said = run(folder.path(), &["check"]);
+    let warning = format!("stderr: warning: gateway.toml:2: the plugin of line is {newer}");
+    assert!(said.contains(&warning) && said.ends_with("exit 0"), "{said}");
 }
 
 /// The documents of a front end, by name, as they are served.

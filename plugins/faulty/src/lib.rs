@@ -160,6 +160,7 @@ fn manifest() -> Manifest {
         version: env!("CARGO_PKG_VERSION").into(),
         listeners: vec![
             listener("listen", Transport::TcpLines, &[]),
+            listener("websocket_listen", Transport::WebSocket, &[]),
             listener("http_listen", Transport::Http, &["/fine", "/panic", "/silence"]),
         ],
         capabilities: Capabilities::default(),

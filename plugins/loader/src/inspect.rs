@@ -14,8 +14,10 @@ use crate::{LoadError, Plugin};
 pub struct Inspection {
     pub path: PathBuf,
     pub abi: u32,
-    /// The size of its table of functions, in bytes; larger than the gateway's if it is newer.
+    /// The size of its table of functions, in bytes.
     pub table_bytes: u32,
+    /// Whether the table has functions that are not known here.
+    pub is_newer: bool,
     /// The functions that it does without.
     pub absent: Vec<&'static str>,
     pub manifest: Manifest,
@@ -28,6 +30,14 @@ pub fn inspect(path: &Path) -> Result<Inspection, LoadError> {
     let plugin = Plugin::open(path)?;
     let frontend = plugin.frontend(&Map::new())?;
     let (manifest, documents) = (frontend.manifest().clone(), frontend.documents()?);
-    let (abi, table_bytes, absent) = (plugin.table.abi, plugin.table.size, plugin.table.absent());
-    Ok(Inspection { path: path.into(), abi, table_bytes, absent, manifest, documents })
+    let Plugin { table, .. } = &plugin;
+    Ok(Inspection {
+        path: path.into(),
+        abi: table.abi,
+        table_bytes: table.size,
+        is_newer: table.is_newer(),
+        absent: table.absent(),
+        manifest,
+        documents,
+    })
 }

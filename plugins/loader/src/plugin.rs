@@ -39,6 +39,11 @@ impl Plugin {
         Ok(Self { path: path.into(), table })
     }
 
+    /// Whether it was built for a later gateway, and has functions that this one does not call.
+    pub fn is_newer(&self) -> bool {
+        self.table.is_newer()
+    }
+
     /// Makes a front end from its own keys of gateway.toml.
     pub fn frontend(&self, options: &Map<String, Value>) -> Result<LoadedFrontend, LoadError> {
         LoadedFrontend::new(self.clone(), options)

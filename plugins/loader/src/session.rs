@@ -75,6 +75,10 @@ impl Session for LoadedSession {
             out.close();
         }
     }
+
+    fn has_failed(&self) -> bool {
+        self.failed
+    }
 }
 
 impl Drop for LoadedSession {

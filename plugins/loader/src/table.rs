@@ -70,6 +70,11 @@ impl Table {
         })
     }
 
+    /// Whether it has functions that are not known here.
+    pub(crate) fn is_newer(&self) -> bool {
+        self.size as usize > size_of::<GwPlugin>()
+    }
+
     /// The functions that a plugin may leave out, and does.
     pub(crate) fn absent(&self) -> Vec<&'static str> {
         let optional = [

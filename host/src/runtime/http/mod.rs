@@ -29,7 +29,7 @@ use super::bounds::{BODY_TIMEOUT, DISCARDED_BYTES_MAX, HEAD_BYTES_MAX, LINGER_TI
 use super::door::{Door, Entrance, Held};
 use super::limits::Permit;
 use super::metrics::Limit;
-use super::served::Served;
+use super::served::{Served, out_of_order};
 use super::shared::{Phase, Shared};
 
 /// What all requests of one connection have in common.
@@ -122,7 +122,7 @@ impl Visit {
         }
         if served.down().is_some() {
             served.counters.refused(Limit::Draining);
-            return Err(Fault::new(503, "this part of the gateway is out of order"));
+            return Err(out_of_order());
         }
         if cors::is_preflight(request.method(), request.headers()) {
             return Ok(Answer::Whole(preflight(entrance, &path, request.headers())));

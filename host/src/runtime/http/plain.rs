@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::super::served::Served;
+use super::super::served::{Served, out_of_order};
 
 /// The path of a request, decoded where that gives UTF-8.
 pub(super) fn path(uri: &Uri) -> String {
@@ -60,6 +60,7 @@ pub(super) fn fault(served: &Served, fault: Fault) -> Response {
     let plain = || Response::text(fault.status, &fault.reason);
     let say = AssertUnwindSafe(|| match served.down() {
         None => served.frontend.fault(&fault),
+        Some(_) if fault == out_of_order() => served.out_of_order.clone(),
         Some(_) => plain(),
     });
     let mut response = catch_unwind(say).unwrap_or_else(|_| {
