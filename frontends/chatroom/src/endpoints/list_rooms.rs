@@ -27,7 +27,7 @@ pub struct Request {}
 
 /// The rooms twice: the document's table and its example disagree, and clients of both are about.
 #[derive(Debug, JsonSchema, Serialize)]
-#[schemars(rename = "RoomList")]
+#[schemars(rename = "ListedRooms")]
 pub struct Reply<'a> {
     pub room_list: Vec<ListedRoom<'a>>,
     pub rooms: Vec<Room<'a>>,
