@@ -1,0 +1,260 @@
+"""The client: a session that logs in again when its connection breaks."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from .backoff import Backoff
+from .error import OurchatError
+from .feed import Feed
+from .link import ConnectionLost, Link
+from .messages import (
+    Account,
+    AccountData,
+    AccountQuery,
+    Failure,
+    FromClient,
+    FromServer,
+    GroupCreate,
+    GroupCreated,
+    LoggedIn,
+    Login,
+    Register,
+    Registered,
+    Status,
+    StatusQuery,
+    Text,
+    TextCreate,
+    TextCreateSender,
+    Verified,
+    Verify,
+)
+from .pending import Pending
+from .wire import JsonWire
+
+Ocid = Any
+"""A user: an int, or a str of digits where the gateway is configured so."""
+
+Pushed = Text | GroupCreated
+"""What comes by itself: a text, or that somebody made a group with this user in it."""
+
+KNOWN_MAX = 4096
+"""After a break a text may be sent again; of so many the client knows that it had them."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A text is for a group."""
+
+    group_id: int
+
+
+@dataclass(frozen=True)
+class Private:
+    """A text is for one user."""
+
+    ocid: Ocid
+
+
+class OurchatClient:
+    """A session of OurChat.
+
+    The connection is made by the first call. When it breaks it is made again, and the client logs in anew; texts that
+    came meanwhile are then pushed. What is called meanwhile waits for that; what was under way fails with
+    `ConnectionLost`. Every method raises `OurchatError` where the gateway says no.
+
+    `on_trouble` is told why the connection broke or could not be made again, each time; `on_reconnect` when it was made
+    again. `headers` go with the WebSocket's handshake.
+    """
+
+    def __init__(
+        self,
+        url: str = "ws://127.0.0.1:7777",
+        *,
+        headers: dict[str, str] | None = None,
+        backoff: Backoff | None = None,
+        on_trouble: Callable[[Exception], None] | None = None,
+        on_reconnect: Callable[[], None] | None = None,
+    ) -> None:
+        self._url = url
+        self._headers = headers or {}
+        self._on_trouble = on_trouble or (lambda error: None)
+        self._link: Link[FromServer, FromClient] = Link(_Handler(self), backoff, on_trouble, on_reconnect)
+        self._pending: Pending[FromServer] = Pending()
+        self._feed: Feed[Pushed] = Feed()
+        self._known: dict[int, None] = {}
+        self._account: Login | None = None
+        self._ocid: Ocid = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hangs up. Iterations end."""
+        await self._link.close()
+
+    @property
+    def ocid(self) -> Ocid:
+        """Who this is."""
+        if self._ocid is None:
+            raise RuntimeError("nobody yet: call login first")
+        return self._ocid
+
+    async def register(self, email: str, password: str, name: str | None = None) -> Ocid:
+        """Makes an account; gives its ocid. It does not log in.
+
+        `name` is what others see, and who it is in other dialects if it is free.
+        """
+        await self._link.up()
+        request = Register(email=email, password=password, name=UNSET if name is None else name)
+        return _ocid_of(5, await self._ask(request, Registered))
+
+    async def login(self, email: str, password: str) -> Ocid:
+        """Logs in with an email; gives the ocid. Texts that came while nobody was logged in are pushed after it."""
+        return await self._log_in_as(Login(account=email, login_type=0, password=password))
+
+    async def login_by_ocid(self, ocid: Ocid, password: str) -> Ocid:
+        """Logs in with an ocid, as accounts that were made in other dialects do."""
+        return await self._log_in_as(Login(account=str(ocid), login_type=1, password=password))
+
+    async def send(self, to: Group | Private, msg: str) -> Text:
+        """Sends a text. Returns it as everyone it is for is sent it, with its `cid`."""
+        await self._link.up()
+        sender = TextCreateSender(ocid=self.ocid)
+        if isinstance(to, Group):
+            sender.group_id = to.group_id
+        else:
+            sender.private_id = to.ocid
+
+        def is_echo(message: FromServer) -> bool:
+            if not isinstance(message, Text) or message.msg != msg or message.sender.ocid != sender.ocid:
+                return False
+            return (message.sender.group_id, message.sender.private_id) == (sender.group_id, sender.private_id)
+
+        return await self._request(TextCreate(msg=msg, sender=sender), Text, is_echo)
+
+    async def create_group(self, members: list[Ocid], name: str | None = None) -> int:
+        """Makes a group of this user and others; gives its `group_id`."""
+        await self._link.up()
+        request = GroupCreate(members=members, name=UNSET if name is None else name)
+        # To others in it, and other sessions of this user, the same code tells the members.
+        reply = await self._request(
+            request, GroupCreated, lambda told: isinstance(told, GroupCreated) and told.members is UNSET
+        )
+        if not reply.success or not isinstance(reply.group_id, int):
+            raise OurchatError(9, reply.msg)
+        return reply.group_id
+
+    async def account(self, ocid: Ocid, *values: str) -> AccountData:
+        """What is known of an account, of what is asked for: `nickname`, `status`, `avater`, `time`, `ocid`."""
+        await self._link.up()
+        reply = await self._ask(AccountQuery(ocid=ocid, request_values=list(values)), Account)
+        if reply.status != 0:
+            raise OurchatError(11, "no such account", reply.status)
+        return reply.data
+
+    async def status(self) -> int:
+        """Whether the server is well: 0."""
+        await self._link.up()
+        return (await self._ask(StatusQuery(), Status)).status
+
+    async def verify(self) -> None:
+        """Asks that an email be verified."""
+        await self._link.up()
+        await self._ask(Verify(), Verified)
+
+    def pushed(self) -> AsyncIterator[Pushed]:
+        """What is pushed, the own texts too, from this call on."""
+        return self._feed.read()
+
+    async def _log_in_as(self, account: Login) -> Ocid:
+        await self._link.up()
+        ocid = await self._login(account)
+        self._account = account
+        return ocid
+
+    async def _login(self, account: Login) -> Ocid:
+        self._ocid = _ocid_of(7, await self._ask(account, LoggedIn))
+        return self._ocid
+
+    async def _ask(self, request: FromClient, answer: type[Answer]) -> Answer:
+        return await self._request(request, answer, lambda message: isinstance(message, answer))
+
+    async def _request(
+        self, request: FromClient, answer: type[Answer], fits: Callable[[FromServer], bool]
+    ) -> Answer:
+        waiting = self._pending.answer(fits)
+        try:
+            await self._link.send(request)
+        except ConnectionLost as why:
+            self._pending.fail(why)
+        message = await waiting
+        assert isinstance(message, answer), "it fits"
+        return message
+
+    def _receive(self, message: FromServer) -> None:
+        """Replies come in the order of the requests; an 18 is for the oldest."""
+        if isinstance(message, Failure):
+            error = OurchatError(18, message.details)
+            if not self._pending.refuse(error):
+                self._on_trouble(error)
+            return
+        is_answer = self._pending.take(message)
+        if isinstance(message, Text) and self._is_new(message.cid):
+            self._feed.push(message)
+        if isinstance(message, GroupCreated) and not is_answer:
+            self._feed.push(message)
+
+    def _is_new(self, cid: int) -> bool:
+        if cid in self._known:
+            return False
+        self._known[cid] = None
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
+        return True
+
+
+class _Handler:
+    """What the client does with its connection."""
+
+    def __init__(self, client: OurchatClient) -> None:
+        self._client = client
+
+    async def open(self) -> JsonWire[FromServer, FromClient]:
+        client = self._client
+        return await JsonWire.open(client._url, client._headers, msgspec.json.Decoder(FromServer))
+
+    async def greet(self) -> None:
+        if self._client._account is not None:
+            await self._client._login(self._client._account)
+
+    def message(self, message: FromServer, /) -> None:
+        self._client._receive(message)
+
+    def lost(self, why: ConnectionLost, /) -> None:
+        self._client._pending.fail(why)
+
+    def closed(self, why: Exception | None, /) -> None:
+        self._client._feed.end(why)
+
+    def is_final(self, error: Exception, /) -> bool:
+        return isinstance(error, OurchatError) and (error.code, error.state) == (7, 1)
+
+
+def _ocid_of(code: int, reply: Registered | LoggedIn) -> Ocid:
+    """The ocid of a 5 or a 7."""
+    if reply.state != 0 or reply.ocid is UNSET:
+        details = reply.details if isinstance(reply.details, str) else "wrong account or password"
+        raise OurchatError(code, details, reply.state)
+    return reply.ocid
