@@ -40,6 +40,7 @@ pub struct Dialect {
     /// everywhere: the key, and why.
     pub risky_in_public: Option<(&'static str, &'static str)>,
     configure: fn(Map<String, Value>) -> Configured,
+    in_full: fn(Map<String, Value>) -> Value,
     manifest: fn() -> Manifest,
 }
 
@@ -50,6 +51,7 @@ impl Dialect {
             trusted_app: false,
             risky_in_public: None,
             configure: configure::<D>,
+            in_full: in_full::<D>,
             manifest: manifest::<D>,
         }
     }
@@ -69,6 +71,12 @@ impl Dialect {
         (self.configure)(options)
     }
 
+    /// Its own keys, with those that are not given at their defaults. Keys that cannot be read are
+    /// as they were given.
+    pub fn in_full(&self, options: Map<String, Value>) -> Value {
+        (self.in_full)(options)
+    }
+
     /// The manifest of the dialect with all its options at their defaults; it holds the options'
     /// JSON Schema.
     pub fn manifest(&self) -> Manifest {
@@ -85,6 +93,12 @@ impl Dialect {
 
 fn configure<D: Configure>(options: Map<String, Value>) -> Configured {
     Ok(Arc::new(frontend_api::options::configure::<D>(options)?))
+}
+
+fn in_full<D: Configure>(options: Map<String, Value>) -> Value {
+    let given = Value::Object(options);
+    let options = serde_json::from_value::<D::Options>(given.clone());
+    options.and_then(serde_json::to_value).unwrap_or(given)
 }
 
 fn manifest<D: Configure>() -> Manifest {
@@ -117,6 +131,18 @@ mod tests {
                 assert!(dialect.option_keys().contains(&key.to_owned()), "{key}");
             }
         }
+    }
+
+    #[test]
+    fn an_option_at_its_default_is_the_same_as_none() {
+        for dialect in DIALECTS {
+            let all = dialect.in_full(Map::new());
+            let Value::Object(given) = all.clone() else { panic!("{} has keys", dialect.name) };
+            assert_eq!(dialect.in_full(given), all);
+        }
+        let dialect = Dialect::new::<ChannelFrontend>("channel");
+        let other = dialect.in_full(Map::from_iter([("history".to_owned(), Value::from(7))]));
+        assert_ne!(other, dialect.in_full(Map::new()));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Plugin {
 #[derive(Clone)]
 pub struct Loaded {
     pub path: PathBuf,
+    library: plugin_loader::Plugin,
     /// Set when it is served: until then there is nobody for whom something can go wrong.
     observer: Arc<OnceLock<Observer>>,
 }
@@ -74,7 +75,8 @@ impl Plugin {
         })?;
         check(frontend.manifest(), &self.common)
             .map_err(|why| self.fault(&LoadError::BadManifest { path: self.path.clone(), why }))?;
-        let loaded = Loaded { path: self.path.clone(), observer: Arc::default() };
+        let library = self.library.clone();
+        let loaded = Loaded { path: self.path.clone(), library, observer: Arc::default() };
         let observer = loaded.observer.clone();
         let frontend = frontend.on_fault(move |fault| {
             if let Some(observer) = observer.get() {
@@ -90,6 +92,12 @@ impl Plugin {
 }
 
 impl Loaded {
+    /// Whether it is the same file, by the same name. One that has replaced another at its path is
+    /// not.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path && self.library.is_same_library(&other.library)
+    }
+
     /// Has `observer` told of each fault from now on. The first observer stays.
     pub(crate) fn observe(&self, observer: impl Fn(&Fault<'_>) + Send + Sync + 'static) {
         let _ = self.observer.set(Box::new(observer));

@@ -238,6 +238,33 @@ impl Gateway {
         self.signal(Signal::INT);
     }
 
+    /// SIGHUP, and no waiting.
+    pub fn signal_hup(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Changes the configuration to this, in the same folder, and waits until it is applied.
+    #[track_caller]
+    pub fn reload(&mut self, toml: &str) {
+        self.launch = self.launch.clone().with_config(toml);
+        self.reload_with("the configuration was read again");
+    }
+
+    /// The same with one that is wrong.
+    #[track_caller]
+    pub fn reload_wrong(&mut self, toml: &str) {
+        std::fs::write(&self.launch.config, toml).expect("it is writable");
+        self.reload_with("nothing is changed");
+    }
+
+    #[track_caller]
+    fn reload_with(&self, words: &str) {
+        let count = |lines: &[String]| lines.iter().filter(|line| line.contains(words)).count();
+        let before = self.log.wait_for("any line", |lines| Some(count(lines)));
+        self.signal_hup();
+        self.log.wait_for(words, |lines| (count(lines) > before).then_some(()));
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("it is our child, and not waited for yet");

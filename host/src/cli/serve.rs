@@ -18,7 +18,8 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let runtime = network(&config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
-    Ok(runtime.block_on(runtime::serve(config))?)
+    let options = options.clone();
+    Ok(runtime.block_on(runtime::serve(config, move || options.configuration()))?)
 }
 
 /// The threads of the network. A single one needs no queues that others may take from; but where

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use frontend_api::{Route, Transport};
 
+use super::FrontendConfig;
 use super::problem::{Origin, Problem};
 
 /// One address that the gateway would listen on.
@@ -41,6 +42,25 @@ pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Whether these front ends cannot all be where they are.
+pub fn collide(frontends: &[FrontendConfig]) -> bool {
+    let listens = frontends.iter().flat_map(|frontend| {
+        frontend.listeners.iter().map(|(listener, address)| Listen {
+            key: listener.key.clone(),
+            transport: listener.transport,
+            routes: Some(listener.routes.clone()),
+            address: *address,
+            origin: Origin::Default,
+        })
+    });
+    !collisions(&listens.collect::<Vec<_>>()).is_empty()
+}
+
+/// Whether a socket that listens on one address keeps another from being listened on.
+pub fn is_in_the_way(one: SocketAddr, other: SocketAddr) -> bool {
+    (one == other && one.port() != 0) || overlap(one, other)
 }
 
 /// Why two listeners cannot both be where they are.

@@ -16,16 +16,18 @@ use std::time::Duration;
 use core_model::NewRoom;
 use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
+use serde_json::Value;
 
 use crate::plugin::Loaded;
 
 pub use layers::{Setting, Sources};
-pub use listens::Listen;
+pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Origin, Problem, Problems};
 pub use read::{Draft, draft};
 pub use schema::schema;
 
 /// A whole configuration, checked.
+#[derive(Clone)]
 pub struct Config {
     pub server: ServerConfig,
     pub store: StoreConfig,
@@ -37,6 +39,7 @@ pub struct Config {
     pub frontends: Vec<FrontendConfig>,
 }
 
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
     /// How long connections get to finish after SIGTERM. Default 10 s.
     pub drain_timeout: Duration,
@@ -51,6 +54,7 @@ pub struct ServerConfig {
     pub well_known: bool,
 }
 
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogConfig {
     pub format: LogFormat,
     /// A filter in the notation of `RUST_LOG`. Default `info`.
@@ -63,6 +67,7 @@ pub enum LogFormat {
     Json,
 }
 
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoreConfig {
     /// The redb file; its folder is made where missing. Default `data/dragoman.redb`.
     pub path: PathBuf,
@@ -76,18 +81,23 @@ pub struct StoreConfig {
     pub keep_messages_per_room: u32,
 }
 
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AdminConfig {
     /// Where /healthz, /readyz and /metrics are served; none: nowhere. Default none.
     pub listen: Option<SocketAddr>,
 }
 
 /// One enabled front end.
+#[derive(Clone)]
 pub struct FrontendConfig {
     /// Its name in gateway.toml.
     pub name: String,
     /// Whether the gateway stops when this front end cannot start.
     pub required: bool,
     pub frontend: Arc<dyn Frontend>,
+    /// What it was made from: its own keys. Of one that is linked in all of them, else those that
+    /// are given.
+    pub options: Value,
     /// None: it is linked in.
     pub plugin: Option<Loaded>,
     /// Where it listens: the manifest's listeners that have an address.

@@ -236,15 +236,17 @@ fn frontend(
     let auto_join = section.list("auto_join", "room names", parse::room_name);
     let maker = maker(section, name, folder, dialects, enabled)?;
     let made = made(section, &maker);
-    let manifest = made.as_ref().map_or_else(|| maker.manifest(), |(f, _)| f.manifest().clone());
+    let manifest =
+        made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let listeners = listeners(section, &manifest.listeners);
     section.finish();
 
-    let (frontend, plugin) = made.filter(|_| enabled)?;
+    let Made { frontend, options, plugin } = made.filter(|_| enabled)?;
     let config = FrontendConfig {
         name: name.to_owned(),
         required,
         frontend,
+        options,
         plugin,
         listeners,
         limits,
@@ -279,8 +281,12 @@ enum Maker<'a> {
     Loaded(Box<Plugin>),
 }
 
-/// What a front end is, and where it was loaded from if it was.
-type Made = (Arc<dyn Frontend>, Option<Loaded>);
+/// A front end, what it was made from, and where it was loaded from if it was.
+struct Made {
+    frontend: Arc<dyn Frontend>,
+    options: serde_json::Value,
+    plugin: Option<Loaded>,
+}
 
 impl Maker<'_> {
     fn manifest(&self) -> Manifest {
@@ -295,9 +301,13 @@ impl Maker<'_> {
         options: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Made, Vec<OptionFault>> {
         match self {
-            Self::Linked(dialect) => dialect.configure(options).map(|frontend| (frontend, None)),
+            Self::Linked(dialect) => {
+                let frontend = dialect.configure(options.clone())?;
+                Ok(Made { frontend, options: dialect.in_full(options), plugin: None })
+            }
             Self::Loaded(plugin) => {
-                plugin.configure(options).map(|(frontend, loaded)| (frontend, Some(loaded)))
+                let (frontend, loaded) = plugin.configure(options.clone())?;
+                Ok(Made { frontend, options: options.into(), plugin: Some(loaded) })
             }
         }
     }

@@ -12,14 +12,17 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::door::{Door, Held};
+use super::door::Held;
 use super::metrics;
 use super::operator;
-use super::served::Served;
+use super::roster::Roster;
 use super::shared::{Phase, Shared};
 
 /// What stands in `/readyz` between the name of a front end and why it was taken down.
 pub const IS_DOWN: &str = " is down: ";
+
+/// The same where it is not as the configuration wants it, because that did not work.
+pub const IS_KEPT: &str = " is as it was: ";
 
 /// Serves a connection to its end. It works while the gateway drains: that is when it is asked.
 pub(super) async fn serve(stream: TcpStream, held: Held) {
@@ -54,8 +57,7 @@ async fn answer(
         "/readyz" => readiness(&shared),
         "/metrics" => {
             let healthy = shared.engine.failure().is_none();
-            let listening = |served: &Served| listens(&shared, served);
-            (StatusCode::OK, metrics::render(&shared.frontends, &shared.totals, healthy, listening))
+            (StatusCode::OK, metrics::render(&shared.roster(), &shared.totals, healthy))
         }
         _ => (StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".into()),
     };
@@ -76,10 +78,11 @@ fn health(shared: &Shared) -> (StatusCode, String) {
 /// Ready is who takes commands, is not about to stop, and listens wherever it should. A front end
 /// that was taken down should not: the others are there as before.
 fn readiness(shared: &Shared) -> (StatusCode, String) {
-    let deaf: Vec<_> = shared
+    let roster = shared.roster();
+    let deaf: Vec<_> = roster
         .frontends
         .iter()
-        .filter(|served| served.down().is_none() && !listens(shared, served))
+        .filter(|served| served.down().is_none() && !roster.listens(served))
         .map(|served| served.name.as_str())
         .collect();
     let (status, how) = match (shared.engine.failure(), shared.is_draining()) {
@@ -90,23 +93,17 @@ fn readiness(shared: &Shared) -> (StatusCode, String) {
         }
         (None, false) => (StatusCode::OK, "ready".into()),
     };
-    (status, format!("{how}\n{}", down(shared)))
+    (status, format!("{how}\n{}", notes(&roster)))
 }
 
 const UNREADY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-/// Which front ends were taken down, a line each.
-fn down(shared: &Shared) -> String {
-    let down = shared.frontends.iter().filter_map(|served| Some((&served.name, served.down()?)));
-    down.map(|(name, why)| format!("{name}{IS_DOWN}{}\n", why.replace('\n', " "))).collect()
-}
-
-fn listens(shared: &Shared, served: &Served) -> bool {
-    let doors = shared.doors.get().map_or(&[][..], Vec::as_slice);
-    let is_its = |door: &&Arc<Door>| {
-        door.entrances.iter().any(|entrance| entrance.served.index == served.index)
-    };
-    let mut its = doors.iter().filter(is_its).peekable();
-    let opened = its.peek().is_some() && its.all(|door| door.bound().is_some());
-    opened && served.down().is_none()
+/// Which front ends were taken down, and which are not as the configuration wants them, a line
+/// each.
+fn notes(roster: &Roster) -> String {
+    let served = roster.frontends.iter();
+    let down = served.filter_map(|served| Some((&served.name, served.down()?)));
+    let down = down.map(|(name, why)| format!("{name}{IS_DOWN}{}\n", why.replace('\n', " ")));
+    let kept = roster.kept.iter().map(|(name, why)| format!("{name}{IS_KEPT}{why}\n"));
+    down.chain(kept).collect()
 }

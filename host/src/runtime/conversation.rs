@@ -467,6 +467,7 @@ mod tests {
                 name: "asking".into(),
                 required: false,
                 frontend: Arc::new(Asking),
+                options: serde_json::Value::Null,
                 plugin: None,
                 listeners: Vec::new(),
                 limits: Limits { requests_per_s: 0, ..Limits::default() },
@@ -490,7 +491,7 @@ mod tests {
         async fn open() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let (shared, hub) = start::open(&config(folder.path())).await.unwrap();
-            let served = shared.frontends[0].clone();
+            let served = shared.roster().frontends[0].clone();
             let mailbox = Mailbox::new(10, 1000);
             let link = Arc::new(Link::new(ConnectionId(1), 0, Wire::Lines, mailbox));
             let session = served.frontend.open(&Peer::default());
@@ -524,7 +525,7 @@ mod tests {
         assert!(Arc::strong_count(&link) > 3, "the hub follows");
         drop(conversation);
         // Everything goes through one queue: what is answered after it comes after it.
-        let served = &shared.frontends[0];
+        let served = &shared.roster().frontends[0];
         shared.call(served, ConnectionId(2), Command::SignOut, None).await.unwrap();
         assert_eq!(Arc::strong_count(&link), 1);
         shared.hub.stop();

@@ -16,7 +16,7 @@ use super::bounds::{COMMANDS_AT_ONCE, RUN_BYTES_MAX};
 use super::link::Link;
 use super::mailbox::Mail;
 use super::metrics::Totals;
-use super::served::Served;
+use super::served::Voice;
 use super::watch::{Effect, Watch};
 use super::wire::Wire;
 
@@ -36,7 +36,8 @@ pub(super) enum Ticket {
 /// The hub without its task.
 pub(super) struct Distributor {
     watch: Watch,
-    frontends: Vec<Arc<Served>>,
+    /// By their place; none where nobody is served now.
+    voices: Vec<Option<Voice>>,
     totals: Arc<Totals>,
     /// Who has mail and sleeps.
     asleep: Vec<Waker>,
@@ -51,8 +52,24 @@ struct Run {
 }
 
 impl Distributor {
-    pub(super) fn new(frontends: Vec<Arc<Served>>, totals: Arc<Totals>) -> Self {
-        Self { watch: Watch::default(), frontends, totals, asleep: Vec::new() }
+    pub(super) fn new(totals: Arc<Totals>) -> Self {
+        Self { watch: Watch::default(), voices: Vec::new(), totals, asleep: Vec::new() }
+    }
+
+    /// A front end is at this place from now on.
+    pub(super) fn introduce(&mut self, index: u16, voice: Voice) {
+        let at = usize::from(index);
+        if self.voices.len() <= at {
+            self.voices.resize_with(at + 1, || None);
+        }
+        self.voices[at] = Some(voice);
+    }
+
+    /// The front end at this place has no connection any more.
+    pub(super) fn retire(&mut self, index: u16) {
+        if let Some(voice) = self.voices.get_mut(usize::from(index)) {
+            *voice = None;
+        }
     }
 
     /// A batch was committed, each of which is to be carried out next.
@@ -102,7 +119,7 @@ impl Distributor {
                     self.watch.take_effect(&link, effect, reply);
                 }
                 let mail = Mail::Answer(Box::new(outcome));
-                self.asleep.extend(deliver(&self.frontends, &link, mail));
+                self.asleep.extend(deliver(&self.voices, &link, mail));
             }
             // An HTTP client that did not wait for its answer.
             Ticket::Once(sender) => drop(sender.send(outcome)),
@@ -112,16 +129,15 @@ impl Distributor {
 
     fn hand_out(&mut self, events: &[Recorded]) -> usize {
         self.totals.events.add(events.len() as u64);
-        let (frontends, asleep) = (&self.frontends, &mut self.asleep);
+        let (voices, asleep) = (&self.voices, &mut self.asleep);
         let mut mails = 0;
         self.watch.hand_out(events, |recorded, audience| {
             let mut encoded: Vec<Option<Encoded>> = Vec::new();
             for link in audience {
-                let encoded = of_frontend(&mut encoded, frontends, link, |served| {
-                    Encoded::of(served, recorded)
-                });
+                let encoded =
+                    of_frontend(&mut encoded, voices, link, |voice| Encoded::of(voice, recorded));
                 if let Some(mail) = encoded.mail(recorded, link) {
-                    asleep.extend(deliver(frontends, link, mail));
+                    asleep.extend(deliver(voices, link, mail));
                     mails += 1;
                 }
             }
@@ -138,7 +154,7 @@ impl Distributor {
         // Stable: the answers of one connection stay in order.
         answers.sort_by_key(|(_, link, _)| link.id);
         let mut encoded: Vec<Option<EncodedRun>> = Vec::new();
-        let (frontends, asleep) = (&self.frontends, &mut self.asleep);
+        let (voices, asleep) = (&self.voices, &mut self.asleep);
         let mut mails = answers.len();
         let answered: Vec<ConnectionId> = answers.iter().map(|(_, link, _)| link.id).collect();
         let mut answers = answers.into_iter().peekable();
@@ -149,14 +165,14 @@ impl Distributor {
             for (at, recorded) in posted.iter().enumerate() {
                 while let Some((.., outcome)) = answers.next_if(|next| next.0 == at && its(next)) {
                     let mail = Mail::Answer(Box::new(outcome));
-                    asleep.extend(deliver(frontends, &link, mail));
+                    asleep.extend(deliver(voices, &link, mail));
                 }
                 if listens {
-                    let encoded = of_frontend(&mut encoded, frontends, &link, |served| {
-                        EncodedRun::of(served, &posted)
+                    let encoded = of_frontend(&mut encoded, voices, &link, |voice| {
+                        EncodedRun::of(voice, &posted)
                     });
                     if let Some(mail) = encoded.each[at].mail(recorded, &link) {
-                        asleep.extend(deliver(frontends, &link, mail));
+                        asleep.extend(deliver(voices, &link, mail));
                         mails += 1;
                     }
                 }
@@ -164,11 +180,10 @@ impl Distributor {
         }
         for link in self.watch.audience(&first.event) {
             if answered.binary_search(&link.id).is_err() {
-                let encoded = of_frontend(&mut encoded, frontends, link, |served| {
-                    EncodedRun::of(served, &posted)
-                });
+                let encoded =
+                    of_frontend(&mut encoded, voices, link, |voice| EncodedRun::of(voice, &posted));
                 encoded.mails(&posted, link, |mail| {
-                    asleep.extend(deliver(frontends, link, mail));
+                    asleep.extend(deliver(voices, link, mail));
                     mails += 1;
                 });
             }
@@ -217,24 +232,29 @@ fn posts_to(done: &Done<Ticket>) -> Option<RoomId> {
 /// What a link's front end made of something, made when first somebody needs it.
 fn of_frontend<'a, T>(
     made: &'a mut Vec<Option<T>>,
-    frontends: &[Arc<Served>],
+    voices: &[Option<Voice>],
     link: &Link,
-    make: impl FnOnce(&Served) -> T,
+    make: impl FnOnce(&Voice) -> T,
 ) -> &'a mut T {
     let at = usize::from(link.frontend);
     if made.len() <= at {
-        made.resize_with(frontends.len(), || None);
+        made.resize_with(voices.len(), || None);
     }
-    made[at].get_or_insert_with(|| make(&frontends[at]))
+    made[at].get_or_insert_with(|| make(voice(voices, link)))
+}
+
+fn voice<'a>(voices: &'a [Option<Voice>], link: &Link) -> &'a Voice {
+    let voice = voices[usize::from(link.frontend)].as_ref();
+    voice.expect("a front end retires after the last of its connections")
 }
 
 /// Gives whoever is to be woken.
-fn deliver(frontends: &[Arc<Served>], link: &Link, mail: Mail) -> Option<Waker> {
+fn deliver(voices: &[Option<Voice>], link: &Link, mail: Mail) -> Option<Waker> {
     let (waker, pushed) = link.mailbox.push(mail);
     if pushed.is_err() {
-        let served = &frontends[usize::from(link.frontend)];
-        served.counters.cut_off.add(1);
-        tracing::debug!(frontend = served.name, connection = link.id.0, "cut off: does not read");
+        let voice = voice(voices, link);
+        voice.counters.cut_off.add(1);
+        tracing::debug!(frontend = voice.name, connection = link.id.0, "cut off: does not read");
     }
     waker
 }
@@ -248,13 +268,13 @@ enum Encoded {
 
 impl Encoded {
     /// A front end that panics loses the event, not the gateway.
-    fn of(served: &Served, recorded: &Recorded) -> Self {
-        let broadcast = || served.frontend.broadcast(recorded);
+    fn of(voice: &Voice, recorded: &Recorded) -> Self {
+        let broadcast = || voice.frontend.broadcast(recorded);
         let Ok(broadcast) = catch_unwind(AssertUnwindSafe(broadcast)) else {
-            served.panicked("encoding an event");
+            voice.panicked("encoding an event");
             return Self::Nothing;
         };
-        served.counters.events.add(1);
+        voice.counters.events.add(1);
         match broadcast {
             Broadcast::Nothing => Self::Nothing,
             Broadcast::Everyone(frame) => {
@@ -293,8 +313,8 @@ struct Whole {
 }
 
 impl EncodedRun {
-    fn of(served: &Served, posted: &[Recorded]) -> Self {
-        let each: Vec<_> = posted.iter().map(|recorded| Encoded::of(served, recorded)).collect();
+    fn of(voice: &Voice, posted: &[Recorded]) -> Self {
+        let each: Vec<_> = posted.iter().map(|recorded| Encoded::of(voice, recorded)).collect();
         let mut whole = Whole { frames: 0, message: None, laid_out: Vec::new() };
         for (encoded, recorded) in each.iter().zip(posted) {
             match encoded {
@@ -368,7 +388,6 @@ mod tests {
 
     use super::super::mailbox::{Arrival, Mailbox};
     use super::*;
-    use crate::config::{FrontendConfig, Guard, Limits};
 
     /// Says everything to everyone but its cause, and counts how often it was asked.
     #[derive(Default)]
@@ -397,20 +416,11 @@ mod tests {
     impl Scene {
         fn new() -> Self {
             let frontend = Arc::new(Counting::default());
-            let config = FrontendConfig {
-                name: "counting".into(),
-                required: false,
-                frontend: frontend.clone(),
-                plugin: None,
-                listeners: Vec::new(),
-                limits: Limits::default(),
-                guard: Guard::default(),
-                cors_origins: Vec::new(),
-                room_capacity: 1,
-                auto_join: Vec::new(),
-            };
-            let served = vec![Arc::new(Served::new(0, &config))];
-            Self { frontend, distributor: Distributor::new(served, Arc::default()) }
+            let name = "counting".to_owned();
+            let voice = Voice { name, frontend: frontend.clone(), counters: Arc::default() };
+            let mut distributor = Distributor::new(Arc::default());
+            distributor.introduce(0, voice);
+            Self { frontend, distributor }
         }
 
         /// A connection that has entered room 1; the answer is read.
@@ -515,7 +525,7 @@ mod tests {
         scene.happen(vec![posted(5, 0), posted(6, 0), posted(7, 0)]);
         assert_eq!(read(&slow), ["cut off"]);
         assert_eq!(read(&quick).len(), 3);
-        assert_eq!(scene.distributor.frontends[0].counters.cut_off.count(), 1);
+        assert_eq!(scene.distributor.voices[0].as_ref().unwrap().counters.cut_off.count(), 1);
     }
 
     /// A message that somebody posted; 0 is nobody who is connected.

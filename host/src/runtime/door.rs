@@ -4,12 +4,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use frontend_api::{Listener, Peer, Transport};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::bounds::{ACCEPT_PAUSE, BACKLOG, LISTEN_RETRY};
 use super::connection::run;
@@ -36,8 +36,8 @@ pub(super) struct Held {
 }
 
 /// What a task holds on to for which draining does not wait: it ends when the gateway is over.
-struct Loosely {
-    shared: Arc<Shared>,
+pub(super) struct Loosely {
+    pub(super) shared: Arc<Shared>,
     busy: mpsc::WeakSender<()>,
     alive: mpsc::Sender<()>,
 }
@@ -59,7 +59,7 @@ impl Held {
         Self { shared, busy, alive }
     }
 
-    fn loosely(&self) -> Loosely {
+    pub(super) fn loosely(&self) -> Loosely {
         let (shared, alive) = (self.shared.clone(), self.alive.clone());
         Loosely { shared, busy: self.busy.downgrade(), alive }
     }
@@ -68,19 +68,47 @@ impl Held {
     pub(super) fn link(&self, served: &Served, wire: Wire) -> Arc<Link> {
         let Limits { mailbox_max, mailbox_bytes_max, .. } = served.limits;
         let mailbox = Mailbox::new(mailbox_max, mailbox_bytes_max);
-        Arc::new(Link::new(self.shared.next_connection(), served.index, wire, mailbox))
+        Arc::new(Link::new(self.shared.next_connection(), served.index(), wire, mailbox))
     }
 }
 
-/// One address. HTTP front ends and WebSockets may share it.
+/// One address. HTTP front ends and WebSockets may share it. A reload may put others behind it,
+/// while it stays open.
 pub(super) struct Door {
-    pub(super) entrances: Vec<Entrance>,
-    /// As configured; its port may be 0.
-    pub(super) wanted: SocketAddr,
-    bound: OnceLock<SocketAddr>,
+    pub(super) place: Place,
+    entrances: watch::Sender<Entrances>,
+    state: watch::Sender<State>,
+    /// Where those who came in by it are: as it is with the gateway as a whole.
+    phase: watch::Sender<Phase>,
 }
 
-/// A listener of a front end, on the address it shares. The admin's door has none.
+/// What tells one door from another.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Place {
+    /// As configured; its port may be 0.
+    pub(super) address: SocketAddr,
+    /// Whose it is, where it can be nobody else's: a front end and the key of its listener.
+    pub(super) own: Option<(String, String)>,
+}
+
+impl Place {
+    fn of_the_operator(address: SocketAddr) -> Self {
+        Self { address, own: Some(("admin".into(), "listen".into())) }
+    }
+}
+
+/// Those behind a door; none: it is the operator's.
+type Entrances = Arc<[Arc<Entrance>]>;
+
+/// How it is with listening.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    NotYet,
+    Listening(SocketAddr),
+    NoMore,
+}
+
+/// A listener of a front end, on the address it shares.
 pub(super) struct Entrance {
     pub(super) served: Arc<Served>,
     pub(super) listener: Listener,
@@ -103,92 +131,175 @@ impl Entrance {
 }
 
 impl Door {
-    pub(super) fn new(wanted: SocketAddr, entrances: Vec<Entrance>) -> Self {
-        Self { entrances, wanted, bound: OnceLock::new() }
+    pub(super) fn new(place: Place, entrances: Vec<Arc<Entrance>>) -> Self {
+        Self {
+            place,
+            entrances: watch::Sender::new(entrances.into()),
+            state: watch::Sender::new(State::NotYet),
+            phase: watch::Sender::new(Phase::Serving),
+        }
     }
 
-    /// The address it listens on, once it does.
+    /// The operator's.
+    pub(super) fn of_the_operator(address: SocketAddr) -> Self {
+        Self::new(Place::of_the_operator(address), Vec::new())
+    }
+
+    /// The address it listens on, while it does.
     pub(super) fn bound(&self) -> Option<SocketAddr> {
-        self.bound.get().copied()
+        match *self.state.borrow() {
+            State::Listening(address) => Some(address),
+            State::NotYet | State::NoMore => None,
+        }
+    }
+
+    /// Whether it listens, or will.
+    pub(super) fn is_of_use(&self) -> bool {
+        !self.is_closing() && *self.state.borrow() != State::NoMore
+    }
+
+    /// Those behind it.
+    pub(super) fn entrances(&self) -> Entrances {
+        self.entrances.borrow().clone()
+    }
+
+    pub(super) fn leads_to(&self, served: &Served) -> bool {
+        self.entrances.borrow().iter().any(|entrance| entrance.served.index() == served.index())
+    }
+
+    /// Puts others behind it: whoever comes from now on comes to them.
+    pub(super) fn lead_to(&self, entrances: Vec<Arc<Entrance>>) {
+        let former = self.entrances.send_replace(entrances.into());
+        if let Some(bound) = self.bound() {
+            self.announce(bound, &former);
+        }
     }
 
     /// Whether no stranger from the internet can come in here.
     pub(super) fn is_private(&self) -> bool {
-        is_private(self.wanted.ip())
+        is_private(self.place.address.ip())
+    }
+
+    /// Whether it is about to be gone.
+    pub(super) fn is_closing(&self) -> bool {
+        *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// How long those who came in by it are served.
+    pub(super) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Lets nobody in any more. HTTP connections end with what they are answered.
+    pub(super) fn close(&self) {
+        self.phase.send_replace(Phase::Draining);
+        self.state.send_if_modified(|state| {
+            let never = *state == State::NotYet;
+            if never {
+                *state = State::NoMore;
+            }
+            never
+        });
+    }
+
+    /// Waits until it listens no more, after [`close`](Self::close).
+    pub(super) async fn until_closed(&self) {
+        // The sender is part of this, and so is there as long.
+        drop(self.state.subscribe().wait_for(|state| *state == State::NoMore).await);
+    }
+
+    /// Ends the HTTP connections that are left.
+    pub(super) fn give_up(&self) {
+        self.phase.send_replace(Phase::Over);
     }
 
     /// Whose a request is: the one whose documents are at this path, else the one with this path,
     /// else one that takes every path, else the first.
-    pub(super) fn entrance(&self, path: &str, upgrade: bool) -> &Entrance {
-        let is_described =
-            |entrance: &&Entrance| http::well_known::document(&entrance.served, path).is_some();
-        if let Some(entrance) = self.entrances.iter().find(is_described).filter(|_| !upgrade) {
-            return entrance;
+    pub(super) fn entrance(&self, path: &str, upgrade: bool) -> Arc<Entrance> {
+        let entrances = self.entrances.borrow();
+        let is_described = |entrance: &&Arc<Entrance>| {
+            http::well_known::document(&entrance.served, path).is_some()
+        };
+        if let Some(entrance) = entrances.iter().find(is_described).filter(|_| !upgrade) {
+            return entrance.clone();
         }
         let is_websocket =
             |entrance: &Entrance| entrance.listener.transport == Transport::WebSocket;
-        let upgrade = upgrade && self.entrances.iter().any(is_websocket);
-        let fits = |entrance: &&Entrance| is_websocket(entrance) == upgrade;
-        let fitting = || self.entrances.iter().filter(fits);
+        let upgrade = upgrade && entrances.iter().any(|entrance| is_websocket(entrance));
+        let fits = |entrance: &&Arc<Entrance>| is_websocket(entrance) == upgrade;
+        let fitting = || entrances.iter().filter(fits);
         let found = fitting().find(|entrance| entrance.has(path));
         let found =
             found.or_else(|| fitting().find(|entrance| entrance.listener.routes.is_empty()));
-        found.or_else(|| fitting().next()).unwrap_or(&self.entrances[0])
+        found.or_else(|| fitting().next()).unwrap_or(&entrances[0]).clone()
     }
 
     /// The most patient of those behind it; zero is without end.
     pub(super) fn handshake_timeout(&self) -> Duration {
-        let timeouts =
-            self.entrances.iter().map(|entrance| entrance.served.limits.handshake_timeout);
+        let entrances = self.entrances.borrow();
+        let timeouts = entrances.iter().map(|entrance| entrance.served.limits.handshake_timeout);
         let timeouts: Vec<_> = timeouts.collect();
         let endless = timeouts.iter().any(Duration::is_zero);
         if endless { Duration::ZERO } else { timeouts.into_iter().max().unwrap_or_default() }
     }
 
+    /// Takes its address, without listening to anyone yet.
+    pub(super) fn bind(place: &Place) -> io::Result<TcpListener> {
+        listen(place.address)
+    }
+
     /// Listens, and lets in whoever comes, until the gateway drains; the operator also then.
     pub(super) fn open(self: &Arc<Self>, held: &Held) -> io::Result<()> {
-        let listener = listen(self.wanted)?;
+        self.open_with(listen(self.place.address)?, held)
+    }
+
+    /// The same where its address is taken already.
+    pub(super) fn open_with(
+        self: &Arc<Self>,
+        listener: TcpListener,
+        held: &Held,
+    ) -> io::Result<()> {
         let bound = listener.local_addr()?;
-        // Only ever set by one task, once.
-        let _ = self.bound.set(bound);
-        self.announce(bound);
-        match self.entrances.is_empty() {
-            true => drop(tokio::spawn(accept_operator(bound, listener, held.loosely()))),
+        self.state.send_replace(State::Listening(bound));
+        self.announce(bound, &[]);
+        match self.entrances.borrow().is_empty() {
+            true => drop(tokio::spawn(accept_operator(self.clone(), listener, held.loosely()))),
             false => drop(tokio::spawn(accept(self.clone(), listener, held.clone()))),
         }
         Ok(())
     }
 
-    /// Waits until every front end behind it was taken down. The admin's door is never deserted.
-    async fn deserted(&self) {
-        if self.entrances.is_empty() {
-            return std::future::pending().await;
-        }
-        for entrance in &self.entrances {
-            entrance.served.until_down().await;
-        }
-    }
-
-    /// Says in the log that it is open, a line each listener, for programs to read.
-    fn announce(&self, bound: SocketAddr) {
-        if self.entrances.is_empty() {
+    /// Says in the log that it is open, a line each listener, for programs to read. `former` were
+    /// behind it before.
+    fn announce(&self, bound: SocketAddr, former: &[Arc<Entrance>]) {
+        let entrances = self.entrances();
+        if entrances.is_empty() {
             tracing::info!(frontend = "admin", listener = "listen", address = %bound, "listening");
         }
-        for entrance in &self.entrances {
+        for entrance in entrances.iter() {
             let (frontend, listener) = (&entrance.served.name, &entrance.listener.key);
-            tracing::info!(frontend, listener, address = %bound, "listening");
+            let is_it = |former: &Arc<Entrance>| {
+                (&former.served.name, &former.listener.key) == (frontend, listener)
+            };
+            if !former.iter().any(is_it) {
+                tracing::info!(frontend, listener, address = %bound, "listening");
+            }
         }
     }
 
-    /// Tries to open it until that works or the gateway drains.
+    /// Tries to open it until that works, it is closed, or the gateway drains.
     pub(super) async fn keep_trying(self: Arc<Self>, held: Held) {
         let mut phase = held.shared.phase.subscribe();
+        let (mut own_phase, mut entrances) = (self.phase(), self.entrances.subscribe());
         let (mut pause, pause_max) = LISTEN_RETRY;
         loop {
+            let behind = entrances.borrow_and_update().clone();
             tokio::select! {
                 () = tokio::time::sleep(pause) => (),
-                () = self.deserted() => return,
+                _ = entrances.changed() => continue,
+                () = deserted(&behind) => return self.close(),
                 _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+                _ = own_phase.wait_for(|phase| *phase >= Phase::Draining) => return,
             }
             match self.open(&held) {
                 Ok(()) => return,
@@ -200,14 +311,25 @@ impl Door {
 
     /// Says in the log that it could not be opened.
     pub(super) fn complain(&self, error: &io::Error) {
-        let address = self.wanted;
-        if self.entrances.is_empty() {
+        let address = self.place.address;
+        let entrances = self.entrances();
+        if entrances.is_empty() {
             tracing::error!(%address, "the admin listener cannot listen: {error}");
         }
-        for entrance in &self.entrances {
+        for entrance in entrances.iter() {
             let (frontend, listener) = (&entrance.served.name, &entrance.listener.key);
             tracing::error!(frontend, listener, %address, "cannot listen: {error}");
         }
+    }
+}
+
+/// Waits until every one of them was taken down. The operator's door is never deserted.
+async fn deserted(entrances: &[Arc<Entrance>]) {
+    if entrances.is_empty() {
+        return std::future::pending().await;
+    }
+    for entrance in entrances {
+        entrance.served.until_down().await;
     }
 }
 
@@ -221,40 +343,52 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Accepts until the door is closed, deserted, or the gateway drains.
 async fn accept(door: Arc<Door>, listener: TcpListener, held: Held) {
     let mut phase = held.shared.phase.subscribe();
-    let deserted = door.deserted();
-    let mut deserted = pin!(deserted);
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
-            () = deserted.as_mut() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, remote)) => let_in(&door, stream, remote.ip(), &held),
-            Err(error) => pause(door.wanted, &error).await,
+    let (mut own_phase, mut entrances) = (door.phase(), door.entrances.subscribe());
+    'door: loop {
+        let behind = entrances.borrow_and_update().clone();
+        let deserted = deserted(&behind);
+        let mut deserted = pin!(deserted);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => break 'door,
+                _ = own_phase.wait_for(|phase| *phase >= Phase::Draining) => break 'door,
+                _ = entrances.changed() => break,
+                () = deserted.as_mut() => break 'door,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, remote)) => let_in(&door, stream, remote.ip(), &held),
+                Err(error) => pause(door.place.address, &error).await,
+            }
         }
     }
+    drop(listener);
+    door.state.send_replace(State::NoMore);
 }
 
-async fn accept_operator(bound: SocketAddr, listener: TcpListener, loosely: Loosely) {
-    let mut phase = loosely.shared.phase.subscribe();
+async fn accept_operator(door: Arc<Door>, listener: TcpListener, loosely: Loosely) {
+    let (mut phase, mut own_phase) = (loosely.shared.phase.subscribe(), door.phase());
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => break,
+            _ = own_phase.wait_for(|phase| *phase >= Phase::Draining) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => match loosely.held() {
                 Some(held) => drop(tokio::spawn(admin::serve(stream, held))),
-                None => return,
+                None => break,
             },
-            Err(error) => pause(bound, &error).await,
+            Err(error) => pause(door.place.address, &error).await,
         }
     }
+    drop(listener);
+    door.state.send_replace(State::NoMore);
 }
 
 /// Waits until there may be room for another connection.
@@ -266,14 +400,14 @@ async fn pause(address: SocketAddr, error: &io::Error) {
 fn let_in(door: &Arc<Door>, stream: TcpStream, remote: IpAddr, held: &Held) {
     // Chat is small packets that somebody waits for. Without it, it is only slower.
     drop(stream.set_nodelay(true));
-    let first = &door.entrances[0];
+    let first = door.entrances()[0].clone();
     let served = &first.served;
     if !first.is_http() && !served.allows(remote) {
         served.counters.refused(Limit::Guard);
         return;
     }
     // A proxy stands for many.
-    let address = (!held.shared.trusts(remote)).then_some(remote);
+    let address = (!held.shared.roster().trusts(remote)).then_some(remote);
     match served.census.admit(address, &served.limits) {
         Err(limit) => {
             served.counters.refused(limit);
@@ -286,7 +420,7 @@ fn let_in(door: &Arc<Door>, stream: TcpStream, remote: IpAddr, held: &Held) {
             if first.is_http() {
                 tokio::spawn(http::serve(door.clone(), stream, remote, permit, held.clone()));
             } else {
-                converse(door, stream, remote, permit, held);
+                converse(door, &first, stream, remote, permit, held);
             }
         }
     }
@@ -302,8 +436,14 @@ fn turn_away(stream: TcpStream) {
     }
 }
 
-fn converse(door: &Door, stream: TcpStream, remote: IpAddr, permit: Permit, held: &Held) {
-    let entrance = &door.entrances[0];
+fn converse(
+    door: &Door,
+    entrance: &Entrance,
+    stream: TcpStream,
+    remote: IpAddr,
+    permit: Permit,
+    held: &Held,
+) {
     let served = &entrance.served;
     let peer = Peer {
         address: remote.to_canonical().to_string(),

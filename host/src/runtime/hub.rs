@@ -14,10 +14,13 @@ use tokio::task::{JoinHandle, yield_now};
 
 use super::bounds::{BATCHES_WAITING_MAX, COMMANDS_AT_ONCE, MAILS_AT_ONCE};
 use super::distribute::{Distributor, Ticket};
+use super::served::Voice;
 
 enum Note {
     Committed(Vec<Done<Ticket>>),
     Gone(ConnectionId),
+    Introduced(u16, Voice),
+    Retired(u16),
     Stop,
 }
 
@@ -59,6 +62,16 @@ impl Hub {
     /// A connection is gone, and its mailbox shut.
     pub(super) fn gone(&self, connection: ConnectionId) {
         push(self.queue(), Note::Gone(connection));
+    }
+
+    /// A front end is at this place from now on; none of its connections is there yet.
+    pub(super) fn introduce(&self, index: u16, voice: Voice) {
+        push(self.queue(), Note::Introduced(index, voice));
+    }
+
+    /// The front end at this place is gone, and all of its connections before it.
+    pub(super) fn retire(&self, index: u16) {
+        push(self.queue(), Note::Retired(index));
     }
 
     /// Ends the task, after what waits.
@@ -113,6 +126,8 @@ impl Task {
                 match note {
                     Note::Committed(batch) => self.carry_out(batch).await,
                     Note::Gone(connection) => self.distributor.forget(connection),
+                    Note::Introduced(index, voice) => self.distributor.introduce(index, voice),
+                    Note::Retired(index) => self.distributor.retire(index),
                     Note::Stop => return,
                 }
             }

@@ -1,10 +1,13 @@
 //! What is counted, and how Prometheus is told.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::served::Served;
+use core_model::Timestamp;
+
+use super::roster::Roster;
+use super::served::Standing;
 use super::trouble::Kind;
 
 /// A number that only grows.
@@ -31,6 +34,35 @@ pub(super) struct Totals {
     pub(super) events: Counter,
     /// Messages that were too old, or too many for their room.
     pub(super) pruned: Counter,
+    reloads: [Counter; Reloaded::ALL.len()],
+    /// When, and how, the configuration was last read again.
+    last_reload: Mutex<Option<(Timestamp, Reloaded)>>,
+}
+
+/// What came of reading the configuration again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reloaded {
+    Applied,
+    /// Something of it did not work, and is as it was or tried again.
+    Incomplete,
+    /// It was wrong, and nothing has changed.
+    Refused,
+}
+
+impl Reloaded {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Applied, "applied"), (Self::Incomplete, "incomplete"), (Self::Refused, "refused")];
+}
+
+impl Totals {
+    pub(super) fn reloaded(&self, how: Reloaded, at: Timestamp) {
+        self.reloads[how as usize].add(1);
+        *self.last_reload.lock().expect("nothing panics while it holds it") = Some((at, how));
+    }
+
+    fn last_reload(&self) -> Option<(Timestamp, Reloaded)> {
+        *self.last_reload.lock().expect("nothing panics while it holds it")
+    }
 }
 
 /// Why a connection, a request or a command was turned away.
@@ -96,7 +128,7 @@ impl Counters {
 }
 
 /// One metric that every front end has.
-type Row = (&'static str, &'static str, &'static str, fn(&Served) -> u64);
+type Row = (&'static str, &'static str, &'static str, fn(&Standing) -> u64);
 
 const ROWS: [Row; 9] = [
     ("connections", "gauge", "Open connections.", |served| u64::from(served.census.count())),
@@ -124,14 +156,8 @@ const ROWS: [Row; 9] = [
     }),
 ];
 
-/// All metrics in the text format of Prometheus. `listening` says of each front end whether it
-/// listens everywhere it should.
-pub(super) fn render(
-    frontends: &[Arc<Served>],
-    totals: &Totals,
-    healthy: bool,
-    listening: impl Fn(&Served) -> bool,
-) -> String {
+/// All metrics in the text format of Prometheus.
+pub(super) fn render(roster: &Roster, totals: &Totals, healthy: bool) -> String {
     let mut text = String::new();
     let mut total = |name: &str, kind: &str, help: &str, value: u64| {
         head(&mut text, name, kind, help);
@@ -142,11 +168,13 @@ pub(super) fn render(
     total("committed_total", "counter", "Commands answered.", totals.committed.count());
     total("events_total", "counter", "Events.", totals.events.count());
     total("messages_pruned_total", "counter", "Messages not kept.", totals.pruned.count());
+    reloads(&mut text, totals);
     head(&mut text, "listening", "gauge", "Whether the front end listens wherever it should.");
-    for served in frontends {
-        let (name, listens) = (&served.name, u64::from(listening(served)));
+    for served in &roster.frontends {
+        let (name, listens) = (&served.name, u64::from(roster.listens(served)));
         line(&mut text, format_args!("dragoman_listening{{frontend=\"{name}\"}} {listens}"));
     }
+    let frontends = &roster.by_name();
     for (name, kind, help, value) in ROWS {
         head(&mut text, name, kind, help);
         for served in frontends {
@@ -182,6 +210,21 @@ pub(super) fn render(
     text
 }
 
+fn reloads(text: &mut String, totals: &Totals) {
+    head(text, "reloads_total", "counter", "How often the configuration was read again.");
+    for (how, word) in Reloaded::ALL {
+        let count = totals.reloads[how as usize].count();
+        line(text, format_args!("dragoman_reloads_total{{result=\"{word}\"}} {count}"));
+    }
+    let Some((at, how)) = totals.last_reload() else { return };
+    head(text, "last_reload_successful", "gauge", "Whether all of it was applied the last time.");
+    let successful = u64::from(how == Reloaded::Applied);
+    line(text, format_args!("dragoman_last_reload_successful {successful}"));
+    head(text, "last_reload_timestamp_seconds", "gauge", "When that was, in Unix time.");
+    let (secs, ms) = (at.0 / 1000, at.0 % 1000);
+    line(text, format_args!("dragoman_last_reload_timestamp_seconds {secs}.{ms:03}"));
+}
+
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     line(text, format_args!("# HELP dragoman_{name} {help}"));
     line(text, format_args!("# TYPE dragoman_{name} {kind}"));
@@ -196,12 +239,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_limit_and_every_kind_of_fault_has_its_own_place() {
+    fn everything_that_is_counted_by_kind_has_its_own_place() {
         for (at, (limit, _)) in Limit::ALL.into_iter().enumerate() {
             assert_eq!(limit as usize, at);
         }
         for (at, (kind, _)) in Kind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
+        }
+        for (at, (how, _)) in Reloaded::ALL.into_iter().enumerate() {
+            assert_eq!(how as usize, at);
         }
     }
 }

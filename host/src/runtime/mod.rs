@@ -22,7 +22,9 @@ mod metrics;
 mod operator;
 mod outgoing;
 mod passwords;
+mod reload;
 mod retention;
+mod roster;
 mod served;
 mod shared;
 mod signals;
@@ -39,20 +41,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use core_model::{Command, Refusal, RoomId};
 use frontend_api::Transport;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::config::{Config, Draft, Origin, Problem, Problems};
 use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
 use door::{Door, Held};
+use metrics::Reloaded;
+use reload::Fixed;
 use retention::Retention;
 use shared::{Phase, Shared};
-use signals::Signals;
+use signals::{Asked, Signals};
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,7 @@ pub enum ServeError {
     Signals(io::Error),
 }
 
-pub use admin::IS_DOWN;
+pub use admin::{IS_DOWN, IS_KEPT};
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -94,25 +97,46 @@ pub struct Gateway {
     busy: mpsc::Receiver<()>,
     /// Ends when no task is left.
     alive: mpsc::Receiver<()>,
-    admin: Option<Arc<Door>>,
-    drain_timeout: Duration,
+    /// What every task of a connection is given; none when it shuts down.
+    held: Option<Held>,
+    /// What is in effect.
+    config: Config,
+    /// What of it stays until the next start.
+    fixed: Fixed,
 }
 
 /// Runs the gateway until SIGTERM or SIGINT, then drains it. A second signal ends the process at
-/// once, with 128 and the signal's number as exit code.
-pub async fn serve(config: Config) -> Result<(), ServeError> {
+/// once, with 128 and the signal's number as exit code. At SIGHUP the configuration is read again
+/// with `reread`, and what has changed is applied.
+pub async fn serve(
+    config: Config,
+    reread: impl Fn() -> Result<Draft, Problems> + Send + Sync + 'static,
+) -> Result<(), ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
-    let gateway = tokio::select! {
+    let mut gateway = tokio::select! {
         gateway = Gateway::start(config) => gateway?,
-        _ = signals.next() => return Ok(()),
+        _ = signals.end() => return Ok(()),
     };
-    let signal = signals.next().await;
+    let reread = Arc::new(reread);
+    let signal = loop {
+        match signals.next().await {
+            Asked::ToEnd(signal) => break signal,
+            Asked::ToReload => {
+                let reread = reread.clone();
+                let read = tokio::task::spawn_blocking(move || reread());
+                tokio::select! {
+                    read = read => gateway.reload_from(read).await,
+                    signal = signals.end() => break signal,
+                }
+            }
+        }
+    };
     // Before it is said, so that it is true when it is heard.
     gateway.shared.phase.send_replace(Phase::Draining);
     tracing::info!(signal = signal.name, "draining; a second signal ends at once");
     tokio::select! {
         () = gateway.shutdown() => Ok(()),
-        signal = signals.next() => {
+        signal = signals.end() => {
             tracing::warn!(signal = signal.name, "ended before everyone was served");
             std::process::exit(128 + signal.number)
         }
@@ -130,45 +154,81 @@ impl Gateway {
             hub: Some(hub),
             busy,
             alive,
-            admin: config.admin.listen.map(|address| Arc::new(Door::new(address, Vec::new()))),
-            drain_timeout: config.server.drain_timeout,
+            held: Some(held.clone()),
+            fixed: Fixed::of(&config),
+            config,
         };
-        start::prepare(&held.shared, &config.rooms).await?;
-        if let Some(retention) = Retention::of(&config.store) {
+        start::prepare(&held.shared, &gateway.config.rooms).await?;
+        if let Some(retention) = Retention::of(&gateway.config.store) {
             // The first step before anybody is there.
             let next = retention.step(&held.shared, RoomId(0)).await;
             tokio::spawn(retention.keep_to(held.clone(), next));
         }
-        gateway.listen(&held, &config)?;
+        gateway.listen(&held)?;
         let passwords = held.shared.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
         tokio::spawn(expire(held));
         Ok(gateway)
     }
 
-    fn listen(&self, held: &Held, config: &Config) -> Result<(), ServeError> {
-        let doors = start::doors(&self.shared.frontends, &config.frontends);
-        start::listen(held, &doors, config)?;
-        start::announce(&self.shared.frontends, &doors);
-        // Set once, here.
-        let _ = self.shared.doors.set(doors);
-        if let Some(admin) = &self.admin
+    fn listen(&self, held: &Held) -> Result<(), ServeError> {
+        let served = &self.shared.roster().frontends;
+        let doors = start::doors(served, &self.config.frontends);
+        start::listen(held, &doors, &self.config)?;
+        start::announce(served, &doors);
+        let admin = self.config.admin.listen.map(Door::of_the_operator).map(Arc::new);
+        if let Some(admin) = &admin
             && let Err(error) = admin.open(held)
         {
             admin.complain(&error);
             tokio::spawn(admin.clone().keep_trying(held.clone()));
         }
+        self.shared.change_roster(|roster| (roster.doors, roster.admin) = (doors, admin));
         Ok(())
+    }
+
+    /// Applies another configuration: what has not changed keeps its connections. Gives whether
+    /// all of it is in effect, but for what stays until the next start; what is not is in the log.
+    pub async fn reload(&mut self, config: Config) -> bool {
+        let Some(held) = self.held.clone() else { return false };
+        let complete = reload::apply(&held, &mut self.config, &self.fixed, config).await;
+        let result = if complete { Reloaded::Applied } else { Reloaded::Incomplete };
+        self.shared.totals.reloaded(result, self.shared.clock.now());
+        // After all of it is in effect and counted, so that it is true when it is heard.
+        tracing::info!(complete, "the configuration was read again");
+        complete
+    }
+
+    /// The same with what was read, if it could be.
+    async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) {
+        let draft = read.unwrap_or_else(|error| {
+            let mut problems = Problems::default();
+            problems.push(Problem::new(Origin::Default, format!("reading it failed: {error}")));
+            Err(problems)
+        });
+        match draft {
+            Ok(draft) => {
+                draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                self.reload(draft.config).await;
+            }
+            Err(problems) => {
+                problems.iter().for_each(|problem| tracing::error!("{problem}"));
+                self.shared.totals.reloaded(Reloaded::Refused, self.shared.clock.now());
+                let problems = problems.len();
+                tracing::error!(problems, "the configuration is wrong; nothing is changed");
+            }
+        }
     }
 
     /// Where each front end listens by now, port 0 replaced by the actual one.
     pub fn addresses(&self) -> Vec<Address> {
-        let doors = self.shared.doors.get().map_or(&[][..], Vec::as_slice);
-        let addresses = self.shared.frontends.iter().flat_map(|served| {
-            start::places_of(served, doors).map(|(listener, address)| Address {
+        let roster = self.shared.roster();
+        let addresses = roster.frontends.iter().flat_map(|served| {
+            let addresses = start::addresses_of(served, &roster.doors).into_iter();
+            addresses.map(|(entrance, address)| Address {
                 frontend: served.name.clone(),
-                listener: listener.key.clone(),
-                transport: listener.transport,
+                listener: entrance.listener.key.clone(),
+                transport: entrance.listener.transport,
                 address,
             })
         });
@@ -184,18 +244,23 @@ impl Gateway {
 
     /// Where /healthz, /readyz and /metrics are served.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref()?.bound()
+        self.shared.roster().admin.as_ref()?.bound()
     }
 
     /// Drains: lets nobody in, answers what was asked, says goodbye in each dialect, and closes
     /// the store. Whoever is not done within the drain timeout is hung up on.
     pub async fn shutdown(mut self) {
         self.shared.phase.send_replace(Phase::Draining);
-        for served in &self.shared.frontends {
-            served.drain();
-        }
-        if timeout(self.drain_timeout, self.busy.recv()).await.is_err() {
-            let left: u32 = self.shared.frontends.iter().map(|served| served.census.count()).sum();
+        // Else it would wait for itself.
+        self.held = None;
+        let drain_timeout = {
+            let roster = self.shared.roster();
+            roster.everyone().for_each(|standing| standing.drain());
+            roster.drain_timeout
+        };
+        if timeout(drain_timeout, self.busy.recv()).await.is_err() {
+            let roster = self.shared.roster();
+            let left: u32 = roster.by_name().iter().map(|standing| standing.census.count()).sum();
             tracing::warn!(connections = left, "hanging up on those who are not done");
         }
         self.give_up();
@@ -213,9 +278,7 @@ impl Gateway {
 
     fn give_up(&self) {
         self.shared.phase.send_replace(Phase::Over);
-        for served in &self.shared.frontends {
-            served.give_up();
-        }
+        self.shared.roster().everyone().for_each(|standing| standing.give_up());
     }
 }
 

@@ -1,4 +1,8 @@
 //! A front end while it is served.
+//!
+//! What a reload of the configuration changes in place, its terms, is in [`Served`]: every
+//! connection keeps the one that it began with. What all of them share, whatever their terms, is
+//! in [`Standing`], and ends when the last of them does.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +14,7 @@ use core_model::ConnectionId;
 use frontend_api::http::{Fault, Response};
 use frontend_api::{Ending, Frontend};
 use plugin_loader::FaultKind;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::apart::Apart;
 use super::bounds::{PLUGIN_FAULTS_MAX, PLUGIN_FAULTS_WINDOW};
@@ -23,28 +27,51 @@ use super::trouble::{Kind, Trouble, Verdict};
 use crate::config::{FrontendConfig, Limits};
 use crate::plugin::Loaded;
 
-/// Everything that all connections of a front end share.
+/// A front end on the terms of its section of gateway.toml.
 pub(super) struct Served {
-    /// Its place among all that are served.
-    pub(super) index: u16,
     pub(super) name: String,
     pub(super) frontend: Arc<dyn Frontend>,
     pub(super) limits: Limits,
     pub(super) origin: Arc<Origin>,
     pub(super) keys: Keys,
     pub(super) cors: Cors,
-    pub(super) counters: Counters,
+    pub(super) counters: Arc<Counters>,
     pub(super) census: Arc<Census>,
-    pub(super) paces: Paces,
+    pub(super) paces: Arc<Paces>,
+    allow: Vec<ipnet::IpNet>,
+    stay: Arc<Stay>,
+}
+
+/// There as long as anybody holds on to a front end.
+struct Stay(Arc<Standing>);
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.0.gone.notify_one();
+    }
+}
+
+/// What all connections of a front end share. One that takes the place of another of its name is
+/// not the same, but counts where that one did.
+pub(super) struct Standing {
+    /// Its place among all that are served, those that leave included.
+    pub(super) index: u16,
+    pub(super) name: String,
+    /// As it calls itself.
+    dialect: String,
+    pub(super) counters: Arc<Counters>,
+    pub(super) census: Arc<Census>,
+    paces: Arc<Paces>,
     /// Where it was loaded from, if it was.
     plugin: Option<Loaded>,
     trouble: Trouble,
     /// What it answers once it is taken down, in its own words: asked for while it was well.
-    pub(super) out_of_order: Response,
+    out_of_order: Response,
     /// Why it was taken down, if it was.
     down: watch::Sender<Option<Arc<str>>>,
-    allow: Vec<ipnet::IpNet>,
     links: Mutex<Links>,
+    /// Nobody holds on to it any more.
+    gone: Notify,
 }
 
 /// What is answered for a front end that was taken down.
@@ -60,35 +87,84 @@ struct Links {
     draining: bool,
 }
 
+/// What the hub needs of a front end to tell its connections what happens.
+pub(super) struct Voice {
+    pub(super) name: String,
+    pub(super) frontend: Arc<dyn Frontend>,
+    pub(super) counters: Arc<Counters>,
+}
+
 impl Served {
-    pub(super) fn new(index: u16, config: &FrontendConfig) -> Self {
-        let origin = Origin {
-            frontend: config.name.clone(),
-            room_capacity: config.room_capacity,
-            auto_join: config.auto_join.clone(),
+    /// A front end that takes the place of `former`, if there is one.
+    pub(super) fn new(index: u16, config: &FrontendConfig, former: Option<&Standing>) -> Self {
+        let frontend: Arc<dyn Frontend> = match &config.plugin {
+            Some(_) => Arc::new(Apart(config.frontend.clone())),
+            None => config.frontend.clone(),
         };
-        Self {
+        let standing = Arc::new(Standing {
             index,
             name: config.name.clone(),
-            frontend: match &config.plugin {
-                Some(_) => Arc::new(Apart(config.frontend.clone())),
-                None => config.frontend.clone(),
+            dialect: match &config.plugin {
+                Some(_) => frontend.manifest().dialect.clone(),
+                None => config.name.clone(),
             },
-            limits: config.limits.clone(),
-            origin: Arc::new(origin),
-            keys: Keys::new(&config.guard.api_keys),
-            cors: Cors::new(&config.cors_origins),
-            counters: Counters::default(),
-            census: Arc::default(),
-            paces: Paces::default(),
+            counters: former.map_or_else(Arc::default, |former| former.counters.clone()),
+            census: former.map_or_else(Arc::default, |former| former.census.clone()),
+            paces: former.map_or_else(Arc::default, |former| former.paces.clone()),
             plugin: config.plugin.clone(),
             trouble: Trouble::default(),
             // One that is linked in is never taken down.
             out_of_order: (config.plugin.as_ref())
                 .map_or_else(Response::default, |_| config.frontend.fault(&out_of_order())),
             down: watch::Sender::new(None),
-            allow: config.guard.allow.clone(),
             links: Mutex::default(),
+            gone: Notify::new(),
+        });
+        standing.observe();
+        Self::with(frontend, config, Arc::new(Stay(standing)))
+    }
+
+    /// The same front end on the terms of another section.
+    pub(super) fn on_terms_of(&self, config: &FrontendConfig) -> Self {
+        Self::with(self.frontend.clone(), config, self.stay.clone())
+    }
+
+    fn with(frontend: Arc<dyn Frontend>, config: &FrontendConfig, stay: Arc<Stay>) -> Self {
+        let origin = Origin {
+            frontend: config.name.clone(),
+            room_capacity: config.room_capacity,
+            auto_join: config.auto_join.clone(),
+        };
+        let standing = &stay.0;
+        Self {
+            name: config.name.clone(),
+            frontend,
+            limits: config.limits.clone(),
+            origin: Arc::new(origin),
+            keys: Keys::new(&config.guard.api_keys),
+            cors: Cors::new(&config.cors_origins),
+            counters: standing.counters.clone(),
+            census: standing.census.clone(),
+            paces: standing.paces.clone(),
+            allow: config.guard.allow.clone(),
+            stay,
+        }
+    }
+
+    pub(super) fn standing(&self) -> &Arc<Standing> {
+        &self.stay.0
+    }
+
+    /// Its place among all that are served.
+    pub(super) fn index(&self) -> u16 {
+        self.standing().index
+    }
+
+    pub(super) fn voice(&self) -> Voice {
+        Voice {
+            name: self.name.clone(),
+            frontend: self.frontend.clone(),
+            counters: self.counters.clone(),
         }
     }
 
@@ -100,6 +176,56 @@ impl Served {
 
     /// A stream connection has opened.
     pub(super) fn add(&self, link: Arc<Link>) {
+        self.standing().add(link);
+    }
+
+    /// A stream connection is gone.
+    pub(super) fn remove(&self, link: &Link) {
+        self.standing().remove(link);
+    }
+
+    /// A request was left without a response. `hung_up`: the session has closed, as it does after
+    /// a fault that is known already.
+    pub(super) fn left_unanswered(&self, hung_up: bool) {
+        self.standing().left_unanswered(hung_up);
+    }
+
+    /// Why it was taken down, if it was.
+    pub(super) fn down(&self) -> Option<Arc<str>> {
+        self.standing().down()
+    }
+
+    /// What it answers once it is taken down, in its own words.
+    pub(super) fn out_of_order(&self) -> Response {
+        self.standing().out_of_order.clone()
+    }
+
+    /// Waits until it is taken down.
+    pub(super) async fn until_down(&self) {
+        // The sender is part of this, and so is there as long.
+        drop(self.standing().down.subscribe().wait_for(Option::is_some).await);
+    }
+
+    /// Counts and logs a panic of the front end's own code.
+    pub(super) fn panicked(&self, at: &str) {
+        panicked(&self.counters, &self.name, at);
+    }
+}
+
+impl Voice {
+    /// The same.
+    pub(super) fn panicked(&self, at: &str) {
+        panicked(&self.counters, &self.name, at);
+    }
+}
+
+fn panicked(counters: &Counters, frontend: &str, at: &str) {
+    counters.panics.add(1);
+    tracing::error!(frontend, "the front end panicked {at}");
+}
+
+impl Standing {
+    fn add(&self, link: Arc<Link>) {
         let mut links = self.links.lock().expect("nothing panics while it holds the links");
         if links.draining {
             link.mailbox.end(Ending::Draining);
@@ -107,10 +233,14 @@ impl Served {
         links.open.insert(link.id, link);
     }
 
-    /// A stream connection is gone.
-    pub(super) fn remove(&self, link: &Link) {
+    fn remove(&self, link: &Link) {
         let mut links = self.links.lock().expect("nothing panics while it holds the links");
         links.open.remove(&link.id);
+    }
+
+    /// How many stream connections are open.
+    pub(super) fn connections(&self) -> usize {
+        self.links.lock().expect("nothing panics while it holds the links").open.len()
     }
 
     /// Lets every stream connection end when what it asked is answered.
@@ -130,34 +260,36 @@ impl Served {
         }
     }
 
+    /// Waits, once, until nobody holds on to it any more.
+    pub(super) async fn until_gone(&self) {
+        self.gone.notified().await;
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.plugin.is_some()
     }
 
     /// Has itself told of what its plugin does wrong.
-    pub(super) fn observe(self: &Arc<Self>) {
+    fn observe(self: &Arc<Self>) {
         let Some(plugin) = &self.plugin else { return };
-        let served = Arc::downgrade(self);
+        let standing = Arc::downgrade(self);
         plugin.observe(move |fault| {
-            let Some(served) = served.upgrade() else { return };
+            let Some(standing) = standing.upgrade() else { return };
             let kind = match fault.kind {
                 FaultKind::Panicked => Kind::Panicked,
                 FaultKind::Malformed => Kind::Malformed,
             };
-            served.failed(kind, fault.function, &fault.to_string());
+            standing.failed(kind, fault.function, &fault.to_string());
         });
     }
 
-    /// A request was left without a response. `hung_up`: the session has closed, as it does after
-    /// a fault that is known already.
-    pub(super) fn left_unanswered(&self, hung_up: bool) {
+    fn left_unanswered(&self, hung_up: bool) {
         let what = "a request was left without a response";
         match &self.plugin {
             None => tracing::error!(frontend = self.name, "{what}"),
             Some(_) if hung_up => (),
             Some(plugin) => {
-                let (name, path) = (&self.frontend.manifest().dialect, plugin.path.display());
-                let what = format!("plugin {name} ({path}): {what}");
+                let what = format!("plugin {} ({}): {what}", self.dialect, plugin.path.display());
                 self.failed(Kind::Silent, "session_handle", &what);
             }
         }
@@ -191,7 +323,10 @@ impl Served {
             up
         });
         if is_first {
-            tracing::error!(frontend = self.name, "taken down until the gateway restarts: {why}");
+            tracing::error!(
+                frontend = self.name,
+                "taken down until its section or its plugin changes, or the gateway restarts: {why}"
+            );
             self.drain();
         }
     }
@@ -199,17 +334,5 @@ impl Served {
     /// Why it was taken down, if it was.
     pub(super) fn down(&self) -> Option<Arc<str>> {
         self.down.borrow().clone()
-    }
-
-    /// Waits until it is taken down.
-    pub(super) async fn until_down(&self) {
-        // The sender is part of this, and so is there as long.
-        drop(self.down.subscribe().wait_for(Option::is_some).await);
-    }
-
-    /// Counts and logs a panic of the front end's own code.
-    pub(super) fn panicked(&self, at: &str) {
-        self.counters.panics.add(1);
-        tracing::error!(frontend = self.name, "the front end panicked {at}");
     }
 }

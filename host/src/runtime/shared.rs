@@ -1,24 +1,23 @@
 //! What every connection needs of the gateway: the engine, the hub, the clock, the pool.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, RwLock};
 
 use core_engine::{Engine, Envelope};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal};
-use ipnet::IpNet;
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::bounds::{LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX};
+use super::bounds::{HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX};
 use super::clock::Clock;
 use super::distribute::Ticket;
-use super::door::Door;
 use super::hub::Hub;
 use super::metrics::{Limit, Totals};
 use super::passwords::Passwords;
+use super::roster::Roster;
 use super::served::Served;
 use super::skipped::SkippedLog;
+use crate::config::Config;
 
 pub(super) struct Shared {
     pub(super) engine: Arc<Engine<Ticket>>,
@@ -27,17 +26,12 @@ pub(super) struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) clock: Clock,
     pub(super) passwords: Passwords,
-    pub(super) frontends: Vec<Arc<Served>>,
-    /// Where they listen; set when the store is ready.
-    pub(super) doors: OnceLock<Vec<Arc<Door>>>,
+    roster: RwLock<Arc<Roster>>,
     pub(super) totals: Arc<Totals>,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) heavy: Semaphore,
-    pub(super) trusted_proxies: Vec<IpNet>,
-    /// Whether front ends serve the documents that describe them.
-    pub(super) well_known: bool,
     pub(super) skipped: SkippedLog,
-    pub(super) connections: AtomicU64,
+    connections: AtomicU64,
 }
 
 /// Where the gateway is in its life.
@@ -51,6 +45,40 @@ pub(super) enum Phase {
 }
 
 impl Shared {
+    pub(super) fn new(
+        engine: Arc<Engine<Ticket>>,
+        hub: Arc<Hub>,
+        totals: Arc<Totals>,
+        roster: Roster,
+        config: &Config,
+    ) -> Self {
+        Self {
+            engine,
+            store: config.store.path.clone(),
+            hub,
+            clock: Clock::start(),
+            passwords: Passwords::new(config.server.password_threads),
+            roster: RwLock::new(Arc::new(roster)),
+            totals,
+            phase: watch::Sender::new(Phase::Serving),
+            heavy: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_A_THREAD),
+            skipped: SkippedLog::default(),
+            connections: 0.into(),
+        }
+    }
+
+    /// Who is served now. Not to be held on to: whoever leaves is gone only when nobody holds on
+    /// to them.
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        self.roster.read().expect("nothing panics while it holds the roster").clone()
+    }
+
+    /// Puts another roster in the place of this one.
+    pub(super) fn change_roster(&self, change: impl FnOnce(&mut Roster)) {
+        let mut roster = self.roster.write().expect("nothing panics while it holds the roster");
+        change(Arc::make_mut(&mut roster));
+    }
+
     /// An id for a new connection or HTTP exchange. 0 is the gateway itself.
     pub(super) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
@@ -58,11 +86,6 @@ impl Shared {
 
     pub(super) fn is_draining(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
-    }
-
-    pub(super) fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
     /// Gives a command to the engine. `Err`: it was not taken.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM, SIGINT and SIGHUP.
 
 use std::io;
 
@@ -7,28 +7,53 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks of the gateway.
+pub(super) enum Asked {
+    ToEnd(End),
+    /// However often it came since it was last looked.
+    ToReload,
 }
 
 /// A signal that asks the gateway to end.
-pub(super) struct Asked {
+pub(super) struct End {
     pub(super) name: &'static str,
     pub(super) number: i32,
 }
 
 impl Signals {
     pub(super) fn install() -> io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     pub(super) async fn next(&mut self) -> Asked {
+        let Self { terminate, interrupt, hangup } = self;
         tokio::select! {
-            _ = self.terminate.recv() => {
-                Asked { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() }
-            }
-            _ = self.interrupt.recv() => {
-                Asked { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() }
-            }
+            biased;
+            end = end(terminate, interrupt) => Asked::ToEnd(end),
+            _ = hangup.recv() => Asked::ToReload,
+        }
+    }
+
+    /// The next that asks the gateway to end. Others wait.
+    pub(super) async fn end(&mut self) -> End {
+        end(&mut self.terminate, &mut self.interrupt).await
+    }
+}
+
+async fn end(terminate: &mut Signal, interrupt: &mut Signal) -> End {
+    tokio::select! {
+        _ = terminate.recv() => {
+            End { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() }
+        }
+        _ = interrupt.recv() => {
+            End { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() }
         }
     }
 }

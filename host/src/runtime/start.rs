@@ -3,52 +3,36 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use core_engine::{Engine, Envelope, Options, Origin};
 use core_model::{Command, ConnectionId, NewRoom, Outcome, Reply};
 use frontend_api::{Listener, Transport};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::ServeError;
-use super::bounds::HEAVY_QUERIES_A_THREAD;
-use super::clock::Clock;
 use super::distribute::{Distributor, Ticket};
-use super::door::{Door, Entrance, Held};
+use super::door::{Door, Entrance, Held, Place};
 use super::hub::Hub;
 use super::metrics::Totals;
-use super::passwords::Passwords;
+use super::roster::Roster;
 use super::served::Served;
-use super::shared::{Phase, Shared};
-use super::skipped::SkippedLog;
+use super::shared::Shared;
 use crate::config::{Config, FrontendConfig};
 
 /// Opens the store, and starts the hub and the engine.
 pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
-    let frontends: Vec<_> = (0..).zip(&config.frontends).map(|(i, f)| Served::new(i, f)).collect();
-    let frontends: Vec<_> = frontends.into_iter().map(Arc::new).collect();
-    frontends.iter().for_each(Served::observe);
     let (hub, totals) = (Arc::<Hub>::default(), Arc::<Totals>::default());
+    let served = (0..).zip(&config.frontends).map(|(index, config)| {
+        let served = Arc::new(Served::new(index, config, None));
+        hub.introduce(index, served.voice());
+        served
+    });
+    let roster = Roster::new(&config.server, served.collect());
     let engine = Arc::new(open_engine(config, hub.clone()).await?);
-    let task = hub.clone().run(Distributor::new(frontends.clone(), totals.clone()));
-    let shared = Shared {
-        engine,
-        store: config.store.path.clone(),
-        hub,
-        clock: Clock::start(),
-        passwords: Passwords::new(config.server.password_threads),
-        frontends,
-        doors: OnceLock::new(),
-        totals,
-        phase: watch::Sender::new(Phase::Serving),
-        heavy: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_A_THREAD),
-        trusted_proxies: config.server.trusted_proxies.clone(),
-        well_known: config.server.well_known,
-        skipped: SkippedLog::default(),
-        connections: 0.into(),
-    };
-    Ok((Arc::new(shared), task))
+    let task = hub.clone().run(Distributor::new(totals.clone()));
+    Ok((Arc::new(Shared::new(engine, hub, totals, roster, config)), task))
 }
 
 async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, ServeError> {
@@ -69,12 +53,19 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
 pub(super) async fn prepare(shared: &Shared, rooms: &[NewRoom]) -> Result<(), ServeError> {
     by_the_gateway(shared, Command::Start).await.map_err(ServeError::Start)?;
     for room in rooms {
-        let name = room.name.clone().unwrap_or_default();
-        let declared = by_the_gateway(shared, Command::DeclareRoom { room: room.clone() }).await;
-        let refused = |why| ServeError::Room { name: name.clone(), why };
-        if let Reply::RoomCreated { room: found } = declared.map_err(refused)? {
-            warn_of_differences(room, &found);
-        }
+        declare(shared, room).await?;
+    }
+    Ok(())
+}
+
+/// Makes a room that must exist, if it does not.
+pub(super) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), ServeError> {
+    let declared = by_the_gateway(shared, Command::DeclareRoom { room: room.clone() }).await;
+    let name = room.name.clone().unwrap_or_default();
+    if let Reply::RoomCreated { room: found } =
+        declared.map_err(|why| ServeError::Room { name, why })?
+    {
+        warn_of_differences(room, &found);
     }
     Ok(())
 }
@@ -110,27 +101,43 @@ fn warn_of_differences(declared: &NewRoom, found: &core_model::RoomView) {
     }
 }
 
-/// The doors that the front ends want: HTTP and WebSocket listeners of one address are one door.
-/// With port 0 every listener gets an address of its own.
-pub(super) fn doors(served: &[Arc<Served>], configs: &[FrontendConfig]) -> Vec<Arc<Door>> {
-    let mut shared: BTreeMap<SocketAddr, usize> = BTreeMap::new();
-    let mut doors: Vec<(SocketAddr, Vec<Entrance>)> = Vec::new();
-    for (served, config) in served.iter().zip(configs) {
+/// The places that the front ends want, and who is behind each: HTTP and WebSocket listeners of
+/// one address are at one place. With port 0 every listener has a place of its own.
+pub(super) fn places<'a, T>(
+    frontends: impl IntoIterator<Item = (&'a T, &'a FrontendConfig)>,
+) -> Vec<(Place, Vec<(&'a T, &'a Listener)>)>
+where
+    T: 'a,
+{
+    let mut at: BTreeMap<Place, usize> = BTreeMap::new();
+    let mut places: Vec<(Place, Vec<(&T, &Listener)>)> = Vec::new();
+    for (served, config) in frontends {
         for (listener, address) in &config.listeners {
-            let entrance = Entrance { served: served.clone(), listener: listener.clone() };
-            let shareable = entrance.is_http() && address.port() != 0;
-            match shared.get(address).filter(|_| shareable) {
-                Some(at) => doors[*at].1.push(entrance),
+            let own = (address.port() == 0).then(|| (config.name.clone(), listener.key.clone()));
+            let place = Place { address: *address, own };
+            match at.get(&place) {
+                Some(at) => places[*at].1.push((served, listener)),
                 None => {
-                    if shareable {
-                        shared.insert(*address, doors.len());
-                    }
-                    doors.push((*address, vec![entrance]));
+                    at.insert(place.clone(), places.len());
+                    places.push((place, vec![(served, listener)]));
                 }
             }
         }
     }
-    doors.into_iter().map(|(wanted, entrances)| Arc::new(Door::new(wanted, entrances))).collect()
+    places
+}
+
+/// A door for each place.
+pub(super) fn doors(served: &[Arc<Served>], configs: &[FrontendConfig]) -> Vec<Arc<Door>> {
+    let places = places(served.iter().zip(configs)).into_iter();
+    places.map(|(place, behind)| Arc::new(Door::new(place, entrances(&behind)))).collect()
+}
+
+pub(super) fn entrances(behind: &[(&Arc<Served>, &Listener)]) -> Vec<Arc<Entrance>> {
+    let entrance = |(served, listener): &(&Arc<Served>, &Listener)| {
+        Arc::new(Entrance { served: (*served).clone(), listener: (*listener).clone() })
+    };
+    behind.iter().map(entrance).collect()
 }
 
 /// Opens every door. One that does not open is tried again later, unless a front end behind it is
@@ -140,12 +147,13 @@ pub(super) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Resul
     for door in doors {
         if let Err(error) = door.open(held) {
             door.complain(&error);
-            let is_required = |entrance: &&Entrance| {
-                config.frontends[usize::from(entrance.served.index)].required
-            };
-            if let Some(entrance) = door.entrances.iter().find(is_required) {
-                let frontend = entrance.served.name.clone();
-                return Err(ServeError::Required { frontend, address: door.wanted, error });
+            let required = config.frontends.iter().filter(|frontend| frontend.required);
+            let required: Vec<_> = required.map(|frontend| &frontend.name).collect();
+            let entrances = door.entrances();
+            let mut names = entrances.iter().map(|entrance| &entrance.served.name);
+            if let Some(frontend) = names.find(|name| required.contains(name)) {
+                let (frontend, address) = (frontend.clone(), door.place.address);
+                return Err(ServeError::Required { frontend, address, error });
             }
             closed.push(door);
         }
@@ -160,11 +168,12 @@ pub(super) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Resul
 }
 
 /// Says in the log who listens where, and how to try it.
-pub(super) fn announce(served: &[Arc<Served>], doors: &[Arc<Door>]) {
+pub(super) fn announce<'a>(served: impl IntoIterator<Item = &'a Arc<Served>>, doors: &[Arc<Door>]) {
     for served in served {
         let manifest = served.frontend.manifest();
         let (mut hint, mut places) = (manifest.hint.clone(), Vec::new());
-        for (listener, address) in places_of(served, doors) {
+        for (entrance, address) in addresses_of(served, doors) {
+            let listener = &entrance.listener;
             hint = hint.replace(&format!("{{{}}}", listener.key), &address.to_string());
             places.push(format!("{} on {address}", transport(listener)));
         }
@@ -176,16 +185,18 @@ pub(super) fn announce(served: &[Arc<Served>], doors: &[Arc<Door>]) {
 }
 
 /// Where a front end listens by now.
-pub(super) fn places_of<'a>(
-    served: &'a Served,
-    doors: &'a [Arc<Door>],
-) -> impl Iterator<Item = (&'a Listener, SocketAddr)> {
-    let entrances = doors.iter().flat_map(|door| {
-        let bound = door.bound();
-        door.entrances.iter().filter_map(move |entrance| Some((entrance, bound?)))
-    });
-    let its = entrances.filter(|(entrance, _)| entrance.served.index == served.index);
-    its.map(|(entrance, address)| (&entrance.listener, address))
+pub(super) fn addresses_of(
+    served: &Served,
+    doors: &[Arc<Door>],
+) -> Vec<(Arc<Entrance>, SocketAddr)> {
+    let mut addresses = Vec::new();
+    for door in doors {
+        let Some(bound) = door.bound() else { continue };
+        let entrances = door.entrances();
+        let its = entrances.iter().filter(|entrance| entrance.served.index() == served.index());
+        addresses.extend(its.map(|entrance| (entrance.clone(), bound)));
+    }
+    addresses
 }
 
 fn transport(listener: &Listener) -> &'static str {

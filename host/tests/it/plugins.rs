@@ -307,7 +307,8 @@ fn a_plugin_that_fails_again_and_again_is_taken_down_and_nobody_else() {
     assert!(listed.contains("faulty    down  "), "{listed}");
     assert!(listed.contains(&format!("\nfaulty is down: {why}\n")), "{listed}");
     assert!(gateway.complaint().contains("failed in session_handle"));
-    assert_eq!(gateway.complaint(), format!("taken down until the gateway restarts: {why}"));
+    let until = "until its section or its plugin changes, or the gateway restarts";
+    assert_eq!(gateway.complaint(), format!("taken down {until}: {why}"));
     for listener in ["faulty.listen", "faulty.http_listen"] {
         // Refused; or hung up on, by a listener that is about to close.
         let answer = http(gateway.address(listener), "GET", "/fine", "");

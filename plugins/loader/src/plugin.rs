@@ -44,6 +44,11 @@ impl Plugin {
         self.table.is_newer()
     }
 
+    /// Whether both are one mapped library, and not one that replaced the other.
+    pub fn is_same_library(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.table.frontend_new, other.table.frontend_new)
+    }
+
     /// Makes a front end from its own keys of gateway.toml.
     pub fn frontend(&self, options: &Map<String, Value>) -> Result<LoadedFrontend, LoadError> {
         LoadedFrontend::new(self.clone(), options)

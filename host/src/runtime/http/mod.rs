@@ -56,7 +56,7 @@ pub(super) async fn serve(
     permit: Permit,
     held: Held,
 ) {
-    let mut phase = held.shared.phase.subscribe();
+    let (mut phase, mut door_phase) = (held.shared.phase.subscribe(), door.phase());
     let handshake_timeout = door.handshake_timeout();
     let permit = Mutex::new(Some(permit));
     let visit = Arc::new(Visit { door, remote, permit, held });
@@ -73,8 +73,10 @@ pub(super) async fn serve(
         tokio::select! {
             // An error is the peer's: it sent no HTTP, or is gone.
             _ = connection.as_mut() => return,
-            _ = phase.wait_for(|phase| *phase >= next) => connection.as_mut().graceful_shutdown(),
+            _ = phase.wait_for(|phase| *phase >= next) => (),
+            _ = door_phase.wait_for(|phase| *phase >= next) => (),
         }
+        connection.as_mut().graceful_shutdown();
     }
 }
 
@@ -88,7 +90,7 @@ async fn handle(
     served.counters.requests.add(1);
     let head = request.method() == Method::HEAD;
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let response = match visit.answer(entrance, path, request).await {
+    let response = match visit.answer(&entrance, path, request).await {
         Ok(Answer::Plain(response)) => response,
         Ok(Answer::Whole(response)) => return Ok(response),
         Err(fault) => plain::fault(served, fault),
@@ -119,6 +121,10 @@ impl Visit {
         if self.shared().is_draining() {
             served.counters.refused(Limit::Draining);
             return Err(retry_later(503, "the gateway is shutting down", 1_000));
+        }
+        if self.door.is_closing() {
+            served.counters.refused(Limit::Draining);
+            return Err(retry_later(503, "nobody is served at this address any more", 1_000));
         }
         if served.down().is_some() {
             served.counters.refused(Limit::Draining);
@@ -152,15 +158,15 @@ impl Visit {
         path: &'a str,
         request: &Request<Incoming>,
     ) -> Option<&'a str> {
-        let wanted = self.shared().well_known && !upgrade::is_wanted(request);
+        let wanted = self.shared().roster().well_known && !upgrade::is_wanted(request);
         well_known::document(served, path).filter(|_| wanted)
     }
 
     /// Who is at the other end: the last address that is not a trusted proxy's.
     fn caller(&self, headers: &HeaderMap) -> Caller {
-        let shared = self.shared();
         let direct = Caller { address: self.remote.to_canonical(), proxied: false };
-        if !shared.trusts(self.remote) {
+        let roster = self.shared().roster();
+        if !roster.trusts(self.remote) {
             return direct;
         }
         let forwarded = headers.get_all("x-forwarded-for").iter();
@@ -169,7 +175,7 @@ impl Visit {
         for text in texts.iter().rev().flat_map(|text| text.rsplit(',')) {
             let Ok(address) = text.trim().parse::<IpAddr>() else { break };
             caller = Caller { address: address.to_canonical(), proxied: true };
-            if !shared.trusts(address) {
+            if !roster.trusts(address) {
                 break;
             }
         }

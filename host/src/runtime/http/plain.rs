@@ -60,7 +60,7 @@ pub(super) fn fault(served: &Served, fault: Fault) -> Response {
     let plain = || Response::text(fault.status, &fault.reason);
     let say = AssertUnwindSafe(|| match served.down() {
         None => served.frontend.fault(&fault),
-        Some(_) if fault == out_of_order() => served.out_of_order.clone(),
+        Some(_) if fault == out_of_order() => served.out_of_order(),
         Some(_) => plain(),
     });
     let mut response = catch_unwind(say).unwrap_or_else(|_| {

@@ -189,6 +189,7 @@ pub(super) fn frontend() -> FrontendConfig {
         required: false,
         listeners: listeners.map(|listener| (listener, anywhere)).collect(),
         frontend: Arc::new(frontend),
+        options: serde_json::Value::Null,
         plugin: None,
         limits: Limits {
             requests_per_s: 0,

@@ -1,0 +1,71 @@
+//! Who is served at the moment, and where. A reload of the configuration puts another in its place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::door::Door;
+use super::served::{Served, Standing};
+use crate::config::ServerConfig;
+
+#[derive(Clone)]
+pub(super) struct Roster {
+    /// Those that the configuration has, in its order.
+    pub(super) frontends: Vec<Arc<Served>>,
+    /// Those that it had, and that have connections yet.
+    pub(super) leaving: Vec<Arc<Standing>>,
+    /// Where the former listen, or will.
+    pub(super) doors: Vec<Arc<Door>>,
+    pub(super) admin: Option<Arc<Door>>,
+    /// Which of them are not as the configuration wants them, and why.
+    pub(super) kept: BTreeMap<String, String>,
+    pub(super) drain_timeout: Duration,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    /// Whether front ends serve the documents that describe them.
+    pub(super) well_known: bool,
+}
+
+impl Roster {
+    pub(super) fn new(server: &ServerConfig, frontends: Vec<Arc<Served>>) -> Self {
+        Self {
+            frontends,
+            leaving: Vec::new(),
+            doors: Vec::new(),
+            admin: None,
+            kept: BTreeMap::new(),
+            drain_timeout: server.drain_timeout,
+            trusted_proxies: server.trusted_proxies.clone(),
+            well_known: server.well_known,
+        }
+    }
+
+    /// Everyone who has connections.
+    pub(super) fn everyone(&self) -> impl Iterator<Item = &Arc<Standing>> {
+        self.frontends.iter().map(|served| served.standing()).chain(&self.leaving)
+    }
+
+    /// The same, each name once: those of one name count together.
+    pub(super) fn by_name(&self) -> Vec<Arc<Standing>> {
+        let mut names = BTreeSet::new();
+        self.everyone().filter(|standing| names.insert(&standing.name)).cloned().collect()
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Arc<Served>> {
+        self.frontends.iter().find(|served| served.name == name)
+    }
+
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether a front end listens wherever it should.
+    pub(super) fn listens(&self, served: &Served) -> bool {
+        let mut its = self.doors.iter().filter(|door| door.leads_to(served)).peekable();
+        let opened = its.peek().is_some() && its.all(|door| door.bound().is_some());
+        opened && served.down().is_none()
+    }
+}

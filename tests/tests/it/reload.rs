@@ -1,0 +1,544 @@
+//! SIGHUP: what did not change keeps its connections, and nothing that was acknowledged is lost.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use gateway_tests::token::{HEARTBEAT, request};
+use gateway_tests::{
+    Channel, Chatroom, Gateway, Http, Launch, Ourchat, Raw, Talk, Token, UsrRoom, WebSocket,
+    try_connect,
+};
+use serde_json::{Value, json};
+use tungstenite::protocol::frame::coding::CloseCode;
+
+const ROOM: &str = "[[rooms]]\nname = \"TEST\"\n";
+
+/// All five, of which chatroom has these lines.
+fn all(chatroom: &str) -> String {
+    format!(
+        "[server]\ndrain_timeout = \"25s\"\n{ROOM}[frontends.token]\n[frontends.usr_room]\n\
+         [frontends.chatroom]\n{chatroom}\n[frontends.ourchat]\ntcp_listen = \"127.0.0.1:0\"\n\
+         [frontends.channel]\n"
+    )
+}
+
+/// The value of a metric.
+#[track_caller]
+fn metric(gateway: &Gateway, name: &str) -> Option<String> {
+    let metrics = Http::connect(gateway.address("admin", "listen")).get("/metrics");
+    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
+    metrics.text().lines().find_map(value)
+}
+
+#[track_caller]
+fn readiness(gateway: &Gateway) -> String {
+    let readiness = Http::connect(gateway.address("admin", "listen")).get("/readyz");
+    format!("{} {}", readiness.status, readiness.text())
+}
+
+/// An address that is free, and no other test's.
+fn free_address(ip: &str) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).expect("a port is free");
+    listener.local_addr().expect("it is bound")
+}
+
+fn said(packet: &Value) -> Option<&str> {
+    (packet["type"] == "msg").then(|| packet["data"]["msg"].as_str().expect("it is a string"))
+}
+
+/// What is heard up to and including `last`.
+#[track_caller]
+fn hear_until(talk: &mut Talk, last: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|text| text != last) {
+        heard.extend(said(&talk.receive()).map(str::to_owned));
+    }
+    heard
+}
+
+#[test]
+fn what_did_not_change_keeps_its_connections_and_hears_everything_in_order() {
+    let mut gateway = Gateway::start(&all(""));
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    let mut token = Token::connect(gateway.address("token", "listen"));
+    token.login("o-tom");
+    let mut bob = Channel::enroll(gateway.address("channel", "listen"), "bob");
+    let ourchat = WebSocket::connect(gateway.address("ourchat", "listen"));
+
+    let poster = thread::spawn(move || {
+        let texts: Vec<_> = (0..200).map(|n| format!("message {n}")).collect();
+        texts.iter().for_each(|text| bob.send("TEST", text));
+        (bob, texts)
+    });
+    // One front end goes, one is made anew, and one stays on other terms.
+    let without = all("").replace("[frontends.usr_room]\n", "");
+    let changed = without
+        .replace("tcp_listen = \"127.0.0.1:0\"", "backlog = 7")
+        .replace("[frontends.channel]\n", "[frontends.channel]\nroom_capacity = 7\n");
+    gateway.reload(&changed);
+    assert_eq!(ourchat.receive_close().1, Some(CloseCode::Away), "it was made anew");
+    gateway.reload(&all(""));
+
+    let (mut bob, texts) = poster.join().expect("every message was taken");
+    bob.send("TEST", "the last");
+    let heard = hear_until(&mut ann, "the last");
+    assert_eq!(heard[..texts.len()], texts);
+    ann.say("TEST", "ann", "I am still here");
+    token.done(HEARTBEAT, b"");
+    let posted = bob.history("TEST").len();
+    assert_eq!(posted, texts.len() + 2);
+    assert_eq!(readiness(&gateway), "200 ready\n");
+    UsrRoom::connect(gateway.wait_for_listener("usr_room", "listen")).done("/time", &json!({}));
+}
+
+#[test]
+fn a_front_end_that_is_disabled_says_goodbye_and_the_others_go_on() {
+    let mut gateway = Gateway::start(&all(""));
+    let address = |frontend, key| gateway.address(frontend, key);
+    let mut ann = Talk::connect(address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    let mut lines = Raw::connect(address("ourchat", "tcp_listen"));
+    lines.send(b"{\"code\":12}\n").receive_until(b"\n");
+    let mut idle = UsrRoom::connect(address("usr_room", "listen"));
+    idle.done("/time", &json!({}));
+    let mut tom = Token::connect(address("token", "listen"));
+    tom.login("o-tom");
+    let mut token = Raw::connect(address("token", "listen"));
+    token.send(&request(HEARTBEAT, 1, b"")).receive(12);
+    let mut bob = Channel::enroll(address("channel", "listen"), "bob");
+    bob.send("TEST", "hello");
+    let gone = [("chatroom", "listen"), ("usr_room", "listen"), ("token", "listen")];
+    let gone = gone.map(|(frontend, key)| address(frontend, key));
+
+    gateway.reload(&format!("{ROOM}[frontends.channel]\n[frontends.token]\nenabled = false"));
+    let (texts, code) = ann.websocket.receive_close();
+    assert!(texts.last().is_some_and(|text| text.contains("hello")), "{texts:?}");
+    assert_eq!(code, Some(CloseCode::Away));
+    let last = String::from_utf8(lines.receive_end().bytes).expect("it is UTF-8");
+    assert!(last.starts_with("{\"code\":18,"), "{last}");
+    assert_eq!(token.receive_end().bytes, b"");
+    let ended = tom.try_receive().expect_err("there is no reply to give");
+    assert_eq!(ended.kind(), ErrorKind::UnexpectedEof);
+    idle.http.wait_for_end();
+    drop((lines, token, tom));
+    for frontend in ["chatroom", "ourchat", "usr_room", "token"] {
+        let quoted = format!("\"{frontend}\"");
+        gateway.log().wait_for_line(&["disabled; those who are connected", &quoted]);
+        gateway.log().wait_for_line(&["\"drained\"", &quoted]);
+        let listening = format!("dragoman_listening{{frontend={quoted}}}");
+        assert_eq!(metric(&gateway, &listening), None);
+    }
+    for address in gone {
+        assert!(try_connect(address).is_err(), "somebody listens on {address}");
+    }
+    assert_eq!(bob.history("TEST"), [("bob".into(), "hello".into())]);
+    let members = bob.done("/channel/list_users", &json!({"name": "TEST"}));
+    assert_eq!(members.to_string().matches("ann").count(), 0, "{members}");
+    assert_eq!(readiness(&gateway), "200 ready\n");
+    assert_eq!(gateway.terminate(), 0);
+}
+
+#[test]
+fn seats_of_a_front_end_that_is_disabled_are_given_back() {
+    let toml = format!("{ROOM}[frontends.token]\n[frontends.chatroom]\n");
+    let mut gateway = Gateway::start(&toml);
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    let mut tom = Token::connect(gateway.address("token", "listen"));
+    tom.login("o-tom");
+    tom.enter(1);
+    ann.receive_until(|packet| packet["data"]["msg"] == "join");
+    gateway.reload(&format!("{ROOM}[frontends.chatroom]\n"));
+    let left = ann.receive_until(|packet| packet["data"]["msg"] == "leave");
+    assert_eq!(left["type"], "user", "{left}");
+    let mut rooms = Chatroom::connect(gateway.address("chatroom", "listen"));
+    assert_eq!(rooms.get("/chatroom/list", &[])["rooms"][0]["population"], 1);
+}
+
+#[test]
+fn a_front_end_that_is_enabled_starts() {
+    let mut gateway = Gateway::start(&format!("{ROOM}[frontends.channel]\n"));
+    let mut bob = Channel::enroll(gateway.address("channel", "listen"), "bob");
+    gateway.reload(&format!("{ROOM}[frontends.channel]\n[frontends.chatroom]\n"));
+    gateway.log().wait_for_line(&["\"enabled\"", "\"chatroom\""]);
+    let mut ann = Talk::connect(gateway.wait_for_listener("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    bob.send("TEST", "hello ann");
+    assert_eq!(hear_until(&mut ann, "hello ann").len(), 1);
+    let address = gateway.wait_for_listener("chatroom", "listen").to_string();
+    gateway.log().wait_for_line(&["try: ", &address]);
+    assert_eq!(metric(&gateway, "dragoman_listening{frontend=\"chatroom\"}"), Some("1".into()));
+}
+
+#[test]
+fn a_configuration_that_is_wrong_changes_nothing_and_all_of_it_is_said() {
+    let mut gateway = Gateway::start(&all(""));
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    for wrong in [
+        "[frontends.channel]\nhistori = 1\n[frontends.token]\nlisten = \"here\"\n",
+        "[frontends.channel",
+        "",
+    ] {
+        gateway.reload_wrong(wrong);
+        ann.say("TEST", "ann", "still here");
+    }
+    for problem in [
+        "gateway.toml:2: unknown key frontends.channel.histori; did you mean history?",
+        "gateway.toml:4: frontends.token.listen = \\\"here\\\": expected an IP address and a port",
+        "gateway.toml:1: not TOML",
+        "no front end is on",
+    ] {
+        gateway.log().wait_for_line(&["ERROR", problem]);
+    }
+    let refused = "dragoman_reloads_total{result=\"refused\"}";
+    assert_eq!(metric(&gateway, refused), Some("3".into()));
+    assert_eq!(metric(&gateway, "dragoman_last_reload_successful"), Some("0".into()));
+    gateway.reload(&all(""));
+    assert_eq!(metric(&gateway, "dragoman_last_reload_successful"), Some("1".into()));
+    let applied = "dragoman_reloads_total{result=\"applied\"}";
+    assert_eq!(metric(&gateway, applied), Some("1".into()));
+    let at = metric(&gateway, "dragoman_last_reload_timestamp_seconds").expect("there was one");
+    assert!(at.parse::<f64>().is_ok_and(|secs| secs > 1.7e9), "{at}");
+}
+
+#[test]
+fn a_front_end_that_moves_keeps_who_is_connected() {
+    let [from, to] = ["127.0.91.1", "127.0.91.2"].map(free_address);
+    let toml = |address| {
+        format!("{ROOM}[frontends.chatroom]\nwebsocket_listen = \"{address}\"\n[frontends.channel]")
+    };
+    let mut gateway = Gateway::start(&toml(from));
+    let mut ann = Talk::connect(from);
+    ann.join("TEST", "ann");
+    gateway.reload(&toml(to));
+    assert_eq!(gateway.wait_for_listener("chatroom", "websocket_listen"), to);
+    assert!(try_connect(from).is_err(), "nobody listens there any more");
+    let mut eve = Talk::connect(to);
+    eve.join("TEST", "eve");
+    eve.say("TEST", "eve", "hello ann");
+    assert_eq!(hear_until(&mut ann, "hello ann").len(), 1);
+    ann.say("TEST", "ann", "hello eve");
+}
+
+#[test]
+fn front_ends_may_change_places() {
+    let [one, other] = ["127.0.91.3", "127.0.91.4"].map(free_address);
+    let toml = |channel, usr_room| {
+        format!(
+            "{ROOM}[frontends.channel]\nlisten = \"{channel}\"\n[frontends.usr_room]\n\
+             listen = \"{usr_room}\""
+        )
+    };
+    let mut gateway = Gateway::start(&toml(one, other));
+    let mut bob = Channel::enroll(one, "bob");
+    let mut kept = UsrRoom::connect(other);
+    kept.done("/time", &json!({}));
+    gateway.reload(&toml(other, one));
+    bob.reconnect(other).send("TEST", "over here");
+    UsrRoom::connect(one).done("/time", &json!({}));
+    // The address is whose it is now, for those who are connected already as well.
+    assert_eq!(bob.try_call("/channel/send", &json!({}), &[]).expect("answered").status, 404);
+    assert_eq!(kept.http.post_json("/time", &json!({})).status, 404);
+    assert_eq!(readiness(&gateway), "200 ready\n");
+}
+
+#[test]
+fn an_address_may_become_another_that_takes_it_in() {
+    let port = free_address("127.0.91.5").port();
+    let toml = |ip: &str| format!("[frontends.ourchat]\nlisten = \"{ip}:{port}\"");
+    let mut gateway = Gateway::start(&toml("127.0.91.5"));
+    let mut dan = Ourchat::websocket(gateway.address("ourchat", "listen"));
+    gateway.reload(&toml("0.0.0.0"));
+    let narrow = SocketAddr::from(([127, 0, 91, 5], port));
+    let wide = SocketAddr::from(([127, 0, 91, 6], port));
+    Ourchat::websocket(wide).call(&json!({"code": 12}));
+    gateway.reload(&toml("127.0.91.5"));
+    assert!(try_connect(wide).is_err(), "it is not listened on any more");
+    Ourchat::websocket(narrow).call(&json!({"code": 12}));
+    dan.call(&json!({"code": 12}));
+}
+
+#[test]
+fn a_front_end_whose_new_address_is_in_use_stays_as_it_was() {
+    let taken = TcpListener::bind(("127.0.91.7", 0)).expect("a port is free");
+    let address = taken.local_addr().expect("it is bound");
+    let free = free_address("127.0.91.8");
+    let toml = |channel, usr_room: &str| {
+        format!(
+            "{ROOM}[frontends.channel]\nlisten = \"{channel}\"\n[frontends.chatroom]\n{usr_room}"
+        )
+    };
+    let mut gateway = Gateway::start(&toml(free, ""));
+    let mut bob = Channel::enroll(free, "bob");
+    gateway.reload(&toml(address, "[frontends.usr_room]"));
+    gateway.log().wait_for_line(&["ERROR", "it stays as it was: cannot listen on", "\"channel\""]);
+    bob.send("TEST", "still here");
+    bob.reconnect(free).send("TEST", "and new ones come");
+    UsrRoom::connect(gateway.wait_for_listener("usr_room", "listen")).done("/time", &json!({}));
+    let ready = readiness(&gateway);
+    let says = format!("200 ready\nchannel is as it was: cannot listen on {address}: ");
+    assert!(ready.starts_with(&says), "{ready}");
+    let incomplete = "dragoman_reloads_total{result=\"incomplete\"}";
+    assert_eq!(metric(&gateway, incomplete), Some("1".into()));
+
+    drop(taken);
+    gateway.signal_hup();
+    gateway.log().wait_for_line(&["\"listening\"", "\"channel\"", &address.to_string()]);
+    bob.reconnect(address).send("TEST", "at last");
+    assert!(try_connect(free).is_err(), "the former one is closed");
+}
+
+#[test]
+fn one_that_is_new_and_finds_its_address_in_use_is_tried_again() {
+    let taken = TcpListener::bind(("127.0.91.9", 0)).expect("a port is free");
+    let address = taken.local_addr().expect("it is bound");
+    let mut gateway = Gateway::start(&format!("{ROOM}[frontends.chatroom]\n"));
+    gateway.reload(&format!(
+        "{ROOM}[frontends.chatroom]\n[frontends.channel]\nrequired = true\nlisten = \"{address}\""
+    ));
+    gateway.log().wait_for_line(&["ERROR", "cannot listen", "\"channel\""]);
+    assert_eq!(readiness(&gateway), "503 not listening yet: channel\n");
+    drop(taken);
+    assert_eq!(gateway.wait_for_listener("channel", "listen"), address);
+    assert_eq!(readiness(&gateway), "200 ready\n");
+}
+
+#[test]
+fn whoever_connects_while_a_front_end_is_made_anew_gets_in() {
+    let toml = |guests| format!("{ROOM}[frontends.chatroom]\nguests = {guests}\n");
+    let mut gateway = Gateway::start(&toml(true));
+    let address = gateway.address("chatroom", "listen");
+    let websocket = gateway.address("chatroom", "websocket_listen");
+    let mut ann = Talk::connect(websocket);
+    ann.join("TEST", "ann");
+    let (over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let listed = Chatroom::connect(address).get("/chatroom/list", &[]);
+                assert_eq!(listed["rooms"][0]["name"], "TEST");
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for nth in 0..20 {
+            gateway.reload(&toml(nth % 2 == 1));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(asked.load(Ordering::Relaxed) > 0);
+    let (_, code) = ann.websocket.receive_close();
+    assert_eq!(code, Some(CloseCode::Away), "other rules hold");
+    assert_eq!(gateway.address("chatroom", "websocket_listen"), websocket);
+    gateway.reload(&toml(false));
+    let mut eve = Talk::connect(websocket);
+    eve.send("join", "TEST", "eve", "");
+    assert_eq!(eve.receive()["data"]["msg"], "not signed in");
+}
+
+#[test]
+fn other_terms_hold_for_those_who_come_and_for_the_next_request() {
+    let toml = |channel: &str, chatroom: &str| {
+        format!("{ROOM}[frontends.channel]\n{channel}\n[frontends.chatroom]\n{chatroom}\n")
+    };
+    let mut gateway = Gateway::start(&toml("", ""));
+    let mut bob = Channel::enroll(gateway.address("channel", "listen"), "bob");
+    let address = gateway.address("chatroom", "websocket_listen");
+    let mut ann = Talk::connect(address);
+    ann.join("TEST", "ann");
+    gateway.reload(&toml("api_keys = [\"k\"]", "message_bytes_max = 200"));
+    for words in ["api_keys", "its limits"] {
+        gateway.log().wait_for_line(&["changed for those who come from now on", words]);
+    }
+    let body = json!({"name": "TEST", "message": "x"});
+    let refused = bob.try_call("/channel/send", &body, &[]).expect("it is answered");
+    assert_eq!(refused.status, 401, "{refused}");
+    let sent = bob.try_call("/channel/send", &body, &[("X-Api-Key", "k")]).expect("answered");
+    assert_eq!(sent.status, 200, "{sent}");
+    let long = "a".repeat(300);
+    ann.say("TEST", "ann", &long);
+    let mut eve = WebSocket::connect(address);
+    eve.send(&long);
+    assert_eq!(eve.receive_close().1, Some(CloseCode::Size));
+    assert_eq!(metric(&gateway, "dragoman_reloads_total{result=\"applied\"}"), Some("1".into()));
+}
+
+#[test]
+fn what_is_not_a_front_ends_is_applied_or_said_to_wait() {
+    let section = |server: &str, rooms: &str| {
+        format!("[server]\n{server}\n{rooms}[frontends.channel]\n[frontends.chatroom]\n")
+    };
+    let mut gateway = Gateway::start(&section("", ROOM));
+    let mut http = Http::connect(gateway.address("channel", "listen"));
+    let document = "/.well-known/dragoman/channel/";
+    assert_eq!(http.get(document).status, 200);
+    let more = format!("{ROOM}[[rooms]]\nname = \"MORE\"\n");
+    let server = "well_known = false\nthreads = 7\nlog = { filter = \"info,dragoman=debug\" }";
+    gateway.reload(&format!("{}\n[store]\nqueue_max = 7\n", section(server, &more)));
+    assert_eq!(http.get(document).status, 404);
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("MORE", "ann");
+    for key in ["server.well_known", "server.log.filter"] {
+        gateway.log().wait_for_line(&["\"changed\"", key]);
+    }
+    for key in ["server.threads", "store.queue_max"] {
+        gateway.log().wait_for_line(&["WARN", "takes effect at the next start", key]);
+    }
+}
+
+#[test]
+fn the_admin_listener_moves_and_closes() {
+    let [from, to] = ["127.0.91.10", "127.0.91.11"].map(free_address);
+    let toml = |admin| format!("[admin]\nlisten = \"{admin}\"\n[frontends.channel]\n");
+    let mut gateway = Gateway::start(&toml(from));
+    gateway.reload(&toml(to));
+    assert_eq!(gateway.wait_for_listener("admin", "listen"), to);
+    assert_eq!(readiness(&gateway), "200 ready\n");
+    assert!(try_connect(from).is_err(), "the former one is closed");
+    let taken = TcpListener::bind(from).expect("it is free");
+    gateway.reload(&toml(from));
+    gateway.log().wait_for_line(&["ERROR", "the admin listener cannot listen"]);
+    assert_eq!(readiness(&gateway), "200 ready\n");
+    drop(taken);
+}
+
+#[test]
+fn a_hangup_while_it_drains_does_not_end_it_at_once() {
+    let mut gateway = Gateway::start(&all(""));
+    let mut raw = Raw::connect(gateway.address("channel", "listen"));
+    raw.send(
+        b"POST /login HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
+          Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+    );
+    raw.receive_until(b"\r\n\r\n");
+    gateway.signal_term();
+    gateway.log().wait_for_line(&["draining; a second signal ends at once"]);
+    gateway.signal_hup();
+    raw.send(b"{}");
+    let end = raw.receive_end();
+    assert!(String::from_utf8_lossy(&end.bytes).contains("missing name"));
+    assert_eq!(gateway.wait_for_exit(), 0);
+}
+
+/// How many file descriptors the gateway has open.
+fn descriptors(gateway: &Gateway) -> usize {
+    let folder = format!("/proc/{}/fd", gateway.pid());
+    std::fs::read_dir(folder).expect("Linux tells").count()
+}
+
+/// How much memory the gateway holds, in KiB.
+fn memory(gateway: &Gateway) -> u64 {
+    let path = format!("/proc/{}/status", gateway.pid());
+    let status = std::fs::read_to_string(path).expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has some");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[test]
+fn reloads_under_load_lose_nothing_and_leave_nothing_behind() {
+    // Each differs from both others in a way of its own.
+    let channel = "[frontends.channel]\nmessages_per_s = 0\nrequests_per_s = 0\n";
+    let variants = [
+        format!("{ROOM}{channel}[frontends.chatroom]\n[frontends.ourchat]\n[frontends.token]\n"),
+        format!("{ROOM}{channel}history = 50\n[frontends.chatroom]\nlist_max = 7\n"),
+        format!(
+            "{ROOM}{channel}[frontends.chatroom]\nallow = [\"127.0.0.0/8\"]\n[frontends.usr_room]\n"
+        ),
+    ];
+    let mut gateway = Gateway::start(&variants[0]);
+    let address = gateway.address("channel", "listen");
+    let names: Vec<_> = (0..3).map(|n| format!("user{n}")).collect();
+    names.iter().for_each(|name| drop(Channel::enroll(address, name)));
+    // Once around, so that everything is there that will be.
+    for nth in [1, 2, 0] {
+        gateway.reload(&variants[nth]);
+    }
+    let (before, memory_before) = (descriptors(&gateway), memory(&gateway));
+    let over = AtomicBool::new(false);
+    let acknowledged = thread::scope(|scope| {
+        let posters = names.iter().map(|name| {
+            let over = &over;
+            scope.spawn(move || post_until(address, name, over))
+        });
+        let posters: Vec<_> = posters.collect();
+        for nth in 1..=60 {
+            // Every third comes before the former was answered.
+            if nth % 3 == 0 {
+                gateway.signal_hup();
+            }
+            gateway.reload(&variants[nth % 3]);
+        }
+        over.store(true, Ordering::Relaxed);
+        let posted = posters.into_iter().map(|poster| poster.join().expect("nothing was refused"));
+        posted.flatten().collect::<BTreeSet<_>>()
+    });
+    assert!(acknowledged.len() > 60, "{}", acknowledged.len());
+    let mut reader = Channel::connect(address);
+    reader.login("user0", "tea for two");
+    let stored: Vec<_> = reader.history("TEST").into_iter().map(|(_, text)| text).collect();
+    let unique: BTreeSet<_> = stored.iter().cloned().collect();
+    assert!(acknowledged.is_subset(&unique), "acknowledged messages are missing");
+    assert_eq!(unique.len(), stored.len(), "nothing is there twice");
+    for name in &names {
+        let numbers: Vec<u32> = stored.iter().filter_map(|text| number(text, name)).collect();
+        assert!(numbers.is_sorted(), "{name}'s messages are not in order");
+    }
+    drop(reader);
+    gateway.log().wait_for("as many ends as beginnings", |lines| {
+        let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+        let leave = count("those who are connected are drained");
+        (leave > 0 && leave == count("\"drained\"")).then_some(())
+    });
+    let after = descriptors(&gateway);
+    assert!(after <= before + 2, "{before} descriptors, then {after}");
+    let grown = memory(&gateway).saturating_sub(memory_before);
+    assert!(grown < 32 * 1024, "{grown} KiB more");
+    assert_eq!(gateway.terminate(), 0);
+}
+
+/// Posts until it is over, on a new connection whenever the gateway ends one: what was
+/// acknowledged.
+fn post_until(address: SocketAddr, name: &str, over: &AtomicBool) -> Vec<String> {
+    let mut channel = Channel::connect(address);
+    channel.login(name, "tea for two");
+    let mut posted = Vec::new();
+    for nth in 0.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let text = format!("{name} {nth}");
+        let body = json!({"name": "TEST", "message": text});
+        match channel.try_call("/channel/send", &body, &[]) {
+            Ok(response) if response.status == 200 => {
+                assert_eq!(response.json()["code"], 0, "{response}");
+                posted.push(text);
+            }
+            Ok(response) => panic!("{response}"),
+            Err(_) => channel = channel.reconnect(address),
+        }
+    }
+    posted
+}
+
+fn number(text: &str, name: &str) -> Option<u32> {
+    text.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
+}
+
+#[test]
+fn settings_of_the_command_line_and_the_environment_hold_over_the_file() {
+    let launch = Launch::of(&format!("{ROOM}[frontends.channel]\n[frontends.chatroom]\n"))
+        .with_setting("frontends.ourchat.listen=127.0.0.1:0")
+        .with_environment("DRAGOMAN_FRONTENDS__CHATROOM__GUESTS", "false");
+    let mut gateway = launch.start();
+    let ourchat = gateway.wait_for_listener("ourchat", "listen");
+    let mut dan = Ourchat::websocket(ourchat);
+    gateway.reload(&format!("{ROOM}[frontends.chatroom]\nguests = true\n"));
+    dan.call(&json!({"code": 12}));
+    let mut eve = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    eve.send("join", "TEST", "eve", "");
+    assert_eq!(eve.receive()["data"]["msg"], "not signed in");
+}
