@@ -15,7 +15,7 @@ use super::{DEFAULT_FILE, Options};
 use crate::config::{Config, FrontendConfig};
 use crate::dialects::DIALECTS;
 use crate::plugin::Loaded;
-use crate::runtime::IS_DOWN;
+use crate::runtime::{IS_DOWN, IS_KEPT};
 
 /// How long a gateway that runs may take to say which front ends are down.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
-    println!("{}", tables(config.as_ref(), &down(config.as_ref())));
+    println!("{}", tables(config.as_ref(), &Notes::asked(config.as_ref())));
     if nothing_written {
         eprintln!("there is no {DEFAULT_FILE} here: every dialect is off");
     }
@@ -40,35 +40,51 @@ struct Row<'a> {
     on: Option<&'a FrontendConfig>,
     /// Why it was taken down, if it was.
     down: Option<&'a str>,
+    /// Why it is not as the configuration wants it, if it is not.
+    kept: Option<&'a str>,
+}
+
+/// What a gateway that runs says of its front ends, by name.
+#[derive(Default)]
+struct Notes {
+    down: BTreeMap<String, String>,
+    kept: BTreeMap<String, String>,
 }
 
 /// Those of the table of dialects, as they are configured; after them what else is on.
-fn rows<'a>(config: Option<&'a Config>, down: &'a BTreeMap<String, String>) -> Vec<Row<'a>> {
-    let is_down = |name: &str| down.get(name).map(String::as_str);
+fn rows<'a>(config: Option<&'a Config>, notes: &'a Notes) -> Vec<Row<'a>> {
+    let down = |name: &str| notes.down.get(name).map(String::as_str);
+    let kept = |name: &str| notes.kept.get(name).map(String::as_str);
     let on = config.map_or(&[][..], |config| &config.frontends);
     let listed = DIALECTS.iter().map(|dialect| {
         let on = on.iter().find(|frontend| frontend.name == dialect.name);
         let manifest =
             on.map_or_else(|| dialect.manifest(), |frontend| frontend.frontend.manifest().clone());
-        Row { name: dialect.name.into(), manifest, on, down: is_down(dialect.name) }
+        let (down, kept) = (down(dialect.name), kept(dialect.name));
+        Row { name: dialect.name.into(), manifest, on, down, kept }
     });
     let is_listed = |name: &str| DIALECTS.iter().any(|dialect| dialect.name == name);
     let others = on.iter().filter(|frontend| !is_listed(&frontend.name)).map(|frontend| Row {
         name: frontend.name.clone(),
         manifest: frontend.frontend.manifest().clone(),
         on: Some(frontend),
-        down: is_down(&frontend.name),
+        down: down(&frontend.name),
+        kept: kept(&frontend.name),
     });
     listed.chain(others).collect()
 }
 
-/// Which front ends a gateway of this configuration has taken down, and why. None where none runs
-/// that can be asked.
-fn down(config: Option<&Config>) -> BTreeMap<String, String> {
-    let address = config.and_then(|config| admin_address(config.admin.listen).ok());
-    let answer = address.and_then(|address| readiness(address).ok()).unwrap_or_default();
-    let lines = answer.lines().filter_map(|line| line.split_once(IS_DOWN));
-    lines.map(|(name, why)| (name.to_owned(), why.to_owned())).collect()
+impl Notes {
+    /// Of a gateway of this configuration. None where none runs that can be asked.
+    fn asked(config: Option<&Config>) -> Self {
+        let address = config.and_then(|config| admin_address(config.admin.listen).ok());
+        let answer = address.and_then(|address| readiness(address).ok()).unwrap_or_default();
+        let with = |words: &str| {
+            let lines = answer.lines().filter_map(|line| line.split_once(words));
+            lines.map(|(name, why)| (name.to_owned(), why.to_owned())).collect()
+        };
+        Self { down: with(IS_DOWN), kept: with(IS_KEPT) }
+    }
 }
 
 /// What a gateway answers to `/readyz`.
@@ -82,8 +98,8 @@ fn readiness(address: SocketAddr) -> io::Result<String> {
 }
 
 /// Both tables, at most 100 columns wide for the dialects that are linked in.
-fn tables(config: Option<&Config>, down: &BTreeMap<String, String>) -> String {
-    let rows = rows(config, down);
+fn tables(config: Option<&Config>, notes: &Notes) -> String {
+    let rows = rows(config, notes);
     let where_they_listen = std::iter::once(["dialect", "", "where", "what"].map(str::to_owned))
         .chain(rows.iter().flat_map(places))
         .collect();
@@ -96,10 +112,10 @@ fn tables(config: Option<&Config>, down: &BTreeMap<String, String>) -> String {
     )
 }
 
-/// A line for each front end that is loaded, and for each that was taken down.
+/// A line for each front end that is loaded, that was taken down, or that is not as it should be.
 fn origins(rows: &[Row<'_>]) -> String {
     let mut lines = String::new();
-    for Row { name, manifest, on, down } in rows {
+    for Row { name, manifest, on, down, kept } in rows {
         let plugin = on.and_then(|on| on.plugin.as_ref());
         if let Some(Loaded { path, .. }) = plugin {
             let Manifest { dialect, version, .. } = manifest;
@@ -108,13 +124,16 @@ fn origins(rows: &[Row<'_>]) -> String {
         if let Some(why) = down {
             lines += &format!("\n{name}{IS_DOWN}{why}");
         }
+        if let Some(why) = kept {
+            lines += &format!("\n{name}{IS_KEPT}{why}");
+        }
     }
     if lines.is_empty() { lines } else { lines + "\n" }
 }
 
 /// A row for each listener of a dialect; its name and whether it is on stand in the first.
 fn places(row: &Row<'_>) -> Vec<[String; 4]> {
-    let Row { name, manifest, on, down } = row;
+    let Row { name, manifest, on, down, .. } = row;
     let place = |nth: usize, listener: &Listener| {
         let address = match on {
             Some(on) => on

@@ -575,6 +575,30 @@ mod tests {
     }
 
     #[test]
+    fn one_that_drains_and_one_that_took_its_place_each_say_it_in_their_own_way() {
+        let mut scene = Scene::new();
+        let former = scene.seated(7, Wire::Tcp, 10);
+        let (name, counters) = ("counting".to_owned(), Arc::default());
+        let frontend = Arc::new(Counting::default());
+        scene.distributor.introduce(1, Voice { name, frontend: frontend.clone(), counters });
+        let mailbox = Mailbox::new(10, 1000);
+        let later = Arc::new(Link::new(ConnectionId(8), 1, Wire::Tcp, mailbox));
+        scene.enter(&later, Vec::new());
+        assert_eq!(read(&later), ["answer"]);
+        scene.happen(vec![posted(5, 0)]);
+        assert_eq!(read(&former), [r#"b"5 0" of 5"#]);
+        assert_eq!(read(&later), [r#"b"5 0" of 5"#]);
+        let asked = [&scene.frontend, &frontend].map(|one| one.0.load(Ordering::Relaxed));
+        assert_eq!(asked, [1, 1], "once each");
+
+        former.mailbox.shut();
+        scene.distributor.forget(former.id);
+        scene.distributor.retire(0);
+        scene.happen(vec![posted(6, 0)]);
+        assert_eq!(read(&later), [r#"b"6 1" of 6"#]);
+    }
+
+    #[test]
     fn an_answer_that_comes_too_late_brings_nobody_back() {
         let mut scene = Scene::new();
         let mailbox = Mailbox::new(10, 1000);

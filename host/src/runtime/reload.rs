@@ -321,9 +321,11 @@ async fn apply_to_admin(held: &Held, former: Option<SocketAddr>, new: Option<Soc
     let door = Arc::new(Door::of_the_operator(address));
     let opened = door.open(held);
     match (&opened, before) {
-        (Ok(()), before) => {
-            before.iter().for_each(|before| before.close());
+        (Ok(()), Some(before)) => {
+            before.close();
+            before.until_closed().await;
         }
+        (Ok(()), None) => (),
         (Err(error), Some(_)) => {
             door.complain(error);
             return false;

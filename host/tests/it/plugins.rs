@@ -41,18 +41,65 @@ struct Gateway {
 impl Gateway {
     /// Waits until so many listeners are open.
     fn start(toml: &str, listeners: usize) -> Self {
-        let folder = folder(&format!("[server.log]\nformat = \"json\"\n{toml}"));
+        let folder = folder(&with_json_log(toml));
         let running = Running::start(folder.path(), &[]);
         let mut gateway = Self { running, addresses: BTreeMap::new(), folder };
         while gateway.addresses.len() < listeners {
             let fields = gateway.logged();
-            if fields["message"] == "listening" {
-                let word = |key: &str| fields[key].as_str().expect(key).to_owned();
-                let address = word("address").parse().expect("an address");
-                gateway.addresses.insert(word("frontend") + "." + &word("listener"), address);
-            }
+            gateway.note(&fields);
         }
         gateway
+    }
+
+    /// Remembers who listens where, if that is what a line of the log says.
+    fn note(&mut self, fields: &Value) {
+        if fields["message"] == "listening" {
+            let word = |key: &str| fields[key].as_str().expect(key).to_owned();
+            let address = word("address").parse().expect("an address");
+            self.addresses.insert(word("frontend") + "." + &word("listener"), address);
+        }
+    }
+
+    /// Changes the configuration, and waits until it is applied or refused: what was said of it,
+    /// as `<front end>: <message>` where it is about one.
+    fn reload(&mut self, toml: &str) -> Vec<String> {
+        let path = self.folder.path().join("gateway.toml");
+        std::fs::write(path, with_json_log(toml)).expect("it is writable");
+        self.running.hang_up();
+        self.read_until(|said| {
+            said.starts_with("the configuration was read")
+                || said.starts_with("the configuration is wrong")
+        })
+    }
+
+    /// Reads the log up to such a line.
+    fn read_until(&mut self, last: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            let fields = self.logged();
+            self.note(&fields);
+            let message = fields["message"].as_str().expect("it has one");
+            if last(message) {
+                return said;
+            }
+            said.push(match fields["frontend"].as_str() {
+                Some(frontend) => format!("{frontend}: {message}"),
+                None => message.to_owned(),
+            });
+        }
+    }
+
+    /// Waits until the front end `line` is, if that was not said with all the rest.
+    fn wait_until_drained(&mut self, said: &[String]) {
+        if !said.iter().any(|said| said == "line: drained") {
+            self.read_until(|said| said == "drained");
+        }
+    }
+
+    /// Whether it has a file mapped.
+    fn has_mapped(&self, path: &Path) -> bool {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.running.pid()));
+        maps.expect("Linux tells").contains(&path.display().to_string())
     }
 
     /// The fields of the next line of the log. What a plugin says as it panics is none.
@@ -103,6 +150,10 @@ impl Gateway {
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("dragoman_{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().expect("a number")
     }
+}
+
+fn with_json_log(toml: &str) -> String {
+    format!("[server.log]\nformat = \"json\"\n{toml}")
 }
 
 fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
@@ -734,4 +785,117 @@ fn a_wrong_file_gets_a_sentence_that_says_what_it_is() {
     cannot open missing.so: there is no such file
     cannot read .: Is a directory (os error 21)
     ");
+}
+
+/// A front end called `line`, loaded from a file.
+fn line_from(path: &Path, lines: &str) -> String {
+    format!(
+        "{BESIDE}[frontends.line]\nplugin = {:?}\nlisten = \"127.0.0.1:0\"\n\
+         http_listen = \"127.0.0.1:0\"\n{lines}\n",
+        path.display().to_string()
+    )
+}
+
+#[test]
+fn another_path_is_loaded_beside_the_former_whose_connections_are_drained() {
+    let folder = tempfile::tempdir().unwrap();
+    let [former, other] = ["former.so", "other.so"].map(|name| folder.path().join(name));
+    for path in [&former, &other] {
+        std::fs::copy(plugin("faulty"), path).unwrap();
+    }
+    let mut gateway = Gateway::start(&line_from(&former, ""), 4);
+    let mut beside = TcpStream::connect(gateway.address("channel.listen")).unwrap();
+    let mut ask_beside = || {
+        let request = "GET / HTTP/1.1\r\nhost: t\r\n\r\n";
+        beside.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 16 * 1024];
+        let len = beside.read(&mut answer).unwrap();
+        assert!(answer[..len].starts_with(b"HTTP/1.1 404"), "the connection is there");
+    };
+    ask_beside();
+    let mut lines = Lines::connect(gateway.address("line.listen"));
+    assert_eq!(lines.ask("hello"), "fine\n");
+
+    let said = gateway.reload(&line_from(&former, ""));
+    assert_eq!(said, [""; 0], "nothing has changed");
+    assert_eq!(lines.ask("hello"), "fine\n");
+
+    let said = gateway.reload(&line_from(&other, ""));
+    let expected = "line: changed; those who are connected are drained: plugin";
+    assert_eq!(said[0], expected, "{said:?}");
+    assert_eq!(lines.receive(), "", "it is drained");
+    gateway.wait_until_drained(&said);
+    let mut lines = Lines::connect(gateway.address("line.listen"));
+    assert_eq!(lines.ask("hello"), "fine\n");
+    ask_beside();
+    assert!(gateway.has_mapped(&former) && gateway.has_mapped(&other));
+
+    let said = gateway.reload(BESIDE);
+    assert_eq!(said[0], "line: disabled; those who are connected are drained");
+    assert_eq!(lines.receive(), "", "it is drained");
+    gateway.wait_until_drained(&said);
+    assert!(gateway.has_mapped(&other), "it is never unmapped");
+    assert!(TcpStream::connect(gateway.address("line.listen")).is_err());
+    ask_beside();
+}
+
+#[test]
+fn a_file_that_has_replaced_another_is_loaded_and_one_that_was_written_over_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, next] = ["line.so", "next.so"].map(|name| folder.path().join(name));
+    std::fs::copy(plugin("faulty"), &path).unwrap();
+    let mut gateway = Gateway::start(&line_from(&path, ""), 4);
+    let mut lines = Lines::connect(gateway.address("line.listen"));
+    assert_eq!(lines.ask("hello"), "fine\n");
+    std::fs::copy(plugin("faulty"), &next).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    let said = gateway.reload(&line_from(&path, ""));
+    assert_eq!(said[0], "line: changed; those who are connected are drained: plugin", "{said:?}");
+    assert_eq!(lines.receive(), "", "it is drained");
+    gateway.wait_until_drained(&said);
+    let mut lines = Lines::connect(gateway.address("line.listen"));
+    assert_eq!(lines.ask("hello"), "fine\n");
+
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"\0").unwrap();
+    let said = gateway.reload(&line_from(&path, ""));
+    assert!(said[0].contains("was overwritten while this gateway had it loaded"), "{said:?}");
+    assert_eq!(lines.ask("hello"), "fine\n");
+}
+
+#[test]
+fn one_that_cannot_be_loaded_or_refuses_its_options_changes_nothing() {
+    let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    let mut lines = gateway.lines();
+    for (wrong, why) in [
+        (line_from(Path::new("/nowhere/x.so"), ""), "there is no such file"),
+        (format!("{BESIDE}{}", faulty("refuse = \"for a reason\"")), "for a reason"),
+        (format!("{BESIDE}{}", faulty("panic_in = \"frontend_new\"")), "panicked"),
+    ] {
+        let said = gateway.reload(&wrong);
+        assert!(said[0].contains(why), "{said:?}");
+        assert_eq!(lines.ask("hello"), "fine\n");
+    }
+}
+
+#[test]
+fn one_that_was_taken_down_comes_back_when_its_section_changes() {
+    let mut gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    for _ in 0..31 {
+        assert_eq!(gateway.lines().ask("panic"), "");
+    }
+    let down = |said: &str| said.starts_with("taken down");
+    gateway.read_until(down);
+    gateway.reload(&format!("{BESIDE}{}", faulty("")));
+    assert_eq!(gateway.metric("listening{frontend=\"faulty\"}"), 0, "nothing has changed");
+    gateway.reload(&format!("{BESIDE}{}", faulty("room_capacity = 7")));
+    assert_eq!(gateway.metric("listening{frontend=\"faulty\"}"), 1);
+    assert_eq!(gateway.lines().ask("hello"), "fine\n");
+    // Its faults are counted anew, and spoken of again.
+    assert_eq!(gateway.lines().ask("panic"), "");
+    let panicked = |said: &str| said.contains("failed in session_handle");
+    gateway.read_until(panicked);
+    assert_eq!(gateway.lines().ask("hello"), "fine\n");
+    let faults = "plugin_faults_total{frontend=\"faulty\",kind=\"panicked\"}";
+    assert_eq!(gateway.metric(faults), 32);
 }

@@ -244,6 +244,16 @@ impl Running {
         line
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("it runs");
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn end(mut self) -> ExitStatus {
         let process = Pid::from_child(&self.child);
