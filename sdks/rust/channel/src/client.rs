@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use crate::apis::{self, channel_api, configuration::Configuration};
 use crate::models::{
@@ -11,6 +12,9 @@ use crate::models::{
 };
 use crate::reply::{Reply, outcome};
 use crate::{ChannelListener, Code, DirectListener, Error, ListenOptions};
+
+/// The longest that a request takes, where nothing else is set.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A user of the channel dialect. It signs in anew by itself where its token ran out.
 pub struct Client {
@@ -29,7 +33,8 @@ struct SignedIn {
 impl Client {
     /// For a gateway at `base_url`, such as `"http://127.0.0.1:5004"`. Nothing is asked yet.
     pub fn new(base_url: &str) -> Self {
-        Self::with_http(base_url, reqwest::Client::new())
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build();
+        Self::with_http(base_url, http.unwrap_or_default())
     }
 
     /// With an HTTP client of one's own: its timeouts, proxies and default headers, such as

@@ -32,6 +32,9 @@ import java.util.List;
  * <p>What the gateway refuses is a {@link ChannelException}; where it cannot be reached, methods throw an {@link IOException}.
  */
 public final class ChannelClient {
+    /** The longest that a request takes, where nothing else is set. */
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
+
     private final ApiClient generated;
     private final ChannelApi api;
     private volatile SignedIn signedIn;
@@ -46,7 +49,7 @@ public final class ChannelClient {
 
     /** For a gateway at an address such as {@code http://127.0.0.1:5004}. Nothing is asked yet. */
     public ChannelClient(String baseUrl) {
-        this(baseUrl, new ApiClient().setHttpClientBuilder(HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1)));
+        this(baseUrl, patient());
     }
 
     /** With settings of one's own: timeouts, a proxy, headers of every request, such as {@code X-Api-Key}. */
@@ -154,6 +157,11 @@ public final class ChannelClient {
             throw new ChannelException(failure, 200, Duration.ZERO);
         }
         return reply;
+    }
+
+    private static ApiClient patient() {
+        var http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(TIMEOUT);
+        return new ApiClient().setHttpClientBuilder(http).setReadTimeout(TIMEOUT);
     }
 
     private void showToken(HttpRequest.Builder request) {

@@ -15,6 +15,7 @@ public final class Frame {
 
     private static final int LENGTH_BYTES = 4;
     private static final int RESULT_AT = 10;
+    private static final int REPLY = 0x8000;
 
     private final byte[] bytes;
     private final Token.Content content;
@@ -53,9 +54,9 @@ public final class Frame {
         return content.isReply();
     }
 
-    /** Which request it is the reply to. */
-    int sequence() {
-        return (int) content.sequence();
+    /** Whether it is the reply to that request. */
+    boolean isReplyTo(int command, int sequence) {
+        return content.isReply() && content.command() == (command | REPLY) && (int) content.sequence() == sequence;
     }
 
     /** The body; null where it is a notification that this client does not know. */

@@ -208,7 +208,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
                 Waiting next;
                 synchronized (waiting) {
                     next = waiting.peekFirst();
-                    if (next != null && next.sequence() == frame.sequence()) {
+                    if (next != null && frame.isReplyTo(next.command(), next.sequence())) {
                         waiting.removeFirst();
                     } else {
                         next = null;
@@ -350,7 +350,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
                 continue;
             }
             TokenException refusal = frame.refusal();
-            if (frame.sequence() != sequence || (refusal != null && refusal.isPassing())) {
+            if (!frame.isReplyTo(request.command(), sequence) || (refusal != null && refusal.isPassing())) {
                 throw new IOException(refusal == null ? "a reply to what was not asked" : refusal.getMessage());
             }
             return refusal;

@@ -30,7 +30,7 @@ final class FrameTest {
                 + "0000002c40030000000000000001000000000000271000000000000000" + "2a0000018bcfe56cd200000006e783ade6b0b4"
                 + "000000064fff00000000");
         Frame posted = Frame.read(in);
-        check(posted.isReply() && posted.sequence() == 11 && posted.refusal() == null);
+        check(posted.isReplyTo(10, 11) && !posted.isReplyTo(9, 11) && !posted.isReplyTo(10, 12) && posted.refusal() == null);
         check(((Token.PostMessageReply) posted.body()).messageId() == 42);
         TokenException refusal = Frame.read(in).refusal();
         check(refusal.code() == Token.Result.E_USER_EXIST && refusal.getMessage().equals("the identity is taken"));
