@@ -85,6 +85,8 @@ pub struct StoreConfig {
 pub struct AdminConfig {
     /// Where /healthz, /readyz and /metrics are served; none: nowhere. Default none.
     pub listen: Option<SocketAddr>,
+    /// Whether it shows at /api/ what every front end says of itself. Default true.
+    pub api_page: bool,
 }
 
 /// One enabled front end.

@@ -140,8 +140,9 @@ fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
             origin: section.origin_or_default("listen"),
         });
     }
+    let api_page = section.read("api_page", parse::flag).unwrap_or(true);
     section.finish();
-    AdminConfig { listen }
+    AdminConfig { listen, api_page }
 }
 
 fn rooms(root: &Section<'_>) -> Vec<NewRoom> {

@@ -70,8 +70,14 @@ const STORE: &[Row] = &[
     ),
 ];
 
-const ADMIN: &[Row] =
-    &[("listen", Kind::Address, "address of /healthz, /readyz and /metrics; nowhere without it")];
+const ADMIN: &[Row] = &[
+    (
+        "listen",
+        Kind::Address,
+        "address of /healthz, /readyz, /metrics and /api/; nowhere without it",
+    ),
+    ("api_page", Kind::Flag, "whether /api/ shows what every front end says of itself"),
+];
 
 const ROOM: &[Row] = &[
     ("name", Kind::Text, "the room name, 1 to 64 characters"),

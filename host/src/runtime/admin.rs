@@ -1,4 +1,4 @@
-//! The operator's own listener: /healthz, /readyz, /metrics, and what `dragoman user` asks.
+//! The operator's own listener: /healthz, /readyz, /metrics, the pages at /api/, and what `dragoman user` asks.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -12,6 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
+use super::api_page;
 use super::door::Held;
 use super::metrics;
 use super::operator;
@@ -59,7 +60,12 @@ async fn answer(
             let healthy = shared.engine.failure().is_none();
             (StatusCode::OK, metrics::render(&shared.roster(), &shared.totals, healthy))
         }
-        _ => (StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".into()),
+        path => {
+            if let Some(response) = api_page::answer(&shared, path, request.headers()) {
+                return Ok(response);
+            }
+            (StatusCode::NOT_FOUND, "there are /healthz, /readyz, /metrics and /api/\n".into())
+        }
     };
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;

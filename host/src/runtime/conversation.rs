@@ -461,7 +461,7 @@ mod tests {
                 keep_days: 0,
                 keep_messages_per_room: 0,
             },
-            admin: AdminConfig { listen: None },
+            admin: AdminConfig { listen: None, api_page: true },
             rooms: Vec::new(),
             frontends: vec![FrontendConfig {
                 name: "asking".into(),

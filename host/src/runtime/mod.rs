@@ -6,6 +6,7 @@
 
 mod admin;
 mod apart;
+mod api_page;
 mod bounds;
 mod calls;
 mod clock;

@@ -88,7 +88,7 @@ pub(super) async fn apply(
     new.frontends = frontends;
     let admin = apply_to_admin(held, running.admin.listen, new.admin.listen).await;
     if !admin {
-        new.admin = running.admin.clone();
+        new.admin.listen = running.admin.listen;
     }
     *running = new;
     rooms && all && admin
@@ -117,6 +117,7 @@ fn apply_to_the_gateway(held: &Held, running: &Config, new: &Config) {
         ("server.log.filter", former.log.filter != server.log.filter),
         ("server.trusted_proxies", former.trusted_proxies != server.trusted_proxies),
         ("server.well_known", former.well_known != server.well_known),
+        ("admin.api_page", running.admin.api_page != new.admin.api_page),
     ]) {
         tracing::info!(key, "changed");
     }
@@ -124,6 +125,7 @@ fn apply_to_the_gateway(held: &Held, running: &Config, new: &Config) {
         roster.drain_timeout = server.drain_timeout;
         roster.trusted_proxies.clone_from(&server.trusted_proxies);
         roster.well_known = server.well_known;
+        roster.api_page = new.admin.api_page;
     });
 }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::door::Door;
 use super::served::{Served, Standing};
-use crate::config::ServerConfig;
+use crate::config::Config;
 
 #[derive(Clone)]
 pub(super) struct Roster {
@@ -26,19 +26,22 @@ pub(super) struct Roster {
     pub(super) trusted_proxies: Vec<IpNet>,
     /// Whether front ends serve the documents that describe them.
     pub(super) well_known: bool,
+    /// Whether the admin listener shows them in pages.
+    pub(super) api_page: bool,
 }
 
 impl Roster {
-    pub(super) fn new(server: &ServerConfig, frontends: Vec<Arc<Served>>) -> Self {
+    pub(super) fn new(config: &Config, frontends: Vec<Arc<Served>>) -> Self {
         Self {
             frontends,
             leaving: Vec::new(),
             doors: Vec::new(),
             admin: None,
             kept: BTreeMap::new(),
-            drain_timeout: server.drain_timeout,
-            trusted_proxies: server.trusted_proxies.clone(),
-            well_known: server.well_known,
+            drain_timeout: config.server.drain_timeout,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            well_known: config.server.well_known,
+            api_page: config.admin.api_page,
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>
         hub.introduce(index, served.voice());
         served
     });
-    let roster = Roster::new(&config.server, served.collect());
+    let roster = Roster::new(config, served.collect());
     let engine = Arc::new(open_engine(config, hub.clone()).await?);
     let task = hub.clone().run(Distributor::new(totals.clone()));
     Ok((Arc::new(Shared::new(engine, hub, totals, roster, config)), task))

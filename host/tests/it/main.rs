@@ -1,5 +1,7 @@
 //! Tests of the host as a library and as a program: one binary, many modules.
 
+mod api_page;
+mod browser;
 mod config;
 mod plugins;
 mod program;

@@ -49,7 +49,7 @@ pub(super) fn answer(served: &Served, method: &Method, name: &str) -> Result<Res
     Ok(response.with_header("cache-control", "no-cache"))
 }
 
-fn documents(served: &Served) -> Result<Vec<Document>, Fault> {
+pub(in crate::runtime) fn documents(served: &Served) -> Result<Vec<Document>, Fault> {
     let describe = AssertUnwindSafe(|| served.frontend.schemas());
     catch_unwind(describe).map_err(|_| {
         served.panicked("describing itself");

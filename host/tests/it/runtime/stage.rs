@@ -222,7 +222,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             keep_days: 0,
             keep_messages_per_room: 0,
         },
-        admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))) },
+        admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), api_page: true },
         rooms: vec![core_model::NewRoom {
             name: Some("tea".into()),
             insist: true,
