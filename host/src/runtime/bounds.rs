@@ -89,6 +89,10 @@ pub(super) const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 /// with unread bytes would make the peer's system throw the last words away.
 pub(super) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Connections over a limit that are told so at once, and read from for [`LINGER_TIMEOUT`]; with
+/// more, they are hung up on without a word. Each is a file descriptor.
+pub(super) const TURNED_AWAY_MAX: usize = 256;
+
 /// Pings of a WebSocket that may be unanswered when the next is due.
 pub(super) const PINGS_UNANSWERED_MAX: u8 = 2;
 

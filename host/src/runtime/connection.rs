@@ -137,7 +137,7 @@ pub(super) async fn run<S: Socket>(
 }
 
 /// Says that no more comes, and reads what the peer still sends until it hangs up too.
-async fn linger(stream: &mut TcpStream) {
+pub(super) async fn linger(stream: &mut TcpStream) {
     let until = Instant::now() + LINGER_TIMEOUT;
     if stream.shutdown().await.is_err() {
         return;

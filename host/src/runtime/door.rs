@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontend_api::{Listener, Peer, Transport};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::bounds::{ACCEPT_PAUSE, BACKLOG, LISTEN_RETRY};
-use super::connection::run;
+use super::connection::{linger, run};
 use super::conversation::Conversation;
 use super::limits::Permit;
 use super::link::Link;
@@ -412,7 +413,7 @@ fn let_in(door: &Arc<Door>, stream: TcpStream, remote: IpAddr, held: &Held) {
         Err(limit) => {
             served.counters.refused(limit);
             if first.is_http() {
-                turn_away(stream);
+                turn_away(stream, held);
             }
         }
         Ok(permit) => {
@@ -426,14 +427,20 @@ fn let_in(door: &Arc<Door>, stream: TcpStream, remote: IpAddr, held: &Held) {
     }
 }
 
-/// The shortest way to say that there are too many.
-fn turn_away(stream: TcpStream) {
+/// The shortest way to say that there are too many. Whoever is turned away is read from for a
+/// while: closing with the request unread would have the words lost. Where too many are turned
+/// away at once, they are hung up on.
+fn turn_away(mut stream: TcpStream, held: &Held) {
     const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
         content-length: 0\r\nconnection: close\r\n\r\n";
-    if let Ok(mut stream) = stream.into_std() {
+    let Ok(turn) = held.shared.turned_away.clone().try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        let _turn = turn;
         // A new connection has room for it; where it has not, nobody listens.
-        drop(io::Write::write(&mut stream, RESPONSE));
-    }
+        if stream.write_all(RESPONSE).await.is_ok() {
+            linger(&mut stream).await;
+        }
+    });
 }
 
 fn converse(

@@ -8,7 +8,7 @@ use core_engine::{Engine, Envelope};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::bounds::{HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX};
+use super::bounds::{HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX, TURNED_AWAY_MAX};
 use super::clock::Clock;
 use super::distribute::Ticket;
 use super::hub::Hub;
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) totals: Arc<Totals>,
     pub(super) phase: watch::Sender<Phase>,
     pub(super) heavy: Semaphore,
+    /// Those who are told that there are too many.
+    pub(super) turned_away: Arc<Semaphore>,
     pub(super) skipped: SkippedLog,
     connections: AtomicU64,
 }
@@ -62,6 +64,7 @@ impl Shared {
             totals,
             phase: watch::Sender::new(Phase::Serving),
             heavy: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_A_THREAD),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
             skipped: SkippedLog::default(),
             connections: 0.into(),
         }
