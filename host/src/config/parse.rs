@@ -104,7 +104,11 @@ pub(super) fn api_key(value: &Value) -> Result<String, String> {
 pub(super) fn cors_origin(value: &Value) -> Result<String, String> {
     let origin = text(value)?;
     let host = origin.split_once("://").map_or("", |(_, host)| host);
-    if origin == "*" || (!host.is_empty() && !host.contains(['/', ' ', '?', '#'])) {
+    // Browsers send null for pages that have no origin to name.
+    if origin == "*"
+        || origin == "null"
+        || (!host.is_empty() && !host.contains(['/', ' ', '?', '#']))
+    {
         return Ok(origin);
     }
     Err("expected \"*\" or an origin without a path, such as \"https://chat.example.org\"".into())

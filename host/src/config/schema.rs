@@ -103,11 +103,12 @@ const FRONTEND: &[Row] = &[
     (
         "cors_origins",
         Kind::Texts,
-        "origins of web pages that may call it, such as https://chat.example.org, or *",
+        "origins of web pages that may call it and open WebSockets, such as https://chat.example.org; \
+         or *, or null for those without one",
     ),
     ("connections_max", Kind::From(0), "connections; 0 is no limit"),
     ("connections_per_address_max", Kind::From(0), "connections from one address; 0 is no limit"),
-    ("requests_per_s", Kind::From(0), "requests, frames or lines of a peer; 0 is no limit"),
+    ("requests_per_s", Kind::From(0), "requests of a peer to HTTP or to the store; 0 is no limit"),
     ("requests_burst", Kind::From(1), "as many at once, after a pause"),
     ("messages_per_s", Kind::From(0), "messages posted by a peer; 0 is no limit"),
     ("messages_burst", Kind::From(1), "as many at once, after a pause"),

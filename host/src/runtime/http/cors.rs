@@ -2,6 +2,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::uri::Authority;
 
 /// The origins of `cors_origins`.
 #[derive(Debug)]
@@ -16,6 +17,15 @@ const PREFLIGHT_AGE_SECS: &str = "600";
 impl Cors {
     pub(in crate::runtime) fn new(origins: &[String]) -> Self {
         Self { origins: origins.to_vec() }
+    }
+
+    /// Whether a web page of this origin may open a WebSocket here: one of the host that it asks
+    /// for, whatever the ports, or one that is named. Browsers ask nobody before they open one.
+    pub(super) fn may_connect(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+        let is_named = |allowed: &String| {
+            allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
+        };
+        is_own(origin, host).unwrap_or(false) || self.origins.iter().any(is_named)
     }
 
     /// Adds what a browser wants to see on the response to a request from this origin.
@@ -60,6 +70,14 @@ impl Cors {
     }
 }
 
+/// Whether an origin is on the host that is asked for. None: one of them is not what it should be.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> Option<bool> {
+    let authority = |text: &str| text.trim().parse::<Authority>().ok();
+    let (_, origin) = origin.to_str().ok()?.split_once("://")?;
+    let (origin, host) = (authority(origin)?, authority(host?.to_str().ok()?)?);
+    Some(origin.host().eq_ignore_ascii_case(host.host()))
+}
+
 /// Whether a request asks what it may ask.
 pub(super) fn is_preflight(method: &hyper::Method, headers: &HeaderMap) -> bool {
     method == hyper::Method::OPTIONS
@@ -70,6 +88,31 @@ pub(super) fn is_preflight(method: &hyper::Method, headers: &HeaderMap) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_of_the_same_host_or_a_named_one_may_open_a_websocket() {
+        let may = |origins: &[&str], origin: &str, host: &str| {
+            let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();
+            let (origin, host) = (origin.parse().unwrap(), host.parse().unwrap());
+            Cors::new(&origins).may_connect(&origin, Some(&host))
+        };
+        let none: &[&str] = &[];
+        assert!(may(none, "http://chat.example", "chat.example:2333"));
+        assert!(may(none, "https://Chat.example:8443", "chat.example"));
+        assert!(may(none, "http://127.0.0.1:8080", "127.0.0.1:2333"));
+        assert!(may(none, "http://[::1]:8080", "[::1]:2333"));
+        for stranger in ["https://evil.example", "null", "file://", "chat.example", ""] {
+            assert!(!may(none, stranger, "chat.example:2333"), "{stranger}");
+            assert!(may(&["*"], stranger, "chat.example:2333"), "{stranger}");
+        }
+        assert!(!may(none, "https://chat.example.evil.example", "chat.example"));
+        assert!(!may(none, "https://chat.example@evil.example", "chat.example"));
+        assert!(may(&["https://app.example"], "https://app.example", "chat.example"));
+        assert!(!may(&["https://app.example"], "https://app.example:1", "chat.example"));
+        assert!(may(&["null"], "null", "chat.example"));
+        let origin = "https://chat.example".parse().unwrap();
+        assert!(!Cors::new(&[]).may_connect(&origin, None));
+    }
 
     fn permitted(origins: &[&str], origin: &str) -> (Option<String>, bool) {
         let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();

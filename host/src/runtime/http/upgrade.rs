@@ -46,6 +46,7 @@ pub(super) fn accept(
 ) -> Result<hyper::Response<Full<Bytes>>, Fault> {
     let served = &entrance.served;
     let accepted = accept_key(&request)?;
+    check_origin(served, caller, request.headers())?;
     let permit = visit.permit_for(served, caller)?;
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
@@ -62,6 +63,20 @@ pub(super) fn accept(
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
     Ok(response)
+}
+
+/// Turns away web pages that the operator has not named: what the browser shows with a handshake,
+/// a cookie or an address, is its user's, and not theirs.
+fn check_origin(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), Fault> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    // A proxy may ask for another host than its client did.
+    let forwarded = headers.get("x-forwarded-host").filter(|_| caller.proxied);
+    if served.cors.may_connect(origin, forwarded.or(headers.get(header::HOST))) {
+        return Ok(());
+    }
+    served.counters.refused(Limit::Guard);
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    Err(Fault::new(403, format!("web pages of {origin} are not among those allowed here")))
 }
 
 fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, Fault> {

@@ -1,7 +1,8 @@
 //! What the WebSocket protocol does not allow, or allows and few clients do.
 
 use gateway_tests::chatroom::packet;
-use gateway_tests::{Gateway, Http, Raw};
+use gateway_tests::{Gateway, Http, Raw, WebSocket};
+use serde_json::json;
 
 use super::frames::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, frame, handshake, handshake_with,
@@ -11,6 +12,40 @@ use super::{ALL, Bystanders, WEBSOCKET};
 
 /// The bit of the first byte that no extension was agreed for.
 const RESERVED: u8 = 0x40;
+
+#[test]
+fn a_web_page_of_another_host_is_refused_unless_it_is_named() {
+    let gateway = Gateway::start(
+        "[frontends.chatroom]\n[frontends.ourchat]\ncors_origins = [\"https://app.example\"]",
+    );
+    for (frontend, key) in [("chatroom", "websocket_listen"), ("ourchat", "listen")] {
+        let address = gateway.address(frontend, key);
+        let connect = |origin: &str| WebSocket::try_connect(address, "/", &[("origin", origin)]);
+        connect("http://127.0.0.1:8080").expect("a page of the same host");
+        WebSocket::connect(address);
+        let named = connect("https://app.example");
+        assert_eq!(named.is_ok(), frontend == "ourchat", "{named:?}");
+        let refused = Http::connect(address).request(
+            "GET",
+            "/",
+            &[
+                ("Connection", "Upgrade"),
+                ("Upgrade", "websocket"),
+                ("Sec-WebSocket-Version", "13"),
+                ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("Origin", "https://evil.example"),
+            ],
+            b"",
+        );
+        let why = "web pages of https://evil.example are not among those allowed here";
+        assert_eq!(refused.status, 403);
+        let body = match frontend {
+            "chatroom" => json!({ "res": why }).to_string(),
+            _ => why.to_owned(),
+        };
+        assert_eq!(refused.text(), body, "{frontend}");
+    }
+}
 
 #[test]
 fn a_violation_of_the_protocol_ends_with_a_close_that_names_it() {
