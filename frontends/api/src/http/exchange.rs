@@ -47,7 +47,7 @@ enum State<D: 'static> {
 /// What the answer is encoded with.
 struct Asked<D: 'static> {
     endpoint: &'static Endpoint<D>,
-    /// Without the body, all of which is in `fields`.
+    /// Its method, path and query: the body is in `fields`, and headers say who asks, not what.
     request: Request,
     fields: Map<String, Value>,
     instead: Option<Response>,
@@ -74,7 +74,7 @@ impl<D: HttpDialect> Exchange<D> {
                         instead = Some(response);
                     }
                 }
-                let request = without_body(request);
+                let request = line(request);
                 State::Asking(Box::new(Asked { endpoint, request, fields, instead }))
             }
             Err(response) => {
@@ -128,15 +128,10 @@ impl<D: HttpDialect> Exchange<D> {
     }
 }
 
-fn without_body(request: &Request) -> Request {
-    let Request { method, path, query, headers, body: _ } = request;
-    Request {
-        method: method.clone(),
-        path: path.clone(),
-        query: query.clone(),
-        headers: headers.clone(),
-        body: Vec::new(),
-    }
+fn line(request: &Request) -> Request {
+    let Request { method, path, query, headers: _, body: _ } = request;
+    let (method, path, query) = (method.clone(), path.clone(), query.clone());
+    Request { method, path, query, headers: Vec::new(), body: Vec::new() }
 }
 
 /// `GET, HEAD, OPTIONS, POST` for a table that says GET and POST.

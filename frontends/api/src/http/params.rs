@@ -14,6 +14,7 @@ use crate::Peer;
 /// What a request says, with body winning over query. A field that is `null` is missing.
 pub struct Params<'a> {
     pub peer: &'a Peer,
+    /// Where the answer is encoded, without headers and body.
     pub request: &'a Request,
     pub fields: Map<String, Value>,
     /// The time: of the request where it is decoded, of the answer where that is encoded.

@@ -8,10 +8,11 @@ mod plain;
 mod upgrade;
 pub(super) mod well_known;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use frontend_api::http::{Fault, Response};
@@ -36,6 +37,8 @@ use super::shared::{Phase, Shared};
 struct Visit {
     door: Arc<Door>,
     remote: IpAddr,
+    /// What a front end is told of the peer, where it comes from no proxy: made at the first request.
+    direct: OnceLock<Peer>,
     /// The connection's place, for a WebSocket to take over.
     permit: Mutex<Option<Permit>>,
     held: Held,
@@ -59,7 +62,7 @@ pub(super) async fn serve(
     let (mut phase, mut door_phase) = (held.shared.phase.subscribe(), door.phase());
     let handshake_timeout = door.handshake_timeout();
     let permit = Mutex::new(Some(permit));
-    let visit = Arc::new(Visit { door, remote, permit, held });
+    let visit = Arc::new(Visit { door, remote, direct: OnceLock::new(), permit, held });
     let service = service_fn(move |request| handle(visit.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
@@ -146,7 +149,7 @@ impl Visit {
         let (parts, body) = request.into_parts();
         let body = read_body(served, &parts.headers, body).await?;
         let request = plain::request(&parts, path, body);
-        let peer = self.peer(entrance, caller);
+        let peer = self.known_peer(entrance, caller);
         let response = exchange::exchange(self.shared(), served, caller.address, &peer, &request);
         response.await.map(Answer::Plain)
     }
@@ -190,6 +193,18 @@ impl Visit {
             served.counters.refused(Limit::Requests);
             retry_later(429, "too many requests", retry_after_ms)
         })
+    }
+
+    /// The same as [`peer`](Self::peer), and mostly the one of the request before.
+    fn known_peer(&self, entrance: &Entrance, caller: Caller) -> Cow<'_, Peer> {
+        if !caller.proxied {
+            let peer = self.direct.get_or_init(|| self.peer(entrance, caller));
+            // Another front end may share the door.
+            if peer.listener == entrance.listener.key {
+                return Cow::Borrowed(peer);
+            }
+        }
+        Cow::Owned(self.peer(entrance, caller))
     }
 
     fn peer(&self, entrance: &Entrance, caller: Caller) -> Peer {

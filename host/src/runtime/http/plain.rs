@@ -43,8 +43,8 @@ pub(super) fn response(
         tracing::error!(frontend = served.name, status = response.status, "no such HTTP status");
         StatusCode::INTERNAL_SERVER_ERROR
     });
-    for (name, value) in &response.headers {
-        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+    for (name, value) in response.headers {
+        match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value)) {
             (Ok(name), Ok(value)) => drop(made.headers_mut().append(name, value)),
             _ => tracing::error!(frontend = served.name, name, "a header that HTTP does not allow"),
         }
