@@ -23,13 +23,13 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// The threads of the network. A single one needs no queues that others may take from; but where
-/// there are plugins, its other tasks must be able to leave it while a plugin takes its time.
+/// there are plugins there are two at least, so that one is left while a plugin takes its time.
 fn network(config: &Config) -> io::Result<Runtime> {
-    let threads = config.server.threads.max(1);
-    let alone = threads == 1 && config.frontends.iter().all(|frontend| frontend.plugin.is_none());
-    let mut builder = match alone {
-        true => Builder::new_current_thread(),
-        false => Builder::new_multi_thread(),
+    let plugins = config.frontends.iter().any(|frontend| frontend.plugin.is_some());
+    let threads = config.server.threads.max(if plugins { 2 } else { 1 });
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
     };
     builder.worker_threads(threads).thread_name("network").enable_all().build()
 }

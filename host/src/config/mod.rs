@@ -44,7 +44,7 @@ pub struct ServerConfig {
     /// How long connections get to finish after SIGTERM. Default 10 s.
     pub drain_timeout: Duration,
     pub log: LogConfig,
-    /// Threads of the network runtime. Default: as many as cores.
+    /// Threads of the network runtime. Default: half of the cores, at least 1.
     pub threads: usize,
     /// Passwords that are hashed at once. Default: half of the cores, at least 1.
     pub password_threads: usize,

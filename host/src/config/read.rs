@@ -83,7 +83,7 @@ fn server(section: &Section<'_>) -> ServerConfig {
             .read("drain_timeout", parse::duration)
             .unwrap_or(Duration::from_secs(10)),
         log: log(section),
-        threads: threads("threads").unwrap_or(cores),
+        threads: threads("threads").unwrap_or((cores / 2).max(1)),
         password_threads: threads("password_threads").unwrap_or((cores / 2).max(1)),
         trusted_proxies: section.list("trusted_proxies", "networks", parse::network),
         well_known: section.read("well_known", parse::flag).unwrap_or(true),

@@ -31,7 +31,7 @@ enum Kind {
 
 const SERVER: &[Row] = &[
     ("drain_timeout", Kind::Duration, "how long connections get to finish after SIGTERM"),
-    ("threads", Kind::Threads, "threads of the network; by default as many as cores"),
+    ("threads", Kind::Threads, "threads of the network; by default half of the cores"),
     (
         "password_threads",
         Kind::Threads,
