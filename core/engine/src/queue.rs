@@ -108,6 +108,11 @@ impl<T> Queue<T> {
         state
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Takes nothing more; what waits is still to be done.
     pub(crate) fn stop(&self) {
         self.lock().stopping = true;

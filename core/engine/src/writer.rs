@@ -163,6 +163,11 @@ impl<T: Send + 'static> Engine<T> {
         dump.map_err(|error| refused(Fail::Broken(error)))
     }
 
+    /// How many commands wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.waiting()
+    }
+
     /// Why the engine takes no more commands, if it stopped by itself.
     pub fn failure(&self) -> Option<String> {
         self.shared.queue.failure()

@@ -8,6 +8,14 @@ use std::time::Duration;
 /// the engine's queue.
 pub(super) const UNANSWERED_MAX: usize = 64;
 
+/// Commands that may wait for the engine's writer while a peer that has some under way may still
+/// post: what it commits at once. Beyond it, whoever waits for no answer goes first, and the others
+/// are told to slow down.
+pub(super) const FIRST_COME_MAX: usize = 1024;
+
+/// How long they are told to wait, in ms: until some batches have been committed.
+pub(super) const BEHIND_RETRY_MS: u64 = 100;
+
 /// Answers told to a session in one go, so that a session that asks again at every answer does
 /// not keep a thread from its other connections.
 pub(super) const ANSWERS_AT_ONCE: usize = 64;

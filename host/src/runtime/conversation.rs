@@ -12,7 +12,7 @@ use core_model::{Command, Event, Outcome, Query, Refusal, Timestamp};
 use frontend_api::{Follow, Input, Outbox, Output, Session};
 use tokio::time::Instant;
 
-use super::bounds::{ANSWERS_AT_ONCE, UNANSWERED_MAX};
+use super::bounds::{ANSWERS_AT_ONCE, BEHIND_RETRY_MS, UNANSWERED_MAX};
 use super::calls::{check_message, needs_passwords, settle_passwords, ties};
 use super::distribute::Ticket;
 use super::limits::Pace;
@@ -314,7 +314,8 @@ impl Conversation {
         let now_ns = self.shared.clock.steady_ns();
         let admitted = self
             .admit(now_ns)
-            .and_then(|()| check_message(&self.served, &mut self.pace, now_ns, &call.command));
+            .and_then(|()| check_message(&self.served, &mut self.pace, now_ns, &call.command))
+            .and_then(|()| self.take_turns(&call.command));
         let waiting = match admitted {
             Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
             Ok(()) if self.held > 0 || needs_passwords(&call.command) => {
@@ -342,6 +343,18 @@ impl Conversation {
             self.served.counters.refused(Limit::Requests);
             Refusal::SlowDown { retry_after_ms }
         })
+    }
+
+    /// Refuses a message of somebody who has others under way, while the engine is behind: what
+    /// floods it must not keep those waiting who say something now and then.
+    fn take_turns(&self, command: &Command) -> Result<(), Refusal> {
+        let posts = matches!(command, Command::Post { .. } | Command::PostDirect { .. });
+        let with_engine = |waiting: &Waiting| matches!(waiting, Waiting::Submitted(_));
+        if posts && self.waiting.iter().any(with_engine) && self.shared.is_behind() {
+            self.served.counters.refused(Limit::Overloaded);
+            return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
+        }
+        Ok(())
     }
 
     fn submit(&mut self, mut call: Call) -> Waiting {
@@ -394,7 +407,9 @@ fn effect(command: &Command, follow: Follow) -> Effect {
 
 #[cfg(test)]
 mod tests {
-    use core_model::{ConnectionId, Credential, NewUser, ProfileChanges, UserRef};
+    use core_model::{
+        ConnectionId, Credential, NewUser, ProfileChanges, RoomId, RoomRef, Standing, Uid, UserRef,
+    };
     use frontend_api::{Frontend, Manifest, Peer};
 
     use super::super::mailbox::{Arrival, Mailbox};
@@ -423,6 +438,7 @@ mod tests {
         fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
             match input {
                 Input::Text("sign in") => out.call_and_follow(sign_in(), Follow::User),
+                Input::Text("post") => out.call(post()),
                 Input::Text(_) => out.ask(Query::LastChange),
                 Input::Answer(_) => out.send_text("answer"),
                 _ => (),
@@ -444,6 +460,11 @@ mod tests {
         }
     }
 
+    fn post() -> Command {
+        let (room, author) = (RoomRef::Id(RoomId(1)), UserRef::Id(Uid(1)));
+        Command::Post { room, author, text: "hello".into(), standing: Standing::Seated }
+    }
+
     fn config(folder: &std::path::Path) -> Config {
         Config {
             server: ServerConfig {
@@ -457,7 +478,7 @@ mod tests {
             store: StoreConfig {
                 path: folder.join("store.redb"),
                 cache_bytes: 1 << 20,
-                queue_max: 16,
+                queue_max: 4096,
                 keep_days: 0,
                 keep_messages_per_room: 0,
             },
@@ -511,6 +532,27 @@ mod tests {
         assert!(conversation.advance(), "others have their turn before all is answered");
         while conversation.advance() {}
         assert!(conversation.may_read() && conversation.is_answered());
+        drop(conversation);
+        shared.hub.stop();
+        hub.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn while_the_engine_is_behind_whoever_has_a_message_under_way_is_told_to_slow_down() {
+        let Scene { shared, hub, mut conversation, .. } = Scene::open().await;
+        let served = shared.roster().frontends[0].clone();
+        // The hub has no turn in here, so that the writer comes to wait for it.
+        while !shared.is_behind() {
+            shared.submit_always(&served, ConnectionId(2), Command::SignOut, Ticket::Nobody);
+        }
+        conversation.feed(Input::Text("post"));
+        conversation.feed(Input::Text("post"));
+        let is_refused = |waiting: &Waiting| match waiting {
+            Waiting::Settled(outcome) => matches!(**outcome, Err(Refusal::SlowDown { .. })),
+            _ => false,
+        };
+        assert!(matches!(conversation.waiting[0], Waiting::Submitted(_)));
+        assert!(is_refused(&conversation.waiting[1]));
         drop(conversation);
         shared.hub.stop();
         hub.await.unwrap();

@@ -8,7 +8,9 @@ use core_engine::{Engine, Envelope};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::bounds::{HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX, TURNED_AWAY_MAX};
+use super::bounds::{
+    FIRST_COME_MAX, HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX, TURNED_AWAY_MAX,
+};
 use super::clock::Clock;
 use super::distribute::Ticket;
 use super::hub::Hub;
@@ -89,6 +91,11 @@ impl Shared {
 
     pub(super) fn is_draining(&self) -> bool {
         *self.phase.borrow() >= Phase::Draining
+    }
+
+    /// Whether the engine has so much to do that nobody should have several messages under way.
+    pub(super) fn is_behind(&self) -> bool {
+        self.engine.waiting() > FIRST_COME_MAX
     }
 
     /// Gives a command to the engine. `Err`: it was not taken.
