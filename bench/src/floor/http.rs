@@ -12,27 +12,36 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// About as long as most replies of the dialects.
-const REPLY: &str = r#"{"response_code":1,"code":0,"msg":"success","res":"a reply of a floor, in which there is what any of the dialects expects","data":{"name":"somebody"}}"#;
+/// What any of the dialects' calls expects to find in a reply.
+const REPLY: &str = r#"{"response_code":1,"code":0,"res":""}"#;
 
-pub(super) async fn serve(listen: SocketAddr) -> io::Result<()> {
+/// Each reply is of so many bytes, or as long as the shortest.
+pub(super) async fn serve(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
+    let mut reply = REPLY.to_owned();
+    reply.extend(std::iter::repeat_n(' ', reply_bytes.saturating_sub(REPLY.len())));
+    let reply = Bytes::from(reply);
     let listener = TcpListener::bind(listen).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        let reply = reply.clone();
         tokio::task::spawn_local(async {
+            let answer = service_fn(move |request| answer(request, reply.clone()));
             let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service_fn(answer));
+                .serve_connection(TokioIo::new(stream), answer);
             // An error is the client's: it has hung up.
             drop(connection.await);
         });
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    reply: Bytes,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     // A body that does not come to its end is not answered.
     drop(request.into_body().collect().await);
-    let mut response = Response::new(Full::new(Bytes::from_static(REPLY.as_bytes())));
+    let mut response = Response::new(Full::new(reply));
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)

@@ -23,6 +23,10 @@ pub struct Floor {
     /// The file that floor-durable keeps its messages in
     #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
+
+    /// How long the reply of floor-http is, at least
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub reply_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -48,7 +52,7 @@ impl Floor {
                 })?;
                 local.block_on(&runtime, broadcast::serve(self.listen, Some(path)))
             }
-            Kind::Http => local.block_on(&runtime, http::serve(self.listen)),
+            Kind::Http => local.block_on(&runtime, http::serve(self.listen, self.reply_bytes)),
         }
     }
 }

@@ -13,14 +13,14 @@ const CONNECTIONS: u32 = 64;
 
 /// How a request's cost is bounded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Read,
     /// Makes something durable.
     Write,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Read => "http-read",
             Self::Write => "http-post",
@@ -29,21 +29,21 @@ impl Kind {
 }
 
 /// A call of a dialect.
-struct Call {
-    name: &'static str,
-    kind: Kind,
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
     port: u16,
     /// Given what was prepared and the number of the connection.
     make: fn(&Prepared, u32) -> HttpCall,
 }
 
 /// What the calls need: a user `bench` with openid `o-bench` in room 1, and some messages there.
-struct Prepared {
+pub(super) struct Prepared {
     /// `bench`'s in the channel dialect.
     token: String,
 }
 
-const CALLS: &[Call] = &[
+pub(super) const CALLS: &[Call] = &[
     Call {
         name: "usr_room /usr/info",
         kind: Kind::Read,
@@ -132,17 +132,8 @@ fn post(target: &str, token: &str, body: &str, expect: &str) -> HttpCall {
 }
 
 impl Run {
-    /// Every call that is wanted, by its own name or by `http-read` or `http-post`, each with its
-    /// floors.
-    pub(super) fn http(&self, wants: impl Fn(&str) -> bool) -> io::Result<Vec<LoadRow>> {
-        let mut rows = Vec::new();
-        for call in CALLS.iter().filter(|call| wants(call.kind.name()) || wants(call.name)) {
-            rows.extend(self.call(call)?);
-        }
-        Ok(rows)
-    }
-
-    fn call(&self, call: &Call) -> io::Result<Vec<LoadRow>> {
+    /// A call, with its floors.
+    pub(super) fn call(&self, call: &Call) -> io::Result<Vec<LoadRow>> {
         let sides: &'static [Side] = match call.kind {
             Kind::Read => &[Side::Gateway, Side::FloorHttp],
             Kind::Write => &[Side::Gateway, Side::FloorHttp, Side::FloorDurable, Side::FloorWs],
@@ -154,6 +145,12 @@ impl Run {
                 self.say(&format!("{}: {} {nth}", call.name, side.name()));
                 let server = self.stage.start(*side, 10)?;
                 let seats = call.seats(&server, *side)?;
+                if let (true, Talk::Http(http)) = (side.is_gateway(), &seats[0].talk) {
+                    // As long as the gateway's is, so that both have as much to write.
+                    let reply =
+                        crate::load::prepare::succeed(seats[0].address, &http.requests[0], "");
+                    self.stage.reply_bytes.set(reply?.len());
+                }
                 turns.push(self.turn(&server, &seats, Pace::OneEach)?);
             }
         }
@@ -178,20 +175,20 @@ impl Run {
 impl Call {
     fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
         let prepared = match side {
-            Side::Gateway | Side::GatewayBefore => prepare(server)?,
+            side if side.is_gateway() => prepare(server)?,
             // As long as a real one.
             _ => Prepared { token: format!("token: {}\r\n", "x".repeat(43)) },
         };
         let seat = |nth: u32| {
             let (port, talk) = match side {
-                Side::Gateway | Side::GatewayBefore => {
-                    (self.port, Talk::Http((self.make)(&prepared, nth)))
-                }
                 Side::FloorHttp => {
                     let call = HttpCall { expect: "\"res\"".into(), ..(self.make)(&prepared, nth) };
                     (FLOOR, Talk::Http(call))
                 }
                 Side::FloorWs | Side::FloorDurable => (FLOOR, Talk::Floor { room: nth }),
+                Side::Gateway | Side::GatewayBefore | Side::GatewayPlugin => {
+                    (self.port, Talk::Http((self.make)(&prepared, nth)))
+                }
             };
             Seat::new(server.at(port), nth, talk)
         };

@@ -88,6 +88,17 @@ pub(super) const CHATS: &[Chat] = &[
     ingest("ingest from 1024", 1024, Reach::Nothing),
 ];
 
+/// The same load on the same dialect, linked and loaded. Flat out, so that batches are alike.
+const PLUGIN: Chat = Chat {
+    name: "plugin, 500 rooms flat out",
+    rooms: 500,
+    members: 4,
+    pace: Pace::UnderWay(64),
+    mix: Mix::Chatroom,
+    sides: &[Side::Gateway, Side::GatewayPlugin],
+    reach: Reach::Nothing,
+};
+
 /// Senders who are alone in their rooms, each waiting for its message to come back.
 const fn ingest(name: &'static str, senders: u32, reach: Reach) -> Chat {
     let (pace, mix) = (Pace::OneEach, Mix::Chatroom);
@@ -116,6 +127,18 @@ impl Run {
             sides.iter().map(|(side, turns)| row(chat.name, *side, turns)).collect();
         let goals = chat.goals(&rows);
         rows[0].goals = goals;
+        Ok(rows)
+    }
+
+    /// What a message costs more where chatroom is a plugin.
+    pub(super) fn plugin(&self) -> io::Result<Vec<LoadRow>> {
+        let mut rows = self.chat(&PLUGIN)?;
+        let of = |side| rows.iter().find(|row| row.side == side).map_or(0.0, |row| row.cpu_us);
+        let more = of(Side::GatewayPlugin) - of(Side::Gateway);
+        let goal = Goal::new("µs a message", more * f64::from(PLUGIN.members), Bound::AtMost(2.0));
+        for row in rows.iter_mut().filter(|row| row.side == Side::GatewayPlugin) {
+            row.goals.push(goal.clone());
+        }
         Ok(rows)
     }
 

@@ -3,23 +3,26 @@
 mod http;
 mod idle;
 mod load;
+mod overload;
 mod process;
 mod server;
 mod stored;
 mod table;
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use self::http::CALLS;
 use self::load::CHATS;
 use self::server::Stage;
 use self::stored::Size;
-use self::table::Tables;
+use self::table::{FigureRow, LoadRow, Tables};
 use crate::command::Bench;
 use crate::floor::Floor;
 
@@ -64,7 +67,8 @@ struct Jobs {
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
-    /// Messages on disk for the jobs `start`; a tenth as many users
+    /// Messages on disk for the jobs `start` and `scale`; a tenth as many users, a hundredth as
+    /// many rooms
     #[arg(long, value_name = "N")]
     messages: Option<u64>,
 
@@ -79,6 +83,10 @@ struct Jobs {
     /// Another build of it, which takes its turns too
     #[arg(long, value_name = "PATH")]
     before: Option<PathBuf>,
+
+    /// The shared library of plugin-chatroom [default: as for --gateway]
+    #[arg(long, value_name = "PATH")]
+    plugin: Option<PathBuf>,
 
     /// A key of the gateway's configuration, such as server.threads=1; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
@@ -121,80 +129,115 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Jobs that are not a load on rooms, by name.
-const OTHERS: [&str; 6] = ["http-read", "http-post", "idle-5000", "idle-19500", "start", "search"];
+/// Jobs of which each fills rows of the second table.
+const FIGURES: [&str; 6] = ["idle-5000", "idle-19500", "start", "scale", "search", "overload"];
 
 impl Jobs {
     fn run(&self) -> Result<(), Box<dyn Error>> {
         if self.list {
-            let names = CHATS.iter().map(|chat| chat.name).chain(OTHERS);
-            names.for_each(|name| println!("{name}"));
+            let others = ["http-read", "http-post", "plugin"].into_iter().chain(FIGURES);
+            CHATS.iter().map(|chat| chat.name).chain(others).for_each(|name| println!("{name}"));
             return Ok(());
         }
         let beside = std::env::current_exe()?;
         let folder = self.folder.clone().unwrap_or_else(|| beside.with_file_name("bench-stores"));
-        let stage =
-            Stage::new(self.gateway(&beside)?, self.before.clone(), &folder, self.set.clone())?;
+        let (gateway, plugin) = self.programs(&beside)?;
+        let stage = Stage::new(gateway, self.before.clone(), plugin, &folder, self.set.clone())?;
         let (turns, seconds) = if self.quick { (2, 1.5) } else { (3, 4.0) };
         let seconds = self.seconds.unwrap_or(seconds);
         let turns = self.turns.unwrap_or(turns).max(1);
         let run = Run { stage, turns, span: Duration::try_from_secs_f64(seconds)? };
-        let tables = self.tables(&run)?;
+        let mut tables = Tables::default();
+        let failed = self.tables(&run, &mut tables);
         match self.json {
             true => println!("{}", serde_json::to_string(&tables)?),
             false => print!("{}", tables.text()),
         }
-        Ok(())
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(failed.join("\n").into()),
+        }
     }
 
-    fn tables(&self, run: &Run) -> io::Result<Tables> {
-        let mut tables = Tables::default();
+    /// Fills the tables, and gives why jobs failed.
+    fn tables(&self, run: &Run, tables: &mut Tables) -> Vec<String> {
+        let mut failed = Vec::new();
+        let mut note = |name: &str, error: io::Error| failed.push(format!("{name}: {error}"));
         for chat in CHATS.iter().filter(|chat| self.wants(chat.name)) {
-            tables.loads.extend(run.chat(chat)?);
-        }
-        tables.loads.extend(run.http(|name| self.wants(name))?);
-        for (name, connections) in [(OTHERS[2], 5000), (OTHERS[3], 19_500)] {
-            if self.wants(name) {
-                tables.figures.extend(run.idle(connections)?);
+            match run.chat(chat) {
+                Ok(rows) => tables.loads.extend(rows),
+                Err(error) => note(chat.name, error),
             }
         }
-        let (few, many) = (if self.quick { 100_000 } else { 1_000_000 }, 1_000_000);
-        if self.wants(OTHERS[4]) {
-            let messages = self.messages.unwrap_or(few).max(10);
-            let size = Size { messages, users: messages / 10, rooms: messages.div_ceil(1000) };
-            tables.figures.extend(run.start(size)?);
+        for (name, rows) in self.calls(run) {
+            match rows {
+                Ok(rows) => tables.loads.extend(rows),
+                Err(error) => note(name, error),
+            }
         }
-        if self.wants(OTHERS[5]) {
-            let rooms = self.rooms.unwrap_or(if self.quick { few } else { many }).max(1);
-            let size = Size { messages: 1000, users: 1000, rooms };
-            tables.figures.extend(run.search(size)?);
+        if self.wants("plugin") && run.stage.plugin.is_some() {
+            match run.plugin() {
+                Ok(rows) => tables.loads.extend(rows),
+                Err(error) => note("plugin", error),
+            }
         }
-        Ok(tables)
+        for name in FIGURES.iter().filter(|name| self.wants(name)) {
+            match self.figures(run, name) {
+                Ok(rows) => tables.figures.extend(rows),
+                Err(error) => note(name, error),
+            }
+        }
+        failed
+    }
+
+    fn figures(&self, run: &Run, name: &str) -> io::Result<Vec<FigureRow>> {
+        let (few, many) = if self.quick { (100_000, 100_000) } else { (10_000_000, 1_000_000) };
+        let messages = self.messages.unwrap_or(few).max(10);
+        let rooms = messages.div_ceil(100).min(100_000);
+        let size = Size { messages, users: messages / 10, rooms };
+        match name {
+            "idle-5000" => run.idle(5000),
+            "idle-19500" => run.idle(19_500),
+            "start" => run.start(size),
+            "scale" => run.scale(size),
+            "search" => {
+                let rooms = self.rooms.unwrap_or(many).max(1);
+                run.search(Size { messages: 1000, users: 1000, rooms })
+            }
+            _ => run.overload(),
+        }
+    }
+
+    /// The calls over HTTP that are wanted, by their own names or by `http-read` or `http-post`.
+    fn calls(&self, run: &Run) -> Vec<(&'static str, io::Result<Vec<LoadRow>>)> {
+        let wanted =
+            CALLS.iter().filter(|call| self.wants(call.kind.name()) || self.wants(call.name));
+        wanted.map(|call| (call.name, run.call(call))).collect()
     }
 
     fn wants(&self, name: &str) -> bool {
         self.job.iter().any(|job| job == "all" || name.starts_with(job.as_str()))
     }
 
-    /// The gateway's program: built first where cargo runs this.
-    fn gateway(&self, beside: &std::path::Path) -> Result<PathBuf, Box<dyn Error>> {
-        if let Some(gateway) = &self.gateway {
-            return Ok(gateway.clone());
-        }
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let built =
-                Command::new(cargo).args(["build", "--release", "-p", "dragoman"]).status()?;
-            if !built.success() {
+    /// The gateway's program, and chatroom as a plugin where it is to be had. Built first where
+    /// cargo runs this.
+    fn programs(&self, beside: &Path) -> Result<(PathBuf, Option<PathBuf>), Box<dyn Error>> {
+        if let (None, Some(cargo)) = (&self.gateway, std::env::var_os("CARGO")) {
+            let build = ["build", "--release", "-p", "dragoman", "-p", "plugin-chatroom"];
+            if !Command::new(cargo).args(build).status()?.success() {
                 return Err("the gateway does not build".into());
             }
         }
         // A bench's program lies in a folder below.
-        let here = beside.ancestors().skip(1).take(2).map(|folder| folder.join("dragoman"));
-        here.into_iter().find(|path| path.exists()).ok_or_else(|| {
+        let folders: Vec<&Path> = beside.ancestors().skip(1).take(2).collect();
+        let find =
+            |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
+        let name = format!("{DLL_PREFIX}plugin_chatroom{DLL_SUFFIX}");
+        let gateway = self.gateway.clone().or_else(|| find("dragoman")).ok_or(
             "there is no program dragoman beside this one: build it with \
-             `cargo build --release -p dragoman`, or give --gateway"
-                .into()
-        })
+             `cargo build --release -p dragoman`, or give --gateway",
+        )?;
+        Ok((gateway, self.plugin.clone().or_else(|| find(&name))))
     }
 }
 

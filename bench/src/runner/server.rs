@@ -1,5 +1,6 @@
 //! Servers as children of the bench: the gateway with a configuration of its own, and the floors.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -26,6 +27,8 @@ pub(super) enum Side {
     Gateway,
     /// Another build of it.
     GatewayBefore,
+    /// With chatroom from a shared library.
+    GatewayPlugin,
     FloorWs,
     FloorDurable,
     FloorHttp,
@@ -34,13 +37,14 @@ pub(super) enum Side {
 impl Side {
     /// Whether it speaks the dialects.
     pub(super) fn is_gateway(self) -> bool {
-        matches!(self, Self::Gateway | Self::GatewayBefore)
+        matches!(self, Self::Gateway | Self::GatewayBefore | Self::GatewayPlugin)
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::GatewayBefore => "gateway-before",
+            Self::GatewayPlugin => "gateway-plugin",
             Self::FloorWs => "floor-ws",
             Self::FloorDurable => "floor-durable",
             Self::FloorHttp => "floor-http",
@@ -54,10 +58,14 @@ pub(super) struct Stage {
     pub(super) gateway: PathBuf,
     /// Another build of it, to compare with.
     pub(super) before: Option<PathBuf>,
+    /// chatroom as a shared library, where it was built.
+    pub(super) plugin: Option<PathBuf>,
     /// A folder on the disk that is measured.
     pub(super) folder: tempfile::TempDir,
     /// Further keys of gateway.toml.
     pub(super) set: Vec<String>,
+    /// How long the reply of floor-http is.
+    pub(super) reply_bytes: Cell<usize>,
     /// Servers that were started so far; each listens on a loopback address of its own.
     started: AtomicU32,
 }
@@ -82,36 +90,70 @@ impl Stage {
     pub(super) fn new(
         gateway: PathBuf,
         before: Option<PathBuf>,
+        plugin: Option<PathBuf>,
         folder: &Path,
         set: Vec<String>,
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let folder = tempfile::Builder::new().prefix("bench").tempdir_in(folder)?;
-        Ok(Self { gateway, before, folder, set, started: AtomicU32::new(0) })
+        Ok(Self {
+            gateway,
+            before,
+            plugin,
+            folder,
+            set,
+            reply_bytes: Cell::new(0),
+            started: AtomicU32::new(0),
+        })
     }
 
     /// Starts a server with nothing in its store, and with so many rooms: `bench-0` and so on,
     /// which the gateway numbers from 1.
     pub(super) fn start(&self, side: Side, rooms: u32) -> io::Result<Server> {
+        self.start_on(side, rooms, &self.new_store()?)
+    }
+
+    /// The path of a store that there is not.
+    pub(super) fn new_store(&self) -> io::Result<PathBuf> {
         let store = self.folder.path().join("store.redb");
         if store.exists() {
             fs::remove_file(&store)?;
         }
-        self.start_on(side, rooms, &store)
+        Ok(store)
     }
 
     /// The same on a store that there is.
     pub(super) fn start_on(&self, side: Side, rooms: u32, store: &Path) -> io::Result<Server> {
+        self.start_with(side, rooms, store, &[])
+    }
+
+    /// The same with further keys of gateway.toml.
+    pub(super) fn start_with(
+        &self,
+        side: Side,
+        rooms: u32,
+        store: &Path,
+        set: &[String],
+    ) -> io::Result<Server> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let ip = own_address(number);
+        let plugin = |path: &PathBuf| format!("frontends.chatroom.plugin={}", path.display());
+        let plugin = self.plugin.iter().map(plugin).filter(|_| side == Side::GatewayPlugin);
+        let set: Vec<String> = set.iter().cloned().chain(plugin).collect();
         let mut command = match side {
-            Side::Gateway => self.gateway(&self.gateway, ip, rooms, store)?,
+            Side::Gateway | Side::GatewayPlugin => {
+                self.gateway(&self.gateway, ip, rooms, store, &set)?
+            }
             Side::GatewayBefore => {
                 let before = self.before.as_ref().unwrap_or(&self.gateway);
-                self.gateway(before, ip, rooms, store)?
+                self.gateway(before, ip, rooms, store, &set)?
             }
             Side::FloorWs => floor("ws", ip)?,
-            Side::FloorHttp => floor("http", ip)?,
+            Side::FloorHttp => {
+                let mut command = floor("http", ip)?;
+                command.arg("--reply-bytes").arg(self.reply_bytes.get().to_string());
+                command
+            }
             Side::FloorDurable => {
                 let mut command = floor("durable", ip)?;
                 command.arg("--store").arg(store);
@@ -122,7 +164,7 @@ impl Stage {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut server = Server { child: command.spawn()?, ip };
         let ready = match side {
-            Side::Gateway | Side::GatewayBefore => server.wait_until_ready(),
+            side if side.is_gateway() => server.wait_until_ready(),
             _ => server.wait_until(|server| TcpStream::connect(server.at(FLOOR)).is_ok()),
         };
         ready.map_err(|error| {
@@ -132,12 +174,19 @@ impl Stage {
         Ok(server)
     }
 
-    fn gateway(&self, program: &Path, ip: IpAddr, rooms: u32, store: &Path) -> io::Result<Command> {
+    fn gateway(
+        &self,
+        program: &Path,
+        ip: IpAddr,
+        rooms: u32,
+        store: &Path,
+        set: &[String],
+    ) -> io::Result<Command> {
         let path = self.folder.path().join("gateway.toml");
         fs::write(&path, configuration(ip, rooms, store))?;
         let mut command = Command::new(program);
         command.arg("--config").arg(path);
-        for set in &self.set {
+        for set in set.iter().chain(&self.set) {
             command.arg("--set").arg(set);
         }
         command.arg("serve");

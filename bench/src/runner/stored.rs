@@ -14,7 +14,7 @@ use core_model::{
 
 use super::Run;
 use super::load::TEXT_BYTES;
-use super::server::{CHATROOM_WEBSOCKET, Side, USR_ROOM};
+use super::server::{CHATROOM_WEBSOCKET, Server, Side, USR_ROOM};
 use super::table::{Bound, FigureRow, Goal, median};
 use crate::command::teller;
 use crate::load::{HttpCall, Load, Pace, Seat, Talk};
@@ -73,7 +73,7 @@ impl Run {
     }
 
     /// A load, and the server is killed in the midst of it.
-    fn load_and_kill(&self, server: super::server::Server) -> io::Result<()> {
+    fn load_and_kill(&self, server: Server) -> io::Result<()> {
         let seat = |nth: u32| {
             let (room, user) = ("bench-0".into(), format!("guest-{nth}"));
             let (address, talk) = (server.at(CHATROOM_WEBSOCKET), Talk::Chatroom { room, user });
@@ -86,6 +86,43 @@ impl Run {
         load.begin(Pace::UnderWay(64))?;
         drop(server);
         Ok(())
+    }
+
+    /// The same load on a store with little in it and on one with much, in turn.
+    pub(super) fn scale(&self, large: Size) -> io::Result<Vec<FigureRow>> {
+        let small = Size { messages: large.messages.min(10_000), users: 1000, rooms: 100 };
+        let sizes = [small, large];
+        let stores = [self.seeded(small)?, self.seeded(large)?];
+        let mut costs: [[Vec<f64>; 2]; 3] = Default::default();
+        for nth in 1..=self.turns {
+            for (at, (size, store)) in sizes.iter().zip(&stores).enumerate() {
+                self.say(&format!("with {} messages, {} rooms: {nth}", size.messages, size.rooms));
+                let server = self.stage.start_on(Side::Gateway, 1, store)?;
+                for (cost, seats) in costs.iter_mut().zip(everything(&server, *size)?) {
+                    let pace = match seats[0].talk {
+                        Talk::Http(_) => Pace::OneEach,
+                        _ => Pace::UnderWay(64),
+                    };
+                    let turn = self.turn(&server, &seats, pace)?;
+                    cost[at].push(turn.cpu_s * 1e6 / turn.report.delivered.max(1) as f64);
+                }
+            }
+        }
+        let row = |what: &str, cost: [Vec<f64>; 2]| {
+            let [small, large] = cost.map(median);
+            let ratio = large / small;
+            FigureRow {
+                what: format!(
+                    "{what}: CPU with {} messages in {} rooms, of that with {} in {}",
+                    sizes[1].messages, sizes[1].rooms, sizes[0].messages, sizes[0].rooms
+                ),
+                is: ratio,
+                unit: "x",
+                goal: Some(Goal::new("CPU", ratio, Bound::AtMost(1.3))),
+            }
+        };
+        let names = ["100 rooms of 4 flat out", "the newest 20 of a room", "posting over HTTP"];
+        Ok(names.into_iter().zip(costs).map(|(name, cost)| row(name, cost)).collect())
     }
 
     /// Searching among many rooms, over HTTP.
@@ -136,6 +173,44 @@ impl Run {
         }
         Ok(path)
     }
+}
+
+/// What there is to do in rooms all over a store: to chat, to read and to post.
+fn everything(server: &Server, size: Size) -> io::Result<[Vec<Seat>; 3]> {
+    const ROOMS: u64 = 100;
+    const MEMBERS: u64 = 4;
+    let room = |nth: u64| nth % ROOMS * (size.rooms / ROOMS).max(1) % size.rooms;
+    let chat = |nth: u64| {
+        let talk = Talk::Chatroom {
+            room: format!("room number {}", room(nth)),
+            user: format!("guest-{nth}"),
+        };
+        Seat::new(server.at(CHATROOM_WEBSOCKET), (nth % ROOMS) as u32, talk)
+    };
+    let user = r#"{"openid":"o-bench","sex":"1"}"#;
+    server.ask(USR_ROOM, "/usr/complete", Some(user))?;
+    for nth in 0..ROOMS {
+        let body = format!(r#"{{"room_id":{},"openid":"o-bench"}}"#, room(nth) + 1);
+        // Where it is in already, from a turn before, it is refused.
+        drop(server.ask(USR_ROOM, "/usr/join", Some(&body)));
+    }
+    let call = |path: &'static str, body: &dyn Fn(u64) -> String| {
+        let request = |nth| HttpCall::request(path, "", Some(&body(nth)));
+        let requests = (0..ROOMS).map(request).collect();
+        let talk = Talk::Http(HttpCall { requests, expect: "\"response_code\":1".into() });
+        (0..64).map(|nth| Seat::new(server.at(USR_ROOM), nth, talk.clone())).collect()
+    };
+    let read = |nth| format!(r#"{{"room_id":{},"limit":20}}"#, room(nth) + 1);
+    let text = HttpCall::text(TEXT_BYTES);
+    let post = |nth| {
+        let room = room(nth) + 1;
+        format!(r#"{{"room_id":{room},"openid":"o-bench","message":"{text}"}}"#)
+    };
+    Ok([
+        (0..ROOMS * MEMBERS).map(chat).collect(),
+        call("/room/get_message", &read),
+        call("/room/send_message", &post),
+    ])
 }
 
 /// Writes a store by the engine itself: users, each owner of rooms, and messages all over these.
