@@ -228,7 +228,7 @@ static void hear_line(call *in, gw_bytes line)
     int count;
     words[0] = next_word(&line);
     words[1] = line;
-    count = (words[0].len > 0) + (words[1].len > 0);
+    count = words[0].len == 0 ? 0 : 1 + (words[1].len > 0);
     while (one->words >= 0 && !(is(verb, one->verb) && one->words == count))
         one++;
     fill(in, one->form, NONE, words);

@@ -5,8 +5,11 @@
 #![no_std]
 #![allow(unsafe_code, reason = "the functions of the ABI take pointers")]
 
+extern crate alloc;
+
 mod bytes;
 mod contract;
+pub mod scan;
 
 pub use contract::*;
 

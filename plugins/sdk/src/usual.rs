@@ -1,70 +1,141 @@
 //! The event and the answer that almost all are: a message was posted.
 //!
 //! Serde reads an enum with a tag by putting all of it aside until it has seen the tag, which
-//! takes longer than everything else that happens at the border. Where the tag is known, it need
-//! not. Whatever else it is, or in whatever other order, is read as any JSON.
+//! takes longer than everything else that happens at the border. Here it is read as the gateway
+//! lays it out. Laid out otherwise, by a gateway of another version, it is read as any JSON.
 
 use core_model::{
-    ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Reply, Seq,
-    Timestamp,
+    ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Reply, RoomId,
+    RoomTag, Seq, Timestamp, Uid,
 };
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Tag {
-    Posted,
-}
-
-#[derive(Deserialize)]
-struct PostedRecord {
-    seq: Seq,
-    at: Timestamp,
-    cause: ConnectionId,
-    event: PostedEvent,
-}
-
-#[derive(Deserialize)]
-struct PostedEvent {
-    #[serde(rename = "event")]
-    _tag: Tag,
-    message: PostedMessage,
-}
-
-#[derive(Deserialize)]
-enum PostedOutcome {
-    Ok(PostedReply),
-}
-
-#[derive(Deserialize)]
-struct PostedReply {
-    #[serde(rename = "did")]
-    _tag: Tag,
-    message: PostedMessage,
-}
-
-/// `Message`, without the detour that serde takes to an `Arc`.
-#[derive(Deserialize)]
-struct PostedMessage {
-    id: MessageId,
-    at: Timestamp,
-    author: Person,
-    to: Recipient,
-    text: String,
-}
-
-impl From<PostedMessage> for Message {
-    fn from(PostedMessage { id, at, author, to, text }: PostedMessage) -> Self {
-        Self { id, at, author: author.into(), to, text }
-    }
-}
+use plugin_abi::scan::Scan;
 
 pub(crate) fn event(json: &str) -> Option<Recorded> {
-    let PostedRecord { seq, at, cause, event } = serde_json::from_str(json).ok()?;
-    Some(Recorded { seq, at, cause, event: Event::Posted { message: event.message.into() } })
+    let mut scan = Scan::new(json);
+    scan.take(r#"{"seq":"#)?;
+    let seq = Seq(scan.number()?);
+    scan.take(r#","at":"#)?;
+    let at = Timestamp(scan.number()?);
+    scan.take(r#","cause":"#)?;
+    let cause = ConnectionId(scan.number()?);
+    scan.take(r#","event":{"event":"posted","message":"#)?;
+    let event = Event::Posted { message: message(&mut scan)?.into() };
+    scan.take("}}")?;
+    scan.end()?;
+    Some(Recorded { seq, at, cause, event })
 }
 
 pub(crate) fn outcome(json: &str) -> Option<Outcome> {
-    let PostedOutcome::Ok(reply) = serde_json::from_str(json).ok()?;
-    Some(Ok(Reply::Posted { message: reply.message.into() }))
+    let mut scan = Scan::new(json);
+    scan.take(r#"{"Ok":{"did":"posted","message":"#)?;
+    let reply = Reply::Posted { message: message(&mut scan)?.into() };
+    scan.take("}}")?;
+    scan.end()?;
+    Some(Ok(reply))
+}
+
+fn message(scan: &mut Scan<'_>) -> Option<Message> {
+    scan.take(r#"{"id":"#)?;
+    let id = MessageId(scan.number()?);
+    scan.take(r#","at":"#)?;
+    let at = Timestamp(scan.number()?);
+    scan.take(r#","author":"#)?;
+    let author = person(scan)?.into();
+    scan.take(r#","to":{"#)?;
+    let to = match scan.has(r#""room":"#) {
+        true => Recipient::Room(room(scan)?),
+        false => {
+            scan.take(r#""user":"#)?;
+            Recipient::User(person(scan)?.into())
+        }
+    };
+    scan.take(r#"},"text":"#)?;
+    let text = scan.string()?;
+    scan.take("}")?;
+    Some(Message { id, at, author, to, text })
+}
+
+fn person(scan: &mut Scan<'_>) -> Option<Person> {
+    let mut person = Person::default();
+    scan.take("{")?;
+    if scan.has(r#""uid":"#) {
+        person.uid = Some(Uid(scan.number()?));
+        scan.take(",")?;
+    }
+    scan.take(r#""handle":"#)?;
+    person.handle = scan.string()?;
+    scan.take(r#","name":"#)?;
+    person.name = scan.string()?;
+    if scan.has(r#","avatar":"#) {
+        person.avatar = scan.string()?;
+    }
+    if scan.has(r#","identities":"#) {
+        person.identities = scan.strings()?;
+    }
+    scan.take("}")?;
+    Some(person)
+}
+
+fn room(scan: &mut Scan<'_>) -> Option<RoomTag> {
+    scan.take(r#"{"id":"#)?;
+    let id = RoomId(scan.number()?.try_into().ok()?);
+    scan.take(r#","name":"#)?;
+    let name = scan.string()?;
+    scan.take("}")?;
+    Some(RoomTag { id, name })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn people() -> Vec<Person> {
+        let ann = Person {
+            uid: Some(Uid(10_001)),
+            handle: "ann \"\\\n".into(),
+            name: "\u{8336}".into(),
+            ..Person::default()
+        };
+        let identities = vec!["tel/1".to_owned(), "email/a@b".to_owned()];
+        let avatar = "https://example.org/a".to_owned();
+        vec![Person::default(), ann.clone(), Person { identities, avatar, ..ann }]
+    }
+
+    fn messages() -> Vec<Message> {
+        let message = |author: &Person, to: Recipient| {
+            let (id, at, author) = (MessageId(u64::MAX), Timestamp(0), author.clone().into());
+            Message { id, at, author, to, text: "\u{0}\u{1f} \u{7f}\u{1f375}/".into() }
+        };
+        let room = Recipient::Room(RoomTag { id: RoomId(u32::MAX), name: "tea".into() });
+        let people = people();
+        let to = |person: &Person| Recipient::User(person.clone().into());
+        people.iter().flat_map(|one| [message(one, room.clone()), message(one, to(one))]).collect()
+    }
+
+    /// If the model grows, this has to: it would be right all the same, and slow.
+    #[test]
+    fn what_the_host_writes_of_a_posted_message_is_read() {
+        for message in messages() {
+            let event = Event::Posted { message: message.clone().into() };
+            let event = Recorded { seq: Seq(1), at: Timestamp(2), cause: ConnectionId(3), event };
+            assert_eq!(super::event(&serde_json::to_string(&event).unwrap()), Some(event));
+            let outcome: Outcome = Ok(Reply::Posted { message: message.into() });
+            assert_eq!(super::outcome(&serde_json::to_string(&outcome).unwrap()), Some(outcome));
+        }
+    }
+
+    #[test]
+    fn what_is_laid_out_otherwise_is_left_to_serde() {
+        let message = serde_json::to_value(&messages()[1]).unwrap();
+        for other in [
+            json!({ "Ok": { "did": "done" } }),
+            json!({ "Ok": { "message": message, "later": 1, "did": "posted" } }),
+            json!({ "Err": { "refused": "overloaded" } }),
+        ] {
+            assert_eq!(outcome(&other.to_string()), None, "{other}");
+            assert_eq!(event(&other.to_string()), None, "{other}");
+        }
+    }
 }

@@ -7,11 +7,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Every plugin in Rust that tests load.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "plugin-channel",
     "plugin-chatroom",
     "plugin-faulty",
     "plugin-irc",
+    "plugin-line",
     "plugin-ourchat",
     "plugin-token",
     "plugin-usr-room",
@@ -26,13 +27,20 @@ pub fn root() -> &'static Path {
 /// The library of `plugin-<name>`, built as this program was, and once in its life.
 pub fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(build);
+    let built = BUILT.get_or_init(|| build(&PACKAGES));
     let target = format!("plugin_{}", name.replace('-', "_"));
     built.get(&target).unwrap_or_else(|| panic!("cargo built no {target}")).clone()
 }
 
-/// All plugins at once, in the profile and the target folder of this program.
-fn build() -> BTreeMap<String, PathBuf> {
+/// The libraries of these alone, where to build all of them would take long.
+pub fn plugins<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
+    let packages = names.map(|name| format!("plugin-{}", name.replace('_', "-")));
+    let built = build(&packages.each_ref().map(String::as_str));
+    packages.map(|package| built[&package.replace('-', "_")].clone())
+}
+
+/// In the profile and the target folder of this program.
+fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
     // <target>/<profile>/deps/it-…
     let own = std::env::current_exe().expect("this program has a path");
     let profile = own.ancestors().nth(2).expect("cargo puts tests in deps/");
@@ -45,7 +53,7 @@ fn build() -> BTreeMap<String, PathBuf> {
         .arg("--target-dir")
         .arg(target)
         .current_dir(root());
-    PACKAGES.iter().for_each(|package| {
+    packages.iter().for_each(|package| {
         cargo.args(["--package", package]);
     });
     let output = cargo.output().expect("cargo runs, for it runs this program");

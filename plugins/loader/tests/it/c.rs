@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use frontend_api::http::{Fault, Response};
-use frontend_api::{Frontend, Peer};
-use frontend_testkit::{assert_noise_is_harmless, play};
+use frontend_api::{Frontend, Manifest, Peer};
+use frontend_testkit::{assert_noise_is_harmless, outputs_of_noise, play};
 use plugin_loader::{LoadedFrontend, Plugin};
 use plugin_sdk::abi::{GW_ENTRY_NAME, GW_IN_ANSWER, GW_OK, GwBytes, GwEntry, GwHost, GwPlugin};
 use serde_json::{Map, Value, json};
@@ -76,6 +76,21 @@ fn the_worked_example_is_a_chat_for_netcat() {
     insta::assert_snapshot!("line", play(&frontend, include_str!("line.in")));
     assert_noise_is_harmless(&frontend, 1_000);
     assert_eq!((frontend.faults().panicked(), frontend.faults().malformed()), (0, 0));
+}
+
+#[test]
+fn the_worked_example_in_rust_says_the_same_as_in_c() {
+    let rust = LoadedFrontend::open(&plugin_testkit::plugin("line"), &Map::new()).unwrap();
+    insta::assert_snapshot!("line", play(&rust, include_str!("line.in")));
+    let Some((_folder, path)) = line() else { return };
+    let c = LoadedFrontend::open(&path, &Map::new()).unwrap();
+    let without_options = |frontend: &LoadedFrontend| {
+        let options = frontend.manifest().options["properties"]["greeting"]["default"].clone();
+        (Manifest { options: Value::Null, ..frontend.manifest().clone() }, options)
+    };
+    assert_eq!(without_options(&rust), without_options(&c));
+    let noise = |frontend| outputs_of_noise(frontend, &Peer::default(), 1_000);
+    assert_eq!(noise(&rust), noise(&c));
 }
 
 #[test]
