@@ -1,0 +1,84 @@
+//! Errands of the repository: `cargo xtask schema-diff [REV]`.
+
+mod changelog;
+mod diff;
+mod git;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use diff::Break;
+
+const USAGE: &str = "\
+cargo xtask schema-diff [REV]
+
+Compares the schemas of the repository with those of an earlier revision, by default of the last release (the last
+tag v*), and says of each file whether it is compatible. Fails where something breaks clients that CHANGELOG.md does
+not mention: under `### Breaking` of Unreleased, with the dialect and the definition between backticks.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["schema-diff"] => schema_diff(None),
+        ["schema-diff", revision] if !revision.starts_with('-') => schema_diff(Some(revision)),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    outcome.unwrap_or_else(|why| {
+        eprintln!("{why}");
+        ExitCode::FAILURE
+    })
+}
+
+fn schema_diff(revision: Option<&str>) -> Result<ExitCode, String> {
+    let release = match revision {
+        Some(_) => None,
+        None => git::last_release()?,
+    };
+    let Some(revision) = revision.map(str::to_owned).or(release) else {
+        println!("there is no release yet (no tag v*), and so nothing that could break");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let former = git::schemas_of(&revision)?;
+    if former.is_empty() {
+        println!("{revision} has no schemas");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = std::fs::read_to_string("CHANGELOG.md")
+        .map_err(|error| format!("cannot read CHANGELOG.md: {error}"))?;
+    let told = changelog::breaking(&text);
+    println!("since {revision}:");
+    let mut silent = 0;
+    for (path, broken) in diff::all(&former, &git::schemas_here()?)? {
+        silent += report(&path, &broken, &told);
+    }
+    if silent > 0 {
+        println!("{silent} of these break clients, and CHANGELOG.md does not say so");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what became of a file. How much of it breaks clients without a word.
+fn report(path: &str, broken: &[Break], told: &[String]) -> usize {
+    if broken.is_empty() {
+        println!("  compatible  {path}");
+        return 0;
+    }
+    let dialect = path.split('/').next().unwrap_or(path).trim_end_matches(".json");
+    let mut silent = 0;
+    for Break { name, place, what } in broken {
+        let is_told = changelog::mentions(told, dialect, name);
+        silent += usize::from(!is_told);
+        let mark = if is_told { "(in CHANGELOG.md) " } else { "" };
+        println!("  breaking    {path}: {mark}{name}{place}: {what}");
+    }
+    silent
+}
+
+/// The texts of files, by their paths below `schemas/`.
+type Files = BTreeMap<String, String>;
