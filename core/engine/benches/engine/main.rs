@@ -1,10 +1,13 @@
 //! What the engine costs, beside a floor that does the least there is to do, in the same run.
 //!
 //! `cargo bench -p core-engine` prints its tables. Times on shared hardware are unsteady: read the
-//! ratios. `-- --small` leaves out the stores of a million.
+//! ratios. After `--`: `--ingest` or `--reads` does only that half, `--small` leaves out the stores
+//! of a million, `--alone` has the engine ingest without the floor, for a profiler, and `--large`
+//! does only a store of ten million messages, which takes some minutes and 5 GB.
 
 mod floor;
 mod ingest;
+mod large;
 mod measure;
 mod reads;
 mod subject;
@@ -12,12 +15,22 @@ mod subject;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    ingest::run();
-    if given("--ingest") {
+    if given("--alone") {
+        for (senders, rooms) in [(1, 1), (64, 1), (64, 500), (1024, 500), (1024, 10_000)] {
+            ingest::alone(senders, rooms);
+        }
         return;
     }
-    reads::run(10_000);
-    if !given("--small") {
-        reads::run(1_000_000);
+    if given("--large") {
+        return large::run();
+    }
+    if !given("--reads") {
+        ingest::run();
+    }
+    if !given("--ingest") {
+        reads::run(10_000);
+        if !given("--small") {
+            reads::run(1_000_000);
+        }
     }
 }

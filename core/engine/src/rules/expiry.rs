@@ -18,7 +18,7 @@ pub(crate) const KEY: u8 = 2; // the idempotency key
 const ROWS_MAX: usize = 1024;
 
 /// Runs of messages that one command sweeps up.
-const RUNS_MAX: usize = 8;
+const RUNS_MAX: usize = 32;
 
 pub(super) fn note_address(
     batch: &mut Batch<'_>,

@@ -117,11 +117,11 @@ fn history_is_paged_both_ways_over_any_number_of_messages() {
         }
     }
     assert!(rest.next().is_none());
-    assert!(ids.len() > 3 * 128);
+    assert!(ids.len() > 3 * 32);
     let dump = gateway.engine().dump().unwrap();
     let rows = |table: &str| dump.iter().find(|(name, _)| *name == table).unwrap().1.len();
-    // Each of four streams in runs of 128: those of tea, hall, and both ends of direct messages.
-    assert_eq!((rows("chunks"), rows("tails")), (420 / 128 + 3, 4));
+    // Each of four streams in runs of 32: those of tea, hall, and both ends of direct messages.
+    assert_eq!((rows("chunks"), rows("tails")), (420 / 32 + 3 * (140 / 32), 4));
     let page = |before: Option<u64>, after: Option<u64>, limit: u32| -> Vec<u64> {
         let (before, after) = (before.map(MessageId), after.map(MessageId));
         let query = Query::History { room: room("tea"), caller: None, before, after, limit };
