@@ -1,0 +1,28 @@
+package dragoman.chatroom;
+
+import dragoman.chatroom.model.Data;
+import dragoman.chatroom.model.Presence;
+
+/** What happens without being asked for. */
+public sealed interface ChatroomEvent {
+    /** Somebody said something in a room that was joined; the own messages too. */
+    record Said(Data data) implements ChatroomEvent {}
+
+    /** Somebody came into a room that was joined, or left it. */
+    record CameOrWent(Presence data) implements ChatroomEvent {}
+
+    /** The connection ended. The client connects again by itself. What happens in the meantime is not told later. */
+    record Disconnected(String why) implements ChatroomEvent {}
+
+    /** The connection is there again, with its login and in its rooms, but for those that the events before this one name. */
+    record Reconnected() implements ChatroomEvent {}
+
+    /** For a new connection the login was refused. */
+    record LoginLost(ChatroomException refusal) implements ChatroomEvent {}
+
+    /** On a new connection a room could not be joined. */
+    record RoomLost(String room, ChatroomException refusal) implements ChatroomEvent {}
+
+    /** So many events were dropped here, since nobody took them. */
+    record Missed(long count) implements ChatroomEvent {}
+}
