@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dragoman::dialects::DIALECTS;
 use dragoman::schemas;
 use dragoman::sdks::recipes;
+use plugin_testkit::plugin;
 use serde_json::Map;
 
 use crate::program::{FINE, folder, names_in, run};
@@ -204,4 +205,17 @@ fn a_package_is_for_the_dialect_as_it_is_configured() {
     assert!(said.ends_with("exit 0"), "{said}");
     let openapi = fs::read_to_string(folder.path().join("made/schemas/openapi.json")).unwrap();
     assert!(openapi.contains("/recommend"), "only the mini-program has that path");
+}
+
+#[test]
+fn a_loaded_front_end_gets_the_package_of_the_dialect_that_it_speaks() {
+    let library = plugin("channel").display().to_string();
+    let section = format!("[frontends.talk]\nplugin = {library:?}\nlisten = \"127.0.0.1:0\"\n");
+    let folder = folder(&section);
+    let make = ["sdk", "--dialect", "talk", "--lang", "typescript", "--out", "made", "--print"];
+    let said = run(folder.path(), &make);
+    assert!(said.contains("\nmade: the talk dialect in typescript\n"), "{said}");
+    let made = folder.path().join("made");
+    assert!(fs::read_to_string(made.join("src/client.ts")).unwrap().contains("ChannelClient"));
+    assert!(made.join("schemas/openapi.json").is_file());
 }
