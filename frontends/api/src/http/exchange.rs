@@ -31,6 +31,9 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
     }
 }
 
+/// A request that makes sense: whose it is, what it says, and what is to be asked.
+type Decoded<D> = (&'static Endpoint<D>, Map<String, Value>, Ask);
+
 /// One HTTP exchange, from request to response.
 pub struct Exchange<D: 'static> {
     dialect: Arc<D>,
@@ -84,11 +87,7 @@ impl<D: HttpDialect> Exchange<D> {
         }
     }
 
-    fn decode(
-        &self,
-        now: Timestamp,
-        request: &Request,
-    ) -> Result<(&'static Endpoint<D>, Map<String, Value>, Ask), Response> {
+    fn decode(&self, now: Timestamp, request: &Request) -> Result<Decoded<D>, Response> {
         let endpoint = self.route(request)?;
         let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?.at(now);
         let ask = (endpoint.decode)(&self.dialect, &params)?;
