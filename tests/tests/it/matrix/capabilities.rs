@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gateway_tests::dialect::{News, Presence, ROWS, Row, tel_of};
 use gateway_tests::token::{LOGIN, json as info, string};
-use gateway_tests::{Channel, Http, WebSocket, program};
+use gateway_tests::{Channel, Http, Irc, WebSocket, program};
 use serde_json::{Value, json};
 
 use super::site::{Character, Doorkeeper, Site, row_of};
@@ -27,7 +27,8 @@ const PROBES: [(&str, Probe); 8] = [
     ("credentials", asks_for_credentials),
 ];
 
-/// The dialect without a row in the matrix: clients that others wrote try it, in `irc.rs`.
+/// The dialect without a row in the matrix: a message may be several lines there, and clients that
+/// others wrote try it, in `irc.rs`.
 const ELSEWHERE: &str = "irc";
 
 #[test]
@@ -49,6 +50,61 @@ fn the_table_of_capabilities_does_not_lie() {
         }
     }
     assert_eq!(table.len(), PROBES.len(), "every row has a probe: {table:?}");
+}
+
+#[test]
+fn the_column_of_irc_does_not_lie_either() {
+    let table = table();
+    let site = Site::open();
+    let mut zed = guest_of_irc(&site, "zed");
+    let mut carl = channel_client(&site);
+    let mut has = BTreeMap::new();
+    let mut say = |zed: &mut Irc, line: &str, wanted: &str| {
+        zed.send(line);
+        zed.receive_until(wanted)
+    };
+
+    zed.send("PRIVMSG #TEST :posted");
+    say(&mut zed, "PING 1", " PONG ");
+    let posted =
+        carl.history("TEST").iter().any(|(who, what)| who == "guest:zed" && what == "posted");
+    has.insert("post", posted);
+    carl.send("TEST", "pushed");
+    zed.receive_until(" PRIVMSG #TEST :pushed");
+    has.insert("receive by push", true);
+    let knows = |zed: &mut Irc, verb: &str| {
+        zed.send(&format!("{verb} #TEST"));
+        !zed.receive_until(&format!(" {verb} ")).contains(" 421 ")
+    };
+    has.insert("receive by polling", knows(&mut zed, "RECEIVE") || knows(&mut zed, "POLL"));
+    has.insert("search", knows(&mut zed, "SEARCH") || knows(&mut zed, "FIND"));
+
+    carl.register("Ann", "tea for two");
+    let address = site.gateway.address("irc", "listen");
+    let mut ann = Irc::sign_on(address, "Ann", Some("tea for two"));
+    ann.join("#TEST");
+    zed.receive_until(":Ann!");
+    has.insert("presence", true);
+    carl.done("/send", &json!({"name": "Ann", "msg": "between us"}));
+    ann.receive_until(" PRIVMSG Ann :between us");
+    has.insert("direct messages", true);
+    say(&mut ann, "CAP REQ :draft/chathistory batch", " ACK ");
+    let page = say(&mut ann, "CHATHISTORY LATEST #TEST * 9", " PRIVMSG #TEST :posted");
+    has.insert("history", page.contains(":zed!") || page.contains(":guest"));
+    let mut guess = Irc::connect(address);
+    guess.send("PASS :a guess\r\nNICK Ann\r\nUSER x 0 * :x");
+    has.insert("credentials", guess.receive_until(" 464 ").contains(" 464 "));
+
+    for (capability, row) in &table {
+        let said = row[ELSEWHERE].as_str();
+        assert_eq!(Some(&(said != "-")), has.get(capability.as_str()), "{capability}: {said}");
+    }
+}
+
+fn guest_of_irc(site: &Site, nick: &str) -> Irc {
+    let mut guest = Irc::sign_on(site.gateway.address("irc", "listen"), nick, None);
+    guest.join("#TEST");
+    guest
 }
 
 /// What the program says: capability, then dialect, then `exact`, `emulated` or `-`.

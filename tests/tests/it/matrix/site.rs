@@ -9,7 +9,7 @@ use gateway_tests::{Channel, Chatroom, Gateway, Launch, Ourchat, Talk, UsrRoom, 
 use serde_json::{Value, json};
 use toml::Table;
 
-/// All five. Who signs in to ourchat is a member of TEST: there is no other way in for it. Clients
+/// All of them. Who signs in to ourchat is a member of TEST: there is no other way in for it. Clients
 /// of HTTP keep their connection while others come in, however long that takes.
 pub(super) fn config() -> Table {
     let text = format!(
@@ -28,6 +28,8 @@ pub(super) fn config() -> Table {
         [frontends.channel]
         handshake_timeout = \"10m\"
         timezone = \"{TIMEZONE}\"
+        [frontends.irc]
+        listen = \"127.0.0.1:0\"
         "
     );
     text.parse().expect("it is TOML")
