@@ -45,6 +45,9 @@ pub enum Command {
     LinkIdentity { user: UserRef, identity: String },
     /// Takes an identity off a user: an operator's act.
     UnlinkIdentity { user: UserRef, identity: String },
+    /// Gives a user a password in place of the one it has, if it has one, and takes every token
+    /// and address away by which it is signed in: an operator's act. Connections stay.
+    SetPassword { user: UserRef, password: Secret },
     /// Gives a user a token.
     IssueToken { user: UserRef, grant: Grant },
     /// Extends a sliding token from now.

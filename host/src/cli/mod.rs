@@ -7,6 +7,7 @@
 mod bench;
 mod check;
 mod dialects;
+mod password;
 mod plugin;
 mod schema;
 mod sdk;
@@ -55,7 +56,8 @@ enum Command {
     Store(store::Store),
     /// Puts a load on a gateway that runs, and checks that nothing is lost, doubled or reordered
     Bench(Box<bench::Bench>),
-    /// Shows a user, or says which identities are whose; while the gateway runs or does not
+    /// Shows a user, says which identities are whose, or sets a password; while the gateway runs or
+    /// does not
     User(user::User),
 }
 

@@ -1,4 +1,4 @@
-//! `dragoman user`: shows an account, and says which identities are whose.
+//! `dragoman user`: shows an account, says which identities are whose, and sets passwords.
 //!
 //! On the store itself where nobody has it open, else by way of the gateway that has.
 
@@ -19,12 +19,13 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Options;
+use super::{Options, password};
 use crate::config::Config;
 use crate::users::wire::{
-    ADMIN_HEADER, Change, LINK_PATH, Refused, SHOW_PATH, STORE_HEADER, UNLINK_PATH, store_mark,
+    ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
+    UNLINK_PATH, store_mark,
 };
-use crate::users::{Account, Act, Errand, Identity, Who};
+use crate::users::{Account, Act, Errand, Identity, Phc, Who};
 
 /// How long a gateway may take to answer: many times what a commit takes on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,6 +63,12 @@ enum What {
         /// tel/5551234, email/ann@example.org, openid:wechat/o1
         identity: Identity,
     },
+    /// Gives a user a password, read from standard input, in place of the one it has if it has
+    /// one; who is signed in by the former is no more
+    Password {
+        #[command(flatten)]
+        whose: Whose,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -83,6 +90,10 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
         What::Show { whose } => (whose, Act::Show),
         What::Link { whose, identity } => (whose, Act::Link(identity)),
         What::Unlink { whose, identity } => (whose, Act::Unlink(identity)),
+        What::Password { whose } => {
+            let phc = Phc::of(&password::ask(&whose.who.to_string())?)?;
+            (whose, Act::SetPassword(phc))
+        }
     };
     let config = options.and(user.options).and(whose.options).configuration()?.config;
     let account = carry_out(&config, &Errand { who: whose.who, act })?;
@@ -247,22 +258,22 @@ fn request(
 ) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
     let who = errand.who.to_string();
     let change = |path: &'static str, identity: &Identity| {
-        (
-            Method::POST,
-            path.to_owned(),
-            Some(Change { who: who.clone(), identity: identity.to_string() }),
-        )
+        let change = Change { who: who.clone(), identity: identity.to_string() };
+        serde_json::to_vec(&change).map(|body| (Method::POST, path.to_owned(), body))
     };
     let (method, target, body) = match &errand.act {
         Act::Show => {
             let mut query = form_urlencoded::Serializer::new(String::new());
             let query = query.append_pair("who", &who).finish();
-            (Method::GET, format!("{SHOW_PATH}?{query}"), None)
+            (Method::GET, format!("{SHOW_PATH}?{query}"), Vec::new())
         }
-        Act::Link(identity) => change(LINK_PATH, identity),
-        Act::Unlink(identity) => change(UNLINK_PATH, identity),
+        Act::Link(identity) => change(LINK_PATH, identity)?,
+        Act::Unlink(identity) => change(UNLINK_PATH, identity)?,
+        Act::SetPassword(phc) => {
+            let new = NewPassword { who, hash: phc.as_str().to_owned() };
+            (Method::POST, PASSWORD_PATH.to_owned(), serde_json::to_vec(&new)?)
+        }
     };
-    let body = body.map_or(Ok(Vec::new()), |change| serde_json::to_vec(&change))?;
     let request = Request::builder()
         .method(method)
         .uri(target)

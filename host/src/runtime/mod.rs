@@ -78,6 +78,7 @@ pub enum ServeError {
 }
 
 pub use admin::{IS_DOWN, IS_KEPT};
+pub(crate) use passwords::{hash, is_hash};
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]

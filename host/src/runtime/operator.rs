@@ -12,23 +12,26 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::bounds::{ADMIN_BODY_BYTES_MAX, BODY_TIMEOUT};
 use super::shared::Shared;
 use super::start::by_the_gateway;
 use crate::users::wire::{
-    ADMIN_HEADER, Change, LINK_PATH, Refused, SHOW_PATH, STORE_HEADER, UNLINK_PATH, store_mark,
+    ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
+    UNLINK_PATH, store_mark,
 };
 use crate::users::{Account, Act, Errand, Failure, Identity};
 
-/// A path, its method, and what a request that names an identity asks for.
-type Row = (&'static str, Method, fn(Identity) -> Act);
+/// A path, its method, and what is asked for by the query (GET) or the body (POST).
+type Row = (&'static str, Method, fn(&[u8]) -> Result<Errand, Fault>);
 
-const PATHS: [Row; 3] = [
-    (SHOW_PATH, Method::GET, |_| Act::Show),
-    (LINK_PATH, Method::POST, Act::Link),
-    (UNLINK_PATH, Method::POST, Act::Unlink),
+const PATHS: [Row; 4] = [
+    (SHOW_PATH, Method::GET, show),
+    (LINK_PATH, Method::POST, |body| change(body, Act::Link)),
+    (UNLINK_PATH, Method::POST, |body| change(body, Act::Unlink)),
+    (PASSWORD_PATH, Method::POST, set_password),
 ];
 
 /// What is answered instead of an account.
@@ -101,6 +104,7 @@ async fn carry_out(
         Act::Show => (),
         Act::Link(identity) => tracing::info!(uid, realm = identity.realm(), "linked"),
         Act::Unlink(identity) => tracing::info!(uid, realm = identity.realm(), "unlinked"),
+        Act::SetPassword(_) => tracing::info!(uid, "the password was set"),
     }
     Ok(account)
 }
@@ -142,7 +146,7 @@ fn is_no_name(host: &str) -> bool {
 
 async fn read(request: Request<Incoming>) -> Result<Errand, Fault> {
     let path = PATHS.iter().find(|(path, ..)| *path == request.uri().path());
-    let (_, method, act) = path.expect("it is looked for before");
+    let (_, method, errand) = path.expect("it is looked for before");
     if request.method() != method {
         let allow = HeaderValue::from_str(method.as_str()).expect("a method has no odd bytes");
         let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -150,19 +154,36 @@ async fn read(request: Request<Incoming>) -> Result<Errand, Fault> {
         return Err(Fault { header, ..Fault::new(status, format!("{method} it")) });
     }
     if method == Method::GET {
-        let query = request.uri().query().unwrap_or_default();
-        let mut fields = form_urlencoded::parse(query.as_bytes());
-        let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
-        let who = who.ok_or_else(|| wrong("who is missing"))?.parse().map_err(wrong)?;
-        return Ok(Errand { who, act: Act::Show });
+        return errand(request.uri().query().unwrap_or_default().as_bytes());
     }
     let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
     let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| wrong("the body does not come"))?;
     let body = body.map_err(|error| wrong(format!("the body cannot be read: {error}")))?;
-    let change: Change = serde_json::from_slice(&body.to_bytes())
-        .map_err(|error| wrong(format!("the body is not what it should be: {error}")))?;
+    errand(&body.to_bytes())
+}
+
+fn show(query: &[u8]) -> Result<Errand, Fault> {
+    let mut fields = form_urlencoded::parse(query);
+    let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
+    let who = who.ok_or_else(|| wrong("who is missing"))?.parse().map_err(wrong)?;
+    Ok(Errand { who, act: Act::Show })
+}
+
+fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<Errand, Fault> {
+    let change: Change = parse(body)?;
     let identity = change.identity.parse().map_err(wrong)?;
     Ok(Errand { who: change.who.parse().map_err(wrong)?, act: act(identity) })
+}
+
+fn set_password(body: &[u8]) -> Result<Errand, Fault> {
+    let new: NewPassword = parse(body)?;
+    let phc = new.hash.parse().map_err(|why| wrong(format!("hash: {why}")))?;
+    Ok(Errand { who: new.who.parse().map_err(wrong)?, act: Act::SetPassword(phc) })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body)
+        .map_err(|error| wrong(format!("the body is not what it should be: {error}")))
 }
 
 fn wrong(error: impl Into<String>) -> Fault {

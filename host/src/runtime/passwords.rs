@@ -89,11 +89,18 @@ impl Drop for Waiting {
     }
 }
 
-fn hash(password: &str) -> Result<String, Refusal> {
+/// The PHC string to keep of a password, made on this thread.
+pub(crate) fn hash(password: &str) -> Result<String, Refusal> {
     let hashed = Argon2::default().hash_password(password.as_bytes());
     hashed.map(|hash| hash.to_string()).map_err(|error| Refusal::Internal {
         why: format!("the password could not be hashed: {error}"),
     })
+}
+
+/// Whether this is such a PHC string.
+pub(crate) fn is_hash(text: &str) -> bool {
+    PasswordHash::new(text)
+        .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some())
 }
 
 fn verify(password: &str, phc: &str) -> bool {

@@ -3,9 +3,16 @@
 mod who;
 pub mod wire;
 
+use std::fmt;
+use std::str::FromStr;
+
 use core_engine::Engine;
-use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Reply, Timestamp, UserRef};
+use core_model::{
+    Command, ConnectionId, Outcome, Query, Refusal, Reply, Secret, Timestamp, UserRef,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::runtime::{hash, is_hash};
 
 pub use who::{Identity, Who};
 
@@ -22,6 +29,46 @@ pub enum Act {
     /// Attaches an identity; one that the user has already stays.
     Link(Identity),
     Unlink(Identity),
+    /// Gives the user this password, and ends every sign-in by token or address.
+    SetPassword(Phc),
+}
+
+/// The hash of a password, as a PHC string. The password itself is on no wire and in no command.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Phc(String);
+
+impl Phc {
+    /// Of a password that is at least one character, none of which is a control character.
+    pub fn of(password: &str) -> Result<Self, String> {
+        if password.is_empty() {
+            return Err("a password is at least one character".into());
+        }
+        if password.chars().any(char::is_control) {
+            return Err("a password has no control characters".into());
+        }
+        hash(password).map(Self).map_err(|refusal| refusal.to_string())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Phc {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match is_hash(text) {
+            true => Ok(Self(text.to_owned())),
+            false => Err("it is no argon2id hash in PHC form".into()),
+        }
+    }
+}
+
+impl fmt::Debug for Phc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phc(…)")
+    }
 }
 
 /// An account as an operator sees it, after what was done.
@@ -81,6 +128,10 @@ impl Errand {
             }
             Act::Unlink(identity) => {
                 Some(Command::UnlinkIdentity { user, identity: identity.to_string() })
+            }
+            Act::SetPassword(phc) => {
+                let password = Secret::Hashed(phc.as_str().to_owned());
+                Some(Command::SetPassword { user, password })
             }
         }
     }
@@ -159,6 +210,21 @@ fn rfc3339(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_hashed_or_refused_in_words() {
+        let phc = Phc::of("tea for two").unwrap();
+        assert!(phc.as_str().starts_with("$argon2id$"));
+        assert_eq!(phc.as_str().parse(), Ok(phc.clone()));
+        assert_eq!(format!("{phc:?}"), "Phc(…)");
+        for password in ["", "tea\tfor two", "tea\n"] {
+            assert!(Phc::of(password).is_err(), "{password:?}");
+        }
+        for text in ["", "tea", "$argon2id$", "$2b$12$x", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$x"]
+        {
+            assert!(text.parse::<Phc>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_written_as_in_rfc_3339() {

@@ -15,6 +15,9 @@ pub const LINK_PATH: &str = "/users/link";
 /// POST with a [`Change`].
 pub const UNLINK_PATH: &str = "/users/unlink";
 
+/// POST with a [`NewPassword`].
+pub const PASSWORD_PATH: &str = "/users/password";
+
 /// A header that every request carries, whatever its value. A web page of another origin may not
 /// send it without a preflight, and none is answered.
 pub const ADMIN_HEADER: &str = "x-dragoman-admin";
@@ -28,6 +31,15 @@ pub const STORE_HEADER: &str = "x-dragoman-store";
 pub struct Change {
     pub who: String,
     pub identity: String,
+}
+
+/// The body of a request for another password.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    pub who: String,
+    /// Its argon2id hash, as a PHC string.
+    pub hash: String,
 }
 
 /// The body of an answer that is not 200; where it is, that is an [`Account`](super::Account).

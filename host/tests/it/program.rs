@@ -1,7 +1,7 @@
 //! The program: what it prints and how it exits.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -24,14 +24,34 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> String {
     run_with(folder, arguments, &[])
 }
 
+/// The same, of somebody who types this.
+pub(crate) fn run_typing(folder: &Path, arguments: &[&str], typed: &str) -> String {
+    transcript(folder, arguments, &[], typed)
+}
+
 fn run_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_dragoman"))
+    transcript(folder, arguments, environment, "")
+}
+
+fn transcript(
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    typed: &str,
+) -> String {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
         .args(arguments)
         .current_dir(folder)
         .env_clear()
         .envs(environment.iter().copied())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("the program starts");
+    // One that asks for nothing may have ended already.
+    drop(child.stdin.take().expect("it is piped").write_all(typed.as_bytes()));
+    let output = child.wait_with_output().expect("it ends");
     let mut transcript = format!("$ {}\n", [&["dragoman"], arguments].concat().join(" "));
     transcript += &String::from_utf8(output.stdout).expect("it is UTF-8");
     for line in String::from_utf8(output.stderr).expect("it is UTF-8").lines() {

@@ -153,6 +153,7 @@ impl<'t> Work<'t> {
             }
             Command::LinkIdentity { user, identity } => self.link_identity(act, user, identity),
             Command::UnlinkIdentity { user, identity } => self.unlink_identity(act, user, identity),
+            Command::SetPassword { user, password } => self.set_password(act, user, password),
             Command::IssueToken { user, grant } => self.issue_token(act, user, grant),
             Command::RefreshToken { token } => self.refresh_token(act, token),
             Command::CreateRoom { room, owner, members } => {

@@ -122,6 +122,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::UpdateUser { user, .. }
         | Command::LinkIdentity { user, .. }
         | Command::UnlinkIdentity { user, .. }
+        | Command::SetPassword { user, .. }
         | Command::IssueToken { user, .. }
         | Command::Post { author: user, .. }
         | Command::PostDirect { author: user, .. }
@@ -137,6 +138,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::UpdateUser { .. }
         | Command::LinkIdentity { .. }
         | Command::UnlinkIdentity { .. }
+        | Command::SetPassword { .. }
         | Command::IssueToken { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. }
@@ -270,6 +272,9 @@ fn of_accounts() -> BoxedStrategy<Command> {
             .prop_map(|(user, identity)| Command::LinkIdentity { user, identity }),
         1 => (anybody(), identities())
             .prop_map(|(user, identity)| Command::UnlinkIdentity { user, identity }),
+        1 => anybody().prop_map(|user| {
+            Command::SetPassword { user, password: Secret::Hashed("$argon2id$".into()) }
+        }),
         2 => (anybody(), grants()).prop_map(|(user, grant)| Command::IssueToken { user, grant }),
         1 => select(&["t1", "t2"][..])
             .prop_map(|text| Command::RefreshToken { token: token(text) }),
@@ -404,8 +409,8 @@ fn the_sequences_carry_out_every_command_and_meet_every_refusal_of_a_rule() {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
     let commands = "ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
-        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SignIn \
-        SignOut UnlinkIdentity UpdateRoom UpdateUser";
+        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetPassword \
+        SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
         InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays RoomFull \

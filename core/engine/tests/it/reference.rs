@@ -251,6 +251,15 @@ impl Reference {
                 self.visible = true;
                 Ok(Reply::User { user: self.user_view(uid) })
             }
+            Command::SetPassword { user, password } => {
+                let uid = self.account(user)?;
+                if matches!(password, Secret::Plain(_)) {
+                    return Err(Refusal::Internal { why: String::new() });
+                }
+                self.tokens.retain(|_, token| token.uid != uid);
+                self.addresses.retain(|(_, of), _| *of != uid);
+                Ok(Reply::User { user: self.user_view(uid) })
+            }
             Command::IssueToken { user, grant } => {
                 let uid = self.account(user)?;
                 self.store_token(uid, grant);

@@ -1,6 +1,6 @@
 //! Who may go by which name.
 
-use core_model::{AddressGrant, Claim, Command, Refusal, UserRef};
+use core_model::{AddressGrant, Claim, Command, Refusal, Secret, Timestamp, UserRef};
 
 use super::*;
 
@@ -122,4 +122,31 @@ fn at_an_unproven_name_the_room_is_complained_of_first() {
             (end_lease(room("tea"), ann()), Refusal::NotSignedIn),
         ],
     );
+}
+
+#[test]
+fn a_new_password_ends_what_its_user_was_signed_in_by_and_nobody_elses() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let sign_in = |who: &str| {
+        let mut command = vouch(user(who));
+        let Command::SignIn { address, token: slot, .. } = &mut command else { unreachable!() };
+        *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 9_000 });
+        *slot = Some(grant(&format!("{who}'s"), 9_000));
+        gateway.does(0, command);
+    };
+    ["ann", "bob"].into_iter().for_each(sign_in);
+    let set = |who: &str, password: Secret| Command::SetPassword { user: user(who), password };
+    let hashed = Secret::Hashed("$argon2id$new".into());
+    gateway.does(0, set("ann", hashed.clone()));
+    let password = |who: &str| gateway.engine().credential(Timestamp(0), &user(who)).unwrap();
+    assert_eq!(password("ann").map(|(_, phc)| phc).as_deref(), Some("$argon2id$new"));
+    assert_eq!(password("bob").map(|(_, phc)| phc).as_deref(), Some(""));
+    let at_home = |name: &str| claiming(Claim { address: Some("10.0.0.1".into()), ..claim(name) });
+    assert_eq!(gateway.refuses(0, at_home("ann")), Refusal::NotSignedIn);
+    assert_eq!(gateway.refuses(0, join(room("tea"), by_token("ann's"))), Refusal::TokenInvalid);
+    gateway.does(0, at_home("bob"));
+    gateway.does(0, join(room("tea"), by_token("bob's")));
+    assert_eq!(gateway.refuses(0, set("cyd", hashed)), Refusal::UnknownUser);
+    let plain = set("ann", Secret::Plain("secret".into()));
+    assert!(matches!(gateway.refuses(0, plain), Refusal::Internal { .. }));
 }
