@@ -9,9 +9,9 @@ use std::time::Duration;
 pub(super) const UNANSWERED_MAX: usize = 64;
 
 /// Commands that may wait for the engine's writer while a peer that has some under way may still
-/// post: what it commits at once. Beyond it, whoever waits for no answer goes first, and the others
+/// post: some 20 ms' work, and eight times what one peer may have under way. Beyond it, whoever waits for no answer goes first, and the others
 /// are told to slow down.
-pub(super) const FIRST_COME_MAX: usize = 1024;
+pub(super) const FIRST_COME_MAX: usize = 512;
 
 /// How long they are told to wait, in ms: until some batches have been committed.
 pub(super) const BEHIND_RETRY_MS: u64 = 100;
@@ -78,8 +78,9 @@ pub(super) const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
 /// read nothing until they have sent everything.
 pub(super) const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
-/// Looks that a connection takes at its socket and mailbox before others have their turn.
-pub(super) const LOOKS_AT_ONCE: u32 = 16;
+/// Looks that a connection takes at its socket and mailbox before others have their turn: so many
+/// messages of each who floods are between two of who does not.
+pub(super) const LOOKS_AT_ONCE: u32 = 4;
 
 /// Reads from a connection that drains, so that what had arrived before is answered.
 pub(super) const DRAINED_MAX: u32 = 1024;
