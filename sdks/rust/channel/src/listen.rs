@@ -160,3 +160,42 @@ impl<'a> DirectListener<'a> {
         self.pace.options.after
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChannelError, Code};
+
+    fn refused(code: Code) -> Result<(u64, Vec<&'static str>), Error> {
+        Err(Error::Refused(ChannelError { code, reason: String::new(), status: 200 }))
+    }
+
+    #[tokio::test]
+    async fn a_listener_goes_on_from_where_it_was() {
+        let options = ListenOptions {
+            after: Some(3),
+            interval: Duration::ZERO,
+            backoff_first: Duration::from_nanos(1),
+            backoff_max: Duration::from_nanos(3),
+        };
+        let mut pace = Pace::new(options);
+        for wait in [2, 3, 3] {
+            assert!(pace.settle(refused(Code::SlowDown)).await.unwrap().is_empty());
+            assert_eq!(pace.backoff, Duration::from_nanos(wait));
+        }
+        assert_eq!(pace.options.after, Some(3));
+        assert_eq!(pace.settle(Ok((5, vec!["a", "b"]))).await.unwrap(), ["a", "b"]);
+        assert_eq!((pace.options.after, pace.backoff), (Some(5), Duration::from_nanos(1)));
+        let error = pace.settle(refused(Code::ChannelFull)).await.unwrap_err();
+        assert_eq!((error.code(), pace.options.after), (Some(Code::ChannelFull), Some(5)));
+    }
+
+    /// What tokio::spawn wants.
+    #[test]
+    fn listening_can_be_a_task() {
+        fn is_send(_: impl Send) {}
+        let client = Client::new("http://127.0.0.1:5004");
+        is_send(client.send("bob", "hello"));
+        is_send(client.listen_to_channel("TEST", ListenOptions::default()).next());
+    }
+}
