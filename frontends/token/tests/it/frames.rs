@@ -42,6 +42,26 @@ pub(crate) fn annotate(transcript: &str) -> String {
     annotated
 }
 
+/// The whole frames of a client in a transcript, each as if alone, and those of the gateway.
+pub(crate) fn of(transcript: &str) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut sent, mut told, mut stream) = (Vec::new(), Vec::new(), Vec::new());
+    for line in transcript.lines() {
+        if let Some(hex) = line.strip_prefix("<hex") {
+            stream.extend(bytes(hex));
+            while let Some(frame) = first_frame(&mut stream) {
+                // What is no frame is not told apart from what follows it.
+                sent.extend(Some(frame).filter(|frame| parts(frame).is_some()));
+            }
+        } else if let Some(hex) =
+            line.strip_prefix("    send ").or_else(|| line.strip_prefix("    broadcast "))
+            && hex != "nothing"
+        {
+            told.push(bytes(hex));
+        }
+    }
+    (sent, told)
+}
+
 /// Every `info` of a transcript, with the definition that describes it.
 pub(crate) fn infos(transcript: &str) -> Vec<(&'static str, String)> {
     let mut infos = Vec::new();

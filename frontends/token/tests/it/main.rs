@@ -3,6 +3,7 @@
 
 mod document;
 mod frames;
+mod layout;
 mod properties;
 
 use frontend_api::Configure;
