@@ -20,7 +20,7 @@
  *
  * JSON. The host's is UTF-8 without white space between its parts, and without escapes in strings
  * but those of quotation marks, backslashes and control characters. A plugin's may be any JSON. What
- * it says is described in docs/plugins.md.
+ * it says is described in docs/plugins.md and, as JSON Schema, in schemas/engine.
  *
  * Growth. Numbers never change their meaning; new kinds of inputs get new numbers, and a plugin
  * returns GW_OK to kinds that it does not know. New functions are added at the end of the table,

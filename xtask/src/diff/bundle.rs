@@ -18,6 +18,9 @@ const WHOLE: &[(&str, Side)] = &[
     ("engine/outcome.json", Side::Told),
     ("engine/event.json", Side::Told),
     ("engine/peer.json", Side::Told),
+    ("engine/request.json", Side::Told),
+    ("engine/response.json", Side::Sent),
+    ("engine/fault.json", Side::Told),
 ];
 
 pub(crate) fn compare(path: &str, former: &Value, now: &Value) -> Vec<Break> {

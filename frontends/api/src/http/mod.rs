@@ -24,6 +24,7 @@ pub struct Request {
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub body: Vec<u8>,
 }
 
@@ -45,12 +46,13 @@ impl Request {
 }
 
 /// A response, whole.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Response {
     pub status: u16,
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
     pub body: Vec<u8>,
 }
 
@@ -76,7 +78,7 @@ impl Response {
 }
 
 /// Something wrong on the level of HTTP, to be said in the dialect's form.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Fault {
     /// 400, 401, 403, 404, 405, 413, 415, 429 or 503.
     pub status: u16,

@@ -4,6 +4,7 @@ use core_model::{Command, Outcome, Query, Recorded};
 use schemars::generate::Contract;
 
 use super::{Document, JSON_SCHEMA, Shape, bundle};
+use crate::http::{Fault, Request, Response};
 use crate::{Interest, Manifest, Peer};
 
 /// One schema: its file, what it is, and whether the gateway reads or writes such a thing.
@@ -21,6 +22,9 @@ const ROWS: &[Row] = &[
     told("event", "Something that has happened", Shape::of::<Recorded>()),
     given("manifest", "What a front end declares", Shape::of::<Manifest>()),
     told("peer", "Who is at the other end of a session", Shape::of::<Peer>()),
+    told("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
+    given("response", "The answer to one; its body crosses as bytes", Shape::of::<Response>()),
+    told("fault", "What the gateway has to say over HTTP", Shape::of::<Fault>()),
     given("interest", "Which events a connection hears of", Shape::of::<Interest>()),
 ];
 
