@@ -1,6 +1,6 @@
 //! The schemas of the repository are those of the code, and are what they claim to be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dragoman::config::{Sources, draft};
@@ -244,6 +244,28 @@ fn the_shipped_configuration_is_valid_and_names_its_schema() {
     let all: Value = toml::from_str(&uncommented).unwrap();
     assert_ne!(all, shipped);
     assert_valid("gateway.toml without its #", &validator, &all);
+}
+
+#[test]
+fn the_schemas_of_the_engine_describe_what_the_page_on_plugins_shows() {
+    let page = std::fs::read_to_string(workspace().join("docs/plugins.md")).unwrap();
+    let documents: BTreeMap<String, Value> = documents().into_iter().collect();
+    let mut shown = BTreeSet::new();
+    for block in page.split("```json ").skip(1) {
+        let (kind, rest) = block.split_once('\n').unwrap();
+        let json = rest.split("```").next().unwrap();
+        let schema = documents.get(&format!("engine/{kind}.json"));
+        let schema = schema.unwrap_or_else(|| panic!("no schema of {kind}"));
+        let validator = jsonschema::validator_for(schema).unwrap();
+        for value in serde_json::Deserializer::from_str(json).into_iter::<Value>() {
+            let value = value.expect("it is JSON");
+            // With a command goes what its connection watches from then on.
+            let value = value.get("command").unwrap_or(&value);
+            assert_valid(&format!("{kind}: {json}"), &validator, value);
+        }
+        shown.insert(kind);
+    }
+    assert!(shown.len() > 7, "{shown:?}");
 }
 
 /// The dotted keys of a schema of tables.
