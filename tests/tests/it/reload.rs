@@ -408,6 +408,47 @@ fn the_admin_listener_moves_or_stays() {
 }
 
 #[test]
+fn who_is_not_done_in_time_when_its_front_end_is_disabled_is_hung_up_on() {
+    let toml = |frontends| format!("[server]\ndrain_timeout = \"200ms\"\n{ROOM}{frontends}");
+    let both = toml("[frontends.channel]\n[frontends.chatroom]\n");
+    let mut gateway = Gateway::start(&both);
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    let mut raw = Raw::connect(gateway.address("channel", "listen"));
+    raw.send(
+        b"POST /login HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
+          Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+    );
+    raw.receive_until(b"\r\n\r\n");
+    gateway.reload(&toml("[frontends.chatroom]\n"));
+    assert_eq!(raw.receive_end().bytes, b"", "nothing was said that could be answered");
+    gateway.log().wait_for_line(&["WARN", "hanging up on those who are not done", "\"channel\""]);
+    gateway.log().wait_for_line(&["\"drained\"", "\"channel\""]);
+    ann.say("TEST", "ann", "still here");
+    gateway.reload(&both);
+    Channel::enroll(gateway.wait_for_listener("channel", "listen"), "bob").send("TEST", "again");
+    assert_eq!(hear_until(&mut ann, "again").len(), 1);
+}
+
+#[test]
+fn on_one_thread_a_reload_is_no_different() {
+    let toml = |history| {
+        format!("[server]\nthreads = 1\n{ROOM}[frontends.channel]\nhistory = {history}\n")
+            + "[frontends.chatroom]\n"
+    };
+    let mut gateway = Gateway::start(&toml(100));
+    let address = gateway.address("channel", "listen");
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    ann.join("TEST", "ann");
+    for history in 1..10 {
+        gateway.reload(&toml(history));
+        Channel::connect(address).call("/login", &json!({"name": "bob", "password": "x"}));
+        ann.say("TEST", "ann", &format!("message {history}"));
+    }
+    wait_until_all_are_drained(&gateway);
+}
+
+#[test]
 fn a_hangup_while_it_drains_does_not_end_it_at_once() {
     let mut gateway = Gateway::start(&all(""));
     let mut raw = Raw::connect(gateway.address("channel", "listen"));
