@@ -39,6 +39,7 @@ pub(super) fn needs_passwords(command: &Command) -> bool {
         Command::SignIn { credential, create, .. } => {
             matches!(credential, Credential::Password(_)) || create.as_ref().is_some_and(plain)
         }
+        Command::SetPassword { password, .. } => matches!(password, Secret::Plain(_)),
         _ => false,
     }
 }
@@ -60,15 +61,22 @@ pub(super) async fn settle_passwords(
                 hash(shared, create).await?;
             }
         }
+        Command::SetPassword { password, .. } => hash_secret(shared, password).await?,
         _ => (),
     }
     Ok(command)
 }
 
 async fn hash(shared: &Shared, user: &mut NewUser) -> Result<(), Refusal> {
-    if let Some(Secret::Plain(password)) = &mut user.password {
-        let hashed = shared.passwords.hash(std::mem::take(password)).await?;
-        user.password = Some(Secret::Hashed(hashed));
+    match &mut user.password {
+        Some(secret) => hash_secret(shared, secret).await,
+        None => Ok(()),
+    }
+}
+
+async fn hash_secret(shared: &Shared, secret: &mut Secret) -> Result<(), Refusal> {
+    if let Secret::Plain(password) = secret {
+        *secret = Secret::Hashed(shared.passwords.hash(std::mem::take(password)).await?);
     }
     Ok(())
 }

@@ -186,6 +186,25 @@ async fn a_granted_token_is_told_to_the_session_and_proves_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_set_is_hashed_on_its_way_like_any_other() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let mut client = Lines::connect(stage.address("lines")).await;
+    client.ask(REGISTER).await;
+    let set = r#"call {"do":"set_password","user":{"handle":"ann"},"password":{"plain":"cocoa"}}"#;
+    let answer = client.ask(set).await;
+    assert!(answer.starts_with(r#"= {"did":"user""#), "{answer}");
+    let sign_in = |password: &str| {
+        format!(
+            r#"call {{"do":"sign_in","user":{{"handle":"ann"}},"credential":{{"password":"{password}"}}}}"#
+        )
+    };
+    let former = client.ask(&sign_in("tea")).await;
+    assert!(former.contains("wrong_password"), "{former}");
+    let signed_in = client.ask(&sign_in("cocoa")).await;
+    assert!(signed_in.starts_with(r#"= {"did":"signed_in""#), "{signed_in}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_passwords_and_unknown_accounts_are_told_apart_by_words_only() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut client = Lines::connect(stage.address("lines")).await;
