@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use core_model::Person;
 
-use crate::rows::RoomRow;
+use crate::rows::{RoomRow, SeatRow, SessionRow};
 
 /// Entries of each kind: some megabytes at the most. A full cache starts over.
 const ENTRIES_MAX: usize = 16_384;
@@ -16,7 +16,12 @@ pub(crate) struct Cache {
     rooms: HashMap<u32, Arc<RoomRow>>,
     persons: HashMap<u64, Arc<Person>>,
     members: HashSet<(u32, u64)>,
+    sessions: HashMap<u64, SessionRow>,
+    /// Seats of a connection, with their ids.
+    seats: HashMap<u64, Seats>,
 }
+
+pub(crate) type Seats = Arc<[(u64, SeatRow)]>;
 
 impl Cache {
     pub(crate) fn room(&self, id: u32) -> Option<Arc<RoomRow>> {
@@ -59,6 +64,43 @@ impl Cache {
             self.members.clear();
         }
         self.members.insert((room, uid));
+    }
+
+    /// A session that is known; absence is never cached.
+    pub(crate) fn session(&self, connection: u64) -> Option<SessionRow> {
+        self.sessions.get(&connection).copied()
+    }
+
+    pub(crate) fn keep_session(&mut self, connection: u64, row: SessionRow) {
+        if self.sessions.len() >= ENTRIES_MAX {
+            self.sessions.clear();
+        }
+        self.sessions.insert(connection, row);
+    }
+
+    pub(crate) fn forget_session(&mut self, connection: u64) {
+        self.sessions.remove(&connection);
+    }
+
+    pub(crate) fn seats(&self, connection: u64) -> Option<Seats> {
+        self.seats.get(&connection).cloned()
+    }
+
+    pub(crate) fn keep_seats(&mut self, connection: u64, seats: &Seats) {
+        if self.seats.len() >= ENTRIES_MAX {
+            self.seats.clear();
+        }
+        self.seats.insert(connection, Arc::clone(seats));
+    }
+
+    pub(crate) fn forget_seats(&mut self, connection: u64) {
+        self.seats.remove(&connection);
+    }
+
+    /// Forgets what ends with a run of the gateway.
+    pub(crate) fn forget_the_run(&mut self) {
+        self.sessions.clear();
+        self.seats.clear();
     }
 
     pub(crate) fn forget_member(&mut self, room: u32, uid: u64) {

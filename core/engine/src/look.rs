@@ -1,5 +1,6 @@
 //! Looking things up, in a snapshot or in a batch: rows, references, views.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use core_model::{
 };
 use redb::ReadableTable;
 
+use crate::cache::Cache;
 use crate::fail::Fail;
 use crate::rows::{
     Counters, Destination, MessageRow, RoomRow, SessionRow, TokenRow, UserRow, Who, unpack,
@@ -96,7 +98,11 @@ pub(crate) fn user(tables: &impl Tables, asker: Asker, user: &UserRef) -> Result
 /// The account or guest that is meant.
 pub(crate) fn anybody(tables: &impl Tables, asker: Asker, user: &UserRef) -> Result<Who, Fail> {
     let uid = match user {
-        UserRef::Id(uid) => tables.users()?.get(uid.0)?.map(|_| uid.0),
+        UserRef::Id(uid) => {
+            let is_cached = |cache: &RefCell<Cache>| cache.borrow().person(uid.0).is_some();
+            let is_known = tables.cache().is_some_and(is_cached);
+            (is_known || tables.users()?.get(uid.0)?.is_some()).then_some(uid.0)
+        }
         UserRef::Handle(handle) => {
             if let Some(name) = handle.strip_prefix(GUEST_PREFIX) {
                 return Ok(Who::Guest(normalize(name)));
@@ -160,7 +166,17 @@ pub(crate) fn session(
     tables: &impl Tables,
     connection: u64,
 ) -> Result<Option<SessionRow>, StoreError> {
-    tables.sessions()?.get(connection)?.map(|row| unpack("sessions", row.value())).transpose()
+    if let Some(cache) = tables.cache()
+        && let Some(session) = cache.borrow().session(connection)
+    {
+        return Ok(Some(session));
+    }
+    let Some(row) = tables.sessions()?.get(connection)? else { return Ok(None) };
+    let session = unpack("sessions", row.value())?;
+    if let Some(cache) = tables.cache() {
+        cache.borrow_mut().keep_session(connection, session);
+    }
+    Ok(Some(session))
 }
 
 // Rooms.

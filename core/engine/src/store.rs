@@ -242,6 +242,7 @@ impl Batch<'_> {
         self.sessions_mut()?.retain(|_, _| false)?;
         self.sessions_by_user_mut()?.retain(|_, ()| false)?;
         self.presence_mut()?.retain(|_, _| false)?;
+        self.cache.borrow_mut().forget_the_run();
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod ingest;
 mod large;
 mod measure;
 mod reads;
+mod retention;
 mod subject;
 
 fn main() {
@@ -28,6 +29,7 @@ fn main() {
         ingest::run();
     }
     if !given("--ingest") {
+        retention::run();
         reads::run(10_000);
         if !given("--small") {
             reads::run(1_000_000);

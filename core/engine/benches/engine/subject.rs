@@ -50,9 +50,15 @@ impl Subject {
 
     /// Carries out so many commands, 4096 at a time.
     pub(crate) fn call_many(&self, count: u64, command: impl Fn(u64) -> Command) {
+        self.call_many_at(count, |number| (1, command(number)));
+    }
+
+    /// The same, each at its time.
+    pub(crate) fn call_many_at(&self, count: u64, command: impl Fn(u64) -> (u64, Command)) {
         let mut waiting = 0;
         for number in 0..count {
-            self.submit(1, command(number));
+            let (at, command) = command(number);
+            self.submit(at, command);
             waiting += 1;
             while waiting >= 4096 {
                 waiting -= self.answered.recv().expect("an answer");

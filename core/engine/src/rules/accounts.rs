@@ -144,6 +144,7 @@ impl Work<'_> {
             let row = SessionRow { uid, delivers: delivery.is_some() };
             let connection = act.asker.connection;
             self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
+            self.cached(|cache| cache.forget_session(connection));
             self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
             self.count_presence(uid, 1)?;
         }
@@ -191,6 +192,7 @@ impl Work<'_> {
         let connection = act.asker.connection;
         let Some(session) = look::session(&self.batch, connection)? else { return Ok(()) };
         self.batch.sessions_mut()?.remove(connection)?;
+        self.cached(|cache| cache.forget_session(connection));
         self.batch.sessions_by_user_mut()?.remove((session.uid, connection))?;
         self.count_presence(session.uid, -1)?;
         if session.delivers

@@ -4,6 +4,7 @@ use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef
 use redb::ReadableTable;
 
 use super::{Act, Work};
+use crate::cache::Seats;
 use crate::fail::Fail;
 use crate::look;
 use crate::rows::{LeaseRow, RoomRow, SeatRow, Who, pack, unpack};
@@ -196,7 +197,7 @@ impl Work<'_> {
         &mut self,
         act: &mut Act<'_>,
     ) -> Result<(), StoreError> {
-        for (seat_id, seat) in self.seats_of_connection(act.asker.connection)? {
+        for (seat_id, seat) in self.seats_of_connection(act.asker.connection)?.iter().cloned() {
             let (room, wait_ms) = (seat.room, seat.lease.map(|lease| lease.grace_ms));
             if self.leave_seat(act, seat_id, seat, wait_ms)? {
                 self.tell_population(act, room)?;
@@ -253,6 +254,7 @@ impl Work<'_> {
     ) -> Result<bool, StoreError> {
         if let Some(connection) = seat.connection.take() {
             self.batch.seats_by_connection_mut()?.remove((connection, seat_id))?;
+            self.cached(|cache| cache.forget_seats(connection));
             if let Some(uid) = seat.who.uid() {
                 self.count_presence(uid, -1)?;
             }
@@ -298,6 +300,9 @@ impl Work<'_> {
 
     fn write_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
         self.batch.seats_mut()?.insert(seat_id, pack(seat).as_slice())?;
+        if let Some(connection) = seat.connection {
+            self.cached(|cache| cache.forget_seats(connection));
+        }
         Ok(())
     }
 
@@ -305,6 +310,7 @@ impl Work<'_> {
     fn connect_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
         let Some(connection) = seat.connection else { return Ok(()) };
         self.batch.seats_by_connection_mut()?.insert((connection, seat_id), ())?;
+        self.cached(|cache| cache.forget_seats(connection));
         if let Some(uid) = seat.who.uid() {
             self.count_presence(uid, 1)?;
         }
@@ -332,14 +338,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn seats_of_connection(&self, connection: u64) -> Result<Vec<(u64, SeatRow)>, StoreError> {
+    fn seats_of_connection(&self, connection: u64) -> Result<Seats, StoreError> {
+        let cached = self.batch.cache().and_then(|cache| cache.borrow().seats(connection));
+        if let Some(seats) = cached {
+            return Ok(seats);
+        }
         let range = (connection, 0)..=(connection, u64::MAX);
         let rows = self.batch.seats_by_connection()?.range(range)?;
-        rows.map(|row| {
+        let seats = rows.map(|row| {
             let seat_id = row?.0.value().1;
             Ok((seat_id, seat(&self.batch, seat_id)?))
-        })
-        .collect()
+        });
+        let seats = seats.collect::<Result<Seats, StoreError>>()?;
+        self.cached(|cache| cache.keep_seats(connection, &seats));
+        Ok(seats)
     }
 
     pub(super) fn seat_of_connection(
@@ -349,7 +361,7 @@ impl Work<'_> {
         who: &Who,
     ) -> Result<Option<(u64, SeatRow)>, StoreError> {
         let seats = self.seats_of_connection(connection)?;
-        Ok(seats.into_iter().find(|(_, seat)| seat.room == room && seat.who == *who))
+        Ok(seats.iter().find(|(_, seat)| seat.room == room && seat.who == *who).cloned())
     }
 
     /// The seat that this connection took under a name: by whoever proved to be the user of that
