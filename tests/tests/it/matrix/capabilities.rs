@@ -59,7 +59,7 @@ fn the_column_of_irc_does_not_lie_either() {
     let mut zed = guest_of_irc(&site, "zed");
     let mut carl = channel_client(&site);
     let mut has = BTreeMap::new();
-    let mut say = |zed: &mut Irc, line: &str, wanted: &str| {
+    let say = |zed: &mut Irc, line: &str, wanted: &str| {
         zed.send(line);
         zed.receive_until(wanted)
     };
