@@ -19,7 +19,7 @@ pub(crate) fn event(json: &str) -> Option<Recorded> {
     scan.take(r#","cause":"#)?;
     let cause = ConnectionId(scan.number()?);
     scan.take(r#","event":{"event":"posted","message":"#)?;
-    let event = Event::Posted { message: message(&mut scan)?.into() };
+    let event = Event::Posted { message: message(&mut scan)? };
     scan.take("}}")?;
     scan.end()?;
     Some(Recorded { seq, at, cause, event })
@@ -28,7 +28,7 @@ pub(crate) fn event(json: &str) -> Option<Recorded> {
 pub(crate) fn outcome(json: &str) -> Option<Outcome> {
     let mut scan = Scan::new(json);
     scan.take(r#"{"Ok":{"did":"posted","message":"#)?;
-    let reply = Reply::Posted { message: message(&mut scan)?.into() };
+    let reply = Reply::Posted { message: message(&mut scan)? };
     scan.take("}}")?;
     scan.end()?;
     Some(Ok(reply))
@@ -118,10 +118,10 @@ mod tests {
     #[test]
     fn what_the_host_writes_of_a_posted_message_is_read() {
         for message in messages() {
-            let event = Event::Posted { message: message.clone().into() };
+            let event = Event::Posted { message: message.clone() };
             let event = Recorded { seq: Seq(1), at: Timestamp(2), cause: ConnectionId(3), event };
             assert_eq!(super::event(&serde_json::to_string(&event).unwrap()), Some(event));
-            let outcome: Outcome = Ok(Reply::Posted { message: message.into() });
+            let outcome: Outcome = Ok(Reply::Posted { message });
             assert_eq!(super::outcome(&serde_json::to_string(&outcome).unwrap()), Some(outcome));
         }
     }
