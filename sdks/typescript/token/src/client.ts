@@ -75,8 +75,8 @@ export class TokenClient {
     const account = { openid, openidType, autoCreate: autoCreate ? 1 : 0, info: text(info) };
     await this.#link.up();
     const who = await this.#logIn(account);
-    // What was given is kept by the gateway; another login need not give it again.
-    this.#account = { ...account, info: "" };
+    // The account is there now, and the gateway keeps its info: another login makes and changes nothing.
+    this.#account = { ...account, autoCreate: 0, info: "" };
     this.#rooms.clear();
     return who;
   }
