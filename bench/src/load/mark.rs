@@ -27,9 +27,13 @@ pub(super) fn write(into: &mut [u8], speaker: u32, number: u32) {
     }
 }
 
-/// The speaker and the number of the first mark in a payload.
+/// The speaker and the number of the first mark in a payload. Before it there may be signs that
+/// begin none: the id of a message in binary, for one.
 pub(super) fn find(payload: &[u8]) -> Option<(u32, u32)> {
-    let at = memchr::memchr(SIGN, payload)?;
+    memchr::memchr_iter(SIGN, payload).find_map(|at| read(payload, at))
+}
+
+fn read(payload: &[u8], at: usize) -> Option<(u32, u32)> {
     let digits = payload.get(at + 1..at + LEN)?;
     let mut value = 0u64;
     for digit in digits {
@@ -55,6 +59,12 @@ mod tests {
             write(&mut bytes[at..], speaker, number);
             assert_eq!(find(&bytes), Some((speaker, number)));
         }
+    }
+
+    #[test]
+    fn a_sign_that_begins_no_mark_hides_none() {
+        let bytes = [b"\0\x7e\0~12".as_slice(), text(20).as_bytes()].concat();
+        assert_eq!(find(&bytes), Some((0, 0)));
     }
 
     #[test]
