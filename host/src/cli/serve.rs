@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::Options;
 use crate::config::Config;
+use crate::runtime::Sentry;
 use crate::{logging, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -16,20 +17,28 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for warning in draft.warnings.iter() {
         tracing::warn!("{warning}");
     }
-    let runtime = network(&config)
+    let network = network(&config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
     let options = options.clone();
-    Ok(runtime.block_on(runtime::serve(config, move || options.configuration()))?)
+    Ok(network.runtime.block_on(runtime::serve(config, move || options.configuration()))?)
 }
 
-/// The threads of the network. A single one needs no queues that others may take from; but where
-/// there are plugins there are two at least, so that one is left while a plugin takes its time.
-fn network(config: &Config) -> io::Result<Runtime> {
+/// The threads of the network, and who looks after those that call plugins. It goes first.
+struct Network {
+    _sentry: Option<Sentry>,
+    runtime: Runtime,
+}
+
+/// A single thread needs no queues that others may take from; but where there are plugins there is
+/// one more, in reserve.
+fn network(config: &Config) -> io::Result<Network> {
     let plugins = config.frontends.iter().any(|frontend| frontend.plugin.is_some());
-    let threads = config.server.threads.max(if plugins { 2 } else { 1 });
+    let threads = config.server.threads + usize::from(plugins);
     let mut builder = match threads {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.worker_threads(threads).thread_name("network").enable_all().build()
+    let runtime = builder.worker_threads(threads).thread_name("network").enable_all().build()?;
+    let sentry = plugins.then(|| Sentry::start(runtime.handle().clone())).transpose()?;
+    Ok(Network { _sentry: sentry, runtime })
 }

@@ -1,12 +1,11 @@
 //! Calls into a plugin, whose author may not have kept to it that nothing blocks: they never hold
-//! all the threads of the network.
+//! all the threads of the network for long.
 //!
 //! A call can be made apart: its thread first hands its other tasks to another one. That takes
-//! some microseconds, more than most calls do. So what a session is told in its daily work is
-//! called as it is, as long as one of the threads would be left; everything else is called apart.
+//! some microseconds, more than most calls do. So calls are made as they are, and the [`sentry`]
+//! sees to it that others go on where one takes long; then, for a while, all are made apart.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_model::{Recorded, Timestamp};
 use frontend_api::http::{Fault, Response};
@@ -14,6 +13,8 @@ use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
+
+use super::sentry;
 
 /// A front end that was loaded. Whoever waits for events waits for who encodes them, here as
 /// elsewhere.
@@ -25,11 +26,11 @@ impl Frontend for Apart {
     }
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
-        Box::new(ApartSession(Some(apart(|| self.0.open(peer)))))
+        Box::new(ApartSession(Some(watched(|| self.0.open(peer)))))
     }
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {
-        in_passing(|| self.0.broadcast(event))
+        watched(|| self.0.broadcast(event))
     }
 
     fn schemas(&self) -> Vec<Document> {
@@ -37,7 +38,7 @@ impl Frontend for Apart {
     }
 
     fn fault(&self, fault: &Fault) -> Response {
-        apart(|| self.0.fault(fault))
+        watched(|| self.0.fault(fault))
     }
 }
 
@@ -47,7 +48,7 @@ struct ApartSession(Option<Box<dyn Session>>);
 impl Session for ApartSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         if let Some(session) = &mut self.0 {
-            in_passing(|| session.handle(now, input, out));
+            watched(|| session.handle(now, input, out));
         }
     }
 
@@ -56,39 +57,16 @@ impl Session for ApartSession {
     }
 }
 
+/// Apart at once: a thread that was about to go on with what the end of a connection has woken
+/// could not be relieved of that.
 impl Drop for ApartSession {
     fn drop(&mut self) {
         apart(|| drop(self.0.take()));
     }
 }
 
-/// How many calls are made as they are just now.
-static IN_PASSING: AtomicUsize = AtomicUsize::new(0);
-
-/// One of them.
-struct Passing;
-
-impl Passing {
-    /// None: there are as many already.
-    fn one_of(most: usize) -> Option<Self> {
-        let passing = Self;
-        let before = IN_PASSING.fetch_add(1, Ordering::Relaxed);
-        (before < most).then_some(passing)
-    }
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        IN_PASSING.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn in_passing<T>(work: impl FnOnce() -> T) -> T {
-    let threads = Handle::try_current().map_or(0, |runtime| runtime.metrics().num_workers());
-    match Passing::one_of(threads.saturating_sub(1)) {
-        Some(_passing) => work(),
-        None => apart(work),
-    }
+fn watched<T>(work: impl FnOnce() -> T) -> T {
+    sentry::watch(|all_apart| if all_apart { apart(work) } else { work() })
 }
 
 fn apart<T>(work: impl FnOnce() -> T) -> T {

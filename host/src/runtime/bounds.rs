@@ -146,3 +146,18 @@ pub(super) const PLUGIN_FAULTS_WINDOW: Duration = Duration::from_secs(60);
 
 /// How long one kind of fault of a plugin is not spoken of again in the log.
 pub(super) const PLUGIN_QUIET: Duration = Duration::from_secs(60);
+
+/// How long a call into a plugin may last before the reserve goes on with what its thread has
+/// left to do: much longer than one that keeps to the contract, also where a busy machine
+/// interrupts it.
+pub(super) const CALL_LONG: Duration = Duration::from_millis(20);
+
+/// How often calls into plugins are looked at. A long one is seen this much later at most.
+pub(super) const CALLS_LOOK_PERIOD: Duration = Duration::from_millis(10);
+
+/// Without any call for so long nobody looks: an idle gateway sleeps.
+pub(super) const CALLS_QUIET: Duration = Duration::from_secs(1);
+
+/// How long calls are made apart after one that was long has ended: where a plugin blocks again
+/// and again, nobody waits for it again and again.
+pub(super) const APART_AT_LEAST: Duration = Duration::from_secs(1);

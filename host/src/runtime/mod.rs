@@ -26,6 +26,7 @@ mod passwords;
 mod reload;
 mod retention;
 mod roster;
+mod sentry;
 mod served;
 mod shared;
 mod signals;
@@ -57,6 +58,8 @@ use reload::Fixed;
 use retention::Retention;
 use shared::{Phase, Shared};
 use signals::{Asked, Signals};
+
+pub use sentry::Sentry;
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
