@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod bytes;
 mod contract;
+pub mod lay;
 pub mod scan;
 
 pub use contract::*;

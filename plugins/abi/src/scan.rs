@@ -40,7 +40,7 @@ impl<'a> Scan<'a> {
     #[inline]
     pub fn string(&mut self) -> Option<String> {
         let rest = self.0.strip_prefix('"')?;
-        let plain = plain_len(rest);
+        let plain = plain_len(rest.as_bytes());
         let (text, rest) = rest.split_at(plain);
         match rest.strip_prefix('"') {
             Some(rest) => {
@@ -72,7 +72,7 @@ impl<'a> Scan<'a> {
                 }
                 _ => return None,
             });
-            let (plain, next) = behind.split_at(plain_len(behind));
+            let (plain, next) = behind.split_at(plain_len(behind.as_bytes()));
             text.push_str(plain);
             match next.strip_prefix('"') {
                 Some(next) => {
@@ -123,11 +123,26 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// How long a string goes on without anything special.
+/// How long a string goes on without anything special: a quote, a backslash, a control character.
+/// Eight bytes at a time, which is what makes the whole fast: texts are most of what crosses.
 #[inline]
-fn plain_len(text: &str) -> usize {
+pub(crate) fn plain_len(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (mut rest, mut at) = (text, 0);
+    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        // The high bit of each byte that is below the other; and perhaps of some after the first.
+        let below = |word: u64, byte: u8| word.wrapping_sub(ONES * u64::from(byte)) & !word & HIGH;
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let special = below(word, b' ') | is(b'"') | is(b'\\');
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        (rest, at) = (behind, at + 8);
+    }
     let special = |byte: &u8| matches!(byte, b'"' | b'\\') || *byte < b' ';
-    text.as_bytes().iter().position(special).unwrap_or(text.len())
+    at + rest.iter().position(special).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

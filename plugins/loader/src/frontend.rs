@@ -12,7 +12,7 @@ use plugin_abi::{GW_ASK, GW_EVERYONE, GW_OK, GwBytes, GwFrontend};
 use serde_json::{Map, Value};
 
 use crate::call::{Failure, Nothing, call};
-use crate::encode::with_json;
+use crate::encode::{with_event, with_json};
 use crate::faults::{Fault, Faults};
 use crate::session::LoadedSession;
 use crate::{LoadError, Plugin};
@@ -149,7 +149,7 @@ impl Instance {
         let Some(broadcast) = self.plugin.table.frontend_broadcast else {
             return Ok(Broadcast::Nothing);
         };
-        let (code, done) = with_json(event, |event| {
+        let (code, done) = with_event(event, |event| {
             // SAFETY: as above; the event is borrowed for the call.
             call(None::<Frame>, |host, emit| unsafe {
                 broadcast(self.frontend(), GwBytes::new(event), host, emit)

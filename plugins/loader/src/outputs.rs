@@ -1,6 +1,6 @@
 //! From what crosses the border to [`Output`], frames, responses and manifests.
 
-use core_model::{Command, RoomId, RoomRef, Standing, UserRef};
+use core_model::{Claim, Command, RoomId, RoomRef, Standing, UserRef};
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
 use frontend_api::{Follow, Frame, Manifest, Outbox, Output};
@@ -204,7 +204,10 @@ fn post(json: &str) -> Option<Call> {
     scan.take(r#"},"author":"#)?;
     let author = match scan.has(r#""session""#) {
         true => UserRef::Session,
-        false => serde_json::from_str(scan.value()?).ok()?,
+        false => match scan.has(r#"{"claim":"#) {
+            true => UserRef::Claim(claim(&mut scan)?),
+            false => serde_json::from_str(scan.value()?).ok()?,
+        },
     };
     scan.take(r#","text":"#)?;
     let text = scan.string()?;
@@ -217,6 +220,27 @@ fn post(json: &str) -> Option<Call> {
     scan.end()?;
     let command = Box::new(Command::Post { room, author, text, standing });
     Some(Call { command, follow: Follow::Nothing, key: None })
+}
+
+/// And the brace behind it.
+fn claim(scan: &mut Scan<'_>) -> Option<Claim> {
+    scan.take(r#"{"name":"#)?;
+    let name = scan.string()?;
+    let token = match scan.has(r#","token":"#) {
+        true => Some(serde_json::from_str(scan.value()?).ok()?),
+        false => None,
+    };
+    let address = match scan.has(r#","address":"#) {
+        true => Some(scan.string()?),
+        false => None,
+    };
+    scan.take(r#","guests":"#)?;
+    let guests = scan.has("true");
+    if !guests {
+        scan.take("false")?;
+    }
+    scan.take("}}")?;
+    Some(Claim { name, token, address, guests })
 }
 
 fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, String> {
@@ -234,18 +258,22 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
 
 #[cfg(test)]
 mod tests {
-    use core_model::{Claim, Uid};
+    use core_model::{TokenHash, Uid};
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn a_post_is_the_same_whichever_way_it_is_read() {
-        let claim = Claim { name: "ann".into(), token: None, address: None, guests: true };
+        let guest = Claim { name: "ann".into(), token: None, address: None, guests: true };
+        let token = Some(TokenHash::of("session", "x"));
+        let user = Claim { token, address: Some("::1".into()), guests: false, ..guest.clone() };
+        let [guest, user] = [guest, user].map(UserRef::Claim);
         let rooms = [RoomRef::Id(RoomId(7)), RoomRef::Name("tea \"#\"".into())];
-        let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), UserRef::Claim(claim)];
+        let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
         let standings = [Standing::Seated, Standing::Member, Standing::Joining { create: true }];
-        for ((room, author), standing) in rooms.into_iter().zip(authors).zip(standings) {
+        let rooms = rooms.into_iter().cycle();
+        for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
             let text = "}\\\n\"".to_owned();
             let command = Command::Post { room, author, text, standing };
             let json = json!({ "command": command }).to_string();

@@ -13,6 +13,8 @@ use plugin_abi::{
 };
 use serde::Serialize;
 
+use crate::usual::Post;
+
 /// What a thread keeps of its buffer from one call to the next, in bytes.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
@@ -74,6 +76,9 @@ impl Host {
     pub(crate) fn output(&self, output: Output) -> Result<(), Failed> {
         match output {
             Output::Call { command, follow, key } => {
+                if let (Some(post), Follow::Nothing, None) = (Post::of(&command), follow, &key) {
+                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(json));
+                }
                 let call = Call { command: &command, follow, key: key.as_deref() };
                 self.emit_json(GW_OUT_CALL, &call, &[])
             }
@@ -124,9 +129,19 @@ impl Host {
         value: &impl Serialize,
         body: &[u8],
     ) -> Result<(), Failed> {
+        let write = |json: &mut _| serde_json::to_writer(json, value);
+        self.emit_written(kind, body, |json| write(json).expect("the model is plain data"))
+    }
+
+    fn emit_written(
+        &self,
+        kind: u32,
+        body: &[u8],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Failed> {
         let mut json = BUFFER.take();
         json.clear();
-        serde_json::to_writer(&mut json, value).expect("the model is plain data");
+        write(&mut json);
         let emitted = self.emit(kind, &json, body);
         if json.capacity() <= BUFFER_BYTES_KEPT {
             BUFFER.set(json);

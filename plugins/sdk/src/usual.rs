@@ -1,14 +1,79 @@
-//! The event and the answer that almost all are: a message was posted.
+//! The command that almost all are: to post a message; and the answer and the event: it was posted.
 //!
 //! Serde reads an enum with a tag by putting all of it aside until it has seen the tag, which
 //! takes longer than everything else that happens at the border. Here it is read as the gateway
 //! lays it out. Laid out otherwise, by a gateway of another version, it is read as any JSON.
 
 use core_model::{
-    ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Reply, RoomId,
-    RoomTag, Seq, Timestamp, Uid,
+    Claim, Command, ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded,
+    Reply, RoomId, RoomRef, RoomTag, Seq, Standing, Timestamp, Uid, UserRef,
 };
+use plugin_abi::lay::Lay;
 use plugin_abi::scan::Scan;
+use serde::Serialize;
+
+/// A command to post that follows nothing and has no key, as serde lays out the call of it.
+pub(crate) struct Post<'a> {
+    room: &'a RoomRef,
+    author: &'a UserRef,
+    text: &'a str,
+    standing: &'a Standing,
+}
+
+impl<'a> Post<'a> {
+    /// None: it is another command.
+    pub(crate) fn of(command: &'a Command) -> Option<Self> {
+        let Command::Post { room, author, text, standing } = command else { return None };
+        Some(Self { room, author, text, standing })
+    }
+
+    pub(crate) fn lay(&self, json: &mut Vec<u8>) {
+        let mut lay = Lay(json);
+        match self.room {
+            RoomRef::Id(room) => {
+                lay.put(r#"{"command":{"do":"post","room":{"id":"#);
+                lay.number(room.0.into());
+            }
+            RoomRef::Name(name) => {
+                lay.put(r#"{"command":{"do":"post","room":{"name":"#);
+                lay.string(name);
+            }
+        }
+        lay.put(r#"},"author":"#);
+        match self.author {
+            UserRef::Session => lay.put(r#""session""#),
+            UserRef::Claim(claim) => lay_claim(&mut lay, claim),
+            other => lay_any(&mut lay, other),
+        }
+        lay.put(r#","text":"#);
+        lay.string(self.text);
+        lay.put(r#","standing":"#);
+        match self.standing {
+            Standing::Seated => lay.put(r#""seated""#),
+            other => lay_any(&mut lay, other),
+        }
+        lay.put("}}");
+    }
+}
+
+fn lay_claim(lay: &mut Lay<'_>, claim: &Claim) {
+    let Claim { name, token, address, guests } = claim;
+    lay.put(r#"{"claim":{"name":"#);
+    lay.string(name);
+    if let Some(token) = token {
+        lay.put(r#","token":"#);
+        lay_any(lay, token);
+    }
+    if let Some(address) = address {
+        lay.put(r#","address":"#);
+        lay.string(address);
+    }
+    lay.put(if *guests { r#","guests":true}}"# } else { r#","guests":false}}"# });
+}
+
+fn lay_any(lay: &mut Lay<'_>, value: &impl Serialize) {
+    serde_json::to_writer(&mut *lay.0, value).expect("the model is plain data");
+}
 
 pub(crate) fn event(json: &str) -> Option<Recorded> {
     let mut scan = Scan::new(json);
@@ -87,6 +152,7 @@ fn room(scan: &mut Scan<'_>) -> Option<RoomTag> {
 
 #[cfg(test)]
 mod tests {
+    use core_model::TokenHash;
     use serde_json::json;
 
     use super::*;
@@ -124,6 +190,26 @@ mod tests {
             let outcome: Outcome = Ok(Reply::Posted { message });
             assert_eq!(super::outcome(&serde_json::to_string(&outcome).unwrap()), Some(outcome));
         }
+    }
+
+    #[test]
+    fn a_post_is_laid_out_as_serde_does_it() {
+        let guest = Claim { name: "a\"b".into(), token: None, address: None, guests: true };
+        let token = Some(TokenHash::of("session", "x"));
+        let user = Claim { token, address: Some("::1".into()), guests: false, ..guest.clone() };
+        let [guest, user] = [guest, user].map(UserRef::Claim);
+        let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
+        let rooms = [RoomRef::Id(RoomId(u32::MAX)), RoomRef::Name("tea \"#\"".into())];
+        let standings = [Standing::Seated, Standing::Member, Standing::Joining { create: true }];
+        let rooms = rooms.into_iter().cycle();
+        for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
+            let command = Command::Post { room, author, text: "hello\n".into(), standing };
+            let mut json = Vec::new();
+            Post::of(&command).unwrap().lay(&mut json);
+            let by_serde = serde_json::to_string(&command).unwrap();
+            assert_eq!(String::from_utf8(json).unwrap(), format!("{{\"command\":{by_serde}}}"));
+        }
+        assert!(Post::of(&Command::SignOut).is_none());
     }
 
     #[test]
