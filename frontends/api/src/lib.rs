@@ -7,6 +7,7 @@
 
 pub mod duration;
 pub mod http;
+pub mod json;
 mod manifest;
 pub mod options;
 mod outbox;

@@ -1,7 +1,7 @@
 //! From an event, an answer or a complaint to a WebSocket message. Document: the packet.
 
 use core_model::{Event, Message, Person, Recipient, RoomTag};
-use frontend_api::{Broadcast, Frame};
+use frontend_api::{Broadcast, Frame, json};
 use serde::Serialize;
 
 use crate::packet::{self, Coming, Data, Presence, ServerError, ServerMsg, ServerUser};
@@ -60,5 +60,5 @@ fn everyone(text: String) -> Broadcast {
 }
 
 fn text(packet: &impl Serialize) -> String {
-    serde_json::to_string(packet).expect("a packet is plain data with string keys")
+    json::to_string(packet).expect("a packet is plain data with string keys")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use core_model::{
     Event, Message, Outcome, Person, Recipient, Recorded, Reply, Timestamp, UserView,
 };
+use frontend_api::json;
 use serde::Serialize;
 
 use crate::message::{
@@ -185,5 +186,5 @@ pub(crate) fn failure(now: Timestamp, details: String) -> String {
 }
 
 fn json(message: &impl Serialize) -> String {
-    serde_json::to_string(message).expect("a message is plain data with string keys")
+    json::to_string(message).expect("a message is plain data with string keys")
 }

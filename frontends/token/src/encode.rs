@@ -1,6 +1,7 @@
 //! The engine's words, as frames.
 
 use core_model::{Event, Outcome, Person, Recipient, Recorded, Reply, RoomTag};
+use frontend_api::json;
 
 use crate::fields::{
     self, Code, FAILURE, Field, HEADER, NOTIFICATIONS, News, Operation, REPLY, RESULT, Value, Verb,
@@ -87,7 +88,7 @@ pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
 fn member_changed(room: &RoomTag, user: &Person, entered: bool) -> Vec<u8> {
     let name = if user.uid.is_some() { &user.name } else { &user.handle };
     let info = info::MemberInfo { name };
-    let info = serde_json::to_string(&info).expect("a name is plain data");
+    let info = json::to_string(&info).expect("a name is plain data");
     let body = [
         Value::U32(room.id.0),
         Value::U64(uid(user)),

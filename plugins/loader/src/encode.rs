@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use core_model::{Event, Message, Outcome, Person, Recipient, Recorded, Reply, RoomTag};
-use frontend_api::{Ending, Input};
+use frontend_api::{Ending, Input, json};
 use plugin_abi::lay::Lay;
 use plugin_abi::{
     GW_IN_ANSWER, GW_IN_BINARY, GW_IN_BYTES, GW_IN_CLOSED, GW_IN_ENDING, GW_IN_EVENT, GW_IN_OPENED,
@@ -137,8 +137,7 @@ fn lay_person(lay: &mut Lay<'_>, person: &Person) {
 
 /// Gives the value as JSON to `work`, in a buffer that the thread keeps.
 pub(crate) fn with_json<R>(value: &impl Serialize, work: impl FnOnce(&[u8]) -> R) -> R {
-    let write = |json: &mut _| serde_json::to_writer(json, value);
-    with_buffer(|json| write(json).expect("the model is plain data"), work)
+    with_buffer(|out| json::append(value, out).expect("the model is plain data"), work)
 }
 
 fn with_buffer<R>(write: impl FnOnce(&mut Vec<u8>), work: impl FnOnce(&[u8]) -> R) -> R {

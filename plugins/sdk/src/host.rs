@@ -5,7 +5,7 @@ use std::cell::Cell;
 use core_model::Command;
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
-use frontend_api::{Broadcast, Follow, Frame, Output};
+use frontend_api::{Broadcast, Follow, Frame, Output, json};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE,
     GW_OUT_DOCUMENT, GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT,
@@ -129,8 +129,9 @@ impl Host {
         value: &impl Serialize,
         body: &[u8],
     ) -> Result<(), Failed> {
-        let write = |json: &mut _| serde_json::to_writer(json, value);
-        self.emit_written(kind, body, |json| write(json).expect("the model is plain data"))
+        self.emit_written(kind, body, |out| {
+            json::append(value, out).expect("the model is plain data");
+        })
     }
 
     fn emit_written(

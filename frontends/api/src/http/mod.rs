@@ -8,6 +8,7 @@ use core_model::{Command, Outcome, Query};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::json;
 use crate::schema::Operation;
 pub use exchange::{Exchange, HttpDialect};
 pub use params::{Digits, Loose, Params, TextOrNumber};
@@ -59,7 +60,7 @@ pub struct Response {
 impl Response {
     /// A JSON body, `application/json; charset=utf-8`.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let body = serde_json::to_vec(body).expect("a reply is plain data with string keys");
+        let body = json::to_vec(body).expect("a reply is plain data with string keys");
         let content_type = ("content-type".into(), "application/json; charset=utf-8".into());
         Self { status, headers: vec![content_type], body }
     }

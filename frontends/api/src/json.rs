@@ -1,0 +1,541 @@
+//! JSON, as the dialects write it: compact, and byte for byte what `serde_json` writes.
+//!
+//! Most of what a gateway writes is text that needs no escape, and `serde_json` looks at it a byte
+//! at a time: with a page of history that was a third of a request's instructions. This writer
+//! looks at sixteen bytes at once. `docs/performance.md` has what it gives.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::ser::{self, Error as _, Serializer};
+use serde_json::Error;
+
+/// How much a document has place for before it must grow: most replies fit.
+const BYTES_FIRST: usize = 256;
+
+/// The value as JSON. Fails where a map's key is neither text, number nor boolean, or where the
+/// value itself says so.
+pub fn to_vec(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::with_capacity(BYTES_FIRST);
+    append(value, &mut out)?;
+    Ok(out)
+}
+
+/// The same as text.
+pub fn to_string(value: &(impl Serialize + ?Sized)) -> Result<String, Error> {
+    Ok(String::from_utf8(to_vec(value)?).expect("JSON made of text is text"))
+}
+
+/// The same at the end of what is there.
+pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> Result<(), Error> {
+    value.serialize(Writer(out))
+}
+
+/// Writes one value.
+struct Writer<'a>(&'a mut Vec<u8>);
+
+/// Writes the elements of a list or an object.
+struct Elements<'a> {
+    out: &'a mut Vec<u8>,
+    is_first: bool,
+    end: &'static [u8],
+}
+
+impl<'a> Writer<'a> {
+    fn number(self, number: impl itoa::Integer) {
+        self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn word(self, word: &'static [u8]) {
+        self.0.extend_from_slice(word);
+    }
+
+    fn list(self) -> Elements<'a> {
+        self.0.push(b'[');
+        Elements { out: self.0, is_first: true, end: b"]" }
+    }
+
+    fn object(self) -> Elements<'a> {
+        self.0.push(b'{');
+        Elements { out: self.0, is_first: true, end: b"}" }
+    }
+
+    /// `{"Variant":`, for what ends with a further `}`.
+    fn variant(&mut self, variant: &str) {
+        self.0.push(b'{');
+        text(variant, self.0);
+        self.0.push(b':');
+    }
+}
+
+impl Elements<'_> {
+    fn comma(&mut self) {
+        if !self.is_first {
+            self.out.push(b',');
+        }
+        self.is_first = false;
+    }
+
+    fn element(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        self.comma();
+        append(value, self.out)
+    }
+
+    fn field(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        self.comma();
+        text(key, self.out);
+        self.out.push(b':');
+        append(value, self.out)
+    }
+
+    /// A key of a map: in quotes, whatever it is.
+    fn key(&mut self, key: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        self.comma();
+        let at = self.out.len();
+        append(key, self.out)?;
+        match self.out[at..] {
+            [b'"', ..] => (),
+            [b'0'..=b'9' | b'-' | b't' | b'f', ..] => {
+                self.out.insert(at, b'"');
+                self.out.push(b'"');
+            }
+            _ => return Err(Error::custom("key must be a string")),
+        }
+        self.out.push(b':');
+        Ok(())
+    }
+
+    fn end(self) {
+        self.out.extend_from_slice(self.end);
+    }
+}
+
+/// Text in quotes.
+fn text(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
+    out.push(b'"');
+    loop {
+        let (plain, escaped) = rest.split_at(plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = escaped.split_first() else { break };
+        escape(byte, out);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn needs_escape(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+}
+
+/// How many bytes there are before the first that needs an escape.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    // Without leaving a block early, so that it is looked at as a whole.
+    let is_plain =
+        |block: &&[u8; 16]| !block.iter().fold(false, |found, byte| found | needs_escape(*byte));
+    let plain = 16 * blocks.iter().take_while(is_plain).count();
+    let rest = &bytes[plain..];
+    plain + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
+}
+
+/// A byte that JSON does not allow in text.
+#[cold]
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x09 => b't',
+        0x0a => b'n',
+        0x0c => b'f',
+        0x0d => b'r',
+        _ => {
+            let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("a nibble") as u8;
+            return out.extend([b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0xf)]);
+        }
+    };
+    out.extend([b'\\', short]);
+}
+
+impl<'a> Serializer for Writer<'a> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Elements<'a>;
+    type SerializeTuple = Elements<'a>;
+    type SerializeTupleStruct = Elements<'a>;
+    type SerializeTupleVariant = Elements<'a>;
+    type SerializeMap = Elements<'a>;
+    type SerializeStruct = Elements<'a>;
+    type SerializeStructVariant = Elements<'a>;
+
+    fn serialize_bool(self, is: bool) -> Result<(), Error> {
+        self.word(if is { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn serialize_i8(self, number: i8) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_i16(self, number: i16) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_i32(self, number: i32) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_i64(self, number: i64) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_i128(self, number: i128) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_u8(self, number: u8) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_u16(self, number: u16) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_u32(self, number: u32) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_u64(self, number: u64) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_u128(self, number: u128) -> Result<(), Error> {
+        self.number(number);
+        Ok(())
+    }
+
+    fn serialize_f32(self, number: f32) -> Result<(), Error> {
+        serde_json::to_writer(self.0, &number)
+    }
+
+    fn serialize_f64(self, number: f64) -> Result<(), Error> {
+        serde_json::to_writer(self.0, &number)
+    }
+
+    fn serialize_char(self, char: char) -> Result<(), Error> {
+        self.serialize_str(char.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, string: &str) -> Result<(), Error> {
+        text(string, self.0);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Error> {
+        self.collect_seq(bytes)
+    }
+
+    fn serialize_none(self) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Error> {
+        self.word(b"null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.variant(variant);
+        append(value, self.0)?;
+        self.0.push(b'}');
+        Ok(())
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Elements<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Elements<'a>, Error> {
+        Ok(self.list())
+    }
+
+    fn serialize_tuple_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Elements<'a>, Error> {
+        self.variant(variant);
+        Ok(Elements { end: b"]}", ..self.list() })
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Elements<'a>, Error> {
+        Ok(self.object())
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Elements<'a>, Error> {
+        Ok(self.object())
+    }
+
+    fn serialize_struct_variant(
+        mut self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Elements<'a>, Error> {
+        self.variant(variant);
+        Ok(Elements { end: b"}}", ..self.object() })
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
+        self.serialize_str(&value.to_string())
+    }
+}
+
+impl ser::SerializeSeq for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTuple for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTupleStruct for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeTupleVariant for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.element(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeMap for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+        self.key(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        append(value, self.out)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeStruct for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+impl ser::SerializeStructVariant for Elements<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.field(key, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.end();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    enum Shape {
+        Unit,
+        Newtype(u8),
+        Tuple(i64, bool),
+        Struct { name: &'static str, none: Option<u32> },
+    }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct Newtype(i128);
+
+    #[derive(Serialize)]
+    struct Tuple(f32, f64);
+
+    #[derive(Serialize)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Tagged {
+        Said { text: char },
+    }
+
+    /// As serde_json has it, and the same here.
+    #[track_caller]
+    fn check(value: &(impl Serialize + ?Sized)) -> String {
+        let expected = serde_json::to_string(value).unwrap();
+        assert_eq!(to_string(value).unwrap(), expected);
+        expected
+    }
+
+    #[test]
+    fn every_shape_is_as_serde_json_writes_it() {
+        let shapes = [
+            Shape::Unit,
+            Shape::Newtype(7),
+            Shape::Tuple(i64::MIN, true),
+            Shape::Struct { name: "", none: None },
+        ];
+        assert_eq!(
+            check(&shapes),
+            r#"["Unit",{"Newtype":7},{"Tuple":[-9223372036854775808,true]},{"Struct":{"name":"","none":null}}]"#
+        );
+        check(&(Unit, Newtype(i128::MAX), Tuple(0.1, 1e300), u128::MAX, (), [0u8; 0]));
+        check(&(f64::NAN, f32::INFINITY, 1.0, -0.0, 5e-324, 1e16));
+        check(&(1i8, 2i16, 3i32, 4u8, 5u16, 6u32, u64::MAX, Some("x"), 'é', b"bytes"));
+        check(&Tagged::Said { text: '"' });
+    }
+
+    #[test]
+    fn keys_are_text_numbers_or_booleans() {
+        check(&BTreeMap::from([("a\"b", 1), ("", 2)]));
+        check(&BTreeMap::from([(-1, "x"), (20, "y")]));
+        check(&BTreeMap::from([(true, ()), (false, ())]));
+        check(&BTreeMap::<u8, u8>::new());
+        for refused in [to_vec(&BTreeMap::from([([1], 1)])), to_vec(&BTreeMap::from([((), 1)]))] {
+            assert_eq!(refused.unwrap_err().to_string(), "key must be a string");
+        }
+    }
+
+    #[test]
+    fn every_character_is_escaped_as_serde_json_does_wherever_it_stands() {
+        for char in (0..0x80).map(char::from).chain(['é', '小', '𝄞', '\u{2028}', '\u{7f}']) {
+            for before in 0..40 {
+                check(&format!("{}{char}{}", "a".repeat(before), "ü".repeat(before % 19)));
+            }
+            check(&char.to_string().repeat(50));
+        }
+    }
+
+    #[test]
+    fn what_was_there_stays() {
+        let mut out = b"data: ".to_vec();
+        append(&["x"], &mut out).unwrap();
+        assert_eq!(out, br#"data: ["x"]"#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_as_serde_json_writes_it(text in "\\PC*|[\\x00-\\x7f]{0,80}") {
+            check(&text);
+        }
+    }
+}
