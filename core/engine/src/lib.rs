@@ -12,6 +12,7 @@ mod fail;
 mod look;
 mod queries;
 mod queue;
+mod receive;
 mod rows;
 mod rules;
 mod search;

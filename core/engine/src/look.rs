@@ -255,10 +255,13 @@ pub(crate) fn population(tables: &impl Tables, id: u32, row: &RoomRow) -> Result
 pub(crate) fn room_view(
     tables: &impl Tables,
     id: u32,
-    row: &RoomRow,
+    row: Arc<RoomRow>,
 ) -> Result<RoomView, StoreError> {
-    let mut view = row.view(id, population(tables, id, row)?);
-    view.owner = row.owner.map(|uid| person(tables, uid)).transpose()?;
+    let population = population(tables, id, &row)?;
+    let owner = row.owner.map(|uid| person(tables, uid)).transpose()?;
+    // A query's row is nobody else's, and need not be copied.
+    let mut view = Arc::unwrap_or_clone(row).view(id, population);
+    view.owner = owner;
     Ok(view)
 }
 

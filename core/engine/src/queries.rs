@@ -41,7 +41,7 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
         }
         Query::Room { room, caller, detail } => {
             let (id, row) = look::room(tables, room, resolve(caller)?)?;
-            Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
+            Ok(Reply::Room { room: view(tables, id, row, *detail)? })
         }
         Query::RoomIds { after, limit } => {
             let rooms = open_rooms(tables, after.0, *limit as usize)?;
@@ -132,14 +132,14 @@ type Found = Vec<(u32, Arc<RoomRow>)>;
 
 fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
     let rooms: Result<Vec<RoomView>, StoreError> =
-        found.iter().map(|(id, row)| view(tables, *id, row, detail)).collect();
+        found.into_iter().map(|(id, row)| view(tables, id, row, detail)).collect();
     Ok(Reply::Rooms { rooms: rooms? })
 }
 
 fn view(
     tables: &impl Tables,
     id: u32,
-    row: &RoomRow,
+    row: Arc<RoomRow>,
     detail: Detail,
 ) -> Result<RoomView, StoreError> {
     let mut view = look::room_view(tables, id, row)?;

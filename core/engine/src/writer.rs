@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use core_model::{ConnectionId, Outcome, Query, Recorded, Refusal, Timestamp, Uid, UserRef};
+use core_model::{
+    Command, ConnectionId, Outcome, Query, Recorded, Refusal, Timestamp, TokenHash, Uid, UserRef,
+};
 use redb::{Database, ReadableTableMetadata as _};
 
 use crate::cache::Cache;
@@ -16,7 +18,7 @@ use crate::queue::{Queue, Turned};
 use crate::rows::Counters;
 use crate::rules::{self, Work};
 use crate::store::{self, Batch, OpenError, Snapshot, StoreError, Tables as _};
-use crate::{queries, rules::is_due};
+use crate::{queries, receive, rules::is_due};
 
 /// How much the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -118,15 +120,33 @@ impl<T: Send + 'static> Engine<T> {
         let asker = Asker { now: at.0, connection: connection.0 };
         let answered = self.shared.snapshot().map_err(Fail::from).and_then(|snapshot| {
             let reply = queries::answer(&*snapshot, asker, query)?;
-            let token = queries::token(query);
-            let row = token.map(|hash| look::token(&*snapshot, hash)).transpose()?.flatten();
-            let due = row.is_some_and(|row| is_due(&row, at.0));
-            Ok((reply, token.filter(|_| due).copied()))
+            Ok((reply, due(&snapshot, at, queries::token(query))?))
         });
         match answered {
             Ok((reply, refresh)) => Answered { outcome: Ok(reply), refresh },
             Err(fail) => Answered { outcome: Err(refused(fail)), refresh: None },
         }
+    }
+
+    /// The answer to a command that would change nothing, from the newest committed state on the
+    /// caller's thread. None: whether it would is for the writer to say, and so to be submitted.
+    ///
+    /// So far that is a [`Command::Receive`] that finds nothing new.
+    pub fn unchanging(
+        &self,
+        at: Timestamp,
+        connection: ConnectionId,
+        command: &Command,
+    ) -> Option<Answered> {
+        if !matches!(command, Command::Receive { .. }) {
+            return None;
+        }
+        let asker = Asker { now: at.0, connection: connection.0 };
+        // What is refused, or cannot be read, the writer says.
+        let snapshot = self.shared.snapshot().ok()?;
+        let reply = receive::unchanging(&*snapshot, asker, command).ok().flatten()?;
+        let refresh = due(&snapshot, at, receive::token(command)).ok()?;
+        Some(Answered { outcome: Ok(reply), refresh })
     }
 
     /// How many rooms there are: how much a query that lists or searches rooms may have to do.
@@ -206,6 +226,17 @@ impl<T> Shared<T> {
     fn forget_snapshot(&self) {
         *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// The token that was used, if it is to be refreshed.
+fn due(
+    snapshot: &Snapshot,
+    at: Timestamp,
+    token: Option<&TokenHash>,
+) -> Result<Option<TokenHash>, StoreError> {
+    let Some(hash) = token else { return Ok(None) };
+    let row = look::token(snapshot, hash)?;
+    Ok(row.is_some_and(|row| is_due(&row, at.0)).then_some(*hash))
 }
 
 fn refused(fail: Fail) -> Refusal {

@@ -131,13 +131,32 @@ fn needs_escape(byte: u8) -> bool {
 
 /// How many bytes there are before the first that needs an escape.
 fn plain_bytes(bytes: &[u8]) -> usize {
-    let (blocks, _) = bytes.as_chunks::<16>();
-    // Without leaving a block early, so that it is looked at as a whole.
-    let is_plain =
-        |block: &&[u8; 16]| !block.iter().fold(false, |found, byte| found | needs_escape(*byte));
-    let plain = 16 * blocks.iter().take_while(is_plain).count();
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let plain = 16 * blocks.iter().take_while(|block| is_plain(block)).count();
+    if plain + rest.len() == bytes.len() && is_plain_to_its_end(bytes) {
+        return bytes.len();
+    }
     let rest = &bytes[plain..];
     plain + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
+}
+
+/// Whether nothing needs an escape in the last bytes, up to sixteen: blocks may overlap.
+fn is_plain_to_its_end(bytes: &[u8]) -> bool {
+    if let Some(block) = bytes.last_chunk::<16>() {
+        return is_plain(block);
+    }
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return is_plain(head) & is_plain(tail);
+    }
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return is_plain(head) & is_plain(tail);
+    }
+    bytes.iter().all(|byte| !needs_escape(*byte))
+}
+
+/// Never leaves a block early, so that the compiler looks at it as a whole.
+fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
+    !block.iter().fold(false, |found, byte| found | needs_escape(*byte))
 }
 
 /// A byte that JSON does not allow in text.

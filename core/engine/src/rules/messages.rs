@@ -6,14 +6,13 @@ use core_model::{
     Command, Event, Message, MessageId, NewRoom, Person, Recipient, Refusal, Reply, RoomRef,
     Standing, Timestamp, UserRef,
 };
-use redb::ReadableTable;
 
 use super::{Act, Work};
 use crate::fail::Fail;
-use crate::look::{self, MessageViews};
+use crate::look;
 use crate::rows::{Destination, MessageRow, RoomRow, Who};
-use crate::store::{StoreError, Tables};
-use crate::stream;
+use crate::store::StoreError;
+use crate::{receive, stream};
 
 /// Whoever may post, and where.
 struct Author {
@@ -174,19 +173,9 @@ impl Work<'_> {
     }
 
     pub(super) fn receive(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
-        let Command::Receive { user, room, expect, after, limit, first_limit, newest } = command
-        else {
-            unreachable!("called with a Receive")
-        };
+        let Command::Receive { user, .. } = command else { unreachable!("called with a Receive") };
         let uid = self.user(act, user)?;
-        let room_row =
-            room.as_ref().map(|room| look::room(&self.batch, room, Some(uid))).transpose()?;
-        if let Some(handle) = expect
-            && look::person(&self.batch, uid)?.handle != core_model::normalize(handle)
-        {
-            return Err(Refusal::NotAllowed.into());
-        }
-        let stream = match room_row {
+        let stream = match receive::room(&self.batch, uid, command)? {
             Some((id, row)) => {
                 self.join_room(act, id, &row, uid)?;
                 stream::of_room(id)
@@ -194,31 +183,12 @@ impl Work<'_> {
             None => stream::of_inbox(uid),
         };
         self.settle()?;
-        let (limit, first_limit) = (*limit as usize, *first_limit as usize);
-        let cursor = self.batch.cursors()?.get((uid, stream))?.map(|cursor| cursor.value());
-        // Nobody can have read what is not there yet.
-        let after = after.map(|after| after.0.min(self.counters.next_message - 1));
-        let from = after.or(cursor);
-        let (ids, from) = match from {
-            _ if *newest => (stream::newest(&self.batch, stream, u64::MAX, first_limit)?, from),
-            Some(after) => (stream::oldest(&self.batch, stream, after, limit)?, from),
-            // Whoever wants everything need not count it first.
-            None if first_limit == u32::MAX as usize => {
-                (stream::oldest(&self.batch, stream, 0, limit)?, from)
-            }
-            None => {
-                let mut ids = stream::newest(&self.batch, stream, u64::MAX, first_limit + 1)?;
-                let received_before = (ids.len() > first_limit).then(|| ids.remove(0));
-                ids.truncate(limit);
-                (ids, received_before)
-            }
-        };
-        let read = ids.last().copied().or(from).unwrap_or(0);
-        if !newest && cursor != Some(read) {
-            self.batch.cursors_mut()?.insert((uid, stream), read)?;
+        let next_message = self.counters.next_message;
+        let receipt = receive::find(&self.batch, uid, stream, command, next_message)?;
+        if receipt.moves {
+            self.batch.cursors_mut()?.insert((uid, stream), receipt.read)?;
         }
-        let messages = MessageViews::new(&self.batch).of(&ids)?;
-        Ok(Reply::Received { messages, cursor: MessageId(read) })
+        receipt.reply(&self.batch)
     }
 }
 

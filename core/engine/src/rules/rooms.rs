@@ -83,7 +83,7 @@ impl Work<'_> {
 
     fn created(&self, id: u32) -> Result<Reply, Fail> {
         let row = look::known_room(&self.batch, id)?;
-        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, &row)? })
+        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, row)? })
     }
 
     /// Makes a room with as many seats taken at once as `members`, who are added after.
@@ -188,7 +188,7 @@ impl Work<'_> {
         self.list(id, &row)?;
         self.write_room(id, &row)?;
         act.visible = true;
-        Ok(Reply::Room { room: look::room_view(&self.batch, id, &row)? })
+        Ok(Reply::Room { room: look::room_view(&self.batch, id, row.into())? })
     }
 
     pub(super) fn delete_room(

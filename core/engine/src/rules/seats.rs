@@ -125,7 +125,7 @@ impl Work<'_> {
     /// The answer to whoever has entered.
     fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Fail> {
         let row = look::known_room(&self.batch, id)?;
-        let room = look::room_view(&self.batch, id, &row)?;
+        let room = look::room_view(&self.batch, id, row)?;
         Ok(Reply::Entered { room, user: self.person(who)?, again })
     }
 

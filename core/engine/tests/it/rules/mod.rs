@@ -92,7 +92,11 @@ fn talk(gateway: &Gateway, name: &str) -> Vec<String> {
 /// What has been received by this, and the cursor.
 #[track_caller]
 fn received(gateway: &Gateway, command: core_model::Command) -> (Vec<String>, u64) {
-    match gateway.does(0, command) {
+    received_in(gateway.does(0, command))
+}
+
+fn received_in(reply: Reply) -> (Vec<String>, u64) {
+    match reply {
         Reply::Received { messages, cursor } => (say::messages(&messages), cursor.0),
         other => panic!("not received: {other:?}"),
     }

@@ -1,6 +1,6 @@
 //! Reading what has not been received yet, and the cursor.
 
-use core_model::{Command, MessageId, Refusal};
+use core_model::{Command, ConnectionId, MessageId, Refusal, Timestamp};
 
 use super::*;
 
@@ -250,4 +250,47 @@ fn receiving_is_refused_in_the_order_of_the_contract() {
     );
     gateway.does(0, expecting(user("ann"), "ann", Some("tea")));
     gateway.does(0, expecting(user("ann"), "ann", None));
+}
+
+#[test]
+fn who_finds_nothing_new_needs_no_writer() {
+    let gateway = with_talk(&["one"]);
+    let unchanging = |command: &Command| {
+        let answered =
+            gateway.engine().unchanging(Timestamp(gateway.now), ConnectionId(0), command);
+        answered.map(|answered| texts(received_in(answered.outcome.expect("it is no refusal"))))
+    };
+    let everything = |who: &str| read(who, Some("tea"), u32::MAX, u32::MAX);
+    assert_eq!(unchanging(&everything("ann")), None, "there is a message");
+    assert_eq!(unchanging(&everything("bob")), None, "he is no member yet");
+    gateway.does(0, everything("ann"));
+    assert_eq!(unchanging(&everything("ann")), Some(is(&[], 1)));
+    assert_eq!(unchanging(&read_newest("ann", Some("tea"), 5)), Some(is(&["one"], 1)));
+    assert_eq!(unchanging(&read_after("ann", Some("tea"), 0)), Some(is(&["one"], 1)));
+    gateway.does(0, post(room("tea"), user("ann"), "two"));
+    assert_eq!(unchanging(&everything("ann")), None, "there is another");
+    let direct = read("ann", None, u32::MAX, u32::MAX);
+    assert_eq!(unchanging(&direct), None, "the cursor is to be set");
+    gateway.does(0, direct.clone());
+    assert_eq!(unchanging(&direct), Some(is(&[], 0)));
+    assert_eq!(unchanging(&read("zoe", None, 1, 1)), None, "a refusal is the writer's");
+    assert_eq!(unchanging(&post(room("tea"), user("ann"), "three")), None);
+}
+
+#[test]
+fn a_token_that_found_nothing_new_is_refreshed_when_it_is_due() {
+    let mut gateway = with_tea(&["ann"]);
+    gateway.does(0, issue(user("ann"), sliding("slides", 16_000)));
+    let mut direct = read("ann", None, 1, 1);
+    gateway.does(0, direct.clone());
+    if let Command::Receive { user, .. } = &mut direct {
+        *user = by_token("slides");
+    }
+    let refresh = |gateway: &Gateway| {
+        let at = Timestamp(gateway.now);
+        gateway.engine().unchanging(at, ConnectionId(0), &direct).expect("nothing is new").refresh
+    };
+    assert_eq!(refresh(&gateway), None);
+    gateway.now += 1_001;
+    assert_eq!(refresh(&gateway), Some(token("slides")));
 }
