@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use core_engine::{Engine, Envelope};
-use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal};
+use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, TokenHash};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::bounds::{
@@ -149,12 +149,28 @@ impl Shared {
     pub(super) fn ask(&self, served: &Served, connection: ConnectionId, query: &Query) -> Outcome {
         served.counters.queries.add(1);
         let answered = self.engine.query(self.clock.now(), connection, query);
-        if let Some(token) = answered.refresh {
-            let command = Command::RefreshToken { token };
-            // A refresh that is refused comes with the next use of the token.
-            drop(self.submit(served, ConnectionId(0), command, None, Ticket::Nobody));
-        }
+        self.refresh(served, answered.refresh);
         answered.outcome
+    }
+
+    /// Answers a command that would change nothing, here and now. None: it is to be submitted.
+    pub(super) fn unchanging(
+        &self,
+        served: &Served,
+        connection: ConnectionId,
+        command: &Command,
+    ) -> Option<Outcome> {
+        let answered = self.engine.unchanging(self.clock.now(), connection, command)?;
+        served.counters.commands.add(1);
+        self.refresh(served, answered.refresh);
+        Some(answered.outcome)
+    }
+
+    fn refresh(&self, served: &Served, token: Option<TokenHash>) {
+        let Some(token) = token else { return };
+        let command = Command::RefreshToken { token };
+        // A refresh that is refused comes with the next use of the token.
+        drop(self.submit(served, ConnectionId(0), command, None, Ticket::Nobody));
     }
 
     /// Answers a query on a thread that may take its time.

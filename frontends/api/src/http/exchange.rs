@@ -50,8 +50,6 @@ enum State<D: 'static> {
 /// What the answer is encoded with.
 struct Asked<D: 'static> {
     endpoint: &'static Endpoint<D>,
-    /// Its method, path and query: the body is in `fields`, and headers say who asks, not what.
-    request: Request,
     fields: Map<String, Value>,
     instead: Option<Response>,
 }
@@ -77,8 +75,7 @@ impl<D: HttpDialect> Exchange<D> {
                         instead = Some(response);
                     }
                 }
-                let request = line(request);
-                State::Asking(Box::new(Asked { endpoint, request, fields, instead }))
+                State::Asking(Box::new(Asked { endpoint, fields, instead }))
             }
             Err(response) => {
                 out.respond(response);
@@ -118,20 +115,23 @@ impl<D: HttpDialect> Exchange<D> {
     }
 
     fn encode(&self, now: Timestamp, asked: Asked<D>, outcome: &Outcome) -> Response {
-        let Asked { endpoint, request, fields, instead } = asked;
+        let Asked { endpoint, fields, instead } = asked;
         if let (Some(response), Ok(_)) = (instead, outcome) {
             return response;
         }
-        let params = Params { peer: &self.peer, request: &request, fields, now };
+        let params = Params { peer: &self.peer, request: &NO_REQUEST, fields, now };
         (endpoint.encode)(&self.dialect, &params, outcome)
     }
 }
 
-fn line(request: &Request) -> Request {
-    let Request { method, path, query, headers: _, body: _ } = request;
-    let (method, path, query) = (method.clone(), path.clone(), query.clone());
-    Request { method, path, query, headers: Vec::new(), body: Vec::new() }
-}
+/// In place of the request where the answer is encoded: what it said is in the fields.
+static NO_REQUEST: Request = Request {
+    method: String::new(),
+    path: String::new(),
+    query: String::new(),
+    headers: Vec::new(),
+    body: Vec::new(),
+};
 
 /// `GET, HEAD, OPTIONS, POST` for a table that says GET and POST.
 fn allow(methods: &[&str]) -> String {

@@ -14,7 +14,7 @@ use crate::Peer;
 /// What a request says, with body winning over query. A field that is `null` is missing.
 pub struct Params<'a> {
     pub peer: &'a Peer,
-    /// Where the answer is encoded, without headers and body.
+    /// Where the answer is encoded, an empty one: what it said is in the fields.
     pub request: &'a Request,
     pub fields: Map<String, Value>,
     /// The time: of the request where it is decoded, of the answer where that is encoded.

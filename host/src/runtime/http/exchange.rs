@@ -122,6 +122,9 @@ impl Exchange<'_> {
         served
             .paces
             .of(self.address, now_ns, |pace| check_message(served, pace, now_ns, &command))?;
+        if let Some(outcome) = self.shared.unchanging(served, self.id, &command) {
+            return outcome;
+        }
         if needs_passwords(&command) {
             command = settle_passwords(self.shared, command).await?;
         }

@@ -12,6 +12,9 @@ use percent_encoding::percent_decode_str;
 
 use super::super::served::{Served, out_of_order};
 
+/// The type of nearly every body, which need not be made for each.
+const JSON: &str = "application/json; charset=utf-8";
+
 /// The path of a request, decoded where that gives UTF-8.
 pub(super) fn path(uri: &Uri) -> String {
     let path = percent_decode_str(uri.path()).decode_utf8();
@@ -44,7 +47,11 @@ pub(super) fn response(
         StatusCode::INTERNAL_SERVER_ERROR
     });
     for (name, value) in response.headers {
-        match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value)) {
+        let value = match value.as_str() {
+            JSON => Ok(HeaderValue::from_static(JSON)),
+            _ => HeaderValue::try_from(value),
+        };
+        match (HeaderName::try_from(name.as_str()), value) {
             (Ok(name), Ok(value)) => drop(made.headers_mut().append(name, value)),
             _ => tracing::error!(frontend = served.name, name, "a header that HTTP does not allow"),
         }
