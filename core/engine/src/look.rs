@@ -255,12 +255,11 @@ pub(crate) fn population(tables: &impl Tables, id: u32, row: &RoomRow) -> Result
 pub(crate) fn room_view(
     tables: &impl Tables,
     id: u32,
-    row: Arc<RoomRow>,
+    row: RoomRow,
 ) -> Result<RoomView, StoreError> {
     let population = population(tables, id, &row)?;
     let owner = row.owner.map(|uid| person(tables, uid)).transpose()?;
-    // A query's row is nobody else's, and need not be copied.
-    let mut view = Arc::unwrap_or_clone(row).view(id, population);
+    let mut view = row.view(id, population);
     view.owner = owner;
     Ok(view)
 }
@@ -292,11 +291,13 @@ pub(crate) struct MessageViews<'a, T> {
     tables: &'a T,
     people: BTreeMap<Who, Arc<Person>>,
     rooms: BTreeMap<u32, core_model::RoomTag>,
+    /// The author of the message before: mostly of this one too.
+    last: Option<(Who, Arc<Person>)>,
 }
 
 impl<'a, T: Tables> MessageViews<'a, T> {
     pub(crate) fn new(tables: &'a T) -> Self {
-        Self { tables, people: BTreeMap::new(), rooms: BTreeMap::new() }
+        Self { tables, people: BTreeMap::new(), rooms: BTreeMap::new(), last: None }
     }
 
     /// The messages of these ids that exist; the ids ascend.
@@ -335,7 +336,14 @@ impl<'a, T: Tables> MessageViews<'a, T> {
     }
 
     fn view(&mut self, id: u64, row: MessageRow) -> Result<Message, StoreError> {
-        let author = self.person(&row.author)?;
+        let author = match &self.last {
+            Some((who, person)) if *who == row.author => Arc::clone(person),
+            _ => {
+                let person = self.person(&row.author)?;
+                self.last = Some((row.author, Arc::clone(&person)));
+                person
+            }
+        };
         let to = match row.to {
             Destination::Room(room) => Recipient::Room(self.tag(room)?),
             Destination::User(uid) => Recipient::User(self.person(&Who::User(uid))?),

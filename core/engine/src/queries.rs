@@ -41,7 +41,7 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
         }
         Query::Room { room, caller, detail } => {
             let (id, row) = look::room(tables, room, resolve(caller)?)?;
-            Ok(Reply::Room { room: view(tables, id, row, *detail)? })
+            Ok(Reply::Room { room: view(tables, id, Arc::unwrap_or_clone(row), *detail)? })
         }
         Query::RoomIds { after, limit } => {
             let rooms = open_rooms(tables, after.0, *limit as usize)?;
@@ -128,7 +128,7 @@ fn history(
     MessageViews::new(tables).of(&ids)
 }
 
-type Found = Vec<(u32, Arc<RoomRow>)>;
+type Found = Vec<(u32, RoomRow)>;
 
 fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
     let rooms: Result<Vec<RoomView>, StoreError> =
@@ -139,7 +139,7 @@ fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fa
 fn view(
     tables: &impl Tables,
     id: u32,
-    row: Arc<RoomRow>,
+    row: RoomRow,
     detail: Detail,
 ) -> Result<RoomView, StoreError> {
     let mut view = look::room_view(tables, id, row)?;
@@ -164,7 +164,7 @@ fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, S
         let (id, row) = entry?;
         let row: RoomRow = unpack("rooms", row.value())?;
         if !row.closed {
-            found.push((id.value(), Arc::new(row)));
+            found.push((id.value(), row));
         }
     }
     Ok(found)
@@ -214,7 +214,9 @@ fn in_section(
 }
 
 fn rows(tables: &impl Tables, ids: Vec<u32>) -> Result<Found, StoreError> {
-    ids.into_iter().map(|id| Ok((id, look::known_room(tables, id)?))).collect()
+    ids.into_iter()
+        .map(|id| Ok((id, Arc::unwrap_or_clone(look::known_room(tables, id)?))))
+        .collect()
 }
 
 fn searched(
@@ -239,7 +241,7 @@ fn searched(
         for id in in_section(tables, section, 0, usize::MAX)? {
             let row = look::known_room(tables, id)?;
             if found.len() < limit && wanted(&row) {
-                found.push((id, row));
+                found.push((id, Arc::unwrap_or_clone(row)));
             }
         }
         return Ok(found);

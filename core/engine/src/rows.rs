@@ -109,7 +109,7 @@ pub(crate) struct RoomRow {
 
 impl RoomRow {
     pub(crate) fn tag(&self, id: u32) -> RoomTag {
-        RoomTag { id: core_model::RoomId(id), name: self.name.clone() }
+        RoomTag { id: core_model::RoomId(id), name: self.name.as_str().into() }
     }
 
     /// The view without what other tables know.

@@ -62,7 +62,7 @@ pub struct UserView {
 pub struct RoomTag {
     pub id: RoomId,
     /// The unique room name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// A room, as far as the [`Detail`](crate::Detail) asked for goes.
@@ -104,7 +104,7 @@ pub struct RoomView {
 
 impl RoomView {
     pub fn tag(&self) -> RoomTag {
-        RoomTag { id: self.id, name: self.name.clone() }
+        RoomTag { id: self.id, name: self.name.as_str().into() }
     }
 }
 

@@ -330,7 +330,7 @@ impl IrcSession {
             self.tell_direct(message, out);
         }
         for room in rooms.iter().take(self.options.channels_max as usize) {
-            self.enter(room.name.clone(), out);
+            self.enter(room.name.to_string(), out);
         }
     }
 

@@ -240,7 +240,8 @@ impl Conversation {
                 self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
             }
             Waiting::Query(query) => {
-                let outcome = self.shared.ask(&self.served, self.link.id, &query);
+                let outcome =
+                    self.shared.ask(&self.served, self.shared.clock.now(), self.link.id, &query);
                 self.replace_head(Waiting::Settled(Box::new(outcome)));
             }
             Waiting::Call(call) if needs_passwords(&call.command) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use core_engine::{Engine, Envelope};
-use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, TokenHash};
+use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, Timestamp, TokenHash};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::bounds::{
@@ -146,9 +146,15 @@ impl Shared {
     }
 
     /// Answers a query here and now.
-    pub(super) fn ask(&self, served: &Served, connection: ConnectionId, query: &Query) -> Outcome {
+    pub(super) fn ask(
+        &self,
+        served: &Served,
+        at: Timestamp,
+        connection: ConnectionId,
+        query: &Query,
+    ) -> Outcome {
         served.counters.queries.add(1);
-        let answered = self.engine.query(self.clock.now(), connection, query);
+        let answered = self.engine.query(at, connection, query);
         self.refresh(served, answered.refresh);
         answered.outcome
     }
@@ -157,10 +163,11 @@ impl Shared {
     pub(super) fn unchanging(
         &self,
         served: &Served,
+        at: Timestamp,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<Outcome> {
-        let answered = self.engine.unchanging(self.clock.now(), connection, command)?;
+        let answered = self.engine.unchanging(at, connection, command)?;
         served.counters.commands.add(1);
         self.refresh(served, answered.refresh);
         Some(answered.outcome)
@@ -182,8 +189,8 @@ impl Shared {
     ) -> Outcome {
         let _turn = self.heavy.acquire().await;
         let shared = self.clone();
-        let answered =
-            tokio::task::spawn_blocking(move || shared.ask(&served, connection, &query)).await;
+        let ask = move || shared.ask(&served, shared.clock.now(), connection, &query);
+        let answered = tokio::task::spawn_blocking(ask).await;
         answered.unwrap_or_else(|error| {
             Err(Refusal::Internal { why: format!("the query was lost: {error}") })
         })

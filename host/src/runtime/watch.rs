@@ -264,7 +264,7 @@ mod tests {
     }
 
     fn tag(room: u32) -> RoomTag {
-        RoomTag { id: RoomId(room), name: format!("r{room}") }
+        RoomTag { id: RoomId(room), name: format!("r{room}").into() }
     }
 
     fn entered(room: u32, again: bool) -> Reply {

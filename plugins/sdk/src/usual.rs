@@ -147,7 +147,7 @@ fn room(scan: &mut Scan<'_>) -> Option<RoomTag> {
     scan.take(r#","name":"#)?;
     let name = scan.string()?;
     scan.take("}")?;
-    Some(RoomTag { id, name })
+    Some(RoomTag { id, name: name.into() })
 }
 
 #[cfg(test)]

@@ -1182,7 +1182,7 @@ impl Reference {
     }
 
     fn tag(&self, id: u32) -> RoomTag {
-        RoomTag { id: RoomId(id), name: self.rooms[&id].name.clone() }
+        RoomTag { id: RoomId(id), name: self.rooms[&id].name.as_str().into() }
     }
 
     fn room_view(&self, id: u32) -> RoomView {

@@ -34,8 +34,8 @@ fn looks(avatar: &str) -> String {
 
 pub(crate) fn message(message: &Message) -> String {
     let to = match &message.to {
-        Recipient::Room(room) => &room.name,
-        Recipient::User(person) => &person.handle,
+        Recipient::Room(room) => &*room.name,
+        Recipient::User(person) => person.handle.as_str(),
     };
     format!("{} to {to}: {}", message.author.handle, message.text)
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use core_model::{Command, ConnectionId, Outcome, Query, Refusal};
+use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{Fault, Request, Response};
 use frontend_api::{Input, Outbox, Output, Peer, Session};
 
@@ -21,6 +21,8 @@ struct Exchange<'a> {
     served: &'a Arc<Served>,
     address: IpAddr,
     id: ConnectionId,
+    /// The time: of the request, then of what was last waited for.
+    now: Timestamp,
     session: Box<dyn Session>,
     /// Whether the engine may hold something for this exchange.
     tied: bool,
@@ -44,8 +46,9 @@ pub(super) async fn exchange(
 ) -> Result<Response, Fault> {
     let open = AssertUnwindSafe(|| served.frontend.open(peer));
     let session = catch_unwind(open).map_err(|_| panicked(served))?;
-    let id = shared.next_connection();
-    let exchange = Exchange { shared, served, address, id, session, tied: false, hung_up: false };
+    let (id, now) = (shared.next_connection(), shared.clock.now());
+    let (tied, hung_up) = (false, false);
+    let exchange = Exchange { shared, served, address, id, now, session, tied, hung_up };
     exchange.run(request).await
 }
 
@@ -84,9 +87,8 @@ impl Exchange<'_> {
         input: Input<'_>,
         wishes: &mut VecDeque<Wish>,
     ) -> Result<Option<Response>, Fault> {
-        let now = self.shared.clock.now();
         let mut out = Outbox::default();
-        let handle = AssertUnwindSafe(|| self.session.handle(now, input, &mut out));
+        let handle = AssertUnwindSafe(|| self.session.handle(self.now, input, &mut out));
         catch_unwind(handle).map_err(|_| panicked(self.served))?;
         let mut response = None;
         for output in out.drain() {
@@ -111,9 +113,12 @@ impl Exchange<'_> {
         match wish {
             Wish::Call { command, key } => self.call(command, key).await,
             Wish::Ask(query) if self.shared.is_heavy(&query) => {
-                self.shared.clone().ask_apart(self.served.clone(), self.id, query).await
+                let apart = self.shared.clone().ask_apart(self.served.clone(), self.id, query);
+                let outcome = apart.await;
+                self.now = self.shared.clock.now();
+                outcome
             }
-            Wish::Ask(query) => self.shared.ask(self.served, self.id, &query),
+            Wish::Ask(query) => self.shared.ask(self.served, self.now, self.id, &query),
         }
     }
 
@@ -122,7 +127,7 @@ impl Exchange<'_> {
         served
             .paces
             .of(self.address, now_ns, |pace| check_message(served, pace, now_ns, &command))?;
-        if let Some(outcome) = self.shared.unchanging(served, self.id, &command) {
+        if let Some(outcome) = self.shared.unchanging(served, self.now, self.id, &command) {
             return outcome;
         }
         if needs_passwords(&command) {
@@ -131,6 +136,7 @@ impl Exchange<'_> {
         let token = tokens::draw(&mut command)?;
         self.tied |= ties(&command);
         let mut outcome = self.shared.call(served, self.id, *command, key.as_deref()).await;
+        self.now = self.shared.clock.now();
         tokens::fill_in(&mut outcome, token);
         outcome
     }

@@ -180,8 +180,8 @@ fn refused(refusal: &Refusal) -> String {
 /// `[room] name: words`
 fn said(message: &Message) -> String {
     let to = match &message.to {
-        Recipient::Room(room) => &room.name,
-        Recipient::User(user) => &user.handle,
+        Recipient::Room(room) => &*room.name,
+        Recipient::User(user) => &*user.handle,
     };
     format!("[{to}] {}: {}", message.author.handle, message.text)
 }

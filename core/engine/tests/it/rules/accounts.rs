@@ -370,7 +370,7 @@ fn a_session_is_told_the_rooms_of_which_the_user_is_a_member() {
     gateway.does(0, create_for(closed("secret"), user("bob"), &["ann"]));
     gateway.does(0, create(titled("hall"), Some(user("bob"))));
     let Reply::SignedIn { rooms, .. } = gateway.does(1, sign_in(user("ann"))) else { panic!() };
-    let names: Vec<_> = rooms.iter().map(|room| room.name.as_str()).collect();
+    let names: Vec<_> = rooms.iter().map(|room| &*room.name).collect();
     assert_eq!(names, ["tea", "secret"]);
 }
 

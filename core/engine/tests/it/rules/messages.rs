@@ -111,7 +111,7 @@ fn history_is_paged_both_ways_over_any_number_of_messages() {
         let batch = rest.by_ref().take(size).map(|command| gateway.envelope(0, command));
         for (outcome, _) in gateway.batch(batch.collect()) {
             let Ok(Reply::Posted { message }) = outcome else { panic!("{outcome:?}") };
-            if matches!(message.to, core_model::Recipient::Room(room) if room.name == "tea") {
+            if matches!(message.to, core_model::Recipient::Room(room) if &*room.name == "tea") {
                 ids.push(message.id.0);
             }
         }
