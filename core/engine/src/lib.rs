@@ -10,6 +10,7 @@ mod cache;
 mod envelope;
 mod fail;
 mod look;
+mod memo;
 mod queries;
 mod queue;
 mod receive;

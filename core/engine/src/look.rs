@@ -12,6 +12,7 @@ use redb::ReadableTable;
 
 use crate::cache::Cache;
 use crate::fail::Fail;
+use crate::memo;
 use crate::rows::{
     Counters, Destination, MessageRow, RoomRow, SessionRow, TokenRow, UserRow, Who, unpack,
 };
@@ -36,13 +37,14 @@ pub(crate) fn counters(tables: &impl Tables) -> Result<Counters, StoreError> {
 
 // Users.
 
-pub(crate) fn user_row(tables: &impl Tables, uid: u64) -> Result<Option<UserRow>, StoreError> {
-    tables.users()?.get(uid)?.map(|row| unpack("users", row.value())).transpose()
-}
-
 /// The row of a user that another row speaks of.
 pub(crate) fn known_user(tables: &impl Tables, uid: u64) -> Result<UserRow, StoreError> {
-    user_row(tables, uid)?.ok_or(StoreError::Corrupt { table: "users" })
+    Ok(known(tables, uid)?.row.clone())
+}
+
+fn known(tables: &impl Tables, uid: u64) -> Result<Arc<memo::User>, StoreError> {
+    let row = tables.users()?.get(uid)?.ok_or(StoreError::Corrupt { table: "users" })?;
+    memo::user(uid, row.value())
 }
 
 pub(crate) fn person(tables: &impl Tables, uid: u64) -> Result<Arc<Person>, StoreError> {
@@ -51,7 +53,7 @@ pub(crate) fn person(tables: &impl Tables, uid: u64) -> Result<Arc<Person>, Stor
     {
         return Ok(person);
     }
-    let person = Arc::new(known_user(tables, uid)?.person(uid));
+    let person = Arc::clone(&known(tables, uid)?.person);
     if let Some(cache) = tables.cache() {
         cache.borrow_mut().keep_person(uid, &person);
     }
@@ -72,14 +74,15 @@ pub(crate) fn anyone(tables: &impl Tables, who: &Who) -> Result<Arc<Person>, Sto
 }
 
 pub(crate) fn user_view(tables: &impl Tables, uid: u64) -> Result<UserView, StoreError> {
-    let row = known_user(tables, uid)?;
+    let known = known(tables, uid)?;
+    let memo::User { row, person } = &*known;
     Ok(UserView {
-        person: Arc::new(row.person(uid)),
+        person: Arc::clone(person),
         created: Timestamp(row.created),
         online: tables.presence()?.get(uid)?.is_some(),
-        sex: row.sex,
-        preferences: row.preferences,
-        info: row.info,
+        sex: row.sex.clone(),
+        preferences: row.preferences.clone(),
+        info: row.info.clone(),
     })
 }
 
@@ -188,7 +191,7 @@ pub(crate) fn room_row(tables: &impl Tables, id: u32) -> Result<Option<Arc<RoomR
         return Ok(Some(row));
     }
     let Some(row) = tables.rooms()?.get(id)? else { return Ok(None) };
-    let row: Arc<RoomRow> = Arc::new(unpack("rooms", row.value())?);
+    let row = memo::room(id, row.value())?;
     if let Some(cache) = tables.cache() {
         cache.borrow_mut().keep_room(id, &row);
     }
@@ -255,9 +258,9 @@ pub(crate) fn population(tables: &impl Tables, id: u32, row: &RoomRow) -> Result
 pub(crate) fn room_view(
     tables: &impl Tables,
     id: u32,
-    row: RoomRow,
+    row: &RoomRow,
 ) -> Result<RoomView, StoreError> {
-    let population = population(tables, id, &row)?;
+    let population = population(tables, id, row)?;
     let owner = row.owner.map(|uid| person(tables, uid)).transpose()?;
     let mut view = row.view(id, population);
     view.owner = owner;

@@ -11,6 +11,7 @@ use redb::ReadableTable;
 
 use crate::fail::Fail;
 use crate::look::{self, Asker, MessageViews};
+use crate::memo;
 use crate::rows::{RoomRow, SeatRow, unpack};
 use crate::search;
 use crate::store::{StoreError, Tables};
@@ -41,7 +42,7 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
         }
         Query::Room { room, caller, detail } => {
             let (id, row) = look::room(tables, room, resolve(caller)?)?;
-            Ok(Reply::Room { room: view(tables, id, Arc::unwrap_or_clone(row), *detail)? })
+            Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
         }
         Query::RoomIds { after, limit } => {
             let rooms = open_rooms(tables, after.0, *limit as usize)?;
@@ -128,18 +129,21 @@ fn history(
     MessageViews::new(tables).of(&ids)
 }
 
-type Found = Vec<(u32, RoomRow)>;
+/// For how many rooms a list has place before it must grow.
+const ROOMS_AT_FIRST: usize = 64;
+
+type Found = Vec<(u32, Arc<RoomRow>)>;
 
 fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
     let rooms: Result<Vec<RoomView>, StoreError> =
-        found.into_iter().map(|(id, row)| view(tables, id, row, detail)).collect();
+        found.iter().map(|(id, row)| view(tables, *id, row, detail)).collect();
     Ok(Reply::Rooms { rooms: rooms? })
 }
 
 fn view(
     tables: &impl Tables,
     id: u32,
-    row: RoomRow,
+    row: &RoomRow,
     detail: Detail,
 ) -> Result<RoomView, StoreError> {
     let mut view = look::room_view(tables, id, row)?;
@@ -155,14 +159,14 @@ fn view(
 }
 
 fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, StoreError> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(limit.min(ROOMS_AT_FIRST));
     let Some(start) = after.checked_add(1) else { return Ok(found) };
     for entry in tables.rooms()?.range(start..)? {
         if found.len() >= limit {
             break;
         }
         let (id, row) = entry?;
-        let row: RoomRow = unpack("rooms", row.value())?;
+        let row = memo::room(id.value(), row.value())?;
         if !row.closed {
             found.push((id.value(), row));
         }
@@ -214,9 +218,7 @@ fn in_section(
 }
 
 fn rows(tables: &impl Tables, ids: Vec<u32>) -> Result<Found, StoreError> {
-    ids.into_iter()
-        .map(|id| Ok((id, Arc::unwrap_or_clone(look::known_room(tables, id)?))))
-        .collect()
+    ids.into_iter().map(|id| Ok((id, look::known_room(tables, id)?))).collect()
 }
 
 fn searched(
@@ -241,7 +243,7 @@ fn searched(
         for id in in_section(tables, section, 0, usize::MAX)? {
             let row = look::known_room(tables, id)?;
             if found.len() < limit && wanted(&row) {
-                found.push((id, Arc::unwrap_or_clone(row)));
+                found.push((id, row));
             }
         }
         return Ok(found);

@@ -113,13 +113,13 @@ impl RoomRow {
     }
 
     /// The view without what other tables know.
-    pub(crate) fn view(self, id: u32, population: u32) -> RoomView {
+    pub(crate) fn view(&self, id: u32, population: u32) -> RoomView {
         RoomView {
             id: core_model::RoomId(id),
-            name: self.name,
-            title: self.title,
-            section: self.section,
-            description: self.description,
+            name: self.name.clone(),
+            title: self.title.clone(),
+            section: self.section.clone(),
+            description: self.description.clone(),
             owner: None,
             created: Timestamp(self.created),
             population,
@@ -127,7 +127,7 @@ impl RoomRow {
             active: self.active,
             closed: self.closed,
             app_code: self.app_code,
-            info: self.info,
+            info: self.info.clone(),
             members: Vec::new(),
             messages: Vec::new(),
         }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use std::sync::Arc;
-
 use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name};
 use redb::ReadableTable;
 
@@ -84,8 +82,8 @@ impl Work<'_> {
     }
 
     fn created(&self, id: u32) -> Result<Reply, Fail> {
-        let row = Arc::unwrap_or_clone(look::known_room(&self.batch, id)?);
-        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, row)? })
+        let row = look::known_room(&self.batch, id)?;
+        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, &row)? })
     }
 
     /// Makes a room with as many seats taken at once as `members`, who are added after.
@@ -190,7 +188,7 @@ impl Work<'_> {
         self.list(id, &row)?;
         self.write_room(id, &row)?;
         act.visible = true;
-        Ok(Reply::Room { room: look::room_view(&self.batch, id, row)? })
+        Ok(Reply::Room { room: look::room_view(&self.batch, id, &row)? })
     }
 
     pub(super) fn delete_room(

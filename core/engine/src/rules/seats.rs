@@ -1,7 +1,5 @@
 //! Live seats: entering and leaving, by a connection or on a lease.
 
-use std::sync::Arc;
-
 use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef};
 use redb::ReadableTable;
 
@@ -126,8 +124,8 @@ impl Work<'_> {
 
     /// The answer to whoever has entered.
     fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Fail> {
-        let row = Arc::unwrap_or_clone(look::known_room(&self.batch, id)?);
-        let room = look::room_view(&self.batch, id, row)?;
+        let row = look::known_room(&self.batch, id)?;
+        let room = look::room_view(&self.batch, id, &row)?;
         Ok(Reply::Entered { room, user: self.person(who)?, again })
     }
 

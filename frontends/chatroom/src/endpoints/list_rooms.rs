@@ -66,10 +66,10 @@ fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
 }
 
 fn listed(rooms: &[RoomView]) -> Reply<'_> {
-    let mut reply = Reply { room_list: Vec::new(), rooms: Vec::new() };
-    for RoomView { name, population, .. } in rooms {
-        reply.room_list.push(ListedRoom { room_name: name, name, population: *population });
-        reply.rooms.push(Room { name, population: *population });
+    let fields = rooms.iter().map(|room| (room.name.as_str(), room.population));
+    let listed = |(name, population)| ListedRoom { room_name: name, name, population };
+    Reply {
+        room_list: fields.clone().map(listed).collect(),
+        rooms: fields.map(|(name, population)| Room { name, population }).collect(),
     }
-    reply
 }
