@@ -1,7 +1,6 @@
 //! What connections cost that say nothing.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use super::Run;
@@ -13,9 +12,6 @@ use crate::load::{Load, Seat, Talk};
 
 /// Who hears of each other's coming.
 const MEMBERS: u32 = 50;
-
-/// Addresses that connections come from.
-const ADDRESSES: u32 = 4;
 
 /// Until what is only needed for a moment has been given back.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -75,7 +71,7 @@ fn seats(server: &Server, side: Side, connections: u32) -> Vec<Seat> {
             }
             _ => (FLOOR, Talk::Floor { room }),
         };
-        let from = IpAddr::V4(Ipv4Addr::new(127, 0, 1, (1 + nth % ADDRESSES) as u8));
+        let from = server.clients[nth as usize % server.clients.len()];
         Seat { from: Some(from), ..Seat::new(server.at(port), room, talk) }
     };
     (0..connections).map(seat).collect()

@@ -74,6 +74,8 @@ pub(super) struct Stage {
 pub(super) struct Server {
     child: Child,
     ip: IpAddr,
+    /// Addresses for many connections to come from.
+    pub(super) clients: [IpAddr; 4],
 }
 
 /// Ports; the address is the server's own.
@@ -162,7 +164,7 @@ impl Stage {
         };
         let log = self.folder.path().join(format!("{}-{number}.log", side.name()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-        let mut server = Server { child: command.spawn()?, ip };
+        let mut server = Server { child: command.spawn()?, ip, clients: client_addresses(number) };
         let ready = match side {
             side if side.is_gateway() => server.wait_until_ready(),
             _ => server.wait_until(|server| TcpStream::connect(server.at(FLOOR)).is_ok()),
@@ -198,6 +200,14 @@ impl Stage {
 fn own_address(number: u32) -> IpAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 1 + high % 250, low, 1 + (number % 250) as u8).into()
+}
+
+/// 127.251.x.y and so on. No earlier turn's connections came from there: they leave ports that are
+/// not free for a minute, and the system looks at thousands of those, one by one, before it finds
+/// one that is, for each connection that is bound to an address.
+fn client_addresses(number: u32) -> [IpAddr; 4] {
+    let [.., low] = std::process::id().to_be_bytes();
+    [251, 252, 253, 254].map(|net| Ipv4Addr::new(127, net, low, 1 + (number % 250) as u8).into())
 }
 
 fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
