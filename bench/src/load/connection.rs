@@ -46,8 +46,14 @@ pub(super) enum Stage {
 /// What a connection tells of what it read.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Heard {
-    Message { speaker: u32, number: u32 },
-    Refused,
+    Message {
+        speaker: u32,
+        number: u32,
+    },
+    /// An own message was not taken: which, where the dialect says it.
+    Refused {
+        number: Option<u32>,
+    },
 }
 
 impl Connection {
@@ -84,8 +90,10 @@ impl Connection {
         if let Some(mark) = self.messages[at].mark {
             mark::write(&mut message[mark..], speaker, number);
         }
-        if matches!(self.talk, Talk::Http(_)) {
-            self.asked = Some(number);
+        match self.talk {
+            Talk::Http(_) => self.asked = Some(number),
+            Talk::Token { .. } => frames::write_sequence(&mut message, number),
+            Talk::Chatroom { .. } | Talk::OurChat { .. } | Talk::Floor { .. } => (),
         }
         self.send(&message);
         self.messages[at].bytes = message;
@@ -221,8 +229,7 @@ impl Connection {
                 hear(Heard::Message { speaker, number });
             }
         } else if head.status == 429 || head.status == 503 {
-            self.asked = None;
-            hear(Heard::Refused);
+            hear(Heard::Refused { number: self.asked.take() });
         } else {
             let body = String::from_utf8_lossy(body);
             self.fail(format!("an unexpected response, HTTP {}: {body}", head.status));
@@ -261,7 +268,7 @@ impl Connection {
             let step = self.talk.step(message, text_bytes);
             self.go(step);
         } else if self.talk.complaint(message).is_some() {
-            hear(Heard::Refused);
+            hear(Heard::Refused { number: self.talk.refused(message) });
         }
     }
 

@@ -365,7 +365,7 @@ impl Load {
                         Heard::Message { speaker, number } => {
                             ledger.hear(listener, speaker, number, now_ns);
                         }
-                        Heard::Refused => ledger.refuse(listener),
+                        Heard::Refused { number } => ledger.refuse(listener, number),
                     },
                 );
             }

@@ -139,6 +139,11 @@ pub(super) fn token_request(command: u16, body: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Writes the sequence number of a request of the token dialect, which its reply repeats.
+pub(super) fn write_sequence(request: &mut [u8], sequence: u32) {
+    request[6..10].copy_from_slice(&sequence.to_be_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +188,13 @@ mod tests {
         assert_eq!(token(&bytes), Found::Whole(Frame::Message(&bytes[4..]), bytes.len()));
         assert_eq!(token(&bytes[..bytes.len() - 1]), Found::NotYet);
         assert!(matches!(token(&[0, 0, 0, 5, 1, 2, 3, 4, 5]), Found::Nonsense(_)));
+    }
+
+    #[test]
+    fn a_request_may_be_given_another_number() {
+        let mut bytes = token_request(10, b"abc");
+        write_sequence(&mut bytes, 0x0102_0304);
+        assert_eq!(bytes, [b"\0\0\0\x09\0\x0a\x01\x02\x03\x04".as_slice(), b"abc"].concat());
     }
 
     #[test]

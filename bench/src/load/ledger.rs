@@ -1,6 +1,13 @@
 //! What was said and who has heard it: whether anything is lost, doubled or in another order.
+//!
+//! Every message is either heard by all or refused to its speaker. Over HTTP and in the token
+//! dialect a refusal says of which message it is. In chatroom and ourchat it does not, and order
+//! tells, since a speaker is answered in the order of its messages. So of each speaker there are
+//! just as many messages unheard as refused, and none is heard that by order was refused. Which of
+//! several messages between two that were heard is the lost one, where the others were refused,
+//! order does not tell; that one was lost, it does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::latency::Histogram;
 
@@ -9,7 +16,7 @@ use super::latency::Histogram;
 pub(super) struct Faults {
     /// Deliveries that did not happen.
     pub(super) lost: u64,
-    /// Deliveries that happened twice.
+    /// Deliveries that happened twice, and refusals of what was heard or never said.
     pub(super) doubled: u64,
     /// Deliveries in another order than somebody else's, or than they were sent in.
     pub(super) reordered: u64,
@@ -29,8 +36,8 @@ pub(super) struct Ledger {
     pub(super) completed: u64,
     pub(super) refused: u64,
     pub(super) delivered: u64,
-    /// Refused before anybody heard a later message of the same speaker, and the other way round:
-    /// speaker and number.
+    /// Messages that were refused before anybody heard a later one of the same speaker, and those
+    /// passed over by everybody of which no refusal is known: speaker and number.
     refused_early: BTreeSet<(u32, u32)>,
     missing: BTreeSet<(u32, u32)>,
     /// Who may speak again, where each waits until the last message was heard.
@@ -64,8 +71,10 @@ struct Seat {
     unheard: u32,
     /// When those from `unheard` on were due.
     due: VecDeque<u64>,
-    /// Of its own messages, the next that it neither heard itself nor was refused.
+    /// Of its own messages, the next that it neither heard itself nor knows to be refused.
     unanswered: u32,
+    /// Refusals that named no message, since it last heard one of its own.
+    nameless: u32,
 }
 
 impl Ledger {
@@ -75,12 +84,21 @@ impl Ledger {
         self.rooms.resize_with(rooms, Room::default);
         self.rooms[room as usize].listeners += 1;
         let due = VecDeque::new();
-        self.seats.push(Seat { room, heard: 0, next: 0, unheard: 0, due, unanswered: 0 });
+        self.seats.push(Seat {
+            room,
+            heard: 0,
+            next: 0,
+            unheard: 0,
+            due,
+            unanswered: 0,
+            nameless: 0,
+        });
     }
 
     /// How many messages are neither heard by all nor refused.
     pub(super) fn under_way(&self) -> u64 {
-        self.sent - self.completed - self.refused
+        // Where something was both refused and heard, it is less than nothing.
+        self.sent.saturating_sub(self.completed + self.refused)
     }
 
     /// The number of the message that is about to be sent.
@@ -123,25 +141,56 @@ impl Ledger {
             self.tick(listener, at + left, now_ns);
         }
         if listener == speaker {
-            let seat = &mut self.seats[speaker as usize];
-            seat.unanswered = seat.unanswered.max(number + 1);
+            self.answer(speaker, number);
         }
         self.sweep(here);
     }
 
-    /// The server would not take the oldest message of a speaker that is not answered.
-    pub(super) fn refuse(&mut self, speaker: u32) {
+    /// The server would not take a message of a speaker, which it names or does not.
+    pub(super) fn refuse(&mut self, speaker: u32, number: Option<u32>) {
         let seat = &mut self.seats[speaker as usize];
-        if seat.unanswered >= seat.next {
+        match number {
+            Some(number) if number >= seat.next => self.faults.doubled += 1,
+            Some(number) => self.strike(speaker, number),
+            None if seat.unanswered + seat.nameless >= seat.next => {
+                self.faults.doubled += 1;
+                return;
+            }
+            None => seat.nameless += 1,
+        }
+        self.refused += 1;
+        self.done.push(speaker);
+    }
+
+    /// A speaker has heard a message of its own. Answers come in the order of the messages, and a
+    /// refusal may come before the message right before it is heard, but before no other. So
+    /// refusals without a name since the last answer are of those that were passed over between,
+    /// and what is left of them of those that come next.
+    fn answer(&mut self, speaker: u32, number: u32) {
+        let seat = &mut self.seats[speaker as usize];
+        if number < seat.unanswered {
             return;
         }
-        let number = seat.unanswered;
-        seat.unanswered += 1;
-        self.refused += 1;
-        if !self.missing.remove(&(speaker, number)) {
-            self.refused_early.insert((speaker, number));
+        let between = seat.unanswered..number;
+        let mut nameless = std::mem::take(&mut seat.nameless);
+        for passed in between {
+            if nameless > 0 && self.missing.remove(&(speaker, passed)) {
+                nameless -= 1;
+            }
         }
-        self.done.push(speaker);
+        let next = number + 1..number + 1 + nameless;
+        self.seats[speaker as usize].unanswered = next.end;
+        next.for_each(|refused| self.strike(speaker, refused));
+    }
+
+    /// A message that nobody is to hear.
+    fn strike(&mut self, speaker: u32, number: u32) {
+        let heard = number < self.seats[speaker as usize].unheard;
+        if !self.missing.remove(&(speaker, number))
+            && (heard || !self.refused_early.insert((speaker, number)))
+        {
+            self.faults.doubled += 1;
+        }
     }
 
     /// Nobody waits any longer: what was not heard is lost.
@@ -153,29 +202,31 @@ impl Ledger {
             room.base += room.unheard.len() as u64;
             room.unheard.clear();
         }
-        // By speaker: messages that nobody heard, less refusals.
-        let mut unheard: BTreeMap<u32, i64> = BTreeMap::new();
         for (speaker, seat) in (0..).zip(&mut self.seats) {
+            // What was refused is known by its number, but for those after the last that it heard.
+            for number in seat.unheard..seat.next {
+                if !self.refused_early.remove(&(speaker, number)) {
+                    self.missing.insert((speaker, number));
+                }
+            }
+            while seat.nameless > 0
+                && let Some(&next) =
+                    self.missing.range((speaker, seat.unanswered)..=(speaker, u32::MAX)).next()
+            {
+                self.missing.remove(&next);
+                seat.nameless -= 1;
+            }
+            self.faults.doubled += u64::from(seat.nameless);
             seat.heard = self.rooms[seat.room as usize].base;
-            unheard.insert(speaker, i64::from(seat.next - seat.unheard));
-            seat.unheard = seat.next;
-            seat.unanswered = seat.next;
+            (seat.unheard, seat.unanswered, seat.nameless) = (seat.next, seat.next, 0);
             seat.due.clear();
         }
         for (speaker, _) in std::mem::take(&mut self.missing) {
-            *unheard.entry(speaker).or_default() += 1;
-        }
-        // A refusal does not say of which message. One that comes before its speaker has heard
-        // what it said before was taken for the refusal of that.
-        for (speaker, _) in std::mem::take(&mut self.refused_early) {
-            *unheard.entry(speaker).or_default() -= 1;
-        }
-        for (speaker, count) in unheard {
             let room = self.seats[speaker as usize].room;
-            let count = count.max(0) as u64;
-            self.faults.lost += count * u64::from(self.rooms[room as usize].listeners);
-            self.completed += count;
+            self.faults.lost += u64::from(self.rooms[room as usize].listeners);
+            self.completed += 1;
         }
+        self.refused_early.clear();
     }
 
     /// A message that nobody heard before takes its place in its room's order.
@@ -189,6 +240,9 @@ impl Ledger {
             }
         }
         seat.unheard = number + 1;
+        if self.refused_early.remove(&(speaker, number)) {
+            self.faults.doubled += 1;
+        }
         let due_ns = seat.due.pop_front().unwrap_or_default();
         let room = &mut self.rooms[room as usize];
         room.unheard.push_back(Entry { speaker, number, due_ns, remaining: room.listeners });
@@ -310,11 +364,11 @@ mod tests {
             let mut ledger = three_said(2);
             hear(&mut ledger, 0, &[0]);
             if refusal_first {
-                ledger.refuse(0);
+                ledger.refuse(0, None);
                 hear(&mut ledger, 1, &[0, 2]);
             } else {
                 hear(&mut ledger, 1, &[0, 2]);
-                ledger.refuse(0);
+                ledger.refuse(0, None);
             }
             hear(&mut ledger, 0, &[2]);
             ledger.settle();
@@ -326,12 +380,65 @@ mod tests {
     #[test]
     fn a_refusal_may_come_before_the_message_that_was_said_before_it() {
         let mut ledger = three_said(1);
-        ledger.refuse(0);
-        ledger.refuse(0);
+        ledger.refuse(0, None);
+        ledger.refuse(0, None);
         hear(&mut ledger, 0, &[0]);
         ledger.settle();
         assert_eq!(ledger.faults, Faults::default());
         assert_eq!((ledger.refused, ledger.under_way()), (2, 0));
+    }
+
+    #[test]
+    fn a_lost_message_beside_a_refused_one_is_lost() {
+        for number in [Some(1), None] {
+            let mut ledger = three_said(2);
+            (3..5).for_each(|number| assert_eq!(ledger.say(0, 100), number));
+            hear(&mut ledger, 0, &[0]);
+            ledger.refuse(0, number);
+            hear(&mut ledger, 0, &[2, 4]);
+            hear(&mut ledger, 1, &[0, 2, 4]);
+            ledger.settle();
+            assert_eq!(ledger.faults, Faults { lost: 2, ..Faults::default() });
+            assert_eq!((ledger.refused, ledger.under_way()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_what_was_heard_hides_no_loss() {
+        for number in [Some(2), None] {
+            let mut ledger = three_said(1);
+            (3..5).for_each(|number| assert_eq!(ledger.say(0, 100), number));
+            hear(&mut ledger, 0, &[0]);
+            ledger.refuse(0, number);
+            // Without a number: as 1 is heard after it, it was of 2.
+            hear(&mut ledger, 0, &[1, 2, 4]);
+            ledger.settle();
+            assert_eq!(ledger.faults, Faults { lost: 1, doubled: 1, ..Faults::default() });
+            assert_eq!(ledger.under_way(), 0);
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_nothing_is_a_fault() {
+        for number in [Some(1), Some(3), None] {
+            let mut ledger = three_said(1);
+            hear(&mut ledger, 0, &[0, 1, 2]);
+            ledger.refuse(0, number);
+            ledger.settle();
+            assert_eq!(ledger.faults, Faults { doubled: 1, ..Faults::default() }, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_last_that_was_heard_is_lost_or_refused() {
+        for (refusals, lost) in [(2, 0), (1, 1)] {
+            let mut ledger = three_said(1);
+            hear(&mut ledger, 0, &[0]);
+            (0..refusals).for_each(|_| ledger.refuse(0, None));
+            ledger.settle();
+            assert_eq!(ledger.faults, Faults { lost, ..Faults::default() });
+            assert_eq!(ledger.under_way(), 0);
+        }
     }
 
     #[test]

@@ -162,6 +162,16 @@ impl Talk {
         };
         complains.then(|| String::from_utf8_lossy(message).into_owned())
     }
+
+    /// Which message a complaint is about, where it says so.
+    pub(super) fn refused(&self, complaint: &[u8]) -> Option<u32> {
+        match (self, complaint) {
+            (Self::Token { .. }, [_, _, a, b, c, d, ..]) => {
+                Some(u32::from_be_bytes([*a, *b, *c, *d]))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A packet of the chatroom dialect.
@@ -260,6 +270,8 @@ mod tests {
         let talk = Talk::Token { openid: "o".into(), room: 1 };
         assert_eq!(talk.complaint(&[0x80, 10, 0, 0, 0, 0, 0, 0, 0]), None);
         assert!(talk.complaint(&[0x80, 10, 0, 0, 0, 0, 0, 11, 0, 0]).is_some());
+        let second = [0x80, 10, 0, 0, 0, 2, 0, 11, 0, 0];
+        assert_eq!(talk.refused(&second), Some(2), "it names the message");
         assert_eq!(talk.complaint(&[0x40, 3, 0, 0, 0, 0, 0, 11]), None);
     }
 }
