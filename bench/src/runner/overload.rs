@@ -19,7 +19,8 @@ const MEMBERS: u32 = 4;
 /// What all of the quiet ones say together, a second.
 const QUIET_PER_S: f64 = 200.0;
 
-/// How long after the flood everything must be as before.
+/// How long after the last message of the flood everything must be as before, whatever of it is still
+/// on its way.
 const RECOVERY: Duration = Duration::from_secs(1);
 
 /// How the flood is met.
@@ -36,6 +37,7 @@ struct Flood {
     others: Report,
     flooding: Report,
     after: Report,
+    span_s: f64,
     grown_mib: f64,
 }
 
@@ -75,18 +77,17 @@ impl Run {
         let mut others = Load::join(&others, TEXT_BYTES, &mut teller())?;
         let before = server.resident_bytes();
         let span = self.span;
-        let (others, flooding, peak) = thread::scope(|threads| {
+        let (others, after, flooding, peak) = thread::scope(|threads| {
             let flood = threads
                 .spawn(move || flooding.drive(Pace::Rate(2.0 * capacity), span, &mut |_| ()));
             let report = others.drive(Pace::Rate(QUIET_PER_S), span, &mut |_| ());
             let peak = server.resident_bytes();
+            let after = others.drive(Pace::Rate(QUIET_PER_S), RECOVERY, &mut |_| ());
             let flood = flood.join().expect("the load does not panic");
-            io::Result::Ok(((others, report?), flood?, peak))
+            io::Result::Ok((report?, after?, flood?, peak))
         })?;
-        let (mut others, report) = others;
-        let after = others.drive(Pace::Rate(QUIET_PER_S), RECOVERY, &mut |_| ())?;
         let grown_mib = peak.saturating_sub(before) as f64 / f64::from(1 << 20);
-        Ok(Flood { others: report, flooding, after, grown_mib })
+        Ok(Flood { others, flooding, after, span_s: span.as_secs_f64(), grown_mib })
     }
 }
 
@@ -106,11 +107,17 @@ fn figures(how: &str, floods: &[Flood]) -> Vec<FigureRow> {
         .iter()
         .map(|flood| faults(&flood.others) + faults(&flood.flooding) + faults(&flood.after));
     vec![
-        row("wanted", of(|flood| flood.flooding.sent as f64 / flood.flooding.seconds), "/s", None),
+        row("wanted", of(|flood| flood.flooding.sent as f64 / flood.span_s), "/s", None),
         row(
             "told to slow down",
             of(|flood| 100.0 * flood.flooding.refused as f64 / flood.flooding.sent as f64),
             "%",
+            None,
+        ),
+        row(
+            "until the rest of it is answered",
+            of(|flood| flood.flooding.seconds - flood.span_s),
+            "s",
             None,
         ),
         row(
