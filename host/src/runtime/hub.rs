@@ -5,6 +5,7 @@
 //! and a message costs one hop from the engine's writer to the sockets instead of two.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -29,6 +30,8 @@ enum Note {
 pub(super) struct Hub {
     queue: Mutex<Queue>,
     caught_up: Condvar,
+    /// Commands that were committed and not told of yet.
+    untold: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -56,6 +59,7 @@ impl Hub {
         let waited = self.caught_up.wait_while(self.queue(), far_behind);
         let mut queue = waited.expect("nothing panics while it holds the hub's queue");
         queue.batches += 1;
+        self.untold.fetch_add(batch.len(), Ordering::Relaxed);
         push(queue, Note::Committed(batch));
     }
 
@@ -72,6 +76,11 @@ impl Hub {
     /// The front end at this place is gone, and all of its connections before it.
     pub(super) fn retire(&self, index: u16) {
         push(self.queue(), Note::Retired(index));
+    }
+
+    /// How many commands were committed and not told of yet.
+    pub(super) fn untold(&self) -> usize {
+        self.untold.load(Ordering::Relaxed)
     }
 
     /// Ends the task, after what waits.
@@ -139,6 +148,7 @@ impl Task {
         let (mut commands, mut mails) = (0, 0);
         let mut batch = batch.into_iter().peekable();
         while let Some((more_commands, more_mails)) = self.distributor.carry_out(&mut batch) {
+            self.hub.untold.fetch_sub(more_commands, Ordering::Relaxed);
             (commands, mails) = (commands + more_commands, mails + more_mails);
             if commands >= COMMANDS_AT_ONCE || mails >= MAILS_AT_ONCE {
                 (commands, mails) = (0, 0);

@@ -93,9 +93,10 @@ impl Shared {
         *self.phase.borrow() >= Phase::Draining
     }
 
-    /// Whether the engine has so much to do that nobody should have several messages under way.
+    /// Whether there is so much to do, and to tell of, that nobody should have several messages
+    /// under way.
     pub(super) fn is_behind(&self) -> bool {
-        self.engine.waiting() > FIRST_COME_MAX
+        self.engine.waiting() + self.hub.untold() > FIRST_COME_MAX
     }
 
     /// Gives a command to the engine. `Err`: it was not taken.
