@@ -8,10 +8,15 @@ use std::time::Duration;
 /// the engine's queue.
 pub(super) const UNANSWERED_MAX: usize = 64;
 
-/// Commands that may wait for the engine's writer while a peer that has some under way may still
-/// post: some 20 ms' work, and eight times what one peer may have under way. Beyond it, whoever waits for no answer goes first, and the others
-/// are told to slow down.
+/// Commands that may wait for the engine's writer, or committed for the hub, while a peer that has
+/// some under way may still post: some 20 ms' work, and eight times what one peer may have under
+/// way. Beyond it, whoever waits for no answer goes first, and the others are told to slow down.
 pub(super) const FIRST_COME_MAX: usize = 512;
+
+/// The first and the longest moment for which a connection is not read from after it was refused:
+/// so short that a peer that is refused once does not notice, so long that a thousand that do
+/// nothing but ask leave most of a thread to the others.
+pub(super) const HOLD: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
 
 /// How long they are told to wait, in ms: until some batches have been committed.
 pub(super) const BEHIND_RETRY_MS: u64 = 100;

@@ -19,7 +19,7 @@ use super::bounds::{
 };
 use super::conversation::{Conversation, Over};
 use super::door::Held;
-use super::limits::Permit;
+use super::limits::{Hold, Permit};
 use super::mailbox::{Arrival, Mail};
 use super::metrics::Limit;
 
@@ -112,6 +112,9 @@ struct Connection<S> {
     stage: Stage,
     /// When something last came from the peer, and how long its silence is borne.
     idle_at: Option<Instant>,
+    /// Until when the peer is not read from, because it was refused something.
+    held_until: Option<Instant>,
+    hold: Hold,
 }
 
 /// Runs a connection to its end. `held` and `permit` are given back when nothing is left of it.
@@ -122,8 +125,7 @@ pub(super) async fn run<S: Socket>(
     conversation: Conversation,
 ) {
     let _until_the_end = (held, permit);
-    let (mails, stage) = (VecDeque::new(), Stage::Open);
-    let mut connection = Connection { socket, conversation, mails, stage, idle_at: None };
+    let mut connection = Connection::new(socket, conversation);
     connection.heard();
     connection.conversation.feed(Input::Opened);
     let mut sleep = pin!(sleep_until(Instant::now()));
@@ -164,6 +166,11 @@ fn has_arrived(stream: &TcpStream) -> bool {
 }
 
 impl<S: Socket> Connection<S> {
+    fn new(socket: S, conversation: Conversation) -> Self {
+        let (mails, stage, hold) = (VecDeque::new(), Stage::Open, Hold::default());
+        Self { socket, conversation, mails, stage, idle_at: None, held_until: None, hold }
+    }
+
     /// Goes on until the connection is over: then why, and whatever was to be sent is sent.
     fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<Hangup> {
         // Looks, not a loop without end: other connections of this thread want their turn.
@@ -192,6 +199,9 @@ impl<S: Socket> Connection<S> {
         more |= self.conversation.poll_running(cx).is_ready();
         if !blocked {
             more |= self.poll_receive(cx)?;
+        }
+        if let Some(retry_after_ms) = self.conversation.take_refused() {
+            self.held_until = Some(self.hold.begin(Instant::now(), retry_after_ms));
         }
         more |= self.move_on();
         if !blocked {
@@ -276,7 +286,12 @@ impl<S: Socket> Connection<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Result<bool, Hangup> {
-        let reading = matches!(self.stage, Stage::Open | Stage::Emptying { .. });
+        let reading = match self.stage {
+            Stage::Open => self.held_until.is_none(),
+            // What arrived before is answered before the last words, held or not.
+            Stage::Emptying { .. } => true,
+            Stage::Finishing { .. } | Stage::Closing { .. } => false,
+        };
         if !reading || !self.conversation.may_read() {
             return Ok(false);
         }
@@ -350,7 +365,7 @@ impl<S: Socket> Connection<S> {
 
     fn deadline(&self) -> Option<Instant> {
         let until = match self.stage {
-            Stage::Open => self.idle_at,
+            Stage::Open => [self.idle_at, self.held_until].into_iter().flatten().min(),
             Stage::Emptying { .. } => None,
             Stage::Finishing { until, .. } => Some(until),
             Stage::Closing { until, .. } => return Some(until),
@@ -376,6 +391,7 @@ impl<S: Socket> Connection<S> {
             Stage::Finishing { until, .. } if until <= now => return Err(Hangup::Dead),
             Stage::Open | Stage::Emptying { .. } | Stage::Finishing { .. } => (),
         }
+        self.held_until.take_if(|until| *until <= now);
         if self.conversation.alarm().is_some_and(|alarm| alarm <= now) {
             self.conversation.wake();
         }
@@ -388,5 +404,132 @@ impl<S: Socket> Connection<S> {
             self.end(Ending::Idle);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _, Write as _};
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use tokio::net::TcpListener;
+    use tokio::task::{JoinHandle, yield_now};
+    use tokio::time::advance;
+
+    use super::super::bounds::HOLD;
+    use super::super::conversation::tests::Scene;
+    use super::super::link::Link;
+    use super::super::shared::Shared;
+    use super::super::tcp::Lines;
+    use super::*;
+    use crate::config::Limits;
+
+    /// A connection whose peer has asked three times at once, where one is what it may.
+    struct Refused {
+        connection: Connection<Lines>,
+        sleep: Pin<Box<Sleep>>,
+        peer: std::net::TcpStream,
+        link: Arc<Link>,
+        shared: Arc<Shared>,
+        hub: JoinHandle<()>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Refused {
+        async fn open() -> Self {
+            let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
+            let scene = Scene::within(limits).await;
+            let Scene { shared, hub, link, conversation, _folder } = scene;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            peer.write_all(b"ask\nask\nask\n").unwrap();
+            peer.set_nonblocking(true).unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.readable().await.unwrap();
+            let connection = Connection::new(Lines::new(stream, 100), conversation);
+            let sleep = Box::pin(sleep_until(Instant::now()));
+            let mut refused = Self { connection, sleep, peer, link, shared, hub, _folder };
+            assert!(refused.poll().is_pending());
+            assert_eq!(refused.heard(), "answer\nanswer\n", "the third waits");
+            refused
+        }
+
+        fn poll(&mut self) -> Poll<Hangup> {
+            let mut cx = Context::from_waker(Waker::noop());
+            self.connection.poll(&mut cx, self.sleep.as_mut())
+        }
+
+        /// What has come to the peer.
+        fn heard(&mut self) -> String {
+            let mut heard = Vec::new();
+            match self.peer.read_to_end(&mut heard) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => (),
+                ended => panic!("{ended:?}"),
+            }
+            String::from_utf8(heard).unwrap()
+        }
+
+        async fn end(self) {
+            drop(self.connection);
+            self.shared.hub.stop();
+            self.hub.await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_refused_is_not_read_from_for_a_moment() {
+        let mut refused = Refused::open().await;
+        advance(HOLD.0 / 2).await;
+        assert!(refused.poll().is_pending());
+        assert_eq!(refused.heard(), "");
+        advance(HOLD.0).await;
+        assert!(refused.poll().is_pending());
+        assert_eq!(refused.heard(), "answer\n");
+        refused.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_read_from_is_written_to_all_the_same() {
+        let mut refused = Refused::open().await;
+        let bytes = Bytes::from_static(b"news\n");
+        let (waker, pushed) =
+            refused.link.mailbox.push(Mail::Frame { bytes, frames: 1, message: None });
+        assert!(waker.is_some() && pushed.is_ok(), "it sleeps, and is to be woken");
+        assert!(refused.poll().is_pending());
+        assert_eq!(refused.heard(), "news\n");
+        refused.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_read_from_when_the_gateway_drains_is_answered_first() {
+        let mut refused = Refused::open().await;
+        refused.link.mailbox.end(Ending::Draining);
+        let hangup = loop {
+            match refused.poll() {
+                Poll::Ready(hangup) => break hangup,
+                Poll::Pending => yield_now().await,
+            }
+        };
+        assert_eq!(hangup, Hangup::Ending(Ending::Draining));
+        assert_eq!(refused.heard(), "answer\n");
+        refused.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_while_it_is_not_read_from_is_noticed_after_the_moment() {
+        let mut refused = Refused::open().await;
+        refused.peer.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(refused.poll().is_pending());
+        // What it asked is answered first, and refused again, which holds it once more.
+        let mut hangup = Poll::Pending;
+        for _ in 0..2 {
+            advance(HOLD.1).await;
+            // Gives the runtime a turn to see that the peer is gone.
+            yield_now().await;
+            hangup = refused.poll();
+        }
+        assert_eq!(hangup, Poll::Ready(Hangup::PeerEnded));
+        refused.end().await;
     }
 }

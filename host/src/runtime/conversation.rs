@@ -39,6 +39,9 @@ pub(super) struct Conversation {
     running: Option<Pin<Box<dyn Future<Output = Finished> + Send>>>,
     alarm: Option<Instant>,
     pace: Pace,
+    /// Something was refused for the load, since this was last asked: how long until it is welcome,
+    /// in ms.
+    refused: Option<u64>,
     over: Option<Over>,
     /// Whether the engine may hold something for this connection.
     tied: bool,
@@ -100,6 +103,7 @@ impl Conversation {
             running: None,
             alarm: None,
             pace: Pace::default(),
+            refused: None,
             over: None,
             tied: false,
         }
@@ -125,6 +129,12 @@ impl Conversation {
     /// Whether the peer may be read from: not while it has much unanswered.
     pub(super) fn may_read(&self) -> bool {
         self.over.is_none() && self.waiting.len() < UNANSWERED_MAX
+    }
+
+    /// Whether something was refused for the load since this was last asked, and how long it is
+    /// until that is welcome, in ms.
+    pub(super) fn take_refused(&mut self) -> Option<u64> {
+        self.refused.take()
     }
 
     pub(super) fn is_answered(&self) -> bool {
@@ -188,7 +198,10 @@ impl Conversation {
         self.running = None;
         self.held -= 1;
         let head = match finished {
-            Finished::Answer(outcome) => Waiting::Settled(outcome),
+            Finished::Answer(outcome) => match *outcome {
+                Err(refusal) => self.refuse(refusal),
+                answer => Waiting::Settled(Box::new(answer)),
+            },
             Finished::Ready(call) => self.submit(*call),
         };
         if let Some(running @ Waiting::Running) = self.waiting.front_mut() {
@@ -318,7 +331,7 @@ impl Conversation {
             .and_then(|()| check_message(&self.served, &mut self.pace, now_ns, &call.command))
             .and_then(|()| self.take_turns(&call.command));
         let waiting = match admitted {
-            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+            Err(refusal) => self.refuse(refusal),
             Ok(()) if self.held > 0 || needs_passwords(&call.command) => {
                 self.held += 1;
                 Waiting::Call(Box::new(call))
@@ -330,7 +343,7 @@ impl Conversation {
 
     fn ask(&mut self, query: Box<Query>) {
         let waiting = match self.admit(self.shared.clock.steady_ns()) {
-            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+            Err(refusal) => self.refuse(refusal),
             Ok(()) => {
                 self.held += 1;
                 Waiting::Query(query)
@@ -361,8 +374,18 @@ impl Conversation {
     fn submit(&mut self, mut call: Call) -> Waiting {
         match self.try_submit(&mut call) {
             Ok(token) => Waiting::Submitted(token.map(String::into_boxed_str)),
-            Err(refusal) => Waiting::Settled(Box::new(Err(refusal))),
+            Err(refusal) => self.refuse(refusal),
         }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Waiting {
+        let retry_after_ms = match refusal {
+            Refusal::SlowDown { retry_after_ms } => Some(retry_after_ms),
+            Refusal::Overloaded => Some(u64::MAX),
+            _ => None,
+        };
+        self.refused = self.refused.max(retry_after_ms);
+        Waiting::Settled(Box::new(Err(refusal)))
     }
 
     fn try_submit(&mut self, call: &mut Call) -> Result<Option<String>, Refusal> {
@@ -407,12 +430,13 @@ fn effect(command: &Command, follow: Follow) -> Effect {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use core_model::{
         ConnectionId, Credential, NewUser, ProfileChanges, RoomId, RoomRef, Standing, Uid, UserRef,
     };
     use frontend_api::{Frontend, Manifest, Peer};
 
+    use super::super::bounds::FIRST_COME_MAX;
     use super::super::mailbox::{Arrival, Mailbox};
     use super::super::start;
     use super::super::wire::Wire;
@@ -466,7 +490,7 @@ mod tests {
         Command::Post { room, author, text: "hello".into(), standing: Standing::Seated }
     }
 
-    fn config(folder: &std::path::Path) -> Config {
+    fn config(folder: &std::path::Path, limits: Limits) -> Config {
         Config {
             server: ServerConfig {
                 drain_timeout: Duration::ZERO,
@@ -492,7 +516,7 @@ mod tests {
                 options: serde_json::Value::Null,
                 plugin: None,
                 listeners: Vec::new(),
-                limits: Limits { requests_per_s: 0, ..Limits::default() },
+                limits,
                 guard: Guard::default(),
                 cors_origins: Vec::new(),
                 room_capacity: 1,
@@ -501,18 +525,23 @@ mod tests {
         }
     }
 
-    struct Scene {
-        shared: Arc<Shared>,
-        hub: tokio::task::JoinHandle<()>,
-        link: Arc<Link>,
-        conversation: Conversation,
-        _folder: tempfile::TempDir,
+    /// A conversation with no socket.
+    pub(in super::super) struct Scene {
+        pub(in super::super) shared: Arc<Shared>,
+        pub(in super::super) hub: tokio::task::JoinHandle<()>,
+        pub(in super::super) link: Arc<Link>,
+        pub(in super::super) conversation: Conversation,
+        pub(in super::super) _folder: tempfile::TempDir,
     }
 
     impl Scene {
         async fn open() -> Self {
+            Self::within(Limits { requests_per_s: 0, ..Limits::default() }).await
+        }
+
+        pub(in super::super) async fn within(limits: Limits) -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let (shared, hub) = start::open(&config(folder.path())).await.unwrap();
+            let (shared, hub) = start::open(&config(folder.path(), limits)).await.unwrap();
             let served = shared.roster().frontends[0].clone();
             let mailbox = Mailbox::new(10, 1000);
             let link = Arc::new(Link::new(ConnectionId(1), 0, Wire::Lines, mailbox));
@@ -542,10 +571,14 @@ mod tests {
     async fn while_the_engine_is_behind_whoever_has_a_message_under_way_is_told_to_slow_down() {
         let Scene { shared, hub, mut conversation, .. } = Scene::open().await;
         let served = shared.roster().frontends[0].clone();
-        // The hub has no turn in here, so that the writer comes to wait for it.
-        while !shared.is_behind() {
+        for _ in 0..=FIRST_COME_MAX {
             shared.submit_always(&served, ConnectionId(2), Command::SignOut, Ticket::Nobody);
         }
+        // The hub has no turn in here: what is committed waits for it, and counts as before.
+        while shared.hub.untold() <= FIRST_COME_MAX {
+            std::thread::yield_now();
+        }
+        assert!(shared.is_behind());
         conversation.feed(Input::Text("post"));
         conversation.feed(Input::Text("post"));
         let is_refused = |waiting: &Waiting| match waiting {

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use super::bounds::PACED_ADDRESSES_MAX;
+use tokio::time::Instant;
+
+use super::bounds::{HOLD, PACED_ADDRESSES_MAX};
 use super::metrics::Limit;
 use crate::config::Limits;
 
@@ -57,6 +60,31 @@ impl Pace {
 
     fn at_rest(self, now_ns: u64) -> bool {
         self.requests.is_full(now_ns) && self.messages.is_full(now_ns)
+    }
+}
+
+/// The moments for which a stream connection is not read from after it was refused something for
+/// its own or the gateway's load. What it sends waits with itself meanwhile, so that refusing
+/// costs less than asking, and those who keep within their limits have their turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hold {
+    until: Option<Instant>,
+    /// How long the last one was.
+    last: Duration,
+}
+
+impl Hold {
+    /// It was refused, and told to come back after so many milliseconds: until when it is not read
+    /// from. Each moment is twice the last where it came soon after that, but none is longer than
+    /// [`HOLD`] or what it was told.
+    pub(super) fn begin(&mut self, now: Instant, retry_after_ms: u64) -> Instant {
+        let (first, max) = HOLD;
+        let again = self.until.is_some_and(|until| now < until + max);
+        let moment = if again { (self.last * 2).clamp(first, max) } else { first };
+        self.last = moment.min(Duration::from_millis(retry_after_ms.max(1)));
+        let until = now + self.last;
+        self.until = Some(until);
+        until
     }
 }
 
@@ -220,6 +248,20 @@ mod tests {
     fn a_rate_of_nothing_is_no_limit() {
         let mut bucket = Bucket::default();
         assert!((0..1000).all(|_| bucket.take(0, 0, 0).is_ok()));
+    }
+
+    #[test]
+    fn who_is_refused_again_and_again_is_held_for_longer_up_to_a_bound() {
+        let (first, max) = HOLD;
+        let (mut hold, mut now) = (Hold::default(), Instant::now());
+        for moment in [first, first * 2, max, max] {
+            let until = hold.begin(now, 1000);
+            assert_eq!(until, now + moment);
+            now = until;
+        }
+        assert_eq!(hold.begin(now, 2), now + Duration::from_millis(2), "as it was told");
+        now += max * 2;
+        assert_eq!(hold.begin(now, 1000), now + first, "a while later as if for the first time");
     }
 
     #[test]
