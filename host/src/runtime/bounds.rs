@@ -18,6 +18,10 @@ pub(super) const FIRST_COME_MAX: usize = 512;
 /// nothing but ask leave most of a thread to the others.
 pub(super) const HOLD: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
 
+/// The longest such moment where it was refused because much waits: what waits is done by then,
+/// and those who were refused are needed again for the writer to be busy.
+pub(super) const HOLD_BEHIND: Duration = Duration::from_millis(5);
+
 /// How long they are told to wait, in ms: until some batches have been committed.
 pub(super) const BEHIND_RETRY_MS: u64 = 100;
 

@@ -200,8 +200,8 @@ impl<S: Socket> Connection<S> {
         if !blocked {
             more |= self.poll_receive(cx)?;
         }
-        if let Some(retry_after_ms) = self.conversation.take_refused() {
-            self.held_until = Some(self.hold.begin(Instant::now(), retry_after_ms));
+        if let Some(at_most) = self.conversation.take_refused() {
+            self.held_until = Some(self.hold.begin(Instant::now(), at_most));
         }
         more |= self.move_on();
         if !blocked {

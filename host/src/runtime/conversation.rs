@@ -12,7 +12,7 @@ use core_model::{Command, Event, Outcome, Query, Refusal, Timestamp};
 use frontend_api::{Follow, Input, Outbox, Output, Session};
 use tokio::time::Instant;
 
-use super::bounds::{ANSWERS_AT_ONCE, BEHIND_RETRY_MS, UNANSWERED_MAX};
+use super::bounds::{ANSWERS_AT_ONCE, BEHIND_RETRY_MS, HOLD, HOLD_BEHIND, UNANSWERED_MAX};
 use super::calls::{check_message, needs_passwords, settle_passwords, ties};
 use super::distribute::Ticket;
 use super::limits::Pace;
@@ -39,9 +39,9 @@ pub(super) struct Conversation {
     running: Option<Pin<Box<dyn Future<Output = Finished> + Send>>>,
     alarm: Option<Instant>,
     pace: Pace,
-    /// Something was refused for the load, since this was last asked: how long until it is welcome,
-    /// in ms.
-    refused: Option<u64>,
+    /// Something was refused for the load, since this was last asked: how long reading from the
+    /// peer may pause for that.
+    refused: Option<Duration>,
     over: Option<Over>,
     /// Whether the engine may hold something for this connection.
     tied: bool,
@@ -131,9 +131,9 @@ impl Conversation {
         self.over.is_none() && self.waiting.len() < UNANSWERED_MAX
     }
 
-    /// Whether something was refused for the load since this was last asked, and how long it is
-    /// until that is welcome, in ms.
-    pub(super) fn take_refused(&mut self) -> Option<u64> {
+    /// Whether something was refused for the load since this was last asked, and how long reading
+    /// from the peer may pause for that.
+    pub(super) fn take_refused(&mut self) -> Option<Duration> {
         self.refused.take()
     }
 
@@ -199,7 +199,7 @@ impl Conversation {
         self.held -= 1;
         let head = match finished {
             Finished::Answer(outcome) => match *outcome {
-                Err(refusal) => self.refuse(refusal),
+                Err(refusal) => self.refuse(refusal, HOLD.1),
                 answer => Waiting::Settled(Box::new(answer)),
             },
             Finished::Ready(call) => self.submit(*call),
@@ -329,9 +329,12 @@ impl Conversation {
         let admitted = self
             .admit(now_ns)
             .and_then(|()| check_message(&self.served, &mut self.pace, now_ns, &call.command))
-            .and_then(|()| self.take_turns(&call.command));
+            .map_err(|refusal| (refusal, HOLD.1))
+            .and_then(|()| {
+                self.take_turns(&call.command).map_err(|refusal| (refusal, HOLD_BEHIND))
+            });
         let waiting = match admitted {
-            Err(refusal) => self.refuse(refusal),
+            Err((refusal, hold_max)) => self.refuse(refusal, hold_max),
             Ok(()) if self.held > 0 || needs_passwords(&call.command) => {
                 self.held += 1;
                 Waiting::Call(Box::new(call))
@@ -343,7 +346,7 @@ impl Conversation {
 
     fn ask(&mut self, query: Box<Query>) {
         let waiting = match self.admit(self.shared.clock.steady_ns()) {
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse(refusal, HOLD.1),
             Ok(()) => {
                 self.held += 1;
                 Waiting::Query(query)
@@ -374,17 +377,18 @@ impl Conversation {
     fn submit(&mut self, mut call: Call) -> Waiting {
         match self.try_submit(&mut call) {
             Ok(token) => Waiting::Submitted(token.map(String::into_boxed_str)),
-            Err(refusal) => self.refuse(refusal),
+            Err(refusal) => self.refuse(refusal, HOLD.1),
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Waiting {
-        let retry_after_ms = match refusal {
-            Refusal::SlowDown { retry_after_ms } => Some(retry_after_ms),
-            Refusal::Overloaded => Some(u64::MAX),
+    /// Reading from the peer pauses for no longer than `hold_max`, or than it is told to wait.
+    fn refuse(&mut self, refusal: Refusal, hold_max: Duration) -> Waiting {
+        let told = match refusal {
+            Refusal::SlowDown { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
+            Refusal::Overloaded => Some(hold_max),
             _ => None,
         };
-        self.refused = self.refused.max(retry_after_ms);
+        self.refused = self.refused.max(told.map(|told| told.min(hold_max)));
         Waiting::Settled(Box::new(Err(refusal)))
     }
 

@@ -74,14 +74,13 @@ pub(super) struct Hold {
 }
 
 impl Hold {
-    /// It was refused, and told to come back after so many milliseconds: until when it is not read
-    /// from. Each moment is twice the last where it came soon after that, but none is longer than
-    /// [`HOLD`] or what it was told.
-    pub(super) fn begin(&mut self, now: Instant, retry_after_ms: u64) -> Instant {
+    /// It was refused: until when it is not read from. Each moment is twice the last where it came
+    /// soon after that, but none is longer than [`HOLD`] or `at_most`.
+    pub(super) fn begin(&mut self, now: Instant, at_most: Duration) -> Instant {
         let (first, max) = HOLD;
         let again = self.until.is_some_and(|until| now < until + max);
         let moment = if again { (self.last * 2).clamp(first, max) } else { first };
-        self.last = moment.min(Duration::from_millis(retry_after_ms.max(1)));
+        self.last = moment.min(at_most);
         let until = now + self.last;
         self.until = Some(until);
         until
@@ -255,13 +254,13 @@ mod tests {
         let (first, max) = HOLD;
         let (mut hold, mut now) = (Hold::default(), Instant::now());
         for moment in [first, first * 2, max, max] {
-            let until = hold.begin(now, 1000);
+            let until = hold.begin(now, max);
             assert_eq!(until, now + moment);
             now = until;
         }
-        assert_eq!(hold.begin(now, 2), now + Duration::from_millis(2), "as it was told");
+        assert_eq!(hold.begin(now, first / 2), now + first / 2);
         now += max * 2;
-        assert_eq!(hold.begin(now, 1000), now + first, "a while later as if for the first time");
+        assert_eq!(hold.begin(now, max), now + first, "a while later as if for the first time");
     }
 
     #[test]
