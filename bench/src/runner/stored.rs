@@ -14,7 +14,7 @@ use core_model::{
 
 use super::Run;
 use super::load::TEXT_BYTES;
-use super::server::{CHATROOM_WEBSOCKET, Server, Side, USR_ROOM};
+use super::server::{CHATROOM, CHATROOM_WEBSOCKET, Server, Side, USR_ROOM};
 use super::table::{Bound, FigureRow, Goal, median};
 use crate::command::teller;
 use crate::load::{HttpCall, Load, Pace, Seat, Talk};
@@ -93,16 +93,13 @@ impl Run {
         let small = Size { messages: large.messages.min(10_000), users: 1000, rooms: 100 };
         let sizes = [small, large];
         let stores = [self.seeded(small)?, self.seeded(large)?];
-        let mut costs: [[Vec<f64>; 2]; 3] = Default::default();
+        let mut costs: [[Vec<f64>; 2]; 6] = Default::default();
         for nth in 1..=self.turns {
             for (at, (size, store)) in sizes.iter().zip(&stores).enumerate() {
                 self.say(&format!("with {} messages, {} rooms: {nth}", size.messages, size.rooms));
                 let server = self.stage.start_on(Side::Gateway, 1, store)?;
-                for (cost, seats) in costs.iter_mut().zip(everything(&server, *size)?) {
-                    let pace = match seats[0].talk {
-                        Talk::Http(_) => Pace::OneEach,
-                        _ => Pace::UnderWay(64),
-                    };
+                let chores = chores(&server, *size)?;
+                for (cost, Chore { seats, pace, .. }) in costs.iter_mut().zip(chores) {
                     let turn = self.turn(&server, &seats, pace)?;
                     cost[at].push(turn.cpu_s * 1e6 / turn.report.delivered.max(1) as f64);
                 }
@@ -121,8 +118,7 @@ impl Run {
                 goal: Some(Goal::new("CPU", ratio, Bound::AtMost(1.3))),
             }
         };
-        let names = ["100 rooms of 4 flat out", "the newest 20 of a room", "posting over HTTP"];
-        Ok(names.into_iter().zip(costs).map(|(name, cost)| row(name, cost)).collect())
+        Ok(CHORES.into_iter().zip(costs).map(|(name, cost)| row(name, cost)).collect())
     }
 
     /// Searching among many rooms, over HTTP.
@@ -175,17 +171,34 @@ impl Run {
     }
 }
 
-/// What there is to do in rooms all over a store: to chat, to read and to post.
-fn everything(server: &Server, size: Size) -> io::Result<[Vec<Seat>; 3]> {
+/// Something to do in rooms all over a store.
+struct Chore {
+    seats: Vec<Seat>,
+    pace: Pace,
+}
+
+/// What [`chores`] are.
+const CHORES: [&str; 6] = [
+    "100 rooms of 4 flat out",
+    "a room of 100 at 200/s",
+    "ingest from 1",
+    "posting over HTTP",
+    "the newest 20 of a room",
+    "a user by name",
+];
+
+fn chores(server: &Server, size: Size) -> io::Result<[Chore; 6]> {
     const ROOMS: u64 = 100;
     const MEMBERS: u64 = 4;
     let room = |nth: u64| nth % ROOMS * (size.rooms / ROOMS).max(1) % size.rooms;
-    let chat = |nth: u64| {
-        let talk = Talk::Chatroom {
-            room: format!("room number {}", room(nth)),
-            user: format!("guest-{nth}"),
+    // So many, all over so many rooms.
+    let chat = |count: u64, rooms: u64| {
+        let seat = |nth: u64| {
+            let room = format!("room number {}", room(nth % rooms));
+            let talk = Talk::Chatroom { room, user: format!("guest-{nth}") };
+            Seat::new(server.at(CHATROOM_WEBSOCKET), (nth % rooms) as u32, talk)
         };
-        Seat::new(server.at(CHATROOM_WEBSOCKET), (nth % ROOMS) as u32, talk)
+        (0..count).map(seat).collect()
     };
     let user = r#"{"openid":"o-bench","sex":"1"}"#;
     server.ask(USR_ROOM, "/usr/complete", Some(user))?;
@@ -194,11 +207,14 @@ fn everything(server: &Server, size: Size) -> io::Result<[Vec<Seat>; 3]> {
         // Where it is in already, from a turn before, it is refused.
         drop(server.ask(USR_ROOM, "/usr/join", Some(&body)));
     }
+    let read_by_64 = |port, call: HttpCall| {
+        let seat = |nth| Seat::new(server.at(port), nth, Talk::Http(call.clone()));
+        (0..64).map(seat).collect::<Vec<Seat>>()
+    };
     let call = |path: &'static str, body: &dyn Fn(u64) -> String| {
         let request = |nth| HttpCall::request(path, "", Some(&body(nth)));
         let requests = (0..ROOMS).map(request).collect();
-        let talk = Talk::Http(HttpCall { requests, expect: "\"response_code\":1".into() });
-        (0..64).map(|nth| Seat::new(server.at(USR_ROOM), nth, talk.clone())).collect()
+        read_by_64(USR_ROOM, HttpCall { requests, expect: "\"response_code\":1".into() })
     };
     let read = |nth| format!(r#"{{"room_id":{},"limit":20}}"#, room(nth) + 1);
     let text = HttpCall::text(TEXT_BYTES);
@@ -206,10 +222,16 @@ fn everything(server: &Server, size: Size) -> io::Result<[Vec<Seat>; 3]> {
         let room = room(nth) + 1;
         format!(r#"{{"room_id":{room},"openid":"o-bench","message":"{text}"}}"#)
     };
+    let user = |nth: u64| format!("/auth/user_data?user_name=user{}", nth * 7_919 % size.users);
+    let requests = (0..ROOMS).map(|nth| HttpCall::request(&user(nth), "", None)).collect();
+    let users = read_by_64(CHATROOM, HttpCall { requests, expect: "\"res\"".into() });
     Ok([
-        (0..ROOMS * MEMBERS).map(chat).collect(),
-        call("/room/get_message", &read),
-        call("/room/send_message", &post),
+        Chore { seats: chat(ROOMS * MEMBERS, ROOMS), pace: Pace::UnderWay(64) },
+        Chore { seats: chat(100, 1), pace: Pace::Rate(200.0) },
+        Chore { seats: chat(1, 1), pace: Pace::OneEach },
+        Chore { seats: call("/room/send_message", &post), pace: Pace::OneEach },
+        Chore { seats: call("/room/get_message", &read), pace: Pace::OneEach },
+        Chore { seats: users, pace: Pace::OneEach },
     ])
 }
 

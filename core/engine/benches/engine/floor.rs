@@ -12,6 +12,9 @@ use crate::subject::TEXT_BYTES;
 
 const MESSAGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("messages");
 
+/// While a store is filled.
+const ROOMS_A_COMMIT: usize = 100;
+
 pub(crate) struct Floor {
     queue: Arc<(Mutex<Vec<Posted>>, Condvar)>,
     answered: Receiver<usize>,
@@ -22,12 +25,29 @@ type Posted = Option<(u32, Vec<u8>)>;
 
 impl Floor {
     pub(crate) fn open(path: &Path) -> Self {
+        Self::filled(path, 0, 0)
+    }
+
+    /// With so many messages in so many rooms, all rooms in turn.
+    pub(crate) fn filled(path: &Path, messages: u64, rooms: u32) -> Self {
         let database = Database::create(path).expect("the store opens");
+        let text = vec![b'x'; TEXT_BYTES];
+        for first in (1..=rooms).step_by(ROOMS_A_COMMIT) {
+            let transaction = database.begin_write().expect("a transaction");
+            let mut table = transaction.open_table(MESSAGES).expect("a table");
+            for room in (first..=rooms).take(ROOMS_A_COMMIT) {
+                for id in (u64::from(room)..=messages).step_by(rooms as usize) {
+                    table.insert((room, id), text.as_slice()).expect("a row");
+                }
+            }
+            drop(table);
+            transaction.commit().expect("a commit");
+        }
         let (committed, answered) = channel();
         let queue: Arc<(Mutex<Vec<Posted>>, Condvar)> = Arc::default();
         let waiting = Arc::clone(&queue);
         std::thread::spawn(move || {
-            let mut id = 0;
+            let mut id = messages;
             loop {
                 let nothing = |queue: &mut Vec<Posted>| queue.is_empty();
                 let mut queue = waiting.1.wait_while(waiting.0.lock().unwrap(), nothing).unwrap();

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use core_model::{Command, Detail, Query, RoomFilter, RoomId, RoomRef, Timestamp, UserRef};
 
-use crate::ingest::{flat_out, nth_room};
+use crate::floor::Floor;
+use crate::ingest::{Posts, flat_out, nth_room};
 use crate::measure::{cpu, median, times};
 use crate::subject::{Subject, TEXT_BYTES, post, register, room};
 
@@ -40,20 +41,36 @@ pub(crate) fn run() {
     println!("with {} rooms and {} users", LARGE.rooms, LARGE.users);
     let start = Instant::now();
     let large_subject = Subject::open(&large);
-    println!("{:>32} {:>8.1} ms", "opening, closed before", millis(start));
+    println!("{:>38} {:>8.1} ms", "opening, closed before", millis(start));
     large_subject.call_many(1, |_| Command::Start);
-    println!("{:>32} {:>8.1} ms", "and the gateway's first commit", millis(start));
+    println!("{:>38} {:>8.1} ms", "and the gateway's first commit", millis(start));
     large_subject.call_many(1_000, |number| post(number as u32 + 1));
     let copy = folder.path().join("killed.redb");
     std::fs::copy(&large, &copy).expect("the store can be copied");
     let start = Instant::now();
     let killed = Subject::open(&copy);
-    println!("{:>32} {:>8.1} ms", "opening, killed before", millis(start));
+    println!("{:>38} {:>8.1} ms", "opening, killed before", millis(start));
     killed.call_many(1, |_| Command::Start);
-    println!("{:>32} {:>8.1} ms", "and the gateway's first commit", millis(start));
+    println!("{:>38} {:>8.1} ms", "and the gateway's first commit", millis(start));
     drop(killed);
     std::fs::remove_file(&copy).expect("it is there");
-    compare(&Subject::open(&small), &large_subject);
+    let small_subject = Subject::open(&small);
+    compare(&small_subject, &large_subject);
+    let [small_floor, large_floor] = [("small", SMALL), ("large", LARGE)].map(|(name, size)| {
+        let path = folder.path().join(format!("{name}-floor.redb"));
+        Floor::filled(&path, size.messages, size.busy as u32)
+    });
+    for senders in [1, 64] {
+        compare_posts("a post", senders, &small_subject, &large_subject);
+        compare_posts("a post of the floor", senders, &small_floor, &large_floor);
+    }
+    let before = cpu();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    println!(
+        "{:>38} {:>10.1} µs of CPU",
+        "a second of idling",
+        (cpu() - before).as_secs_f64() * 1e6
+    );
 }
 
 fn fill_messages(path: &Path, size: &Size) {
@@ -84,7 +101,7 @@ fn millis(start: Instant) -> f64 {
 
 /// Each operation on both, in turn.
 fn compare(small: &Subject, large: &Subject) {
-    println!("{:>32} {:>10} {:>10} {:>6}", "µs, median", "small", "large", "×");
+    println!("{:>38} {:>10} {:>10} {:>6}", "µs, median", "small", "large", "×");
     let history = |size: &Size, n: u64, before: Option<u64>| Query::History {
         room: RoomRef::Id(RoomId((n % size.busy) as u32 + 1)),
         caller: None,
@@ -141,23 +158,16 @@ fn compare(small: &Subject, large: &Subject) {
         }
         say(title, median(of_small), median(of_large));
     }
-    for senders in [1, 64] {
-        let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
-        for _ in 0..TURNS {
-            for (subject, of) in [(small, &mut of_small), (large, &mut of_large)] {
-                let figures = flat_out(subject, senders, 100);
-                of.push(figures.cpu);
-            }
-        }
-        say(&format!("CPU a post, {senders} senders"), median(of_small), median(of_large));
+}
+
+/// CPU of a durable post to each, in turn.
+fn compare_posts(title: &str, senders: usize, small: &impl Posts, large: &impl Posts) {
+    let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        of_small.push(flat_out(small, senders, 100).cpu);
+        of_large.push(flat_out(large, senders, 100).cpu);
     }
-    let before = cpu();
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    println!(
-        "{:>32} {:>10.1} µs of CPU",
-        "a second of idling",
-        (cpu() - before).as_secs_f64() * 1e6
-    );
+    say(&format!("CPU of {title}, {senders} senders"), median(of_small), median(of_large));
 }
 
 fn say(title: &str, small: f64, large: f64) {
