@@ -288,7 +288,7 @@ fn a_front_end_whose_new_address_is_in_use_stays_as_it_was() {
     assert_eq!(metric(&gateway, incomplete), Some("1".into()));
 
     drop(taken);
-    gateway.signal_hup();
+    gateway.reload(&toml(address, "[frontends.usr_room]"));
     gateway.log().wait_for_line(&["\"listening\"", "\"channel\"", &address.to_string()]);
     bob.reconnect(address).send("TEST", "at last");
     assert!(try_connect(free).is_err(), "the former one is closed");
@@ -552,13 +552,19 @@ fn wait_until_all_are_drained(gateway: &Gateway) {
 fn many_reloads_take_no_more_memory_than_some() {
     let toml = |history| format!("[frontends.channel]\nhistory = {history}\n");
     let mut gateway = Gateway::start(&toml(100));
-    (0..10).for_each(|nth| gateway.reload(&toml(nth + 1)));
-    wait_until_all_are_drained(&gateway);
-    let before = memory(&gateway);
-    (0..50).for_each(|nth| gateway.reload(&toml(nth + 1)));
-    wait_until_all_are_drained(&gateway);
-    let grown = memory(&gateway).saturating_sub(before);
-    assert!(grown < 4 * 1024, "{grown} KiB more");
+    let mut after = |reloads: u32| {
+        (0..reloads).for_each(|nth| gateway.reload(&toml(nth + 1)));
+        wait_until_all_are_drained(&gateway);
+        memory(&gateway)
+    };
+    // What is never given back grows in every round; what the allocator holds on to does not.
+    let mut before = after(10);
+    let growths = [50, 50, 50].map(|reloads| {
+        let now = after(reloads);
+        now.saturating_sub(std::mem::replace(&mut before, now))
+    });
+    let grown = growths.into_iter().min().expect("there were some");
+    assert!(grown < 2 * 1024, "{grown} KiB more");
 }
 
 /// Posts until it is over, on a new connection whenever the gateway ends one. What is acknowledged
