@@ -5,7 +5,6 @@
 //! Each thread has its own, so that there is nothing to lock.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use core_model::Person;
@@ -13,8 +12,8 @@ use core_model::Person;
 use crate::rows::{RoomRow, UserRow, unpack};
 use crate::store::StoreError;
 
-/// Rows of a kind that are kept. A full memo starts over.
-const ROWS_MAX: usize = 4_096;
+/// Rows of a kind that are kept: each has one place, which it may have to give up to another.
+const PLACES: usize = 4_096;
 
 /// Longer rows are decoded each time, so that no thread keeps more than some megabytes.
 const ROW_BYTES_MAX: usize = 1_024;
@@ -25,7 +24,13 @@ pub(crate) struct User {
     pub(crate) person: Arc<Person>,
 }
 
-struct Memo<T>(HashMap<u64, (Box<[u8]>, Arc<T>)>);
+struct Memo<T>(Vec<Option<Known<T>>>);
+
+struct Known<T> {
+    id: u64,
+    bytes: Box<[u8]>,
+    row: Arc<T>,
+}
 
 thread_local! {
     static ROOMS: RefCell<Memo<RoomRow>> = RefCell::default();
@@ -34,7 +39,7 @@ thread_local! {
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(Vec::new())
     }
 }
 
@@ -45,17 +50,17 @@ impl<T> Memo<T> {
         bytes: &[u8],
         decode: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<Arc<T>, StoreError> {
-        if let Some((known, row)) = self.0.get(&id)
-            && **known == *bytes
+        let place = (id % PLACES as u64) as usize;
+        if let Some(Some(known)) = self.0.get(place)
+            && known.id == id
+            && *known.bytes == *bytes
         {
-            return Ok(Arc::clone(row));
+            return Ok(Arc::clone(&known.row));
         }
         let row = Arc::new(decode()?);
         if bytes.len() <= ROW_BYTES_MAX {
-            if self.0.len() >= ROWS_MAX {
-                self.0.clear();
-            }
-            self.0.insert(id, (bytes.into(), Arc::clone(&row)));
+            self.0.resize_with(self.0.len().max(place + 1), || None);
+            self.0[place] = Some(Known { id, bytes: bytes.into(), row: Arc::clone(&row) });
         }
         Ok(row)
     }
@@ -96,11 +101,11 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut memo = Memo::<()>::default();
-        for id in 0..=ROWS_MAX as u64 {
+        for id in 0..3 * PLACES as u64 {
             memo.get(id, b"row", || Ok(())).unwrap();
-            assert!(memo.0.len() <= ROWS_MAX);
         }
-        memo.0.clear();
+        assert_eq!(memo.0.len(), PLACES);
+        let mut memo = Memo::default();
         memo.get(1, &[0; ROW_BYTES_MAX + 1], || Ok(())).unwrap();
         assert!(memo.0.is_empty());
     }

@@ -135,9 +135,11 @@ const ROOMS_AT_FIRST: usize = 64;
 type Found = Vec<(u32, Arc<RoomRow>)>;
 
 fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
-    let rooms: Result<Vec<RoomView>, StoreError> =
-        found.iter().map(|(id, row)| view(tables, *id, row, detail)).collect();
-    Ok(Reply::Rooms { rooms: rooms? })
+    let mut rooms = Vec::with_capacity(found.len());
+    for (id, row) in found {
+        rooms.push(view(tables, id, &row, detail)?);
+    }
+    Ok(Reply::Rooms { rooms })
 }
 
 fn view(
