@@ -143,7 +143,7 @@ impl Jobs {
         let folder = self.folder.clone().unwrap_or_else(|| beside.with_file_name("bench-stores"));
         let (gateway, plugin) = self.programs(&beside)?;
         let stage = Stage::new(gateway, self.before.clone(), plugin, &folder, self.set.clone())?;
-        let (turns, seconds) = if self.quick { (1, 1.0) } else { (3, 2.5) };
+        let (turns, seconds) = if self.quick { (1, 1.0) } else { (3, 1.5) };
         let seconds = self.seconds.unwrap_or(seconds);
         let turns = self.turns.unwrap_or(turns).max(1);
         let run = Run { stage, turns, span: Duration::try_from_secs_f64(seconds)? };
