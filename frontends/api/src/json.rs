@@ -43,10 +43,6 @@ struct Elements<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn number(self, number: impl itoa::Integer) {
-        self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    }
-
     fn word(self, word: &'static [u8]) {
         self.0.extend_from_slice(word);
     }
@@ -190,6 +186,15 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
     out.extend([b'\\', short]);
 }
 
+macro_rules! whole_numbers {
+    ($($serialize:ident($number:ty))*) => {
+        $(fn $serialize(self, number: $number) -> Result<(), Error> {
+            self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            Ok(())
+        })*
+    };
+}
+
 impl<'a> Serializer for Writer<'a> {
     type Ok = ();
     type Error = Error;
@@ -206,54 +211,10 @@ impl<'a> Serializer for Writer<'a> {
         Ok(())
     }
 
-    fn serialize_i8(self, number: i8) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_i16(self, number: i16) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_i32(self, number: i32) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_i64(self, number: i64) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_i128(self, number: i128) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_u8(self, number: u8) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_u16(self, number: u16) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_u32(self, number: u32) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_u64(self, number: u64) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
-    }
-
-    fn serialize_u128(self, number: u128) -> Result<(), Error> {
-        self.number(number);
-        Ok(())
+    whole_numbers! {
+        serialize_i8(i8) serialize_i16(i16) serialize_i32(i32) serialize_i64(i64)
+        serialize_i128(i128) serialize_u8(u8) serialize_u16(u16) serialize_u32(u32)
+        serialize_u64(u64) serialize_u128(u128)
     }
 
     fn serialize_f32(self, number: f32) -> Result<(), Error> {
@@ -371,60 +332,36 @@ impl<'a> Serializer for Writer<'a> {
     }
 }
 
-impl ser::SerializeSeq for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
+macro_rules! elements {
+    ($($of:ident: $serialize:ident($($key:ident)?) by $write:ident;)*) => {
+        $(impl ser::$of for Elements<'_> {
+            type Ok = ();
+            type Error = Error;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
+            #[inline(always)]
+            fn $serialize<T: Serialize + ?Sized>(
+                &mut self,
+                $($key: &'static str,)?
+                value: &T,
+            ) -> Result<(), Error> {
+                self.$write($($key,)? value)
+            }
 
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
+            fn end(self) -> Result<(), Error> {
+                self.end();
+                Ok(())
+            }
+        })*
+    };
 }
 
-impl ser::SerializeTuple for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
-}
-
-impl ser::SerializeTupleStruct for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
-}
-
-impl ser::SerializeTupleVariant for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
+elements! {
+    SerializeSeq: serialize_element() by element;
+    SerializeTuple: serialize_element() by element;
+    SerializeTupleStruct: serialize_field() by element;
+    SerializeTupleVariant: serialize_field() by element;
+    SerializeStruct: serialize_field(key) by field;
+    SerializeStructVariant: serialize_field(key) by field;
 }
 
 impl ser::SerializeMap for Elements<'_> {
@@ -437,44 +374,6 @@ impl ser::SerializeMap for Elements<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         append(value, self.out)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
-}
-
-impl ser::SerializeStruct for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline(always)]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), Error> {
-        self.end();
-        Ok(())
-    }
-}
-
-impl ser::SerializeStructVariant for Elements<'_> {
-    type Ok = ();
-    type Error = Error;
-
-    #[inline(always)]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(key, value)
     }
 
     fn end(self) -> Result<(), Error> {
