@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde::ser::{self, Error as _, Serializer};
 use serde_json::Error;
 
-/// How much a document has place for before it must grow: most replies fit.
-const BYTES_FIRST: usize = 1_024;
+/// How much a document has place for before it must grow: most packets fit.
+const BYTES_FIRST: usize = 256;
 
 /// The value as JSON. Fails where a map's key is neither text, number nor boolean, or where the
 /// value itself says so.

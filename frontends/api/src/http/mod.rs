@@ -57,12 +57,16 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// For how long a body there is place before it must grow: most fit, and none is kept for long.
+const BODY_BYTES_FIRST: usize = 1_024;
+
 impl Response {
     /// A JSON body, `application/json; charset=utf-8`.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let body = json::to_vec(body).expect("a reply is plain data with string keys");
+        let mut bytes = Vec::with_capacity(BODY_BYTES_FIRST);
+        json::append(body, &mut bytes).expect("a reply is plain data with string keys");
         let content_type = ("content-type".into(), "application/json; charset=utf-8".into());
-        Self { status, headers: vec![content_type], body }
+        Self { status, headers: vec![content_type], body: bytes }
     }
 
     /// A plain text body.
