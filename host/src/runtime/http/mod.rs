@@ -13,7 +13,6 @@ use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -44,9 +43,6 @@ struct Visit {
     direct: OnceLock<Peer>,
     /// The connection's place, for a WebSocket to take over.
     permit: Mutex<Option<Permit>>,
-    /// Goes up by one where a request begins and where it has been answered: odd while one is
-    /// under way.
-    turns: AtomicU64,
     held: Held,
 }
 
@@ -68,20 +64,21 @@ pub(super) async fn serve(
     let (mut phase, mut door_phase) = (held.shared.phase.subscribe(), door.phase());
     let handshake_timeout = door.handshake_timeout();
     let permit = Mutex::new(Some(permit));
-    let turns = AtomicU64::new(0);
-    let visit = Arc::new(Visit { door, remote, direct: OnceLock::new(), permit, turns, held });
-    let visitor = visit.clone();
-    let service = service_fn(move |request| handle(visitor.clone(), request));
+    let visit = Arc::new(Visit { door, remote, direct: OnceLock::new(), permit, held });
+    let service = service_fn(move |request| handle(visit.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES_MAX).half_close(true);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout((!handshake_timeout.is_zero()).then_some(handshake_timeout))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let (mut connection, mut late) = (pin!(connection), pin!(visit.late(handshake_timeout)));
+    let mut connection = pin!(connection);
     for next in [Phase::Draining, Phase::Over] {
         tokio::select! {
             biased;
             // An error is the peer's: it sent no HTTP, or is gone.
             _ = connection.as_mut() => return,
-            () = late.as_mut() => return,
             _ = phase.wait_for(|phase| *phase >= next) => (),
             _ = door_phase.wait_for(|phase| *phase >= next) => (),
         }
@@ -93,13 +90,6 @@ async fn handle(
     visit: Arc<Visit>,
     request: Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    visit.turns.fetch_add(1, Ordering::Relaxed);
-    let response = respond(&visit, request).await;
-    visit.turns.fetch_add(1, Ordering::Relaxed);
-    Ok(response)
-}
-
-async fn respond(visit: &Arc<Visit>, request: Request<Incoming>) -> hyper::Response<Full<Bytes>> {
     let path = plain::path(request.uri());
     let entrance = visit.door.entrance(&path, upgrade::is_wanted(&request));
     let served = &entrance.served;
@@ -108,12 +98,12 @@ async fn respond(visit: &Arc<Visit>, request: Request<Incoming>) -> hyper::Respo
     let origin = request.headers().get(header::ORIGIN).cloned();
     let response = match visit.answer(&entrance, path, request).await {
         Ok(Answer::Plain(response)) => response,
-        Ok(Answer::Whole(response)) => return response,
+        Ok(Answer::Whole(response)) => return Ok(response),
         Err(fault) => plain::fault(served, fault),
     };
     let mut response = plain::response(served, response, head);
     served.cors.permit(origin.as_ref(), response.headers_mut());
-    response
+    Ok(response)
 }
 
 enum Answer {
@@ -125,21 +115,6 @@ enum Answer {
 impl Visit {
     fn shared(&self) -> &Arc<Shared> {
         &self.held.shared
-    }
-
-    /// Ends when no head has come for `within` or, after the first, for twice that at the most.
-    /// A timer that each head sets anew would cost more than most of what is asked.
-    async fn late(&self, within: Duration) {
-        if within.is_zero() {
-            return std::future::pending().await;
-        }
-        loop {
-            let turn = self.turns.load(Ordering::Relaxed);
-            tokio::time::sleep(within).await;
-            if turn.is_multiple_of(2) && turn == self.turns.load(Ordering::Relaxed) {
-                return;
-            }
-        }
     }
 
     async fn answer(

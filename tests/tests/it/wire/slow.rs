@@ -1,6 +1,7 @@
 //! Peers that take their time.
 
-use gateway_tests::{Gateway, Raw};
+use gateway_tests::{Gateway, Raw, UsrRoom};
+use serde_json::json;
 
 const TOML: &str = "
     [frontends.usr_room]
@@ -53,4 +54,36 @@ fn a_websocket_that_answers_no_ping_is_cut_off() {
     let end = raw.receive_end();
     let ping = [0x89, 0];
     assert_eq!(end.bytes, [ping, ping].concat(), "two pings, and nothing more");
+}
+
+/// More than the sockets of both sides hold.
+const LONG: usize = 16 << 20;
+
+#[test]
+fn who_reads_a_long_reply_slowly_gets_all_of_it() {
+    let gateway = Gateway::start(
+        "[[rooms]]\nname = \"TEST\"\n[frontends.usr_room]\nhandshake_timeout = \"300ms\"\n\
+         text_chars_max = 1000000\n",
+    );
+    let address = gateway.address("usr_room", "listen");
+    let mut ann = UsrRoom::connect(address);
+    ann.done("/usr/complete", &json!({"openid": "ann", "sex": "1"}));
+    ann.done("/usr/join", &json!({"openid": "ann", "room_id": 1}));
+    let text = "x".repeat(1_000_000);
+    for _ in 0..LONG / text.len() {
+        let message = json!({"openid": "ann", "room_id": 1, "message": text});
+        ann.done("/room/send_message", &message);
+    }
+    let mut slow = Raw::connect(address);
+    slow.send(
+        b"POST /room/get_message HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
+          Content-Length: 13\r\nConnection: close\r\n\r\n{\"room_id\":1}",
+    );
+    slow.receive_until(b"\r\n\r\n");
+    // Each time the head of another does not come, this one has not read on for as long.
+    for _ in 0..3 {
+        Raw::connect(address).send(b"GET / HT").receive_end();
+    }
+    let end = slow.receive_end();
+    assert!(end.bytes.len() > LONG - text.len() && end.bytes.ends_with(b"]}"), "cut off");
 }
