@@ -9,6 +9,7 @@
 mod cache;
 mod envelope;
 mod fail;
+mod lists;
 mod look;
 mod memo;
 mod queries;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, GUEST_PREFIX, Message, MessageId, Person, Recipient, Refusal, RoomRef, RoomView,
-    Timestamp, TokenHash, UserRef, UserView, check_handle, normalize,
+    Claim, GUEST_PREFIX, Message, MessageId, Person, Recipient, Refusal, RoomRef, RoomTag,
+    RoomView, Timestamp, TokenHash, Uid, UserRef, UserView, check_handle, normalize,
 };
 use redb::ReadableTable;
 
@@ -293,58 +293,90 @@ const SPREAD_MAX: u64 = 4;
 pub(crate) struct MessageViews<'a, T> {
     tables: &'a T,
     people: BTreeMap<Who, Arc<Person>>,
-    rooms: BTreeMap<u32, core_model::RoomTag>,
+    rooms: BTreeMap<u32, RoomTag>,
     /// The author of the message before: mostly of this one too.
-    last: Option<(Who, Arc<Person>)>,
+    last_person: Option<Arc<Person>>,
 }
 
 impl<'a, T: Tables> MessageViews<'a, T> {
     pub(crate) fn new(tables: &'a T) -> Self {
-        Self { tables, people: BTreeMap::new(), rooms: BTreeMap::new(), last: None }
+        let (people, rooms) = (BTreeMap::new(), BTreeMap::new());
+        Self { tables, people, rooms, last_person: None }
     }
 
-    /// The messages of these ids that exist; the ids ascend.
-    pub(crate) fn of(&mut self, ids: &[u64]) -> Result<Vec<Message>, StoreError> {
-        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
-        if last - first < SPREAD_MAX * ids.len() as u64 {
-            return self.close_together(ids, *first, *last);
-        }
+    /// The messages of these ids, which ascend, as a stream lists them.
+    pub(crate) fn of(&mut self, ids: &[u64]) -> Result<Vec<Arc<Message>>, StoreError> {
         let mut messages = Vec::with_capacity(ids.len());
+        let Some(store) = self.tables.store() else {
+            self.read(ids, |message| messages.push(message))?;
+            return Ok(messages);
+        };
+        let mut unknown = Vec::new();
         for id in ids {
-            if let Some(row) = self.tables.messages()?.get(*id)? {
-                messages.push(self.view(*id, MessageRow::unpack(row.value())?)?);
+            match memo::message(store, *id) {
+                Some(message) => messages.push(self.renewed(store, message)?),
+                None => unknown.push(*id),
             }
+        }
+        if !unknown.is_empty() {
+            self.read(&unknown, |message| {
+                memo::keep_message(store, &message);
+                messages.push(message);
+            })?;
+            messages.sort_unstable_by_key(|message| message.id);
         }
         Ok(messages)
     }
 
+    /// Reads those messages that exist.
+    fn read(&mut self, ids: &[u64], found: impl FnMut(Arc<Message>)) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(()) };
+        if last - first < SPREAD_MAX * ids.len() as u64 {
+            self.read_close_together(ids, *first, *last, found)
+        } else {
+            self.read_one_by_one(ids, found)
+        }
+    }
+
+    fn read_one_by_one(
+        &mut self,
+        ids: &[u64],
+        mut found: impl FnMut(Arc<Message>),
+    ) -> Result<(), StoreError> {
+        for id in ids {
+            if let Some(row) = self.tables.messages()?.get(*id)? {
+                found(self.view(*id, MessageRow::unpack(row.value())?)?);
+            }
+        }
+        Ok(())
+    }
+
     /// By one pass over what lies between them too, instead of a look-up for each.
-    fn close_together(
+    fn read_close_together(
         &mut self,
         ids: &[u64],
         first: u64,
         last: u64,
-    ) -> Result<Vec<Message>, StoreError> {
-        let mut messages = Vec::with_capacity(ids.len());
+        mut found: impl FnMut(Arc<Message>),
+    ) -> Result<(), StoreError> {
         let mut wanted = ids.iter().copied().peekable();
         for row in self.tables.messages()?.range(first..=last)? {
             let (id, row) = row?;
             let id = id.value();
             while wanted.next_if(|wanted| *wanted < id).is_some() {}
             if wanted.next_if_eq(&id).is_some() {
-                messages.push(self.view(id, MessageRow::unpack(row.value())?)?);
+                found(self.view(id, MessageRow::unpack(row.value())?)?);
             }
         }
-        Ok(messages)
+        Ok(())
     }
 
-    fn view(&mut self, id: u64, row: MessageRow) -> Result<Message, StoreError> {
-        let author = match &self.last {
-            Some((who, person)) if *who == row.author => Arc::clone(person),
-            _ => {
-                let person = self.person(&row.author)?;
-                self.last = Some((row.author, Arc::clone(&person)));
-                person
+    fn view(&mut self, id: u64, row: MessageRow) -> Result<Arc<Message>, StoreError> {
+        let author = match (&row.author, &self.last_person) {
+            (Who::User(uid), Some(last)) if last.uid == Some(Uid(*uid)) => Arc::clone(last),
+            (who, _) => {
+                let person = self.person(who)?;
+                self.last_person.insert(person).clone()
             }
         };
         let to = match row.to {
@@ -352,7 +384,49 @@ impl<'a, T: Tables> MessageViews<'a, T> {
             Destination::User(uid) => Recipient::User(self.person(&Who::User(uid))?),
         };
         let (id, at) = (MessageId(id), Timestamp(row.at));
-        Ok(Message { id, at, author, to, text: row.text })
+        Ok(Arc::new(Message { id, at, author, to, text: row.text }))
+    }
+
+    /// A message that was read before, with everyone as they are called now. A room keeps its
+    /// name.
+    fn renewed(&mut self, store: u64, known: Arc<Message>) -> Result<Arc<Message>, StoreError> {
+        let Message { id, at, author, to, text } = &*known;
+        let is_current = self.is_current(author)?
+            && match to {
+                Recipient::Room(_) => true,
+                Recipient::User(person) => self.is_current(person)?,
+            };
+        if is_current {
+            return Ok(known);
+        }
+        let to = match to {
+            Recipient::Room(tag) => Recipient::Room(tag.clone()),
+            Recipient::User(person) => Recipient::User(self.current(person)?),
+        };
+        let (author, text) = (self.current(author)?, text.clone());
+        let renewed = Arc::new(Message { id: *id, at: *at, author, to, text });
+        memo::keep_message(store, &renewed);
+        Ok(renewed)
+    }
+
+    fn is_current(&mut self, person: &Arc<Person>) -> Result<bool, StoreError> {
+        if self.last_person.as_ref().is_some_and(|last| Arc::ptr_eq(last, person)) {
+            return Ok(true);
+        }
+        let is_current = self.current(person)? == *person;
+        if is_current {
+            self.last_person = Some(Arc::clone(person));
+        }
+        Ok(is_current)
+    }
+
+    /// Somebody as the store has it now.
+    fn current(&mut self, person: &Arc<Person>) -> Result<Arc<Person>, StoreError> {
+        match person.uid {
+            Some(uid) => self.person(&Who::User(uid.0)),
+            // All that there is of a guest is the name.
+            None => Ok(Arc::clone(person)),
+        }
     }
 
     fn person(&mut self, who: &Who) -> Result<Arc<Person>, StoreError> {
@@ -364,7 +438,7 @@ impl<'a, T: Tables> MessageViews<'a, T> {
         Ok(person)
     }
 
-    fn tag(&mut self, room: u32) -> Result<core_model::RoomTag, StoreError> {
+    fn tag(&mut self, room: u32) -> Result<RoomTag, StoreError> {
         if let Some(tag) = self.rooms.get(&room) {
             return Ok(tag.clone());
         }

@@ -2,12 +2,15 @@
 //! with its bytes is true of every snapshot that has those bytes, and nobody need forget it when
 //! something is committed. Comparing bytes costs a tenth of decoding them.
 //!
+//! A message is known by its id alone: its row is written once, and the id is not given again. What
+//! is not in its row, how its author is called now, is for whoever finds it to look at.
+//!
 //! Each thread has its own, so that there is nothing to lock.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use core_model::Person;
+use core_model::{Message, Person};
 
 use crate::rows::{RoomRow, UserRow, unpack};
 use crate::store::StoreError;
@@ -24,6 +27,19 @@ pub(crate) struct User {
     pub(crate) person: Arc<Person>,
 }
 
+/// Messages that are kept: as of rows, of those that share a place the one that was read last.
+const MESSAGES: usize = 8_192;
+
+/// Longer texts are read each time.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// The messages of one store.
+#[derive(Default)]
+struct Messages {
+    store: u64,
+    places: Vec<Option<Arc<Message>>>,
+}
+
 struct Memo<T>(Vec<Option<Known<T>>>);
 
 struct Known<T> {
@@ -35,6 +51,7 @@ struct Known<T> {
 thread_local! {
     static ROOMS: RefCell<Memo<RoomRow>> = RefCell::default();
     static USERS: RefCell<Memo<User>> = RefCell::default();
+    static SAID: RefCell<Messages> = RefCell::default();
 }
 
 impl<T> Default for Memo<T> {
@@ -81,8 +98,33 @@ pub(crate) fn user(uid: u64, bytes: &[u8]) -> Result<Arc<User>, StoreError> {
     USERS.with_borrow_mut(|memo| memo.get(uid, bytes, decode))
 }
 
+/// A message that was read before, from a store of this number.
+pub(crate) fn message(store: u64, id: u64) -> Option<Arc<Message>> {
+    SAID.with_borrow(|said| {
+        let message = said.places.get((id % MESSAGES as u64) as usize)?.as_ref()?;
+        (message.id.0 == id && said.store == store).then(|| Arc::clone(message))
+    })
+}
+
+/// Remembers a message that is committed.
+pub(crate) fn keep_message(store: u64, message: &Arc<Message>) {
+    if message.text.len() > TEXT_BYTES_MAX {
+        return;
+    }
+    SAID.with_borrow_mut(|said| {
+        if said.store != store {
+            *said = Messages { store, places: Vec::new() };
+        }
+        let place = (message.id.0 % MESSAGES as u64) as usize;
+        said.places.resize_with(said.places.len().max(place + 1), || None);
+        said.places[place] = Some(Arc::clone(message));
+    });
+}
+
 #[cfg(test)]
 mod tests {
+    use core_model::{MessageId, Recipient, Timestamp};
+
     use super::*;
     use crate::rows::pack;
 
@@ -108,5 +150,30 @@ mod tests {
         let mut memo = Memo::default();
         memo.get(1, &[0; ROW_BYTES_MAX + 1], || Ok(())).unwrap();
         assert!(memo.0.is_empty());
+    }
+
+    #[test]
+    fn a_message_is_kept_for_its_store_until_another_takes_its_place() {
+        let said = |id, bytes| {
+            Arc::new(Message {
+                id: MessageId(id),
+                at: Timestamp(0),
+                author: Arc::default(),
+                to: Recipient::User(Arc::default()),
+                text: "x".repeat(bytes),
+            })
+        };
+        let places = MESSAGES as u64;
+        let (short, other, long) = (said(7, 1), said(7 + places, 2), said(8, TEXT_BYTES_MAX + 1));
+        keep_message(1, &short);
+        keep_message(1, &long);
+        assert!(Arc::ptr_eq(&message(1, 7).unwrap(), &short));
+        assert_eq!(message(1, 8), None, "too long");
+        assert_eq!(message(1, 7 + places), None, "of another id");
+        assert_eq!(message(2, 7), None, "of another store");
+        keep_message(1, &other);
+        assert_eq!((message(1, 7), message(1, 7 + places)), (None, Some(other)));
+        keep_message(2, &short);
+        assert_eq!((message(2, 7), message(1, 7 + places)), (Some(short), None));
     }
 }

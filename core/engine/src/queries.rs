@@ -48,6 +48,16 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
             let rooms = open_rooms(tables, after.0, *limit as usize)?;
             Ok(Reply::RoomIds { rooms: rooms.into_iter().map(|(id, _)| RoomId(id)).collect() })
         }
+        Query::Rooms { filter: RoomFilter::Open, after, limit, detail }
+            if *detail == Detail::default() =>
+        {
+            let read = || shown(tables, open_rooms(tables, after.0, *limit as usize)?, *detail);
+            let rooms = match tables.lists() {
+                Some(lists) => lists.page((after.0, *limit), read)?,
+                None => read()?,
+            };
+            Ok(Reply::Rooms { rooms })
+        }
         Query::Rooms { filter, after, limit, detail } => {
             let found = filtered(tables, asker, filter, after.0, *limit as usize)?;
             views(tables, found, *detail)
@@ -117,7 +127,7 @@ fn history(
     before: Option<MessageId>,
     after: Option<MessageId>,
     limit: usize,
-) -> Result<Vec<Message>, StoreError> {
+) -> Result<Vec<Arc<Message>>, StoreError> {
     let stream = stream::of_room(room);
     let ids = match after {
         Some(after) => stream::oldest(tables, stream, after.0, limit)?,
@@ -135,11 +145,15 @@ const ROOMS_AT_FIRST: usize = 64;
 type Found = Vec<(u32, Arc<RoomRow>)>;
 
 fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
-    let mut rooms = Vec::with_capacity(found.len());
-    for (id, row) in found {
-        rooms.push(view(tables, id, &row, detail)?);
-    }
-    Ok(Reply::Rooms { rooms })
+    Ok(Reply::Rooms { rooms: shown(tables, found, detail)? })
+}
+
+fn shown(
+    tables: &impl Tables,
+    found: Found,
+    detail: Detail,
+) -> Result<Vec<Arc<RoomView>>, StoreError> {
+    found.into_iter().map(|(id, row)| view(tables, id, &row, detail)).collect()
 }
 
 fn view(
@@ -147,7 +161,7 @@ fn view(
     id: u32,
     row: &RoomRow,
     detail: Detail,
-) -> Result<RoomView, StoreError> {
+) -> Result<Arc<RoomView>, StoreError> {
     let mut view = look::room_view(tables, id, row)?;
     if detail.members {
         let members = look::members(tables, id)?.into_iter();
@@ -157,7 +171,7 @@ fn view(
     if detail.messages > 0 {
         view.messages = history(tables, id, None, None, detail.messages as usize)?;
     }
-    Ok(view)
+    Ok(Arc::new(view))
 }
 
 fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, StoreError> {

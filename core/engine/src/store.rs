@@ -3,7 +3,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use redb::{
     Builder, Database, DatabaseError, ReadOnlyTable, ReadTransaction, ReadableDatabase,
@@ -11,6 +11,7 @@ use redb::{
 };
 
 use crate::cache::Cache;
+use crate::lists::Lists;
 
 /// The layout this code reads and writes. A store says which it has in `meta`.
 const FORMAT: u64 = 1;
@@ -71,9 +72,25 @@ macro_rules! tables {
         $(const $constant: TableDefinition<'static, $key, $value> =
             TableDefinition::new(stringify!($name));)*
 
+        /// The tables, to speak of them.
+        #[expect(non_camel_case_types, reason = "they are called so")]
+        #[derive(Clone, Copy)]
+        pub(crate) enum TableId { $($name,)* }
+
         /// Read access to every table.
         pub(crate) trait Tables {
             $($(#[$doc])* fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError>;)*
+
+            /// Which store this is, of those that the process has opened; None where what is read
+            /// may yet be undone.
+            fn store(&self) -> Option<u64> {
+                None
+            }
+
+            /// Lists of rooms that were read before and are still true.
+            fn lists(&self) -> Option<&Lists> {
+                None
+            }
 
             /// Decoded rows, where there is somebody who keeps them true.
             fn cache(&self) -> Option<&RefCell<Cache>> {
@@ -83,14 +100,20 @@ macro_rules! tables {
 
         /// One committed state, for as long as it is held.
         pub(crate) struct Snapshot {
+            store: u64,
+            lists: Arc<Lists>,
             transaction: ReadTransaction,
             $($name: OnceLock<ReadOnlyTable<$key, $value>>,)*
         }
 
         impl Snapshot {
-            pub(crate) fn begin(database: &Database) -> Result<Self, StoreError> {
+            pub(crate) fn begin(
+                database: &Database,
+                store: u64,
+                lists: Arc<Lists>,
+            ) -> Result<Self, StoreError> {
                 let transaction = database.begin_read()?;
-                Ok(Self { transaction, $($name: OnceLock::new(),)* })
+                Ok(Self { store, lists, transaction, $($name: OnceLock::new(),)* })
             }
 
             /// Every row of every table, as bytes.
@@ -100,6 +123,14 @@ macro_rules! tables {
         }
 
         impl Tables for Snapshot {
+            fn store(&self) -> Option<u64> {
+                Some(self.store)
+            }
+
+            fn lists(&self) -> Option<&Lists> {
+                Some(&self.lists)
+            }
+
             $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {
                 if let Some(table) = self.$name.get() {
                     return Ok(table);
@@ -115,17 +146,24 @@ macro_rules! tables {
             cache: RefCell<Cache>,
             /// How often a table was asked for to be written to.
             writes: u64,
+            /// The tables that were, a bit each.
+            written: u64,
             $($name: OnceCell<Table<'t, $key, $value>>,)*
         }
 
         impl<'t> Batch<'t> {
             pub(crate) fn new(transaction: &'t WriteTransaction, cache: Cache) -> Self {
-                Self { transaction, cache: RefCell::new(cache), writes: 0, $($name: OnceCell::new(),)* }
+                Self { transaction, cache: RefCell::new(cache), writes: 0, written: 0, $($name: OnceCell::new(),)* }
             }
 
             /// Grows with every write.
             pub(crate) fn writes(&self) -> u64 {
                 self.writes
+            }
+
+            /// Whether any of these tables may have been written to.
+            pub(crate) fn has_written(&self, tables: &[TableId]) -> bool {
+                tables.iter().any(|table| self.written & (1 << *table as u64) != 0)
             }
 
             /// The cache back, for the next batch.
@@ -136,6 +174,7 @@ macro_rules! tables {
             $(pub(crate) fn $name_mut(&mut self) -> Result<&mut Table<'t, $key, $value>, StoreError> {
                 self.$name()?;
                 self.writes += 1;
+                self.written |= 1 << TableId::$name as u64;
                 Ok(self.$name.get_mut().expect("opened in the line above"))
             })*
         }

@@ -181,7 +181,7 @@ pub(crate) fn newest(
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
     let floor = floor(tables)?;
-    let mut newest_first = Vec::new();
+    let mut newest_first = Vec::with_capacity(2 * RUN);
     let mut take = |ids: Vec<u64>| {
         let there = |id: &u64| *id < before && *id >= floor;
         newest_first.extend(ids.into_iter().rev().filter(there));
@@ -207,6 +207,11 @@ pub(crate) fn oldest(
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
     let after = after.max(floor(tables)?.saturating_sub(1));
+    let newest = tail(tables, stream)?;
+    // What is in a run is older than all of the tail: who is nearly up to date needs no run.
+    if newest.first().is_some_and(|first| *first <= after) {
+        return Ok(newest.into_iter().filter(|id| *id > after).take(limit).collect());
+    }
     let mut ids: Vec<u64> = Vec::new();
     // The run that `after` falls into begins at or before it.
     let chunks = tables.chunks()?;
@@ -220,7 +225,7 @@ pub(crate) fn oldest(
         ids.extend(run.into_iter().filter(|id| *id > after));
     }
     if ids.len() < limit {
-        ids.extend(tail(tables, stream)?.into_iter().filter(|id| *id > after));
+        ids.extend(newest.into_iter().filter(|id| *id > after));
     }
     ids.truncate(limit);
     Ok(ids)

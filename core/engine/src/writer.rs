@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,6 +14,7 @@ use redb::{Database, ReadableTableMetadata as _};
 use crate::cache::Cache;
 use crate::envelope::{Answered, Done, Envelope};
 use crate::fail::Fail;
+use crate::lists::{self, Lists};
 use crate::look::{self, Asker};
 use crate::queue::{Queue, Turned};
 use crate::rows::Counters;
@@ -41,11 +43,24 @@ pub struct Engine<T> {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Stores that this process has opened so far.
+static STORES: AtomicU64 = AtomicU64::new(0);
+
 struct Shared<T> {
     database: Database,
+    /// Its number among the stores that this process has opened.
+    store: u64,
     queue: Queue<T>,
+    newest: Mutex<Newest>,
+}
+
+/// What queries are answered from.
+#[derive(Default)]
+struct Newest {
     /// The newest state, if somebody has asked for it since it was committed.
-    snapshot: Mutex<Option<Arc<Snapshot>>>,
+    snapshot: Option<Arc<Snapshot>>,
+    /// True of it, and of whatever is committed until something they show changes.
+    lists: Arc<Lists>,
 }
 
 impl<T: Send + 'static> Engine<T> {
@@ -76,8 +91,9 @@ impl<T: Send + 'static> Engine<T> {
     ) -> Result<Self, OpenError> {
         let shared = Arc::new(Shared {
             database,
+            store: STORES.fetch_add(1, Ordering::Relaxed),
             queue: Queue::new(options.queue_max),
-            snapshot: Mutex::new(None),
+            newest: Mutex::default(),
         });
         let writing = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -212,19 +228,25 @@ impl<T> Drop for Engine<T> {
 
 impl<T> Shared<T> {
     fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
-        let mut newest = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(snapshot) = &*newest {
+        // What is begun here has to be forgotten by the commit that is under way, if one is.
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = &newest.snapshot {
             return Ok(Arc::clone(snapshot));
         }
-        let snapshot = Arc::new(Snapshot::begin(&self.database)?);
-        *newest = Some(Arc::clone(&snapshot));
+        let lists = Arc::clone(&newest.lists);
+        let snapshot = Arc::new(Snapshot::begin(&self.database, self.store, lists)?);
+        newest.snapshot = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 
     /// Has the next query look at what has been committed. An older snapshot must not be held for
     /// longer anyway: no page that has been replaced since would be used anew, and the file grows.
-    fn forget_snapshot(&self) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn forget_snapshot(&self, relist: bool) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.snapshot = None;
+        if relist {
+            newest.lists = Arc::default();
+        }
     }
 }
 
@@ -256,8 +278,8 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
         }))
         .unwrap_or_else(|_| Err("the engine panicked".into()));
         match committed {
-            Ok(results) => {
-                shared.forget_snapshot();
+            Ok(Committed { results, relist }) => {
+                shared.forget_snapshot(relist);
                 shared.queue.answering(batch.len());
                 let tickets = batch.into_iter().map(|(_, ticket)| ticket);
                 let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
@@ -280,12 +302,19 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
     }
 }
 
+/// What became of a batch.
+struct Committed {
+    results: Vec<(Outcome, Vec<Recorded>)>,
+    /// Whether lists of rooms may be others now.
+    relist: bool,
+}
+
 /// Carries out a batch in one transaction, and makes it durable if it changed anything.
 fn commit<T>(
     database: &Database,
     cache: &mut Cache,
     batch: &[(Envelope, T)],
-) -> Result<Vec<(Outcome, Vec<Recorded>)>, StoreError> {
+) -> Result<Committed, StoreError> {
     let mut transaction = database.begin_write()?;
     // Opening after a kill then takes milliseconds instead of a scan of the file.
     transaction.set_quick_repair(true);
@@ -299,11 +328,12 @@ fn commit<T>(
     // What was refused, or only read, needs no commit: polling does not wear the disk.
     let changed = work.has_changed();
     let (tables, _) = work.finish()?;
+    let relist = tables.has_written(lists::SHOWN);
     *cache = tables.into_cache();
     if changed {
         transaction.commit()?;
     } else {
         transaction.abort()?;
     }
-    Ok(results)
+    Ok(Committed { results, relist })
 }

@@ -37,7 +37,7 @@ pub enum Reply {
     },
     /// To [`Command::Receive`](crate::Command::Receive): messages oldest first, and the id up to
     /// which has now been received (0 before anything).
-    Received { messages: Vec<Message>, cursor: MessageId },
+    Received { messages: Vec<Arc<Message>>, cursor: MessageId },
     /// To [`Command::Register`](crate::Command::Register).
     Registered {
         user: UserView,
@@ -58,7 +58,7 @@ pub enum Reply {
         rooms: Vec<RoomTag>,
         /// What arrived while the user had no session, oldest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        backlog: Vec<Message>,
+        backlog: Vec<Arc<Message>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<Skipped>,
     },
@@ -72,15 +72,15 @@ pub enum Reply {
     /// [`Query::Occupants`](crate::Query::Occupants).
     Members { members: Vec<Arc<Person>> },
     /// To [`Query::History`](crate::Query::History), oldest first.
-    Messages { messages: Vec<Message> },
+    Messages { messages: Vec<Arc<Message>> },
     /// To [`Query::Room`](crate::Query::Room) and
     /// [`Command::UpdateRoom`](crate::Command::UpdateRoom).
-    Room { room: RoomView },
+    Room { room: Arc<RoomView> },
     /// To [`Query::RoomIds`](crate::Query::RoomIds), ascending.
     RoomIds { rooms: Vec<RoomId> },
     /// To [`Query::Rooms`](crate::Query::Rooms), by id, and
     /// [`Query::SearchRooms`](crate::Query::SearchRooms), best first.
-    Rooms { rooms: Vec<RoomView> },
+    Rooms { rooms: Vec<Arc<RoomView>> },
     /// To [`Query::User`](crate::Query::User) and
     /// [`Command::UpdateUser`](crate::Command::UpdateUser).
     User { user: UserView },

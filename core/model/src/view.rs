@@ -99,7 +99,7 @@ pub struct RoomView {
     pub members: Vec<UserView>,
     /// The newest messages, oldest first; empty unless asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub messages: Vec<Message>,
+    pub messages: Vec<Arc<Message>>,
 }
 
 impl RoomView {

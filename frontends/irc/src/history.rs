@@ -1,5 +1,7 @@
 //! What was said before: on joining, and when a client asks: IRCv3 draft/chathistory.
 
+use std::sync::Arc;
+
 use core_model::{Message as Posted, Outcome, Query, Refusal, Reply, RoomRef};
 use frontend_api::Outbox;
 
@@ -38,7 +40,7 @@ impl IrcSession {
             && self.joined
             && !messages.is_empty()
         {
-            self.send_batch(&names::channel(room), messages.iter(), out);
+            self.send_batch(&names::channel(room), messages.iter().map(Arc::as_ref), out);
         }
     }
 
@@ -84,7 +86,7 @@ impl IrcSession {
             slice.after.is_none_or(|after| message.id > after)
                 && slice.before.is_none_or(|before| message.id < before)
         };
-        self.send_batch(target, messages.iter().filter(wanted), out);
+        self.send_batch(target, messages.iter().map(Arc::as_ref).filter(wanted), out);
     }
 
     /// Messages as one batch, to clients that know what that is.

@@ -318,7 +318,13 @@ impl IrcSession {
 
     /// The peer is somebody: says so, goes where it is a member, and hands over what came while it
     /// was nowhere.
-    fn greet(&mut self, me: Arc<Person>, rooms: &[RoomTag], backlog: &[Posted], out: &mut Outbox) {
+    fn greet(
+        &mut self,
+        me: Arc<Person>,
+        rooms: &[RoomTag],
+        backlog: &[Arc<Posted>],
+        out: &mut Outbox,
+    ) {
         self.sign_on = None;
         self.nick = names::nick(&me);
         self.me = me;

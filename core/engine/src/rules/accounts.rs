@@ -1,8 +1,10 @@
 //! Accounts, sessions and tokens.
 
+use std::sync::Arc;
+
 use core_model::{
-    Command, Credential, Grant, MessageId, NewUser, ProfileChanges, Refusal, Reply, RoomRef,
-    Secret, Skipped, TokenHash, UserRef, check_handle,
+    Command, Credential, Grant, Message, MessageId, NewUser, ProfileChanges, Refusal, Reply,
+    RoomRef, Secret, Skipped, TokenHash, UserRef, check_handle,
 };
 use redb::ReadableTable;
 
@@ -232,7 +234,7 @@ impl Work<'_> {
 
     /// The newest messages to the user's rooms, since it is a member, and to or from the user
     /// itself, that have not been delivered.
-    fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<core_model::Message>, StoreError> {
+    fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<Arc<Message>>, StoreError> {
         self.settle()?;
         let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
         let newest = |stream, after: u64| -> Result<Vec<u64>, StoreError> {

@@ -1,6 +1,7 @@
 //! Rooms: making, changing, deleting them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name};
 use redb::ReadableTable;
@@ -188,7 +189,7 @@ impl Work<'_> {
         self.list(id, &row)?;
         self.write_room(id, &row)?;
         act.visible = true;
-        Ok(Reply::Room { room: look::room_view(&self.batch, id, &row)? })
+        Ok(Reply::Room { room: Arc::new(look::room_view(&self.batch, id, &row)?) })
     }
 
     pub(super) fn delete_room(

@@ -87,7 +87,7 @@ fn posts_and_looks(engine: &Engine<Ticket>, thread: u64) {
             let query =
                 Query::History { room: room("tea"), caller: None, before: None, after, limit: 1 };
             let found = engine.query(Timestamp(1_000), ConnectionId(thread), &query).outcome;
-            assert_eq!(found, Ok(Reply::Messages { messages: vec![message] }));
+            assert_eq!(found, Ok(Reply::Messages { messages: vec![message.into()] }));
         }
     }
 }

@@ -293,7 +293,7 @@ impl Reference {
                     room.description.clone_from(description);
                 }
                 self.visible = true;
-                Ok(Reply::Room { room: self.room_view(id) })
+                Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
             }
             Command::DeleteRoom { room, by } => {
                 let id = self.owned(room, by.as_ref())?;
@@ -537,7 +537,7 @@ impl Reference {
     }
 
     /// The newest messages for and by a user that no session of its was handed.
-    fn missed(&self, uid: u64, limit: usize) -> Vec<Message> {
+    fn missed(&self, uid: u64, limit: usize) -> Vec<Arc<Message>> {
         let cursor = self.delivered.get(&uid).copied().unwrap_or(0);
         let concerns = |message: &&Kept| match message.to {
             Place::Inbox(to) => to == uid || message.author == Who::User(uid),
@@ -1077,7 +1077,7 @@ impl Reference {
         let kept =
             Kept { id: self.next_message, at: self.now, author: who, to, text: text.to_owned() };
         self.next_message += 1;
-        let mut message = self.message(&kept);
+        let mut message = Arc::unwrap_or_clone(self.message(&kept));
         if let Some(avatar) = avatar {
             Arc::make_mut(&mut message.author).avatar = avatar;
         }
@@ -1138,7 +1138,7 @@ impl Reference {
         Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
     }
 
-    fn newest_of(&self, all: Vec<&Kept>, limit: usize) -> Vec<Message> {
+    fn newest_of(&self, all: Vec<&Kept>, limit: usize) -> Vec<Arc<Message>> {
         let first = all.len().saturating_sub(limit);
         all[first..].iter().map(|kept| self.message(kept)).collect()
     }
@@ -1206,8 +1206,8 @@ impl Reference {
         }
     }
 
-    fn message(&self, kept: &Kept) -> Message {
-        Message {
+    fn message(&self, kept: &Kept) -> Arc<Message> {
+        Arc::new(Message {
             id: MessageId(kept.id),
             at: Timestamp(kept.at),
             author: self.person(&kept.author),
@@ -1216,7 +1216,7 @@ impl Reference {
                 Place::Inbox(uid) => Recipient::User(self.person(&Who::User(uid))),
             },
             text: kept.text.clone(),
-        }
+        })
     }
 
     fn tell_population(&mut self, id: u32) {

@@ -1,5 +1,7 @@
 //! Events, replies and refusals as sentences, for tables.
 
+use std::sync::Arc;
+
 use core_model::{Event, Message, Person, Recipient, Refusal, RoomView};
 
 pub(crate) fn event(event: &Event) -> String {
@@ -40,15 +42,15 @@ pub(crate) fn message(message: &Message) -> String {
     format!("{} to {to}: {}", message.author.handle, message.text)
 }
 
-pub(crate) fn messages(all: &[Message]) -> Vec<String> {
-    all.iter().map(message).collect()
+pub(crate) fn messages(all: &[Arc<Message>]) -> Vec<String> {
+    all.iter().map(|said| message(said)).collect()
 }
 
 pub(crate) fn people(people: &[std::sync::Arc<Person>]) -> Vec<String> {
     people.iter().map(|person| person.handle.clone()).collect()
 }
 
-pub(crate) fn rooms(rooms: &[RoomView]) -> Vec<String> {
+pub(crate) fn rooms(rooms: &[Arc<RoomView>]) -> Vec<String> {
     rooms.iter().map(|room| room.name.clone()).collect()
 }
 

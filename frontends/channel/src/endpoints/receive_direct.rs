@@ -1,6 +1,7 @@
 //! `POST /receive` gives the messages to the caller that it has not received yet.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use core_model::{Message, MessageId, Outcome, Reply};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
@@ -60,7 +61,7 @@ fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
     }
 }
 
-fn by_sender(messages: &[Message]) -> BTreeMap<&str, Vec<&str>> {
+fn by_sender(messages: &[Arc<Message>]) -> BTreeMap<&str, Vec<&str>> {
     let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for message in messages {
         texts.entry(&message.author.handle).or_default().push(&message.text);

@@ -1,6 +1,8 @@
 //! `POST /channel/receive` gives the messages of a channel that the caller has not received yet,
 //! its own among them. The caller joins the channel by it.
 
+use std::sync::Arc;
+
 use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
 use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
@@ -69,7 +71,10 @@ fn encode(channel: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
         Ok(Reply::Received { messages, cursor }) => {
             let show = |message| show(&channel.timezone, message);
-            success(Received { messages: messages.iter().map(show).collect(), cursor: *cursor })
+            success(Received {
+                messages: messages.iter().map(Arc::as_ref).map(show).collect(),
+                cursor: *cursor,
+            })
         }
         Ok(_) => refusal::server_error(),
         Err(refusal) => refusal::refused(refusal),

@@ -1,5 +1,7 @@
 //! `/chatroom/list`: the open rooms and how many seats are taken. Document: chatroom, list.
 
+use std::sync::Arc;
+
 use core_model::{Detail, Outcome, Query, Reply as EngineReply, RoomFilter, RoomId, RoomView};
 use frontend_api::http::{Ask, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
@@ -65,7 +67,7 @@ fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     }
 }
 
-fn listed(rooms: &[RoomView]) -> Reply<'_> {
+fn listed(rooms: &[Arc<RoomView>]) -> Reply<'_> {
     let fields = rooms.iter().map(|room| (room.name.as_str(), room.population));
     let listed = |(name, population)| ListedRoom { room_name: name, name, population };
     Reply {

@@ -155,11 +155,11 @@ fn outcomes() -> Vec<Outcome> {
         entered(),
         signed_in(),
         Ok(Reply::Members { members: vec![ann().into(); 300] }),
-        Ok(Reply::Messages { messages: vec![posted("one\ntwo"); 3] }),
+        Ok(Reply::Messages { messages: vec![posted("one\ntwo").into(); 3] }),
         Ok(Reply::Posted { message: posted("hello") }),
-        Ok(Reply::Room { room: room() }),
+        Ok(Reply::Room { room: room().into() }),
         Ok(Reply::RoomCreated { room: room() }),
-        Ok(Reply::Rooms { rooms: vec![room(); 3] }),
+        Ok(Reply::Rooms { rooms: vec![room().into(); 3] }),
         Ok(Reply::User { user }),
     ];
     outcomes.extend(refusals().into_iter().map(Err));

@@ -1,6 +1,7 @@
 //! Replies as the document has them: always one object.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use core_model::{MessageId, RoomId, RoomView, Timestamp, UserView};
 use schemars::JsonSchema;
@@ -50,7 +51,7 @@ pub(crate) struct Room<'a> {
 }
 
 impl<'a> RoomList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, rooms: &'a [RoomView]) -> Self {
+    pub(crate) fn of(dialect: &UsrRoom, rooms: &'a [Arc<RoomView>]) -> Self {
         let rooms = rooms.iter().map(|room| Room::of(dialect, room)).collect();
         Self { response_code: SUCCESS, rooms }
     }
@@ -92,7 +93,7 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> MessageList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [core_model::Message]) -> Self {
+    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [Arc<core_model::Message>]) -> Self {
         let messages = messages.iter().map(|message| Message::of(dialect, message)).collect();
         Self { response_code: SUCCESS, messages }
     }

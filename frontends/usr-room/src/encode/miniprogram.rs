@@ -1,6 +1,7 @@
 //! Replies as the deployed mini-program reads them: a code, then a list or an object.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use core_model::{MessageId, Person, RoomId, RoomView, Timestamp, UserView};
 use schemars::JsonSchema;
@@ -87,7 +88,7 @@ pub(crate) struct Room<'a> {
 }
 
 impl<'a> RoomList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, rooms: &'a [RoomView]) -> Self {
+    pub(crate) fn of(dialect: &UsrRoom, rooms: &'a [Arc<RoomView>]) -> Self {
         Self(Ack::SUCCESS, rooms.iter().map(|room| Room::of(dialect, room)).collect())
     }
 }
@@ -148,7 +149,7 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> MessageList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [core_model::Message]) -> Self {
+    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [Arc<core_model::Message>]) -> Self {
         let messages = messages.iter().map(|message| Message::of(dialect, message)).collect();
         Self(Ack::SUCCESS, messages)
     }

@@ -4,6 +4,7 @@ pub(crate) mod document;
 pub(crate) mod miniprogram;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use core_model::{Message, Outcome, Person, Refusal, Reply, RoomView, UserView};
 use frontend_api::http::Response;
@@ -139,7 +140,7 @@ impl UsrRoom {
         }
     }
 
-    pub(crate) fn rooms(&self, rooms: &[RoomView], nothing: Nothing) -> Response {
+    pub(crate) fn rooms(&self, rooms: &[Arc<RoomView>], nothing: Nothing) -> Response {
         match self.flavor {
             Flavor::Document => Response::json(200, &document::RoomList::of(self, rooms)),
             Flavor::Miniprogram if rooms.is_empty() => nothing.response(),
@@ -147,7 +148,7 @@ impl UsrRoom {
         }
     }
 
-    pub(crate) fn messages(&self, messages: &[Message]) -> Response {
+    pub(crate) fn messages(&self, messages: &[Arc<Message>]) -> Response {
         match self.flavor {
             Flavor::Document => Response::json(200, &document::MessageList::of(self, messages)),
             Flavor::Miniprogram if messages.is_empty() => Nothing::Failure.response(),

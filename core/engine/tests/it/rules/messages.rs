@@ -16,7 +16,7 @@ fn a_message_is_told_answered_and_kept_byte_for_byte() {
     assert_eq!((events[0].at, events[0].cause.0), (Timestamp(7_000), 3));
     assert_eq!(events[0].event, core_model::Event::Posted { message: message.clone() });
     let Ok(Reply::Messages { messages }) = gateway.ask(&history(room("tea"), 1)) else { panic!() };
-    assert_eq!(messages, [message]);
+    assert_eq!(messages, [message.into()]);
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod search;
 mod seats;
 mod tokens;
 
+use std::sync::Arc;
+
 use core_model::{Refusal, Reply, RoomRef, RoomView, UserRef, UserView};
 
 use crate::build::*;
@@ -44,7 +46,7 @@ fn room_seen_by(gateway: &Gateway, room: RoomRef, caller: Option<UserRef>) -> Ro
     let detail = core_model::Detail { members: true, messages: 0 };
     let query = core_model::Query::Room { room, caller, detail };
     match gateway.ask(&query).expect("the room is there") {
-        Reply::Room { room } => room,
+        Reply::Room { room } => Arc::unwrap_or_clone(room),
         other => panic!("not a room: {other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Reading what has not been received yet, and the cursor.
 
-use core_model::{Command, ConnectionId, MessageId, Refusal, Timestamp};
+use core_model::{Command, ConnectionId, MessageId, ProfileChanges, Refusal, Timestamp};
 
 use super::*;
 
@@ -293,4 +293,37 @@ fn a_token_that_found_nothing_new_is_refreshed_when_it_is_due() {
     assert_eq!(refresh(&gateway), None);
     gateway.now += 1_001;
     assert_eq!(refresh(&gateway), Some(token("slides")));
+}
+
+#[test]
+fn a_message_that_is_read_again_shows_everyone_as_they_are_called_then() {
+    let gateway = with(&["ann", "bob"]);
+    gateway.does(0, direct(user("ann"), user("bob"), "one"));
+    let read = || {
+        let command = read_newest("bob", None, 5);
+        let answered =
+            gateway.engine().unchanging(Timestamp(gateway.now), ConnectionId(0), &command);
+        match answered.expect("it changes nothing").outcome {
+            Ok(Reply::Received { messages, .. }) => match &messages[..] {
+                [message] => match &message.to {
+                    core_model::Recipient::User(to) => {
+                        (message.author.name.clone(), to.name.clone())
+                    }
+                    core_model::Recipient::Room(_) => panic!("to a room: {message:?}"),
+                },
+                _ => panic!("not one: {messages:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let call = |who: &str, name: &str| {
+        let changes = ProfileChanges { name: Some(name.into()), ..ProfileChanges::default() };
+        gateway.does(0, Command::UpdateUser { user: user(who), create: false, changes });
+    };
+    assert_eq!(read(), ("ann".into(), "bob".into()));
+    call("bob", "Robert");
+    assert_eq!(read(), ("ann".into(), "Robert".into()));
+    call("ann", "Anna");
+    assert_eq!(read(), ("Anna".into(), "Robert".into()));
+    assert_eq!(read(), ("Anna".into(), "Robert".into()));
 }
