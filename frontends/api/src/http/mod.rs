@@ -4,6 +4,8 @@
 mod exchange;
 mod params;
 
+use std::cell::RefCell;
+
 use core_model::{Command, Outcome, Query};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,14 +59,23 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// For how long a body there is place before it must grow: most fit, and none is kept for long.
-const BODY_BYTES_FIRST: usize = 1_024;
+/// Bodies up to this length are written where the one before was, and so need not grow.
+const BODY_PLACE_MAX: usize = 65_536;
+
+thread_local! {
+    static BODY_PLACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Response {
     /// A JSON body, `application/json; charset=utf-8`.
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let mut bytes = Vec::with_capacity(BODY_BYTES_FIRST);
-        json::append(body, &mut bytes).expect("a reply is plain data with string keys");
+        let mut place = BODY_PLACE.take();
+        place.clear();
+        json::append(body, &mut place).expect("a reply is plain data with string keys");
+        let bytes = place.as_slice().into();
+        if place.capacity() <= BODY_PLACE_MAX {
+            BODY_PLACE.set(place);
+        }
         let content_type = ("content-type".into(), "application/json; charset=utf-8".into());
         Self { status, headers: vec![content_type], body: bytes }
     }

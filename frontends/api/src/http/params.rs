@@ -25,13 +25,11 @@ impl<'a> Params<'a> {
     /// Reads the query string and the body. Refused: 400 a body that does not parse or is no
     /// object, 415 a body of another type than JSON or a form.
     pub fn of(peer: &'a Peer, request: &'a Request) -> Result<Self, Fault> {
-        let mut fields = form(request.query.as_bytes());
-        for (key, value) in body_fields(request)? {
-            if !value.is_null() {
-                fields.insert(key, value);
-            }
-        }
+        let mut fields = body_fields(request)?;
         fields.retain(|_, value| !value.is_null());
+        for (key, value) in form(request.query.as_bytes()) {
+            fields.entry(key).or_insert(value);
+        }
         Ok(Self { peer, request, fields, now: Timestamp::default() })
     }
 
@@ -117,10 +115,29 @@ pub struct Digits(pub u64);
 
 impl<'de> Deserialize<'de> for Digits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = TextOrNumber::deserialize(deserializer)?.0;
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = if digits { text.parse().ok() } else { None };
-        number.map(Self).ok_or_else(|| serde::de::Error::custom("expected a whole number"))
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Digits;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a number")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Digits, E> {
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                // Empty text does not parse.
+                let number = if digits { text.parse().ok() } else { None };
+                number.map(Digits).ok_or_else(|| E::custom("expected a whole number"))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Digits, E> {
+                Ok(Digits(number))
+            }
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Digits, E> {
+                self.visit_str(&number.to_string())
+            }
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Digits, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
