@@ -21,21 +21,24 @@ impl Lay<'_> {
     #[inline]
     pub fn number(&mut self, number: u64) {
         let (mut digits, mut at, mut left) = ([0; DIGITS_MAX], DIGITS_MAX, number);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (left % 10) as u8;
-            left /= 10;
-            if left == 0 {
-                return self.0.extend_from_slice(&digits[at..]);
-            }
+        while left >= 10 {
+            at -= 2;
+            digits[at..at + 2].copy_from_slice(&PAIRS[(left % 100) as usize]);
+            left /= 100;
         }
+        if left > 0 || number == 0 {
+            at -= 1;
+            digits[at] = b'0' + left as u8;
+        }
+        self.0.extend_from_slice(&digits[at..]);
     }
 
     /// A string.
     #[inline]
     pub fn string(&mut self, text: &str) {
-        self.0.push(b'"');
         let mut rest = text.as_bytes();
+        self.0.reserve(rest.len() + 2);
+        self.0.push(b'"');
         loop {
             let (plain, special) = rest.split_at(plain_len(rest));
             self.0.extend_from_slice(plain);
@@ -46,6 +49,7 @@ impl Lay<'_> {
         self.0.push(b'"');
     }
 
+    #[cold]
     fn escape(&mut self, byte: u8) {
         let short = match byte {
             b'"' | b'\\' => byte,
@@ -79,6 +83,16 @@ impl Lay<'_> {
 /// Of the largest number.
 const DIGITS_MAX: usize = 20;
 
+/// The digits of the numbers below 100.
+const PAIRS: [[u8; 2]; 100] = {
+    let (mut pairs, mut number) = ([[b'0'; 2]; 100], 0);
+    while number < 100 {
+        pairs[number] = [b'0' + number as u8 / 10, b'0' + number as u8 % 10];
+        number += 1;
+    }
+    pairs
+};
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;
@@ -94,8 +108,9 @@ mod tests {
 
     #[test]
     fn numbers_and_lists_are_laid_out_as_they_are_read() {
-        for number in [0, 9, 10, 1_700_000_000_000, u64::MAX] {
+        for number in (0..2_000).chain([9_999, 10_000, 1_700_000_000_000, u64::MAX]) {
             let json = laid(|lay| lay.number(number));
+            assert_eq!(json, alloc::format!("{number}"));
             assert_eq!(Scan::new(&json).number(), Some(number), "{json}");
         }
         for strings in [vec![], vec!["a".into()], vec!["a\"".into(), String::new()]] {
@@ -108,7 +123,7 @@ mod tests {
     fn strings_are_escaped_wherever_it_is_needed_and_nowhere_else() {
         let every = (0..=0x7f).map(char::from).chain("\u{e9}\u{8336}\u{1f375}".chars());
         for special in every {
-            for before in 0..20 {
+            for before in 0..40 {
                 let text: String = ("x".repeat(before).chars())
                     .chain([special, special])
                     .chain("\u{e9}yyyyyyyyy".chars())
