@@ -20,6 +20,10 @@ pub enum Output {
         /// A key by which a repetition of the command is recognized.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        /// Of a success, only that it is one matters to the session: the answer to it may be
+        /// `Reply::Done` instead of one that says more, which need not be made then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        brief: bool,
     },
     /// Ask the engine. It sees every earlier command of this session carried out.
     Ask { query: Box<Query> },
@@ -80,8 +84,14 @@ impl Outbox {
         self.call_and_follow(command, Follow::Nothing);
     }
 
+    /// Calls, and does not want to know more of a success than that it is one.
+    pub fn call_briefly(&mut self, command: Command) {
+        let (command, follow) = (Box::new(command), Follow::Nothing);
+        self.push(Output::Call { command, follow, key: None, brief: true });
+    }
+
     pub fn call_and_follow(&mut self, command: Command, follow: Follow) {
-        self.push(Output::Call { command: Box::new(command), follow, key: None });
+        self.push(Output::Call { command: Box::new(command), follow, key: None, brief: false });
     }
 
     pub fn ask(&mut self, query: Query) {

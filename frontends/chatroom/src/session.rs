@@ -92,12 +92,13 @@ impl ChatSession {
             }
             Packet::Leave { room, user } => {
                 let (room, user) = (RoomRef::Name(room), self.claim(user));
-                out.call(Command::Exit { room, user, seat });
+                out.call_briefly(Command::Exit { room, user, seat });
                 self.owed.push_back(Owed::Receipt);
             }
             Packet::Msg { room, user, text } => {
                 let (room, author) = (RoomRef::Name(room), self.claim(user));
-                out.call(Command::Post { room, author, text, standing: Standing::Seated });
+                let standing = Standing::Seated;
+                out.call_briefly(Command::Post { room, author, text, standing });
                 self.owed.push_back(Owed::Receipt);
             }
         }

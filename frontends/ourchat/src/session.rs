@@ -149,7 +149,7 @@ impl OurchatSession {
             }
             Line::Text(message) => {
                 let refused = |why: &str| Known::Failure(why.into());
-                out.call(parse::post(message, self.logged_in()?).map_err(refused)?);
+                out.call_briefly(parse::post(message, self.logged_in()?).map_err(refused)?);
                 Ok(Asked::Text)
             }
             Line::Group(message) => {

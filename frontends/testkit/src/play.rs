@@ -228,7 +228,7 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn show(output: &Output) -> String {
     match output {
-        Output::Call { command, follow, key } => {
+        Output::Call { command, follow, key, brief } => {
             let command = serde_json::to_string(command).unwrap();
             let follow = match follow {
                 Follow::Nothing => "",
@@ -236,7 +236,8 @@ fn show(output: &Output) -> String {
                 Follow::User => " and follow the user",
             };
             let key = key.as_ref().map_or(String::new(), |key| format!(" with key {key:?}"));
-            format!("call{follow}{key} {command}")
+            let briefly = if *brief { " briefly" } else { "" };
+            format!("call{briefly}{follow}{key} {command}")
         }
         Output::Ask { query } => format!("ask {}", serde_json::to_string(query).unwrap()),
         Output::Close => "close".into(),

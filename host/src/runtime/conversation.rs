@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use core_model::{Command, Event, Outcome, Query, Refusal, Timestamp};
+use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
 use frontend_api::{Follow, Input, Outbox, Output, Session};
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ enum Waiting {
     /// Decided, and not told yet.
     Settled(Box<Outcome>),
     /// With the engine; and the token it grants.
-    Submitted(Option<Box<str>>),
+    Submitted { token: Option<Box<str>>, brief: bool },
     /// To be submitted when everything before it is answered, or as soon as nothing before it
     /// waits for that.
     Call(Box<Call>),
@@ -75,6 +75,7 @@ struct Call {
     command: Box<Command>,
     effect: Effect,
     key: Option<String>,
+    brief: bool,
 }
 
 /// What comes of work that takes time.
@@ -180,7 +181,7 @@ impl Conversation {
 
     pub(super) fn take_mail(&mut self, mail: Mail) {
         match mail {
-            Mail::Answer(outcome) => self.settle(*outcome),
+            Mail::Answer(outcome) => self.settle(outcome),
             Mail::Frame { bytes, message, .. } => self.outgoing.push_message(bytes, message),
             Mail::Event(recorded) => {
                 self.feed(Input::Event(&recorded));
@@ -224,7 +225,7 @@ impl Conversation {
                     }
                     return false;
                 }
-                Some(Waiting::Submitted(_) | Waiting::Running) => return false,
+                Some(Waiting::Submitted { .. } | Waiting::Running) => return false,
                 Some(Waiting::Settled(_)) => {
                     if let Some(Waiting::Settled(outcome)) = self.waiting.pop_front() {
                         self.answer(&outcome);
@@ -265,7 +266,7 @@ impl Conversation {
                 let submitted = self.submit(*call);
                 self.replace_head(submitted);
             }
-            Waiting::Settled(_) | Waiting::Submitted(_) | Waiting::Running => {
+            Waiting::Settled(_) | Waiting::Submitted { .. } | Waiting::Running => {
                 unreachable!("these are not begun")
             }
         }
@@ -281,7 +282,7 @@ impl Conversation {
     fn release(&mut self) {
         for at in 0..self.waiting.len() {
             match &self.waiting[at] {
-                Waiting::Settled(_) | Waiting::Submitted(_) => (),
+                Waiting::Settled(_) | Waiting::Submitted { .. } => (),
                 Waiting::Call(call) if !needs_passwords(&call.command) => {
                     let taken = std::mem::replace(&mut self.waiting[at], Waiting::Running);
                     let Waiting::Call(call) = taken else { unreachable!("just seen") };
@@ -294,20 +295,23 @@ impl Conversation {
     }
 
     /// The engine has answered the oldest call it was given.
-    fn settle(&mut self, mut outcome: Outcome) {
-        let with_engine = |waiting: &&mut Waiting| matches!(waiting, Waiting::Submitted(_));
+    fn settle(&mut self, mut outcome: Box<Outcome>) {
+        let with_engine = |waiting: &&mut Waiting| matches!(waiting, Waiting::Submitted { .. });
         let Some(waiting) = self.waiting.iter_mut().find(with_engine) else { return };
-        if let Waiting::Submitted(token) = waiting {
-            tokens::fill_in(&mut outcome, token.take().map(String::from));
+        if let Waiting::Submitted { token, brief } = waiting {
+            match *brief && outcome.is_ok() {
+                true => *outcome = Ok(Reply::Done),
+                false => tokens::fill_in(&mut outcome, token.take().map(String::from)),
+            }
         }
-        *waiting = Waiting::Settled(Box::new(outcome));
+        *waiting = Waiting::Settled(outcome);
     }
 
     fn carry_out(&mut self, now: Timestamp, output: Output) {
         match output {
-            Output::Call { command, follow, key } => {
+            Output::Call { command, follow, key, brief } => {
                 let effect = effect(&command, follow);
-                self.call(Call { command, effect, key });
+                self.call(Call { command, effect, key, brief });
             }
             Output::Ask { query } => self.ask(query),
             // A stream session has no request to respond to.
@@ -366,7 +370,7 @@ impl Conversation {
     /// floods it must not keep those waiting who say something now and then.
     fn take_turns(&self, command: &Command) -> Result<(), Refusal> {
         let posts = matches!(command, Command::Post { .. } | Command::PostDirect { .. });
-        let with_engine = |waiting: &Waiting| matches!(waiting, Waiting::Submitted(_));
+        let with_engine = |waiting: &Waiting| matches!(waiting, Waiting::Submitted { .. });
         if posts && self.waiting.iter().any(with_engine) && self.shared.is_behind() {
             self.served.counters.refused(Limit::Overloaded);
             return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
@@ -376,7 +380,9 @@ impl Conversation {
 
     fn submit(&mut self, mut call: Call) -> Waiting {
         match self.try_submit(&mut call) {
-            Ok(token) => Waiting::Submitted(token.map(String::into_boxed_str)),
+            Ok(token) => {
+                Waiting::Submitted { token: token.map(String::into_boxed_str), brief: call.brief }
+            }
             Err(refusal) => self.refuse(refusal, HOLD.1),
         }
     }
@@ -417,9 +423,9 @@ impl Drop for Conversation {
 }
 
 async fn settle(shared: Arc<Shared>, call: Box<Call>) -> Finished {
-    let Call { command, effect, key } = *call;
+    let Call { command, effect, key, brief } = *call;
     match settle_passwords(&shared, command).await {
-        Ok(command) => Finished::Ready(Box::new(Call { command, effect, key })),
+        Ok(command) => Finished::Ready(Box::new(Call { command, effect, key, brief })),
         Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
     }
 }
@@ -467,6 +473,11 @@ pub(super) mod tests {
         fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
             match input {
                 Input::Text("sign in") => out.call_and_follow(sign_in(), Follow::User),
+                Input::Text("register") => out.call(Command::Register { user: NewUser::default() }),
+                Input::Text("register briefly") => {
+                    out.call_briefly(Command::Register { user: NewUser::default() });
+                }
+                Input::Text("post briefly") => out.call_briefly(post()),
                 Input::Text("post") => out.call(post()),
                 Input::Text(_) => out.ask(Query::LastChange),
                 Input::Answer(_) => out.send_text("answer"),
@@ -589,8 +600,35 @@ pub(super) mod tests {
             Waiting::Settled(outcome) => matches!(**outcome, Err(Refusal::SlowDown { .. })),
             _ => false,
         };
-        assert!(matches!(conversation.waiting[0], Waiting::Submitted(_)));
+        assert!(matches!(conversation.waiting[0], Waiting::Submitted { .. }));
         assert!(is_refused(&conversation.waiting[1]));
+        drop(conversation);
+        shared.hub.stop();
+        hub.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_what_was_called_briefly_only_a_refusal_says_more_than_that_it_is_done() {
+        let Scene { shared, hub, link, mut conversation, _folder } = Scene::open().await;
+        for line in ["register", "register briefly", "post briefly"] {
+            conversation.feed(Input::Text(line));
+        }
+        let with_engine = |waiting: &Waiting| matches!(waiting, Waiting::Submitted { .. });
+        while conversation.waiting.iter().any(with_engine) {
+            let arrival = std::future::poll_fn(|cx| link.mailbox.poll(cx, true)).await;
+            let Arrival::Mail { mails, .. } = arrival else { panic!("an ending") };
+            mails.into_iter().for_each(|mail| conversation.take_mail(mail));
+        }
+        let answers: Vec<&Outcome> = (conversation.waiting.iter())
+            .map(|waiting| match waiting {
+                Waiting::Settled(outcome) => &**outcome,
+                _ => panic!("not settled"),
+            })
+            .collect();
+        assert!(
+            matches!(answers[..], [Ok(Reply::Registered { .. }), Ok(Reply::Done), Err(_)]),
+            "{answers:?}"
+        );
         drop(conversation);
         shared.hub.stop();
         hub.await.unwrap();

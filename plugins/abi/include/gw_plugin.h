@@ -109,8 +109,9 @@ extern "C" {
 #define GW_IN_CLOSED UINT32_C(10)
 
 /* Have the engine carry out a command; an answer will come. Payload: JSON,
- * {"command":{"do":...},"follow":"seat","key":"..."}. follow (nothing, seat or user) and key
- * (an idempotency key) may be left out. */
+ * {"command":{"do":...},"follow":"seat","key":"...","brief":true}. follow (nothing, seat or
+ * user), key (an idempotency key) and brief may be left out. Where brief is true, the answer
+ * to a success may be {"Ok":{"did":"done"}} instead of one that says more. */
 #define GW_OUT_CALL UINT32_C(1)
 
 /* Ask the engine; an answer will come. Payload: JSON, {"ask":...}. */

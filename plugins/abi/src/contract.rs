@@ -91,8 +91,9 @@ pub const GW_IN_ENDING: u32 = 9;
 pub const GW_IN_CLOSED: u32 = 10;
 
 /// Have the engine carry out a command; an answer will come. Payload: JSON,
-/// `{"command":{"do":...},"follow":"seat","key":"..."}`. `follow` (nothing, seat or user) and `key`
-/// (an idempotency key) may be left out.
+/// `{"command":{"do":...},"follow":"seat","key":"...","brief":true}`. `follow` (nothing, seat or
+/// user), `key` (an idempotency key) and `brief` may be left out. Where `brief` is true, the answer
+/// to a success may be `{"Ok":{"did":"done"}}` instead of one that says more.
 pub const GW_OUT_CALL: u32 = 1;
 
 /// Ask the engine; an answer will come. Payload: JSON, `{"ask":...}`.

@@ -47,6 +47,9 @@ pub(crate) fn with_input<R>(input: Input<'_>, work: impl FnOnce(u32, &[u8], &[u8
     }
 }
 
+/// The answer to what was called briefly, and to whatever there is nothing to say of.
+const DONE: &[u8] = br#"{"Ok":{"did":"done"}}"#;
+
 /// Gives the answer as JSON to `work`, in a buffer that the thread keeps.
 fn with_answer<R>(outcome: &Outcome, work: impl FnOnce(&[u8]) -> R) -> R {
     match outcome {
@@ -59,6 +62,7 @@ fn with_answer<R>(outcome: &Outcome, work: impl FnOnce(&[u8]) -> R) -> R {
             },
             work,
         ),
+        Ok(Reply::Done) => work(DONE),
         other => with_json(other, work),
     }
 }
@@ -177,6 +181,13 @@ mod tests {
         let expected =
             format!(r#"{{"method":"GET","path":"/","query":"","headers":[["{escaped}",""]]}}"#);
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn what_is_done_is_laid_out_as_serde_does_it() {
+        let done: Outcome = Ok(Reply::Done);
+        assert_eq!(DONE, serde_json::to_string(&done).unwrap().as_bytes());
+        with_answer(&done, |json| assert_eq!(json, DONE));
     }
 
     #[test]

@@ -22,6 +22,8 @@ struct Call {
     follow: Follow,
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    brief: bool,
 }
 
 /// The command that almost all are. Serde reads an enum with a tag by putting all of it aside until
@@ -34,6 +36,8 @@ struct PostCall {
     follow: Follow,
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    brief: bool,
 }
 
 #[derive(Deserialize)]
@@ -57,7 +61,7 @@ impl Take for &mut Outbox {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         self.push(match kind {
             GW_OUT_CALL => {
-                let Call { command, follow, key } = call(payload)?;
+                let Call { command, follow, key, brief } = call(payload)?;
                 if matches!(
                     *command,
                     Command::Start
@@ -67,7 +71,7 @@ impl Take for &mut Outbox {
                 ) {
                     return Err("emitted a command that only the gateway may give".into());
                 }
-                Output::Call { command, follow, key }
+                Output::Call { command, follow, key, brief }
             }
             GW_OUT_ASK => Output::Ask { query: json("a query", payload)? },
             GW_OUT_RESPOND => Output::Respond(response(payload, body)?),
@@ -181,10 +185,10 @@ fn call(bytes: &[u8]) -> Result<Call, String> {
         return Ok(call);
     }
     match serde_json::from_str(text) {
-        Ok(PostCall { command, follow, key }) => {
+        Ok(PostCall { command, follow, key, brief }) => {
             let PostCommand { _tag, room, author, text, standing } = command;
             let command = Box::new(Command::Post { room, author, text, standing });
-            Ok(Call { command, follow, key })
+            Ok(Call { command, follow, key, brief })
         }
         Err(_) => json("a command", bytes),
     }
@@ -216,10 +220,12 @@ fn post(json: &str) -> Option<Call> {
         true => Standing::Seated,
         false => serde_json::from_str(scan.value()?).ok()?,
     };
-    scan.take("}}")?;
+    scan.take("}")?;
+    let brief = scan.has(r#","brief":true"#);
+    scan.take("}")?;
     scan.end()?;
     let command = Box::new(Command::Post { room, author, text, standing });
-    Some(Call { command, follow: Follow::Nothing, key: None })
+    Some(Call { command, follow: Follow::Nothing, key: None, brief })
 }
 
 /// And the brace behind it.
@@ -279,7 +285,9 @@ mod tests {
             let json = json!({ "command": command }).to_string();
             let inner = serde_json::to_string(&command).unwrap();
             let laid_out = post(&format!("{{\"command\":{inner}}}")).expect("the usual layout");
-            assert_eq!(*laid_out.command, command);
+            assert_eq!((&*laid_out.command, laid_out.brief), (&command, false));
+            let brief = post(&format!("{{\"command\":{inner},\"brief\":true}}")).unwrap();
+            assert_eq!((&*brief.command, brief.brief), (&command, true));
             assert!(post(&json.replace("\"do\"", " \"do\"")).is_none());
             assert_eq!(
                 *call(json.replace("\"do\"", " \"do\"").as_bytes()).unwrap().command,
@@ -294,8 +302,12 @@ mod tests {
             "command": { "do": "post", "room": { "id": 7 }, "author": "session", "text": "hi", "standing": "seated" },
             "follow": "seat",
             "key": "once",
+            "brief": true,
         });
-        let call = call(json.to_string().as_bytes()).unwrap();
-        assert_eq!((call.follow, call.key.as_deref()), (Follow::Seat, Some("once")));
+        let post = call(json.to_string().as_bytes()).unwrap();
+        assert_eq!((post.follow, post.key.as_deref()), (Follow::Seat, Some("once")));
+        assert!(post.brief);
+        let leave = call(br#"{"command":{"do":"sign_out"},"brief":true}"#).unwrap();
+        assert!(leave.brief);
     }
 }

@@ -48,6 +48,8 @@ struct Call<'a> {
     follow: Follow,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    brief: bool,
 }
 
 fn follows_nothing(follow: &Follow) -> bool {
@@ -75,11 +77,11 @@ impl Host {
 
     pub(crate) fn output(&self, output: Output) -> Result<(), Failed> {
         match output {
-            Output::Call { command, follow, key } => {
+            Output::Call { command, follow, key, brief } => {
                 if let (Some(post), Follow::Nothing, None) = (Post::of(&command), follow, &key) {
-                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(json));
+                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(brief, json));
                 }
-                let call = Call { command: &command, follow, key: key.as_deref() };
+                let call = Call { command: &command, follow, key: key.as_deref(), brief };
                 self.emit_json(GW_OUT_CALL, &call, &[])
             }
             Output::Ask { query } => self.emit_json(GW_OUT_ASK, &query, &[]),

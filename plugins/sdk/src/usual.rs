@@ -27,7 +27,7 @@ impl<'a> Post<'a> {
         Some(Self { room, author, text, standing })
     }
 
-    pub(crate) fn lay(&self, json: &mut Vec<u8>) {
+    pub(crate) fn lay(&self, brief: bool, json: &mut Vec<u8>) {
         let mut lay = Lay(json);
         match self.room {
             RoomRef::Id(room) => {
@@ -52,7 +52,7 @@ impl<'a> Post<'a> {
             Standing::Seated => lay.put(r#""seated""#),
             other => lay_any(&mut lay, other),
         }
-        lay.put("}}");
+        lay.put(if brief { r#"},"brief":true}"# } else { "}}" });
     }
 }
 
@@ -91,6 +91,9 @@ pub(crate) fn event(json: &str) -> Option<Recorded> {
 }
 
 pub(crate) fn outcome(json: &str) -> Option<Outcome> {
+    if json == r#"{"Ok":{"did":"done"}}"# {
+        return Some(Ok(Reply::Done));
+    }
     let mut scan = Scan::new(json);
     scan.take(r#"{"Ok":{"did":"posted","message":"#)?;
     let reply = Reply::Posted { message: message(&mut scan)? };
@@ -145,9 +148,9 @@ fn room(scan: &mut Scan<'_>) -> Option<RoomTag> {
     scan.take(r#"{"id":"#)?;
     let id = RoomId(scan.number()?.try_into().ok()?);
     scan.take(r#","name":"#)?;
-    let name = scan.string()?;
+    let name = scan.text()?.into();
     scan.take("}")?;
-    Some(RoomTag { id, name: name.into() })
+    Some(RoomTag { id, name })
 }
 
 #[cfg(test)]
@@ -190,6 +193,8 @@ mod tests {
             let outcome: Outcome = Ok(Reply::Posted { message });
             assert_eq!(super::outcome(&serde_json::to_string(&outcome).unwrap()), Some(outcome));
         }
+        let done: Outcome = Ok(Reply::Done);
+        assert_eq!(super::outcome(&serde_json::to_string(&done).unwrap()), Some(done));
     }
 
     #[test]
@@ -205,9 +210,14 @@ mod tests {
         for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
             let command = Command::Post { room, author, text: "hello\n".into(), standing };
             let mut json = Vec::new();
-            Post::of(&command).unwrap().lay(&mut json);
+            Post::of(&command).unwrap().lay(false, &mut json);
             let by_serde = serde_json::to_string(&command).unwrap();
-            assert_eq!(String::from_utf8(json).unwrap(), format!("{{\"command\":{by_serde}}}"));
+            let call = format!("{{\"command\":{by_serde}}}");
+            assert_eq!(String::from_utf8(json).unwrap(), call);
+
+            let (mut json, end) = (Vec::new(), ",\"brief\":true}");
+            Post::of(&command).unwrap().lay(true, &mut json);
+            assert_eq!(String::from_utf8(json).unwrap(), call[..call.len() - 1].to_owned() + end);
         }
         assert!(Post::of(&Command::SignOut).is_none());
     }
@@ -216,7 +226,7 @@ mod tests {
     fn what_is_laid_out_otherwise_is_left_to_serde() {
         let message = serde_json::to_value(&messages()[1]).unwrap();
         for other in [
-            json!({ "Ok": { "did": "done" } }),
+            json!({ "Ok": { "did": "left" } }),
             json!({ "Ok": { "message": message, "later": 1, "did": "posted" } }),
             json!({ "Err": { "refused": "overloaded" } }),
         ] {

@@ -67,7 +67,7 @@ impl<D: HttpDialect> Exchange<D> {
                     Ask::Call(command) => {
                         let key = request.header("idempotency-key").map(str::to_owned);
                         let (command, follow) = (Box::new(command), Follow::Nothing);
-                        out.push(Output::Call { command, follow, key });
+                        out.push(Output::Call { command, follow, key, brief: false });
                     }
                     Ask::Query(query) => out.ask(query),
                     Ask::Unless(query, response) => {

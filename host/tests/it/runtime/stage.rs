@@ -150,7 +150,7 @@ impl Player {
     fn act(&mut self, now: Timestamp, verb: &str, rest: &str, out: &mut Outbox) {
         let mut call = |follow| {
             let command: Command = serde_json::from_str(rest).expect("a command as JSON");
-            out.push(Output::Call { command: Box::new(command), follow, key: None });
+            out.push(Output::Call { command: Box::new(command), follow, key: None, brief: false });
             self.unanswered += 1;
         };
         match verb {
