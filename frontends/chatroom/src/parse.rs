@@ -1,6 +1,9 @@
 //! From a WebSocket message to what the client wants. Document: the packet, and its errors.
 
+use std::borrow::Cow;
+
 use core_model::{check_handle, check_room_name};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, NULL_MESSAGE};
@@ -38,17 +41,67 @@ struct Data<'a> {
     msg: &'a str,
 }
 
+/// A packet as almost all are: nothing is null, and nothing is there that is not looked at. It is
+/// read into its place, with hardly anything to allocate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usual<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    data: UsualData<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsualData<'a> {
+    #[serde(borrow)]
+    user: UsualUser<'a>,
+    #[serde(borrow)]
+    room_name: Cow<'a, str>,
+    #[serde(borrow)]
+    msg: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsualUser<'a> {
+    #[serde(borrow)]
+    user_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user_avatar: Cow<'a, str>,
+}
+
 /// Reads a packet. An `Err` is the `msg` of the error to answer with; what is checked first is
 /// told first, as in deployed servers.
 pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
+    // Serde takes a list for an object; where there is no bracket, there is none.
+    if text.contains('[') {
+        return any_packet(text);
+    }
+    match serde_json::from_str(text) {
+        Ok(Usual { r#type, data: UsualData { user, room_name, msg } }) => {
+            let data = checked(&user.user_name, &user.user_avatar, &room_name, &msg)?;
+            wanted(Some(&r#type), data)
+        }
+        Err(_) => any_packet(text),
+    }
+}
+
+/// The same of whatever a client may send.
+fn any_packet(text: &str) -> Result<Packet, &'static str> {
     let Ok(Value::Object(packet)) = serde_json::from_str(text) else {
         return Err(INVALID_MESSAGE);
     };
     let (Some(kind), Some(data)) = (present(&packet, "type"), present(&packet, "data")) else {
         return Err(INVALID_MESSAGE);
     };
-    let Data { room, user, avatar, msg } = parse_data(data)?;
-    match kind.as_str() {
+    wanted(kind.as_str(), parse_data(data)?)
+}
+
+fn wanted(kind: Option<&str>, data: Data<'_>) -> Result<Packet, &'static str> {
+    let Data { room, user, avatar, msg } = data;
+    match kind {
         Some("join") => Ok(Packet::Join { room, user, avatar: avatar.to_owned() }),
         Some("leave") => Ok(Packet::Leave { room, user }),
         Some("msg") if msg.is_empty() => Err(NULL_MESSAGE),
@@ -68,8 +121,16 @@ fn parse_data(data: &Value) -> Result<Data<'_>, &'static str> {
     };
     let room_name = name(data, "room_name")?;
     let msg = data.get("msg").and_then(Value::as_str).ok_or(INVALID_DATA)?;
+    checked(user_name, avatar, room_name, msg)
+}
 
-    if avatar.chars().nth(AVATAR_CHARS_MAX).is_some() {
+fn checked<'a>(
+    user_name: &str,
+    avatar: &'a str,
+    room_name: &str,
+    msg: &'a str,
+) -> Result<Data<'a>, &'static str> {
+    if avatar.len() > AVATAR_CHARS_MAX && avatar.chars().nth(AVATAR_CHARS_MAX).is_some() {
         return Err(ILLEGAL_DATA);
     }
     let user = check_handle(user_name).map_err(|_| ILLEGAL_DATA)?;
@@ -94,6 +155,50 @@ fn name<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, &'stat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_usual_packet_is_read_as_any_packet_is() {
+        let given = r#"{"type":"msg","data":{"user":{"user_name":"ann","user_avatar":"a"},"room_name":"TEA","msg":"hi"}}"#;
+        let (room, user, text) = ("TEA".into(), "ann".into(), "hi".into());
+        assert_eq!(packet(given), Ok(Packet::Msg { room, user, text }));
+        let variants = [
+            ("", ""),
+            (r#","user_avatar":"a""#, ""),
+            (r#","user_avatar":"a""#, r#","user_avatar":null"#),
+            (r#","user_avatar":"a""#, r#","user_avatar":1"#),
+            (r#","user_avatar":"a""#, r#","user_avatar":"a","user_avatar":"b""#),
+            (r#","user_avatar":"a""#, r#","more":1e999"#),
+            (r#""ann""#, "null"),
+            (r#""ann""#, r#""guest:ann""#),
+            (r#""ann""#, r#""\u0061nn\ud83c\udf75""#),
+            (r#""ann""#, r#""\ud83c""#),
+            (r#""TEA""#, "null"),
+            (r#""TEA""#, "\"\""),
+            (r#""hi""#, "\"\""),
+            (r#""hi""#, "null"),
+            (r#""hi""#, r#""[\n\"\\]""#),
+            (r#""hi""#, r#""hi","msg":"again""#),
+            (r#""hi""#, r#""hi","more":{"#),
+            (r#""msg","data""#, r#""join","data""#),
+            (r#""msg","data""#, r#""leave","data""#),
+            (r#""msg","data""#, r#""other","data""#),
+            (r#""msg","data""#, r#"7,"data""#),
+            (r#""msg","data""#, r#"null,"data""#),
+            (r#"{"type":"msg","data":"#, r#"{"data":"#),
+            (r#"{"user_name":"ann","user_avatar":"a"}"#, r#"["ann","a"]"#),
+            (r#"{"user_name":"ann","user_avatar":"a"}"#, "{}"),
+            (r#"{"type":"msg","data":"#, r#"["msg","#),
+            (r#""hi"}}"#, r#""hi"}} {"#),
+        ];
+        for (from, to) in variants {
+            let text = given.replace(from, to);
+            assert_eq!(packet(&text), any_packet(&text), "{text}");
+        }
+        let list = format!("[{}]", &given[1..given.len() - 1]);
+        for other in ["", "null", "\"\"", r#"["msg",[["ann",""],"TEA","hi"]]"#, list.as_str()] {
+            assert_eq!(packet(other), Err(INVALID_MESSAGE), "{other}");
+        }
+    }
 
     #[test]
     fn an_avatar_may_be_as_long_as_a_message() {
