@@ -1,6 +1,19 @@
 //! Borrowed bytes, on the Rust side.
 
+use core::str::Utf8Error;
+
 use crate::GwBytes;
+
+/// As [`core::str::from_utf8`]. Most of what crosses is ASCII, which is known in a fraction of the
+/// time.
+#[inline]
+pub fn utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    match bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        true => Ok(unsafe { core::str::from_utf8_unchecked(bytes) }),
+        false => core::str::from_utf8(bytes),
+    }
+}
 
 impl GwBytes {
     pub const EMPTY: Self = Self { ptr: core::ptr::null(), len: 0 };
@@ -17,5 +30,23 @@ impl GwBytes {
         }
         // SAFETY: the caller's promise, above.
         unsafe { core::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_utf8_and_what_is_not_is_as_the_standard_library_has_it() {
+        let long = [b'a'; 100];
+        for bytes in
+            [&b""[..], b"tea", "\u{8336}".as_bytes(), &long, b"\xff", b"tea\x80", b"\xe8\x8c"]
+        {
+            assert_eq!(utf8(bytes), core::str::from_utf8(bytes));
+        }
+        let mut cut = long;
+        cut[99] = 0xe8;
+        assert!(utf8(&cut).is_err());
     }
 }

@@ -12,6 +12,7 @@ mod contract;
 pub mod lay;
 pub mod scan;
 
+pub use bytes::utf8;
 pub use contract::*;
 
 /// [`GW_ENTRY`] with the zero byte that C names end with.

@@ -162,15 +162,18 @@ pub(crate) fn plain_len(text: &[u8]) -> usize {
     }
 }
 
+#[inline(always)]
 fn is_special(byte: &u8) -> bool {
     (*byte < b' ') | (*byte == b'"') | (*byte == b'\\')
 }
 
 /// Never leaves a block early, so that the compiler looks at it as a whole.
+#[inline(always)]
 fn is_plain(block: &[u8; 16]) -> bool {
     !block.iter().fold(false, |found, byte| found | is_special(byte))
 }
 
+#[inline(always)]
 fn first_special(eight: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);

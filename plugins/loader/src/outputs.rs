@@ -259,7 +259,7 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
+    plugin_abi::utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
 }
 
 #[cfg(test)]
