@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use frontend_api::{Frontend, Manifest, OptionFault};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use plugin_loader::{Fault, LoadError};
+use plugin_loader::{Fault, LoadError, LoadedFrontend};
 use serde_json::{Map, Value};
 
 /// What is said of a plugin with functions that this gateway does not know.
@@ -27,6 +27,8 @@ pub struct Plugin {
 #[derive(Clone)]
 pub struct Loaded {
     pub path: PathBuf,
+    /// As what it is; elsewhere it is a front end like any other.
+    pub(crate) frontend: Arc<LoadedFrontend>,
     library: plugin_loader::Plugin,
     /// Set when it is served: until then there is nobody for whom something can go wrong.
     observer: Arc<OnceLock<Observer>>,
@@ -75,15 +77,15 @@ impl Plugin {
         })?;
         check(frontend.manifest(), &self.common)
             .map_err(|why| self.fault(&LoadError::BadManifest { path: self.path.clone(), why }))?;
-        let library = self.library.clone();
-        let loaded = Loaded { path: self.path.clone(), library, observer: Arc::default() };
-        let observer = loaded.observer.clone();
-        let frontend = frontend.on_fault(move |fault| {
-            if let Some(observer) = observer.get() {
+        let observer = Arc::<OnceLock<Observer>>::default();
+        let told = observer.clone();
+        let frontend = Arc::new(frontend.on_fault(move |fault| {
+            if let Some(observer) = told.get() {
                 observer(fault);
             }
-        });
-        Ok((Arc::new(frontend), loaded))
+        }));
+        let (path, library) = (self.path.clone(), self.library.clone());
+        Ok((frontend.clone(), Loaded { path, frontend, library, observer }))
     }
 
     fn fault(&self, error: &LoadError) -> Vec<OptionFault> {

@@ -11,6 +11,7 @@ use core_model::{Recorded, Timestamp};
 use frontend_api::http::{Fault, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
+use plugin_loader::{LoadedFrontend, LoadedSession};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
@@ -18,7 +19,7 @@ use super::sentry;
 
 /// A front end that was loaded. Whoever waits for events waits for who encodes them, here as
 /// elsewhere.
-pub(super) struct Apart(pub(super) Arc<dyn Frontend>);
+pub(super) struct Apart(pub(super) Arc<LoadedFrontend>);
 
 impl Frontend for Apart {
     fn manifest(&self) -> &Manifest {
@@ -26,7 +27,7 @@ impl Frontend for Apart {
     }
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
-        Box::new(ApartSession(Some(watched(|| self.0.open(peer)))))
+        Box::new(ApartSession(Some(watched(|| self.0.session(peer)))))
     }
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {
@@ -43,7 +44,7 @@ impl Frontend for Apart {
 }
 
 /// There until it is dropped.
-struct ApartSession(Option<Box<dyn Session>>);
+struct ApartSession(Option<LoadedSession>);
 
 impl Session for ApartSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {

@@ -98,7 +98,7 @@ impl Served {
     /// A front end that takes the place of `former`, if there is one.
     pub(super) fn new(index: u16, config: &FrontendConfig, former: Option<&Standing>) -> Self {
         let frontend: Arc<dyn Frontend> = match &config.plugin {
-            Some(_) => Arc::new(Apart(config.frontend.clone())),
+            Some(loaded) => Arc::new(Apart(loaded.frontend.clone())),
             None => config.frontend.clone(),
         };
         let standing = Arc::new(Standing {

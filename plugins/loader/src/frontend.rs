@@ -74,6 +74,12 @@ impl LoadedFrontend {
         self
     }
 
+    /// As [`Frontend::open`], for whoever has a place for the session: it is on the way of every
+    /// message, and each further place is one more that is not in the processor's cache.
+    pub fn session(&self, peer: &Peer) -> LoadedSession {
+        LoadedSession::open(self.instance.clone(), peer)
+    }
+
     /// The documents that describe it, as [`Frontend::schemas`] gives them; refused: why there are
     /// none.
     pub(crate) fn documents(&self) -> Result<Vec<Document>, LoadError> {
@@ -100,7 +106,7 @@ impl Frontend for LoadedFrontend {
     }
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
-        Box::new(LoadedSession::open(self.instance.clone(), peer))
+        Box::new(self.session(peer))
     }
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {

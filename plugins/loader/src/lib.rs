@@ -28,3 +28,4 @@ pub use faults::{Fault, FaultKind, Faults};
 pub use frontend::LoadedFrontend;
 pub use inspect::{Inspection, inspect};
 pub use plugin::Plugin;
+pub use session::LoadedSession;

@@ -11,7 +11,8 @@ use crate::call::{Failure, Nothing, call};
 use crate::encode::{with_input, with_json};
 use crate::frontend::Instance;
 
-pub(crate) struct LoadedSession {
+/// A session in a shared library.
+pub struct LoadedSession {
     instance: Arc<Instance>,
     /// None: it could not be opened.
     session: Option<NonNull<GwSession>>,
