@@ -52,7 +52,7 @@ pub(super) async fn serve(listen: SocketAddr, store: Option<&Path>) -> io::Resul
     let store = match store {
         None => None,
         Some(path) => {
-            let (store, mut batches) = Store::create(path)?;
+            let (store, mut batches) = Store::open(path)?;
             let rooms = rooms.clone();
             tokio::task::spawn_local(async move {
                 while let Some(batch) = batches.recv().await {

@@ -4,6 +4,8 @@ mod broadcast;
 mod http;
 mod store;
 
+pub(crate) use store::fill;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use redb::{Database, TableDefinition};
+use redb::{Database, Durability, ReadableTableMetadata as _, TableDefinition};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 const MESSAGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("messages");
@@ -22,8 +22,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// A new store, and where its messages come out when they are durable, batch by batch.
-    pub(super) fn create(path: &Path) -> io::Result<(Self, UnboundedReceiver<Vec<Posted>>)> {
+    /// A store, new or [`fill`]ed, and where its messages come out when they are durable, batch by
+    /// batch.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, UnboundedReceiver<Vec<Posted>>)> {
         let database = Database::create(path).map_err(io::Error::other)?;
         let store = Self { queue: Arc::default() };
         let (committed, batches) = unbounded_channel();
@@ -51,15 +52,19 @@ impl Store {
         database: &Database,
         committed: &UnboundedSender<Vec<Posted>>,
     ) -> Result<(), redb::Error> {
-        let mut id = 0;
+        let mut id = None;
         loop {
             let batch = self.take();
             let mut transaction = database.begin_write()?;
             transaction.set_quick_repair(true);
             let mut messages = transaction.open_table(MESSAGES)?;
+            let id = match &mut id {
+                Some(id) => id,
+                None => id.insert(messages.len()?),
+            };
             for posted in &batch {
-                id += 1;
-                messages.insert((posted.room, id), posted.text.as_slice())?;
+                *id += 1;
+                messages.insert((posted.room, *id), posted.text.as_slice())?;
             }
             drop(messages);
             transaction.commit()?;
@@ -76,4 +81,32 @@ impl Store {
         let waited = filled.wait_while(queue, nothing);
         std::mem::take(&mut *waited.unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Rooms of a commit while a store is filled.
+const ROOMS_A_COMMIT: u64 = 1_000;
+
+/// Makes a store with so many messages of so many bytes, all rooms in turn.
+pub(crate) fn fill(path: &Path, messages: u64, rooms: u64, bytes: usize) -> io::Result<()> {
+    let fill = || -> Result<(), redb::Error> {
+        let database = Database::create(path)?;
+        let text = vec![b'x'; bytes];
+        for first in (0..rooms).step_by(ROOMS_A_COMMIT as usize) {
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(Durability::None)?;
+            let mut table = transaction.open_table(MESSAGES)?;
+            for room in first..rooms.min(first + ROOMS_A_COMMIT) {
+                for id in (room..messages).step_by(rooms as usize) {
+                    table.insert((room as u32, id + 1), text.as_slice())?;
+                }
+            }
+            drop(table);
+            transaction.commit()?;
+        }
+        let mut transaction = database.begin_write()?;
+        transaction.set_quick_repair(true);
+        transaction.commit()?;
+        Ok(())
+    };
+    fill().map_err(io::Error::other)
 }

@@ -14,9 +14,10 @@ use core_model::{
 
 use super::Run;
 use super::load::TEXT_BYTES;
-use super::server::{CHATROOM, CHATROOM_WEBSOCKET, Server, Side, USR_ROOM};
+use super::server::{CHATROOM, CHATROOM_WEBSOCKET, FLOOR, Server, Side, USR_ROOM};
 use super::table::{Bound, FigureRow, Goal, median};
 use crate::command::teller;
+use crate::floor;
 use crate::load::{HttpCall, Load, Pace, Seat, Talk};
 
 /// Commands that are with the engine at once.
@@ -88,37 +89,37 @@ impl Run {
         Ok(())
     }
 
-    /// The same load on a store with little in it and on one with much, in turn.
+    /// The same load on a store with little in it and on one with much, in turn: what it costs
+    /// beside the floor with as much, and by itself.
     pub(super) fn scale(&self, large: Size) -> io::Result<Vec<FigureRow>> {
         let small = Size { messages: large.messages.min(10_000), users: 1000, rooms: 100 };
         let sizes = [small, large];
-        let stores = [self.seeded(small)?, self.seeded(large)?];
-        let mut costs: [[Vec<f64>; 2]; 6] = Default::default();
+        let mut costs: [Costs; 2] = Default::default();
+        for size in sizes {
+            self.seeded(size)?;
+            self.filled(size)?;
+        }
         for nth in 1..=self.turns {
-            for (at, (size, store)) in sizes.iter().zip(&stores).enumerate() {
+            for (size, costs) in sizes.into_iter().zip(&mut costs) {
                 self.say(&format!("with {} messages, {} rooms: {nth}", size.messages, size.rooms));
-                let server = self.stage.start_on(Side::Gateway, 1, store)?;
-                let chores = chores(&server, *size)?;
-                for (cost, Chore { seats, pace, .. }) in costs.iter_mut().zip(chores) {
-                    let turn = self.turn(&server, &seats, pace)?;
-                    cost[at].push(turn.cpu_s * 1e6 / turn.report.delivered.max(1) as f64);
+                let server = self.stage.start_on(Side::Gateway, 1, &self.seeded(size)?)?;
+                for (chore, cost) in chores(&server, size)?.iter().zip(&mut costs.gateway) {
+                    cost.push(self.cost(&server, chore)?);
+                }
+                drop(server);
+                let server = self.stage.start_on(Side::FloorDurable, 1, &self.filled(size)?)?;
+                for (chore, cost) in floor_chores(&server, size).iter().zip(&mut costs.floor) {
+                    cost.push(self.cost(&server, chore)?);
                 }
             }
         }
-        let row = |what: &str, cost: [Vec<f64>; 2]| {
-            let [small, large] = cost.map(median);
-            let ratio = large / small;
-            FigureRow {
-                what: format!(
-                    "{what}: CPU with {} messages in {} rooms, of that with {} in {}",
-                    sizes[1].messages, sizes[1].rooms, sizes[0].messages, sizes[0].rooms
-                ),
-                is: ratio,
-                unit: "x",
-                goal: Some(Goal::new("CPU", ratio, Bound::AtMost(1.3))),
-            }
-        };
-        Ok(CHORES.into_iter().zip(costs).map(|(name, cost)| row(name, cost)).collect())
+        Ok(compare(sizes, &costs))
+    }
+
+    fn cost(&self, server: &Server, chore: &Chore) -> io::Result<Cost> {
+        let turn = self.turn(server, &chore.seats, chore.pace)?;
+        let cpu_us = turn.cpu_s * 1e6 / turn.report.delivered.max(1) as f64;
+        Ok(Cost { cpu_us, p50_ms: turn.report.latency.p50_ms })
     }
 
     /// Searching among many rooms, over HTTP.
@@ -169,6 +170,17 @@ impl Run {
         }
         Ok(path)
     }
+
+    /// One of floor-durable with as many messages, made once.
+    fn filled(&self, size: Size) -> io::Result<PathBuf> {
+        let Size { messages, rooms, .. } = size;
+        let path = self.stage.folder.path().join(format!("floor-{messages}-{rooms}.redb"));
+        if !path.exists() {
+            self.say(&format!("making {messages} messages of the floor, {rooms} rooms"));
+            floor::fill(&path, messages, rooms, TEXT_BYTES)?;
+        }
+        Ok(path)
+    }
 }
 
 /// Something to do in rooms all over a store.
@@ -177,29 +189,119 @@ struct Chore {
     pace: Pace,
 }
 
-/// What [`chores`] are.
-const CHORES: [&str; 6] = [
-    "100 rooms of 4 flat out",
-    "a room of 100 at 200/s",
-    "ingest from 1",
-    "posting over HTTP",
-    "the newest 20 of a room",
-    "a user by name",
+/// What [`chores`] are, and what is asked of each; the first [`CHATS`] are done on a floor too. Of a
+/// lone sender it is asked how long it waits.
+const CHORES: [(&str, Figure); 6] = [
+    ("100 rooms of 4 flat out", Figure::Cpu),
+    ("a room of 100 at 200/s", Figure::Cpu),
+    ("ingest from 1", Figure::P50),
+    ("posting over HTTP", Figure::Cpu),
+    ("the newest 20 of a room", Figure::Cpu),
+    ("a user by name", Figure::Cpu),
 ];
+const CHATS: usize = 3;
 
-fn chores(server: &Server, size: Size) -> io::Result<[Chore; 6]> {
-    const ROOMS: u64 = 100;
-    const MEMBERS: u64 = 4;
-    let room = |nth: u64| nth % ROOMS * (size.rooms / ROOMS).max(1) % size.rooms;
-    // So many, all over so many rooms.
-    let chat = |count: u64, rooms: u64| {
-        let seat = |nth: u64| {
-            let room = format!("room number {}", room(nth % rooms));
-            let talk = Talk::Chatroom { room, user: format!("guest-{nth}") };
-            Seat::new(server.at(CHATROOM_WEBSOCKET), (nth % rooms) as u32, talk)
-        };
-        (0..count).map(seat).collect()
+#[derive(Clone, Copy, PartialEq)]
+enum Figure {
+    Cpu,
+    P50,
+}
+
+struct Cost {
+    cpu_us: f64,
+    p50_ms: f64,
+}
+
+/// What each chore came to on stores of one size, turn by turn.
+#[derive(Default)]
+struct Costs {
+    gateway: [Vec<Cost>; CHORES.len()],
+    floor: [Vec<Cost>; CHATS],
+}
+
+impl Figure {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::P50 => "p50",
+        }
+    }
+
+    fn median(self, costs: &[Cost]) -> f64 {
+        median(costs.iter().map(|cost| match self {
+            Self::Cpu => cost.cpu_us,
+            Self::P50 => cost.p50_ms,
+        }))
+    }
+}
+
+/// With much, of that with little.
+fn compare(sizes: [Size; 2], costs: &[Costs; 2]) -> Vec<FigureRow> {
+    let [small, large] = sizes;
+    let row = |what: String, is: f64, goal: Option<Figure>| FigureRow {
+        what: format!(
+            "{what} with {} messages in {} rooms, of that with {} in {}",
+            large.messages, large.rooms, small.messages, small.rooms
+        ),
+        is,
+        unit: "x",
+        goal: goal.map(|figure| Goal::new(figure.name(), is, Bound::AtMost(1.3))),
     };
+    let mut rows = Vec::new();
+    for (nth, (what, asked)) in CHORES.into_iter().enumerate() {
+        let name = asked.name();
+        let grown = |figure: Figure| {
+            let [small, large] = costs.each_ref().map(|costs| figure.median(&costs.gateway[nth]));
+            large / small
+        };
+        if nth >= CHATS {
+            rows.push(row(format!("{what}: {name}"), grown(asked), Some(asked)));
+            continue;
+        }
+        let [small, large] = costs.each_ref().map(|costs| asked.median(&costs.floor[nth]));
+        let beside = grown(asked) / (large / small);
+        rows.push(row(format!("{what}: {name} beside floor-durable"), beside, Some(asked)));
+        if asked != Figure::Cpu {
+            rows.push(row(format!("{what}: {name}"), grown(asked), None));
+        }
+        rows.push(row(format!("{what}: CPU"), grown(Figure::Cpu), None));
+    }
+    rows
+}
+
+/// Rooms that chores are in, and how many sit in each where all are.
+const ROOMS: u64 = 100;
+const MEMBERS: u64 = 4;
+
+/// They are all over the store.
+fn room_of(nth: u64, size: Size) -> u64 {
+    nth % ROOMS * (size.rooms / ROOMS).max(1) % size.rooms
+}
+
+/// The chores that are chats; `seat` makes a seat in a room.
+fn chats(seat: impl Fn(u64, u64) -> Seat) -> [Chore; CHATS] {
+    let seats = |count: u64, rooms: u64| (0..count).map(|nth| seat(nth, nth % rooms)).collect();
+    [
+        Chore { seats: seats(ROOMS * MEMBERS, ROOMS), pace: Pace::UnderWay(64) },
+        Chore { seats: seats(100, 1), pace: Pace::Rate(200.0) },
+        Chore { seats: seats(1, 1), pace: Pace::OneEach },
+    ]
+}
+
+fn floor_chores(server: &Server, size: Size) -> [Chore; CHATS] {
+    chats(|_, room| {
+        let talk = Talk::Floor { room: room_of(room, size) as u32 };
+        Seat::new(server.at(FLOOR), room as u32, talk)
+    })
+}
+
+fn chores(server: &Server, size: Size) -> io::Result<[Chore; CHORES.len()]> {
+    let room = |nth| room_of(nth, size);
+    let chats = chats(|nth, place| {
+        let (room, user) = (format!("room number {}", room(place)), format!("guest-{nth}"));
+        let talk = Talk::Chatroom { room, user };
+        Seat::new(server.at(CHATROOM_WEBSOCKET), place as u32, talk)
+    });
     let user = r#"{"openid":"o-bench","sex":"1"}"#;
     server.ask(USR_ROOM, "/usr/complete", Some(user))?;
     for nth in 0..ROOMS {
@@ -225,10 +327,11 @@ fn chores(server: &Server, size: Size) -> io::Result<[Chore; 6]> {
     let user = |nth: u64| format!("/auth/user_data?user_name=user{}", nth * 7_919 % size.users);
     let requests = (0..ROOMS).map(|nth| HttpCall::request(&user(nth), "", None)).collect();
     let users = read_by_64(CHATROOM, HttpCall { requests, expect: "\"res\"".into() });
+    let [all_rooms, one_room, lone_sender] = chats;
     Ok([
-        Chore { seats: chat(ROOMS * MEMBERS, ROOMS), pace: Pace::UnderWay(64) },
-        Chore { seats: chat(100, 1), pace: Pace::Rate(200.0) },
-        Chore { seats: chat(1, 1), pace: Pace::OneEach },
+        all_rooms,
+        one_room,
+        lone_sender,
         Chore { seats: call("/room/send_message", &post), pace: Pace::OneEach },
         Chore { seats: call("/room/get_message", &read), pace: Pace::OneEach },
         Chore { seats: users, pace: Pace::OneEach },
