@@ -1,10 +1,10 @@
 //! Which messages are where: for each room, and for each user's direct messages, the ids in
 //! order.
 //!
-//! The newest ids of a stream are one small row of `tails`; every [`RUN`] of them move to
-//! `chunks` as one row. So a message costs an append to a row that is written anyway when
-//! several messages of a room are in one commit, and two to three bytes on disk, instead of a row
-//! of its own in a second tree.
+//! The newest ids of a stream are one small row of `tails`, empty now and then; every [`RUN`] of
+//! them move to `chunks` as one row, and a stream without a tail has none. So a message costs an
+//! append to a row that is written anyway when several messages of a room are in one commit, and
+//! two to three bytes on disk, instead of a row of its own in a second tree.
 //!
 //! Messages that were too old are gone from the front of their table; their ids stay until the
 //! whole run goes. Who reads a stream passes over ids below the [`floor`].
@@ -207,7 +207,8 @@ pub(crate) fn oldest(
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
     let after = after.max(floor(tables)?.saturating_sub(1));
-    let newest = tail(tables, stream)?;
+    let Some(row) = tables.tails()?.get(stream)? else { return Ok(Vec::new()) };
+    let newest = unpack("tails", row.value())?;
     // What is in a run is older than all of the tail: who is nearly up to date needs no run.
     if newest.first().is_some_and(|first| *first <= after) {
         return Ok(newest.into_iter().filter(|id| *id > after).take(limit).collect());
