@@ -12,9 +12,13 @@ use redb::{
 
 use crate::cache::Cache;
 use crate::lists::Lists;
+use crate::rows::{TokenRow, unpack};
 
-/// The layout this code reads and writes. A store says which it has in `meta`.
-const FORMAT: u64 = 1;
+/// The layout this code reads and writes. A store says which it has in `meta`; an earlier one is
+/// brought up to this when it is opened.
+///
+/// 1: the first. 2: `tokens_by_user` and `addresses_by_user`.
+const FORMAT: u64 = 2;
 const FORMAT_KEY: &str = "format";
 
 /// Single values; so far only [`FORMAT_KEY`].
@@ -213,8 +217,12 @@ tables! {
     identities, identities_mut, IDENTITIES: &'static str => u64;
     /// Token hash → `TokenRow`.
     tokens, tokens_mut, TOKENS: &'static [u8; 32] => &'static [u8];
+    /// (uid, token hash).
+    tokens_by_user, tokens_by_user_mut, TOKENS_BY_USER: (u64, &'static [u8; 32]) => ();
     /// (Address, uid) that counts as signed in → until when, ms.
     addresses, addresses_mut, ADDRESSES: (&'static str, u64) => u64;
+    /// (uid, address).
+    addresses_by_user, addresses_by_user_mut, ADDRESSES_BY_USER: (u64, &'static str) => ();
 
     /// Room id → `RoomRow`.
     rooms, rooms_mut, ROOMS: u32 => &'static [u8];
@@ -353,19 +361,43 @@ fn open_with(
     Ok(database)
 }
 
-/// Writes what a new store needs, and says which format the store has. A store that has all of
-/// it is not written to.
+/// Writes what a new store or one of an earlier format needs, and says which format the store has.
+/// A store that has all of it is not written to.
 fn prepare(database: &Database) -> Result<u64, StoreError> {
     let read = database.begin_read()?;
-    if let Ok(meta) = read.open_table(META)
-        && let Some(found) = meta.get(FORMAT_KEY)?
+    let found = match read.open_table(META) {
+        Ok(meta) => meta.get(FORMAT_KEY)?.map(|found| found.value()),
+        Err(_) => None,
+    };
+    if let Some(found) = found
+        && found >= FORMAT
     {
-        return Ok(found.value());
+        return Ok(found);
     }
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     create_tables(&transaction)?;
+    if found == Some(1) {
+        index_by_user(&transaction)?;
+    }
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     transaction.commit()?;
     Ok(FORMAT)
+}
+
+/// From format 1 to 2.
+fn index_by_user(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut by_user = transaction.open_table(TOKENS_BY_USER)?;
+    for row in transaction.open_table(TOKENS)?.iter()? {
+        let (hash, row) = row?;
+        let row: TokenRow = unpack("tokens", row.value())?;
+        by_user.insert((row.uid, hash.value()), ())?;
+    }
+    let mut by_user = transaction.open_table(ADDRESSES_BY_USER)?;
+    for row in transaction.open_table(ADDRESSES)?.iter()? {
+        let (key, _) = row?;
+        let (address, uid) = key.value();
+        by_user.insert((uid, address), ())?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use redb::ReadableTable;
 use super::{Act, Work, expiry, tags};
 use crate::fail::Fail;
 use crate::look::{self, MessageViews};
-use crate::rows::{SessionRow, TokenRow, UserRow, pack, unpack};
+use crate::rows::{SessionRow, TokenRow, UserRow, pack};
 use crate::store::{StoreError, Tables};
 use crate::stream;
 
@@ -155,7 +155,9 @@ impl Work<'_> {
         }
         if let Some(grant) = address {
             let until = act.asker.now.saturating_add(grant.ttl_ms);
-            self.batch.addresses_mut()?.insert((grant.address.as_str(), uid), until)?;
+            let address = grant.address.as_str();
+            self.batch.addresses_mut()?.insert((address, uid), until)?;
+            self.batch.addresses_by_user_mut()?.insert((uid, address), ())?;
             expiry::note_address(&mut self.batch, until, &grant.address, uid)?;
         }
         let rooms = if *session { look::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
@@ -330,30 +332,24 @@ impl Work<'_> {
         Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
     }
 
-    /// Takes away every token and address of a user. They are looked for among those of all: it
-    /// is seldom done. What is noted of when they run out stays, and finds nothing.
+    /// Takes away every token and address of a user. What is noted of when they run out stays, and
+    /// finds nothing.
     fn revoke(&mut self, uid: u64) -> Result<(), StoreError> {
         let mut tokens = Vec::new();
-        for row in self.batch.tokens()?.iter()? {
-            let (hash, row) = row?;
-            let row: TokenRow = unpack("tokens", row.value())?;
-            if row.uid == uid {
-                tokens.push(*hash.value());
-            }
+        for row in self.batch.tokens_by_user()?.range((uid, &[0; 32])..=(uid, &[u8::MAX; 32]))? {
+            tokens.push(*row?.0.value().1);
         }
         for hash in tokens {
             self.batch.tokens_mut()?.remove(&hash)?;
+            self.batch.tokens_by_user_mut()?.remove((uid, &hash))?;
         }
         let mut addresses = Vec::new();
-        for row in self.batch.addresses()?.iter()? {
-            let (key, _) = row?;
-            let (address, of) = key.value();
-            if of == uid {
-                addresses.push(address.to_owned());
-            }
+        for row in self.batch.addresses_by_user()?.range((uid, "")..(uid + 1, ""))? {
+            addresses.push(row?.0.value().1.to_owned());
         }
         for address in addresses {
             self.batch.addresses_mut()?.remove((address.as_str(), uid))?;
+            self.batch.addresses_by_user_mut()?.remove((uid, address.as_str()))?;
         }
         Ok(())
     }
@@ -374,6 +370,7 @@ impl Work<'_> {
         let expires = act.asker.now.saturating_add(grant.ttl_ms);
         let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
         self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        self.batch.tokens_by_user_mut()?.insert((uid, &hash.0), ())?;
         self.batch.expiries_mut()?.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
         Ok(())
     }

@@ -78,17 +78,19 @@ impl Work<'_> {
                 let hash: &[u8; 32] = key.try_into().map_err(|_| corrupt())?;
                 let row = self.batch.tokens()?.get(hash)?.map(|row| row.value().to_vec());
                 let row: Option<TokenRow> = row.map(|row| unpack("tokens", &row)).transpose()?;
-                if row.is_some_and(|row| row.expires <= now) {
+                if let Some(row) = row.filter(|row| row.expires <= now) {
                     self.batch.tokens_mut()?.remove(hash)?;
+                    self.batch.tokens_by_user_mut()?.remove((row.uid, hash))?;
                 }
             }
             ADDRESS => {
                 let (uid, address) = key.split_first_chunk().ok_or_else(corrupt)?;
                 let address = str::from_utf8(address).map_err(|_| corrupt())?;
-                let key = (address, u64::from_be_bytes(*uid));
-                let until = self.batch.addresses()?.get(key)?.map(|until| until.value());
+                let uid = u64::from_be_bytes(*uid);
+                let until = self.batch.addresses()?.get((address, uid))?.map(|until| until.value());
                 if until.is_some_and(|until| until <= now) {
-                    self.batch.addresses_mut()?.remove(key)?;
+                    self.batch.addresses_mut()?.remove((address, uid))?;
+                    self.batch.addresses_by_user_mut()?.remove((uid, address))?;
                 }
             }
             KEY => {

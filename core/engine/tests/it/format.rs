@@ -31,19 +31,19 @@ fn a_store_of_a_later_format_is_refused_and_left_alone() {
         let database = redb::Database::open(&path).unwrap();
         let write = database.begin_write().unwrap();
         assert_eq!(
-            write.open_table(meta).unwrap().insert("format", 2).unwrap().unwrap().value(),
-            1
+            write.open_table(meta).unwrap().insert("format", 3).unwrap().unwrap().value(),
+            2
         );
         write.commit().unwrap();
     }
     let error = refusal(&path);
     let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
-    assert_eq!((*found, named), (2, &path));
+    assert_eq!((*found, named), (3, &path));
     let said = error.to_string();
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 2"), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 3"), "{said}");
     let database = redb::Database::open(&path).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 2);
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 3);
 }
 
 #[test]
@@ -242,6 +242,22 @@ fn users_of_format_1_are_read() {
     assert_eq!(known(user("小茶")).person.uid.map(|uid| uid.0), Some(10_001));
     let password = gateway.engine().credential(Timestamp(0), &user("ann")).unwrap().unwrap().1;
     assert_eq!(password, "$argon2id$ann");
+}
+
+#[test]
+fn what_a_user_of_format_1_is_signed_in_by_ends_with_a_new_password() {
+    let gateway = format_1();
+    let rows = |table: &str| {
+        let dump = gateway.engine().dump().unwrap();
+        dump.into_iter().find(|(name, _)| *name == table).unwrap().1.len()
+    };
+    let all = || ["tokens", "tokens_by_user", "addresses", "addresses_by_user"].map(rows);
+    assert_eq!(all(), [2, 2, 1, 1]);
+    let password = Secret::Hashed("$argon2id$new".into());
+    gateway.does(0, Command::SetPassword { user: user("ann"), password });
+    assert_eq!(all(), [1, 1, 0, 0]);
+    assert_eq!(gateway.ask(&about_user(by_token("ann's"))), Err(Refusal::TokenInvalid));
+    assert!(gateway.ask(&about_user(by_token("cyd's"))).is_ok());
 }
 
 #[test]

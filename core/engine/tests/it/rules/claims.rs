@@ -67,6 +67,9 @@ fn an_address_stands_for_those_who_signed_in_from_it_and_for_nobody_else() {
     gateway.does(0, Command::Expire);
     gateway.does(0, at_home("ann"));
     assert_eq!(gateway.refuses(0, at_home("bob")), Refusal::NotSignedIn);
+    let dump = gateway.engine().dump().unwrap();
+    let rows = |table: &str| dump.iter().find(|(name, _)| *name == table).unwrap().1.len();
+    assert_eq!((rows("addresses"), rows("addresses_by_user")), (1, 1));
 }
 
 #[test]
@@ -146,6 +149,11 @@ fn a_new_password_ends_what_its_user_was_signed_in_by_and_nobody_elses() {
     assert_eq!(gateway.refuses(0, join(room("tea"), by_token("ann's"))), Refusal::TokenInvalid);
     gateway.does(0, at_home("bob"));
     gateway.does(0, join(room("tea"), by_token("bob's")));
+    for (table, rows) in gateway.engine().dump().unwrap() {
+        if ["tokens", "tokens_by_user", "addresses", "addresses_by_user"].contains(&table) {
+            assert_eq!(rows.len(), 1, "{table}");
+        }
+    }
     assert_eq!(gateway.refuses(0, set("cyd", hashed)), Refusal::UnknownUser);
     let plain = set("ann", Secret::Plain("secret".into()));
     assert!(matches!(gateway.refuses(0, plain), Refusal::Internal { .. }));

@@ -156,7 +156,7 @@ fn tokens_survive_a_restart_and_rows_of_those_that_ran_out_do_not_stay() {
     assert_eq!(gateway.engine().next_expiry(), Some(Timestamp(10_000)));
     let dump = gateway.engine().dump().unwrap();
     let rows = |table: &str| dump.iter().find(|(name, _)| *name == table).unwrap().1.len();
-    assert_eq!((rows("tokens"), rows("expiries")), (1, 1));
+    assert_eq!((rows("tokens"), rows("tokens_by_user"), rows("expiries")), (1, 1, 1));
 }
 
 #[test]
