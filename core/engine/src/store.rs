@@ -105,7 +105,7 @@ macro_rules! tables {
         /// One committed state, for as long as it is held.
         pub(crate) struct Snapshot {
             store: u64,
-            lists: Arc<Lists>,
+            lists: Option<Arc<Lists>>,
             transaction: ReadTransaction,
             $($name: OnceLock<ReadOnlyTable<$key, $value>>,)*
         }
@@ -114,7 +114,7 @@ macro_rules! tables {
             pub(crate) fn begin(
                 database: &Database,
                 store: u64,
-                lists: Arc<Lists>,
+                lists: Option<Arc<Lists>>,
             ) -> Result<Self, StoreError> {
                 let transaction = database.begin_read()?;
                 Ok(Self { store, lists, transaction, $($name: OnceLock::new(),)* })
@@ -132,7 +132,7 @@ macro_rules! tables {
             }
 
             fn lists(&self) -> Option<&Lists> {
-                Some(&self.lists)
+                self.lists.as_deref()
             }
 
             $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {

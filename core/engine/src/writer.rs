@@ -55,12 +55,12 @@ struct Shared<T> {
 }
 
 /// What queries are answered from.
-#[derive(Default)]
 struct Newest {
     /// The newest state, if somebody has asked for it since it was committed.
     snapshot: Option<Arc<Snapshot>>,
-    /// True of it, and of whatever is committed until something they show changes.
-    lists: Arc<Lists>,
+    /// True of it, and of whatever is committed until something that they show changes; none while
+    /// that is under way.
+    lists: Option<Arc<Lists>>,
 }
 
 impl<T: Send + 'static> Engine<T> {
@@ -93,7 +93,7 @@ impl<T: Send + 'static> Engine<T> {
             database,
             store: STORES.fetch_add(1, Ordering::Relaxed),
             queue: Queue::new(options.queue_max),
-            newest: Mutex::default(),
+            newest: Mutex::new(Newest { snapshot: None, lists: Some(Arc::default()) }),
         });
         let writing = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -228,25 +228,28 @@ impl<T> Drop for Engine<T> {
 
 impl<T> Shared<T> {
     fn snapshot(&self) -> Result<Arc<Snapshot>, StoreError> {
-        // What is begun here has to be forgotten by the commit that is under way, if one is.
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(snapshot) = &newest.snapshot {
             return Ok(Arc::clone(snapshot));
         }
-        let lists = Arc::clone(&newest.lists);
+        let lists = newest.lists.clone();
         let snapshot = Arc::new(Snapshot::begin(&self.database, self.store, lists)?);
         newest.snapshot = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
 
+    /// Lists may be others with the commit that comes: a snapshot that is begun while it is under
+    /// way, of which nobody knows whether it is before or after, shares none.
+    fn forget_lists(&self) {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).lists = None;
+    }
+
     /// Has the next query look at what has been committed. An older snapshot must not be held for
     /// longer anyway: no page that has been replaced since would be used anew, and the file grows.
-    fn forget_snapshot(&self, relist: bool) {
+    fn forget_snapshot(&self) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         newest.snapshot = None;
-        if relist {
-            newest.lists = Arc::default();
-        }
+        newest.lists.get_or_insert_default();
     }
 }
 
@@ -274,12 +277,12 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
     while let Some(batch) = shared.queue.next_batch() {
         // A panic in a rule leaves the transaction uncommitted: as void as a failed commit.
         let committed = catch_unwind(AssertUnwindSafe(|| {
-            commit(&shared.database, &mut cache, &batch).map_err(|error| error.to_string())
+            commit(shared, &mut cache, &batch).map_err(|error| error.to_string())
         }))
         .unwrap_or_else(|_| Err("the engine panicked".into()));
         match committed {
-            Ok(Committed { results, relist }) => {
-                shared.forget_snapshot(relist);
+            Ok(results) => {
+                shared.forget_snapshot();
                 shared.queue.answering(batch.len());
                 let tickets = batch.into_iter().map(|(_, ticket)| ticket);
                 let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
@@ -302,20 +305,13 @@ fn write<T>(shared: &Shared<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
     }
 }
 
-/// What became of a batch.
-struct Committed {
-    results: Vec<(Outcome, Vec<Recorded>)>,
-    /// Whether lists of rooms may be others now.
-    relist: bool,
-}
-
 /// Carries out a batch in one transaction, and makes it durable if it changed anything.
 fn commit<T>(
-    database: &Database,
+    shared: &Shared<T>,
     cache: &mut Cache,
     batch: &[(Envelope, T)],
-) -> Result<Committed, StoreError> {
-    let mut transaction = database.begin_write()?;
+) -> Result<Vec<(Outcome, Vec<Recorded>)>, StoreError> {
+    let mut transaction = shared.database.begin_write()?;
     // Opening after a kill then takes milliseconds instead of a scan of the file.
     transaction.set_quick_repair(true);
     let tables = Batch::new(&transaction, std::mem::take(cache));
@@ -328,12 +324,15 @@ fn commit<T>(
     // What was refused, or only read, needs no commit: polling does not wear the disk.
     let changed = work.has_changed();
     let (tables, _) = work.finish()?;
-    let relist = tables.has_written(lists::SHOWN);
+    let relists = tables.has_written(lists::SHOWN);
     *cache = tables.into_cache();
     if changed {
+        if relists {
+            shared.forget_lists();
+        }
         transaction.commit()?;
     } else {
         transaction.abort()?;
     }
-    Ok(Committed { results, relist })
+    Ok(results)
 }

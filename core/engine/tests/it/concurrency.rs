@@ -1,6 +1,7 @@
 //! Many at once.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier};
 
@@ -90,6 +91,50 @@ fn posts_and_looks(engine: &Engine<Ticket>, thread: u64) {
             assert_eq!(found, Ok(Reply::Messages { messages: vec![message.into()] }));
         }
     }
+}
+
+#[test]
+fn a_room_is_listed_from_its_answer_on_while_others_ask_for_the_list_all_the_time() {
+    const ROOMS: usize = 300;
+    let publish = |batch: Vec<Done<Sender<Outcome>>>| {
+        for Done { ticket, outcome, .. } in batch {
+            ticket.send(outcome).expect("the test waits");
+        }
+    };
+    let options = Options { cache_bytes: 16 << 20, ..Options::default() };
+    let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
+    let listed = || {
+        let query = listed(core_model::RoomFilter::Open);
+        match engine.query(Timestamp(1_000), ConnectionId(0), &query).outcome {
+            Ok(Reply::Rooms { rooms }) => rooms.len(),
+            other => panic!("not rooms: {other:?}"),
+        }
+    };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut seen = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let now = listed();
+                    assert!(now >= seen, "{now} rooms, and before that {seen}");
+                    seen = now;
+                }
+            });
+        }
+        let (answer, answers) = channel();
+        for made in 1..=ROOMS {
+            let making = envelope(1, create(titled(&format!("room {made}")), None));
+            assert!(engine.submit(making, answer.clone()).is_ok());
+            answers.recv().expect("an answer").expect("a room");
+            let now = listed();
+            if now != made {
+                over.store(true, Ordering::Relaxed);
+                panic!("{made} rooms are made, and {now} listed");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]
