@@ -5,6 +5,7 @@ mod idle;
 mod load;
 mod overload;
 mod process;
+mod scale;
 mod server;
 mod stored;
 mod table;
