@@ -260,6 +260,29 @@ mod tests {
     }
 
     #[test]
+    fn the_body_wins_over_the_query_and_what_is_null_is_missing() {
+        let headers = vec![("content-type".into(), "application/json".into())];
+        let body = br#"{"a":1,"b":null,"c":null,"d":"body"}"#.to_vec();
+        let query = "a=query&b=query&e=query".into();
+        let request = Request { query, headers, body, ..Request::default() };
+        let fields = Params::of(&Peer::default(), &request).expect("it is an object").fields;
+        let expected = r#"{"a":1,"b":"query","d":"body","e":"query"}"#;
+        assert_eq!(Value::Object(fields).to_string(), expected);
+    }
+
+    #[test]
+    fn digits_are_whole_numbers_as_numbers_or_as_texts() {
+        let read = |json: &str| serde_json::from_str::<Digits>(json).ok().map(|digits| digits.0);
+        for (json, number) in [("7", 7), ("\"7\"", 7), ("\"007\"", 7), ("7.0", 7), ("0", 0)] {
+            assert_eq!(read(json), Some(number), "{json}");
+        }
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for other in ["-1", "\"-1\"", "\"+1\"", "7.5", "\"\"", "\" 7\"", "true", "[7]", "1e30"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn json_that_is_labelled_a_form_is_json() {
         let fields = |body: &str| {
             let form = "application/x-www-form-urlencoded";
