@@ -24,9 +24,9 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// How many tasks a thread takes up between two looks at what has arrived, where there are plugins.
-/// A batch of the engine's wakes hundreds; with tokio's 61 those who were to hear of it were held up
-/// by what arrived meanwhile, and the next batch was smaller, which each message in it paid for.
-/// On the single-threaded runtime it makes no difference.
+/// With tokio's 61 the engine's batches were smaller, which each message in them paid for: probably
+/// because a batch wakes hundreds, who were held up by what arrived meanwhile. On the
+/// single-threaded runtime it makes no difference.
 const TASKS_BETWEEN_LOOKS: u32 = 256;
 
 /// The threads of the network, and who looks after those that call plugins. It goes first.
