@@ -11,7 +11,7 @@ use redb::ReadableTable;
 use super::{Act, Work, expiry, tags};
 use crate::fail::Fail;
 use crate::look::{self, MessageViews};
-use crate::rows::{SessionRow, TokenRow, UserRow, pack};
+use crate::rows::{SessionRow, TokenRow, UserRow, pack, unpack};
 use crate::store::{StoreError, Tables};
 use crate::stream;
 
@@ -369,7 +369,12 @@ impl Work<'_> {
         let hash = drawn(grant)?;
         let expires = act.asker.now.saturating_add(grant.ttl_ms);
         let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
-        self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        let former = self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        let former = former.map(|row| unpack("tokens", row.value())).transpose()?;
+        // A hash that is granted again is nobody else's from then on.
+        if let Some(TokenRow { uid, .. }) = former {
+            self.batch.tokens_by_user_mut()?.remove((uid, &hash.0))?;
+        }
         self.batch.tokens_by_user_mut()?.insert((uid, &hash.0), ())?;
         self.batch.expiries_mut()?.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
         Ok(())

@@ -128,6 +128,20 @@ fn at_an_unproven_name_the_room_is_complained_of_first() {
 }
 
 #[test]
+fn a_token_that_was_granted_again_is_not_ended_by_the_password_of_whom_it_was() {
+    let gateway = with_tea(&["ann", "bob"]);
+    for who in ["ann", "bob"] {
+        gateway.does(0, issue(user(who), grant("the same", 9_000)));
+    }
+    let password = Secret::Hashed("$argon2id$new".into());
+    gateway.does(0, Command::SetPassword { user: user("ann"), password: password.clone() });
+    gateway.does(0, join(room("tea"), by_token("the same")));
+    gateway.does(0, Command::SetPassword { user: user("bob"), password });
+    let refusal = gateway.refuses(0, join(room("tea"), by_token("the same")));
+    assert_eq!(refusal, Refusal::TokenInvalid);
+}
+
+#[test]
 fn a_new_password_ends_what_its_user_was_signed_in_by_and_nobody_elses() {
     let gateway = with_tea(&["ann", "bob"]);
     let sign_in = |who: &str| {
