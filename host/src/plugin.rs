@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use frontend_api::{Frontend, Manifest, OptionFault};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use plugin_loader::{Fault, LoadError, LoadedFrontend};
+use plugin_loader::{LoadError, LoadedFrontend, PluginFault};
 use serde_json::{Map, Value};
 
 /// What is said of a plugin with functions that this gateway does not know.
@@ -34,7 +34,7 @@ pub struct Loaded {
     observer: Arc<OnceLock<Observer>>,
 }
 
-type Observer = Box<dyn Fn(&Fault<'_>) + Send + Sync>;
+type Observer = Box<dyn Fn(&PluginFault<'_>) + Send + Sync>;
 
 impl Plugin {
     /// Loads the library, for good, and has it say what it is. `common` are the keys that every
@@ -101,7 +101,7 @@ impl Loaded {
     }
 
     /// Has `observer` told of each fault from now on. The first observer stays.
-    pub(crate) fn observe(&self, observer: impl Fn(&Fault<'_>) + Send + Sync + 'static) {
+    pub(crate) fn observe(&self, observer: impl Fn(&PluginFault<'_>) + Send + Sync + 'static) {
         let _ = self.observer.set(Box::new(observer));
     }
 }

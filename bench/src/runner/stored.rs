@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
 use core_model::{
-    Command, ConnectionId, NewRoom, NewUser, RoomId, RoomRef, Standing, Timestamp, Uid, UserRef,
+    Command, ConnectionId, NewRoom, NewUser, PostRight, RoomId, RoomRef, Timestamp, Uid, UserRef,
 };
 
 use super::Run;
@@ -163,7 +163,7 @@ fn seed(path: &Path, size: Size) -> io::Result<()> {
         drop(sender.send((batch.len(), refused)));
     };
     let engine = Engine::open(path, Options::default(), publish).map_err(io::Error::other)?;
-    let origin = Arc::new(Origin { room_capacity: 1000, ..Origin::default() });
+    let origin = Arc::new(FrontendSettings { room_capacity: 1000, ..FrontendSettings::default() });
     let mut waiting = 0;
     let settle = |waiting: &mut usize, at_most: usize| {
         while *waiting > at_most {
@@ -211,7 +211,7 @@ fn commands(size: Size) -> impl Iterator<Item = Command> {
             room: RoomRef::Id(RoomId(room as u32 + 1)),
             author: owner(room),
             text: "x".repeat(TEXT_BYTES),
-            standing: Standing::Member,
+            standing: PostRight::Member,
         }
     };
     (0..users).map(register).chain((0..rooms).map(create)).chain((0..messages).map(post))

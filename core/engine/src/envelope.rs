@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Envelope {
     pub at: Timestamp,
     pub connection: ConnectionId,
-    pub origin: Arc<Origin>,
+    pub origin: Arc<FrontendSettings>,
     /// An idempotency key, already scoped to the front end.
     pub key: Option<String>,
     pub command: Command,
@@ -18,7 +18,7 @@ pub struct Envelope {
 
 /// What a front end's section of gateway.toml says that the engine needs to know.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Origin {
+pub struct FrontendSettings {
     pub frontend: String,
     /// Seats of a room that is created there without saying how many.
     pub room_capacity: u32,

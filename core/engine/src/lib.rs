@@ -22,6 +22,6 @@ mod store;
 mod stream;
 mod writer;
 
-pub use envelope::{Answered, Done, Envelope, Origin};
+pub use envelope::{Answered, Done, Envelope, FrontendSettings};
 pub use store::{OpenError, compact};
 pub use writer::{Engine, Options};

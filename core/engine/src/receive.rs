@@ -81,7 +81,7 @@ impl Receipt {
 }
 
 /// The reply to a command that would change nothing; None where it would, or might.
-pub(crate) fn unchanging(
+pub(crate) fn try_read_only(
     tables: &impl Tables,
     asker: Asker,
     command: &Command,

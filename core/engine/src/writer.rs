@@ -148,7 +148,7 @@ impl<T: Send + 'static> Engine<T> {
     /// caller's thread. None: whether it would is for the writer to say, and so to be submitted.
     ///
     /// So far that is a [`Command::Receive`] that finds nothing new.
-    pub fn unchanging(
+    pub fn try_read_only(
         &self,
         at: Timestamp,
         connection: ConnectionId,
@@ -160,7 +160,7 @@ impl<T: Send + 'static> Engine<T> {
         let asker = Asker { now: at.0, connection: connection.0 };
         // What is refused, or cannot be read, the writer says.
         let snapshot = self.shared.snapshot().ok()?;
-        let reply = receive::unchanging(&*snapshot, asker, command).ok().flatten()?;
+        let reply = receive::try_read_only(&*snapshot, asker, command).ok().flatten()?;
         let refresh = due(&snapshot, at, receive::token(command)).ok()?;
         Some(Answered { outcome: Ok(reply), refresh })
     }

@@ -110,7 +110,7 @@ pub enum Command {
 
     // Messages.
     /// Posts to a room.
-    Post { room: RoomRef, author: UserRef, text: String, standing: Standing },
+    Post { room: RoomRef, author: UserRef, text: String, standing: PostRight },
     /// Posts to one user. Guests have no way to read it: no such user.
     PostDirect { author: UserRef, to: UserRef, text: String },
     /// Reads what a user has not received yet, and moves the user's cursor past it.
@@ -336,7 +336,8 @@ pub enum SeatKind {
 /// [`Refusal::NotInRoom`](crate::Refusal::NotInRoom).
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+#[schemars(rename = "Standing")]
+pub enum PostRight {
     /// The author has a seat there by this connection.
     Seated,
     /// The author is a durable member.

@@ -16,14 +16,20 @@ mod user_ref;
 mod view;
 
 pub use command::{
-    AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, ProfileChanges,
-    RoomChanges, SeatKind, Secret, Standing, TokenShape,
+    AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, PostRight,
+    ProfileChanges, RoomChanges, SeatKind, Secret, TokenShape,
 };
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
 pub use name::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_handle, check_room_name, normalize};
 pub use query::{Detail, Query, RoomFilter};
 pub use refusal::Refusal;
-pub use reply::{Outcome, Reply, Skipped};
+pub use reply::{AutoJoinFailure, Outcome, Reply};
 pub use user_ref::{Claim, RoomRef, UserRef};
 pub use view::{Message, Person, Recipient, RoomTag, RoomView, UserView};
+
+#[deprecated = "use `PostRight`"]
+pub type Standing = PostRight;
+
+#[deprecated = "use `AutoJoinFailure`"]
+pub type Skipped = AutoJoinFailure;

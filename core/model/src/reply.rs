@@ -42,7 +42,7 @@ pub enum Reply {
     Registered {
         user: UserView,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        skipped: Vec<Skipped>,
+        skipped: Vec<AutoJoinFailure>,
     },
     /// To [`Command::CreateRoom`](crate::Command::CreateRoom) and
     /// [`Command::DeclareRoom`](crate::Command::DeclareRoom).
@@ -60,7 +60,7 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         backlog: Vec<Arc<Message>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        skipped: Vec<Skipped>,
+        skipped: Vec<AutoJoinFailure>,
     },
     /// To [`Command::IssueToken`](crate::Command::IssueToken).
     TokenIssued { token: String },
@@ -88,7 +88,8 @@ pub enum Reply {
 
 /// A room that somebody should have joined on signing in, and why not.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct Skipped {
+#[schemars(rename = "Skipped")]
+pub struct AutoJoinFailure {
     pub room: String,
     pub why: Refusal,
 }

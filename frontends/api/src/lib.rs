@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use core_model::{Outcome, Recorded, Timestamp};
 pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport};
-pub use outbox::{Follow, Interest, Outbox, Output};
+pub use outbox::{EventFilter, Outbox, Output, Subscribe};
+#[allow(deprecated, reason = "the former names stay for front ends that use them")]
+pub use outbox::{Follow, Interest};
 
 /// One dialect.
 pub trait Frontend: Send + Sync {
@@ -45,7 +47,7 @@ pub trait Frontend: Send + Sync {
     }
 
     /// What the host itself has to say over HTTP (over a limit, draining), in this dialect's form.
-    fn fault(&self, fault: &http::Fault) -> http::Response {
+    fn fault(&self, fault: &http::HttpError) -> http::Response {
         http::Response::text(fault.status, &fault.reason)
     }
 }
@@ -121,10 +123,10 @@ pub enum Input<'a> {
     Text(&'a str),
     /// One whole WebSocket binary message, or one line that is not UTF-8.
     Binary(&'a [u8]),
-    /// The answer to the oldest unanswered [`Output::Call`] or [`Output::Ask`].
+    /// The answer to the oldest unanswered [`Output::Submit`] or [`Output::Query`].
     Answer(&'a Outcome),
     /// Something happened that this session is concerned by: only for events for which
-    /// [`Frontend::broadcast`] said [`Broadcast::Ask`].
+    /// [`Frontend::broadcast`] said [`Broadcast::PerSession`].
     Event(&'a Recorded),
     /// The moment asked for with [`Output::WakeAt`] has come.
     Woken,
@@ -158,8 +160,15 @@ pub enum Broadcast {
     Everyone(Frame),
     /// The same frame to all but the connection whose command caused it.
     Others(Frame),
-    /// Each session is given the event as [`Input::Event`].
-    Ask,
+    /// Each session receives the event as [`Input::Event`].
+    #[serde(rename = "ask")]
+    PerSession,
+}
+
+impl Broadcast {
+    #[deprecated = "use `Broadcast::PerSession`"]
+    #[allow(non_upper_case_globals, reason = "the former name of a variant")]
+    pub const Ask: Self = Self::PerSession;
 }
 
 /// What goes out in one piece.

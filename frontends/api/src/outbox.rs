@@ -10,44 +10,47 @@ use crate::http::Response;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
-    /// Have the engine carry out a command. The answer comes as `Input::Answer`, in the order of
-    /// calling and asking.
-    Call {
+    /// Submits a command to the engine. The answer arrives as `Input::Answer`; answers to commands
+    /// and queries arrive in the order in which they were submitted.
+    #[serde(rename = "call")]
+    Submit {
         command: Box<Command>,
-        /// What to watch from the moment at which the command took effect, if it does.
-        #[serde(default)]
-        follow: Follow,
-        /// A key by which a repetition of the command is recognized.
+        /// What the connection subscribes to when the command succeeds, from its commit on.
+        #[serde(default, rename = "follow")]
+        subscribe: Subscribe,
+        /// An idempotency key: a repeated command with the same key is recognized.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
-        /// Of a success, only that it is one matters to the session: the answer to it may be
-        /// `Reply::Done` instead of one that says more, which need not be made then.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        brief: bool,
+        /// The session ignores the content of a successful reply. The host may then answer with
+        /// `Reply::Done` and the engine need not build the full reply.
+        #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
+        ack_only: bool,
     },
-    /// Ask the engine. It sees every earlier command of this session carried out.
-    Ask { query: Box<Query> },
+    /// Queries the engine. The query sees the effect of every earlier command of this session.
+    #[serde(rename = "ask")]
+    Query { query: Box<Query> },
     /// The answer to an HTTP request; the session is over once it is written.
     Respond(Response),
     /// Bytes for the peer, on a TCP stream.
     SendBytes(Vec<u8>),
     /// One WebSocket text message, or one line, for the peer.
     SendText(String),
-    /// What this connection wants to hear of in all rooms it watches, from now on.
-    SetInterest(Interest),
+    /// Replaces the connection's event filter for all rooms it is subscribed to.
+    #[serde(rename = "set_interest")]
+    SetEventFilter(EventFilter),
     /// Replace the session's one alarm.
     WakeAt(Timestamp),
     /// Flush what was sent, then hang up.
     Close,
 }
 
-/// What a connection starts to watch when its command succeeds.
+/// What a connection subscribes to when its command succeeds.
 ///
-/// It is part of the command, and not a request of its own after the answer, so that between the
-/// two no event can be missed or come twice.
+/// The subscription is part of the command rather than a separate request after the answer, so
+/// that no event between the two can be missed or delivered twice.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Follow {
+pub enum Subscribe {
     #[default]
     Nothing,
     /// With [`Command::Enter`]: the room, for as long as the seat lasts.
@@ -57,45 +60,81 @@ pub enum Follow {
     User,
 }
 
-/// Which kinds of events of watched rooms a connection hears of.
+/// The kinds of events that a connection receives from the rooms it is subscribed to.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct Interest {
+#[schemars(rename = "Interest")]
+pub struct EventFilter {
     pub messages: bool,
-    /// Comings and goings.
+    /// `Entered` and `Left`.
     pub presence: bool,
     pub population: bool,
 }
 
-impl Default for Interest {
+impl Default for EventFilter {
     /// Everything.
     fn default() -> Self {
         Self { messages: true, presence: true, population: true }
     }
 }
 
-/// Where a session puts what should follow, in order.
+#[deprecated = "use `Subscribe`"]
+pub type Follow = Subscribe;
+
+#[deprecated = "use `EventFilter`"]
+pub type Interest = EventFilter;
+
+/// The outputs of a session, in order.
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: Vec<Output>,
 }
 
 impl Outbox {
+    /// Submits a command.
+    pub fn submit(&mut self, command: Command) {
+        self.submit_and_subscribe(command, Subscribe::Nothing);
+    }
+
+    /// Submits a command whose successful reply may be [`Reply::Done`](core_model::Reply::Done).
+    pub fn submit_ack_only(&mut self, command: Command) {
+        let (command, subscribe) = (Box::new(command), Subscribe::Nothing);
+        self.push(Output::Submit { command, subscribe, key: None, ack_only: true });
+    }
+
+    /// Submits a command and, if it succeeds, subscribes the connection from its commit on.
+    pub fn submit_and_subscribe(&mut self, command: Command, subscribe: Subscribe) {
+        let command = Box::new(command);
+        self.push(Output::Submit { command, subscribe, key: None, ack_only: false });
+    }
+
+    /// Queries the engine.
+    pub fn query(&mut self, query: Query) {
+        self.push(Output::Query { query: Box::new(query) });
+    }
+
+    #[deprecated = "use `submit`"]
     pub fn call(&mut self, command: Command) {
-        self.call_and_follow(command, Follow::Nothing);
+        self.submit(command);
     }
 
-    /// Calls, and does not want to know more of a success than that it is one.
+    #[deprecated = "use `submit_ack_only`"]
     pub fn call_briefly(&mut self, command: Command) {
-        let (command, follow) = (Box::new(command), Follow::Nothing);
-        self.push(Output::Call { command, follow, key: None, brief: true });
+        self.submit_ack_only(command);
     }
 
-    pub fn call_and_follow(&mut self, command: Command, follow: Follow) {
-        self.push(Output::Call { command: Box::new(command), follow, key: None, brief: false });
+    #[deprecated = "use `submit_and_subscribe`"]
+    pub fn call_and_follow(&mut self, command: Command, subscribe: Subscribe) {
+        self.submit_and_subscribe(command, subscribe);
     }
 
+    #[deprecated = "use `query`"]
     pub fn ask(&mut self, query: Query) {
-        self.push(Output::Ask { query: Box::new(query) });
+        self.query(query);
+    }
+
+    #[deprecated = "use `set_event_filter`"]
+    pub fn set_interest(&mut self, filter: EventFilter) {
+        self.set_event_filter(filter);
     }
 
     pub fn respond(&mut self, response: Response) {
@@ -110,8 +149,8 @@ impl Outbox {
         self.push(Output::SendText(text.into()));
     }
 
-    pub fn set_interest(&mut self, interest: Interest) {
-        self.push(Output::SetInterest(interest));
+    pub fn set_event_filter(&mut self, filter: EventFilter) {
+        self.push(Output::SetEventFilter(filter));
     }
 
     pub fn wake_at(&mut self, at: Timestamp) {

@@ -9,7 +9,7 @@ mod refusal;
 use std::sync::Arc;
 
 use frontend_api::duration::Millis;
-use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::http::{Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
@@ -122,7 +122,7 @@ impl HttpDialect for Channel {
         endpoints::ALL
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         refusal::fault(fault)
     }
 }
@@ -194,7 +194,7 @@ impl Frontend for ChannelFrontend {
         description.with_endpoints(&*self.channel).with_examples(EXAMPLES).documents()
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         self.channel.fault(fault)
     }
 }

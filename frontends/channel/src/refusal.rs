@@ -1,7 +1,7 @@
 //! No, in the dialect: `{"code":n,"msg":<reason>}`.
 
 use core_model::Refusal;
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ fn retry_after(response: Response, ms: u64) -> Response {
 }
 
 /// A no on the level of HTTP.
-pub(crate) fn fault(fault: &Fault) -> Response {
+pub(crate) fn fault(fault: &HttpError) -> Response {
     let code = match fault.status {
         401 => Code::NotSignedIn,
         403 => Code::NotAllowed,

@@ -1,7 +1,7 @@
 //! Plays every script in `transcripts/`. A first line `# options {…}` is the front end's section
 //! of gateway.toml, as JSON.
 
-use frontend_api::http::Fault;
+use frontend_api::http::HttpError;
 use frontend_api::{Configure, Frontend};
 use frontend_channel::{ChannelFrontend, Options};
 use frontend_testkit::Described;
@@ -37,7 +37,7 @@ fn frontend(script: &str) -> ChannelFrontend {
 #[test]
 fn what_the_host_has_to_say_is_said_in_the_dialect() {
     for (status, code) in [(401, 2), (403, 8), (413, 1), (429, 10), (503, 11)] {
-        let response = frontend("").fault(&Fault::new(status, "because"));
+        let response = frontend("").fault(&HttpError::new(status, "because"));
         assert_eq!(response.status, status);
         let body = format!(r#"{{"code":{code},"msg":"because"}}"#);
         assert_eq!(String::from_utf8(response.body).unwrap(), body);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use core_model::{Claim, Recorded, TokenHash, UserRef};
 use frontend_api::duration::Millis;
-use frontend_api::http::{Exchange, Fault, HttpDialect, Request, Response};
+use frontend_api::http::{Exchange, HttpDialect, HttpError, Request, Response};
 use frontend_api::schema::{About, Description, Document, Message, Scheme, Shape, Where};
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
@@ -123,7 +123,7 @@ impl Frontend for ChatroomFrontend {
         description.with_messages("type", PACKETS).with_examples(EXAMPLES).documents()
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         self.dialect.fault(fault)
     }
 }
@@ -170,7 +170,7 @@ impl HttpDialect for Chatroom {
         endpoints::ALL
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         Response::json(fault.status, &FaultReply { res: fault.reason.clone() })
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use core_model::{Command, Outcome, Query, Reply, RoomRef, SeatKind, Standing, Timestamp, UserRef};
+use core_model::{
+    Command, Outcome, PostRight, Query, Reply, RoomRef, SeatKind, Timestamp, UserRef,
+};
 use frontend_api::http::Request;
-use frontend_api::{Follow, Input, Interest, Outbox, Peer, Session};
+use frontend_api::{EventFilter, Input, Outbox, Peer, Session, Subscribe};
 
 use crate::parse::{self, Packet};
 use crate::refusal::{self, INVALID_MESSAGE, SLOW_DOWN};
@@ -47,7 +49,7 @@ impl Session for ChatSession {
         }
         match input {
             Input::Opened => {
-                out.set_interest(Interest { population: false, ..Interest::default() })
+                out.set_event_filter(EventFilter { population: false, ..EventFilter::default() })
             }
             Input::Text(text) => self.take(parse::packet(text), out),
             Input::Binary(_) => self.take(Err(INVALID_MESSAGE), out),
@@ -74,7 +76,7 @@ impl ChatSession {
             Ok(packet) => self.call(packet, out),
             Err(complaint) if self.owed.is_empty() => out.send_text(encode::error(complaint)),
             Err(complaint) => {
-                out.ask(Query::LastChange);
+                out.query(Query::LastChange);
                 self.owed.push_back(Owed::Complaint(complaint));
             }
         }
@@ -87,18 +89,18 @@ impl ChatSession {
                 let (room, user) = (RoomRef::Name(room), self.claim(user));
                 let given = Some(avatar.clone()).filter(|avatar| !avatar.is_empty());
                 let enter = Command::Enter { room, user, seat, opens: true, avatar: given };
-                out.call_and_follow(enter, Follow::Seat);
+                out.submit_and_subscribe(enter, Subscribe::Seat);
                 self.owed.push_back(Owed::Entrance { avatar });
             }
             Packet::Leave { room, user } => {
                 let (room, user) = (RoomRef::Name(room), self.claim(user));
-                out.call_briefly(Command::Exit { room, user, seat });
+                out.submit_ack_only(Command::Exit { room, user, seat });
                 self.owed.push_back(Owed::Receipt);
             }
             Packet::Msg { room, user, text } => {
                 let (room, author) = (RoomRef::Name(room), self.claim(user));
-                let standing = Standing::Seated;
-                out.call_briefly(Command::Post { room, author, text, standing });
+                let standing = PostRight::Seated;
+                out.submit_ack_only(Command::Post { room, author, text, standing });
                 self.owed.push_back(Owed::Receipt);
             }
         }

@@ -152,7 +152,7 @@ impl Frontend for IrcFrontend {
             Event::Posted { .. }
             | Event::Entered { .. }
             | Event::Left { .. }
-            | Event::RoomCreated { .. } => Broadcast::Ask,
+            | Event::RoomCreated { .. } => Broadcast::PerSession,
             Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }
     }

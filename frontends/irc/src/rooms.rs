@@ -4,7 +4,7 @@ use core_model::{
     Command, Detail, NewRoom, Outcome, Person, Query, Reply, RoomChanges, RoomFilter, RoomId,
     RoomRef, RoomView, SeatKind, Uid,
 };
-use frontend_api::{Follow, Outbox};
+use frontend_api::{Outbox, Subscribe};
 
 use crate::caps::Caps;
 use crate::encode;
@@ -55,7 +55,7 @@ impl IrcSession {
     /// Makes a room unless there is one of that name, which is no failure.
     fn create(&mut self, name: String, out: &mut Outbox) {
         let room = NewRoom { name: Some(name), insist: true, ..NewRoom::default() };
-        out.call(Command::CreateRoom { room, owner: self.asker(), members: None });
+        out.submit(Command::CreateRoom { room, owner: self.asker(), members: None });
         self.owe(Owed::Silence);
     }
 
@@ -68,7 +68,7 @@ impl IrcSession {
             opens: false,
             avatar: None,
         };
-        out.call_and_follow(enter, Follow::Seat);
+        out.submit_and_subscribe(enter, Subscribe::Seat);
         self.owe(Owed::Join(room.clone()));
         self.ask_names(room.clone(), true, out);
         self.ask_playback(room, out);
@@ -114,7 +114,7 @@ impl IrcSession {
 
     fn exit(&mut self, room: String, out: &mut Outbox) {
         let (user, seat) = (self.actor(), SeatKind::Connection);
-        out.call(Command::Exit { room: RoomRef::Name(room.clone()), user, seat });
+        out.submit(Command::Exit { room: RoomRef::Name(room.clone()), user, seat });
         self.owe(Owed::Part(room));
     }
 
@@ -191,7 +191,7 @@ impl IrcSession {
         };
         let changes = RoomChanges { description: Some(text.into()), ..RoomChanges::default() };
         let (name, by) = (RoomRef::Name(room.clone()), Some(self.actor()));
-        out.call(Command::UpdateRoom { room: name, changes, by });
+        out.submit(Command::UpdateRoom { room: name, changes, by });
         self.owe(Owed::TopicChange(room));
     }
 

@@ -7,7 +7,7 @@ use core_model::{
     Claim, ConnectionId, GUEST_PREFIX, MessageId, Outcome, Person, Query, Refusal, Reply, RoomId,
     Timestamp, Uid, UserRef,
 };
-use frontend_api::{Ending, Input, Interest, Outbox, Session};
+use frontend_api::{Ending, EventFilter, Input, Outbox, Session};
 
 use crate::Options;
 use crate::caps::Caps;
@@ -220,7 +220,7 @@ impl IrcSession {
     }
 
     fn open(&mut self, out: &mut Outbox) {
-        out.set_interest(Interest { population: false, ..Interest::default() });
+        out.set_event_filter(EventFilter { population: false, ..EventFilter::default() });
         if self.options.sign_on_timeout.0 > 0 {
             out.wake_at(self.now.plus_ms(self.options.sign_on_timeout.0));
         }
@@ -293,7 +293,7 @@ impl IrcSession {
     }
 
     pub(crate) fn ask(&mut self, query: Query, owed: Owed, out: &mut Outbox) {
-        out.ask(query);
+        out.query(query);
         self.owed.push_back(owed);
     }
 

@@ -9,7 +9,7 @@ use core_model::{
     Command, Credential, Delivery, Message as Posted, Outcome, Person, ProfileChanges, Query,
     Refusal, Reply, RoomTag, UserRef,
 };
-use frontend_api::{Follow, Outbox};
+use frontend_api::{Outbox, Subscribe};
 
 use crate::caps::{self, Caps};
 use crate::names;
@@ -238,7 +238,7 @@ impl IrcSession {
             return self.sasl_ends(ERR_SASLFAIL, "That is no response of PLAIN", out);
         };
         self.deciding = true;
-        out.call(sign_in(UserRef::Handle(handle), Credential::Password(password), None));
+        out.submit(sign_in(UserRef::Handle(handle), Credential::Password(password), None));
         self.owe(Owed::Proof);
     }
 
@@ -292,7 +292,7 @@ impl IrcSession {
         };
         self.deciding = true;
         let delivery = Delivery { backlog_max: self.options.backlog };
-        out.call_and_follow(sign_in(user, credential, Some(delivery)), Follow::User);
+        out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
         self.owe(Owed::SignOn);
     }
 

@@ -1,7 +1,7 @@
 //! Saying something, in a channel or to one user.
 
 use core_model::{
-    Command, Message as Posted, Outcome, Recipient, Reply, RoomRef, Standing, UserRef,
+    Command, Message as Posted, Outcome, PostRight, Recipient, Reply, RoomRef, UserRef,
 };
 use frontend_api::Outbox;
 
@@ -67,12 +67,12 @@ impl IrcSession {
         let author = self.actor();
         let errand = match (names::room(target), names::handle(target)) {
             (Some(room), _) => {
-                let (room, standing) = (RoomRef::Name(room), Standing::Seated);
-                out.call(Command::Post { room, author, text, standing });
+                let (room, standing) = (RoomRef::Name(room), PostRight::Seated);
+                out.submit(Command::Post { room, author, text, standing });
                 Errand::Say
             }
             (None, Some(handle)) => {
-                out.call(Command::PostDirect { author, to: UserRef::Handle(handle), text });
+                out.submit(Command::PostDirect { author, to: UserRef::Handle(handle), text });
                 Errand::Whisper
             }
             (None, None) => {

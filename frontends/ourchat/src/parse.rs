@@ -2,8 +2,8 @@
 //! one of the answers.
 
 use core_model::{
-    Command, Credential, Delivery, NewRoom, NewUser, ProfileChanges, Query, RoomId, RoomRef,
-    Secret, Standing, Uid, UserRef,
+    Command, Credential, Delivery, NewRoom, NewUser, PostRight, ProfileChanges, Query, RoomId,
+    RoomRef, Secret, Uid, UserRef,
 };
 use frontend_api::http::Digits;
 use serde::Deserialize;
@@ -147,7 +147,7 @@ pub(crate) fn post(message: TextCreate, logged_in: Uid) -> Result<Command, &'sta
         (Some(Digits(group)), None) => {
             let room = group.try_into().map_err(|_| "no such group")?;
             let room = RoomRef::Id(RoomId(room));
-            Ok(Command::Post { room, author, text, standing: Standing::Member })
+            Ok(Command::Post { room, author, text, standing: PostRight::Member })
         }
         (None, Some(to)) => Ok(Command::PostDirect { author, to: user(to), text }),
         (None, None) => Err("one of sender.group_id and sender.private_id is needed"),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use core_model::{Outcome, Reply, Timestamp, Uid};
-use frontend_api::{Ending, Follow, Input, Outbox, Session};
+use frontend_api::{Ending, Input, Outbox, Session, Subscribe};
 
 use crate::encode::{self, Wanted};
 use crate::parse::{self, Line};
@@ -139,28 +139,28 @@ impl OurchatSession {
             Line::Verify => Err(Known::Verified),
             Line::Register(message) => {
                 let refused = |why: &str| Known::NotRegistered(why.into());
-                out.call(parse::register(message).map_err(refused)?);
+                out.submit(parse::register(message).map_err(refused)?);
                 Ok(Asked::Register)
             }
             Line::Login(message) => {
                 let command = parse::login(message, self.options).map_err(Known::Failure)?;
-                out.call_and_follow(command, Follow::User);
+                out.submit_and_subscribe(command, Subscribe::User);
                 Ok(Asked::Login)
             }
             Line::Text(message) => {
                 let refused = |why: &str| Known::Failure(why.into());
-                out.call_briefly(parse::post(message, self.logged_in()?).map_err(refused)?);
+                out.submit_ack_only(parse::post(message, self.logged_in()?).map_err(refused)?);
                 Ok(Asked::Text)
             }
             Line::Group(message) => {
                 self.logged_in()?;
                 let refused = |why: &str| Known::NoGroup(why.into());
-                out.call(parse::group(message, self.options).map_err(refused)?);
+                out.submit(parse::group(message, self.options).map_err(refused)?);
                 Ok(Asked::Group)
             }
             Line::Account(message) => {
                 self.logged_in()?;
-                out.ask(parse::account(&message));
+                out.query(parse::account(&message));
                 Ok(Asked::Account(Wanted::of(&message.request_values)))
             }
         }

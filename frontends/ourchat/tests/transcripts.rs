@@ -108,7 +108,7 @@ impl Talk {
         self.session.handle(Timestamp(0), input, &mut out);
         for output in out.drain() {
             match output {
-                Output::Call { .. } | Output::Ask { .. } => self.asked += 1,
+                Output::Submit { .. } | Output::Query { .. } => self.asked += 1,
                 Output::SendText(text) => self.said.push(text),
                 other => panic!("unexpected {other:?}"),
             }

@@ -232,7 +232,7 @@ fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
     };
     match outputs(None).pop() {
         Some(Output::Respond(response)) => Look::Answered(response),
-        Some(Output::Ask { .. }) => {
+        Some(Output::Query { .. }) => {
             // An answer that does not fit and a failure are both the gateway's fault, unless what
             // is answered was settled before.
             let failed = Err(Refusal::Internal { why: String::new() });

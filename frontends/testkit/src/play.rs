@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use core_model::{Outcome, Recorded, Timestamp};
 use frontend_api::http::{Request, Response};
 use frontend_api::{
-    Broadcast, Ending, Follow, Frame, Frontend, Input, Outbox, Output, Peer, Session,
+    Broadcast, Ending, Frame, Frontend, Input, Outbox, Output, Peer, Session, Subscribe,
 };
 use serde_json::Value;
 
@@ -166,7 +166,7 @@ impl Stage<'_> {
                 self.said(&frame);
                 writeln!(self.text, "    broadcast to others {}", show_frame(&frame)).unwrap();
             }
-            Broadcast::Ask => self.feed(Input::Event(event)),
+            Broadcast::PerSession => self.feed(Input::Event(event)),
         }
     }
 
@@ -228,18 +228,18 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn show(output: &Output) -> String {
     match output {
-        Output::Call { command, follow, key, brief } => {
+        Output::Submit { command, subscribe, key, ack_only } => {
             let command = serde_json::to_string(command).unwrap();
-            let follow = match follow {
-                Follow::Nothing => "",
-                Follow::Seat => " and follow the seat",
-                Follow::User => " and follow the user",
+            let follow = match subscribe {
+                Subscribe::Nothing => "",
+                Subscribe::Seat => " and follow the seat",
+                Subscribe::User => " and follow the user",
             };
             let key = key.as_ref().map_or(String::new(), |key| format!(" with key {key:?}"));
-            let briefly = if *brief { " briefly" } else { "" };
+            let briefly = if *ack_only { " briefly" } else { "" };
             format!("call{briefly}{follow}{key} {command}")
         }
-        Output::Ask { query } => format!("ask {}", serde_json::to_string(query).unwrap()),
+        Output::Query { query } => format!("ask {}", serde_json::to_string(query).unwrap()),
         Output::Close => "close".into(),
         Output::Respond(response) => {
             let mut text = format!("respond {}", response.status);
@@ -251,7 +251,7 @@ fn show(output: &Output) -> String {
         }
         Output::SendBytes(bytes) => format!("send {}", hex(bytes)),
         Output::SendText(text) => format!("send {text}"),
-        Output::SetInterest(interest) => {
+        Output::SetEventFilter(interest) => {
             format!("interest {}", serde_json::to_string(interest).unwrap())
         }
         Output::WakeAt(at) => format!("wake at {}", at.0),

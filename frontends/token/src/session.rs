@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use core_model::{
-    Command, Credential, Grant, NewRoom, NewUser, Outcome, ProfileChanges, Query, RoomId, RoomRef,
-    SeatKind, Standing, Timestamp, TokenHash, TokenShape, UserRef,
+    Command, Credential, Grant, NewRoom, NewUser, Outcome, PostRight, ProfileChanges, Query,
+    RoomId, RoomRef, SeatKind, Timestamp, TokenHash, TokenShape, UserRef,
 };
-use frontend_api::{Ending, Follow, Input, Interest, Outbox, Session};
+use frontend_api::{Ending, EventFilter, Input, Outbox, Session, Subscribe};
 
 use crate::Options;
 use crate::encode;
@@ -113,7 +113,7 @@ enum Owed {
 impl Dialogue {
     fn open(&self, out: &mut Outbox) {
         if !self.hears_messages {
-            out.set_interest(Interest { messages: false, ..Interest::default() });
+            out.set_event_filter(EventFilter { messages: false, ..EventFilter::default() });
         }
     }
 
@@ -135,27 +135,27 @@ impl Dialogue {
         let mut room_id = 0;
         match request {
             Request::CreateAccount(account) => {
-                out.call(Command::Register { user: new_user(&account) });
+                out.submit(Command::Register { user: new_user(&account) });
             }
-            Request::Login { account, auto_create } => out.call(sign_in(account, auto_create)),
+            Request::Login { account, auto_create } => out.submit(sign_in(account, auto_create)),
             Request::CreateRoom { app_code, token, info } => {
                 let owner = TokenHash::of(TOKEN_PURPOSE, &token.to_string());
-                out.call(Command::CreateRoom {
+                out.submit(Command::CreateRoom {
                     room: new_room(app_code, info),
                     owner: Some(UserRef::Token(owner)),
                     members: None,
                 });
             }
-            Request::EnterRoom(room) => out.call_and_follow(enter(room), Follow::Seat),
+            Request::EnterRoom(room) => out.submit_and_subscribe(enter(room), Subscribe::Seat),
             Request::RoomList { after } => {
-                out.ask(Query::RoomIds { after, limit: ROOM_LIST_MAX });
+                out.query(Query::RoomIds { after, limit: ROOM_LIST_MAX });
             }
             Request::LeaveRoom(room) => {
                 room_id = room.0;
-                out.call(leave(room));
+                out.submit(leave(room));
             }
-            Request::LeaveApplication => out.call(Command::SignOut),
-            Request::ApplyForToken => out.call(self.issue_token()),
+            Request::LeaveApplication => out.submit(Command::SignOut),
+            Request::ApplyForToken => out.submit(self.issue_token()),
             Request::Heartbeat => {
                 return self.say(encode::success(verb, sequence, &[]), false, out);
             }
@@ -170,7 +170,7 @@ impl Dialogue {
         if self.owed.is_empty() {
             return send(frame, last, out);
         }
-        out.ask(Query::LastChange);
+        out.query(Query::LastChange);
         self.owed.push_back(Owed::Frame { frame, last });
     }
 
@@ -198,13 +198,13 @@ impl Dialogue {
     /// Who posts knows the notification, so from then on it is sent.
     fn post(&mut self, room: RoomId, text: String, out: &mut Outbox) {
         if !std::mem::replace(&mut self.hears_messages, true) {
-            out.set_interest(Interest::default());
+            out.set_event_filter(EventFilter::default());
         }
-        out.call(Command::Post {
+        out.submit(Command::Post {
             room: RoomRef::Id(room),
             author: UserRef::Session,
             text,
-            standing: Standing::Seated,
+            standing: PostRight::Seated,
         });
     }
 }

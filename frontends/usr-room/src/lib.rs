@@ -10,7 +10,7 @@ mod refusal;
 
 use std::sync::Arc;
 
-use frontend_api::http::{Endpoint, Exchange, Fault, HttpDialect, Response};
+use frontend_api::http::{Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
@@ -101,7 +101,7 @@ impl HttpDialect for UsrRoom {
         }
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         refusal::fault(fault)
     }
 }
@@ -148,7 +148,7 @@ impl Frontend for UsrRoomFrontend {
         description.with_endpoints(&*self.dialect).with_examples(examples).documents()
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         refusal::fault(fault)
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's words for no, and HTTP's, in this dialect.
 
 use core_model::Refusal;
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub(crate) fn failure(reason: impl Into<String>) -> Response {
 }
 
 /// A fault of HTTP. Whoever found it adds its headers.
-pub(crate) fn fault(fault: &Fault) -> Response {
+pub(crate) fn fault(fault: &HttpError) -> Response {
     said(fault.status, fault.reason.as_str())
 }
 

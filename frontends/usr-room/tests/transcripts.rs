@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use frontend_api::http::Fault;
+use frontend_api::http::HttpError;
 use frontend_api::{Configure, Frontend};
 use frontend_testkit::{Described, play};
 use frontend_usr_room::{Flavor, Options, UsrRoomFrontend};
@@ -84,7 +84,8 @@ fn the_manifest_names_the_paths_of_its_flavor() {
 
 #[test]
 fn what_the_host_has_to_say_is_said_in_the_dialect() {
-    let fault = Fault::new(401, "an API key is needed").with_header("www-authenticate", "Bearer");
+    let fault =
+        HttpError::new(401, "an API key is needed").with_header("www-authenticate", "Bearer");
     let response = frontend(Flavor::Document).fault(&fault);
     assert_eq!(response.status, 401);
     assert_eq!(response.body, br#"{"response_code":0,"error":"an API key is needed"}"#);

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
-use core_engine::{Done, Engine, Envelope, OpenError, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, OpenError};
 use core_model::{ConnectionId, Outcome, Refusal, Timestamp};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -162,7 +162,7 @@ fn on_the_store(
 ) -> Result<Account, Box<dyn Error>> {
     let at = now();
     let done = errand.command().map(|command| {
-        let (connection, origin) = (ConnectionId(0), Arc::<Origin>::default());
+        let (connection, origin) = (ConnectionId(0), Arc::<FrontendSettings>::default());
         let envelope = Envelope { at, connection, origin, key: None, command };
         engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
         let lost = |_| Refusal::Internal { why: "it stopped before the answer".into() };

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use core_model::{Recorded, Timestamp};
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
 use plugin_loader::{LoadedFrontend, LoadedSession};
@@ -38,7 +38,7 @@ impl Frontend for Apart {
         apart(|| self.0.schemas())
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         watched(|| self.0.fault(fault))
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
-use frontend_api::{Follow, Input, Outbox, Output, Session};
+use frontend_api::{Input, Outbox, Output, Session, Subscribe};
 use tokio::time::Instant;
 
 use super::bounds::{ANSWERS_AT_ONCE, BEHIND_RETRY_MS, HOLD, HOLD_BEHIND, UNANSWERED_MAX};
@@ -61,7 +61,7 @@ enum Waiting {
     /// Decided, and not told yet.
     Settled(Box<Outcome>),
     /// With the engine; and the token it grants.
-    Submitted { token: Option<Box<str>>, brief: bool },
+    Submitted { token: Option<Box<str>>, ack_only: bool },
     /// To be submitted when everything before it is answered, or as soon as nothing before it
     /// waits for that.
     Call(Box<Call>),
@@ -75,7 +75,7 @@ struct Call {
     command: Box<Command>,
     effect: Effect,
     key: Option<String>,
-    brief: bool,
+    ack_only: bool,
 }
 
 /// What comes of work that takes time.
@@ -298,8 +298,8 @@ impl Conversation {
     fn settle(&mut self, mut outcome: Box<Outcome>) {
         let with_engine = |waiting: &&mut Waiting| matches!(waiting, Waiting::Submitted { .. });
         let Some(waiting) = self.waiting.iter_mut().find(with_engine) else { return };
-        if let Waiting::Submitted { token, brief } = waiting {
-            match *brief && outcome.is_ok() {
+        if let Waiting::Submitted { token, ack_only } = waiting {
+            match *ack_only && outcome.is_ok() {
                 true => *outcome = Ok(Reply::Done),
                 false => tokens::fill_in(&mut outcome, token.take().map(String::from)),
             }
@@ -309,16 +309,16 @@ impl Conversation {
 
     fn carry_out(&mut self, now: Timestamp, output: Output) {
         match output {
-            Output::Call { command, follow, key, brief } => {
-                let effect = effect(&command, follow);
-                self.call(Call { command, effect, key, brief });
+            Output::Submit { command, subscribe, key, ack_only } => {
+                let effect = effect(&command, subscribe);
+                self.call(Call { command, effect, key, ack_only });
             }
-            Output::Ask { query } => self.ask(query),
+            Output::Query { query } => self.ask(query),
             // A stream session has no request to respond to.
             Output::Respond(_) => (),
             Output::SendBytes(bytes) => self.outgoing.push(self.link.wire.bytes(bytes)),
             Output::SendText(text) => self.outgoing.push(self.link.wire.text(text)),
-            Output::SetInterest(interest) => self.link.set_interest(interest),
+            Output::SetEventFilter(interest) => self.link.set_event_filter(interest),
             Output::WakeAt(at) => {
                 let wait = Duration::from_millis(at.0.saturating_sub(now.0));
                 self.alarm = Instant::now().checked_add(wait);
@@ -380,9 +380,10 @@ impl Conversation {
 
     fn submit(&mut self, mut call: Call) -> Waiting {
         match self.try_submit(&mut call) {
-            Ok(token) => {
-                Waiting::Submitted { token: token.map(String::into_boxed_str), brief: call.brief }
-            }
+            Ok(token) => Waiting::Submitted {
+                token: token.map(String::into_boxed_str),
+                ack_only: call.ack_only,
+            },
             Err(refusal) => self.refuse(refusal, HOLD.1),
         }
     }
@@ -423,26 +424,26 @@ impl Drop for Conversation {
 }
 
 async fn settle(shared: Arc<Shared>, call: Box<Call>) -> Finished {
-    let Call { command, effect, key, brief } = *call;
+    let Call { command, effect, key, ack_only } = *call;
     match settle_passwords(&shared, command).await {
-        Ok(command) => Finished::Ready(Box::new(Call { command, effect, key, brief })),
+        Ok(command) => Finished::Ready(Box::new(Call { command, effect, key, ack_only })),
         Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
     }
 }
 
-fn effect(command: &Command, follow: Follow) -> Effect {
-    match (command, follow) {
+fn effect(command: &Command, subscribe: Subscribe) -> Effect {
+    match (command, subscribe) {
         (Command::SignOut, _) => Effect::SignOut,
-        (_, Follow::Nothing) => Effect::Nothing,
-        (_, Follow::Seat) => Effect::Seat,
-        (_, Follow::User) => Effect::User,
+        (_, Subscribe::Nothing) => Effect::Nothing,
+        (_, Subscribe::Seat) => Effect::Seat,
+        (_, Subscribe::User) => Effect::User,
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use core_model::{
-        ConnectionId, Credential, NewUser, ProfileChanges, RoomId, RoomRef, Standing, Uid, UserRef,
+        ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Uid, UserRef,
     };
     use frontend_api::{Frontend, Manifest, Peer};
 
@@ -472,14 +473,16 @@ pub(super) mod tests {
     impl Session for Asking {
         fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
             match input {
-                Input::Text("sign in") => out.call_and_follow(sign_in(), Follow::User),
-                Input::Text("register") => out.call(Command::Register { user: NewUser::default() }),
-                Input::Text("register briefly") => {
-                    out.call_briefly(Command::Register { user: NewUser::default() });
+                Input::Text("sign in") => out.submit_and_subscribe(sign_in(), Subscribe::User),
+                Input::Text("register") => {
+                    out.submit(Command::Register { user: NewUser::default() })
                 }
-                Input::Text("post briefly") => out.call_briefly(post()),
-                Input::Text("post") => out.call(post()),
-                Input::Text(_) => out.ask(Query::LastChange),
+                Input::Text("register briefly") => {
+                    out.submit_ack_only(Command::Register { user: NewUser::default() });
+                }
+                Input::Text("post briefly") => out.submit_ack_only(post()),
+                Input::Text("post") => out.submit(post()),
+                Input::Text(_) => out.query(Query::LastChange),
                 Input::Answer(_) => out.send_text("answer"),
                 _ => (),
             }
@@ -502,7 +505,7 @@ pub(super) mod tests {
 
     fn post() -> Command {
         let (room, author) = (RoomRef::Id(RoomId(1)), UserRef::Id(Uid(1)));
-        Command::Post { room, author, text: "hello".into(), standing: Standing::Seated }
+        Command::Post { room, author, text: "hello".into(), standing: PostRight::Seated }
     }
 
     fn config(folder: &std::path::Path, limits: Limits) -> Config {

@@ -281,7 +281,7 @@ impl Encoded {
                 Self::Frame { frame, others: false, laid_out: Vec::new() }
             }
             Broadcast::Others(frame) => Self::Frame { frame, others: true, laid_out: Vec::new() },
-            Broadcast::Ask => Self::Ask(Arc::new(recorded.clone())),
+            Broadcast::PerSession => Self::Ask(Arc::new(recorded.clone())),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use core_model::{ConnectionId, Event};
-use frontend_api::Interest;
+use frontend_api::EventFilter;
 
 use super::mailbox::Mailbox;
 use super::wire::Wire;
@@ -26,12 +26,12 @@ const POPULATION: u8 = 4;
 impl Link {
     pub(super) fn new(id: ConnectionId, frontend: u16, wire: Wire, mailbox: Mailbox) -> Self {
         let link = Self { id, frontend, wire, mailbox, interest: AtomicU8::new(0) };
-        link.set_interest(Interest::default());
+        link.set_event_filter(EventFilter::default());
         link
     }
 
     /// Takes effect at once: a session that turns something on and then posts sees its own post.
-    pub(super) fn set_interest(&self, interest: Interest) {
+    pub(super) fn set_event_filter(&self, interest: EventFilter) {
         let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
         let bits = bit(interest.messages, MESSAGES)
             | bit(interest.presence, PRESENCE)

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use core_engine::Origin;
+use core_engine::FrontendSettings;
 use core_model::ConnectionId;
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::{Ending, Frontend};
 use plugin_loader::FaultKind;
 use tokio::sync::{Notify, watch};
@@ -32,7 +32,7 @@ pub(super) struct Served {
     pub(super) name: String,
     pub(super) frontend: Arc<dyn Frontend>,
     pub(super) limits: Limits,
-    pub(super) origin: Arc<Origin>,
+    pub(super) origin: Arc<FrontendSettings>,
     pub(super) keys: Keys,
     pub(super) cors: Cors,
     pub(super) counters: Arc<Counters>,
@@ -75,8 +75,8 @@ pub(super) struct Standing {
 }
 
 /// What is answered for a front end that was taken down.
-pub(super) fn out_of_order() -> Fault {
-    Fault::new(503, "this part of the gateway is out of order")
+pub(super) fn out_of_order() -> HttpError {
+    HttpError::new(503, "this part of the gateway is out of order")
 }
 
 /// The stream connections that are open.
@@ -130,7 +130,7 @@ impl Served {
     }
 
     fn with(frontend: Arc<dyn Frontend>, config: &FrontendConfig, stay: Arc<Stay>) -> Self {
-        let origin = Origin {
+        let origin = FrontendSettings {
             frontend: config.name.clone(),
             room_capacity: config.room_capacity,
             auto_join: config.auto_join.clone(),

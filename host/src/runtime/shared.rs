@@ -161,14 +161,14 @@ impl Shared {
     }
 
     /// Answers a command that would change nothing, here and now. None: it is to be submitted.
-    pub(super) fn unchanging(
+    pub(super) fn try_read_only(
         &self,
         served: &Served,
         at: Timestamp,
         connection: ConnectionId,
         command: &Command,
     ) -> Option<Outcome> {
-        let answered = self.engine.unchanging(at, connection, command)?;
+        let answered = self.engine.try_read_only(at, connection, command)?;
         served.counters.commands.add(1);
         self.refresh(served, answered.refresh);
         Some(answered.outcome)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use core_engine::{Engine, Envelope, Options, Origin};
+use core_engine::{Engine, Envelope, FrontendSettings, Options};
 use core_model::{Command, ConnectionId, NewRoom, Outcome, Reply};
 use frontend_api::{Listener, Transport};
 use tokio::sync::oneshot;
@@ -73,7 +73,8 @@ pub(super) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), Serve
 /// A command of nobody's but the gateway's own.
 pub(super) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome {
     let (sender, answer) = oneshot::channel();
-    let origin = Arc::new(Origin { room_capacity: ROOM_CAPACITY, ..Origin::default() });
+    let origin =
+        Arc::new(FrontendSettings { room_capacity: ROOM_CAPACITY, ..FrontendSettings::default() });
     let (at, connection) = (shared.clock.now(), ConnectionId(0));
     let envelope = Envelope { at, connection, origin, key: None, command };
     let submitted = shared.engine.submit_always(envelope, Ticket::Once(sender));

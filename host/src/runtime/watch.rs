@@ -247,7 +247,7 @@ fn all<T: Copy>(first: T) -> RangeInclusive<(T, ConnectionId)> {
 #[cfg(test)]
 mod tests {
     use core_model::{Message, MessageId, Person, RoomTag, RoomView, Seq, Timestamp, UserView};
-    use frontend_api::Interest;
+    use frontend_api::EventFilter;
 
     use super::super::mailbox::Mailbox;
     use super::super::wire::Wire;
@@ -444,7 +444,7 @@ mod tests {
         let mut watch = Watch::default();
         let link = link(7);
         watch.take_effect(&link, Effect::User, &signed_in(1, &[1]));
-        link.set_interest(Interest { messages: false, presence: false, population: true });
+        link.set_event_filter(EventFilter { messages: false, presence: false, population: true });
         let direct = post(Recipient::User(person(2)));
         let events = [posted(1), join(1, 2), population(1), direct];
         assert_eq!(hear(&mut watch, &events), [vec![], vec![], vec![7], vec![7]]);

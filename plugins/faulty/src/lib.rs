@@ -23,7 +23,7 @@ mod raw;
 use std::time::Duration;
 
 use core_model::{Recorded, Timestamp};
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
@@ -99,7 +99,7 @@ impl Frontend for Faulty {
         vec![Document { name, media_type, text: "panic, block, emit".into() }]
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         self.panic_if_in("frontend_fault");
         Response::text(fault.status, "faulty")
     }

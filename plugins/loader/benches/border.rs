@@ -126,11 +126,11 @@ fn measure(talk: &Talk, frontend: &dyn Frontend) -> f64 {
     for _ in 0..2 {
         let mut out = Outbox::default();
         session.handle(Timestamp(0), talk.post.input(), &mut out);
-        let brief = |output| match output {
-            Output::Call { brief, .. } => Some(brief),
+        let ack_only = |output| match output {
+            Output::Submit { ack_only, .. } => Some(ack_only),
             _ => None,
         };
-        let calls: Vec<bool> = out.drain().filter_map(brief).collect();
+        let calls: Vec<bool> = out.drain().filter_map(ack_only).collect();
         assert_eq!(calls.len(), 1, "{} does not take the message for one command", talk.name);
         // As the gateway does it.
         if calls[0] {

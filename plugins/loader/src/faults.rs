@@ -33,7 +33,7 @@ impl Faults {
 
 /// One time that a plugin did something wrong, for the log.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault<'a> {
+pub struct PluginFault<'a> {
     /// The dialect.
     pub plugin: &'a str,
     pub path: &'a Path,
@@ -50,7 +50,7 @@ pub enum FaultKind {
     Malformed,
 }
 
-impl fmt::Display for Fault<'_> {
+impl fmt::Display for PluginFault<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plugin, path, function, kind, why } = self;
         let did = match kind {

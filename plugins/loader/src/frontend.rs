@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::call::{Failure, Nothing, call};
 use crate::encode::{with_event, with_json};
-use crate::faults::{Fault, Faults};
+use crate::faults::{Faults, PluginFault};
 use crate::session::LoadedSession;
 use crate::{LoadError, Plugin};
 
@@ -24,7 +24,7 @@ pub struct LoadedFrontend {
 }
 
 /// What is told of each fault.
-type Observer = Box<dyn Fn(&Fault<'_>) + Send + Sync>;
+type Observer = Box<dyn Fn(&PluginFault<'_>) + Send + Sync>;
 
 /// The plugin's own front end, which must outlive its sessions.
 pub(crate) struct Instance {
@@ -69,7 +69,7 @@ impl LoadedFrontend {
     /// Has `observer` told of each fault, on the thread where it happened. The first observer
     /// stays.
     #[must_use]
-    pub fn on_fault(self, observer: impl Fn(&Fault<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_fault(self, observer: impl Fn(&PluginFault<'_>) + Send + Sync + 'static) -> Self {
         let _ = self.instance.observer.set(Box::new(observer));
         self
     }
@@ -124,7 +124,7 @@ impl Frontend for LoadedFrontend {
         })
     }
 
-    fn fault(&self, fault: &http::Fault) -> Response {
+    fn fault(&self, fault: &http::HttpError) -> Response {
         let response = self.instance.fault(fault).unwrap_or_else(|failure| {
             self.instance.report("frontend_fault", &failure);
             None
@@ -163,7 +163,7 @@ impl Instance {
         });
         match done.end(code, GW_ASK)? {
             (GW_OK, _) => Ok(Broadcast::Nothing),
-            (GW_ASK, _) => Ok(Broadcast::Ask),
+            (GW_ASK, _) => Ok(Broadcast::PerSession),
             (_, None) => Err(Failure::malformed("it emitted no frame for anyone")),
             (GW_EVERYONE, Some(frame)) => Ok(Broadcast::Everyone(frame)),
             (_, Some(frame)) => Ok(Broadcast::Others(frame)),
@@ -179,7 +179,7 @@ impl Instance {
     }
 
     /// None: the plugin has nothing to say about faults.
-    fn fault(&self, fault: &http::Fault) -> Result<Option<Response>, Failure> {
+    fn fault(&self, fault: &http::HttpError) -> Result<Option<Response>, Failure> {
         let Some(say) = self.plugin.table.frontend_fault else { return Ok(None) };
         let (code, done) = with_json(fault, |fault| {
             // SAFETY: as above; the fault is borrowed for the call.
@@ -198,7 +198,13 @@ impl Instance {
         self.faults.count(failure.kind);
         if let Some(observer) = self.observer.get() {
             let (plugin, path) = (self.dialect.as_str(), &*self.plugin.path);
-            observer(&Fault { plugin, path, function, kind: failure.kind, why: &failure.why });
+            observer(&PluginFault {
+                plugin,
+                path,
+                function,
+                kind: failure.kind,
+                why: &failure.why,
+            });
         }
     }
 }

@@ -24,7 +24,7 @@ mod table;
 
 pub use call::{OUTPUT_BYTES_MAX, OUTPUTS_MAX};
 pub use error::LoadError;
-pub use faults::{Fault, FaultKind, Faults};
+pub use faults::{FaultKind, Faults, PluginFault};
 pub use frontend::LoadedFrontend;
 pub use inspect::{Inspection, inspect};
 pub use plugin::Plugin;

@@ -1,9 +1,9 @@
 //! From what crosses the border to [`Output`], frames, responses and manifests.
 
-use core_model::{Claim, Command, RoomId, RoomRef, Standing, UserRef};
+use core_model::{Claim, Command, PostRight, RoomId, RoomRef, UserRef};
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
-use frontend_api::{Follow, Frame, Manifest, Outbox, Output};
+use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
 use plugin_abi::scan::Scan;
 use plugin_abi::{
     GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_MANIFEST, GW_OUT_RESPOND,
@@ -14,16 +14,16 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Take;
 
-/// `Output::Call`, as it crosses the border.
+/// `Output::Submit`, as it crosses the border.
 #[derive(Deserialize)]
 struct Call {
     command: Box<Command>,
-    #[serde(default)]
-    follow: Follow,
+    #[serde(default, rename = "follow")]
+    subscribe: Subscribe,
     #[serde(default)]
     key: Option<String>,
-    #[serde(default)]
-    brief: bool,
+    #[serde(default, rename = "brief")]
+    ack_only: bool,
 }
 
 /// The command that almost all are. Serde reads an enum with a tag by putting all of it aside until
@@ -32,12 +32,12 @@ struct Call {
 #[derive(Deserialize)]
 struct PostCall {
     command: PostCommand,
-    #[serde(default)]
-    follow: Follow,
+    #[serde(default, rename = "follow")]
+    subscribe: Subscribe,
     #[serde(default)]
     key: Option<String>,
-    #[serde(default)]
-    brief: bool,
+    #[serde(default, rename = "brief")]
+    ack_only: bool,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ struct PostCommand {
     room: RoomRef,
     author: UserRef,
     text: String,
-    standing: Standing,
+    standing: PostRight,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ impl Take for &mut Outbox {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         self.push(match kind {
             GW_OUT_CALL => {
-                let Call { command, follow, key, brief } = call(payload)?;
+                let Call { command, subscribe, key, ack_only } = call(payload)?;
                 if matches!(
                     *command,
                     Command::Start
@@ -71,13 +71,13 @@ impl Take for &mut Outbox {
                 ) {
                     return Err("emitted a command that only the gateway may give".into());
                 }
-                Output::Call { command, follow, key, brief }
+                Output::Submit { command, subscribe, key, ack_only }
             }
-            GW_OUT_ASK => Output::Ask { query: json("a query", payload)? },
+            GW_OUT_ASK => Output::Query { query: json("a query", payload)? },
             GW_OUT_RESPOND => Output::Respond(response(payload, body)?),
             GW_OUT_SEND_BYTES => Output::SendBytes(payload.into()),
             GW_OUT_SEND_TEXT => Output::SendText(text(payload)?),
-            GW_OUT_SET_INTEREST => Output::SetInterest(json("an interest", payload)?),
+            GW_OUT_SET_INTEREST => Output::SetEventFilter(json("an interest", payload)?),
             GW_OUT_WAKE_AT => Output::WakeAt(json("a time", payload)?),
             GW_OUT_CLOSE => Output::Close,
             other => return Err(format!("emitted {other}, which is not a session's to emit")),
@@ -185,10 +185,10 @@ fn call(bytes: &[u8]) -> Result<Call, String> {
         return Ok(call);
     }
     match serde_json::from_str(text) {
-        Ok(PostCall { command, follow, key, brief }) => {
+        Ok(PostCall { command, subscribe, key, ack_only }) => {
             let PostCommand { _tag, room, author, text, standing } = command;
             let command = Box::new(Command::Post { room, author, text, standing });
-            Ok(Call { command, follow, key, brief })
+            Ok(Call { command, subscribe, key, ack_only })
         }
         Err(_) => json("a command", bytes),
     }
@@ -217,15 +217,15 @@ fn post(json: &str) -> Option<Call> {
     let text = scan.string()?;
     scan.take(r#","standing":"#)?;
     let standing = match scan.has(r#""seated""#) {
-        true => Standing::Seated,
+        true => PostRight::Seated,
         false => serde_json::from_str(scan.value()?).ok()?,
     };
     scan.take("}")?;
-    let brief = scan.has(r#","brief":true"#);
+    let ack_only = scan.has(r#","brief":true"#);
     scan.take("}")?;
     scan.end()?;
     let command = Box::new(Command::Post { room, author, text, standing });
-    Some(Call { command, follow: Follow::Nothing, key: None, brief })
+    Some(Call { command, subscribe: Subscribe::Nothing, key: None, ack_only })
 }
 
 /// And the brace behind it.
@@ -277,7 +277,7 @@ mod tests {
         let [guest, user] = [guest, user].map(UserRef::Claim);
         let rooms = [RoomRef::Id(RoomId(7)), RoomRef::Name("tea \"#\"".into())];
         let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
-        let standings = [Standing::Seated, Standing::Member, Standing::Joining { create: true }];
+        let standings = [PostRight::Seated, PostRight::Member, PostRight::Joining { create: true }];
         let rooms = rooms.into_iter().cycle();
         for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
             let text = "}\\\n\"".to_owned();
@@ -285,9 +285,9 @@ mod tests {
             let json = json!({ "command": command }).to_string();
             let inner = serde_json::to_string(&command).unwrap();
             let laid_out = post(&format!("{{\"command\":{inner}}}")).expect("the usual layout");
-            assert_eq!((&*laid_out.command, laid_out.brief), (&command, false));
+            assert_eq!((&*laid_out.command, laid_out.ack_only), (&command, false));
             let brief = post(&format!("{{\"command\":{inner},\"brief\":true}}")).unwrap();
-            assert_eq!((&*brief.command, brief.brief), (&command, true));
+            assert_eq!((&*brief.command, brief.ack_only), (&command, true));
             assert!(post(&json.replace("\"do\"", " \"do\"")).is_none());
             assert_eq!(
                 *call(json.replace("\"do\"", " \"do\"").as_bytes()).unwrap().command,
@@ -305,9 +305,9 @@ mod tests {
             "brief": true,
         });
         let post = call(json.to_string().as_bytes()).unwrap();
-        assert_eq!((post.follow, post.key.as_deref()), (Follow::Seat, Some("once")));
-        assert!(post.brief);
+        assert_eq!((post.subscribe, post.key.as_deref()), (Subscribe::Seat, Some("once")));
+        assert!(post.ack_only);
         let leave = call(br#"{"command":{"do":"sign_out"},"brief":true}"#).unwrap();
-        assert!(leave.brief);
+        assert!(leave.ack_only);
     }
 }

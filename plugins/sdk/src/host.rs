@@ -5,7 +5,7 @@ use std::cell::Cell;
 use core_model::Command;
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
-use frontend_api::{Broadcast, Follow, Frame, Output, json};
+use frontend_api::{Broadcast, Frame, Output, Subscribe, json};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE,
     GW_OUT_DOCUMENT, GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT,
@@ -40,20 +40,20 @@ impl Failed {
     }
 }
 
-/// `Output::Call`, as it crosses the border.
+/// `Output::Submit`, as it crosses the border.
 #[derive(Serialize)]
 struct Call<'a> {
     command: &'a Command,
-    #[serde(skip_serializing_if = "follows_nothing")]
-    follow: Follow,
+    #[serde(rename = "follow", skip_serializing_if = "subscribes_to_nothing")]
+    subscribe: Subscribe,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    brief: bool,
+    #[serde(rename = "brief", skip_serializing_if = "std::ops::Not::not")]
+    ack_only: bool,
 }
 
-fn follows_nothing(follow: &Follow) -> bool {
-    *follow == Follow::Nothing
+fn subscribes_to_nothing(subscribe: &Subscribe) -> bool {
+    *subscribe == Subscribe::Nothing
 }
 
 /// `Response`, without its body.
@@ -77,18 +77,20 @@ impl Host {
 
     pub(crate) fn output(&self, output: Output) -> Result<(), Failed> {
         match output {
-            Output::Call { command, follow, key, brief } => {
-                if let (Some(post), Follow::Nothing, None) = (Post::of(&command), follow, &key) {
-                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(brief, json));
+            Output::Submit { command, subscribe, key, ack_only } => {
+                if let (Some(post), Subscribe::Nothing, None) =
+                    (Post::of(&command), subscribe, &key)
+                {
+                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(ack_only, json));
                 }
-                let call = Call { command: &command, follow, key: key.as_deref(), brief };
+                let call = Call { command: &command, subscribe, key: key.as_deref(), ack_only };
                 self.emit_json(GW_OUT_CALL, &call, &[])
             }
-            Output::Ask { query } => self.emit_json(GW_OUT_ASK, &query, &[]),
+            Output::Query { query } => self.emit_json(GW_OUT_ASK, &query, &[]),
             Output::Respond(response) => self.respond(&response),
             Output::SendBytes(bytes) => self.emit(GW_OUT_SEND_BYTES, &bytes, &[]),
             Output::SendText(text) => self.emit(GW_OUT_SEND_TEXT, text.as_bytes(), &[]),
-            Output::SetInterest(interest) => self.emit_json(GW_OUT_SET_INTEREST, &interest, &[]),
+            Output::SetEventFilter(filter) => self.emit_json(GW_OUT_SET_INTEREST, &filter, &[]),
             Output::WakeAt(at) => self.emit_json(GW_OUT_WAKE_AT, &at, &[]),
             Output::Close => self.emit(GW_OUT_CLOSE, &[], &[]),
         }
@@ -108,7 +110,7 @@ impl Host {
     pub(crate) fn broadcast(&self, broadcast: Broadcast) -> Result<i32, Failed> {
         let (frame, code) = match broadcast {
             Broadcast::Nothing => return Ok(GW_OK),
-            Broadcast::Ask => return Ok(GW_ASK),
+            Broadcast::PerSession => return Ok(GW_ASK),
             Broadcast::Everyone(frame) => (frame, GW_EVERYONE),
             Broadcast::Others(frame) => (frame, GW_OTHERS),
         };

@@ -5,8 +5,8 @@
 //! lays it out. Laid out otherwise, by a gateway of another version, it is read as any JSON.
 
 use core_model::{
-    Claim, Command, ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded,
-    Reply, RoomId, RoomRef, RoomTag, Seq, Standing, Timestamp, Uid, UserRef,
+    Claim, Command, ConnectionId, Event, Message, MessageId, Outcome, Person, PostRight, Recipient,
+    Recorded, Reply, RoomId, RoomRef, RoomTag, Seq, Timestamp, Uid, UserRef,
 };
 use plugin_abi::lay::Lay;
 use plugin_abi::scan::Scan;
@@ -17,7 +17,7 @@ pub(crate) struct Post<'a> {
     room: &'a RoomRef,
     author: &'a UserRef,
     text: &'a str,
-    standing: &'a Standing,
+    standing: &'a PostRight,
 }
 
 impl<'a> Post<'a> {
@@ -49,7 +49,7 @@ impl<'a> Post<'a> {
         lay.string(self.text);
         lay.put(r#","standing":"#);
         match self.standing {
-            Standing::Seated => lay.put(r#""seated""#),
+            PostRight::Seated => lay.put(r#""seated""#),
             other => lay_any(&mut lay, other),
         }
         lay.put(if brief { r#"},"brief":true}"# } else { "}}" });
@@ -205,7 +205,7 @@ mod tests {
         let [guest, user] = [guest, user].map(UserRef::Claim);
         let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
         let rooms = [RoomRef::Id(RoomId(u32::MAX)), RoomRef::Name("tea \"#\"".into())];
-        let standings = [Standing::Seated, Standing::Member, Standing::Joining { create: true }];
+        let standings = [PostRight::Seated, PostRight::Member, PostRight::Joining { create: true }];
         let rooms = rooms.into_iter().cycle();
         for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
             let command = Command::Post { room, author, text: "hello\n".into(), standing };

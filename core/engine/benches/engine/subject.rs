@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
 use core_model::{
-    Command, ConnectionId, NewRoom, NewUser, Query, RoomId, RoomRef, Secret, Standing, Timestamp,
+    Command, ConnectionId, NewRoom, NewUser, PostRight, Query, RoomId, RoomRef, Secret, Timestamp,
     Uid, UserRef,
 };
 
@@ -18,7 +18,7 @@ pub(crate) const TEXT_BYTES: usize = 120;
 pub(crate) struct Subject {
     pub(crate) engine: Engine<()>,
     answered: Receiver<usize>,
-    origin: Arc<Origin>,
+    origin: Arc<FrontendSettings>,
 }
 
 impl Subject {
@@ -33,7 +33,7 @@ impl Subject {
             let _ = sender.send(done.len());
         })
         .expect("the store opens");
-        let origin = Origin { room_capacity: 500, ..Origin::default() };
+        let origin = FrontendSettings { room_capacity: 500, ..FrontendSettings::default() };
         Self { engine, answered, origin: Arc::new(origin) }
     }
 
@@ -101,7 +101,7 @@ pub(crate) fn post(room: u32) -> Command {
         room: RoomRef::Id(RoomId(room)),
         author: UserRef::Id(Uid(10_000)),
         text: "x".repeat(TEXT_BYTES),
-        standing: Standing::Member,
+        standing: PostRight::Member,
     }
 }
 

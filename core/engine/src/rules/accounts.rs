@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use core_model::{
-    Command, Credential, Grant, Message, MessageId, NewUser, ProfileChanges, Refusal, Reply,
-    RoomRef, Secret, Skipped, TokenHash, UserRef, check_handle,
+    AutoJoinFailure, Command, Credential, Grant, Message, MessageId, NewUser, ProfileChanges,
+    Refusal, Reply, RoomRef, Secret, TokenHash, UserRef, check_handle,
 };
 use redb::ReadableTable;
 
@@ -405,7 +405,7 @@ impl Work<'_> {
     }
 
     /// Joins the rooms that everyone of this front end joins.
-    fn auto_join(&mut self, act: &mut Act<'_>, uid: u64) -> Result<Vec<Skipped>, Fail> {
+    fn auto_join(&mut self, act: &mut Act<'_>, uid: u64) -> Result<Vec<AutoJoinFailure>, Fail> {
         let mut skipped = Vec::new();
         for name in &act.origin.auto_join {
             let joined = match look::any_room(&self.batch, &RoomRef::Name(name.clone())) {
@@ -414,7 +414,9 @@ impl Work<'_> {
             };
             match joined {
                 Ok(()) => (),
-                Err(Fail::Refused(why)) => skipped.push(Skipped { room: name.clone(), why }),
+                Err(Fail::Refused(why)) => {
+                    skipped.push(AutoJoinFailure { room: name.clone(), why })
+                }
                 Err(fail) => return Err(fail),
             }
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use core_model::{
-    Command, Event, Message, MessageId, NewRoom, Person, Recipient, Refusal, Reply, RoomRef,
-    Standing, Timestamp, UserRef,
+    Command, Event, Message, MessageId, NewRoom, Person, PostRight, Recipient, Refusal, Reply,
+    RoomRef, Timestamp, UserRef,
 };
 
 use super::{Act, Work};
@@ -29,12 +29,12 @@ impl Work<'_> {
         room: &RoomRef,
         author: &UserRef,
         text: &str,
-        standing: &Standing,
+        standing: &PostRight,
     ) -> Result<Reply, Fail> {
         let Author { who, avatar, room: (id, row) } = match standing {
-            Standing::Seated => self.seated_author(act, room, author)?,
-            Standing::Member => self.member_author(act, room, author)?,
-            Standing::Joining { create } => {
+            PostRight::Seated => self.seated_author(act, room, author)?,
+            PostRight::Member => self.member_author(act, room, author)?,
+            PostRight::Joining { create } => {
                 self.joining_author(act, room, author, text, *create)?
             }
         };

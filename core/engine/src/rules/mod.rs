@@ -21,7 +21,7 @@ use core_model::{
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
-use crate::envelope::{Envelope, Origin};
+use crate::envelope::{Envelope, FrontendSettings};
 use crate::fail::Fail;
 use crate::look::{self, Asker};
 use crate::rows::{Counters, KeyRow, RoomRow, UserRow, Who, pack, unpack};
@@ -49,7 +49,7 @@ pub(crate) struct Work<'t> {
 /// The command at hand.
 struct Act<'a> {
     asker: Asker,
-    origin: &'a Origin,
+    origin: &'a FrontendSettings,
     events: Vec<Event>,
     /// Whether something changed that somebody could see.
     visible: bool,

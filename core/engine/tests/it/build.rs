@@ -2,8 +2,8 @@
 //! is about something else.
 
 use core_model::{
-    Claim, Command, Credential, Delivery, Detail, Grant, MessageId, NewRoom, NewUser,
-    ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind, Standing, TokenHash,
+    Claim, Command, Credential, Delivery, Detail, Grant, MessageId, NewRoom, NewUser, PostRight,
+    ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind, TokenHash,
     TokenShape, Uid, UserRef,
 };
 
@@ -194,17 +194,17 @@ pub(crate) fn disconnect_after(delivered: u64) -> Command {
 
 /// Posts as a durable member.
 pub(crate) fn post(room: RoomRef, author: UserRef, text: &str) -> Command {
-    Command::Post { room, author, text: text.into(), standing: Standing::Member }
+    Command::Post { room, author, text: text.into(), standing: PostRight::Member }
 }
 
 /// Posts from a seat of this connection.
 pub(crate) fn say(room: RoomRef, author: UserRef, text: &str) -> Command {
-    Command::Post { room, author, text: text.into(), standing: Standing::Seated }
+    Command::Post { room, author, text: text.into(), standing: PostRight::Seated }
 }
 
 /// Posts and becomes a member.
 pub(crate) fn post_joining(room: RoomRef, author: UserRef, text: &str, create: bool) -> Command {
-    Command::Post { room, author, text: text.into(), standing: Standing::Joining { create } }
+    Command::Post { room, author, text: text.into(), standing: PostRight::Joining { create } }
 }
 
 pub(crate) fn direct(author: UserRef, to: UserRef, text: &str) -> Command {

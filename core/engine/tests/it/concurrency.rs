@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier};
 
-use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
 use core_model::{Command, ConnectionId, MessageId, Outcome, Query, Refusal, Reply, Timestamp};
 
 use crate::build::*;
@@ -22,7 +22,7 @@ struct Ticket {
 }
 
 fn envelope(connection: u64, command: Command) -> Envelope {
-    let origin = Arc::new(Origin { room_capacity: 500, ..Origin::default() });
+    let origin = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
     let connection = ConnectionId(connection);
     Envelope { at: Timestamp(1_000), connection, origin, key: None, command }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use core_engine::{Envelope, Origin};
+use core_engine::{Envelope, FrontendSettings};
 use core_model::{Command, ConnectionId, Outcome, Recorded, Timestamp};
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
@@ -33,7 +33,7 @@ proptest! {
 #[test]
 fn reading_what_the_same_commit_wrote_does_not_move_the_time() {
     let at = |now: u64, command: Command| {
-        let origin = Arc::new(Origin { room_capacity: 5, ..Origin::default() });
+        let origin = Arc::new(FrontendSettings { room_capacity: 5, ..FrontendSettings::default() });
         let connection = ConnectionId(1);
         Some(Envelope { at: Timestamp(now), connection, origin, key: None, command })
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
 use core_model::{Command, ConnectionId, ProfileChanges, Query, Refusal, Reply, Timestamp};
 use redb::StorageBackend;
 
@@ -21,7 +21,7 @@ fn open(memory: &Memory) -> (Engine<usize>, Published) {
 }
 
 fn envelope(command: Command) -> Envelope {
-    let origin = Arc::new(Origin { room_capacity: 500, ..Origin::default() });
+    let origin = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
     Envelope { at: Timestamp(1_000), connection: ConnectionId(1), origin, key: None, command }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use core_engine::{Done, Engine, Envelope, Options, Origin};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
 use core_model::{Command, ConnectionId, Outcome, Query, Recorded, Refusal, Reply, Timestamp};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ pub(crate) struct Gateway {
     /// The time of the next command and query.
     pub(crate) now: u64,
     /// The front end that commands come from.
-    pub(crate) origin: Origin,
+    pub(crate) origin: FrontendSettings,
 }
 
 struct Running {
@@ -98,7 +98,8 @@ impl Gateway {
 
     fn at(place: Place) -> Self {
         let running = Some(Running::start(&place));
-        let origin = Origin { frontend: "test".into(), room_capacity: 500, auto_join: Vec::new() };
+        let origin =
+            FrontendSettings { frontend: "test".into(), room_capacity: 500, auto_join: Vec::new() };
         Self { place, running, now: 1_000, origin }
     }
 

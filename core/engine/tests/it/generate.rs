@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use core_engine::{Envelope, Origin};
+use core_engine::{Envelope, FrontendSettings};
 use core_model::{
     AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
-    ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Standing, Timestamp, UserRef,
+    PostRight, ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -53,7 +53,7 @@ pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
             true => vec!["tea".into(), "nowhere".into(), "secret".into()],
             false => Vec::new(),
         };
-        let origin = Origin { frontend: "test".into(), room_capacity: 4, auto_join };
+        let origin = FrontendSettings { frontend: "test".into(), room_capacity: 4, auto_join };
         Some(Envelope {
             at: Timestamp(now),
             connection: ConnectionId(call.connection),
@@ -117,7 +117,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
     match command {
         Command::SignIn { user: who, .. } => *who = user("bob"),
         Command::Enter { user, .. } | Command::Exit { user, .. } => *user = usual,
-        Command::Post { author, standing: Standing::Seated, .. } => *author = usual,
+        Command::Post { author, standing: PostRight::Seated, .. } => *author = usual,
         Command::Join { user, .. }
         | Command::UpdateUser { user, .. }
         | Command::LinkIdentity { user, .. }
@@ -365,9 +365,9 @@ fn of_seats() -> BoxedStrategy<Command> {
 
 fn of_messages() -> BoxedStrategy<Command> {
     let standing = prop_oneof![
-        2 => Just(Standing::Seated),
-        2 => Just(Standing::Member),
-        3 => any::<bool>().prop_map(|create| Standing::Joining { create }),
+        2 => Just(PostRight::Seated),
+        2 => Just(PostRight::Member),
+        3 => any::<bool>().prop_map(|create| PostRight::Joining { create }),
     ];
     let expect = weighted(0.2, select(&["ann", "bob"][..]).prop_map(String::from));
     let limit = || select(&[0, 1, 2, 100, u32::MAX][..]);

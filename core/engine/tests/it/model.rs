@@ -61,7 +61,7 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let foreseen = batch.first().and_then(|first| {
         let Envelope { at, connection, command, .. } = first;
-        gateway.engine().unchanging(*at, *connection, command)
+        gateway.engine().try_read_only(*at, *connection, command)
     });
     let answers = gateway.batch(batch.to_vec());
     if let (Some(foreseen), Some(answer)) = (foreseen, answers.first()) {

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use core_engine::{Envelope, Origin};
+use core_engine::{Envelope, FrontendSettings};
 use core_model::{
-    Claim, Command, ConnectionId, Credential, Event, GUEST_PREFIX, Grant, Message, MessageId,
-    NewRoom, NewUser, Outcome, Person, ProfileChanges, Recipient, Recorded, Refusal, Reply, RoomId,
-    RoomRef, RoomTag, RoomView, SeatKind, Secret, Seq, Skipped, Standing, Timestamp, TokenHash,
-    Uid, UserRef, UserView, check_handle, check_room_name, normalize,
+    AutoJoinFailure, Claim, Command, ConnectionId, Credential, Event, GUEST_PREFIX, Grant, Message,
+    MessageId, NewRoom, NewUser, Outcome, Person, PostRight, ProfileChanges, Recipient, Recorded,
+    Refusal, Reply, RoomId, RoomRef, RoomTag, RoomView, SeatKind, Secret, Seq, Timestamp,
+    TokenHash, Uid, UserRef, UserView, check_handle, check_room_name, normalize,
 };
 
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -124,7 +124,7 @@ pub(crate) struct Reference {
     /// The command at hand: its connection, its front end, what it tells, and whether something
     /// changed that could be seen.
     connection: u64,
-    origin: Origin,
+    origin: FrontendSettings,
     told: Vec<Event>,
     visible: bool,
 }
@@ -150,7 +150,7 @@ impl Reference {
             delivered: BTreeMap::new(),
             keys: BTreeMap::new(),
             connection: 0,
-            origin: Origin::default(),
+            origin: FrontendSettings::default(),
             told: Vec::new(),
             visible: false,
         }
@@ -160,7 +160,7 @@ impl Reference {
         let before = self.clone();
         self.now = self.now.max(envelope.at.0);
         self.connection = envelope.connection.0;
-        self.origin = Origin::clone(&envelope.origin);
+        self.origin = FrontendSettings::clone(&envelope.origin);
         self.told.clear();
         self.visible = false;
         let outcome = self.keyed(envelope.key.as_deref(), &envelope.command);
@@ -474,7 +474,7 @@ impl Reference {
         self.visible = true;
     }
 
-    fn auto_join(&mut self, uid: u64) -> Vec<Skipped> {
+    fn auto_join(&mut self, uid: u64) -> Vec<AutoJoinFailure> {
         let mut skipped = Vec::new();
         for name in self.origin.auto_join.clone() {
             let joined = match self.room_of_name(&name) {
@@ -482,7 +482,7 @@ impl Reference {
                 None => Err(Refusal::UnknownRoom),
             };
             if let Err(why) = joined {
-                skipped.push(Skipped { room: name, why });
+                skipped.push(AutoJoinFailure { room: name, why });
             }
         }
         skipped
@@ -1012,11 +1012,11 @@ impl Reference {
         room: &RoomRef,
         author: &UserRef,
         text: &str,
-        standing: &Standing,
+        standing: &PostRight,
     ) -> Outcome {
         let check_text = || if text.is_empty() { Err(Refusal::EmptyText) } else { Ok(()) };
         let (who, id, avatar) = match standing {
-            Standing::Seated => {
+            PostRight::Seated => {
                 let seat = self.seat_of_caller(room, author)?;
                 if let (UserRef::Claim(_), Who::Guest(name)) = (author, &seat.who)
                     && self.uid_of_handle(name).is_some()
@@ -1025,7 +1025,7 @@ impl Reference {
                 }
                 (seat.who, seat.room, seat.avatar)
             }
-            Standing::Member => {
+            PostRight::Member => {
                 let uid = self.account(author)?;
                 let id = self.room(room, Some(uid))?;
                 if !self.is_member(id, uid) {
@@ -1033,7 +1033,7 @@ impl Reference {
                 }
                 (Who::User(uid), id, None)
             }
-            Standing::Joining { create } => {
+            PostRight::Joining { create } => {
                 let uid = self.account(author)?;
                 check_text()?;
                 let id = match (self.any_room(room), room) {

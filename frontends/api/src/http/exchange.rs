@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::schema::About;
 
-use super::{Ask, Endpoint, Fault, Params, Request, Response};
-use crate::{Follow, Input, Outbox, Output, Peer, Route, Session};
+use super::{Action, Endpoint, HttpError, Params, Request, Response};
+use crate::{Input, Outbox, Output, Peer, Route, Session, Subscribe};
 
 /// A dialect that is a table of endpoints.
 pub trait HttpDialect: Send + Sync + Sized + 'static {
@@ -16,7 +16,7 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
     fn endpoints(&self) -> &'static [Endpoint<Self>];
 
     /// A fault of HTTP in the dialect's form: status and body. The exchange adds the headers.
-    fn fault(&self, fault: &Fault) -> Response;
+    fn fault(&self, fault: &HttpError) -> Response;
 
     /// What it says of itself in the schemas, beside its endpoints.
     fn about(&self) -> About;
@@ -32,7 +32,7 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
 }
 
 /// A request that makes sense: whose it is, what it says, and what is to be asked.
-type Decoded<D> = (&'static Endpoint<D>, Map<String, Value>, Ask);
+type Decoded<D> = (&'static Endpoint<D>, Map<String, Value>, Action);
 
 /// One HTTP exchange, from request to response.
 pub struct Exchange<D: 'static> {
@@ -61,17 +61,17 @@ impl<D: HttpDialect> Exchange<D> {
 
     fn begin(&self, now: Timestamp, request: &Request, out: &mut Outbox) -> State<D> {
         match self.decode(now, request) {
-            Ok((endpoint, fields, ask)) => {
+            Ok((endpoint, fields, action)) => {
                 let mut instead = None;
-                match ask {
-                    Ask::Call(command) => {
+                match action {
+                    Action::Submit(command) => {
                         let key = request.header("idempotency-key").map(str::to_owned);
-                        let (command, follow) = (Box::new(command), Follow::Nothing);
-                        out.push(Output::Call { command, follow, key, brief: false });
+                        let (command, subscribe) = (Box::new(command), Subscribe::Nothing);
+                        out.push(Output::Submit { command, subscribe, key, ack_only: false });
                     }
-                    Ask::Query(query) => out.ask(query),
-                    Ask::Unless(query, response) => {
-                        out.ask(query);
+                    Action::Query(query) => out.query(query),
+                    Action::QueryThenRespond(query, response) => {
+                        out.query(query);
                         instead = Some(response);
                     }
                 }
@@ -87,14 +87,14 @@ impl<D: HttpDialect> Exchange<D> {
     fn decode(&self, now: Timestamp, request: &Request) -> Result<Decoded<D>, Response> {
         let endpoint = self.route(request)?;
         let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?.at(now);
-        let ask = (endpoint.decode)(&self.dialect, &params)?;
-        Ok((endpoint, params.fields, ask))
+        let action = (endpoint.decode)(&self.dialect, &params)?;
+        Ok((endpoint, params.fields, action))
     }
 
     fn route(&self, request: &Request) -> Result<&'static Endpoint<D>, Response> {
         let mut endpoints = self.dialect.endpoints().iter();
         let Some(endpoint) = endpoints.find(|endpoint| endpoint.path == request.path) else {
-            return Err(self.fault(&Fault::new(404, format!("no such path: {}", request.path))));
+            return Err(self.fault(&HttpError::new(404, format!("no such path: {}", request.path))));
         };
         let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
         if endpoint.methods.contains(&method) {
@@ -105,10 +105,10 @@ impl<D: HttpDialect> Exchange<D> {
             return Err(Response { status: 204, ..Response::default() }.with_header("allow", allow));
         }
         let reason = format!("{} is not among the methods of {}: {allow}", method, endpoint.path);
-        Err(self.fault(&Fault::new(405, reason).with_header("allow", allow)))
+        Err(self.fault(&HttpError::new(405, reason).with_header("allow", allow)))
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         let mut response = self.dialect.fault(fault);
         response.headers.extend(fault.headers.iter().cloned());
         response

@@ -95,7 +95,8 @@ impl Response {
 
 /// Something wrong on the level of HTTP, to be said in the dialect's form.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-pub struct Fault {
+#[schemars(rename = "Fault")]
+pub struct HttpError {
     /// 400, 401, 403, 404, 405, 413, 415, 429 or 503.
     pub status: u16,
     /// A sentence for the client's developer.
@@ -105,7 +106,7 @@ pub struct Fault {
     pub headers: Vec<(String, String)>,
 }
 
-impl Fault {
+impl HttpError {
     pub fn new(status: u16, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }
@@ -124,20 +125,26 @@ pub struct Endpoint<D: 'static> {
     pub methods: &'static [&'static str],
     pub path: &'static str,
     /// The peer's words, as a command or query. An `Err` is the response to nonsense.
-    pub decode: fn(&D, &Params<'_>) -> Result<Ask, Response>,
+    pub decode: fn(&D, &Params<'_>) -> Result<Action, Response>,
     /// The engine's words, in the dialect.
     pub encode: fn(&D, &Params<'_>, &Outcome) -> Response,
     /// What it reads and writes, for the schemas: the types that `decode` and `encode` use.
     pub describe: fn(&D) -> Operation,
 }
 
-/// What a decoded request wants done.
+/// What a decoded request submits to the engine.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one lives for the length of a call")]
-pub enum Ask {
-    Call(Command),
+pub enum Action {
+    Submit(Command),
     Query(Query),
-    /// This response, unless the query is refused: then the refusal is what is encoded. For
-    /// complaints that come only after a check of the engine's.
-    Unless(Query, Response),
+    /// Runs the query, then sends this response; if the query is refused, the refusal is encoded
+    /// instead. For errors that rank below a check which only the engine can make.
+    QueryThenRespond(Query, Response),
 }
+
+#[deprecated = "use `Action`"]
+pub type Ask = Action;
+
+#[deprecated = "use `HttpError`"]
+pub type Fault = HttpError;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Fault, Request};
+use super::{HttpError, Request};
 use crate::Peer;
 
 /// What a request says, with body winning over query. A field that is `null` is missing.
@@ -24,7 +24,7 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// Reads the query string and the body. Refused: 400 a body that does not parse or is no
     /// object, 415 a body of another type than JSON or a form.
-    pub fn of(peer: &'a Peer, request: &'a Request) -> Result<Self, Fault> {
+    pub fn of(peer: &'a Peer, request: &'a Request) -> Result<Self, HttpError> {
         let mut fields = body_fields(request)?;
         fields.retain(|_, value| !value.is_null());
         for (key, value) in form(request.query.as_bytes()) {
@@ -54,7 +54,7 @@ impl<'a> Params<'a> {
     }
 }
 
-fn body_fields(request: &Request) -> Result<Map<String, Value>, Fault> {
+fn body_fields(request: &Request) -> Result<Map<String, Value>, HttpError> {
     if request.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
@@ -76,16 +76,16 @@ fn begins_like_json(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")
 }
 
-fn unsupported(but: &str) -> Fault {
+fn unsupported(but: &str) -> HttpError {
     let wanted = "the body must be application/json or application/x-www-form-urlencoded";
-    Fault::new(415, format!("{wanted}, but {but}"))
+    HttpError::new(415, format!("{wanted}, but {but}"))
 }
 
-fn json(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+fn json(body: &[u8]) -> Result<Map<String, Value>, HttpError> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(Fault::new(400, "the body must be a JSON object")),
-        Err(error) => Err(Fault::new(400, format!("the body is not JSON: {error}"))),
+        Ok(_) => Err(HttpError::new(400, "the body must be a JSON object")),
+        Err(error) => Err(HttpError::new(400, format!("the body is not JSON: {error}"))),
     }
 }
 

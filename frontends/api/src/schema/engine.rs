@@ -4,8 +4,8 @@ use core_model::{Command, Outcome, Query, Recorded};
 use schemars::generate::Contract;
 
 use super::{Document, JSON_SCHEMA, Shape, bundle};
-use crate::http::{Fault, Request, Response};
-use crate::{Interest, Manifest, Peer};
+use crate::http::{HttpError, Request, Response};
+use crate::{EventFilter, Manifest, Peer};
 
 /// One schema: its file, what it is, and whether the gateway reads or writes such a thing.
 struct Row {
@@ -24,8 +24,8 @@ const ROWS: &[Row] = &[
     told("peer", "Who is at the other end of a session", Shape::of::<Peer>()),
     told("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
     given("response", "The answer to one; its body crosses as bytes", Shape::of::<Response>()),
-    told("fault", "What the gateway has to say over HTTP", Shape::of::<Fault>()),
-    given("interest", "Which events a connection hears of", Shape::of::<Interest>()),
+    told("fault", "What the gateway has to say over HTTP", Shape::of::<HttpError>()),
+    given("interest", "Which events a connection hears of", Shape::of::<EventFilter>()),
 ];
 
 /// The engine's command, query, outcome and event, and what a front end declares and is told.

@@ -10,7 +10,7 @@ mod send_to_channel;
 mod show_user;
 
 use core_model::{Command, MessageId, Query, RoomRef, TokenHash, UserRef};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,12 +69,15 @@ fn done() -> Response {
 /// about the fields is made only to those whose token is good.
 fn signed_in<T: DeserializeOwned>(
     params: &Params<'_>,
-    decode: impl FnOnce(UserRef, T) -> Result<Ask, String>,
-) -> Result<Ask, Response> {
+    decode: impl FnOnce(UserRef, T) -> Result<Action, String>,
+) -> Result<Action, Response> {
     let caller = UserRef::Token(TokenHash::of(DIALECT, token(params)?));
     let asked = params.read().and_then(|request| decode(caller.clone(), request));
     Ok(asked.unwrap_or_else(|why| {
-        Ask::Unless(Query::User { user: caller, caller: None }, refusal::bad_request(&why))
+        Action::QueryThenRespond(
+            Query::User { user: caller, caller: None },
+            refusal::bad_request(&why),
+        )
     }))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{Message, MessageId, Outcome, Reply};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,10 +44,10 @@ struct Received<'a> {
     cursor: MessageId,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name, after }| {
         let expect = name.filter(|name| !name.is_empty());
-        Ok(Ask::Call(channel.receive(caller, expect, None, after)))
+        Ok(Action::Submit(channel.receive(caller, expect, None, after)))
     })
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -60,10 +60,10 @@ struct Message<'a> {
     msg: &'a str,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name, after }| {
         let room = RoomRef::Name(required("name", name)?);
-        Ok(Ask::Call(channel.receive(caller, None, Some(room), after)))
+        Ok(Action::Submit(channel.receive(caller, None, Some(room), after)))
     })
 }
 

@@ -1,7 +1,7 @@
 //! `POST /register` makes an account. It signs nobody in.
 
 use core_model::{Command, NewUser, Outcome, Reply, Secret};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,14 +40,14 @@ struct Request {
     password_repete: Option<String>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
     let (name, password, again) = read(params).map_err(|why| refusal::bad_request(&why))?;
     if password != again {
         return Err(refusal::failure(Code::PasswordsDiffer, "the passwords differ"));
     }
     let (handle, password) = (Some(name), Some(Secret::Plain(password)));
     let user = NewUser { handle, insist: true, password, ..NewUser::default() };
-    Ok(Ask::Call(Command::Register { user }))
+    Ok(Action::Submit(Command::Register { user }))
 }
 
 fn read(params: &Params<'_>) -> Result<(String, String, String), String> {

@@ -1,7 +1,7 @@
 //! `POST /send` sends a message to one user.
 
 use core_model::{Command, Outcome, Reply, UserRef};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,11 +34,11 @@ struct Request {
     msg: Option<String>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
     signed_in(params, |author, Request { name, msg }| {
         let to = UserRef::Handle(required("name", name)?);
         let text = required("msg", msg)?;
-        Ok(Ask::Call(Command::PostDirect { author, to, text }))
+        Ok(Action::Submit(Command::PostDirect { author, to, text }))
     })
 }
 

@@ -1,8 +1,8 @@
 //! `POST /channel/send` sends a message to a channel, which the caller joins by it, and which it
 //! makes where there is none.
 
-use core_model::{Command, Outcome, Reply, RoomRef, Standing};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use core_model::{Command, Outcome, PostRight, Reply, RoomRef};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -42,12 +42,12 @@ struct Request {
     message: Option<String>,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
     signed_in(params, |author, Request { name, message }| {
         let room = RoomRef::Name(required("name", name)?);
         let text = required("message", message)?;
-        let standing = Standing::Joining { create: channel.options.auto_create };
-        Ok(Ask::Call(Command::Post { room, author, text, standing }))
+        let standing = PostRight::Joining { create: channel.options.auto_create };
+        Ok(Action::Submit(Command::Post { room, author, text, standing }))
     })
 }
 

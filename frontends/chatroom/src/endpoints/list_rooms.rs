@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use core_model::{Detail, Outcome, Query, Reply as EngineReply, RoomFilter, RoomId, RoomView};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,8 +50,8 @@ pub struct Room<'a> {
     pub population: u32,
 }
 
-fn decode(dialect: &Chatroom, _: &Params<'_>) -> Result<Ask, Response> {
-    Ok(Ask::Query(Query::Rooms {
+fn decode(dialect: &Chatroom, _: &Params<'_>) -> Result<Action, Response> {
+    Ok(Action::Query(Query::Rooms {
         filter: RoomFilter::Open,
         after: RoomId(0),
         limit: dialect.options.list_max,

@@ -4,7 +4,7 @@ use core_model::{
     AddressGrant, Command, Credential, Grant, Outcome, ProfileChanges, Reply as EngineReply,
     TokenShape, UserRef, UserView,
 };
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct Account {
     pub user_avatar_url: String,
 }
 
-fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
     let (tel, password) = presented(params).map_err(|res| reply(&failed(res)))?;
     let ttl_ms = dialect.options.sign_in_ttl.0;
     let token = Grant {
@@ -71,7 +71,7 @@ fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
         hash: None,
     };
     let address = dialect.sign_in_address(params.peer);
-    Ok(Ask::Call(Command::SignIn {
+    Ok(Action::Submit(Command::SignIn {
         user: UserRef::Identity(tel.identity()),
         credential: Credential::Password(password),
         create: None,

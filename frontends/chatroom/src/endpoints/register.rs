@@ -1,7 +1,7 @@
 //! `/auth/register`: makes an account; signs nobody in. Document: auth, register.
 
 use core_model::{Command, NewUser, Outcome, Secret, check_handle};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,9 +39,9 @@ pub struct Request {
     pub user_password: Option<Param>,
 }
 
-fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
     let user = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
-    Ok(Ask::Call(Command::Register { user }))
+    Ok(Action::Submit(Command::Register { user }))
 }
 
 fn wanted(request: Request) -> Result<NewUser, Res> {

@@ -5,7 +5,7 @@ use core_model::{
     Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, UserRef,
     check_handle, check_room_name,
 };
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,11 +45,11 @@ enum Status {
     Enter,
 }
 
-fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
     ask(dialect, params).map_err(|res| reply(&Verdict { res }))
 }
 
-fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Res> {
+fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Res> {
     let request: Request = read(params);
     let [room, user, status] = present([request.room_name, request.user_name, request.status])?;
     let room = room.text().and_then(|room| check_room_name(&room).ok()).ok_or(Res::InvalidRoom)?;
@@ -57,7 +57,7 @@ fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Ask, Res> {
     Ok(match (parse_status(status), parse_user(user)) {
         (Ok(status), Ok(user)) => {
             let user = dialect.claim(user, dialect.proof(params.peer, params.request));
-            Ask::Call(command(dialect, status, room, user))
+            Action::Submit(command(dialect, status, room, user))
         }
         (Err(res), _) | (Ok(_), Err(res)) => complain_of(room, res),
     })
@@ -75,9 +75,9 @@ fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> 
 }
 
 /// A room that does not exist is complained of before anything else.
-fn complain_of(room: RoomRef, res: Res) -> Ask {
+fn complain_of(room: RoomRef, res: Res) -> Action {
     let query = Query::Room { room, caller: None, detail: Detail::default() };
-    Ask::Unless(query, reply(&Verdict { res }))
+    Action::QueryThenRespond(query, reply(&Verdict { res }))
 }
 
 fn parse_status(status: Param) -> Result<Status, Res> {

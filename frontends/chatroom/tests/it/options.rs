@@ -20,7 +20,7 @@ fn command(frontend: &ChatroomFrontend, peer: &Peer, target: &str) -> Command {
     };
     let (mut session, mut out) = (frontend.open(peer), Outbox::default());
     session.handle(Timestamp(0), Input::Request(&request), &mut out);
-    let Some(Output::Call { command, .. }) = out.drain().next() else { panic!("no command") };
+    let Some(Output::Submit { command, .. }) = out.drain().next() else { panic!("no command") };
     *command
 }
 

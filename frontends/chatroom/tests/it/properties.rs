@@ -48,7 +48,7 @@ fn every_packet_gets_one_command_or_one_error() {
     for text in cut.chain(garbled) {
         let mut session = frontend.open(&websocket());
         match outputs(&mut *session, Input::Text(&text)).as_slice() {
-            [Output::Call { .. }] => (),
+            [Output::Submit { .. }] => (),
             [output @ Output::SendText(_)] => {
                 assert_eq!(errors(std::slice::from_ref(output)).len(), 1, "{text}");
             }
@@ -110,8 +110,8 @@ impl Talk {
         let outputs = outputs(&mut *self.session, input);
         self.told.extend(errors(&outputs));
         self.asked.extend(outputs.iter().filter_map(|output| match output {
-            Output::Call { .. } => Some(true),
-            Output::Ask { .. } => Some(false),
+            Output::Submit { .. } => Some(true),
+            Output::Query { .. } => Some(false),
             _ => None,
         }));
     }

@@ -72,5 +72,5 @@ fn takes(frontend: &ChatroomFrontend, packet: &Value) -> bool {
     let mut session = frontend.open(&Peer { upgrade, ..Peer::default() });
     let mut out = Outbox::default();
     session.handle(core_model::Timestamp(0), Input::Text(&packet.to_string()), &mut out);
-    out.drain().any(|output| matches!(output, Output::Call { .. }))
+    out.drain().any(|output| matches!(output, Output::Submit { .. }))
 }

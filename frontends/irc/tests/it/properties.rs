@@ -62,14 +62,14 @@ impl Talk {
         for output in out.drain() {
             assert!(!self.over, "after the end came {output:?}");
             match output {
-                Output::Call { .. } | Output::Ask { .. } => self.asked += 1,
+                Output::Submit { .. } | Output::Query { .. } => self.asked += 1,
                 Output::SendText(line) => {
                     let text = line.strip_suffix('\r').expect("a line ends with a return");
                     assert!(!text.contains(['\r', '\n', '\0']), "{text:?} is several lines");
                     self.said.push(text.into());
                 }
                 Output::Close => self.over = true,
-                Output::SetInterest(_) | Output::WakeAt(_) => (),
+                Output::SetEventFilter(_) | Output::WakeAt(_) => (),
                 Output::Respond(_) | Output::SendBytes(_) => panic!("not in lines: {output:?}"),
             }
         }

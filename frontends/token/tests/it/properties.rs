@@ -66,10 +66,10 @@ impl Conversation {
         for output in out.drain() {
             assert!(!self.closed, "after closing came {output:?}");
             match output {
-                Output::Call { .. } | Output::Ask { .. } => self.unanswered += 1,
+                Output::Submit { .. } | Output::Query { .. } => self.unanswered += 1,
                 Output::SendBytes(frame) => self.said.push(frame),
                 Output::Close => self.closed = true,
-                Output::SetInterest(_) | Output::WakeAt(_) => (),
+                Output::SetEventFilter(_) | Output::WakeAt(_) => (),
                 Output::Respond(_) | Output::SendText(_) => panic!("not over TCP: {output:?}"),
             }
         }

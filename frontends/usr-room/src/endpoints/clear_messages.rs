@@ -2,7 +2,7 @@
 //! With a caller, by the owner only; without, it is the app's own act.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,11 +38,11 @@ pub(crate) struct Request {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let by = parse::openid_if_any(request.openid, request.open_id)?;
     let by = by.map(|openid| dialect.caller(&openid));
-    Ok(Ask::Call(Command::ClearMessages { room: parse::room(request.room_id)?, by }))
+    Ok(Action::Submit(Command::ClearMessages { room: parse::room(request.room_id)?, by }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -2,7 +2,7 @@
 //! named: it is the app's own act.
 
 use core_model::{Command, Outcome, RoomChanges};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -36,14 +36,18 @@ pub(crate) struct Request {
     description: Option<String>,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let changes = RoomChanges {
         name: request.name,
         section: request.section.map(|section| section.0),
         description: request.description,
     };
-    Ok(Ask::Call(Command::UpdateRoom { room: parse::room(request.room_id)?, changes, by: None }))
+    Ok(Action::Submit(Command::UpdateRoom {
+        room: parse::room(request.room_id)?,
+        changes,
+        by: None,
+    }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -1,7 +1,7 @@
 //! `POST /usr/complete` (一.1): makes the user where it is unknown, else updates what is given.
 
 use core_model::{Command, Outcome, ProfileChanges};
-use frontend_api::http::{Ask, Endpoint, Loose, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Endpoint, Loose, Params, Response, TextOrNumber};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -43,7 +43,7 @@ pub(crate) struct Request {
     name: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     if openid.starts_with('@') {
@@ -61,7 +61,7 @@ fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
         preferences: request.preference.map(texts),
         info: None,
     };
-    Ok(Ask::Call(Command::UpdateUser { user: dialect.caller(&openid), create: true, changes }))
+    Ok(Action::Submit(Command::UpdateUser { user: dialect.caller(&openid), create: true, changes }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -2,7 +2,7 @@
 //! out: then it is the app's own act.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,7 +55,7 @@ pub(crate) struct AppRequest {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let (by, room_id) = match dialect.flavor {
         Flavor::Document => {
             let Request { room_id, openid, open_id } = parse::read(params)?;
@@ -67,7 +67,7 @@ fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
         }
     };
     let by = by.map(|openid| dialect.caller(&openid));
-    Ok(Ask::Call(Command::DeleteRoom { room: parse::room(room_id)?, by }))
+    Ok(Action::Submit(Command::DeleteRoom { room: parse::room(room_id)?, by }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -1,7 +1,7 @@
 //! `POST /usr/join` (一.5): makes the caller a member, if it is none yet.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,11 +40,11 @@ pub(crate) struct Request {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     let room = parse::room(request.room_id)?;
-    Ok(Ask::Call(Command::Join { room, user: dialect.caller(&openid) }))
+    Ok(Action::Submit(Command::Join { room, user: dialect.caller(&openid) }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

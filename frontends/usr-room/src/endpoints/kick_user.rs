@@ -1,7 +1,7 @@
 //! `POST /room/kick` (二.3): removes the named user. No caller is named: it is the app's own act.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,11 +38,11 @@ pub(crate) struct Request {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     let room = parse::room(request.room_id)?;
-    Ok(Ask::Call(Command::Kick { room, user: dialect.named(&openid) }))
+    Ok(Action::Submit(Command::Kick { room, user: dialect.named(&openid) }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

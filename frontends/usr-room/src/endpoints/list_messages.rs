@@ -3,7 +3,7 @@
 //! caller must say who it is.
 
 use core_model::{MessageId, Outcome, Query, Reply};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,11 +41,11 @@ pub(crate) struct Request {
     limit: Option<Digits>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let caller = parse::openid_if_any(request.openid, request.open_id)?;
     let wanted = request.limit.and_then(|limit| u32::try_from(limit.0).ok());
-    Ok(Ask::Query(Query::History {
+    Ok(Action::Query(Query::History {
         room: parse::room(request.room_id)?,
         caller: caller.map(|openid| dialect.caller(&openid)),
         before: None,

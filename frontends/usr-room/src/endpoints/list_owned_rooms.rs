@@ -1,7 +1,7 @@
 //! `POST /usr/roomlist1` (一.3): the rooms the caller owns.
 
 use core_model::{Outcome, RoomFilter};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,10 +32,10 @@ pub(crate) struct Request {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
-    Ok(Ask::Query(super::rooms(RoomFilter::OwnedBy(dialect.caller(&openid)))))
+    Ok(Action::Query(super::rooms(RoomFilter::OwnedBy(dialect.caller(&openid)))))
 }
 
 fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

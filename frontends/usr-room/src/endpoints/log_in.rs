@@ -2,7 +2,7 @@
 //! server. The gateway calls nobody, so it says that it cannot.
 
 use core_model::Outcome;
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub(crate) struct Request {
     code: Option<String>,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let _: Request = parse::read(params)?;
     Err(not_configured())
 }

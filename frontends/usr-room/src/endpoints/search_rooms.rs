@@ -2,7 +2,7 @@
 //! descriptions. The mini-program also searches by `room_id`, `section` and `description`.
 
 use core_model::{Detail, Outcome, Query, Refusal, Reply, RoomId, RoomRef};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -104,7 +104,7 @@ fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
     }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let query = match wanted(dialect, params)? {
         Wanted::One(Some(id)) => by_id(id, dialect.history),
         Wanted::Number(Some(id)) => by_id(id, 0),
@@ -118,7 +118,7 @@ fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
             detail: WITH_MEMBERS,
         },
     };
-    Ok(Ask::Query(query))
+    Ok(Action::Query(query))
 }
 
 fn by_id(id: u32, messages: u32) -> Query {

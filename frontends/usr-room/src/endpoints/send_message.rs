@@ -1,7 +1,7 @@
 //! `POST /room/send_message` (二.6): posts to a room, by a member.
 
-use core_model::{Command, Outcome, Standing};
-use frontend_api::http::{Ask, Digits, Endpoint, Params, Response};
+use core_model::{Command, Outcome, PostRight};
+use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,14 +38,14 @@ pub(crate) struct Request {
     message: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
-    Ok(Ask::Call(Command::Post {
+    Ok(Action::Submit(Command::Post {
         room: parse::room(request.room_id)?,
         author: dialect.caller(&openid),
         text: parse::nonempty("message", request.message)?,
-        standing: Standing::Member,
+        standing: PostRight::Member,
     }))
 }
 

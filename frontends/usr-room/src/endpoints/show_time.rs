@@ -1,7 +1,7 @@
 //! `GET /time` (三.2), and `POST`: when anything last changed, and what time it is.
 
 use core_model::{Outcome, Query, Reply, Timestamp};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,9 @@ pub(crate) struct Times {
     server_time: Timestamp,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let Request {} = parse::read(params)?;
-    Ok(Ask::Query(Query::LastChange))
+    Ok(Action::Query(Query::LastChange))
 }
 
 fn encode(_: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {

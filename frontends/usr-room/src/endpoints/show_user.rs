@@ -1,7 +1,7 @@
 //! `POST /usr/info` (一.2): a user, named by openid or as `@<handle>`.
 
 use core_model::{Outcome, Query, Reply};
-use frontend_api::http::{Ask, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,10 +33,10 @@ pub(crate) struct Request {
     open_id: Option<String>,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Ask, Response> {
+fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
-    Ok(Ask::Query(Query::User { user: dialect.named(&openid), caller: None }))
+    Ok(Action::Query(Query::User { user: dialect.named(&openid), caller: None }))
 }
 
 fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Timestamp};
-use frontend_api::http::{Fault, Request, Response};
+use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Input, Outbox, Output, Peer, Session};
 
 use super::super::calls::{check_message, needs_passwords, settle_passwords, ties};
@@ -43,7 +43,7 @@ pub(super) async fn exchange(
     address: IpAddr,
     peer: &Peer,
     request: &Request,
-) -> Result<Response, Fault> {
+) -> Result<Response, HttpError> {
     let open = AssertUnwindSafe(|| served.frontend.open(peer));
     let session = catch_unwind(open).map_err(|_| panicked(served))?;
     let (id, now) = (shared.next_connection(), shared.clock.now());
@@ -53,7 +53,7 @@ pub(super) async fn exchange(
 }
 
 impl Exchange<'_> {
-    async fn run(mut self, request: &Request) -> Result<Response, Fault> {
+    async fn run(mut self, request: &Request) -> Result<Response, HttpError> {
         let mut wishes = VecDeque::new();
         let mut response = self.feed(Input::Opened, &mut wishes)?;
         if response.is_none() {
@@ -65,7 +65,7 @@ impl Exchange<'_> {
             }
             let Some(wish) = wishes.pop_front() else {
                 self.served.left_unanswered(self.hung_up);
-                return Err(Fault::new(503, "the gateway has no answer"));
+                return Err(HttpError::new(503, "the gateway has no answer"));
             };
             let outcome = self.grant(wish).await;
             match &outcome {
@@ -86,23 +86,23 @@ impl Exchange<'_> {
         &mut self,
         input: Input<'_>,
         wishes: &mut VecDeque<Wish>,
-    ) -> Result<Option<Response>, Fault> {
+    ) -> Result<Option<Response>, HttpError> {
         let mut out = Outbox::default();
         let handle = AssertUnwindSafe(|| self.session.handle(self.now, input, &mut out));
         catch_unwind(handle).map_err(|_| panicked(self.served))?;
         let mut response = None;
         for output in out.drain() {
             match output {
-                Output::Call { command, key, .. } => {
+                Output::Submit { command, key, .. } => {
                     wishes.push_back(Wish::Call { command, key });
                 }
-                Output::Ask { query } => wishes.push_back(Wish::Ask(query)),
+                Output::Query { query } => wishes.push_back(Wish::Ask(query)),
                 Output::Respond(given) => response = response.or(Some(given)),
                 Output::Close => self.hung_up = true,
                 // There is no stream to send on, nothing to hear of, and no time to wait.
                 Output::SendBytes(_)
                 | Output::SendText(_)
-                | Output::SetInterest(_)
+                | Output::SetEventFilter(_)
                 | Output::WakeAt(_) => (),
             }
         }
@@ -127,7 +127,7 @@ impl Exchange<'_> {
         served
             .paces
             .of(self.address, now_ns, |pace| check_message(served, pace, now_ns, &command))?;
-        if let Some(outcome) = self.shared.unchanging(served, self.now, self.id, &command) {
+        if let Some(outcome) = self.shared.try_read_only(served, self.now, self.id, &command) {
             return outcome;
         }
         if needs_passwords(&command) {
@@ -152,7 +152,7 @@ impl Drop for Exchange<'_> {
     }
 }
 
-fn panicked(served: &Served) -> Fault {
+fn panicked(served: &Served) -> HttpError {
     served.panicked("in an exchange");
-    Fault::new(503, "the gateway could not answer this request")
+    HttpError::new(503, "the gateway could not answer this request")
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::{Peer, Transport};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
@@ -122,7 +122,7 @@ impl Visit {
         entrance: &Entrance,
         path: String,
         request: Request<Incoming>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, HttpError> {
         let served = &entrance.served;
         if self.shared().is_draining() {
             served.counters.refused(Limit::Draining);
@@ -188,7 +188,7 @@ impl Visit {
         caller
     }
 
-    fn pace(&self, served: &Served, caller: Caller) -> Result<(), Fault> {
+    fn pace(&self, served: &Served, caller: Caller) -> Result<(), HttpError> {
         if served.limits.requests_per_s == 0 {
             return Ok(());
         }
@@ -225,16 +225,16 @@ impl Visit {
 }
 
 /// The guard.
-fn admit(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), Fault> {
+fn admit(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), HttpError> {
     if !served.allows(caller.address) {
         served.counters.refused(Limit::Guard);
         let reason = format!("{} is not among the addresses allowed here", caller.address);
-        return Err(Fault::new(403, reason));
+        return Err(HttpError::new(403, reason));
     }
     if !served.keys.admit(headers) {
         served.counters.refused(Limit::Guard);
         let reason = "an API key is needed: X-Api-Key, or Authorization: Bearer";
-        return Err(Fault::new(401, reason).with_header("www-authenticate", "Bearer"));
+        return Err(HttpError::new(401, reason).with_header("www-authenticate", "Bearer"));
     }
     Ok(())
 }
@@ -256,13 +256,13 @@ async fn read_body(
     served: &Served,
     headers: &HeaderMap,
     mut body: Incoming,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Vec<u8>, HttpError> {
     let max = u64::from(served.limits.body_bytes_max);
     let declared = body.size_hint().lower();
     let mut bytes = Vec::with_capacity(usize::try_from(declared.min(max)).unwrap_or(0));
     let mut read = pin!(async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Fault::new(400, "the body breaks off"))?;
+            let frame = frame.map_err(|_| HttpError::new(400, "the body breaks off"))?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() as u64 + data.len() as u64 > max {
                 return Ok(false);
@@ -278,7 +278,7 @@ async fn read_body(
             Poll::Ready(whole) => whole,
             Poll::Pending => timeout(BODY_TIMEOUT, read)
                 .await
-                .unwrap_or_else(|_| Err(Fault::new(408, "the body does not come"))),
+                .unwrap_or_else(|_| Err(HttpError::new(408, "the body does not come"))),
         },
     };
     if whole? {
@@ -288,7 +288,7 @@ async fn read_body(
     if !headers.contains_key(header::EXPECT) {
         discard(body).await;
     }
-    Err(Fault::new(413, format!("the body is larger than {max} bytes")))
+    Err(HttpError::new(413, format!("the body is larger than {max} bytes")))
 }
 
 /// Reads the rest of a body that is too large, within reason: many clients read no response
@@ -307,7 +307,7 @@ async fn discard(mut body: Incoming) {
     drop(timeout(LINGER_TIMEOUT, read).await);
 }
 
-fn retry_later(status: u16, reason: &str, retry_after_ms: u64) -> Fault {
+fn retry_later(status: u16, reason: &str, retry_after_ms: u64) -> HttpError {
     let secs = Duration::from_millis(retry_after_ms).as_secs_f64().ceil().max(1.0);
-    Fault::new(status, reason).with_header("retry-after", format!("{secs}"))
+    HttpError::new(status, reason).with_header("retry-after", format!("{secs}"))
 }

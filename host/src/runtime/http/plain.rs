@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use frontend_api::http::{Fault, Request, Response};
+use frontend_api::http::{HttpError, Request, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -63,7 +63,7 @@ pub(super) fn response(
 }
 
 /// A fault, in the words of the front end and with the headers that belong to it.
-pub(super) fn fault(served: &Served, fault: Fault) -> Response {
+pub(super) fn fault(served: &Served, fault: HttpError) -> Response {
     let plain = || Response::text(fault.status, &fault.reason);
     let say = AssertUnwindSafe(|| match served.down() {
         None => served.frontend.fault(&fault),

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
-use frontend_api::http::Fault;
+use frontend_api::http::HttpError;
 use frontend_api::{Peer, Session};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -43,7 +43,7 @@ pub(super) fn accept(
     caller: Caller,
     path: String,
     mut request: Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Fault> {
+) -> Result<hyper::Response<Full<Bytes>>, HttpError> {
     let served = &entrance.served;
     let accepted = accept_key(&request)?;
     check_origin(served, caller, request.headers())?;
@@ -67,7 +67,7 @@ pub(super) fn accept(
 
 /// Turns away web pages that the operator has not named: what the browser shows with a handshake,
 /// a cookie or an address, is its user's, and not theirs.
-fn check_origin(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), Fault> {
+fn check_origin(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<(), HttpError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     // A proxy may ask for another host than its client did.
     let forwarded = headers.get("x-forwarded-host").filter(|_| caller.proxied);
@@ -76,35 +76,35 @@ fn check_origin(served: &Served, caller: Caller, headers: &HeaderMap) -> Result<
     }
     served.counters.refused(Limit::Guard);
     let origin = String::from_utf8_lossy(origin.as_bytes());
-    Err(Fault::new(403, format!("web pages of {origin} are not among those allowed here")))
+    Err(HttpError::new(403, format!("web pages of {origin} are not among those allowed here")))
 }
 
-fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, Fault> {
+fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, HttpError> {
     let headers = request.headers();
     if !is_wanted(request) {
-        let fault = Fault::new(426, "this address speaks WebSocket");
+        let fault = HttpError::new(426, "this address speaks WebSocket");
         return Err(fault.with_header("upgrade", "websocket").with_header("connection", "upgrade"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let fault = Fault::new(426, "this WebSocket is of version 13");
+        let fault = HttpError::new(426, "this WebSocket is of version 13");
         return Err(fault.with_header("sec-websocket-version", "13"));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-    let key = key.ok_or_else(|| Fault::new(400, "a WebSocket needs a Sec-WebSocket-Key"))?;
+    let key = key.ok_or_else(|| HttpError::new(400, "a WebSocket needs a Sec-WebSocket-Key"))?;
     let accepted = derive_accept_key(key.as_bytes());
     Ok(HeaderValue::try_from(accepted).expect("base64 is a header value"))
 }
 
-fn open(served: &Served, peer: &Peer) -> Result<Box<dyn Session>, Fault> {
+fn open(served: &Served, peer: &Peer) -> Result<Box<dyn Session>, HttpError> {
     catch_unwind(AssertUnwindSafe(|| served.frontend.open(peer))).map_err(|_| {
         served.panicked("opening a session");
-        Fault::new(503, "the gateway could not open a session")
+        HttpError::new(503, "the gateway could not open a session")
     })
 }
 
 impl Visit {
     /// The connection's own place where it is one of this front end, else a new one.
-    fn permit_for(&self, served: &Arc<Served>, caller: Caller) -> Result<Permit, Fault> {
+    fn permit_for(&self, served: &Arc<Served>, caller: Caller) -> Result<Permit, HttpError> {
         let mut own = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
         let permit = match own.take_if(|permit| permit.is_of(&served.census)) {
             Some(mut permit) => permit.readdress(caller.address, &served.limits).map(|()| permit),

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use hyper::Method;
 use serde::Serialize;
@@ -29,31 +29,31 @@ pub(in crate::runtime) fn document<'a>(served: &Served, path: &'a str) -> Option
 }
 
 /// Refused: 404, 405, and 503 where the front end panics.
-pub(super) fn answer(served: &Served, method: &Method, name: &str) -> Result<Response, Fault> {
+pub(super) fn answer(served: &Served, method: &Method, name: &str) -> Result<Response, HttpError> {
     let allow = "GET, HEAD, OPTIONS";
     if method == Method::OPTIONS {
         return Ok(Response { status: 204, ..Response::default() }.with_header("allow", allow));
     }
     if !METHODS.contains(&method.as_str()) {
         let reason = format!("{method} is not among the methods of a document: {allow}");
-        return Err(Fault::new(405, reason).with_header("allow", allow));
+        return Err(HttpError::new(405, reason).with_header("allow", allow));
     }
     let documents = documents(served)?;
     let found = documents.iter().find(|document| document.name == name);
     let response = match found {
         Some(document) => whole(document),
         None if name.is_empty() => list(&documents),
-        None => return Err(Fault::new(404, format!("there is no document {name:?}"))),
+        None => return Err(HttpError::new(404, format!("there is no document {name:?}"))),
     };
     // They change with the configuration, so that whoever keeps them has to ask again.
     Ok(response.with_header("cache-control", "no-cache"))
 }
 
-pub(in crate::runtime) fn documents(served: &Served) -> Result<Vec<Document>, Fault> {
+pub(in crate::runtime) fn documents(served: &Served) -> Result<Vec<Document>, HttpError> {
     let describe = AssertUnwindSafe(|| served.frontend.schemas());
     catch_unwind(describe).map_err(|_| {
         served.panicked("describing itself");
-        Fault::new(503, "the front end could not describe itself")
+        HttpError::new(503, "the front end could not describe itself")
     })
 }
 

@@ -14,11 +14,11 @@ use dragoman::config::{
     StoreConfig,
 };
 use dragoman::runtime::Gateway;
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
-    Broadcast, Capabilities, Follow, Frame, Frontend, Input, Interest, Listener, Manifest, Outbox,
-    Output, Peer, Route, Session, Support, Transport,
+    Broadcast, Capabilities, EventFilter, Frame, Frontend, Input, Listener, Manifest, Outbox,
+    Output, Peer, Route, Session, Subscribe, Support, Transport,
 };
 
 pub(super) struct Stage {
@@ -86,7 +86,7 @@ impl Frontend for Stage {
         let text = serde_json::to_string(&event.event).unwrap();
         match &event.event {
             core_model::Event::Posted { message } if message.text == "panic" => panic!("as told"),
-            core_model::Event::Posted { message } if message.text == "ask" => Broadcast::Ask,
+            core_model::Event::Posted { message } if message.text == "ask" => Broadcast::PerSession,
             core_model::Event::Posted { message } if message.text == "others" => {
                 Broadcast::Others(Frame::Text(format!("* {text}")))
             }
@@ -94,7 +94,7 @@ impl Frontend for Stage {
         }
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         Response::text(fault.status, &format!("stage: {}", fault.reason))
     }
 }
@@ -148,23 +148,29 @@ impl Session for Player {
 
 impl Player {
     fn act(&mut self, now: Timestamp, verb: &str, rest: &str, out: &mut Outbox) {
-        let mut call = |follow| {
+        let mut call = |subscribe| {
             let command: Command = serde_json::from_str(rest).expect("a command as JSON");
-            out.push(Output::Call { command: Box::new(command), follow, key: None, brief: false });
+            out.push(Output::Submit {
+                command: Box::new(command),
+                subscribe,
+                key: None,
+                ack_only: false,
+            });
             self.unanswered += 1;
         };
         match verb {
-            "call" => call(Follow::Nothing),
-            "seat" => call(Follow::Seat),
-            "user" => call(Follow::User),
+            "call" => call(Subscribe::Nothing),
+            "seat" => call(Subscribe::Seat),
+            "user" => call(Subscribe::User),
             "ask" => {
                 let query: Query = serde_json::from_str(rest).expect("a query as JSON");
-                out.ask(query);
+                out.query(query);
                 self.unanswered += 1;
             }
             "interest" => {
-                let interest: Interest = serde_json::from_str(rest).expect("an interest as JSON");
-                out.set_interest(interest);
+                let interest: EventFilter =
+                    serde_json::from_str(rest).expect("an interest as JSON");
+                out.set_event_filter(interest);
             }
             "wake" => out.wake_at(now.plus_ms(rest.parse().expect("milliseconds"))),
             "peer" => out.send_text(serde_json::to_string(&self.peer).unwrap()),

@@ -10,12 +10,12 @@
 use std::sync::Arc;
 
 use core_model::{
-    Command, Credential, Event, Message, NewUser, Outcome, ProfileChanges, Query, Recipient,
-    Recorded, Refusal, Reply, RoomRef, Secret, Standing, Timestamp, UserRef,
+    Command, Credential, Event, Message, NewUser, Outcome, PostRight, ProfileChanges, Query,
+    Recipient, Recorded, Refusal, Reply, RoomRef, Secret, Timestamp, UserRef,
 };
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Follow, Frame, Frontend, Input, Listener, Manifest,
-    OptionFault, Outbox, Peer, Session, Support, Transport,
+    Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
+    Outbox, Peer, Session, Subscribe, Support, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,19 +108,19 @@ fn hear(line: &str, out: &mut Outbox) {
         ("register", false, false) => {
             let (handle, password) = (Some(first.into()), Some(Secret::Plain(rest.into())));
             let user = NewUser { handle, password, insist: true, ..NewUser::default() };
-            out.call(Command::Register { user });
+            out.submit(Command::Register { user });
         }
         // To follow the user is to hear of every room that the user is a member of, now and later.
-        ("login", false, false) => out.call_and_follow(sign_in(first, rest), Follow::User),
-        ("join", false, true) => out.call(Command::Join { room, user }),
+        ("login", false, false) => out.submit_and_subscribe(sign_in(first, rest), Subscribe::User),
+        ("join", false, true) => out.submit(Command::Join { room, user }),
         // Whoever posts joins, and makes the room where there is none.
         ("say", false, false) => {
-            let standing = Standing::Joining { create: true };
-            out.call(Command::Post { room, author: user, text: rest.into(), standing });
+            let standing = PostRight::Joining { create: true };
+            out.submit(Command::Post { room, author: user, text: rest.into(), standing });
         }
-        ("who", false, true) => out.ask(Query::Members { room, caller }),
+        ("who", false, true) => out.query(Query::Members { room, caller }),
         ("history", false, true) => {
-            out.ask(Query::History { room, caller, before: None, after: None, limit: 20 });
+            out.query(Query::History { room, caller, before: None, after: None, limit: 20 });
         }
         ("quit", true, _) => out.close(),
         _ => out.send_text(USAGE),

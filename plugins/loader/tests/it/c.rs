@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::{Frontend, Manifest, Peer};
 use frontend_testkit::{assert_noise_is_harmless, outputs_of_noise, play};
 use plugin_loader::{LoadedFrontend, Plugin};
@@ -40,8 +40,8 @@ fn a_plugin_of_the_first_release_is_loaded_and_says_what_it_always_said() {
     let script = include_str!("compat_v1.in");
     insta::assert_snapshot!("compat_v1", play(&frontend, script));
     let said = |status| Response { status, body: b"no".to_vec(), ..Response::default() };
-    assert_eq!(frontend.fault(&Fault::new(429, "slow down")), said(429));
-    assert_eq!(frontend.fault(&Fault::new(413, "too large")), said(503));
+    assert_eq!(frontend.fault(&HttpError::new(429, "slow down")), said(429));
+    assert_eq!(frontend.fault(&HttpError::new(413, "too large")), said(503));
     assert_eq!(frontend.schemas(), []);
     assert_noise_is_harmless(&frontend, 100);
     assert_eq!((frontend.faults().panicked(), frontend.faults().malformed()), (0, 0));

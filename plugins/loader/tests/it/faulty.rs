@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
-use frontend_api::http::{Fault, Request, Response};
+use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Broadcast, Frame, Frontend, Input, OptionFault, Outbox, Output, Peer, Session};
 use plugin_loader::{LoadError, LoadedFrontend};
 use serde_json::{Map, Value, json};
@@ -163,7 +163,7 @@ fn an_event_that_the_plugin_cannot_tell_is_not_told() {
 
 #[test]
 fn a_fault_that_the_plugin_cannot_tell_is_told_in_plain_text() {
-    let fault = Fault::new(429, "slow down");
+    let fault = HttpError::new(429, "slow down");
     assert_eq!(faulty(json!({})).unwrap().fault(&fault), Response::text(429, "faulty"));
     for (options, counted) in [
         (json!({ "panic_in": "frontend_fault" }), (1, 0)),

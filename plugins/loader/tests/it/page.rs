@@ -1,7 +1,7 @@
 //! docs/plugins.md shows JSON that the gateway reads, and leaves nothing of the ABI out.
 
 use core_model::{Outcome, Query, Recorded};
-use frontend_api::http::{Fault, Request, Response};
+use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Manifest, Output, Peer};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn every_example_is_what_the_page_calls_it() {
     assert_read::<Peer>("peer", 1);
     assert_read::<Request>("request", 1);
     assert_read::<Response>("response", 1);
-    assert_read::<Fault>("fault", 1);
+    assert_read::<HttpError>("fault", 1);
     assert_read::<Query>("query", 5);
     assert_read::<Outcome>("outcome", 5);
     assert_read::<Recorded>("event", 2);

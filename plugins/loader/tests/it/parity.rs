@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use frontend_api::http::Fault;
+use frontend_api::http::HttpError;
 use frontend_api::{Configure, Frontend, Peer};
 use frontend_channel::ChannelFrontend;
 use frontend_chatroom::ChatroomFrontend;
@@ -77,7 +77,7 @@ fn assert_parity<F: Configure>(plugin: &str, folders: &[Folder]) -> usize {
     }
     let (linked, loaded) = (linked::<F>(&Map::new()), loaded(plugin, &Map::new()));
     for status in [400, 401, 403, 404, 405, 413, 415, 429, 503] {
-        let fault = Fault::new(status, "\"because\"\n").with_header("retry-after", "1");
+        let fault = HttpError::new(status, "\"because\"\n").with_header("retry-after", "1");
         assert_eq!(loaded.fault(&fault), linked.fault(&fault), "{status}");
     }
     assert!(linked.schemas() == loaded.schemas(), "documents with defaults");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
-use frontend_api::http::{Fault, Response};
+use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
     Broadcast, Configure, Frame, Frontend, Input, Manifest, OptionFault, Outbox, Output, Peer,
@@ -51,7 +51,7 @@ impl Frontend for Echo {
         Broadcast::Others(Frame::Bytes(vec![1]))
     }
 
-    fn fault(&self, fault: &Fault) -> Response {
+    fn fault(&self, fault: &HttpError) -> Response {
         Response::text(fault.status, "echo")
     }
 
@@ -141,7 +141,7 @@ fn a_table_of_an_older_plugin_is_taken_as_far_as_it_goes() {
     for (size, told, response, documents) in cases {
         let frontend = plugin(table(size)).unwrap().frontend(&Map::new()).unwrap();
         assert_eq!(frontend.broadcast(&event()), told, "{size}");
-        assert_eq!(frontend.fault(&Fault::new(429, "slow down")), *response, "{size}");
+        assert_eq!(frontend.fault(&HttpError::new(429, "slow down")), *response, "{size}");
         assert_eq!(frontend.schemas(), documents, "{size}");
         assert!(echoes(&mut *frontend.open(&Peer::default())), "{size}");
     }
@@ -154,7 +154,7 @@ fn a_table_of_a_newer_plugin_is_taken_as_far_as_it_is_known() {
     let frontend = plugin(table(size_of::<GwPlugin>() + 40)).unwrap().frontend(&Map::new());
     let frontend = frontend.unwrap();
     assert_eq!(frontend.broadcast(&event()), Broadcast::Others(Frame::Bytes(vec![1])));
-    assert_eq!(frontend.fault(&Fault::new(429, "")), Response::text(429, "echo"));
+    assert_eq!(frontend.fault(&HttpError::new(429, "")), Response::text(429, "echo"));
     assert_eq!(frontend.schemas(), [document()]);
     assert!(echoes(&mut *frontend.open(&Peer::default())));
 }

@@ -255,26 +255,26 @@ fn receiving_is_refused_in_the_order_of_the_contract() {
 #[test]
 fn who_finds_nothing_new_needs_no_writer() {
     let gateway = with_talk(&["one"]);
-    let unchanging = |command: &Command| {
+    let try_read_only = |command: &Command| {
         let answered =
-            gateway.engine().unchanging(Timestamp(gateway.now), ConnectionId(0), command);
+            gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), command);
         answered.map(|answered| texts(received_in(answered.outcome.expect("it is no refusal"))))
     };
     let everything = |who: &str| read(who, Some("tea"), u32::MAX, u32::MAX);
-    assert_eq!(unchanging(&everything("ann")), None, "there is a message");
-    assert_eq!(unchanging(&everything("bob")), None, "he is no member yet");
+    assert_eq!(try_read_only(&everything("ann")), None, "there is a message");
+    assert_eq!(try_read_only(&everything("bob")), None, "he is no member yet");
     gateway.does(0, everything("ann"));
-    assert_eq!(unchanging(&everything("ann")), Some(is(&[], 1)));
-    assert_eq!(unchanging(&read_newest("ann", Some("tea"), 5)), Some(is(&["one"], 1)));
-    assert_eq!(unchanging(&read_after("ann", Some("tea"), 0)), Some(is(&["one"], 1)));
+    assert_eq!(try_read_only(&everything("ann")), Some(is(&[], 1)));
+    assert_eq!(try_read_only(&read_newest("ann", Some("tea"), 5)), Some(is(&["one"], 1)));
+    assert_eq!(try_read_only(&read_after("ann", Some("tea"), 0)), Some(is(&["one"], 1)));
     gateway.does(0, post(room("tea"), user("ann"), "two"));
-    assert_eq!(unchanging(&everything("ann")), None, "there is another");
+    assert_eq!(try_read_only(&everything("ann")), None, "there is another");
     let direct = read("ann", None, u32::MAX, u32::MAX);
-    assert_eq!(unchanging(&direct), None, "the cursor is to be set");
+    assert_eq!(try_read_only(&direct), None, "the cursor is to be set");
     gateway.does(0, direct.clone());
-    assert_eq!(unchanging(&direct), Some(is(&[], 0)));
-    assert_eq!(unchanging(&read("zoe", None, 1, 1)), None, "a refusal is the writer's");
-    assert_eq!(unchanging(&post(room("tea"), user("ann"), "three")), None);
+    assert_eq!(try_read_only(&direct), Some(is(&[], 0)));
+    assert_eq!(try_read_only(&read("zoe", None, 1, 1)), None, "a refusal is the writer's");
+    assert_eq!(try_read_only(&post(room("tea"), user("ann"), "three")), None);
 }
 
 #[test]
@@ -288,7 +288,11 @@ fn a_token_that_found_nothing_new_is_refreshed_when_it_is_due() {
     }
     let refresh = |gateway: &Gateway| {
         let at = Timestamp(gateway.now);
-        gateway.engine().unchanging(at, ConnectionId(0), &direct).expect("nothing is new").refresh
+        gateway
+            .engine()
+            .try_read_only(at, ConnectionId(0), &direct)
+            .expect("nothing is new")
+            .refresh
     };
     assert_eq!(refresh(&gateway), None);
     gateway.now += 1_001;
@@ -302,7 +306,7 @@ fn a_message_that_is_read_again_shows_everyone_as_they_are_called_then() {
     let read = || {
         let command = read_newest("bob", None, 5);
         let answered =
-            gateway.engine().unchanging(Timestamp(gateway.now), ConnectionId(0), &command);
+            gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), &command);
         match answered.expect("it changes nothing").outcome {
             Ok(Reply::Received { messages, .. }) => match &messages[..] {
                 [message] => match &message.to {

@@ -1,6 +1,6 @@
 //! Rooms: names, state, closed ones, membership, changes, the end.
 
-use core_model::{Command, NewRoom, Refusal, Reply, RoomChanges, RoomFilter, RoomId, Standing};
+use core_model::{Command, NewRoom, PostRight, Refusal, Reply, RoomChanges, RoomFilter, RoomId};
 
 use super::*;
 
@@ -489,7 +489,7 @@ fn posting_to_an_unknown_channel_makes_it_where_that_is_asked_for() {
         room: room(name),
         author: user("ann"),
         text: String::new(),
-        standing: Standing::Joining { create: true },
+        standing: PostRight::Joining { create: true },
     };
     refusals(
         &gateway,
