@@ -163,7 +163,8 @@ fn seed(path: &Path, size: Size) -> io::Result<()> {
         drop(sender.send((batch.len(), refused)));
     };
     let engine = Engine::open(path, Options::default(), publish).map_err(io::Error::other)?;
-    let origin = Arc::new(FrontendSettings { room_capacity: 1000, ..FrontendSettings::default() });
+    let frontend =
+        Arc::new(FrontendSettings { room_capacity: 1000, ..FrontendSettings::default() });
     let mut waiting = 0;
     let settle = |waiting: &mut usize, at_most: usize| {
         while *waiting > at_most {
@@ -179,7 +180,7 @@ fn seed(path: &Path, size: Size) -> io::Result<()> {
         let envelope = Envelope {
             at: Timestamp(1_700_000_000_000),
             connection: ConnectionId(0),
-            origin: origin.clone(),
+            frontend: frontend.clone(),
             key: None,
             command,
         };

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 pub struct Envelope {
     pub at: Timestamp,
     pub connection: ConnectionId,
-    pub origin: Arc<FrontendSettings>,
+    pub frontend: Arc<FrontendSettings>,
     /// An idempotency key, already scoped to the front end.
     pub key: Option<String>,
     pub command: Command,
 }
+
+/// Seats of a room where neither the command, the front end nor gateway.toml says how many.
+pub const ROOM_CAPACITY_DEFAULT: u32 = 500;
 
 /// What a front end's section of gateway.toml says that the engine needs to know.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]

@@ -1,27 +1,39 @@
 //! Rooms, users and messages on redb: commands in, outcomes and events out.
 //!
-//! One thread writes. It takes what waits, carries it out in one transaction, commits with fsync,
-//! and only then answers and publishes: nothing is acknowledged or shown to anyone before it is
-//! durable. Queries run beside it, each on a committed snapshot.
+//! One thread writes. It takes the waiting commands, carries them out in one transaction, commits
+//! with fsync, and only then answers and publishes: no client sees anything before it is durable.
+//! Queries run on their callers' threads, each on a committed snapshot.
 //!
-//! [`Engine`] is the handle; the rules are in `rules`, the tables in `store`.
+//! | module | holds |
+//! |---|---|
+//! | `engine`, `envelope` | the handle, and what goes through it |
+//! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
+//! | `rules` | what each command does |
+//! | `queries`, `receive`, `search` | what is read |
+//! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
+//! | `state`, `cache` | snapshots and batches with their caches |
+//! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
 mod cache;
+mod engine;
 mod envelope;
-mod fail;
-mod lists;
-mod look;
-mod memo;
+mod error;
+mod lookup;
+mod message_index;
+mod message_reader;
+mod migrate;
+mod open;
 mod queries;
 mod queue;
 mod receive;
 mod rows;
 mod rules;
 mod search;
+mod state;
 mod store;
-mod stream;
+mod tables;
 mod writer;
 
-pub use envelope::{Answered, Done, Envelope, FrontendSettings};
-pub use store::{OpenError, compact};
-pub use writer::{Engine, Options};
+pub use engine::{Engine, Options};
+pub use envelope::{Answered, Done, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
+pub use open::{OpenError, compact};

@@ -9,39 +9,41 @@ use core_model::{
 };
 use redb::ReadableTable;
 
-use crate::fail::Fail;
-use crate::look::{self, Asker, MessageViews};
-use crate::memo;
+use crate::cache::rows as row_cache;
+use crate::error::{Error, StoreError};
+use crate::lookup::{self, Request};
+use crate::message_index;
+use crate::message_reader::MessageReader;
 use crate::rows::{RoomRow, SeatRow, unpack};
 use crate::search;
-use crate::store::{StoreError, Tables};
-use crate::stream;
+use crate::state::State;
 
-pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Result<Reply, Fail> {
+pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Result<Reply, Error> {
     let resolve = |caller: &Option<UserRef>| {
-        caller.as_ref().map(|caller| look::user(tables, asker, caller)).transpose()
+        caller.as_ref().map(|caller| lookup::user(tables, request, caller)).transpose()
     };
     match query {
         Query::History { room, caller, before, after, limit } => {
-            let (id, _) = look::room(tables, room, resolve(caller)?)?;
+            let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
             let messages = history(tables, id, *before, *after, *limit as usize)?;
             Ok(Reply::Messages { messages })
         }
         Query::LastChange => {
-            Ok(Reply::LastChange { at: Timestamp(look::counters(tables)?.last_change) })
+            Ok(Reply::LastChange { at: Timestamp(lookup::counters(tables)?.last_change) })
         }
         Query::Members { room, caller } => {
-            let (id, _) = look::room(tables, room, resolve(caller)?)?;
-            let members = look::members(tables, id)?.into_iter();
-            let members: Result<Vec<_>, _> = members.map(|uid| look::person(tables, uid)).collect();
+            let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
+            let members = lookup::members(tables, id)?.into_iter();
+            let members: Result<Vec<_>, _> =
+                members.map(|uid| lookup::person(tables, uid)).collect();
             Ok(Reply::Members { members: members? })
         }
         Query::Occupants { room, caller } => {
-            let (id, _) = look::room(tables, room, resolve(caller)?)?;
+            let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
             Ok(Reply::Members { members: occupants(tables, id)? })
         }
         Query::Room { room, caller, detail } => {
-            let (id, row) = look::room(tables, room, resolve(caller)?)?;
+            let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
             Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
         }
         Query::RoomIds { after, limit } => {
@@ -52,14 +54,14 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
             if *detail == Detail::default() =>
         {
             let read = || shown(tables, open_rooms(tables, after.0, *limit as usize)?, *detail);
-            let rooms = match tables.lists() {
+            let rooms = match tables.room_lists() {
                 Some(lists) => lists.page((after.0, *limit), read)?,
                 None => read()?,
             };
             Ok(Reply::Rooms { rooms })
         }
         Query::Rooms { filter, after, limit, detail } => {
-            let found = filtered(tables, asker, filter, after.0, *limit as usize)?;
+            let found = filtered(tables, request, filter, after.0, *limit as usize)?;
             views(tables, found, *detail)
         }
         Query::SearchRooms { text, section, description, limit, detail } => {
@@ -74,8 +76,8 @@ pub(crate) fn answer(tables: &impl Tables, asker: Asker, query: &Query) -> Resul
         }
         Query::User { user, caller } => {
             resolve(caller)?;
-            let uid = look::user(tables, asker, user)?;
-            Ok(Reply::User { user: look::user_view(tables, uid)? })
+            let uid = lookup::user(tables, request, user)?;
+            Ok(Reply::User { user: lookup::user_view(tables, uid)? })
         }
     }
 }
@@ -102,8 +104,8 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     }
 }
 
-fn occupants(tables: &impl Tables, room: u32) -> Result<Vec<Arc<Person>>, StoreError> {
-    let members = look::members(tables, room)?;
+fn occupants(tables: &impl State, room: u32) -> Result<Vec<Arc<Person>>, StoreError> {
+    let members = lookup::members(tables, room)?;
     let known: BTreeSet<u64> = members.iter().copied().collect();
     let mut only_live = BTreeMap::new();
     for entry in tables.seats_by_person()?.range((room, "", 0)..(room.saturating_add(1), "", 0))? {
@@ -112,31 +114,31 @@ fn occupants(tables: &impl Tables, room: u32) -> Result<Vec<Arc<Person>>, StoreE
             tables.seats()?.get(key.value().2)?.ok_or(StoreError::Corrupt { table: "seats" })?;
         let seat: SeatRow = unpack("seats", row.value())?;
         if seat.who.uid().is_none_or(|uid| !known.contains(&uid)) {
-            let person = look::anyone(tables, &seat.who)?;
+            let person = lookup::person_of(tables, &seat.who)?;
             only_live.insert(person.handle.clone(), person);
         }
     }
     let members: Result<Vec<_>, _> =
-        members.into_iter().map(|uid| look::person(tables, uid)).collect();
+        members.into_iter().map(|uid| lookup::person(tables, uid)).collect();
     Ok(members?.into_iter().chain(only_live.into_values()).collect())
 }
 
 fn history(
-    tables: &impl Tables,
+    tables: &impl State,
     room: u32,
     before: Option<MessageId>,
     after: Option<MessageId>,
     limit: usize,
 ) -> Result<Vec<Arc<Message>>, StoreError> {
-    let stream = stream::of_room(room);
+    let stream = message_index::of_room(room);
     let ids = match after {
-        Some(after) => stream::oldest(tables, stream, after.0, limit)?,
+        Some(after) => message_index::oldest(tables, stream, after.0, limit)?,
         None => {
             let before = before.map_or(u64::MAX, |before| before.0);
-            stream::newest(tables, stream, before, limit)?
+            message_index::newest(tables, stream, before, limit)?
         }
     };
-    MessageViews::new(tables).of(&ids)
+    MessageReader::new(tables).of(&ids)
 }
 
 /// For how many rooms a list has place before it must grow.
@@ -144,12 +146,12 @@ const ROOMS_AT_FIRST: usize = 64;
 
 type Found = Vec<(u32, Arc<RoomRow>)>;
 
-fn views(tables: &impl Tables, found: Found, detail: Detail) -> Result<Reply, Fail> {
+fn views(tables: &impl State, found: Found, detail: Detail) -> Result<Reply, Error> {
     Ok(Reply::Rooms { rooms: shown(tables, found, detail)? })
 }
 
 fn shown(
-    tables: &impl Tables,
+    tables: &impl State,
     found: Found,
     detail: Detail,
 ) -> Result<Vec<Arc<RoomView>>, StoreError> {
@@ -157,15 +159,16 @@ fn shown(
 }
 
 fn view(
-    tables: &impl Tables,
+    tables: &impl State,
     id: u32,
     row: &RoomRow,
     detail: Detail,
 ) -> Result<Arc<RoomView>, StoreError> {
-    let mut view = look::room_view(tables, id, row)?;
+    let mut view = lookup::room_view(tables, id, row)?;
     if detail.members {
-        let members = look::members(tables, id)?.into_iter();
-        let members: Result<Vec<_>, _> = members.map(|uid| look::user_view(tables, uid)).collect();
+        let members = lookup::members(tables, id)?.into_iter();
+        let members: Result<Vec<_>, _> =
+            members.map(|uid| lookup::user_view(tables, uid)).collect();
         view.members = members?;
     }
     if detail.messages > 0 {
@@ -174,7 +177,7 @@ fn view(
     Ok(Arc::new(view))
 }
 
-fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, StoreError> {
+fn open_rooms(tables: &impl State, after: u32, limit: usize) -> Result<Found, StoreError> {
     let mut found = Vec::with_capacity(limit.min(ROOMS_AT_FIRST));
     let Some(start) = after.checked_add(1) else { return Ok(found) };
     for entry in tables.rooms()?.range(start..)? {
@@ -182,7 +185,7 @@ fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, S
             break;
         }
         let (id, row) = entry?;
-        let row = memo::room(id.value(), row.value())?;
+        let row = row_cache::room(id.value(), row.value())?;
         if !row.closed {
             found.push((id.value(), row));
         }
@@ -191,30 +194,30 @@ fn open_rooms(tables: &impl Tables, after: u32, limit: usize) -> Result<Found, S
 }
 
 fn filtered(
-    tables: &impl Tables,
-    asker: Asker,
+    tables: &impl State,
+    request: Request,
     filter: &RoomFilter,
     after: u32,
     limit: usize,
-) -> Result<Found, Fail> {
+) -> Result<Found, Error> {
     let Some(start) = after.checked_add(1) else { return Ok(Vec::new()) };
     let ids: Vec<u32> = match filter {
         RoomFilter::Open => return Ok(open_rooms(tables, after, limit)?),
         RoomFilter::OwnedBy(user) => {
-            let uid = look::user(tables, asker, user)?;
+            let uid = lookup::user(tables, request, user)?;
             let rows = tables.owned_rooms()?.range((uid, start)..=(uid, u32::MAX))?;
             rows.take(limit).map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?
         }
         RoomFilter::MemberOf(user) => {
-            let uid = look::user(tables, asker, user)?;
+            let uid = lookup::user(tables, request, user)?;
             let rows = tables.member_rooms()?.range((uid, start)..=(uid, u32::MAX))?;
             rows.take(limit).map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?
         }
         RoomFilter::Section(section) => in_section(tables, section, start, limit)?,
         RoomFilter::PreferredBy(user) => {
-            let uid = look::user(tables, asker, user)?;
+            let uid = lookup::user(tables, request, user)?;
             let mut ids = BTreeSet::new();
-            for section in look::known_user(tables, uid)?.preferences {
+            for section in lookup::known_user(tables, uid)?.preferences {
                 ids.extend(in_section(tables, &section, start, limit)?);
             }
             ids.into_iter().take(limit).collect()
@@ -224,7 +227,7 @@ fn filtered(
 }
 
 fn in_section(
-    tables: &impl Tables,
+    tables: &impl State,
     section: &str,
     start: u32,
     limit: usize,
@@ -233,17 +236,17 @@ fn in_section(
     rows.take(limit).map(|row| Ok(row?.0.value().1)).collect()
 }
 
-fn rows(tables: &impl Tables, ids: Vec<u32>) -> Result<Found, StoreError> {
-    ids.into_iter().map(|id| Ok((id, look::known_room(tables, id)?))).collect()
+fn rows(tables: &impl State, ids: Vec<u32>) -> Result<Found, StoreError> {
+    ids.into_iter().map(|id| Ok((id, lookup::known_room(tables, id)?))).collect()
 }
 
 fn searched(
-    tables: &impl Tables,
+    tables: &impl State,
     text: Option<&str>,
     section: Option<&str>,
     description: Option<&str>,
     limit: usize,
-) -> Result<Found, Fail> {
+) -> Result<Found, Error> {
     let contained = description.map(search::fold);
     let wanted = |row: &RoomRow| {
         section.is_none_or(|section| row.section == section)
@@ -257,7 +260,7 @@ fn searched(
     if let Some(section) = section {
         let mut found = Vec::new();
         for id in in_section(tables, section, 0, usize::MAX)? {
-            let row = look::known_room(tables, id)?;
+            let row = lookup::known_room(tables, id)?;
             if found.len() < limit && wanted(&row) {
                 found.push((id, row));
             }
@@ -272,13 +275,13 @@ fn searched(
 
 /// The user meant by `user`, with its password's hash; for a sign-in's first half.
 pub(crate) fn credential(
-    tables: &impl Tables,
-    asker: Asker,
+    tables: &impl State,
+    request: Request,
     user: &UserRef,
-) -> Result<Option<(u64, String)>, Fail> {
-    match look::user(tables, asker, user) {
-        Ok(uid) => Ok(Some((uid, look::known_user(tables, uid)?.password))),
-        Err(Fail::Refused(_)) => Ok(None),
+) -> Result<Option<(u64, String)>, Error> {
+    match lookup::user(tables, request, user) {
+        Ok(uid) => Ok(Some((uid, lookup::known_user(tables, uid)?.password))),
+        Err(Error::Refused(_)) => Ok(None),
         Err(fail) => Err(fail),
     }
 }

@@ -32,7 +32,7 @@ struct State<T> {
 }
 
 /// Why a command is not taken.
-pub(crate) enum Turned {
+pub(crate) enum Rejected {
     /// Too many wait.
     Full,
     Stopping,
@@ -52,16 +52,16 @@ impl<T> Queue<T> {
         envelope: Envelope,
         ticket: T,
         bounded: bool,
-    ) -> Result<(), (T, Turned)> {
+    ) -> Result<(), (T, Rejected)> {
         let mut state = self.lock();
         if let Some(failure) = &state.failure {
-            return Err((ticket, Turned::Failed(failure.clone())));
+            return Err((ticket, Rejected::Failed(failure.clone())));
         }
         if state.stopping {
-            return Err((ticket, Turned::Stopping));
+            return Err((ticket, Rejected::Stopping));
         }
         if bounded && state.waiting.len() >= self.max {
-            return Err((ticket, Turned::Full));
+            return Err((ticket, Rejected::Full));
         }
         state.waiting.push((envelope, ticket));
         if state.waiting.len() >= state.wanted {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use core_model::{Command, MessageId, Refusal, Reply, TokenHash, UserRef};
 use redb::ReadableTable;
 
-use crate::fail::Fail;
-use crate::look::{self, Asker, MessageViews};
+use crate::error::Error;
+use crate::lookup::{self, Request};
+use crate::message_index;
+use crate::message_reader::MessageReader;
 use crate::rows::RoomRow;
-use crate::store::Tables;
-use crate::stream;
+use crate::state::State;
 
 /// What there is to receive.
 pub(crate) struct Receipt {
@@ -25,14 +26,14 @@ pub(crate) struct Receipt {
 /// The room that is meant, None for direct messages. Refused: no such room, or the user is not
 /// the one that is expected.
 pub(crate) fn room(
-    tables: &impl Tables,
+    tables: &impl State,
     uid: u64,
     command: &Command,
-) -> Result<Option<(u32, Arc<RoomRow>)>, Fail> {
+) -> Result<Option<(u32, Arc<RoomRow>)>, Error> {
     let Command::Receive { room, expect, .. } = command else { return Ok(None) };
-    let room = room.as_ref().map(|room| look::room(tables, room, Some(uid))).transpose()?;
+    let room = room.as_ref().map(|room| lookup::room(tables, room, Some(uid))).transpose()?;
     if let Some(handle) = expect
-        && look::person(tables, uid)?.handle != core_model::normalize(handle)
+        && lookup::person(tables, uid)?.handle != core_model::normalize(handle)
     {
         return Err(Refusal::NotAllowed.into());
     }
@@ -41,12 +42,12 @@ pub(crate) fn room(
 
 /// What a user finds in a stream, of which all messages have ids below `next_message`.
 pub(crate) fn find(
-    tables: &impl Tables,
+    tables: &impl State,
     uid: u64,
     stream: u64,
     command: &Command,
     next_message: u64,
-) -> Result<Receipt, Fail> {
+) -> Result<Receipt, Error> {
     let Command::Receive { after, limit, first_limit, newest, .. } = command else {
         unreachable!("called with a Receive")
     };
@@ -56,14 +57,14 @@ pub(crate) fn find(
     let after = after.map(|after| after.0.min(next_message - 1));
     let from = after.or(cursor);
     let (ids, from) = match from {
-        _ if *newest => (stream::newest(tables, stream, u64::MAX, first_limit)?, from),
-        Some(after) => (stream::oldest(tables, stream, after, limit)?, from),
+        _ if *newest => (message_index::newest(tables, stream, u64::MAX, first_limit)?, from),
+        Some(after) => (message_index::oldest(tables, stream, after, limit)?, from),
         // Whoever wants everything need not count it first.
         None if first_limit == u32::MAX as usize => {
-            (stream::oldest(tables, stream, 0, limit)?, from)
+            (message_index::oldest(tables, stream, 0, limit)?, from)
         }
         None => {
-            let mut ids = stream::newest(tables, stream, u64::MAX, first_limit + 1)?;
+            let mut ids = message_index::newest(tables, stream, u64::MAX, first_limit + 1)?;
             let received_before = (ids.len() > first_limit).then(|| ids.remove(0));
             ids.truncate(limit);
             (ids, received_before)
@@ -74,27 +75,27 @@ pub(crate) fn find(
 }
 
 impl Receipt {
-    pub(crate) fn reply(self, tables: &impl Tables) -> Result<Reply, Fail> {
-        let messages = MessageViews::new(tables).of(&self.ids)?;
+    pub(crate) fn reply(self, tables: &impl State) -> Result<Reply, Error> {
+        let messages = MessageReader::new(tables).of(&self.ids)?;
         Ok(Reply::Received { messages, cursor: MessageId(self.read) })
     }
 }
 
 /// The reply to a command that would change nothing; None where it would, or might.
 pub(crate) fn try_read_only(
-    tables: &impl Tables,
-    asker: Asker,
+    tables: &impl State,
+    request: Request,
     command: &Command,
-) -> Result<Option<Reply>, Fail> {
+) -> Result<Option<Reply>, Error> {
     let Command::Receive { user, .. } = command else { return Ok(None) };
-    let counters = look::counters(tables)?;
+    let counters = lookup::counters(tables)?;
     // The writer's clock never goes back.
-    let asker = Asker { now: asker.now.max(counters.now), ..asker };
-    let uid = look::user(tables, asker, user)?;
+    let request = Request { now: request.now.max(counters.now), ..request };
+    let uid = lookup::user(tables, request, user)?;
     let stream = match room(tables, uid, command)? {
-        Some((id, _)) if look::is_member(tables, id, uid)? => stream::of_room(id),
+        Some((id, _)) if lookup::is_member(tables, id, uid)? => message_index::of_room(id),
         Some(_) => return Ok(None),
-        None => stream::of_inbox(uid),
+        None => message_index::of_inbox(uid),
     };
     let receipt = find(tables, uid, stream, command, counters.next_message)?;
     if receipt.moves { Ok(None) } else { receipt.reply(tables).map(Some) }

@@ -6,7 +6,7 @@ use core_model::{Person, RoomTag, RoomView, Timestamp, Uid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::store::StoreError;
+use crate::error::StoreError;
 
 /// The version of every layout so far. A changed layout gets the next number, and a branch where
 /// it is read.

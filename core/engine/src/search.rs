@@ -11,9 +11,11 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
-use crate::look;
+use crate::error::StoreError;
+use crate::lookup;
 use crate::rows::RoomRow;
-use crate::store::{Batch, StoreError, Tables};
+use crate::state::{Batch, State};
+use crate::tables::Tables;
 
 /// Index rows that one search reads.
 const POSTINGS_MAX: usize = 20_000;
@@ -62,7 +64,7 @@ fn name(row: &RoomRow) -> &str {
 
 /// Ids of rooms whose name or description is like `text` and that pass `wanted`, best first.
 pub(crate) fn find(
-    tables: &impl Tables,
+    tables: &impl State,
     text: &str,
     limit: usize,
     wanted: impl Fn(&RoomRow) -> bool,
@@ -80,7 +82,7 @@ pub(crate) fn find(
         if !seen.insert(id) {
             continue;
         }
-        let row = look::known_room(tables, id)?;
+        let row = lookup::known_room(tables, id)?;
         if let Some(rank) = rank(&key, &row)
             && wanted(&row)
         {
@@ -91,7 +93,7 @@ pub(crate) fn find(
 }
 
 /// Rooms whose name begins with `key`.
-fn named_like(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+fn named_like(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
     for row in tables.folded_names()?.range((key, 0)..)? {
         let (name, _) = row?;
@@ -105,7 +107,7 @@ fn named_like(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
 }
 
 /// Rooms that share most grams with `key`, as far as the rarest of them tell.
-fn sharing_grams(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+fn sharing_grams(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     let mut counted = Vec::new();
     for gram in grams(key) {
         if let Some(count) = tables.gram_counts()?.get(gram)? {
@@ -138,7 +140,7 @@ fn sharing_grams(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError
 
 /// Rooms whose name contains a `key` that has no pair of characters to look up: a letter in the
 /// middle of a word, a symbol. Of so many names as a search may read.
-fn with_part(tables: &impl Tables, key: &str) -> Result<Vec<u32>, StoreError> {
+fn with_part(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     if key.chars().all(is_a_word) || grams(key).into_iter().any(is_pair) {
         return Ok(Vec::new());
     }

@@ -162,8 +162,8 @@ fn on_the_store(
 ) -> Result<Account, Box<dyn Error>> {
     let at = now();
     let done = errand.command().map(|command| {
-        let (connection, origin) = (ConnectionId(0), Arc::<FrontendSettings>::default());
-        let envelope = Envelope { at, connection, origin, key: None, command };
+        let (connection, frontend) = (ConnectionId(0), Arc::<FrontendSettings>::default());
+        let envelope = Envelope { at, connection, frontend, key: None, command };
         engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
         let lost = |_| Refusal::Internal { why: "it stopped before the answer".into() };
         outcomes.recv().map_err(lost)?

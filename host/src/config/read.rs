@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use core_engine::ROOM_CAPACITY_DEFAULT;
 use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
@@ -22,9 +23,6 @@ use super::{
 };
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
-
-/// Seats of a room that a front end makes where nothing says how many.
-const ROOM_CAPACITY: u32 = 500;
 
 /// A rate of so many a second allows five times as many at once.
 const BURST_PER_RATE: u32 = 5;
@@ -253,7 +251,7 @@ fn frontend(
         limits,
         guard,
         cors_origins,
-        room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY),
+        room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY_DEFAULT),
         auto_join,
     };
     if let Some(dialect) = dialects.iter().find(|dialect| dialect.name == manifest.dialect) {

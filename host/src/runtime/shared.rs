@@ -205,8 +205,8 @@ impl Shared {
         key: Option<&str>,
     ) -> Envelope {
         let key = key.map(|key| format!("{}/{key}", served.name));
-        let origin = served.origin.clone();
-        Envelope { at: self.clock.now(), connection, origin, key, command }
+        let frontend = served.origin.clone();
+        Envelope { at: self.clock.now(), connection, frontend, key, command }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use core_engine::{Engine, Envelope, FrontendSettings, Options};
+use core_engine::{Engine, Envelope, FrontendSettings, Options, ROOM_CAPACITY_DEFAULT};
 use core_model::{Command, ConnectionId, NewRoom, Outcome, Reply};
 use frontend_api::{Listener, Transport};
 use tokio::sync::oneshot;
@@ -73,10 +73,12 @@ pub(super) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), Serve
 /// A command of nobody's but the gateway's own.
 pub(super) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome {
     let (sender, answer) = oneshot::channel();
-    let origin =
-        Arc::new(FrontendSettings { room_capacity: ROOM_CAPACITY, ..FrontendSettings::default() });
+    let frontend = Arc::new(FrontendSettings {
+        room_capacity: ROOM_CAPACITY_DEFAULT,
+        ..FrontendSettings::default()
+    });
     let (at, connection) = (shared.clock.now(), ConnectionId(0));
-    let envelope = Envelope { at, connection, origin, key: None, command };
+    let envelope = Envelope { at, connection, frontend, key: None, command };
     let submitted = shared.engine.submit_always(envelope, Ticket::Once(sender));
     submitted.map_err(|(_, refusal)| refusal)?;
     answer.await.unwrap_or_else(|_| {
@@ -84,9 +86,6 @@ pub(super) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome
         Err(core_model::Refusal::Internal { why })
     })
 }
-
-/// Of a room that gateway.toml declares without saying how many seats it has.
-const ROOM_CAPACITY: u32 = 500;
 
 fn warn_of_differences(declared: &NewRoom, found: &core_model::RoomView) {
     let room = &found.name;

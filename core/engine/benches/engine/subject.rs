@@ -18,7 +18,7 @@ pub(crate) const TEXT_BYTES: usize = 120;
 pub(crate) struct Subject {
     pub(crate) engine: Engine<()>,
     answered: Receiver<usize>,
-    origin: Arc<FrontendSettings>,
+    frontend: Arc<FrontendSettings>,
 }
 
 impl Subject {
@@ -33,15 +33,15 @@ impl Subject {
             let _ = sender.send(done.len());
         })
         .expect("the store opens");
-        let origin = FrontendSettings { room_capacity: 500, ..FrontendSettings::default() };
-        Self { engine, answered, origin: Arc::new(origin) }
+        let frontend = FrontendSettings { room_capacity: 500, ..FrontendSettings::default() };
+        Self { engine, answered, frontend: Arc::new(frontend) }
     }
 
     pub(crate) fn submit(&self, at: u64, command: Command) {
         let envelope = Envelope {
             at: Timestamp(at),
             connection: ConnectionId(1),
-            origin: Arc::clone(&self.origin),
+            frontend: Arc::clone(&self.frontend),
             key: None,
             command,
         };

@@ -8,12 +8,13 @@ use core_model::{
 };
 use redb::ReadableTable;
 
-use super::{Act, Work, expiry, tags};
-use crate::fail::Fail;
-use crate::look::{self, MessageViews};
+use super::{BatchContext, CommandContext, expiry, tags};
+use crate::error::{Error, StoreError};
+use crate::lookup;
+use crate::message_index;
+use crate::message_reader::MessageReader;
 use crate::rows::{SessionRow, TokenRow, UserRow, pack, unpack};
-use crate::store::{StoreError, Tables};
-use crate::stream;
+use crate::tables::Tables;
 
 /// The longest identity, in bytes: a realm with a type of 255 and a subject of 255.
 const IDENTITY_BYTES_MAX: usize = 640;
@@ -24,15 +25,19 @@ const DISPLAY_NAME_CHARS_MAX: usize = 256;
 /// The stream under which a user's delivery cursor is kept; no room and no inbox has it.
 const DELIVERY: u64 = u64::MAX;
 
-impl Work<'_> {
-    pub(super) fn register(&mut self, act: &mut Act<'_>, user: &NewUser) -> Result<Reply, Fail> {
-        let uid = self.make_user(act, user)?;
-        let skipped = self.auto_join(act, uid)?;
-        let user = look::user_view(&self.batch, uid)?;
+impl BatchContext<'_> {
+    pub(super) fn register(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        user: &NewUser,
+    ) -> Result<Reply, Error> {
+        let uid = self.make_user(cx, user)?;
+        let skipped = self.auto_join(cx, uid)?;
+        let user = lookup::user_view(&self.batch, uid)?;
         Ok(Reply::Registered { user, skipped })
     }
 
-    fn make_user(&mut self, act: &mut Act<'_>, user: &NewUser) -> Result<u64, Fail> {
+    fn make_user(&mut self, cx: &mut CommandContext<'_>, user: &NewUser) -> Result<u64, Error> {
         for identity in &user.identities {
             self.check_identity(identity)?;
         }
@@ -46,7 +51,7 @@ impl Work<'_> {
             handle,
             name: display_name(user.handle.as_deref().unwrap_or_default()),
             identities: user.identities.clone(),
-            created: act.asker.now,
+            created: cx.request.now,
             password,
             ..UserRow::default()
         };
@@ -57,12 +62,12 @@ impl Work<'_> {
             self.batch.identities_mut()?.insert(identity.as_str(), uid)?;
         }
         self.write_user(uid, &row)?;
-        act.visible = true;
+        cx.visible = true;
         Ok(uid)
     }
 
-    fn check_identity(&self, identity: &str) -> Result<(), Fail> {
-        let wrong = |why: &str| Fail::from(Refusal::InvalidIdentity { why: why.into() });
+    fn check_identity(&self, identity: &str) -> Result<(), Error> {
+        let wrong = |why: &str| Error::from(Refusal::InvalidIdentity { why: why.into() });
         if !identity
             .split_once('/')
             .is_some_and(|(realm, subject)| !realm.is_empty() && !subject.is_empty())
@@ -78,10 +83,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn choose_handle(&self, user: &NewUser, uid: u64) -> Result<String, Fail> {
+    fn choose_handle(&self, user: &NewUser, uid: u64) -> Result<String, Error> {
         let wanted = user.handle.as_deref().map(check_handle);
         let free = |handle: &str| -> Result<bool, StoreError> {
-            Ok(look::uid_of_handle(&self.batch, handle)?.is_none())
+            Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())
         };
         let base = match wanted {
             Some(Ok(handle)) => {
@@ -101,7 +106,11 @@ impl Work<'_> {
         first_free(&base, free)
     }
 
-    pub(super) fn sign_in(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
+    pub(super) fn sign_in(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        command: &Command,
+    ) -> Result<Reply, Error> {
         let Command::SignIn {
             user,
             credential,
@@ -120,20 +129,20 @@ impl Work<'_> {
             return Err(Refusal::WrongPassword.into());
         }
         token.as_ref().map(drawn).transpose()?;
-        let uid = match (self.user(act, user), create) {
-            (Err(Fail::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(act, new)?,
+        let uid = match (self.user(cx, user), create) {
+            (Err(Error::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(cx, new)?,
             (found, _) => found?,
         };
         if !changes.is_empty() {
-            let mut row = look::known_user(&self.batch, uid)?;
+            let mut row = lookup::known_user(&self.batch, uid)?;
             change_profile(&mut row, changes);
             self.write_user(uid, &row)?;
-            act.visible = true;
+            cx.visible = true;
         }
         if *session {
-            self.replace_session(act)?;
+            self.replace_session(cx)?;
         }
-        let skipped = self.auto_join(act, uid)?;
+        let skipped = self.auto_join(cx, uid)?;
         let mut backlog = Vec::new();
         if *session {
             if let Some(delivery) = delivery
@@ -144,57 +153,57 @@ impl Work<'_> {
                 self.batch.cursors_mut()?.insert((uid, DELIVERY), newest)?;
             }
             let row = SessionRow { uid, delivers: delivery.is_some() };
-            let connection = act.asker.connection;
+            let connection = cx.request.connection;
             self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
             self.cached(|cache| cache.forget_session(connection));
             self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
             self.count_presence(uid, 1)?;
         }
         if let Some(grant) = token {
-            self.store_token(act, uid, grant)?;
+            self.store_token(cx, uid, grant)?;
         }
         if let Some(grant) = address {
-            let until = act.asker.now.saturating_add(grant.ttl_ms);
+            let until = cx.request.now.saturating_add(grant.ttl_ms);
             let address = grant.address.as_str();
             self.batch.addresses_mut()?.insert((address, uid), until)?;
             self.batch.addresses_by_user_mut()?.insert((uid, address), ())?;
             expiry::note_address(&mut self.batch, until, &grant.address, uid)?;
         }
-        let rooms = if *session { look::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
+        let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
         let rooms = tags(&self.batch, &rooms)?;
-        let user = look::user_view(&self.batch, uid)?;
+        let user = lookup::user_view(&self.batch, uid)?;
         Ok(Reply::SignedIn { user, token: None, rooms, backlog, skipped })
     }
 
-    pub(super) fn sign_out(&mut self, act: &mut Act<'_>) -> Result<Reply, Fail> {
-        self.replace_session(act)?;
+    pub(super) fn sign_out(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        self.replace_session(cx)?;
         Ok(Reply::Done)
     }
 
     pub(super) fn disconnect(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         delivered: Option<MessageId>,
-    ) -> Result<Reply, Fail> {
-        self.end_session(act, delivered)?;
+    ) -> Result<Reply, Error> {
+        self.end_session(cx, delivered)?;
         Ok(Reply::Done)
     }
 
     /// Ends the session of a connection that goes on: what is on its way to it will arrive.
-    fn replace_session(&mut self, act: &mut Act<'_>) -> Result<(), StoreError> {
+    fn replace_session(&mut self, cx: &mut CommandContext<'_>) -> Result<(), StoreError> {
         let newest = MessageId(self.counters.next_message - 1);
-        self.end_session(act, Some(newest))
+        self.end_session(cx, Some(newest))
     }
 
     /// Gives back the seats of this connection and ends its session, if it has any.
     fn end_session(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         delivered: Option<MessageId>,
     ) -> Result<(), StoreError> {
-        self.leave_seats_of_connection(act)?;
-        let connection = act.asker.connection;
-        let Some(session) = look::session(&self.batch, connection)? else { return Ok(()) };
+        self.leave_seats_of_connection(cx)?;
+        let connection = cx.request.connection;
+        let Some(session) = lookup::session(&self.batch, connection)? else { return Ok(()) };
         self.batch.sessions_mut()?.remove(connection)?;
         self.cached(|cache| cache.forget_session(connection));
         self.batch.sessions_by_user_mut()?.remove((session.uid, connection))?;
@@ -227,7 +236,7 @@ impl Work<'_> {
     fn is_delivered_live(&self, uid: u64) -> Result<bool, StoreError> {
         for row in self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))? {
             let connection = row?.0.value().1;
-            if look::session(&self.batch, connection)?.is_some_and(|session| session.delivers) {
+            if lookup::session(&self.batch, connection)?.is_some_and(|session| session.delivers) {
                 return Ok(true);
             }
         }
@@ -240,73 +249,73 @@ impl Work<'_> {
         self.settle()?;
         let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
         let newest = |stream, after: u64| -> Result<Vec<u64>, StoreError> {
-            let mut ids = stream::newest(&self.batch, stream, u64::MAX, limit)?;
+            let mut ids = message_index::newest(&self.batch, stream, u64::MAX, limit)?;
             ids.retain(|id| *id > after);
             Ok(ids)
         };
-        let mut ids = newest(stream::of_inbox(uid), cursor)?;
-        ids.extend(newest(stream::of_outbox(uid), cursor)?);
-        for room in look::rooms_of_member(&self.batch, uid)? {
+        let mut ids = newest(message_index::of_inbox(uid), cursor)?;
+        ids.extend(newest(message_index::of_outbox(uid), cursor)?);
+        for room in lookup::rooms_of_member(&self.batch, uid)? {
             let member = self.batch.members()?.get((room, uid))?;
             let since = member.map_or(0, |member| member.value().1);
-            ids.extend(newest(stream::of_room(room), cursor.max(since))?);
+            ids.extend(newest(message_index::of_room(room), cursor.max(since))?);
         }
         ids.sort_unstable();
         let ids = &ids[ids.len().saturating_sub(limit)..];
-        MessageViews::new(&self.batch).of(ids)
+        MessageReader::new(&self.batch).of(ids)
     }
 
     pub(super) fn update_user(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         user: &UserRef,
         create: bool,
         changes: &ProfileChanges,
-    ) -> Result<Reply, Fail> {
-        let uid = match (self.user(act, user), user) {
-            (Err(Fail::Refused(Refusal::UnknownUser)), UserRef::Identity(identity)) if create => {
+    ) -> Result<Reply, Error> {
+        let uid = match (self.user(cx, user), user) {
+            (Err(Error::Refused(Refusal::UnknownUser)), UserRef::Identity(identity)) if create => {
                 let identities = vec![identity.clone()];
                 let handle = changes.name.clone();
                 let new = NewUser { handle, identities, ..NewUser::default() };
-                let uid = self.make_user(act, &new)?;
-                self.auto_join(act, uid)?;
+                let uid = self.make_user(cx, &new)?;
+                self.auto_join(cx, uid)?;
                 uid
             }
             (found, _) => found?,
         };
-        let mut row = look::known_user(&self.batch, uid)?;
+        let mut row = lookup::known_user(&self.batch, uid)?;
         change_profile(&mut row, changes);
         self.write_user(uid, &row)?;
-        act.visible = true;
-        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+        cx.visible = true;
+        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
 
     pub(super) fn link_identity(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         user: &UserRef,
         identity: &str,
-    ) -> Result<Reply, Fail> {
-        let uid = self.user(act, user)?;
-        let mut row = look::known_user(&self.batch, uid)?;
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        let mut row = lookup::known_user(&self.batch, uid)?;
         if !row.identities.iter().any(|linked| linked == identity) {
             self.check_identity(identity)?;
             row.identities.push(identity.to_owned());
             self.batch.identities_mut()?.insert(identity, uid)?;
             self.write_user(uid, &row)?;
-            act.visible = true;
+            cx.visible = true;
         }
-        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
 
     pub(super) fn unlink_identity(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         user: &UserRef,
         identity: &str,
-    ) -> Result<Reply, Fail> {
-        let uid = self.user(act, user)?;
-        let mut row = look::known_user(&self.batch, uid)?;
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        let mut row = lookup::known_user(&self.batch, uid)?;
         if !row.identities.iter().any(|linked| linked == identity) {
             let why = "is not linked to this user".into();
             return Err(Refusal::InvalidIdentity { why }.into());
@@ -314,22 +323,22 @@ impl Work<'_> {
         row.identities.retain(|linked| linked != identity);
         self.batch.identities_mut()?.remove(identity)?;
         self.write_user(uid, &row)?;
-        act.visible = true;
-        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+        cx.visible = true;
+        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
 
     pub(super) fn set_password(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         user: &UserRef,
         password: &Secret,
-    ) -> Result<Reply, Fail> {
-        let uid = self.user(act, user)?;
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
         let password = hashed(password)?;
-        let row = UserRow { password, ..look::known_user(&self.batch, uid)? };
+        let row = UserRow { password, ..lookup::known_user(&self.batch, uid)? };
         self.write_user(uid, &row)?;
         self.revoke(uid)?;
-        Ok(Reply::User { user: look::user_view(&self.batch, uid)? })
+        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
 
     /// Takes away every token and address of a user. What is noted of when they run out stays, and
@@ -356,18 +365,23 @@ impl Work<'_> {
 
     pub(super) fn issue_token(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         user: &UserRef,
         grant: &Grant,
-    ) -> Result<Reply, Fail> {
-        let uid = self.user(act, user)?;
-        self.store_token(act, uid, grant)?;
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        self.store_token(cx, uid, grant)?;
         Ok(Reply::TokenIssued { token: String::new() })
     }
 
-    fn store_token(&mut self, act: &Act<'_>, uid: u64, grant: &Grant) -> Result<(), Fail> {
+    fn store_token(
+        &mut self,
+        cx: &CommandContext<'_>,
+        uid: u64,
+        grant: &Grant,
+    ) -> Result<(), Error> {
         let hash = drawn(grant)?;
-        let expires = act.asker.now.saturating_add(grant.ttl_ms);
+        let expires = cx.request.now.saturating_add(grant.ttl_ms);
         let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
         let former = self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
         let former = former.map(|row| unpack("tokens", row.value())).transpose()?;
@@ -382,16 +396,16 @@ impl Work<'_> {
 
     pub(super) fn refresh_token(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         hash: &TokenHash,
-    ) -> Result<Reply, Fail> {
-        self.slide(act.asker.now, hash)?;
+    ) -> Result<Reply, Error> {
+        self.slide(cx.request.now, hash)?;
         Ok(Reply::Done)
     }
 
     /// Extends a sliding token that is due for it.
     pub(super) fn slide(&mut self, now: u64, hash: &TokenHash) -> Result<(), StoreError> {
-        let Some(row) = look::token(&self.batch, hash)? else { return Ok(()) };
+        let Some(row) = lookup::token(&self.batch, hash)? else { return Ok(()) };
         if !is_due(&row, now) {
             return Ok(());
         }
@@ -405,16 +419,20 @@ impl Work<'_> {
     }
 
     /// Joins the rooms that everyone of this front end joins.
-    fn auto_join(&mut self, act: &mut Act<'_>, uid: u64) -> Result<Vec<AutoJoinFailure>, Fail> {
+    fn auto_join(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        uid: u64,
+    ) -> Result<Vec<AutoJoinFailure>, Error> {
         let mut skipped = Vec::new();
-        for name in &act.origin.auto_join {
-            let joined = match look::any_room(&self.batch, &RoomRef::Name(name.clone())) {
-                Ok((id, row)) => self.join_room(act, id, &row, uid),
+        for name in &cx.frontend.auto_join {
+            let joined = match lookup::any_room(&self.batch, &RoomRef::Name(name.clone())) {
+                Ok((id, row)) => self.join_room(cx, id, &row, uid),
                 Err(fail) => Err(fail),
             };
             match joined {
                 Ok(()) => (),
-                Err(Fail::Refused(why)) => {
+                Err(Error::Refused(why)) => {
                     skipped.push(AutoJoinFailure { room: name.clone(), why })
                 }
                 Err(fail) => return Err(fail),
@@ -480,7 +498,7 @@ pub(super) fn suffixed(base: &str, suffix: &str) -> String {
 pub(super) fn first_free(
     base: &str,
     free: impl Fn(&str) -> Result<bool, StoreError>,
-) -> Result<String, Fail> {
+) -> Result<String, Error> {
     let mut candidate = base.to_owned();
     let mut count = 1u64;
     while !free(&candidate)? {

@@ -3,11 +3,12 @@
 use core_model::Reply;
 use redb::ReadableTable;
 
-use super::{Act, Work};
-use crate::fail::Fail;
+use super::{BatchContext, CommandContext};
+use crate::error::{Error, StoreError};
+use crate::message_index;
 use crate::rows::{TokenRow, unpack};
-use crate::store::{Batch, StoreError, Tables};
-use crate::stream;
+use crate::state::Batch;
+use crate::tables::Tables;
 
 /// Kinds of rows in `expiries`, with what their keys are.
 pub(crate) const TOKEN: u8 = 0; // the token's hash
@@ -41,16 +42,16 @@ pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
     Ok(seat.into_iter().chain(other).min())
 }
 
-impl Work<'_> {
-    pub(super) fn expire(&mut self, act: &mut Act<'_>) -> Result<Reply, Fail> {
-        for seat_id in self.ended_leases(act.asker.now)? {
-            self.end_lease(act, seat_id)?;
+impl BatchContext<'_> {
+    pub(super) fn expire(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        for seat_id in self.ended_leases(cx.request.now)? {
+            self.end_lease(cx, seat_id)?;
         }
-        for (at, kind, key) in self.run_out(act.asker.now)? {
+        for (at, kind, key) in self.run_out(cx.request.now)? {
             self.batch.expiries_mut()?.remove((at, kind, key.as_slice()))?;
-            self.remove_expired(act.asker.now, kind, &key)?;
+            self.remove_expired(cx.request.now, kind, &key)?;
         }
-        stream::sweep(&mut self.batch, RUNS_MAX)?;
+        message_index::sweep(&mut self.batch, RUNS_MAX)?;
         Ok(Reply::Done)
     }
 

@@ -7,12 +7,11 @@ use core_model::{
     RoomRef, Timestamp, UserRef,
 };
 
-use super::{Act, Work};
-use crate::fail::Fail;
-use crate::look;
+use super::{BatchContext, CommandContext};
+use crate::error::{Error, StoreError};
+use crate::lookup;
 use crate::rows::{Destination, MessageRow, RoomRow, Who};
-use crate::store::StoreError;
-use crate::{receive, stream};
+use crate::{message_index, receive};
 
 /// Whoever may post, and where.
 struct Author {
@@ -22,20 +21,20 @@ struct Author {
     room: (u32, Arc<RoomRow>),
 }
 
-impl Work<'_> {
+impl BatchContext<'_> {
     pub(super) fn post(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         author: &UserRef,
         text: &str,
         standing: &PostRight,
-    ) -> Result<Reply, Fail> {
+    ) -> Result<Reply, Error> {
         let Author { who, avatar, room: (id, row) } = match standing {
-            PostRight::Seated => self.seated_author(act, room, author)?,
-            PostRight::Member => self.member_author(act, room, author)?,
+            PostRight::Seated => self.seated_author(cx, room, author)?,
+            PostRight::Member => self.member_author(cx, room, author)?,
             PostRight::Joining { create } => {
-                self.joining_author(act, room, author, text, *create)?
+                self.joining_author(cx, room, author, text, *create)?
             }
         };
         check_text(text)?;
@@ -47,34 +46,34 @@ impl Work<'_> {
         if let Some(avatar) = avatar {
             Arc::make_mut(&mut person).avatar = avatar;
         }
-        let streams = [Some(stream::of_room(id)), None];
+        let streams = [Some(message_index::of_room(id)), None];
         let message =
-            self.add_message(act, &who, person, Destination::Room(id), to, streams, text)?;
+            self.add_message(cx, &who, person, Destination::Room(id), to, streams, text)?;
         Ok(Reply::Posted { message })
     }
 
     fn seated_author(
         &mut self,
-        act: &Act<'_>,
+        cx: &CommandContext<'_>,
         room: &RoomRef,
         author: &UserRef,
-    ) -> Result<Author, Fail> {
+    ) -> Result<Author, Error> {
         let UserRef::Claim(claim) = author else {
-            let who = self.anybody(act, author)?;
-            let (id, row) = look::room(&self.batch, room, who.uid())?;
+            let who = self.user_or_guest(cx, author)?;
+            let (id, row) = lookup::room(&self.batch, room, who.uid())?;
             let (_, seat) = self
-                .seat_of_connection(act.asker.connection, id, &who)?
+                .seat_of_connection(cx.request.connection, id, &who)?
                 .ok_or(Refusal::NotInRoom)?;
             return Ok(Author { who, avatar: seat.avatar, room: (id, row) });
         };
-        let (id, row) = look::any_room(&self.batch, room)?;
-        let Some((_, seat)) = self.seat_claimed(act.asker.connection, id, &claim.name)? else {
+        let (id, row) = lookup::any_room(&self.batch, room)?;
+        let Some((_, seat)) = self.seat_claimed(cx.request.connection, id, &claim.name)? else {
             let hidden = row.closed;
             return Err(if hidden { Refusal::UnknownRoom } else { Refusal::NotInRoom }.into());
         };
         // A guest whose name has been registered since then is nobody any more.
         if let Who::Guest(name) = &seat.who
-            && look::uid_of_handle(&self.batch, name)?.is_some()
+            && lookup::uid_of_handle(&self.batch, name)?.is_some()
         {
             return Err(Refusal::NotSignedIn.into());
         }
@@ -83,13 +82,13 @@ impl Work<'_> {
 
     fn member_author(
         &mut self,
-        act: &Act<'_>,
+        cx: &CommandContext<'_>,
         room: &RoomRef,
         author: &UserRef,
-    ) -> Result<Author, Fail> {
-        let uid = self.user(act, author)?;
-        let (id, row) = look::room(&self.batch, room, Some(uid))?;
-        if !look::is_member(&self.batch, id, uid)? {
+    ) -> Result<Author, Error> {
+        let uid = self.user(cx, author)?;
+        let (id, row) = lookup::room(&self.batch, room, Some(uid))?;
+        if !lookup::is_member(&self.batch, id, uid)? {
             return Err(Refusal::NotInRoom.into());
         }
         Ok(Author { who: Who::User(uid), avatar: None, room: (id, row) })
@@ -97,61 +96,61 @@ impl Work<'_> {
 
     fn joining_author(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         author: &UserRef,
         text: &str,
         create: bool,
-    ) -> Result<Author, Fail> {
-        let uid = self.user(act, author)?;
+    ) -> Result<Author, Error> {
+        let uid = self.user(cx, author)?;
         check_text(text)?;
-        let id = match (look::any_room(&self.batch, room), room) {
+        let id = match (lookup::any_room(&self.batch, room), room) {
             (Ok((id, row)), _) => {
-                if row.closed && !look::is_member(&self.batch, id, uid)? {
+                if row.closed && !lookup::is_member(&self.batch, id, uid)? {
                     return Err(Refusal::UnknownRoom.into());
                 }
-                self.join_room(act, id, &row, uid)?;
+                self.join_room(cx, id, &row, uid)?;
                 id
             }
-            (Err(Fail::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
+            (Err(Error::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
                 let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
-                let id = self.make_room(act, &new, Some(uid), 1)?;
-                self.add_member(act, id, uid)?;
-                self.tell_population(act, id)?;
+                let id = self.make_room(cx, &new, Some(uid), 1)?;
+                self.add_member(cx, id, uid)?;
+                self.announce_population(cx, id)?;
                 id
             }
             (Err(fail), _) => return Err(fail),
         };
-        let room = (id, look::known_room(&self.batch, id)?);
+        let room = (id, lookup::known_room(&self.batch, id)?);
         Ok(Author { who: Who::User(uid), avatar: None, room })
     }
 
     pub(super) fn post_direct(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         author: &UserRef,
         to: &UserRef,
         text: &str,
-    ) -> Result<Reply, Fail> {
-        let from = self.user(act, author)?;
+    ) -> Result<Reply, Error> {
+        let from = self.user(cx, author)?;
         check_text(text)?;
-        let to = self.user(act, to)?;
+        let to = self.user(cx, to)?;
         if from == to {
             return Err(Refusal::SelfAddressed.into());
         }
-        let person = look::person(&self.batch, from)?;
-        let recipient = Recipient::User(look::person(&self.batch, to)?);
-        let streams = [Some(stream::of_outbox(from)), Some(stream::of_inbox(to))];
+        let person = lookup::person(&self.batch, from)?;
+        let recipient = Recipient::User(lookup::person(&self.batch, to)?);
+        let streams = [Some(message_index::of_outbox(from)), Some(message_index::of_inbox(to))];
         let destination = Destination::User(to);
         let message =
-            self.add_message(act, &Who::User(from), person, destination, recipient, streams, text)?;
+            self.add_message(cx, &Who::User(from), person, destination, recipient, streams, text)?;
         Ok(Reply::Posted { message })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one row, of which each is known")]
     fn add_message(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         who: &Who,
         author: Arc<Person>,
         destination: Destination,
@@ -161,26 +160,30 @@ impl Work<'_> {
     ) -> Result<Message, StoreError> {
         let id = self.counters.next_message;
         self.counters.next_message += 1;
-        MessageRow::pack(act.asker.now, who, destination, text, &mut self.row);
+        MessageRow::pack(cx.request.now, who, destination, text, &mut self.row);
         self.batch.messages_mut()?.insert(id, self.row.as_slice())?;
         for stream in streams.into_iter().flatten() {
             self.appends.entry(stream).or_default().push(id);
         }
-        let (id, at) = (MessageId(id), Timestamp(act.asker.now));
+        let (id, at) = (MessageId(id), Timestamp(cx.request.now));
         let message = Message { id, at, author, to, text: text.to_owned() };
-        act.events.push(Event::Posted { message: message.clone() });
+        cx.events.push(Event::Posted { message: message.clone() });
         Ok(message)
     }
 
-    pub(super) fn receive(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
+    pub(super) fn receive(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        command: &Command,
+    ) -> Result<Reply, Error> {
         let Command::Receive { user, .. } = command else { unreachable!("called with a Receive") };
-        let uid = self.user(act, user)?;
+        let uid = self.user(cx, user)?;
         let stream = match receive::room(&self.batch, uid, command)? {
             Some((id, row)) => {
-                self.join_room(act, id, &row, uid)?;
-                stream::of_room(id)
+                self.join_room(cx, id, &row, uid)?;
+                message_index::of_room(id)
             }
-            None => stream::of_inbox(uid),
+            None => message_index::of_inbox(uid),
         };
         self.settle()?;
         let next_message = self.counters.next_message;

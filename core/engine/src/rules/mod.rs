@@ -22,11 +22,12 @@ use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
 use crate::envelope::{Envelope, FrontendSettings};
-use crate::fail::Fail;
-use crate::look::{self, Asker};
+use crate::error::{Error, StoreError};
+use crate::lookup::{self, Request};
+use crate::message_index;
 use crate::rows::{Counters, KeyRow, RoomRow, UserRow, Who, pack, unpack};
-use crate::store::{Batch, StoreError, Tables};
-use crate::stream;
+use crate::state::{Batch, State};
+use crate::tables::Tables;
 
 pub(crate) use accounts::is_due;
 pub(crate) use expiry::next as next_expiry;
@@ -35,7 +36,7 @@ pub(crate) use expiry::next as next_expiry;
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// One batch of commands at work: the tables, and what is written once at its end.
-pub(crate) struct Work<'t> {
+pub(crate) struct BatchContext<'t> {
     pub(crate) batch: Batch<'t>,
     pub(crate) counters: Counters,
     /// Message ids to be appended to streams.
@@ -47,15 +48,15 @@ pub(crate) struct Work<'t> {
 }
 
 /// The command at hand.
-struct Act<'a> {
-    asker: Asker,
-    origin: &'a FrontendSettings,
+struct CommandContext<'a> {
+    request: Request,
+    frontend: &'a FrontendSettings,
     events: Vec<Event>,
     /// Whether something changed that somebody could see.
     visible: bool,
 }
 
-impl<'t> Work<'t> {
+impl<'t> BatchContext<'t> {
     pub(crate) fn new(batch: Batch<'t>, counters: Counters) -> Self {
         Self { batch, counters, appends: BTreeMap::new(), settling: 0, row: Vec::new() }
     }
@@ -66,21 +67,26 @@ impl<'t> Work<'t> {
         envelope: &Envelope,
     ) -> Result<(Outcome, Vec<Recorded>), StoreError> {
         let now = self.counters.now.max(envelope.at.0);
-        let asker = Asker { now, connection: envelope.connection.0 };
-        let mut act = Act { asker, origin: &envelope.origin, events: Vec::new(), visible: false };
+        let request = Request { now, connection: envelope.connection.0 };
+        let mut cx = CommandContext {
+            request,
+            frontend: &envelope.frontend,
+            events: Vec::new(),
+            visible: false,
+        };
         let written = self.writes();
-        let outcome = match self.keyed(&mut act, envelope) {
+        let outcome = match self.keyed(&mut cx, envelope) {
             Ok(reply) => Ok(reply),
-            Err(Fail::Refused(refusal)) => Err(refusal),
-            Err(Fail::Broken(error)) => return Err(error),
+            Err(Error::Refused(refusal)) => Err(refusal),
+            Err(Error::Store(error)) => return Err(error),
         };
         if self.writes() > written {
             self.counters.now = now;
         }
-        if act.visible || !act.events.is_empty() {
+        if cx.visible || !cx.events.is_empty() {
             self.counters.last_change = now;
         }
-        let recorded = act.events.into_iter().map(|event| {
+        let recorded = cx.events.into_iter().map(|event| {
             let seq = Seq(self.counters.next_seq);
             self.counters.next_seq += 1;
             Recorded { seq, at: Timestamp(now), cause: envelope.connection, event }
@@ -100,28 +106,29 @@ impl<'t> Work<'t> {
     }
 
     /// Writes what is written once a batch.
-    pub(crate) fn finish(mut self) -> Result<(Batch<'t>, Counters), StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Batch<'t>, StoreError> {
         self.settle()?;
-        self.batch.counters_mut()?.insert(look::COUNTERS_KEY, pack(&self.counters).as_slice())?;
-        Ok((self.batch, self.counters))
+        self.batch.counters_mut()?.insert(lookup::COUNTERS_KEY, pack(&self.counters).as_slice())?;
+        Ok(self.batch)
     }
 
     /// Brings the streams up to date, for commands that read them.
     fn settle(&mut self) -> Result<(), StoreError> {
         let written = self.batch.writes();
         for (stream, ids) in std::mem::take(&mut self.appends) {
-            stream::append(&mut self.batch, stream, &ids)?;
+            message_index::append(&mut self.batch, stream, &ids)?;
         }
         self.settling += self.batch.writes() - written;
         Ok(())
     }
 
-    fn keyed(&mut self, act: &mut Act<'_>, envelope: &Envelope) -> Result<Reply, Fail> {
+    fn keyed(&mut self, cx: &mut CommandContext<'_>, envelope: &Envelope) -> Result<Reply, Error> {
         let Some(key) = envelope.key.as_deref().filter(|_| may_repeat(&envelope.command)) else {
-            return self.carry_out(act, &envelope.command);
+            return self.carry_out(cx, &envelope.command);
         };
         // Whose session it speaks of is part of a command.
-        let session = look::session(&self.batch, act.asker.connection)?.map(|session| session.uid);
+        let session =
+            lookup::session(&self.batch, cx.request.connection)?.map(|session| session.uid);
         let command =
             serde_json::to_vec(&(session, &envelope.command)).expect("a command is plain data");
         let digest: [u8; 32] = Sha256::digest(command).into();
@@ -132,53 +139,57 @@ impl<'t> Work<'t> {
             }
             let outcome: Outcome = serde_json::from_str(&row.outcome)
                 .map_err(|_| StoreError::Corrupt { table: "keys" })?;
-            return outcome.map_err(Fail::Refused);
+            return outcome.map_err(Error::Refused);
         }
-        let reply = self.carry_out(act, &envelope.command)?;
+        let reply = self.carry_out(cx, &envelope.command)?;
         let outcome =
             serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
         self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
-        let ends = act.asker.now + KEY_WINDOW_MS;
+        let ends = cx.request.now + KEY_WINDOW_MS;
         self.batch.expiries_mut()?.insert((ends, expiry::KEY, key.as_bytes()), ())?;
         Ok(reply)
     }
 
-    fn carry_out(&mut self, act: &mut Act<'_>, command: &Command) -> Result<Reply, Fail> {
+    fn carry_out(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        command: &Command,
+    ) -> Result<Reply, Error> {
         match command {
-            Command::Register { user } => self.register(act, user),
-            Command::SignIn { .. } => self.sign_in(act, command),
-            Command::SignOut => self.sign_out(act),
+            Command::Register { user } => self.register(cx, user),
+            Command::SignIn { .. } => self.sign_in(cx, command),
+            Command::SignOut => self.sign_out(cx),
             Command::UpdateUser { user, create, changes } => {
-                self.update_user(act, user, *create, changes)
+                self.update_user(cx, user, *create, changes)
             }
-            Command::LinkIdentity { user, identity } => self.link_identity(act, user, identity),
-            Command::UnlinkIdentity { user, identity } => self.unlink_identity(act, user, identity),
-            Command::SetPassword { user, password } => self.set_password(act, user, password),
-            Command::IssueToken { user, grant } => self.issue_token(act, user, grant),
-            Command::RefreshToken { token } => self.refresh_token(act, token),
+            Command::LinkIdentity { user, identity } => self.link_identity(cx, user, identity),
+            Command::UnlinkIdentity { user, identity } => self.unlink_identity(cx, user, identity),
+            Command::SetPassword { user, password } => self.set_password(cx, user, password),
+            Command::IssueToken { user, grant } => self.issue_token(cx, user, grant),
+            Command::RefreshToken { token } => self.refresh_token(cx, token),
             Command::CreateRoom { room, owner, members } => {
-                self.create_room(act, room, owner.as_ref(), members.as_deref())
+                self.create_room(cx, room, owner.as_ref(), members.as_deref())
             }
-            Command::DeclareRoom { room } => self.declare_room(act, room),
+            Command::DeclareRoom { room } => self.declare_room(cx, room),
             Command::UpdateRoom { room, changes, by } => {
-                self.update_room(act, room, changes, by.as_ref())
+                self.update_room(cx, room, changes, by.as_ref())
             }
-            Command::DeleteRoom { room, by } => self.delete_room(act, room, by.as_ref()),
-            Command::ClearMessages { room, by } => self.clear_messages(act, room, by.as_ref()),
-            Command::Join { room, user } => self.join(act, room, user),
-            Command::Kick { room, user } => self.kick(act, room, user),
+            Command::DeleteRoom { room, by } => self.delete_room(cx, room, by.as_ref()),
+            Command::ClearMessages { room, by } => self.clear_messages(cx, room, by.as_ref()),
+            Command::Join { room, user } => self.join(cx, room, user),
+            Command::Kick { room, user } => self.kick(cx, room, user),
             Command::Enter { room, user, seat, opens, avatar } => {
-                self.enter(act, room, user, *seat, *opens, avatar.as_deref())
+                self.enter(cx, room, user, *seat, *opens, avatar.as_deref())
             }
-            Command::Exit { room, user, seat } => self.exit(act, room, user, *seat),
+            Command::Exit { room, user, seat } => self.exit(cx, room, user, *seat),
             Command::Post { room, author, text, standing } => {
-                self.post(act, room, author, text, standing)
+                self.post(cx, room, author, text, standing)
             }
-            Command::PostDirect { author, to, text } => self.post_direct(act, author, to, text),
-            Command::Receive { .. } => self.receive(act, command),
-            Command::Start => self.start(act),
-            Command::Disconnect { delivered } => self.disconnect(act, *delivered),
-            Command::Expire => self.expire(act),
+            Command::PostDirect { author, to, text } => self.post_direct(cx, author, to, text),
+            Command::Receive { .. } => self.receive(cx, command),
+            Command::Start => self.start(cx),
+            Command::Disconnect { delivered } => self.disconnect(cx, *delivered),
+            Command::Expire => self.expire(cx),
             Command::Prune { before, keep_per_room, from, limit } => {
                 self.prune(*before, *keep_per_room, *from, *limit)
             }
@@ -188,35 +199,35 @@ impl<'t> Work<'t> {
     // What several rules need.
 
     /// The account that is meant. A sliding token that names it is extended.
-    fn user(&mut self, act: &Act<'_>, user: &UserRef) -> Result<u64, Fail> {
-        let uid = look::user(&self.batch, act.asker, user)?;
+    fn user(&mut self, cx: &CommandContext<'_>, user: &UserRef) -> Result<u64, Error> {
+        let uid = lookup::user(&self.batch, cx.request, user)?;
         if let UserRef::Token(hash) = user {
-            self.slide(act.asker.now, hash)?;
+            self.slide(cx.request.now, hash)?;
         }
         Ok(uid)
     }
 
     /// The account or guest that is meant, likewise.
-    fn anybody(&mut self, act: &Act<'_>, user: &UserRef) -> Result<Who, Fail> {
+    fn user_or_guest(&mut self, cx: &CommandContext<'_>, user: &UserRef) -> Result<Who, Error> {
         match user {
-            UserRef::Token(_) => self.user(act, user).map(Who::User),
-            _ => look::anybody(&self.batch, act.asker, user),
+            UserRef::Token(_) => self.user(cx, user).map(Who::User),
+            _ => lookup::user_or_guest(&self.batch, cx.request, user),
         }
     }
 
     fn person(&self, who: &Who) -> Result<Arc<Person>, StoreError> {
-        look::anyone(&self.batch, who)
+        lookup::person_of(&self.batch, who)
     }
 
     /// The room, if `by` is given only for its owner.
     fn owned_room(
         &mut self,
-        act: &Act<'_>,
+        cx: &CommandContext<'_>,
         room: &RoomRef,
         by: Option<&UserRef>,
-    ) -> Result<(u32, Arc<RoomRow>), Fail> {
-        let by = by.map(|by| self.user(act, by)).transpose()?;
-        let (id, row) = look::room(&self.batch, room, by)?;
+    ) -> Result<(u32, Arc<RoomRow>), Error> {
+        let by = by.map(|by| self.user(cx, by)).transpose()?;
+        let (id, row) = lookup::room(&self.batch, room, by)?;
         if by.is_some() && by != row.owner {
             return Err(Refusal::NotAllowed.into());
         }
@@ -235,50 +246,55 @@ impl<'t> Work<'t> {
         Ok(())
     }
 
-    fn cached(&self, change: impl FnOnce(&mut crate::cache::Cache)) {
-        if let Some(cache) = self.batch.cache() {
+    fn cached(&self, change: impl FnOnce(&mut crate::cache::writer::WriterCache)) {
+        if let Some(cache) = self.batch.writer_cache() {
             change(&mut cache.borrow_mut());
         }
     }
 
     /// Makes a room active, for good.
     fn activate(&mut self, id: u32) -> Result<(), StoreError> {
-        let row = look::known_room(&self.batch, id)?;
+        let row = lookup::known_room(&self.batch, id)?;
         if !row.active {
             self.write_room(id, &RoomRow { active: true, ..RoomRow::clone(&row) })?;
         }
         Ok(())
     }
 
-    fn tell_population(&self, act: &mut Act<'_>, id: u32) -> Result<(), StoreError> {
-        let row = look::known_room(&self.batch, id)?;
-        let population = look::population(&self.batch, id, &row)?;
-        act.events.push(Event::PopulationChanged { room: row.tag(id), population });
+    fn announce_population(&self, cx: &mut CommandContext<'_>, id: u32) -> Result<(), StoreError> {
+        let row = lookup::known_room(&self.batch, id)?;
+        let population = lookup::population(&self.batch, id, &row)?;
+        cx.events.push(Event::PopulationChanged { room: row.tag(id), population });
         Ok(())
     }
 
     /// Refused where every seat is taken.
-    fn check_capacity(&self, id: u32, row: &RoomRow) -> Result<(), Fail> {
-        if look::population(&self.batch, id, row)? >= row.capacity {
+    fn check_capacity(&self, id: u32, row: &RoomRow) -> Result<(), Error> {
+        if lookup::population(&self.batch, id, row)? >= row.capacity {
             return Err(Refusal::RoomFull.into());
         }
         Ok(())
     }
 
     /// Makes a user a durable member of a room that has a seat for it.
-    fn add_member(&mut self, act: &mut Act<'_>, id: u32, uid: u64) -> Result<(), StoreError> {
-        let row = look::known_room(&self.batch, id)?;
+    fn add_member(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        uid: u64,
+    ) -> Result<(), StoreError> {
+        let row = lookup::known_room(&self.batch, id)?;
         let place = self.counters.next_place;
         self.counters.next_place += 1;
         let newest = self.counters.next_message - 1;
         self.batch.members_mut()?.insert((id, uid), (place, newest))?;
         self.batch.member_rooms_mut()?.insert((uid, id), ())?;
         self.write_room(id, &RoomRow { members: row.members + 1, ..RoomRow::clone(&row) })?;
-        let user = look::person(&self.batch, uid)?;
+        let user = lookup::person(&self.batch, uid)?;
         let (room, avatar) = (row.tag(id), user.avatar.clone());
         let (durable, opened, connection) = (true, false, None);
         let elsewhere = self.is_seated(id, &Who::User(uid), None)?;
-        act.events.push(Event::Entered {
+        cx.events.push(Event::Entered {
             room,
             user,
             avatar,
@@ -291,38 +307,43 @@ impl<'t> Work<'t> {
     }
 
     /// Ends a membership, if there is one.
-    fn remove_member(&mut self, act: &mut Act<'_>, id: u32, uid: u64) -> Result<bool, StoreError> {
+    fn remove_member(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        uid: u64,
+    ) -> Result<bool, StoreError> {
         if self.batch.members_mut()?.remove((id, uid))?.is_none() {
             return Ok(false);
         }
         self.batch.member_rooms_mut()?.remove((uid, id))?;
         self.cached(|cache| cache.forget_member(id, uid));
-        let row = look::known_room(&self.batch, id)?;
+        let row = lookup::known_room(&self.batch, id)?;
         let members = row.members.saturating_sub(1);
         self.write_room(id, &RoomRow { members, ..RoomRow::clone(&row) })?;
-        let user = look::person(&self.batch, uid)?;
+        let user = lookup::person(&self.batch, uid)?;
         let (room, avatar) = (row.tag(id), user.avatar.clone());
         let (durable, connection) = (true, None);
         let elsewhere = self.is_seated(id, &Who::User(uid), None)?;
-        act.events.push(Event::Left { room, user, avatar, durable, connection, elsewhere });
+        cx.events.push(Event::Left { room, user, avatar, durable, connection, elsewhere });
         Ok(true)
     }
 
     /// Joins as a member unless the user is one. Refused: the room is full.
     fn join_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         id: u32,
         row: &RoomRow,
         uid: u64,
-    ) -> Result<(), Fail> {
-        if look::is_member(&self.batch, id, uid)? {
+    ) -> Result<(), Error> {
+        if lookup::is_member(&self.batch, id, uid)? {
             return Ok(());
         }
         self.check_capacity(id, row)?;
-        self.add_member(act, id, uid)?;
+        self.add_member(cx, id, uid)?;
         self.activate(id)?;
-        self.tell_population(act, id)?;
+        self.announce_population(cx, id)?;
         Ok(())
     }
 }
@@ -339,5 +360,5 @@ fn may_repeat(command: &Command) -> bool {
 }
 
 fn tags(batch: &Batch<'_>, rooms: &[u32]) -> Result<Vec<RoomTag>, StoreError> {
-    rooms.iter().map(|id| Ok(look::known_room(batch, *id)?.tag(*id))).collect()
+    rooms.iter().map(|id| Ok(lookup::known_room(batch, *id)?.tag(*id))).collect()
 }

@@ -10,23 +10,23 @@ use std::collections::BTreeSet;
 use core_model::{Reply, RoomId, Timestamp};
 use redb::ReadableTable;
 
-use super::Work;
-use crate::fail::Fail;
+use super::BatchContext;
+use crate::error::{Error, StoreError};
+use crate::message_index;
 use crate::rows::{Destination, MessageRow, Who};
-use crate::store::{StoreError, Tables};
-use crate::stream;
+use crate::tables::Tables;
 
 /// Rooms that one step looks at: a millisecond's worth.
 const ROOMS_MAX: usize = 1024;
 
-impl Work<'_> {
+impl BatchContext<'_> {
     pub(super) fn prune(
         &mut self,
         before: Option<Timestamp>,
         keep_per_room: Option<u32>,
         from: RoomId,
         limit: u32,
-    ) -> Result<Reply, Fail> {
+    ) -> Result<Reply, Error> {
         self.settle()?;
         let limit = limit.max(1) as usize;
         let old = before.map_or(Ok(0), |before| self.forget_older(before.0, limit))?;
@@ -54,7 +54,7 @@ impl Work<'_> {
             self.batch.messages_mut()?.remove(*id)?;
         }
         for stream in streams {
-            stream::drop_dead(&mut self.batch, stream)?;
+            message_index::drop_dead(&mut self.batch, stream)?;
         }
         Ok(ids.len())
     }
@@ -66,14 +66,14 @@ impl Work<'_> {
         from: RoomId,
         limit: usize,
     ) -> Result<(usize, Option<RoomId>), StoreError> {
-        let rooms = stream::of_room(from.0)..=stream::of_room(u32::MAX);
+        let rooms = message_index::of_room(from.0)..=message_index::of_room(u32::MAX);
         let rooms = self.batch.tails()?.range(rooms)?.take(ROOMS_MAX + 1);
         let mut rooms: Vec<u64> =
             rooms.map(|row| Ok(row?.0.value())).collect::<Result<_, StoreError>>()?;
         let mut next = if rooms.len() > ROOMS_MAX { rooms.pop() } else { None };
         let (mut left, mut forgotten) = (limit, 0);
         for room in rooms {
-            let ids = stream::take_excess(&mut self.batch, room, keep, left)?;
+            let ids = message_index::take_excess(&mut self.batch, room, keep, left)?;
             left -= ids.len();
             for id in ids {
                 // What was too old may be gone already.
@@ -84,18 +84,18 @@ impl Work<'_> {
                 break;
             }
         }
-        Ok((forgotten, next.map(stream::room)))
+        Ok((forgotten, next.map(message_index::room)))
     }
 }
 
 /// Where a message is listed.
 fn streams_of(row: &MessageRow) -> impl Iterator<Item = u64> {
     let (one, other) = match (&row.author, row.to) {
-        (_, Destination::Room(room)) => (Some(stream::of_room(room)), None),
+        (_, Destination::Room(room)) => (Some(message_index::of_room(room)), None),
         (Who::User(author), Destination::User(to)) => {
-            (Some(stream::of_outbox(*author)), Some(stream::of_inbox(to)))
+            (Some(message_index::of_outbox(*author)), Some(message_index::of_inbox(to)))
         }
-        (Who::Guest(_), Destination::User(to)) => (None, Some(stream::of_inbox(to))),
+        (Who::Guest(_), Destination::User(to)) => (None, Some(message_index::of_inbox(to))),
     };
     one.into_iter().chain(other)
 }

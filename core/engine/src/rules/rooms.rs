@@ -7,26 +7,26 @@ use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, 
 use redb::ReadableTable;
 
 use super::accounts::{first_free, suffixed};
-use super::{Act, Work};
-use crate::fail::Fail;
-use crate::look;
+use super::{BatchContext, CommandContext};
+use crate::error::{Error, StoreError};
+use crate::lookup;
+use crate::message_index;
 use crate::rows::{RoomRow, Who};
 use crate::search;
-use crate::store::{StoreError, Tables};
-use crate::stream;
+use crate::tables::Tables;
 
-impl Work<'_> {
+impl BatchContext<'_> {
     pub(super) fn create_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &NewRoom,
         owner: Option<&UserRef>,
         invited: Option<&[UserRef]>,
-    ) -> Result<Reply, Fail> {
-        let owner = owner.map(|owner| self.user(act, owner)).transpose()?;
+    ) -> Result<Reply, Error> {
+        let owner = owner.map(|owner| self.user(cx, owner)).transpose()?;
         let mut others = BTreeSet::new();
         for user in invited.unwrap_or_default() {
-            others.insert(self.user(act, user)?);
+            others.insert(self.user(cx, user)?);
         }
         if let Some(owner) = owner {
             others.remove(&owner);
@@ -35,67 +35,67 @@ impl Work<'_> {
             return Err(Refusal::TooFewMembers.into());
         }
         let members: Vec<u64> = owner.into_iter().chain(others).collect();
-        let id = self.make_room(act, room, owner, members.len())?;
+        let id = self.make_room(cx, room, owner, members.len())?;
         if invited.is_some() {
-            self.tell_created(act, id, owner, &members)?;
+            self.announce_created(cx, id, owner, &members)?;
         }
         for uid in &members {
-            self.add_member(act, id, *uid)?;
+            self.add_member(cx, id, *uid)?;
         }
         if !members.is_empty() {
-            self.tell_population(act, id)?;
+            self.announce_population(cx, id)?;
         }
         self.created(id)
     }
 
-    fn tell_created(
+    fn announce_created(
         &self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         id: u32,
         owner: Option<u64>,
         members: &[u64],
     ) -> Result<(), StoreError> {
-        let room = look::known_room(&self.batch, id)?.tag(id);
-        let owner = owner.map(|uid| look::person(&self.batch, uid)).transpose()?;
+        let room = lookup::known_room(&self.batch, id)?.tag(id);
+        let owner = owner.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
         let mut members = members.to_vec();
         members.sort_unstable();
         let members: Result<Vec<_>, _> =
-            members.into_iter().map(|uid| look::person(&self.batch, uid)).collect();
-        act.events.push(Event::RoomCreated { room, owner, members: members? });
+            members.into_iter().map(|uid| lookup::person(&self.batch, uid)).collect();
+        cx.events.push(Event::RoomCreated { room, owner, members: members? });
         Ok(())
     }
 
     pub(super) fn declare_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &NewRoom,
-    ) -> Result<Reply, Fail> {
+    ) -> Result<Reply, Error> {
         let name = room.name.clone().unwrap_or_default();
-        let id = match look::any_room(&self.batch, &RoomRef::Name(name)) {
+        let id = match lookup::any_room(&self.batch, &RoomRef::Name(name)) {
             Ok((id, _)) => id,
-            Err(Fail::Refused(_)) => {
+            Err(Error::Refused(_)) => {
                 let room = NewRoom { insist: true, ..room.clone() };
-                self.make_room(act, &room, None, 0)?
+                self.make_room(cx, &room, None, 0)?
             }
             Err(fail) => return Err(fail),
         };
         self.created(id)
     }
 
-    fn created(&self, id: u32) -> Result<Reply, Fail> {
-        let row = look::known_room(&self.batch, id)?;
-        Ok(Reply::RoomCreated { room: look::room_view(&self.batch, id, &row)? })
+    fn created(&self, id: u32) -> Result<Reply, Error> {
+        let row = lookup::known_room(&self.batch, id)?;
+        Ok(Reply::RoomCreated { room: lookup::room_view(&self.batch, id, &row)? })
     }
 
     /// Makes a room with as many seats taken at once as `members`, who are added after.
     pub(super) fn make_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &NewRoom,
         owner: Option<u64>,
         members: usize,
-    ) -> Result<u32, Fail> {
-        let capacity = room.capacity.unwrap_or(act.origin.room_capacity);
+    ) -> Result<u32, Error> {
+        let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
         if members > capacity as usize {
             return Err(Refusal::RoomFull.into());
         }
@@ -108,7 +108,7 @@ impl Work<'_> {
             section: room.section.clone(),
             description: room.description.clone(),
             owner,
-            created: act.asker.now,
+            created: cx.request.now,
             capacity,
             closed: room.closed,
             app_code: room.app_code,
@@ -121,11 +121,11 @@ impl Work<'_> {
         }
         self.list(id, &row)?;
         self.write_room(id, &row)?;
-        act.visible = true;
+        cx.visible = true;
         Ok(id)
     }
 
-    fn choose_room_name(&self, room: &NewRoom, id: u32) -> Result<String, Fail> {
+    fn choose_room_name(&self, room: &NewRoom, id: u32) -> Result<String, Error> {
         let wanted = room.name.as_deref().map(check_room_name);
         let free = |name: &str| -> Result<bool, StoreError> {
             Ok(self.batch.room_names()?.get(name)?.is_none())
@@ -167,12 +167,12 @@ impl Work<'_> {
 
     pub(super) fn update_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         changes: &RoomChanges,
         by: Option<&UserRef>,
-    ) -> Result<Reply, Fail> {
-        let (id, before) = self.owned_room(act, room, by)?;
+    ) -> Result<Reply, Error> {
+        let (id, before) = self.owned_room(cx, room, by)?;
         let mut row = RoomRow::clone(&before);
         let RoomChanges { name, section, description } = changes;
         let fields = [
@@ -188,25 +188,25 @@ impl Work<'_> {
         self.unlist(id, &before)?;
         self.list(id, &row)?;
         self.write_room(id, &row)?;
-        act.visible = true;
-        Ok(Reply::Room { room: Arc::new(look::room_view(&self.batch, id, &row)?) })
+        cx.visible = true;
+        Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
     }
 
     pub(super) fn delete_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         by: Option<&UserRef>,
-    ) -> Result<Reply, Fail> {
-        let (id, row) = self.owned_room(act, room, by)?;
-        let taken = look::population(&self.batch, id, &row)?;
-        for uid in look::members(&self.batch, id)? {
-            self.remove_member(act, id, uid)?;
-            self.batch.cursors_mut()?.remove((uid, stream::of_room(id)))?;
+    ) -> Result<Reply, Error> {
+        let (id, row) = self.owned_room(cx, room, by)?;
+        let taken = lookup::population(&self.batch, id, &row)?;
+        for uid in lookup::members(&self.batch, id)? {
+            self.remove_member(cx, id, uid)?;
+            self.batch.cursors_mut()?.remove((uid, message_index::of_room(id)))?;
         }
-        self.remove_seats_of_room(act, id)?;
+        self.remove_seats_of_room(cx, id)?;
         if taken > 0 {
-            self.tell_population(act, id)?;
+            self.announce_population(cx, id)?;
         }
         self.forget_messages(id)?;
         self.unlist(id, &row)?;
@@ -216,61 +216,61 @@ impl Work<'_> {
         }
         self.batch.rooms_mut()?.remove(id)?;
         self.cached(|cache| cache.forget_room(id));
-        act.events.push(Event::RoomDeleted { room: row.tag(id) });
+        cx.events.push(Event::RoomDeleted { room: row.tag(id) });
         Ok(Reply::Done)
     }
 
     pub(super) fn clear_messages(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         by: Option<&UserRef>,
-    ) -> Result<Reply, Fail> {
-        let (id, _) = self.owned_room(act, room, by)?;
+    ) -> Result<Reply, Error> {
+        let (id, _) = self.owned_room(cx, room, by)?;
         self.forget_messages(id)?;
-        act.visible = true;
+        cx.visible = true;
         Ok(Reply::Done)
     }
 
     fn forget_messages(&mut self, id: u32) -> Result<(), StoreError> {
         self.settle()?;
-        stream::clear(&mut self.batch, stream::of_room(id))
+        message_index::clear(&mut self.batch, message_index::of_room(id))
     }
 
     pub(super) fn join(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
-    ) -> Result<Reply, Fail> {
-        let uid = self.user(act, user)?;
-        let (id, row) = look::room(&self.batch, room, Some(uid))?;
-        self.join_room(act, id, &row, uid)?;
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        let (id, row) = lookup::room(&self.batch, room, Some(uid))?;
+        self.join_room(cx, id, &row, uid)?;
         Ok(Reply::Joined { room: row.tag(id) })
     }
 
     pub(super) fn kick(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
-    ) -> Result<Reply, Fail> {
-        let who = match self.anybody(act, user) {
-            Err(Fail::Refused(Refusal::UnknownUser)) => None,
+    ) -> Result<Reply, Error> {
+        let who = match self.user_or_guest(cx, user) {
+            Err(Error::Refused(Refusal::UnknownUser)) => None,
             found => Some(found?),
         };
-        let (id, row) = look::room(&self.batch, room, who.as_ref().and_then(Who::uid))?;
+        let (id, row) = lookup::room(&self.batch, room, who.as_ref().and_then(Who::uid))?;
         let Some(who) = who else { return Ok(Reply::Done) };
         if who.uid().is_some() && who.uid() == row.owner {
             return Err(Refusal::OwnerStays.into());
         }
         let mut changed = match &who {
-            Who::User(uid) => self.remove_member(act, id, *uid)?,
+            Who::User(uid) => self.remove_member(cx, id, *uid)?,
             Who::Guest(_) => false,
         };
-        changed |= self.remove_seats_of_person(act, id, &who)?;
+        changed |= self.remove_seats_of_person(cx, id, &who)?;
         if changed {
-            self.tell_population(act, id)?;
+            self.announce_population(cx, id)?;
         }
         Ok(Reply::Done)
     }

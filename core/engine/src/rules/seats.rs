@@ -3,42 +3,44 @@
 use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef};
 use redb::ReadableTable;
 
-use super::{Act, Work};
-use crate::cache::Seats;
-use crate::fail::Fail;
-use crate::look;
+use super::{BatchContext, CommandContext};
+use crate::cache::writer::{Seats, WriterCache};
+use crate::error::{Error, StoreError};
+use crate::lookup;
 use crate::rows::{LeaseRow, RoomRow, SeatRow, Who, pack, unpack};
-use crate::store::{Batch, StoreError, Tables};
+use crate::state::{Batch, State};
+use crate::tables::Tables;
 
-impl Work<'_> {
-    pub(super) fn start(&mut self, _act: &mut Act<'_>) -> Result<Reply, Fail> {
-        self.batch.forget_the_run()?;
+impl BatchContext<'_> {
+    pub(super) fn start(&mut self, _act: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        self.batch.clear_run_state()?;
+        self.cached(WriterCache::clear_run_state);
         Ok(Reply::Done)
     }
 
     pub(super) fn enter(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
         seat: SeatKind,
         opens: bool,
         avatar: Option<&str>,
-    ) -> Result<Reply, Fail> {
-        let who = self.anybody(act, user);
+    ) -> Result<Reply, Error> {
+        let who = self.user_or_guest(cx, user);
         let (id, row) = self.room_to_enter(room, user, seat, &who)?;
         let who = who?;
         match seat {
-            SeatKind::Connection => self.enter_by_connection(act, id, &row, &who, opens, avatar),
+            SeatKind::Connection => self.enter_by_connection(cx, id, &row, &who, opens, avatar),
             SeatKind::Lease { ttl_ms, grace_ms } => {
                 self.check_capacity(id, &row)?;
-                let ends = act.asker.now.saturating_add(ttl_ms);
+                let ends = cx.request.now.saturating_add(ttl_ms);
                 let lease = Some(LeaseRow { ttl_ms, grace_ms, ends });
                 let avatar = avatar.map(str::to_owned);
                 let row = SeatRow { room: id, who: who.clone(), avatar, connection: None, lease };
                 self.add_seat(&row)?;
                 self.activate(id)?;
-                self.tell_population(act, id)?;
+                self.announce_population(cx, id)?;
                 self.entered(id, &who, false)
             }
         }
@@ -51,16 +53,16 @@ impl Work<'_> {
         room: &RoomRef,
         user: &UserRef,
         seat: SeatKind,
-        who: &Result<Who, Fail>,
-    ) -> Result<(u32, std::sync::Arc<RoomRow>), Fail> {
+        who: &Result<Who, Error>,
+    ) -> Result<(u32, std::sync::Arc<RoomRow>), Error> {
         let unproven = match who {
-            Ok(who) => return look::room(&self.batch, room, who.uid()),
-            Err(Fail::Refused(refusal)) => refusal.clone(),
+            Ok(who) => return lookup::room(&self.batch, room, who.uid()),
+            Err(Error::Refused(refusal)) => refusal.clone(),
             // The caller's own `?` reports a broken store.
-            Err(Fail::Broken(_)) => return look::any_room(&self.batch, room),
+            Err(Error::Store(_)) => return lookup::any_room(&self.batch, room),
         };
         if let UserRef::Claim(_) = user {
-            let (id, row) = look::room(&self.batch, room, None)?;
+            let (id, row) = lookup::room(&self.batch, room, None)?;
             if seat == SeatKind::Connection && unproven == Refusal::NotSignedIn {
                 self.check_capacity(id, &row)?;
             }
@@ -70,14 +72,14 @@ impl Work<'_> {
 
     fn enter_by_connection(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         id: u32,
         row: &RoomRow,
         who: &Who,
         opens: bool,
         avatar: Option<&str>,
-    ) -> Result<Reply, Fail> {
-        let connection = act.asker.connection;
+    ) -> Result<Reply, Error> {
+        let connection = cx.request.connection;
         if self.seat_of_connection(connection, id, who)?.is_some() {
             return self.entered(id, who, true);
         }
@@ -107,7 +109,7 @@ impl Work<'_> {
         }
         let user = self.person(who)?;
         let avatar = avatar.map_or_else(|| user.avatar.clone(), str::to_owned);
-        act.events.push(Event::Entered {
+        cx.events.push(Event::Entered {
             room: row.tag(id),
             user,
             avatar,
@@ -117,67 +119,67 @@ impl Work<'_> {
             elsewhere,
         });
         if fresh {
-            self.tell_population(act, id)?;
+            self.announce_population(cx, id)?;
         }
         self.entered(id, who, false)
     }
 
     /// The answer to whoever has entered.
-    fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Fail> {
-        let row = look::known_room(&self.batch, id)?;
-        let room = look::room_view(&self.batch, id, &row)?;
+    fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Error> {
+        let row = lookup::known_room(&self.batch, id)?;
+        let room = lookup::room_view(&self.batch, id, &row)?;
         Ok(Reply::Entered { room, user: self.person(who)?, again })
     }
 
     pub(super) fn exit(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
         seat: SeatKind,
-    ) -> Result<Reply, Fail> {
+    ) -> Result<Reply, Error> {
         match seat {
-            SeatKind::Connection => self.exit_by_connection(act, room, user),
-            SeatKind::Lease { .. } => self.exit_lease(act, room, user),
+            SeatKind::Connection => self.exit_by_connection(cx, room, user),
+            SeatKind::Lease { .. } => self.exit_lease(cx, room, user),
         }
     }
 
     fn exit_by_connection(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
-    ) -> Result<Reply, Fail> {
+    ) -> Result<Reply, Error> {
         let found = match user {
             UserRef::Claim(claim) => {
-                let (id, row) = look::any_room(&self.batch, room)?;
-                let found = self.seat_claimed(act.asker.connection, id, &claim.name)?;
+                let (id, row) = lookup::any_room(&self.batch, room)?;
+                let found = self.seat_claimed(cx.request.connection, id, &claim.name)?;
                 if found.is_none() && row.closed {
                     return Err(Refusal::UnknownRoom.into());
                 }
                 found
             }
             _ => {
-                let who = self.anybody(act, user)?;
-                let (id, _) = look::room(&self.batch, room, who.uid())?;
-                self.seat_of_connection(act.asker.connection, id, &who)?
+                let who = self.user_or_guest(cx, user)?;
+                let (id, _) = lookup::room(&self.batch, room, who.uid())?;
+                self.seat_of_connection(cx.request.connection, id, &who)?
             }
         };
         let (seat_id, seat) = found.ok_or(Refusal::NotInRoom)?;
         let wait_ms = seat.lease.map(|lease| lease.ttl_ms);
-        if self.leave_seat(act, seat_id, seat.clone(), wait_ms)? {
-            self.tell_population(act, seat.room)?;
+        if self.leave_seat(cx, seat_id, seat.clone(), wait_ms)? {
+            self.announce_population(cx, seat.room)?;
         }
         Ok(Reply::Done)
     }
 
     fn exit_lease(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
-    ) -> Result<Reply, Fail> {
-        let who = self.anybody(act, user);
+    ) -> Result<Reply, Error> {
+        let who = self.user_or_guest(cx, user);
         let (id, _) =
             self.room_to_enter(room, user, SeatKind::Lease { ttl_ms: 0, grace_ms: 0 }, &who)?;
         let who = who?;
@@ -187,20 +189,20 @@ impl Work<'_> {
             None => self.seat_of_person(id, &who, |seat| seat.lease.is_some())?,
         };
         let (seat_id, seat) = found.ok_or(Refusal::NotInRoom)?;
-        self.leave_seat(act, seat_id, seat, None)?;
-        self.tell_population(act, id)?;
+        self.leave_seat(cx, seat_id, seat, None)?;
+        self.announce_population(cx, id)?;
         Ok(Reply::Done)
     }
 
     /// Gives back, or lets wait, every seat of this connection.
     pub(super) fn leave_seats_of_connection(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
     ) -> Result<(), StoreError> {
-        for (seat_id, seat) in self.seats_of_connection(act.asker.connection)?.iter().cloned() {
+        for (seat_id, seat) in self.seats_of_connection(cx.request.connection)?.iter().cloned() {
             let (room, wait_ms) = (seat.room, seat.lease.map(|lease| lease.grace_ms));
-            if self.leave_seat(act, seat_id, seat, wait_ms)? {
-                self.tell_population(act, room)?;
+            if self.leave_seat(cx, seat_id, seat, wait_ms)? {
+                self.announce_population(cx, room)?;
             }
         }
         Ok(())
@@ -208,7 +210,7 @@ impl Work<'_> {
 
     pub(super) fn remove_seats_of_person(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: u32,
         who: &Who,
     ) -> Result<bool, StoreError> {
@@ -217,37 +219,41 @@ impl Work<'_> {
         let seats = seats_in(&self.batch, range)?;
         let any = !seats.is_empty();
         for (seat_id, seat) in seats {
-            self.leave_seat(act, seat_id, seat, None)?;
+            self.leave_seat(cx, seat_id, seat, None)?;
         }
         Ok(any)
     }
 
     pub(super) fn remove_seats_of_room(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         room: u32,
     ) -> Result<(), StoreError> {
         for (seat_id, seat) in
             seats_in(&self.batch, (room, "", 0)..(room.saturating_add(1), "", 0))?
         {
-            self.leave_seat(act, seat_id, seat, None)?;
+            self.leave_seat(cx, seat_id, seat, None)?;
         }
         Ok(())
     }
 
     /// A lease that has ended: nobody was there to be heard leaving.
-    pub(super) fn end_lease(&mut self, act: &mut Act<'_>, seat_id: u64) -> Result<(), StoreError> {
+    pub(super) fn end_lease(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        seat_id: u64,
+    ) -> Result<(), StoreError> {
         let seat = seat(&self.batch, seat_id)?;
         let room = seat.room;
-        self.leave_seat(act, seat_id, seat, None)?;
-        self.tell_population(act, room)
+        self.leave_seat(cx, seat_id, seat, None)?;
+        self.announce_population(cx, room)
     }
 
     /// Takes a seat from its connection, if it has one, which others hear; then lets it wait for
     /// another for `wait_ms`, or removes it. Whether it was removed.
     fn leave_seat(
         &mut self,
-        act: &mut Act<'_>,
+        cx: &mut CommandContext<'_>,
         seat_id: u64,
         mut seat: SeatRow,
         wait_ms: Option<u64>,
@@ -260,8 +266,8 @@ impl Work<'_> {
             }
             let user = self.person(&seat.who)?;
             let avatar = seat.avatar.clone().unwrap_or_else(|| user.avatar.clone());
-            act.events.push(Event::Left {
-                room: look::known_room(&self.batch, seat.room)?.tag(seat.room),
+            cx.events.push(Event::Left {
+                room: lookup::known_room(&self.batch, seat.room)?.tag(seat.room),
                 user,
                 avatar,
                 durable: false,
@@ -272,7 +278,7 @@ impl Work<'_> {
             self.end_waiting(seat_id, &seat)?;
         }
         if let (Some(lease), Some(wait_ms)) = (&mut seat.lease, wait_ms) {
-            lease.ends = act.asker.now.saturating_add(wait_ms);
+            lease.ends = cx.request.now.saturating_add(wait_ms);
             self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
             self.write_seat(seat_id, &seat)?;
             return Ok(false);
@@ -339,7 +345,7 @@ impl Work<'_> {
     }
 
     fn seats_of_connection(&self, connection: u64) -> Result<Seats, StoreError> {
-        let cached = self.batch.cache().and_then(|cache| cache.borrow().seats(connection));
+        let cached = self.batch.writer_cache().and_then(|cache| cache.borrow().seats(connection));
         if let Some(seats) = cached {
             return Ok(seats);
         }
@@ -373,7 +379,7 @@ impl Work<'_> {
         name: &str,
     ) -> Result<Option<(u64, SeatRow)>, StoreError> {
         let name = core_model::normalize(name);
-        if let Some(uid) = look::uid_of_handle(&self.batch, &name)?
+        if let Some(uid) = lookup::uid_of_handle(&self.batch, &name)?
             && let Some(found) = self.seat_of_connection(connection, room, &Who::User(uid))?
         {
             return Ok(Some(found));
@@ -385,7 +391,7 @@ impl Work<'_> {
     /// uses, this one left out.
     fn is_heard(&self, room: u32, who: &Who, but: Option<u64>) -> Result<bool, StoreError> {
         if let Some(uid) = who.uid()
-            && look::is_member(&self.batch, room, uid)?
+            && lookup::is_member(&self.batch, room, uid)?
         {
             return Ok(true);
         }

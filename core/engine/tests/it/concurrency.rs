@@ -22,9 +22,9 @@ struct Ticket {
 }
 
 fn envelope(connection: u64, command: Command) -> Envelope {
-    let origin = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
+    let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
     let connection = ConnectionId(connection);
-    Envelope { at: Timestamp(1_000), connection, origin, key: None, command }
+    Envelope { at: Timestamp(1_000), connection, frontend, key: None, command }
 }
 
 #[test]

@@ -21,8 +21,8 @@ fn open(memory: &Memory) -> (Engine<usize>, Published) {
 }
 
 fn envelope(command: Command) -> Envelope {
-    let origin = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
-    Envelope { at: Timestamp(1_000), connection: ConnectionId(1), origin, key: None, command }
+    let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
+    Envelope { at: Timestamp(1_000), connection: ConnectionId(1), frontend, key: None, command }
 }
 
 /// One command, carried out.

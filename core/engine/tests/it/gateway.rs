@@ -29,7 +29,7 @@ pub(crate) struct Gateway {
     /// The time of the next command and query.
     pub(crate) now: u64,
     /// The front end that commands come from.
-    pub(crate) origin: FrontendSettings,
+    pub(crate) frontend: FrontendSettings,
 }
 
 struct Running {
@@ -59,7 +59,7 @@ impl Running {
         let first = Envelope {
             at: Timestamp(0),
             connection: ConnectionId(0),
-            origin: Arc::default(),
+            frontend: Arc::default(),
             key: None,
             command: a_no_op(),
         };
@@ -98,9 +98,9 @@ impl Gateway {
 
     fn at(place: Place) -> Self {
         let running = Some(Running::start(&place));
-        let origin =
+        let frontend =
             FrontendSettings { frontend: "test".into(), room_capacity: 500, auto_join: Vec::new() };
-        Self { place, running, now: 1_000, origin }
+        Self { place, running, now: 1_000, frontend }
     }
 
     fn running(&self) -> &Running {
@@ -111,7 +111,7 @@ impl Gateway {
         Envelope {
             at: Timestamp(self.now),
             connection: ConnectionId(connection),
-            origin: Arc::new(self.origin.clone()),
+            frontend: Arc::new(self.frontend.clone()),
             key: None,
             command,
         }

@@ -53,11 +53,11 @@ pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
             true => vec!["tea".into(), "nowhere".into(), "secret".into()],
             false => Vec::new(),
         };
-        let origin = FrontendSettings { frontend: "test".into(), room_capacity: 4, auto_join };
+        let frontend = FrontendSettings { frontend: "test".into(), room_capacity: 4, auto_join };
         Some(Envelope {
             at: Timestamp(now),
             connection: ConnectionId(call.connection),
-            origin: Arc::new(origin),
+            frontend: Arc::new(frontend),
             key: call.key.map(Into::into),
             command: call.command.clone(),
         })

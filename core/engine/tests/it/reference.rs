@@ -124,7 +124,7 @@ pub(crate) struct Reference {
     /// The command at hand: its connection, its front end, what it tells, and whether something
     /// changed that could be seen.
     connection: u64,
-    origin: FrontendSettings,
+    frontend: FrontendSettings,
     told: Vec<Event>,
     visible: bool,
 }
@@ -150,7 +150,7 @@ impl Reference {
             delivered: BTreeMap::new(),
             keys: BTreeMap::new(),
             connection: 0,
-            origin: FrontendSettings::default(),
+            frontend: FrontendSettings::default(),
             told: Vec::new(),
             visible: false,
         }
@@ -160,7 +160,7 @@ impl Reference {
         let before = self.clone();
         self.now = self.now.max(envelope.at.0);
         self.connection = envelope.connection.0;
-        self.origin = FrontendSettings::clone(&envelope.origin);
+        self.frontend = FrontendSettings::clone(&envelope.frontend);
         self.told.clear();
         self.visible = false;
         let outcome = self.keyed(envelope.key.as_deref(), &envelope.command);
@@ -476,7 +476,7 @@ impl Reference {
 
     fn auto_join(&mut self, uid: u64) -> Vec<AutoJoinFailure> {
         let mut skipped = Vec::new();
-        for name in self.origin.auto_join.clone() {
+        for name in self.frontend.auto_join.clone() {
             let joined = match self.room_of_name(&name) {
                 Some(id) => self.join(id, uid),
                 None => Err(Refusal::UnknownRoom),
@@ -629,7 +629,7 @@ impl Reference {
         owner: Option<u64>,
         members: u32,
     ) -> Result<u32, Refusal> {
-        let capacity = new.capacity.unwrap_or(self.origin.room_capacity);
+        let capacity = new.capacity.unwrap_or(self.frontend.room_capacity);
         if members > capacity {
             return Err(Refusal::RoomFull);
         }

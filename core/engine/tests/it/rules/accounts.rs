@@ -378,7 +378,7 @@ fn a_session_is_told_the_rooms_of_which_the_user_is_a_member() {
 fn whoever_registers_or_signs_in_joins_the_rooms_of_the_front_end() {
     let mut gateway = with_tea(&["ann"]);
     gateway.does(0, create(seating("full", 0), None));
-    gateway.origin.auto_join = vec!["tea".into(), "full".into(), "missing".into()];
+    gateway.frontend.auto_join = vec!["tea".into(), "full".into(), "missing".into()];
     let (outcome, _) = gateway.call(0, register("bob"));
     let Ok(Reply::Registered { skipped, .. }) = outcome else { panic!("{outcome:?}") };
     let skipped: Vec<_> = skipped.into_iter().map(|skip| (skip.room, skip.why)).collect();

@@ -105,10 +105,10 @@ fn a_room_keeps_what_it_was_made_with() {
 #[test]
 fn the_capacity_of_a_room_is_that_of_its_front_end_unless_it_says() {
     let mut gateway = Gateway::new();
-    gateway.origin.room_capacity = 3;
+    gateway.frontend.room_capacity = 3;
     gateway.does(0, create(titled("a"), None));
     gateway.does(0, create(seating("b", 9), None));
-    gateway.origin.room_capacity = 5;
+    gateway.frontend.room_capacity = 5;
     assert_eq!(room_seen_by(&gateway, room("a"), None).capacity, 3);
     assert_eq!(room_seen_by(&gateway, room("b"), None).capacity, 9);
 }
@@ -130,7 +130,7 @@ fn every_way_in_ends_at_the_capacity_and_members_stay_members() {
             (receive(user("cyd"), Some(room("tea"))), Refusal::RoomFull),
         ],
     );
-    gateway.origin.auto_join = vec!["tea".into()];
+    gateway.frontend.auto_join = vec!["tea".into()];
     gateway.does(3, sign_in(user("cyd")));
     assert_eq!(population(&gateway), 2);
     // Those who are in already need no further seat.

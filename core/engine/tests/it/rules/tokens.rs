@@ -46,7 +46,7 @@ fn a_token_without_its_hash_is_refused_and_nothing_is_done() {
     let mut command = sign_in(identity("openid:qq/1"));
     let Command::SignIn { token, create, .. } = &mut command else { unreachable!() };
     (*token, *create) = (Some(undrawn()), Some(identified("openid:qq/1")));
-    gateway.origin.auto_join = vec!["tea".into()];
+    gateway.frontend.auto_join = vec!["tea".into()];
     let internal = Refusal::Internal { why: String::new() };
     for refused in [command, issue(user("ann"), undrawn())] {
         // In one commit with something that is carried out.

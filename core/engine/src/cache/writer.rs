@@ -1,5 +1,5 @@
-//! Decoded rows that the writer has just used. Only the writer has one, and it is the only one
-//! who changes rows, so it stays true by forgetting what it changes.
+//! Rows that the writer has just used, decoded. Only the writer changes rows, so the cache stays
+//! true by dropping each row that a command changes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use core_model::Person;
 
 use crate::rows::{RoomRow, SeatRow, SessionRow};
 
-/// Entries of each kind: some megabytes at the most. A full cache starts over.
+/// Entries of each kind: a few megabytes at most. A full map is cleared.
 const ENTRIES_MAX: usize = 16_384;
 
 #[derive(Default)]
-pub(crate) struct Cache {
+pub(crate) struct WriterCache {
     rooms: HashMap<u32, Arc<RoomRow>>,
     persons: HashMap<u64, Arc<Person>>,
     members: HashSet<(u32, u64)>,
@@ -23,7 +23,7 @@ pub(crate) struct Cache {
 
 pub(crate) type Seats = Arc<[(u64, SeatRow)]>;
 
-impl Cache {
+impl WriterCache {
     pub(crate) fn room(&self, id: u32) -> Option<Arc<RoomRow>> {
         self.rooms.get(&id).cloned()
     }
@@ -97,8 +97,8 @@ impl Cache {
         self.seats.remove(&connection);
     }
 
-    /// Forgets what ends with a run of the gateway.
-    pub(crate) fn forget_the_run(&mut self) {
+    /// Drops what ends with a run of the gateway.
+    pub(crate) fn clear_run_state(&mut self) {
         self.sessions.clear();
         self.seats.clear();
     }

@@ -12,7 +12,9 @@
 use core_model::RoomId;
 use redb::ReadableTable;
 
-use crate::store::{Batch, StoreError, Tables};
+use crate::error::StoreError;
+use crate::state::Batch;
+use crate::tables::Tables;
 
 /// Ids in a row of `chunks`, and one less at most in `tails`, which are written anew with every
 /// batch: with 128 a message in one of 500 rooms costs a tenth more, with fewer the rows would

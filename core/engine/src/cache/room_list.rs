@@ -1,33 +1,33 @@
-//! The list of open rooms, as it was last read: clients ask for it again and again, and most
-//! commands are posts, which change nothing of it. All snapshots share it until the writer commits
-//! something that it shows.
+//! Pages of the list of open rooms, as they were last read. Clients ask for the list over and over,
+//! and most commands are posts, which do not change it. All snapshots share one cache until the
+//! writer commits a change to one of the [`SOURCES`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use core_model::RoomView;
 
-use crate::store::{StoreError, TableId};
+use crate::error::StoreError;
+use crate::tables::TableId;
 
-/// What a list of rooms is made of: another row in any of these, and it may be another list.
-pub(crate) const SHOWN: &[TableId] = &[TableId::rooms, TableId::seat_counts, TableId::users];
+/// The tables that a list of rooms is read from.
+pub(crate) const SOURCES: &[TableId] = &[TableId::rooms, TableId::seat_counts, TableId::users];
 
-/// Pages that are kept at once: that of each dialect, mostly.
+/// Pages cached at once: mostly one per dialect.
 const PAGES_MAX: usize = 8;
 
-/// Longer pages are read each time.
+/// Longer pages are not cached.
 const PAGE_ROOMS_MAX: usize = 1_024;
 
 type Page = Vec<Arc<RoomView>>;
 
-/// The rooms after this one, at most so many.
+/// The id that the page starts after, and the limit.
 type Key = (u32, u32);
 
-/// Pages that were read before.
 #[derive(Default)]
-pub(crate) struct Lists(Mutex<Vec<(Key, Page)>>);
+pub(crate) struct RoomListCache(Mutex<Vec<(Key, Page)>>);
 
-impl Lists {
-    /// The page that was read before, or what `read` finds.
+impl RoomListCache {
+    /// The cached page, or the one that `read` returns.
     pub(crate) fn page(
         &self,
         key: Key,
@@ -60,8 +60,8 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_read_once_until_there_are_too_many() {
-        let lists = Lists::default();
+    fn a_page_is_read_once_until_too_many_others_are() {
+        let lists = RoomListCache::default();
         let read = |key, count| {
             let mut read = false;
             let page = lists.page(key, || {
@@ -75,17 +75,17 @@ mod tests {
         assert!(!read((0, 10), 10));
         assert!(read((10, 10), 3), "another page");
         assert!(read((0, 2_000), PAGE_ROOMS_MAX + 1));
-        assert!(read((0, 2_000), PAGE_ROOMS_MAX + 1), "too long to keep");
+        assert!(read((0, 2_000), PAGE_ROOMS_MAX + 1), "too long to cache");
         for after in 20..20 + PAGES_MAX as u32 {
             assert!(read((after, 10), 1));
         }
         assert_eq!(lists.pages().len(), PAGES_MAX);
-        assert!(read((0, 10), 10), "it had to go");
+        assert!(read((0, 10), 10), "evicted");
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_kept() {
-        let lists = Lists::default();
+    fn a_page_that_cannot_be_read_is_not_cached() {
+        let lists = RoomListCache::default();
         let fail = || Err(StoreError::Corrupt { table: "rooms" });
         assert!(lists.page((0, 10), fail).is_err());
         assert_eq!(lists.page((0, 10), || Ok(rooms(1))).unwrap(), rooms(1));

@@ -1,0 +1,175 @@
+//! Reads messages by id, as clients see them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use core_model::{Message, MessageId, Person, Recipient, RoomTag, Timestamp, Uid};
+use redb::ReadableTable;
+
+use crate::cache::messages as message_cache;
+use crate::error::StoreError;
+use crate::lookup::{known_room, person_of};
+use crate::rows::{Destination, MessageRow, Who};
+use crate::state::State;
+
+/// How many times as many rows as are wanted may be passed over: a look-up costs as much as that.
+const SPREAD_MAX: u64 = 4;
+
+/// Makes views of messages; remembers who and where, since authors and rooms recur.
+pub(crate) struct MessageReader<'a, T> {
+    tables: &'a T,
+    people: BTreeMap<Who, Arc<Person>>,
+    rooms: BTreeMap<u32, RoomTag>,
+    /// The author of the message before: mostly of this one too.
+    last_person: Option<Arc<Person>>,
+}
+
+impl<'a, T: State> MessageReader<'a, T> {
+    pub(crate) fn new(tables: &'a T) -> Self {
+        let (people, rooms) = (BTreeMap::new(), BTreeMap::new());
+        Self { tables, people, rooms, last_person: None }
+    }
+
+    /// The messages of these ids, which ascend, as a stream lists them.
+    pub(crate) fn of(&mut self, ids: &[u64]) -> Result<Vec<Arc<Message>>, StoreError> {
+        let mut messages = Vec::with_capacity(ids.len());
+        let Some(store) = self.tables.store() else {
+            self.read(ids, |message| messages.push(message))?;
+            return Ok(messages);
+        };
+        let mut unknown = Vec::new();
+        for id in ids {
+            match message_cache::get(store, *id) {
+                Some(message) => messages.push(self.renewed(store, message)?),
+                None => unknown.push(*id),
+            }
+        }
+        if !unknown.is_empty() {
+            self.read(&unknown, |message| {
+                message_cache::keep(store, &message);
+                messages.push(message);
+            })?;
+            messages.sort_unstable_by_key(|message| message.id);
+        }
+        Ok(messages)
+    }
+
+    /// Reads those messages that exist.
+    fn read(&mut self, ids: &[u64], found: impl FnMut(Arc<Message>)) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(()) };
+        if last - first < SPREAD_MAX * ids.len() as u64 {
+            self.read_close_together(ids, *first, *last, found)
+        } else {
+            self.read_one_by_one(ids, found)
+        }
+    }
+
+    fn read_one_by_one(
+        &mut self,
+        ids: &[u64],
+        mut found: impl FnMut(Arc<Message>),
+    ) -> Result<(), StoreError> {
+        for id in ids {
+            if let Some(row) = self.tables.messages()?.get(*id)? {
+                found(self.view(*id, MessageRow::unpack(row.value())?)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// By one pass over what lies between them too, instead of a look-up for each.
+    fn read_close_together(
+        &mut self,
+        ids: &[u64],
+        first: u64,
+        last: u64,
+        mut found: impl FnMut(Arc<Message>),
+    ) -> Result<(), StoreError> {
+        let mut wanted = ids.iter().copied().peekable();
+        for row in self.tables.messages()?.range(first..=last)? {
+            let (id, row) = row?;
+            let id = id.value();
+            while wanted.next_if(|wanted| *wanted < id).is_some() {}
+            if wanted.next_if_eq(&id).is_some() {
+                found(self.view(id, MessageRow::unpack(row.value())?)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn view(&mut self, id: u64, row: MessageRow) -> Result<Arc<Message>, StoreError> {
+        let author = match (&row.author, &self.last_person) {
+            (Who::User(uid), Some(last)) if last.uid == Some(Uid(*uid)) => Arc::clone(last),
+            (who, _) => {
+                let person = self.person(who)?;
+                self.last_person.insert(person).clone()
+            }
+        };
+        let to = match row.to {
+            Destination::Room(room) => Recipient::Room(self.tag(room)?),
+            Destination::User(uid) => Recipient::User(self.person(&Who::User(uid))?),
+        };
+        let (id, at) = (MessageId(id), Timestamp(row.at));
+        Ok(Arc::new(Message { id, at, author, to, text: row.text }))
+    }
+
+    /// A message that was read before, with everyone as they are called now. A room keeps its
+    /// name.
+    fn renewed(&mut self, store: u64, known: Arc<Message>) -> Result<Arc<Message>, StoreError> {
+        let Message { id, at, author, to, text } = &*known;
+        let is_current = self.is_current(author)?
+            && match to {
+                Recipient::Room(_) => true,
+                Recipient::User(person) => self.is_current(person)?,
+            };
+        if is_current {
+            return Ok(known);
+        }
+        let to = match to {
+            Recipient::Room(tag) => Recipient::Room(tag.clone()),
+            Recipient::User(person) => Recipient::User(self.current(person)?),
+        };
+        let (author, text) = (self.current(author)?, text.clone());
+        let renewed = Arc::new(Message { id: *id, at: *at, author, to, text });
+        message_cache::keep(store, &renewed);
+        Ok(renewed)
+    }
+
+    fn is_current(&mut self, person: &Arc<Person>) -> Result<bool, StoreError> {
+        if self.last_person.as_ref().is_some_and(|last| Arc::ptr_eq(last, person)) {
+            return Ok(true);
+        }
+        let is_current = self.current(person)? == *person;
+        if is_current {
+            self.last_person = Some(Arc::clone(person));
+        }
+        Ok(is_current)
+    }
+
+    /// Somebody as the store has it now.
+    fn current(&mut self, person: &Arc<Person>) -> Result<Arc<Person>, StoreError> {
+        match person.uid {
+            Some(uid) => self.person(&Who::User(uid.0)),
+            // All that there is of a guest is the name.
+            None => Ok(Arc::clone(person)),
+        }
+    }
+
+    fn person(&mut self, who: &Who) -> Result<Arc<Person>, StoreError> {
+        if let Some(person) = self.people.get(who) {
+            return Ok(Arc::clone(person));
+        }
+        let person = person_of(self.tables, who)?;
+        self.people.insert(who.clone(), Arc::clone(&person));
+        Ok(person)
+    }
+
+    fn tag(&mut self, room: u32) -> Result<RoomTag, StoreError> {
+        if let Some(tag) = self.rooms.get(&room) {
+            return Ok(tag.clone());
+        }
+        let tag = known_room(self.tables, room)?.tag(room);
+        self.rooms.insert(room, tag.clone());
+        Ok(tag)
+    }
+}

@@ -1,0 +1,218 @@
+//! The tables, and the two ways to reach them: [`ReadTables`], one committed state, and
+//! [`WriteTables`], a write transaction. What both can do is the trait [`Tables`], so that every
+//! rule and view is written once.
+//!
+//! Both carry what a caller attaches (`A`), such as a cache; this module does not look at it.
+
+use std::cell::OnceCell;
+use std::sync::OnceLock;
+
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, Table,
+    TableDefinition, Value, WriteTransaction,
+};
+
+use crate::error::StoreError;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident, $name_mut:ident, $constant:ident: $key:ty => $value:ty;)*) => {
+        $(pub(crate) const $constant: TableDefinition<'static, $key, $value> =
+            TableDefinition::new(stringify!($name));)*
+
+        /// Names a table.
+        #[expect(non_camel_case_types, reason = "the tables' own names")]
+        #[derive(Clone, Copy)]
+        pub(crate) enum TableId { $($name,)* }
+
+        /// Read access to every table.
+        pub(crate) trait Tables {
+            $($(#[$doc])* fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError>;)*
+        }
+
+        /// One committed state, for as long as it is held.
+        pub(crate) struct ReadTables<A> {
+            pub(crate) attached: A,
+            transaction: ReadTransaction,
+            $($name: OnceLock<ReadOnlyTable<$key, $value>>,)*
+        }
+
+        impl<A> ReadTables<A> {
+            pub(crate) fn begin(database: &Database, attached: A) -> Result<Self, StoreError> {
+                let transaction = database.begin_read()?;
+                Ok(Self { attached, transaction, $($name: OnceLock::new(),)* })
+            }
+
+            /// Every row of every table, as bytes.
+            pub(crate) fn dump(&self) -> Result<Dump, StoreError> {
+                Ok(vec![$((stringify!($name), rows_as_bytes(self.$name()?)?),)*])
+            }
+        }
+
+        impl<A> Tables for ReadTables<A> {
+            $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {
+                if let Some(table) = self.$name.get() {
+                    return Ok(table);
+                }
+                let table = self.transaction.open_table($constant)?;
+                Ok(self.$name.get_or_init(|| table))
+            })*
+        }
+
+        /// One write transaction. Tables are opened when first used.
+        pub(crate) struct WriteTables<'t, A> {
+            pub(crate) attached: A,
+            transaction: &'t WriteTransaction,
+            /// How often a table was taken to be written to.
+            writes: u64,
+            /// One bit for each table that was.
+            written: u64,
+            $($name: OnceCell<Table<'t, $key, $value>>,)*
+        }
+
+        impl<'t, A> WriteTables<'t, A> {
+            pub(crate) fn new(transaction: &'t WriteTransaction, attached: A) -> Self {
+                Self { attached, transaction, writes: 0, written: 0, $($name: OnceCell::new(),)* }
+            }
+
+            /// Grows with every write.
+            pub(crate) fn writes(&self) -> u64 {
+                self.writes
+            }
+
+            /// Whether any of these tables may have been written to.
+            pub(crate) fn has_written(&self, tables: &[TableId]) -> bool {
+                tables.iter().any(|table| self.written & (1 << *table as u64) != 0)
+            }
+
+            pub(crate) fn into_attached(self) -> A {
+                self.attached
+            }
+
+            $(pub(crate) fn $name_mut(&mut self) -> Result<&mut Table<'t, $key, $value>, StoreError> {
+                self.$name()?;
+                self.writes += 1;
+                self.written |= 1 << TableId::$name as u64;
+                Ok(self.$name.get_mut().expect("opened in the line above"))
+            })*
+        }
+
+        impl<A> Tables for WriteTables<'_, A> {
+            $(fn $name(&self) -> Result<&impl ReadableTable<$key, $value>, StoreError> {
+                if let Some(table) = self.$name.get() {
+                    return Ok(table);
+                }
+                let table = self.transaction.open_table($constant)?;
+                Ok(self.$name.get_or_init(|| table))
+            })*
+        }
+
+        /// Makes every table, so that a snapshot finds it.
+        pub(crate) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+            $(transaction.open_table($constant)?;)*
+            Ok(())
+        }
+    };
+}
+
+tables! {
+    /// The row `COUNTERS_KEY`: everything that counts up.
+    counters, counters_mut, COUNTERS: u8 => &'static [u8];
+
+    /// uid → `UserRow`.
+    users, users_mut, USERS: u64 => &'static [u8];
+    /// Handle → uid.
+    handles, handles_mut, HANDLES: &'static str => u64;
+    /// `realm/subject` → uid.
+    identities, identities_mut, IDENTITIES: &'static str => u64;
+    /// Token hash → `TokenRow`.
+    tokens, tokens_mut, TOKENS: &'static [u8; 32] => &'static [u8];
+    /// (uid, token hash).
+    tokens_by_user, tokens_by_user_mut, TOKENS_BY_USER: (u64, &'static [u8; 32]) => ();
+    /// (Address, uid) that counts as signed in → until when, ms.
+    addresses, addresses_mut, ADDRESSES: (&'static str, u64) => u64;
+    /// (uid, address).
+    addresses_by_user, addresses_by_user_mut, ADDRESSES_BY_USER: (u64, &'static str) => ();
+
+    /// Room id → `RoomRow`.
+    rooms, rooms_mut, ROOMS: u32 => &'static [u8];
+    /// Unique room name → room id.
+    room_names, room_names_mut, ROOM_NAMES: &'static str => u32;
+    /// (Section, room id) of open rooms.
+    sections, sections_mut, SECTIONS: (&'static str, u32) => ();
+    /// (Owner's uid, room id).
+    owned_rooms, owned_rooms_mut, OWNED_ROOMS: (u64, u32) => ();
+    /// (Room id, uid) → (place in the order of joining, newest message id at the time).
+    members, members_mut, MEMBERS: (u32, u64) => (u64, u64);
+    /// (uid, room id).
+    member_rooms, member_rooms_mut, MEMBER_ROOMS: (u64, u32) => ();
+
+    /// Seat id → `SeatRow`. This and what follows up to `presence` ends with the run.
+    seats, seats_mut, SEATS: u64 => &'static [u8];
+    /// (Room id, person key, seat id).
+    seats_by_person, seats_by_person_mut, SEATS_BY_PERSON: (u32, &'static str, u64) => ();
+    /// (Connection id, seat id).
+    seats_by_connection, seats_by_connection_mut, SEATS_BY_CONNECTION: (u64, u64) => ();
+    /// Room id → live seats taken; absent for none.
+    seat_counts, seat_counts_mut, SEAT_COUNTS: u32 => u32;
+    /// (When a lease without a connection ends in ms, seat id).
+    seat_ends, seat_ends_mut, SEAT_ENDS: (u64, u64) => ();
+    /// Connection id → `SessionRow`.
+    sessions, sessions_mut, SESSIONS: u64 => &'static [u8];
+    /// (uid, connection id) of sessions.
+    sessions_by_user, sessions_by_user_mut, SESSIONS_BY_USER: (u64, u64) => ();
+    /// uid → sessions and connected seats; absent for none.
+    presence, presence_mut, PRESENCE: u64 => u32;
+
+    /// Message id → `MessageRow`.
+    messages, messages_mut, MESSAGES: u64 => &'static [u8];
+    /// Stream → its newest message ids. See `message_index`.
+    tails, tails_mut, TAILS: u64 => &'static [u8];
+    /// (Stream, message id) → a run of older message ids that begins with that one.
+    chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
+    /// First message id of a run → message ids whose rows are to be removed.
+    garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
+    /// (uid, stream) → the message id up to which the user has received.
+    cursors, cursors_mut, CURSORS: (u64, u64) => u64;
+
+    /// Idempotency key → `KeyRow`.
+    keys, keys_mut, KEYS: &'static str => &'static [u8];
+    /// (When in ms, what kind, its key): tokens, addresses and idempotency keys that run out.
+    expiries, expiries_mut, EXPIRIES: (u64, u8, &'static [u8]) => ();
+
+    /// (Gram of a room's name or description, room id) of open rooms. See `search`.
+    grams, grams_mut, GRAMS: (u64, u32) => ();
+    /// Gram → rooms that have it.
+    gram_counts, gram_counts_mut, GRAM_COUNTS: u64 => u32;
+    /// (Folded display name, room id) of open rooms.
+    folded_names, folded_names_mut, FOLDED_NAMES: (&'static str, u32) => ();
+}
+
+impl<A> WriteTables<'_, A> {
+    /// Empties every table that ends with a run of the gateway.
+    pub(crate) fn clear_run_state(&mut self) -> Result<(), StoreError> {
+        self.seats_mut()?.retain(|_, _| false)?;
+        self.seats_by_person_mut()?.retain(|_, ()| false)?;
+        self.seats_by_connection_mut()?.retain(|_, ()| false)?;
+        self.seat_counts_mut()?.retain(|_, _| false)?;
+        self.seat_ends_mut()?.retain(|_, ()| false)?;
+        self.sessions_mut()?.retain(|_, _| false)?;
+        self.sessions_by_user_mut()?.retain(|_, ()| false)?;
+        self.presence_mut()?.retain(|_, _| false)?;
+        Ok(())
+    }
+}
+
+/// Tables by name, each with its rows in the order of their keys.
+pub(crate) type Dump = Vec<(&'static str, Rows)>;
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn rows_as_bytes<K: redb::Key + 'static, V: Value + 'static>(
+    table: &impl ReadableTable<K, V>,
+) -> Result<Rows, StoreError> {
+    let rows = table.iter()?.map(|row| {
+        let (key, value) = row?;
+        let (key, value) = (key.value(), value.value());
+        Ok((K::as_bytes(&key).as_ref().to_vec(), V::as_bytes(&value).as_ref().to_vec()))
+    });
+    rows.collect()
+}
