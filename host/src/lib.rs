@@ -2,10 +2,11 @@
 
 pub mod cli;
 pub mod config;
-pub mod dialects;
 pub mod logging;
 pub mod plugin;
 pub mod runtime;
 pub mod schemas;
 pub mod sdks;
 pub mod users;
+
+pub use frontend_all as dialects;

@@ -3,10 +3,10 @@
 
 use frontend_api::Frontend;
 use frontend_api::schema::{self, Document};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::config;
-use crate::dialects::DIALECTS;
+use crate::dialects::{self, DIALECTS};
 
 /// A file below `schemas/`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,12 +20,6 @@ pub struct File {
 /// The folder of the engine's schemas.
 const ENGINE: &str = "engine";
 
-/// Options that change what a dialect says, each with the folder of what it then says.
-const VARIANTS: &[(&str, &str, &str, &str)] = &[
-    ("usr_room", "miniprogram", "flavor", "miniprogram"),
-    ("ourchat", "strings", "ocid", "string"),
-];
-
 /// Everything, each dialect with its options at their defaults, and with those that change what
 /// it says.
 pub fn all() -> Vec<File> {
@@ -33,9 +27,9 @@ pub fn all() -> Vec<File> {
     for dialect in DIALECTS {
         files.extend(of(dialect.name, &*configured(dialect.name, Map::new())));
     }
-    for (dialect, folder, key, value) in VARIANTS {
-        let options = Map::from_iter([((*key).to_owned(), json!(value))]);
-        files.extend(of(&format!("{dialect}/{folder}"), &*configured(dialect, options)));
+    for (dialect, variant) in DIALECTS.iter().filter_map(|d| Some((d.name, d.variant?))) {
+        let frontend = configured(dialect, variant.options());
+        files.extend(of(&format!("{dialect}/{}", variant.name), &*frontend));
     }
     files
 }
@@ -59,7 +53,7 @@ pub fn of(folder: &str, frontend: &dyn Frontend) -> Vec<File> {
 
 /// A linked dialect with these options, all others at their defaults.
 pub fn configured(name: &str, options: Map<String, Value>) -> std::sync::Arc<dyn Frontend> {
-    let dialect = DIALECTS.iter().find(|dialect| dialect.name == name).expect("a row of the table");
+    let dialect = dialects::find(name).expect("a row of the table");
     dialect.configure(options).unwrap_or_else(|faults| panic!("{name}: {faults:?}"))
 }
 

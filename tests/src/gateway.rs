@@ -14,14 +14,12 @@ use toml::{Table, Value};
 use crate::log::{Log, fields};
 use crate::program;
 
-/// The keys of each front end that say where it listens, and have a default.
-const LISTENERS: [(&str, &[&str]); 5] = [
-    ("token", &["listen"]),
-    ("usr_room", &["listen"]),
-    ("chatroom", &["listen", "websocket_listen"]),
-    ("ourchat", &["listen"]),
-    ("channel", &["listen"]),
-];
+/// The keys of a linked front end that say where it listens, and have a default.
+fn listener_keys(frontend: &str) -> Vec<String> {
+    let dialect = frontend_all::find(frontend);
+    let listeners = dialect.into_iter().flat_map(|dialect| dialect.manifest().listeners);
+    listeners.filter(|listener| listener.address.is_some()).map(|listener| listener.key).collect()
+}
 
 /// Any port that is free.
 pub const ANYWHERE: &str = "127.0.0.1:0";
@@ -59,11 +57,13 @@ impl Launch {
             .with_environment("DRAGOMAN_SERVER__LOG__FORMAT", "json")
             .with_environment("DRAGOMAN_ADMIN__LISTEN", ANYWHERE);
         launch.listeners.push(("admin".into(), "listen".into()));
-        for (frontend, keys) in LISTENERS {
-            for key in keys {
+        let shipped = std::fs::read_to_string(&launch.config).expect("gateway.toml is shipped");
+        let mut shipped: Table = shipped.parse().expect("gateway.toml is well-formed");
+        for (frontend, _) in section(&mut shipped, "frontends").iter() {
+            for key in listener_keys(frontend) {
                 let variable = format!("DRAGOMAN_FRONTENDS__{frontend}__{key}").to_uppercase();
                 launch = launch.with_environment(&variable, ANYWHERE);
-                launch.listeners.push((frontend.into(), (*key).into()));
+                launch.listeners.push((frontend.clone(), key));
             }
         }
         launch
@@ -321,12 +321,10 @@ fn completed(mut config: Table) -> Table {
     section(&mut config, "store").entry("path").or_insert("chat.redb".into());
     section(&mut config, "admin").entry("listen").or_insert(ANYWHERE.into());
     let frontends = section(&mut config, "frontends");
-    for (frontend, keys) in LISTENERS {
-        if frontends.contains_key(frontend) {
-            let frontend = section(frontends, frontend);
-            for key in keys {
-                frontend.entry(*key).or_insert(ANYWHERE.into());
-            }
+    for (name, frontend) in frontends.iter_mut() {
+        let frontend = frontend.as_table_mut().expect("a front end is a section");
+        for key in listener_keys(name) {
+            frontend.entry(key).or_insert(ANYWHERE.into());
         }
     }
     config

@@ -6,17 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Every plugin in Rust that tests load.
-const PACKAGES: [&str; 8] = [
-    "plugin-channel",
-    "plugin-chatroom",
-    "plugin-faulty",
-    "plugin-irc",
-    "plugin-line",
-    "plugin-ourchat",
-    "plugin-token",
-    "plugin-usr-room",
-];
+/// Every plugin in Rust that tests load: one for each dialect, and those for tests alone.
+fn packages() -> Vec<String> {
+    let dialects = frontend_all::DIALECTS.iter().map(|dialect| dialect.folder());
+    let names = dialects.chain(["faulty".to_owned(), "line".to_owned()]);
+    names.map(|name| format!("plugin-{name}")).collect()
+}
 
 /// The root of the workspace.
 pub fn root() -> &'static Path {
@@ -27,7 +22,7 @@ pub fn root() -> &'static Path {
 /// The library of `plugin-<name>`, built as this program was, and once in its life.
 pub fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build(&PACKAGES));
+    let built = BUILT.get_or_init(|| build(&packages()));
     let target = format!("plugin_{}", name.replace('-', "_"));
     built.get(&target).unwrap_or_else(|| panic!("cargo built no {target}")).clone()
 }
@@ -35,12 +30,12 @@ pub fn plugin(name: &str) -> PathBuf {
 /// The libraries of these alone, where to build all of them would take long.
 pub fn plugins<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     let packages = names.map(|name| format!("plugin-{}", name.replace('_', "-")));
-    let built = build(&packages.each_ref().map(String::as_str));
+    let built = build(&packages);
     packages.map(|package| built[&package.replace('-', "_")].clone())
 }
 
 /// In the profile and the target folder of this program.
-fn build(packages: &[&str]) -> BTreeMap<String, PathBuf> {
+fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
     // <target>/<profile>/deps/it-…
     let own = std::env::current_exe().expect("this program has a path");
     let profile = own.ancestors().nth(2).expect("cargo puts tests in deps/");

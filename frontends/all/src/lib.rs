@@ -1,4 +1,8 @@
-//! The table of dialects, one row each. Adding a dialect to the gateway is adding its row.
+//! The table of dialects, one row each.
+//!
+//! The gateway links what is listed here, and the tests of the plugin loader, of the plugins and
+//! of the whole gateway run over the same rows. A new dialect is a folder in `frontends/`, its row
+//! here, a section in gateway.toml, a page in docs/dialects and a row in the matrix of `tests/`.
 
 use std::sync::Arc;
 
@@ -11,21 +15,29 @@ use frontend_token::TokenFrontend;
 use frontend_usr_room::UsrRoomFrontend;
 use serde_json::{Map, Value};
 
-/// The dialects that are linked in, in the order of the documentation.
+/// The linked dialects, in the order of the documentation.
 pub const DIALECTS: &[Dialect] = &[
     Dialect::new::<TokenFrontend>("token"),
-    Dialect::new::<UsrRoomFrontend>("usr_room").for_a_trusted_app(),
+    Dialect::new::<UsrRoomFrontend>("usr_room").for_a_trusted_app().with_variant(Variant {
+        name: "miniprogram",
+        key: "flavor",
+        value: "miniprogram",
+    }),
     Dialect::new::<ChatroomFrontend>("chatroom").risky_in_public(
         "sign_in_by_address",
         "whoever shares an address with somebody who signed in, behind one router or proxy, may \
          use that name",
     ),
-    Dialect::new::<OurchatFrontend>("ourchat"),
+    Dialect::new::<OurchatFrontend>("ourchat").with_variant(Variant {
+        name: "strings",
+        key: "ocid",
+        value: "string",
+    }),
     Dialect::new::<ChannelFrontend>("channel"),
     Dialect::new::<IrcFrontend>("irc"),
 ];
 
-/// What becomes of a dialect's own keys: the front end, or what is wrong with each.
+/// The front end that a dialect's own keys make, or what is wrong with each key.
 pub type Configured = Result<Arc<dyn Frontend>, Vec<OptionFault>>;
 
 /// One dialect, before it is configured.
@@ -33,15 +45,38 @@ pub type Configured = Result<Arc<dyn Frontend>, Vec<OptionFault>>;
 pub struct Dialect {
     /// The name of its section in gateway.toml.
     pub name: &'static str,
-    /// Whether it believes what it is told without any credentials, so that only the app in front
-    /// of it may reach it.
+    /// Whether it takes its peer's word for who a user is, without credentials. Only the app in
+    /// front of it may reach it then.
     pub trusted_app: bool,
     /// A key of its own that deserves a warning when it is on and a listener is reachable from
     /// everywhere: the key, and why.
     pub risky_in_public: Option<(&'static str, &'static str)>,
+    /// An option that changes the wire format.
+    pub variant: Option<Variant>,
     configure: fn(Map<String, Value>) -> Configured,
     in_full: fn(Map<String, Value>) -> Value,
     manifest: fn() -> Manifest,
+}
+
+/// An option that changes a dialect's wire format, so that it has schemas of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// The folder of its schemas, within the dialect's.
+    pub name: &'static str,
+    pub key: &'static str,
+    pub value: &'static str,
+}
+
+impl Variant {
+    /// The options that select it, all others at their defaults.
+    pub fn options(&self) -> Map<String, Value> {
+        Map::from_iter([(self.key.to_owned(), self.value.into())])
+    }
+}
+
+/// The row of a dialect.
+pub fn find(name: &str) -> Option<&'static Dialect> {
+    DIALECTS.iter().find(|dialect| dialect.name == name)
 }
 
 impl Dialect {
@@ -50,6 +85,7 @@ impl Dialect {
             name,
             trusted_app: false,
             risky_in_public: None,
+            variant: None,
             configure: configure::<D>,
             in_full: in_full::<D>,
             manifest: manifest::<D>,
@@ -66,19 +102,27 @@ impl Dialect {
         Self { risky_in_public: Some((key, why)), ..self }
     }
 
-    /// Makes the front end from its own keys, or says of each what is wrong with it.
+    /// See [`Dialect::variant`].
+    pub const fn with_variant(self, variant: Variant) -> Self {
+        Self { variant: Some(variant), ..self }
+    }
+
+    /// The name of its folder in `frontends/` and of its plugin: `usr-room`.
+    pub fn folder(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// Makes the front end from its own keys, or says what is wrong with each.
     pub fn configure(&self, options: Map<String, Value>) -> Configured {
         (self.configure)(options)
     }
 
-    /// Its own keys, with those that are not given at their defaults. Keys that cannot be read are
-    /// as they were given.
+    /// Its own keys, the absent ones at their defaults. Keys that cannot be read stay as given.
     pub fn in_full(&self, options: Map<String, Value>) -> Value {
         (self.in_full)(options)
     }
 
-    /// The manifest of the dialect with all its options at their defaults; it holds the options'
-    /// JSON Schema.
+    /// The manifest with all options at their defaults; it holds the options' JSON Schema.
     pub fn manifest(&self) -> Manifest {
         (self.manifest)()
     }
@@ -111,21 +155,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_dialect_is_listed_under_the_name_it_gives_itself() {
+    fn every_row_has_the_name_in_its_manifest() {
         for dialect in DIALECTS {
             assert_eq!(dialect.manifest().dialect, dialect.name);
         }
     }
 
     #[test]
-    fn every_dialect_says_which_options_it_has() {
+    fn every_dialect_has_options() {
         for dialect in DIALECTS {
             assert!(!dialect.option_keys().is_empty(), "{}", dialect.name);
         }
     }
 
     #[test]
-    fn every_risky_key_is_one_of_the_dialects_own() {
+    fn every_dialect_and_its_variant_can_be_configured() {
+        for dialect in DIALECTS {
+            let variant = dialect.variant.map(|variant| variant.options());
+            for options in [Map::new()].into_iter().chain(variant) {
+                assert!(dialect.configure(options).is_ok(), "{}", dialect.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_risky_key_is_an_option_of_its_dialect() {
         for dialect in DIALECTS {
             if let Some((key, _)) = dialect.risky_in_public {
                 assert!(dialect.option_keys().contains(&key.to_owned()), "{key}");
@@ -134,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_at_its_default_is_the_same_as_none() {
+    fn an_absent_option_is_at_its_default() {
         for dialect in DIALECTS {
             let all = dialect.in_full(Map::new());
             let Value::Object(given) = all.clone() else { panic!("{} has keys", dialect.name) };
@@ -146,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_option_is_named_in_plain_words() {
+    fn every_wrong_option_is_named_with_the_reason() {
         let dialect = Dialect::new::<ChannelFrontend>("channel");
         let wrong = serde_json::json!({
             "auto_create": "maybe", "history": -1, "receive": "some", "token_ttl": "1 week"
         });
-        let Value::Object(wrong) = wrong else { unreachable!("it is an object") };
+        let Value::Object(wrong) = wrong else { unreachable!("an object") };
         let faults = dialect.configure(wrong).err().expect("four things are wrong");
         let faults: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.key, f.why)).collect();
         insta::assert_snapshot!(faults.join("\n"), @r#"
