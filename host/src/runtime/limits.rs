@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bounds::{HOLD, PACED_ADDRESSES_MAX};
-use super::metrics::Limit;
 use crate::config::Limits;
+use crate::runtime::bounds::{HOLD, PACED_ADDRESSES_MAX};
+use crate::runtime::metrics::Limit;
 
 /// A token bucket in one number: the moment at which it will be full again (the generic cell rate
 /// algorithm).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     full_at_ns: u64,
 }
 
 impl Bucket {
     /// Takes one; `Err` is the time in milliseconds until there is one. `per_s` 0 is no limit.
-    pub(super) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
+    pub(crate) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
         if per_s == 0 {
             return Ok(());
         }
@@ -42,19 +42,19 @@ impl Bucket {
 
 /// The two rates of one peer: a stream connection, or for HTTP an address.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     requests: Bucket,
     messages: Bucket,
 }
 
 impl Pace {
     /// One more request; `Err` is the time in milliseconds until it is welcome.
-    pub(super) fn request(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
+    pub(crate) fn request(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
         self.requests.take(now_ns, limits.requests_per_s, limits.requests_burst)
     }
 
     /// One more message.
-    pub(super) fn message(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
+    pub(crate) fn message(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
         self.messages.take(now_ns, limits.messages_per_s, limits.messages_burst)
     }
 
@@ -67,7 +67,7 @@ impl Pace {
 /// its own or the gateway's load. What it sends waits with itself meanwhile, so that refusing
 /// costs less than asking, and those who keep within their limits have their turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hold {
+pub(crate) struct Hold {
     until: Option<Instant>,
     /// How long the last one was.
     last: Duration,
@@ -76,7 +76,7 @@ pub(super) struct Hold {
 impl Hold {
     /// It was refused: until when it is not read from. Each moment is twice the last where it came
     /// soon after that, but none is longer than [`HOLD`] or `at_most`.
-    pub(super) fn begin(&mut self, now: Instant, at_most: Duration) -> Instant {
+    pub(crate) fn begin(&mut self, now: Instant, at_most: Duration) -> Instant {
         let (first, max) = HOLD;
         let again = self.until.is_some_and(|until| now < until + max);
         let moment = if again { (self.last * 2).clamp(first, max) } else { first };
@@ -90,10 +90,10 @@ impl Hold {
 /// Whom a limit for each address counts as one: an IPv4 address, or the 64 bits of an IPv6
 /// address that a provider gives to one customer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Neighborhood(IpAddr);
+pub(crate) struct Neighborhood(IpAddr);
 
 impl Neighborhood {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);
@@ -106,13 +106,13 @@ impl Neighborhood {
 
 /// The paces of all addresses that lately made HTTP requests.
 #[derive(Debug, Default)]
-pub(super) struct Paces {
+pub(crate) struct Paces {
     paces: Mutex<HashMap<Neighborhood, Pace>>,
 }
 
 impl Paces {
     /// Lets `take` take from the pace of an address.
-    pub(super) fn of<T>(
+    pub(crate) fn of<T>(
         &self,
         address: IpAddr,
         now_ns: u64,
@@ -131,7 +131,7 @@ impl Paces {
 
 /// The open connections of a front end.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(crate) struct Census {
     counts: Mutex<Counts>,
 }
 
@@ -143,7 +143,7 @@ struct Counts {
 
 /// A place among the connections of a front end; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     census: Arc<Census>,
     address: Option<Neighborhood>,
 }
@@ -151,7 +151,7 @@ pub(super) struct Permit {
 impl Census {
     /// Counts a connection. Without an address (a proxy's, which stands for many) only the
     /// number of all counts.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
         limits: &Limits,
@@ -167,7 +167,7 @@ impl Census {
         Ok(Permit { census: self.clone(), address })
     }
 
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.counts().all
     }
 
@@ -201,12 +201,12 @@ impl Counts {
 
 impl Permit {
     /// Whether it is a place in this census.
-    pub(super) fn is_of(&self, census: &Arc<Census>) -> bool {
+    pub(crate) fn is_of(&self, census: &Arc<Census>) -> bool {
         Arc::ptr_eq(&self.census, census)
     }
 
     /// Counts it for another address from now on.
-    pub(super) fn readdress(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limit> {
+    pub(crate) fn readdress(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limit> {
         let address = Some(Neighborhood::of(address));
         if address != self.address {
             let mut counts = self.census.counts();

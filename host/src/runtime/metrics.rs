@@ -6,34 +6,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use core_model::Timestamp;
 
-use super::roster::Roster;
-use super::served::Standing;
-use super::trouble::Kind;
+use crate::runtime::frontends::instance::Standing;
+use crate::runtime::frontends::plugin::fault_breaker::Kind;
+use crate::runtime::net::registry::Roster;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    pub(super) fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// What is counted for the gateway as a whole.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     /// Batches that became durable.
-    pub(super) commits: Counter,
+    pub(crate) commits: Counter,
     /// Commands in them, refused ones included.
-    pub(super) committed: Counter,
-    pub(super) events: Counter,
+    pub(crate) committed: Counter,
+    pub(crate) events: Counter,
     /// Messages that were too old, or too many for their room.
-    pub(super) pruned: Counter,
+    pub(crate) pruned: Counter,
     reloads: [Counter; Reloaded::ALL.len()],
     /// When, and how, the configuration was last read again.
     last_reload: Mutex<Option<(Timestamp, Reloaded)>>,
@@ -41,7 +41,7 @@ pub(super) struct Totals {
 
 /// What came of reading the configuration again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Reloaded {
+pub(crate) enum Reloaded {
     Applied,
     /// Something of it did not work, and is as it was or tried again.
     Incomplete,
@@ -55,7 +55,7 @@ impl Reloaded {
 }
 
 impl Totals {
-    pub(super) fn reloaded(&self, how: Reloaded, at: Timestamp) {
+    pub(crate) fn reloaded(&self, how: Reloaded, at: Timestamp) {
         self.reloads[how as usize].add(1);
         *self.last_reload.lock().expect("nothing panics while it holds it") = Some((at, how));
     }
@@ -67,7 +67,7 @@ impl Totals {
 
 /// Why a connection, a request or a command was turned away.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     Connections,
     ConnectionsPerAddress,
     Requests,
@@ -97,31 +97,31 @@ impl Limit {
 
 /// What is counted for each front end.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(crate) struct Counters {
     /// Stream connections and HTTP connections that were let in.
-    pub(super) opened: Counter,
+    pub(crate) opened: Counter,
     /// HTTP requests.
-    pub(super) requests: Counter,
-    pub(super) commands: Counter,
-    pub(super) queries: Counter,
+    pub(crate) requests: Counter,
+    pub(crate) commands: Counter,
+    pub(crate) queries: Counter,
     /// Events that were encoded.
-    pub(super) events: Counter,
+    pub(crate) events: Counter,
     /// Frames of events that were written to connections.
-    pub(super) frames: Counter,
+    pub(crate) frames: Counter,
     /// Connections that were cut off because they did not read.
-    pub(super) cut_off: Counter,
-    pub(super) panics: Counter,
+    pub(crate) cut_off: Counter,
+    pub(crate) panics: Counter,
     refused: [Counter; Limit::ALL.len()],
     plugin_faults: [Counter; Kind::ALL.len()],
 }
 
 impl Counters {
-    pub(super) fn refused(&self, limit: Limit) {
+    pub(crate) fn refused(&self, limit: Limit) {
         self.refused[limit as usize].add(1);
     }
 
     /// What a plugin did wrong counts besides as what a linked front end would have.
-    pub(super) fn plugin_fault(&self, kind: Kind) {
+    pub(crate) fn plugin_fault(&self, kind: Kind) {
         self.panics.add(1);
         self.plugin_faults[kind as usize].add(1);
     }
@@ -157,7 +157,7 @@ const ROWS: [Row; 9] = [
 ];
 
 /// All metrics in the text format of Prometheus.
-pub(super) fn render(roster: &Roster, totals: &Totals, healthy: bool) -> String {
+pub(crate) fn render(roster: &Roster, totals: &Totals, healthy: bool) -> String {
     let mut text = String::new();
     let mut total = |name: &str, kind: &str, help: &str, value: u64| {
         head(&mut text, name, kind, help);

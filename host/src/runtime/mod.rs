@@ -1,43 +1,22 @@
 //! The gateway at work: the only place with sockets, tasks, the clock and randomness.
 //!
-//! A stream connection is one task ([`connection`]) with a [`conversation`]; an HTTP request is an
-//! exchange ([`http`]). Commands go to the engine, and what it committed comes back through the
-//! [`hub`], which owns who [`watch`]es what and fills the [`mailbox`] of each connection.
+//! A stream connection is one task ([`net::connection`]) with a [`session::driver`]; an HTTP request is an
+//! exchange ([`net::http`]). Commands go to the engine, and what it committed comes back through the
+//! [`fanout::task`], which owns who [watches](fanout::subscriptions) what and fills the [mailbox](fanout::mailbox) of each connection.
 
 mod admin;
-mod apart;
-mod api_page;
 mod bounds;
-mod calls;
 mod clock;
-mod connection;
-mod conversation;
-mod distribute;
-mod door;
-mod http;
-mod hub;
+mod fanout;
+mod frontends;
+mod housekeeping;
 mod limits;
-mod link;
-mod mailbox;
 mod metrics;
-mod operator;
-mod outgoing;
-mod passwords;
+mod net;
 mod reload;
-mod retention;
-mod roster;
-mod sentry;
-mod served;
-mod shared;
+mod session;
 mod signals;
-mod skipped;
 mod start;
-mod tcp;
-mod tokens;
-mod trouble;
-mod watch;
-mod websocket;
-mod wire;
 
 use std::io;
 use std::net::SocketAddr;
@@ -52,14 +31,14 @@ use tokio::time::timeout;
 
 use crate::config::{Config, Draft, Origin, Problem, Problems};
 use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
-use door::{Door, Held};
+use housekeeping::Retention;
 use metrics::Reloaded;
+use net::listener::{Door, Held};
 use reload::Fixed;
-use retention::Retention;
-use shared::{Phase, Shared};
+use session::services::{Phase, Shared};
 use signals::{Asked, Signals};
 
-pub use sentry::Sentry;
+pub use frontends::plugin::stall_watchdog::Sentry;
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +60,7 @@ pub enum ServeError {
 }
 
 pub use admin::{IS_DOWN, IS_KEPT};
-pub(crate) use passwords::{hash, is_hash};
+pub(crate) use session::passwords::{hash, is_hash};
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -14,18 +14,18 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{sleep, timeout};
 
-use super::door::{Door, Entrance, Held, Loosely, Place};
-use super::roster::Roster;
-use super::served::{Served, Standing};
-use super::shared::Phase;
-use super::start;
 use crate::config::{Config, FrontendConfig, LogFormat, StoreConfig, collide, is_in_the_way};
 use crate::logging;
 use crate::plugin::Loaded;
+use crate::runtime::frontends::instance::{Served, Standing};
+use crate::runtime::net::listener::{Door, Entrance, Held, Loosely, Place};
+use crate::runtime::net::registry::Roster;
+use crate::runtime::session::services::Phase;
+use crate::runtime::start;
 
 /// What of a configuration stays until the next start.
 #[derive(Clone)]
-pub(super) struct Fixed {
+pub(crate) struct Fixed {
     threads: usize,
     password_threads: usize,
     format: LogFormat,
@@ -33,7 +33,7 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    pub(super) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Self {
             threads: config.server.threads,
             password_threads: config.server.password_threads,
@@ -72,7 +72,7 @@ enum Fate {
 
 /// Puts `new` in the place of `running`. False: something of it did not work, is in the log, and
 /// is as it was or tried again; `running` says what is in effect.
-pub(super) async fn apply(
+pub(crate) async fn apply(
     held: &Held,
     running: &mut Config,
     fixed: &Fixed,

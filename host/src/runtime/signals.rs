@@ -4,27 +4,27 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 /// What a signal asks of the gateway.
-pub(super) enum Asked {
+pub(crate) enum Asked {
     ToEnd(End),
     /// However often it came since it was last looked.
     ToReload,
 }
 
 /// A signal that asks the gateway to end.
-pub(super) struct End {
-    pub(super) name: &'static str,
-    pub(super) number: i32,
+pub(crate) struct End {
+    pub(crate) name: &'static str,
+    pub(crate) number: i32,
 }
 
 impl Signals {
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Asked {
         let Self { terminate, interrupt, hangup } = self;
         tokio::select! {
             biased;
@@ -42,7 +42,7 @@ impl Signals {
     }
 
     /// The next that asks the gateway to end. Others wait.
-    pub(super) async fn end(&mut self) -> End {
+    pub(crate) async fn end(&mut self) -> End {
         end(&mut self.terminate, &mut self.interrupt).await
     }
 }

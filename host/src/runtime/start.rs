@@ -12,17 +12,17 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::ServeError;
-use super::distribute::{Distributor, Ticket};
-use super::door::{Door, Entrance, Held, Place};
-use super::hub::Hub;
-use super::metrics::Totals;
-use super::roster::Roster;
-use super::served::Served;
-use super::shared::Shared;
 use crate::config::{Config, FrontendConfig};
+use crate::runtime::fanout::fanout::{Distributor, Ticket};
+use crate::runtime::fanout::task::Hub;
+use crate::runtime::frontends::instance::Served;
+use crate::runtime::metrics::Totals;
+use crate::runtime::net::listener::{Door, Entrance, Held, Place};
+use crate::runtime::net::registry::Roster;
+use crate::runtime::session::services::Shared;
 
 /// Opens the store, and starts the hub and the engine.
-pub(super) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
+pub(crate) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
     let (hub, totals) = (Arc::<Hub>::default(), Arc::<Totals>::default());
     let served = (0..).zip(&config.frontends).map(|(index, config)| {
         let served = Arc::new(Served::new(index, config, None));
@@ -50,7 +50,7 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
 }
 
 /// Tells the engine that a new run begins, and makes the rooms that must exist.
-pub(super) async fn prepare(shared: &Shared, rooms: &[NewRoom]) -> Result<(), ServeError> {
+pub(crate) async fn prepare(shared: &Shared, rooms: &[NewRoom]) -> Result<(), ServeError> {
     by_the_gateway(shared, Command::Start).await.map_err(ServeError::Start)?;
     for room in rooms {
         declare(shared, room).await?;
@@ -59,7 +59,7 @@ pub(super) async fn prepare(shared: &Shared, rooms: &[NewRoom]) -> Result<(), Se
 }
 
 /// Makes a room that must exist, if it does not.
-pub(super) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), ServeError> {
+pub(crate) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), ServeError> {
     let declared = by_the_gateway(shared, Command::DeclareRoom { room: room.clone() }).await;
     let name = room.name.clone().unwrap_or_default();
     if let Reply::RoomCreated { room: found } =
@@ -71,7 +71,7 @@ pub(super) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), Serve
 }
 
 /// A command of nobody's but the gateway's own.
-pub(super) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome {
+pub(crate) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome {
     let (sender, answer) = oneshot::channel();
     let frontend = Arc::new(FrontendSettings {
         room_capacity: ROOM_CAPACITY_DEFAULT,
@@ -103,7 +103,7 @@ fn warn_of_differences(declared: &NewRoom, found: &core_model::RoomView) {
 
 /// The places that the front ends want, and who is behind each: HTTP and WebSocket listeners of
 /// one address are at one place. With port 0 every listener has a place of its own.
-pub(super) fn places<'a, T>(
+pub(crate) fn places<'a, T>(
     frontends: impl IntoIterator<Item = (&'a T, &'a FrontendConfig)>,
 ) -> Vec<(Place, Vec<(&'a T, &'a Listener)>)>
 where
@@ -128,12 +128,12 @@ where
 }
 
 /// A door for each place.
-pub(super) fn doors(served: &[Arc<Served>], configs: &[FrontendConfig]) -> Vec<Arc<Door>> {
+pub(crate) fn doors(served: &[Arc<Served>], configs: &[FrontendConfig]) -> Vec<Arc<Door>> {
     let places = places(served.iter().zip(configs)).into_iter();
     places.map(|(place, behind)| Arc::new(Door::new(place, entrances(&behind)))).collect()
 }
 
-pub(super) fn entrances(behind: &[(&Arc<Served>, &Listener)]) -> Vec<Arc<Entrance>> {
+pub(crate) fn entrances(behind: &[(&Arc<Served>, &Listener)]) -> Vec<Arc<Entrance>> {
     let entrance = |(served, listener): &(&Arc<Served>, &Listener)| {
         Arc::new(Entrance { served: (*served).clone(), listener: (*listener).clone() })
     };
@@ -142,7 +142,7 @@ pub(super) fn entrances(behind: &[(&Arc<Served>, &Listener)]) -> Vec<Arc<Entranc
 
 /// Opens every door. One that does not open is tried again later, unless a front end behind it is
 /// required, or not one opens.
-pub(super) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Result<(), ServeError> {
+pub(crate) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Result<(), ServeError> {
     let mut closed = Vec::new();
     for door in doors {
         if let Err(error) = door.open(held) {
@@ -168,7 +168,7 @@ pub(super) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Resul
 }
 
 /// Says in the log who listens where, and how to try it.
-pub(super) fn announce<'a>(served: impl IntoIterator<Item = &'a Arc<Served>>, doors: &[Arc<Door>]) {
+pub(crate) fn announce<'a>(served: impl IntoIterator<Item = &'a Arc<Served>>, doors: &[Arc<Door>]) {
     for served in served {
         let manifest = served.frontend.manifest();
         let (mut hint, mut places) = (manifest.hint.clone(), Vec::new());
@@ -185,7 +185,7 @@ pub(super) fn announce<'a>(served: impl IntoIterator<Item = &'a Arc<Served>>, do
 }
 
 /// Where a front end listens by now.
-pub(super) fn addresses_of(
+pub(crate) fn addresses_of(
     served: &Served,
     doors: &[Arc<Door>],
 ) -> Vec<(Arc<Entrance>, SocketAddr)> {

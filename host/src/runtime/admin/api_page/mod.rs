@@ -1,0 +1,193 @@
+//! `/api/` of the admin listener: what every front end says of itself, to be read in a browser.
+//!
+//! All of it is in the binary. A page asks for nothing elsewhere, and the browser is told not to
+//! let it: each has a Content-Security-Policy that forbids everything but what it is made of.
+
+mod definitions;
+mod frames;
+mod html;
+mod index;
+
+use std::borrow::Cow;
+
+use frontend_api::schema::Document;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::Value;
+
+use crate::runtime::net::http::well_known;
+use crate::runtime::net::registry::Roster;
+use crate::runtime::session::services::Shared;
+use html::Html;
+
+/// Where it is; paths lead from there.
+pub(crate) const ROOT: &str = "/api/";
+
+/// Redoc, which shows OpenAPI and AsyncAPI; compressed as it is sent. See `assets/redoc`.
+const REDOC: &[u8] = include_bytes!("../../../../assets/redoc/redoc-3.0.1.js.gz");
+const REDOC_NAME: &str = "redoc-3.0.1.js";
+const REDOC_LICENCE: &str = include_str!("../../../../assets/redoc/LICENSE");
+const STYLE: &str = include_str!("../../../../assets/api.css");
+
+/// Pages that run nothing.
+const STILL: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// Pages that run Redoc: it puts its styles, and a font within them, into the page, and asks for a
+/// document. It reaches nothing of the admin listener but these pages.
+fn lively(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
+    let from = match !host.is_empty() && host.bytes().all(is_plain) {
+        true => format!("http://{host}{ROOT}"),
+        false => "'none'".into(),
+    };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; \
+         font-src data:; connect-src {from}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
+/// What is kept by a browser only to be asked for again.
+const EACH_TIME: &str = "no-cache";
+/// What never changes under its name.
+const FOR_GOOD: &str = "max-age=31536000, immutable";
+
+/// A page, or something that a page is made of.
+struct Part {
+    content_type: String,
+    body: Bytes,
+    policy: Cow<'static, str>,
+    kept: &'static str,
+    encoding: Option<&'static str>,
+}
+
+impl Part {
+    fn new(content_type: &str, body: impl Into<Bytes>) -> Self {
+        let content_type = content_type.to_owned();
+        Self {
+            content_type,
+            body: body.into(),
+            policy: STILL.into(),
+            kept: EACH_TIME,
+            encoding: None,
+        }
+    }
+
+    fn page(page: Html) -> Self {
+        Self::new("text/html; charset=utf-8", page.whole())
+    }
+
+    fn response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        let headers = response.headers_mut();
+        if let Ok(content_type) = HeaderValue::try_from(self.content_type) {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
+        if let Ok(policy) = HeaderValue::try_from(self.policy.as_ref()) {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+        for (name, value) in [
+            (header::CACHE_CONTROL, self.kept),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(encoding) = self.encoding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        response
+    }
+}
+
+/// What is at a path, if it is one of these.
+pub(crate) fn answer(
+    shared: &Shared,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<Response<Full<Bytes>>> {
+    let roster = shared.roster();
+    if !roster.api_page {
+        return None;
+    }
+    if path == "/" || path == ROOT.trim_end_matches('/') {
+        return Some(to_the_root());
+    }
+    let part = match path.strip_prefix(ROOT)? {
+        "" => Part::page(index::page(&roster)),
+        "api.css" => Part::new("text/css; charset=utf-8", STYLE),
+        "redoc-licence.txt" => Part::new("text/plain; charset=utf-8", REDOC_LICENCE),
+        REDOC_NAME if !takes_gzip(headers) => return Some(only_compressed()),
+        REDOC_NAME => Part {
+            kept: FOR_GOOD,
+            encoding: Some("gzip"),
+            ..Part::new("text/javascript; charset=utf-8", REDOC)
+        },
+        path => document(&roster, path, headers)?,
+    };
+    Some(part.response())
+}
+
+fn to_the_root() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(ROOT));
+    response
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).into_iter();
+    accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains("gzip"))
+}
+
+fn only_compressed() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new("it is there as gzip only\n".into()));
+    *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
+    response
+}
+
+/// `<front end>/<document>`, or with `.html` behind it the document as a page.
+fn document(roster: &Roster, path: &str, headers: &HeaderMap) -> Option<Part> {
+    let (frontend, name) = path.split_once('/')?;
+    let served = roster.named(frontend)?;
+    // A front end that cannot describe itself has said so in the log.
+    let documents = well_known::documents(served).ok()?;
+    let named = |name: &str| documents.iter().find(|document| document.name == name);
+    if let Some(Document { media_type, text, .. }) = named(name) {
+        return Some(Part::new(media_type, text.clone()));
+    }
+    let document = named(name.strip_suffix(".html")?)?;
+    let title = format!("{frontend}: {}", document.name);
+    let content: Value = serde_json::from_str(&document.text).ok()?;
+    match shape(&content)? {
+        Shape::Redoc => {
+            let page = Part::page(html::redoc(&title, &document.name));
+            Some(Part { policy: lively(headers).into(), ..page })
+        }
+        Shape::Frames => Some(Part::page(frames::page(&title, &content))),
+        Shape::Definitions => Some(Part::page(definitions::page(&title, &content))),
+    }
+}
+
+/// How a document is shown.
+enum Shape {
+    Redoc,
+    Frames,
+    Definitions,
+}
+
+/// By what stands in it: a plugin may call its documents as it likes.
+fn shape(content: &Value) -> Option<Shape> {
+    let has = |key: &str| content.get(key).is_some();
+    if has("openapi") || has("asyncapi") {
+        Some(Shape::Redoc)
+    } else if has("meta") && has("seq") {
+        Some(Shape::Frames)
+    } else {
+        has("$defs").then_some(Shape::Definitions)
+    }
+}

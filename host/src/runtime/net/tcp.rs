@@ -1,0 +1,145 @@
+//! TCP streams: of bytes, in which the session finds the frames, and of lines.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use frontend_api::Input;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::runtime::bounds::CHUNK_BYTES;
+use crate::runtime::net::connection::{Received, Socket};
+use crate::runtime::session::driver::Conversation;
+
+/// A stream of bytes. Nothing is kept between reads.
+pub(crate) struct Tcp {
+    stream: TcpStream,
+}
+
+impl Tcp {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream }
+    }
+}
+
+impl Socket for Tcp {
+    fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &mut Conversation,
+    ) -> Poll<Received> {
+        poll_chunk(&mut self.stream, cx, |bytes| conversation.feed(Input::Bytes(bytes)))
+    }
+}
+
+/// A stream of lines that end in `\n` or `\r\n`. Blank ones are skipped.
+pub(crate) struct Lines {
+    stream: TcpStream,
+    /// What was read and not fed yet.
+    unread: Vec<u8>,
+    /// So much of it has no line's end.
+    searched: usize,
+    line_bytes_max: usize,
+    ended: bool,
+}
+
+impl Lines {
+    pub(crate) fn new(stream: TcpStream, line_bytes_max: u32) -> Self {
+        let line_bytes_max = line_bytes_max as usize;
+        Self { stream, unread: Vec::new(), searched: 0, line_bytes_max, ended: false }
+    }
+
+    /// The next line that is not blank, if all of it is here.
+    fn next_line(&mut self) -> Option<Result<Vec<u8>, Overlong>> {
+        loop {
+            let found = self.unread[self.searched..].iter().position(|byte| *byte == b'\n');
+            let Some(found) = found else {
+                self.searched = self.unread.len();
+                // A line's end may be two bytes.
+                let overlong = self.unread.len() > self.line_bytes_max + 1;
+                return overlong.then_some(Err(Overlong));
+            };
+            let end = self.searched + found;
+            let rest = self.unread.split_off(end + 1);
+            let mut line = std::mem::replace(&mut self.unread, rest);
+            self.searched = 0;
+            line.truncate(end);
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            if line.len() > self.line_bytes_max {
+                return Some(Err(Overlong));
+            }
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                return Some(Ok(line));
+            }
+        }
+    }
+
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, Received>> {
+        loop {
+            match self.next_line() {
+                Some(Ok(line)) => return Poll::Ready(Ok(line)),
+                Some(Err(Overlong)) => return Poll::Ready(Err(Received::Overlong)),
+                None if self.ended => return Poll::Ready(Err(Received::End)),
+                None => (),
+            }
+            let Self { stream, unread, .. } = self;
+            match ready!(poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes))) {
+                Received::Something => (),
+                // The last line may lack its end.
+                Received::End => {
+                    self.ended = true;
+                    self.unread.push(b'\n');
+                }
+                other => return Poll::Ready(Err(other)),
+            }
+        }
+    }
+}
+
+struct Overlong;
+
+impl Socket for Lines {
+    fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        conversation: &mut Conversation,
+    ) -> Poll<Received> {
+        let line = match ready!(self.poll_line(cx)) {
+            Ok(line) => line,
+            Err(received) => return Poll::Ready(received),
+        };
+        match std::str::from_utf8(&line) {
+            Ok(text) => conversation.feed(Input::Text(text)),
+            Err(_) => conversation.feed(Input::Binary(&line)),
+        }
+        Poll::Ready(Received::Something)
+    }
+}
+
+/// Reads once, through a buffer that is only there meanwhile.
+fn poll_chunk(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]),
+) -> Poll<Received> {
+    let mut scratch = [std::mem::MaybeUninit::uninit(); CHUNK_BYTES];
+    let mut buffer = ReadBuf::uninit(&mut scratch);
+    Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
+        Err(_) => Received::Broken,
+        Ok(()) if buffer.filled().is_empty() => Received::End,
+        Ok(()) => {
+            take(buffer.filled());
+            Received::Something
+        }
+    })
+}

@@ -1,0 +1,153 @@
+//! Hashes and checks passwords (argon2id) on threads of their own, a bounded number at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use core_model::Refusal;
+use data_encoding::BASE64;
+use tokio::sync::Semaphore;
+
+use crate::runtime::bounds::PASSWORDS_WAITING_MAX;
+
+/// The pool.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    threads: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    /// The hash of a password that nobody knows, for accounts that do not exist: so that they
+    /// take as long.
+    nobody: Arc<OnceLock<String>>,
+}
+
+impl Passwords {
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            threads: Arc::new(Semaphore::new(threads.max(1))),
+            waiting: Arc::default(),
+            nobody: Arc::default(),
+        }
+    }
+
+    /// Makes the hash of nobody's password before somebody waits for it.
+    pub(crate) async fn warm_up(&self) {
+        let nobody = self.nobody.clone();
+        // Refused only if the queue is full, and then it is made on first use.
+        drop(self.work(move || nobody_hash(&nobody).len()).await);
+    }
+
+    /// The PHC string to keep of a password.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Refusal> {
+        self.work(move || hash(&password)).await?
+    }
+
+    /// Whether a password is the one of this PHC string; of nobody's where there is none.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        phc: Option<String>,
+    ) -> Result<bool, Refusal> {
+        let nobody = self.nobody.clone();
+        let check = move || match phc {
+            Some(phc) => verify(&password, &phc),
+            None => verify(&password, nobody_hash(&nobody)),
+        };
+        self.work(check).await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let waiting = Waiting::enter(&self.waiting).ok_or(Refusal::Overloaded)?;
+        let thread = self.threads.clone().acquire_owned().await;
+        // The thread is held until the work is done, even if nobody waits for it any more.
+        let work = move || {
+            let _held = (thread, waiting);
+            work()
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|error| Refusal::Internal { why: format!("a password was lost: {error}") })
+    }
+}
+
+/// One who waits for the pool, or is being worked for.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn enter(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let entered = Self(waiting.clone());
+        (waiting.fetch_add(1, Ordering::Relaxed) < PASSWORDS_WAITING_MAX).then_some(entered)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The PHC string to keep of a password, made on this thread.
+pub(crate) fn hash(password: &str) -> Result<String, Refusal> {
+    let hashed = Argon2::default().hash_password(password.as_bytes());
+    hashed.map(|hash| hash.to_string()).map_err(|error| Refusal::Internal {
+        why: format!("the password could not be hashed: {error}"),
+    })
+}
+
+/// Whether this is such a PHC string.
+pub(crate) fn is_hash(text: &str) -> bool {
+    PasswordHash::new(text)
+        .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some())
+}
+
+fn verify(password: &str, phc: &str) -> bool {
+    match PasswordHash::new(phc) {
+        Ok(hash) => Argon2::default().verify_password(password.as_bytes(), &hash).is_ok(),
+        Err(error) => {
+            tracing::error!("a stored password hash cannot be read: {error}");
+            false
+        }
+    }
+}
+
+fn nobody_hash(nobody: &OnceLock<String>) -> &str {
+    nobody.get_or_init(|| {
+        let mut password = [0; 32];
+        let drawn = getrandom::fill(&mut password).is_ok();
+        hash(&BASE64.encode(&password)).ok().filter(|_| drawn).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_itself_and_no_other() {
+        let passwords = Passwords::new(1);
+        let phc = passwords.hash("tea".into()).await.unwrap();
+        assert!(phc.starts_with("$argon2id$"));
+        assert_eq!(passwords.verify("tea".into(), Some(phc.clone())).await, Ok(true));
+        assert_eq!(passwords.verify("coffee".into(), Some(phc)).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn an_account_that_does_not_exist_has_a_hash_and_no_password() {
+        let passwords = Passwords::new(1);
+        passwords.warm_up().await;
+        assert!(passwords.nobody.get().is_some_and(|phc| phc.starts_with("$argon2id$")));
+        assert_eq!(passwords.verify("".into(), None).await, Ok(false));
+        assert_eq!(passwords.verify("tea".into(), Some("no hash".into())).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn more_passwords_than_may_wait_are_turned_away() {
+        let passwords = Passwords::new(1);
+        passwords.waiting.store(PASSWORDS_WAITING_MAX, Ordering::Relaxed);
+        assert_eq!(passwords.hash("tea".into()).await, Err(Refusal::Overloaded));
+        assert_eq!(passwords.waiting.load(Ordering::Relaxed), PASSWORDS_WAITING_MAX);
+    }
+}
