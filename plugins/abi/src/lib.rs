@@ -5,12 +5,8 @@
 #![no_std]
 #![allow(unsafe_code, reason = "the functions of the ABI take pointers")]
 
-extern crate alloc;
-
 mod bytes;
 mod contract;
-pub mod lay;
-pub mod scan;
 
 pub use bytes::utf8;
 pub use contract::*;

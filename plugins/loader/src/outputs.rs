@@ -1,10 +1,9 @@
 //! From what crosses the border to [`Output`], frames, responses and manifests.
 
-use core_model::{Claim, Command, PostRight, RoomId, RoomRef, UserRef};
+use core_model::{Command, PostRight, RoomRef, UserRef};
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
 use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
-use plugin_abi::scan::Scan;
 use plugin_abi::{
     GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_MANIFEST, GW_OUT_RESPOND,
     GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT,
@@ -28,7 +27,7 @@ struct Call {
 
 /// The command that almost all are. Serde reads an enum with a tag by putting all of it aside until
 /// it has seen the tag, which takes longer than everything else that happens at the border; where
-/// the tag is known, it need not. Where even the layout is known, [`post`] is faster still.
+/// the tag is known, it need not. Where even the layout is known, `fast_json::read_post` is faster still.
 #[derive(Deserialize)]
 struct PostCall {
     command: PostCommand,
@@ -181,8 +180,8 @@ fn response(head: &[u8], body: &[u8]) -> Result<Response, String> {
 
 fn call(bytes: &[u8]) -> Result<Call, String> {
     let text = utf8(bytes)?;
-    if let Some(call) = post(text) {
-        return Ok(call);
+    if let Some((command, ack_only)) = fast_json::read_post(text) {
+        return Ok(Call { command, subscribe: Subscribe::Nothing, key: None, ack_only });
     }
     match serde_json::from_str(text) {
         Ok(PostCall { command, subscribe, key, ack_only }) => {
@@ -192,61 +191,6 @@ fn call(bytes: &[u8]) -> Result<Call, String> {
         }
         Err(_) => json("a command", bytes),
     }
-}
-
-/// A message to a room as the SDK lays it out, which most of all calls are.
-fn post(json: &str) -> Option<Call> {
-    let mut scan = Scan::new(json);
-    scan.take(r#"{"command":{"do":"post","room":{"#)?;
-    let room = match scan.has(r#""id":"#) {
-        true => RoomRef::Id(RoomId(scan.number()?.try_into().ok()?)),
-        false => {
-            scan.take(r#""name":"#)?;
-            RoomRef::Name(scan.string()?)
-        }
-    };
-    scan.take(r#"},"author":"#)?;
-    let author = match scan.has(r#""session""#) {
-        true => UserRef::Session,
-        false => match scan.has(r#"{"claim":"#) {
-            true => UserRef::Claim(claim(&mut scan)?),
-            false => serde_json::from_str(scan.value()?).ok()?,
-        },
-    };
-    scan.take(r#","text":"#)?;
-    let text = scan.string()?;
-    scan.take(r#","standing":"#)?;
-    let standing = match scan.has(r#""seated""#) {
-        true => PostRight::Seated,
-        false => serde_json::from_str(scan.value()?).ok()?,
-    };
-    scan.take("}")?;
-    let ack_only = scan.has(r#","brief":true"#);
-    scan.take("}")?;
-    scan.end()?;
-    let command = Box::new(Command::Post { room, author, text, standing });
-    Some(Call { command, subscribe: Subscribe::Nothing, key: None, ack_only })
-}
-
-/// And the brace behind it.
-fn claim(scan: &mut Scan<'_>) -> Option<Claim> {
-    scan.take(r#"{"name":"#)?;
-    let name = scan.string()?;
-    let token = match scan.has(r#","token":"#) {
-        true => Some(serde_json::from_str(scan.value()?).ok()?),
-        false => None,
-    };
-    let address = match scan.has(r#","address":"#) {
-        true => Some(scan.string()?),
-        false => None,
-    };
-    scan.take(r#","guests":"#)?;
-    let guests = scan.has("true");
-    if !guests {
-        scan.take("false")?;
-    }
-    scan.take("}}")?;
-    Some(Claim { name, token, address, guests })
 }
 
 fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, String> {
@@ -264,37 +208,9 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
 
 #[cfg(test)]
 mod tests {
-    use core_model::{TokenHash, Uid};
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_post_is_the_same_whichever_way_it_is_read() {
-        let guest = Claim { name: "ann".into(), token: None, address: None, guests: true };
-        let token = Some(TokenHash::of("session", "x"));
-        let user = Claim { token, address: Some("::1".into()), guests: false, ..guest.clone() };
-        let [guest, user] = [guest, user].map(UserRef::Claim);
-        let rooms = [RoomRef::Id(RoomId(7)), RoomRef::Name("tea \"#\"".into())];
-        let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
-        let standings = [PostRight::Seated, PostRight::Member, PostRight::Joining { create: true }];
-        let rooms = rooms.into_iter().cycle();
-        for ((room, author), standing) in rooms.zip(authors).zip(standings.into_iter().cycle()) {
-            let text = "}\\\n\"".to_owned();
-            let command = Command::Post { room, author, text, standing };
-            let json = json!({ "command": command }).to_string();
-            let inner = serde_json::to_string(&command).unwrap();
-            let laid_out = post(&format!("{{\"command\":{inner}}}")).expect("the usual layout");
-            assert_eq!((&*laid_out.command, laid_out.ack_only), (&command, false));
-            let brief = post(&format!("{{\"command\":{inner},\"brief\":true}}")).unwrap();
-            assert_eq!((&*brief.command, brief.ack_only), (&command, true));
-            assert!(post(&json.replace("\"do\"", " \"do\"")).is_none());
-            assert_eq!(
-                *call(json.replace("\"do\"", " \"do\"").as_bytes()).unwrap().command,
-                command
-            );
-        }
-    }
 
     #[test]
     fn what_goes_with_a_call_is_not_lost() {

@@ -5,15 +5,13 @@ use std::cell::Cell;
 use core_model::Command;
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
-use frontend_api::{Broadcast, Frame, Output, Subscribe, json};
+use frontend_api::{Broadcast, Frame, Output, Subscribe};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE,
     GW_OUT_DOCUMENT, GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT,
     GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
 };
 use serde::Serialize;
-
-use crate::usual::Post;
 
 /// What a thread keeps of its buffer from one call to the next, in bytes.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
@@ -78,10 +76,10 @@ impl Host {
     pub(crate) fn output(&self, output: Output) -> Result<(), Failed> {
         match output {
             Output::Submit { command, subscribe, key, ack_only } => {
-                if let (Some(post), Subscribe::Nothing, None) =
-                    (Post::of(&command), subscribe, &key)
-                {
-                    return self.emit_written(GW_OUT_CALL, &[], |json| post.lay(ack_only, json));
+                if subscribe == Subscribe::Nothing && key.is_none() {
+                    return self.emit_written(GW_OUT_CALL, &[], |json| {
+                        fast_json::append_call(&command, ack_only, json);
+                    });
                 }
                 let call = Call { command: &command, subscribe, key: key.as_deref(), ack_only };
                 self.emit_json(GW_OUT_CALL, &call, &[])
@@ -134,7 +132,7 @@ impl Host {
         body: &[u8],
     ) -> Result<(), Failed> {
         self.emit_written(kind, body, |out| {
-            json::append(value, out).expect("the model is plain data");
+            fast_json::append(value, out).expect("the model is plain data");
         })
     }
 

@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::host::Failed;
-use crate::usual;
 
 /// Gives the input to `handle`, unless it is of a kind that is not known.
 pub(crate) fn read(
@@ -59,7 +58,7 @@ pub(crate) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, F
 /// None: of a kind that is not known.
 pub(crate) fn event(bytes: &[u8]) -> Result<Option<Recorded>, Failed> {
     let text = text(bytes)?;
-    if let Some(event) = usual::event(text) {
+    if let Some(event) = fast_json::read_event(text) {
         return Ok(Some(event));
     }
     match serde_json::from_str(text) {
@@ -71,7 +70,7 @@ pub(crate) fn event(bytes: &[u8]) -> Result<Option<Recorded>, Failed> {
 
 fn answer(bytes: &[u8]) -> Result<Outcome, Failed> {
     let text = text(bytes)?;
-    if let Some(outcome) = usual::outcome(text) {
+    if let Some(outcome) = fast_json::read_outcome(text) {
         return Ok(outcome);
     }
     match serde_json::from_str(text) {

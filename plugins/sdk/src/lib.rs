@@ -9,7 +9,6 @@
 mod entries;
 mod host;
 mod input;
-mod usual;
 
 use std::mem::size_of;
 

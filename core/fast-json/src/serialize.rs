@@ -1,9 +1,4 @@
-//! JSON, as the dialects write it: compact, and byte for byte what `serde_json` writes.
-//!
-//! Most of what a gateway writes is text that needs no escape, and `serde_json` looks at it a byte
-//! at a time: with a page of history that was a third of a request's instructions. This writer
-//! looks at up to thirty-two bytes at once, and not at all at the names of fields. `docs/performance.md`
-//! has what it gives.
+//! A serde serializer that writes compact JSON, byte for byte as serde_json does.
 
 use std::fmt::Display;
 
@@ -11,23 +6,27 @@ use serde::Serialize;
 use serde::ser::{self, Error as _, Serializer};
 use serde_json::Error;
 
-/// How much a document has place for before it must grow: most packets fit.
-const BYTES_FIRST: usize = 256;
+use crate::text::{append_string, needs_escape};
 
-/// The value as JSON. Fails where a map's key is neither text, number nor boolean, or where the
-/// value itself says so.
+/// The initial capacity of a document, in bytes: most packets fit.
+const INITIAL_BYTES: usize = 256;
+
+/// Writes the value as JSON.
+///
+/// # Errors
+/// A key of a map is neither text, number nor boolean, or the value's own `Serialize` fails.
 pub fn to_vec(value: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(BYTES_FIRST);
+    let mut out = Vec::with_capacity(INITIAL_BYTES);
     append(value, &mut out)?;
     Ok(out)
 }
 
-/// The same as text.
+/// As [`to_vec`], as text.
 pub fn to_string(value: &(impl Serialize + ?Sized)) -> Result<String, Error> {
-    Ok(String::from_utf8(to_vec(value)?).expect("JSON made of text is text"))
+    Ok(String::from_utf8(to_vec(value)?).expect("every part is written from UTF-8"))
 }
 
-/// The same at the end of what is there.
+/// As [`to_vec`], at the end of `out`.
 pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) -> Result<(), Error> {
     value.serialize(Writer(out))
 }
@@ -57,7 +56,7 @@ impl<'a> Writer<'a> {
         Elements { out: self.0, is_first: true, end: b"}" }
     }
 
-    /// `{"Variant":`, for what ends with a further `}`.
+    /// Writes `{"Variant":`. The caller closes the object.
     fn variant(&mut self, variant: &'static str) {
         self.0.push(b'{');
         name(variant, self.0);
@@ -84,7 +83,7 @@ impl Elements<'_> {
         append(value, self.out)
     }
 
-    /// A key of a map: in quotes, whatever it is.
+    /// Writes the key of a map, in quotes whatever its type.
     fn key(&mut self, key: &(impl Serialize + ?Sized)) -> Result<(), Error> {
         self.comma();
         let at = self.out.len();
@@ -106,15 +105,17 @@ impl Elements<'_> {
     }
 }
 
-/// A field's or variant's name, and the colon: the program's own word, which needs no escape.
+/// Writes the name of a field or variant, and the colon. Names need no escape: they are Rust
+/// identifiers or `serde(rename)`.
 ///
-/// Always inline, and so is who calls it with a field: where the name is known to the compiler, it
-/// is stored and not copied.
+/// Always inlined into the caller, where the name is a constant, so that the compiler stores it
+/// instead of calling `memcpy`.
 #[inline(always)]
 fn name(name: &'static str, out: &mut Vec<u8>) {
-    debug_assert!(!name.bytes().any(needs_escape), "{name:?} is no name for a field");
-    let (length, mut bytes) = (name.len(), [0; NAME_PLACE]);
-    if length + 3 > NAME_PLACE {
+    debug_assert!(!name.bytes().any(needs_escape), "the field name {name:?} needs an escape");
+    let length = name.len();
+    let mut bytes = [0; NAME_BYTES_MAX];
+    if length + 3 > NAME_BYTES_MAX {
         return long_name(name, out);
     }
     bytes[0] = b'"';
@@ -123,90 +124,14 @@ fn name(name: &'static str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[..length + 3]);
 }
 
-/// Place for a name with its quotes and colon.
-const NAME_PLACE: usize = 32;
+/// The longest name that is written at once, with its quotes and colon.
+const NAME_BYTES_MAX: usize = 32;
 
 #[cold]
 fn long_name(name: &'static str, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-}
-
-/// Text in quotes.
-fn text(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
-    out.push(b'"');
-    if is_all_plain(bytes) {
-        out.extend_from_slice(bytes);
-    } else {
-        escaped(bytes, out);
-    }
-    out.push(b'"');
-}
-
-#[cold]
-fn escaped(mut rest: &[u8], out: &mut Vec<u8>) {
-    loop {
-        let (plain, escaped) = rest.split_at(plain_bytes(rest));
-        out.extend_from_slice(plain);
-        let Some((&byte, after)) = escaped.split_first() else { break };
-        escape(byte, out);
-        rest = after;
-    }
-}
-
-fn needs_escape(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
-
-/// How many bytes there are before the first that needs an escape.
-fn plain_bytes(bytes: &[u8]) -> usize {
-    let blocks = bytes.as_chunks::<16>().0.iter();
-    let plain = 16 * blocks.take_while(|block| is_plain(block)).count();
-    let rest = &bytes[plain..];
-    plain + rest.iter().position(|byte| needs_escape(*byte)).unwrap_or(rest.len())
-}
-
-/// Whether nothing needs an escape. Blocks may overlap.
-fn is_all_plain(bytes: &[u8]) -> bool {
-    if let Some(tail) = bytes.last_chunk::<32>() {
-        return bytes.as_chunks::<32>().0.iter().all(is_plain) && is_plain(tail);
-    }
-    if let (Some(head), Some(tail)) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>()) {
-        return is_plain(head) & is_plain(tail);
-    }
-    if let (Some(head), Some(tail)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        return is_plain(head) & is_plain(tail);
-    }
-    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return is_plain(head) & is_plain(tail);
-    }
-    bytes.iter().all(|byte| !needs_escape(*byte))
-}
-
-/// Never leaves a block early, so that the compiler looks at it as a whole.
-fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
-    !block.iter().fold(false, |found, byte| found | needs_escape(*byte))
-}
-
-/// A byte that JSON does not allow in text.
-#[cold]
-fn escape(byte: u8, out: &mut Vec<u8>) {
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        0x08 => b'b',
-        0x09 => b't',
-        0x0a => b'n',
-        0x0c => b'f',
-        0x0d => b'r',
-        _ => {
-            let digit = |nibble: u8| char::from_digit(nibble.into(), 16).expect("a nibble") as u8;
-            return out.extend([b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 0xf)]);
-        }
-    };
-    out.extend([b'\\', short]);
 }
 
 macro_rules! whole_numbers {
@@ -253,7 +178,7 @@ impl<'a> Serializer for Writer<'a> {
     }
 
     fn serialize_str(self, string: &str) -> Result<(), Error> {
-        text(string, self.0);
+        append_string(string, self.0);
         Ok(())
     }
 
@@ -436,12 +361,12 @@ mod tests {
 
     #[derive(Serialize)]
     struct LongNames {
-        of_twenty_eight_in_its_place: u8,
-        of_thirty_which_is_too_much_ab: u8,
-        a_name_that_nobody_would_give_to_a_field_of_a_protocol: u8,
+        a_name_of_twenty_nine_byte_xx: u8,
+        a_name_of_exactly_thirty_bytes: u8,
+        a_name_that_is_longer_than_those_of_any_protocol_field: u8,
     }
 
-    /// As serde_json has it, and the same here.
+    /// Checks that both write the same, and returns it.
     #[track_caller]
     fn check(value: &(impl Serialize + ?Sized)) -> String {
         let expected = serde_json::to_string(value).unwrap();
@@ -466,9 +391,9 @@ mod tests {
         check(&(1i8, 2i16, 3i32, 4u8, 5u16, 6u32, u64::MAX, Some("x"), 'é', b"bytes"));
         check(&Tagged::Said { text: '"' });
         check(&LongNames {
-            of_twenty_eight_in_its_place: 1,
-            of_thirty_which_is_too_much_ab: 2,
-            a_name_that_nobody_would_give_to_a_field_of_a_protocol: 3,
+            a_name_of_twenty_nine_byte_xx: 1,
+            a_name_of_exactly_thirty_bytes: 2,
+            a_name_that_is_longer_than_those_of_any_protocol_field: 3,
         });
     }
 
@@ -484,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_is_escaped_as_serde_json_does_wherever_it_stands() {
+    fn every_character_is_escaped_as_serde_json_does_at_every_offset() {
         for char in (0..0x80).map(char::from).chain(['é', '小', '𝄞', '\u{2028}', '\u{7f}']) {
             for before in 0..40 {
                 check(&format!("{}{char}{}", "a".repeat(before), "ü".repeat(before % 19)));
@@ -494,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_stays() {
+    fn append_keeps_the_bytes_before() {
         let mut out = b"data: ".to_vec();
         append(&["x"], &mut out).unwrap();
         assert_eq!(out, br#"data: ["x"]"#);
