@@ -1,4 +1,4 @@
-//! How a length of time is written in gateway.toml: digits and a unit, `12h`.
+//! Durations as gateway.toml writes them: digits and a unit, `12h`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A length of time in milliseconds, written as digits and `ms`, `s`, `m`, `h` or `d`.
+/// A duration in milliseconds, written as digits and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Millis(pub u64);
 
-/// A text that is no length of time.
+/// The error for a text that is not a duration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NotADuration(String);
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_says_what_one_is() {
+    fn the_error_says_what_a_duration_is() {
         for text in ["", "12", "h", "1.5h", "-1s", "12 h", "12H", "1h30m", "99999999999999999999d"]
         {
             let fault = text.parse::<Millis>().expect_err(text);

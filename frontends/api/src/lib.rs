@@ -1,9 +1,73 @@
-//! What a dialect is: a [`Frontend`] that opens [`Session`]s, each a pure state machine from
+//! The interface of a dialect: a [`Frontend`] opens [`Session`]s, each a pure state machine from
 //! [`Input`] to [`Output`].
 //!
-//! A session never touches a socket, a clock, a task, a file or a random number. The host feeds
-//! it what happened and carries out what it asks. That is why the same front end can be linked
-//! into the gateway, loaded from a shared library, or run in a test.
+//! A session uses no socket, clock, task, file or random number. The host feeds it inputs and
+//! carries out its outputs. Therefore the same front end can be linked into the gateway, loaded
+//! from a shared library, or run in a test.
+//!
+//! A dialect over lines or WebSocket implements [`Frontend`] and [`Session`]:
+//!
+//! ```
+//! use frontend_api::{Configure, Frontend, Input, Manifest, OptionFault, Outbox, Peer, Session};
+//! # use schemars::JsonSchema;
+//! # use serde::{Deserialize, Serialize};
+//! use core_model::Timestamp;
+//!
+//! #[derive(Default, Deserialize, JsonSchema, Serialize)]
+//! #[serde(default, deny_unknown_fields)]
+//! struct Options {
+//!     shout: bool,
+//! }
+//!
+//! struct Echo {
+//!     manifest: Manifest,
+//!     shout: bool,
+//! }
+//!
+//! struct EchoSession {
+//!     shout: bool,
+//! }
+//!
+//! impl Configure for Echo {
+//!     type Options = Options;
+//!
+//!     fn configure(options: Options) -> Result<Self, OptionFault> {
+//!         let manifest = r#"{"dialect":"echo","title":"echo lines","version":"1","listeners":
+//!             [{"key":"listen","transport":"tcp_lines","address":"127.0.0.1:7000"}]}"#;
+//!         let manifest = serde_json::from_str(manifest).expect("a manifest");
+//!         Ok(Self { manifest, shout: options.shout })
+//!     }
+//! }
+//!
+//! impl Frontend for Echo {
+//!     fn manifest(&self) -> &Manifest {
+//!         &self.manifest
+//!     }
+//!
+//!     fn open(&self, _: &Peer) -> Box<dyn Session> {
+//!         Box::new(EchoSession { shout: self.shout })
+//!     }
+//! }
+//!
+//! impl Session for EchoSession {
+//!     fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
+//!         match input {
+//!             Input::Text(line) if self.shout => out.send_text(line.to_uppercase()),
+//!             Input::Text(line) => out.send_text(line),
+//!             _ => (),
+//!         }
+//!     }
+//! }
+//!
+//! let options = serde_json::json!({ "shout": true }).as_object().cloned().unwrap_or_default();
+//! let echo: Echo = frontend_api::options::configure(options).expect("options that make sense");
+//! let mut session = echo.open(&Peer::default());
+//! let mut out = Outbox::default();
+//! session.handle(Timestamp(0), Input::Text("hello"), &mut out);
+//! assert!(out.drain().eq([frontend_api::Output::SendText("HELLO".into())]));
+//! ```
+//!
+//! An HTTP dialect is a table of [`http::Endpoint`]s instead.
 
 pub mod duration;
 pub mod http;
@@ -28,38 +92,39 @@ pub use outbox::{Follow, Interest};
 
 /// One dialect.
 pub trait Frontend: Send + Sync {
-    /// What the host must know before the first connection.
+    /// What the host needs to know before the first connection.
     fn manifest(&self) -> &Manifest;
 
     /// Opens a session. One per TCP connection, one per WebSocket, one per HTTP exchange.
     fn open(&self, peer: &Peer) -> Box<dyn Session>;
 
-    /// An event in this dialect, encoded once for everyone on it who is concerned.
+    /// Encodes an event once for all connections of this front end that are subscribed to it.
     ///
-    /// Called once an event, if any connection of this front end watches. Front ends that push
-    /// nothing keep this default.
+    /// The host calls it once per event, if there is such a connection. A front end that pushes
+    /// nothing keeps this default.
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         let _ = event;
         Broadcast::Nothing
     }
 
-    /// The documents that describe this dialect to programs: what a client sends and is sent,
-    /// from the very types that read and write it.
+    /// The documents that describe the dialect's wire format, generated from the types that read
+    /// and write it.
     fn schemas(&self) -> Vec<schema::Document> {
         Vec::new()
     }
 
-    /// What the host itself has to say over HTTP (over a limit, draining), in this dialect's form.
+    /// Words an HTTP error of the host's own (over a limit, draining) in this dialect.
     fn fault(&self, fault: &http::HttpError) -> http::Response {
         http::Response::text(fault.status, &fault.reason)
     }
 }
 
-/// How a dialect comes to be, from its section of gateway.toml.
+/// Makes a front end from its section of gateway.toml.
 ///
-/// Apart from [`Frontend`] so that a `dyn Frontend` need not know its options' type.
+/// It is apart from [`Frontend`] because that must be usable as `dyn Frontend`, without the type
+/// of the options. [`options::configure`] reads the section and names each wrong key.
 pub trait Configure: Frontend + Sized + 'static {
-    /// The dialect's own keys, those common to all front ends left out. Every key has a default.
+    /// The dialect's own keys, without those common to all front ends. Every key has a default.
     type Options: Default + DeserializeOwned + JsonSchema + Serialize;
 
     /// Refuses options that parse but make no sense.
@@ -83,32 +148,32 @@ impl OptionFault {
 
 /// One conversation with one peer.
 pub trait Session: Send {
-    /// Takes in one thing that happened and puts what should follow in `out`.
+    /// Handles one input and puts the outputs that follow into `out`.
     ///
     /// `now` never goes backwards. A session cannot fail: it answers the peer in the dialect's
     /// own way, or it closes.
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox);
 
-    /// Whether it closed because something in it went wrong, so that the host can tell the peer.
-    /// One that is linked in panics then; this is for those that run elsewhere.
+    /// Whether the session closed because of a fault of its own, so that the host can say so to the
+    /// peer. A linked session panics instead; this is for sessions that run in a plugin.
     fn has_failed(&self) -> bool {
         false
     }
 }
 
-/// Who is at the other end, as far as the host knows.
+/// The other end of a connection, as far as the host knows it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Peer {
     /// The peer's IP address, without a port.
     pub address: String,
     /// Whether the address was taken from a header that a trusted proxy set.
     pub proxied: bool,
-    /// Whether the listener's own address is loopback or private, so that strangers from the
-    /// internet cannot be at the other end.
+    /// Whether the listener's address is loopback or private, so that the internet cannot reach it
+    /// directly.
     pub private_listener: bool,
-    /// The [`Listener::key`] it came in by.
+    /// The [`Listener::key`] of the listener that accepted the connection.
     pub listener: String,
-    /// For a WebSocket: the request that it began with, without a body.
+    /// For a WebSocket: the upgrade request, without a body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<http::Request>,
 }
@@ -118,7 +183,7 @@ pub struct Peer {
 pub enum Input<'a> {
     /// The transport is ready.
     Opened,
-    /// An HTTP request, whole. The first input after `Opened`, and the only one from the peer.
+    /// A whole HTTP request: the first input after `Opened`, and the only one from the peer.
     Request(&'a http::Request),
     /// Bytes from a TCP stream, cut anywhere.
     Bytes(&'a [u8]),
@@ -128,38 +193,38 @@ pub enum Input<'a> {
     Binary(&'a [u8]),
     /// The answer to the oldest unanswered [`Output::Submit`] or [`Output::Query`].
     Answer(&'a Outcome),
-    /// Something happened that this session is concerned by: only for events for which
-    /// [`Frontend::broadcast`] said [`Broadcast::PerSession`].
+    /// An event that the connection is subscribed to, if [`Frontend::broadcast`] gave
+    /// [`Broadcast::PerSession`] for it.
     Event(&'a Recorded),
-    /// The moment asked for with [`Output::WakeAt`] has come.
+    /// The time set with [`Output::WakeAt`] has come.
     Woken,
-    /// The host is about to hang up. Last words may be sent; the connection closes after them.
+    /// The host is about to close the connection. The session may still send.
     Ending(Ending),
-    /// The peer is gone. Nothing put in the outbox will be sent.
+    /// The peer is gone. Nothing in the outbox will be sent.
     Closed,
 }
 
-/// Why the host hangs up.
+/// Why the host closes a connection.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The gateway, or this front end, is shutting down.
     Draining,
-    /// Nothing came from the peer for the idle timeout.
+    /// The peer sent nothing for the idle timeout.
     Idle,
     /// A line or frame was larger than the limit.
     Overlong,
-    /// The peer does not read what it is sent.
+    /// The peer does not read what the gateway sends.
     Slow,
 }
 
-/// What becomes of an event on the connections it concerns.
+/// How an event reaches the connections that are subscribed to it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Broadcast {
-    /// This dialect does not tell of it.
+    /// Not at all in this dialect.
     Nothing,
-    /// The same frame to every one of them.
+    /// The same frame to each of them.
     Everyone(Frame),
     /// The same frame to all but the connection whose command caused it.
     Others(Frame),
@@ -174,7 +239,7 @@ impl Broadcast {
     pub const Ask: Self = Self::PerSession;
 }
 
-/// What goes out in one piece.
+/// What is sent in one piece.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {

@@ -1,20 +1,20 @@
-//! What a front end declares, so that the host can listen, check and tell before a byte came in.
+//! What a front end declares to the host before the first connection.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A dialect, as the operator and the host see it.
+/// The description of a dialect for the operator and the host.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Manifest {
     /// The name used in gateway.toml: `chatroom`.
     pub dialect: String,
-    /// What it is, in a few words: `auth/chatroom REST + WebSocket`.
+    /// A few words: `auth/chatroom REST + WebSocket`.
     pub title: String,
     pub version: String,
     pub listeners: Vec<Listener>,
     #[serde(default)]
     pub capabilities: Capabilities,
-    /// A command that shows that it works, with `{<listener key>}` where an address goes.
+    /// A command that shows that it works, with `{<listener key>}` in place of an address.
     #[serde(default)]
     pub hint: String,
     /// JSON Schema of the options in its section of gateway.toml.
@@ -22,18 +22,18 @@ pub struct Manifest {
     pub options: serde_json::Value,
 }
 
-/// The schema of a dialect without any.
+/// The schema of a dialect without options.
 fn no_options() -> serde_json::Value {
     serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false })
 }
 
-/// One address a front end listens on.
+/// One address that a front end listens on.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Listener {
-    /// The key in gateway.toml that says where: `listen`.
+    /// The key in gateway.toml that sets the address: `listen`.
     pub key: String,
     pub transport: Transport,
-    /// Where it listens when the key is absent; none: then it does not.
+    /// The address when the key is absent. None: without the key it does not listen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// For HTTP: the paths it answers, so that several front ends can share an address.
@@ -41,14 +41,14 @@ pub struct Listener {
     pub routes: Vec<Route>,
 }
 
-/// What comes in on a listener.
+/// The transport of a listener.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
     Http,
-    /// A TCP stream of bytes: the session finds the frames.
+    /// A TCP stream of bytes, which the session splits into frames.
     Tcp,
-    /// A TCP stream of lines: the host finds them, and skips blank ones.
+    /// A TCP stream of lines. The host splits it, and skips blank lines.
     TcpLines,
     /// WebSocket upgrades on any path.
     WebSocket,
@@ -61,7 +61,7 @@ pub struct Route {
     pub methods: Vec<String>,
 }
 
-/// What clients of a dialect can do: shown by `dragoman dialects`, and checked by tests.
+/// What clients of a dialect can do, as `dragoman dialects` shows it and tests check it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Capabilities {
@@ -72,7 +72,7 @@ pub struct Capabilities {
     pub presence: Support,
     pub history: Support,
     pub search: Support,
-    /// Whether the dialect itself proves who somebody is.
+    /// Whether the dialect itself authenticates users.
     pub credentials: Support,
 }
 

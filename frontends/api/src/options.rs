@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{Configure, OptionFault};
 
-/// Makes a front end from its own keys, or says of each what is wrong with it.
+/// Makes a front end from its own keys, or says what is wrong with each.
 pub fn configure<F: Configure>(options: Map<String, Value>) -> Result<F, Vec<OptionFault>> {
     let faults: Vec<OptionFault> =
         options.iter().filter_map(|(key, value)| fault_of::<F>(key, value)).collect();
@@ -17,7 +17,7 @@ pub fn configure<F: Configure>(options: Map<String, Value>) -> Result<F, Vec<Opt
 }
 
 /// What is wrong with one option by itself, every other at its default. Serde stops at the first
-/// mistake; taken one by one, all come to light, and each with its key.
+/// mistake; checking the options one by one finds all of them, each with its key.
 fn fault_of<F: Configure>(key: &str, value: &Value) -> Option<OptionFault> {
     let alone = Map::from_iter([(key.to_owned(), value.clone())]);
     let error = serde_json::from_value::<F::Options>(Value::Object(alone)).err()?;

@@ -1,4 +1,4 @@
-//! What a session asks of the host.
+//! What a session has the host do.
 
 use core_model::{Command, Query, Timestamp};
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::Response;
 
-/// One thing that should follow.
+/// One thing for the host to do.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
@@ -29,7 +29,7 @@ pub enum Output {
     /// Queries the engine. The query sees the effect of every earlier command of this session.
     #[serde(rename = "ask")]
     Query { query: Box<Query> },
-    /// The answer to an HTTP request; the session is over once it is written.
+    /// The response to the HTTP request; the session ends once it is written.
     Respond(Response),
     /// Bytes for the peer, on a TCP stream.
     SendBytes(Vec<u8>),
@@ -38,9 +38,9 @@ pub enum Output {
     /// Replaces the connection's event filter for all rooms it is subscribed to.
     #[serde(rename = "set_interest")]
     SetEventFilter(EventFilter),
-    /// Replace the session's one alarm.
+    /// Sets the session's one alarm, in place of the former.
     WakeAt(Timestamp),
-    /// Flush what was sent, then hang up.
+    /// Closes the connection once everything sent is written.
     Close,
 }
 
@@ -84,6 +84,24 @@ pub type Follow = Subscribe;
 pub type Interest = EventFilter;
 
 /// The outputs of a session, in order.
+///
+/// ```
+/// use core_model::{Command, RoomId, RoomRef, SeatKind, UserRef};
+/// use frontend_api::{Outbox, Output, Subscribe};
+///
+/// let mut out = Outbox::default();
+/// let enter = Command::Enter {
+///     room: RoomRef::Id(RoomId(1)),
+///     user: UserRef::Session,
+///     seat: SeatKind::Connection,
+///     opens: false,
+///     avatar: None,
+/// };
+/// // The connection receives the room's events from the commit of the command on.
+/// out.submit_and_subscribe(enter, Subscribe::Seat);
+/// out.send_text("entering");
+/// assert!(matches!(out.drain().last(), Some(Output::SendText(text)) if text == "entering"));
+/// ```
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: Vec<Output>,
@@ -97,14 +115,22 @@ impl Outbox {
 
     /// Submits a command whose successful reply may be [`Reply::Done`](core_model::Reply::Done).
     pub fn submit_ack_only(&mut self, command: Command) {
-        let (command, subscribe) = (Box::new(command), Subscribe::Nothing);
-        self.push(Output::Submit { command, subscribe, key: None, ack_only: true });
+        self.push(Output::Submit {
+            command: Box::new(command),
+            subscribe: Subscribe::Nothing,
+            key: None,
+            ack_only: true,
+        });
     }
 
     /// Submits a command and, if it succeeds, subscribes the connection from its commit on.
     pub fn submit_and_subscribe(&mut self, command: Command, subscribe: Subscribe) {
-        let command = Box::new(command);
-        self.push(Output::Submit { command, subscribe, key: None, ack_only: false });
+        self.push(Output::Submit {
+            command: Box::new(command),
+            subscribe,
+            key: None,
+            ack_only: false,
+        });
     }
 
     /// Queries the engine.
@@ -173,7 +199,7 @@ impl Outbox {
         self.outputs.len()
     }
 
-    /// Takes back all but the first `len`.
+    /// Removes all but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.outputs.truncate(len);
     }

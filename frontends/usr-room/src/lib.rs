@@ -1,7 +1,7 @@
-//! The usr/room REST dialect: a trusted app backend, which says of each caller who it is, makes
+//! The usr/room REST dialect: a trusted app backend, which names the caller of each request, makes
 //! rooms, and posts and polls messages.
 //!
-//! It comes in two flavors: as the document has it, and as the deployed mini-program reads it.
+//! It has two flavors: the document's, and the one that the deployed mini-program reads.
 
 mod encode;
 mod endpoints;
@@ -33,20 +33,20 @@ pub struct UsrRoomFrontend {
 pub struct Options {
     /// Which app the openids belong to: users are `openid:<openid_type>/<openid>`.
     pub openid_type: String,
-    /// How replies look.
+    /// The form of the replies.
     pub flavor: Flavor,
     /// The most messages in one reply of `/room/get_message`.
     pub history: u32,
 }
 
-/// How replies look, and which endpoints there are.
+/// The form of the replies, and the set of endpoints.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavor {
-    /// As the document has it: every reply is one object.
+    /// The document's: every reply is one object.
     #[default]
     Document,
-    /// As the deployed mini-program reads it.
+    /// The one that the deployed mini-program reads.
     Miniprogram,
 }
 
@@ -56,7 +56,7 @@ impl Default for Options {
     }
 }
 
-/// What the endpoints know of their configuration.
+/// The configuration, as the endpoints use it.
 pub(crate) struct UsrRoom {
     /// The realm of its users' identities: `openid:wechat`.
     realm: String,
@@ -64,26 +64,26 @@ pub(crate) struct UsrRoom {
     history: u32,
 }
 
-/// Examples of everything, from the transcripts of each flavor.
+/// Examples from the transcripts of each flavor.
 const DOCUMENT_EXAMPLES: &str = include_str!("../examples/document.json");
 const MINIPROGRAM_EXAMPLES: &str = include_str!("../examples/miniprogram.json");
 
-const ABOUT: &str = "Users, rooms and messages for a trusted app backend, which says of each \
-    caller who it is. Every request is a POST of a JSON object or a form; its fields are also \
+const ABOUT: &str = "Users, rooms and messages for a trusted app backend, which names the \
+    caller of each request. Every request is a POST of a JSON object or a form; its fields are also \
     taken from the query string. `response_code` is 1 for success and 0 for failure. An \
     `Idempotency-Key` header makes a repetition of a request give the first answer.";
 
-/// The ways past an operator's guard.
+/// The ways to send an API key.
 const SCHEMES: &[Scheme] = &[
     Scheme {
         name: "apiKey",
-        about: "One of `api_keys`, where the operator asks for one.",
+        about: "One of `api_keys`, if the operator has configured any.",
         place: Where::Header("X-Api-Key"),
         signs_in: false,
     },
     Scheme {
         name: "bearer",
-        about: "One of `api_keys`, where the operator asks for one.",
+        about: "One of `api_keys`, if the operator has configured any.",
         place: Where::Bearer,
         signs_in: false,
     },
@@ -117,7 +117,7 @@ impl Configure for UsrRoomFrontend {
     }
 }
 
-/// A slash in the type would make one identity of two: `a/b` and `c`, `a` and `b/c`.
+/// A slash in the type would make two identities equal: `a/b` with `c`, and `a` with `b/c`.
 fn check(options: &Options) -> Result<(), OptionFault> {
     let kind = &options.openid_type;
     if kind.is_empty() || kind.contains('/') || kind.chars().any(char::is_control) {

@@ -1,13 +1,14 @@
-//! The engine's words for no, and HTTP's, in this dialect.
+//! Refusals of the engine and errors of HTTP in this dialect.
 
 use core_model::Refusal;
 use frontend_api::http::{HttpError, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::encode::FAILURE;
+/// `response_code` of what was not done.
+pub(crate) const FAILURE: u8 = 0;
 
-/// The reply to anything that was not done.
+/// The reply to a request that was refused.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Failure {
     /// 0
@@ -17,8 +18,8 @@ pub(crate) struct Failure {
     error: String,
 }
 
-/// Something that was not done; for the mini-program also that there is nothing to list, which it
-/// is told without an `error`.
+/// The reply to a request that was refused. For the mini-program also, without an `error`, the
+/// reply where there is nothing to list.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Refused {
     /// 0
@@ -29,28 +30,28 @@ pub(crate) struct Refused {
     error: Option<String>,
 }
 
-/// That there is nothing to list.
+/// The reply where there is nothing to list.
 pub(crate) fn nothing() -> Response {
     Response::json(200, &Refused { response_code: FAILURE, error: None })
 }
 
-/// A failure of the dialect's own: HTTP went well, so the status is 200.
+/// A failure of the dialect, with status 200.
 pub(crate) fn failure(reason: impl Into<String>) -> Response {
-    said(200, reason)
+    reply(200, reason)
 }
 
-/// A fault of HTTP. Whoever found it adds its headers.
+/// An error of HTTP. The caller adds its headers.
 pub(crate) fn fault(fault: &HttpError) -> Response {
-    said(fault.status, fault.reason.as_str())
+    reply(fault.status, fault.reason.as_str())
 }
 
-/// What the engine, or the host in its place, refused.
+/// A refusal of the engine or of the host.
 pub(crate) fn refused(refusal: &Refusal) -> Response {
     match refusal {
         Refusal::SlowDown { retry_after_ms } => {
-            said(429, refusal.to_string()).with_header("retry-after", seconds(*retry_after_ms))
+            reply(429, refusal.to_string()).with_header("retry-after", seconds(*retry_after_ms))
         }
-        Refusal::Overloaded => said(503, refusal.to_string()).with_header("retry-after", "1"),
+        Refusal::Overloaded => reply(503, refusal.to_string()).with_header("retry-after", "1"),
         Refusal::Internal { why: _ } => unexpected(),
         Refusal::EmptyText
         | Refusal::HandleTaken
@@ -75,16 +76,16 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
     }
 }
 
-/// The gateway's own fault. What it was is for the operator's log, not for the peer.
+/// A fault of the gateway. The reason is for the operator's log, not for the peer.
 pub(crate) fn unexpected() -> Response {
     failure("server error")
 }
 
-fn said(status: u16, reason: impl Into<String>) -> Response {
+fn reply(status: u16, reason: impl Into<String>) -> Response {
     Response::json(status, &Failure { response_code: FAILURE, error: reason.into() })
 }
 
-/// Whole seconds, rounded up: sooner would be too soon.
+/// Whole seconds, rounded up.
 fn seconds(ms: u64) -> String {
     ms.div_ceil(1000).max(1).to_string()
 }

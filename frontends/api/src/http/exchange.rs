@@ -1,4 +1,4 @@
-//! The state machine all HTTP dialects share: route, decode, ask, encode.
+//! The state machine that all HTTP dialects share: route, decode, submit, encode.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::schema::About;
 
-use super::{Action, Endpoint, HttpError, Params, Request, Response};
+use super::{Action, Endpoint, HttpError, Params, Request, RequestParams, Response};
 use crate::{Input, Outbox, Output, Peer, Route, Session, Subscribe};
 
 /// A dialect that is a table of endpoints.
@@ -15,13 +15,13 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
     /// Its endpoints, at most one a path.
     fn endpoints(&self) -> &'static [Endpoint<Self>];
 
-    /// A fault of HTTP in the dialect's form: status and body. The exchange adds the headers.
+    /// Words an HTTP error: status and body. The exchange adds the error's headers.
     fn fault(&self, fault: &HttpError) -> Response;
 
-    /// What it says of itself in the schemas, beside its endpoints.
+    /// What the schemas say besides the endpoints.
     fn about(&self) -> About;
 
-    /// The routes its manifest declares.
+    /// The routes for its manifest.
     fn routes(&self) -> Vec<Route> {
         let route = |endpoint: &Endpoint<Self>| Route {
             path: endpoint.path.into(),
@@ -31,7 +31,7 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
     }
 }
 
-/// A request that makes sense: whose it is, what it says, and what is to be asked.
+/// A request that makes sense: its endpoint, its parameters and what it submits.
 type Decoded<D> = (&'static Endpoint<D>, Map<String, Value>, Action);
 
 /// One HTTP exchange, from request to response.
@@ -43,12 +43,12 @@ pub struct Exchange<D: 'static> {
 
 enum State<D: 'static> {
     Idle,
-    Asking(Box<Asked<D>>),
+    Waiting(Box<Pending<D>>),
     Over,
 }
 
-/// What the answer is encoded with.
-struct Asked<D: 'static> {
+/// What is needed to encode the answer.
+struct Pending<D: 'static> {
     endpoint: &'static Endpoint<D>,
     fields: Map<String, Value>,
     instead: Option<Response>,
@@ -66,8 +66,12 @@ impl<D: HttpDialect> Exchange<D> {
                 match action {
                     Action::Submit(command) => {
                         let key = request.header("idempotency-key").map(str::to_owned);
-                        let (command, subscribe) = (Box::new(command), Subscribe::Nothing);
-                        out.push(Output::Submit { command, subscribe, key, ack_only: false });
+                        out.push(Output::Submit {
+                            command: Box::new(command),
+                            subscribe: Subscribe::Nothing,
+                            key,
+                            ack_only: false,
+                        });
                     }
                     Action::Query(query) => out.query(query),
                     Action::QueryThenRespond(query, response) => {
@@ -75,7 +79,7 @@ impl<D: HttpDialect> Exchange<D> {
                         instead = Some(response);
                     }
                 }
-                State::Asking(Box::new(Asked { endpoint, fields, instead }))
+                State::Waiting(Box::new(Pending { endpoint, fields, instead }))
             }
             Err(response) => {
                 out.respond(response);
@@ -87,8 +91,9 @@ impl<D: HttpDialect> Exchange<D> {
     fn decode(&self, now: Timestamp, request: &Request) -> Result<Decoded<D>, Response> {
         let endpoint = self.route(request)?;
         let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?.at(now);
-        let action = (endpoint.decode)(&self.dialect, &params)?;
-        Ok((endpoint, params.fields, action))
+        let given = RequestParams { request, params };
+        let action = (endpoint.decode)(&self.dialect, &given)?;
+        Ok((endpoint, given.params.fields, action))
     }
 
     fn route(&self, request: &Request) -> Result<&'static Endpoint<D>, Response> {
@@ -114,24 +119,15 @@ impl<D: HttpDialect> Exchange<D> {
         response
     }
 
-    fn encode(&self, now: Timestamp, asked: Asked<D>, outcome: &Outcome) -> Response {
-        let Asked { endpoint, fields, instead } = asked;
+    fn encode(&self, now: Timestamp, pending: Pending<D>, outcome: &Outcome) -> Response {
+        let Pending { endpoint, fields, instead } = pending;
         if let (Some(response), Ok(_)) = (instead, outcome) {
             return response;
         }
-        let params = Params { peer: &self.peer, request: &NO_REQUEST, fields, now };
+        let params = Params { peer: &self.peer, fields, now };
         (endpoint.encode)(&self.dialect, &params, outcome)
     }
 }
-
-/// In place of the request where the answer is encoded: what it said is in the fields.
-static NO_REQUEST: Request = Request {
-    method: String::new(),
-    path: String::new(),
-    query: String::new(),
-    headers: Vec::new(),
-    body: Vec::new(),
-};
 
 /// `GET, HEAD, OPTIONS, POST` for a table that says GET and POST.
 fn allow(methods: &[&str]) -> String {
@@ -149,8 +145,8 @@ impl<D: HttpDialect> Session for Exchange<D> {
         let state = std::mem::replace(&mut self.state, State::Over);
         self.state = match (state, input) {
             (State::Idle, Input::Request(request)) => self.begin(now, request, out),
-            (State::Asking(asked), Input::Answer(outcome)) => {
-                out.respond(self.encode(now, *asked, outcome));
+            (State::Waiting(pending), Input::Answer(outcome)) => {
+                out.respond(self.encode(now, *pending, outcome));
                 State::Over
             }
             (state, _) => state,

@@ -1,6 +1,7 @@
-//! HTTP as plain data, and the one state machine that all HTTP dialects share: a table of
-//! [`Endpoint`]s, played by [`Exchange`], a session that lives for one response.
+//! HTTP as plain data, and the state machine that all HTTP dialects share: [`Exchange`], a session
+//! for one request, over a dialect's table of [`Endpoint`]s.
 
+mod describe;
 mod exchange;
 mod params;
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::json;
 use crate::schema::Operation;
 pub use exchange::{Exchange, HttpDialect};
-pub use params::{Digits, Loose, Params, TextOrNumber};
+pub use params::{Digits, Loose, Params, RequestParams, TextOrNumber};
 
 /// A request, whole.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -59,7 +60,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Bodies up to this length are written where the one before was, and so need not grow.
+/// The largest buffer that is kept for the next body.
 const BODY_PLACE_MAX: usize = 65_536;
 
 thread_local! {
@@ -93,7 +94,7 @@ impl Response {
     }
 }
 
-/// Something wrong on the level of HTTP, to be said in the dialect's form.
+/// An error on the level of HTTP, which the dialect words.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Fault")]
 pub struct HttpError {
@@ -118,17 +119,80 @@ impl HttpError {
     }
 }
 
-/// One endpoint of a dialect: everything about it in one place, as a row of a table.
+/// One endpoint of a dialect, a row of its table.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use core_model::{Outcome, Query, Reply, Timestamp};
+/// use frontend_api::http::{
+///     Action, Endpoint, Exchange, HttpDialect, HttpError, Request, RequestParams, Response,
+/// };
+/// use frontend_api::schema::{About, Operation, Shape};
+/// use frontend_api::{Input, Outbox, Output, Peer, Session};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// struct Clock;
+///
+/// const SHOW_CHANGE: Endpoint<Clock> = Endpoint {
+///     name: "show_change",
+///     methods: &["GET"],
+///     path: "/change",
+///     decode: |_, params: &RequestParams<'_>| {
+///         let NoFields {} = params.read().map_err(|why| Response::text(400, &why))?;
+///         Ok(Action::Query(Query::LastChange))
+///     },
+///     encode: |_, _, outcome: &Outcome| match outcome {
+///         Ok(Reply::LastChange { at }) => Response::json(200, &Change { at: *at }),
+///         Ok(_) | Err(_) => Response::text(500, "server error"),
+///     },
+///     describe: |_| Operation::of::<NoFields>("Shows the last change.").replies::<Change>(),
+/// };
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct NoFields {}
+///
+/// #[derive(JsonSchema, Serialize)]
+/// struct Change {
+///     at: Timestamp,
+/// }
+///
+/// impl HttpDialect for Clock {
+///     fn endpoints(&self) -> &'static [Endpoint<Self>] {
+///         &[SHOW_CHANGE]
+///     }
+///
+///     fn fault(&self, fault: &HttpError) -> Response {
+///         Response::text(fault.status, &fault.reason)
+///     }
+///
+///     fn about(&self) -> About {
+///         About { text: "A clock.", fault: Shape::of::<String>(), schemes: &[] }
+///     }
+/// }
+///
+/// let mut exchange = Exchange::new(Arc::new(Clock), &Peer::default());
+/// let mut out = Outbox::default();
+/// let path = "/change".into();
+/// let request = Request { method: "GET".into(), path, ..Request::default() };
+/// exchange.handle(Timestamp(0), Input::Request(&request), &mut out);
+/// let answer = Ok(Reply::LastChange { at: Timestamp(7) });
+/// exchange.handle(Timestamp(9), Input::Answer(&answer), &mut out);
+/// let body = Response::json(200, &Change { at: Timestamp(7) });
+/// assert!(out.drain().skip(1).eq([Output::Respond(body)]));
+/// ```
 pub struct Endpoint<D: 'static> {
     /// Its file, and its operation id in the schemas: `send_message`.
     pub name: &'static str,
     pub methods: &'static [&'static str],
     pub path: &'static str,
-    /// The peer's words, as a command or query. An `Err` is the response to nonsense.
-    pub decode: fn(&D, &Params<'_>) -> Result<Action, Response>,
-    /// The engine's words, in the dialect.
+    /// Decodes the request into a command or query. An `Err` is the response to a request that
+    /// makes no sense.
+    pub decode: fn(&D, &RequestParams<'_>) -> Result<Action, Response>,
+    /// Encodes the engine's answer.
     pub encode: fn(&D, &Params<'_>, &Outcome) -> Response,
-    /// What it reads and writes, for the schemas: the types that `decode` and `encode` use.
+    /// Describes what `decode` reads and `encode` writes, for the schemas.
     pub describe: fn(&D) -> Operation,
 }
 

@@ -1,6 +1,7 @@
-//! The parameters of a request, from wherever they came.
+//! The parameters of a request, from its query string and its body.
 
 use std::fmt;
+use std::ops::Deref;
 
 use core_model::Timestamp;
 use schemars::JsonSchema;
@@ -11,29 +12,43 @@ use serde_json::{Map, Value};
 use super::{HttpError, Request};
 use crate::Peer;
 
-/// What a request says, with body winning over query. A field that is `null` is missing.
+/// The parameters of a request: the fields of its body and query, the body winning. A field that
+/// is `null` is missing.
 pub struct Params<'a> {
     pub peer: &'a Peer,
-    /// Where the answer is encoded, an empty one: what it said is in the fields.
-    pub request: &'a Request,
     pub fields: Map<String, Value>,
-    /// The time: of the request where it is decoded, of the answer where that is encoded.
+    /// The time of the request while it is decoded, of the answer while that is encoded.
     pub now: Timestamp,
+}
+
+/// A request and its parameters, for [`Endpoint::decode`](super::Endpoint::decode). The request is
+/// gone once the answer is encoded; its parameters stay.
+pub struct RequestParams<'a> {
+    pub request: &'a Request,
+    pub params: Params<'a>,
+}
+
+impl<'a> Deref for RequestParams<'a> {
+    type Target = Params<'a>;
+
+    fn deref(&self) -> &Params<'a> {
+        &self.params
+    }
 }
 
 impl<'a> Params<'a> {
     /// Reads the query string and the body. Refused: 400 a body that does not parse or is no
     /// object, 415 a body of another type than JSON or a form.
-    pub fn of(peer: &'a Peer, request: &'a Request) -> Result<Self, HttpError> {
+    pub fn of(peer: &'a Peer, request: &Request) -> Result<Self, HttpError> {
         let mut fields = body_fields(request)?;
         fields.retain(|_, value| !value.is_null());
         for (key, value) in form(request.query.as_bytes()) {
             fields.entry(key).or_insert(value);
         }
-        Ok(Self { peer, request, fields, now: Timestamp::default() })
+        Ok(Self { peer, fields, now: Timestamp::default() })
     }
 
-    /// The same, at another time than 1970.
+    /// The same at the given time, instead of 1970.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }

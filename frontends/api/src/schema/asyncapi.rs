@@ -1,4 +1,4 @@
-//! An AsyncAPI 3.0 document of a dialect in which the gateway speaks unasked.
+//! An AsyncAPI 3.0 document of a dialect in which the gateway pushes messages.
 
 use serde_json::{Value, json};
 
@@ -72,12 +72,12 @@ fn channel(described: &Description) -> Json {
     Json::map([
         ("address", Json::string("/")),
         ("title", Json::string(&described.manifest.title)),
-        ("description", Json::string("One connection, on which both sides speak when they want.")),
+        ("description", Json::string("One connection, on which either side may send at any time.")),
         ("messages", Json::Map(described.messages.iter().map(message).collect())),
     ])
 }
 
-/// AsyncAPI takes the side of the gateway: it receives what clients send.
+/// AsyncAPI describes the gateway's side: it receives what clients send.
 fn operations(described: &Description) -> Json {
     let side = |from_client: bool| {
         let side = described.messages.iter().filter(move |one| one.from_client == from_client);
@@ -99,6 +99,6 @@ fn operations(described: &Description) -> Json {
     };
     Json::map([
         ("fromClient", operation("receive", "What clients send.", true)),
-        ("fromServer", operation("send", "What clients are sent.", false)),
+        ("fromServer", operation("send", "What clients receive.", false)),
     ])
 }

@@ -48,7 +48,7 @@ pub(super) fn of_type(id: &str, title: &str, shape: &Shape, contract: &Contract)
     Json::of(&schema).text()
 }
 
-/// Which value of the tag is which message, for generators that want to be told.
+/// Maps values of the tag to messages, for generators that need a discriminator.
 fn with_discriminator(tag: &str, schema: &Value, defs: &Defs) -> Value {
     let mut schema = schema.clone();
     let (Some(choices), Some(fields)) =
@@ -63,7 +63,7 @@ fn with_discriminator(tag: &str, schema: &Value, defs: &Defs) -> Value {
         match defs.get(name).map(|one| &one["properties"][tag]["const"]) {
             Some(Value::String(value)) => drop(mapping.insert(value.clone(), target.into())),
             Some(Value::Number(value)) => drop(mapping.insert(value.to_string(), target.into())),
-            // Told apart by something else.
+            // Something other than the tag distinguishes them.
             _ => return schema,
         }
     }

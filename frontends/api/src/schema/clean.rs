@@ -1,6 +1,6 @@
-//! From what schemars makes of a type to what generators of code understand in the same way.
+//! Rewrites what schemars generates into what code generators understand alike.
 //!
-//! Each rule is here because a well-known generator trips over what it removes.
+//! Each rule is here because a well-known generator fails on what it removes.
 
 use serde_json::{Map, Value, json};
 
@@ -44,8 +44,8 @@ pub(super) fn each(schema: &mut Value, mut change: impl FnMut(&mut Value)) {
     }
 }
 
-/// A field that may be left out is left out, never null: generators make both `undefined` and
-/// `null` of it, or a type of its own.
+/// An optional field is absent, never null: generators would make both `undefined` and `null` of
+/// it, or a type of its own.
 fn leave_out_null(fields: &mut Map<String, Value>) {
     let required = fields.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let Some(Value::Object(properties)) = fields.get_mut("properties") else { return };
@@ -79,7 +79,7 @@ fn not_null(schema: &mut Value) {
     }
 }
 
-/// A choice of documented constants as `enum`, with what they mean in the description.
+/// A choice of documented constants becomes an `enum`, with their meanings in the description.
 fn enumerate(fields: &mut Map<String, Value>) {
     let Some(Value::Array(choices)) = fields.get("oneOf") else { return };
     let mut values = Vec::new();
@@ -110,7 +110,7 @@ fn enumerate(fields: &mut Map<String, Value>) {
     }
 }
 
-/// `uint64` and the like are formats that generators ignore, and then take for 32 bits.
+/// Generators ignore formats such as `uint64`, and then assume 32 bits.
 fn bound_numbers(fields: &mut Map<String, Value>) {
     if fields.contains_key("const") || fields.contains_key("enum") {
         for key in ["format", "minimum", "maximum"] {
@@ -131,7 +131,7 @@ fn bound_numbers(fields: &mut Map<String, Value>) {
     fields.entry("maximum").or_insert(maximum.into());
 }
 
-/// A description without what only rustdoc understands, and without the line breaks of source.
+/// Removes from descriptions what only rustdoc understands, and the line breaks of the source.
 fn plain_words(fields: &mut Map<String, Value>) {
     if let Some(Value::String(text)) = fields.get_mut("description") {
         *text = plain(text);
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[derive(JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is looked at")]
+    #[expect(dead_code, reason = "only its schema is used")]
     struct Sample {
         /// See [`Sample`], [`there`](crate::x).
         maybe: Option<String>,
@@ -170,7 +170,7 @@ mod tests {
 
     #[derive(JsonSchema)]
     #[serde(rename_all = "snake_case")]
-    #[expect(dead_code, reason = "only its schema is looked at")]
+    #[expect(dead_code, reason = "only its schema is used")]
     enum Kind {
         /// The one.
         One,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_generators_trip_over_is_gone() {
+    fn keywords_that_generators_fail_on_are_removed() {
         let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
         let mut sample = Sample::json_schema(&mut generator).to_value();
         clean(&mut sample);

@@ -1,4 +1,4 @@
-//! All that the documents of a dialect are made of.
+//! What the documents of a dialect are made of.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,29 @@ use serde_json::{Value, json};
 
 use super::json::Json;
 use super::shapes::{DEFS, Defs, Shape, Shapes};
-use super::{Document, JSON_SCHEMA, asyncapi, bundle, openapi};
 use crate::Manifest;
-use crate::http::HttpDialect;
 
-/// What an HTTP dialect says of itself, beside its endpoints.
+/// What describes an HTTP dialect besides its endpoints.
 pub struct About {
     /// The dialect in a few sentences of Markdown.
     pub text: &'static str,
     /// The body of every response of 4xx and 5xx.
     pub fault: Shape,
-    /// How a client may show who it is; none of them is needed where an operation says so.
+    /// The ways to authenticate. An operation may need none of them.
     pub schemes: &'static [Scheme],
 }
 
-/// One way to show who one is.
+/// One way to authenticate.
 pub struct Scheme {
     pub name: &'static str,
     pub about: &'static str,
     pub place: Where,
-    /// Whether it is enough by itself for operations that need a user; otherwise it guards the
-    /// front end as a whole, where the operator wants that.
+    /// Whether it signs a user in; otherwise it guards the whole front end, if the operator
+    /// configures that.
     pub signs_in: bool,
 }
 
-/// Where a credential stands.
+/// Where a request carries a credential.
 #[derive(Clone, Copy)]
 pub enum Where {
     /// `Authorization: Bearer <credential>`
@@ -41,14 +39,14 @@ pub enum Where {
     Cookie(&'static str),
 }
 
-/// What may follow an answer: another operation, some of whose fields are known by then.
+/// A link from a reply to another operation, with the fields that the reply determines.
 pub(super) struct Link {
     /// The name of its endpoint.
     pub(super) to: &'static str,
     pub(super) fields: &'static [(&'static str, Source)],
 }
 
-/// Where the value of a field of the operation that follows comes from.
+/// Where the value of a linked operation's field comes from.
 #[derive(Clone, Copy)]
 pub enum Source {
     /// From this field of the request.
@@ -57,11 +55,11 @@ pub enum Source {
     Reply(&'static str),
 }
 
-/// What an endpoint says of itself: the types it reads and writes.
+/// The types that an endpoint reads and writes.
 pub struct Operation {
     /// What it does. The first sentence is its summary.
     pub about: &'static str,
-    /// Whether only a user may, who has shown who it is.
+    /// Whether only a signed-in user may use it.
     pub signed_in: bool,
     pub(super) request: Shape,
     pub(super) replies: Vec<Shape>,
@@ -75,21 +73,20 @@ impl Operation {
         Self { about, signed_in: false, request, replies: Vec::new(), links: Vec::new() }
     }
 
-    /// One that only a user may use.
+    /// An operation for signed-in users only.
     #[must_use]
     pub fn for_users(self) -> Self {
         Self { signed_in: true, ..self }
     }
 
-    /// One thing that it may answer with status 200.
+    /// Adds a type that it may reply with, with status 200.
     #[must_use]
     pub fn replies<R: schemars::JsonSchema>(mut self) -> Self {
         self.replies.push(Shape::of::<R>());
         self
     }
 
-    /// An endpoint that a client may go on with when this is done, and the fields that it then
-    /// has.
+    /// Adds an endpoint that a client may call next, with the fields that it then knows.
     #[must_use]
     pub fn leads_to(mut self, to: &'static str, fields: &'static [(&'static str, Source)]) -> Self {
         self.links.push(Link { to, fields });
@@ -97,7 +94,7 @@ impl Operation {
     }
 }
 
-/// One message of a dialect in which both sides speak when they want.
+/// One message of a dialect in which either side may send at any time.
 #[derive(Clone, Copy)]
 pub struct Message {
     pub(super) shape: Shape,
@@ -115,12 +112,12 @@ impl Message {
 }
 
 /// An endpoint, with the names of its definitions.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// Its operation id: `send_message`.
-    pub(super) name: &'static str,
-    pub(super) path: &'static str,
-    pub(super) methods: &'static [&'static str],
-    pub(super) operation: Operation,
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) methods: &'static [&'static str],
+    pub(crate) operation: Operation,
 }
 
 impl Row {
@@ -135,25 +132,25 @@ impl Row {
     }
 }
 
-/// All that the documents of a dialect are made of.
+/// What the documents of a dialect are made of.
 pub struct Description {
     pub(super) manifest: Manifest,
-    pub(super) about: &'static str,
-    pub(super) rows: Vec<Row>,
-    pub(super) fault: Option<Shape>,
-    pub(super) schemes: &'static [Scheme],
+    pub(crate) about: &'static str,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) fault: Option<Shape>,
+    pub(crate) schemes: &'static [Scheme],
     pub(super) messages: &'static [Message],
-    /// The field that tells messages apart.
+    /// The field that distinguishes messages.
     pub(super) tag: &'static str,
     objects: &'static [Shape],
     types: Vec<(&'static str, Value)>,
     pub(super) examples: Examples,
 }
 
-/// By name of definition, as they were written.
+/// By name of definition, in the notation in which they were written.
 type Examples = BTreeMap<String, Vec<Box<RawValue>>>;
 
-/// The choice of all that a client may send on a stream, and of all that it is sent.
+/// The definitions of everything that a client sends on a stream, and of everything it receives.
 pub(super) const FROM_CLIENT: &str = "FromClient";
 pub(super) const FROM_SERVER: &str = "FromServer";
 
@@ -173,44 +170,27 @@ impl Description {
         }
     }
 
-    /// With an HTTP dialect's table of endpoints.
-    #[must_use]
-    pub fn with_endpoints<D: HttpDialect>(mut self, dialect: &D) -> Self {
-        let about = dialect.about();
-        self.about = about.text;
-        self.fault = Some(about.fault);
-        self.schemes = about.schemes;
-        let row = |endpoint: &crate::http::Endpoint<D>| Row {
-            name: endpoint.name,
-            path: endpoint.path,
-            methods: endpoint.methods,
-            operation: (endpoint.describe)(dialect),
-        };
-        self.rows = dialect.endpoints().iter().map(row).collect();
-        self
-    }
-
-    /// With the messages of a stream, told apart by the field `tag`.
+    /// Adds the messages of a stream, distinguished by the field `tag`.
     #[must_use]
     pub fn with_messages(self, tag: &'static str, messages: &'static [Message]) -> Self {
         Self { tag, messages, ..self }
     }
 
-    /// With JSON objects that stand within something else.
+    /// Adds JSON objects that are embedded in another format.
     #[must_use]
     pub fn with_objects(self, objects: &'static [Shape]) -> Self {
         Self { objects, ..self }
     }
 
-    /// With another schema for a type.
+    /// Replaces the schema of a type.
     #[must_use]
     pub fn with_type(mut self, name: &'static str, schema: Value) -> Self {
         self.types.push((name, schema));
         self
     }
 
-    /// With examples: a JSON object of lists by name of definition, made from the transcripts.
-    /// Those given later win.
+    /// Adds examples: a JSON object of lists by name of definition, made from the transcripts.
+    /// Later ones win.
     #[must_use]
     pub fn with_examples(mut self, examples: &str) -> Self {
         let examples: Examples =
@@ -219,25 +199,8 @@ impl Description {
         self
     }
 
-    /// `schema.json`; `openapi.json` where there are endpoints; `asyncapi.json` where there are
-    /// messages.
-    pub fn documents(&self) -> Vec<Document> {
-        let (roots, defs) = self.definitions();
-        let mut documents =
-            vec![document("schema.json", JSON_SCHEMA, bundle::of(self, &roots, &defs))];
-        if !self.rows.is_empty() {
-            let media_type = "application/vnd.oai.openapi+json;version=3.1";
-            documents.push(document("openapi.json", media_type, openapi::of(self, &defs)));
-        }
-        if !self.messages.is_empty() {
-            let media_type = "application/vnd.aai.asyncapi+json;version=3.0.0";
-            documents.push(document("asyncapi.json", media_type, asyncapi::of(self, &defs)));
-        }
-        documents
-    }
-
     /// The definitions, and the names of those that are whole messages.
-    fn definitions(&self) -> (Vec<String>, Defs) {
+    pub(super) fn definitions(&self) -> (Vec<String>, Defs) {
         let mut shapes = Shapes::new();
         let mut roots = Vec::new();
         for row in &self.rows {
@@ -251,13 +214,12 @@ impl Description {
         roots.extend(self.objects.iter().map(|object| shapes.written(object)));
         for (name, from_client, about) in [
             (FROM_CLIENT, true, "Every message that a client may send."),
-            (FROM_SERVER, false, "Every message that a client is sent."),
+            (FROM_SERVER, false, "Every message that a client receives."),
         ] {
             let side = self.messages.iter().filter(|message| message.from_client == from_client);
-            let names: Vec<String> = match from_client {
-                true => side.map(|message| shapes.read(&message.shape)).collect(),
-                false => side.map(|message| shapes.written(&message.shape)).collect(),
-            };
+            let name_of = if from_client { Shapes::read } else { Shapes::written };
+            let names: Vec<String> =
+                side.map(|message| name_of(&mut shapes, &message.shape)).collect();
             if !names.is_empty() {
                 shapes.place(name, choice(names, about));
                 roots.push(name.to_owned());
@@ -284,10 +246,6 @@ impl Description {
         }
         shown
     }
-}
-
-fn document(name: &str, media_type: &str, text: String) -> Document {
-    Document { name: name.into(), media_type: media_type.into(), text }
 }
 
 fn choice(names: Vec<String>, about: &str) -> Value {

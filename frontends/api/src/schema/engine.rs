@@ -1,13 +1,15 @@
-//! The engine's own words as JSON Schemas: what a front end in a shared library speaks.
+//! JSON Schemas of the engine's types, which cross the border to a front end in a shared library.
 
 use core_model::{Command, Outcome, Query, Recorded};
 use schemars::generate::Contract;
 
-use super::{Document, JSON_SCHEMA, Shape, bundle};
+use super::bundle;
+use super::document::{Document, JSON_SCHEMA};
+use super::shapes::Shape;
 use crate::http::{HttpError, Request, Response};
 use crate::{EventFilter, Manifest, Peer};
 
-/// One schema: its file, what it is, and whether the gateway reads or writes such a thing.
+/// One schema: its file, its title, and whether the gateway reads or writes the type.
 struct Row {
     name: &'static str,
     title: &'static str,
@@ -16,19 +18,19 @@ struct Row {
 }
 
 const ROWS: &[Row] = &[
-    given("command", "What a front end has the engine do", Shape::of::<Command>()),
-    given("query", "What a front end asks the engine", Shape::of::<Query>()),
-    told("outcome", "How a command or query ended", Shape::of::<Outcome>()),
-    told("event", "Something that has happened", Shape::of::<Recorded>()),
-    given("manifest", "What a front end declares", Shape::of::<Manifest>()),
-    told("peer", "Who is at the other end of a session", Shape::of::<Peer>()),
+    given("command", "A command to the engine", Shape::of::<Command>()),
+    given("query", "A query to the engine", Shape::of::<Query>()),
+    told("outcome", "The outcome of a command or query", Shape::of::<Outcome>()),
+    told("event", "An event", Shape::of::<Recorded>()),
+    given("manifest", "The manifest of a front end", Shape::of::<Manifest>()),
+    told("peer", "The peer of a session", Shape::of::<Peer>()),
     told("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
-    given("response", "The answer to one; its body crosses as bytes", Shape::of::<Response>()),
-    told("fault", "What the gateway has to say over HTTP", Shape::of::<HttpError>()),
-    given("interest", "Which events a connection hears of", Shape::of::<EventFilter>()),
+    given("response", "An HTTP response; its body crosses as bytes", Shape::of::<Response>()),
+    told("fault", "An HTTP error of the gateway", Shape::of::<HttpError>()),
+    given("interest", "The event filter of a connection", Shape::of::<EventFilter>()),
 ];
 
-/// The engine's command, query, outcome and event, and what a front end declares and is told.
+/// The engine's command, query, outcome and event, and what a front end declares and receives.
 pub fn engine() -> Vec<Document> {
     ROWS.iter().map(document).collect()
 }

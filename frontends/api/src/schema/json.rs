@@ -1,10 +1,9 @@
-//! JSON for people to read: keywords in the order in which one wants to know them, and on one
-//! line what fits there.
+//! JSON for people to read: keywords in a helpful order, and on one line what fits there.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// How wide a line may be.
+/// The width of a line.
 const COLUMNS: usize = 100;
 
 /// These keys come first, in this order; the others follow by name.
@@ -82,7 +81,7 @@ impl Json {
         text
     }
 
-    /// `before` is what stands on the line already, apart from the indent.
+    /// `before` is the width already used on the line, without the indent.
     fn write(&self, indent: usize, before: usize, text: &mut String) {
         let compact = self.compact();
         let lines: Vec<(String, &Json)> = match self {

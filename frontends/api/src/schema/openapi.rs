@@ -9,12 +9,12 @@ use crate::Transport;
 
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// A response that HTTP itself has a status for.
+/// A response with an HTTP status of its own.
 struct FaultRow {
     name: &'static str,
     status: u16,
     why: &'static str,
-    /// A header that tells more, and what.
+    /// A header with details, and its description.
     header: Option<(&'static str, &'static str)>,
 }
 
@@ -23,20 +23,25 @@ const FAULTS: &[FaultRow] = &[
     fault(
         401,
         "Unauthorized",
-        "The front end is guarded by API keys, and none was shown.",
-        Some(("WWW-Authenticate", "How to show one.")),
+        "The front end is guarded by API keys, and the request has none.",
+        Some(("WWW-Authenticate", "How to send one.")),
     ),
-    fault(403, "Forbidden", "The address is not among those that may use the front end.", None),
+    fault(403, "Forbidden", "The client's address may not use the front end.", None),
     fault(
         405,
         "MethodNotAllowed",
-        "The path has no such method.",
-        Some(("Allow", "The methods that it has.")),
+        "The path does not support the method.",
+        Some(("Allow", "The methods that the path supports.")),
     ),
-    fault(408, "RequestTimeout", "The body did not come in time.", None),
+    fault(408, "RequestTimeout", "The body did not arrive in time.", None),
     fault(413, "ContentTooLarge", "The body is larger than `body_bytes_max`.", None),
     fault(415, "UnsupportedMediaType", "The body is neither JSON nor a form.", None),
-    fault(429, "TooManyRequests", "Over a limit of requests or messages a second.", LATER),
+    fault(
+        429,
+        "TooManyRequests",
+        "The client is over a limit of requests or messages a second.",
+        LATER,
+    ),
     fault(503, "ServiceUnavailable", "The gateway is overloaded, or shutting down.", LATER),
 ];
 
@@ -59,7 +64,7 @@ pub(super) fn of(described: &Description, defs: &Defs) -> String {
     let tag = json!([{ "name": manifest.dialect, "description": manifest.title }]);
     let server = json!([{
         "url": format!("http://{address}"),
-        "description": "Where it listens unless gateway.toml says otherwise.",
+        "description": "The default address; gateway.toml may set another.",
     }]);
     Json::map([
         ("openapi", Json::string("3.1.0")),
@@ -117,7 +122,7 @@ fn operation(described: &Description, row: &Row, method: &str, defs: &Defs) -> J
     Json::Map(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// Where there are two methods, POST has the plain name: it keeps secrets out of logs.
+/// Of two methods, POST has the plain name: it keeps secrets out of logs.
 fn operation_id(row: &Row, method: &str) -> String {
     if method == "POST" || !row.methods.contains(&"POST") {
         return row.name.to_owned();
@@ -164,13 +169,13 @@ fn parameters(request: &Value, example: &Value) -> Value {
 }
 
 fn responses(described: &Description, row: &Row, method: &str, defs: &Defs) -> Json {
-    // Where there is but one kind of reply, its own name is better than one more.
+    // A single kind of reply needs no second name.
     let reply = match defs.get(&row.reply()).and_then(|reply| reply.get("$ref")) {
         Some(only) => shapes::moved(&json!({ "$ref": only }), SCHEMAS),
         None => json!({ "$ref": format!("{SCHEMAS}{}", row.reply()) }),
     };
     let mut ok = json!({
-        "description": "The answer of the dialect, which also says what was refused.",
+        "description": "The dialect's reply, which also says what was refused.",
         "content": { "application/json": { "schema": reply } },
     });
     if !row.operation.links.is_empty() {
@@ -185,10 +190,10 @@ fn responses(described: &Description, row: &Row, method: &str, defs: &Defs) -> J
     Json::Map(responses)
 }
 
-/// What may follow, by the same method where there are two.
+/// A link to another operation, by the same method if that has two.
 fn link(described: &Description, link: &Link, method: &str) -> (String, Value) {
     let row = described.rows.iter().find(|row| row.name == link.to);
-    let row = row.unwrap_or_else(|| panic!("there is no endpoint {} to lead to", link.to));
+    let row = row.unwrap_or_else(|| panic!("there is no endpoint {} to link to", link.to));
     let to = if row.methods.contains(&method) { method } else { "POST" };
     let value = |source: Source| match (source, method) {
         (Source::Reply(pointer), _) => format!("$response.body#{pointer}"),
@@ -202,7 +207,7 @@ fn link(described: &Description, link: &Link, method: &str) -> (String, Value) {
     (id.clone(), json!({ "operationId": id, place: fields }))
 }
 
-/// Any of the ways, or none at all.
+/// Any of the schemes; for operations that need no user, also none.
 fn security(schemes: &[Scheme], signed_in: bool) -> Value {
     let ways = schemes.iter().filter(|scheme| scheme.signs_in == signed_in);
     let ways = ways.map(|scheme| json!({ scheme.name: [] }));
@@ -230,7 +235,7 @@ fn components(described: &Description, defs: &Defs) -> Json {
     ])
 }
 
-/// What is referred to from the paths and responses, directly or not.
+/// The definitions that the paths and responses need, directly or not.
 fn wanted(described: &Description, defs: &Defs) -> Vec<String> {
     let mut wanted: Vec<String> = described.fault.iter().map(shapes::Shape::name).collect();
     for row in &described.rows {
@@ -240,8 +245,7 @@ fn wanted(described: &Description, defs: &Defs) -> Vec<String> {
     closure(wanted, defs)
 }
 
-/// These definitions and all that they refer to, by name; those that are only another's second
-/// name are left out.
+/// These definitions and all that they refer to, by name, without mere aliases.
 pub(super) fn closure(mut wanted: Vec<String>, defs: &Defs) -> Vec<String> {
     let mut at = 0;
     while let Some(name) = wanted.get(at).cloned() {
@@ -257,7 +261,7 @@ pub(super) fn closure(mut wanted: Vec<String>, defs: &Defs) -> Vec<String> {
     wanted
 }
 
-/// Definitions where OpenAPI and AsyncAPI have them.
+/// The definitions under the path of OpenAPI and AsyncAPI.
 pub(super) fn schemas(described: &Description, wanted: &[String], defs: &Defs) -> Json {
     let schema = |name: &String| {
         let mut schema = shapes::moved(&defs[name], SCHEMAS);
@@ -267,7 +271,7 @@ pub(super) fn schemas(described: &Description, wanted: &[String], defs: &Defs) -
     Json::Map(wanted.iter().map(schema).collect())
 }
 
-/// Generators take an object with alternatives of what is required for a choice without fields.
+/// Generators take an object with alternative `required` lists for a choice without fields.
 fn one_shape(schema: &mut Value) {
     if let Some(fields) = schema.as_object_mut().filter(|fields| fields.contains_key("properties"))
     {

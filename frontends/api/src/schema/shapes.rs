@@ -1,4 +1,4 @@
-//! Types to definitions: of those read one way of looking at it, of those written the other.
+//! From types to definitions, of what the gateway reads and of what it writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,12 +73,12 @@ impl Shapes {
         by_name(shape, &mut self.written)
     }
 
-    /// A definition that is no type's: a choice, for instance.
+    /// A definition without a type of its own, such as a choice.
     pub(super) fn place(&mut self, name: &str, schema: Value) {
         self.placed.insert(name.to_owned(), schema);
     }
 
-    /// Another schema for a type.
+    /// Replaces the schema of a type.
     pub(super) fn replace(&mut self, name: &str, schema: &Value) {
         for generator in [&mut self.read, &mut self.written] {
             if let Some(definition) = generator.definitions_mut().get_mut(name) {
@@ -111,10 +111,7 @@ impl Shapes {
 /// The definitions that one type needs, its own among them.
 pub(super) fn of_shape(shape: &Shape, contract: &Contract) -> (String, Defs) {
     let mut shapes = Shapes::new();
-    let name = match contract.is_deserialize() {
-        true => shapes.read(shape),
-        false => shapes.written(shape),
-    };
+    let name = if contract.is_deserialize() { shapes.read(shape) } else { shapes.written(shape) };
     (name, shapes.finish())
 }
 
@@ -132,7 +129,7 @@ fn by_name(shape: &Shape, generator: &mut SchemaGenerator) -> String {
     target.map_or_else(|| panic!("{} has no name of its own", shape.name()), str::to_owned)
 }
 
-/// A type that is read otherwise than written gets a second name where it is read.
+/// A type whose read form differs from its written form gets a second name for reading.
 fn tell_apart(read: &mut Map<String, Value>, written: &mut Map<String, Value>) {
     let mut apart: BTreeSet<String> = BTreeSet::new();
     loop {
@@ -157,7 +154,7 @@ fn tell_apart(read: &mut Map<String, Value>, written: &mut Map<String, Value>) {
     }
 }
 
-/// A number or a text that has a name in Rust has none here: a generator would make a class of it.
+/// Inlines named numbers and texts: code generators would make a class of each.
 fn inline_scalars(defs: &mut Defs) {
     let is_scalar = |schema: &Value| {
         let kind = schema.get("type").and_then(Value::as_str);
@@ -182,14 +179,14 @@ fn put_in(schema: &mut Value, scalars: &Defs) {
                     fields.entry(key.clone()).or_insert(value.clone());
                 }
             }
-            // What stands beside a reference is lost on many readers; here it is only words.
+            // Many readers ignore keywords beside a reference; here those are only descriptions.
             None => *schema = json!({ "$ref": target }),
         }
     }
     clean::each(schema, |inner| put_in(inner, scalars));
 }
 
-/// Every definition that a schema refers to.
+/// The definitions that a schema refers to.
 pub(super) fn targets(schema: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut schema = schema.clone();
@@ -212,7 +209,7 @@ fn redirect(schema: &mut Value, to: &impl Fn(&str) -> Option<String>) {
     clean::each(schema, |inner| redirect(inner, to));
 }
 
-/// The same schema where definitions are elsewhere.
+/// The same schema with its definitions under another path.
 pub(super) fn moved(schema: &Value, path: &str) -> Value {
     let mut schema = schema.clone();
     relocate(&mut schema, path);

@@ -1,7 +1,7 @@
 //! `POST /channel/list_users` lists the members of a channel, also for those who are none.
 
 use core_model::{Outcome, Person, Query, Reply, RoomRef};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ struct Members<'a> {
     users: Vec<Named<'a>>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name }| {
         let room = RoomRef::Name(required("name", name)?);
         Ok(Action::Query(Query::Members { room, caller: Some(caller) }))

@@ -3,7 +3,7 @@
 use core_model::{
     Command, Credential, Grant, Outcome, ProfileChanges, Refusal, Reply, TokenShape, UserRef,
 };
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ struct SignedIn<'a> {
     token: &'a str,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     let (name, password) = read(params).map_err(|why| refusal::bad_request(&why))?;
     let grant = Grant {
         purpose: DIALECT.into(),

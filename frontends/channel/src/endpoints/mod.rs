@@ -10,7 +10,7 @@ mod send_to_channel;
 mod show_user;
 
 use core_model::{Command, MessageId, Query, RoomRef, TokenHash, UserRef};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, RequestParams, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,7 +68,7 @@ fn done() -> Response {
 /// Decodes a request that needs a token. Without one there is nothing to look at; a complaint
 /// about the fields is made only to those whose token is good.
 fn signed_in<T: DeserializeOwned>(
-    params: &Params<'_>,
+    params: &RequestParams<'_>,
     decode: impl FnOnce(UserRef, T) -> Result<Action, String>,
 ) -> Result<Action, Response> {
     let caller = UserRef::Token(TokenHash::of(DIALECT, token(params)?));
@@ -83,7 +83,7 @@ fn signed_in<T: DeserializeOwned>(
 
 /// The token: a field, else the header `token`, else `Authorization: Bearer`, which may hold a
 /// key of another's. An empty one is none.
-fn token<'a>(params: &'a Params<'_>) -> Result<&'a str, Response> {
+fn token<'a>(params: &'a RequestParams<'_>) -> Result<&'a str, Response> {
     let header = |name| params.request.header(name).map(str::trim).filter(|text| !text.is_empty());
     match params.fields.get("token") {
         Some(Value::String(token)) if !token.is_empty() => Ok(token),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{Message, MessageId, Outcome, Reply};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ struct Received<'a> {
     cursor: MessageId,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name, after }| {
         let expect = name.filter(|name| !name.is_empty());
         Ok(Action::Submit(channel.receive(caller, expect, None, after)))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -60,7 +60,7 @@ struct Message<'a> {
     msg: &'a str,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name, after }| {
         let room = RoomRef::Name(required("name", name)?);
         Ok(Action::Submit(channel.receive(caller, None, Some(room), after)))

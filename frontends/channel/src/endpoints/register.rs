@@ -1,7 +1,7 @@
 //! `POST /register` makes an account. It signs nobody in.
 
 use core_model::{Command, NewUser, Outcome, Reply, Secret};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,7 +40,7 @@ struct Request {
     password_repete: Option<String>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     let (name, password, again) = read(params).map_err(|why| refusal::bad_request(&why))?;
     if password != again {
         return Err(refusal::failure(Code::PasswordsDiffer, "the passwords differ"));

@@ -1,7 +1,7 @@
 //! `POST /send` sends a message to one user.
 
 use core_model::{Command, Outcome, Reply, UserRef};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,7 +34,7 @@ struct Request {
     msg: Option<String>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |author, Request { name, msg }| {
         let to = UserRef::Handle(required("name", name)?);
         let text = required("msg", msg)?;

@@ -2,7 +2,7 @@
 //! makes where there is none.
 
 use core_model::{Command, Outcome, PostRight, Reply, RoomRef};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ struct Request {
     message: Option<String>,
 }
 
-fn decode(channel: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |author, Request { name, message }| {
         let room = RoomRef::Name(required("name", name)?);
         let text = required("message", message)?;

@@ -1,7 +1,7 @@
 //! `POST /user/info` tells whether there is a user of this name.
 
 use core_model::{Outcome, Query, Reply, UserRef};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ struct Request {
     name: Option<String>,
 }
 
-fn decode(_: &Channel, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |caller, Request { name }| {
         let user = UserRef::Handle(required("name", name)?);
         Ok(Action::Query(Query::User { user, caller: Some(caller) }))

@@ -1,7 +1,7 @@
 //! `/chatroom/create`: makes a room that nobody owns. Document: chatroom, create.
 
 use core_model::{Command, NewRoom, Outcome, check_room_name};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ pub struct Request {
     pub room_name: Option<Param>,
 }
 
-fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let room = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
     Ok(Action::Submit(Command::CreateRoom { room, owner: None, members: None }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use core_model::{Detail, Outcome, Query, Reply as EngineReply, RoomFilter, RoomId, RoomView};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct Room<'a> {
     pub population: u32,
 }
 
-fn decode(dialect: &Chatroom, _: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &Chatroom, _: &RequestParams<'_>) -> Result<Action, Response> {
     Ok(Action::Query(Query::Rooms {
         filter: RoomFilter::Open,
         after: RoomId(0),

@@ -4,7 +4,7 @@ use core_model::{
     AddressGrant, Command, Credential, Grant, Outcome, ProfileChanges, Reply as EngineReply,
     TokenShape, UserRef, UserView,
 };
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,7 @@ pub struct Account {
     pub user_avatar_url: String,
 }
 
-fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let (tel, password) = presented(params).map_err(|res| reply(&failed(res)))?;
     let ttl_ms = dialect.options.sign_in_ttl.0;
     let token = Grant {

@@ -1,7 +1,7 @@
 //! `/auth/register`: makes an account; signs nobody in. Document: auth, register.
 
 use core_model::{Command, NewUser, Outcome, Secret, check_handle};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub struct Request {
     pub user_password: Option<Param>,
 }
 
-fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let user = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
     Ok(Action::Submit(Command::Register { user }))
 }

@@ -1,7 +1,7 @@
 //! `/auth/user_data`: an account, by name or tel. Not in the document; deployed servers had it.
 
 use core_model::{Outcome, Person, Query, Reply as EngineReply, UserRef, normalize};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ fn tel_or_nothing() -> Value {
     json!({ "type": ["integer", "string"], "minimum": 0, "maximum": u64::MAX, "pattern": "^[0-9]{0,20}$" })
 }
 
-fn decode(_: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let Request { user_name, user_tel } = read(params);
     let user = match user_tel.filter(Param::is_given) {
         Some(tel) => {

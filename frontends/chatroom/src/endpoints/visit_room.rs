@@ -5,7 +5,7 @@ use core_model::{
     Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, UserRef,
     check_handle, check_room_name,
 };
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -45,11 +45,11 @@ enum Status {
     Enter,
 }
 
-fn decode(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
     ask(dialect, params).map_err(|res| reply(&Verdict { res }))
 }
 
-fn ask(dialect: &Chatroom, params: &Params<'_>) -> Result<Action, Res> {
+fn ask(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Res> {
     let request: Request = read(params);
     let [room, user, status] = present([request.room_name, request.user_name, request.status])?;
     let room = room.text().and_then(|room| check_room_name(&room).ok()).ok_or(Res::InvalidRoom)?;

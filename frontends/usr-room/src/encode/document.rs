@@ -41,7 +41,7 @@ pub(crate) struct Room<'a> {
     name: &'a str,
     section: &'a str,
     description: &'a str,
-    /// An openid, `@<handle>`, or "" where nobody owns the room.
+    /// An openid, `@<handle>`, or "" where the room has no owner.
     room_owner_id: Cow<'a, str>,
     /// The durable members in the order of joining, each an openid or `@<handle>`.
     users_id: Vec<Cow<'a, str>>,
@@ -83,7 +83,7 @@ pub(crate) struct MessageList<'a> {
 
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Message<'a> {
-    /// Whose it is: an openid or `@<handle>`.
+    /// The author: an openid or `@<handle>`.
     openid: Cow<'a, str>,
     message: &'a str,
     /// Milliseconds since 1970.

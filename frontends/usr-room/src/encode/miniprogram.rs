@@ -36,13 +36,13 @@ impl<'a> User<'a> {
         Self { sex: &user.sex, pre: &user.preferences, ..known }
     }
 
-    /// As much as is known of somebody who is not a member of the room.
+    /// A user who is not a member of the room, as far as its messages show it.
     fn of_person(dialect: &UsrRoom, person: &'a Person) -> Self {
         let id = dialect.address(person);
         Self { id, sex: "", pre: &[], avatar: &person.avatar, name: name(person) }
     }
 
-    /// Somebody in a room, whole if a member.
+    /// A user in a room, in full if a member.
     fn of_room(dialect: &UsrRoom, room: &'a RoomView, person: &'a Person) -> Self {
         match room.members.iter().find(|member| member.person.handle == person.handle) {
             Some(member) => Self::of(dialect, member),
@@ -51,8 +51,8 @@ impl<'a> User<'a> {
     }
 }
 
-/// The name a user gave, "" where it gave none: then the model shows the handle that was made up
-/// for it, `user-<uid>` or, where that was taken, `user-<uid>-2`.
+/// The name that a user set, "" without one: then the model shows the generated handle,
+/// `user-<uid>` or, if that was taken, `user-<uid>-2`.
 fn name(person: &Person) -> &str {
     let rest = person.uid.and_then(|uid| person.name.strip_prefix(&format!("user-{uid}")));
     let counted = |count: &str| !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit());
@@ -76,7 +76,7 @@ pub(crate) struct Room<'a> {
     /// The section.
     area: &'a str,
     description: &'a str,
-    /// `null` where nobody owns the room.
+    /// `null` where the room has no owner.
     owner: Option<User<'a>>,
     /// 0 not active, 1 active
     #[schemars(extend("enum" = [0, 1]))]
@@ -140,7 +140,7 @@ pub(crate) struct MessageList<'a>(Ack, Vec<Message<'a>>);
 
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Message<'a> {
-    /// Whose it is: an openid or `@<handle>`.
+    /// The author: an openid or `@<handle>`.
     user: Cow<'a, str>,
     content: &'a str,
     time: Date,

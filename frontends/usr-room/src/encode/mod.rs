@@ -1,4 +1,4 @@
-//! Rooms, users and messages in the words of either flavor.
+//! Rooms, users and messages in either flavor.
 
 pub(crate) mod document;
 pub(crate) mod miniprogram;
@@ -12,14 +12,12 @@ use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::refusal::{Failure, Refused};
+use crate::refusal::{FAILURE, Failure, Refused};
 use crate::{Flavor, UsrRoom, refusal};
 
 pub(crate) const SUCCESS: u8 = 1;
-pub(crate) const FAILURE: u8 = 0;
 
-/// It is done, and there is nothing to tell; for the mini-program also that there is nothing to
-/// list.
+/// Success without content. For the mini-program also the reply where there is nothing to list.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Done {
     /// 1
@@ -29,7 +27,7 @@ pub(crate) struct Done {
 
 const DONE: Done = Done { response_code: SUCCESS };
 
-/// How a list or object is headed for the mini-program.
+/// The head of a list or object for the mini-program.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Ack {
     /// 1 success, 0 failure
@@ -42,7 +40,7 @@ impl Ack {
     const FAILURE: Self = Self { response_code: FAILURE };
 }
 
-/// What the mini-program reads where there is nothing to list. The document has an empty list.
+/// The reply of flavor miniprogram where there is nothing to list. The document has an empty list.
 #[derive(Clone, Copy)]
 pub(crate) enum Nothing {
     /// `{"response_code":1}`
@@ -53,7 +51,7 @@ pub(crate) enum Nothing {
     FailedList,
 }
 
-/// The acknowledgement of a command whose outcome has nothing to tell.
+/// The acknowledgement of a command without a result.
 pub(crate) fn ack(outcome: &Outcome) -> Response {
     match outcome {
         Ok(_) => Response::json(200, &DONE),
@@ -70,7 +68,7 @@ pub(crate) fn room_list(dialect: &UsrRoom, outcome: &Outcome, nothing: Nothing) 
     }
 }
 
-/// The answer to a query for a user's rooms: for the mini-program, nobody has no rooms.
+/// The answer to a query for a user's rooms. For the mini-program, an unknown user has no rooms.
 pub(crate) fn rooms_of_user(dialect: &UsrRoom, outcome: &Outcome, nothing: Nothing) -> Response {
     match (dialect.flavor, outcome) {
         (Flavor::Miniprogram, Err(Refusal::UnknownUser | Refusal::InvalidIdentity { .. })) => {
@@ -93,8 +91,8 @@ impl Nothing {
 }
 
 impl UsrRoom {
-    /// How a user is addressed: by its openid, else `@<handle>`. An openid that begins with `@`
-    /// (another dialect may have brought it) would be read as a handle, so it is not shown.
+    /// The address of a user: its openid, else `@<handle>`. An openid that begins with `@`, which
+    /// another dialect may have set, would be read as a handle, so it is not shown.
     pub(crate) fn address<'a>(&self, person: &'a Person) -> Cow<'a, str> {
         match person.identity(&self.realm).filter(|openid| !openid.starts_with('@')) {
             Some(openid) => Cow::Borrowed(openid),

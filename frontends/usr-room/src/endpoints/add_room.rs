@@ -1,7 +1,7 @@
 //! `POST /room/add` (二.2): makes a room, with its owner as the first member.
 
 use core_model::{Command, NewRoom, Outcome, Reply, RoomId};
-use frontend_api::http::{Action, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub(crate) struct Added {
     room_id: RoomId,
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let owner = parse::nonempty("room_owner_id", request.room_owner_id)?;
     let room = NewRoom {

@@ -1,11 +1,9 @@
 //! `POST /room/clear_message` (flavor miniprogram): removes a room's messages, in every dialect.
-//! With a caller, by the owner only; without, it is the app's own act.
+//! With a caller, only the owner may; without one, the app itself acts.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Done;
@@ -20,25 +18,22 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |_| {
         let operation = Operation::of::<Request>(
-            "Removes a room's messages, in every dialect. With a caller, by the owner only; without, it is the app's own act.",
+            "Removes a room's messages, in every dialect. With a caller, only the owner may; without one, the app itself acts.",
         );
         operation.replies::<Done>().replies::<Failure>()
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-pub(crate) struct Request {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    /// The caller's own; may be left out.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    Request {
+        /// The caller; optional.
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let by = parse::openid_if_any(request.openid, request.open_id)?;
     let by = by.map(|openid| dialect.caller(&openid));

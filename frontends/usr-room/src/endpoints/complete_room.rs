@@ -1,8 +1,8 @@
-//! `POST /room/complete` (flavor miniprogram): changes what is given of a room. No caller is
-//! named: it is the app's own act.
+//! `POST /room/complete` (flavor miniprogram): changes the given fields of a room. The
+//! request names no caller: the app itself acts.
 
 use core_model::{Command, Outcome, RoomChanges};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |_| {
         let operation = Operation::of::<Request>(
-            "Changes what is given of a room. No caller is named: it is the app's own act.",
+            "Changes the given fields of a room. The request names no caller: the app itself acts.",
         );
         operation.replies::<Done>().replies::<Failure>()
     },
@@ -36,7 +36,7 @@ pub(crate) struct Request {
     description: Option<String>,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let changes = RoomChanges {
         name: request.name,

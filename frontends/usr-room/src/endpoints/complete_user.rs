@@ -1,10 +1,8 @@
-//! `POST /usr/complete` (一.1): makes the user where it is unknown, else updates what is given.
+//! `POST /usr/complete` (一.1): creates an unknown user, or updates the given fields.
 
 use core_model::{Command, Outcome, ProfileChanges};
-use frontend_api::http::{Action, Endpoint, Loose, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Endpoint, Loose, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::{Operation, Source};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Done;
@@ -18,32 +16,28 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        let operation = Operation::of::<Request>(
-            "Makes the user where it is unknown, else updates what is given.",
-        );
+        let operation =
+            Operation::of::<Request>("Creates an unknown user, or updates the given fields.");
         let operation = operation.replies::<Done>().replies::<Failure>();
         operation.leads_to("add_room", &[("room_owner_id", Source::Request("openid"))])
     },
 };
 
-/// Absent fields stay as they are.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
-    sex: Option<TextOrNumber>,
-    preference: Option<Loose<TextOrNumber>>,
-    /// A URL. Flavor miniprogram only.
-    avatar: Option<String>,
-    /// The display name. Flavor miniprogram only.
-    name: Option<String>,
+parse::request! {
+    /// Absent fields stay as they are.
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        openid,
+        sex: Option<TextOrNumber>,
+        preference: Option<Loose<TextOrNumber>>,
+        /// A URL. Flavor miniprogram only.
+        avatar: Option<String>,
+        /// The display name. Flavor miniprogram only.
+        name: Option<String>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     if openid.starts_with('@') {

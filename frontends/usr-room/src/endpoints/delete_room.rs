@@ -1,11 +1,9 @@
-//! `POST /room/delete` (二.4): deletes a room, by its owner. The mini-program may leave the caller
-//! out: then it is the app's own act.
+//! `POST /room/delete` (二.4): deletes a room, by its owner. In flavor miniprogram the
+//! caller is optional: without one, the app itself acts.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Done;
@@ -22,40 +20,34 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
         let operation = match dialect.flavor {
             Flavor::Document => Operation::of::<Request>("Deletes a room, by its owner."),
             Flavor::Miniprogram => Operation::of::<AppRequest>(
-                "Deletes a room: by its owner, or without a caller as the app's own act.",
+                "Deletes a room. With a caller, only the owner may; without one, the app itself acts.",
             ),
         };
         operation.replies::<Done>().replies::<Failure>()
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    /// The caller's own.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        /// The caller.
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+    }
 }
 
-/// In flavor miniprogram.
-#[derive(Deserialize, JsonSchema)]
-pub(crate) struct AppRequest {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    /// The caller's own; may be left out.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    /// In flavor miniprogram.
+    AppRequest {
+        /// The caller; optional.
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let (by, room_id) = match dialect.flavor {
         Flavor::Document => {
             let Request { room_id, openid, open_id } = parse::read(params)?;

@@ -1,10 +1,8 @@
-//! `POST /room/kick` (二.3): removes the named user. No caller is named: it is the app's own act.
+//! `POST /room/kick` (二.3): removes the named user. The request names no caller: the app itself acts.
 
 use core_model::{Command, Outcome};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Done;
@@ -19,26 +17,23 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |_| {
         let operation = Operation::of::<Request>(
-            "Removes the named user from the room. No caller is named: it is the app's own act.",
+            "Removes the named user from the room. The request names no caller: the app itself acts.",
         );
         operation.replies::<Done>().replies::<Failure>()
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    /// Whom to remove; `@<handle>` is understood.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        /// The user to remove; `@<handle>` is understood.
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     let room = parse::room(request.room_id)?;

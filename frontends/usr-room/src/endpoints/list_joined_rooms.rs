@@ -1,10 +1,8 @@
 //! `POST /usr/roomlist2` (一.4): the rooms the caller is a member of, its own included.
 
 use core_model::{Outcome, RoomFilter};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Nothing;
@@ -18,23 +16,20 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |dialect| {
         let operation = Operation::of::<Request>(
-            "Lists the rooms of which the caller is a member, its own among them.",
+            "Lists the rooms that the caller is a member of, including its own.",
         );
         dialect.replies_with_rooms(operation, Nothing::Success)
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        openid,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     Ok(Action::Query(super::rooms(RoomFilter::MemberOf(dialect.caller(&openid)))))

@@ -1,12 +1,10 @@
 //! `POST /room/get_message` (二.5): messages of a room, oldest first: the newest, or with `after`
 //! the oldest after that message. A closed room shows its messages to members only, so there the
-//! caller must say who it is.
+//! caller is required.
 
 use core_model::{MessageId, Outcome, Query, Reply};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::{UsrRoom, parse, refusal};
@@ -19,29 +17,26 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |dialect| {
         let operation = Operation::of::<Request>(
-            "Gives messages of a room, oldest first: the newest, or with `after` the oldest after that message. A closed room shows its messages to members only, so there the caller must say who it is.",
+            "Gives messages of a room, oldest first: the newest, or with `after` the oldest after that message. A closed room shows its messages to members only, so there the caller is required.",
         );
         dialect.replies_with_messages(operation)
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-pub(crate) struct Request {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    /// The caller's own; may be left out, but for a closed room.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
-    /// The `id` of a message.
-    after: Option<Digits>,
-    /// At most so many; never more than the option `history`.
-    limit: Option<Digits>,
+parse::request! {
+    Request {
+        /// The caller; required for a closed room.
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+        /// The `id` of a message.
+        after: Option<Digits>,
+        /// The most messages; never more than the option `history`.
+        limit: Option<Digits>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let caller = parse::openid_if_any(request.openid, request.open_id)?;
     let wanted = request.limit.and_then(|limit| u32::try_from(limit.0).ok());

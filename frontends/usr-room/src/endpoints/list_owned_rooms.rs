@@ -1,10 +1,8 @@
 //! `POST /usr/roomlist1` (一.3): the rooms the caller owns.
 
 use core_model::{Outcome, RoomFilter};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Nothing;
@@ -22,17 +20,14 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        openid,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     Ok(Action::Query(super::rooms(RoomFilter::OwnedBy(dialect.caller(&openid)))))

@@ -1,7 +1,7 @@
 //! `POST /room/section` (二.1): the open rooms of a section.
 
 use core_model::{Outcome, RoomFilter};
-use frontend_api::http::{Action, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     section: Option<TextOrNumber>,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let section = parse::required("section", request.section)?;
     Ok(Action::Query(super::rooms(RoomFilter::Section(section.0))))

@@ -1,8 +1,8 @@
 //! `POST /login` (flavor miniprogram): would exchange a login code for an openid at the vendor's
-//! server. The gateway calls nobody, so it says that it cannot.
+//! server. The gateway makes no requests of its own, so it refuses.
 
 use core_model::Outcome;
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |_| {
         let operation = Operation::of::<Request>(
-            "Would exchange a login code for an openid at the vendor's server. The gateway calls nobody, so it says that it cannot.",
+            "Would exchange a login code for an openid at the vendor's server. The gateway makes no requests of its own, so it refuses.",
         );
         operation.replies::<Failure>()
     },
@@ -27,12 +27,12 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
-    /// What the vendor gave the client.
-    #[expect(dead_code, reason = "it is of no use to the gateway, but part of the request")]
+    /// The code that the client has from the vendor.
+    #[expect(dead_code, reason = "part of the request, though the gateway does not use it")]
     code: Option<String>,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let _: Request = parse::read(params)?;
     Err(not_configured())
 }

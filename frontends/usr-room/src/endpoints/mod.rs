@@ -1,4 +1,4 @@
-//! The dialect, one row an endpoint and one table a flavor.
+//! The table of endpoints.
 
 mod add_room;
 mod clear_messages;
@@ -23,25 +23,8 @@ use frontend_api::http::Endpoint;
 
 use crate::UsrRoom;
 
-/// The document's endpoints, in its order.
-pub(crate) const DOCUMENT: &[Endpoint<UsrRoom>] = &[
-    complete_user::ENDPOINT,
-    show_user::ENDPOINT,
-    list_owned_rooms::ENDPOINT,
-    list_joined_rooms::ENDPOINT,
-    join_room::ENDPOINT,
-    list_section::ENDPOINT,
-    add_room::ENDPOINT,
-    kick_user::ENDPOINT,
-    delete_room::ENDPOINT,
-    list_messages::ENDPOINT,
-    send_message::ENDPOINT,
-    search_rooms::ENDPOINT,
-    show_time::ENDPOINT,
-];
-
-/// Those, and four that only the mini-program knows.
-pub(crate) const MINIPROGRAM: &[Endpoint<UsrRoom>] = &[
+/// Every endpoint: those of the document in its order, then those of the mini-program alone.
+const ALL: [Endpoint<UsrRoom>; 17] = [
     complete_user::ENDPOINT,
     show_user::ENDPOINT,
     list_owned_rooms::ENDPOINT,
@@ -61,13 +44,20 @@ pub(crate) const MINIPROGRAM: &[Endpoint<UsrRoom>] = &[
     complete_room::ENDPOINT,
 ];
 
+/// How many of them the document has.
+const OF_THE_DOCUMENT: usize = 13;
+
+pub(crate) const DOCUMENT: &[Endpoint<UsrRoom>] = ALL.split_at(OF_THE_DOCUMENT).0;
+
+pub(crate) const MINIPROGRAM: &[Endpoint<UsrRoom>] = &ALL;
+
 const POST: &[&str] = &["POST"];
 
-/// The most rooms in one list. The dialect cannot turn pages, so the bound is far above what its
-/// clients can show; it keeps one request from reading out the whole store.
+/// The most rooms in one list. The dialect has no pages, so the bound is far above what its
+/// clients can show; it keeps one request from reading the whole store.
 const ROOMS_MAX: u32 = 10_000;
 
-/// What every list and search tells of a room.
+/// The detail in which every list and search shows a room.
 const WITH_MEMBERS: Detail = Detail { members: true, messages: 0 };
 
 fn rooms(filter: RoomFilter) -> Query {

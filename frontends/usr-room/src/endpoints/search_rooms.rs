@@ -1,8 +1,8 @@
-//! `POST /search` (三.1): a `key` of digits is a room's id, any other is looked for in names and
+//! `POST /search` (三.1): a `key` of digits is a room's id, any other is searched for in names and
 //! descriptions. The mini-program also searches by `room_id`, `section` and `description`.
 
 use core_model::{Detail, Outcome, Query, Refusal, Reply, RoomId, RoomRef};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response, TextOrNumber};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
                 .replies::<Failure>()
         }
         Flavor::Miniprogram => Operation::of::<AppRequest>(
-            "Finds rooms by id, by name and description, or by section. What is found by \
+            "Finds rooms by id, by name and description, or by section. The result for \
              `room_id` is one object, not a list.",
         )
         .replies::<miniprogram::RoomList<'_>>()
@@ -35,7 +35,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     },
 };
 
-/// The most rooms that a search finds.
+/// The most rooms in a result.
 const FOUND_MAX: u32 = 100;
 
 #[derive(Deserialize, JsonSchema)]
@@ -66,7 +66,7 @@ fn one_of_them() -> Value {
     json!([text("key"), { "required": ["room_id"] }, text("section"), text("description")])
 }
 
-/// What is looked for. The number is None where no room can have it.
+/// What to search for. The number is None where it is out of range.
 enum Wanted {
     /// By `room_id`: one object, with its messages.
     One(Option<u32>),
@@ -104,7 +104,7 @@ fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
     }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let query = match wanted(dialect, params)? {
         Wanted::One(Some(id)) => by_id(id, dialect.history),
         Wanted::Number(Some(id)) => by_id(id, 0),

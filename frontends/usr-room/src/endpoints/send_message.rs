@@ -1,10 +1,8 @@
-//! `POST /room/send_message` (二.6): posts to a room, by a member.
+//! `POST /room/send_message` (二.6): posts to a room as a member.
 
 use core_model::{Command, Outcome, PostRight};
-use frontend_api::http::{Action, Digits, Endpoint, Params, Response};
+use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::encode::Done;
@@ -18,27 +16,24 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        let operation = Operation::of::<Request>("Posts to a room, by a member.");
+        let operation = Operation::of::<Request>("Posts to a room as a member.");
         operation.replies::<Done>().replies::<Failure>()
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    #[schemars(required)]
-    room_id: Option<Digits>,
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
-    /// Kept byte for byte.
-    #[schemars(required, length(min = 1))]
-    message: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        openid,
+        #[schemars(required)]
+        room_id: Option<Digits>,
+        /// Kept byte for byte.
+        #[schemars(required, length(min = 1))]
+        message: Option<String>,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     Ok(Action::Submit(Command::Post {

@@ -1,7 +1,7 @@
-//! `GET /time` (三.2), and `POST`: when anything last changed, and what time it is.
+//! `GET /time` (三.2), and `POST`: the time of the last change, and the current time.
 
 use core_model::{Outcome, Query, Reply, Timestamp};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Tells when anything last changed, and what time it is.")
+        Operation::of::<Request>("Gives the time of the last change and the current time.")
             .replies::<Times>()
             .replies::<Failure>()
     },
@@ -33,13 +33,13 @@ pub(crate) struct Times {
     /// 1
     #[schemars(extend("const" = 1))]
     response_code: u8,
-    /// The newest message or change, in milliseconds since 1970; 0 before there was any.
+    /// The time of the newest message or change, in milliseconds since 1970; 0 before the first.
     last_time: Timestamp,
     /// Now, in milliseconds since 1970.
     server_time: Timestamp,
 }
 
-fn decode(_: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(_: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let Request {} = parse::read(params)?;
     Ok(Action::Query(Query::LastChange))
 }

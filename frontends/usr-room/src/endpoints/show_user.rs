@@ -1,10 +1,8 @@
 //! `POST /usr/info` (一.2): a user, named by openid or as `@<handle>`.
 
 use core_model::{Outcome, Query, Reply};
-use frontend_api::http::{Action, Endpoint, Params, Response};
+use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::POST;
 use crate::{UsrRoom, parse, refusal};
@@ -22,18 +20,15 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     },
 };
 
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("anyOf" = parse::EITHER_OPENID))]
-pub(crate) struct Request {
-    /// Whom to show; `@<handle>` is understood.
-    #[schemars(length(min = 1))]
-    openid: Option<String>,
-    /// The same as `openid`.
-    #[schemars(length(min = 1))]
-    open_id: Option<String>,
+parse::request! {
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    Request {
+        /// The user to show; `@<handle>` is understood.
+        openid,
+    }
 }
 
-fn decode(dialect: &UsrRoom, params: &Params<'_>) -> Result<Action, Response> {
+fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     Ok(Action::Query(Query::User { user: dialect.named(&openid), caller: None }))
