@@ -10,6 +10,7 @@
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `rules` | what each command does |
 //! | `queries`, `receive`, `search` | what is read |
+//! | `lookalike` | names that resemble a handle |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `state`, `cache` | snapshots and batches with their caches |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
@@ -18,6 +19,7 @@ mod cache;
 mod engine;
 mod envelope;
 mod error;
+mod lookalike;
 mod lookup;
 mod message_index;
 mod message_reader;

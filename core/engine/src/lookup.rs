@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, GUEST_PREFIX, Person, Refusal, RoomRef, RoomView, Timestamp, TokenHash, UserRef,
-    UserView, check_handle, normalize,
+    Claim, GUEST_PREFIX, NameFault, Person, Refusal, RoomRef, RoomView, Timestamp, TokenHash,
+    UserRef, UserView, check_existing_handle, check_handle, normalize,
 };
 use redb::ReadableTable;
 
 use crate::cache::rows as row_cache;
 use crate::cache::writer::WriterCache;
 use crate::error::{Error, StoreError};
+use crate::lookalike;
 use crate::rows::{Counters, RoomRow, SessionRow, TokenRow, UserRow, Who, unpack};
 use crate::state::State;
 
@@ -109,7 +110,7 @@ pub(crate) fn user_or_guest(
         }
         UserRef::Handle(handle) => {
             if let Some(name) = handle.strip_prefix(GUEST_PREFIX) {
-                return Ok(Who::Guest(normalize(name)));
+                return Ok(Who::Guest(existing_name(name)?));
             }
             uid_of_handle(tables, &normalize(handle))?
         }
@@ -130,10 +131,11 @@ pub(crate) fn user_or_guest(
 }
 
 fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, Error> {
-    let name = check_handle(&claim.name)
-        .map_err(|fault| Refusal::InvalidHandle { why: fault.to_string() })?;
+    let name = existing_name(&claim.name)?;
     let Some(uid) = uid_of_handle(tables, &name)? else {
-        return if claim.guests { Ok(Who::Guest(name)) } else { Err(Refusal::NotSignedIn.into()) };
+        check_handle(&name).map_err(invalid_handle)?;
+        let is_free = claim.guests && !resembles_handle(tables, &name)?;
+        return if is_free { Ok(Who::Guest(name)) } else { Err(Refusal::NotSignedIn.into()) };
     };
     let by_token = match &claim.token {
         Some(hash) => uid_of_token(tables, request.now, hash)? == Some(uid),
@@ -145,6 +147,48 @@ fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, 
         Ok(until.is_some_and(|until| until.value() > request.now))
     };
     if by_token || by_address()? { Ok(Who::User(uid)) } else { Err(Refusal::NotSignedIn.into()) }
+}
+
+/// A name under which an account or a guest may be found.
+fn existing_name(name: &str) -> Result<String, Refusal> {
+    check_existing_handle(name).map_err(invalid_handle)
+}
+
+fn invalid_handle(fault: NameFault) -> Refusal {
+    Refusal::InvalidHandle { why: fault.to_string() }
+}
+
+/// Handles with one key that are looked at: more of them differ in case only.
+const LOOKALIKES_MAX: usize = 32;
+
+/// Whether a guest of this name could be taken for an account.
+fn resembles_handle(tables: &impl State, name: &str) -> Result<bool, StoreError> {
+    any_lookalike(tables, name, |handle| lookalike::is_confusable(handle, name))
+}
+
+/// Whether an account of this name could be taken for another. Handles are case-sensitive: those
+/// that differ in case only may stand beside each other.
+pub(crate) fn resembles_other_handle(tables: &impl State, name: &str) -> Result<bool, StoreError> {
+    any_lookalike(tables, name, |handle| {
+        lookalike::is_confusable(handle, name) && !lookalike::differ_in_case_only(handle, name)
+    })
+}
+
+fn any_lookalike(
+    tables: &impl State,
+    name: &str,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<bool, StoreError> {
+    for key in lookalike::keys(name) {
+        let rows = tables.lookalikes()?.range((key.as_str(), 0)..=(key.as_str(), u64::MAX))?;
+        for row in rows.take(LOOKALIKES_MAX) {
+            let (_, uid) = row?.0.value();
+            if is_meant(&known_user(tables, uid)?.handle) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 pub(crate) fn uid_of_handle(tables: &impl State, handle: &str) -> Result<Option<u64>, StoreError> {

@@ -122,6 +122,8 @@ tables! {
     users, users_mut, USERS: u64 => &'static [u8];
     /// Handle → uid.
     handles, handles_mut, HANDLES: &'static str => u64;
+    /// (Key of a handle, uid). See `lookalike`.
+    lookalikes, lookalikes_mut, LOOKALIKES: (&'static str, u64) => ();
     /// `realm/subject` → uid.
     identities, identities_mut, IDENTITIES: &'static str => u64;
     /// Token hash → `TokenRow`.

@@ -21,7 +21,10 @@ pub use command::{
 };
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
-pub use name::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_handle, check_room_name, normalize};
+pub use name::{
+    GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,
+    check_handle, check_room_name, normalize,
+};
 pub use query::{Detail, Query, RoomFilter};
 pub use refusal::Refusal;
 pub use reply::{AutoJoinFailure, Outcome, Reply};

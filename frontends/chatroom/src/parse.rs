@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use core_model::{check_handle, check_room_name};
+use core_model::{check_existing_handle, check_existing_name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -133,8 +133,8 @@ fn checked<'a>(
     if avatar.len() > AVATAR_CHARS_MAX && avatar.chars().nth(AVATAR_CHARS_MAX).is_some() {
         return Err(ILLEGAL_DATA);
     }
-    let user = check_handle(user_name).map_err(|_| ILLEGAL_DATA)?;
-    let room = check_room_name(room_name).map_err(|_| ILLEGAL_DATA)?;
+    let user = check_existing_handle(user_name).map_err(|_| ILLEGAL_DATA)?;
+    let room = check_existing_name(room_name).map_err(|_| ILLEGAL_DATA)?;
     Ok(Data { room, user, avatar, msg })
 }
 

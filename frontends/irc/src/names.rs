@@ -4,7 +4,7 @@
 //! Both ways lose nothing, and there is one way to write each name: what is not written so is
 //! not a name.
 
-use core_model::{Person, check_handle, check_room_name};
+use core_model::{Person, check_existing_handle, check_existing_name};
 
 /// What no nick has in it: separators, wildcards, the marks of masks, and the dot that tells a
 /// server from a user.
@@ -30,7 +30,7 @@ pub(crate) fn nick_of(name: &str) -> String {
 pub(crate) fn handle(nick: &str) -> Option<String> {
     let name = unescape(nick)?;
     let only_way = nick_of(&name) == nick;
-    only_way.then(|| check_handle(&name).ok()).flatten()
+    only_way.then(|| check_existing_handle(&name).ok()).flatten()
 }
 
 /// The channel of a room.
@@ -43,7 +43,7 @@ pub(crate) fn room(channel: &str) -> Option<String> {
     let escaped = channel.strip_prefix('#')?;
     let name = unescape(escaped)?;
     let only_way = escape(&name, NOT_IN_CHANNELS, "") == escaped;
-    only_way.then(|| check_room_name(&name).ok()).flatten()
+    only_way.then(|| check_existing_name(&name).ok()).flatten()
 }
 
 fn escape(name: &str, anywhere: &str, first: &str) -> String {

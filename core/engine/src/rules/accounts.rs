@@ -10,6 +10,7 @@ use redb::ReadableTable;
 
 use super::{BatchContext, CommandContext, expiry, tags};
 use crate::error::{Error, StoreError};
+use crate::lookalike;
 use crate::lookup;
 use crate::message_index;
 use crate::message_reader::MessageReader;
@@ -58,6 +59,9 @@ impl BatchContext<'_> {
         change_profile(&mut row, &user.profile);
         self.counters.next_uid += 1;
         self.batch.handles_mut()?.insert(row.handle.as_str(), uid)?;
+        for key in lookalike::keys(&row.handle) {
+            self.batch.lookalikes_mut()?.insert((key.as_str(), uid), ())?;
+        }
         for identity in &row.identities {
             self.batch.identities_mut()?.insert(identity.as_str(), uid)?;
         }
@@ -90,7 +94,7 @@ impl BatchContext<'_> {
         };
         let base = match wanted {
             Some(Ok(handle)) => {
-                if free(&handle)? {
+                if free(&handle)? && !lookup::resembles_other_handle(&self.batch, &handle)? {
                     return Ok(handle);
                 }
                 if user.insist {

@@ -31,19 +31,19 @@ fn a_store_of_a_later_format_is_refused_and_left_alone() {
         let database = redb::Database::open(&path).unwrap();
         let write = database.begin_write().unwrap();
         assert_eq!(
-            write.open_table(meta).unwrap().insert("format", 3).unwrap().unwrap().value(),
-            2
+            write.open_table(meta).unwrap().insert("format", 4).unwrap().unwrap().value(),
+            3
         );
         write.commit().unwrap();
     }
     let error = refusal(&path);
     let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
-    assert_eq!((*found, named), (3, &path));
+    assert_eq!((*found, named), (4, &path));
     let said = error.to_string();
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 3"), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 4"), "{said}");
     let database = redb::Database::open(&path).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 3);
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 4);
 }
 
 #[test]
@@ -113,7 +113,12 @@ fn a_store_that_is_compacted_is_smaller_and_has_what_it_had() {
 const TTL_MS: u64 = 1 << 50;
 
 fn store_1() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1.redb")
+    fixture("store-1.redb")
+}
+
+/// A store that an earlier version wrote. That of format 2 is the one of format 1, upgraded.
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// What the store of format 1 was made by. It is committed; later versions read it, and write it
@@ -350,4 +355,14 @@ fn messages_of_format_1_are_read_and_gone_on_with() {
             "ann to tea: on",
         ]
     );
+}
+
+#[test]
+fn a_store_of_an_earlier_format_knows_which_names_resemble_its_handles() {
+    for store in ["store-1.redb", "store-2.redb"] {
+        let gateway = Gateway::on_a_copy_of(&fixture(store));
+        gateway.does(0, Command::Start);
+        let resembling = enter(room("tea"), guest("ANN"));
+        assert_eq!(gateway.refuses(1, resembling), Refusal::NotSignedIn, "{store}");
+    }
 }

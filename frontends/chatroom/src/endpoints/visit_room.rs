@@ -3,7 +3,7 @@
 
 use core_model::{
     Command, Detail, Outcome, Query, Reply as EngineReply, RoomRef, SeatKind, UserRef,
-    check_handle, check_room_name,
+    check_existing_handle, check_existing_name,
 };
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
@@ -52,7 +52,8 @@ fn decode(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Resp
 fn ask(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Res> {
     let request: Request = read(params);
     let [room, user, status] = present([request.room_name, request.user_name, request.status])?;
-    let room = room.text().and_then(|room| check_room_name(&room).ok()).ok_or(Res::InvalidRoom)?;
+    let room =
+        room.text().and_then(|room| check_existing_name(&room).ok()).ok_or(Res::InvalidRoom)?;
     let room = RoomRef::Name(room);
     Ok(match (parse_status(status), parse_user(user)) {
         (Ok(status), Ok(user)) => {
@@ -89,7 +90,7 @@ fn parse_status(status: Param) -> Result<Status, Res> {
 }
 
 fn parse_user(user: Param) -> Result<String, Res> {
-    user.text().and_then(|user| check_handle(&user).ok()).ok_or(Res::InvalidUserName)
+    user.text().and_then(|user| check_existing_handle(&user).ok()).ok_or(Res::InvalidUserName)
 }
 
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {

@@ -401,3 +401,28 @@ fn whoever_registers_or_signs_in_joins_the_rooms_of_the_front_end() {
     };
     assert_eq!(gateway.tells(0, update), ["user-10002 joins tea", "tea holds 3"]);
 }
+
+#[test]
+fn a_handle_that_resembles_another_is_taken_unless_only_the_case_differs() {
+    let gateway = with(&["ann"]);
+    let register =
+        |name: &str, insist| Command::Register { user: NewUser { insist, ..named(name) } };
+    for name in ["\u{430}nn", "ａｎｎ"] {
+        assert_eq!(gateway.refuses(0, register(name, true)), Refusal::HandleTaken, "{name:?}");
+        let Reply::Registered { user, .. } = gateway.does(0, register(name, false)) else {
+            panic!("registered")
+        };
+        assert!(user.person.handle.starts_with(&format!("{name}-")), "{}", user.person.handle);
+    }
+    gateway.does(0, register("Ann", true));
+}
+
+#[test]
+fn a_handle_that_the_profile_does_not_allow_is_refused_where_it_is_insisted_on() {
+    let gateway = with(&[]);
+    for name in ["ann ", "\u{202E}nna", "a\u{FEFF}", "\u{FFFD}"] {
+        let register = Command::Register { user: NewUser { insist: true, ..named(name) } };
+        let refusal = gateway.refuses(0, register);
+        assert!(matches!(refusal, Refusal::InvalidHandle { .. }), "{name:?}: {refusal:?}");
+    }
+}

@@ -118,3 +118,33 @@ fn messages_of_guests_are_read_back_after_a_restart() {
     gateway.does(0, Command::Start);
     assert_eq!(talk(&gateway, "tea"), ["guest:小茶 to tea: 你好"]);
 }
+
+#[test]
+fn a_guest_whose_name_resembles_a_handle_is_not_signed_in() {
+    let gateway = with_tea(&["ann", "Boss", "ivan"]);
+    let resembling = ["Ann", "boss", "\u{430}nn", "ａｎｎ", "\u{456}van", "IVAN"];
+    refusals(
+        &gateway,
+        resembling.map(|name| (enter(room("tea"), guest(name)), Refusal::NotSignedIn)),
+    );
+    for name in ["anna", "boos", "ivam"] {
+        gateway.does(1, enter(room("tea"), guest(name)));
+    }
+}
+
+#[test]
+fn a_guest_whose_name_is_not_allowed_is_refused() {
+    let gateway = with_tea(&["ann"]);
+    for name in ["ann\u{200B}", " ann", "\u{3164}", "a\u{2028}b"] {
+        let refusal = gateway.refuses(1, enter(room("tea"), guest(name)));
+        assert!(matches!(refusal, Refusal::InvalidHandle { .. }), "{name:?}: {refusal:?}");
+    }
+}
+
+#[test]
+fn a_guest_named_without_a_claim_has_a_name_of_bounded_length() {
+    let gateway = with_tea(&["ann"]);
+    let name = format!("guest:{}", "a".repeat(70_000));
+    let refusal = gateway.refuses(1, enter(room("tea"), user(&name)));
+    assert!(matches!(refusal, Refusal::InvalidHandle { .. }), "{refusal:?}");
+}
