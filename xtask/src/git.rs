@@ -44,7 +44,8 @@ fn collect(folder: &Path, files: &mut Files) -> std::io::Result<()> {
     Ok(())
 }
 
-fn git(arguments: &[&str]) -> Result<String, String> {
+/// The output of a git command.
+pub(crate) fn git(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("git").args(arguments).output();
     let output = output.map_err(|error| format!("cannot run git: {error}"))?;
     if output.status.success() {

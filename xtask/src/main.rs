@@ -1,8 +1,9 @@
-//! Errands of the repository: `cargo xtask schema-diff [REV]`.
+//! Tools of the repository: `cargo xtask schema-diff [REV]`, `cargo xtask tidy [PATH…]`.
 
 mod changelog;
 mod diff;
 mod git;
+mod tidy;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -15,6 +16,12 @@ cargo xtask schema-diff [REV]
 Compares the schemas of the repository with those of an earlier revision, by default of the last release (the last
 tag v*), and says of each file whether it is compatible. Fails where something breaks clients that CHANGELOG.md does
 not mention: under `### Breaking` of Unreleased, with the dialect and the definition between backticks.
+
+cargo xtask tidy [PATH...]
+
+Checks what neither the compiler nor clippy does: no import cycles, the floors of the host, no clock, socket or file
+in front ends and engine, the length of functions, files, Markdown lines and subjects of commits, and the wording.
+With paths, reports only files that begin with one of them: `cargo xtask tidy core docs/plugins.md`.
 ";
 
 fn main() -> ExitCode {
@@ -23,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["schema-diff"] => schema_diff(None),
         ["schema-diff", revision] if !revision.starts_with('-') => schema_diff(Some(revision)),
+        ["tidy", paths @ ..] if !paths.iter().any(|path| path.starts_with('-')) => tidy::run(paths),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
