@@ -22,7 +22,7 @@ use crate::{queries, receive, writer};
 /// How much the engine may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many commands may wait for the writer before more are turned away.
+    /// Commands that may wait for the writer; more are refused as overload.
     pub queue_max: usize,
     /// redb's page cache.
     pub cache_bytes: usize,
@@ -34,7 +34,8 @@ impl Default for Options {
     }
 }
 
-/// A handle to the engine. `T` is whatever the caller needs to find its way back from an outcome.
+/// A handle to the engine. `T` is the caller's ticket: it goes in with a command and comes back with
+/// the outcome.
 pub struct Engine<T> {
     store: Arc<Store>,
     queue: Arc<Queue<T>>,
@@ -52,7 +53,7 @@ impl<T: Send + 'static> Engine<T> {
         Self::start(open::open(path, options.cache_bytes)?, options, publish)
     }
 
-    /// As [`open`](Self::open), on something else than a file: for tests.
+    /// As [`open`](Self::open), on a backend other than a file: for tests.
     #[doc(hidden)]
     pub fn open_with_backend(
         backend: impl redb::StorageBackend,
@@ -69,7 +70,8 @@ impl<T: Send + 'static> Engine<T> {
     ) -> Result<Self, OpenError> {
         let store = Arc::new(Store::new(database));
         let queue = Arc::new(Queue::new(options.queue_max));
-        let (writers_store, writers_queue) = (Arc::clone(&store), Arc::clone(&queue));
+        let writers_store = Arc::clone(&store);
+        let writers_queue = Arc::clone(&queue);
         let writer = std::thread::Builder::new()
             .name("engine-writer".into())
             .spawn(move || {
@@ -118,10 +120,10 @@ impl<T: Send + 'static> Engine<T> {
         }
     }
 
-    /// The answer to a command that would change nothing, from the newest committed state on the
-    /// caller's thread. None: whether it would is for the writer to say, and so to be submitted.
+    /// Answers a command that would change nothing, from the newest committed state, on the
+    /// caller's thread. `None`: the command may change something and has to be submitted.
     ///
-    /// So far that is a [`Command::Receive`] that finds nothing new.
+    /// So far only a [`Command::Receive`] that finds nothing new is answered.
     pub fn try_read_only(
         &self,
         at: Timestamp,
@@ -132,23 +134,23 @@ impl<T: Send + 'static> Engine<T> {
             return None;
         }
         let request = Request { now: at.0, connection: connection.0 };
-        // What is refused, or cannot be read, the writer says.
+        // The writer reports refusals and read errors.
         let snapshot = self.store.snapshot().ok()?;
         let reply = receive::try_read_only(&*snapshot, request, command).ok().flatten()?;
         let refresh = due(&snapshot, at, receive::token(command)).ok()?;
         Some(Answered { outcome: Ok(reply), refresh })
     }
 
-    /// How many rooms there are: how much a query that lists or searches rooms may have to do.
+    /// The number of rooms: a bound on the work of a query that lists or searches them.
     pub fn rooms(&self) -> u64 {
         let count = |snapshot: Arc<Snapshot>| Ok(snapshot.rooms()?.len()?);
         let counted: Result<u64, StoreError> = self.store.snapshot().and_then(count);
-        // A store that cannot be read says so in answer to the query.
+        // The query itself will report the read error.
         counted.unwrap_or(u64::MAX)
     }
 
-    /// The user meant and the PHC string of its password; None where there is no such user,
-    /// an empty string where it has no password.
+    /// The user that `user` names and the PHC string of its password, "" for none. `None`: no such
+    /// user.
     pub fn credential(
         &self,
         at: Timestamp,
@@ -173,23 +175,23 @@ impl<T: Send + 'static> Engine<T> {
         dump.map_err(|error| refused(Error::Store(error)))
     }
 
-    /// How many commands wait for the writer.
+    /// The number of commands that wait for the writer.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
     }
 
-    /// Why the engine takes no more commands, if it stopped by itself.
+    /// Why the engine stopped taking commands, if it failed.
     pub fn failure(&self) -> Option<String> {
         self.queue.failure()
     }
 }
 
 impl<T> Engine<T> {
-    /// Finishes what is queued, then stops the writer thread. Later commands are refused.
+    /// Carries out the queued commands, then stops the writer thread. Later commands are refused.
     pub fn stop(&self) {
         self.queue.stop();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A writer that panicked has already said so through `failure`.
+        // `failure` already reports a panic of the writer.
         writer.map(JoinHandle::join);
     }
 }
@@ -200,7 +202,7 @@ impl<T> Drop for Engine<T> {
     }
 }
 
-/// The token that was used, if it is to be refreshed.
+/// The token, if it is due for a refresh.
 fn due(
     snapshot: &Snapshot,
     at: Timestamp,

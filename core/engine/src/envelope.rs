@@ -19,20 +19,20 @@ pub struct Envelope {
 /// Seats of a room where neither the command, the front end nor gateway.toml says how many.
 pub const ROOM_CAPACITY_DEFAULT: u32 = 500;
 
-/// What a front end's section of gateway.toml says that the engine needs to know.
+/// What the engine needs of a front end's section of gateway.toml.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct FrontendSettings {
     pub frontend: String,
-    /// Seats of a room that is created there without saying how many.
+    /// Seats of a room that is created through this front end without a capacity.
     pub room_capacity: u32,
-    /// Rooms that everyone who registers or signs in there joins.
+    /// Rooms that a user joins on registering or signing in through this front end.
     pub auto_join: Vec<String>,
 }
 
-/// What became of a command, once it is durable.
+/// The outcome of a command, once durable.
 #[derive(Debug)]
 pub struct Done<T> {
-    /// What was handed in with the command.
+    /// The ticket submitted with the command.
     pub ticket: T,
     pub outcome: Outcome,
     pub events: Vec<Recorded>,
@@ -42,6 +42,6 @@ pub struct Done<T> {
 #[derive(Debug)]
 pub struct Answered {
     pub outcome: Outcome,
-    /// A sliding token used in it that is due for `Command::RefreshToken`.
+    /// The sliding token it was asked with, if due for `Command::RefreshToken`.
     pub refresh: Option<TokenHash>,
 }

@@ -25,7 +25,7 @@ from_redb!(CommitError, SetDurabilityError, StorageError, TableError, Transactio
 
 /// Why a command or query ended early.
 pub(crate) enum Error {
-    /// A rule refuses it; the caller is told why.
+    /// A rule refused it.
     Refused(Refusal),
     /// The store cannot be used any further.
     Store(StoreError),

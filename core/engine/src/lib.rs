@@ -9,7 +9,7 @@
 //! | `engine`, `envelope` | the handle, and what goes through it |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `rules` | what each command does |
-//! | `queries`, `receive`, `search` | what is read |
+//! | `queries`, `receive`, `search` | queries, and the commands that read |
 //! | `lookalike` | names that resemble a handle |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `state`, `cache` | snapshots and batches with their caches |

@@ -19,7 +19,7 @@ use crate::state::State;
 /// The key of the one row of `counters`.
 pub(crate) const COUNTERS_KEY: u8 = 0;
 
-/// Who asks, and when.
+/// When a command or query came, and on which connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) now: u64,
@@ -35,7 +35,7 @@ pub(crate) fn counters(tables: &impl State) -> Result<Counters, StoreError> {
 
 // Users.
 
-/// The row of a user that another row speaks of.
+/// The row of a user that another row refers to.
 pub(crate) fn known_user(tables: &impl State, uid: u64) -> Result<UserRow, StoreError> {
     Ok(known(tables, uid)?.row.clone())
 }
@@ -84,7 +84,7 @@ pub(crate) fn user_view(tables: &impl State, uid: u64) -> Result<UserView, Store
     })
 }
 
-/// The account that is meant.
+/// The account that `user` names.
 pub(crate) fn user(tables: &impl State, request: Request, user: &UserRef) -> Result<u64, Error> {
     match user_or_guest(tables, request, user)? {
         Who::User(uid) => Ok(uid),
@@ -96,7 +96,7 @@ pub(crate) fn user(tables: &impl State, request: Request, user: &UserRef) -> Res
     }
 }
 
-/// The account or guest that is meant.
+/// The account or guest that `user` names.
 pub(crate) fn user_or_guest(
     tables: &impl State,
     request: Request,
@@ -240,12 +240,12 @@ pub(crate) fn room_row(tables: &impl State, id: u32) -> Result<Option<Arc<RoomRo
     Ok(Some(row))
 }
 
-/// The row of a room that another row speaks of.
+/// The row of a room that another row refers to.
 pub(crate) fn known_room(tables: &impl State, id: u32) -> Result<Arc<RoomRow>, StoreError> {
     room_row(tables, id)?.ok_or(StoreError::Corrupt { table: "rooms" })
 }
 
-/// The room that is meant, closed or not.
+/// The room that `room` names, closed or not.
 pub(crate) fn any_room(tables: &impl State, room: &RoomRef) -> Result<(u32, Arc<RoomRow>), Error> {
     let id = match room {
         RoomRef::Id(id) => Some(id.0),
@@ -258,7 +258,7 @@ pub(crate) fn any_room(tables: &impl State, room: &RoomRef) -> Result<(u32, Arc<
     Ok((id, row))
 }
 
-/// The room that is meant, if the caller may know of it.
+/// The room that `room` names, if the caller may know of it.
 pub(crate) fn room(
     tables: &impl State,
     room: &RoomRef,
@@ -320,7 +320,7 @@ pub(crate) fn members(tables: &impl State, room: u32) -> Result<Vec<u64>, StoreE
     Ok(members.into_iter().map(|(_, uid)| uid).collect())
 }
 
-/// Ids of the rooms of which a user is a durable member.
+/// Ids of the rooms that a user is a durable member of.
 pub(crate) fn rooms_of_member(tables: &impl State, uid: u64) -> Result<Vec<u32>, StoreError> {
     let rows = tables.member_rooms()?.range((uid, 0)..=(uid, u32::MAX))?;
     rows.map(|row| Ok(row?.0.value().1)).collect()

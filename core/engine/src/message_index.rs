@@ -1,13 +1,12 @@
-//! Which messages are where: for each room, and for each user's direct messages, the ids in
-//! order.
+//! The order of messages: a stream of ids for each room, and two for each user's direct messages.
 //!
-//! The newest ids of a stream are one small row of `tails`, empty now and then; every [`RUN`] of
-//! them move to `chunks` as one row, and a stream without a tail has none. So a message costs an
-//! append to a row that is written anyway when several messages of a room are in one commit, and
-//! two to three bytes on disk, instead of a row of its own in a second tree.
+//! The newest ids of a stream form one small row of `tails`; every [`RUN`] ids move to `chunks` as
+//! one row. A message thus costs an append to a row that is written anyway when several messages of
+//! a room are in one commit, and two to three bytes on disk, instead of a row of its own in a
+//! second tree. A tail is empty right after its ids moved; a stream without a tail has no ids.
 //!
-//! Messages that were too old are gone from the front of their table; their ids stay until the
-//! whole run goes. Who reads a stream passes over ids below the [`floor`].
+//! Retention removes the oldest messages from the front of their table and leaves their ids in the
+//! stream until the whole run is dead. Readers skip ids below the [`floor`].
 
 use core_model::RoomId;
 use redb::ReadableTable;
@@ -16,12 +15,12 @@ use crate::error::StoreError;
 use crate::state::Batch;
 use crate::tables::Tables;
 
-/// Ids in a row of `chunks`, and one less at most in `tails`, which are written anew with every
-/// batch: with 128 a message in one of 500 rooms costs a tenth more, with fewer the rows would
-/// be too many. Rows of other lengths are read as well.
+/// Ids in a row of `chunks`; a tail, which every batch rewrites, has fewer. With 128 a message in
+/// one of 500 rooms costs a tenth more; with fewer than 32 the rows become too many. Rows of other
+/// lengths can be read.
 const RUN: usize = 32;
 
-/// Streams of direct messages are marked by the two highest bits; rooms' are their ids.
+/// The two highest bits mark streams of direct messages; a room's stream is its id.
 const INBOX: u64 = 1 << 63;
 const OUTBOX: u64 = 1 << 62;
 
@@ -29,22 +28,22 @@ pub(crate) fn of_room(room: u32) -> u64 {
     u64::from(room)
 }
 
-/// What was sent to a user.
+/// Direct messages sent to a user.
 pub(crate) fn of_inbox(uid: u64) -> u64 {
     INBOX | uid
 }
 
-/// What a user has sent to others. By itself, so that it takes no place among what one receives.
+/// Direct messages sent by a user: a stream of its own, so that they do not count as received.
 pub(crate) fn of_outbox(uid: u64) -> u64 {
     OUTBOX | uid
 }
 
-/// The room of such a stream.
+/// The room of a room's stream.
 pub(crate) fn room(stream: u64) -> RoomId {
     RoomId(u32::try_from(stream).expect("a stream of a room"))
 }
 
-/// The oldest message there is: what a stream has below it is gone.
+/// The oldest message that still exists: smaller ids in streams are dead.
 fn floor(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(tables.messages()?.first()?.map_or(u64::MAX, |(id, _)| id.value()))
 }
@@ -66,7 +65,7 @@ pub(crate) fn append(batch: &mut Batch<'_>, stream: u64, ids: &[u64]) -> Result<
     Ok(())
 }
 
-/// Forgets the whole stream; its messages are swept up later, in small steps.
+/// Empties a stream; [`sweep`] removes its messages later, in small steps.
 pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
     let tail = tail(batch, stream)?;
     let mut runs = Vec::new();
@@ -85,7 +84,7 @@ pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Removes runs of which every message is gone.
+/// Removes the runs whose messages are all gone.
 pub(crate) fn drop_dead(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
     let floor = floor(batch)?;
     let is_dead = |ids: &[u64]| ids.last().is_none_or(|newest| *newest < floor);
@@ -110,7 +109,7 @@ pub(crate) fn take_excess(
 ) -> Result<Vec<u64>, StoreError> {
     let Some(kept_from) = oldest_kept(batch, stream, keep)? else { return Ok(Vec::new()) };
     let mut taken = Vec::new();
-    // How many of the ids in front go, and whether some stay.
+    // Returns how many ids at the front are taken.
     let take = |ids: &[u64], taken: &mut Vec<u64>| {
         let over = ids.partition_point(|id| *id < kept_from).min(limit - taken.len());
         taken.extend(&ids[..over]);
@@ -162,7 +161,7 @@ fn oldest_run(tables: &impl Tables, stream: u64) -> Result<Option<(u64, Vec<u64>
     row.map(|(key, run)| Ok((key.value().1, unpack("chunks", run.value())?))).transpose()
 }
 
-/// Removes the rows of up to `runs_max` runs of forgotten messages.
+/// Removes the messages of up to `runs_max` runs that [`clear`] left.
 pub(crate) fn sweep(batch: &mut Batch<'_>, runs_max: usize) -> Result<(), StoreError> {
     for _ in 0..runs_max {
         let Some((_, run)) = batch.garbage_mut()?.pop_first()? else { return Ok(()) };
@@ -211,12 +210,12 @@ pub(crate) fn oldest(
     let after = after.max(floor(tables)?.saturating_sub(1));
     let Some(row) = tables.tails()?.get(stream)? else { return Ok(Vec::new()) };
     let newest = unpack("tails", row.value())?;
-    // What is in a run is older than all of the tail: who is nearly up to date needs no run.
+    // Runs are older than the tail: a reader that is nearly up to date needs none.
     if newest.first().is_some_and(|first| *first <= after) {
         return Ok(newest.into_iter().filter(|id| *id > after).take(limit).collect());
     }
     let mut ids: Vec<u64> = Vec::new();
-    // The run that `after` falls into begins at or before it.
+    // The run that contains `after` begins at or before it.
     let chunks = tables.chunks()?;
     let start = chunks.range((stream, 0)..=(stream, after))?.next_back().transpose()?;
     let start = start.map_or(0, |(key, _)| key.value().1);
@@ -241,7 +240,7 @@ fn tail(tables: &impl Tables, stream: u64) -> Result<Vec<u64>, StoreError> {
     }
 }
 
-/// Ids as they are stored, to be added to: the first, then the distance of each from the one
+/// Encoded ids that more can be appended to: the first, then each one's distance from the one
 /// before, as LEB128.
 #[derive(Default)]
 struct Run {
@@ -290,9 +289,11 @@ fn unpack(table: &'static str, bytes: &[u8]) -> Result<Vec<u64>, StoreError> {
     Ok(ids)
 }
 
-/// Each id of a run in turn.
+/// Calls `id` with each id of a run.
 fn each(table: &'static str, bytes: &[u8], mut id: impl FnMut(u64)) -> Result<(), StoreError> {
-    let (mut last, mut distance, mut shift) = (0u64, 0u64, 0u32);
+    let mut last = 0u64;
+    let mut distance = 0u64;
+    let mut shift = 0u32;
     for byte in bytes {
         if shift > 63 {
             return Err(StoreError::Corrupt { table });
@@ -308,7 +309,7 @@ fn each(table: &'static str, bytes: &[u8], mut id: impl FnMut(u64)) -> Result<()
     Ok(())
 }
 
-/// How many ids there are.
+/// The number of ids in a run.
 fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte < 0x80).count()
 }

@@ -12,25 +12,24 @@ use crate::lookup::{known_room, person_of};
 use crate::rows::{Destination, MessageRow, Who};
 use crate::state::State;
 
-/// How many times as many rows as are wanted may be passed over: a look-up costs as much as that.
+/// One look-up costs about as much as skipping this many rows of a range.
 const SPREAD_MAX: u64 = 4;
 
-/// Makes views of messages; remembers who and where, since authors and rooms recur.
+/// Makes views of messages; remembers people and rooms, since they recur.
 pub(crate) struct MessageReader<'a, T> {
     tables: &'a T,
     people: BTreeMap<Who, Arc<Person>>,
     rooms: BTreeMap<u32, RoomTag>,
-    /// The author of the message before: mostly of this one too.
+    /// The previous message's author: usually this one's as well.
     last_person: Option<Arc<Person>>,
 }
 
 impl<'a, T: State> MessageReader<'a, T> {
     pub(crate) fn new(tables: &'a T) -> Self {
-        let (people, rooms) = (BTreeMap::new(), BTreeMap::new());
-        Self { tables, people, rooms, last_person: None }
+        Self { tables, people: BTreeMap::new(), rooms: BTreeMap::new(), last_person: None }
     }
 
-    /// The messages of these ids, which ascend, as a stream lists them.
+    /// The messages with these ids, which ascend. Ids without a message are skipped.
     pub(crate) fn of(&mut self, ids: &[u64]) -> Result<Vec<Arc<Message>>, StoreError> {
         let mut messages = Vec::with_capacity(ids.len());
         let Some(store) = self.tables.store() else {
@@ -40,7 +39,7 @@ impl<'a, T: State> MessageReader<'a, T> {
         let mut unknown = Vec::new();
         for id in ids {
             match message_cache::get(store, *id) {
-                Some(message) => messages.push(self.renewed(store, message)?),
+                Some(message) => messages.push(self.refreshed(store, message)?),
                 None => unknown.push(*id),
             }
         }
@@ -54,7 +53,7 @@ impl<'a, T: State> MessageReader<'a, T> {
         Ok(messages)
     }
 
-    /// Reads those messages that exist.
+    /// Reads the messages that exist.
     fn read(&mut self, ids: &[u64], found: impl FnMut(Arc<Message>)) -> Result<(), StoreError> {
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(()) };
         if last - first < SPREAD_MAX * ids.len() as u64 {
@@ -77,7 +76,7 @@ impl<'a, T: State> MessageReader<'a, T> {
         Ok(())
     }
 
-    /// By one pass over what lies between them too, instead of a look-up for each.
+    /// One pass over the range that contains all ids, instead of a look-up for each.
     fn read_close_together(
         &mut self,
         ids: &[u64],
@@ -109,13 +108,13 @@ impl<'a, T: State> MessageReader<'a, T> {
             Destination::Room(room) => Recipient::Room(self.tag(room)?),
             Destination::User(uid) => Recipient::User(self.person(&Who::User(uid))?),
         };
-        let (id, at) = (MessageId(id), Timestamp(row.at));
-        Ok(Arc::new(Message { id, at, author, to, text: row.text }))
+        let at = Timestamp(row.at);
+        Ok(Arc::new(Message { id: MessageId(id), at, author, to, text: row.text }))
     }
 
-    /// A message that was read before, with everyone as they are called now. A room keeps its
-    /// name.
-    fn renewed(&mut self, store: u64, known: Arc<Message>) -> Result<Arc<Message>, StoreError> {
+    /// A cached message, with the current names of its author and recipient. A room's name never
+    /// changes.
+    fn refreshed(&mut self, store: u64, known: Arc<Message>) -> Result<Arc<Message>, StoreError> {
         let Message { id, at, author, to, text } = &*known;
         let is_current = self.is_current(author)?
             && match to {
@@ -129,10 +128,11 @@ impl<'a, T: State> MessageReader<'a, T> {
             Recipient::Room(tag) => Recipient::Room(tag.clone()),
             Recipient::User(person) => Recipient::User(self.current(person)?),
         };
-        let (author, text) = (self.current(author)?, text.clone());
-        let renewed = Arc::new(Message { id: *id, at: *at, author, to, text });
-        message_cache::keep(store, &renewed);
-        Ok(renewed)
+        let author = self.current(author)?;
+        let text = text.clone();
+        let refreshed = Arc::new(Message { id: *id, at: *at, author, to, text });
+        message_cache::keep(store, &refreshed);
+        Ok(refreshed)
     }
 
     fn is_current(&mut self, person: &Arc<Person>) -> Result<bool, StoreError> {
@@ -146,11 +146,11 @@ impl<'a, T: State> MessageReader<'a, T> {
         Ok(is_current)
     }
 
-    /// Somebody as the store has it now.
+    /// The person as the store has it now.
     fn current(&mut self, person: &Arc<Person>) -> Result<Arc<Person>, StoreError> {
         match person.uid {
             Some(uid) => self.person(&Who::User(uid.0)),
-            // All that there is of a guest is the name.
+            // A guest is nothing but a name.
             None => Ok(Arc::clone(person)),
         }
     }

@@ -7,7 +7,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 use crate::error::StoreError;
 use crate::migrate::{FORMAT, prepare};
 
-/// Why a store cannot be opened. Each says what to do.
+/// Why a store cannot be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("another process has the store {} open; stop it, or choose another [store] path", path.display())]
@@ -33,12 +33,12 @@ pub enum OpenError {
     },
 }
 
-/// Opens the store, or makes it.
+/// Opens the store file, or creates it.
 pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
     open_with(path, cache_bytes, |builder| builder.create(path))
 }
 
-/// Opens or makes a store that is kept by `backend`.
+/// Opens or creates a store on `backend`.
 pub(crate) fn open_backend(
     backend: impl StorageBackend,
     cache_bytes: usize,
@@ -47,8 +47,8 @@ pub(crate) fn open_backend(
     open_with(path, cache_bytes, |builder| builder.create_with_backend(backend))
 }
 
-/// Moves what is in a store together and gives the rest of the file back to the file system: its
-/// bytes before and after. Nobody else may have it open. The store is made where it is missing.
+/// Compacts a store file and returns its size in bytes before and after. No other process may have
+/// it open. A missing store is created.
 pub fn compact(path: &Path, cache_bytes: usize) -> Result<(u64, u64), OpenError> {
     let fail =
         |source: redb::Error| OpenError::Compact { path: path.into(), source: Box::new(source) };
@@ -56,7 +56,7 @@ pub fn compact(path: &Path, cache_bytes: usize) -> Result<(u64, u64), OpenError>
     let mut database = open(path, cache_bytes)?;
     let before = bytes()?;
     database.compact().map_err(|error| fail(error.into()))?;
-    // Closing writes, too.
+    // Closing writes as well, so the size is taken after it.
     drop(database);
     Ok((before, bytes()?))
 }

@@ -1,4 +1,4 @@
-//! What each query reads.
+//! Queries: what each reads, and the reply.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,12 +53,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
         Query::Rooms { filter: RoomFilter::Open, after, limit, detail }
             if *detail == Detail::default() =>
         {
-            let read = || shown(tables, open_rooms(tables, after.0, *limit as usize)?, *detail);
-            let rooms = match tables.room_lists() {
-                Some(lists) => lists.page((after.0, *limit), read)?,
-                None => read()?,
-            };
-            Ok(Reply::Rooms { rooms })
+            Ok(Reply::Rooms { rooms: listed(tables, after.0, *limit)? })
         }
         Query::Rooms { filter, after, limit, detail } => {
             let found = filtered(tables, request, filter, after.0, *limit as usize)?;
@@ -82,7 +77,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
     }
 }
 
-/// The token by which the caller is named, if it is.
+/// The token that names the caller, if one does.
 pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     let caller = match query {
         Query::History { caller, .. }
@@ -141,8 +136,8 @@ fn history(
     MessageReader::new(tables).of(&ids)
 }
 
-/// For how many rooms a list has place before it must grow.
-const ROOMS_AT_FIRST: usize = 64;
+/// Capacity that a list of rooms starts with.
+const ROOMS_CAPACITY: usize = 64;
 
 type Found = Vec<(u32, Arc<RoomRow>)>;
 
@@ -177,8 +172,17 @@ fn view(
     Ok(Arc::new(view))
 }
 
+/// A page of the list of open rooms, without details.
+fn listed(tables: &impl State, after: u32, limit: u32) -> Result<Vec<Arc<RoomView>>, StoreError> {
+    let read = || shown(tables, open_rooms(tables, after, limit as usize)?, Detail::default());
+    match tables.room_lists() {
+        Some(lists) => lists.page((after, limit), read),
+        None => read(),
+    }
+}
+
 fn open_rooms(tables: &impl State, after: u32, limit: usize) -> Result<Found, StoreError> {
-    let mut found = Vec::with_capacity(limit.min(ROOMS_AT_FIRST));
+    let mut found = Vec::with_capacity(limit.min(ROOMS_CAPACITY));
     let Some(start) = after.checked_add(1) else { return Ok(found) };
     for entry in tables.rooms()?.range(start..)? {
         if found.len() >= limit {
@@ -273,7 +277,7 @@ fn searched(
     }
 }
 
-/// The user meant by `user`, with its password's hash; for a sign-in's first half.
+/// The user that `user` names, with its password hash.
 pub(crate) fn credential(
     tables: &impl State,
     request: Request,

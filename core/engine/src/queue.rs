@@ -1,39 +1,39 @@
-//! What waits for the writer.
+//! Commands that wait for the writer.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::envelope::Envelope;
 
-/// Commands in one commit at most. More gain nothing (279,000 messages a second at 1,024) and
-/// make those at the end wait.
+/// The most commands in one commit. More gain nothing (279,000 messages a second at 1,024) and
+/// delay the last of them.
 const BATCH_MAX: usize = 1024;
 
-/// How long the writer waits at most for as many commands as it has come to expect: a commit
-/// costs about a fifth of this, and grouping is what saves it.
+/// The longest the writer waits for the expected number of commands. A commit costs about a fifth
+/// of this.
 const GATHER: Duration = Duration::from_millis(2);
 
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
-    /// How many may wait.
+    /// The most commands that may wait.
     max: usize,
 }
 
 struct State<T> {
     waiting: Vec<(Envelope, T)>,
-    /// How many must wait for the writer to be woken.
+    /// The writer is woken when this many commands wait.
     wanted: usize,
-    /// How many are expected to come together for the next batch.
+    /// The number of commands expected for the next batch.
     expected: usize,
     stopping: bool,
-    /// Why nothing is taken any more.
+    /// Why no more commands are accepted.
     failure: Option<String>,
 }
 
-/// Why a command is not taken.
+/// Why a command was not accepted.
 pub(crate) enum Rejected {
-    /// Too many wait.
+    /// Too many commands wait.
     Full,
     Stopping,
     Failed(String),
@@ -70,7 +70,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for the next batch. None: stop.
+    /// Waits for the next batch. None: the queue was stopped and is empty.
     pub(crate) fn next_batch(&self) -> Option<Vec<(Envelope, T)>> {
         let mut state = self.lock();
         state.wanted = 1;
@@ -86,9 +86,10 @@ impl<T> Queue<T> {
         Some(std::mem::replace(&mut state.waiting, rest))
     }
 
-    /// So many are about to be answered. They may all be back soon, beside those who came
-    /// meanwhile. By that a lone caller is kept waiting for nobody, callers who wait for their
-    /// answers come to be in one batch, and a stream of commands in one batch every [`GATHER`].
+    /// Tells the queue that `count` commands are about to be answered: their callers may soon
+    /// submit again, beside those that wait already. A single caller therefore never waits for
+    /// others, callers that wait for answers share a batch, and a steady stream of commands forms
+    /// one batch every [`GATHER`].
     pub(crate) fn answering(&self, count: usize) {
         let mut state = self.lock();
         state.expected = (count + state.waiting.len()).min(BATCH_MAX);
@@ -108,18 +109,18 @@ impl<T> Queue<T> {
         state
     }
 
-    /// How many wait.
+    /// The number of commands that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// Takes nothing more; what waits is still to be done.
+    /// Accepts no more commands; those that wait are still carried out.
     pub(crate) fn stop(&self) {
         self.lock().stopping = true;
         self.filled.notify_one();
     }
 
-    /// Takes nothing more, because of this; gives back what waits.
+    /// Accepts no more commands, for this reason, and returns those that wait.
     pub(crate) fn fail(&self, why: &str) -> Vec<(Envelope, T)> {
         let mut state = self.lock();
         state.failure = Some(why.to_owned());

@@ -1,6 +1,5 @@
-//! What a [`Command::Receive`] finds. It changes something only where a cursor moves or the user
-//! joins a room: one who asks again and again what is new mostly finds nothing, and that is read
-//! from a snapshot as a query is.
+//! [`Command::Receive`]. It writes only where the cursor moves or the user joins a room. A polling
+//! client mostly finds nothing new, and that answer is read from a snapshot, as a query is.
 
 use std::sync::Arc;
 
@@ -14,17 +13,17 @@ use crate::message_reader::MessageReader;
 use crate::rows::RoomRow;
 use crate::state::State;
 
-/// What there is to receive.
+/// The result of a [`Command::Receive`].
 pub(crate) struct Receipt {
     pub(crate) ids: Vec<u64>,
-    /// The id up to which the user has read with it.
+    /// The id up to which the user has now received.
     pub(crate) read: u64,
-    /// Whether that is to be remembered.
+    /// Whether the user's cursor has to move to it.
     pub(crate) moves: bool,
 }
 
-/// The room that is meant, None for direct messages. Refused: no such room, or the user is not
-/// the one that is expected.
+/// The room to receive from, None for direct messages. Refuses an unknown room and an unexpected
+/// user.
 pub(crate) fn room(
     tables: &impl State,
     uid: u64,
@@ -40,7 +39,7 @@ pub(crate) fn room(
     Ok(room)
 }
 
-/// What a user finds in a stream, of which all messages have ids below `next_message`.
+/// Finds what a user receives of a stream whose ids are below `next_message`.
 pub(crate) fn find(
     tables: &impl State,
     uid: u64,
@@ -51,15 +50,16 @@ pub(crate) fn find(
     let Command::Receive { after, limit, first_limit, newest, .. } = command else {
         unreachable!("called with a Receive")
     };
-    let (limit, first_limit) = (*limit as usize, *first_limit as usize);
+    let limit = *limit as usize;
+    let first_limit = *first_limit as usize;
     let cursor = tables.cursors()?.get((uid, stream))?.map(|cursor| cursor.value());
-    // Nobody can have read what is not there yet.
+    // A client cannot have received messages that do not exist yet.
     let after = after.map(|after| after.0.min(next_message - 1));
     let from = after.or(cursor);
     let (ids, from) = match from {
         _ if *newest => (message_index::newest(tables, stream, u64::MAX, first_limit)?, from),
         Some(after) => (message_index::oldest(tables, stream, after, limit)?, from),
-        // Whoever wants everything need not count it first.
+        // Without a limit there is no need to count from the end.
         None if first_limit == u32::MAX as usize => {
             (message_index::oldest(tables, stream, 0, limit)?, from)
         }
@@ -81,7 +81,7 @@ impl Receipt {
     }
 }
 
-/// The reply to a command that would change nothing; None where it would, or might.
+/// The reply to a command that changes nothing; None where it may change something.
 pub(crate) fn try_read_only(
     tables: &impl State,
     request: Request,
@@ -89,7 +89,7 @@ pub(crate) fn try_read_only(
 ) -> Result<Option<Reply>, Error> {
     let Command::Receive { user, .. } = command else { return Ok(None) };
     let counters = lookup::counters(tables)?;
-    // The writer's clock never goes back.
+    // The writer's time is never before the last command's.
     let request = Request { now: request.now.max(counters.now), ..request };
     let uid = lookup::user(tables, request, user)?;
     let stream = match room(tables, uid, command)? {
@@ -101,7 +101,7 @@ pub(crate) fn try_read_only(
     if receipt.moves { Ok(None) } else { receipt.reply(tables).map(Some) }
 }
 
-/// The token by which the user of such a command is named, if it is.
+/// The token that names the command's user, if one does.
 pub(crate) fn token(command: &Command) -> Option<&TokenHash> {
     match command {
         Command::Receive { user: UserRef::Token(hash), .. } => Some(hash),

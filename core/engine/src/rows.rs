@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
-/// The version of every layout so far. A changed layout gets the next number, and a branch where
-/// it is read.
+/// The version of every layout so far. A changed layout gets the next number, and readers a branch
+/// for it.
 const VERSION: u8 = 1;
 
 /// A row as bytes.
@@ -30,7 +30,7 @@ pub(crate) fn unpack<T: DeserializeOwned>(
     }
 }
 
-/// Everything that counts up.
+/// Everything that counts up, and the engine's time.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Counters {
     pub(crate) next_uid: u64,
@@ -101,7 +101,7 @@ pub(crate) struct RoomRow {
     pub(crate) members: u32,
     pub(crate) active: bool,
     pub(crate) closed: bool,
-    /// Whether an entrance that opens rooms has ever been made.
+    /// Whether a user has entered with `opens`.
     pub(crate) opened: bool,
     pub(crate) app_code: Option<u16>,
     pub(crate) info: String,
@@ -112,7 +112,7 @@ impl RoomRow {
         RoomTag { id: core_model::RoomId(id), name: self.name.as_str().into() }
     }
 
-    /// The view without what other tables know.
+    /// The view, without what other tables hold.
     pub(crate) fn view(&self, id: u32, population: u32) -> RoomView {
         RoomView {
             id: core_model::RoomId(id),
@@ -134,7 +134,7 @@ impl RoomRow {
     }
 }
 
-/// Who: an account, or a guest by the name it chose.
+/// A person: an account, or a guest by the name it chose.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) enum Who {
     User(u64),
@@ -149,7 +149,7 @@ impl Who {
         }
     }
 
-    /// Unique among everyone.
+    /// A key that no other person has.
     pub(crate) fn key(&self) -> String {
         match self {
             Self::User(uid) => format!("u{uid}"),
@@ -193,13 +193,13 @@ pub(crate) struct TokenRow {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct KeyRow {
-    /// SHA-256 of the command and whose session gave it.
+    /// SHA-256 of the command and its session's user.
     pub(crate) digest: [u8; 32],
     /// The outcome, as JSON.
     pub(crate) outcome: String,
 }
 
-/// Where a message went.
+/// Where a message was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Destination {
     Room(u32),

@@ -1,10 +1,10 @@
-//! Finding rooms by what people remember of their names.
+//! Search for rooms by approximate name or description.
 //!
 //! Every open room is indexed by the *grams* of its display name and description: pairs of
 //! neighbouring characters of a word, and single characters where a word has only one or where
-//! one character is a word (CJK). A search takes the rarest grams of what is asked for, looks at
-//! the rooms that have most of them, and ranks those by their real texts. How much it looks at is
-//! bounded, so that a search among a million rooms costs what it costs among ten thousand.
+//! one character is a word (CJK). A search takes the rarest grams of its text, reads the rooms that
+//! share most of them, and ranks those by their real texts. The number of rows read is bounded, so
+//! that a search among a million rooms costs what it costs among ten thousand.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -23,11 +23,12 @@ const POSTINGS_MAX: usize = 20_000;
 /// Rooms that one search reads and ranks.
 const CANDIDATES_MAX: usize = 1_000;
 
-/// A text as it is compared: normalized, in lower case, its white space single.
+/// The form in which texts are compared: normalized, lower case, single spaces.
 pub(crate) fn fold(text: &str) -> String {
-    let lower = match text.is_ascii() {
-        true => text.to_ascii_lowercase(),
-        false => core_model::normalize(text).to_lowercase(),
+    let lower = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        core_model::normalize(text).to_lowercase()
     };
     let words: Vec<&str> = lower.split_whitespace().collect();
     words.join(" ")
@@ -57,7 +58,7 @@ pub(crate) fn remove(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<()
     Ok(())
 }
 
-/// What a room is called where it is looked for.
+/// The name that a search compares: the title, else the room name.
 fn name(row: &RoomRow) -> &str {
     if row.title.is_empty() { &row.name } else { &row.title }
 }
@@ -106,7 +107,7 @@ fn named_like(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     Ok(found)
 }
 
-/// Rooms that share most grams with `key`, as far as the rarest of them tell.
+/// Rooms that share most grams with `key`, judged by its rarest grams.
 fn sharing_grams(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     let mut counted = Vec::new();
     for gram in grams(key) {
@@ -125,7 +126,7 @@ fn sharing_grams(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError>
             ids.push(row?.0.value().1);
         }
     }
-    // Counted by sorting: a map of so many is several times as slow.
+    // Counted by sorting: a map of this size is several times as slow.
     ids.sort_unstable();
     let hits = ids.chunk_by(|one, other| one == other);
     let mut best: Vec<(Reverse<usize>, u32)> =
@@ -139,7 +140,7 @@ fn sharing_grams(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError>
 }
 
 /// Rooms whose name contains a `key` that has no pair of characters to look up: a letter in the
-/// middle of a word, a symbol. Of so many names as a search may read.
+/// middle of a word, a symbol. Reads at most [`POSTINGS_MAX`] names.
 fn with_part(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     if key.chars().all(is_a_word) || grams(key).into_iter().any(is_pair) {
         return Ok(Vec::new());
@@ -155,7 +156,7 @@ fn with_part(tables: &impl State, key: &str) -> Result<Vec<u32>, StoreError> {
     Ok(found)
 }
 
-/// How good a match is, smaller is better: exact, prefix, substring of the name, of the
+/// The quality of a match, smaller is better: exact, prefix, substring of the name, of the
 /// description, then near matches by the number of edits. None: no match.
 fn rank(key: &str, row: &RoomRow) -> Option<(u8, usize)> {
     let name = fold(name(row));
@@ -183,7 +184,7 @@ fn rank(key: &str, row: &RoomRow) -> Option<(u8, usize)> {
 /// The fewest insertions, deletions and substitutions after which `text` contains `key`.
 fn edits_to_contain(key: &str, text: &str) -> usize {
     let key: Vec<char> = key.chars().collect();
-    // Sellers: the column of an edit distance in which a match may begin anywhere.
+    // Sellers' algorithm: an edit distance whose match may begin anywhere in the text.
     let mut column: Vec<usize> = (0..=key.len()).collect();
     let mut fewest = key.len();
     for found in text.chars() {
@@ -235,7 +236,7 @@ fn is_pair(gram: u64) -> bool {
     gram as u32 != 0
 }
 
-/// Whether a single character of this script is looked for by itself: kana, hangul, han.
+/// Whether one character of this script is searched for by itself: kana, hangul, han.
 fn is_a_word(c: char) -> bool {
     matches!(u32::from(c), 0x3040..=0x30ff | 0x3400..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff | 0x20000..=0x3ffff)
 }

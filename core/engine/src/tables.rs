@@ -74,7 +74,7 @@ macro_rules! tables {
                 Self { attached, transaction, writes: 0, written: 0, $($name: OnceCell::new(),)* }
             }
 
-            /// Grows with every write.
+            /// A count that grows with every write.
             pub(crate) fn writes(&self) -> u64 {
                 self.writes
             }
@@ -213,7 +213,8 @@ fn rows_as_bytes<K: redb::Key + 'static, V: Value + 'static>(
 ) -> Result<Rows, StoreError> {
     let rows = table.iter()?.map(|row| {
         let (key, value) = row?;
-        let (key, value) = (key.value(), value.value());
+        let key = key.value();
+        let value = value.value();
         Ok((K::as_bytes(&key).as_ref().to_vec(), V::as_bytes(&value).as_ref().to_vec()))
     });
     rows.collect()

@@ -1,4 +1,4 @@
-//! What the engine may be asked to do.
+//! Commands: requests to change something.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,14 +21,14 @@ pub enum Command {
         /// Makes the account where the user is unknown.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         create: Option<NewUser>,
-        /// What the user says of itself on this occasion.
+        /// Profile fields to change on this occasion.
         #[serde(default, skip_serializing_if = "ProfileChanges::is_empty")]
         changes: ProfileChanges,
-        /// Whether this connection is from now on a session of that user. One that it was of
-        /// another, and the seats taken in it, end.
+        /// Whether this connection becomes a session of that user. An earlier session of the
+        /// connection, and the seats taken in it, end.
         #[serde(default)]
         session: bool,
-        /// What to hand over of the messages that arrived while the user had no session.
+        /// Which messages to deliver of those that arrived while the user had no session.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivery: Option<Delivery>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,17 +38,17 @@ pub enum Command {
     },
     /// Ends this connection's session and gives back every seat of this connection.
     SignOut,
-    /// Changes what is given of a user's profile; makes the user where unknown, if `create`. The
-    /// user is then named by an identity.
+    /// Changes the given fields of a user's profile. With `create`, an unknown user that an identity
+    /// names is made.
     UpdateUser { user: UserRef, create: bool, changes: ProfileChanges },
-    /// Attaches an identity to a user: an operator's act.
+    /// Attaches an identity to a user. For operators.
     LinkIdentity { user: UserRef, identity: String },
-    /// Takes an identity off a user: an operator's act.
+    /// Removes an identity from a user. For operators.
     UnlinkIdentity { user: UserRef, identity: String },
-    /// Gives a user a password in place of the one it has, if it has one, and takes every token
-    /// and address away by which it is signed in: an operator's act. Connections stay.
+    /// Sets a user's password and revokes every token and address that signs the user in.
+    /// Connections stay. For operators.
     SetPassword { user: UserRef, password: Secret },
-    /// Gives a user a token.
+    /// Issues a token to a user.
     IssueToken { user: UserRef, grant: Grant },
     /// Extends a sliding token from now.
     RefreshToken { token: TokenHash },
@@ -59,26 +59,26 @@ pub enum Command {
         room: NewRoom,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<UserRef>,
-        /// Further members; where the list is given, at least one must be somebody else.
+        /// Further members; if given, at least one must be a user other than the owner.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         members: Option<Vec<UserRef>>,
     },
-    /// Makes a room of this very name where there is none; changes nothing where there is.
+    /// Makes a room of exactly this name; changes nothing if it exists.
     DeclareRoom { room: NewRoom },
-    /// Changes what is given of a room; by its owner where `by` says who asks.
+    /// Changes the given fields of a room. If `by` is given, it must be the owner.
     UpdateRoom {
         room: RoomRef,
         changes: RoomChanges,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
-    /// Deletes a room with all that is in it; by its owner where `by` says who asks.
+    /// Deletes a room and its messages. If `by` is given, it must be the owner.
     DeleteRoom {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
-    /// Removes a room's messages; by its owner where `by` says who asks.
+    /// Removes a room's messages. If `by` is given, it must be the owner.
     ClearMessages {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,10 +86,10 @@ pub enum Command {
     },
 
     // Seats.
-    /// Makes a user a durable member; changes nothing where it is one.
+    /// Makes a user a durable member; changes nothing if it is one.
     Join { room: RoomRef, user: UserRef },
-    /// Ends a user's membership and every seat it has in the room. Removing somebody who has
-    /// none, or who does not exist, changes nothing and succeeds.
+    /// Ends a user's membership and every seat it has in the room. Removing a user that has none,
+    /// or does not exist, changes nothing and succeeds.
     Kick { room: RoomRef, user: UserRef },
     /// Takes a live seat. With [`SeatKind::Connection`], a lease of the same user that no
     /// connection uses is taken up instead of a further seat.
@@ -97,67 +97,68 @@ pub enum Command {
         room: RoomRef,
         user: UserRef,
         seat: SeatKind,
-        /// The first entrance ever that says so opens the room; the event tells.
+        /// The first entrance ever with this set opens the room, and its event says so.
         #[serde(default)]
         opens: bool,
-        /// What others see of the user, instead of its own.
+        /// The avatar that others see, instead of the user's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         avatar: Option<String>,
     },
-    /// Gives back a live seat. With [`SeatKind::Lease`], one that no connection uses, else one
-    /// that is used, whose connection then leaves.
+    /// Gives back a live seat. With [`SeatKind::Lease`], one that no connection uses, or else one
+    /// in use, whose connection then leaves the room.
     Exit { room: RoomRef, user: UserRef, seat: SeatKind },
 
     // Messages.
     /// Posts to a room.
     Post { room: RoomRef, author: UserRef, text: String, standing: PostRight },
-    /// Posts to one user. Guests have no way to read it: no such user.
+    /// Posts to one user. A guest cannot read direct messages and is refused as unknown.
     PostDirect { author: UserRef, to: UserRef, text: String },
-    /// Reads what a user has not received yet, and moves the user's cursor past it.
+    /// Returns the messages that a user has not received yet, and moves the user's cursor past
+    /// them.
     Receive {
         user: UserRef,
         /// The handle that the user must have, else
-        /// [`Refusal::NotAllowed`](crate::Refusal::NotAllowed): the caller said whose messages
-        /// these are.
+        /// [`Refusal::NotAllowed`](crate::Refusal::NotAllowed). For dialects whose request names
+        /// the receiver.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expect: Option<String>,
-        /// A room, of which the user becomes a durable member if it is none yet, or the user's
-        /// direct messages (those sent to the user).
+        /// A room, which the user joins as a durable member if it is none yet. Absent: the direct
+        /// messages sent to the user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomRef>,
         /// Reads from after this message instead of the cursor.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<MessageId>,
-        /// At most so many, the oldest.
+        /// The most messages to return: the oldest.
         limit: u32,
-        /// Without a cursor yet: all but the newest so many count as received before.
+        /// While the user has no cursor, all but this many of the newest count as received.
         first_limit: u32,
         /// Always the newest `first_limit`, whatever the cursor says.
         #[serde(default)]
         newest: bool,
     },
 
-    // The host's own.
-    /// The gateway starts: whatever was tied to connections of an earlier run is gone.
+    // For the host.
+    /// The gateway starts: removes the sessions and seats of earlier connections.
     Start,
     /// This connection has ended: its session and seats with it.
     Disconnect {
-        /// The newest message that was handed to it.
+        /// The newest message that was delivered to it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivered: Option<MessageId>,
     },
-    /// Time has passed: leases, tokens and keys that have run out are given back.
+    /// Removes leases, tokens, addresses and idempotency keys that have expired.
     Expire,
-    /// Forgets messages of which no more need be kept, at most `limit` at once: one step of a
-    /// pass, which is over when the reply names no room to go on from.
+    /// Removes messages that retention does not keep, at most `limit`. One step of a pass, which is
+    /// over when the reply names no next room.
     Prune {
-        /// Messages of before then.
+        /// Removes messages posted before this time.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Timestamp>,
-        /// Of each room all but the newest so many.
+        /// Removes all but this many of the newest messages of each room.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keep_per_room: Option<u32>,
-        /// The room that this step begins with; 0 at the beginning of a pass.
+        /// The room that this step begins with; 0 for the first step of a pass.
         from: RoomId,
         limit: u32,
     },
@@ -182,10 +183,10 @@ pub struct NewUser {
     pub profile: ProfileChanges,
 }
 
-/// What a user tells of itself. Absent: leave as it is.
+/// Changes to a user's profile. Absent: unchanged.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct ProfileChanges {
-    /// The display name; what is over 256 characters is cut off.
+    /// The display name, cut to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,10 +207,10 @@ impl ProfileChanges {
     }
 }
 
-/// A password on its way into the store.
+/// A password to store.
 ///
-/// A front end gives it as the client did; the host replaces it by its hash before the engine
-/// sees it.
+/// A front end passes on what the client sent; the host replaces it by its hash before the command
+/// reaches the engine.
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
@@ -224,14 +225,14 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What proves that the caller is the user it names.
+/// The proof that the caller is the user it names.
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credential {
-    /// The front end vouches: in its dialect the name is the proof, or the proof was checked.
+    /// The front end vouches: its dialect needs no proof, or it has checked one.
     Vouched,
-    /// The account's password, as the client gave it. The host checks it before the engine sees
-    /// the command; refused with [`Refusal::UnknownUser`](crate::Refusal::UnknownUser) or
+    /// The account's password, as the client sent it. The host checks it before the command reaches
+    /// the engine; refused with [`Refusal::UnknownUser`](crate::Refusal::UnknownUser) or
     /// [`Refusal::WrongPassword`](crate::Refusal::WrongPassword), both in the same time.
     Password(String),
 }
@@ -245,21 +246,21 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// A token to hand out. The host draws it and fills in `hash`; only that is stored.
+/// A token to issue. The host draws it and fills in `hash`; only that is stored.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Grant {
-    /// What it is for: the first argument of [`TokenHash::of`].
+    /// Its purpose: the first argument of [`TokenHash::of`].
     pub purpose: String,
     pub shape: TokenShape,
     pub ttl_ms: u64,
-    /// Whether each use extends it by `ttl_ms` from then.
+    /// Whether each use makes it last `ttl_ms` from then.
     #[serde(default)]
     pub sliding: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<TokenHash>,
 }
 
-/// How a token looks to the client.
+/// The form of a token.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenShape {
@@ -269,18 +270,18 @@ pub enum TokenShape {
     Number,
 }
 
-/// Lets an address count as signed in, for clients that can keep no token.
+/// Treats an address as signed in, for clients that cannot keep a token.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AddressGrant {
     pub address: String,
     pub ttl_ms: u64,
 }
 
-/// Which messages a new session is handed, of those that arrived while the user had none that
-/// asks for delivery.
+/// Which messages a new session is delivered, of those that arrived while the user had no session
+/// that asks for delivery.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Delivery {
-    /// At most so many, the newest.
+    /// The most messages to deliver: the newest.
     pub backlog_max: u32,
 }
 
@@ -310,7 +311,7 @@ pub struct NewRoom {
     pub info: Option<String>,
 }
 
-/// Absent: leave as it is. A new name changes the display name; the room name stays.
+/// Changes to a room. Absent: unchanged. A new name changes the display name; the room name stays.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RoomChanges {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -321,18 +322,18 @@ pub struct RoomChanges {
     pub description: Option<String>,
 }
 
-/// What holds a live seat.
+/// What keeps a live seat.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatKind {
     /// This connection; given back when it ends.
     Connection,
-    /// Nothing but time: given back after `ttl_ms` without a connection that uses it, and
-    /// `grace_ms` after such a connection dropped.
+    /// Time: given back after `ttl_ms` without a connection that uses it, or `grace_ms` after that
+    /// connection dropped.
     Lease { ttl_ms: u64, grace_ms: u64 },
 }
 
-/// By what right somebody posts to a room; lacking it is
+/// The right by which an author posts to a room; without it the post is refused with
 /// [`Refusal::NotInRoom`](crate::Refusal::NotInRoom).
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -342,7 +343,7 @@ pub enum PostRight {
     Seated,
     /// The author is a durable member.
     Member,
-    /// The author becomes a durable member, if it is none yet; where `create`, an unknown room is
-    /// made, with the author as owner.
+    /// The author becomes a durable member, if it is none yet. With `create`, an unknown room is
+    /// made, with the author as its owner.
     Joining { create: bool },
 }

@@ -1,4 +1,4 @@
-//! What has happened. Past tense: an event is never refused.
+//! Events: what commands changed. Past tense, since an event is never refused.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ConnectionId, Seq, Timestamp};
 use crate::view::{Message, Person, RoomTag};
 
-/// Something that those concerned should hear of.
+/// A change that sessions other than the caller's may need to show.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A message: to those who watch the room, or to both ends of a direct message.
+    /// A message: for the subscribers of its room, or both ends of a direct message.
     Posted { message: Message },
-    /// Somebody took a seat that others hear of: a durable join, or a live entrance.
+    /// A user became visible in a room: as a durable member, or by a connected seat.
     Entered {
         room: RoomTag,
         user: Arc<Person>,
         /// The avatar given at this entrance, else the user's.
         avatar: String,
-        /// Whether it is durable membership rather than a live entrance.
+        /// Whether by durable membership rather than a live seat.
         durable: bool,
         /// Whether this entrance opened the room: see `opens` of
         /// [`Command::Enter`](crate::Command::Enter).
         opened: bool,
-        /// The connection whose seat it is.
+        /// The connection that uses the seat.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
-        /// Whether others have heard of the user in this room before: it has another seat that a
-        /// connection uses, or is a durable member.
+        /// Whether the user was visible in the room already, by another connected seat or as a
+        /// durable member.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         elsewhere: bool,
     },
-    /// Somebody gave such a seat back, or lost it.
+    /// A user gave up such a membership or seat, or lost it.
     Left {
         room: RoomTag,
         user: Arc<Person>,
@@ -41,7 +41,7 @@ pub enum Event {
         durable: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         connection: Option<ConnectionId>,
-        /// Whether the user is still in the room by another such seat.
+        /// Whether the user is still visible in the room.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         elsewhere: bool,
     },
@@ -52,16 +52,15 @@ pub enum Event {
         room: RoomTag,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<Arc<Person>>,
-        /// Everyone who is a member because of it, the owner included, by uid; empty where
-        /// nobody was invited.
+        /// The room's members, the owner included, by uid; empty without invitations.
         members: Vec<Arc<Person>>,
     },
-    /// A room is gone; its members and seats have [`Left`](Self::Left) before.
+    /// A room was deleted. Its members and seats have [`Left`](Self::Left) before.
     RoomDeleted { room: RoomTag },
 }
 
 impl Event {
-    /// The room whose watchers hear of it; none for a direct message.
+    /// The room whose subscribers receive it; none for a direct message.
     pub fn room(&self) -> Option<&RoomTag> {
         match self {
             Self::Posted { message } => match &message.to {
@@ -77,7 +76,7 @@ impl Event {
     }
 }
 
-/// An event with its place, its time and the connection whose command caused it.
+/// An event with its position, its time and the connection whose command caused it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Recorded {
     pub seq: Seq,

@@ -59,10 +59,10 @@ impl Timestamp {
     }
 }
 
-/// What is stored of a token: never the token itself.
+/// The hash of a token, stored in its place.
 ///
-/// The hash covers what the token is for, so that a token given out for one purpose is worth
-/// nothing for another. In JSON: 64 hexadecimal digits.
+/// The hash covers the token's purpose, so that a token issued for one purpose is not valid for
+/// another. In JSON: 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TokenHash(pub [u8; 32]);
 

@@ -1,6 +1,6 @@
-//! The nouns every dialect shares, and the four ways to talk about them: a
-//! [`Command`] asks for a change, a [`Query`] asks what is so, a [`Reply`] answers
-//! either, and an [`Event`] tells everyone else.
+//! The nouns that every dialect shares, and the four kinds of value that carry them: a [`Command`]
+//! asks for a change, a [`Query`] reads, a [`Reply`] answers either, and an [`Event`] informs other
+//! sessions.
 //!
 //! This crate has no I/O, no clock and no randomness, so a front end that depends
 //! on nothing else can be compiled into the gateway or loaded from a shared library.

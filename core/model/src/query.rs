@@ -1,5 +1,5 @@
-//! Questions. They change nothing, run beside the writer, and see everything that has been
-//! answered before they were asked.
+//! Queries. They change nothing, run beside the writer, and see every command that was answered
+//! before.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::id::{MessageId, RoomId};
 use crate::user_ref::{RoomRef, UserRef};
 
-/// A question to the engine. `caller`, where there is one, must resolve, or the refusal says why;
-/// a closed room is unknown to callers who are not its members.
+/// A query to the engine. If `caller` is given and cannot be resolved, the query is refused. A
+/// closed room is unknown to callers that are not its members.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Query {
-    /// Messages of a room, oldest first, at most `limit`: the oldest after `after` where it is
-    /// given, else the newest before `before` where that is given, else the newest.
+    /// Messages of a room, oldest first, at most `limit`: the oldest after `after` if given, else
+    /// the newest before `before` if given, else the newest.
     History {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,8 +32,8 @@ pub enum Query {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<UserRef>,
     },
-    /// Everyone with a seat in a room: its durable members, in the order of joining, then those
-    /// who have only entered, guests included, by handle. Each once.
+    /// The people in a room: its durable members in the order of joining, then users and guests
+    /// that only have a live seat, by handle. Each once.
     Occupants {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,8 +58,8 @@ pub enum Query {
         detail: Detail,
     },
     /// Open rooms by text, best first, at most `limit`: exact, prefix, substring, then near
-    /// matches of name or description. `section` must equal, `description` be contained, where
-    /// given.
+    /// matches of name or description. If given, `section` must be equal and
+    /// `description` contained.
     SearchRooms {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         text: Option<String>,
@@ -79,7 +79,8 @@ pub enum Query {
     },
 }
 
-/// Which rooms. Closed rooms are among them only where it is a member's own list.
+/// Which rooms. Only [`MemberOf`](Self::MemberOf) and [`OwnedBy`](Self::OwnedBy) include closed
+/// rooms.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomFilter {
@@ -95,13 +96,13 @@ pub enum RoomFilter {
     PreferredBy(UserRef),
 }
 
-/// What to tell of a room beyond its own fields.
+/// What to return of a room beyond its own fields.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Detail {
     /// Its durable members.
     #[serde(default)]
     pub members: bool,
-    /// Its newest messages, at most so many.
+    /// The most messages to return: the newest.
     #[serde(default)]
     pub messages: u32,
 }

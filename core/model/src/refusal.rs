@@ -1,14 +1,14 @@
-//! Why something was not done.
+//! Refusals: why a command or query was not carried out.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The engine's words for no. Each dialect maps every one of them to its own, in one match
-/// without a wildcard: a new refusal does not compile until every dialect says it.
+/// Why the engine refused. Each dialect maps every variant to its own error, in one match without a
+/// wildcard: a new variant does not compile until every dialect maps it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refusal {
-    /// A text of a message is empty.
+    /// The text of the message is empty.
     #[error("the text is empty")]
     EmptyText,
     /// The handle belongs to another user.
@@ -17,7 +17,7 @@ pub enum Refusal {
     /// An identity belongs to another user.
     #[error("the identity is taken")]
     IdentityTaken,
-    /// The gateway could not do it, through no fault of the caller's. Why is for the operator.
+    /// The gateway failed; the request was not at fault. `why` is for the operator.
     #[error("server error")]
     Internal { why: String },
     /// A handle that is too long, has control characters or a reserved prefix.
@@ -38,10 +38,10 @@ pub enum Refusal {
     /// The user has no seat, or no membership, in the room.
     #[error("not in the room")]
     NotInRoom,
-    /// The caller has not proved who they are.
+    /// The caller has not signed in.
     #[error("not signed in")]
     NotSignedIn,
-    /// More work waits than the gateway takes on.
+    /// Too much work waits.
     #[error("the gateway is overloaded, try again later")]
     Overloaded,
     /// A room's owner cannot be removed from it.
@@ -65,7 +65,7 @@ pub enum Refusal {
     /// A token that is unknown, expired or revoked.
     #[error("the token is not valid")]
     TokenInvalid,
-    /// A room among whose members would be nobody but its creator.
+    /// The room would have no member but its creator.
     #[error("a room needs at least one other member")]
     TooFewMembers,
     /// No such room, or one that the caller may not know of.

@@ -1,4 +1,4 @@
-//! What was done, or is so.
+//! Replies to commands and queries.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::view::{Message, Person, RoomTag, RoomView, UserView};
 #[serde(tag = "did", rename_all = "snake_case")]
 pub enum Reply {
     // Answers to commands.
-    /// It is as the command wants it, and there is nothing to add.
+    /// Done; there is nothing to add.
     Done,
     /// To [`Command::Enter`](crate::Command::Enter).
     Entered {
         room: RoomView,
         user: Arc<Person>,
-        /// Whether this connection had entered before, so that nothing changed.
+        /// Whether this connection was in the room already, so that nothing changed.
         again: bool,
     },
     /// To [`Command::Join`](crate::Command::Join).
@@ -53,10 +53,10 @@ pub enum Reply {
         /// The token granted, where one was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
-        /// Every room of which the user is a durable member.
+        /// The rooms that the user is a durable member of.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rooms: Vec<RoomTag>,
-        /// What arrived while the user had no session, oldest first.
+        /// Messages that arrived while the user had no session, oldest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         backlog: Vec<Arc<Message>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -86,7 +86,7 @@ pub enum Reply {
     User { user: UserView },
 }
 
-/// A room that somebody should have joined on signing in, and why not.
+/// A room in `auto_join` that the user could not join, and why.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Skipped")]
 pub struct AutoJoinFailure {
@@ -94,5 +94,5 @@ pub struct AutoJoinFailure {
     pub why: Refusal,
 }
 
-/// How a command or query ended.
+/// The result of a command or query.
 pub type Outcome = Result<Reply, Refusal>;

@@ -1,16 +1,16 @@
-//! Ways to name a user or a room. They are resolved inside the engine, so that what a client
-//! asks for is one command, not a look-up and then a command.
+//! Ways to name a user or a room. The engine resolves them, so that a client's request is one
+//! command instead of a look-up and a command.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RoomId, TokenHash, Uid};
 
-/// Names a user. Where it says who the *caller* is, the variant is also the proof.
+/// Names a user. Where it names the *caller*, the variant is also the proof.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserRef {
-    /// By number. As a caller: the front end knows whom it signed in.
+    /// By number. As a caller: the front end has signed this user in.
     Id(Uid),
     /// By handle. Never proof of anything. `guest:<name>` names a guest, where guests can be named.
     Handle(String),
@@ -19,14 +19,14 @@ pub enum UserRef {
     /// The owner of a token. A token that is unknown or expired is refused with
     /// [`Refusal::TokenInvalid`](crate::Refusal::TokenInvalid).
     Token(TokenHash),
-    /// Whoever is signed in on this connection, else
+    /// The user signed in on this connection, else
     /// [`Refusal::NotSignedIn`](crate::Refusal::NotSignedIn).
     Session,
-    /// Whoever may go by this name: see [`Claim`].
+    /// The user or guest that may use this name: see [`Claim`].
     Claim(Claim),
 }
 
-/// A name with what the caller has to show for it.
+/// A name, and the caller's proofs that it may use it.
 ///
 /// A name that no account owns makes a guest, where `guests` allows it. A name equal to a user's
 /// handle is that user, if the token or the address proves it. Anything else is refused with

@@ -1,4 +1,4 @@
-//! What the engine shows of users, rooms and messages.
+//! Users, rooms and messages as clients see them.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl Person {
     }
 }
 
-/// An account, whole.
+/// A whole account.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct UserView {
     pub person: Arc<Person>,
@@ -57,7 +57,7 @@ pub struct UserView {
     pub info: String,
 }
 
-/// Which room: enough for every dialect to address it.
+/// A room's id and name: enough for every dialect to address it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct RoomTag {
     pub id: RoomId,
@@ -65,7 +65,7 @@ pub struct RoomTag {
     pub name: Arc<str>,
 }
 
-/// A room, as far as the [`Detail`](crate::Detail) asked for goes.
+/// A room, in the [`Detail`](crate::Detail) asked for.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RoomView {
     pub id: RoomId,
@@ -84,7 +84,7 @@ pub struct RoomView {
     /// Seats taken: durable members and live entrances.
     pub population: u32,
     pub capacity: u32,
-    /// Whether anyone but the creator ever joined, or anyone entered or posted.
+    /// Whether a user other than the creator ever joined, or any user entered or posted.
     pub active: bool,
     /// Whether only members may know of it.
     pub closed: bool,
@@ -119,7 +119,7 @@ pub struct Message {
     pub text: String,
 }
 
-/// Where a message went.
+/// Where a message was sent.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipient {

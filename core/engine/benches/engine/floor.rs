@@ -7,8 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use redb::{Database, TableDefinition};
 
-use crate::ingest::Posts;
-use crate::subject::TEXT_BYTES;
+use crate::posts::{Posts, TEXT_BYTES};
 
 const MESSAGES: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("messages");
 
@@ -28,7 +27,7 @@ impl Floor {
         Self::filled(path, 0, 0)
     }
 
-    /// With so many messages in so many rooms, all rooms in turn.
+    /// With `messages` messages in `rooms` rooms, all rooms in turn.
     pub(crate) fn filled(path: &Path, messages: u64, rooms: u32) -> Self {
         let database = Database::create(path).expect("the store opens");
         let text = vec![b'x'; TEXT_BYTES];
@@ -63,7 +62,7 @@ impl Floor {
                 }
                 drop(messages);
                 transaction.commit().expect("a commit");
-                // The bench has ended where nobody receives.
+                // An error means that the bench is over.
                 let _ = committed.send(batch.len());
             }
         });

@@ -1,25 +1,19 @@
 //! Durable messages, flat out and at a rate, beside the floor in turn.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::floor::Floor;
 use crate::measure::{cpu, median, percentile};
-use crate::subject::{Subject, TEXT_BYTES};
+use crate::posts::{Posts, TEXT_BYTES};
+use crate::subject::Subject;
 
 /// How long each measurement runs.
 const SPAN: Duration = Duration::from_millis(1_500);
 /// Measurements of each side, in turn; the median counts.
 const TURNS: usize = 5;
 
-/// Takes messages, and says batch by batch how many are durable, in the order they were given.
-pub(crate) trait Posts {
-    fn post(&self, room: u32);
-    fn answered(&self) -> &Receiver<usize>;
-}
-
-/// What one measurement gave.
+/// The figures of one measurement.
 pub(crate) struct Figures {
     /// Messages a second.
     rate: f64,
@@ -76,7 +70,7 @@ fn job(title: &str, rooms: u32, measure: impl Fn(&dyn Posts) -> Figures) {
     println!(" {:>6.1} / {:>5.1}", of(&ours, |f| f.grouped), of(&theirs, |f| f.grouped));
 }
 
-/// So many callers, each waiting for its answer before it goes on.
+/// `senders` callers, each waiting for its answer before the next message.
 pub(crate) fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures {
     let (start, before) = (Instant::now(), cpu());
     let mut number = 0;
@@ -104,7 +98,7 @@ pub(crate) fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures
     Figures::new(latencies, commits, start.elapsed(), cpu() - before)
 }
 
-/// So many a second, whatever comes back.
+/// `rate` messages a second, without waiting for answers.
 fn at_a_rate(posts: &dyn Posts, rate: u32, rooms: u32) -> Figures {
     let (start, before) = (Instant::now(), cpu());
     let count = (f64::from(rate) * SPAN.as_secs_f64()) as u32;
@@ -117,9 +111,10 @@ fn at_a_rate(posts: &dyn Posts, rate: u32, rooms: u32) -> Figures {
             posts.post(nth_room(posted, rooms));
             posted += 1;
         }
-        let wait = match posted < count {
-            true => due(posted).saturating_duration_since(Instant::now()),
-            false => SPAN,
+        let wait = if posted < count {
+            due(posted).saturating_duration_since(Instant::now())
+        } else {
+            SPAN
         };
         if let Ok(answered) = posts.answered().recv_timeout(wait) {
             commits += 1;

@@ -7,9 +7,10 @@ use std::time::Instant;
 use core_model::{Command, Detail, Query, RoomFilter, RoomId, RoomRef, Timestamp, UserRef};
 
 use crate::floor::Floor;
-use crate::ingest::{Posts, flat_out, nth_room};
+use crate::ingest::{flat_out, nth_room};
 use crate::measure::{cpu, median, times};
-use crate::subject::{Subject, TEXT_BYTES, post, register, room};
+use crate::posts::{Posts, TEXT_BYTES};
+use crate::subject::{Subject, post, register, room};
 
 /// Measurements of each side, in turn; the median counts.
 const TURNS: usize = 7;

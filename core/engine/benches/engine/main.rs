@@ -1,4 +1,4 @@
-//! What the engine costs, beside a floor that does the least there is to do, in the same run.
+//! The engine's cost, beside a floor that does the least possible work, in the same run.
 //!
 //! `cargo bench -p core-engine` prints its tables. Times on shared hardware are unsteady: read the
 //! ratios. After `--`: `--ingest` or `--reads` does only that half, `--small` leaves out the stores
@@ -9,6 +9,7 @@ mod floor;
 mod ingest;
 mod large;
 mod measure;
+mod posts;
 mod reads;
 mod retention;
 mod subject;

@@ -1,11 +1,12 @@
-//! What a step of retention costs those who post beside it.
+//! The cost of a step of retention to clients that post meanwhile.
 
 use std::time::Duration;
 
 use core_model::{Command, RoomId, Timestamp};
 
-use crate::ingest::{Posts as _, nth_room};
+use crate::ingest::nth_room;
 use crate::measure::{percentile, times};
+use crate::posts::Posts as _;
 use crate::subject::{Subject, post};
 
 const MESSAGES: u64 = 400_000;

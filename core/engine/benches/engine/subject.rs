@@ -10,10 +10,7 @@ use core_model::{
     Uid, UserRef,
 };
 
-use crate::ingest::Posts;
-
-/// Bytes of a message's text.
-pub(crate) const TEXT_BYTES: usize = 120;
+use crate::posts::{Posts, TEXT_BYTES};
 
 pub(crate) struct Subject {
     pub(crate) engine: Engine<()>,
@@ -29,7 +26,7 @@ impl Subject {
                 eprintln!("refused: {refused:?}");
                 std::process::exit(1);
             }
-            // The bench has ended where nobody receives.
+            // An error means that the bench is over.
             let _ = sender.send(done.len());
         })
         .expect("the store opens");
@@ -48,7 +45,7 @@ impl Subject {
         assert!(self.engine.submit_always(envelope, ()).is_ok(), "the engine runs");
     }
 
-    /// Carries out so many commands, 4096 at a time.
+    /// Carries out `count` commands, 4096 at a time.
     pub(crate) fn call_many(&self, count: u64, command: impl Fn(u64) -> Command) {
         self.call_many_at(count, |number| (1, command(number)));
     }
@@ -69,7 +66,7 @@ impl Subject {
         }
     }
 
-    /// User 10000, and so many rooms of which it is a member, from id 1 on.
+    /// Makes user 10000, and `rooms` rooms that it is a member of, with ids from 1.
     pub(crate) fn furnish(&self, rooms: u64) {
         let ann = NewUser { handle: Some("ann".into()), ..NewUser::default() };
         self.call_many(1, |_| Command::Register { user: ann.clone() });

@@ -17,7 +17,7 @@ pub(crate) struct WriterCache {
     persons: HashMap<u64, Arc<Person>>,
     members: HashSet<(u32, u64)>,
     sessions: HashMap<u64, SessionRow>,
-    /// Seats of a connection, with their ids.
+    /// Seats of each connection, with their ids.
     seats: HashMap<u64, Seats>,
 }
 
@@ -54,7 +54,7 @@ impl WriterCache {
         self.persons.remove(&uid);
     }
 
-    /// Whether membership is known; absence is never cached.
+    /// Whether the user is known to be a member. Absence is never cached.
     pub(crate) fn is_member(&self, room: u32, uid: u64) -> bool {
         self.members.contains(&(room, uid))
     }
@@ -66,7 +66,7 @@ impl WriterCache {
         self.members.insert((room, uid));
     }
 
-    /// A session that is known; absence is never cached.
+    /// The session, if cached. Absence is never cached.
     pub(crate) fn session(&self, connection: u64) -> Option<SessionRow> {
         self.sessions.get(&connection).copied()
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use core_model::{
-    AutoJoinFailure, Command, Credential, Grant, Message, MessageId, NewUser, ProfileChanges,
-    Refusal, Reply, RoomRef, Secret, TokenHash, UserRef, check_handle,
+    AutoJoinFailure, Command, Credential, Delivery, Grant, Message, MessageId, NewUser,
+    ProfileChanges, Refusal, Reply, RoomRef, Secret, TokenHash, UserRef, check_handle,
 };
 use redb::ReadableTable;
 
-use super::{BatchContext, CommandContext, expiry, tags};
+use super::context::{BatchContext, CommandContext, tags};
+use super::expiry;
+use super::names::{first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::lookup;
@@ -23,7 +25,7 @@ const IDENTITY_BYTES_MAX: usize = 640;
 /// The longest display name.
 const DISPLAY_NAME_CHARS_MAX: usize = 256;
 
-/// The stream under which a user's delivery cursor is kept; no room and no inbox has it.
+/// The stream number of a user's delivery cursor; no room and no inbox has it.
 const DELIVERY: u64 = u64::MAX;
 
 impl BatchContext<'_> {
@@ -129,7 +131,7 @@ impl BatchContext<'_> {
             unreachable!("called with a SignIn")
         };
         if matches!(credential, Credential::Password(_)) {
-            // The host checks passwords; one that comes this far was not checked.
+            // The host checks passwords and passes on `Vouched`: this one was not checked.
             return Err(Refusal::WrongPassword.into());
         }
         token.as_ref().map(drawn).transpose()?;
@@ -147,22 +149,7 @@ impl BatchContext<'_> {
             self.replace_session(cx)?;
         }
         let skipped = self.auto_join(cx, uid)?;
-        let mut backlog = Vec::new();
-        if *session {
-            if let Some(delivery) = delivery
-                && !self.is_delivered_live(uid)?
-            {
-                backlog = self.backlog(uid, delivery.backlog_max as usize)?;
-                let newest = self.counters.next_message - 1;
-                self.batch.cursors_mut()?.insert((uid, DELIVERY), newest)?;
-            }
-            let row = SessionRow { uid, delivers: delivery.is_some() };
-            let connection = cx.request.connection;
-            self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
-            self.cached(|cache| cache.forget_session(connection));
-            self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
-            self.count_presence(uid, 1)?;
-        }
+        let backlog = if *session { self.begin_session(cx, uid, *delivery)? } else { Vec::new() };
         if let Some(grant) = token {
             self.store_token(cx, uid, grant)?;
         }
@@ -179,6 +166,30 @@ impl BatchContext<'_> {
         Ok(Reply::SignedIn { user, token: None, rooms, backlog, skipped })
     }
 
+    /// Makes this connection a session of the user and returns the messages to deliver.
+    fn begin_session(
+        &mut self,
+        cx: &CommandContext<'_>,
+        uid: u64,
+        delivery: Option<Delivery>,
+    ) -> Result<Vec<Arc<Message>>, Error> {
+        let mut backlog = Vec::new();
+        if let Some(delivery) = delivery
+            && !self.is_delivered_live(uid)?
+        {
+            backlog = self.backlog(uid, delivery.backlog_max as usize)?;
+            let newest = self.counters.next_message - 1;
+            self.batch.cursors_mut()?.insert((uid, DELIVERY), newest)?;
+        }
+        let row = SessionRow { uid, delivers: delivery.is_some() };
+        let connection = cx.request.connection;
+        self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
+        self.cached(|cache| cache.forget_session(connection));
+        self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
+        self.count_presence(uid, 1)?;
+        Ok(backlog)
+    }
+
     pub(super) fn sign_out(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
         self.replace_session(cx)?;
         Ok(Reply::Done)
@@ -193,7 +204,7 @@ impl BatchContext<'_> {
         Ok(Reply::Done)
     }
 
-    /// Ends the session of a connection that goes on: what is on its way to it will arrive.
+    /// Ends the session of a connection that stays open: messages on their way to it will arrive.
     fn replace_session(&mut self, cx: &mut CommandContext<'_>) -> Result<(), StoreError> {
         let newest = MessageId(self.counters.next_message - 1);
         self.end_session(cx, Some(newest))
@@ -222,7 +233,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// One more or one less of what makes a user online.
+    /// Changes the number of sessions and seats that make a user online.
     pub(super) fn count_presence(&mut self, uid: u64, change: i32) -> Result<(), StoreError> {
         let count = self.batch.presence()?.get(uid)?.map_or(0, |count| count.value());
         match count.saturating_add_signed(change) {
@@ -236,7 +247,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// Whether another session gets the user's messages as they come.
+    /// Whether a session receives the user's messages as they are posted.
     fn is_delivered_live(&self, uid: u64) -> Result<bool, StoreError> {
         for row in self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))? {
             let connection = row?.0.value().1;
@@ -247,8 +258,8 @@ impl BatchContext<'_> {
         Ok(false)
     }
 
-    /// The newest messages to the user's rooms, since it is a member, and to or from the user
-    /// itself, that have not been delivered.
+    /// The newest undelivered messages: in the user's rooms since it joined them, and direct ones
+    /// to and from the user.
     fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<Arc<Message>>, StoreError> {
         self.settle()?;
         let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
@@ -345,8 +356,8 @@ impl BatchContext<'_> {
         Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
 
-    /// Takes away every token and address of a user. What is noted of when they run out stays, and
-    /// finds nothing.
+    /// Revokes every token and address of a user. Their rows in `expiries` stay and will find
+    /// nothing to remove.
     fn revoke(&mut self, uid: u64) -> Result<(), StoreError> {
         let mut tokens = Vec::new();
         for row in self.batch.tokens_by_user()?.range((uid, &[0; 32])..=(uid, &[u8::MAX; 32]))? {
@@ -389,7 +400,7 @@ impl BatchContext<'_> {
         let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
         let former = self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
         let former = former.map(|row| unpack("tokens", row.value())).transpose()?;
-        // A hash that is granted again is nobody else's from then on.
+        // A hash that is granted again belongs to the new user only.
         if let Some(TokenRow { uid, .. }) = former {
             self.batch.tokens_by_user_mut()?.remove((uid, &hash.0))?;
         }
@@ -422,7 +433,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// Joins the rooms that everyone of this front end joins.
+    /// Joins the rooms in the front end's `auto_join`.
     fn auto_join(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -446,7 +457,7 @@ impl BatchContext<'_> {
     }
 }
 
-/// The hash of a password to be stored; the host has made it.
+/// The password's hash, which the host has computed.
 fn hashed(password: &Secret) -> Result<String, Refusal> {
     match password {
         Secret::Hashed(hash) => Ok(hash.clone()),
@@ -457,7 +468,7 @@ fn hashed(password: &Secret) -> Result<String, Refusal> {
     }
 }
 
-/// The hash of a token to be stored; the host has drawn it.
+/// The token's hash; the host has drawn the token.
 fn drawn(grant: &Grant) -> Result<TokenHash, Refusal> {
     grant.hash.ok_or_else(|| {
         let why = "a token reached the engine before it was drawn".into();
@@ -465,13 +476,13 @@ fn drawn(grant: &Grant) -> Result<TokenHash, Refusal> {
     })
 }
 
-/// Whether a sliding token has run for a sixteenth of its time: often enough that it never ends
-/// early by more than that, seldom enough that a use is not a write.
+/// Whether a sixteenth of a sliding token's time has passed: it expires at most that much early,
+/// and most uses are not a write.
 pub(crate) fn is_due(row: &TokenRow, now: u64) -> bool {
     row.sliding && row.expires > now && row.expires - now < row.ttl_ms - row.ttl_ms / 16
 }
 
-/// A display name, which goes wherever its user does: what is over 256 characters is cut off.
+/// A display name, cut to 256 characters: every message carries it.
 fn display_name(name: &str) -> String {
     name.chars().take(DISPLAY_NAME_CHARS_MAX).collect()
 }
@@ -490,24 +501,4 @@ fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {
     if let Some(preferences) = preferences {
         row.preferences.clone_from(preferences);
     }
-}
-
-/// `base` with `suffix`, shortened so that both are a name.
-pub(super) fn suffixed(base: &str, suffix: &str) -> String {
-    let room = core_model::NAME_CHARS_MAX.saturating_sub(suffix.chars().count());
-    base.chars().take(room).chain(suffix.chars()).collect()
-}
-
-/// `base`, or the first of `base-2`, `base-3`… that is free.
-pub(super) fn first_free(
-    base: &str,
-    free: impl Fn(&str) -> Result<bool, StoreError>,
-) -> Result<String, Error> {
-    let mut candidate = base.to_owned();
-    let mut count = 1u64;
-    while !free(&candidate)? {
-        count += 1;
-        candidate = suffixed(base, &format!("-{count}"));
-    }
-    Ok(candidate)
 }

@@ -1,24 +1,24 @@
-//! What runs out by itself: leases, tokens, addresses, idempotency keys; and what is swept up.
+//! Expiry of leases, tokens, addresses and idempotency keys, and removal of cleared messages.
 
 use core_model::Reply;
 use redb::ReadableTable;
 
-use super::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
 use crate::message_index;
 use crate::rows::{TokenRow, unpack};
 use crate::state::Batch;
 use crate::tables::Tables;
 
-/// Kinds of rows in `expiries`, with what their keys are.
+/// Kinds of rows in `expiries`, and their keys.
 pub(crate) const TOKEN: u8 = 0; // the token's hash
 pub(crate) const ADDRESS: u8 = 1; // the uid, big-endian, and the address
 pub(crate) const KEY: u8 = 2; // the idempotency key
 
-/// Rows that one command removes of each kind, so that it stays short; the next goes on.
+/// Rows of each kind that one command removes, so that it stays short; the next continues.
 const ROWS_MAX: usize = 1024;
 
-/// Runs of messages that one command sweeps up.
+/// Runs of cleared messages that one command removes.
 const RUNS_MAX: usize = 32;
 
 pub(super) fn note_address(
@@ -32,7 +32,7 @@ pub(super) fn note_address(
     Ok(())
 }
 
-/// When `Command::Expire` has something to do, ms.
+/// When `Command::Expire` next has something to do, ms.
 pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
     if tables.garbage()?.first()?.is_some() {
         return Ok(Some(0));
@@ -47,7 +47,7 @@ impl BatchContext<'_> {
         for seat_id in self.ended_leases(cx.request.now)? {
             self.end_lease(cx, seat_id)?;
         }
-        for (at, kind, key) in self.run_out(cx.request.now)? {
+        for (at, kind, key) in self.expired(cx.request.now)? {
             self.batch.expiries_mut()?.remove((at, kind, key.as_slice()))?;
             self.remove_expired(cx.request.now, kind, &key)?;
         }
@@ -60,7 +60,7 @@ impl BatchContext<'_> {
         rows.map(|row| Ok(row?.0.value().1)).collect()
     }
 
-    fn run_out(&self, now: u64) -> Result<Vec<(u64, u8, Vec<u8>)>, StoreError> {
+    fn expired(&self, now: u64) -> Result<Vec<(u64, u8, Vec<u8>)>, StoreError> {
         let end: (u64, u8, &[u8]) = (now, u8::MAX, &[]);
         let rows = self.batch.expiries()?.range(..=end)?.take(ROWS_MAX);
         rows.map(|row| {
@@ -71,7 +71,7 @@ impl BatchContext<'_> {
         .collect()
     }
 
-    /// Removes what the row speaks of, unless it has been extended since.
+    /// Removes what the row of `expiries` names, unless it has been extended since.
     fn remove_expired(&mut self, now: u64, kind: u8, key: &[u8]) -> Result<(), StoreError> {
         let corrupt = || StoreError::Corrupt { table: "expiries" };
         match kind {

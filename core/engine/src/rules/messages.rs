@@ -7,16 +7,16 @@ use core_model::{
     RoomRef, Timestamp, UserRef,
 };
 
-use super::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{Destination, MessageRow, RoomRow, Who};
 use crate::{message_index, receive};
 
-/// Whoever may post, and where.
+/// The author of a post and the room, once checked.
 struct Author {
     who: Who,
-    /// What the author is shown with there, instead of its own.
+    /// The avatar given on entering, instead of the user's own.
     avatar: Option<String>,
     room: (u32, Arc<RoomRow>),
 }
@@ -71,7 +71,7 @@ impl BatchContext<'_> {
             let hidden = row.closed;
             return Err(if hidden { Refusal::UnknownRoom } else { Refusal::NotInRoom }.into());
         };
-        // A guest whose name has been registered since then is nobody any more.
+        // An account has taken the guest's name since: the guest may not post under it.
         if let Who::Guest(name) = &seat.who
             && lookup::uid_of_handle(&self.batch, name)?.is_some()
         {
@@ -147,7 +147,7 @@ impl BatchContext<'_> {
         Ok(Reply::Posted { message })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one row, of which each is known")]
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
     fn add_message(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -165,8 +165,8 @@ impl BatchContext<'_> {
         for stream in streams.into_iter().flatten() {
             self.appends.entry(stream).or_default().push(id);
         }
-        let (id, at) = (MessageId(id), Timestamp(cx.request.now));
-        let message = Message { id, at, author, to, text: text.to_owned() };
+        let at = Timestamp(cx.request.now);
+        let message = Message { id: MessageId(id), at, author, to, text: text.to_owned() };
         cx.events.push(Event::Posted { message: message.clone() });
         Ok(message)
     }

@@ -1,22 +1,21 @@
-//! Retention: messages that are too old, or too many for their room, are forgotten in small steps.
+//! Retention: removes messages that are too old, or too many for their room, in small steps.
 //!
-//! Ids and times of messages ascend together, so the oldest messages are the first rows of their
-//! table. What is left of them in streams is passed over by whoever reads (see `stream`), and goes
-//! when a whole run of them is gone: taking each id out by itself would cost as many writes as
-//! posting did.
+//! Message ids and times ascend together, so the oldest messages are the first rows of their table.
+//! Their ids stay in the streams, where readers skip them (see `message_index`), until a whole run
+//! is dead: removing each id by itself would cost as many writes as posting did.
 
 use std::collections::BTreeSet;
 
 use core_model::{Reply, RoomId, Timestamp};
 use redb::ReadableTable;
 
-use super::BatchContext;
+use super::context::BatchContext;
 use crate::error::{Error, StoreError};
 use crate::message_index;
 use crate::rows::{Destination, MessageRow, Who};
 use crate::tables::Tables;
 
-/// Rooms that one step looks at: a millisecond's worth.
+/// Rooms that one step looks at; they take about a millisecond.
 const ROOMS_MAX: usize = 1024;
 
 impl BatchContext<'_> {
@@ -29,18 +28,19 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         self.settle()?;
         let limit = limit.max(1) as usize;
-        let old = before.map_or(Ok(0), |before| self.forget_older(before.0, limit))?;
+        let old = before.map_or(Ok(0), |before| self.remove_older(before.0, limit))?;
         let (excess, next) = match keep_per_room {
             _ if old == limit => (0, Some(from)),
-            Some(keep) => self.forget_excess(keep as usize, from, limit - old)?,
+            Some(keep) => self.remove_excess(keep as usize, from, limit - old)?,
             None => (0, None),
         };
         Ok(Reply::Pruned { messages: (old + excess) as u32, next })
     }
 
-    /// Removes the oldest messages, if they are of before then.
-    fn forget_older(&mut self, before: u64, limit: usize) -> Result<usize, StoreError> {
-        let (mut ids, mut streams) = (Vec::new(), BTreeSet::new());
+    /// Removes the oldest messages that were posted before `before`.
+    fn remove_older(&mut self, before: u64, limit: usize) -> Result<usize, StoreError> {
+        let mut ids = Vec::new();
+        let mut streams = BTreeSet::new();
         for row in self.batch.messages()?.iter()?.take(limit) {
             let (id, row) = row?;
             let row = MessageRow::unpack(row.value())?;
@@ -59,8 +59,9 @@ impl BatchContext<'_> {
         Ok(ids.len())
     }
 
-    /// Removes the oldest messages of rooms that have more than `keep`; and where to go on.
-    fn forget_excess(
+    /// Removes the oldest messages of rooms that have more than `keep`. Returns how many, and the
+    /// room that the next step begins with.
+    fn remove_excess(
         &mut self,
         keep: usize,
         from: RoomId,
@@ -71,24 +72,25 @@ impl BatchContext<'_> {
         let mut rooms: Vec<u64> =
             rooms.map(|row| Ok(row?.0.value())).collect::<Result<_, StoreError>>()?;
         let mut next = if rooms.len() > ROOMS_MAX { rooms.pop() } else { None };
-        let (mut left, mut forgotten) = (limit, 0);
+        let mut left = limit;
+        let mut removed = 0;
         for room in rooms {
             let ids = message_index::take_excess(&mut self.batch, room, keep, left)?;
             left -= ids.len();
             for id in ids {
-                // What was too old may be gone already.
-                forgotten += usize::from(self.batch.messages_mut()?.remove(id)?.is_some());
+                // A message that was too old may be gone already.
+                removed += usize::from(self.batch.messages_mut()?.remove(id)?.is_some());
             }
             if left == 0 {
                 next = Some(room);
                 break;
             }
         }
-        Ok((forgotten, next.map(message_index::room)))
+        Ok((removed, next.map(message_index::room)))
     }
 }
 
-/// Where a message is listed.
+/// The streams that list a message.
 fn streams_of(row: &MessageRow) -> impl Iterator<Item = u64> {
     let (one, other) = match (&row.author, row.to) {
         (_, Destination::Room(room)) => (Some(message_index::of_room(room)), None),

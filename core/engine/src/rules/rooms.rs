@@ -6,8 +6,8 @@ use std::sync::Arc;
 use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name};
 use redb::ReadableTable;
 
-use super::accounts::{first_free, suffixed};
-use super::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext};
+use super::names::{first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
@@ -87,7 +87,7 @@ impl BatchContext<'_> {
         Ok(Reply::RoomCreated { room: lookup::room_view(&self.batch, id, &row)? })
     }
 
-    /// Makes a room with as many seats taken at once as `members`, who are added after.
+    /// Makes a room that has seats for `members`, which the caller adds.
     pub(super) fn make_room(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -148,7 +148,7 @@ impl BatchContext<'_> {
         first_free(&base, free)
     }
 
-    /// Puts an open room where lists and searches find it.
+    /// Indexes an open room for lists and searches.
     fn list(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
         if row.closed {
             return Ok(());
@@ -273,17 +273,5 @@ impl BatchContext<'_> {
             self.announce_population(cx, id)?;
         }
         Ok(Reply::Done)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_suffix_fits_behind_the_longest_name() {
-        let name = suffixed(&"茶".repeat(64), "#12");
-        assert_eq!(name.chars().count(), 64);
-        assert!(check_room_name(&name).is_ok() && name.ends_with("#12"));
     }
 }

@@ -3,7 +3,7 @@
 use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef};
 use redb::ReadableTable;
 
-use super::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext};
 use crate::cache::writer::{Seats, WriterCache};
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -46,8 +46,8 @@ impl BatchContext<'_> {
         }
     }
 
-    /// The room, with the complaints about it in their order: for a claimed name the room comes
-    /// before the proof, and at a live entrance a full room does too.
+    /// Finds the room and keeps the order of refusals: for a claimed name an unknown room comes
+    /// before a missing proof, and so does a full room when entering by a connection.
     fn room_to_enter(
         &self,
         room: &RoomRef,
@@ -58,7 +58,7 @@ impl BatchContext<'_> {
         let unproven = match who {
             Ok(who) => return lookup::room(&self.batch, room, who.uid()),
             Err(Error::Refused(refusal)) => refusal.clone(),
-            // The caller's own `?` reports a broken store.
+            // The caller reports the store error.
             Err(Error::Store(_)) => return lookup::any_room(&self.batch, room),
         };
         if let UserRef::Claim(_) = user {
@@ -83,7 +83,7 @@ impl BatchContext<'_> {
         if self.seat_of_connection(connection, id, who)?.is_some() {
             return self.entered(id, who, true);
         }
-        let elsewhere = self.is_heard(id, who, None)?;
+        let elsewhere = self.is_visible(id, who, None)?;
         let taken_up = self.seat_of_person(id, who, |seat| seat.connection.is_none())?;
         let fresh = taken_up.is_none();
         if let Some((seat_id, mut seat)) = taken_up {
@@ -124,7 +124,7 @@ impl BatchContext<'_> {
         self.entered(id, who, false)
     }
 
-    /// The answer to whoever has entered.
+    /// The reply to a user that has entered.
     fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Error> {
         let row = lookup::known_room(&self.batch, id)?;
         let room = lookup::room_view(&self.batch, id, &row)?;
@@ -194,13 +194,14 @@ impl BatchContext<'_> {
         Ok(Reply::Done)
     }
 
-    /// Gives back, or lets wait, every seat of this connection.
+    /// Gives back every seat of this connection; a lease waits for another connection.
     pub(super) fn leave_seats_of_connection(
         &mut self,
         cx: &mut CommandContext<'_>,
     ) -> Result<(), StoreError> {
         for (seat_id, seat) in self.seats_of_connection(cx.request.connection)?.iter().cloned() {
-            let (room, wait_ms) = (seat.room, seat.lease.map(|lease| lease.grace_ms));
+            let room = seat.room;
+            let wait_ms = seat.lease.map(|lease| lease.grace_ms);
             if self.leave_seat(cx, seat_id, seat, wait_ms)? {
                 self.announce_population(cx, room)?;
             }
@@ -237,7 +238,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// A lease that has ended: nobody was there to be heard leaving.
+    /// Removes a lease that has ended. No connection used it, so only the population changes.
     pub(super) fn end_lease(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -249,8 +250,8 @@ impl BatchContext<'_> {
         self.announce_population(cx, room)
     }
 
-    /// Takes a seat from its connection, if it has one, which others hear; then lets it wait for
-    /// another for `wait_ms`, or removes it. Whether it was removed.
+    /// Takes a seat from its connection, if it has one, and tells others. Then removes the seat, or
+    /// lets its lease wait `wait_ms` for another connection. Returns whether it was removed.
     fn leave_seat(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -272,7 +273,7 @@ impl BatchContext<'_> {
                 avatar,
                 durable: false,
                 connection: Some(ConnectionId(connection)),
-                elsewhere: self.is_heard(seat.room, &seat.who, Some(seat_id))?,
+                elsewhere: self.is_visible(seat.room, &seat.who, Some(seat_id))?,
             });
         } else {
             self.end_waiting(seat_id, &seat)?;
@@ -312,7 +313,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// Notes the connection that uses a seat, if one does.
+    /// Indexes a seat by the connection that uses it, if one does.
     fn connect_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
         let Some(connection) = seat.connection else { return Ok(()) };
         self.batch.seats_by_connection_mut()?.insert((connection, seat_id), ())?;
@@ -323,7 +324,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// A lease without a connection is about to get one, or to go.
+    /// Ends the wait of a lease that gets a connection or is removed.
     fn end_waiting(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
         if let Some(lease) = seat.lease {
             self.batch.seat_ends_mut()?.remove((lease.ends, seat_id))?;
@@ -370,8 +371,8 @@ impl BatchContext<'_> {
         Ok(seats.iter().find(|(_, seat)| seat.room == room && seat.who == *who).cloned())
     }
 
-    /// The seat that this connection took under a name: by whoever proved to be the user of that
-    /// handle, or by a guest.
+    /// The seat that this connection took under a name, as the user with that handle or as a
+    /// guest.
     pub(super) fn seat_claimed(
         &self,
         connection: u64,
@@ -387,9 +388,9 @@ impl BatchContext<'_> {
         self.seat_of_connection(connection, room, &Who::Guest(name))
     }
 
-    /// Whether others hear of somebody in a room: by membership, or by a seat that a connection
-    /// uses, this one left out.
-    fn is_heard(&self, room: u32, who: &Who, but: Option<u64>) -> Result<bool, StoreError> {
+    /// Whether others see a person in a room: as a member, or by a connected seat other than
+    /// `but`.
+    fn is_visible(&self, room: u32, who: &Who, but: Option<u64>) -> Result<bool, StoreError> {
         if let Some(uid) = who.uid()
             && lookup::is_member(&self.batch, room, uid)?
         {
@@ -398,7 +399,7 @@ impl BatchContext<'_> {
         self.is_seated(room, who, but)
     }
 
-    /// Whether somebody has a seat that a connection uses, this one left out.
+    /// Whether a person has a connected seat other than `but`.
     pub(super) fn is_seated(
         &self,
         room: u32,

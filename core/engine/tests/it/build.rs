@@ -85,7 +85,7 @@ pub(crate) fn sign_in(user: UserRef) -> Command {
     command
 }
 
-/// Signs in with a session that is handed what it missed, and what comes.
+/// Signs in with a session that delivers the backlog and new messages.
 pub(crate) fn sign_in_for_messages(user: UserRef, backlog_max: u32) -> Command {
     let mut command = sign_in(user);
     let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
@@ -185,7 +185,7 @@ pub(crate) fn disconnect() -> Command {
     Command::Disconnect { delivered: None }
 }
 
-/// The end of a connection to which messages up to this one had been handed.
+/// The end of a connection that has delivered messages up to this one.
 pub(crate) fn disconnect_after(delivered: u64) -> Command {
     Command::Disconnect { delivered: Some(MessageId(delivered)) }
 }

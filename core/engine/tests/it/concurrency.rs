@@ -94,7 +94,7 @@ fn posts_and_looks(engine: &Engine<Ticket>, thread: u64) {
 }
 
 #[test]
-fn a_room_is_listed_from_its_answer_on_while_others_ask_for_the_list_all_the_time() {
+fn a_room_is_listed_from_its_answer_on_under_concurrent_lists() {
     const ROOMS: usize = 300;
     let publish = |batch: Vec<Done<Sender<Outcome>>>| {
         for Done { ticket, outcome, .. } in batch {
@@ -138,7 +138,7 @@ fn a_room_is_listed_from_its_answer_on_while_others_ask_for_the_list_all_the_tim
 }
 
 #[test]
-fn a_full_queue_turns_away_what_may_be_turned_away_and_gives_the_ticket_back() {
+fn a_full_queue_rejects_commands_and_returns_their_tickets() {
     let (publish, published) = channel();
     let (go_on, held) = channel::<()>();
     let publish = move |batch: Vec<Done<usize>>| {
@@ -149,7 +149,7 @@ fn a_full_queue_turns_away_what_may_be_turned_away_and_gives_the_ticket_back() {
     let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();
     engine.submit(envelope(0, a_no_op()), 0).unwrap();
     published.recv().unwrap();
-    // The writer is held; these wait.
+    // The writer is blocked, so these wait.
     engine.submit(envelope(1, register("ann")), 1).unwrap();
     engine.submit(envelope(1, register("bob")), 2).unwrap();
     assert_eq!(engine.submit(envelope(1, register("cyd")), 3), Err((3, Refusal::Overloaded)));
@@ -158,7 +158,7 @@ fn a_full_queue_turns_away_what_may_be_turned_away_and_gives_the_ticket_back() {
     let tickets =
         |batch: Vec<Done<usize>>| batch.iter().map(|done| done.ticket).collect::<Vec<_>>();
     assert_eq!(tickets(published.recv().unwrap()), [1, 2, 4]);
-    // What is queued when the engine stops is still done, and nothing after.
+    // Commands queued before the stop are carried out, later ones are not.
     engine.submit(envelope(1, register("dan")), 5).unwrap();
     drop(go_on);
     engine.stop();
@@ -173,7 +173,7 @@ fn a_full_queue_turns_away_what_may_be_turned_away_and_gives_the_ticket_back() {
 }
 
 #[test]
-fn more_commands_than_fit_in_one_commit_are_all_done_in_order() {
+fn more_commands_than_fit_in_one_commit_are_done_in_order() {
     let (publish, published) = channel();
     let (go_on, held) = channel::<()>();
     let publish = move |batch: Vec<Done<usize>>| {

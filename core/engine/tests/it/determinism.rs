@@ -66,13 +66,13 @@ fn same(alone: &Played, together: &Played) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What came of commands, and what was in the store after each run.
+/// The answers to commands, and the store's contents after each run.
 struct Played {
     answers: Vec<(Outcome, Vec<Recorded>)>,
     tables: Vec<Table>,
 }
 
-/// Plays the commands, so many in one commit; None is a restart.
+/// Carries out the commands, `in_one_commit` at a time; None is a restart.
 fn played(steps: &[Option<Envelope>], in_one_commit: usize) -> Played {
     let mut gateway = Gateway::in_memory();
     let (mut answers, mut tables) = (Vec::new(), Vec::new());

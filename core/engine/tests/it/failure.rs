@@ -38,7 +38,7 @@ fn handle_known(engine: &Engine<usize>, handle: &str) -> bool {
 }
 
 #[test]
-fn a_commit_that_fails_refuses_all_that_waits_and_stops_the_engine() {
+fn a_failed_commit_refuses_all_waiting_commands_and_stops_the_engine() {
     let memory = Memory::that_may_lose_power();
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
@@ -64,7 +64,7 @@ fn a_commit_that_fails_refuses_all_that_waits_and_stops_the_engine() {
     let internal = Refusal::Internal { why };
     assert_eq!(engine.submit(envelope(register("dan")), 7), Err((7, internal.clone())));
     assert_eq!(engine.submit_always(envelope(disconnect()), 8), Err((8, internal)));
-    // What was answered before is still to be read, and nothing else.
+    // Only commands answered before can be read.
     assert!(handle_known(&engine, "ann") && !handle_known(&engine, "bob"));
     engine.stop();
     let (engine, _published) = open(&memory.without_power());
@@ -73,7 +73,7 @@ fn a_commit_that_fails_refuses_all_that_waits_and_stops_the_engine() {
 }
 
 #[test]
-fn whatever_was_answered_is_there_when_the_power_fails_then() {
+fn answered_commands_survive_a_power_failure() {
     let memory = Memory::that_may_lose_power();
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
@@ -89,7 +89,7 @@ fn whatever_was_answered_is_there_when_the_power_fails_then() {
 }
 
 #[test]
-fn what_changes_nothing_is_not_written() {
+fn commands_that_change_nothing_write_nothing() {
     let memory = Memory::default();
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
@@ -116,7 +116,7 @@ fn what_changes_nothing_is_not_written() {
 }
 
 #[test]
-fn a_question_of_long_ago_does_not_keep_what_was_replaced_since() {
+fn an_old_snapshot_does_not_keep_replaced_pages() {
     let memory = Memory::default();
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
@@ -135,7 +135,7 @@ fn a_question_of_long_ago_does_not_keep_what_was_replaced_since() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_said_and_stops_the_engine() {
+fn an_unreadable_row_is_reported_and_stops_the_engine() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let open = || {
@@ -170,7 +170,7 @@ fn a_row_that_cannot_be_read_is_said_and_stops_the_engine() {
 }
 
 #[test]
-fn a_panic_of_whoever_publishes_stops_the_engine_too() {
+fn a_panic_while_publishing_stops_the_engine() {
     let options = Options { cache_bytes: 4 << 20, ..Options::default() };
     let publish = |_: Vec<Done<()>>| panic!("on purpose");
     let engine = Engine::open_with_backend(Memory::default(), options, publish).unwrap();

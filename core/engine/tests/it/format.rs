@@ -22,7 +22,7 @@ fn refusal(path: &Path) -> OpenError {
 }
 
 #[test]
-fn a_store_of_a_later_format_is_refused_and_left_alone() {
+fn a_store_of_a_later_format_is_refused_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     drop(open(&path).expect("a new store"));
@@ -59,7 +59,7 @@ fn a_store_that_is_open_is_refused_until_it_is_closed() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_and_left_alone() {
+fn a_file_that_is_no_store_is_refused_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "not a store\n".repeat(1_000)).unwrap();
@@ -74,7 +74,7 @@ fn what_is_no_store_is_refused_and_left_alone() {
 }
 
 #[test]
-fn opening_a_store_does_not_change_what_is_in_it() {
+fn opening_a_store_does_not_change_its_contents() {
     let mut gateway = Gateway::new();
     gateway.does(0, register("ann"));
     let before = gateway.engine().dump();
@@ -83,7 +83,7 @@ fn opening_a_store_does_not_change_what_is_in_it() {
 }
 
 #[test]
-fn a_store_that_is_compacted_is_smaller_and_has_what_it_had() {
+fn compacting_shrinks_the_file_and_keeps_its_contents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let mut gateway = Gateway::on(path.clone());
@@ -121,7 +121,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// What the store of format 1 was made by. It is committed; later versions read it, and write it
+/// The commands that made the store of format 1. It is committed; later versions read it, and write it
 /// only where it is missing.
 fn made_store_1() -> Vec<Command> {
     let described = core_model::NewRoom {
@@ -250,7 +250,7 @@ fn users_of_format_1_are_read() {
 }
 
 #[test]
-fn what_a_user_of_format_1_is_signed_in_by_ends_with_a_new_password() {
+fn a_new_password_revokes_the_sign_ins_of_a_user_of_format_1() {
     let gateway = format_1();
     let rows = |table: &str| {
         let dump = gateway.engine().dump().unwrap();
@@ -302,7 +302,7 @@ fn rooms_of_format_1_are_read() {
 }
 
 #[test]
-fn messages_of_format_1_are_read_and_gone_on_with() {
+fn messages_of_format_1_are_read_and_continued() {
     let gateway = format_1();
     let Ok(Reply::Messages { messages }) = gateway.ask(&history(room("tea"), u32::MAX)) else {
         panic!()
@@ -340,7 +340,7 @@ fn messages_of_format_1_are_read_and_gone_on_with() {
         panic!()
     };
     assert_eq!((made.id.0, &*made.name), (5, "gone"));
-    // What was missed, by whoever asks for it first.
+    // The backlog goes to the first session that asks for it.
     let Reply::SignedIn { backlog, .. } = gateway.does(1, sign_in_for_messages(user("小茶"), 5))
     else {
         panic!()

@@ -1,4 +1,4 @@
-//! An engine to play with: one command at a time, or so many in one commit.
+//! An engine under test: one command at a time, or several in one commit.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ enum Place {
 
 /// A gateway without sockets. Its clock stands still unless it is set.
 ///
-/// The writer thread is held after each batch that it publishes, so that what is in one commit is
-/// what the test says, not what the scheduler does.
+/// The writer thread waits after each batch that it publishes, so that the test, not the scheduler,
+/// decides which commands share a commit.
 pub(crate) struct Gateway {
     place: Place,
     running: Option<Running>,
@@ -45,7 +45,7 @@ impl Running {
         let (go_on, held) = channel::<()>();
         let publish = move |batch: Vec<Done<usize>>| {
             let _ = publish.send(batch);
-            // An error: the test is over, and nobody holds the writer any more.
+            // An error means that the test is over.
             let _ = held.recv();
         };
         let options = Options { cache_bytes: 4 << 20, ..Options::default() };
@@ -55,7 +55,7 @@ impl Running {
             Place::Memory(memory) => Engine::open_with_backend(memory.clone(), options, publish),
         };
         let running = Self { engine: engine.expect("the store opens"), published, go_on };
-        // From here on the writer is held.
+        // From here on the writer waits for `go_on`.
         let first = Envelope {
             at: Timestamp(0),
             connection: ConnectionId(0),
@@ -149,16 +149,16 @@ impl Gateway {
         self.call(connection, command).0.unwrap_or_else(|refusal| panic!("{refusal}: {shown}"))
     }
 
-    /// The refusal of a command that must be refused, and tells nobody.
+    /// The refusal of a command that must be refused without events.
     #[track_caller]
     pub(crate) fn refuses(&self, connection: u64, command: Command) -> Refusal {
         let shown = format!("{command:?}");
         let (outcome, events) = self.call(connection, command);
-        assert_eq!(events, [], "a refused command tells nobody: {shown}");
+        assert_eq!(events, [], "a refused command has no events: {shown}");
         outcome.err().unwrap_or_else(|| panic!("not refused: {shown}"))
     }
 
-    /// What others hear of a command that must be carried out.
+    /// The events of a command that must be carried out.
     #[track_caller]
     pub(crate) fn tells(&self, connection: u64, command: Command) -> Vec<String> {
         let shown = format!("{command:?}");

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     pause: u64,
     connection: u64,
     key: Option<&'static str>,
-    /// Whether the front end has everyone join rooms.
+    /// Whether the front end has `auto_join` rooms.
     auto_join: bool,
     command: Command,
 }
@@ -389,9 +389,9 @@ fn of_messages() -> BoxedStrategy<Command> {
     .boxed()
 }
 
-/// What the sequences are worth.
+/// The coverage of the sequences.
 #[test]
-fn the_sequences_carry_out_every_command_and_meet_every_refusal_of_a_rule() {
+fn the_sequences_cover_every_command_and_refusal() {
     let mut runner = TestRunner::deterministic();
     let (mut done, mut refused) = (BTreeMap::new(), BTreeMap::new());
     for _ in 0..256 {

@@ -1,4 +1,4 @@
-//! The engine from outside: what it answers, what it tells, and what it keeps.
+//! The engine through its handle: outcomes, events, and the stored state.
 
 mod build;
 mod concurrency;

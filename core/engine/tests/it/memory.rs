@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-/// What is in it. Clones share it: the next engine finds what the last one wrote.
+/// The contents. Clones share them: the next engine finds what the last one wrote.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
-    /// What was there at the last sync, where somebody wants to know.
+    /// The contents at the last sync, if they are recorded.
     synced: Option<Vec<u8>>,
     full: bool,
     failing: Option<Failing>,
@@ -28,7 +28,7 @@ pub(crate) struct Failing {
 }
 
 impl Memory {
-    /// One that remembers what it had at the last sync.
+    /// A store that records its contents at each sync.
     pub(crate) fn that_may_lose_power() -> Self {
         let memory = Self::default();
         memory.state().synced = Some(Vec::new());
@@ -41,7 +41,7 @@ impl Memory {
         (state.full, state.failing) = (true, Some(failing));
     }
 
-    /// What is left when the power fails now: what has been synced.
+    /// The store that a power failure leaves now: what was synced.
     pub(crate) fn without_power(&self) -> Self {
         let state = self.state();
         let bytes = state.synced.clone().expect("made to lose power");

@@ -46,9 +46,9 @@ fn agrees(steps: &[Step], in_one_commit: usize) -> Result<(), TestCaseError> {
         compare(&gateway, &mut reference, &[start])?;
         for batch in run.chunks(in_one_commit) {
             compare(&gateway, &mut reference, batch)?;
-            compare_what_is_asked_again(&gateway, &reference)?;
+            compare_repeated_queries(&gateway, &reference)?;
         }
-        compare_what_is_found(&gateway, &reference)?;
+        compare_all_queries(&gateway, &reference)?;
         gateway.reopen();
     }
     Ok(())
@@ -98,11 +98,8 @@ fn essentials(envelope: &Envelope, (outcome, told): Answer) -> (Outcome, Vec<u64
     (outcome, numbers, told)
 }
 
-/// What readers keep from one question to the next: that it is not what it was.
-fn compare_what_is_asked_again(
-    gateway: &Gateway,
-    reference: &Reference,
-) -> Result<(), TestCaseError> {
+/// Queries that readers answer from caches: they must not return an earlier state.
+fn compare_repeated_queries(gateway: &Gateway, reference: &Reference) -> Result<(), TestCaseError> {
     let seen = |id| reference.room_for(id, None).expect("it is open");
     let open: Vec<RoomView> = reference.open_rooms().into_iter().map(seen).collect();
     let listed = gateway.ask(&listed(RoomFilter::Open));
@@ -116,7 +113,7 @@ fn compare_what_is_asked_again(
     Ok(())
 }
 
-fn compare_what_is_found(gateway: &Gateway, reference: &Reference) -> Result<(), TestCaseError> {
+fn compare_all_queries(gateway: &Gateway, reference: &Reference) -> Result<(), TestCaseError> {
     let found = |query: Query| gateway.ask(&query);
     let uids = reference.uids();
     for uid in &uids {

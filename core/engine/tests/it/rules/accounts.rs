@@ -22,7 +22,7 @@ fn uids_begin_at_10000_and_count_up() {
 }
 
 #[test]
-fn a_taken_or_unfit_handle_becomes_another_unless_it_is_insisted_on() {
+fn a_taken_or_invalid_handle_is_replaced_unless_insisted_on() {
     let gateway = with(&["ann"]);
     let long = "x".repeat(65);
     for (wanted, given) in [
@@ -42,14 +42,14 @@ fn a_taken_or_unfit_handle_becomes_another_unless_it_is_insisted_on() {
 }
 
 #[test]
-fn a_made_up_handle_that_is_taken_is_counted_on() {
+fn a_taken_derived_handle_gets_a_number() {
     let gateway = with(&["ann", "ann-10004", "user-10005", "user-10005-2"]);
     assert_eq!(handle_given(&gateway, named("ann")), "ann-10004-2");
     assert_eq!(handle_given(&gateway, NewUser::default()), "user-10005-3");
 }
 
 #[test]
-fn a_made_up_handle_is_no_longer_than_a_handle_may_be() {
+fn a_derived_handle_fits_the_longest_handle() {
     let longest = "茶".repeat(64);
     let gateway = with(&[longest.as_str()]);
     let handle = handle_given(&gateway, named(&longest));
@@ -57,14 +57,14 @@ fn a_made_up_handle_is_no_longer_than_a_handle_may_be() {
 }
 
 #[test]
-fn two_spellings_of_a_handle_are_one_handle() {
+fn composed_and_decomposed_forms_are_one_handle() {
     let gateway = with(&["e\u{301}ric"]);
     assert_eq!(account(&gateway, user("\u{e9}ric")).person.handle, "\u{e9}ric");
     refusals(&gateway, [(register("\u{e9}ric"), Refusal::HandleTaken)]);
 }
 
 #[test]
-fn registering_is_refused_with_the_reason_and_makes_nothing() {
+fn a_refused_registration_makes_nothing() {
     let gateway = with(&["ann"]);
     gateway.does(0, Command::Register { user: identified("tel/5551234") });
     let insisting = |handle: &str| register(handle);
@@ -143,7 +143,7 @@ fn identities_are_linked_and_unlinked_one_by_one() {
 }
 
 #[test]
-fn a_profile_changes_in_what_is_given_and_the_handle_never() {
+fn given_profile_fields_change_and_the_handle_never_does() {
     let gateway = with(&["ann"]);
     let change = |changes: ProfileChanges| {
         gateway.does(0, Command::UpdateUser { user: user("ann"), create: false, changes });
@@ -166,7 +166,7 @@ fn a_profile_changes_in_what_is_given_and_the_handle_never() {
 }
 
 #[test]
-fn an_update_makes_the_user_only_where_that_is_asked_for_and_an_identity_names_it() {
+fn an_update_creates_a_user_only_on_request_and_by_identity() {
     let gateway = with(&["ann"]);
     let update = |user: UserRef, create: bool| {
         let changes = ProfileChanges { name: Some("ann".into()), ..Default::default() };
@@ -189,7 +189,7 @@ fn an_update_makes_the_user_only_where_that_is_asked_for_and_an_identity_names_i
 }
 
 #[test]
-fn signing_in_makes_the_account_where_it_is_unknown_and_may_be_made() {
+fn signing_in_creates_an_unknown_account_on_request() {
     let gateway = with(&["ann"]);
     let sign_in_as = |name: &str, create: Option<NewUser>| {
         let mut command = sign_in(identity(name));
@@ -202,7 +202,7 @@ fn signing_in_makes_the_account_where_it_is_unknown_and_may_be_made() {
     gateway.does(1, sign_in_as("openid:qq/1", new()));
     gateway.does(2, sign_in_as("openid:qq/1", new()));
     assert_eq!(account(&gateway, identity("openid:qq/1")).person.uid, Some(Uid(10_001)));
-    // The account to be made may be refused too; then nobody is signed in.
+    // A refused account signs no user in.
     let taken = Some(NewUser { handle: Some("ann".into()), insist: true, ..NewUser::default() });
     refusals(&gateway, [(sign_in_as("openid:qq/2", taken), Refusal::HandleTaken)]);
     let whoami = about_user(UserRef::Session);
@@ -210,7 +210,7 @@ fn signing_in_makes_the_account_where_it_is_unknown_and_may_be_made() {
 }
 
 #[test]
-fn a_password_that_nobody_has_checked_signs_nobody_in() {
+fn an_unchecked_password_is_refused() {
     let gateway = with(&["ann"]);
     let mut command = sign_in(user("ann"));
     let Command::SignIn { credential, .. } = &mut command else { unreachable!() };
@@ -220,7 +220,7 @@ fn a_password_that_nobody_has_checked_signs_nobody_in() {
 }
 
 #[test]
-fn a_password_is_kept_as_its_hash_and_only_for_who_checks_it() {
+fn a_password_is_stored_as_its_hash_and_never_shown() {
     let gateway = Gateway::new();
     let password = Some(Secret::Hashed("$argon2id$x".into()));
     gateway.does(0, Command::Register { user: NewUser { password, ..named("ann") } });
@@ -244,7 +244,7 @@ fn a_session_lasts_until_its_connection_signs_out_or_ends() {
         assert_eq!(gateway.ask_on(1, &whoami), Err(Refusal::NotSignedIn));
         assert!(!online(&gateway, "ann"));
     }
-    // Whoever is not signed in may sign out and disconnect.
+    // Signing out and disconnecting need no session.
     gateway.does(1, Command::SignOut);
     gateway.does(1, disconnect());
 }
@@ -258,7 +258,7 @@ fn signing_in_without_a_session_leaves_no_session() {
 }
 
 #[test]
-fn a_user_is_online_while_any_connection_is_signed_in_or_seated_as_it() {
+fn a_user_is_online_while_a_connection_is_signed_in_or_seated_as_it() {
     let gateway = with_tea(&["ann", "bob"]);
     for (connection, command, is_online) in [
         (1, sign_in(user("bob")), true),
@@ -322,7 +322,7 @@ fn signing_out_gives_back_every_seat_of_the_connection() {
 }
 
 #[test]
-fn signing_in_changes_the_profile_in_what_is_given() {
+fn signing_in_changes_given_profile_fields() {
     let gateway = with(&["ann"]);
     for (given, kept) in [(Some("{\"a\":1}"), "{\"a\":1}"), (None, "{\"a\":1}"), (Some("{}"), "{}")]
     {
@@ -335,7 +335,7 @@ fn signing_in_changes_the_profile_in_what_is_given() {
 }
 
 #[test]
-fn a_changed_profile_shows_in_what_happens_and_in_what_has_happened() {
+fn a_changed_profile_shows_in_new_events_and_old_messages() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, post(room("tea"), user("ann"), "before"));
     let changes = ProfileChanges {
@@ -365,7 +365,7 @@ fn a_display_name_has_256_characters_at_most() {
 }
 
 #[test]
-fn a_session_is_told_the_rooms_of_which_the_user_is_a_member() {
+fn signing_in_returns_the_users_rooms() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, create_for(closed("secret"), user("bob"), &["ann"]));
     gateway.does(0, create(titled("hall"), Some(user("bob"))));
@@ -375,7 +375,7 @@ fn a_session_is_told_the_rooms_of_which_the_user_is_a_member() {
 }
 
 #[test]
-fn whoever_registers_or_signs_in_joins_the_rooms_of_the_front_end() {
+fn registering_and_signing_in_join_the_rooms_of_the_front_end() {
     let mut gateway = with_tea(&["ann"]);
     gateway.does(0, create(seating("full", 0), None));
     gateway.frontend.auto_join = vec!["tea".into(), "full".into(), "missing".into()];

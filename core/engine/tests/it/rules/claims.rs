@@ -1,4 +1,4 @@
-//! Who may go by which name.
+//! Claims: which names a caller may use.
 
 use core_model::{AddressGrant, Claim, Command, Refusal, Secret, Timestamp, UserRef};
 
@@ -46,7 +46,7 @@ fn a_name_that_an_account_owns_needs_its_token_or_its_address() {
 }
 
 #[test]
-fn an_address_stands_for_those_who_signed_in_from_it_and_for_nobody_else() {
+fn an_address_proves_only_users_that_signed_in_from_it() {
     let mut gateway = with_tea(&["ann", "bob", "cyd"]);
     let from = |who: &str, ttl_ms: u64| {
         let mut command = vouch(user(who));
@@ -88,7 +88,7 @@ fn a_proof_survives_a_restart() {
 }
 
 #[test]
-fn a_name_that_no_account_owns_is_a_guest_where_guests_are_let_in() {
+fn a_name_without_an_account_is_a_guest_where_guests_are_allowed() {
     let gateway = with_tea(&["ann"]);
     assert_eq!(
         gateway.tells(1, enter(room("tea"), guest("gus"))),
@@ -108,7 +108,7 @@ fn a_name_that_no_account_owns_is_a_guest_where_guests_are_let_in() {
 }
 
 #[test]
-fn at_an_unproven_name_the_room_is_complained_of_first() {
+fn an_unknown_room_is_refused_before_an_unproven_name() {
     let gateway = with_tea(&["ann"]);
     gateway.does(0, create(seating("full", 0), None));
     let ann = || guest("ann");
@@ -128,7 +128,7 @@ fn at_an_unproven_name_the_room_is_complained_of_first() {
 }
 
 #[test]
-fn a_token_that_was_granted_again_is_not_ended_by_the_password_of_whom_it_was() {
+fn a_token_granted_again_survives_a_new_password_of_its_former_user() {
     let gateway = with_tea(&["ann", "bob"]);
     for who in ["ann", "bob"] {
         gateway.does(0, issue(user(who), grant("the same", 9_000)));
@@ -142,7 +142,7 @@ fn a_token_that_was_granted_again_is_not_ended_by_the_password_of_whom_it_was() 
 }
 
 #[test]
-fn a_new_password_ends_what_its_user_was_signed_in_by_and_nobody_elses() {
+fn a_new_password_revokes_only_its_users_sign_ins() {
     let gateway = with_tea(&["ann", "bob"]);
     let sign_in = |who: &str| {
         let mut command = vouch(user(who));

@@ -1,10 +1,10 @@
-//! What a new session is handed of what arrived while the user had none.
+//! Delivery to a new session of messages that arrived while the user had none.
 
 use core_model::{Command, Reply};
 
 use super::*;
 
-/// Signs in with delivery and says what was handed over.
+/// Signs in with delivery and returns the backlog.
 #[track_caller]
 fn handed(gateway: &Gateway, connection: u64, who: &str, backlog_max: u32) -> Vec<String> {
     match gateway.does(connection, sign_in_for_messages(user(who), backlog_max)) {
@@ -14,7 +14,7 @@ fn handed(gateway: &Gateway, connection: u64, who: &str, backlog_max: u32) -> Ve
 }
 
 #[test]
-fn messages_that_arrived_without_a_session_are_handed_over_in_order() {
+fn messages_that_arrived_without_a_session_are_delivered_in_order() {
     let gateway = with_tea(&["ann", "bob", "cyd"]);
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
@@ -39,13 +39,13 @@ fn messages_that_arrived_without_a_session_are_handed_over_in_order() {
 }
 
 #[test]
-fn what_was_handed_over_is_not_handed_over_again() {
+fn delivered_messages_are_not_delivered_again() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to bob: one"]);
     gateway.does(1, disconnect());
     assert_eq!(handed(&gateway, 2, "bob", 9), [""; 0]);
-    // Live messages count up to the newest that was handed to the connection.
+    // Live messages count as delivered up to the newest that the connection got.
     for text in ["two", "three", "four"] {
         gateway.does(0, direct(user("ann"), user("bob"), text));
     }
@@ -55,7 +55,7 @@ fn what_was_handed_over_is_not_handed_over_again() {
 }
 
 #[test]
-fn what_was_said_before_a_user_became_a_member_is_not_for_it() {
+fn messages_before_joining_are_not_delivered() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, post(room("tea"), user("ann"), "before"));
     gateway.does(0, join(room("tea"), user("bob")));
@@ -65,7 +65,7 @@ fn what_was_said_before_a_user_became_a_member_is_not_for_it() {
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(0, post(room("tea"), user("ann"), "again"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to tea: again"]);
-    // Nor is what a room says that the user is no longer in.
+    // Nor are messages in a room that the user has left.
     gateway.does(1, disconnect());
     gateway.does(0, post(room("tea"), user("ann"), "missed"));
     gateway.does(0, kick(room("tea"), user("bob")));
@@ -73,7 +73,7 @@ fn what_was_said_before_a_user_became_a_member_is_not_for_it() {
 }
 
 #[test]
-fn over_the_limit_the_newest_are_handed_over_oldest_first_and_the_rest_never() {
+fn over_the_limit_only_the_newest_are_delivered_oldest_first() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     for text in ["1", "2", "3"] {
@@ -89,7 +89,7 @@ fn over_the_limit_the_newest_are_handed_over_oldest_first_and_the_rest_never() {
 }
 
 #[test]
-fn a_second_session_is_handed_nothing_while_another_gets_what_comes() {
+fn a_second_session_gets_no_backlog_while_another_receives() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     handed(&gateway, 1, "bob", 9);
@@ -105,7 +105,7 @@ fn a_second_session_is_handed_nothing_while_another_gets_what_comes() {
 }
 
 #[test]
-fn a_connection_that_lagged_behind_another_takes_nothing_back() {
+fn a_lagging_connection_does_not_move_the_cursor_back() {
     let gateway = with(&["ann", "bob"]);
     handed(&gateway, 1, "bob", 9);
     handed(&gateway, 2, "bob", 9);
@@ -118,7 +118,7 @@ fn a_connection_that_lagged_behind_another_takes_nothing_back() {
 }
 
 #[test]
-fn a_session_that_asks_for_no_messages_is_handed_none_and_delivers_none() {
+fn a_session_without_delivery_gets_and_delivers_none() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     let Reply::SignedIn { backlog, .. } = gateway.does(1, sign_in(user("bob"))) else { panic!() };
@@ -129,7 +129,7 @@ fn a_session_that_asks_for_no_messages_is_handed_none_and_delivers_none() {
 }
 
 #[test]
-fn signing_in_again_on_the_same_connection_repeats_nothing() {
+fn signing_in_again_on_one_connection_repeats_nothing() {
     let gateway = with(&["ann", "bob"]);
     handed(&gateway, 1, "bob", 9);
     gateway.does(0, direct(user("ann"), user("bob"), "came to the session"));
@@ -138,7 +138,7 @@ fn signing_in_again_on_the_same_connection_repeats_nothing() {
     gateway.does(1, Command::SignOut);
     gateway.does(0, direct(user("ann"), user("bob"), "missed"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to bob: missed"]);
-    // Somebody else's session on that connection ends his too.
+    // Another user's session on that connection ends his as well.
     gateway.does(0, direct(user("ann"), user("bob"), "came"));
     handed(&gateway, 1, "ann", 9);
     gateway.does(0, direct(user("ann"), user("bob"), "missed too"));
@@ -158,7 +158,7 @@ fn a_restart_loses_no_message() {
 }
 
 #[test]
-fn reading_by_polling_and_being_handed_over_are_two_ways() {
+fn polling_and_delivery_have_separate_cursors() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     assert_eq!(received(&gateway, receive(user("bob"), None)).0.len(), 1);
@@ -166,7 +166,7 @@ fn reading_by_polling_and_being_handed_over_are_two_ways() {
 }
 
 #[test]
-fn a_deleted_room_hands_nothing_over() {
+fn a_deleted_room_delivers_nothing() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(0, post(room("tea"), user("ann"), "gone"));

@@ -19,7 +19,7 @@ fn a_guest_enters_posts_and_leaves() {
 }
 
 #[test]
-fn a_guest_of_one_connection_is_nobody_on_another() {
+fn a_guest_of_one_connection_is_unknown_on_another() {
     let gateway = with_tea(&["ann"]);
     gateway.does(1, enter(room("tea"), guest("gus")));
     assert_eq!(gateway.refuses(2, say(room("tea"), guest("gus"), "hi")), Refusal::NotInRoom);
@@ -28,7 +28,7 @@ fn a_guest_of_one_connection_is_nobody_on_another() {
 }
 
 #[test]
-fn what_needs_an_account_is_not_for_guests() {
+fn a_guest_is_refused_where_an_account_is_needed() {
     let gateway = with_tea(&["ann"]);
     gateway.does(1, enter(room("tea"), guest("gus")));
     refusals(
@@ -58,7 +58,7 @@ fn a_guest_is_kicked_by_its_handle() {
 }
 
 #[test]
-fn a_guest_whose_name_is_registered_stays_silently_until_it_leaves() {
+fn a_guest_whose_name_is_registered_may_stay_but_not_post() {
     let gateway = with_tea(&["ann"]);
     gateway.does(0, create(titled("hall"), None));
     gateway.does(1, enter(room("tea"), guest("gus")));
@@ -82,7 +82,7 @@ fn a_guest_whose_name_is_registered_stays_silently_until_it_leaves() {
 }
 
 #[test]
-fn the_owner_of_a_name_and_the_guest_that_had_it_are_two() {
+fn the_owner_of_a_name_and_its_former_guest_are_two_people() {
     let gateway = with_tea(&["ann"]);
     gateway.does(1, enter(room("tea"), guest("gus")));
     gateway.does(0, register("gus"));
@@ -101,7 +101,7 @@ fn the_owner_of_a_name_and_the_guest_that_had_it_are_two() {
 }
 
 #[test]
-fn two_spellings_of_a_guest_are_one_guest() {
+fn composed_and_decomposed_forms_are_one_guest() {
     let gateway = with_tea(&["ann"]);
     gateway.does(1, enter(room("tea"), guest("e\u{301}ric")));
     gateway.does(1, say(room("tea"), guest("\u{e9}ric"), "hi"));

@@ -14,7 +14,7 @@ fn keyed(gateway: &Gateway, connection: u64, key: &str, command: Command) -> (Ou
 }
 
 #[test]
-fn a_repeated_key_gives_the_first_outcome_and_is_told_once() {
+fn a_repeated_key_gives_the_first_outcome_and_publishes_once() {
     let mut gateway = with_tea(&["ann"]);
     let posting = || post(room("tea"), user("ann"), "hi");
     let (first, told) = keyed(&gateway, 1, "k", posting());
@@ -40,7 +40,7 @@ fn a_key_within_one_commit_counts_too() {
 }
 
 #[test]
-fn making_a_room_joining_and_writing_to_somebody_are_repeated_likewise() {
+fn keys_also_cover_creating_joining_and_direct_messages() {
     let gateway = with_tea(&["ann", "bob"]);
     for (key, command, told) in [
         ("room", create(titled("hall"), Some(user("ann"))), 2),
@@ -68,7 +68,7 @@ fn a_key_with_another_command_is_refused() {
 }
 
 #[test]
-fn the_same_words_of_somebody_else_are_another_command() {
+fn the_same_command_by_another_user_is_another_command() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(1, sign_in(user("ann")));

@@ -5,7 +5,7 @@ use core_model::{Command, Refusal, Reply, Timestamp};
 use super::*;
 
 #[test]
-fn a_lease_changes_the_population_and_nothing_else_is_told() {
+fn a_lease_publishes_only_the_population() {
     let gateway = with_tea(&["ann", "bob"]);
     assert_eq!(gateway.tells(1, lease(room("tea"), user("bob"))), ["tea holds 2"]);
     assert_eq!(gateway.tells(2, lease(room("tea"), user("bob"))), ["tea holds 3"]);
@@ -15,7 +15,7 @@ fn a_lease_changes_the_population_and_nothing_else_is_told() {
 }
 
 #[test]
-fn the_end_of_an_http_exchange_leaves_its_lease() {
+fn the_end_of_an_http_exchange_keeps_its_lease() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, lease(room("tea"), user("bob")));
     assert_eq!(gateway.tells(1, disconnect()), [""; 0]);
@@ -54,7 +54,7 @@ fn a_connection_takes_up_a_lease_instead_of_a_further_seat() {
 }
 
 #[test]
-fn an_entrance_on_a_lease_is_heard_without_a_population() {
+fn taking_up_a_lease_publishes_no_population() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, lease(room("tea"), user("bob")));
     assert_eq!(gateway.tells(2, enter(room("tea"), user("bob"))), ["bob enters tea by 2"]);
@@ -71,7 +71,7 @@ fn a_lease_is_taken_up_even_where_the_room_is_full() {
 }
 
 #[test]
-fn a_lease_of_somebody_else_or_of_another_room_is_not_taken_up() {
+fn a_lease_of_another_user_or_room_is_not_taken_up() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, create(titled("hall"), None));
     gateway.does(1, lease(room("tea"), user("ann")));
@@ -85,7 +85,7 @@ fn a_lease_of_somebody_else_or_of_another_room_is_not_taken_up() {
 }
 
 #[test]
-fn leaving_by_the_connection_keeps_the_lease_for_its_whole_time_again() {
+fn leaving_by_the_connection_restarts_the_lease() {
     let mut gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, lease(room("tea"), user("bob")));
     gateway.does(2, enter(room("tea"), user("bob")));
@@ -106,7 +106,7 @@ fn a_dropped_connection_keeps_the_lease_for_the_grace() {
         assert_eq!(gateway.tells(2, drop), ["bob leaves tea by 2"]);
         let ends = gateway.now + GRACE_MS;
         assert_eq!(gateway.engine().next_expiry(), Some(Timestamp(ends)));
-        // Whoever comes back in time takes it up again.
+        // A connection that comes back in time takes it up again.
         gateway.now = ends - 1;
         assert_eq!(gateway.tells(3, enter(room("tea"), user("bob"))), ["bob enters tea by 3"]);
         assert_eq!(gateway.tells(3, disconnect()), ["bob leaves tea by 3"]);

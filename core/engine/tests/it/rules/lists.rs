@@ -13,7 +13,7 @@ fn names(gateway: &Gateway, filter: RoomFilter) -> Vec<String> {
     }
 }
 
-/// Rooms `a` (music) and `b` (art) of ann, `c` (music) of bob, `d` of nobody, and the closed `e`.
+/// Rooms `a` (music) and `b` (art) of ann, `c` (music) of bob, `d` without an owner, and the closed `e`.
 fn with_rooms() -> Gateway {
     let gateway = with(&["ann", "bob"]);
     let of =
@@ -29,7 +29,7 @@ fn with_rooms() -> Gateway {
 }
 
 #[test]
-fn each_list_has_its_rooms_by_id() {
+fn each_list_is_ordered_by_id() {
     let gateway = with_rooms();
     let preferences = Some(vec!["music".into(), "art".into(), "none".into()]);
     let changes = ProfileChanges { preferences, ..ProfileChanges::default() };
@@ -59,7 +59,7 @@ fn each_list_has_its_rooms_by_id() {
 }
 
 #[test]
-fn a_list_follows_what_happens_to_its_rooms() {
+fn a_list_follows_changes_to_its_rooms() {
     let gateway = with_rooms();
     let into_art = Command::UpdateRoom {
         room: room("a"),
@@ -77,7 +77,7 @@ fn a_list_follows_what_happens_to_its_rooms() {
 }
 
 #[test]
-fn the_cursor_of_a_list_is_the_room_before() {
+fn a_list_continues_after_the_given_room() {
     let gateway = with_rooms();
     for (after, limit, expected) in [
         (0, 2, &[1, 2][..]),
@@ -112,7 +112,7 @@ fn the_cursor_of_a_list_is_the_room_before() {
 }
 
 #[test]
-fn a_list_shows_members_and_messages_where_they_are_asked_for() {
+fn a_list_shows_members_and_messages_on_request() {
     let gateway = with_rooms();
     gateway.does(0, post(room("b"), user("bob"), "hi"));
     let detail = Detail { members: true, messages: 5 };
@@ -125,7 +125,7 @@ fn a_list_shows_members_and_messages_where_they_are_asked_for() {
 }
 
 #[test]
-fn the_last_change_is_the_time_of_what_anyone_could_see() {
+fn the_last_change_is_the_time_of_the_newest_visible_change() {
     let mut gateway = Gateway::new();
     let last = |gateway: &Gateway| match gateway.ask(&Query::LastChange) {
         Ok(Reply::LastChange { at }) => at,

@@ -1,11 +1,11 @@
-//! Posting, and reading what was posted.
+//! Posting, and reading messages.
 
 use core_model::{MessageId, Query, Refusal, Reply, Timestamp, UserRef};
 
 use super::*;
 
 #[test]
-fn a_message_is_told_answered_and_kept_byte_for_byte() {
+fn a_message_is_published_answered_and_stored_byte_for_byte() {
     let mut gateway = with_tea(&["ann"]);
     let text = "  h\u{e9}llo e\u{301}\r\n\0\t茶 ";
     gateway.now = 7_000;
@@ -36,7 +36,7 @@ fn message_ids_increase_over_rooms_and_direct_messages() {
 }
 
 #[test]
-fn posting_needs_the_standing_that_the_dialect_asks_for() {
+fn posting_needs_the_right_that_the_dialect_asks_for() {
     let gateway = with_tea(&["ann", "bob", "cyd"]);
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(9, enter(room("tea"), user("cyd")));
@@ -74,7 +74,7 @@ fn posting_needs_the_standing_that_the_dialect_asks_for() {
 }
 
 #[test]
-fn a_direct_message_goes_to_somebody_else_who_has_an_account() {
+fn a_direct_message_goes_to_another_account() {
     let gateway = with(&["ann", "bob"]);
     let ann = || user("ann");
     refusals(
@@ -91,8 +91,8 @@ fn a_direct_message_goes_to_somebody_else_who_has_an_account() {
     assert_eq!(gateway.tells(0, direct(ann(), user("bob"), "hi")), ["ann to bob: hi"]);
 }
 
-#[test]
-fn history_is_paged_both_ways_over_any_number_of_messages() {
+/// Messages to tea with others in between, in commits of different sizes, and the ids of tea's.
+fn many_messages() -> (Gateway, Vec<u64>) {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, create(titled("hall"), Some(user("ann"))));
     // Messages of another room and direct ones in between, in commits of different sizes.
@@ -122,6 +122,12 @@ fn history_is_paged_both_ways_over_any_number_of_messages() {
     let rows = |table: &str| dump.iter().find(|(name, _)| *name == table).unwrap().1.len();
     // Each of four streams in runs of 32: those of tea, hall, and both ends of direct messages.
     assert_eq!((rows("chunks"), rows("tails")), (420 / 32 + 3 * (140 / 32), 4));
+    (gateway, ids)
+}
+
+#[test]
+fn history_is_paged_both_ways_over_any_number_of_messages() {
+    let (gateway, ids) = many_messages();
     let page = |before: Option<u64>, after: Option<u64>, limit: u32| -> Vec<u64> {
         let (before, after) = (before.map(MessageId), after.map(MessageId));
         let query = Query::History { room: room("tea"), caller: None, before, after, limit };
@@ -171,7 +177,7 @@ fn history_is_paged_both_ways_over_any_number_of_messages() {
 }
 
 #[test]
-fn history_says_why_it_has_nothing_to_say() {
+fn history_is_refused_with_the_reason() {
     let gateway = with_tea(&["ann"]);
     assert_eq!(talk(&gateway, "tea"), [""; 0]);
     assert_eq!(gateway.ask(&history(room("none"), 9)), Err(Refusal::UnknownRoom));
@@ -188,7 +194,7 @@ fn history_says_why_it_has_nothing_to_say() {
 }
 
 #[test]
-fn a_room_is_shown_with_its_newest_messages_where_they_are_asked_for() {
+fn a_room_shows_its_newest_messages_on_request() {
     let gateway = with_tea(&["ann"]);
     for text in ["one", "two", "three"] {
         gateway.does(0, post(room("tea"), user("ann"), text));

@@ -1,4 +1,4 @@
-//! What each command does, what it refuses, and who hears of it.
+//! What each command does, its refusals and its events.
 
 mod accounts;
 mod claims;
@@ -7,6 +7,7 @@ mod guests;
 mod keys;
 mod leases;
 mod lists;
+mod membership;
 mod messages;
 mod receive;
 mod retention;
@@ -40,7 +41,7 @@ fn with_tea(handles: &[&str]) -> Gateway {
     gateway
 }
 
-/// The room as its member, or as anybody if `None`, sees it.
+/// The room as this member sees it, or as others do if `None`.
 #[track_caller]
 fn room_seen_by(gateway: &Gateway, room: RoomRef, caller: Option<UserRef>) -> RoomView {
     let detail = core_model::Detail { members: true, messages: 0 };
@@ -91,7 +92,7 @@ fn talk(gateway: &Gateway, name: &str) -> Vec<String> {
     }
 }
 
-/// What has been received by this, and the cursor.
+/// The texts received, and the cursor.
 #[track_caller]
 fn received(gateway: &Gateway, command: core_model::Command) -> (Vec<String>, u64) {
     received_in(gateway.does(0, command))

@@ -1,10 +1,10 @@
-//! Reading what has not been received yet, and the cursor.
+//! Receiving new messages, and the cursor.
 
 use core_model::{Command, ConnectionId, MessageId, ProfileChanges, Refusal, Timestamp};
 
 use super::*;
 
-/// Reading by somebody, of a room or of the direct messages, so many at most.
+/// A user receives from a room, or its direct messages, at most `limit`.
 fn read(who: &str, name: Option<&str>, limit: u32, first_limit: u32) -> Command {
     Command::Receive {
         user: user(who),
@@ -71,7 +71,7 @@ fn each_message_is_received_once() {
 }
 
 #[test]
-fn the_first_time_gives_the_newest_and_the_older_count_as_received() {
+fn the_first_receive_gives_the_newest_and_older_ones_count_as_received() {
     let gateway = with_talk(&["one", "two", "three"]);
     assert_eq!(texts(received(&gateway, read("ann", Some("tea"), 9, 2))), is(&["two", "three"], 3));
     assert_eq!(texts(received(&gateway, read("bob", Some("tea"), 1, 2))), is(&["two"], 2));
@@ -82,7 +82,7 @@ fn the_first_time_gives_the_newest_and_the_older_count_as_received() {
 }
 
 #[test]
-fn a_first_time_without_messages_makes_all_later_ones_new() {
+fn a_first_receive_without_messages_makes_all_later_ones_new() {
     let gateway = with_talk(&[]);
     assert_eq!(texts(received(&gateway, read("ann", Some("tea"), 9, 1))), is(&[], 0));
     for text in ["one", "two"] {
@@ -101,7 +101,7 @@ fn a_limit_gives_the_oldest_and_leaves_the_rest() {
 }
 
 #[test]
-fn reading_from_a_cursor_repeats_and_moves_the_cursor_to_what_was_given() {
+fn receiving_after_a_message_repeats_and_moves_the_cursor() {
     let gateway = with_talk(&["one", "two", "three"]);
     received(&gateway, read("ann", Some("tea"), 9, 9));
     let after = |after| texts(received(&gateway, read_after("ann", Some("tea"), after)));
@@ -122,7 +122,7 @@ fn reading_from_a_cursor_repeats_and_moves_the_cursor_to_what_was_given() {
 }
 
 #[test]
-fn a_cursor_of_messages_that_are_not_yet_there_loses_none() {
+fn a_cursor_ahead_of_the_newest_message_loses_none() {
     let gateway = with_talk(&["one"]);
     let ahead = read_after("ann", Some("tea"), 1 << 50);
     assert_eq!(texts(received(&gateway, ahead)), is(&[], 1));
@@ -131,7 +131,7 @@ fn a_cursor_of_messages_that_are_not_yet_there_loses_none() {
 }
 
 #[test]
-fn the_newest_are_given_whatever_the_cursor_says_and_do_not_move_it() {
+fn receiving_the_newest_ignores_and_keeps_the_cursor() {
     let gateway = with_talk(&["one", "two", "three"]);
     let newest = || texts(received(&gateway, read_newest("ann", Some("tea"), 2))).0;
     assert_eq!(newest(), ["two", "three"]);
@@ -152,7 +152,7 @@ fn reading_a_room_joins_it() {
 }
 
 #[test]
-fn direct_messages_are_received_by_whom_they_were_sent_to() {
+fn direct_messages_are_received_by_their_recipient() {
     let gateway = with(&["ann", "bob", "cyd"]);
     for (from, to, text) in [
         ("ann", "bob", "one"),
@@ -174,7 +174,7 @@ fn direct_messages_are_received_by_whom_they_were_sent_to() {
 }
 
 #[test]
-fn what_one_has_sent_does_not_count_against_the_limits_of_what_one_receives() {
+fn sent_messages_do_not_count_against_the_limits_of_receiving() {
     let gateway = with(&["ann", "bob"]);
     for text in ["one", "two", "three"] {
         gateway.does(0, direct(user("ann"), user("bob"), text));
@@ -253,7 +253,7 @@ fn receiving_is_refused_in_the_order_of_the_contract() {
 }
 
 #[test]
-fn who_finds_nothing_new_needs_no_writer() {
+fn finding_nothing_new_needs_no_writer() {
     let gateway = with_talk(&["one"]);
     let try_read_only = |command: &Command| {
         let answered =
@@ -300,7 +300,7 @@ fn a_token_that_found_nothing_new_is_refreshed_when_it_is_due() {
 }
 
 #[test]
-fn a_message_that_is_read_again_shows_everyone_as_they_are_called_then() {
+fn a_message_read_again_shows_current_names() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     let read = || {

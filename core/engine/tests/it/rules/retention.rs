@@ -1,4 +1,4 @@
-//! What is forgotten, and what stays.
+//! Retention: which messages are removed, and which stay.
 
 use core_model::{Command, MessageId, Query, Reply, RoomId, Timestamp};
 
@@ -35,7 +35,7 @@ fn ids(gateway: &Gateway, before: Option<u64>, after: Option<u64>, limit: u32) -
     }
 }
 
-/// Posts so many to tea in one commit.
+/// Posts `count` messages to tea in one commit.
 fn fill(gateway: &Gateway, count: u64) {
     let number = |number: u64| {
         gateway.envelope(0, post(room("tea"), user("ann"), &format!("{number:0>100}")))
@@ -51,7 +51,7 @@ fn rows(gateway: &Gateway, table: &str) -> usize {
 }
 
 #[test]
-fn messages_from_before_a_time_are_forgotten_in_rooms_and_between_users() {
+fn messages_before_a_time_are_removed_in_rooms_and_between_users() {
     let mut gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     for (now, text) in [(1_000, "one"), (2_000, "two"), (3_000, "three")] {
@@ -78,7 +78,7 @@ fn messages_from_before_a_time_are_forgotten_in_rooms_and_between_users() {
 }
 
 #[test]
-fn of_each_room_the_newest_so_many_stay() {
+fn the_newest_messages_of_each_room_stay() {
     for keep in [0, 1, 11, 12, 13, 43, 44, 45, 140, 299, 300, 301, 1_000] {
         let gateway = with_tea(&["ann", "bob"]);
         gateway.does(0, direct(user("ann"), user("bob"), "kept"));
@@ -130,7 +130,7 @@ fn a_pass_in_small_steps_does_what_one_step_does() {
 }
 
 #[test]
-fn what_is_asked_of_pruned_messages_begins_with_the_first_that_is_left() {
+fn queries_about_pruned_messages_begin_with_the_first_that_is_left() {
     for command in [older_than(2_000), all_but(50)] {
         let mut gateway = with_tea(&["ann", "bob"]);
         fill(&gateway, 250);
@@ -148,7 +148,7 @@ fn what_is_asked_of_pruned_messages_begins_with_the_first_that_is_left() {
 }
 
 #[test]
-fn a_cursor_from_before_the_first_message_that_is_left_reads_on_from_there() {
+fn a_cursor_before_the_first_message_left_continues_from_there() {
     let gateway = with_tea(&["ann", "bob"]);
     fill(&gateway, 10);
     let first = |limit| Command::Receive {
@@ -173,7 +173,7 @@ fn a_cursor_from_before_the_first_message_that_is_left_reads_on_from_there() {
 }
 
 #[test]
-fn cleared_messages_and_deleted_rooms_are_no_obstacle() {
+fn pruning_copes_with_cleared_messages_and_deleted_rooms() {
     for command in [older_than(2_000), all_but(1), prune(Some(2_000), Some(1), 0, u32::MAX)] {
         let mut gateway = with_tea(&["ann"]);
         gateway.does(0, create(titled("hall"), Some(user("ann"))));
@@ -205,7 +205,7 @@ fn pruning_nothing_writes_nothing() {
 }
 
 #[test]
-fn a_step_looks_at_so_many_rooms_and_the_next_goes_on() {
+fn a_step_looks_at_a_bounded_number_of_rooms_and_the_next_continues() {
     let gateway = with(&["ann"]);
     let rooms = 2_500;
     let talk = |number: u32| {
@@ -229,7 +229,7 @@ fn a_step_looks_at_so_many_rooms_and_the_next_goes_on() {
 }
 
 #[test]
-fn a_steady_stream_that_is_pruned_does_not_make_the_file_grow() {
+fn the_file_does_not_grow_under_a_pruned_steady_stream() {
     for command in [|_: u64| all_but(1_000), |now: u64| older_than(now - 4)] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.redb");

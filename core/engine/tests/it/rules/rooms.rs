@@ -12,7 +12,7 @@ fn name_given(gateway: &Gateway, new: NewRoom) -> (u32, String) {
 }
 
 #[test]
-fn a_taken_or_unfit_room_name_becomes_another_unless_it_is_insisted_on() {
+fn a_taken_or_invalid_room_name_is_replaced_unless_insisted_on() {
     let gateway = Gateway::new();
     let long = "x".repeat(65);
     for (id, wanted, given) in [
@@ -37,7 +37,7 @@ fn a_taken_or_unfit_room_name_becomes_another_unless_it_is_insisted_on() {
 }
 
 #[test]
-fn creating_a_room_is_refused_with_the_reason_and_makes_nothing() {
+fn a_refused_creation_of_a_room_makes_nothing() {
     let gateway = with_tea(&["ann", "bob"]);
     let why = String::new();
     let insisting = |name: &str| create(NewRoom { insist: true, ..titled(name) }, None);
@@ -64,7 +64,7 @@ fn creating_a_room_is_refused_with_the_reason_and_makes_nothing() {
 }
 
 #[test]
-fn the_owner_is_the_first_member_and_the_invited_follow_once_each() {
+fn the_owner_is_the_first_member_and_each_invited_user_follows_once() {
     let gateway = with(&["ann", "bob", "cyd"]);
     let told =
         gateway.tells(0, create_for(titled("tea"), user("bob"), &["cyd", "bob", "ann", "cyd"]));
@@ -85,7 +85,7 @@ fn the_owner_is_the_first_member_and_the_invited_follow_once_each() {
 }
 
 #[test]
-fn a_room_keeps_what_it_was_made_with() {
+fn a_room_keeps_the_fields_it_was_made_with() {
     let gateway = with(&["ann"]);
     let new = NewRoom {
         section: "music".into(),
@@ -103,7 +103,7 @@ fn a_room_keeps_what_it_was_made_with() {
 }
 
 #[test]
-fn the_capacity_of_a_room_is_that_of_its_front_end_unless_it_says() {
+fn a_room_without_a_capacity_gets_its_front_ends() {
     let mut gateway = Gateway::new();
     gateway.frontend.room_capacity = 3;
     gateway.does(0, create(titled("a"), None));
@@ -114,7 +114,7 @@ fn the_capacity_of_a_room_is_that_of_its_front_end_unless_it_says() {
 }
 
 #[test]
-fn every_way_in_ends_at_the_capacity_and_members_stay_members() {
+fn the_capacity_bounds_every_way_in_but_keeps_members() {
     let mut gateway = with(&["ann", "bob", "cyd"]);
     gateway.does(0, create(seating("tea", 2), Some(user("ann"))));
     gateway.does(1, enter(room("tea"), user("bob")));
@@ -133,7 +133,7 @@ fn every_way_in_ends_at_the_capacity_and_members_stay_members() {
     gateway.frontend.auto_join = vec!["tea".into()];
     gateway.does(3, sign_in(user("cyd")));
     assert_eq!(population(&gateway), 2);
-    // Those who are in already need no further seat.
+    // People who are in the room already need no further seat.
     gateway.does(0, join(room("tea"), user("ann")));
     gateway.does(1, enter(room("tea"), user("bob")));
     gateway.does(0, post_joining(room("tea"), user("ann"), "hi", true));
@@ -143,7 +143,7 @@ fn every_way_in_ends_at_the_capacity_and_members_stay_members() {
 }
 
 #[test]
-fn a_room_becomes_active_when_somebody_comes_or_posts_and_stays_so() {
+fn a_room_becomes_active_on_the_first_entrance_or_post_and_stays_so() {
     type Case = (&'static str, u64, Command, bool);
     let cases: [Case; 7] = [
         ("the owner joins what it is in", 0, join(room("tea"), user("ann")), false),
@@ -166,80 +166,6 @@ fn a_room_becomes_active_when_somebody_comes_or_posts_and_stays_so() {
 }
 
 #[test]
-fn a_closed_room_does_not_exist_but_for_its_members() {
-    let gateway = with(&["ann", "bob", "cyd"]);
-    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
-    gateway.does(0, create(titled("tea"), None));
-    let secret = || room("secret");
-    let cyd = || user("cyd");
-    let by_cyd = Some(cyd());
-    refusals(
-        &gateway,
-        [
-            (join(secret(), cyd()), Refusal::UnknownRoom),
-            (join(room_id(1), cyd()), Refusal::UnknownRoom),
-            (enter(secret(), cyd()), Refusal::UnknownRoom),
-            (enter(secret(), guest("gus")), Refusal::UnknownRoom),
-            (enter(secret(), guest("bob")), Refusal::UnknownRoom),
-            (lease(secret(), cyd()), Refusal::UnknownRoom),
-            (exit(secret(), cyd()), Refusal::UnknownRoom),
-            (exit(secret(), guest("gus")), Refusal::UnknownRoom),
-            (end_lease(secret(), cyd()), Refusal::UnknownRoom),
-            (post(secret(), cyd(), "hi"), Refusal::UnknownRoom),
-            (say(secret(), cyd(), "hi"), Refusal::UnknownRoom),
-            (say(secret(), guest("gus"), "hi"), Refusal::UnknownRoom),
-            (post_joining(secret(), cyd(), "hi", false), Refusal::UnknownRoom),
-            (post_joining(secret(), cyd(), "hi", true), Refusal::UnknownRoom),
-            (receive(cyd(), Some(secret())), Refusal::UnknownRoom),
-            (kick(secret(), cyd()), Refusal::UnknownRoom),
-            (delete(secret(), by_cyd.clone()), Refusal::UnknownRoom),
-            (delete(secret(), None), Refusal::UnknownRoom),
-            (clear(secret(), by_cyd.clone()), Refusal::UnknownRoom),
-            (rename(secret(), "x", by_cyd.clone()), Refusal::UnknownRoom),
-            (rename(secret(), "x", None), Refusal::UnknownRoom),
-        ],
-    );
-    for caller in [by_cyd, None] {
-        let detail = core_model::Detail::default();
-        for query in [
-            core_model::Query::Room { room: secret(), caller: caller.clone(), detail },
-            core_model::Query::Members { room: secret(), caller: caller.clone() },
-            core_model::Query::History {
-                room: secret(),
-                caller: caller.clone(),
-                before: None,
-                after: None,
-                limit: 9,
-            },
-        ] {
-            assert_eq!(gateway.ask(&query), Err(Refusal::UnknownRoom), "{query:?}");
-        }
-    }
-    assert_eq!(
-        gateway.ask(&core_model::Query::RoomIds { after: RoomId(0), limit: 9 }),
-        Ok(Reply::RoomIds { rooms: vec![RoomId(2)] })
-    );
-    // Its members enter it, in every way.
-    gateway.does(1, enter(secret(), user("bob")));
-    gateway.does(1, say(secret(), user("bob"), "hi"));
-    gateway.does(1, exit(secret(), user("bob")));
-    gateway.does(2, lease(secret(), user("bob")));
-    gateway.does(2, end_lease(secret(), user("bob")));
-    gateway.does(0, join(secret(), user("bob")));
-    gateway.does(0, post(secret(), user("bob"), "hi"));
-    let seen = room_seen_by(&gateway, secret(), Some(user("bob")));
-    assert!(seen.closed && seen.population == 2);
-    // The owner's and the members' own lists have it.
-    for filter in [RoomFilter::OwnedBy(user("ann")), RoomFilter::MemberOf(user("bob"))] {
-        let Ok(Reply::Rooms { rooms }) = gateway.ask(&listed(filter)) else { panic!() };
-        assert_eq!(say::rooms(&rooms), ["secret"]);
-    }
-    // Who is no member any more knows it no more.
-    gateway.does(0, kick(secret(), user("bob")));
-    assert_eq!(gateway.refuses(1, enter(secret(), user("bob"))), Refusal::UnknownRoom);
-}
-
-#[test]
 fn a_declared_room_is_made_once_and_never_changed() {
     let gateway = Gateway::new();
     let declare = |capacity: u32| Command::DeclareRoom {
@@ -252,77 +178,6 @@ fn a_declared_room_is_made_once_and_never_changed() {
     assert_eq!((made.name.as_str(), made.capacity, made.owner), ("TEST", 7, None));
     let bad = Command::DeclareRoom { room: titled("a\u{7}") };
     refusals(&gateway, [(bad, Refusal::InvalidRoomName { why: String::new() })]);
-}
-
-#[test]
-fn joining_is_told_once_and_again_changes_nothing() {
-    let gateway = with_tea(&["ann", "bob"]);
-    assert_eq!(gateway.tells(0, join(room("tea"), user("bob"))), ["bob joins tea", "tea holds 2"]);
-    assert_eq!(gateway.tells(0, join(room_id(1), uid(10_001))), [""; 0]);
-    refusals(
-        &gateway,
-        [
-            (join(room("none"), user("bob")), Refusal::UnknownRoom),
-            (join(room_id(2), user("bob")), Refusal::UnknownRoom),
-            (join(room("tea"), user("nobody")), Refusal::UnknownUser),
-            (join(room("tea"), guest("gus")), Refusal::NotSignedIn),
-            (join(room("none"), user("nobody")), Refusal::UnknownUser),
-        ],
-    );
-}
-
-#[test]
-fn members_are_in_the_order_of_joining_the_last_time() {
-    let gateway = with_tea(&["ann", "bob", "cyd"]);
-    for command in [
-        join(room("tea"), user("cyd")),
-        join(room("tea"), user("bob")),
-        kick(room("tea"), user("cyd")),
-        join(room("tea"), user("cyd")),
-    ] {
-        gateway.does(0, command);
-    }
-    assert_eq!(members_of(&gateway, "tea"), ["ann", "bob", "cyd"]);
-    let views = tea(&gateway).members;
-    assert_eq!(
-        views.iter().map(|view| view.person.handle.as_str()).collect::<Vec<_>>(),
-        ["ann", "bob", "cyd"]
-    );
-}
-
-#[test]
-fn kicking_ends_the_membership_and_every_seat() {
-    let gateway = with_tea(&["ann", "bob"]);
-    gateway.does(0, join(room("tea"), user("bob")));
-    gateway.does(1, enter(room("tea"), user("bob")));
-    gateway.does(2, enter(room("tea"), user("bob")));
-    gateway.does(3, lease(room("tea"), user("bob")));
-    assert_eq!(population(&gateway), 5);
-    assert_eq!(
-        gateway.tells(0, kick(room("tea"), user("bob"))),
-        ["bob quits tea", "bob leaves tea by 1", "bob leaves tea by 2", "tea holds 1"]
-    );
-    assert_eq!(members_of(&gateway, "tea"), ["ann"]);
-    assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
-    assert_eq!(gateway.tells(1, disconnect()), [""; 0], "the seat is gone already");
-}
-
-#[test]
-fn kicking_whoever_is_not_there_succeeds_and_the_owner_stays() {
-    let gateway = with_tea(&["ann", "bob"]);
-    for name in [user("bob"), user("nobody"), identity("openid:x/y"), uid(1), user("guest:gus")] {
-        assert_eq!(gateway.tells(0, kick(room("tea"), name)), [""; 0]);
-    }
-    gateway.does(1, enter(room("tea"), user("ann")));
-    refusals(
-        &gateway,
-        [
-            (kick(room("tea"), user("ann")), Refusal::OwnerStays),
-            (kick(room("none"), user("bob")), Refusal::UnknownRoom),
-            (kick(room("none"), user("nobody")), Refusal::UnknownRoom),
-        ],
-    );
-    assert_eq!(population(&gateway), 2);
 }
 
 #[test]
@@ -357,7 +212,7 @@ fn a_renamed_room_keeps_its_room_name_and_is_changed_by_its_owner() {
 }
 
 #[test]
-fn a_deleted_room_is_left_by_everyone_and_unknown_from_then_on() {
+fn everyone_leaves_a_deleted_room_which_is_unknown_from_then_on() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     gateway.does(1, enter(room("tea"), user("bob")));
@@ -399,7 +254,7 @@ fn a_deleted_room_is_left_by_everyone_and_unknown_from_then_on() {
         panic!()
     };
     assert_eq!(message.id.0, 2);
-    // What its connections do next is refused or does nothing.
+    // Later commands of its connections are refused or do nothing.
     assert_eq!(gateway.refuses(1, say(room("tea"), user("bob"), "hi")), Refusal::NotInRoom);
     assert_eq!(gateway.tells(1, disconnect()), [""; 0]);
 }
@@ -430,7 +285,7 @@ fn nothing_of_a_deleted_room_stays_in_the_store() {
 }
 
 #[test]
-fn a_room_without_anyone_in_it_just_goes() {
+fn deleting_an_empty_room_publishes_only_its_end() {
     let gateway = Gateway::new();
     gateway.does(0, create(titled("tea"), None));
     assert_eq!(gateway.tells(0, delete(room("tea"), None)), ["tea is gone"]);
@@ -438,7 +293,7 @@ fn a_room_without_anyone_in_it_just_goes() {
 }
 
 #[test]
-fn only_an_owner_may_do_what_owners_do_and_a_room_may_have_none() {
+fn owners_acts_are_refused_to_others_and_in_rooms_without_an_owner() {
     let gateway = with(&["ann"]);
     gateway.does(0, create(titled("tea"), None));
     gateway.does(0, join(room("tea"), user("ann")));
@@ -455,7 +310,7 @@ fn only_an_owner_may_do_what_owners_do_and_a_room_may_have_none() {
 }
 
 #[test]
-fn cleared_messages_are_gone_and_their_ids_spent() {
+fn cleared_messages_are_gone_and_their_ids_are_not_reused() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));
     for text in ["one", "two"] {
@@ -469,7 +324,7 @@ fn cleared_messages_are_gone_and_their_ids_spent() {
     assert_eq!(talk(&gateway, "tea"), ["ann to tea: three"]);
     gateway.does(0, clear(room("tea"), None));
     assert_eq!(talk(&gateway, "tea"), [""; 0]);
-    // What is swept up later is only what was cleared.
+    // Only cleared messages are swept up later.
     gateway.does(0, post(room("tea"), user("ann"), "four"));
     assert!(gateway.engine().next_expiry().is_some());
     gateway.does(0, Command::Expire);
@@ -482,7 +337,7 @@ fn cleared_messages_are_gone_and_their_ids_spent() {
 }
 
 #[test]
-fn posting_to_an_unknown_channel_makes_it_where_that_is_asked_for() {
+fn posting_to_an_unknown_channel_creates_it_on_request() {
     let gateway = with(&["ann"]);
     let new = |name: &str, create| post_joining(room(name), user("ann"), "hi", create);
     let empty = |name: &str| Command::Post {

@@ -47,7 +47,7 @@ fn better_matches_come_first() {
 }
 
 #[test]
-fn a_room_is_found_by_what_one_remembers_of_it() {
+fn a_room_is_found_by_an_approximate_name() {
     let gateway = with_rooms(&[
         ("Quantum Physics", "", "for students"),
         ("北京大学交流群", "", "学生"),
@@ -109,7 +109,7 @@ fn a_limit_keeps_the_best() {
 }
 
 #[test]
-fn section_and_description_narrow_what_is_found() {
+fn section_and_description_narrow_the_result() {
     let gateway = with_rooms(&[
         ("tea one", "drinks", "Hot and green"),
         ("tea two", "drinks", "cold"),
@@ -136,7 +136,7 @@ fn section_and_description_narrow_what_is_found() {
     ] {
         assert_eq!(found(&gateway, &query), names, "{query:?}");
     }
-    // By description alone only what contains it counts, in the order of how well it is liked.
+    // A description alone finds only rooms that contain it, best first.
     let mut hot = found(&gateway, &by_fields(None, Some("hot")));
     hot.sort_unstable();
     assert_eq!(hot, ["coffee", "tea one", "tea three"]);
@@ -168,7 +168,7 @@ fn a_closed_room_is_never_found() {
 }
 
 #[test]
-fn a_search_follows_what_happens_to_rooms() {
+fn a_search_follows_changes_to_rooms() {
     let gateway = with_rooms(&[("tea", "", "green"), ("coffee", "", "")]);
     gateway.does(0, rename(room("tea"), "lounge", None));
     assert_eq!(found(&gateway, &search("tea")), [""; 0]);
@@ -176,7 +176,7 @@ fn a_search_follows_what_happens_to_rooms() {
     assert_eq!(found(&gateway, &search("green")), ["tea"]);
     gateway.does(0, delete(room("coffee"), None));
     assert_eq!(found(&gateway, &search("coffee")), [""; 0]);
-    // The index forgets what is gone.
+    // The index drops deleted rooms.
     gateway.does(0, delete(room("tea"), None));
     for (table, rows) in gateway.engine().dump().unwrap() {
         if ["grams", "gram_counts", "folded_names", "sections", "room_names"].contains(&table) {
@@ -186,7 +186,7 @@ fn a_search_follows_what_happens_to_rooms() {
 }
 
 #[test]
-fn a_renamed_room_may_still_go_by_its_old_room_name_but_is_found_by_its_title() {
+fn a_renamed_room_keeps_its_room_name_but_is_found_by_its_title() {
     let gateway = with_rooms(&[("tea", "", ""), ("tea", "", "")]);
     assert_eq!(found(&gateway, &search("tea")), ["tea", "tea#2"]);
     gateway.does(0, rename(room("tea#2"), "", None));

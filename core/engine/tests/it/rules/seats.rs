@@ -5,7 +5,7 @@ use core_model::{Command, Event, Refusal, Reply, SeatKind, UserRef};
 use super::*;
 
 #[test]
-fn entering_and_leaving_are_told_with_the_population() {
+fn entering_and_leaving_are_published_with_the_population() {
     let gateway = with_tea(&["ann", "bob"]);
     assert_eq!(
         gateway.tells(1, enter(room("tea"), user("bob"))),
@@ -19,7 +19,7 @@ fn entering_and_leaving_are_told_with_the_population() {
 }
 
 #[test]
-fn the_reply_to_entering_counts_the_own_seat() {
+fn the_reply_to_entering_counts_the_callers_seat() {
     let gateway = with_tea(&["ann", "bob"]);
     let Reply::Entered { room: seen, user: who, again } =
         gateway.does(1, enter(room("tea"), user("bob")))
@@ -30,7 +30,7 @@ fn the_reply_to_entering_counts_the_own_seat() {
 }
 
 #[test]
-fn occupants_are_members_in_the_order_of_joining_then_those_who_only_entered() {
+fn occupants_are_members_in_the_order_of_joining_then_live_seats() {
     let gateway = with_tea(&["ann", "bob", "cy"]);
     gateway.does(0, join(room("tea"), user("cy")));
     gateway.does(1, enter(room("tea"), user("bob")));
@@ -44,7 +44,7 @@ fn occupants_are_members_in_the_order_of_joining_then_those_who_only_entered() {
 }
 
 #[test]
-fn entering_where_the_connection_is_already_changes_nothing() {
+fn entering_twice_by_one_connection_changes_nothing() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, enter(room("tea"), user("bob")));
     let (outcome, events) = gateway.call(1, enter(room("tea"), user("bob")));
@@ -53,7 +53,7 @@ fn entering_where_the_connection_is_already_changes_nothing() {
 }
 
 #[test]
-fn one_user_may_hold_seats_on_several_connections_each_told() {
+fn one_user_may_have_seats_on_several_connections() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, enter(room("tea"), user("bob")));
     assert_eq!(
@@ -71,7 +71,7 @@ fn one_user_may_hold_seats_on_several_connections_each_told() {
 }
 
 #[test]
-fn an_entrance_tells_whether_the_user_was_there_and_an_exit_whether_it_still_is() {
+fn an_event_says_whether_the_user_is_visible_elsewhere() {
     let gateway = with_tea(&["ann", "bob"]);
     let elsewhere = |connection, command| {
         let (_, events) = gateway.call(connection, command);
@@ -81,7 +81,7 @@ fn an_entrance_tells_whether_the_user_was_there_and_an_exit_whether_it_still_is(
         };
         events.into_iter().filter_map(|recorded| flag(recorded.event)).collect::<Vec<_>>()
     };
-    // Nobody hears of a lease that no connection uses.
+    // A lease that no connection uses has no events of its own.
     gateway.does(9, lease(room("tea"), user("bob")));
     assert_eq!(elsewhere(1, enter(room("tea"), user("bob"))), [false]);
     assert_eq!(elsewhere(2, enter(room("tea"), user("bob"))), [true]);
@@ -98,7 +98,7 @@ fn an_entrance_tells_whether_the_user_was_there_and_an_exit_whether_it_still_is(
 }
 
 #[test]
-fn one_connection_may_hold_seats_in_several_rooms_and_of_several_people() {
+fn one_connection_may_have_seats_in_several_rooms_for_several_people() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, create(titled("hall"), None));
     gateway.does(1, enter(room("tea"), user("bob")));
@@ -147,7 +147,7 @@ fn entering_and_leaving_are_refused_with_the_reason() {
 }
 
 #[test]
-fn the_first_entrance_that_opens_rooms_opens_it_once_and_for_good() {
+fn the_first_entrance_with_opens_opens_the_room_once() {
     let mut gateway = with_tea(&["ann", "bob"]);
     let tea = || room("tea");
     gateway.does(0, join(tea(), user("bob")));
@@ -178,7 +178,7 @@ fn the_first_entrance_that_opens_rooms_opens_it_once_and_for_good() {
 }
 
 #[test]
-fn an_avatar_given_at_the_entrance_is_what_others_see_there() {
+fn others_see_the_avatar_given_on_entering() {
     let gateway = with_tea(&["ann", "bob"]);
     let changes =
         core_model::ProfileChanges { avatar: Some("own.png".into()), ..Default::default() };

@@ -30,7 +30,7 @@ fn several_tokens_of_a_user_are_valid_side_by_side_each_for_its_time() {
 }
 
 #[test]
-fn a_token_is_worth_nothing_for_another_purpose() {
+fn a_token_is_not_valid_for_another_purpose() {
     let gateway = with(&["ann"]);
     gateway.does(0, issue(user("ann"), grant("text", TTL)));
     assert!(valid(&gateway, "text"));
@@ -39,7 +39,7 @@ fn a_token_is_worth_nothing_for_another_purpose() {
 }
 
 #[test]
-fn a_token_without_its_hash_is_refused_and_nothing_is_done() {
+fn a_token_without_its_hash_is_refused_and_changes_nothing() {
     let mut gateway = with_tea(&["ann", "bob"]);
     gateway.does(1, enter(room("tea"), user("ann")));
     let undrawn = || Grant { hash: None, ..grant("", TTL) };
@@ -61,7 +61,7 @@ fn a_token_without_its_hash_is_refused_and_nothing_is_done() {
 }
 
 #[test]
-fn a_token_that_names_nobody_is_refused_wherever_it_says_who_calls() {
+fn an_unknown_token_is_refused_wherever_it_names_the_caller() {
     let gateway = with_tea(&["ann"]);
     let none = || by_token("none");
     refusals(
@@ -97,7 +97,7 @@ fn each_use_of_a_sliding_token_extends_it() {
 }
 
 #[test]
-fn a_query_by_a_sliding_token_says_when_it_is_due_for_extension() {
+fn a_query_by_a_sliding_token_reports_when_it_is_due() {
     let mut gateway = with_tea(&["ann"]);
     gateway.does(0, issue(user("ann"), sliding("slides", TTL)));
     gateway.does(0, issue(user("ann"), grant("stays", TTL)));
@@ -127,7 +127,7 @@ fn a_query_by_a_sliding_token_says_when_it_is_due_for_extension() {
 }
 
 #[test]
-fn a_use_that_is_refused_extends_a_token_all_the_same() {
+fn a_refused_use_extends_a_token_as_well() {
     for beside_others in [false, true] {
         let mut gateway = with_tea(&["ann"]);
         gateway.does(0, issue(user("ann"), sliding("slides", TTL)));
@@ -143,7 +143,7 @@ fn a_use_that_is_refused_extends_a_token_all_the_same() {
 }
 
 #[test]
-fn tokens_survive_a_restart_and_rows_of_those_that_ran_out_do_not_stay() {
+fn tokens_survive_a_restart_and_expired_ones_are_removed() {
     let mut gateway = with(&["ann"]);
     gateway.does(0, issue(user("ann"), grant("short", 1_000)));
     gateway.does(0, issue(user("ann"), grant("long", 9_000)));
@@ -160,7 +160,7 @@ fn tokens_survive_a_restart_and_rows_of_those_that_ran_out_do_not_stay() {
 }
 
 #[test]
-fn a_command_by_token_is_that_users() {
+fn a_command_by_token_is_carried_out_as_its_user() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, issue(user("bob"), grant("bob's", TTL)));
     assert_eq!(

@@ -1,0 +1,309 @@
+//! Users, sessions and tokens.
+
+use std::sync::Arc;
+
+use core_model::{
+    AutoJoinFailure, Claim, Command, Credential, GUEST_PREFIX, Grant, Message, NewUser, Outcome,
+    ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef, check_handle, normalize,
+};
+
+use super::{Kept, Place, Reference, Seat, Token, User, Who};
+
+impl Reference {
+    pub(super) fn user(&mut self, uid: u64) -> &mut User {
+        self.users.get_mut(&uid).unwrap()
+    }
+
+    pub(super) fn uid_of_handle(&self, handle: &str) -> Option<u64> {
+        self.users.iter().find(|(_, user)| user.handle == handle).map(|(uid, _)| *uid)
+    }
+
+    pub(super) fn user_or_guest(&mut self, user: &UserRef) -> Result<Who, Refusal> {
+        let uid = match user {
+            UserRef::Id(uid) => self.users.contains_key(&uid.0).then_some(uid.0),
+            UserRef::Handle(handle) => match handle.strip_prefix(GUEST_PREFIX) {
+                Some(name) => return Ok(Who::Guest(normalize(name))),
+                None => self.uid_of_handle(&normalize(handle)),
+            },
+            UserRef::Identity(identity) => {
+                let mut users = self.users.iter();
+                users.find(|(_, user)| user.identities.contains(identity)).map(|(uid, _)| *uid)
+            }
+            UserRef::Token(hash) => {
+                let uid = self.uid_of_token(hash).ok_or(Refusal::TokenInvalid)?;
+                self.slide(hash);
+                Some(uid)
+            }
+            UserRef::Session => {
+                let session = self.sessions.get(&self.connection).ok_or(Refusal::NotSignedIn)?;
+                Some(session.0)
+            }
+            UserRef::Claim(claim) => return self.claimed(claim),
+        };
+        uid.map(Who::User).ok_or(Refusal::UnknownUser)
+    }
+
+    pub(super) fn claimed(&self, claim: &Claim) -> Result<Who, Refusal> {
+        let name =
+            check_handle(&claim.name).map_err(|_| Refusal::InvalidHandle { why: String::new() })?;
+        match self.uid_of_handle(&name) {
+            None if claim.guests => Ok(Who::Guest(name)),
+            None => Err(Refusal::NotSignedIn),
+            Some(uid) => {
+                let token = claim.token.as_ref().and_then(|hash| self.uid_of_token(hash));
+                let address = claim.address.clone();
+                let until = address.and_then(|address| self.addresses.get(&(address, uid)));
+                let proven = token == Some(uid) || until.is_some_and(|until| *until > self.now);
+                if proven { Ok(Who::User(uid)) } else { Err(Refusal::NotSignedIn) }
+            }
+        }
+    }
+
+    pub(super) fn account(&mut self, user: &UserRef) -> Result<u64, Refusal> {
+        match (self.user_or_guest(user)?, user) {
+            (Who::User(uid), _) => Ok(uid),
+            (Who::Guest(_), UserRef::Claim(_)) => Err(Refusal::NotSignedIn),
+            (Who::Guest(_), _) => Err(Refusal::UnknownUser),
+        }
+    }
+
+    pub(super) fn check_identity(&self, identity: &str) -> Result<(), Refusal> {
+        let formed = identity.split_once('/').is_some_and(|(realm, subject)| {
+            !realm.is_empty() && !subject.is_empty() && identity.len() <= 640
+        });
+        if !formed {
+            return Err(Refusal::InvalidIdentity { why: String::new() });
+        }
+        let mut users = self.users.values();
+        match users.any(|user| user.identities.iter().any(|taken| taken == identity)) {
+            true => Err(Refusal::IdentityTaken),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn make_user(&mut self, new: &NewUser) -> Result<u64, Refusal> {
+        for identity in &new.identities {
+            self.check_identity(identity)?;
+        }
+        let uid = self.next_uid;
+        let free = |handle: &str| self.uid_of_handle(handle).is_none();
+        let handle = match new.handle.as_deref().map(check_handle) {
+            Some(Ok(handle)) if free(&handle) => handle,
+            Some(Ok(_)) if new.insist => return Err(Refusal::HandleTaken),
+            Some(Ok(handle)) => counted(&format!("{handle}-{uid}"), free),
+            Some(Err(_)) if new.insist => {
+                return Err(Refusal::InvalidHandle { why: String::new() });
+            }
+            Some(Err(_)) | None => counted(&format!("user-{uid}"), free),
+        };
+        if matches!(new.password, Some(Secret::Plain(_))) {
+            return Err(Refusal::Internal { why: String::new() });
+        }
+        self.next_uid += 1;
+        self.users.insert(
+            uid,
+            User {
+                handle,
+                name: new.handle.clone().unwrap_or_default(),
+                avatar: String::new(),
+                sex: String::new(),
+                preferences: Vec::new(),
+                identities: new.identities.clone(),
+                info: String::new(),
+                created: self.now,
+            },
+        );
+        self.change_profile(uid, &new.profile);
+        Ok(uid)
+    }
+
+    pub(super) fn change_profile(&mut self, uid: u64, changes: &ProfileChanges) {
+        let user = self.user(uid);
+        if let Some(name) = &changes.name {
+            user.name.clone_from(name);
+        }
+        if let Some(avatar) = &changes.avatar {
+            user.avatar.clone_from(avatar);
+        }
+        if let Some(sex) = &changes.sex {
+            user.sex.clone_from(sex);
+        }
+        if let Some(preferences) = &changes.preferences {
+            user.preferences.clone_from(preferences);
+        }
+        if let Some(info) = &changes.info {
+            user.info.clone_from(info);
+        }
+        self.visible = true;
+    }
+
+    pub(super) fn auto_join(&mut self, uid: u64) -> Vec<AutoJoinFailure> {
+        let mut skipped = Vec::new();
+        for name in self.frontend.auto_join.clone() {
+            let joined = match self.room_of_name(&name) {
+                Some(id) => self.join(id, uid),
+                None => Err(Refusal::UnknownRoom),
+            };
+            if let Err(why) = joined {
+                skipped.push(AutoJoinFailure { room: name, why });
+            }
+        }
+        skipped
+    }
+
+    pub(super) fn sign_in(&mut self, command: &Command) -> Outcome {
+        let Command::SignIn {
+            user,
+            credential,
+            create,
+            changes,
+            session,
+            delivery,
+            token,
+            address,
+        } = command
+        else {
+            unreachable!()
+        };
+        if *credential != Credential::Vouched {
+            return Err(Refusal::WrongPassword);
+        }
+        let uid = match (self.account(user), create) {
+            (Err(Refusal::UnknownUser), Some(new)) => self.make_user(new)?,
+            (found, _) => found?,
+        };
+        if *changes != ProfileChanges::default() {
+            self.change_profile(uid, changes);
+        }
+        if *session {
+            self.end_session(Some(self.newest()));
+        }
+        let skipped = self.auto_join(uid);
+        let mut backlog = Vec::new();
+        if *session {
+            let live = self.sessions.values().any(|(other, delivers)| *other == uid && *delivers);
+            if let Some(delivery) = delivery.filter(|_| !live) {
+                backlog = self.missed(uid, delivery.backlog_max as usize);
+                self.delivered.insert(uid, self.newest());
+            }
+            self.sessions.insert(self.connection, (uid, delivery.is_some()));
+        }
+        if let Some(grant) = token {
+            self.store_token(uid, grant);
+        }
+        if let Some(grant) = address {
+            self.addresses.insert((grant.address.clone(), uid), self.now + grant.ttl_ms);
+        }
+        let rooms = self.rooms.keys().filter(|id| *session && self.is_member(**id, uid));
+        let rooms = rooms.map(|id| self.tag(*id)).collect();
+        Ok(Reply::SignedIn { user: self.user_view(uid), token: None, rooms, backlog, skipped })
+    }
+
+    /// The newest messages to and from a user that no session of its has delivered.
+    pub(super) fn missed(&self, uid: u64, limit: usize) -> Vec<Arc<Message>> {
+        let cursor = self.delivered.get(&uid).copied().unwrap_or(0);
+        let concerns = |message: &&Kept| match message.to {
+            Place::Inbox(to) => to == uid || message.author == Who::User(uid),
+            Place::Room(id) => {
+                let mut members = self.rooms[&id].members.iter();
+                members.any(|(member, since)| *member == uid && message.id > *since)
+            }
+        };
+        let missed = self.messages.iter().filter(|message| message.id > cursor).filter(concerns);
+        self.newest_of(missed.collect(), limit)
+    }
+
+    pub(super) fn end_session(&mut self, delivered: Option<u64>) {
+        let connection = self.connection;
+        let own = |seat: &&Seat| seat.connection == Some(connection);
+        for seat in self.seats.iter().filter(own).cloned().collect::<Vec<_>>() {
+            self.leave(&seat, seat.lease.as_ref().map(|lease| lease.grace_ms));
+        }
+        if let Some((uid, true)) = self.sessions.remove(&connection)
+            && let Some(delivered) = delivered
+        {
+            let cursor = self.delivered.entry(uid).or_default();
+            *cursor = delivered.max(*cursor);
+        }
+    }
+
+    pub(super) fn update_user(
+        &mut self,
+        user: &UserRef,
+        create: bool,
+        changes: &ProfileChanges,
+    ) -> Outcome {
+        let uid = match (self.account(user), user) {
+            (Err(Refusal::UnknownUser), UserRef::Identity(identity)) if create => {
+                let uid = self.make_user(&NewUser {
+                    handle: changes.name.clone(),
+                    identities: vec![identity.clone()],
+                    ..NewUser::default()
+                })?;
+                self.auto_join(uid);
+                uid
+            }
+            (found, _) => found?,
+        };
+        self.change_profile(uid, changes);
+        Ok(Reply::User { user: self.user_view(uid) })
+    }
+
+    pub(super) fn link_identity(&mut self, user: &UserRef, identity: &String) -> Outcome {
+        let uid = self.account(user)?;
+        if !self.users[&uid].identities.contains(identity) {
+            self.check_identity(identity)?;
+            self.user(uid).identities.push(identity.clone());
+            self.visible = true;
+        }
+        Ok(Reply::User { user: self.user_view(uid) })
+    }
+
+    pub(super) fn unlink_identity(&mut self, user: &UserRef, identity: &String) -> Outcome {
+        let uid = self.account(user)?;
+        if !self.users[&uid].identities.contains(identity) {
+            return Err(Refusal::InvalidIdentity { why: String::new() });
+        }
+        self.user(uid).identities.retain(|linked| linked != identity);
+        self.visible = true;
+        Ok(Reply::User { user: self.user_view(uid) })
+    }
+
+    pub(super) fn set_password(&mut self, user: &UserRef, password: &Secret) -> Outcome {
+        let uid = self.account(user)?;
+        if matches!(password, Secret::Plain(_)) {
+            return Err(Refusal::Internal { why: String::new() });
+        }
+        self.tokens.retain(|_, token| token.uid != uid);
+        self.addresses.retain(|(_, of), _| *of != uid);
+        Ok(Reply::User { user: self.user_view(uid) })
+    }
+
+    pub(super) fn uid_of_token(&self, hash: &TokenHash) -> Option<u64> {
+        self.tokens.get(hash).filter(|token| token.expires > self.now).map(|token| token.uid)
+    }
+
+    pub(super) fn store_token(&mut self, uid: u64, grant: &Grant) {
+        let hash = grant.hash.expect("the test draws its tokens");
+        let Grant { ttl_ms, sliding, .. } = *grant;
+        self.tokens.insert(hash, Token { uid, expires: self.now + ttl_ms, ttl_ms, sliding });
+    }
+
+    /// A use within the first sixteenth of its time does not extend a token.
+    pub(super) fn slide(&mut self, hash: &TokenHash) {
+        let Some(token) = self.tokens.get_mut(hash) else { return };
+        let used = (self.now + token.ttl_ms).saturating_sub(token.expires);
+        if token.sliding && token.expires > self.now && used > token.ttl_ms / 16 {
+            token.expires = self.now + token.ttl_ms;
+        }
+    }
+}
+
+/// `name`, or the first of `name-2`, `name-3`… that is free.
+pub(super) fn counted(name: &str, free: impl Fn(&str) -> bool) -> String {
+    let mut names = (1..).map(|count| match count {
+        1 => name.to_owned(),
+        _ => format!("{name}-{count}"),
+    });
+    names.find(|name| free(name)).unwrap()
+}

@@ -1,0 +1,159 @@
+//! Messages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use core_model::{
+    Command, Event, Message, MessageId, NewRoom, Outcome, PostRight, Refusal, Reply, RoomRef,
+    UserRef, normalize,
+};
+
+use super::{Kept, Place, Reference, Who};
+
+impl Reference {
+    pub(super) fn newest(&self) -> u64 {
+        self.next_message - 1
+    }
+
+    pub(super) fn post(
+        &mut self,
+        room: &RoomRef,
+        author: &UserRef,
+        text: &str,
+        standing: &PostRight,
+    ) -> Outcome {
+        let check_text = || if text.is_empty() { Err(Refusal::EmptyText) } else { Ok(()) };
+        let (who, id, avatar) = match standing {
+            PostRight::Seated => {
+                let seat = self.seat_of_caller(room, author)?;
+                if let (UserRef::Claim(_), Who::Guest(name)) = (author, &seat.who)
+                    && self.uid_of_handle(name).is_some()
+                {
+                    return Err(Refusal::NotSignedIn);
+                }
+                (seat.who, seat.room, seat.avatar)
+            }
+            PostRight::Member => {
+                let uid = self.account(author)?;
+                let id = self.room(room, Some(uid))?;
+                if !self.is_member(id, uid) {
+                    return Err(Refusal::NotInRoom);
+                }
+                (Who::User(uid), id, None)
+            }
+            PostRight::Joining { create } => {
+                let uid = self.account(author)?;
+                check_text()?;
+                let id = match (self.any_room(room), room) {
+                    (Err(_), RoomRef::Name(name)) if *create => {
+                        let insist = true;
+                        let new =
+                            NewRoom { name: Some(name.clone()), insist, ..NewRoom::default() };
+                        let id = self.make_room(&new, Some(uid), 1)?;
+                        self.add_member(id, uid);
+                        self.announce_population(id);
+                        id
+                    }
+                    (found, _) => {
+                        found?;
+                        let id = self.room(room, Some(uid))?;
+                        self.join(id, uid)?;
+                        id
+                    }
+                };
+                (Who::User(uid), id, None)
+            }
+        };
+        check_text()?;
+        self.activate(id);
+        Ok(self.add_message(who, avatar, Place::Room(id), text))
+    }
+
+    pub(super) fn post_direct(&mut self, author: &UserRef, to: &UserRef, text: &str) -> Outcome {
+        let from = self.account(author)?;
+        if text.is_empty() {
+            return Err(Refusal::EmptyText);
+        }
+        let to = self.account(to)?;
+        if from == to {
+            return Err(Refusal::SelfAddressed);
+        }
+        Ok(self.add_message(Who::User(from), None, Place::Inbox(to), text))
+    }
+
+    pub(super) fn add_message(
+        &mut self,
+        who: Who,
+        avatar: Option<String>,
+        to: Place,
+        text: &str,
+    ) -> Reply {
+        let kept =
+            Kept { id: self.next_message, at: self.now, author: who, to, text: text.to_owned() };
+        self.next_message += 1;
+        let mut message = Arc::unwrap_or_clone(self.message(&kept));
+        if let Some(avatar) = avatar {
+            Arc::make_mut(&mut message.author).avatar = avatar;
+        }
+        self.messages.push(kept);
+        self.told.push(Event::Posted { message: message.clone() });
+        Reply::Posted { message }
+    }
+
+    pub(super) fn receive(&mut self, command: &Command) -> Outcome {
+        let Command::Receive { user, expect, room, after, limit, first_limit, newest } = command
+        else {
+            unreachable!()
+        };
+        let uid = self.account(user)?;
+        let id = room.as_ref().map(|room| self.room(room, Some(uid))).transpose()?;
+        if expect.as_ref().is_some_and(|handle| normalize(handle) != self.users[&uid].handle) {
+            return Err(Refusal::NotAllowed);
+        }
+        if let Some(id) = id {
+            self.join(id, uid)?;
+        }
+        let place = id.map_or(Place::Inbox(uid), Place::Room);
+        let all: Vec<&Kept> = self.messages.iter().filter(|kept| kept.to == place).collect();
+        let (limit, first_limit) = (*limit as usize, *first_limit as usize);
+        let split = all.len().saturating_sub(first_limit);
+        let cursor = self.cursors.get(&(uid, id)).copied();
+        let asked = after.map(|after| after.0.min(self.newest()));
+        if *newest {
+            let messages = all[split..].iter().map(|kept| self.message(kept)).collect();
+            let last = all[split..].last().map(|kept| kept.id);
+            let cursor = MessageId(last.or(asked).or(cursor).unwrap_or(0));
+            return Ok(Reply::Received { messages, cursor });
+        }
+        let older = split.checked_sub(1).map_or(0, |last| all[last].id);
+        let from = asked.or(cursor).unwrap_or(older);
+        let new: Vec<&Kept> = all.into_iter().filter(|kept| kept.id > from).take(limit).collect();
+        let read = new.last().map_or(from, |kept| kept.id);
+        let messages = new.into_iter().map(|kept| self.message(kept)).collect();
+        self.cursors.insert((uid, id), read);
+        Ok(Reply::Received { messages, cursor: MessageId(read) })
+    }
+
+    /// A whole pass at once.
+    pub(super) fn prune(&mut self, before: Option<u64>, keep: Option<usize>) -> Reply {
+        let count = self.messages.len();
+        self.messages.retain(|kept| before.is_none_or(|before| kept.at >= before));
+        let mut newer: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut is_kept = |kept: &Kept| {
+            let Place::Room(room) = kept.to else { return true };
+            let newer = newer.entry(room).or_default();
+            *newer += 1;
+            keep.is_none_or(|keep| *newer <= keep)
+        };
+        let mut kept: Vec<Kept> =
+            self.messages.iter().rev().filter(|kept| is_kept(kept)).cloned().collect();
+        kept.reverse();
+        self.messages = kept;
+        Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
+    }
+
+    pub(super) fn newest_of(&self, all: Vec<&Kept>, limit: usize) -> Vec<Arc<Message>> {
+        let first = all.len().saturating_sub(limit);
+        all[first..].iter().map(|kept| self.message(kept)).collect()
+    }
+}

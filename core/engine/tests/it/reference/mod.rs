@@ -1,0 +1,302 @@
+//! A second, naive implementation of the rules to compare the engine with: lists searched from the
+//! front, without tables, caches or batches, and a copy of the whole state before each command to
+//! return to if it is refused.
+
+mod accounts;
+mod messages;
+mod rooms;
+mod seats;
+mod views;
+
+use std::collections::BTreeMap;
+
+use core_engine::{Envelope, FrontendSettings};
+use core_model::{
+    Command, Event, Outcome, Recorded, Refusal, Reply, SeatKind, Seq, Timestamp, TokenHash,
+};
+
+const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Who {
+    User(u64),
+    Guest(String),
+}
+
+#[derive(Clone, Debug)]
+struct User {
+    handle: String,
+    name: String,
+    avatar: String,
+    sex: String,
+    preferences: Vec<String>,
+    identities: Vec<String>,
+    info: String,
+    created: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Room {
+    name: String,
+    title: String,
+    section: String,
+    description: String,
+    owner: Option<u64>,
+    created: u64,
+    capacity: u32,
+    active: bool,
+    closed: bool,
+    opened: bool,
+    app_code: Option<u16>,
+    info: String,
+    /// In the order of joining; with each the newest message at the time.
+    members: Vec<(u64, u64)>,
+}
+
+#[derive(Clone, Debug)]
+struct Seat {
+    number: u64,
+    room: u32,
+    who: Who,
+    avatar: Option<String>,
+    connection: Option<u64>,
+    lease: Option<Lease>,
+}
+
+#[derive(Clone, Debug)]
+struct Lease {
+    ttl_ms: u64,
+    grace_ms: u64,
+    /// Holds while no connection uses the seat.
+    ends: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Room(u32),
+    Inbox(u64),
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    id: u64,
+    at: u64,
+    author: Who,
+    to: Place,
+    text: String,
+}
+
+#[derive(Clone, Debug)]
+struct Token {
+    uid: u64,
+    expires: u64,
+    ttl_ms: u64,
+    sliding: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    session: Option<u64>,
+    command: Command,
+    reply: Reply,
+    ends: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    now: u64,
+    next_uid: u64,
+    next_room: u32,
+    next_message: u64,
+    next_seat: u64,
+    next_seq: u64,
+    last_change: u64,
+    users: BTreeMap<u64, User>,
+    rooms: BTreeMap<u32, Room>,
+    seats: Vec<Seat>,
+    /// Connection → user, and whether the session delivers messages.
+    sessions: BTreeMap<u64, (u64, bool)>,
+    messages: Vec<Kept>,
+    tokens: BTreeMap<TokenHash, Token>,
+    addresses: BTreeMap<(String, u64), u64>,
+    /// (User, room, or none for direct messages) → received up to.
+    cursors: BTreeMap<(u64, Option<u32>), u64>,
+    delivered: BTreeMap<u64, u64>,
+    keys: BTreeMap<String, Key>,
+    /// The current command: its connection, its front end, its events, and whether something
+    /// changed that could be seen.
+    connection: u64,
+    frontend: FrontendSettings,
+    told: Vec<Event>,
+    visible: bool,
+}
+
+impl Reference {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: 0,
+            next_uid: 10_000,
+            next_room: 1,
+            next_message: 1,
+            next_seat: 1,
+            next_seq: 1,
+            last_change: 0,
+            users: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            seats: Vec::new(),
+            sessions: BTreeMap::new(),
+            messages: Vec::new(),
+            tokens: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            connection: 0,
+            frontend: FrontendSettings::default(),
+            told: Vec::new(),
+            visible: false,
+        }
+    }
+
+    pub(crate) fn apply(&mut self, envelope: &Envelope) -> (Outcome, Vec<Recorded>) {
+        let before = self.clone();
+        self.now = self.now.max(envelope.at.0);
+        self.connection = envelope.connection.0;
+        self.frontend = FrontendSettings::clone(&envelope.frontend);
+        self.told.clear();
+        self.visible = false;
+        let outcome = self.keyed(envelope.key.as_deref(), &envelope.command);
+        if outcome.is_err() {
+            // A token that was used has been used.
+            let tokens = std::mem::take(&mut self.tokens);
+            *self = Self { tokens, ..before };
+            return (outcome, Vec::new());
+        }
+        let told = std::mem::take(&mut self.told);
+        if self.visible || !told.is_empty() {
+            self.last_change = self.now;
+        }
+        let recorded = told.into_iter().map(|event| {
+            let seq = Seq(self.next_seq);
+            self.next_seq += 1;
+            Recorded { seq, at: Timestamp(self.now), cause: envelope.connection, event }
+        });
+        let recorded = recorded.collect();
+        (outcome, recorded)
+    }
+
+    pub(super) fn keyed(&mut self, key: Option<&str>, command: &Command) -> Outcome {
+        let repeatable = matches!(
+            command,
+            Command::Post { .. }
+                | Command::PostDirect { .. }
+                | Command::CreateRoom { .. }
+                | Command::Join { .. }
+        );
+        let Some(key) = key.filter(|_| repeatable) else { return self.carry_out(command) };
+        let session = self.sessions.get(&self.connection).map(|(uid, _)| *uid);
+        if let Some(used) = self.keys.get(key) {
+            return if used.command == *command && used.session == session {
+                Ok(used.reply.clone())
+            } else {
+                Err(Refusal::KeyReused)
+            };
+        }
+        let reply = self.carry_out(command)?;
+        let (command, ends) = (command.clone(), self.now + KEY_WINDOW_MS);
+        self.keys.insert(key.into(), Key { session, command, reply: reply.clone(), ends });
+        Ok(reply)
+    }
+
+    pub(super) fn carry_out(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::Register { user } => {
+                let uid = self.make_user(user)?;
+                let skipped = self.auto_join(uid);
+                Ok(Reply::Registered { user: self.user_view(uid), skipped })
+            }
+            Command::SignIn { .. } => self.sign_in(command),
+            Command::SignOut => {
+                self.end_session(Some(self.newest()));
+                Ok(Reply::Done)
+            }
+            Command::UpdateUser { user, create, changes } => {
+                self.update_user(user, *create, changes)
+            }
+            Command::LinkIdentity { user, identity } => self.link_identity(user, identity),
+            Command::UnlinkIdentity { user, identity } => self.unlink_identity(user, identity),
+            Command::SetPassword { user, password } => self.set_password(user, password),
+            Command::IssueToken { user, grant } => {
+                let uid = self.account(user)?;
+                self.store_token(uid, grant);
+                Ok(Reply::TokenIssued { token: String::new() })
+            }
+            Command::RefreshToken { token } => {
+                self.slide(token);
+                Ok(Reply::Done)
+            }
+            _ => self.carry_out_in_room(command),
+        }
+    }
+
+    /// The commands about rooms, seats and messages, and the host's.
+    fn carry_out_in_room(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::CreateRoom { room, owner, members } => {
+                self.create_room(room, owner.as_ref(), members.as_deref())
+            }
+            Command::DeclareRoom { room } => self.declare_room(room),
+            Command::UpdateRoom { room, changes, by } => {
+                self.update_room(room, changes, by.as_ref())
+            }
+            Command::DeleteRoom { room, by } => {
+                let id = self.owned(room, by.as_ref())?;
+                self.delete_room(id);
+                Ok(Reply::Done)
+            }
+            Command::ClearMessages { room, by } => {
+                let id = self.owned(room, by.as_ref())?;
+                self.messages.retain(|message| message.to != Place::Room(id));
+                self.visible = true;
+                Ok(Reply::Done)
+            }
+            Command::Join { room, user } => {
+                let uid = self.account(user)?;
+                let id = self.room(room, Some(uid))?;
+                self.join(id, uid)?;
+                Ok(Reply::Joined { room: self.tag(id) })
+            }
+            Command::Kick { room, user } => self.kick(room, user),
+            Command::Enter { room, user, seat, opens, avatar } => {
+                self.enter(room, user, *seat, *opens, avatar.as_ref())
+            }
+            Command::Exit { room, user, seat: SeatKind::Connection } => self.exit(room, user),
+            Command::Exit { room, user, seat: SeatKind::Lease { .. } } => {
+                self.end_lease(room, user)
+            }
+            Command::Post { room, author, text, standing } => {
+                self.post(room, author, text, standing)
+            }
+            Command::PostDirect { author, to, text } => self.post_direct(author, to, text),
+            Command::Receive { .. } => self.receive(command),
+            Command::Start => {
+                self.seats.clear();
+                self.sessions.clear();
+                Ok(Reply::Done)
+            }
+            Command::Disconnect { delivered } => {
+                self.end_session(delivered.map(|delivered| delivered.0));
+                Ok(Reply::Done)
+            }
+            Command::Expire => {
+                self.expire();
+                Ok(Reply::Done)
+            }
+            Command::Prune { before, keep_per_room, .. } => {
+                Ok(self
+                    .prune(before.map(|before| before.0), keep_per_room.map(|keep| keep as usize)))
+            }
+            _ => unreachable!("a command of `carry_out`"),
+        }
+    }
+}
