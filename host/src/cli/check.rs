@@ -53,7 +53,7 @@ fn in_use(draft: &Draft) -> Vec<Problem> {
                 }
                 _ => error.to_string(),
             };
-            problems.push(Problem::new(listen.origin.clone(), format!("{listen}: {why}")));
+            problems.push(Problem::new(listen.source.clone(), format!("{listen}: {why}")));
         }
     }
     problems
@@ -67,7 +67,7 @@ fn store(draft: &Draft) -> Option<Problem> {
         Err(_) => creatable(path).err()?,
     };
     let what = format!("store.path = {:?}: {why}", path.display().to_string());
-    Some(Problem::new(draft.store_origin.clone(), what))
+    Some(Problem::new(draft.store_source.clone(), what))
 }
 
 /// Whether a store that exists can be opened: read, written, and nobody else has it open.

@@ -12,7 +12,7 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::problem::{Origin, Problem, Problems};
+use super::problem::{Problem, Problems, ValueSource};
 
 /// How the environment variables of the gateway begin.
 const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
@@ -78,12 +78,12 @@ impl Layers {
     }
 
     /// Where the value at `path` was written.
-    pub(super) fn origin(&self, path: &[String], tag: Tag) -> Origin {
+    pub(super) fn source_of(&self, path: &[String], tag: Tag) -> ValueSource {
         match self.figment.get_metadata(tag).map(|metadata| metadata.name.as_ref()) {
-            Some(SET_LAYER) => Origin::Set,
-            Some(ENVIRONMENT_LAYER) => Origin::Environment(self.variable(tag)),
+            Some(SET_LAYER) => ValueSource::Set,
+            Some(ENVIRONMENT_LAYER) => ValueSource::Environment(self.variable(tag)),
             Some(_) => self.line(path),
-            None => Origin::Default,
+            None => ValueSource::Default,
         }
     }
 
@@ -94,10 +94,10 @@ impl Layers {
     }
 
     /// The line of `path`, or of the nearest table around it.
-    fn line(&self, path: &[String]) -> Origin {
+    fn line(&self, path: &[String]) -> ValueSource {
         let around = (0..=path.len()).rev().map(|depth| &path[..depth]);
         let line = around.into_iter().find_map(|path| self.lines.get(path)).copied();
-        Origin::File { path: self.file.clone(), line: line.unwrap_or(1) }
+        ValueSource::File { path: self.file.clone(), line: line.unwrap_or(1) }
     }
 }
 
@@ -126,7 +126,7 @@ fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, u
     let mut problems = Problems::default();
     let text = std::fs::read_to_string(path).map_err(|error| {
         problems.push(Problem::new(
-            Origin::Default,
+            ValueSource::Default,
             format!(
                 "cannot read {shown}: {error}; write one (the gateway.toml that comes with \
                  dragoman is a start) or name another with --config PATH"
@@ -137,8 +137,8 @@ fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, u
     let (document, errors) = DeTable::parse_recoverable(&text);
     for error in errors {
         let line = error.span().map_or(1, |span| line_at(&text, span.start));
-        let origin = Origin::File { path: shown.to_owned(), line };
-        problems.push(Problem::new(origin, not_toml(error.message())));
+        let source = ValueSource::File { path: shown.to_owned(), line };
+        problems.push(Problem::new(source, not_toml(error.message())));
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use frontend_api::{Route, Transport};
 
 use super::FrontendConfig;
-use super::problem::{Origin, Problem};
+use super::problem::{Problem, ValueSource};
 
 /// One address that the gateway would listen on.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Listen {
     /// The paths it answers, if it is HTTP; none: it is the admin listener, which does not share.
     pub routes: Option<Vec<Route>>,
     pub address: SocketAddr,
-    pub origin: Origin,
+    pub source: ValueSource,
 }
 
 const ADMIN_IS_ALONE: &str = "and the admin listener shares with nobody";
@@ -25,7 +25,7 @@ const ADMIN_IS_ALONE: &str = "and the admin listener shares with nobody";
 impl fmt::Display for Listen {
     /// `frontends.channel.listen = "127.0.0.1:5004"`, and that it is the default if so.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let default = if self.origin == Origin::Default { " (the default)" } else { "" };
+        let default = if self.source == ValueSource::Default { " (the default)" } else { "" };
         write!(f, "{} = \"{}\"{default}", self.key, self.address)
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
         let clash = earlier.iter().find_map(|other| Some((other, clash(listen, other)?)));
         if let Some((other, why)) = clash {
             let what = format!("{listen}: {} is at {}, {why}", other.key, other.address);
-            problems.push(Problem::new(listen.origin.clone(), what));
+            problems.push(Problem::new(listen.source.clone(), what));
         }
     }
     problems
@@ -52,7 +52,7 @@ pub fn collide(frontends: &[FrontendConfig]) -> bool {
             transport: listener.transport,
             routes: Some(listener.routes.clone()),
             address: *address,
-            origin: Origin::Default,
+            source: ValueSource::Default,
         })
     });
     !collisions(&listens.collect::<Vec<_>>()).is_empty()

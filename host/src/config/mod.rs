@@ -22,7 +22,7 @@ use crate::plugin::Loaded;
 
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};
-pub use problem::{Origin, Problem, Problems};
+pub use problem::{Problem, Problems, ValueSource};
 pub use read::{Draft, draft};
 pub use schema::schema;
 

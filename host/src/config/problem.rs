@@ -5,7 +5,7 @@ use std::fmt;
 /// Where a value was written. Sorted as an operator would look: the file from the top, then the
 /// environment, then the command line.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Origin {
+pub enum ValueSource {
     File {
         path: String,
         line: usize,
@@ -18,7 +18,7 @@ pub enum Origin {
     Default,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{path}:{line}"),
@@ -32,22 +32,22 @@ impl fmt::Display for Origin {
 /// One thing that is wrong, or worth a warning. Shown as `gateway.toml:12: unknown key …`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Problem {
-    pub origin: Origin,
+    pub source: ValueSource,
     /// Names the key and the value, and says what to do.
     pub what: String,
 }
 
 impl Problem {
-    pub fn new(origin: Origin, what: impl Into<String>) -> Self {
-        Self { origin, what: what.into() }
+    pub fn new(source: ValueSource, what: impl Into<String>) -> Self {
+        Self { source, what: what.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Default => f.write_str(&self.what),
-            origin => write!(f, "{origin}: {}", self.what),
+        match &self.source {
+            ValueSource::Default => f.write_str(&self.what),
+            source => write!(f, "{source}: {}", self.what),
         }
     }
 }
@@ -75,7 +75,7 @@ impl Problems {
 
     /// In the order in which an operator would look for them.
     pub fn sorted(mut self) -> Self {
-        self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
+        self.0.sort_by(|a, b| a.source.cmp(&b.source));
         self
     }
 

@@ -15,7 +15,7 @@ use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
 use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};
-use super::problem::{Origin, Problem, Problems};
+use super::problem::{Problem, Problems, ValueSource};
 use super::section::{Reader, Section, hint};
 use super::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
@@ -36,7 +36,7 @@ pub struct Draft {
     /// Every address that would be listened on, with where it was written.
     pub listens: Vec<Listen>,
     /// Where the path of the store was written.
-    pub store_origin: Origin,
+    pub store_source: ValueSource,
     /// What keeps the gateway from starting.
     pub problems: Problems,
     /// What does not, but should be known.
@@ -64,13 +64,13 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         rooms,
     };
     section.finish();
-    let store_origin = store_section.origin_or_default("path");
+    let store_source = store_section.source_or_default("path");
     check_that_something_is_on(&reader, &config, dialects);
-    for Problem { origin, what } in collisions(&listens) {
-        reader.complain(origin, what);
+    for Problem { source, what } in collisions(&listens) {
+        reader.complain(source, what);
     }
     let (problems, warnings, keys) = reader.finish();
-    Ok(Draft { config, listens, store_origin, problems, warnings, keys })
+    Ok(Draft { config, listens, store_source, problems, warnings, keys })
 }
 
 fn server(section: &Section<'_>) -> ServerConfig {
@@ -135,7 +135,7 @@ fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
             transport: Transport::Http,
             routes: None,
             address,
-            origin: section.origin_or_default("listen"),
+            source: section.source_or_default("listen"),
         });
     }
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
@@ -188,12 +188,12 @@ fn frontends(
     for name in listed.chain(others) {
         if !names.contains(name) && !section.has_table_with(name, PLUGIN) {
             let what = format!("unknown front end {}{}", section.shown(name), hint(name, &names));
-            reader.complain(section.origin(name), what);
+            reader.complain(section.source_of(name), what);
             continue;
         }
         if !is_name(name) {
             let what = format!("{}: a name is letters, digits, _ and -", section.shown(name));
-            reader.complain(section.origin(name), what);
+            reader.complain(section.source_of(name), what);
             continue;
         }
         let section = section.table(name);
@@ -262,14 +262,14 @@ fn frontend(
         && plugin.is_newer()
     {
         let what = format!("the plugin of {name} is {}", plugin::IS_NEWER);
-        reader.warn(section.origin(PLUGIN), what);
+        reader.warn(section.source_of(PLUGIN), what);
     }
     listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
         key: section.shown(&listener.key),
         transport: listener.transport,
         routes: Some(listener.routes.clone()),
         address: *address,
-        origin: section.origin_or_default(&listener.key),
+        source: section.source_or_default(&listener.key),
     }));
     Some(config)
 }
@@ -435,7 +435,7 @@ fn warn_of_risk(
     let public = config.listeners.iter().find(|(_, address)| !is_private(address.ip()));
     if let (true, Some((_, address))) = (is_on, public) {
         let what = format!("{} is on while listening on {address}: {why}", section.shown(key));
-        reader.warn(section.origin(key), what);
+        reader.warn(section.source_of(key), what);
     }
 }
 
@@ -451,7 +451,7 @@ fn warn_of_undeclared_rooms(
         let what = format!(
             "{key}: none of the [[rooms]] is called {name:?}; nobody joins it until somebody makes it"
         );
-        reader.warn(section.origin("auto_join"), what);
+        reader.warn(section.source_of("auto_join"), what);
     }
 }
 
@@ -463,6 +463,6 @@ fn check_that_something_is_on(reader: &Reader, config: &Config, dialects: &[Dial
              least one of {}",
             names.join(", ")
         );
-        reader.complain(Origin::Default, what);
+        reader.complain(ValueSource::Default, what);
     }
 }

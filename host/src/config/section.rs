@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use figment::value::{Dict, Tag, Value};
 
 use super::layers::Layers;
-use super::problem::{Origin, Problem, Problems};
+use super::problem::{Problem, Problems, ValueSource};
 
 /// Keys whose values are never shown.
 const SECRETS: [&str; 1] = ["api_keys"];
@@ -32,12 +32,12 @@ impl Reader {
         Self { layers, problems, warnings, known }
     }
 
-    pub(super) fn complain(&self, origin: Origin, what: String) {
-        self.problems.borrow_mut().push(Problem::new(origin, what));
+    pub(super) fn complain(&self, source: ValueSource, what: String) {
+        self.problems.borrow_mut().push(Problem::new(source, what));
     }
 
-    pub(super) fn warn(&self, origin: Origin, what: String) {
-        self.warnings.borrow_mut().push(Problem::new(origin, what));
+    pub(super) fn warn(&self, source: ValueSource, what: String) {
+        self.warnings.borrow_mut().push(Problem::new(source, what));
     }
 
     /// Whether nothing is wrong so far.
@@ -165,16 +165,16 @@ impl<'a> Section<'a> {
     }
 
     /// Where `key` was written; if it was not, where this table was.
-    pub(super) fn origin(&self, key: &str) -> Origin {
+    pub(super) fn source_of(&self, key: &str) -> ValueSource {
         let value = self.values.and_then(|values| values.get(key));
         let tag = value.map_or(self.tag, Value::tag);
-        self.reader.layers.origin(&self.path_of(key), tag)
+        self.reader.layers.source_of(&self.path_of(key), tag)
     }
 
-    /// Where `key` was written, [`Origin::Default`] if it was not.
-    pub(super) fn origin_or_default(&self, key: &str) -> Origin {
+    /// Where `key` was written, [`ValueSource::Default`] if it was not.
+    pub(super) fn source_or_default(&self, key: &str) -> ValueSource {
         let written = self.values.is_some_and(|values| values.contains_key(key));
-        if written { self.origin(key) } else { Origin::Default }
+        if written { self.source_of(key) } else { ValueSource::Default }
     }
 
     /// Says what is wrong with the value of `key`, which may also be absent.
@@ -187,19 +187,19 @@ impl<'a> Section<'a> {
 
     /// Says what is wrong with `key` without showing a value.
     pub(super) fn complain_of_absent(&self, key: &str, why: &str) {
-        self.reader.complain(self.origin(key), format!("{}: {why}", self.shown(key)));
+        self.reader.complain(self.source_of(key), format!("{}: {why}", self.shown(key)));
     }
 
     /// Every key that nobody asked for is unknown.
     pub(super) fn finish(&self) {
         let known = self.known.borrow();
         for key in self.keys().filter(|key| !known.contains(*key)) {
-            let origin = self.origin(key);
+            let source = self.source_of(key);
             let mut what = format!("unknown key {}{}", self.shown(key), hint(key, &known));
-            if self.path.is_empty() && matches!(origin, Origin::Environment(_)) {
+            if self.path.is_empty() && matches!(source, ValueSource::Environment(_)) {
                 what += "; two underscores are between the parts of a key: DRAGOMAN_STORE__PATH";
             }
-            self.reader.complain(origin, what);
+            self.reader.complain(source, what);
         }
     }
 
@@ -213,14 +213,14 @@ impl<'a> Section<'a> {
     }
 
     fn complain_of(&self, path: &[String], value: &Value, why: &str) {
-        let origin = self.reader.layers.origin(path, value.tag());
+        let source = self.reader.layers.source_of(path, value.tag());
         let secret = path.iter().any(|part| SECRETS.contains(&part.as_str()));
         let is_said = |shown: &String| shown.starts_with('"') && why.contains(shown);
         let what = match show(value).filter(|shown| !secret && !is_said(shown)) {
             Some(shown) => format!("{} = {shown}: {why}", dotted(path)),
             None => format!("{}: {why}", dotted(path)),
         };
-        self.reader.complain(origin, what);
+        self.reader.complain(source, what);
     }
 }
 

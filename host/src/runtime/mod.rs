@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use crate::config::{Config, Draft, Origin, Problem, Problems};
+use crate::config::{Config, Draft, Problem, Problems, ValueSource};
 use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
 use housekeeping::Retention;
 use metrics::Reloaded;
@@ -187,7 +187,8 @@ impl Gateway {
     async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) {
         let draft = read.unwrap_or_else(|error| {
             let mut problems = Problems::default();
-            problems.push(Problem::new(Origin::Default, format!("reading it failed: {error}")));
+            problems
+                .push(Problem::new(ValueSource::Default, format!("reading it failed: {error}")));
             Err(problems)
         });
         match draft {
