@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A request over HTTP is some sixty allocations, and a message a dozen.
+/// An HTTP request makes about sixty allocations and a message a dozen, so the allocator matters.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Front ends from shared libraries: from a file and a section of gateway.toml to a front end.
+//! Makes front ends from a shared library and a section of gateway.toml.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use plugin_loader::{LoadError, LoadedFrontend, PluginFault};
 use serde_json::{Map, Value};
 
-/// What is said of a plugin with functions that this gateway does not know.
-pub const IS_NEWER: &str = "built for a later gateway: what that one has in addition is not used";
+/// The note about a plugin that has functions this gateway does not know.
+pub const IS_NEWER: &str = "built for a later gateway; this one ignores its additional functions";
 
-/// A plugin that can be loaded, before it is configured.
+/// A loaded plugin, not configured yet.
 pub struct Plugin {
     library: plugin_loader::Plugin,
     path: PathBuf,
@@ -23,44 +23,45 @@ pub struct Plugin {
     common: BTreeSet<String>,
 }
 
-/// Where a front end was loaded from, and what to do when it does something wrong.
+/// A front end made by a plugin, the file it came from, and the observer of its faults.
 #[derive(Clone)]
 pub struct Loaded {
     pub path: PathBuf,
-    /// As what it is; elsewhere it is a front end like any other.
+    /// The concrete type; the rest of the host sees `dyn Frontend`.
     pub(crate) frontend: Arc<LoadedFrontend>,
     library: plugin_loader::Plugin,
-    /// Set when it is served: until then there is nobody for whom something can go wrong.
+    /// Set when it is served: before that it has no sessions in which a fault could occur.
     observer: Arc<OnceLock<Observer>>,
 }
 
 type Observer = Box<dyn Fn(&PluginFault<'_>) + Send + Sync>;
 
 impl Plugin {
-    /// Loads the library, for good, and has it say what it is. `common` are the keys that every
-    /// front end has, which it must leave alone.
+    /// Loads the library, which is never unloaded, and reads its manifest. `common` are the keys
+    /// that every front end has; the plugin must not use them.
     pub fn open(path: &Path, common: BTreeSet<String>) -> Result<Self, LoadError> {
         let bad = |why| LoadError::BadManifest { path: path.into(), why };
         let library = plugin_loader::Plugin::open(path)?;
         let manifest = library.frontend(&Map::new())?.manifest().clone();
         check(&manifest, &common).map_err(bad)?;
         let options = jsonschema::validator_for(&manifest.options);
-        let options = options.map_err(|error| bad(format!("options is no schema: {error}")))?;
+        let options =
+            options.map_err(|error| bad(format!("its options are not a JSON Schema: {error}")))?;
         Ok(Self { library, path: path.into(), manifest, options, common })
     }
 
-    /// Whether [`IS_NEWER`] is to be said of it.
+    /// Whether [`IS_NEWER`] applies.
     pub fn is_newer(&self) -> bool {
         self.library.is_newer()
     }
 
-    /// With every option at its default.
+    /// The manifest with every option at its default.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Makes the front end from its own keys, or says of each what is wrong with it: first by the
-    /// schema that the plugin exports, then in the plugin's own words.
+    /// Makes the front end from its own keys. They are checked against the schema that the plugin
+    /// exports, then by the plugin itself.
     pub fn configure(
         &self,
         options: Map<String, Value>,
@@ -70,7 +71,9 @@ impl Plugin {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let Value::Object(options) = options else { unreachable!("it was made above") };
+        let Value::Object(options) = options else {
+            unreachable!("it is constructed as an object above")
+        };
         let frontend = self.library.frontend(&options).map_err(|error| match error {
             LoadError::WouldNotStart { faults, .. } if faults.iter().all(names_an_option) => faults,
             error => self.fault(&error),
@@ -78,9 +81,9 @@ impl Plugin {
         check(frontend.manifest(), &self.common)
             .map_err(|why| self.fault(&LoadError::BadManifest { path: self.path.clone(), why }))?;
         let observer = Arc::<OnceLock<Observer>>::default();
-        let told = observer.clone();
+        let reported = observer.clone();
         let frontend = Arc::new(frontend.on_fault(move |fault| {
-            if let Some(observer) = told.get() {
+            if let Some(observer) = reported.get() {
                 observer(fault);
             }
         }));
@@ -94,13 +97,13 @@ impl Plugin {
 }
 
 impl Loaded {
-    /// Whether it is the same file, by the same name. One that has replaced another at its path is
-    /// not.
+    /// Whether both come from the same file at the same path. A file that has replaced another at
+    /// its path is a different one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.path == other.path && self.library.is_same_library(&other.library)
     }
 
-    /// Has `observer` told of each fault from now on. The first observer stays.
+    /// Reports each fault to `observer` from now on. Only the first observer counts.
     pub(crate) fn observe(&self, observer: impl Fn(&PluginFault<'_>) + Send + Sync + 'static) {
         let _ = self.observer.set(Box::new(observer));
     }
@@ -116,7 +119,7 @@ pub fn option_keys(manifest: &Manifest) -> Vec<String> {
     properties.into_iter().flatten().map(|(key, _)| key.clone()).collect()
 }
 
-/// What the host could not work with, as the end of a sentence about the manifest.
+/// Why the host cannot use the manifest, as the end of a sentence about it.
 fn check(manifest: &Manifest, common: &BTreeSet<String>) -> Result<(), String> {
     if manifest.listeners.is_empty() {
         return Err("it has no listeners".into());
@@ -133,13 +136,13 @@ fn check(manifest: &Manifest, common: &BTreeSet<String>) -> Result<(), String> {
     }
     for address in manifest.listeners.iter().filter_map(|listener| listener.address.as_ref()) {
         if address.parse::<SocketAddr>().is_err() {
-            return Err(format!("{address:?} is no address and port"));
+            return Err(format!("{address:?} is not an address and port"));
         }
     }
     Ok(())
 }
 
-/// What a schema finds wrong, with the option that it is in.
+/// A schema violation as a fault of the option that it is in.
 fn fault(error: jsonschema::ValidationError<'_>) -> OptionFault {
     let path = error.instance_path().to_string();
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
@@ -152,13 +155,13 @@ fn fault(error: jsonschema::ValidationError<'_>) -> OptionFault {
     OptionFault::new(key, inside + &why)
 }
 
-/// JSON's types in the words of the other keys.
+/// JSON's types in the words that the host uses for its own keys.
 fn types(kind: &TypeKind) -> String {
     let names: Vec<String> = match kind {
         TypeKind::Single(kind) => vec![kind.to_string()],
         TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
     };
-    // TOML has no null: it is what an absent key is.
+    // TOML has no null; an absent key takes its place.
     let names = names.iter().filter(|name| *name != "null").map(|name| match name.as_str() {
         "array" => "a list",
         "boolean" => "true or false",
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_the_host_cannot_work_with_is_refused_in_words() {
+    fn a_manifest_that_the_host_cannot_use_is_refused_with_a_reason() {
         let common = BTreeSet::from(["allow".to_owned()]);
         let said = |listeners: &[(&str, Option<&str>)]| check(&manifest(listeners), &common);
         assert_eq!(said(&[("listen", Some("127.0.0.1:1")), ("other", None)]), Ok(()));
@@ -206,11 +209,11 @@ mod tests {
         assert_eq!(said(&[("allow", None)]), why(r#""allow" is a key that every front end has"#));
         assert_eq!(said(&[("greeting", None)]), why(r#"it has two keys "greeting""#));
         let nowhere = said(&[("listen", Some("somewhere"))]);
-        assert_eq!(nowhere, why(r#""somewhere" is no address and port"#));
+        assert_eq!(nowhere, why(r#""somewhere" is not an address and port"#));
     }
 
     #[test]
-    fn what_a_schema_refuses_is_said_with_the_option() {
+    fn schema_violations_name_the_option() {
         let schema = json!({
             "properties": {
                 "greeting": { "type": ["string", "null"] },

@@ -1,5 +1,5 @@
-//! Every schema there is: of each dialect, of gateway.toml, of the engine's own words. The folder
-//! `schemas/` of the repository holds what this gives.
+//! Every schema: of each dialect, of gateway.toml and of the engine. The repository's folder
+//! `schemas/` has the output of this module.
 
 use frontend_api::Frontend;
 use frontend_api::schema::{self, Document};
@@ -20,8 +20,7 @@ pub struct File {
 /// The folder of the engine's schemas.
 const ENGINE: &str = "engine";
 
-/// Everything, each dialect with its options at their defaults, and with those that change what
-/// it says.
+/// All schemas: each dialect with default options, and each variant.
 pub fn all() -> Vec<File> {
     let mut files = own();
     for dialect in DIALECTS {
@@ -34,7 +33,7 @@ pub fn all() -> Vec<File> {
     files
 }
 
-/// The gateway's own: those of gateway.toml and of the engine.
+/// The schemas of gateway.toml and of the engine.
 pub fn own() -> Vec<File> {
     let gateway = Document {
         name: "gateway.json".into(),
@@ -45,13 +44,13 @@ pub fn own() -> Vec<File> {
     std::iter::once(file("", gateway)).chain(engine).collect()
 }
 
-/// Those of one front end, in a folder.
+/// The schemas of one front end, in a folder.
 pub fn of(folder: &str, frontend: &dyn Frontend) -> Vec<File> {
     let documents = frontend.schemas().into_iter();
     documents.map(|document| file(&format!("{folder}/"), document)).collect()
 }
 
-/// A linked dialect with these options, all others at their defaults.
+/// A linked dialect with these options and otherwise defaults.
 pub fn configured(name: &str, options: Map<String, Value>) -> std::sync::Arc<dyn Frontend> {
     let dialect = dialects::find(name).expect("a row of the table");
     dialect.configure(options).unwrap_or_else(|faults| panic!("{name}: {faults:?}"))

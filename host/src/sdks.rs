@@ -1,8 +1,8 @@
-//! Recipes of client SDKs, one for a language and a dialect: the folder `sdks/` of the repository,
-//! which is in the binary.
+//! Recipes for client SDKs, one for each language and dialect: the repository's folder `sdks/`,
+//! embedded in the binary.
 //!
-//! `sdks/<language>/<dialect>/` holds `recipe.toml` and beside it the files of the package that no
-//! generator makes. What several dialects of a language share is in `sdks/<language>/shared/`.
+//! `sdks/<language>/<dialect>/` has `recipe.toml` and the hand-written files of the package. Files
+//! that several dialects of a language share are in `sdks/<language>/shared/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use serde_json::{Map, Value, json};
 
 static SDKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdks");
 
-/// The recipe's own file, which no package gets.
+/// The recipe's own file, which is not copied into packages.
 const RECIPE: &str = "recipe.toml";
 
-/// The folder of what the dialects of a language share.
+/// The folder of files that the dialects of a language share.
 const SHARED: &str = "shared";
 
-/// How to make one SDK.
+/// How to generate one SDK.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// `typescript`
@@ -27,7 +27,7 @@ pub struct Recipe {
     /// As the dialect's manifest names it.
     pub dialect: String,
     pub steps: Steps,
-    /// The package's files as they are copied, by path.
+    /// The files that are copied into the package, by path.
     pub files: BTreeMap<String, String>,
 }
 
@@ -35,64 +35,64 @@ pub struct Recipe {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Steps {
-    /// What must be on the PATH.
+    /// Programs that must be on the PATH.
     pub programs: Vec<String>,
     /// Files of the language's `shared` folder that belong to the package.
     #[serde(default)]
     pub shared: Vec<String>,
-    /// The folder of the package that these go to.
+    /// The folder of the package that they are copied to.
     #[serde(default)]
     pub shared_into: String,
     pub documents: Vec<Source>,
-    /// Shell commands, run in the package's folder: they get the generators and libraries.
+    /// Shell commands, run in the package's folder, that install generators and libraries.
     pub install: Vec<String>,
-    /// Shell commands, run there after them: they make what is generated.
+    /// Shell commands, run there afterwards, that generate code.
     pub generate: Vec<String>,
-    /// Shell commands, run there, that check the package: its types, its tests.
+    /// Shell commands, run there, that check the package's types and run its tests.
     #[serde(default)]
     pub check: Vec<String>,
     /// The command that runs the example; arguments may follow it.
     pub example: String,
 }
 
-/// A document of the dialect that a package is made from.
+/// A document of the dialect that a package is generated from.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// As `dragoman schema` names it: `openapi.json`
     pub name: String,
-    /// Where in the package it goes.
+    /// Its path in the package.
     pub to: String,
     #[serde(default)]
     pub prepare: Vec<Preparation>,
 }
 
-/// What is done to a document, because a generator stumbles over something in it.
+/// A change to a document that works around a limitation of a generator.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preparation {
-    /// OpenAPI: takes request bodies in the form of HTML forms out, where there is JSON too.
+    /// OpenAPI: removes HTML form request bodies where JSON is accepted too.
     WithoutForms,
-    /// JSON Schema: keeps these definitions and what they refer to, as one schema that is any of them.
+    /// JSON Schema: keeps these definitions and what they refer to, as one `anyOf` schema.
     Only(Vec<String>),
 }
 
-/// What is wrong with a recipe or a document, in words.
+/// What is wrong with a recipe or a document.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Fault {
+pub enum RecipeError {
     #[error("the dialect has no document {0}")]
     NoDocument(String),
-    #[error("{0} is no JSON: {1}")]
+    #[error("{0} is not JSON: {1}")]
     NoJson(String, String),
     #[error("{0} has no definition {1}")]
     NoDefinition(String, String),
 }
 
-/// Every recipe, by language, then in the order of the folders' names.
+/// Every recipe, sorted by language and dialect.
 ///
 /// # Panics
 ///
-/// When a recipe in the binary is none; a test reads them all.
+/// If an embedded recipe is malformed; a test parses all of them.
 pub fn recipes() -> Vec<Recipe> {
     let languages = SDKS.dirs().flat_map(|language| {
         language.dirs().filter(|dialect| name(dialect) != SHARED).map(move |d| recipe(language, d))
@@ -131,11 +131,11 @@ fn files(root: &Dir<'_>, dir: &Dir<'_>) -> BTreeMap<String, String> {
 
 fn text_of(file: &File<'_>) -> String {
     let text = file.contents_utf8();
-    text.unwrap_or_else(|| panic!("{} is no text", file.path().display())).to_owned()
+    text.unwrap_or_else(|| panic!("{} is not UTF-8", file.path().display())).to_owned()
 }
 
 impl Steps {
-    /// Where in the package a shared file goes.
+    /// The path of a shared file in the package.
     pub fn shared_path(&self, path: &str) -> String {
         let folder = &self.shared_into;
         if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
@@ -143,15 +143,15 @@ impl Steps {
 }
 
 impl Source {
-    /// The text that goes into the package, made of the dialect's documents.
-    pub fn prepared(&self, documents: &[Document]) -> Result<String, Fault> {
+    /// The text for the package, made from the dialect's documents.
+    pub fn prepared(&self, documents: &[Document]) -> Result<String, RecipeError> {
         let document = documents.iter().find(|document| document.name == self.name);
-        let text = &document.ok_or_else(|| Fault::NoDocument(self.name.clone()))?.text;
+        let text = &document.ok_or_else(|| RecipeError::NoDocument(self.name.clone()))?.text;
         if self.prepare.is_empty() {
             return Ok(text.clone());
         }
         let mut document: Value = serde_json::from_str(text)
-            .map_err(|error| Fault::NoJson(self.name.clone(), error.to_string()))?;
+            .map_err(|error| RecipeError::NoJson(self.name.clone(), error.to_string()))?;
         for preparation in &self.prepare {
             match preparation {
                 Preparation::WithoutForms => without_forms(&mut document),
@@ -177,13 +177,13 @@ fn without_forms(openapi: &mut Value) {
     }
 }
 
-fn only(bundle: &Value, wanted: &[String], document: &str) -> Result<Value, Fault> {
+fn only(bundle: &Value, wanted: &[String], document: &str) -> Result<Value, RecipeError> {
     let mut kept = BTreeSet::new();
     let mut waiting: Vec<String> = wanted.to_vec();
     while let Some(name) = waiting.pop() {
         let definition = bundle["$defs"].get(&name);
-        let definition =
-            definition.ok_or_else(|| Fault::NoDefinition(document.to_owned(), name.clone()))?;
+        let definition = definition
+            .ok_or_else(|| RecipeError::NoDefinition(document.to_owned(), name.clone()))?;
         if kept.insert(name) {
             waiting.extend(references(definition));
         }
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_goes_where_json_is_there_too() {
+    fn a_form_body_is_removed_where_json_is_accepted() {
         let mut openapi = json!({ "paths": {
             "/both": { "post": { "requestBody": { "content": { JSON: {}, FORM: {} } } } },
             "/form": { "post": { "requestBody": { "content": { FORM: {} } } } },
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn definitions_are_kept_with_all_that_they_refer_to() {
+    fn definitions_are_kept_with_their_references() {
         let bundle = json!({
             "title": "all", "anyOf": [{ "$ref": "#/$defs/A" }, { "$ref": "#/$defs/D" }],
             "$defs": {

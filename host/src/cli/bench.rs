@@ -1,4 +1,4 @@
-//! `dragoman bench`: the load client, and where the configuration says that it may go.
+//! `dragoman bench`: the load client, with default targets taken from the configuration.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,14 +20,15 @@ pub(super) struct Bench {
 }
 
 pub(super) fn run(options: Options, bench: Bench) -> Result<(), Box<dyn Error>> {
-    let targets = match bench.load.wants_addresses() {
-        true => targets(&options.and(bench.options).configuration()?.config),
-        false => Vec::new(),
+    let targets = if bench.load.wants_addresses() {
+        targets(&options.and(bench.options).configuration()?.config)
+    } else {
+        Vec::new()
     };
     bench.load.run(&targets)
 }
 
-/// Where the dialects are spoken that the load client knows.
+/// The configured addresses of the dialects that the load client speaks.
 fn targets(config: &Config) -> Vec<Target> {
     let listeners = config.frontends.iter().flat_map(|frontend| {
         let dialect = frontend.frontend.manifest().dialect.clone();
@@ -46,15 +47,15 @@ fn targets(config: &Config) -> Vec<Target> {
         };
         (address.port() != 0).then(|| Target {
             dialect,
-            address: from_here(address),
+            address: reachable(address),
             path: "/".into(),
         })
     };
     listeners.filter_map(target).collect()
 }
 
-/// On every address is also on this machine's own.
-fn from_here(mut address: SocketAddr) -> SocketAddr {
+/// A listener on the unspecified address is reachable over loopback.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),

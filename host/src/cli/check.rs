@@ -1,5 +1,5 @@
-//! `dragoman check`: everything that would keep the gateway from starting, or should be known,
-//! without starting, making or changing anything.
+//! `dragoman check`: reports everything that would keep the gateway from starting, and warns of
+//! what is risky. Starts, creates and changes nothing.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every address that cannot be listened on now, once each.
+/// One problem for each address that cannot be bound now.
 fn in_use(draft: &Draft) -> Vec<Problem> {
     let mut tried: BTreeSet<SocketAddr> = BTreeSet::new();
     let mut problems = Vec::new();
@@ -44,8 +44,8 @@ fn in_use(draft: &Draft) -> Vec<Problem> {
         }
         if let Err(error) = TcpListener::bind(listen.address) {
             let why = match error.kind() {
-                ErrorKind::AddrInUse => "in use; stop the program that listens there (a gateway \
-                                         that runs already?) or choose another port"
+                ErrorKind::AddrInUse => "in use; stop the program that listens there (is a \
+                                         gateway already running?) or choose another port"
                     .to_owned(),
                 ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
                 ErrorKind::PermissionDenied => {
@@ -62,7 +62,7 @@ fn in_use(draft: &Draft) -> Vec<Problem> {
 fn store(draft: &Draft) -> Option<Problem> {
     let path = &draft.config.store.path;
     let why = match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => "is a folder, and should be a file".to_owned(),
+        Ok(metadata) if metadata.is_dir() => "is a folder, not a file".to_owned(),
         Ok(_) => openable(path).err()?,
         Err(_) => creatable(path).err()?,
     };
@@ -70,19 +70,19 @@ fn store(draft: &Draft) -> Option<Problem> {
     Some(Problem::new(draft.store_source.clone(), what))
 }
 
-/// Whether a store that exists can be opened: read, written, and nobody else has it open.
+/// Whether an existing store is readable and writable, and not locked by another process.
 fn openable(path: &Path) -> Result<(), String> {
     let open = OpenOptions::new().read(true).write(true).open(path);
     let file = open.map_err(|error| format!("cannot be read and written: {error}"))?;
     match File::try_lock(&file) {
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
         Err(TryLockError::WouldBlock) => {
-            Err("another process has it open (a gateway that runs already?)".into())
+            Err("another process has it open (is a gateway already running?)".into())
         }
     }
 }
 
-/// Whether a store that does not exist can be made: the nearest folder there is can be written.
+/// Whether a missing store can be created: the nearest existing folder is writable.
 fn creatable(path: &Path) -> Result<(), String> {
     let parents = path.ancestors().skip(1);
     let here =
@@ -90,7 +90,7 @@ fn creatable(path: &Path) -> Result<(), String> {
     let folder = parents.map(here).find(|folder| folder.exists());
     let folder = folder.unwrap_or_else(|| "/".into());
     if !folder.is_dir() {
-        return Err(format!("{} is no folder", folder.display()));
+        return Err(format!("{} is not a folder", folder.display()));
     }
     access(&folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| format!("cannot write to the folder {}: {error}", folder.display()))

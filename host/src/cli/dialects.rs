@@ -1,4 +1,4 @@
-//! `dragoman dialects`: which dialects are on, where they listen, and what each can do.
+//! `dragoman dialects`: the dialects that are on, their addresses, and their capabilities.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -17,41 +17,41 @@ use crate::dialects::DIALECTS;
 use crate::plugin::Loaded;
 use crate::runtime::{IS_DOWN, IS_KEPT};
 
-/// How long a gateway that runs may take to say which front ends are down.
+/// How long a running gateway may take to answer `/readyz`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest answer: a line for each front end, with room for long reasons.
+/// The longest answer that is read: a line for each front end, with room for long reasons.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
-    println!("{}", tables(config.as_ref(), &Notes::asked(config.as_ref())));
+    println!("{}", tables(config.as_ref(), &Notes::query(config.as_ref())));
     if nothing_written {
-        eprintln!("there is no {DEFAULT_FILE} here: every dialect is off");
+        eprintln!("no {DEFAULT_FILE} in this folder: every dialect is off");
     }
     Ok(())
 }
 
-/// A dialect in the tables: one of the table of dialects, or a front end that is on.
+/// A row of the tables: a linked dialect, or another front end that is on.
 struct Row<'a> {
     name: String,
     manifest: Manifest,
     on: Option<&'a FrontendConfig>,
-    /// Why it was taken down, if it was.
+    /// Why the gateway took it down.
     down: Option<&'a str>,
-    /// Why it is not as the configuration wants it, if it is not.
+    /// Why it does not run with its current configuration.
     kept: Option<&'a str>,
 }
 
-/// What a gateway that runs says of its front ends, by name.
+/// What a running gateway reports of its front ends, by name.
 #[derive(Default)]
 struct Notes {
     down: BTreeMap<String, String>,
     kept: BTreeMap<String, String>,
 }
 
-/// Those of the table of dialects, as they are configured; after them what else is on.
+/// The linked dialects as they are configured, then every other front end that is on.
 fn rows<'a>(config: Option<&'a Config>, notes: &'a Notes) -> Vec<Row<'a>> {
     let down = |name: &str| notes.down.get(name).map(String::as_str);
     let kept = |name: &str| notes.kept.get(name).map(String::as_str);
@@ -75,8 +75,8 @@ fn rows<'a>(config: Option<&'a Config>, notes: &'a Notes) -> Vec<Row<'a>> {
 }
 
 impl Notes {
-    /// Of a gateway of this configuration. None where none runs that can be asked.
-    fn asked(config: Option<&Config>) -> Self {
+    /// Asks the gateway of this configuration. Empty if none answers.
+    fn query(config: Option<&Config>) -> Self {
         let address = config.and_then(|config| admin_address(config.admin.listen).ok());
         let answer = address.and_then(|address| readiness(address).ok()).unwrap_or_default();
         let with = |words: &str| {
@@ -87,7 +87,7 @@ impl Notes {
     }
 }
 
-/// What a gateway answers to `/readyz`.
+/// The gateway's answer to `/readyz`.
 fn readiness(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -97,23 +97,24 @@ fn readiness(address: SocketAddr) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Both tables, at most 100 columns wide for the dialects that are linked in.
+/// Both tables, at most 100 columns wide for the linked dialects.
 fn tables(config: Option<&Config>, notes: &Notes) -> String {
     let rows = rows(config, notes);
-    let where_they_listen = std::iter::once(["dialect", "", "where", "what"].map(str::to_owned))
-        .chain(rows.iter().flat_map(places))
+    let listeners = std::iter::once(["dialect", "", "where", "what"].map(str::to_owned))
+        .chain(rows.iter().flat_map(listener_rows))
         .collect();
     format!(
         "{}\n{}\n{}\n\n- not in this dialect; emulated: by an extension, or by other means than its \
          clients expect",
-        aligned(where_they_listen),
-        origins(&rows),
+        aligned(listeners),
+        remarks(&rows),
         aligned(capabilities(&rows)),
     )
 }
 
-/// A line for each front end that is loaded, that was taken down, or that is not as it should be.
-fn origins(rows: &[Row<'_>]) -> String {
+/// A line for each front end that is loaded from a plugin, was taken down, or runs with an older
+/// configuration.
+fn remarks(rows: &[Row<'_>]) -> String {
     let mut lines = String::new();
     for Row { name, manifest, on, down, kept } in rows {
         let plugin = on.and_then(|on| on.plugin.as_ref());
@@ -131,10 +132,10 @@ fn origins(rows: &[Row<'_>]) -> String {
     if lines.is_empty() { lines } else { lines + "\n" }
 }
 
-/// A row for each listener of a dialect; its name and whether it is on stand in the first.
-fn places(row: &Row<'_>) -> Vec<[String; 4]> {
+/// A row for each listener of a dialect; the first has its name and state.
+fn listener_rows(row: &Row<'_>) -> Vec<[String; 4]> {
     let Row { name, manifest, on, down, .. } = row;
-    let place = |nth: usize, listener: &Listener| {
+    let listener_row = |nth: usize, listener: &Listener| {
         let address = match on {
             Some(on) => on
                 .listeners
@@ -148,10 +149,15 @@ fn places(row: &Row<'_>) -> Vec<[String; 4]> {
             0 => (name.as_str(), if on.is_some() { "on" } else { "off" }),
             _ => ("", ""),
         };
-        let where_to = format!("{} {}", listener.key, address.unwrap_or_else(|| "-".into()));
-        [name.to_owned(), state.to_owned(), where_to, transport.to_owned()]
+        let bound = format!("{} {}", listener.key, address.unwrap_or_else(|| "-".into()));
+        [name.to_owned(), state.to_owned(), bound, transport.to_owned()]
     };
-    manifest.listeners.iter().enumerate().map(|(nth, listener)| place(nth, listener)).collect()
+    manifest
+        .listeners
+        .iter()
+        .enumerate()
+        .map(|(nth, listener)| listener_row(nth, listener))
+        .collect()
 }
 
 /// A row for each capability, a column for each dialect.

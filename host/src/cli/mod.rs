@@ -1,8 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Exits with 0 when all went well, 1 when the configuration is wrong, the gateway failed or what
-//! was asked for cannot be done, 2 when the command line itself is wrong. What goes wrong is on
-//! standard error.
+//! Exit codes: 0 on success; 1 if the configuration is wrong, the gateway failed or the command
+//! cannot be carried out; 2 if the command line is wrong. Errors go to standard error.
 
 mod bench;
 mod check;
@@ -24,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Draft, Problems, Setting, Sources, draft};
 use crate::dialects::DIALECTS;
 
-/// Where the configuration is looked for.
+/// The configuration that is read unless `--config` names another.
 const DEFAULT_FILE: &str = "gateway.toml";
 
 /// One chat backend, many dialects.
@@ -40,36 +39,35 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the gateway (the default)
+    /// Run the gateway (the default)
     Serve(Options),
-    /// Says all that is wrong with the configuration, ports in use included; changes nothing
+    /// Check the configuration, the ports and the store, without changing anything
     Check(Options),
-    /// Lists the dialects: which are on, where they listen or why not, and what each can do
+    /// List the dialects: state, addresses and capabilities
     Dialects(Options),
-    /// Says what a plugin is, without serving
+    /// Inspect a plugin
     Plugin(plugin::Plugin),
-    /// Lists or writes the schemas of the dialects, of gateway.toml and of the engine
+    /// List or export the schemas of the dialects, gateway.toml and the engine
     Schema(schema::Schema),
-    /// Makes a client package for a dialect in a language; without options, lists what there is
+    /// Generate a client package for a dialect; without options, list the available recipes
     Sdk(sdk::Sdk),
-    /// Does to the file of the store what cannot be done while the gateway runs
+    /// Offline maintenance of the store file
     Store(store::Store),
-    /// Puts a load on a gateway that runs, and checks that nothing is lost, doubled or reordered
+    /// Load-test a running gateway and check that no message is lost, doubled or reordered
     Bench(Box<bench::Bench>),
-    /// Shows a user, says which identities are whose, or sets a password; while the gateway runs or
-    /// does not
+    /// Manage user accounts, whether or not the gateway is running
     User(user::User),
 }
 
-/// Options of every subcommand, before or after its name. Not clap's global ones: of those, what
-/// stands before the name is lost where something stands after it.
+/// Options of every subcommand, before or after its name. They are not clap's global options:
+/// clap drops those before the name if there are any after it.
 #[derive(Args, Clone, Debug, Default)]
 struct Options {
-    /// The configuration [default: gateway.toml]
+    /// The configuration file [default: gateway.toml]
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
 
-    /// Overrides one key, as in frontends.channel.listen=127.0.0.1:6004; may be repeated
+    /// Override one key, as in frontends.channel.listen=127.0.0.1:6004; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Setting>,
 }
@@ -98,7 +96,7 @@ pub fn run() -> ExitCode {
 }
 
 impl Options {
-    /// What stands later beats what stands earlier.
+    /// Adds `further` options, which take precedence.
     fn and(self, further: Self) -> Self {
         Self { config: further.config.or(self.config), set: [self.set, further.set].concat() }
     }
@@ -114,7 +112,7 @@ impl Options {
         }
     }
 
-    /// The configuration, if nothing is wrong with it.
+    /// The configuration, if it has no problems.
     fn configuration(&self) -> Result<Draft, Problems> {
         let mut draft = draft(&self.sources(), DIALECTS)?;
         match std::mem::take(&mut draft.problems) {
@@ -131,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_makes_sense() {
+    fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
 

@@ -1,5 +1,5 @@
-//! Asks for a password: on a terminal twice and without showing it, else in the first line of what
-//! comes.
+//! Reads a password: on a terminal twice and without echo, otherwise the first line of standard
+//! input.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
@@ -9,20 +9,20 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 /// The longest line that is read, in bytes.
 const LINE_BYTES_MAX: u64 = 4096;
 
-/// The password that somebody is to have.
-pub(super) fn ask(whose: &str) -> Result<String, Box<dyn Error>> {
+/// Reads the new password of the user `whose`.
+pub(super) fn read(whose: &str) -> Result<String, Box<dyn Error>> {
     if !io::stdin().is_terminal() {
         return Ok(line()?);
     }
-    let _silence = Silence::begin()?;
+    let _no_echo = NoEcho::begin()?;
     let password = prompt(&format!("new password of {whose}: "))?;
     if prompt("once more: ")? != password {
-        return Err("these are two different passwords; nothing is changed".into());
+        return Err("the passwords differ; nothing was changed".into());
     }
     Ok(password)
 }
 
-/// Asks on standard error: standard output is for the account.
+/// Prompts on standard error: standard output is for the account.
 fn prompt(words: &str) -> io::Result<String> {
     eprint!("{words}");
     io::stderr().flush()?;
@@ -40,10 +40,10 @@ fn line() -> io::Result<String> {
     Ok(line)
 }
 
-/// A terminal that does not show what is typed, until this is dropped.
-struct Silence(Termios);
+/// Turns the terminal's echo off until it is dropped.
+struct NoEcho(Termios);
 
-impl Silence {
+impl NoEcho {
     fn begin() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut silent = before.clone();
@@ -53,9 +53,9 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for NoEcho {
     fn drop(&mut self) {
-        // A terminal that is gone shows nothing anyway.
+        // A terminal that has gone away has no echo to restore.
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! `dragoman plugin`: what a shared library is, without serving it.
+//! `dragoman plugin`: describes a plugin without serving it.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use super::table::{CAPABILITIES, aligned, support, transport};
 #[derive(Args, Debug)]
 pub(super) struct Plugin {
     #[command(subcommand)]
-    errand: Errand,
+    action: Action,
 }
 
 #[derive(Debug, Subcommand)]
-enum Errand {
-    /// Loads a plugin and says what it is, or what is wrong with the file
+enum Action {
+    /// Load a plugin and describe it, or say what is wrong with the file
     Inspect {
         /// The shared library
         file: PathBuf,
@@ -28,7 +28,7 @@ enum Errand {
 }
 
 pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
-    let Errand::Inspect { file } = plugin.errand;
+    let Action::Inspect { file } = plugin.action;
     println!("{}", shown(&plugin_loader::inspect(&file)?));
     Ok(())
 }
@@ -48,11 +48,11 @@ fn shown(inspection: &Inspection) -> String {
     ];
     let facts = facts.into_iter().filter(|(_, words)| !words.is_empty());
     let facts = facts.map(|(what, words)| [what.to_owned(), words]).collect();
-    let listeners = listeners.iter().flat_map(places).collect();
+    let listeners = listeners.iter().flat_map(listener_rows).collect();
     let can =
         |(name, of): &(&str, fn(&_) -> _)| [(*name).to_owned(), support(of(capabilities)).into()];
     let can = CAPABILITIES.iter().map(can).collect();
-    let schema = serde_json::to_string_pretty(options).expect("JSON is JSON");
+    let schema = serde_json::to_string_pretty(options).expect("a JSON value serializes");
     let document = |Document { name, media_type, text }: &Document| {
         [name.clone(), media_type.clone(), format!("{} bytes", text.len())]
     };
@@ -70,7 +70,7 @@ fn shown(inspection: &Inspection) -> String {
 }
 
 /// A row for a listener, and one for each of its paths.
-fn places(listener: &Listener) -> Vec<[String; 4]> {
+fn listener_rows(listener: &Listener) -> Vec<[String; 4]> {
     let address = listener.address.clone().unwrap_or_else(|| "-".into());
     let transport = transport(listener.transport).to_owned();
     let first = [listener.key.clone(), address, transport, String::new()];

@@ -1,4 +1,5 @@
-//! `dragoman schema`: the documents that describe each dialect, gateway.toml and the engine.
+//! `dragoman schema`: lists and exports the documents that describe each dialect, gateway.toml and
+//! the engine.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::dialects::DIALECTS;
 use crate::schemas::{self, File};
 
-/// Where they are written, unless another folder is named.
+/// The folder that they are exported to unless `--out` names another.
 const DEFAULT_FOLDER: &str = "schemas";
 
 #[derive(Args, Debug)]
@@ -26,17 +27,17 @@ pub(super) struct Schema {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Lists the documents there are
+    /// List the documents
     List {
         #[command(flatten)]
         which: Which,
     },
-    /// Writes the documents to files
+    /// Write the documents to files
     Export {
         #[command(flatten)]
         which: Which,
 
-        /// The folder to write to
+        /// The output folder
         #[arg(long, value_name = "DIR", default_value = DEFAULT_FOLDER)]
         out: PathBuf,
     },
@@ -88,11 +89,11 @@ fn files(options: Options, which: Which) -> Result<Vec<File>, Box<dyn Error>> {
     Ok(files)
 }
 
-/// A front end, with its name in gateway.toml before it.
+/// The name of a front end in gateway.toml, and the front end.
 type Named = (String, Arc<dyn Frontend>);
 
-/// Every front end by its name, as the configuration has it, where there is one: options change
-/// what some of them say. A dialect that is off has its defaults.
+/// Every front end by its name, as it is configured, since options change some documents. A dialect
+/// that is off has its defaults.
 pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> {
     let nothing_written =
         options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
@@ -111,7 +112,7 @@ pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> 
     Ok(names(config.as_ref()).into_iter().map(frontend).collect())
 }
 
-/// Those that are linked in, then those that only the configuration knows.
+/// The linked dialects, then those that only the configuration names.
 fn names(config: Option<&Config>) -> Vec<String> {
     let mut names: Vec<String> = DIALECTS.iter().map(|dialect| dialect.name.to_owned()).collect();
     for frontend in config.into_iter().flat_map(|config| &config.frontends) {

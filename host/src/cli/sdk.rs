@@ -1,4 +1,4 @@
-//! `dragoman sdk`: a client package for a dialect in a language, from the recipes in the binary.
+//! `dragoman sdk`: generates a client package for a dialect from the recipes in the binary.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use super::schema::frontends;
 use super::table::aligned;
 use crate::sdks::{Recipe, recipes};
 
-/// In the folder of a package: which recipe made it.
+/// A file in the package's folder that names the recipe it was made from.
 const MARK: &str = ".dragoman-sdk";
 
 #[derive(Args, Debug)]
@@ -31,15 +31,15 @@ pub(super) struct Sdk {
     #[arg(long, value_name = "NAME", requires_all = ["dialect", "out"])]
     lang: Option<String>,
 
-    /// The folder to make it in
+    /// The folder of the package
     #[arg(long, value_name = "DIR", requires_all = ["dialect", "lang"])]
     out: Option<PathBuf>,
 
-    /// Writes the files, and prints the commands instead of running them
+    /// Write the files, and print the commands instead of running them
     #[arg(long, requires = "out")]
     print: bool,
 
-    /// Also into a folder with other things in it, and over files that were changed
+    /// Also write into a folder that is not empty, and over changed files
     #[arg(long, requires = "out")]
     force: bool,
 }
@@ -56,7 +56,7 @@ pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
     let kept = write(&recipe, prepared, &out, force)?;
     println!("{}: the {dialect} dialect in {language}", out.display());
     for path in kept {
-        println!("kept as it was: {path} (--force writes it anew)");
+        println!("kept: {path} was changed (--force overwrites it)");
     }
     if print {
         println!("{}", commands(&recipe, &out));
@@ -78,7 +78,7 @@ pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
         println!("$ {command}");
         execute(command, &out)?;
     }
-    println!("done; its README.md says how to use it. An example, with the gateway running:\n");
+    println!("done; see its README.md. An example, with the gateway running:\n");
     println!("    cd {} && {}", out.display(), recipe.steps.example);
     Ok(())
 }
@@ -95,7 +95,7 @@ fn list() -> String {
     )
 }
 
-/// The dialect that a front end speaks, and its documents, as it is configured.
+/// The dialect that a front end speaks, and its documents as it is configured.
 fn described(options: Options, name: &str) -> Result<(String, Vec<Document>), Box<dyn Error>> {
     let frontends = frontends(options)?;
     match frontends.iter().find(|(one, _)| one == name) {
@@ -131,7 +131,7 @@ fn recipe(language: &str, dialect: &str) -> Result<Recipe, String> {
     }
 }
 
-/// The documents that the package is made from, by path.
+/// The documents that the package is generated from, by path.
 fn prepared(
     recipe: &Recipe,
     documents: &[Document],
@@ -141,8 +141,8 @@ fn prepared(
     prepared.collect()
 }
 
-/// Writes the package: what is generated from always, the files that belong to whoever works on
-/// the package only where they are missing. Gives those that were kept and differ.
+/// Writes the package. Documents are always written; files that developers edit only where they are
+/// missing. Returns the files that were kept and differ.
 fn write(
     recipe: &Recipe,
     prepared: Vec<(String, String)>,
@@ -151,7 +151,7 @@ fn write(
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let mark = format!("{} {}\n", recipe.language, recipe.dialect);
     if !force {
-        refuse_what_is_else(out, &mark)?;
+        refuse_foreign_folder(out, &mark)?;
     }
     let mut kept = Vec::new();
     for (path, text) in &recipe.files {
@@ -167,21 +167,21 @@ fn write(
     Ok(kept)
 }
 
-/// A folder that is not empty must be one that the same recipe made.
-fn refuse_what_is_else(out: &Path, mark: &str) -> Result<(), String> {
+/// Refuses a folder that is not empty, unless the same recipe made it.
+fn refuse_foreign_folder(out: &Path, mark: &str) -> Result<(), String> {
     let cannot = |error| format!("cannot read the folder {}: {error}", out.display());
-    match fs::exists(out).map_err(cannot)? {
-        true if fs::read_dir(out).map_err(cannot)?.next().is_none() => return Ok(()),
-        true => (),
-        false => return Ok(()),
+    let is_empty =
+        !fs::exists(out).map_err(cannot)? || fs::read_dir(out).map_err(cannot)?.next().is_none();
+    if is_empty {
+        return Ok(());
     }
-    let else_what = match fs::read_to_string(out.join(MARK)) {
+    let content = match fs::read_to_string(out.join(MARK)) {
         Ok(there) if there == mark => return Ok(()),
         Ok(there) => format!("holds another SDK ({})", there.trim_end()),
         Err(_) => "is not empty".to_owned(),
     };
     Err(format!(
-        "{} {else_what}: name a new folder with --out, or say --force to write into this one",
+        "{} {content}: name a new folder with --out, or use --force to write into this one",
         out.display()
     ))
 }
@@ -193,7 +193,7 @@ fn write_file(file: &Path, text: &str) -> Result<(), String> {
         .map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
-/// What to type, in a form that can be pasted.
+/// The commands to run, ready to paste.
 fn commands(recipe: &Recipe, out: &Path) -> String {
     let steps = recipe.steps.install.iter().chain(&recipe.steps.generate);
     let steps: String = steps.flat_map(|command| ["    ", command, "\n"]).collect();
@@ -217,7 +217,7 @@ fn execute(command: &str, folder: &Path) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!(
-            "`{command}`, in {}, ended with {status}; what it said is above",
+            "`{command}`, in {}, ended with {status}; its output is above",
             folder.display()
         )),
         Err(error) => Err(format!("cannot run `{command}` with sh: {error}")),

@@ -1,4 +1,4 @@
-//! `dragoman serve`: runs the gateway until it is told to stop.
+//! `dragoman serve`: runs the gateway until a signal stops it.
 
 use std::error::Error;
 use std::io;

@@ -1,4 +1,4 @@
-//! `dragoman store`: what is done to the file of the store while nobody serves from it.
+//! `dragoman store`: offline maintenance of the store file.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ pub(super) struct Store {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Gives the space of what was deleted back to the file system; the gateway must not run
+    /// Return the space of deleted data to the file system; the gateway must be stopped
     Compact(Options),
 }
 

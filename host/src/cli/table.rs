@@ -1,8 +1,9 @@
-//! What the subcommands show of front ends: columns, and words for what manifests say.
+//! Tables of the subcommands, and the words for what manifests say.
 
 use frontend_api::{Capabilities, Support, Transport};
+use unicode_width::UnicodeWidthStr as _;
 
-/// One capability: what it is called, and where the manifest says how well it is there.
+/// One capability: its name, and how to read its support from a manifest.
 pub(super) type Capability = (&'static str, fn(&Capabilities) -> Support);
 
 /// The rows of the table of capabilities.
@@ -34,16 +35,32 @@ pub(super) fn transport(transport: Transport) -> &'static str {
     }
 }
 
-/// Columns as wide as their widest cell, two spaces apart.
+/// Left-aligned columns, two spaces apart. A cell is as wide as a terminal shows it: a Chinese
+/// character takes two columns.
 pub(super) fn aligned<R: AsRef<[String]>>(rows: Vec<R>) -> String {
     let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
     let cell = |row: &R, column: usize| row.as_ref().get(column).cloned().unwrap_or_default();
-    let width = |column: usize| rows.iter().map(|row| cell(row, column).chars().count()).max();
+    let width = |column: usize| rows.iter().map(|row| cell(row, column).width()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &R| {
-        let cells =
-            widths.iter().enumerate().map(|(nth, width)| format!("{:width$}", cell(row, nth)));
+        let cells = widths.iter().enumerate().map(|(nth, width)| padded(cell(row, nth), *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn padded(cell: String, width: usize) -> String {
+    let blanks = width.saturating_sub(cell.width());
+    cell + &" ".repeat(blanks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let rows = [["茶室", "x"], ["tea", "y"]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(rows.to_vec()), "茶室  x\ntea   y");
+    }
 }

@@ -1,6 +1,6 @@
-//! `dragoman user`: shows an account, says which identities are whose, and sets passwords.
+//! `dragoman user`: shows an account, links and unlinks identities, and sets passwords.
 //!
-//! On the store itself where nobody has it open, else by way of the gateway that has.
+//! It works on the store itself or, if a gateway has it open, through that gateway.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,9 +25,9 @@ use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
     UNLINK_PATH, store_mark,
 };
-use crate::users::{Account, Act, Errand, Identity, Phc, Who};
+use crate::users::{Account, Act, Identity, Phc, UserAction, Who};
 
-/// How long a gateway may take to answer: many times what a commit takes on a busy machine.
+/// How long a gateway may take to answer: many times a commit's time on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read: an account with some ten thousand identities.
@@ -44,27 +44,26 @@ pub(super) struct User {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Shows an account
+    /// Show an account
     Show {
         #[command(flatten)]
         whose: Whose,
     },
-    /// Links a further identity to a user, who may from then on sign in with it
+    /// Link an identity to a user, who can then sign in with it
     Link {
         #[command(flatten)]
         whose: Whose,
         /// tel/5551234, email/ann@example.org, openid:wechat/o1
         identity: Identity,
     },
-    /// Takes an identity off a user, who keeps everything else
+    /// Unlink an identity from a user
     Unlink {
         #[command(flatten)]
         whose: Whose,
         /// tel/5551234, email/ann@example.org, openid:wechat/o1
         identity: Identity,
     },
-    /// Gives a user a password, read from standard input, in place of the one it has if it has
-    /// one; who is signed in by the former is no more
+    /// Set a user's password (read from stdin) and revoke existing sign-ins
     Password {
         #[command(flatten)]
         whose: Whose,
@@ -76,7 +75,7 @@ struct Whose {
     #[command(flatten)]
     options: Options,
 
-    /// Writes the account as JSON
+    /// Print the account as JSON
     #[arg(long)]
     json: bool,
 
@@ -91,20 +90,21 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
         What::Link { whose, identity } => (whose, Act::Link(identity)),
         What::Unlink { whose, identity } => (whose, Act::Unlink(identity)),
         What::Password { whose } => {
-            let phc = Phc::of(&password::ask(&whose.who.to_string())?)?;
+            let phc = Phc::of(&password::read(&whose.who.to_string())?)?;
             (whose, Act::SetPassword(phc))
         }
     };
     let config = options.and(user.options).and(whose.options).configuration()?.config;
-    let account = carry_out(&config, &Errand { who: whose.who, act })?;
-    match whose.json {
-        true => println!("{}", serde_json::to_string(&account)?),
-        false => print!("{}", shown(&account)),
+    let account = carry_out(&config, &UserAction { who: whose.who, act })?;
+    if whose.json {
+        println!("{}", serde_json::to_string(&account)?);
+    } else {
+        print!("{}", shown(&account));
     }
     Ok(())
 }
 
-/// A line for each thing that there is to know.
+/// One line for each property of the account.
 fn shown(account: &Account) -> String {
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
     let identities = account.identities.iter().map(|identity| ("identity", identity.clone()));
@@ -122,25 +122,25 @@ fn shown(account: &Account) -> String {
     lines.map(|(what, value)| format!("{what} {}\n", printable(&value))).collect()
 }
 
-/// Without what would move the cursor or begin another line: a name is what its user made it.
+/// Escapes control characters: users choose their names, and a name must not move the cursor or
+/// begin another line.
 fn printable(text: &str) -> String {
-    let escaped = |char: char| match char.is_control() {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
+    let escaped = |char: char| {
+        if char.is_control() { char.escape_default().to_string() } else { char.to_string() }
     };
     text.chars().map(escaped).collect()
 }
 
-fn carry_out(config: &Config, errand: &Errand) -> Result<Account, Box<dyn Error>> {
+fn carry_out(config: &Config, action: &UserAction) -> Result<Account, Box<dyn Error>> {
     let path = &config.store.path;
     if !path.exists() {
-        let why = "the gateway makes it when it is started for the first time";
+        let why = "the gateway creates it at its first start";
         return Err(format!("there is no store {} yet; {why}", path.display()).into());
     }
     let (sender, outcomes) = mpsc::channel();
     let publish = move |batch: Vec<Done<()>>| {
         for done in batch {
-            // Nobody waits any more only where the answer came before.
+            // The receiver is dropped only after it has its answer.
             drop(sender.send(done.outcome));
         }
     };
@@ -149,8 +149,8 @@ fn carry_out(config: &Config, errand: &Errand) -> Result<Account, Box<dyn Error>
         cache_bytes: config.store.cache_bytes,
     };
     match Engine::open(path, options, publish) {
-        Ok(engine) => on_the_store(&engine, &outcomes, errand),
-        Err(OpenError::Locked { .. }) => by_the_gateway(config, errand),
+        Ok(engine) => on_the_store(&engine, &outcomes, action),
+        Err(OpenError::Locked { .. }) => through_the_gateway(config, action),
         Err(error) => Err(error.into()),
     }
 }
@@ -158,18 +158,18 @@ fn carry_out(config: &Config, errand: &Errand) -> Result<Account, Box<dyn Error>
 fn on_the_store(
     engine: &Engine<()>,
     outcomes: &mpsc::Receiver<Outcome>,
-    errand: &Errand,
+    action: &UserAction,
 ) -> Result<Account, Box<dyn Error>> {
     let at = now();
-    let done = errand.command().map(|command| {
+    let done = action.command().map(|command| {
         let (connection, frontend) = (ConnectionId(0), Arc::<FrontendSettings>::default());
         let envelope = Envelope { at, connection, frontend, key: None, command };
         engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
-        let lost = |_| Refusal::Internal { why: "it stopped before the answer".into() };
+        let lost = |_| Refusal::Internal { why: "the engine stopped before it answered".into() };
         outcomes.recv().map_err(lost)?
     });
-    let account = errand.report(engine, at, done)?;
-    // Whoever was online when a gateway was killed is not, without one.
+    let account = action.report(engine, at, done)?;
+    // A user who was online when a gateway was killed is not online without one.
     Ok(Account { online: false, ..account })
 }
 
@@ -178,8 +178,8 @@ fn now() -> Timestamp {
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Asks the gateway that has the store open.
-fn by_the_gateway(config: &Config, errand: &Errand) -> Result<Account, Box<dyn Error>> {
+/// Sends the command to the gateway that has the store open.
+fn through_the_gateway(config: &Config, action: &UserAction) -> Result<Account, Box<dyn Error>> {
     let path = &config.store.path;
     let address = admin_address(config.admin.listen).map_err(|why| {
         format!(
@@ -189,15 +189,15 @@ fn by_the_gateway(config: &Config, errand: &Errand) -> Result<Account, Box<dyn E
     })?;
     let mark = store_mark(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(async {
-        let asked = timeout(ANSWER_TIMEOUT, ask(address, &mark, errand)).await;
-        asked.unwrap_or_else(|_| Err("it does not answer".into()))
+    let response = runtime.block_on(async {
+        let response = timeout(ANSWER_TIMEOUT, send(address, &mark, action)).await;
+        response.unwrap_or_else(|_| Err("it does not answer".into()))
     });
-    let (status, body) = asked.map_err(|error| {
+    let (status, body) = response.map_err(|error| {
         format!(
-            "another process has the store {} open, and there is no gateway to ask at {address} \
+            "another process has the store {} open, and no gateway answers at {address} \
              ([admin] listen): {error}; start the gateway with this configuration, or stop \
-             whatever has the store open",
+             the process that has the store open",
             path.display()
         )
     })?;
@@ -207,18 +207,18 @@ fn by_the_gateway(config: &Config, errand: &Errand) -> Result<Account, Box<dyn E
     }
 }
 
-/// Where a gateway of this configuration can be reached over loopback, which is the only way in
-/// which it answers this. `Err`: it cannot, and what to do.
+/// The loopback address of this configuration's admin listener, which accepts these requests over
+/// loopback only. `Err`: there is none, and what to do.
 pub(super) fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, String> {
     let Some(listen) = listen else {
         let example = "127.0.0.1:5090";
         return Err(format!(
-            "[admin] listen is not set, so that it cannot be asked; set it, to {example:?} for \
-             one, and restart the gateway"
+            "[admin] listen is not set, so the gateway cannot be reached; set it, for example to \
+             {example:?}, and restart the gateway"
         ));
     };
     if listen.port() == 0 {
-        return Err("[admin] listen leaves the port open; set one, and restart the gateway".into());
+        return Err("[admin] listen has port 0; set a port, and restart the gateway".into());
     }
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -234,18 +234,18 @@ pub(super) fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, St
     Ok(SocketAddr::new(ip, listen.port()))
 }
 
-/// One request; gives status and body of the answer.
-async fn ask(
+/// Sends one request; returns status and body of the response.
+async fn send(
     address: SocketAddr,
     mark: &str,
-    errand: &Errand,
+    action: &UserAction,
 ) -> Result<(StatusCode, Bytes), Box<dyn Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // What goes wrong with it is heard of by who waits for the answer.
+    // `send_request` reports the connection's errors.
     tokio::spawn(connection);
-    let response = sender.send_request(request(address, mark, errand)?).await?;
+    let response = sender.send_request(request(address, mark, action)?).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
     Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
@@ -254,14 +254,14 @@ async fn ask(
 fn request(
     address: SocketAddr,
     mark: &str,
-    errand: &Errand,
+    action: &UserAction,
 ) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
-    let who = errand.who.to_string();
+    let who = action.who.to_string();
     let change = |path: &'static str, identity: &Identity| {
         let change = Change { who: who.clone(), identity: identity.to_string() };
         serde_json::to_vec(&change).map(|body| (Method::POST, path.to_owned(), body))
     };
-    let (method, target, body) = match &errand.act {
+    let (method, target, body) = match &action.act {
         Act::Show => {
             let mut query = form_urlencoded::Serializer::new(String::new());
             let query = query.append_pair("who", &who).finish();
@@ -286,7 +286,7 @@ fn request(
 
 fn read<T: DeserializeOwned>(address: SocketAddr, body: &[u8]) -> Result<T, Box<dyn Error>> {
     serde_json::from_slice(body)
-        .map_err(|_| format!("what answers at {address} is no gateway of this version").into())
+        .map_err(|_| format!("the program at {address} is not a gateway of this version").into())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The layers of a configuration, merged: gateway.toml ← environment ← `--set`.
+//! Merges the layers of a configuration: gateway.toml ← environment ← `--set`.
 //!
-//! The defaults, below all of them, are in the reader of each key. Every environment variable and
-//! every `--set` is a figment provider of its own, so that the tag of a merged value names the one
-//! it came from; for the file, a map from key paths to lines stands beside it.
+//! The reader of each key has its default. Every environment variable and every `--set` is a figment
+//! provider of its own, so the tag of a merged value identifies its source; for values from the file,
+//! a map from key paths gives the lines.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,27 +14,27 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::problem::{Problem, Problems, ValueSource};
 
-/// How the environment variables of the gateway begin.
+/// The prefix of the gateway's environment variables.
 const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
 
-/// Kubernetes sets such variables for a service called `dragoman`; they are not ours.
+/// Kubernetes sets such variables for a service called `dragoman`.
 const FOREIGN_VARIABLES: [&str; 2] = ["PORT", "SERVICE"];
 
-/// What a configuration is read from.
+/// The inputs of a configuration.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// gateway.toml.
     pub file: PathBuf,
-    /// The whole environment; only variables that begin with `DRAGOMAN_` count.
+    /// The whole environment; variables without the prefix `DRAGOMAN_` are ignored.
     pub environment: Vec<(String, String)>,
-    /// From the command line, the later over the earlier.
+    /// The `--set` options, in order; later ones take precedence.
     pub set: Vec<Setting>,
 }
 
 /// One `--set KEY=VALUE`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Setting {
-    /// The dotted key, cut at its dots.
+    /// The parts of the dotted key.
     path: Vec<String>,
     value: String,
 }
@@ -53,7 +53,7 @@ impl std::str::FromStr for Setting {
     }
 }
 
-/// The layers, merged, with where each value was written.
+/// The merged layers, with the source of each value.
 pub(super) struct Layers {
     figment: Figment,
     file: String,
@@ -62,7 +62,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads and merges. Fails where the file cannot be read or is no TOML.
+    /// Reads and merges the layers. Fails if the file cannot be read or is not TOML.
     pub(super) fn read(sources: &Sources) -> Result<Self, Problems> {
         let file = sources.file.display().to_string();
         let (document, lines) = read_file(&sources.file, &file)?;
@@ -74,10 +74,10 @@ impl Layers {
     }
 
     pub(super) fn root(&self) -> Value {
-        self.figment.find_value("").expect("no layer of ours fails to provide")
+        self.figment.find_value("").expect("our layers never fail to provide")
     }
 
-    /// Where the value at `path` was written.
+    /// The source of the value at `path`.
     pub(super) fn source_of(&self, path: &[String], tag: Tag) -> ValueSource {
         match self.figment.get_metadata(tag).map(|metadata| metadata.name.as_ref()) {
             Some(SET_LAYER) => ValueSource::Set,
@@ -128,8 +128,8 @@ fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, u
         problems.push(Problem::new(
             ValueSource::Default,
             format!(
-                "cannot read {shown}: {error}; write one (the gateway.toml that comes with \
-                 dragoman is a start) or name another with --config PATH"
+                "cannot read {shown}: {error}; create it (start from the gateway.toml that comes \
+                 with dragoman) or name another with --config PATH"
             ),
         ));
         std::mem::take(&mut problems)
@@ -149,15 +149,15 @@ fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, u
     Ok((Layer { metadata, values }, lines.of))
 }
 
-/// The parser's words, and what is most often meant by them.
+/// The parser's message, with a hint for the most common mistake.
 fn not_toml(message: &str) -> String {
     let message = message.lines().collect::<Vec<_>>().join(", ");
     let unquoted = ["expected nothing", "must be quoted"].iter().any(|end| message.contains(end));
-    let hint = if unquoted { "; texts, addresses and durations stand in quotes" } else { "" };
+    let hint = if unquoted { "; strings, addresses and durations need quotes" } else { "" };
     format!("not TOML: {message}{hint}")
 }
 
-/// A variable as a layer, if it is one of the gateway's.
+/// The layer of an environment variable, if it belongs to the gateway.
 fn environment_layer((name, value): &(String, String)) -> Option<Layer> {
     let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
     let first = key.split('_').next().unwrap_or_default();
@@ -185,7 +185,7 @@ fn nest(path: &[String], value: Value) -> Dict {
     Dict::from([(first.clone(), value)])
 }
 
-/// A value as TOML writes it; what is not one is a string.
+/// Parses a TOML value; anything else is a string.
 fn parse_value(text: &str) -> Value {
     match DeValue::parse(text) {
         Ok(value) => Lines { text, of: BTreeMap::new() }.value(&mut Vec::new(), value.get_ref()),
@@ -193,7 +193,7 @@ fn parse_value(text: &str) -> Value {
     }
 }
 
-/// Turns a parsed document into figment's values and notes the lines on the way.
+/// Converts a parsed document to figment's values and records their lines.
 struct Lines<'t> {
     text: &'t str,
     of: BTreeMap<Vec<String>, usize>,
@@ -242,7 +242,7 @@ impl Lines<'_> {
     }
 }
 
-/// An integer; one too large for the configuration stays a text, which no key for numbers takes.
+/// An integer. One that does not fit stays a string, which no numeric key accepts.
 fn whole_number(integer: &DeInteger<'_>) -> Value {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(number) => Value::from(number),
@@ -250,7 +250,7 @@ fn whole_number(integer: &DeInteger<'_>) -> Value {
     }
 }
 
-/// The line of a byte, counted from 1.
+/// The line of a byte offset, counted from 1.
 fn line_at(text: &str, byte: usize) -> usize {
     1 + text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }

@@ -1,36 +1,36 @@
-//! Who listens where, and which listeners cannot be at the same place.
+//! The listeners of a configuration, and which of them cannot share an address.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use frontend_api::{Route, Transport};
 
-use super::FrontendConfig;
 use super::problem::{Problem, ValueSource};
+use super::settings::FrontendConfig;
 
-/// One address that the gateway would listen on.
+/// One listener.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// The key that says where: `frontends.channel.listen`.
+    /// The key of the address: `frontends.channel.listen`.
     pub key: String,
     pub transport: Transport,
-    /// The paths it answers, if it is HTTP; none: it is the admin listener, which does not share.
+    /// The HTTP routes. `None`: the admin listener, which cannot share an address.
     pub routes: Option<Vec<Route>>,
     pub address: SocketAddr,
     pub source: ValueSource,
 }
 
-const ADMIN_IS_ALONE: &str = "and the admin listener shares with nobody";
+const ADMIN_IS_ALONE: &str = "and the admin listener cannot share an address";
 
 impl fmt::Display for Listen {
-    /// `frontends.channel.listen = "127.0.0.1:5004"`, and that it is the default if so.
+    /// `frontends.channel.listen = "127.0.0.1:5004"`, with a note if that is the default.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let default = if self.source == ValueSource::Default { " (the default)" } else { "" };
         write!(f, "{} = \"{}\"{default}", self.key, self.address)
     }
 }
 
-/// Every listener that cannot be where an earlier one is already.
+/// A problem for each listener that cannot share an earlier one's address.
 pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (nth, listen) in listens.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
     problems
 }
 
-/// Whether these front ends cannot all be where they are.
+/// Whether any two listeners of these front ends collide.
 pub fn collide(frontends: &[FrontendConfig]) -> bool {
     let listens = frontends.iter().flat_map(|frontend| {
         frontend.listeners.iter().map(|(listener, address)| Listen {
@@ -58,12 +58,12 @@ pub fn collide(frontends: &[FrontendConfig]) -> bool {
     !collisions(&listens.collect::<Vec<_>>()).is_empty()
 }
 
-/// Whether a socket that listens on one address keeps another from being listened on.
+/// Whether a listening socket on one address prevents binding the other.
 pub fn is_in_the_way(one: SocketAddr, other: SocketAddr) -> bool {
     (one == other && one.port() != 0) || overlap(one, other)
 }
 
-/// Why two listeners cannot both be where they are.
+/// Why two listeners collide.
 fn clash(a: &Listen, b: &Listen) -> Option<String> {
     if a.address != b.address {
         return overlap(a.address, b.address)
@@ -88,12 +88,12 @@ fn clash(a: &Listen, b: &Listen) -> Option<String> {
             alone.then(|| ADMIN_IS_ALONE.into())
         }
         (Transport::Tcp | Transport::TcpLines, _) | (_, Transport::Tcp | Transport::TcpLines) => {
-            Some("and TCP without HTTP cannot share it".into())
+            Some("and plain TCP cannot share an address".into())
         }
     }
 }
 
-/// Whether one of two different addresses takes in the other.
+/// Whether one of two different addresses includes the other.
 fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
     let wildcard = a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && wildcard

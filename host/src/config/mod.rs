@@ -1,5 +1,6 @@
-//! What the gateway is told to do: the typed form of gateway.toml.
+//! The configuration: reads gateway.toml and its overrides into typed values.
 
+mod frontends;
 mod layers;
 mod listens;
 mod parse;
@@ -7,181 +8,14 @@ mod problem;
 mod read;
 mod schema;
 mod section;
-
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-use core_model::NewRoom;
-use frontend_api::{Frontend, Listener};
-use ipnet::IpNet;
-use serde_json::Value;
-
-use crate::plugin::Loaded;
+mod settings;
 
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
 pub use read::{Draft, draft};
 pub use schema::schema;
-
-/// A whole configuration, checked.
-#[derive(Clone)]
-pub struct Config {
-    pub server: ServerConfig,
-    pub store: StoreConfig,
-    pub admin: AdminConfig,
-    /// `[[rooms]]`: made at start where they are missing.
-    pub rooms: Vec<NewRoom>,
-    /// Those that are enabled, in the order of the table of dialects; after them those that are
-    /// not in it.
-    pub frontends: Vec<FrontendConfig>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServerConfig {
-    /// How long connections get to finish after SIGTERM. Default 10 s.
-    pub drain_timeout: Duration,
-    pub log: LogConfig,
-    /// Threads of the network runtime. Default: half of the cores, at least 1.
-    pub threads: usize,
-    /// Passwords that are hashed at once. Default: half of the cores, at least 1.
-    pub password_threads: usize,
-    /// Peers whose `X-Forwarded-For` is believed. Default: none.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Whether each front end serves the documents that describe it. Default true.
-    pub well_known: bool,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LogConfig {
-    pub format: LogFormat,
-    /// A filter in the notation of `RUST_LOG`. Default `info`.
-    pub filter: String,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StoreConfig {
-    /// The redb file; its folder is made where missing. Default `data/dragoman.redb`.
-    pub path: PathBuf,
-    /// The page cache. Default 256 MiB.
-    pub cache_bytes: usize,
-    /// Commands that may wait for the writer. Default 16384.
-    pub queue_max: usize,
-    /// How long messages are kept; 0: for ever. Default 0.
-    pub keep_days: u32,
-    /// Of how many messages of a room the newest are kept; 0: of all. Default 0.
-    pub keep_messages_per_room: u32,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AdminConfig {
-    /// Where /healthz, /readyz and /metrics are served; none: nowhere. Default none.
-    pub listen: Option<SocketAddr>,
-    /// Whether it shows at /api/ what every front end says of itself. Default true.
-    pub api_page: bool,
-}
-
-/// One enabled front end.
-#[derive(Clone)]
-pub struct FrontendConfig {
-    /// Its name in gateway.toml.
-    pub name: String,
-    /// Whether the gateway stops when this front end cannot start.
-    pub required: bool,
-    pub frontend: Arc<dyn Frontend>,
-    /// What it was made from: its own keys. Of one that is linked in all of them, else those that
-    /// are given.
-    pub options: Value,
-    /// None: it is linked in.
-    pub plugin: Option<Loaded>,
-    /// Where it listens: the manifest's listeners that have an address.
-    pub listeners: Vec<(Listener, SocketAddr)>,
-    pub limits: Limits,
-    pub guard: Guard,
-    /// Origins allowed by CORS; `*` is all.
-    pub cors_origins: Vec<String>,
-    /// Seats of a room that is created here without saying how many. Default 500.
-    pub room_capacity: u32,
-    /// Rooms that everyone who signs in here joins.
-    pub auto_join: Vec<String>,
-}
-
-/// Bounds of one front end; 0 is off, except for sizes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// 50000
-    pub connections_max: u32,
-    /// 1000
-    pub connections_per_address_max: u32,
-    /// 200 for each peer (a connection; for HTTP an address)
-    pub requests_per_s: u32,
-    /// 1000
-    pub requests_burst: u32,
-    /// 100
-    pub messages_per_s: u32,
-    /// 500
-    pub messages_burst: u32,
-    /// 1 MiB: an HTTP body
-    pub body_bytes_max: u32,
-    /// 1 MiB: a WebSocket message or a line
-    pub message_bytes_max: u32,
-    /// 16384: the text of one message
-    pub text_chars_max: u32,
-    /// 10 s: until the request head or WebSocket handshake is complete
-    pub handshake_timeout: Duration,
-    /// Off: how long a silent connection is kept.
-    pub idle_timeout: Duration,
-    /// 30 s: between pings of a WebSocket, which is cut when two go unanswered
-    pub ping_interval: Duration,
-    /// 1024: frames, answers and events that may wait for one connection
-    pub mailbox_max: u32,
-    /// 4 MiB: bytes of frames that may wait for one connection
-    pub mailbox_bytes_max: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 50_000,
-            connections_per_address_max: 1_000,
-            requests_per_s: 200,
-            requests_burst: 1_000,
-            messages_per_s: 100,
-            messages_burst: 500,
-            body_bytes_max: 1 << 20,
-            message_bytes_max: 1 << 20,
-            text_chars_max: 16_384,
-            handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::ZERO,
-            ping_interval: Duration::from_secs(30),
-            mailbox_max: 1_024,
-            mailbox_bytes_max: 4 << 20,
-        }
-    }
-}
-
-/// Who may use an HTTP front end at all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Guard {
-    /// `X-Api-Key` or `Authorization: Bearer`; empty: no key is asked for.
-    pub api_keys: Vec<String>,
-    /// Addresses that may connect; empty: all.
-    pub allow: Vec<IpNet>,
-}
-
-/// Whether strangers from the internet cannot reach an address: loopback, private or link-local.
-/// A listener on the unspecified address is reachable on every address there is.
-pub fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
+pub use settings::{
+    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
+    StoreConfig, is_private,
+};

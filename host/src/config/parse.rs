@@ -1,4 +1,4 @@
-//! One parser for each kind of value. What is refused says what was expected instead.
+//! One parser for each kind of value. Errors say what was expected.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -10,7 +10,7 @@ use figment::value::Value;
 use frontend_api::duration::Millis;
 use ipnet::IpNet;
 
-/// The longest duration of the host's own keys; beyond it the clock's arithmetic could overflow.
+/// The longest duration of the host's own keys; longer ones could overflow clock arithmetic.
 const DURATION_MAX: Millis = Millis::from_days(365);
 
 pub(super) fn flag(value: &Value) -> Result<bool, String> {
@@ -44,7 +44,7 @@ pub(super) fn limit(value: &Value) -> Result<u32, String> {
     number(0..=u32::MAX)(value)
 }
 
-/// A size, of which 0, off, is the largest there is.
+/// A size; 0 is off, represented as the largest value.
 pub(super) fn size(value: &Value) -> Result<u32, String> {
     limit(value).map(|size| if size == 0 { u32::MAX } else { size })
 }
@@ -91,7 +91,7 @@ pub(super) fn network(value: &Value) -> Result<IpNet, String> {
     })
 }
 
-/// An API key; an empty one would be no key at all.
+/// An API key; an empty one would not guard anything.
 pub(super) fn api_key(value: &Value) -> Result<String, String> {
     let key = text(value)?;
     let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -104,7 +104,7 @@ pub(super) fn api_key(value: &Value) -> Result<String, String> {
 pub(super) fn cors_origin(value: &Value) -> Result<String, String> {
     let origin = text(value)?;
     let host = origin.split_once("://").map_or("", |(_, host)| host);
-    // Browsers send null for pages that have no origin to name.
+    // Browsers send null for pages with an opaque origin, such as local files.
     if origin == "*"
         || origin == "null"
         || (!host.is_empty() && !host.contains(['/', ' ', '?', '#']))

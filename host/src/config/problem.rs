@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, and where it says so.
+//! Problems of a configuration, with the source of the value.
 
 use std::fmt;
 
-/// Where a value was written. Sorted as an operator would look: the file from the top, then the
+/// The source of a value. Sorted as an operator would look: the file from the top, then the
 /// environment, then the command line.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum ValueSource {
@@ -14,7 +14,7 @@ pub enum ValueSource {
     Environment(String),
     /// A `--set` on the command line.
     Set,
-    /// Nowhere: a default, or the configuration as a whole.
+    /// A default, or the configuration as a whole.
     Default,
 }
 
@@ -29,11 +29,11 @@ impl fmt::Display for ValueSource {
     }
 }
 
-/// One thing that is wrong, or worth a warning. Shown as `gateway.toml:12: unknown key …`.
+/// One error or warning. Shown as `gateway.toml:12: unknown key …`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Problem {
     pub source: ValueSource,
-    /// Names the key and the value, and says what to do.
+    /// The key, the value, the reason and what to do.
     pub what: String,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong, a line each.
+/// A list of problems, shown one a line.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Problems(Vec<Problem>);
 
@@ -73,7 +73,7 @@ impl Problems {
         self.0.len()
     }
 
-    /// In the order in which an operator would look for them.
+    /// Sorted by source, as an operator would look for them.
     pub fn sorted(mut self) -> Self {
         self.0.sort_by(|a, b| a.source.cmp(&b.source));
         self

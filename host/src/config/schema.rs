@@ -1,7 +1,7 @@
-//! gateway.toml as a JSON Schema, from which editors complete and check.
+//! The JSON Schema of gateway.toml, for completion and checks in editors.
 //!
-//! The keys of each dialect come from its manifest. Those of the host are rows here; a test sets
-//! every key that is read to values of every kind, and compares.
+//! The keys of each dialect come from its manifest; the host's own are rows here. A test sets every
+//! key to values of every kind and compares the schema with the reader.
 
 use frontend_api::Manifest;
 use frontend_api::schema::cleaned;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::dialects::DIALECTS;
 
-/// A key, what it may be, and what it says.
+/// A key, its kind, and its description.
 type Row = (&'static str, Kind, &'static str);
 
-/// What a value may be.
+/// The kind of a value.
 #[derive(Clone, Copy)]
 enum Kind {
     Flag,
@@ -31,13 +31,13 @@ enum Kind {
 
 const SERVER: &[Row] = &[
     ("drain_timeout", Kind::Duration, "how long connections get to finish after SIGTERM"),
-    ("threads", Kind::Threads, "threads of the network; by default half of the cores"),
+    ("threads", Kind::Threads, "network threads; by default half of the cores"),
     (
         "password_threads",
         Kind::Threads,
-        "passwords that are hashed or checked at once; by default half of the cores",
+        "concurrent password hashes and checks; by default half of the cores",
     ),
-    ("trusted_proxies", Kind::Networks, "networks of proxies whose X-Forwarded-For is believed"),
+    ("trusted_proxies", Kind::Networks, "networks of proxies whose X-Forwarded-For is trusted"),
     (
         "well_known",
         Kind::Flag,
@@ -55,18 +55,14 @@ const LOG: &[Row] = &[
 ];
 
 const STORE: &[Row] = &[
-    (
-        "path",
-        Kind::Text,
-        "the one file with everything; a relative path is taken from the folder of this file",
-    ),
-    ("cache_bytes", Kind::Bytes, "memory for its pages"),
+    ("path", Kind::Text, "the store file; a relative path starts at the folder of this file"),
+    ("cache_bytes", Kind::Bytes, "memory for the page cache"),
     ("queue_max", Kind::From(1), "commands that may wait to be written"),
-    ("keep_days", Kind::From(0), "days for which messages are kept; 0: for ever"),
+    ("keep_days", Kind::From(0), "days for which messages are kept; 0: forever"),
     (
         "keep_messages_per_room",
         Kind::From(0),
-        "how many messages of a room are kept, the newest; 0: all",
+        "how many of a room's newest messages are kept; 0: all",
     ),
 ];
 
@@ -74,44 +70,52 @@ const ADMIN: &[Row] = &[
     (
         "listen",
         Kind::Address,
-        "address of /healthz, /readyz, /metrics and /api/; nowhere without it",
+        "address of the admin listener: /healthz, /readyz, /metrics and /api/; off without it",
     ),
-    ("api_page", Kind::Flag, "whether /api/ shows what every front end says of itself"),
+    ("api_page", Kind::Flag, "whether /api/ shows the schemas of every front end"),
 ];
 
 const ROOM: &[Row] = &[
     ("name", Kind::Text, "the room name, 1 to 64 characters"),
-    ("section", Kind::Text, "shown where a dialect has such a thing"),
-    ("description", Kind::Text, "shown where a dialect has such a thing"),
+    ("section", Kind::Text, "shown by dialects that have this field"),
+    ("description", Kind::Text, "shown by dialects that have this field"),
     ("capacity", Kind::From(1), "seats"),
 ];
 
-/// In the section of every front end.
+/// The keys of every front end.
 const FRONTEND: &[Row] = &[
-    ("plugin", Kind::Text, "the shared library that this front end is loaded from"),
+    ("plugin", Kind::Text, "the shared library with this front end"),
     ("enabled", Kind::Flag, "false turns the front end off; its keys are still checked"),
-    ("required", Kind::Flag, "whether the gateway gives up when this front end cannot start"),
-    ("room_capacity", Kind::From(1), "seats of a room that is made here without saying how many"),
-    ("auto_join", Kind::Texts, "rooms that everyone who signs in here becomes a member of"),
+    ("required", Kind::Flag, "whether the gateway exits if this front end cannot start"),
+    (
+        "room_capacity",
+        Kind::From(1),
+        "seats of a room that this front end creates without a capacity",
+    ),
+    ("auto_join", Kind::Texts, "rooms that every user joins at sign-in"),
     ("allow", Kind::Networks, "networks that may connect; empty: all"),
     (
         "api_keys",
         Kind::Texts,
-        "keys of which an HTTP client must show one, as X-Api-Key or Authorization: Bearer; empty: \
-         none is asked for",
+        "API keys; an HTTP client must send one, as X-Api-Key or Authorization: Bearer; empty: no \
+         key is required",
     ),
     (
         "cors_origins",
         Kind::Texts,
-        "origins of web pages that may call it and open WebSockets, such as https://chat.example.org; \
-         or *, or null for those without one",
+        "origins of web pages that may call this front end and open WebSockets, such as \
+         https://chat.example.org; * is all, null is pages without an origin",
     ),
     ("connections_max", Kind::From(0), "connections; 0 is no limit"),
     ("connections_per_address_max", Kind::From(0), "connections from one address; 0 is no limit"),
-    ("requests_per_s", Kind::From(0), "requests of a peer to HTTP or to the store; 0 is no limit"),
-    ("requests_burst", Kind::From(1), "as many at once, after a pause"),
+    (
+        "requests_per_s",
+        Kind::From(0),
+        "HTTP requests of a peer, or its requests to the store; 0 is no limit",
+    ),
+    ("requests_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
     ("messages_per_s", Kind::From(0), "messages posted by a peer; 0 is no limit"),
-    ("messages_burst", Kind::From(1), "as many at once, after a pause"),
+    ("messages_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
     ("body_bytes_max", Kind::From(0), "an HTTP body; 0 is no limit"),
     ("message_bytes_max", Kind::From(0), "a WebSocket message or a line; 0 is no limit"),
     ("text_chars_max", Kind::From(0), "the text of one message, in characters; 0 is no limit"),
@@ -121,9 +125,9 @@ const FRONTEND: &[Row] = &[
     (
         "mailbox_max",
         Kind::From(1),
-        "what may wait for a connection that reads slowly, before it is cut off",
+        "frames that may wait for a slow reader before it is disconnected",
     ),
-    ("mailbox_bytes_max", Kind::From(1), "bytes of frames that may wait, likewise"),
+    ("mailbox_bytes_max", Kind::From(1), "bytes of frames that may wait for a slow reader"),
 ];
 
 /// The JSON Schema of gateway.toml.
@@ -131,7 +135,7 @@ pub fn schema() -> Value {
     let mut server = properties(SERVER);
     server.insert("log".into(), log());
     let mut room =
-        table("a room that must exist: made at start where it is missing", properties(ROOM));
+        table("a room that must exist: created at start where it is missing", properties(ROOM));
     room["required"] = json!(["name"]);
     let frontends = DIALECTS.iter().map(|dialect| {
         let manifest = dialect.manifest();
@@ -141,8 +145,8 @@ pub fn schema() -> Value {
     all_frontends["additionalProperties"] = loaded();
     let root = [
         ("server", table("the process", server)),
-        ("store", table("where everything is kept", properties(STORE))),
-        ("admin", table("what an operator asks", properties(ADMIN))),
+        ("store", table("the store of users, rooms and messages", properties(STORE))),
+        ("admin", table("the admin listener", properties(ADMIN))),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
     ];
@@ -156,7 +160,7 @@ pub fn schema() -> Value {
 
 fn log() -> Value {
     json!({
-        "description": "the log; a plain string is short for its filter",
+        "description": "the log; a plain string sets only its filter",
         "anyOf": [{ "type": "string" }, table("the log", properties(LOG))],
     })
 }
@@ -164,8 +168,8 @@ fn log() -> Value {
 fn frontend(manifest: &Manifest) -> Value {
     let mut keys = properties(FRONTEND);
     for listener in &manifest.listeners {
-        let default = listener.address.as_deref().unwrap_or("nowhere");
-        let about = format!("where it listens; by default {default}");
+        let default = listener.address.as_deref().unwrap_or("none");
+        let about = format!("its address; by default {default}");
         keys.insert(listener.key.clone(), value(Kind::Address, &about));
     }
     let mut options = cleaned(manifest.options.clone());
@@ -178,7 +182,7 @@ fn frontend(manifest: &Manifest) -> Value {
     table(&manifest.title, keys)
 }
 
-/// A front end of any other name: which further keys it has, only its library knows.
+/// A front end of any other name. Only its library knows its further keys.
 fn loaded() -> Value {
     json!({
         "type": "object",
@@ -188,7 +192,7 @@ fn loaded() -> Value {
     })
 }
 
-/// An option whose type has a name, without the name.
+/// Inlines the definition that an option refers to.
 fn inlined(mut schema: Value, defs: &Value) -> Value {
     let target = schema["$ref"].as_str().and_then(|target| target.strip_prefix("#/$defs/"));
     if let Some(def) = target.map(|name| cleaned(defs[name].clone())) {

@@ -1,4 +1,4 @@
-//! Reading a table key by key: every key that is asked for is known, what is left is a mistake.
+//! Reads a table key by key. Every key that is read is known; the rest are mistakes.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,12 +17,12 @@ const SHOWN_CHARS_MAX: usize = 60;
 /// How similar a known key must be to be suggested, from 0 to 1.
 const SIMILARITY_MIN: f64 = 0.8;
 
-/// Collects what is wrong while a configuration is read.
+/// Collects problems while a configuration is read.
 pub(super) struct Reader {
     layers: Layers,
     problems: RefCell<Problems>,
     warnings: RefCell<Problems>,
-    /// Every key that was asked for, dotted.
+    /// Every key that was read, dotted.
     known: RefCell<BTreeSet<String>>,
 }
 
@@ -40,12 +40,12 @@ impl Reader {
         self.warnings.borrow_mut().push(Problem::new(source, what));
     }
 
-    /// Whether nothing is wrong so far.
-    pub(super) fn is_content(&self) -> bool {
+    /// Whether there are no problems so far.
+    pub(super) fn has_no_problems(&self) -> bool {
         self.problems.borrow().is_empty()
     }
 
-    /// The problems, the warnings, and the keys that were asked for.
+    /// The problems, the warnings, and the keys that were read.
     pub(super) fn finish(self) -> (Problems, Problems, BTreeSet<String>) {
         let problems = self.problems.into_inner().sorted();
         (problems, self.warnings.into_inner().sorted(), self.known.into_inner())
@@ -61,7 +61,7 @@ pub(super) struct Section<'a> {
     reader: &'a Reader,
     path: Vec<String>,
     tag: Tag,
-    /// None: the table is absent, or there is something else in its place.
+    /// `None`: the table is absent, or the value is not a table.
     values: Option<&'a Dict>,
     known: RefCell<BTreeSet<String>>,
 }
@@ -86,23 +86,23 @@ impl<'a> Section<'a> {
         self.values.is_some()
     }
 
-    /// The keys that are there, known or not.
+    /// The keys that are present, known or not.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
         self.values.into_iter().flatten().map(|(key, _)| key.as_str())
     }
 
-    /// The keys that were asked for so far.
+    /// The keys that were read so far.
     pub(super) fn known(&self) -> BTreeSet<String> {
         self.known.borrow().clone()
     }
 
-    /// Whether `key` is a table in which `inner` is given.
+    /// Whether `key` is a table with the key `inner`.
     pub(super) fn has_table_with(&self, key: &str, inner: &str) -> bool {
         let table = self.values.and_then(|values| values.get(key)?.as_dict());
         table.is_some_and(|table| table.contains_key(inner))
     }
 
-    /// The value of `key`, which is known from now on.
+    /// The value of `key`. Marks the key as known.
     pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.known.borrow_mut().insert(key.to_owned());
         let is_key = |part: &String| part.parse::<usize>().is_err();
@@ -111,8 +111,7 @@ impl<'a> Section<'a> {
         self.values?.get(key)
     }
 
-    /// Reads a key. What `parse` refuses, saying what it expected, is a problem and counts as
-    /// absent.
+    /// Reads a key. A value that `parse` refuses is a problem and counts as absent.
     pub(super) fn read<T>(
         &self,
         key: &str,
@@ -164,20 +163,20 @@ impl<'a> Section<'a> {
         elements.iter().enumerate().map(element).collect()
     }
 
-    /// Where `key` was written; if it was not, where this table was.
+    /// The source of `key`, or of this table if the key is absent.
     pub(super) fn source_of(&self, key: &str) -> ValueSource {
         let value = self.values.and_then(|values| values.get(key));
         let tag = value.map_or(self.tag, Value::tag);
         self.reader.layers.source_of(&self.path_of(key), tag)
     }
 
-    /// Where `key` was written, [`ValueSource::Default`] if it was not.
+    /// The source of `key`, [`ValueSource::Default`] if it is absent.
     pub(super) fn source_or_default(&self, key: &str) -> ValueSource {
         let written = self.values.is_some_and(|values| values.contains_key(key));
         if written { self.source_of(key) } else { ValueSource::Default }
     }
 
-    /// Says what is wrong with the value of `key`, which may also be absent.
+    /// Reports a problem with the value of `key`, which may also be absent.
     pub(super) fn complain(&self, key: &str, why: &str) {
         match self.values.and_then(|values| values.get(key)) {
             Some(value) => self.complain_of(&self.path_of(key), value, why),
@@ -185,19 +184,19 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Says what is wrong with `key` without showing a value.
+    /// Reports a problem with `key` without showing a value.
     pub(super) fn complain_of_absent(&self, key: &str, why: &str) {
         self.reader.complain(self.source_of(key), format!("{}: {why}", self.shown(key)));
     }
 
-    /// Every key that nobody asked for is unknown.
+    /// Reports every key that was not read as unknown.
     pub(super) fn finish(&self) {
         let known = self.known.borrow();
         for key in self.keys().filter(|key| !known.contains(*key)) {
             let source = self.source_of(key);
             let mut what = format!("unknown key {}{}", self.shown(key), hint(key, &known));
             if self.path.is_empty() && matches!(source, ValueSource::Environment(_)) {
-                what += "; two underscores are between the parts of a key: DRAGOMAN_STORE__PATH";
+                what += "; two underscores separate the parts of a key: DRAGOMAN_STORE__PATH";
             }
             self.reader.complain(source, what);
         }
@@ -224,7 +223,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// `; did you mean listen?`, or what there is to choose from where none is near.
+/// `; did you mean listen?`, or all known keys if none is similar.
 pub(super) fn hint(wrong: &str, known: &BTreeSet<String>) -> String {
     let similarity = |known: &&String| strsim::jaro_winkler(wrong, known);
     let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
@@ -232,7 +231,7 @@ pub(super) fn hint(wrong: &str, known: &BTreeSet<String>) -> String {
         Some(near) => format!("; did you mean {near}?"),
         None => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            format!("; there are {}", known.join(", "))
+            format!("; known are {}", known.join(", "))
         }
     }
 }
@@ -254,7 +253,7 @@ fn dotted(path: &[String]) -> String {
     dotted
 }
 
-/// A single value as TOML writes it; none for tables and lists.
+/// A scalar in TOML notation; `None` for tables and lists.
 fn show(value: &Value) -> Option<String> {
     match value {
         Value::String(_, text) => {

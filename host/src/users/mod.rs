@@ -1,4 +1,4 @@
-//! What an operator does to a user, the same on the store itself and on a gateway that runs.
+//! What an operator can do to a user account, on the store itself and through a running gateway.
 
 mod who;
 pub mod wire;
@@ -16,9 +16,9 @@ use crate::runtime::{hash, is_hash};
 
 pub use who::{Identity, Who};
 
-/// What is to be done, and to whom.
+/// An action on one user.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Errand {
+pub struct UserAction {
     pub who: Who,
     pub act: Act,
 }
@@ -26,25 +26,25 @@ pub struct Errand {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Act {
     Show,
-    /// Attaches an identity; one that the user has already stays.
+    /// Links an identity; does nothing if the user has it already.
     Link(Identity),
     Unlink(Identity),
-    /// Gives the user this password, and ends every sign-in by token or address.
+    /// Sets the password, and ends every sign-in by token or address.
     SetPassword(Phc),
 }
 
-/// The hash of a password, as a PHC string. The password itself is on no wire and in no command.
+/// The hash of a password, as a PHC string. The password itself is never sent or stored.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Phc(String);
 
 impl Phc {
-    /// Of a password that is at least one character, none of which is a control character.
+    /// Hashes a password of at least one character, without control characters.
     pub fn of(password: &str) -> Result<Self, String> {
         if password.is_empty() {
-            return Err("a password is at least one character".into());
+            return Err("a password has at least one character".into());
         }
         if password.chars().any(char::is_control) {
-            return Err("a password has no control characters".into());
+            return Err("a password cannot have control characters".into());
         }
         hash(password).map(Self).map_err(|refusal| refusal.to_string())
     }
@@ -58,9 +58,10 @@ impl FromStr for Phc {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match is_hash(text) {
-            true => Ok(Self(text.to_owned())),
-            false => Err("it is no argon2id hash in PHC form".into()),
+        if is_hash(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("not an argon2id hash in PHC form".into())
         }
     }
 }
@@ -71,24 +72,24 @@ impl fmt::Debug for Phc {
     }
 }
 
-/// An account as an operator sees it, after what was done.
+/// An account as an operator sees it, after the action.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Account {
     pub uid: u64,
     pub handle: String,
     /// The display name.
     pub name: String,
-    /// `realm/subject`, in the order in which they were linked.
+    /// `realm/subject`, in the order in which the operator linked them.
     pub identities: Vec<String>,
-    /// When it was made: RFC 3339, in UTC.
+    /// When it was created: RFC 3339, in UTC.
     pub created: String,
-    /// Whether anybody is connected as this user.
+    /// Whether the user has a connection.
     pub online: bool,
     /// Whether it has a password.
     pub password: bool,
 }
 
-/// Why an errand was not done.
+/// Why an action failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure {
     #[error("{}", unknown(.0))]
@@ -117,8 +118,8 @@ fn unknown(who: &Who) -> String {
     }
 }
 
-impl Errand {
-    /// The command to submit first, if it takes one.
+impl UserAction {
+    /// The command that carries it out, unless a query is enough.
     pub fn command(&self) -> Option<Command> {
         let user = self.who.user_ref();
         match &self.act {
@@ -136,7 +137,7 @@ impl Errand {
         }
     }
 
-    /// What came of it: `done` is the outcome of the command, where it took one.
+    /// The account afterwards. `done` is the outcome of [`command`](Self::command).
     pub fn report<T: Send + 'static>(
         &self,
         engine: &Engine<T>,
@@ -149,7 +150,7 @@ impl Errand {
         }
     }
 
-    /// A refusal, with the names of those concerned.
+    /// A refusal, with the users that it concerns.
     fn explain<T: Send + 'static>(
         &self,
         engine: &Engine<T>,
@@ -187,7 +188,7 @@ fn account<T: Send + 'static>(
     reply: Reply,
 ) -> Result<Account, Failure> {
     let Reply::User { user } = reply else {
-        return Err(Failure::Store("it answers something else than was asked".into()));
+        return Err(Failure::Store("unexpected answer to a query of a user".into()));
     };
     let uid = user.person.uid.unwrap_or_default();
     let credential = engine.credential(at, &UserRef::Id(uid)).map_err(Failure::Refused)?;
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_hashed_or_refused_in_words() {
+    fn a_password_is_hashed_or_refused_with_a_reason() {
         let phc = Phc::of("tea for two").unwrap();
         assert!(phc.as_str().starts_with("$argon2id$"));
         assert_eq!(phc.as_str().parse(), Ok(phc.clone()));
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_as_in_rfc_3339() {
+    fn times_are_in_rfc_3339() {
         assert_eq!(rfc3339(Timestamp(0)), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(Timestamp(1_763_685_346_120)), "2025-11-21T00:35:46.12Z");
         assert!(rfc3339(Timestamp(u64::MAX)).starts_with("9999-12-"));

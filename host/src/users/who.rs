@@ -1,4 +1,4 @@
-//! How users and identities are written on the command line.
+//! Users and identities as an operator writes them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ const TEL_DIGITS_MAX: usize = 20;
 /// The longest openid, and the longest type of one, in bytes, as in the token dialect.
 const OPENID_BYTES_MAX: usize = 255;
 
-/// A user, as an operator names one: `10000` is a uid; `bob` or `@bob` is a handle, the latter
-/// whatever the handle looks like; what has a slash is an identity.
+/// A reference to a user: `10000` is a uid, `bob` a handle, `@10000` a handle whatever it looks
+/// like, and anything with a slash an identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Who {
     Uid(Uid),
@@ -47,7 +47,7 @@ impl FromStr for Who {
             return text.parse().map(Self::Identity);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let uid = text.parse().map_err(|_| format!("no uid is as large as {text}"))?;
+            let uid = text.parse().map_err(|_| format!("{text} is too large for a uid"))?;
             return Ok(Self::Uid(Uid(uid)));
         }
         handle_of(text)
@@ -64,7 +64,7 @@ fn handle_of(handle: &str) -> Result<Who, String> {
     Ok(Who::Handle(handle.to_owned()))
 }
 
-/// In a form that is read as the same user again.
+/// In a form that parses to the same value.
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +75,7 @@ impl fmt::Display for Who {
     }
 }
 
-/// An identity, `realm/subject`, in the form in which the dialects look it up.
+/// An identity, `realm/subject`, in the normal form that the dialects use for lookups.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity(String);
 
@@ -84,7 +84,7 @@ impl Identity {
         &self.0
     }
 
-    /// What is before the slash: `tel`, `email` or `openid:<type>`.
+    /// The part before the slash: `tel`, `email` or `openid:<type>`.
     pub fn realm(&self) -> &str {
         self.0.split_once('/').map_or("", |(realm, _)| realm)
     }
@@ -122,12 +122,12 @@ impl fmt::Display for Identity {
 
 const FORMS: &str = "an identity is like tel/5551234, email/ann@example.org or openid:wechat/o1";
 
-/// Leading zeros are not kept.
+/// Strips leading zeros.
 fn tel(number: &str) -> Result<String, String> {
     let digits = number.bytes().all(|byte| byte.is_ascii_digit());
     if number.is_empty() || !digits || number.len() > TEL_DIGITS_MAX {
         return Err(format!(
-            "{number:?} is no telephone number: it has 1 to {TEL_DIGITS_MAX} digits and nothing else"
+            "{number:?} is not a telephone number: expected 1 to {TEL_DIGITS_MAX} digits"
         ));
     }
     let significant = number.trim_start_matches('0');
@@ -142,7 +142,7 @@ fn email(address: &str) -> Result<String, String> {
     let blank = |char: char| char.is_whitespace() || char.is_control();
     if !sound || lower.chars().any(blank) || lower.len() > EMAIL_BYTES_MAX {
         return Err(format!(
-            "{address:?} is no email address: it has one @ with something on both sides, no \
+            "{address:?} is not an email address: expected one @ with text on both sides, no \
              space, and at most {EMAIL_BYTES_MAX} bytes"
         ));
     }
@@ -152,7 +152,9 @@ fn email(address: &str) -> Result<String, String> {
 fn openid(kind: &str, openid: &str) -> Result<String, String> {
     for (what, text) in [("type of an openid", kind), ("openid", openid)] {
         if text.is_empty() || text.len() > OPENID_BYTES_MAX {
-            return Err(format!("{text:?} is no {what}: it has 1 to {OPENID_BYTES_MAX} bytes"));
+            return Err(format!(
+                "{text:?} is not a valid {what}: expected 1 to {OPENID_BYTES_MAX} bytes"
+            ));
         }
     }
     Ok(openid.to_owned())
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_named_by_uid_handle_or_identity() {
+    fn a_user_is_a_uid_a_handle_or_an_identity() {
         let handle = |handle: &str| Ok(Who::Handle(handle.into()));
         assert_eq!(read("10000"), Ok(Who::Uid(Uid(10000))));
         assert_eq!(read("bob"), handle("bob"));
@@ -183,21 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_user_is_refused() {
+    fn invalid_users_are_refused() {
         for text in ["", "@", "99999999999999999999", "guest:ann", "@guest:ann", "phone/1"] {
             assert!(read(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn a_user_that_is_written_is_read_as_the_same() {
+    fn a_user_parses_from_its_own_display() {
         for text in ["10000", "@bob", "@10000", "@tel/1", "email/ann@example.org"] {
             assert_eq!(read(text).map(|who| who.to_string()), Ok(text.to_owned()));
         }
     }
 
     #[test]
-    fn identities_are_brought_into_the_form_of_the_dialects() {
+    fn identities_are_normalized() {
         for (text, normal) in [
             ("tel/0155", "tel/155"),
             ("tel/000", "tel/0"),
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_identity_is_refused_with_what_one_is() {
+    fn invalid_identities_are_refused_with_the_expected_form() {
         for (text, why) in [
             ("bob", "realm/subject"),
             ("tel/", "telephone number"),
@@ -224,7 +226,7 @@ mod tests {
             ("email/a b@c", "email address"),
             ("openid/o1", "needs its type"),
             ("openid:/o1", "type of an openid"),
-            ("openid:wechat/", "no openid"),
+            ("openid:wechat/", "not a valid openid"),
             ("phone/155", "realm \"phone\""),
             ("Tel/155", "realm \"Tel\""),
             ("/155", "realm \"\""),

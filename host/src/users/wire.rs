@@ -1,4 +1,4 @@
-//! What `dragoman user` and the admin listener of a gateway that runs say to each other, in JSON.
+//! The JSON protocol between `dragoman user` and the admin listener of a running gateway.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,14 +18,14 @@ pub const UNLINK_PATH: &str = "/users/unlink";
 /// POST with a [`NewPassword`].
 pub const PASSWORD_PATH: &str = "/users/password";
 
-/// A header that every request carries, whatever its value. A web page of another origin may not
-/// send it without a preflight, and none is answered.
+/// A header that every request must have, with any value. A web page of another origin cannot send
+/// it without a preflight, which the gateway never answers.
 pub const ADMIN_HEADER: &str = "x-dragoman-admin";
 
-/// A header that may say, by its [`store_mark`], which store is meant.
+/// An optional header with the [`store_mark`] of the store that the client means.
 pub const STORE_HEADER: &str = "x-dragoman-store";
 
-/// The body of a request to link or unlink. Both are written as on the command line.
+/// The body of a request to link or unlink, in the notation of the command line.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
@@ -33,23 +33,23 @@ pub struct Change {
     pub identity: String,
 }
 
-/// The body of a request for another password.
+/// The body of a request to set a password.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     pub who: String,
-    /// Its argon2id hash, as a PHC string.
+    /// The argon2id hash, as a PHC string.
     pub hash: String,
 }
 
-/// The body of an answer that is not 200; where it is, that is an [`Account`](super::Account).
+/// The body of a response other than 200. The body of a 200 is an [`Account`](super::Account).
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Refused {
     /// A sentence for the operator.
     pub error: String,
 }
 
-/// Which file a store is, by whatever path it is reached.
+/// Identifies a store file independently of the path it is opened by.
 pub fn store_mark(path: &Path) -> io::Result<String> {
     let metadata = path.metadata()?;
     Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))

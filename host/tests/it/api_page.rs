@@ -77,7 +77,7 @@ struct Answer {
     body: String,
 }
 
-/// What a document is about: the names that somebody who reads it must find.
+/// The names that a document's page must show.
 fn names(document: &Value) -> Vec<String> {
     let keys = |pointer: &str| {
         let entries = document.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
@@ -91,7 +91,7 @@ fn names(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_browser_shows_every_operation_of_every_dialect_and_asks_nobody_else() {
+fn a_browser_shows_every_operation_of_every_dialect_without_other_hosts() {
     let Some(mut browser) = Browser::start() else { return };
     let gateway = Gateway::start(&everything(""));
     let root = gateway.url("/");
@@ -144,13 +144,13 @@ fn the_documents_of_the_pages_are_those_of_the_front_ends() {
     assert!(answer.body == committed, "it is another");
     assert_eq!(answer.headers["content-type"], "application/vnd.oai.openapi+json;version=3.1");
     for path in
-        ["/api/nobody/schema.json", "/api/channel/asyncapi.json", "/api/channel/.html", "/apis"]
+        ["/api/unknown/schema.json", "/api/channel/asyncapi.json", "/api/channel/.html", "/apis"]
     {
         assert_eq!(gateway.get(path).status, 404, "{path}");
     }
     let root = gateway.get("/");
     assert_eq!((root.status, root.headers["location"].as_str()), (302, "/api/"));
-    // Whoever takes no gzip has no use for a script either.
+    // A client that does not accept gzip cannot run the script either.
     assert_eq!(gateway.get("/api/redoc-3.0.1.js").status, 406);
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
-/// By itself, and asking nobody for anything on its own account.
+/// Without background requests of its own.
 const ARGUMENTS: [&str; 10] = [
     "--headless",
     "--no-sandbox",

@@ -1,4 +1,4 @@
-//! What configurations come to: the values of the good ones, the complaints about the bad ones.
+//! Configurations: the values of valid ones, the messages about wrong ones.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use dragoman::config::{Config, Draft, LogFormat, Problems, Setting, Sources, draft};
 use dragoman::dialects::DIALECTS;
 
-/// What a test says of the environment and the command line besides a gateway.toml.
+/// The environment and the command line besides a gateway.toml.
 #[derive(Default)]
 struct Around<'a> {
     environment: &'a [(&'a str, &'a str)],
@@ -18,16 +18,15 @@ fn setting(text: &str) -> Setting {
     text.parse().expect(text)
 }
 
-/// Reads a gateway.toml in a folder of its own, and cuts that folder out of what it is told.
+/// Reads a gateway.toml in a folder of its own, and removes that folder from the messages.
 ///
-/// Fails with what is wrong.
+/// Fails with the problems.
 fn read(toml: &str, around: &Around<'_>) -> Result<Draft, String> {
     let (draft, shown) = read_all(toml, around);
     draft.filter(|draft| draft.problems.is_empty()).ok_or(shown)
 }
 
-/// The configuration, however wrong, if it is TOML at all; and all that is to be said of it, a
-/// warning only where nothing is wrong.
+/// The configuration if it is TOML, and the messages: errors, or warnings if there are no errors.
 fn read_all(toml: &str, around: &Around<'_>) -> (Option<Draft>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gateway.toml");
@@ -55,10 +54,10 @@ fn config(toml: &str, around: &Around<'_>) -> Config {
     read(toml, around).map(|draft| draft.config).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// Every file in `wrong/` with what is said of it. Lines that begin with `#env ` and `#set ` give
+/// Every file in `wrong/` with the messages about it. Lines that begin with `#env ` and `#set ` give
 /// a variable and a `--set`.
 #[test]
-fn what_is_wrong_is_said_with_its_place_and_what_to_do() {
+fn mistakes_are_reported_with_their_place_and_what_to_do() {
     insta::glob!("wrong/*.toml", |path| {
         let toml = std::fs::read_to_string(path).expect("it is readable");
         let set: Vec<&str> = toml.lines().filter_map(|line| line.strip_prefix("#set ")).collect();
@@ -211,7 +210,7 @@ fn a_declared_room_is_called_exactly_so() {
 fn a_missing_file_is_an_error_that_says_what_to_do() {
     let file = Path::new("no/such/gateway.toml").to_owned();
     let read = draft(&Sources { file, environment: Vec::new(), set: Vec::new() }, DIALECTS);
-    insta::assert_snapshot!(read.err().expect("there is no such file").to_string(), @"cannot read no/such/gateway.toml: No such file or directory (os error 2); write one (the gateway.toml that comes with dragoman is a start) or name another with --config PATH");
+    insta::assert_snapshot!(read.err().expect("there is no such file").to_string(), @"cannot read no/such/gateway.toml: No such file or directory (os error 2); create it (start from the gateway.toml that comes with dragoman) or name another with --config PATH");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The program: what it prints and how it exits.
+//! The program: its output and exit codes.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
@@ -19,12 +19,12 @@ pub(crate) fn folder(toml: &str) -> TempDir {
     folder
 }
 
-/// What `dragoman arguments…`, started in `folder`, says and exits with.
+/// Output and exit code of `dragoman arguments…`, started in `folder`.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> String {
     run_with(folder, arguments, &[])
 }
 
-/// The same, of somebody who types this.
+/// The same, with `typed` on standard input.
 pub(crate) fn run_typing(folder: &Path, arguments: &[&str], typed: &str) -> String {
     transcript(folder, arguments, &[], typed)
 }
@@ -116,8 +116,8 @@ fn check_says_everything_at_once() {
     insta::assert_snapshot!(said.replace(&port.to_string(), "<taken>"), @r#"
     $ dragoman check --set rooms=1
     stderr: warning: gateway.toml:11: frontends.chatroom.sign_in_by_address is on while listening on 0.0.0.0:0: whoever shares an address with somebody who signed in, behind one router or proxy, may use that name
-    stderr: gateway.toml:2: store.path = "gateway.toml/chat.redb": gateway.toml is no folder
-    stderr: gateway.toml:4: admin.listen = "127.0.0.1:<taken>": in use; stop the program that listens there (a gateway that runs already?) or choose another port
+    stderr: gateway.toml:2: store.path = "gateway.toml/chat.redb": gateway.toml is not a folder
+    stderr: gateway.toml:4: admin.listen = "127.0.0.1:<taken>": in use; stop the program that listens there (is a gateway already running?) or choose another port
     stderr: gateway.toml:6: frontends.channel.listen = "192.0.2.1:5004": this machine has no such address
     stderr: gateway.toml:7: unknown key frontends.channel.histori; did you mean history?
     stderr: DRAGOMAN_SERVER__THREADS: server.threads = 0: expected a whole number from 1 to 1024
@@ -132,17 +132,17 @@ fn check_finds_a_store_that_another_process_has_open_and_does_not_touch_it() {
     let path = folder.path().join("chat.redb");
     std::fs::write(&path, "rooms and users").expect("it is writable");
     let open = File::open(&path).expect("it is readable");
-    open.try_lock().expect("nobody else has it open");
+    open.try_lock().expect("no other process has it open");
     insta::assert_snapshot!(run(folder.path(), &["check", "--set", "store.path=chat.redb"]), @r#"
     $ dragoman check --set store.path=chat.redb
-    stderr: --set: store.path = "chat.redb": another process has it open (a gateway that runs already?)
+    stderr: --set: store.path = "chat.redb": another process has it open (is a gateway already running?)
     exit 1
     "#);
     assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "rooms and users");
 }
 
 #[test]
-fn compacting_needs_a_store_that_nobody_has_open() {
+fn compacting_needs_a_store_that_no_process_has_open() {
     let folder = folder(FINE);
     let compact = || run(folder.path(), &["store", "compact", "--set", "store.path=chat.redb"]);
     insta::assert_snapshot!(compact(), @"
@@ -155,7 +155,7 @@ fn compacting_needs_a_store_that_nobody_has_open() {
     let said = compact();
     assert!(said.contains(" bytes before, ") && said.ends_with("exit 0"), "{said}");
     let open = File::open(&path).expect("it is readable");
-    open.try_lock().expect("nobody else has it open");
+    open.try_lock().expect("no other process has it open");
     insta::assert_snapshot!(compact(), @"
     $ dragoman store compact --set store.path=chat.redb
     stderr: another process has the store chat.redb open; stop it, or choose another [store] path
@@ -171,7 +171,7 @@ fn a_warning_is_no_error() {
     gateway.toml: nothing is wrong
       frontends.channel.listen = "127.0.0.1:0"
       store.path = "data/dragoman.redb"
-    stderr: warning: gateway.toml:3: frontends.channel.auto_join: none of the [[rooms]] is called "TEST"; nobody joins it until somebody makes it
+    stderr: warning: gateway.toml:3: frontends.channel.auto_join: no entry of [[rooms]] is called "TEST"; users join it only once a client has created it
     exit 0
     "#);
 }

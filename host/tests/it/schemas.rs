@@ -33,7 +33,7 @@ fn gateway() -> Value {
 }
 
 #[test]
-fn what_is_committed_is_what_the_code_says() {
+fn the_committed_schemas_are_current() {
     let folder = workspace().join("schemas");
     let mut stale = Vec::new();
     let mut paths = BTreeSet::new();
@@ -193,7 +193,7 @@ fn every_link_leads_to_an_operation_from_what_there_is() {
                     match asked.iter().find_map(|prefix| value.strip_prefix(prefix)) {
                         Some(field) => {
                             let known = fields_of(&document, from).contains(field);
-                            assert!(known, "{at}: nobody gave {field}");
+                            assert!(known, "{at}: unexpected {field}");
                         }
                         None => assert!(answers(&document, from, value), "{at}: no {value}"),
                     }
@@ -358,16 +358,16 @@ fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
                 .unwrap()[key.rsplit('.').next().unwrap()] = shape["value"].clone();
             let valid = validator.is_valid(&config);
             let complaints = complaints(&file, key, value);
-            // What a text or a list of texts must say is for the gateway to tell.
+            // Only the gateway checks the content of strings and lists of strings.
             let is_text = matches!(&shape["value"], Value::String(_) | Value::Array(_));
-            match complaints.is_empty() {
-                true => assert!(valid, "the gateway takes {key} = {value}, its schema does not"),
-                false if is_text => (),
-                // A number that is too small or large may be the dialect's own affair.
-                false => assert!(
+            if complaints.is_empty() {
+                assert!(valid, "the gateway accepts {key} = {value}, its schema does not");
+            } else if !is_text {
+                // Only the dialect checks the range of its own numbers.
+                assert!(
                     !valid || key.starts_with("frontends"),
-                    "the schema takes {key} = {value}, of which the gateway says {complaints}"
-                ),
+                    "the schema accepts {key} = {value}, which the gateway refuses: {complaints}"
+                );
             }
             taken += usize::from(complaints.is_empty());
         }
@@ -380,7 +380,7 @@ fn is_within(key: &str, table: &str) -> bool {
 }
 
 #[test]
-fn the_program_writes_what_the_repository_holds() {
+fn schema_export_writes_the_committed_files() {
     let folder = tempfile::tempdir().unwrap();
     let said = run(folder.path(), &["schema", "export", "--out", "here"]);
     assert!(said.ends_with("exit 0"), "{said}");

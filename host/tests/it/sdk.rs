@@ -125,7 +125,7 @@ fn where_a_program_is_missing_it_says_which_and_what_to_type() {
 }
 
 #[test]
-fn a_package_is_made_anew_and_what_was_changed_in_it_is_kept() {
+fn a_package_is_regenerated_and_keeps_changed_files() {
     let folder = folder(FINE);
     let make = channel(&["--out", "made", "--print"]);
     run(folder.path(), &make);
@@ -134,7 +134,7 @@ fn a_package_is_made_anew_and_what_was_changed_in_it_is_kept() {
     fs::write(&client, "// mine\n").unwrap();
     fs::write(&openapi, "{}").unwrap();
     let said = run(folder.path(), &make);
-    assert!(said.contains("kept as it was: src/client.ts (--force writes it anew)\n"), "{said}");
+    assert!(said.contains("kept: src/client.ts was changed (--force overwrites it)\n"), "{said}");
     assert_eq!(fs::read_to_string(&client).unwrap(), "// mine\n");
     assert_ne!(fs::read_to_string(&openapi).unwrap(), "{}");
     let said = run(folder.path(), &channel(&["--out", "made", "--print", "--force"]));
@@ -143,12 +143,12 @@ fn a_package_is_made_anew_and_what_was_changed_in_it_is_kept() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_left_alone() {
+fn a_foreign_folder_is_left_alone() {
     let folder = folder(FINE);
     let said = run(folder.path(), &channel(&["--out", ".", "--print"]));
     assert!(
         said.contains(
-            "stderr: . is not empty: name a new folder with --out, or say --force to write into \
+            "stderr: . is not empty: name a new folder with --out, or use --force to write into \
              this one\nexit 1"
         ),
         "{said}"

@@ -22,10 +22,10 @@ use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
     UNLINK_PATH, store_mark,
 };
-use crate::users::{Account, Act, Errand, Failure, Identity};
+use crate::users::{Account, Act, Failure, Identity, UserAction};
 
 /// A path, its method, and what is asked for by the query (GET) or the body (POST).
-type Row = (&'static str, Method, fn(&[u8]) -> Result<Errand, Fault>);
+type Row = (&'static str, Method, fn(&[u8]) -> Result<UserAction, Fault>);
 
 const PATHS: [Row; 4] = [
     (SHOW_PATH, Method::GET, show),
@@ -93,14 +93,14 @@ async fn carry_out(
     request: Request<Incoming>,
 ) -> Result<Account, Fault> {
     admit(shared, local, request.headers())?;
-    let errand = read(request).await?;
-    let done = match errand.command() {
+    let action = read(request).await?;
+    let done = match action.command() {
         None => None,
         Some(command) => Some(by_the_gateway(shared, command).await),
     };
-    let account = errand.report(&shared.engine, shared.clock.now(), done).map_err(refused)?;
+    let account = action.report(&shared.engine, shared.clock.now(), done).map_err(refused)?;
     let uid = account.uid;
-    match &errand.act {
+    match &action.act {
         Act::Show => (),
         Act::Link(identity) => tracing::info!(uid, realm = identity.realm(), "linked"),
         Act::Unlink(identity) => tracing::info!(uid, realm = identity.realm(), "unlinked"),
@@ -144,9 +144,9 @@ fn is_no_name(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
-async fn read(request: Request<Incoming>) -> Result<Errand, Fault> {
+async fn read(request: Request<Incoming>) -> Result<UserAction, Fault> {
     let path = PATHS.iter().find(|(path, ..)| *path == request.uri().path());
-    let (_, method, errand) = path.expect("it is looked for before");
+    let (_, method, action) = path.expect("it is looked for before");
     if request.method() != method {
         let allow = HeaderValue::from_str(method.as_str()).expect("a method has no odd bytes");
         let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -154,31 +154,31 @@ async fn read(request: Request<Incoming>) -> Result<Errand, Fault> {
         return Err(Fault { header, ..Fault::new(status, format!("{method} it")) });
     }
     if method == Method::GET {
-        return errand(request.uri().query().unwrap_or_default().as_bytes());
+        return action(request.uri().query().unwrap_or_default().as_bytes());
     }
     let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
     let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| wrong("the body does not come"))?;
     let body = body.map_err(|error| wrong(format!("the body cannot be read: {error}")))?;
-    errand(&body.to_bytes())
+    action(&body.to_bytes())
 }
 
-fn show(query: &[u8]) -> Result<Errand, Fault> {
+fn show(query: &[u8]) -> Result<UserAction, Fault> {
     let mut fields = form_urlencoded::parse(query);
     let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
     let who = who.ok_or_else(|| wrong("who is missing"))?.parse().map_err(wrong)?;
-    Ok(Errand { who, act: Act::Show })
+    Ok(UserAction { who, act: Act::Show })
 }
 
-fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<Errand, Fault> {
+fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, Fault> {
     let change: Change = parse(body)?;
     let identity = change.identity.parse().map_err(wrong)?;
-    Ok(Errand { who: change.who.parse().map_err(wrong)?, act: act(identity) })
+    Ok(UserAction { who: change.who.parse().map_err(wrong)?, act: act(identity) })
 }
 
-fn set_password(body: &[u8]) -> Result<Errand, Fault> {
+fn set_password(body: &[u8]) -> Result<UserAction, Fault> {
     let new: NewPassword = parse(body)?;
     let phc = new.hash.parse().map_err(|why| wrong(format!("hash: {why}")))?;
-    Ok(Errand { who: new.who.parse().map_err(wrong)?, act: Act::SetPassword(phc) })
+    Ok(UserAction { who: new.who.parse().map_err(wrong)?, act: Act::SetPassword(phc) })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {

@@ -1,0 +1,307 @@
+//! The sections `[frontends.<name>]`.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use core_engine::ROOM_CAPACITY_DEFAULT;
+use core_model::NewRoom;
+use figment::value::Value;
+use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
+
+use super::listens::Listen;
+use super::parse;
+use super::section::{Reader, Section, hint};
+use super::settings::{FrontendConfig, Guard, Limits, is_private};
+use crate::dialects::Dialect;
+use crate::plugin::{self, Loaded, Plugin};
+
+/// The default burst, as a multiple of the rate per second.
+const BURST_PER_RATE: u32 = 5;
+
+pub(super) fn frontends(
+    reader: &Reader,
+    section: &Section<'_>,
+    folder: &Path,
+    dialects: &[Dialect],
+    rooms: &[NewRoom],
+    listens: &mut Vec<Listen>,
+) -> Vec<FrontendConfig> {
+    let names: BTreeSet<String> = dialects.iter().map(|dialect| dialect.name.into()).collect();
+    let listed = dialects.iter().map(|dialect| dialect.name);
+    let listed = listed.filter(|name| section.keys().any(|key| key == *name));
+    let others = section.keys().filter(|key| !names.contains(*key));
+    let mut frontends = Vec::new();
+    for name in listed.chain(others) {
+        if !names.contains(name) && !section.has_table_with(name, PLUGIN) {
+            let what = format!("unknown front end {}{}", section.shown(name), hint(name, &names));
+            reader.complain(section.source_of(name), what);
+            continue;
+        }
+        if !is_name(name) {
+            let what = format!("{}: a name is letters, digits, _ and -", section.shown(name));
+            reader.complain(section.source_of(name), what);
+            continue;
+        }
+        let section = section.table(name);
+        if let Some(config) = frontend(reader, name, &section, folder, dialects, listens) {
+            warn_of_undeclared_rooms(reader, &section, &config, rooms);
+            frontends.push(config);
+        }
+    }
+    frontends
+}
+
+/// Whether a name is safe in metrics and in the engine's keys.
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// The key with the shared library of a front end.
+const PLUGIN: &str = "plugin";
+
+/// One front end, if it is enabled and its own options are valid.
+fn frontend(
+    reader: &Reader,
+    name: &str,
+    section: &Section<'_>,
+    folder: &Path,
+    dialects: &[Dialect],
+    listens: &mut Vec<Listen>,
+) -> Option<FrontendConfig> {
+    let enabled = section.read("enabled", parse::flag).unwrap_or(true);
+    let required = section.read("required", parse::flag).unwrap_or(false);
+    let limits = limits(section);
+    let guard = Guard {
+        api_keys: section.list("api_keys", "API keys", parse::api_key),
+        allow: section.list("allow", "networks", parse::network),
+    };
+    let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
+    let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
+    let auto_join = section.list("auto_join", "room names", parse::room_name);
+    let maker = maker(section, name, folder, dialects, enabled)?;
+    let made = made(section, &maker);
+    let manifest =
+        made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
+    let listeners = listeners(section, &manifest.listeners);
+    section.finish();
+
+    let Made { frontend, options, plugin } = made.filter(|_| enabled)?;
+    let config = FrontendConfig {
+        name: name.to_owned(),
+        required,
+        frontend,
+        options,
+        plugin,
+        listeners,
+        limits,
+        guard,
+        cors_origins,
+        room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY_DEFAULT),
+        auto_join,
+    };
+    if let Some(dialect) = dialects.iter().find(|dialect| dialect.name == manifest.dialect) {
+        check_guard(section, dialect, &config);
+        warn_of_risk(reader, section, dialect, &config);
+    }
+    if let Maker::Loaded(plugin) = &maker
+        && plugin.is_newer()
+    {
+        let what = format!("the plugin of {name} is {}", plugin::IS_NEWER);
+        reader.warn(section.source_of(PLUGIN), what);
+    }
+    listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
+        key: section.shown(&listener.key),
+        transport: listener.transport,
+        routes: Some(listener.routes.clone()),
+        address: *address,
+        source: section.source_or_default(&listener.key),
+    }));
+    Some(config)
+}
+
+/// What constructs a front end.
+enum Maker<'a> {
+    Linked(&'a Dialect),
+    Loaded(Box<Plugin>),
+}
+
+/// A front end, its own options, and its plugin if it was loaded.
+struct Made {
+    frontend: Arc<dyn Frontend>,
+    options: serde_json::Value,
+    plugin: Option<Loaded>,
+}
+
+impl Maker<'_> {
+    fn manifest(&self) -> Manifest {
+        match self {
+            Self::Linked(dialect) => dialect.manifest(),
+            Self::Loaded(plugin) => plugin.manifest().clone(),
+        }
+    }
+
+    fn make(
+        &self,
+        options: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Made, Vec<OptionFault>> {
+        match self {
+            Self::Linked(dialect) => {
+                let frontend = dialect.configure(options.clone())?;
+                Ok(Made { frontend, options: dialect.in_full(options), plugin: None })
+            }
+            Self::Loaded(plugin) => {
+                let (frontend, loaded) = plugin.configure(options.clone())?;
+                Ok(Made { frontend, options: options.into(), plugin: Some(loaded) })
+            }
+        }
+    }
+}
+
+/// `None` if the plugin cannot be loaded or is not enabled; its own keys are then unknown. Loading a
+/// library runs its code, so a disabled one is not loaded.
+fn maker<'a>(
+    section: &Section<'_>,
+    name: &str,
+    folder: &Path,
+    dialects: &'a [Dialect],
+    enabled: bool,
+) -> Option<Maker<'a>> {
+    let is_linked = section.value(PLUGIN).is_none();
+    let common = section.known();
+    if is_linked {
+        return dialects.iter().find(|dialect| dialect.name == name).map(Maker::Linked);
+    }
+    let path = section.read(PLUGIN, parse::path)?;
+    if !enabled {
+        return None;
+    }
+    match Plugin::open(&folder.join(path), common) {
+        Ok(plugin) => Some(Maker::Loaded(Box::new(plugin))),
+        Err(error) => {
+            section.complain(PLUGIN, &error.to_string());
+            None
+        }
+    }
+}
+
+/// Makes the front end from its own keys.
+fn made(section: &Section<'_>, maker: &Maker<'_>) -> Option<Made> {
+    let mut options = serde_json::Map::new();
+    for key in plugin::option_keys(&maker.manifest()) {
+        if let Some(value) = section.value(&key) {
+            let value = serde_json::to_value(value).expect("every TOML value has a JSON form");
+            options.insert(key, value);
+        }
+    }
+    let faults = match maker.make(options) {
+        Ok(made) => return Some(made),
+        Err(faults) => faults,
+    };
+    for fault in faults {
+        section.complain(&fault.key, &fault.why);
+    }
+    None
+}
+
+/// The listeners that have an address, from their keys or the manifest.
+fn listeners(section: &Section<'_>, listeners: &[Listener]) -> Vec<(Listener, SocketAddr)> {
+    let mut listening = Vec::new();
+    for listener in listeners {
+        let address = match section.value(&listener.key) {
+            Some(_) => section.read(&listener.key, parse::address),
+            None => listener.address.as_deref().map(|address| {
+                address.parse().expect("a manifest's default address is an address")
+            }),
+        };
+        listening.extend(address.map(|address| (listener.clone(), address)));
+    }
+    listening
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let default = Limits::default();
+    let limit = |key| section.read(key, parse::limit);
+    let size = |key, default| section.read(key, parse::size).unwrap_or(default);
+    let at_least_one = |key| section.read(key, parse::number(1..=u32::MAX));
+    let duration = |key, default| section.read(key, parse::duration).unwrap_or(default);
+    let requests_per_s = limit("requests_per_s").unwrap_or(default.requests_per_s);
+    let messages_per_s = limit("messages_per_s").unwrap_or(default.messages_per_s);
+    let burst = |rate: u32| rate.saturating_mul(BURST_PER_RATE);
+    Limits {
+        connections_max: limit("connections_max").unwrap_or(default.connections_max),
+        connections_per_address_max: limit("connections_per_address_max")
+            .unwrap_or(default.connections_per_address_max),
+        requests_per_s,
+        requests_burst: at_least_one("requests_burst").unwrap_or(burst(requests_per_s)),
+        messages_per_s,
+        messages_burst: at_least_one("messages_burst").unwrap_or(burst(messages_per_s)),
+        body_bytes_max: size("body_bytes_max", default.body_bytes_max),
+        message_bytes_max: size("message_bytes_max", default.message_bytes_max),
+        text_chars_max: size("text_chars_max", default.text_chars_max),
+        handshake_timeout: duration("handshake_timeout", default.handshake_timeout),
+        idle_timeout: duration("idle_timeout", default.idle_timeout),
+        ping_interval: duration("ping_interval", default.ping_interval),
+        mailbox_max: at_least_one("mailbox_max").unwrap_or(default.mailbox_max),
+        mailbox_bytes_max: at_least_one("mailbox_bytes_max").unwrap_or(default.mailbox_bytes_max),
+    }
+}
+
+/// A dialect without credentials is open to every client that reaches it, so it needs a guard unless
+/// it listens on loopback. API keys guard nothing if no listener speaks HTTP.
+fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig) {
+    let Guard { api_keys, allow } = &config.guard;
+    let speaks_http = |(listener, _): &(Listener, SocketAddr)| match listener.transport {
+        Transport::Http | Transport::WebSocket => true,
+        Transport::Tcp | Transport::TcpLines => false,
+    };
+    if !api_keys.is_empty() && !config.listeners.iter().any(speaks_http) {
+        section.complain(
+            "api_keys",
+            "only HTTP requests carry API keys; guard this front end with allow",
+        );
+    }
+    if !dialect.trusted_app || !api_keys.is_empty() || !allow.is_empty() {
+        return;
+    }
+    for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.ip().is_loopback()) {
+        section.complain(
+            &listener.key,
+            "this dialect has no credentials; restrict its clients with api_keys or allow, or \
+             listen on a loopback address",
+        );
+    }
+}
+
+fn warn_of_risk(
+    reader: &Reader,
+    section: &Section<'_>,
+    dialect: &Dialect,
+    config: &FrontendConfig,
+) {
+    let Some((key, why)) = dialect.risky_in_public else { return };
+    let is_on = section.value(key).and_then(Value::to_bool).unwrap_or(false);
+    let public = config.listeners.iter().find(|(_, address)| !is_private(address.ip()));
+    if let (true, Some((_, address))) = (is_on, public) {
+        let what = format!("{} is on while listening on {address}: {why}", section.shown(key));
+        reader.warn(section.source_of(key), what);
+    }
+}
+
+fn warn_of_undeclared_rooms(
+    reader: &Reader,
+    section: &Section<'_>,
+    config: &FrontendConfig,
+    rooms: &[NewRoom],
+) {
+    let declared = |name: &String| rooms.iter().any(|room| room.name.as_ref() == Some(name));
+    for name in config.auto_join.iter().filter(|name| !declared(name)) {
+        let key = section.shown("auto_join");
+        let what = format!(
+            "{key}: no entry of [[rooms]] is called {name:?}; users join it only once a client has created it"
+        );
+        reader.warn(section.source_of("auto_join"), what);
+    }
+}

@@ -1,0 +1,124 @@
+//! What front ends from plugins serve, and that their faults harm no other front end.
+
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use tungstenite::Message;
+
+use super::*;
+use crate::program::{folder, run};
+
+#[test]
+fn a_loaded_chatroom_and_a_loaded_channel_bridge_a_message() {
+    let chatroom = "listen = \"127.0.0.1:0\"\nwebsocket_listen = \"127.0.0.1:0\"";
+    let toml = format!(
+        "[[rooms]]\nname = \"TEST\"\n{}{}",
+        section("chatroom", chatroom),
+        section("channel", "listen = \"127.0.0.1:0\"")
+    );
+    let gateway = Gateway::start(&toml, 3);
+    let post = |path: &str, form: &str| -> Value {
+        let (status, body) = http(gateway.address("channel.listen"), "POST", path, form).unwrap();
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).expect("it is JSON")
+    };
+    post("/register", "name=bob&password=hunter22&password_repete=hunter22");
+    let token = post("/login", "name=bob&password=hunter22")["data"]["token"].clone();
+    let token = token.as_str().expect("a token");
+
+    let address = gateway.address("chatroom.websocket_listen");
+    let stream = TcpStream::connect(address).unwrap();
+    let (mut ann, _) = tungstenite::client(format!("ws://{address}/"), stream).unwrap();
+    let user = json!({ "user_name": "ann", "user_avatar": "" });
+    let mut say = |kind: &str, msg: &str, wanted: &str| {
+        let data = json!({ "user": user, "room_name": "TEST", "msg": msg });
+        if !kind.is_empty() {
+            let packet = json!({ "type": kind, "data": data }).to_string();
+            ann.send(Message::text(packet)).unwrap();
+        }
+        loop {
+            let heard = ann.read().unwrap().into_text().unwrap();
+            if heard.contains(wanted) {
+                return heard.to_string();
+            }
+        }
+    };
+    say("join", "", "\"ann\"");
+    say("msg", "hello bob", "hello bob");
+    let form = format!("token={token}&name=TEST&message=hello+ann");
+    let sent = post("/channel/send", &form);
+    assert_eq!(sent["code"], 0, "{sent}");
+    let heard = say("", "", "hello ann");
+    assert!(heard.contains("bob"), "{heard}");
+    let received = post("/channel/receive", &format!("token={token}&name=TEST"));
+    assert!(received.to_string().contains("hello bob"), "{received}");
+}
+
+/// The documents of a front end, by name, as they are served.
+fn documents(gateway: &Gateway, listener: &str, name: &str) -> BTreeMap<String, String> {
+    let get =
+        |document: &str| gateway.get(listener, &format!("/.well-known/dragoman/{name}/{document}"));
+    let (status, list) = get("");
+    assert_eq!(status, 200, "{list}");
+    let list: Vec<Value> = serde_json::from_str(&list).expect("it is JSON");
+    let names = list.iter().map(|one| one["name"].as_str().expect("it is a string").to_owned());
+    names.map(|document| (document.clone(), get(&document).1)).collect()
+}
+
+#[test]
+fn the_documents_of_a_loaded_dialect_are_the_committed_ones() {
+    let mut toml = String::new();
+    for name in ["token", "usr_room", "chatroom", "ourchat", "channel"] {
+        toml += &section(name, "listen = \"127.0.0.1:0\"");
+    }
+    let folder = folder(&toml);
+    let said = run(folder.path(), &["schema", "export", "--out", "here"]);
+    assert!(said.ends_with("exit 0") && said.contains("here/ourchat/asyncapi.json"), "{said}");
+    let mut compared = 0;
+    for line in said.lines().filter(|line| line.starts_with("here/")) {
+        let committed = plugin_testkit::root().join("schemas").join(&line["here/".len()..]);
+        let [written, committed] =
+            [folder.path().join(line), committed].map(std::fs::read_to_string);
+        assert!(written.unwrap() == committed.unwrap(), "{line} differs");
+        compared += 1;
+    }
+    assert!(compared > 10, "{said}");
+    let listed = run(folder.path(), &["schema", "list", "--dialect", "token"]);
+    assert!(listed.contains("token/token.ksy  "), "{listed}");
+
+    let gateway = Gateway::start(&section("channel", "listen = \"127.0.0.1:0\""), 1);
+    let served = documents(&gateway, "channel.listen", "channel");
+    assert!(served.contains_key("openapi.json") && served.contains_key("schema.json"));
+    for (name, text) in served {
+        let committed = plugin_testkit::root().join("schemas/channel").join(&name);
+        assert!(text == std::fs::read_to_string(committed).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_plugin_that_cannot_describe_itself_is_reported() {
+    let gateway_toml = |option: &str| format!("{BESIDE}{}", faulty(option));
+    let gateway = Gateway::start(&gateway_toml(""), 4);
+    let expected = BTreeMap::from([("words.txt".into(), "panic, block, emit".into())]);
+    assert_eq!(documents(&gateway, "faulty.http_listen", "faulty"), expected);
+    for option in [
+        "panic_in = \"frontend_schemas\"",
+        "malformed_in = \"frontend_schemas\"",
+        "document = \"../../escaped\"",
+    ] {
+        let mut gateway = Gateway::start(&gateway_toml(option), 4);
+        assert_eq!(documents(&gateway, "faulty.http_listen", "faulty"), BTreeMap::new());
+        let complaint = gateway.complaint();
+        assert!(complaint.contains(" in frontend_schemas: "), "{complaint}");
+        gateway.assert_others_are_served();
+        let folder = folder(&faulty(option));
+        let said =
+            run(folder.path(), &["schema", "export", "--dialect", "faulty", "--out", "here"]);
+        assert!(
+            said.contains("stderr: plugin faulty (") && said.contains(" in frontend_schemas: "),
+            "{said}"
+        );
+        assert!(!folder.path().join("here").exists());
+    }
+}
