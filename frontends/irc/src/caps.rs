@@ -1,10 +1,10 @@
-//! The capabilities that a client can ask for: IRCv3 capability negotiation.
+//! The capabilities that a client can request: IRCv3 capability negotiation.
 
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Caps(u16);
 
-/// One capability: its bit, its name, and its value for clients that read values.
+/// One capability: its bit, its name, and its value for clients of CAP version 302.
 struct Row(u16, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
@@ -24,13 +24,13 @@ const ROWS: &[Row] = &[
 impl Caps {
     pub(crate) const ACCOUNT_TAG: Self = Self(1);
     pub(crate) const BATCH: Self = Self(1 << 1);
-    /// What can be asked for never changes, so there is nothing to notify of.
+    /// The list of capabilities never changes, so the server never sends a notification.
     const CAP_NOTIFY: Self = Self(1 << 2);
     pub(crate) const CHATHISTORY: Self = Self(1 << 3);
     pub(crate) const ECHO_MESSAGE: Self = Self(1 << 4);
     pub(crate) const EXTENDED_JOIN: Self = Self(1 << 5);
     pub(crate) const MESSAGE_TAGS: Self = Self(1 << 6);
-    /// There is one prefix, so nobody ever has several.
+    /// There is one prefix, so no user ever has several.
     const MULTI_PREFIX: Self = Self(1 << 7);
     const SASL: Self = Self(1 << 8);
     pub(crate) const SERVER_TIME: Self = Self(1 << 9);
@@ -40,32 +40,33 @@ impl Caps {
         self.0 & cap.0 != 0
     }
 
-    /// The set after what a `CAP REQ` asks for, or none: it asks for something that is not there.
+    /// The set after a `CAP REQ`, or `None` if it names an unknown capability.
     pub(crate) fn after(self, request: &str) -> Option<Self> {
         let mut caps = self.0;
         for word in request.split(' ').filter(|word| !word.is_empty()) {
-            let (name, off) = match word.strip_prefix('-') {
-                Some(name) => (name, true),
-                None => (word, false),
-            };
+            let disable = word.starts_with('-');
+            let name = word.strip_prefix('-').unwrap_or(word);
             let Row(bit, ..) = ROWS.iter().find(|Row(_, known, _)| *known == name)?;
-            caps = if off { caps & !bit } else { caps | bit };
+            caps = if disable { caps & !bit } else { caps | bit };
         }
         Some(Self(caps))
     }
 
-    /// The names of those in the set.
+    /// The names in the set.
     pub(crate) fn names(self) -> String {
         let mine = ROWS.iter().filter(|Row(bit, ..)| self.0 & bit != 0);
         mine.map(|Row(_, name, _)| *name).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// The names of all, with values where the client reads them.
+/// All names, with values if the client reads them.
 pub(crate) fn all(with_values: bool) -> String {
-    let shown = ROWS.iter().map(|Row(_, name, value)| match value.is_empty() || !with_values {
-        true => (*name).to_owned(),
-        false => format!("{name}={value}"),
+    let shown = ROWS.iter().map(|Row(_, name, value)| {
+        if value.is_empty() || !with_values {
+            (*name).to_owned()
+        } else {
+            format!("{name}={value}")
+        }
     });
     shown.collect::<Vec<_>>().join(" ")
 }

@@ -7,27 +7,27 @@ use crate::names;
 use crate::numeric::Numeric;
 
 /// The most bytes of a line without its tags and its end: RFC 1459, section 2.3. Only names that
-/// take nearly all of it make a line longer.
+/// fill nearly all of it make a line longer.
 const LINE_BYTES_MAX: usize = 510;
 
-/// What a line has room for in any case, behind whatever names.
+/// The least room for a text in a line, however long the names before it are.
 const TEXT_BYTES_LEAST: usize = 64;
 
-/// How many lines a text of many lines is shown in; of those beyond, the ends become spaces. An
-/// end of a line is a byte, and a line of its own for everyone in the channel a hundred.
+/// The most lines of one text; the line ends beyond become spaces. The limit bounds amplification:
+/// each one-byte line end costs a line of about a hundred bytes for every client in the channel.
 const TEXT_LINES_MAX: usize = 50;
 
-/// What a text of one's own doings begins with, in the dialects that have no mark for it.
+/// The prefix that marks an ACTION in the texts of other dialects.
 pub(crate) const ME: &str = "/me ";
 
-/// Who is written to: what its lines are made with.
+/// What lines to a client depend on.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     pub(crate) server: &'a str,
     pub(crate) caps: Caps,
 }
 
-/// What the tags of a line tell.
+/// The contents of the tags of a line.
 #[derive(Clone, Copy)]
 pub(crate) struct Tags<'a> {
     pub(crate) at: Timestamp,
@@ -37,7 +37,7 @@ pub(crate) struct Tags<'a> {
 }
 
 impl Reader<'_> {
-    /// A line of the server's own.
+    /// A line from the server.
     pub(crate) fn numeric(
         self,
         numeric: Numeric,
@@ -61,13 +61,13 @@ impl Reader<'_> {
         format!("{}!{}@{}", names::nick(person), user(person), self.server)
     }
 
-    /// A line from somebody.
+    /// A line from a user.
     pub(crate) fn line_by(self, tags: Tags<'_>, rest: &str) -> String {
         format!("{}:{} {rest}", self.tags(tags), self.mask(tags.by))
     }
 
-    /// A message, in as many lines as it takes.
-    pub(crate) fn said(self, message: &Message, batch: Option<&str>) -> Vec<String> {
+    /// The lines of a message.
+    pub(crate) fn message(self, message: &Message, batch: Option<&str>) -> Vec<String> {
         let target = match &message.to {
             Recipient::Room(room) => names::channel(&room.name),
             Recipient::User(person) => names::nick(person),
@@ -75,7 +75,7 @@ impl Reader<'_> {
         let head = format!(":{} PRIVMSG {target} :", self.mask(&message.author));
         let tags = |id| Tags { at: message.at, by: &message.author, id, batch };
         let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
-        // Two lines with one id would be one to a client that looks for what it has.
+        // Clients drop a second line with the same id as a duplicate.
         let line = |(nth, piece): (usize, String)| {
             let id = (nth == 0).then_some(message.id);
             format!("{}{head}{piece}", self.tags(tags(id)))
@@ -102,7 +102,7 @@ impl Reader<'_> {
     }
 }
 
-/// The user in a mask, by which an account is told from a guest of the same name.
+/// The user part of a mask; it differs between an account and a guest of the same name.
 pub(crate) fn user(person: &Person) -> String {
     person.uid.map_or_else(|| "guest".into(), |uid| uid.to_string())
 }
@@ -114,7 +114,7 @@ pub(crate) fn time(at: Timestamp) -> Option<String> {
     Some(at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-/// What is said last in a line: as much as there is room for.
+/// Adds the trailing parameter, cut to the room in the line.
 pub(crate) fn trailing(mut line: String, text: &str) -> String {
     line.push_str(" :");
     let text: String = text.chars().map(|char| if is_end(char) { ' ' } else { char }).collect();
@@ -127,7 +127,7 @@ fn is_end(char: char) -> bool {
     matches!(char, '\0' | '\r' | '\n')
 }
 
-/// A parameter that is not the last, given back as it came; `*` where it cannot be one.
+/// A parameter before the last, as the client sent it; `*` where it cannot be one.
 fn middle(param: &str) -> &str {
     let sound = !param.is_empty() && !param.starts_with(':') && !param.contains(' ');
     if sound { param } else { "*" }
@@ -149,7 +149,7 @@ fn tag_value(text: &str) -> String {
     value
 }
 
-/// Words in lines of the server's, as many in each as fit.
+/// Words in lines that begin with `head`, as many in each as fit.
 pub(crate) fn rows(head: &str, words: impl Iterator<Item = String>) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in words {
@@ -168,16 +168,16 @@ fn left_of_line(head: &str) -> usize {
     LINE_BYTES_MAX.saturating_sub(head.len()).max(TEXT_BYTES_LEAST)
 }
 
-/// A text in pieces of a line each, none of them empty. What it is to begin with is not a
-/// client-to-client command, whatever it begins with in another dialect, unless it is `/me`.
+/// A text in pieces of one line each, none of them empty. The marks of client-to-client commands
+/// are removed; only `/me` becomes one, an ACTION.
 fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
     const MARKS_BYTES: usize = "\x01ACTION \x01".len();
     let mut pieces = Vec::new();
     for (nth, line) in lines(text).iter().enumerate() {
         match line.strip_prefix(ME).filter(|_| nth == 0) {
-            Some(doing) => {
-                let doings = cut(doing, bytes_max - MARKS_BYTES).into_iter();
-                pieces.extend(doings.map(|piece| format!("\x01ACTION {piece}\x01")));
+            Some(action) => {
+                let actions = cut(action, bytes_max - MARKS_BYTES).into_iter();
+                pieces.extend(actions.map(|piece| format!("\x01ACTION {piece}\x01")));
             }
             None => pieces.extend(cut(line, bytes_max).into_iter().map(String::from)),
         }
@@ -188,7 +188,7 @@ fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
     pieces
 }
 
-/// The lines of a text that are not empty.
+/// The non-empty lines of a text.
 fn lines(text: &str) -> Vec<String> {
     let text = text.replace(['\0', '\x01'], "");
     let mut lines = text.split(is_end).filter(|line| !line.is_empty()).map(String::from);
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_several_lines_is_cut_at_their_ends_and_between_characters() {
+    fn a_text_is_cut_at_line_ends_and_between_characters() {
         assert_eq!(pieces("a\n\r\n b\rc\n", 64), ["a", " b", "c"]);
         assert_eq!(pieces("茶茶茶", 64 / 9), ["茶茶", "茶"]);
         assert_eq!(pieces(&"x".repeat(130), 64).iter().map(String::len).sum::<usize>(), 130);
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_at_most_fifty_lines_and_nothing_of_it_is_lost() {
+    fn a_text_becomes_at_most_fifty_lines_and_loses_nothing() {
         let pieces = pieces(&"a\n".repeat(60), 64);
         assert_eq!(pieces.len(), 50);
         assert_eq!(pieces[49], "a a a a a a a a a a a");
     }
 
     #[test]
-    fn only_doings_are_commands_from_client_to_client() {
+    fn only_actions_are_client_to_client_commands() {
         assert_eq!(pieces("\x01VERSION\x01", 64), ["VERSION"]);
         assert_eq!(pieces("/me waves\n/me smiles", 64), ["\x01ACTION waves\x01", "/me smiles"]);
         assert_eq!(pieces("/meow", 64), ["/meow"]);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_topic_is_cut_and_has_no_ends() {
+    fn a_trailing_parameter_is_cut_and_has_no_line_ends() {
         let line = trailing("x".repeat(500), "one\r\ntwo \u{0} three");
         assert_eq!(line.len(), 500 + 2 + "one  two   three".len());
         let line = trailing("x".repeat(400), &"茶".repeat(100));
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_as_the_protocol_has_it() {
+    fn a_time_is_in_the_format_of_server_time() {
         let at = |ms| time(Timestamp(ms));
         assert_eq!(at(1_700_000_000_007).as_deref(), Some("2023-11-14T22:13:20.007Z"));
         assert_eq!(at(u64::MAX), None);
     }
 
     #[test]
-    fn a_tag_is_written_so_that_it_ends_where_it_should() {
+    fn a_tag_value_is_escaped() {
         assert_eq!(tag_value("a b;c\\d"), "a\\sb\\:c\\\\d");
     }
 }

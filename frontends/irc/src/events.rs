@@ -1,4 +1,4 @@
-//! What others do.
+//! Events: what other users do.
 
 use std::sync::Arc;
 
@@ -6,43 +6,42 @@ use core_model::{ConnectionId, Event, Person, Recorded, RoomTag};
 use frontend_api::Outbox;
 
 use crate::names;
-use crate::rooms::is_owner;
-use crate::session::{IrcSession, send};
+use crate::state::{IrcSession, is_owner, send};
 
 impl IrcSession {
     pub(crate) fn event(&mut self, recorded: &Recorded, out: &mut Outbox) {
         match &recorded.event {
-            Event::Posted { message } => self.tell(message, out),
+            Event::Posted { message } => self.send_posted(message, out),
             Event::Entered { room, user, connection, elsewhere, .. } => {
                 if self.is_me(user) {
                     self.learn_connection(room, *connection);
                 } else if !elsewhere {
-                    self.tell_join(room, user, out);
+                    self.send_join(room, user, out);
                 }
             }
             Event::Left { room, user, connection, elsewhere, .. } => {
                 if self.is_me(user) {
-                    self.tell_removal(room, *connection, out);
+                    self.send_removal(room, *connection, out);
                 } else if !elsewhere {
-                    self.tell_part(room, user, out);
+                    self.send_part(room, user, out);
                 }
             }
             Event::RoomCreated { room, owner, members } => {
-                self.tell_invitation(room, owner.as_ref(), members, out);
+                self.send_invitation(room, owner.as_ref(), members, out);
             }
             Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => (),
         }
     }
 
-    /// The first entrance of the user into a room that this client is in is this client's own: the
-    /// answer to it came just before.
+    /// Takes the connection from the event of the client's own entrance. The answer comes before the
+    /// event, so the first entrance of the user into a joined room is that one.
     fn learn_connection(&mut self, room: &RoomTag, connection: Option<ConnectionId>) {
         if self.connection.is_none() && self.rooms.contains_key(&room.id) {
             self.connection = connection;
         }
     }
 
-    fn tell_join(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
+    fn send_join(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
         let Some(channel) = self.rooms.get(&room.id) else { return };
         send(self.join_line(user, &room.name), out);
         if is_owner(user, channel.owner) {
@@ -51,15 +50,14 @@ impl IrcSession {
         }
     }
 
-    fn tell_part(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
+    fn send_part(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
         if self.rooms.contains_key(&room.id) {
             send(self.line_by(user, &format!("PART {}", names::channel(&room.name))), out);
         }
     }
 
-    /// This client's seat was taken from it. One that it gave back itself is none of its own any
-    /// more.
-    fn tell_removal(&mut self, room: &RoomTag, connection: Option<ConnectionId>, out: &mut Outbox) {
+    /// The client lost its seat. A channel that it has left itself is no longer in `rooms`.
+    fn send_removal(&mut self, room: &RoomTag, connection: Option<ConnectionId>, out: &mut Outbox) {
         if connection.is_some()
             && connection == self.connection
             && self.rooms.remove(&room.id).is_some()
@@ -69,8 +67,8 @@ impl IrcSession {
         }
     }
 
-    /// Somebody has made a room for the user among others.
-    fn tell_invitation(
+    /// Another user has created a room with this one as a member.
+    fn send_invitation(
         &self,
         room: &RoomTag,
         owner: Option<&Arc<Person>>,

@@ -1,4 +1,4 @@
-//! What was said before: on joining, and when a client asks: IRCv3 draft/chathistory.
+//! Earlier messages: on joining, and by CHATHISTORY of IRCv3 draft/chathistory.
 
 use std::sync::Arc;
 
@@ -8,19 +8,20 @@ use frontend_api::Outbox;
 use crate::caps::Caps;
 use crate::names;
 use crate::parse::{self, Message, Slice};
-use crate::refusal::{self, Errand};
-use crate::session::{IrcSession, Owed, send};
+use crate::pending::PendingReply;
+use crate::refusal::{self, RequestKind};
+use crate::state::{IrcSession, send};
 
 impl IrcSession {
-    /// Asks for what was said before a join, for clients that show when it was said and do not ask
-    /// by themselves.
-    pub(crate) fn ask_playback(&mut self, room: String, out: &mut Outbox) {
+    /// Queries the messages before a join, for clients that show times and do not send CHATHISTORY
+    /// themselves.
+    pub(crate) fn query_playback(&mut self, room: String, out: &mut Outbox) {
         let wanted = self.has(Caps::SERVER_TIME) && !self.has(Caps::CHATHISTORY);
         if wanted && self.options.history > 0 {
             let slice =
                 Slice { after: None, before: None, oldest: false, limit: self.options.history };
             let query = self.history(room.clone(), slice);
-            self.ask(query, Owed::Playback(room), out);
+            self.query(query, PendingReply::Playback(room), out);
         }
     }
 
@@ -28,14 +29,14 @@ impl IrcSession {
         let Slice { after, before, oldest, limit } = slice;
         Query::History {
             room: RoomRef::Name(room),
-            caller: self.asker(),
+            caller: self.caller(),
             before,
             after: after.filter(|_| oldest),
             limit,
         }
     }
 
-    pub(crate) fn played_back(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_playback(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
         if let Ok(Reply::Messages { messages }) = outcome
             && self.joined
             && !messages.is_empty()
@@ -53,7 +54,7 @@ impl IrcSession {
             }
         };
         let (subcommand, target) = (message.param(0), message.param(1));
-        // What was said to one user is handed over once; only rooms have a history.
+        // Only rooms have a history; direct messages are delivered once.
         let room = names::room(target).filter(|room| self.channel(room).is_some());
         let Some(room) = room else {
             let why = "You are not in such a channel";
@@ -62,10 +63,10 @@ impl IrcSession {
         };
         let slice = Slice { limit: slice.limit.min(self.options.history_max), ..slice };
         let query = self.history(room, slice);
-        self.ask(query, Owed::History { target: target.into(), slice }, out);
+        self.query(query, PendingReply::History { target: target.into(), slice }, out);
     }
 
-    pub(crate) fn history_told(
+    pub(crate) fn send_history(
         &mut self,
         target: &str,
         slice: Slice,
@@ -75,9 +76,9 @@ impl IrcSession {
         let messages = match outcome {
             Ok(Reply::Messages { messages }) => messages,
             _ => {
-                let astray = Refusal::Internal { why: String::new() };
-                let refusal = outcome.as_ref().err().unwrap_or(&astray);
-                let why = refusal::text(Errand::Ask, refusal);
+                let unexpected = Refusal::Internal { why: String::new() };
+                let refusal = outcome.as_ref().err().unwrap_or(&unexpected);
+                let why = refusal::text(RequestKind::Channel, refusal);
                 let line = self.fail("CHATHISTORY", "MESSAGE_ERROR", &[target], &why);
                 return send(line, out);
             }
@@ -89,7 +90,7 @@ impl IrcSession {
         self.send_batch(target, messages.iter().map(Arc::as_ref).filter(wanted), out);
     }
 
-    /// Messages as one batch, to clients that know what that is.
+    /// Sends messages, as one batch to clients with the capability.
     fn send_batch<'a>(
         &mut self,
         target: &str,
@@ -103,7 +104,7 @@ impl IrcSession {
             send(format!(":{server} BATCH +{batch} chathistory {target}"), out);
         }
         for message in messages {
-            let lines = self.reader().said(message, Some(&batch));
+            let lines = self.reader().message(message, Some(&batch));
             lines.into_iter().for_each(|line| send(line, out));
         }
         if batched {

@@ -1,22 +1,27 @@
 //! The IRC dialect: lines of RFC 1459 and RFC 2812 as clients speak them today, with the
 //! capabilities of IRCv3.
 //!
-//! In the project's words: docs/dialects/irc.md.
+//! docs/dialects/irc.md describes the dialect.
 
 mod caps;
+mod commands;
 mod encode;
 mod events;
 mod history;
+mod message;
 mod names;
 pub mod numeric;
 mod parse;
-mod people;
+mod pending;
 mod refusal;
+mod reply;
 mod rooms;
+mod sasl;
 mod server;
 mod session;
 mod sign_on;
-mod talk;
+mod state;
+mod who;
 
 use std::sync::Arc;
 
@@ -29,40 +34,40 @@ use frontend_api::{
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
-use session::IrcSession;
-pub use session::VERBS;
+pub use commands::VERBS;
+use state::IrcSession;
 
 /// The dialect's own keys of `[frontends.irc]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// What the server calls itself; also the host in everybody's mask. With a dot in it, which
-    /// no nick has, so that nobody can be taken for the server.
+    /// The name of the server; also the host in every mask. It contains a dot, which no nick
+    /// does, so that no user can be mistaken for the server.
     pub server_name: String,
-    /// What the network is called, in one word.
+    /// The name of the network, one word.
     pub network: String,
-    /// What is shown to whoever signs on, in lines; empty: nothing.
+    /// The message of the day, in lines; empty for none.
     pub motd: String,
-    /// Whether a nick that no account owns may be used, by anyone.
+    /// Whether guests may use nicks that no account owns.
     pub guests: bool,
-    /// Whether joining a channel that does not exist makes it.
+    /// Whether joining a channel that does not exist creates it.
     pub auto_create: bool,
-    /// How many of the newest messages are shown on joining a channel, to clients that show when
-    /// a message was sent and do not ask by themselves.
+    /// The number of newest messages sent on joining a channel, to clients that have
+    /// `server-time` but not `draft/chathistory`; 0 for none.
     pub history: u32,
-    /// The most messages that one CHATHISTORY gives.
+    /// The most messages in the reply to one CHATHISTORY.
     pub history_max: u32,
-    /// The most messages that are handed over at sign-on, of those that came while the user was
-    /// nowhere.
+    /// The most messages delivered at sign-on, of those that arrived while the user had no
+    /// session.
     pub backlog: u32,
-    /// The most channels that LIST lists.
+    /// The most channels in the reply to LIST.
     pub list_max: u32,
-    /// The most channels that a connection may be in.
+    /// The most channels that one connection may join.
     pub channels_max: u32,
-    /// How long a connection may take to sign on; "0s": as long as it wants.
+    /// The time limit for signing on; "0s" for none.
     pub sign_on_timeout: Millis,
-    /// How long a client may be silent before it is asked whether it is still there, and how long
-    /// it then has to answer; "0s": nobody asks.
+    /// How long a client may be silent before the server sends PING, and how long the client
+    /// then has to answer; "0s" to send none.
     pub keepalive: Millis,
 }
 
@@ -85,7 +90,7 @@ impl Default for Options {
     }
 }
 
-/// The longest name of a server: what is left of a line is for its text.
+/// The longest server name. It precedes every reply, so it limits the room for texts.
 const SERVER_NAME_BYTES_MAX: usize = 63;
 
 impl Options {
@@ -123,7 +128,7 @@ pub struct IrcFrontend {
 
 impl Default for IrcFrontend {
     fn default() -> Self {
-        Self::configure(Options::default()).expect("the defaults make sense")
+        Self::configure(Options::default()).expect("the defaults are valid")
     }
 }
 
@@ -145,8 +150,8 @@ impl Frontend for IrcFrontend {
         Box::new(IrcSession::new(Arc::clone(&self.options)))
     }
 
-    /// What a client is sent of an event depends on its capabilities, on the channels that it is
-    /// in, and on whether it caused it.
+    /// The lines for an event depend on the client's capabilities, on the channels that it has
+    /// joined, and on whether it caused the event.
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         match &event.event {
             Event::Posted { .. }

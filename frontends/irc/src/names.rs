@@ -1,22 +1,24 @@
-//! Handles as nicks, room names as channels, and back. What IRC could not carry, or would take for
-//! something else, is written `\xx`: a backslash and two hexadecimal digits, `\20` for a space.
+//! Handles as nicks, room names as channels, and back. A character that IRC cannot carry, or would
+//! take for a separator or mark, is escaped as `\xx`: a backslash and two hexadecimal digits,
+//! `\20` for a space.
 //!
-//! Both ways lose nothing, and there is one way to write each name: what is not written so is
+//! The mapping is a bijection: each name has exactly one escaped form, and any other spelling is
 //! not a name.
 
 use core_model::{Person, check_existing_handle, check_existing_name};
 
-/// What no nick has in it: separators, wildcards, the marks of masks, and the dot that tells a
-/// server from a user.
+/// Characters escaped anywhere in a nick: separators, wildcards, the marks of masks, and the dot
+/// that distinguishes servers from users.
 const NOT_IN_NICKS: &str = " ,*?!@.\\";
 
-/// What no nick begins with: the marks of channels, modes, masks and trailing parameters.
+/// Characters escaped at the start of a nick: the marks of channels, modes, masks and trailing
+/// parameters.
 const NOT_FIRST_IN_NICKS: &str = "#&$:~%+=";
 
-/// What no channel has in it.
+/// Characters escaped in a channel.
 const NOT_IN_CHANNELS: &str = " ,\\";
 
-/// The nick of an account, or of a guest, who is called as it chose.
+/// The nick of an account or guest.
 pub(crate) fn nick(person: &Person) -> String {
     nick_of(person.guest_name().unwrap_or(&person.handle))
 }
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_becomes_a_nick_and_a_channel_and_itself_again() {
+    fn every_name_survives_the_way_to_a_nick_or_channel_and_back() {
         let names =
             ["ann", "Ann Lee", "a,b*c?d!e@f.g\\h", "#tea", "~op", "茶", "\\20", "a:b", "-1"];
         for name in names {
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn no_nick_is_taken_for_a_server_a_channel_a_mask_or_an_operator() {
+    fn no_nick_looks_like_a_server_a_channel_a_mask_or_an_operator() {
         for first in "#&$:~%+=@.".chars() {
             assert!(nick_of(&format!("{first}x")).starts_with('\\'), "{first}");
         }
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_written_in_two_ways_is_right_in_one() {
+    fn each_name_has_exactly_one_escaped_form() {
         for nick in ["Ann Lee", "Ann\\2", "Ann\\", "\\41nn", "Ann\\2E", "a\\zz", "a\\é", "a@b"] {
             assert_eq!(handle(nick), None, "{nick}");
         }
@@ -106,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_account_may_have_is_no_nick() {
+    fn a_name_that_no_account_may_have_is_not_a_nick() {
         for nick in ["", "guest:zed", "\\40ann", &"x".repeat(65)] {
             assert_eq!(handle(nick), None, "{nick}");
         }
     }
 
     #[test]
-    fn guests_are_called_as_they_chose() {
+    fn the_nick_of_a_guest_is_the_name_it_chose() {
         let guest = Person { handle: "guest:zed".into(), ..Person::default() };
         assert_eq!(nick(&guest), "zed");
         let uid = Some(core_model::Uid(10001));

@@ -1,9 +1,9 @@
-//! The numerics that the server says: RFC 1459 section 6, RFC 2812 section 5, and what servers
-//! have agreed on since, as modern.ircdocs.horse has it.
+//! The numerics that the server sends: RFC 1459 section 6, RFC 2812 section 5, and the later ones
+//! that modern.ircdocs.horse documents.
 
 use std::fmt;
 
-/// A number that says what a line from the server is.
+/// The number that identifies the kind of a line from the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Numeric(pub u16);
 
@@ -17,7 +17,7 @@ macro_rules! numerics {
     ($($name:ident = $number:literal,)*) => {
         $(pub const $name: Numeric = Numeric($number);)*
 
-        /// All of them, with their names.
+        /// All numerics, with their names.
         pub const NUMERICS: &[(Numeric, &str)] = &[$(($name, stringify!($name)),)*];
     };
 }

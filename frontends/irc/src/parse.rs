@@ -1,4 +1,4 @@
-//! From lines to messages of the protocol, and what their parameters mean.
+//! Lines to protocol messages, and the parsing of their parameters.
 
 use core_model::MessageId;
 use data_encoding::BASE64;
@@ -9,15 +9,15 @@ const LINE_BYTES_MAX: usize = 510;
 /// The most bytes of a client's tags, with the `@` and the space: IRCv3 message tags.
 const TAGS_BYTES_MAX: usize = 4096;
 
-/// A line from the peer.
+/// A line from the client.
 pub(crate) enum Line<'a> {
     Message(Message<'a>),
-    /// Nothing but a source or tags.
+    /// A line without a command.
     Empty,
     TooLong,
 }
 
-/// A command with its parameters. Tags and source are passed over: nothing that the server does
+/// A command with its parameters. Tags and source are ignored: nothing that the server does
 /// depends on them.
 pub(crate) struct Message<'a> {
     /// In upper case.
@@ -26,20 +26,16 @@ pub(crate) struct Message<'a> {
 }
 
 pub(crate) fn line(text: &str) -> Line<'_> {
-    // Nothing behind these can be part of a line.
+    // A line ends at either of these.
     let text = text.split(['\r', '\0']).next().unwrap_or_default();
-    let (tags, text) = match text.starts_with('@') {
-        true => text.split_once(' ').unwrap_or((text, "")),
-        false => ("", text),
-    };
+    let (tags, text) =
+        if text.starts_with('@') { text.split_once(' ').unwrap_or((text, "")) } else { ("", text) };
     if tags.len() >= TAGS_BYTES_MAX || text.len() > LINE_BYTES_MAX {
         return Line::TooLong;
     }
     let text = text.trim_start_matches(' ');
-    let text = match text.starts_with(':') {
-        true => text.split_once(' ').unwrap_or_default().1,
-        false => text,
-    };
+    let text =
+        if text.starts_with(':') { text.split_once(' ').unwrap_or_default().1 } else { text };
     let (middle, trailing) = match text.split_once(" :") {
         Some((middle, trailing)) => (middle, Some(trailing)),
         None => (text, None),
@@ -51,22 +47,22 @@ pub(crate) fn line(text: &str) -> Line<'_> {
 }
 
 impl<'a> Message<'a> {
-    /// How many parameters are given; empty ones at the end do not count.
+    /// The number of parameters, without empty ones at the end.
     pub(crate) fn given(&self) -> usize {
         self.params.iter().rposition(|param| !param.is_empty()).map_or(0, |last| last + 1)
     }
 
-    /// A parameter, "" where there is none.
+    /// A parameter, or "".
     pub(crate) fn param(&self, at: usize) -> &'a str {
         self.params.get(at).copied().unwrap_or_default()
     }
 
-    /// A parameter, none where it is absent rather than empty.
+    /// A parameter, or `None` where it is absent rather than empty.
     pub(crate) fn optional(&self, at: usize) -> Option<&'a str> {
         self.params.get(at).copied()
     }
 
-    /// All parameters, for what clients send with spaces and without the colon before it.
+    /// All parameters joined, for values that clients send with spaces but without the colon.
     pub(crate) fn words(&self) -> String {
         self.params.join(" ")
     }
@@ -75,20 +71,21 @@ impl<'a> Message<'a> {
         self.params.last().copied().unwrap_or_default()
     }
 
-    /// The parts of a parameter between commas.
+    /// The non-empty parts of a comma-separated parameter.
     pub(crate) fn list(&self, at: usize) -> impl Iterator<Item = &'a str> + use<'a> {
         self.param(at).split(',').filter(|part| !part.is_empty())
     }
 }
 
-/// What a client shows by SASL PLAIN: RFC 4616.
+/// The credentials of SASL PLAIN: RFC 4616.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Plain {
     pub(crate) handle: String,
     pub(crate) password: String,
 }
 
-/// `None` for what is not base64 of `authzid NUL authcid NUL passwd`, or asks to act for another.
+/// `None` for anything but base64 of `authzid NUL authcid NUL passwd` with an authzid that is empty
+/// or equals the authcid.
 pub(crate) fn plain(base64: &str) -> Option<Plain> {
     let text = String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()?;
     let mut parts = text.split('\0');
@@ -97,23 +94,22 @@ pub(crate) fn plain(base64: &str) -> Option<Plain> {
     whole.then(|| Plain { handle: handle.into(), password: password.into() })
 }
 
-/// Which part of a room's history is asked for, and how much of it.
+/// The part of a room's history that a client requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Slice {
     /// Only messages after this one.
     pub(crate) after: Option<MessageId>,
     /// Only messages before this one.
     pub(crate) before: Option<MessageId>,
-    /// Whether it is the oldest of them rather than the newest.
+    /// Whether to give the oldest of them rather than the newest.
     pub(crate) oldest: bool,
     pub(crate) limit: u32,
 }
 
-/// What is wrong with a CHATHISTORY: the code of a standard reply, the parameter that is wrong, and
-/// why.
+/// The error of a CHATHISTORY: the code of the standard reply, the wrong parameter, and the text.
 pub(crate) type BadHistory<'a> = (&'static str, &'a str, &'static str);
 
-/// The subcommands whose messages the engine can find.
+/// Parses the supported subcommands.
 pub(crate) fn slice<'a>(message: &Message<'a>) -> Result<Slice, BadHistory<'a>> {
     let subcommand = message.param(0);
     let references = match subcommand.to_ascii_uppercase().as_str() {
@@ -161,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_a_verb_and_parameters_of_which_the_last_may_have_spaces() {
+    fn only_the_last_parameter_of_a_line_may_have_spaces() {
         assert_eq!(parts("privmsg #tea :hi there"), ["PRIVMSG", "#tea", "hi there"]);
         assert_eq!(parts("  JOIN   #a  #b  "), ["JOIN", "#a", "#b"]);
         assert_eq!(parts("TOPIC #a :"), ["TOPIC", "#a", ""]);
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_and_sources_are_passed_over() {
+    fn tags_and_sources_are_ignored() {
         assert_eq!(parts("@+typing=active;x :ann!a@b PING  1"), ["PING", "1"]);
         for nothing in ["@a=b", "@a=b ", ":ann", ":ann ", " "] {
             assert_eq!(parts(nothing), ["empty"], "{nothing}");
@@ -179,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_as_long_as_the_protocol_has_it() {
+    fn a_line_over_the_limit_of_the_protocol_is_too_long() {
         let padded = |bytes: usize| format!("PING {}", "x".repeat(bytes - 5));
         assert_eq!(parts(&padded(510))[0], "PING");
         assert_eq!(parts(&padded(511)), ["too long"]);
@@ -189,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_response_has_three_parts_and_is_for_oneself() {
+    fn a_plain_response_has_three_parts_and_one_identity() {
         let plain = |text: &str| plain(&BASE64.encode(text.as_bytes()));
         let ann = || Some(Plain { handle: "ann".into(), password: "tea: two".into() });
         assert_eq!(plain("\0ann\0tea: two"), ann());

@@ -1,87 +1,89 @@
-//! The engine's words for no, in the dialect's.
+//! Refusals of the engine as numerics.
 
 use core_model::Refusal;
 
 use crate::numeric::*;
 
-/// What was asked for, as far as its refusal depends on it.
+/// The kind of a request, as far as its refusals depend on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Errand {
-    /// Joining, leaving or asking about a channel, or asking about somebody.
-    Ask,
-    /// Saying something in a channel.
-    Say,
-    /// Saying something to one user.
-    Whisper,
+pub(crate) enum RequestKind {
+    /// Joining, leaving or querying a channel, or querying a user.
+    Channel,
+    /// Posting to a channel.
+    Post,
+    /// Posting to one user.
+    PostDirect,
     /// Changing a topic.
     Topic,
 }
 
-/// How a refusal is said.
-pub(crate) struct Complaint {
+/// A refusal as it is sent.
+pub(crate) struct Report {
     pub(crate) numeric: Numeric,
-    /// Which parameter is named before the text.
-    pub(crate) names: Names,
+    /// The parameter before the text.
+    pub(crate) about: About,
     pub(crate) text: String,
 }
 
 /// What a numeric is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Names {
+pub(crate) enum About {
     Nothing,
     Verb,
     Target,
 }
 
-pub(crate) fn complaint(errand: Errand, refusal: &Refusal) -> Complaint {
-    let (numeric, names) = numeric(errand, refusal);
-    Complaint { numeric, names, text: text(errand, refusal) }
+pub(crate) fn report(request: RequestKind, refusal: &Refusal) -> Report {
+    let (numeric, about) = numeric(request, refusal);
+    Report { numeric, about, text: text(request, refusal) }
 }
 
-fn numeric(errand: Errand, refusal: &Refusal) -> (Numeric, Names) {
+fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
     match refusal {
-        Refusal::EmptyText => (ERR_NOTEXTTOSEND, Names::Nothing),
-        Refusal::HandleTaken => (ERR_NICKNAMEINUSE, Names::Target),
-        Refusal::InvalidHandle { .. } => (ERR_ERRONEUSNICKNAME, Names::Target),
-        Refusal::InvalidRoomName { .. } => (ERR_BADCHANMASK, Names::Target),
-        Refusal::NotAllowed => (ERR_CHANOPRIVSNEEDED, Names::Target),
-        Refusal::NotInRoom => match errand {
-            Errand::Say | Errand::Whisper => (ERR_CANNOTSENDTOCHAN, Names::Target),
-            Errand::Ask | Errand::Topic => (ERR_NOTONCHANNEL, Names::Target),
+        Refusal::EmptyText => (ERR_NOTEXTTOSEND, About::Nothing),
+        Refusal::HandleTaken => (ERR_NICKNAMEINUSE, About::Target),
+        Refusal::InvalidHandle { .. } => (ERR_ERRONEUSNICKNAME, About::Target),
+        Refusal::InvalidRoomName { .. } => (ERR_BADCHANMASK, About::Target),
+        Refusal::NotAllowed => (ERR_CHANOPRIVSNEEDED, About::Target),
+        Refusal::NotInRoom => match request {
+            RequestKind::Post | RequestKind::PostDirect => (ERR_CANNOTSENDTOCHAN, About::Target),
+            RequestKind::Channel | RequestKind::Topic => (ERR_NOTONCHANNEL, About::Target),
         },
-        Refusal::NotSignedIn => match errand {
-            Errand::Ask | Errand::Say => (ERR_NEEDREGGEDNICK, Names::Target),
-            Errand::Whisper => (ERR_NONONREG, Names::Target),
-            Errand::Topic => (ERR_CHANOPRIVSNEEDED, Names::Target),
+        Refusal::NotSignedIn => match request {
+            RequestKind::Channel | RequestKind::Post => (ERR_NEEDREGGEDNICK, About::Target),
+            RequestKind::PostDirect => (ERR_NONONREG, About::Target),
+            RequestKind::Topic => (ERR_CHANOPRIVSNEEDED, About::Target),
         },
-        Refusal::Overloaded | Refusal::SlowDown { .. } => (RPL_TRYAGAIN, Names::Verb),
-        Refusal::RoomFull => (ERR_CHANNELISFULL, Names::Target),
-        Refusal::SelfAddressed => (ERR_CANNOTSENDTOCHAN, Names::Target),
-        Refusal::TextTooLong { .. } => (ERR_INPUTTOOLONG, Names::Nothing),
-        Refusal::UnknownRoom => (ERR_NOSUCHCHANNEL, Names::Target),
-        Refusal::UnknownUser => (ERR_NOSUCHNICK, Names::Target),
-        Refusal::TokenInvalid | Refusal::WrongPassword => (ERR_PASSWDMISMATCH, Names::Nothing),
+        Refusal::Overloaded | Refusal::SlowDown { .. } => (RPL_TRYAGAIN, About::Verb),
+        Refusal::RoomFull => (ERR_CHANNELISFULL, About::Target),
+        Refusal::SelfAddressed => (ERR_CANNOTSENDTOCHAN, About::Target),
+        Refusal::TextTooLong { .. } => (ERR_INPUTTOOLONG, About::Nothing),
+        Refusal::UnknownRoom => (ERR_NOSUCHCHANNEL, About::Target),
+        Refusal::UnknownUser => (ERR_NOSUCHNICK, About::Target),
+        Refusal::TokenInvalid | Refusal::WrongPassword => (ERR_PASSWDMISMATCH, About::Nothing),
         Refusal::IdentityTaken
         | Refusal::Internal { .. }
         | Refusal::InvalidIdentity { .. }
         | Refusal::KeyReused
         | Refusal::OwnerStays
         | Refusal::RoomNameTaken
-        | Refusal::TooFewMembers => (ERR_UNKNOWNERROR, Names::Verb),
+        | Refusal::TooFewMembers => (ERR_UNKNOWNERROR, About::Verb),
     }
 }
 
-/// The reason in words.
-pub(crate) fn text(errand: Errand, refusal: &Refusal) -> String {
+/// The reason as a text.
+pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
     match refusal {
-        // What went wrong inside is for the operator's log, not for a stranger.
+        // The cause is for the operator's log, not for a client.
         Refusal::Internal { .. } => "Server error".into(),
         Refusal::NotAllowed => "Only the owner of the channel may do that".into(),
         Refusal::NotInRoom => "You're not on that channel".into(),
-        Refusal::NotSignedIn => match errand {
-            Errand::Ask | Errand::Say => "Sign in to be there under that name".into(),
-            Errand::Whisper => "Guests cannot send private messages".into(),
-            Errand::Topic => "Only the owner of the channel may do that".into(),
+        Refusal::NotSignedIn => match request {
+            RequestKind::Channel | RequestKind::Post => {
+                "Sign in to be there under that name".into()
+            }
+            RequestKind::PostDirect => "Guests cannot send private messages".into(),
+            RequestKind::Topic => "Only the owner of the channel may do that".into(),
         },
         Refusal::RoomFull => "The channel is full".into(),
         Refusal::SlowDown { retry_after_ms } => {
@@ -107,7 +109,7 @@ pub(crate) fn text(errand: Errand, refusal: &Refusal) -> String {
     }
 }
 
-/// With a capital at the beginning.
+/// Capitalizes the first letter.
 fn sentence(words: &str) -> String {
     let mut chars = words.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);

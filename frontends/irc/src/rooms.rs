@@ -1,8 +1,8 @@
-//! Channels: being in them, and asking about them.
+//! Channels: joining, leaving and querying them.
 
 use core_model::{
     Command, Detail, NewRoom, Outcome, Person, Query, Reply, RoomChanges, RoomFilter, RoomId,
-    RoomRef, RoomView, SeatKind, Uid,
+    RoomRef, RoomView, SeatKind,
 };
 use frontend_api::{Outbox, Subscribe};
 
@@ -11,17 +11,19 @@ use crate::encode;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
-use crate::refusal::Errand;
-use crate::session::{Channel, IrcSession, Owed, members, send};
+use crate::pending::PendingReply;
+use crate::refusal::RequestKind;
+use crate::state::{Channel, IrcSession, is_owner, members, send};
 
 impl IrcSession {
-    /// The room that a channel stands for; complains where it stands for none.
+    /// The room that a channel stands for. Sends an error where it cannot stand for any.
     pub(crate) fn room(&mut self, channel: &str, out: &mut Outbox) -> Option<String> {
         let room = names::room(channel);
         if room.is_none() {
-            let line = match channel.starts_with('#') {
-                true => self.numeric(ERR_BADCHANMASK, &[channel], "That cannot be a channel"),
-                false => self.numeric(ERR_NOSUCHCHANNEL, &[channel], "No such channel"),
+            let line = if channel.starts_with('#') {
+                self.numeric(ERR_BADCHANMASK, &[channel], "That cannot be a channel")
+            } else {
+                self.numeric(ERR_NOSUCHCHANNEL, &[channel], "No such channel")
             };
             self.say(vec![line], out);
         }
@@ -37,7 +39,7 @@ impl IrcSession {
         }
         for channel in message.list(0) {
             let Some(room) = self.room(channel, out) else { continue };
-            if self.rooms.len() + self.joins_owed() >= self.options.channels_max as usize
+            if self.rooms.len() + self.pending_joins() >= self.options.channels_max as usize
                 && self.channel(&room).is_none()
             {
                 let why = "You are in as many channels as you may";
@@ -52,14 +54,14 @@ impl IrcSession {
         }
     }
 
-    /// Makes a room unless there is one of that name, which is no failure.
+    /// Creates a room; that it exists already is no error.
     fn create(&mut self, name: String, out: &mut Outbox) {
         let room = NewRoom { name: Some(name), insist: true, ..NewRoom::default() };
-        out.submit(Command::CreateRoom { room, owner: self.asker(), members: None });
-        self.owe(Owed::Silence);
+        out.submit(Command::CreateRoom { room, owner: self.caller(), members: None });
+        self.expect(PendingReply::Ignore);
     }
 
-    /// Enters a room, and tells who is there and what was said before.
+    /// Enters a room, then lists its occupants and its newest messages.
     pub(crate) fn enter(&mut self, room: String, out: &mut Outbox) {
         let enter = Command::Enter {
             room: RoomRef::Name(room.clone()),
@@ -69,9 +71,9 @@ impl IrcSession {
             avatar: None,
         };
         out.submit_and_subscribe(enter, Subscribe::Seat);
-        self.owe(Owed::Join(room.clone()));
-        self.ask_names(room.clone(), true, out);
-        self.ask_playback(room, out);
+        self.expect(PendingReply::Join(room.clone()));
+        self.query_names(room.clone(), true, out);
+        self.query_playback(room, out);
     }
 
     pub(crate) fn entered(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
@@ -87,11 +89,11 @@ impl IrcSession {
                     send(self.topic_line(room), out);
                 }
             }
-            _ => self.complain(Errand::Ask, "JOIN", &names::channel(name), outcome, out),
+            _ => self.report(RequestKind::Channel, "JOIN", &names::channel(name), outcome, out),
         }
     }
 
-    /// Somebody joins.
+    /// The JOIN of a user.
     pub(crate) fn join_line(&self, person: &Person, room: &str) -> String {
         let channel = names::channel(room);
         if !self.has(Caps::EXTENDED_JOIN) {
@@ -115,7 +117,7 @@ impl IrcSession {
     fn exit(&mut self, room: String, out: &mut Outbox) {
         let (user, seat) = (self.actor(), SeatKind::Connection);
         out.submit(Command::Exit { room: RoomRef::Name(room.clone()), user, seat });
-        self.owe(Owed::Part(room));
+        self.expect(PendingReply::Part(room));
     }
 
     pub(crate) fn parted(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
@@ -127,7 +129,7 @@ impl IrcSession {
                 }
                 send(self.my_line(&format!("PART {channel}")), out);
             }
-            Err(_) => self.complain(Errand::Ask, "PART", &channel, outcome, out),
+            Err(_) => self.report(RequestKind::Channel, "PART", &channel, outcome, out),
         }
     }
 
@@ -140,21 +142,27 @@ impl IrcSession {
         }
         for channel in message.list(0) {
             if let Some(room) = self.room(channel, out) {
-                self.ask_names(room, false, out);
+                self.query_names(room, false, out);
             }
         }
     }
 
-    fn ask_names(&mut self, room: String, joining: bool, out: &mut Outbox) {
+    fn query_names(&mut self, room: String, joining: bool, out: &mut Outbox) {
         let query = self.occupants(&room);
-        self.ask(query, Owed::Names { room, joining }, out);
+        self.query(query, PendingReply::Names { room, joining }, out);
     }
 
     pub(crate) fn occupants(&self, room: &str) -> Query {
-        Query::Occupants { room: RoomRef::Name(room.into()), caller: self.asker() }
+        Query::Occupants { room: RoomRef::Name(room.into()), caller: self.caller() }
     }
 
-    pub(crate) fn named(&mut self, room: &str, joining: bool, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_names(
+        &mut self,
+        room: &str,
+        joining: bool,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
         if joining && !self.joined {
             return;
         }
@@ -164,9 +172,10 @@ impl IrcSession {
             format!(":{} {RPL_NAMREPLY} {} = {channel} :", self.options.server_name, self.nick);
         let word = |person: &Person| {
             let mark = if is_owner(person, owner) { "@" } else { "" };
-            let name = match self.has(Caps::USERHOST_IN_NAMES) {
-                true => self.reader().mask(person),
-                false => names::nick(person),
+            let name = if self.has(Caps::USERHOST_IN_NAMES) {
+                self.reader().mask(person)
+            } else {
+                names::nick(person)
             };
             format!("{mark}{name}")
         };
@@ -177,27 +186,22 @@ impl IrcSession {
         send(self.numeric(RPL_ENDOFNAMES, &[&channel], "End of NAMES"), out);
     }
 
-    /// The owner of a room, as far as the client is in it.
-    pub(crate) fn owner(&self, room: &str) -> Option<Uid> {
-        self.channel(room).and_then(|(_, channel)| channel.owner)
-    }
-
     // TOPIC.
 
     pub(crate) fn topic(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let Some(room) = self.room(message.param(0), out) else { return };
         let Some(text) = message.optional(1) else {
-            return self.ask_room(room.clone(), Owed::Topic(room), out);
+            return self.query_room(room.clone(), PendingReply::Topic(room), out);
         };
         let changes = RoomChanges { description: Some(text.into()), ..RoomChanges::default() };
         let (name, by) = (RoomRef::Name(room.clone()), Some(self.actor()));
         out.submit(Command::UpdateRoom { room: name, changes, by });
-        self.owe(Owed::TopicChange(room));
+        self.expect(PendingReply::TopicChange(room));
     }
 
-    fn ask_room(&mut self, room: String, owed: Owed, out: &mut Outbox) {
-        let (room, caller) = (RoomRef::Name(room), self.asker());
-        self.ask(Query::Room { room, caller, detail: Detail::default() }, owed, out);
+    fn query_room(&mut self, room: String, reply: PendingReply, out: &mut Outbox) {
+        let (room, caller) = (RoomRef::Name(room), self.caller());
+        self.query(Query::Room { room, caller, detail: Detail::default() }, reply, out);
     }
 
     fn topic_line(&self, room: &RoomView) -> String {
@@ -208,10 +212,10 @@ impl IrcSession {
         }
     }
 
-    pub(crate) fn topic_told(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_topic(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
             Ok(Reply::Room { room }) => send(self.topic_line(room), out),
-            _ => self.complain(Errand::Ask, "TOPIC", &names::channel(name), outcome, out),
+            _ => self.report(RequestKind::Channel, "TOPIC", &names::channel(name), outcome, out),
         }
     }
 
@@ -222,7 +226,7 @@ impl IrcSession {
                 let head = self.my_line(&format!("TOPIC {channel}"));
                 send(encode::trailing(head, &room.description), out);
             }
-            _ => self.complain(Errand::Topic, "TOPIC", &channel, outcome, out),
+            _ => self.report(RequestKind::Topic, "TOPIC", &channel, outcome, out),
         }
     }
 
@@ -236,7 +240,7 @@ impl IrcSession {
         }
         let Some(room) = self.room(target, out) else { return };
         let line = match message.param(1) {
-            "" => return self.ask_room(room.clone(), Owed::Mode(room), out),
+            "" => return self.query_room(room.clone(), PendingReply::Mode(room), out),
             "b" | "+b" if message.param(2).is_empty() => {
                 self.numeric(RPL_ENDOFBANLIST, &[target], "Nobody is banned")
             }
@@ -248,7 +252,7 @@ impl IrcSession {
         self.say(vec![line], out);
     }
 
-    /// Everyone is invisible to those who share no channel, and nothing else.
+    /// Every user has the mode `i`, and no other.
     fn user_mode(&self, nick: &str, change: &str) -> Vec<String> {
         if nick != self.nick {
             let why = "The modes of others are their own";
@@ -262,16 +266,16 @@ impl IrcSession {
         if known { Vec::new() } else { vec![unknown()] }
     }
 
-    pub(crate) fn mode_told(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_modes(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(name);
         match outcome {
             Ok(Reply::Room { room }) => {
-                // Only who is there may speak, and only the owner sets the topic.
+                // Only occupants may post, and only the owner may set the topic.
                 send(self.bare(RPL_CHANNELMODEIS, &[&channel, "+nt"]), out);
                 let created = (room.created.0 / 1000).to_string();
                 send(self.bare(RPL_CREATIONTIME, &[&channel, &created]), out);
             }
-            _ => self.complain(Errand::Ask, "MODE", &channel, outcome, out),
+            _ => self.report(RequestKind::Channel, "MODE", &channel, outcome, out),
         }
     }
 
@@ -284,10 +288,10 @@ impl IrcSession {
         if rooms.is_empty() {
             let (filter, after) = (RoomFilter::Open, RoomId(0));
             let (limit, detail) = (self.options.list_max, Detail::default());
-            self.ask(Query::Rooms { filter, after, limit, detail }, Owed::List, out);
+            self.query(Query::Rooms { filter, after, limit, detail }, PendingReply::List, out);
         }
         for room in rooms {
-            self.ask_room(room, Owed::ListOne, out);
+            self.query_room(room, PendingReply::ListOne, out);
         }
         let end = self.numeric(RPL_LISTEND, &[], "End of LIST");
         self.say(vec![end], out);
@@ -298,23 +302,19 @@ impl IrcSession {
         self.numeric(RPL_LIST, &[&channel, &population], &room.description)
     }
 
-    pub(crate) fn listed(&mut self, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_list(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
             Ok(Reply::Rooms { rooms }) => {
                 rooms.iter().for_each(|room| send(self.list_line(room), out));
             }
-            _ => self.complain(Errand::Ask, "LIST", "*", outcome, out),
+            _ => self.report(RequestKind::Channel, "LIST", "*", outcome, out),
         }
     }
 
-    /// A channel that is not there is not listed.
-    pub(crate) fn listed_one(&mut self, outcome: &Outcome, out: &mut Outbox) {
+    /// Skips a channel that does not exist.
+    pub(crate) fn send_list_entry(&mut self, outcome: &Outcome, out: &mut Outbox) {
         if let Ok(Reply::Room { room }) = outcome {
             send(self.list_line(room), out);
         }
     }
-}
-
-pub(crate) fn is_owner(person: &Person, owner: Option<Uid>) -> bool {
-    owner.is_some() && person.uid == owner
 }

@@ -1,16 +1,16 @@
-//! The connection and the server itself.
+//! The connection and the server.
 
 use frontend_api::Outbox;
 
 use crate::encode;
 use crate::numeric::*;
 use crate::parse::Message;
-use crate::session::IrcSession;
+use crate::state::IrcSession;
 
 /// The software, as VERSION and the greeting have it.
 const VERSION: &str = concat!("dragoman-", env!("CARGO_PKG_VERSION"));
 
-/// How many targets one PRIVMSG or NOTICE may have.
+/// The most targets of one PRIVMSG or NOTICE.
 pub(crate) const TARGETS_MAX: usize = 4;
 
 impl IrcSession {
@@ -20,7 +20,7 @@ impl IrcSession {
         self.say(vec![pong], out);
     }
 
-    /// That something came is all there is to it.
+    /// Any line resets the keepalive, so a PONG needs nothing more.
     pub(crate) fn pong(&mut self, _message: &Message<'_>, _out: &mut Outbox) {}
 
     pub(crate) fn quit(&mut self, _message: &Message<'_>, out: &mut Outbox) {
@@ -33,7 +33,7 @@ impl IrcSession {
     }
 
     pub(crate) fn lusers(&mut self, _message: &Message<'_>, out: &mut Outbox) {
-        let lines = self.census();
+        let lines = self.lusers_lines();
         self.say(lines, out);
     }
 
@@ -50,7 +50,7 @@ impl IrcSession {
         self.say(vec![line], out);
     }
 
-    /// What somebody is told who has just signed on.
+    /// The lines of the greeting after a sign-on.
     pub(crate) fn greeting(&self) -> Vec<String> {
         let (server, network) = (&self.options.server_name, &self.options.network);
         let mask = self.reader().mask(&self.me);
@@ -62,12 +62,12 @@ impl IrcSession {
             self.bare(RPL_MYINFO, &[server, VERSION, "i", "bnot", "bo"]),
         ];
         lines.extend(self.supported());
-        lines.extend(self.census());
+        lines.extend(self.lusers_lines());
         lines.extend(self.message_of_the_day());
         lines
     }
 
-    /// What clients should know: a name is as long in bytes as one of ASCII can be.
+    /// The 005 lines. Lengths of names are in characters; an ASCII name has as many bytes.
     fn supported(&self) -> Vec<String> {
         let options = &self.options;
         let tokens = [
@@ -87,16 +87,16 @@ impl IrcSession {
             "TOPICLEN=390".into(),
             "UTF8ONLY".into(),
         ];
-        let said = |tokens: &[String]| {
+        let line = |tokens: &[String]| {
             let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
             self.numeric(RPL_ISUPPORT, &tokens, "are supported by this server")
         };
-        // At most thirteen in a line: RFC 1459 knows no more than fifteen parameters.
-        tokens.chunks(13).map(said).collect()
+        // At most thirteen a line: a message of RFC 1459 has at most fifteen parameters.
+        tokens.chunks(13).map(line).collect()
     }
 
-    /// Nobody is counted: who is in a channel is told by asking about it.
-    fn census(&self) -> Vec<String> {
+    /// The replies to LUSERS, without numbers: the gateway does not count users.
+    fn lusers_lines(&self) -> Vec<String> {
         vec![
             self.numeric(RPL_LUSERCLIENT, &[], "Users of all dialects are here, uncounted"),
             self.numeric(RPL_LUSERME, &[], "One server, which is a gateway"),

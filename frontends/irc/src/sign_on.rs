@@ -1,7 +1,7 @@
-//! Who the peer is: capabilities, nick and password, SASL, and the greeting.
+//! The sign-on: capabilities, nick, password, and the greeting.
 //!
-//! A nick that is an account's needs the account's password; a nick that is nobody's makes a guest.
-//! Somebody who has proved to be an account is called as the account is, whatever nick was asked for.
+//! A nick that an account owns needs the password of the account; any other nick makes a guest. A
+//! client that has signed in to an account gets its nick, whichever nick it requested.
 
 use std::sync::Arc;
 
@@ -11,38 +11,13 @@ use core_model::{
 };
 use frontend_api::{Outbox, Subscribe};
 
-use crate::caps::{self, Caps};
+use crate::caps;
 use crate::names;
 use crate::numeric::*;
-use crate::parse::{self, Message, Plain};
-use crate::refusal::{self, Errand};
-use crate::session::{IrcSession, Owed, guest, send};
-
-/// The longest response in a line of AUTHENTICATE; one so long has more to come.
-const RESPONSE_LINE_BYTES: usize = 400;
-
-/// The longest response in all.
-const RESPONSE_BYTES_MAX: usize = 8 * 1024;
-
-/// After so many wrong passwords the connection ends.
-const FAILURES_MAX: u8 = 3;
-
-/// What is known of a peer that is nobody yet.
-#[derive(Default)]
-pub(crate) struct SignOn {
-    /// Whether capabilities are being negotiated.
-    negotiating: bool,
-    /// The name that the wanted nick stands for.
-    wanted: Option<String>,
-    /// Whether USER has come.
-    introduced: bool,
-    password: Option<String>,
-    /// The response of a SASL exchange that has begun, as far as it has come.
-    response: Option<String>,
-    /// Who the peer has proved to be.
-    account: Option<Arc<Person>>,
-    failures: u8,
-}
+use crate::parse::Message;
+use crate::pending::PendingReply;
+use crate::refusal::{self, RequestKind};
+use crate::state::{IrcSession, guest, send};
 
 impl IrcSession {
     pub(crate) fn cap(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -130,26 +105,26 @@ impl IrcSession {
         }
     }
 
-    /// Only a guest that is nowhere can be called otherwise: a room knows who is in it by name.
+    /// Renames a guest that is in no channel: the engine identifies the occupants of a room by name.
     fn rename(&mut self, nick: &str, name: String, out: &mut Outbox) {
         let why = match self.me.uid {
             Some(_) => "An account is called by its name",
-            None if !self.rooms.is_empty() || self.joins_owed() > 0 => {
+            None if !self.rooms.is_empty() || self.pending_joins() > 0 => {
                 "Leave your channels before you change your name"
             }
-            None => return self.look_nick_up(name, out),
+            None => return self.look_up_nick(name, out),
         };
         let line = self.numeric(ERR_CANTCHANGENICK, &[nick], why);
         self.say(vec![line], out);
     }
 
-    fn look_nick_up(&mut self, name: String, out: &mut Outbox) {
+    fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
         self.deciding = true;
         let query = Query::User { user: UserRef::Handle(name.clone()), caller: None };
-        self.ask(query, Owed::Nick(name), out);
+        self.query(query, PendingReply::Nick(name), out);
     }
 
-    /// Whether an account is called so.
+    /// Handles the answer on whether an account owns the nick.
     pub(crate) fn nick_looked_up(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
         self.deciding = false;
         let nick = names::nick_of(&name);
@@ -163,7 +138,7 @@ impl IrcSession {
                 send(self.numeric(ERR_NICKNAMEINUSE, &[&nick], why), out);
             }
             Err(_) if self.sign_on.is_none() => {
-                self.complain(Errand::Ask, "NICK", &nick, outcome, out);
+                self.report(RequestKind::Channel, "NICK", &nick, outcome, out);
             }
             Err(refusal) => self.turn_away(refusal, out),
         }
@@ -180,97 +155,10 @@ impl IrcSession {
         self.me = guest;
     }
 
-    // SASL.
-
-    pub(crate) fn authenticate(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let already = self.sign_on.as_ref().is_none_or(|sign_on| sign_on.account.is_some());
-        if already {
-            let why = match self.sign_on {
-                Some(_) => "You are signed in already",
-                None => "Sign in before you sign on",
-            };
-            let line = self.numeric(ERR_SASLALREADY, &[], why);
-            return self.say(vec![line], out);
-        }
-        let Some(sign_on) = &mut self.sign_on else { return };
-        let said = message.param(0);
-        match &mut sign_on.response {
-            None if said.eq_ignore_ascii_case("PLAIN") => {
-                sign_on.response = Some(String::new());
-                self.say(vec!["AUTHENTICATE +".into()], out);
-            }
-            None if said == "*" => self.sasl_ends(ERR_SASLABORTED, "SASL aborted", out),
-            None => {
-                let line = self.numeric(RPL_SASLMECHS, &["PLAIN"], "are the mechanisms");
-                self.say(vec![line], out);
-                self.sasl_ends(ERR_SASLFAIL, "There is no such mechanism", out);
-            }
-            Some(_) if said == "*" => self.sasl_ends(ERR_SASLABORTED, "SASL aborted", out),
-            Some(response) => {
-                let long = said.len() > RESPONSE_LINE_BYTES
-                    || response.len() + said.len() > RESPONSE_BYTES_MAX;
-                if long {
-                    return self.sasl_ends(ERR_SASLTOOLONG, "The response is too long", out);
-                }
-                if said != "+" {
-                    response.push_str(said);
-                }
-                if said.len() < RESPONSE_LINE_BYTES {
-                    self.prove(out);
-                }
-            }
-        }
-    }
-
-    fn sasl_ends(&mut self, numeric: Numeric, why: &str, out: &mut Outbox) {
-        if let Some(sign_on) = &mut self.sign_on {
-            sign_on.response = None;
-        }
-        let line = self.numeric(numeric, &[], why);
-        self.say(vec![line], out);
-    }
-
-    /// Has the password checked, without a session of the account's yet: until the client is
-    /// greeted it cannot be told anything.
-    fn prove(&mut self, out: &mut Outbox) {
-        let response = self.sign_on.as_mut().and_then(|sign_on| sign_on.response.take());
-        let Some(Plain { handle, password }) = response.and_then(|it| parse::plain(&it)) else {
-            return self.sasl_ends(ERR_SASLFAIL, "That is no response of PLAIN", out);
-        };
-        self.deciding = true;
-        out.submit(sign_in(UserRef::Handle(handle), Credential::Password(password), None));
-        self.owe(Owed::Proof);
-    }
-
-    pub(crate) fn proved(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        self.deciding = false;
-        let Some(sign_on) = &mut self.sign_on else { return };
-        match outcome {
-            Ok(Reply::SignedIn { user, .. }) => {
-                sign_on.account = Some(Arc::clone(&user.person));
-                let mask = self.reader().mask(&user.person);
-                let account = names::nick(&user.person);
-                let text = format!("You are signed in as {account}");
-                send(self.numeric(RPL_LOGGEDIN, &[&mask, &account], &text), out);
-                send(self.numeric(RPL_SASLSUCCESS, &[], "SASL authentication successful"), out);
-                self.try_sign_on(out);
-            }
-            _ => {
-                let guessed = matches!(outcome, Err(Refusal::UnknownUser | Refusal::WrongPassword));
-                sign_on.failures += u8::from(guessed);
-                let desperate = sign_on.failures >= FAILURES_MAX;
-                send(self.numeric(ERR_SASLFAIL, &[], &why_not(outcome)), out);
-                if desperate {
-                    self.end("too many wrong passwords", out);
-                }
-            }
-        }
-    }
-
     // Signing on.
 
-    /// Signs on, if everything is there for it.
-    fn try_sign_on(&mut self, out: &mut Outbox) {
+    /// Signs on once the client has sent everything that it takes.
+    pub(crate) fn try_sign_on(&mut self, out: &mut Outbox) {
         let Some(sign_on) = &mut self.sign_on else { return };
         if sign_on.negotiating || !sign_on.introduced {
             return;
@@ -282,7 +170,7 @@ impl IrcSession {
                 (UserRef::Id(uid), Credential::Vouched)
             }
             (None, Some(password)) => (UserRef::Handle(wanted), Credential::Password(password)),
-            (None, None) if self.options.guests => return self.look_nick_up(wanted, out),
+            (None, None) if self.options.guests => return self.look_up_nick(wanted, out),
             (None, None) => {
                 let why = "There are no guests here: sign in with SASL or PASS";
                 let line = self.numeric(ERR_PASSWDMISMATCH, &[], why);
@@ -293,7 +181,7 @@ impl IrcSession {
         self.deciding = true;
         let delivery = Delivery { backlog_max: self.options.backlog };
         out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
-        self.owe(Owed::SignOn);
+        self.expect(PendingReply::SignOn);
     }
 
     pub(crate) fn signed_on(&mut self, outcome: &Outcome, out: &mut Outbox) {
@@ -303,7 +191,7 @@ impl IrcSession {
                 self.greet(Arc::clone(&user.person), rooms, backlog, out);
             }
             Err(Refusal::UnknownUser | Refusal::WrongPassword) => {
-                send(self.numeric(ERR_PASSWDMISMATCH, &[], &why_not(outcome)), out);
+                send(self.numeric(ERR_PASSWDMISMATCH, &[], &failure_text(outcome)), out);
                 self.end("wrong password", out);
             }
             Err(refusal) => self.turn_away(refusal, out),
@@ -312,12 +200,12 @@ impl IrcSession {
     }
 
     fn turn_away(&mut self, refusal: &Refusal, out: &mut Outbox) {
-        let why = refusal::text(Errand::Ask, refusal);
+        let why = refusal::text(RequestKind::Channel, refusal);
         self.end(&why, out);
     }
 
-    /// The peer is somebody: says so, goes where it is a member, and hands over what came while it
-    /// was nowhere.
+    /// Completes the sign-on: sends the greeting and the messages that arrived while the user had
+    /// no session, and joins the rooms of which the user is a member.
     fn greet(
         &mut self,
         me: Arc<Person>,
@@ -331,22 +219,22 @@ impl IrcSession {
         for line in self.greeting() {
             send(line, out);
         }
-        self.watch_over(out);
+        self.start_keepalive(out);
         for message in backlog {
-            self.tell_direct(message, out);
+            self.send_direct(message, out);
         }
         for room in rooms.iter().take(self.options.channels_max as usize) {
             self.enter(room.name.to_string(), out);
         }
     }
-
-    pub(crate) fn has(&self, cap: Caps) -> bool {
-        self.caps.has(cap)
-    }
 }
 
-/// A sign-in; with `delivery` this connection is a session of the account from then on.
-fn sign_in(user: UserRef, credential: Credential, delivery: Option<Delivery>) -> Command {
+/// A sign-in. With `delivery` the connection becomes a session of the account.
+pub(crate) fn sign_in(
+    user: UserRef,
+    credential: Credential,
+    delivery: Option<Delivery>,
+) -> Command {
     Command::SignIn {
         user,
         credential,
@@ -359,11 +247,11 @@ fn sign_in(user: UserRef, credential: Credential, delivery: Option<Delivery>) ->
     }
 }
 
-/// Why somebody is not signed in. Whether the account exists is not told.
-fn why_not(outcome: &Outcome) -> String {
+/// Why a sign-in failed. The text does not reveal whether the account exists.
+pub(crate) fn failure_text(outcome: &Outcome) -> String {
     match outcome {
         Err(Refusal::UnknownUser | Refusal::WrongPassword) => "Wrong name or password".into(),
-        Err(refusal) => refusal::text(Errand::Ask, refusal),
+        Err(refusal) => refusal::text(RequestKind::Channel, refusal),
         Ok(_) => "Server error".into(),
     }
 }

@@ -1,4 +1,4 @@
-//! The dialect without sockets: transcripts, and what must hold of any conversation.
+//! The dialect without sockets: transcripts, and properties of every conversation.
 
 mod options;
 mod page;

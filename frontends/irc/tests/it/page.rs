@@ -1,4 +1,4 @@
-//! docs/dialects/irc.md shows what the transcripts show, and has everything that there is.
+//! docs/dialects/irc.md shows lines of the transcripts and is complete.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::transcripts::{FOLDERS, transcript};
 
 const PAGE: &str = include_str!("../../../../docs/dialects/irc.md");
 
-/// Every line of every transcript that is sent or received, with its arrow.
+/// Every sent and received line of every transcript, with its arrow.
 fn transcript_lines() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for (folder, before) in FOLDERS {
@@ -32,10 +32,10 @@ fn transcript_lines() -> BTreeSet<String> {
 fn every_example_is_in_a_transcript() {
     let examples = PAGE.lines().filter(|line| line.starts_with("→ ") || line.starts_with("← "));
     let examples: Vec<&str> = examples.collect();
-    assert!(examples.len() > 25, "{} examples were found", examples.len());
+    assert!(examples.len() > 25, "found {} examples", examples.len());
     let known = transcript_lines();
-    let strange: Vec<_> = examples.iter().filter(|line| !known.contains(**line)).collect();
-    assert!(strange.is_empty(), "no transcript shows {strange:#?}");
+    let unknown: Vec<_> = examples.iter().filter(|line| !known.contains(**line)).collect();
+    assert!(unknown.is_empty(), "no transcript shows {unknown:#?}");
 }
 
 #[test]
@@ -52,5 +52,5 @@ fn every_option_command_capability_and_error_is_explained() {
     let (_, caps) = caps.split_once("LS :").unwrap();
     let rows = caps.split_whitespace().map(|cap| format!("| `{cap}` |"));
     missing.extend(rows.filter(|row| !PAGE.contains(row)));
-    assert!(missing.is_empty(), "the page does not have {missing:#?}");
+    assert!(missing.is_empty(), "the page lacks {missing:#?}");
 }

@@ -1,4 +1,4 @@
-//! What holds of every conversation in this dialect, whatever is said.
+//! Properties of every conversation in this dialect.
 
 use core_model::{
     ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Refusal, Reply,
@@ -8,84 +8,87 @@ use frontend_api::{Frontend, Input, Outbox, Output, Peer, Session};
 use frontend_irc::{IrcFrontend, VERBS};
 use frontend_testkit::assert_noise_is_harmless;
 
-/// A conversation with one session, in which the engine answers when it is told to.
-struct Talk {
+/// A conversation with one session, in which the test decides when the engine answers.
+struct Conversation {
     session: Box<dyn Session>,
-    /// What the session asked for and has not been answered.
-    asked: usize,
-    said: Vec<String>,
+    /// The number of requests to the engine without an answer.
+    unanswered: usize,
+    received: Vec<String>,
     over: bool,
 }
 
-impl Talk {
+impl Conversation {
     fn begin() -> Self {
         let session = IrcFrontend::default().open(&Peer::default());
-        let mut talk = Self { session, asked: 0, said: Vec::new(), over: false };
-        talk.feed(Input::Opened);
-        talk
+        let mut conversation = Self { session, unanswered: 0, received: Vec::new(), over: false };
+        conversation.feed(Input::Opened);
+        conversation
     }
 
-    /// With a guest, in #tea.
+    /// A guest in #tea.
     fn of_guest() -> Self {
-        let mut talk = Self::begin();
-        talk.hear("NICK zed");
-        talk.hear("USER zed 0 * :Zed");
-        talk.answer(&Err(Refusal::UnknownUser));
-        talk.join();
-        talk
+        let mut conversation = Self::begin();
+        conversation.send("NICK zed");
+        conversation.send("USER zed 0 * :Zed");
+        conversation.answer(&Err(Refusal::UnknownUser));
+        conversation.join();
+        conversation
     }
 
-    /// With an account, in #tea.
+    /// An account in #tea.
     fn of_account() -> Self {
-        let mut talk = Self::begin();
-        talk.hear("CAP REQ :echo-message server-time message-tags account-tag extended-join");
-        talk.hear("PASS tea");
-        talk.hear("NICK ann");
-        talk.hear("USER ann 0 * :Ann");
-        talk.hear("CAP END");
-        talk.answer(&signed_in());
-        talk.join();
-        talk
+        let mut conversation = Self::begin();
+        conversation
+            .send("CAP REQ :echo-message server-time message-tags account-tag extended-join");
+        conversation.send("PASS tea");
+        conversation.send("NICK ann");
+        conversation.send("USER ann 0 * :Ann");
+        conversation.send("CAP END");
+        conversation.answer(&signed_in());
+        conversation.join();
+        conversation
     }
 
     fn join(&mut self) {
-        self.hear("JOIN #tea");
+        self.send("JOIN #tea");
         self.answer(&Err(Refusal::RoomNameTaken));
         self.answer(&entered());
         self.answer_all(&Err(Refusal::Overloaded));
-        self.said.clear();
+        self.received.clear();
     }
 
     fn feed(&mut self, input: Input<'_>) {
         let mut out = Outbox::default();
         self.session.handle(Timestamp(1_700_000_000_000), input, &mut out);
         for output in out.drain() {
-            assert!(!self.over, "after the end came {output:?}");
+            assert!(!self.over, "{output:?} after the end");
             match output {
-                Output::Submit { .. } | Output::Query { .. } => self.asked += 1,
+                Output::Submit { .. } | Output::Query { .. } => self.unanswered += 1,
                 Output::SendText(line) => {
                     let text = line.strip_suffix('\r').expect("a line ends with a return");
-                    assert!(!text.contains(['\r', '\n', '\0']), "{text:?} is several lines");
-                    self.said.push(text.into());
+                    assert!(!text.contains(['\r', '\n', '\0']), "{text:?} has several lines");
+                    self.received.push(text.into());
                 }
                 Output::Close => self.over = true,
                 Output::SetEventFilter(_) | Output::WakeAt(_) => (),
-                Output::Respond(_) | Output::SendBytes(_) => panic!("not in lines: {output:?}"),
+                Output::Respond(_) | Output::SendBytes(_) => {
+                    panic!("not for a stream of lines: {output:?}")
+                }
             }
         }
     }
 
-    fn hear(&mut self, line: &str) {
+    fn send(&mut self, line: &str) {
         self.feed(Input::Text(line));
     }
 
     fn answer(&mut self, outcome: &Outcome) {
-        self.asked -= 1;
+        self.unanswered -= 1;
         self.feed(Input::Answer(outcome));
     }
 
     fn answer_all(&mut self, outcome: &Outcome) {
-        while self.asked > 0 && !self.over {
+        while self.unanswered > 0 && !self.over {
             self.answer(outcome);
         }
     }
@@ -130,7 +133,7 @@ fn recorded(event: Event) -> Recorded {
     Recorded { seq: Seq(1), at: Timestamp(0), cause: ConnectionId(9), event }
 }
 
-/// A line with each verb, with parameters that make sense.
+/// A line with each verb and valid parameters.
 fn lines() -> Vec<String> {
     let params = |name: &str| match name {
         "AUTHENTICATE" => "PLAIN",
@@ -147,7 +150,7 @@ fn lines() -> Vec<String> {
     verbs.map(|verb| format!("{} {}", verb.name, params(verb.name))).collect()
 }
 
-/// Answers that make sense to something.
+/// An answer of each kind, and every refusal.
 fn outcomes() -> Vec<Outcome> {
     let user = UserView { person: ann().into(), ..UserView::default() };
     let mut outcomes = vec![
@@ -202,19 +205,22 @@ fn noise_is_harmless() {
 }
 
 #[test]
-fn no_answer_to_any_command_is_too_much_and_nobody_is_told_of_the_inside() {
-    for begin in [Talk::begin, Talk::of_guest, Talk::of_account] {
+fn every_command_takes_every_answer_and_no_internal_reason_reaches_the_client() {
+    for begin in [Conversation::begin, Conversation::of_guest, Conversation::of_account] {
         for line in lines() {
             for outcome in outcomes() {
-                let mut talk = begin();
-                talk.hear(&line);
-                talk.answer_all(&outcome);
-                assert!(!talk.said.concat().contains("disk full"), "{line}");
+                let mut conversation = begin();
+                conversation.send(&line);
+                conversation.answer_all(&outcome);
+                assert!(!conversation.received.concat().contains("disk full"), "{line}");
                 // The session goes on.
-                if !talk.over {
-                    talk.said.clear();
-                    talk.hear("PING :still there?");
-                    assert_eq!(talk.said, [":irc.localhost PONG irc.localhost :still there?"]);
+                if !conversation.over {
+                    conversation.received.clear();
+                    conversation.send("PING :still there?");
+                    assert_eq!(
+                        conversation.received,
+                        [":irc.localhost PONG irc.localhost :still there?"]
+                    );
                 }
             }
         }
@@ -222,17 +228,17 @@ fn no_answer_to_any_command_is_too_much_and_nobody_is_told_of_the_inside() {
 }
 
 #[test]
-fn every_refusal_is_one_complaint_about_every_errand() {
+fn every_refusal_of_every_kind_of_request_is_one_numeric() {
     let mut table = String::new();
     for refusal in refusals() {
         table.push_str(&format!("{refusal:?}\n"));
-        let errands = ["PART #tea", "PRIVMSG #tea :hi", "PRIVMSG bob :hi", "TOPIC #tea :hot"];
-        for errand in errands {
-            let mut talk = Talk::of_guest();
-            talk.hear(errand);
-            talk.answer(&Err(refusal.clone()));
-            assert_eq!(talk.said.len(), 1, "{errand}: {:?}", talk.said);
-            table.push_str(&format!("    {errand} → {}\n", talk.said[0]));
+        let requests = ["PART #tea", "PRIVMSG #tea :hi", "PRIVMSG bob :hi", "TOPIC #tea :hot"];
+        for request in requests {
+            let mut conversation = Conversation::of_guest();
+            conversation.send(request);
+            conversation.answer(&Err(refusal.clone()));
+            assert_eq!(conversation.received.len(), 1, "{request}: {:?}", conversation.received);
+            table.push_str(&format!("    {request} → {}\n", conversation.received[0]));
         }
     }
     insta::assert_snapshot!(table);
@@ -241,80 +247,81 @@ fn every_refusal_is_one_complaint_about_every_errand() {
 #[test]
 fn a_notice_is_never_answered() {
     for refusal in refusals() {
-        let mut talk = Talk::of_guest();
+        let mut conversation = Conversation::of_guest();
         for line in ["NOTICE #tea :x", "NOTICE bob :x", "NOTICE a@b :x", "NOTICE", "NOTICE #tea"] {
-            talk.hear(line);
+            conversation.send(line);
         }
-        talk.answer_all(&Err(refusal));
-        assert_eq!(talk.said, [""; 0]);
+        conversation.answer_all(&Err(refusal));
+        assert_eq!(conversation.received, [""; 0]);
     }
 }
 
 #[test]
 fn pipelining_changes_no_reply() {
-    let said = |pipelined: bool| {
-        let mut talk = Talk::of_guest();
+    let received = |pipelined: bool| {
+        let mut conversation = Conversation::of_guest();
         for line in lines().iter().filter(|line| !line.starts_with("NICK")) {
-            talk.hear(line);
+            conversation.send(line);
             if !pipelined {
-                talk.answer_all(&Err(Refusal::NotInRoom));
+                conversation.answer_all(&Err(Refusal::NotInRoom));
             }
         }
-        talk.answer_all(&Err(Refusal::NotInRoom));
-        talk.said
+        conversation.answer_all(&Err(Refusal::NotInRoom));
+        conversation.received
     };
-    assert!(said(false).len() > VERBS.len());
-    assert_eq!(said(true), said(false));
+    assert!(received(false).len() > VERBS.len());
+    assert_eq!(received(true), received(false));
 }
 
 #[test]
-fn commands_wait_while_it_is_decided_who_they_come_from_and_keep_their_order() {
-    let mut talk = Talk::begin();
-    talk.hear("NICK ann");
-    talk.hear("USER ann 0 * :Ann");
+fn commands_during_a_sign_on_wait_and_keep_their_order() {
+    let mut conversation = Conversation::begin();
+    conversation.send("NICK ann");
+    conversation.send("USER ann 0 * :Ann");
     for line in ["NICK yan", "PING 1", "NICK zed", "PING 2", "WHOWAS bob", "PING 3"] {
-        talk.hear(line);
+        conversation.send(line);
     }
-    // ann is an account; so is yan; zed is not.
+    // ann and yan are accounts, zed is not.
     let taken = Ok(Reply::User { user: UserView { person: ann().into(), ..UserView::default() } });
-    talk.answer(&taken);
-    while talk.asked > 0 {
-        let outcome = match talk.said.iter().filter(|line| line.contains(" 433 ")).count() {
-            1 => taken.clone(),
-            _ => Err(Refusal::UnknownUser),
-        };
-        talk.answer(&outcome);
+    conversation.answer(&taken);
+    while conversation.unanswered > 0 {
+        let outcome =
+            match conversation.received.iter().filter(|line| line.contains(" 433 ")).count() {
+                1 => taken.clone(),
+                _ => Err(Refusal::UnknownUser),
+            };
+        conversation.answer(&outcome);
     }
     let numbers = [" 433 * ann", " 433 * yan", "PONG irc.localhost :1", " 001 zed", " :2", " 406 "];
-    let told: Vec<usize> = numbers
-        .map(|part| talk.said.iter().position(|line| line.contains(part)).expect(part))
+    let positions: Vec<usize> = numbers
+        .map(|part| conversation.received.iter().position(|line| line.contains(part)).expect(part))
         .to_vec();
-    assert!(told.is_sorted(), "{told:?} of {:#?}", talk.said);
-    assert!(talk.said.last().unwrap().ends_with(" :3"));
+    assert!(positions.is_sorted(), "{positions:?} of {:#?}", conversation.received);
+    assert!(conversation.received.last().unwrap().ends_with(" :3"));
 }
 
 #[test]
-fn whatever_waits_is_something_that_the_host_counts() {
-    // While it is decided who the peer is, and while anything is unanswered.
+fn every_waiting_line_counts_as_an_unanswered_request() {
+    // During a sign-on, and with an unanswered request.
     let deciding = || {
-        let mut talk = Talk::begin();
-        talk.hear("NICK zed");
-        talk.hear("USER zed 0 * :Zed");
-        talk
+        let mut conversation = Conversation::begin();
+        conversation.send("NICK zed");
+        conversation.send("USER zed 0 * :Zed");
+        conversation
     };
     let asking = || {
-        let mut talk = Talk::of_guest();
-        talk.hear("TOPIC #tea");
-        talk
+        let mut conversation = Conversation::of_guest();
+        conversation.send("TOPIC #tea");
+        conversation
     };
-    for begin in [&deciding as &dyn Fn() -> Talk, &asking] {
+    for begin in [&deciding as &dyn Fn() -> Conversation, &asking] {
         for line in ["PING 1", "NONSENSE", "MOTD", "JOIN tea", "QUIT"] {
-            let mut talk = begin();
+            let mut conversation = begin();
             for asked in 2..100 {
-                talk.hear(line);
-                assert_eq!(talk.said, [""; 0]);
+                conversation.send(line);
+                assert_eq!(conversation.received, [""; 0]);
                 if line != "QUIT" || asked == 2 {
-                    assert!(talk.asked >= asked, "{line} waits uncounted");
+                    assert!(conversation.unanswered >= asked, "{line} waits without being counted");
                 }
             }
         }
@@ -322,52 +329,55 @@ fn whatever_waits_is_something_that_the_host_counts() {
 }
 
 #[test]
-fn a_line_longer_than_the_protocol_allows_is_complained_of_and_not_carried_out() {
-    let mut talk = Talk::of_guest();
-    talk.hear(&format!("PRIVMSG #tea :{}", "x".repeat(496)));
-    assert_eq!((talk.asked, talk.said.len()), (1, 0));
-    talk.answer(&Ok(Reply::Posted { message: posted("x") }));
+fn a_line_over_the_limit_of_the_protocol_is_an_error_and_not_executed() {
+    let mut conversation = Conversation::of_guest();
+    conversation.send(&format!("PRIVMSG #tea :{}", "x".repeat(496)));
+    assert_eq!((conversation.unanswered, conversation.received.len()), (1, 0));
+    conversation.answer(&Ok(Reply::Posted { message: posted("x") }));
     for long in [
         format!("PRIVMSG #tea :{}", "x".repeat(497)),
         format!("@{} PING 1", "x".repeat(4095)),
         "x".repeat(1 << 20),
     ] {
-        talk.hear(&long);
-        assert_eq!(talk.said.pop().unwrap(), ":irc.localhost 417 zed :The line is too long");
+        conversation.send(&long);
+        assert_eq!(
+            conversation.received.pop().unwrap(),
+            ":irc.localhost 417 zed :The line is too long"
+        );
     }
-    assert_eq!(talk.asked, 0);
+    assert_eq!(conversation.unanswered, 0);
 }
 
 #[test]
-fn a_response_is_put_together_from_lines_and_bounded() {
+fn a_sasl_response_is_joined_from_lines_and_bounded() {
     let whole = "x".repeat(400);
-    let mut talk = Talk::begin();
-    talk.hear("AUTHENTICATE PLAIN");
+    let mut conversation = Conversation::begin();
+    conversation.send("AUTHENTICATE PLAIN");
     for _ in 0..20 {
-        talk.hear(&format!("AUTHENTICATE {whole}"));
+        conversation.send(&format!("AUTHENTICATE {whole}"));
     }
-    assert_eq!(talk.said.len(), 1);
-    talk.hear(&format!("AUTHENTICATE {whole}"));
-    assert!(talk.said[1].contains(" 905 * "), "{:?}", talk.said);
-    // It has begun anew: one that ends with a whole line, and one that does not.
+    assert_eq!(conversation.received.len(), 1);
+    conversation.send(&format!("AUTHENTICATE {whole}"));
+    assert!(conversation.received[1].contains(" 905 * "), "{:?}", conversation.received);
+    // A new response: one that fills its last line, and ones that do not.
     let base64 = |bytes: usize| {
         let response = format!("\0ann\0{}", "x".repeat(bytes - 5));
         data_encoding::BASE64.encode(response.as_bytes())
     };
     for (bytes, last) in [(300, "+"), (600, "+"), (301, "eA=="), (302, "eHg=")] {
-        talk.hear("AUTHENTICATE PLAIN");
+        conversation.send("AUTHENTICATE PLAIN");
         for line in base64(bytes).as_bytes().chunks(400).filter(|line| line.len() == 400) {
-            talk.hear(&format!("AUTHENTICATE {}", std::str::from_utf8(line).unwrap()));
+            conversation.send(&format!("AUTHENTICATE {}", std::str::from_utf8(line).unwrap()));
         }
-        assert_eq!(talk.asked, 0);
-        talk.hear(&format!("AUTHENTICATE {last}"));
-        assert_eq!(talk.asked, 1, "{bytes}");
-        talk.answer(&Err(Refusal::Overloaded));
+        assert_eq!(conversation.unanswered, 0);
+        conversation.send(&format!("AUTHENTICATE {last}"));
+        assert_eq!(conversation.unanswered, 1, "{bytes}");
+        conversation.answer(&Err(Refusal::Overloaded));
     }
 }
 
 #[test]
-fn no_line_is_longer_than_the_protocol_allows_and_no_text_becomes_a_command() {
+fn no_line_exceeds_the_limit_of_the_protocol_and_no_text_becomes_a_command() {
     let texts = [
         "x".repeat(5_000),
         "茶".repeat(5_000),
@@ -380,30 +390,33 @@ fn no_line_is_longer_than_the_protocol_allows_and_no_text_becomes_a_command() {
         "a\n".repeat(8_192),
         " ".into(),
     ];
-    for mut talk in [Talk::of_guest(), Talk::of_account()] {
+    for mut conversation in [Conversation::of_guest(), Conversation::of_account()] {
         for text in &texts {
-            talk.feed(Input::Event(&recorded(Event::Posted { message: posted(text) })));
-            assert!(!talk.said.is_empty(), "{text:?} is not told of");
-            for line in talk.said.drain(..) {
+            conversation.feed(Input::Event(&recorded(Event::Posted { message: posted(text) })));
+            assert!(!conversation.received.is_empty(), "{text:?} was not sent");
+            for line in conversation.received.drain(..) {
                 let (tags, line) = match line.strip_prefix('@') {
                     Some(line) => line.split_once(' ').unwrap(),
                     None => ("", line.as_str()),
                 };
                 assert!(tags.len() < 4_096 && line.len() <= 510, "{} bytes", line.len());
                 let head = ":yan!guest@irc.localhost PRIVMSG #tea :";
-                let said = line.strip_prefix(head).unwrap_or_else(|| panic!("{line}"));
-                assert!(!said.starts_with('\x01') || said.starts_with("\x01ACTION "), "{said:?}");
+                let received = line.strip_prefix(head).unwrap_or_else(|| panic!("{line}"));
+                assert!(
+                    !received.starts_with('\x01') || received.starts_with("\x01ACTION "),
+                    "{received:?}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn nothing_of_a_text_is_lost() {
+fn no_part_of_a_text_is_lost() {
     for text in ["x".repeat(5_000), "茶".repeat(5_000), format!("a{}", "茶".repeat(5_000))] {
-        let mut talk = Talk::of_guest();
-        talk.feed(Input::Event(&recorded(Event::Posted { message: posted(&text) })));
-        let pieces = talk.said.iter().map(|line| line.split_once(" :").unwrap().1);
+        let mut conversation = Conversation::of_guest();
+        conversation.feed(Input::Event(&recorded(Event::Posted { message: posted(&text) })));
+        let pieces = conversation.received.iter().map(|line| line.split_once(" :").unwrap().1);
         assert_eq!(pieces.collect::<String>(), text);
     }
 }
@@ -413,22 +426,22 @@ fn the_longest_names_leave_room_for_a_text() {
     let long = "𠮷".repeat(64);
     let name = format!("guest:{long}");
     let room = RoomTag { id: RoomId(7), name: long.as_str().into() };
-    let mut talk = Talk::of_guest();
+    let mut conversation = Conversation::of_guest();
     let author = Person { handle: name, name: long, ..Person::default() }.into();
     let message = Message { author, to: Recipient::Room(room), ..posted(&"x".repeat(640)) };
-    talk.feed(Input::Event(&recorded(Event::Posted { message })));
-    assert_eq!(talk.said.len(), 10);
+    conversation.feed(Input::Event(&recorded(Event::Posted { message })));
+    assert_eq!(conversation.received.len(), 10);
 }
 
 #[test]
-fn a_client_is_in_a_bounded_number_of_channels() {
-    let mut talk = Talk::of_guest();
+fn the_number_of_channels_of_a_client_is_bounded() {
+    let mut conversation = Conversation::of_guest();
     for nth in 0..200 {
-        talk.hear(&format!("JOIN #room-{nth}"));
+        conversation.send(&format!("JOIN #room-{nth}"));
     }
-    // One is taken, and each join is four things to ask for without a history.
-    let refused = talk.asked - 99 * 3;
+    // The client is in one channel already. Each join takes three requests.
+    let refused = conversation.unanswered - 99 * 3;
     assert_eq!(refused, 101);
-    talk.answer_all(&Err(Refusal::UnknownRoom));
-    assert_eq!(talk.said.iter().filter(|line| line.contains(" 405 ")).count(), 101);
+    conversation.answer_all(&Err(Refusal::UnknownRoom));
+    assert_eq!(conversation.received.iter().filter(|line| line.contains(" 405 ")).count(), 101);
 }

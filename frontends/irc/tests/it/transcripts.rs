@@ -1,22 +1,25 @@
-//! Every file in `transcripts/` is a conversation; its snapshot is what came of it.
+//! Every file in `transcripts/` is a conversation; its snapshot is the resulting transcript.
 
 use frontend_irc::IrcFrontend;
 use frontend_testkit::play;
 
-/// A guest signs on, at a time at which most things happen.
+/// A guest signs on; the clock stands at the time of most events.
 const GUEST: &str = include_str!("../transcripts/guest/begin");
 
 /// An account signs on.
 const ACCOUNT: &str = include_str!("../transcripts/account/begin");
 
-/// The transcript of a script, without what came before it.
+/// The transcript of a script, without the part for `before`.
 pub(crate) fn transcript(before: &str, script: &str) -> String {
     let frontend = IrcFrontend::default();
     let transcript = play(&frontend, &format!("{before}{script}"));
-    transcript.strip_prefix(&play(&frontend, before)).expect("it begins so").replace('\r', "")
+    transcript
+        .strip_prefix(&play(&frontend, before))
+        .expect("the transcript begins with `before`")
+        .replace('\r', "")
 }
 
-/// What comes before the scripts of a folder.
+/// The folders of scripts, with the script that precedes each.
 pub(crate) const FOLDERS: [(&str, &str); 3] =
     [("transcripts", ""), ("transcripts/guest", GUEST), ("transcripts/account", ACCOUNT)];
 

@@ -1,4 +1,4 @@
-//! People: who they are, and where.
+//! Users: WHO, WHOIS and the like.
 
 use core_model::{Outcome, Person, Query, Reply, UserRef};
 use frontend_api::Outbox;
@@ -7,9 +7,9 @@ use crate::encode;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
-use crate::refusal::Errand;
-use crate::rooms::is_owner;
-use crate::session::{IrcSession, Owed, members, send};
+use crate::pending::PendingReply;
+use crate::refusal::RequestKind;
+use crate::state::{IrcSession, is_owner, members, send};
 
 impl IrcSession {
     // WHO.
@@ -18,14 +18,14 @@ impl IrcSession {
         let mask = message.param(0);
         if let Some(room) = names::room(mask) {
             let query = self.occupants(&room);
-            return self.ask(query, Owed::WhoRoom(room), out);
+            return self.query(query, PendingReply::WhoRoom(room), out);
         }
         match names::handle(mask) {
             Some(_) if mask == self.nick => {
                 let lines = vec![self.who_line("*", "", &self.me), self.end_of_who(mask)];
                 self.say(lines, out);
             }
-            Some(handle) => self.ask(self.account(handle), Owed::Who(mask.into()), out),
+            Some(handle) => self.query(self.account(handle), PendingReply::Who(mask.into()), out),
             None => {
                 let line = self.end_of_who(mask);
                 self.say(vec![line], out);
@@ -34,10 +34,10 @@ impl IrcSession {
     }
 
     fn account(&self, handle: String) -> Query {
-        Query::User { user: UserRef::Handle(handle), caller: self.asker() }
+        Query::User { user: UserRef::Handle(handle), caller: self.caller() }
     }
 
-    /// Whether somebody is away is not known: everyone is here.
+    /// The flag is always `H`: the gateway does not know which users are away.
     fn who_line(&self, channel: &str, mark: &str, person: &Person) -> String {
         let (user, nick) = (encode::user(person), names::nick(person));
         let (server, flags) = (self.options.server_name.as_str(), format!("H{mark}"));
@@ -49,7 +49,7 @@ impl IrcSession {
         self.numeric(RPL_ENDOFWHO, &[mask], "End of WHO")
     }
 
-    pub(crate) fn who_room_told(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_who_room(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
         let (channel, owner) = (names::channel(room), self.owner(room));
         for person in members(outcome).unwrap_or_default() {
             let mark = if is_owner(person, owner) { "@" } else { "" };
@@ -58,7 +58,7 @@ impl IrcSession {
         send(self.end_of_who(&channel), out);
     }
 
-    pub(crate) fn who_told(&mut self, mask: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_who(&mut self, mask: &str, outcome: &Outcome, out: &mut Outbox) {
         if let Ok(Reply::User { user }) = outcome {
             send(self.who_line("*", "", &user.person), out);
         }
@@ -75,13 +75,13 @@ impl IrcSession {
             return self.say(vec![line], out);
         }
         match names::handle(nick) {
-            // A guest is known to nobody but itself.
+            // The engine finds accounts only.
             Some(_) if nick == self.nick && self.me.uid.is_none() => {
                 let mut lines = self.whois_lines(&self.me);
                 lines.push(self.end_of_whois(nick));
                 self.say(lines, out);
             }
-            Some(handle) => self.ask(self.account(handle), Owed::Whois(nick.into()), out),
+            Some(handle) => self.query(self.account(handle), PendingReply::Whois(nick.into()), out),
             None => {
                 let unknown = self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick");
                 let lines = vec![unknown, self.end_of_whois(nick)];
@@ -108,7 +108,7 @@ impl IrcSession {
         self.numeric(RPL_ENDOFWHOIS, &[nick], "End of WHOIS")
     }
 
-    pub(crate) fn whois_told(&mut self, nick: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_whois(&mut self, nick: &str, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
             Ok(Reply::User { user }) => {
                 self.whois_lines(&user.person).into_iter().for_each(|line| send(line, out));
@@ -116,12 +116,12 @@ impl IrcSession {
                     send(self.numeric(RPL_AWAY, &[nick], "Not online"), out);
                 }
             }
-            _ => self.complain(Errand::Ask, "WHOIS", nick, outcome, out),
+            _ => self.report(RequestKind::Channel, "WHOIS", nick, outcome, out),
         }
         send(self.end_of_whois(nick), out);
     }
 
-    /// Nobody's past is kept.
+    /// The gateway keeps no history of nicks.
     pub(crate) fn whowas(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let nick = message.param(0);
         let lines = match nick {
@@ -134,7 +134,7 @@ impl IrcSession {
         self.say(lines, out);
     }
 
-    /// Of the client itself only: that is what clients ask for, to learn their own mask.
+    /// Answers only for the client itself: clients ask to learn their own mask.
     pub(crate) fn userhost(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let mask = self.reader().mask(&self.me);
         let host = mask.split_once('!').map_or("", |(_, host)| host);
@@ -144,7 +144,7 @@ impl IrcSession {
         self.say(vec![line], out);
     }
 
-    /// The gateway does not know of being away; the client does, and that is enough for it.
+    /// Acknowledges the request; the gateway does not store it.
     pub(crate) fn away(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let line = match message.param(0) {
             "" => self.numeric(RPL_UNAWAY, &[], "You are no longer marked as being away"),

@@ -1,0 +1,206 @@
+//! The state of a connection, and how the session replies in the order of the requests.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use core_model::{
+    Claim, ConnectionId, GUEST_PREFIX, MessageId, Outcome, Person, Query, Reply, RoomId, Timestamp,
+    Uid, UserRef,
+};
+use frontend_api::Outbox;
+
+use crate::Options;
+use crate::caps::Caps;
+use crate::pending::PendingReply;
+
+pub(crate) struct IrcSession {
+    pub(crate) options: Arc<Options>,
+    pub(crate) now: Timestamp,
+    pub(crate) caps: Caps,
+    /// What the client has sent of its sign-on; `None` once it has signed on.
+    pub(crate) sign_on: Option<Box<SignOn>>,
+    /// The user, once the client has signed on.
+    pub(crate) me: Arc<Person>,
+    /// The nick; `*` before the client has signed on.
+    pub(crate) nick: String,
+    /// The channels that the client has joined.
+    pub(crate) rooms: BTreeMap<RoomId, Channel>,
+    /// This connection, as the event of the client's first entrance names it.
+    pub(crate) connection: Option<ConnectionId>,
+    /// The newest message that this connection has posted.
+    pub(crate) own: Option<MessageId>,
+    /// Bounded, because the host stops reading when it owes many answers.
+    pub(crate) pending: VecDeque<PendingReply>,
+    /// Whether the engine is deciding about the sign-on or a nick. Lines that arrive meanwhile
+    /// wait, since they may depend on the outcome.
+    pub(crate) deciding: bool,
+    /// Whether the join that was answered last succeeded.
+    pub(crate) joined: bool,
+    /// The number of batches begun.
+    pub(crate) batches: u64,
+    /// When the client last sent anything.
+    pub(crate) heard_at: Timestamp,
+    /// Whether the connection ends once the pending replies are sent; lines are ignored.
+    pub(crate) leaving: bool,
+    pub(crate) over: bool,
+}
+
+/// A channel that the client has joined.
+pub(crate) struct Channel {
+    /// The room name.
+    pub(crate) name: String,
+    pub(crate) owner: Option<Uid>,
+}
+
+/// What a client has sent of its sign-on.
+#[derive(Default)]
+pub(crate) struct SignOn {
+    /// Whether the client is negotiating capabilities.
+    pub(crate) negotiating: bool,
+    /// The name that the requested nick stands for.
+    pub(crate) wanted: Option<String>,
+    /// Whether USER has arrived.
+    pub(crate) introduced: bool,
+    pub(crate) password: Option<String>,
+    /// The SASL response received so far, during an exchange.
+    pub(crate) response: Option<String>,
+    /// The account that the client has authenticated as.
+    pub(crate) account: Option<Arc<Person>>,
+    /// The number of wrong passwords.
+    pub(crate) failures: u8,
+}
+
+impl IrcSession {
+    pub(crate) fn new(options: Arc<Options>) -> Self {
+        Self {
+            options,
+            now: Timestamp::default(),
+            caps: Caps::default(),
+            sign_on: Some(Box::default()),
+            me: Arc::default(),
+            nick: "*".into(),
+            rooms: BTreeMap::new(),
+            connection: None,
+            own: None,
+            pending: VecDeque::new(),
+            deciding: false,
+            joined: false,
+            batches: 0,
+            heard_at: Timestamp::default(),
+            leaving: false,
+            over: false,
+        }
+    }
+
+    pub(crate) fn has(&self, cap: Caps) -> bool {
+        self.caps.has(cap)
+    }
+
+    // Requests and replies, in order.
+
+    /// Sends lines that need no answer of the engine, after the replies to earlier requests.
+    pub(crate) fn say(&mut self, lines: Vec<String>, out: &mut Outbox) {
+        if self.pending.is_empty() {
+            lines.into_iter().for_each(|line| send(line, out));
+        } else if !lines.is_empty() {
+            self.wait_turn(PendingReply::Say(lines), out);
+        }
+    }
+
+    /// Ends the connection after the replies to earlier requests; ignores further lines.
+    pub(crate) fn end(&mut self, why: &str, out: &mut Outbox) {
+        self.leaving = true;
+        if self.pending.is_empty() {
+            self.end_now(why, out);
+        } else {
+            self.wait_turn(PendingReply::End(why.into()), out);
+        }
+    }
+
+    pub(crate) fn end_now(&mut self, why: &str, out: &mut Outbox) {
+        send(farewell(why), out);
+        out.close();
+        self.over = true;
+    }
+
+    /// Queues a reply that needs no answer. A query stands in for it, so that the host's bound on
+    /// unanswered requests covers it.
+    pub(crate) fn wait_turn(&mut self, reply: PendingReply, out: &mut Outbox) {
+        self.query(Query::LastChange, reply, out);
+    }
+
+    pub(crate) fn query(&mut self, query: Query, reply: PendingReply, out: &mut Outbox) {
+        out.query(query);
+        self.expect(reply);
+    }
+
+    pub(crate) fn expect(&mut self, reply: PendingReply) {
+        self.pending.push_back(reply);
+    }
+
+    /// The number of joins without an answer.
+    pub(crate) fn pending_joins(&self) -> usize {
+        self.pending.iter().filter(|reply| matches!(reply, PendingReply::Join(_))).count()
+    }
+
+    // The user and its channels.
+
+    /// The user, as the author of a command.
+    pub(crate) fn actor(&self) -> UserRef {
+        match self.me.guest_name() {
+            None => UserRef::Session,
+            Some(name) => UserRef::Claim(Claim {
+                name: name.into(),
+                token: None,
+                address: None,
+                guests: true,
+            }),
+        }
+    }
+
+    /// The user, as the caller of a query: a guest is anonymous.
+    pub(crate) fn caller(&self) -> Option<UserRef> {
+        self.me.uid.map(|_| UserRef::Session)
+    }
+
+    pub(crate) fn is_me(&self, person: &Person) -> bool {
+        person.handle == self.me.handle
+    }
+
+    pub(crate) fn channel(&self, room: &str) -> Option<(RoomId, &Channel)> {
+        let mut rooms = self.rooms.iter();
+        rooms.find(|(_, channel)| channel.name == room).map(|(id, channel)| (*id, channel))
+    }
+
+    /// The owner of a room that the client has joined.
+    pub(crate) fn owner(&self, room: &str) -> Option<Uid> {
+        self.channel(room).and_then(|(_, channel)| channel.owner)
+    }
+}
+
+pub(crate) fn is_owner(person: &Person, owner: Option<Uid>) -> bool {
+    owner.is_some() && person.uid == owner
+}
+
+/// A guest of this name, as the engine describes it.
+pub(crate) fn guest(name: &str) -> Person {
+    Person { handle: format!("{GUEST_PREFIX}{name}"), name: name.into(), ..Person::default() }
+}
+
+/// The users in an answer.
+pub(crate) fn members(outcome: &Outcome) -> Option<&[Arc<Person>]> {
+    match outcome {
+        Ok(Reply::Members { members }) => Some(members),
+        _ => None,
+    }
+}
+
+/// Sends a line; the host adds the line feed.
+pub(crate) fn send(mut line: String, out: &mut Outbox) {
+    line.push('\r');
+    out.send_text(line);
+}
+
+pub(crate) fn farewell(why: &str) -> String {
+    format!("ERROR :Closing link: {why}")
+}
