@@ -1,10 +1,11 @@
-//! The table of dialects: for each, how somebody gets in, gets into a room, says something and
-//! hears of it, and how people, rooms and moments look there.
+//! The table of dialects: for each, how a client signs in, enters a room, posts and receives, and how
+//! users, rooms, times and texts look there.
 //!
-//! A test that goes through [`ROWS`] holds for every dialect; one more is one more row.
+//! A test that iterates over [`ROWS`] covers every dialect; a new dialect is a new row.
 
 mod channel;
 mod chatroom;
+mod irc;
 mod ourchat;
 mod token;
 mod usr_room;
@@ -14,18 +15,18 @@ use serde_json::Value;
 
 use crate::Gateway;
 
-/// A user, by everything that a dialect may know it by.
+/// A user, by every name that some dialect uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
-    /// 0: a guest, who has none.
+    /// 0 for a guest.
     pub uid: u64,
-    /// A guest's begins with `guest:`.
+    /// That of a guest begins with `guest:`.
     pub handle: String,
-    /// The openid of the app that usr_room is for.
+    /// The openid in the app that usr_room serves.
     pub openid: Option<String>,
 }
 
-/// A room, by everything that a dialect may know it by.
+/// A room, by every name that some dialect uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Room {
     pub id: u32,
@@ -33,37 +34,41 @@ pub struct Room {
     pub name: String,
 }
 
-/// A way to be in the gateway.
+/// A way to use the gateway.
 #[derive(Debug)]
 pub struct Row {
-    /// What this row is, where a dialect has several: `chatroom, as a guest`.
+    /// The name of the row; a dialect may have several: `chatroom, as a guest`.
     pub title: &'static str,
     pub dialect: &'static Dialect,
-    /// Makes an account under this name, where there are accounts, and signs in.
+    /// Creates an account of this name, where the row has accounts, and signs in.
     pub enroll: fn(&Gateway, &str) -> Box<dyn Client>,
-    /// Who somebody enrolled under this name is, once its uid is known.
+    /// The user that was enrolled under this name, with its uid.
     pub user: fn(&str, u64) -> User,
 }
 
 impl Row {
-    /// Whether who comes this way has an account, and so can be a member of something.
+    /// Whether users of this row have accounts, and so can be members.
     pub fn has_account(&self) -> bool {
         (self.user)("", 1).uid != 0
     }
 }
 
-/// How a dialect shows what it tells of. `Null` is what it leaves out.
+/// How a dialect shows things. `Null` is what it leaves out.
 #[derive(Debug)]
 pub struct Dialect {
     /// As in gateway.toml.
     pub name: &'static str,
     pub user: fn(&User) -> Value,
-    /// The room of a message; left out where messages are asked for by room.
+    /// The room of a message; left out where clients request messages by room.
     pub room: fn(&Room) -> Value,
-    /// A moment, from ms since 1970.
+    /// A time, from ms since 1970.
     pub time: fn(u64) -> Value,
-    /// Whether who gets into a room is a member of it, rather than there with a connection.
+    /// Whether entering a room makes a durable member, rather than a seat of the connection.
     pub durable: bool,
+    /// Whether a client can post this text as one message.
+    pub can_send: fn(&str) -> bool,
+    /// How a text looks to a client.
+    pub shows: fn(&str) -> String,
 }
 
 pub static ROWS: &[Row] = &[
@@ -75,72 +80,74 @@ pub static ROWS: &[Row] = &[
     ourchat::ROW,
     ourchat::LINES_ROW,
     channel::ROW,
+    irc::ROW,
+    irc::GUEST_ROW,
 ];
 
-/// The zone of [`channel`]'s clock, to be set in its section.
+/// The time zone of [`channel`], to be set in its section.
 pub const TIMEZONE: &str = "Asia/Shanghai";
 
-/// Somebody in the gateway.
+/// A client of the gateway.
 pub trait Client: Send {
-    /// Gets into a room, and hears of it from now on; false if that is full. For an ourchat client
-    /// there is no way to ask: it is a member already, or will be, or not.
+    /// Enters a room and receives its messages from now on; false if the room is full. An ourchat
+    /// client cannot request this: it is a member already, or another client adds it.
     fn try_enter(&mut self, room: &Room) -> bool;
 
-    /// Gets into a room that is not full.
+    /// Enters a room that is not full.
     fn enter(&mut self, room: &Room) {
         assert!(self.try_enter(room), "{} is full", room.name);
     }
 
-    /// Posts, and waits until that is acknowledged.
+    /// Posts, and waits for the acknowledgement.
     fn post(&mut self, room: &Room, text: &str);
 
-    /// The next message in a room it has entered, the own ones included: pushed, or asked for.
+    /// The next message in an entered room, its own included: pushed, or polled.
     fn receive(&mut self, room: &Room) -> Seen;
 
-    /// Where the dialect has direct messages.
+    /// `Some` where the dialect has direct messages.
     fn direct(&mut self) -> Option<&mut dyn Direct> {
         None
     }
 
-    /// Where the dialect tells of comings and goings.
+    /// `Some` where the dialect announces joins and leaves.
     fn presence(&mut self) -> Option<&mut dyn Presence> {
         None
     }
 }
 
-/// A message as it was shown.
+/// A message as the client received it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub sender: Value,
-    /// Of a direct message: whom it is for.
+    /// For a direct message: the recipient.
     pub room: Value,
     pub text: String,
     pub time: Value,
-    /// Its id, where the dialect shows one.
+    /// The id, where the dialect shows one.
     pub id: Option<u64>,
 }
 
 pub trait Direct {
-    /// Sends a direct message, and waits until that is acknowledged: false if it is refused
+    /// Sends a direct message and waits for the acknowledgement; false if the gateway refuses it
     /// because there is no such user.
     fn send(&mut self, to: &User, text: &str) -> bool;
 
-    /// The next direct message: pushed, or asked for.
+    /// The next direct message: pushed, or polled.
     fn receive(&mut self) -> Seen;
 
-    /// How a direct message looks to whom it is for, but for its id.
+    /// How a direct message looks to its recipient, without its id.
     fn expected(&self, from: &User, to: &User, text: &str, at: u64) -> Seen;
 }
 
 pub trait Presence {
-    /// The next coming, going or change of population.
+    /// The next join, leave or change of population.
     fn next(&mut self) -> News;
 
-    /// Whether it tells of populations.
+    /// Whether it announces populations.
     fn counts(&self) -> bool;
 }
 
-/// What is told of a room besides messages.
+/// An announcement in a room other than a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
     Came { user: Value, room: Value },

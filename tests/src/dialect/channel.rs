@@ -18,6 +18,8 @@ static CHANNEL: Dialect = Dialect {
         moment.strftime("%Y.%m.%d:%H:%M:%S").to_string().into()
     },
     durable: true,
+    can_send: |_| true,
+    shows: str::to_owned,
 };
 
 pub(super) const ROW: Row = Row {

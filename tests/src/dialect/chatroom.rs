@@ -13,6 +13,8 @@ static CHATROOM: Dialect = Dialect {
     room: |room| room.name.as_str().into(),
     time: |_| Value::Null,
     durable: false,
+    can_send: |_| true,
+    shows: str::to_owned,
 };
 
 pub(super) const ROW: Row = Row {

@@ -14,6 +14,8 @@ static OURCHAT: Dialect = Dialect {
     room: |room| room.id.into(),
     time: Value::from,
     durable: true,
+    can_send: |_| true,
+    shows: str::to_owned,
 };
 
 pub(super) const ROW: Row = Row {

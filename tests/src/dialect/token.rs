@@ -18,6 +18,8 @@ static TOKEN: Dialect = Dialect {
     room: |room| room.id.into(),
     time: Value::from,
     durable: false,
+    can_send: |_| true,
+    shows: str::to_owned,
 };
 
 pub(super) const ROW: Row = Row {

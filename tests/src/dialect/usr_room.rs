@@ -16,6 +16,8 @@ static USR_ROOM: Dialect = Dialect {
     room: |_| Value::Null,
     time: Value::from,
     durable: true,
+    can_send: |_| true,
+    shows: str::to_owned,
 };
 
 pub(super) const ROW: Row = Row {

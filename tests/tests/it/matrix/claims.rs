@@ -431,7 +431,7 @@ fn one_users_password_does_not_open_anothers_account() {
         let own = match one.dialect().name {
             "chatroom" => Some("secret"),
             "ourchat" => Some("pw"),
-            "channel" => Some("tea for two"),
+            "channel" | "irc" => Some("tea for two"),
             _ => None,
         };
         for password in passwords {
