@@ -8,7 +8,6 @@
 mod bytes;
 mod contract;
 
-pub use bytes::utf8;
 pub use contract::*;
 
 /// [`GW_ENTRY`] with the zero byte that C names end with.

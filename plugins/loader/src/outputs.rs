@@ -203,7 +203,7 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, String> {
-    plugin_abi::utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
+    std::str::from_utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
 }
 
 #[cfg(test)]

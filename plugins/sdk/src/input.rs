@@ -89,5 +89,5 @@ fn ending(word: &str) -> Option<Ending> {
 
 /// Everything but bytes from a peer is UTF-8; to know it of the whole is faster than of each part.
 fn text(bytes: &[u8]) -> Result<&str, Failed> {
-    plugin_abi::utf8(bytes).map_err(|error| Failed::malformed(format!("no UTF-8: {error}")))
+    std::str::from_utf8(bytes).map_err(|error| Failed::malformed(format!("no UTF-8: {error}")))
 }
