@@ -1,6 +1,6 @@
 //! From what crosses the border to [`Output`], frames, responses and manifests.
 
-use core_model::{Command, PostRight, RoomRef, UserRef};
+use core_model::Command;
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
 use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
@@ -23,36 +23,6 @@ struct Call {
     key: Option<String>,
     #[serde(default, rename = "brief")]
     ack_only: bool,
-}
-
-/// The command that almost all are. Serde reads an enum with a tag by putting all of it aside until
-/// it has seen the tag, which takes longer than everything else that happens at the border; where
-/// the tag is known, it need not. Where even the layout is known, `fast_json::read_post` is faster still.
-#[derive(Deserialize)]
-struct PostCall {
-    command: PostCommand,
-    #[serde(default, rename = "follow")]
-    subscribe: Subscribe,
-    #[serde(default)]
-    key: Option<String>,
-    #[serde(default, rename = "brief")]
-    ack_only: bool,
-}
-
-#[derive(Deserialize)]
-struct PostCommand {
-    #[serde(rename = "do")]
-    _tag: PostTag,
-    room: RoomRef,
-    author: UserRef,
-    text: String,
-    standing: PostRight,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PostTag {
-    Post,
 }
 
 /// What a session may emit.
@@ -183,14 +153,7 @@ fn call(bytes: &[u8]) -> Result<Call, String> {
     if let Some((command, ack_only)) = fast_json::read_post(text) {
         return Ok(Call { command, subscribe: Subscribe::Nothing, key: None, ack_only });
     }
-    match serde_json::from_str(text) {
-        Ok(PostCall { command, subscribe, key, ack_only }) => {
-            let PostCommand { _tag, room, author, text, standing } = command;
-            let command = Box::new(Command::Post { room, author, text, standing });
-            Ok(Call { command, subscribe, key, ack_only })
-        }
-        Err(_) => json("a command", bytes),
-    }
+    json("a command", bytes)
 }
 
 fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, String> {
