@@ -16,6 +16,7 @@ mod error;
 mod faults;
 mod frontend;
 mod inspect;
+mod instance;
 mod library;
 mod outputs;
 mod plugin;

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plugin_abi::GwPlugin;
-use serde_json::{Map, Value};
 
 use crate::table::Table;
-use crate::{LoadError, LoadedFrontend, library};
+use crate::{LoadError, library};
 
 /// A mapped library, of which any number of front ends can be made.
 #[derive(Clone)]
@@ -47,10 +46,5 @@ impl Plugin {
     /// Whether both are one mapped library, and not one that replaced the other.
     pub fn is_same_library(&self, other: &Self) -> bool {
         std::ptr::fn_addr_eq(self.table.frontend_new, other.table.frontend_new)
-    }
-
-    /// Makes a front end from its own keys of gateway.toml.
-    pub fn frontend(&self, options: &Map<String, Value>) -> Result<LoadedFrontend, LoadError> {
-        LoadedFrontend::new(self.clone(), options)
     }
 }

@@ -9,18 +9,18 @@ use plugin_abi::{GW_OK, GwBytes, GwSession};
 
 use crate::call::{Failure, Nothing, call};
 use crate::encode::{with_input, with_json};
-use crate::frontend::Instance;
+use crate::instance::Instance;
 
 /// A session in a shared library.
 pub struct LoadedSession {
     instance: Arc<Instance>,
-    /// None: it could not be opened.
+    /// `None`: the plugin could not open it.
     session: Option<NonNull<GwSession>>,
-    /// After a failure the session's state is anyone's guess: nothing more is asked of it.
+    /// After a failure the state of the session is undefined, and only `session_free` is called.
     failed: bool,
 }
 
-// SAFETY: the contract lets a session be used from any thread, by one at a time.
+// SAFETY: the contract lets any thread call a session, one at a time.
 unsafe impl Send for LoadedSession {}
 
 impl LoadedSession {
@@ -28,7 +28,7 @@ impl LoadedSession {
         let (session, done) = with_json(peer, |peer| {
             // SAFETY: the front end was made by this table; the peer is borrowed for the call.
             call(Nothing, |host, emit| unsafe {
-                let open = instance.plugin.table.session_open;
+                let open = instance.table().session_open;
                 open(instance.frontend(), GwBytes::new(peer), host, emit)
             })
         });
@@ -50,11 +50,11 @@ impl LoadedSession {
         input: Input<'_>,
         out: &mut Outbox,
     ) -> Result<(), Failure> {
-        let handle = self.instance.plugin.table.session_handle;
+        let handle = self.instance.table().session_handle;
         let (code, done) = with_input(input, |kind, payload, body| {
             let (payload, body) = (GwBytes::new(payload), GwBytes::new(body));
-            // SAFETY: the session was opened by this table and is not freed; `&mut self` of the
-            // caller keeps other calls away; payload and body are borrowed for the call.
+            // SAFETY: this table opened the session, which is not freed yet; `&mut self` of the
+            // caller excludes other calls; payload and body are borrowed for the call.
             call(out, |host, emit| unsafe {
                 handle(session.as_ptr(), now.0, kind, payload, body, host, emit)
             })
@@ -85,8 +85,8 @@ impl Session for LoadedSession {
 impl Drop for LoadedSession {
     fn drop(&mut self) {
         if let Some(session) = self.session {
-            // SAFETY: it was opened by this table, and is freed here only.
-            unsafe { (self.instance.plugin.table.session_free)(session.as_ptr()) }
+            // SAFETY: this table opened it, and it is freed only here.
+            unsafe { (self.instance.table().session_free)(session.as_ptr()) }
         }
     }
 }
