@@ -1,129 +1,137 @@
-//! What an ELF file says of itself, read before the system maps it: mapping a file that was cut
-//! off ends the process at the first touch of what is missing.
+//! Checks an ELF file before the system maps it: a process that touches a mapped page beyond the
+//! end of a truncated file is killed.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind};
 
 use crate::LoadError;
 
-/// The first bytes of every ELF file.
-const MAGIC: &[u8] = b"\x7fELF";
-
-/// What a machine must agree in: 32 or 64 bits, the order of bytes, and `e_machine`.
+/// What two programs must have in common to run in one process.
 #[derive(Eq, PartialEq)]
 struct Machine {
-    wide: bool,
-    big_endian: bool,
-    number: u64,
+    is_64: bool,
+    is_big_endian: bool,
+    number: elf::Machine,
 }
 
-/// The fields of an ELF file, as far as it goes.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    wide: bool,
-    big_endian: bool,
-}
-
-/// Checks that the file is a whole ELF file for the machine that this program is for. Where
-/// programs are not ELF files, checks nothing.
+/// Checks that the file is a whole ELF file for the machine that this program is built for. Does
+/// nothing on a system whose programs are not ELF files.
 pub(crate) fn check(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
-    let own = std::env::current_exe().and_then(std::fs::File::open).and_then(|mut file| {
-        let mut head = [0; 20];
-        std::io::Read::read_exact(&mut file, &mut head)?;
-        Ok(head)
+    let own_header = std::env::current_exe().and_then(File::open).and_then(|mut file| {
+        let mut header = [0; size_of::<FileHeader64<Endianness>>()];
+        file.read_exact(&mut header)?;
+        Ok(header)
     });
-    match own.ok().as_ref().and_then(|head| machine(head)) {
+    match own_header.ok().as_ref().and_then(|header| machine(header)) {
         Some(own) => check_against(&own, path, bytes),
         None => Ok(()),
     }
 }
 
 fn check_against(own: &Machine, path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
-    let path = || path.to_path_buf();
-    if !bytes.starts_with(MAGIC) {
-        return Err(LoadError::NotALibrary { path: path() });
+    if !bytes.starts_with(&elf::ELFMAG) {
+        return Err(LoadError::NotALibrary { path: path.into() });
     }
-    let truncated =
-        |expected| LoadError::Truncated { path: path(), found: bytes.len() as u64, expected };
-    let head_bytes = if own.wide { 64 } else { 52 };
-    let found = machine(bytes).ok_or_else(|| truncated(head_bytes))?;
+    let truncated = |expected| {
+        Err(LoadError::Truncated { path: path.into(), found: bytes.len() as u64, expected })
+    };
+    if bytes.len() < own.header_bytes() {
+        return truncated(own.header_bytes() as u64);
+    }
+    let Some(found) = machine(bytes) else {
+        return Err(LoadError::NotALibrary { path: path.into() });
+    };
     if found != *own {
         let (found, host) = (found.name(), own.name());
-        return Err(LoadError::OtherArchitecture { path: path(), found, host });
+        return Err(LoadError::OtherArchitecture { path: path.into(), found, host });
     }
-    let fields = Fields { bytes, wide: found.wide, big_endian: found.big_endian };
-    let expected = fields.end().unwrap_or(head_bytes);
-    if expected > bytes.len() as u64 {
-        return Err(truncated(expected));
+    let end = if own.is_64 {
+        end::<FileHeader64<Endianness>>(bytes)
+    } else {
+        end::<FileHeader32<Endianness>>(bytes)
+    };
+    match end {
+        Some(end) if end > bytes.len() as u64 => truncated(end),
+        // What else is wrong with its tables, the system's loader says.
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn machine(bytes: &[u8]) -> Option<Machine> {
-    if !bytes.starts_with(MAGIC) {
-        return None;
+    fn parse<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<Machine> {
+        let header = Elf::parse(bytes).ok()?;
+        let endian = header.endian().ok()?;
+        Some(Machine {
+            is_64: header.is_class_64(),
+            is_big_endian: header.is_big_endian(),
+            number: header.e_machine(endian),
+        })
     }
-    let (wide, big_endian) = (*bytes.get(4)? == 2, *bytes.get(5)? == 2);
-    let number = Fields { bytes, wide, big_endian }.number(18, 2)?;
-    Some(Machine { wide, big_endian, number })
+    match FileKind::parse(bytes).ok()? {
+        FileKind::Elf32 => parse::<FileHeader32<Endianness>>(bytes),
+        FileKind::Elf64 => parse::<FileHeader64<Endianness>>(bytes),
+        _ => None,
+    }
+}
+
+/// Where the last of the section headers, program headers and segments ends in the file.
+fn end<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<u64> {
+    let header = Elf::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    let table_end = |offset: u64, entry_bytes: u16, entries: u16| {
+        offset.saturating_add(u64::from(entry_bytes) * u64::from(entries))
+    };
+    let sections = table_end(
+        header.e_shoff(endian).into(),
+        header.e_shentsize(endian),
+        header.e_shnum(endian),
+    );
+    let programs = table_end(
+        header.e_phoff(endian).into(),
+        header.e_phentsize(endian),
+        header.e_phnum(endian),
+    );
+    let tables = sections.max(programs);
+    if tables > bytes.len() as u64 {
+        return Some(tables);
+    }
+    let segments = header.program_headers(endian, bytes).ok()?;
+    let ends = segments.iter().map(|segment| {
+        let (offset, size) = segment.file_range(endian);
+        offset.saturating_add(size)
+    });
+    Some(ends.fold(tables, u64::max))
 }
 
 impl Machine {
+    fn header_bytes(&self) -> usize {
+        if self.is_64 {
+            size_of::<FileHeader64<Endianness>>()
+        } else {
+            size_of::<FileHeader32<Endianness>>()
+        }
+    }
+
     fn name(&self) -> String {
         let name = match self.number {
-            3 => "x86",
-            8 => "MIPS",
-            20 | 21 => "PowerPC",
-            22 => "s390",
-            40 => "arm",
-            62 => "x86_64",
-            183 => "aarch64",
-            243 => "riscv",
-            258 => "loongarch",
-            number => return format!("machine {number} of the ELF standard"),
+            elf::EM_386 => "x86",
+            elf::EM_MIPS => "MIPS",
+            elf::EM_PPC | elf::EM_PPC64 => "PowerPC",
+            elf::EM_S390 => "s390",
+            elf::EM_ARM => "arm",
+            elf::EM_X86_64 => "x86_64",
+            elf::EM_AARCH64 => "aarch64",
+            elf::EM_RISCV => "riscv",
+            elf::EM_LOONGARCH => "loongarch",
+            elf::Machine(number) => return format!("machine {number} of the ELF standard"),
         };
-        let width = if self.wide { "" } else { " (32 bits)" };
-        let order = if self.big_endian { " (big-endian)" } else { "" };
+        let width = if self.is_64 { "" } else { " (32 bits)" };
+        let order = if self.is_big_endian { " (big-endian)" } else { "" };
         format!("{name}{width}{order}")
-    }
-}
-
-impl Fields<'_> {
-    fn number(&self, at: u64, width: usize) -> Option<u64> {
-        let at = usize::try_from(at).ok()?;
-        let bytes = self.bytes.get(at..at.checked_add(width)?)?;
-        let fold = |number, byte: &u8| number << 8 | u64::from(*byte);
-        Some(match self.big_endian {
-            true => bytes.iter().fold(0, fold),
-            false => bytes.iter().rev().fold(0, fold),
-        })
-    }
-
-    /// A field that is as wide as an address, at one place in narrow files, another in wide ones.
-    fn address(&self, narrow: u64, wide: u64) -> Option<u64> {
-        if self.wide { self.number(wide, 8) } else { self.number(narrow, 4) }
-    }
-
-    fn short(&self, narrow: u64, wide: u64) -> Option<u64> {
-        self.number(if self.wide { wide } else { narrow }, 2)
-    }
-
-    /// Where the last of the program headers, their segments and the section headers ends. None:
-    /// beyond what is there.
-    fn end(&self) -> Option<u64> {
-        let (programs, sections) = (self.address(28, 32)?, self.address(32, 40)?);
-        let (program_bytes, program_count) = (self.short(42, 54)?, self.short(44, 56)?);
-        let (section_bytes, section_count) = (self.short(46, 58)?, self.short(48, 60)?);
-        let mut end = sections.saturating_add(section_bytes * section_count);
-        end = end.max(programs.saturating_add(program_bytes * program_count));
-        if end > self.bytes.len() as u64 {
-            return Some(end);
-        }
-        for nth in 0..program_count {
-            let at = programs + nth * program_bytes;
-            let offset = self.address(at + 4, at + 8)?;
-            let in_file = self.address(at + 16, at + 32)?;
-            end = end.max(offset.saturating_add(in_file));
-        }
-        Some(end)
     }
 }
