@@ -1,4 +1,4 @@
-/* A chat for netcat, as a plugin in C: one line a request, one line an answer.
+/* A chat for netcat, as a plugin in C: each request and each answer is one line.
  *
  *     register <name> <password>     login <name> <password>      join <room>
  *     say <room> <text>              who <room>                   history <room>
@@ -8,8 +8,8 @@
  * Use:    in gateway.toml  [frontends.line] plugin = "./line.so"
  * Try:    nc 127.0.0.1 5200
  *
- * The dialect is in four tables: what a peer may say, and how answers, refusals and events look.
- * Before them stands the little of JSON that they take, after them the functions of the ABI. */
+ * Four tables define the dialect: its requests, and the formats of answers, refusals and events.
+ * The JSON functions that they need come before them, the functions of the ABI after them. */
 
 #include "gw_plugin.h"
 
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Pieces of somebody else's bytes. */
+/* ---- Slices of borrowed bytes. */
 
 static const gw_bytes NONE = {NULL, 0};
 
@@ -26,7 +26,7 @@ static int is(gw_bytes piece, const char *word)
     return piece.len == strlen(word) && memcmp(piece.ptr, word, piece.len) == 0;
 }
 
-/* Takes off `rest` what stands before the next space, and that space. */
+/* Removes the next word and the space after it from `rest`, and returns the word. */
 static gw_bytes next_word(gw_bytes *rest)
 {
     gw_bytes word = {rest->ptr, 0};
@@ -37,10 +37,10 @@ static gw_bytes next_word(gw_bytes *rest)
     return word;
 }
 
-/* ---- Reading JSON, as the gateway writes it: without spaces between, and with nothing escaped
- * but quotation marks, backslashes and control characters. */
+/* ---- Reading JSON as the gateway writes it: without white space between tokens, and with escapes
+ * only for quotation marks, backslashes and control characters. */
 
-/* The value that begins here. */
+/* The value at the beginning. */
 static gw_bytes value_at(const uint8_t *at, const uint8_t *end)
 {
     gw_bytes value = {at, 0};
@@ -61,7 +61,8 @@ static gw_bytes value_at(const uint8_t *at, const uint8_t *end)
     return value;
 }
 
-/* What follows a value in a list or an object, where keys are values too; after NONE, the first. */
+/* The value after this one in a list or an object, whose keys count as values; after NONE, the
+ * first one. */
 static gw_bytes next(gw_bytes of, gw_bytes value)
 {
     const uint8_t *mark = value.len == 0 ? of.ptr : value.ptr + value.len;
@@ -70,7 +71,7 @@ static gw_bytes next(gw_bytes of, gw_bytes value)
     return value_at(mark + 1, of.ptr + of.len);
 }
 
-/* What stands in a string, as it stands there. */
+/* The content of a string, still escaped. */
 static gw_bytes inside(gw_bytes string)
 {
     if (string.len <= 2 || *string.ptr != '"')
@@ -80,7 +81,7 @@ static gw_bytes inside(gw_bytes string)
     return string;
 }
 
-/* The value at a path such as "user.handle", which ends where something else begins. */
+/* The value at a path such as "user.handle", which ends at any other character. */
 static gw_bytes find(gw_bytes of, const char *path)
 {
     size_t length;
@@ -95,17 +96,17 @@ static gw_bytes find(gw_bytes of, const char *path)
     return of;
 }
 
-/* ---- A call of the gateway's, and the text that is being made in it. */
+/* ---- A call of the gateway, and the text that it builds. */
 
 typedef struct call {
     gw_host *host;
     gw_emit emit;
     uint8_t *bytes;
     size_t length, capacity;
-    int broken; /* memory ran out, which is noticed at the end */
+    int broken; /* out of memory; checked at the end */
 } call;
 
-/* Emits what was made. Where the gateway does not take it, it fails the call itself. */
+/* Emits the text. If the gateway refuses it, the call counts as failed anyway. */
 static void emit(call *in, uint32_t kind)
 {
     gw_bytes payload = {in->bytes, in->length};
@@ -140,8 +141,8 @@ static void put(call *in, uint8_t byte)
     in->bytes[in->length++] = byte;
 }
 
-/* What stands in a JSON string, unescaped and in one line: control characters become spaces, and
- * so does `blank`. */
+/* Appends the content of a JSON string, unescaped and on one line: control characters and `blank`
+ * become spaces. */
 static void put_string(call *in, gw_bytes inner, char blank)
 {
     const uint8_t *at = inner.ptr, *end = at + inner.len;
@@ -156,7 +157,7 @@ static void put_string(call *in, gw_bytes inner, char blank)
     }
 }
 
-/* Words as a JSON string. */
+/* Appends text as a JSON string. */
 static void put_quoted(call *in, gw_bytes words)
 {
     char escaped[8], *at;
@@ -170,9 +171,9 @@ static void put_quoted(call *in, gw_bytes words)
     put(in, '"');
 }
 
-/* Writes a form. In it, `$user.handle` stands for what the string at this path of `json` says,
- * `%refused` for the same with spaces for underscores, `@1` and `@2` for one of the words as a JSON
- * string, and ' for a quotation mark. */
+/* Appends a format. In it, `$user.handle` stands for the content of the string at this path of
+ * `json`, `%refused` for the same with spaces for underscores, `@1` and `@2` for one of the words as
+ * a JSON string, and ' for a quotation mark. */
 static void fill(call *in, const char *form, gw_bytes json, const gw_bytes *words)
 {
     for (; *form != '\0'; form++) {
@@ -193,22 +194,22 @@ static void tell(call *in, const char *form, gw_bytes json)
     emit(in, GW_OUT_SEND_TEXT);
 }
 
-/* ---- What a peer may say. Each request is one command or one query; the answer comes later. */
+/* ---- Requests. Each is one command or one query; the answer comes later. */
 
 static const struct request {
     const char *verb;
-    int words; /* that follow; the second is the rest of the line */
+    int words; /* after the verb; the second is the rest of the line */
     uint32_t kind;
     const char *form;
 } REQUESTS[] = {
     {"register", 2, GW_OUT_CALL,
      "{'command':{'do':'register','user':{'insist':true,'handle':@1,'password':{'plain':@2}}}}"},
-    /* Following the user is to hear of every room that the user is a member of, now and later. */
+    /* Following the user subscribes to every room of the user, present and future. */
     {"login", 2, GW_OUT_CALL,
      "{'command':{'do':'sign_in','session':true,'user':{'handle':@1},"
      "'credential':{'password':@2}},'follow':'user'}"},
     {"join", 1, GW_OUT_CALL, "{'command':{'do':'join','user':'session','room':{'name':@1}}}"},
-    /* Whoever posts joins, and makes the room where there is none. */
+    /* Posting joins the room, and creates it if there is none. */
     {"say", 2, GW_OUT_CALL,
      "{'command':{'do':'post','author':'session','room':{'name':@1},'text':@2,"
      "'standing':{'joining':{'create':true}}}}"},
@@ -235,14 +236,14 @@ static void hear_line(call *in, gw_bytes line)
     emit(in, one->kind);
 }
 
-/* ---- How answers, refusals and events look. The last row is for whatever else comes; without a
- * form, it is not told of. */
+/* ---- The formats of answers, refusals and events. The last row is for all others; without a
+ * format, nothing is sent. */
 
 typedef struct look {
     const char *kind, *form;
 } look;
 
-/* A message is for a room or for a user: what is not there is written as nothing. */
+/* A message is for a room or a user; a path that is absent is written as nothing. */
 #define MESSAGE(at) "[$" at "to.room.name$" at "to.user.handle] $" at "author.handle: $" at "text"
 
 static const look ANSWERS[] = {
@@ -281,7 +282,7 @@ static void tell_each(call *in, gw_bytes list, const char *form, const char *non
         tell(in, form, one);
 }
 
-/* Who posted sees it as everyone does, by the event: that answer is not told of. */
+/* The poster sees the message by its event, as all others do, so its answer has no format. */
 static void hear_answer(call *in, gw_bytes outcome)
 {
     gw_bytes reply = find(outcome, "Ok"), error = find(outcome, "Err");
@@ -302,14 +303,14 @@ static const char MANIFEST[] =
     "'history':'exact','credentials':'exact'},'hint':'echo help | nc {listen}',"
     "'options':{'type':'object','additionalProperties':false,'properties':{'greeting':"
     "{'type':'string','minLength':1,'default':'* hello',"
-    "'description':'What is said to everyone who connects.'}}}}";
+    "'description':'The line sent to each client that connects.'}}}}";
 
-/* The front end: its options, which are behind it. */
+/* The front end, and behind it the bytes of its options. */
 struct gw_frontend {
     gw_bytes options;
 };
 
-/* The gateway has checked the options by the schema that is in the manifest. */
+/* The gateway has checked the options against the schema in the manifest. */
 static gw_frontend *frontend_new(gw_bytes options, gw_host *host, gw_emit to)
 {
     gw_frontend *frontend = (gw_frontend *)malloc(sizeof *frontend + options.len);
@@ -336,7 +337,7 @@ static void frontend_free(gw_frontend *frontend)
     free(frontend);
 }
 
-/* An event is encoded once, for everyone who is concerned. */
+/* Encodes an event once for all connections concerned. */
 static int32_t frontend_broadcast(gw_frontend *frontend, gw_bytes bytes, gw_host *host,
                                   gw_emit to)
 {
@@ -349,8 +350,8 @@ static int32_t frontend_broadcast(gw_frontend *frontend, gw_bytes bytes, gw_host
     return end(&in, form == NULL ? GW_OK : GW_EVERYONE);
 }
 
-/* A session keeps nothing: the engine knows who is signed in and where, and an answer says what it
- * is an answer to. So it is its front end. */
+/* A session has no state: the engine knows the signed-in user and the rooms, and an answer names its
+ * request. So a session is its front end. */
 static gw_session *session_open(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit to)
 {
     (void)peer, (void)host, (void)to;
@@ -378,11 +379,11 @@ static int32_t session_handle(gw_session *session, uint64_t now_ms, uint32_t kin
         hear_answer(&in, payload);
     else if (kind == GW_IN_ENDING)
         tell(&in, "* the gateway hangs up", NONE);
-    /* Else it is woken or closed, or what later versions bring. */
+    /* Woken, closed, or an input of a later version. */
     return end(&in, GW_OK);
 }
 
-/* ---- The table. What is absent: frontend_fault, for HTTP; frontend_schemas, for programs. */
+/* ---- The table, without frontend_fault, which is for HTTP, and frontend_schemas. */
 
 static const gw_plugin TABLE = {
     GW_ABI,       sizeof(gw_plugin), frontend_new, frontend_manifest,  frontend_free,

@@ -1,26 +1,26 @@
 /* The contract between the gateway and a front end in a shared library.
  *
  * A library exports one function, gw_plugin_v1, which returns a table of functions. The gateway
- * (the host) makes front ends of it, opens a session for each connection or HTTP exchange, tells
- * the session what happened and carries out what the session asks.
+ * (the host) makes front ends with it, opens a session for each connection or HTTP exchange, gives
+ * the session its inputs, and carries out its outputs.
  *
  * Bytes. A gw_bytes is borrowed for the length of the call that it is passed to, in both
- * directions. The receiver copies what it wants to keep. Nothing is freed across the border.
+ * directions. The receiver copies what it keeps. Nothing is freed across the border.
  *
  * Threads. The functions of the front end may be called from any thread, several at a time. The
  * functions of one session are called one at a time, from any thread. emit may be called only
  * from within the call that it was passed to, and only on that call's thread.
  *
- * Time. No function may block or take long: other connections wait meanwhile. The time is an
+ * Time. No function may block or take long: other connections wait for it. The current time is an
  * argument.
  *
- * Failure. Nothing unwinds across: no C++ exception, no panic. A function that cannot go on emits
- * GW_OUT_REASON and returns a negative code. A session that failed is closed, and nothing that
- * it emitted in that call is carried out; the others go on.
+ * Failure. No C++ exception and no panic may cross the border. A function that cannot go on emits
+ * GW_OUT_REASON and returns a negative code. The host closes a session that failed, and discards
+ * what it emitted in that call; other sessions are not affected.
  *
- * JSON. The host's is UTF-8 without white space between its parts, and without escapes in strings
- * but those of quotation marks, backslashes and control characters. A plugin's may be any JSON. What
- * it says is described in docs/plugins.md and, as JSON Schema, in schemas/engine.
+ * JSON. The host writes UTF-8 without white space between tokens, and escapes only quotation marks,
+ * backslashes and control characters. A plugin may write any JSON. docs/plugins.md describes the
+ * documents, schemas/engine has them as JSON Schema.
  *
  * Growth. Numbers never change their meaning; new kinds of inputs get new numbers, and a plugin
  * returns GW_OK to kinds that it does not know. New functions are added at the end of the table,
@@ -45,33 +45,34 @@
 extern "C" {
 #endif
 
-/* What abi in the table is. It changes when something in this file changes its meaning; a host
- * refuses a plugin that has another. */
+/* The value of abi in the table. It changes when something in this file changes its meaning; a
+ * host refuses a plugin with another value. */
 #define GW_ABI UINT32_C(1)
 
 /* The name of the one exported function. */
 #define GW_ENTRY "gw_plugin_v1"
 
-/* Done. From frontend_broadcast: this dialect does not tell of it. */
+/* Success. From frontend_broadcast: this dialect has no frame for the event. */
 #define GW_OK 0
 
-/* From frontend_broadcast: the frame that was emitted goes to everyone concerned. */
+/* From frontend_broadcast: the emitted frame goes to every connection concerned. */
 #define GW_EVERYONE 1
 
-/* From frontend_broadcast: the frame goes to all but the connection that caused the event. */
+/* From frontend_broadcast: the emitted frame goes to every connection concerned but the one that
+ * caused the event. */
 #define GW_OTHERS 2
 
-/* From frontend_broadcast: each session concerned is given the event, as GW_IN_EVENT. */
+/* From frontend_broadcast: each session concerned gets the event, as GW_IN_EVENT. */
 #define GW_ASK 3
 
-/* Something went wrong inside: a panic, memory has run out, no such function. */
+/* An internal error: a panic, out of memory, no such function. */
 #define GW_PANICKED (-1)
 
-/* What was given makes no sense. emit returns it too, and then the call counts as failed. */
+/* An argument is malformed. If emit returns it, the call counts as failed. */
 #define GW_MALFORMED (-2)
 
-/* From emit: more was emitted in one call than the host takes (65,536 outputs or 64 MiB). The
- * call counts as failed. */
+/* From emit: the call emitted more than the host accepts (65,536 outputs or 64 MiB), and counts
+ * as failed. */
 #define GW_TOO_MUCH (-3)
 
 /* The transport is ready. No payload. The first input of every session. */
@@ -94,27 +95,27 @@ extern "C" {
  * {"Ok":{"did":...}} or {"Err":{"refused":...}}. */
 #define GW_IN_ANSWER UINT32_C(6)
 
-/* Something happened that this session is concerned by; only after GW_ASK. Payload: JSON, as
- * frontend_broadcast is given. */
+/* An event that concerns this session; only after GW_ASK. Payload: JSON, as in
+ * frontend_broadcast. */
 #define GW_IN_EVENT UINT32_C(7)
 
-/* The moment asked for with GW_OUT_WAKE_AT has come. No payload. */
+/* The time set with GW_OUT_WAKE_AT has come. No payload. */
 #define GW_IN_WOKEN UINT32_C(8)
 
-/* The host is about to hang up; last words may be sent. Payload: one word of draining, idle,
- * overlong, slow. */
+/* The host is about to close the connection; the session may send a farewell. Payload: one of the
+ * words draining, idle, overlong, slow. */
 #define GW_IN_ENDING UINT32_C(9)
 
-/* The peer is gone. No payload. Nothing emitted is sent. */
+/* The connection is closed. No payload. Nothing emitted is sent. */
 #define GW_IN_CLOSED UINT32_C(10)
 
-/* Have the engine carry out a command; an answer will come. Payload: JSON,
+/* A command for the engine; an answer follows. Payload: JSON,
  * {"command":{"do":...},"follow":"seat","key":"...","brief":true}. follow (nothing, seat or
- * user), key (an idempotency key) and brief may be left out. Where brief is true, the answer
- * to a success may be {"Ok":{"did":"done"}} instead of one that says more. */
+ * user), key (an idempotency key) and brief may be left out. If brief is true, a success may be
+ * answered by {"Ok":{"did":"done"}} instead of an answer with more in it. */
 #define GW_OUT_CALL UINT32_C(1)
 
-/* Ask the engine; an answer will come. Payload: JSON, {"ask":...}. */
+/* A query for the engine; an answer follows. Payload: JSON, {"ask":...}. */
 #define GW_OUT_ASK UINT32_C(2)
 
 /* The answer to an HTTP request; from frontend_fault too. Payload: JSON,
@@ -128,30 +129,30 @@ extern "C" {
  * frontend_broadcast: such a frame. Payload: UTF-8. */
 #define GW_OUT_SEND_TEXT UINT32_C(5)
 
-/* Which events this connection wants to hear of. Payload: JSON,
+/* Which events this connection receives. Payload: JSON,
  * {"messages":true,"presence":true,"population":false}. */
 #define GW_OUT_SET_INTEREST UINT32_C(6)
 
-/* Replace the session's one alarm. Payload: JSON, a number: milliseconds since 1970. */
+/* Sets the session's one alarm. Payload: JSON, a number: milliseconds since 1970. */
 #define GW_OUT_WAKE_AT UINT32_C(7)
 
-/* Send what is to be sent, then hang up. No payload. */
+/* Close the connection after sending what was emitted before. No payload. */
 #define GW_OUT_CLOSE UINT32_C(8)
 
 /* From frontend_manifest. Payload: JSON, the manifest. */
 #define GW_OUT_MANIFEST UINT32_C(9)
 
-/* Why this call will return failure. Payload: a sentence in UTF-8, for the operator. Body: from
- * frontend_new, the key of the option that is at fault, if one is; else nothing. frontend_new
- * may emit several. */
+/* Why this call is going to return failure. Payload: a sentence in UTF-8, for the operator. Body:
+ * from frontend_new, the key of the option at fault, if there is one; else nothing.
+ * frontend_new may emit several. */
 #define GW_OUT_REASON UINT32_C(10)
 
 /* From frontend_schemas. Payload: JSON, {"name":"openapi.json","media_type":
- * "application/json"}; the name is that of a file: letters, digits, -, _ and ., which is not
- * the first. Body: the document, in UTF-8. */
+ * "application/json"}; the name is a file name: letters, digits, -, _ and ., but no . at
+ * the beginning. Body: the document, in UTF-8. */
 #define GW_OUT_DOCUMENT UINT32_C(11)
 
-/* Borrowed bytes. ptr may be null if len is 0. Text has no zero byte at its end. */
+/* Borrowed bytes. ptr may be null if len is 0. Text is not zero-terminated. */
 typedef struct gw_bytes {
     const uint8_t *ptr;
     size_t len;
@@ -163,12 +164,12 @@ typedef struct gw_frontend gw_frontend;
 /* The plugin's own: what session_open made. */
 typedef struct gw_session gw_session;
 
-/* The host's own: to be passed back to emit. */
+/* The host's own: to pass back to emit. */
 typedef struct gw_host gw_host;
 
-/* Gives something to the host: kind is a GW_OUT_...; what payload and body are is said
- * there, and they are empty where nothing is said. The host copies. Returns GW_OK, or why the
- * call will count as failed. */
+/* Gives an output to the host. kind is a GW_OUT_..., which defines payload and body; either
+ * is empty where it defines none. The host copies them. Returns GW_OK, or the code that says why
+ * the call counts as failed. */
 typedef int32_t (*gw_emit)(gw_host *host, uint32_t kind, gw_bytes payload, gw_bytes body);
 
 /* The table. It stays valid and unchanged from the moment it is returned; the library is never
@@ -177,29 +178,29 @@ typedef struct gw_plugin {
     /* GW_ABI. */
     uint32_t abi;
 
-    /* The size of this table in bytes, as the plugin was compiled. The host takes what lies
-     * beyond for absent, and ignores what it does not know. */
+    /* The size of this table in bytes when the plugin was compiled. Functions beyond it are
+     * absent; the host ignores those that it does not know. */
     uint32_t size;
 
     /* Makes a front end. options: JSON, an object with the plugin's own keys of its section in
-     * gateway.toml; {} must do. Returns null after GW_OUT_REASON if they make no sense. */
+     * gateway.toml; {} must be accepted. Returns null after GW_OUT_REASON if they are invalid. */
     gw_frontend *(*frontend_new)(gw_bytes options, gw_host *host, gw_emit emit);
 
     /* Emits one GW_OUT_MANIFEST. Called once, before any session. */
     int32_t (*frontend_manifest)(gw_frontend *frontend, gw_host *host, gw_emit emit);
 
-    /* Frees the front end. Called once, after the last of its sessions was freed. */
+    /* Frees the front end. Called once, after its last session is freed. */
     void (*frontend_free)(gw_frontend *frontend);
 
-    /* Opens a session: one a TCP connection, WebSocket or HTTP exchange. peer: JSON,
+    /* Opens a session for a TCP connection, WebSocket or HTTP exchange. peer: JSON,
      * {"address":"192.0.2.7","proxied":false,"private_listener":true,"listener":"listen"}, for
-     * a WebSocket with upgrade, the request that it began with. Returns null if it cannot, after
-     * GW_OUT_REASON. Nothing else may be emitted; that waits for GW_IN_OPENED. */
+     * a WebSocket with upgrade, the request that opened it. Returns null after GW_OUT_REASON on
+     * failure. May emit nothing else; the first outputs follow GW_IN_OPENED. */
     gw_session *(*session_open)(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit emit);
 
-    /* Tells a session what happened. now_ms: milliseconds since 1970, never going backwards;
+    /* Gives an input to a session. now_ms: milliseconds since 1970, never going backwards;
      * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE, in order. Returns GW_OK,
-     * or a negative code; then no more of the session's functions are called but session_free. */
+     * or a negative code; after that only session_free is called for the session. */
     int32_t (*session_handle)(
         gw_session *session,
         uint64_t now_ms,
@@ -212,7 +213,7 @@ typedef struct gw_plugin {
     /* Frees a session. Called once. */
     void (*session_free)(gw_session *session);
 
-    /* May be null, then no event is told of. Encodes an event, once for everyone concerned.
+    /* May be null: clients then get no events. Encodes an event once for all connections.
      * event: JSON, {"seq":1,"at":2,"cause":3,"event":{"event":...}}. Emits at most one
      * GW_OUT_SEND_BYTES or GW_OUT_SEND_TEXT, and returns GW_OK, GW_EVERYONE, GW_OTHERS
      * or GW_ASK, or a negative code. */
@@ -222,15 +223,15 @@ typedef struct gw_plugin {
         gw_host *host,
         gw_emit emit);
 
-    /* May be null, then the host says it in plain text. What the host itself has to say over HTTP
-     * (over a limit, draining), in the dialect's form. fault: JSON, {"status":429,
+    /* May be null: the host then responds in plain text. Puts an HTTP error of the host's own
+     * (over a limit, draining) into the form of the dialect. fault: JSON, {"status":429,
      * "reason":"slow down","headers":[["retry-after","1"]]}; the host adds these headers. Emits
      * one GW_OUT_RESPOND and returns GW_OK, or a negative code. */
     int32_t (*frontend_fault)(gw_frontend *frontend, gw_bytes fault, gw_host *host, gw_emit emit);
 
-    /* May be null, then there are none; the first header did not have it. Describes the dialect to
-     * programs (JSON Schema, OpenAPI, AsyncAPI): emits a GW_OUT_DOCUMENT for each document, and
-     * returns GW_OK or a negative code. The host lists, serves and writes them. */
+    /* May be null: there are no documents then. The first header did not have it. Emits a
+     * GW_OUT_DOCUMENT for each document that describes the dialect to programs (JSON Schema,
+     * OpenAPI, AsyncAPI), and returns GW_OK or a negative code. The host serves and exports them. */
     int32_t (*frontend_schemas)(gw_frontend *frontend, gw_host *host, gw_emit emit);
 } gw_plugin;
 

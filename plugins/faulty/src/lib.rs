@@ -1,13 +1,12 @@
 //! A plugin that misbehaves on request, to prove that the gateway survives it.
 //!
-//! What it does in the functions of the front end is said by its options; what a session does, by
-//! what it is told:
+//! Options make the functions of the front end fail. A session obeys the lines it receives:
 //!
-//! | a line or text message | |
+//! | line or text message | what the session does |
 //! |---|---|
 //! | `panic` | sends something, then panics |
-//! | `block 2000` | does nothing for so many milliseconds, then answers |
-//! | `emit 5 words` | emits this kind with this payload, as it stands |
+//! | `block 2000` | sleeps for so many milliseconds, then answers |
+//! | `emit 5 words` | emits this kind with this payload, unchanged |
 //! | `flood 8 70000 0` | emits this kind so many times, with a payload of so many bytes |
 //! | `emit-bytes` | emits a text that is not UTF-8 |
 //! | `emit-nonsense` | emits half a command |
@@ -36,13 +35,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Refuses to start, for this reason.
+    /// Refuses to start, with this reason.
     pub refuse: Option<String>,
-    /// The function of the ABI in which it panics.
+    /// The function of the ABI that panics.
     pub panic_in: Option<String>,
-    /// The function of the ABI in which it says what makes no sense.
+    /// The function of the ABI that emits malformed output.
     pub malformed_in: Option<String>,
-    /// Describes itself in a document of this name.
+    /// The name of the document that describes it.
     pub document: Option<String>,
 }
 

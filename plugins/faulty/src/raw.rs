@@ -1,4 +1,4 @@
-//! What the Rust side of the ABI would not let a front end do.
+//! Faults that the Rust SDK does not let a front end commit.
 
 use std::sync::Once;
 
@@ -10,10 +10,10 @@ use plugin_sdk::abi::{
 
 use crate::Faulty;
 
-/// The table as it ought to be.
+/// The correct table.
 const PROPER: GwPlugin = plugin_sdk::table::<Faulty>();
 
-/// The same, with detours.
+/// The correct table with some functions replaced.
 static TABLE: GwPlugin = GwPlugin {
     frontend_manifest: Some(frontend_manifest),
     frontend_broadcast: Some(frontend_broadcast),
@@ -27,7 +27,7 @@ static TABLE: GwPlugin = GwPlugin {
 // SAFETY: nothing else in this library has this name.
 #[unsafe(no_mangle)]
 extern "C" fn gw_plugin_v1() -> *const GwPlugin {
-    // Its panics are what is asked of it, and nobody wants to read them among the results of tests.
+    // Its panics are intended; do not print them among the results of tests.
     static QUIET: Once = Once::new();
     QUIET.call_once(|| std::panic::set_hook(Box::new(|_| ())));
     &TABLE
@@ -42,12 +42,12 @@ struct Host {
 
 impl Host {
     fn emit(self, kind: u32, payload: &[u8]) -> i32 {
-        // SAFETY: both came with the call that this is a part of.
+        // SAFETY: both came with the current call.
         unsafe { (self.emit)(self.host, kind, GwBytes::new(payload), GwBytes::EMPTY) }
     }
 }
 
-/// Whether it was asked to say nonsense in this function.
+/// Whether the options ask for malformed output in this function.
 ///
 /// # Safety
 /// `frontend` is what `frontend_new` returned: a box of `Faulty`.
@@ -62,7 +62,7 @@ unsafe extern "C" fn frontend_manifest(
     host: *mut GwHost,
     emit: GwEmit,
 ) -> i32 {
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         if is_malformed_in(frontend, "frontend_manifest") {
             return Host { host, emit }.emit(GW_OUT_MANIFEST, br#"{"dialect":7}"#);
@@ -77,7 +77,7 @@ unsafe extern "C" fn frontend_broadcast(
     host: *mut GwHost,
     emit: GwEmit,
 ) -> i32 {
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         if is_malformed_in(frontend, "frontend_broadcast") {
             return GW_EVERYONE;
@@ -92,7 +92,7 @@ unsafe extern "C" fn frontend_fault(
     host: *mut GwHost,
     emit: GwEmit,
 ) -> i32 {
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         if is_malformed_in(frontend, "frontend_fault") {
             Host { host, emit }.emit(GW_OUT_RESPOND, br#"{"status":7}"#);
@@ -107,7 +107,7 @@ unsafe extern "C" fn frontend_schemas(
     host: *mut GwHost,
     emit: GwEmit,
 ) -> i32 {
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         if is_malformed_in(frontend, "frontend_schemas") {
             return Host { host, emit }.emit(GW_OUT_DOCUMENT, br#"{"name":"x.json"}"#);
@@ -122,7 +122,7 @@ unsafe extern "C" fn session_open(
     host: *mut GwHost,
     emit: GwEmit,
 ) -> *mut GwSession {
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         if is_malformed_in(frontend, "session_open") {
             Host { host, emit }.emit(GW_OUT_SEND_TEXT, b"too early");
@@ -147,7 +147,7 @@ unsafe extern "C" fn session_handle(
     if let Some(code) = words.and_then(|words| obey(words, Host { host, emit })) {
         return code;
     }
-    // SAFETY: the host passes on what the ABI says.
+    // SAFETY: the host passes arguments as the ABI requires.
     unsafe {
         PROPER
             .session_handle
@@ -155,7 +155,7 @@ unsafe extern "C" fn session_handle(
     }
 }
 
-/// None: it is nothing out of order.
+/// Executes a line that asks for a fault. `None`: the line asks for none.
 fn obey(line: &str, host: Host) -> Option<i32> {
     let words: Vec<&str> = line.splitn(4, ' ').collect();
     let number = |nth: usize| words.get(nth)?.parse::<usize>().ok();
@@ -163,7 +163,7 @@ fn obey(line: &str, host: Host) -> Option<i32> {
         "emit" => {
             let payload = line.splitn(3, ' ').nth(2).unwrap_or_default();
             host.emit(number(1)? as u32, payload.as_bytes());
-            // What was wrong with it is known to the host.
+            // The host has noted what is wrong with it.
             Some(GW_OK)
         }
         "emit-bytes" => {

@@ -1,9 +1,9 @@
-//! What it costs that a front end is in a shared library: the same messages through the same
-//! dialect, linked and loaded, in one run.
+//! The cost of a front end in a shared library: the same messages through the same dialect, linked
+//! and loaded, in one run.
 //!
-//! A message is what it is in a gateway: words from a peer that become a command, the answer to
-//! it, and the event that becomes a frame for everyone. `cargo bench -p plugin-loader`; a number
-//! of messages as argument, 200,000 without.
+//! A message has three steps, as in the gateway: text from a peer becomes a command, its answer
+//! comes, and its event becomes a frame. Run `cargo bench -p plugin-loader`; the argument is the
+//! number of messages, by default 200,000.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -17,16 +17,16 @@ use frontend_token::TokenFrontend;
 use plugin_loader::LoadedFrontend;
 use serde_json::{Map, json};
 
-/// How many messages are measured at a time. So few that many measurements are not interrupted,
-/// even where much else runs; linked and loaded take turns, and the best of each counts.
+/// How many messages a round has: so few that many rounds are not interrupted, even on a busy
+/// machine. Linked and loaded take turns, and the best round of each counts.
 const MESSAGES_A_ROUND: u32 = 100;
 
-/// One dialect's way to say hello in a room.
+/// How one dialect posts a message to a room.
 struct Talk {
     name: &'static str,
     frontend: fn() -> Box<dyn Frontend>,
     peer: Peer,
-    /// What makes the session ready to post, with answers.
+    /// The requests that make the session ready to post, with their answers.
     begin: Vec<(Words, Outcome)>,
     post: Words,
 }
@@ -104,7 +104,7 @@ fn talks() -> [Talk; 3] {
     [chatroom, ourchat, token]
 }
 
-/// A session that may post.
+/// A session that is ready to post.
 fn begun(talk: &Talk, frontend: &dyn Frontend) -> Box<dyn Session> {
     let mut session = frontend.open(&talk.peer);
     let mut out = Outbox::default();
@@ -116,7 +116,7 @@ fn begun(talk: &Talk, frontend: &dyn Frontend) -> Box<dyn Session> {
     session
 }
 
-/// Nanoseconds a message.
+/// Returns nanoseconds per message.
 fn measure(talk: &Talk, frontend: &dyn Frontend) -> f64 {
     let mut answer = outcome(json!({ "did": "posted", "message": message() }));
     let event = json!({ "event": "posted", "message": message() });
@@ -132,7 +132,7 @@ fn measure(talk: &Talk, frontend: &dyn Frontend) -> f64 {
         };
         let calls: Vec<bool> = out.drain().filter_map(ack_only).collect();
         assert_eq!(calls.len(), 1, "{} does not take the message for one command", talk.name);
-        // As the gateway does it.
+        // The gateway answers so if only an acknowledgement is wanted.
         if calls[0] {
             answer = Ok(Reply::Done);
         }

@@ -1,4 +1,4 @@
-//! One call into a plugin, and what it emits meanwhile.
+//! One call into a plugin, and the outputs that it emits.
 
 use frontend_api::OptionFault;
 use plugin_abi::{
@@ -7,27 +7,28 @@ use plugin_abi::{
 
 use crate::faults::FaultKind;
 
-/// How many outputs a call may emit: more than the smallest requests of any dialect that fit in
-/// one read from a socket. The number is in the header.
+/// How many outputs a call may emit: more than one read from a socket has requests. The header
+/// states the number.
 pub const OUTPUTS_MAX: usize = 65_536;
 
-/// How many bytes a call may emit: a whole backlog of the longest messages. In the header too.
+/// How many bytes a call may emit: a whole backlog of the longest messages. The header states the
+/// number.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How much of a reason is kept.
+/// The bytes of a reason that are kept.
 const REASON_BYTES_MAX: usize = 1_000;
 
-/// How many reasons are kept: one an option.
+/// How many reasons are kept: one for each option.
 const REASONS_MAX: usize = 100;
 
-/// What a call may emit, besides reasons.
+/// Receives the outputs of a call, except reasons.
 pub(crate) trait Take {
-    /// Takes one output in. Refused: what is wrong with it, as the end of a sentence that begins
+    /// Receives one output. Refused: what is wrong with it, as the end of a sentence that begins
     /// with "it".
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String>;
 }
 
-/// For calls that may emit nothing.
+/// For calls that may emit only reasons.
 pub(crate) struct Nothing;
 
 impl Take for Nothing {
@@ -55,11 +56,11 @@ pub(crate) struct Call<T> {
     outputs: usize,
     bytes: usize,
     reasons: Vec<OptionFault>,
-    /// The first thing wrong with what was emitted, and the code that says so.
+    /// The first fault in the outputs, and the code that `emit` returns for it.
     refused: Option<(i32, String)>,
 }
 
-/// Has `work` call a function of the plugin, with these two as its last arguments.
+/// Runs `work`, which passes its two arguments on to a function of the plugin.
 pub(crate) fn call<T: Take, R>(
     taker: T,
     work: impl FnOnce(*mut GwHost, GwEmit) -> R,
@@ -69,15 +70,15 @@ pub(crate) fn call<T: Take, R>(
     (result, call)
 }
 
-/// What the plugin calls. Nothing in it panics.
+/// The function that the plugin calls. It must not panic.
 unsafe extern "C" fn emit<T: Take>(
     host: *mut GwHost,
     kind: u32,
     payload: GwBytes,
     body: GwBytes,
 ) -> i32 {
-    // SAFETY: the plugin passes back what it was given for the length of its call, on that call's
-    // thread; nobody else has it meanwhile.
+    // SAFETY: the plugin passes back the pointer it got, during its call and on its thread;
+    // nothing else uses it then.
     let call = unsafe { &mut *host.cast::<Call<T>>() };
     // SAFETY: both are borrowed for this call.
     let (payload, body) = unsafe { (payload.as_slice(), body.as_slice()) };
@@ -118,7 +119,7 @@ impl<T: Take> Call<T> {
         }
     }
 
-    /// What was taken, if the plugin returned a code from 0 to `most` and nothing was wrong.
+    /// The outputs, if the plugin returned a code from 0 to `most` and all of them were valid.
     pub(crate) fn end(self, code: i32, most: i32) -> Result<(i32, T), Failure> {
         if let Some((_, why)) = self.refused {
             return Err(Failure { kind: FaultKind::Malformed, why: format!("it {why}") });
@@ -130,7 +131,7 @@ impl<T: Take> Call<T> {
         Err(Failure { kind, why: self.reason().unwrap_or_else(|| format!("it returned {code}")) })
     }
 
-    /// Why it failed, for functions that return null then.
+    /// Why a function returned null.
     pub(crate) fn failed(self) -> Failure {
         let why = match self.refused {
             Some((_, why)) => {
@@ -151,7 +152,7 @@ impl<T: Take> Call<T> {
     }
 }
 
-/// Somebody else's words, as far as they can be shown: in one line of a log.
+/// A plugin's text, shortened and on one line for the log.
 fn words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(REASON_BYTES_MAX)]);
     text.replace(char::is_control, " ")

@@ -1,4 +1,4 @@
-//! From [`Input`] to what crosses the border.
+//! Encodes [`Input`] for the border.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use plugin_abi::{
 };
 use serde::Serialize;
 
-/// What a thread keeps of its buffer from one call to the next, in bytes.
+/// The largest buffer that a thread keeps between calls, in bytes.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
 thread_local! {
@@ -26,7 +26,7 @@ struct Head<'a> {
     headers: &'a [(String, String)],
 }
 
-/// Gives kind, payload and body of an input to `work`.
+/// Calls `work` with kind, payload and body of an input.
 pub(crate) fn with_input<R>(input: Input<'_>, work: impl FnOnce(u32, &[u8], &[u8]) -> R) -> R {
     match input {
         Input::Opened => work(GW_IN_OPENED, &[], &[]),
@@ -49,12 +49,12 @@ pub(crate) fn with_input<R>(input: Input<'_>, work: impl FnOnce(u32, &[u8], &[u8
     }
 }
 
-/// Gives the event as JSON to `work`, in a buffer that the thread keeps.
+/// Calls `work` with the event as JSON, in a buffer that the thread keeps.
 pub(crate) fn with_event<R>(recorded: &Recorded, work: impl FnOnce(&[u8]) -> R) -> R {
     with_buffer(|out| fast_json::append_event(recorded, out), work)
 }
 
-/// Gives the value as JSON to `work`, in a buffer that the thread keeps.
+/// Calls `work` with the value as JSON, in a buffer that the thread keeps.
 pub(crate) fn with_json<R>(value: &impl Serialize, work: impl FnOnce(&[u8]) -> R) -> R {
     with_buffer(|out| fast_json::append(value, out).expect("the model is plain data"), work)
 }
@@ -83,7 +83,7 @@ fn word(ending: Ending) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The contract says so: readers written by hand are short because of it.
+    /// The contract promises it, so that hand-written readers can be short.
     #[test]
     fn json_has_no_white_space_and_escapes_nothing_but_what_it_must() {
         let text = " \"\\/\u{0}\u{8}\t\n\u{1f}\u{7f}\u{e9}\u{2028}\u{1f375}";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use frontend_api::OptionFault;
 use plugin_abi::{GW_ABI, GW_ENTRY, GW_SIZE_LEAST};
 
-/// Why a plugin cannot be used, in words for the operator.
+/// Why a plugin cannot be used. Displays as a sentence for the operator.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LoadError {
     #[error("cannot open {}: there is no such file", path.display())]
@@ -26,10 +26,10 @@ pub enum LoadError {
          rename it, and restart the gateway", path.display()
     )]
     Overwritten { path: PathBuf },
-    /// The system's own words: a library that it needs is missing, or a symbol.
+    /// `why` is the system's message: a library or a symbol that it needs is missing.
     #[error("cannot load {}: {why}", path.display())]
     Refused { path: PathBuf, why: String },
-    #[error("{} is no plugin of this gateway: it exports no {GW_ENTRY}", path.display())]
+    #[error("{} is not a plugin of this gateway: it exports no {GW_ENTRY}", path.display())]
     NoEntry { path: PathBuf },
     #[error("{} has no table of functions: {GW_ENTRY} returned null", path.display())]
     NoTable { path: PathBuf },

@@ -1,10 +1,10 @@
-//! What a plugin did wrong, counted and told.
+//! Counts and describes the faults of a plugin.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often a plugin did something wrong. Each time cost at most one session.
+/// How many faults a plugin committed. Each cost at most one session.
 #[derive(Debug, Default)]
 pub struct Faults {
     panicked: AtomicU64,
@@ -12,12 +12,12 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// How often it said that something went wrong inside.
+    /// How many calls failed inside the plugin, mostly by a panic.
     pub fn panicked(&self) -> u64 {
         self.panicked.load(Ordering::Relaxed)
     }
 
-    /// How often it broke the contract: gave what cannot be read, or too much.
+    /// How many calls broke the contract: with malformed or too much output.
     pub fn malformed(&self) -> u64 {
         self.malformed.load(Ordering::Relaxed)
     }
@@ -31,7 +31,7 @@ impl Faults {
     }
 }
 
-/// One time that a plugin did something wrong, for the log.
+/// One fault, for the log.
 #[derive(Clone, Copy, Debug)]
 pub struct PluginFault<'a> {
     /// The dialect.
@@ -43,7 +43,7 @@ pub struct PluginFault<'a> {
     pub why: &'a str,
 }
 
-/// Which of the [`Faults`] it is.
+/// The kinds that [`Faults`] counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FaultKind {
     Panicked,

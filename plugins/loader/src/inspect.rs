@@ -1,4 +1,4 @@
-//! What a plugin says of itself.
+//! Inspects a plugin without serving it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use crate::{LoadError, Plugin};
 
-/// What a plugin says of itself, with every option at its default.
+/// How a plugin describes itself, with every option at its default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     pub path: PathBuf,
@@ -18,10 +18,10 @@ pub struct Inspection {
     pub table_bytes: u32,
     /// Whether the table has functions that are not known here.
     pub is_newer: bool,
-    /// The functions that it does without.
+    /// The optional functions that it leaves out.
     pub absent: Vec<&'static str>,
     pub manifest: Manifest,
-    /// What describes the dialect to programs.
+    /// The documents that describe the dialect to programs.
     pub documents: Vec<Document>,
 }
 

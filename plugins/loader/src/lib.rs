@@ -1,10 +1,11 @@
-//! Makes a front end in a shared library look like any other [`Frontend`](frontend_api::Frontend).
+//! Loads a front end from a shared library, as a [`Frontend`](frontend_api::Frontend) like any
+//! other.
 //!
-//! A library is never unmapped: its thread-locals and statics may outlive every session. What it
-//! says is checked; a session for which it panics or breaks the contract is closed, the others go
-//! on, and [`Faults`] counts.
+//! A library is never unmapped: its thread-locals and statics may outlive every session. The loader
+//! checks every output. If the plugin panics or breaks the contract in a call for a session, that
+//! session is closed and [`Faults`] counts it; other sessions are not affected.
 //!
-//! A plugin runs in the gateway's process with all its rights: the operator who names one in
+//! A plugin runs in the gateway's process with all its rights: an operator who names one in
 //! gateway.toml trusts it as much as the gateway itself.
 
 #![allow(unsafe_code, reason = "this is the host's side of a C ABI")]

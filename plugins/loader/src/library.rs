@@ -9,25 +9,25 @@ use plugin_abi::{GW_ENTRY_NAME, GwEntry, GwPlugin};
 
 use crate::{LoadError, elf};
 
-/// What tells one file from another that has its path.
+/// Distinguishes a file from another that had the same path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Identity {
-    /// Device and inode, where there are such.
+    /// Device and inode, where the system has them.
     place: (u64, u64),
     bytes: u64,
     modified: Option<SystemTime>,
 }
 
-/// Every file that was mapped, by its path, in order.
+/// Every mapped file, by its path, in the order of mapping.
 static MAPPED: Mutex<BTreeMap<PathBuf, Vec<Identity>>> = Mutex::new(BTreeMap::new());
 
-/// Maps the library, if it is not mapped, and has it return its table.
+/// Maps the library, unless it is mapped, and calls its entry for the table.
 pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => LoadError::Missing { path: path.into() },
         _ => LoadError::Unreadable { path: path.into(), why: error.to_string() },
     };
-    // A name without a slash would be looked for in the system's folders.
+    // The system would search its own folders for a name without a slash.
     let whole = path.canonicalize().map_err(unreadable)?;
     let bytes = std::fs::read(&whole).map_err(unreadable)?;
     elf::check(path, &bytes)?;
@@ -43,25 +43,25 @@ pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
     if found.is_none() {
         known.push(identity);
     }
-    // SAFETY: a library that exports this name does so with this type; it is all that the ABI
-    // takes on trust.
+    // SAFETY: a library that exports this name exports it with this type; the ABI takes that on
+    // trust.
     let entry = unsafe { library.get::<GwEntry>(GW_ENTRY_NAME) }
         .map(|entry| *entry)
         .map_err(|_| LoadError::NoEntry { path: path.into() });
-    // Never unmapped: see the head of this crate.
+    // Never unmapped: see the crate's documentation.
     std::mem::forget(library);
     // SAFETY: the function takes nothing, and the library stays.
     Ok(unsafe { entry?() })
 }
 
-/// The system's own words are in the error's source.
+/// The system's own message is the error's source.
 fn in_full(error: &libloading::Error) -> String {
     let source = std::error::Error::source(error);
     source.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// The system takes two files for one if they were opened by the same words, though one has
-/// replaced the other. So the nth file at a path is spelled with n idle steps.
+/// `dlopen` returns a mapped library again for the same path, even after another file replaced it.
+/// So the nth file at a path is opened with n redundant `/.` in its path.
 fn spelled(path: &Path, nth: usize) -> PathBuf {
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => {
@@ -89,11 +89,11 @@ fn identity(path: &Path) -> std::io::Result<Identity> {
     Ok(Identity { place: (0, 0), bytes: data.len(), modified: data.modified().ok() })
 }
 
-/// With every symbol found now: one that is missing would else end the process at its first use.
+/// Resolves every symbol now: a missing one would otherwise end the process at its first use.
 #[cfg(unix)]
 fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: the library's initializers run; that it is trusted is the operator's word.
+    // SAFETY: the library's initializers run; the operator declared it trusted.
     unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
 }
 

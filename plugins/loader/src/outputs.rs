@@ -1,4 +1,4 @@
-//! From what crosses the border to [`Output`], frames, responses and manifests.
+//! Decodes and checks outputs: [`Output`], frames, responses, manifests and documents.
 
 use core_model::Command;
 use frontend_api::http::Response;
@@ -25,7 +25,7 @@ struct Call {
     ack_only: bool,
 }
 
-/// What a session may emit.
+/// The outputs of a session.
 impl Take for &mut Outbox {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         self.push(match kind {
@@ -38,7 +38,7 @@ impl Take for &mut Outbox {
                         | Command::Expire
                         | Command::Prune { .. }
                 ) {
-                    return Err("emitted a command that only the gateway may give".into());
+                    return Err("emitted a command that only the gateway may submit".into());
                 }
                 Output::Submit { command, subscribe, key, ack_only }
             }
@@ -49,19 +49,19 @@ impl Take for &mut Outbox {
             GW_OUT_SET_INTEREST => Output::SetEventFilter(json("an interest", payload)?),
             GW_OUT_WAKE_AT => Output::WakeAt(json("a time", payload)?),
             GW_OUT_CLOSE => Output::Close,
-            other => return Err(format!("emitted {other}, which is not a session's to emit")),
+            other => return Err(format!("emitted {other}, which a session may not emit")),
         });
         Ok(())
     }
 }
 
-/// The one frame that a broadcast may have.
+/// The one frame of a broadcast.
 impl Take for Option<Frame> {
     fn take(&mut self, kind: u32, payload: &[u8], _: &[u8]) -> Result<(), String> {
         let frame = match kind {
             GW_OUT_SEND_BYTES => Frame::Bytes(payload.into()),
             GW_OUT_SEND_TEXT => Frame::Text(text(payload)?),
-            other => return Err(format!("emitted {other}, which is no frame")),
+            other => return Err(format!("emitted {other}, which is not a frame")),
         };
         match self.replace(frame) {
             None => Ok(()),
@@ -74,7 +74,7 @@ impl Take for Option<Frame> {
 impl Take for Option<Response> {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         if kind != GW_OUT_RESPOND {
-            return Err(format!("emitted {kind}, which is no response"));
+            return Err(format!("emitted {kind}, which is not a response"));
         }
         match self.replace(response(payload, body)?) {
             None => Ok(()),
@@ -87,7 +87,7 @@ impl Take for Option<Response> {
 impl Take for Option<Manifest> {
     fn take(&mut self, kind: u32, payload: &[u8], _: &[u8]) -> Result<(), String> {
         if kind != GW_OUT_MANIFEST {
-            return Err(format!("emitted {kind}, which is no manifest"));
+            return Err(format!("emitted {kind}, which is not a manifest"));
         }
         match self.replace(json("a manifest", payload)?) {
             None => Ok(()),
@@ -100,11 +100,11 @@ impl Take for Option<Manifest> {
 impl Take for Vec<Document> {
     fn take(&mut self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), String> {
         if kind != GW_OUT_DOCUMENT {
-            return Err(format!("emitted {kind}, which is no document"));
+            return Err(format!("emitted {kind}, which is not a document"));
         }
         let DocumentHead { name, media_type } = json("a document", payload)?;
         if !is_file_name(&name) {
-            return Err(format!("emitted a document called {name:?}, which is no file name"));
+            return Err(format!("emitted a document called {name:?}, which is not a file name"));
         }
         if !is_media_type(&media_type) {
             return Err(format!("emitted a document of media type {media_type:?}"));
@@ -124,7 +124,7 @@ struct DocumentHead {
     media_type: String,
 }
 
-/// The name becomes a path, here and at whoever asks for it: it leads nowhere else.
+/// The name becomes a path, here and on the machines of clients, so it must not leave its folder.
 fn is_file_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=FILE_NAME_BYTES_MAX).contains(&name.len())
@@ -132,10 +132,10 @@ fn is_file_name(name: &str) -> bool {
         && name.bytes().all(fits)
 }
 
-/// What every file system takes.
+/// Every file system accepts a name of this length.
 const FILE_NAME_BYTES_MAX: usize = 100;
 
-/// It becomes a header.
+/// The value of a `content-type` header.
 fn is_media_type(text: &str) -> bool {
     text.contains('/') && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
@@ -166,7 +166,7 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|error| format!("emitted what is not UTF-8: {error}"))
+    std::str::from_utf8(bytes).map_err(|error| format!("emitted text that is not UTF-8: {error}"))
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_with_a_call_is_not_lost() {
+    fn subscription_key_and_brief_of_a_call_are_read() {
         let json = json!({
             "command": { "do": "post", "room": { "id": 7 }, "author": "session", "text": "hi", "standing": "seated" },
             "follow": "seat",

@@ -1,4 +1,4 @@
-//! A library that is mapped, before it is configured.
+//! A mapped library, before it is configured.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use plugin_abi::GwPlugin;
 use crate::table::Table;
 use crate::{LoadError, library};
 
-/// A mapped library, of which any number of front ends can be made.
+/// A mapped library, which can make any number of front ends.
 #[derive(Clone)]
 pub struct Plugin {
     pub(crate) path: Arc<Path>,
@@ -16,21 +16,21 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Maps the library at `path` for good, and checks its table. Runs its initializers: a plugin
-    /// is trusted as much as what is linked in.
+    /// Maps the library at `path`, never to unmap it, and checks its table. Runs its initializers:
+    /// a plugin is trusted as much as linked code.
     ///
-    /// A file that replaced another at the same path is mapped beside it; one that is mapped
-    /// already is not mapped again.
+    /// A file that replaced another at the same path is mapped beside it; a mapped file is not
+    /// mapped again.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
         let table = library::table_of(path)?;
-        // SAFETY: the library says that it keeps to the contract, and it is never unmapped.
+        // SAFETY: the library declares that it keeps to the contract, and is never unmapped.
         unsafe { Self::from_table(path, table) }
     }
 
     /// A plugin that is part of this program. `path` is only a name for it.
     ///
     /// # Safety
-    /// `table` is null or points to a table that says its own size, whose functions keep to the
+    /// `table` is null or points to a table of at least its own `size`, whose functions keep to the
     /// contract (see `plugin_abi`) for the rest of the process's life.
     pub unsafe fn from_table(path: &Path, table: *const GwPlugin) -> Result<Self, LoadError> {
         // SAFETY: the caller's promise, above.
@@ -38,12 +38,12 @@ impl Plugin {
         Ok(Self { path: path.into(), table })
     }
 
-    /// Whether it was built for a later gateway, and has functions that this one does not call.
+    /// Whether it was built for a later gateway: it has functions that this one does not know.
     pub fn is_newer(&self) -> bool {
         self.table.is_newer()
     }
 
-    /// Whether both are one mapped library, and not one that replaced the other.
+    /// Whether both are the same mapped library, not one that replaced the other.
     pub fn is_same_library(&self, other: &Self) -> bool {
         std::ptr::fn_addr_eq(self.table.frontend_new, other.table.frontend_new)
     }

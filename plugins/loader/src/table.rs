@@ -1,4 +1,4 @@
-//! A plugin's table, copied and checked: what must be there is.
+//! A copy of a plugin's table, checked to have every required function.
 
 use std::mem::{offset_of, size_of};
 use std::path::Path;
@@ -31,14 +31,14 @@ pub(crate) struct Table {
 
 impl Table {
     /// # Safety
-    /// `table` is null, or points to a table of as many bytes as its `size` says, or at least to
-    /// its `abi` and `size`; its functions do what the contract says.
+    /// `table` is null, or points to as many bytes as its `size`, at least to `abi` and `size`; its
+    /// functions keep to the contract.
     pub(crate) unsafe fn read(path: &Path, table: *const GwPlugin) -> Result<Self, LoadError> {
         let path = || path.to_path_buf();
         if table.is_null() {
             return Err(LoadError::NoTable { path: path() });
         }
-        // SAFETY: these two are there in every version.
+        // SAFETY: every version has these two.
         let (abi, size) =
             unsafe { ((&raw const (*table).abi).read(), (&raw const (*table).size).read()) };
         if abi != GW_ABI {
@@ -47,7 +47,7 @@ impl Table {
         if size < GW_SIZE_LEAST {
             return Err(LoadError::TableTooSmall { path: path(), found: size });
         }
-        // SAFETY: as many bytes are there as are copied, and every function may be absent.
+        // SAFETY: `known` is at most `size`, and zero is a valid value of every field.
         let copy = unsafe {
             let mut copy = std::mem::zeroed::<GwPlugin>();
             let known = whole_entries(size);
@@ -70,12 +70,12 @@ impl Table {
         })
     }
 
-    /// Whether it has functions that are not known here.
+    /// Whether it has functions that this gateway does not know.
     pub(crate) fn is_newer(&self) -> bool {
         self.size as usize > size_of::<GwPlugin>()
     }
 
-    /// The functions that a plugin may leave out, and does.
+    /// The optional functions that it leaves out.
     pub(crate) fn absent(&self) -> Vec<&'static str> {
         let optional = [
             ("frontend_broadcast", self.frontend_broadcast.is_none()),
@@ -86,7 +86,7 @@ impl Table {
     }
 }
 
-/// How many bytes of a table of `size` are entries that are known here, none of them cut off.
+/// The length of the known and complete entries in a table of `size` bytes.
 fn whole_entries(size: u32) -> usize {
     let known = (size as usize).min(size_of::<GwPlugin>());
     let first = offset_of!(GwPlugin, frontend_new);

@@ -1,4 +1,4 @@
-//! The functions of the table. Each turns pointers into what they stand for, and nothing more.
+//! The functions of the table. Each only converts pointers and calls the front end.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -31,8 +31,9 @@ pub(crate) unsafe extern "C" fn frontend_new<F: Configure>(
         note_where_panics_are();
         // SAFETY: the options are borrowed for this call.
         let options = unsafe { options.as_slice() };
-        let options = serde_json::from_slice(options)
-            .map_err(|error| Failed::malformed(format!("the options are no object: {error}")))?;
+        let options = serde_json::from_slice(options).map_err(|error| {
+            Failed::malformed(format!("the options are not an object: {error}"))
+        })?;
         match frontend_api::options::configure::<F>(options) {
             Ok(frontend) => Ok(Box::into_raw(Box::new(frontend)).cast()),
             Err(faults) => {
@@ -156,7 +157,7 @@ pub(crate) unsafe extern "C" fn session_free(session: *mut GwSession) {
     free(|| drop(unsafe { Box::from_raw(session.cast::<SessionCell>()) }));
 }
 
-/// Unwinding into the host would be undefined behavior: a panic is told as a reason.
+/// Catches panics, which must not unwind into the host, and reports them as reasons.
 fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, i32> {
     let failed = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => return Ok(done),
@@ -167,7 +168,7 @@ fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, 
                 .unwrap_or("no words");
             let place = PLACE.take().unwrap_or_else(|| "an unknown place".into());
             let failed = Failed { code: GW_PANICKED, why: format!("panicked at {place}: {why}") };
-            // Dropping what was thrown could panic again, with nobody left to catch it.
+            // Dropping the payload could panic again, outside `catch_unwind`.
             std::mem::forget(panic);
             failed
         }
@@ -178,7 +179,7 @@ fn guard<T>(host: &Host, work: impl FnOnce() -> Result<T, Failed>) -> Result<T, 
     Err(failed.code)
 }
 
-/// Has each thread know where it last panicked: what is thrown does not say.
+/// Records where each thread last panicked: the payload of a panic does not have its location.
 fn note_where_panics_are() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -194,7 +195,7 @@ fn code(result: Result<i32, i32>) -> i32 {
     result.unwrap_or_else(|code| code)
 }
 
-/// What panics while it is freed is left as it is: there is nobody to tell.
+/// Ignores a panic: the functions that free have no way to report one.
 fn free(work: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
         std::mem::forget(panic);

@@ -1,4 +1,4 @@
-//! The host, as seen from within one call.
+//! Emits the outputs of one call to the host.
 
 use std::cell::Cell;
 
@@ -13,20 +13,20 @@ use plugin_abi::{
 };
 use serde::Serialize;
 
-/// What a thread keeps of its buffer from one call to the next, in bytes.
+/// The largest buffer that a thread keeps between calls, in bytes.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Where the outputs of one call go.
+/// The receiver of the outputs of one call.
 pub(crate) struct Host {
     host: *mut GwHost,
     emit: GwEmit,
 }
 
-/// Why a call fails. Without words: the host knows.
+/// Why a call fails. `why` is empty if the host knows the reason.
 pub(crate) struct Failed {
     pub(crate) code: i32,
     pub(crate) why: String,
@@ -104,7 +104,7 @@ impl Host {
         self.emit_json(GW_OUT_DOCUMENT, &DocumentHead { name, media_type }, text.as_bytes())
     }
 
-    /// Emits the frame, and returns whose it is.
+    /// Emits the frame, and returns the code for its recipients.
     pub(crate) fn broadcast(&self, broadcast: Broadcast) -> Result<i32, Failed> {
         let (frame, code) = match broadcast {
             Broadcast::Nothing => return Ok(GW_OK),
@@ -119,9 +119,9 @@ impl Host {
         Ok(code)
     }
 
-    /// Says why the call will fail.
+    /// Emits the reason why the call is going to fail.
     pub(crate) fn reason(&self, why: &str, key: &str) {
-        // It fails in any case; there is nothing to add if the host does not want the reason.
+        // The call fails whether or not the host accepts the reason.
         let _ = self.emit(GW_OUT_REASON, why.as_bytes(), key.as_bytes());
     }
 
@@ -154,7 +154,7 @@ impl Host {
 
     fn emit(&self, kind: u32, payload: &[u8], body: &[u8]) -> Result<(), Failed> {
         let (payload, body) = (GwBytes::new(payload), GwBytes::new(body));
-        // SAFETY: both came with the call that this is a part of; the bytes outlive the emission.
+        // SAFETY: host and emit came with the current call; the bytes outlive the emission.
         match unsafe { (self.emit)(self.host, kind, payload, body) } {
             GW_OK => Ok(()),
             code => Err(Failed { code, why: String::new() }),

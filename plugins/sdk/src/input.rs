@@ -1,7 +1,7 @@
-//! From what crosses the border to [`Input`].
+//! Decodes what crosses the border into [`Input`].
 //!
-//! A newer host may say what this plugin does not know. What it does not know at all is passed
-//! over; an answer of a new kind still counts as one, because answers come in the order asked.
+//! A newer host may send inputs that this plugin does not know. It ignores unknown kinds and events,
+//! but passes on an answer of an unknown kind, because answers are matched by their order.
 
 use core_model::{Outcome, Recorded, Refusal};
 use frontend_api::http::Request;
@@ -16,7 +16,7 @@ use serde::de::value::{Error, StrDeserializer};
 
 use crate::host::Failed;
 
-/// Gives the input to `handle`, unless it is of a kind that is not known.
+/// Gives the input to `handle`, unless its kind is unknown.
 pub(crate) fn read(
     kind: u32,
     payload: &[u8],
@@ -55,7 +55,7 @@ pub(crate) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, F
         .map_err(|error| Failed::malformed(format!("{what} cannot be read: {error}")))
 }
 
-/// None: of a kind that is not known.
+/// `None`: an event of an unknown kind.
 pub(crate) fn event(bytes: &[u8]) -> Result<Option<Recorded>, Failed> {
     let text = text(bytes)?;
     if let Some(event) = fast_json::read_event(text) {
@@ -87,7 +87,7 @@ fn ending(word: &str) -> Option<Ending> {
     Ending::deserialize(StrDeserializer::<Error>::new(word)).ok()
 }
 
-/// Everything but bytes from a peer is UTF-8; to know it of the whole is faster than of each part.
+/// Everything but bytes from a peer is UTF-8. Checking the whole is faster than each string in it.
 fn text(bytes: &[u8]) -> Result<&str, Failed> {
     std::str::from_utf8(bytes).map_err(|error| Failed::malformed(format!("no UTF-8: {error}")))
 }

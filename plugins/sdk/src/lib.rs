@@ -1,7 +1,7 @@
-//! Turns any front end written in Rust into a shared library: one line, [`export_frontend!`], in
+//! Turns a front end written in Rust into a shared library, with one line: [`export_frontend!`] in
 //! a package whose crate type is `cdylib`.
 //!
-//! A panic is caught at every entry and told to the host, so the package must not be built with
+//! Every entry catches panics and reports them to the host, so do not build the package with
 //! `panic = "abort"`.
 
 #![allow(unsafe_code, reason = "this is the Rust side of a C ABI")]
@@ -16,7 +16,7 @@ use frontend_api::Configure;
 pub use plugin_abi as abi;
 use plugin_abi::{GW_ABI, GwPlugin};
 
-/// Exports `$frontend`, which must be [`Configure`], under the name that the gateway looks for.
+/// Exports `$frontend`, which must implement [`Configure`], under the name that the gateway loads.
 #[macro_export]
 macro_rules! export_frontend {
     ($frontend:ty) => {

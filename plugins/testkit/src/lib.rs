@@ -1,5 +1,5 @@
-//! Builds plugins for tests and benches. A `cdylib` cannot be a dependency, so cargo is asked, and
-//! the C compiler.
+//! Builds plugins for tests and benches, by running cargo and the C compiler: a `cdylib` cannot be
+//! a dependency.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub fn root() -> &'static Path {
     own.ancestors().nth(2).expect("plugins/testkit is in the workspace")
 }
 
-/// The library of `plugin-<name>`, built as this program was, and once in its life.
+/// The library of `plugin-<name>`, built once per process, with the profile of this program.
 pub fn plugin(name: &str) -> PathBuf {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build(&packages()));
@@ -27,14 +27,14 @@ pub fn plugin(name: &str) -> PathBuf {
     built.get(&target).unwrap_or_else(|| panic!("cargo built no {target}")).clone()
 }
 
-/// The libraries of these alone, where to build all of them would take long.
+/// Builds and returns only these libraries.
 pub fn plugins<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     let packages = names.map(|name| format!("plugin-{}", name.replace('_', "-")));
     let built = build(&packages);
     packages.map(|package| built[&package.replace('-', "_")].clone())
 }
 
-/// In the profile and the target folder of this program.
+/// Builds packages with the profile and the target folder of this program.
 fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
     // <target>/<profile>/deps/it-…
     let own = std::env::current_exe().expect("this program has a path");
@@ -58,7 +58,7 @@ fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
     messages.lines().filter_map(library).collect()
 }
 
-/// The name and the file of a `cdylib` that a message of cargo's is about.
+/// The name and the file of the `cdylib` that a message of cargo reports.
 fn library(message: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let is_library = message["target"]["kind"].as_array()?.contains(&"cdylib".into());
@@ -66,8 +66,9 @@ fn library(message: &str) -> Option<(String, PathBuf)> {
     is_library.then(|| Some((message["target"]["name"].as_str()?.into(), file.into())))?
 }
 
-/// Compiles a plugin in C, into a file of its own. `source` is taken from the root of the
-/// workspace. None, and it is said: there is no compiler; with `CI` set that is a failure.
+/// Compiles a plugin in C. `source` is relative to the root of the workspace.
+///
+/// `None`: there is no compiler, which is printed, and is a failure if `CI` is set.
 pub fn c_plugin(source: &Path, flags: &[&str], to: &Path) -> Option<()> {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     let output = Command::new(&compiler)

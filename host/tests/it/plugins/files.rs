@@ -199,7 +199,7 @@ fn a_library_that_is_not_a_plugin_or_of_another_abi_has_its_own_message() {
     // The folder is in the system's own words.
     let all = all.replace(&folder.path().canonicalize().unwrap().display().to_string(), "<folder>");
     insta::assert_snapshot!(all, @r"
-    other.so is no plugin of this gateway: it exports no gw_plugin_v1
+    other.so is not a plugin of this gateway: it exports no gw_plugin_v1
     newer.so speaks plugin ABI 2, this gateway speaks 1: use a plugin and a gateway that were released together
     empty.so lacks the function frontend_new
     null.so has no table of functions: gw_plugin_v1 returned null

@@ -8,8 +8,8 @@ pub(crate) struct Compiler {
     standard: &'static str,
 }
 
-/// A compiler of each language that the header is for. One that is missing is said, unless `CI`
-/// is set: there it is a failure.
+/// A compiler for each language of the header. A missing one is reported, and is a failure if `CI`
+/// is set.
 pub(crate) fn all() -> Vec<Compiler> {
     let wanted = [("CC", "cc", "-std=c11"), ("CXX", "c++", "-std=c++17")];
     wanted.into_iter().filter_map(|(key, usual, standard)| find(key, usual, standard)).collect()
@@ -26,7 +26,7 @@ fn find(key: &str, usual: &str, standard: &'static str) -> Option<Compiler> {
 }
 
 impl Compiler {
-    /// Whether it takes the file without a warning; its words, if not.
+    /// Compiles the file. Refused: the compiler's output, if it has as much as a warning.
     pub(crate) fn check(&self, file: &Path, include: &Path) -> Result<(), String> {
         let language = if self.standard.contains("++") { "c++" } else { "c" };
         let output = Command::new(&self.program)

@@ -1,5 +1,5 @@
-//! Writes the C header from `src/contract.rs`, which keeps to a small part of Rust: constants,
-//! `repr(C)` structs, and function types, each with its comment.
+//! Generates the C header from `src/contract.rs`, which uses a small part of Rust: constants,
+//! `repr(C)` structs and function types, each with its comment.
 
 use std::fmt::Write as _;
 
@@ -66,7 +66,7 @@ fn write_comment(text: &mut String, indent: &str, lines: &[&str]) {
     }
 }
 
-/// A line of a comment, with names as C has them.
+/// A line of a comment, with the names in C.
 fn words(line: &str) -> String {
     let pieces = line.split('`').enumerate().map(|(nth, piece)| match nth % 2 {
         1 if piece.starts_with("Gw") => c_name(piece),
@@ -110,7 +110,7 @@ fn write_struct(text: &mut String, name: &str, body: &[&str]) {
     writeln!(text, "}} {name};\n").unwrap();
 }
 
-/// Whether a field that may take several lines ends here.
+/// Whether a field, which may span several lines, is complete.
 fn is_whole(field: &str) -> bool {
     let count = |wanted: &[char]| field.matches(wanted).count();
     field.ends_with(',')
@@ -156,7 +156,7 @@ fn signature(kind: &str) -> (String, Vec<String>) {
     (result, parameters.split(',').filter_map(parameter).collect())
 }
 
-/// The type in C, with what stands between it and a name.
+/// The type in C, with the separator between it and a name.
 fn c_type(kind: &str) -> String {
     if let Some(pointee) = kind.strip_prefix("*mut ") {
         return format!("{}*", c_type(pointee));

@@ -11,7 +11,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 #[test]
-fn the_header_is_what_the_source_says() {
+fn the_header_is_generated_from_the_source() {
     let source = std::fs::read_to_string(folder("src/contract.rs")).unwrap();
     let header = generate::header(&source);
     let path = folder("include/gw_plugin.h");
@@ -40,7 +40,7 @@ fn everything_in_the_source_is_in_the_header_with_its_comment() {
 
 /// The sizes and offsets that Rust gives the table, as C asserts them.
 #[test]
-fn c_and_cpp_take_the_header_and_agree_on_the_layout() {
+fn c_and_cpp_compile_the_header_and_agree_on_the_layout() {
     let mut text = String::from("#include \"gw_plugin.h\"\n#ifndef __cplusplus\n");
     text += "#define static_assert _Static_assert\n#endif\n";
     let mut claim = |what: &str, number: usize| {
@@ -71,7 +71,7 @@ fn c_and_cpp_take_the_header_and_agree_on_the_layout() {
 }
 
 #[test]
-fn c_and_cpp_take_the_worked_example() {
+fn c_and_cpp_compile_the_worked_example() {
     for compiler in compilers::all() {
         let taken = compiler.check(&folder("../examples/line.c"), &folder("include"));
         taken.unwrap_or_else(|why| panic!("{why}"));

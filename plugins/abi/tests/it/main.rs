@@ -1,4 +1,4 @@
-//! The C header says what the Rust source says, and compilers take it.
+//! The C header matches the Rust source, and compilers accept it.
 
 mod compilers;
 mod generate;

@@ -1,10 +1,10 @@
-//! A chat for netcat, as a plugin in Rust: what `plugins/examples/line.c` is in C, word for word.
+//! A chat for netcat, as a plugin in Rust. It behaves exactly as `plugins/examples/line.c` does.
 //!
-//! | a line | |
+//! | line | what it does |
 //! |---|---|
-//! | `register <name> <password>`, `login <name> <password>` | an account, and a session |
-//! | `join <room>`, `say <room> <text>` | who says something in a room joins it |
-//! | `who <room>`, `history <room>` | who is a member, and what was said |
+//! | `register <name> <password>`, `login <name> <password>` | create an account, sign in |
+//! | `join <room>`, `say <room> <text>` | join a room, post to it; posting joins |
+//! | `who <room>`, `history <room>` | list the members, list the last messages |
 //! | `help`, `quit` | |
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ plugin_sdk::export_frontend!(LineFrontend);
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// What is said to everyone who connects.
+    /// The line sent to each client that connects.
     pub greeting: String,
 }
 
@@ -74,8 +74,8 @@ impl Frontend for LineFrontend {
     }
 }
 
-/// It keeps nothing of the conversation: the engine knows who is signed in and where, and an
-/// answer says what it is an answer to.
+/// It has no state: the engine knows the signed-in user and the rooms, and an answer names its
+/// request.
 struct LineSession {
     greeting: Arc<str>,
 }
@@ -110,10 +110,10 @@ fn hear(line: &str, out: &mut Outbox) {
             let user = NewUser { handle, password, insist: true, ..NewUser::default() };
             out.submit(Command::Register { user });
         }
-        // To follow the user is to hear of every room that the user is a member of, now and later.
+        // Subscribes to every room of the user, present and future.
         ("login", false, false) => out.submit_and_subscribe(sign_in(first, rest), Subscribe::User),
         ("join", false, true) => out.submit(Command::Join { room, user }),
-        // Whoever posts joins, and makes the room where there is none.
+        // Posting joins the room, and creates it if there is none.
         ("say", false, false) => {
             let standing = PostRight::Joining { create: true };
             out.submit(Command::Post { room, author: user, text: rest.into(), standing });
@@ -161,12 +161,12 @@ fn answer(outcome: &Outcome, out: &mut Outbox) {
             let there = |handle: &str| one_line(&format!("* {handle} is there"));
             members.iter().for_each(|member| out.send_text(there(&member.handle)));
         }
-        // Who posted sees it as everyone does, by the event.
+        // The poster sees the message by its event, as all others do.
         Ok(_) => (),
     }
 }
 
-/// `unknown_room` is `! unknown room`: good enough for netcat.
+/// `unknown_room` becomes `! unknown room`.
 fn refused(refusal: &Refusal) -> String {
     match refusal {
         Refusal::UnknownUser | Refusal::WrongPassword => "! wrong name or password".into(),
@@ -186,7 +186,7 @@ fn said(message: &Message) -> String {
     format!("[{to}] {}: {}", message.author.handle, message.text)
 }
 
-/// What controls something becomes a space, or one message would be several lines.
+/// Replaces control characters by spaces: a message must stay one line.
 fn one_line(text: &str) -> String {
     text.replace(|char| char < ' ', " ")
 }

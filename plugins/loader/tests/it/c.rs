@@ -1,4 +1,4 @@
-//! Plugins in C: one as it was written when the first header was released, and the worked example.
+//! Plugins in C: one written for the first released header, and the worked example.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use plugin_sdk::abi::{GW_ENTRY_NAME, GW_IN_ANSWER, GW_OK, GwBytes, GwEntry, GwHo
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// The library of a file in plugins/, in a folder that is gone after the test.
+/// Compiles a file in plugins/ into a temporary folder.
 fn compiled(source: &str, flags: &[&str]) -> Option<(TempDir, PathBuf)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plugin.so");
@@ -34,7 +34,7 @@ fn options(value: Value) -> Map<String, Value> {
 }
 
 #[test]
-fn a_plugin_of_the_first_release_is_loaded_and_says_what_it_always_said() {
+fn a_plugin_of_the_first_release_loads_and_behaves_as_before() {
     let Some((_folder, path)) = compat() else { return };
     let frontend = LoadedFrontend::open(&path, &Map::new()).unwrap();
     let script = include_str!("compat_v1.in");
@@ -55,17 +55,17 @@ fn a_plugin_of_the_first_release_is_loaded_and_says_what_it_always_said() {
 
 /// A number in a released header is compiled into plugins.
 #[test]
-fn the_header_of_today_says_everything_that_the_first_one_said() {
+fn the_current_header_has_every_line_of_code_of_the_first_one() {
     let plugins = plugin_testkit::root().join("plugins");
     let read = |path: &str| std::fs::read_to_string(plugins.join(path)).unwrap();
-    let (first, today) = (read("compat/v1/gw_plugin.h"), read("abi/include/gw_plugin.h"));
+    let (first, current) = (read("compat/v1/gw_plugin.h"), read("abi/include/gw_plugin.h"));
     let code = |line: &&str| {
         let line = line.trim();
         !line.is_empty() && !line.starts_with("/*") && !line.starts_with('*')
     };
-    let mut rest = today.lines().filter(code);
+    let mut rest = current.lines().filter(code);
     for line in first.lines().filter(code) {
-        assert!(rest.any(|todays| todays == line), "gone, or moved: {line}");
+        assert!(rest.any(|current| current == line), "gone, or moved: {line}");
     }
 }
 
@@ -79,7 +79,7 @@ fn the_worked_example_is_a_chat_for_netcat() {
 }
 
 #[test]
-fn the_worked_example_in_rust_says_the_same_as_in_c() {
+fn the_worked_examples_in_rust_and_c_behave_alike() {
     let rust = LoadedFrontend::open(&plugin_testkit::plugin("line"), &Map::new()).unwrap();
     insta::assert_snapshot!("line", play(&rust, include_str!("line.in")));
     let Some((_folder, path)) = line() else { return };
@@ -105,7 +105,7 @@ fn the_worked_example_reads_its_options() {
     assert_eq!(manifest.options["additionalProperties"], false, "the host refuses others");
 }
 
-/// What the session emits for this outcome, of which the first `len` bytes count.
+/// The outputs of a session for the first `len` bytes of this outcome.
 fn answers(table: &GwPlugin, outcome: &[u8], len: usize) -> Vec<Vec<u8>> {
     unsafe extern "C" fn keep(host: *mut GwHost, _: u32, payload: GwBytes, _: GwBytes) -> i32 {
         // SAFETY: the host is the list below; the payload is borrowed.
@@ -116,7 +116,7 @@ fn answers(table: &GwPlugin, outcome: &[u8], len: usize) -> Vec<Vec<u8>> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     let (none, host) = (GwBytes::EMPTY, (&raw mut kept).cast());
     let (options, outcome) = (GwBytes::new(b"{}"), GwBytes { ptr: outcome.as_ptr(), len });
-    // SAFETY: these are the functions of the table, called as the contract says.
+    // SAFETY: the functions of the table are called as the contract requires.
     unsafe {
         let frontend = table.frontend_new.unwrap()(options, host, keep);
         let session = table.session_open.unwrap()(frontend, none, host, keep);
@@ -128,12 +128,11 @@ fn answers(table: &GwPlugin, outcome: &[u8], len: usize) -> Vec<Vec<u8>> {
     kept
 }
 
-/// The example reads JSON by hand. What lies behind an outcome must make no difference, wherever
-/// it is cut off.
+/// The example parses JSON by hand: bytes behind an outcome, cut off anywhere, must not matter.
 #[test]
-fn the_worked_example_never_reads_beyond_what_it_is_given() {
+fn the_worked_example_never_reads_beyond_its_payload() {
     let Some((_folder, path)) = line() else { return };
-    // SAFETY: it is loaded for good, and is what the header says.
+    // SAFETY: the library is never unmapped, and its entry has the type in the header.
     let table = unsafe {
         let library = std::mem::ManuallyDrop::new(libloading::Library::new(&path).unwrap());
         let entry = *library.get::<GwEntry>(GW_ENTRY_NAME).unwrap();

@@ -1,4 +1,4 @@
-//! What a plugin does wrong costs one session, is counted, and is told with its name.
+//! A fault of a plugin costs one session, is counted, and is reported with the plugin's name.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -26,18 +26,18 @@ fn event() -> Recorded {
     Recorded { seq: Seq(1), at: Timestamp(1), cause: ConnectionId(1), event }
 }
 
-/// Every way in which a session can be faulty, with whether it is a panic, and why.
+/// Every fault of a session, whether it counts as a panic, and the reason reported.
 const WAYS: [(&str, bool, &str); 12] = [
     ("panic", true, "panicked at plugins/faulty/src/lib.rs:"),
     ("return -1", true, "it returned -1"),
     ("return -2", false, "it returned -2"),
     ("return 7", false, "it returned 7"),
     ("emit-nonsense", false, "it emitted a command that cannot be read: EOF while parsing"),
-    ("emit-bytes", false, "it emitted what is not UTF-8: invalid utf-8 sequence"),
+    ("emit-bytes", false, "it emitted text that is not UTF-8: invalid utf-8 sequence"),
     ("emit 1 {\"command\":{\"do\":\"fly\"}}", false, "it emitted a command that cannot be read"),
-    ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may give"),
+    ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may submit"),
     ("emit 3 {\"status\":0}", false, "it emitted a response of status 0"),
-    ("emit 99 what", false, "it emitted 99, which is not a session's to emit"),
+    ("emit 99 what", false, "it emitted 99, which a session may not emit"),
     ("flood 8 65537 0", false, "it emitted more than 65536 outputs"),
     ("flood 4 65 1048576", false, "it emitted more than 67108864 bytes"),
 ];
@@ -45,11 +45,11 @@ const WAYS: [(&str, bool, &str); 12] = [
 #[test]
 fn each_fault_costs_its_session_and_no_other() {
     for (words, panics, why) in WAYS {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let teller = Arc::clone(&told);
+        let reported = Arc::new(Mutex::new(Vec::new()));
+        let reporter = Arc::clone(&reported);
         let frontend = faulty(json!({})).unwrap();
         let frontend =
-            frontend.on_fault(move |fault| teller.lock().unwrap().push(fault.to_string()));
+            frontend.on_fault(move |fault| reporter.lock().unwrap().push(fault.to_string()));
         let (mut doomed, mut other) =
             (frontend.open(&Peer::default()), frontend.open(&Peer::default()));
         assert_eq!(outputs(&mut *doomed, Input::Text("hello")), [Output::SendText("fine".into())]);
@@ -59,18 +59,18 @@ fn each_fault_costs_its_session_and_no_other() {
         let faults = frontend.faults();
         let counted = (faults.panicked(), faults.malformed());
         assert_eq!(counted, if panics { (1, 0) } else { (0, 1) }, "{words}");
-        let told = told.lock().unwrap();
-        let [told] = told.as_slice() else { panic!("{words}: {told:?}") };
+        let reported = reported.lock().unwrap();
+        let [reported] = reported.as_slice() else { panic!("{words}: {reported:?}") };
         assert!(
-            told.starts_with("plugin faulty (") && told.contains(" in session_handle: "),
-            "{told}"
+            reported.starts_with("plugin faulty (") && reported.contains(" in session_handle: "),
+            "{reported}"
         );
-        assert!(told.contains(why), "{told}");
+        assert!(reported.contains(why), "{reported}");
     }
 }
 
 #[test]
-fn what_came_before_a_fault_in_the_same_outbox_stays() {
+fn outputs_of_earlier_calls_in_the_same_outbox_are_kept() {
     let mut session = faulty(json!({})).unwrap().open(&Peer::default());
     let mut out = Outbox::default();
     session.handle(Timestamp(0), Input::Text("hello"), &mut out);
@@ -79,7 +79,7 @@ fn what_came_before_a_fault_in_the_same_outbox_stays() {
 }
 
 #[test]
-fn as_much_as_may_be_emitted_is_no_fault() {
+fn emitting_exactly_the_limit_is_not_a_fault() {
     let frontend = faulty(json!({})).unwrap();
     let mut session = frontend.open(&Peer::default());
     assert_eq!(outputs(&mut *session, Input::Text("flood 8 65536 0")).len(), 65_536);
@@ -89,7 +89,7 @@ fn as_much_as_may_be_emitted_is_no_fault() {
 }
 
 #[test]
-fn a_front_end_that_cannot_begin_says_why() {
+fn a_front_end_that_cannot_start_gives_its_reasons() {
     let why = |options| faulty(options).err().expect("it is refused");
     let path = plugin_testkit::plugin("faulty");
     let refused = why(json!({ "refuse": "not today" }));
@@ -147,9 +147,9 @@ fn a_session_that_cannot_be_opened_is_closed() {
 }
 
 #[test]
-fn an_event_that_the_plugin_cannot_tell_is_not_told() {
-    let told = faulty(json!({})).unwrap().broadcast(&event());
-    assert_eq!(told, Broadcast::Everyone(Frame::Text("news".into())));
+fn a_broadcast_that_fails_sends_nothing() {
+    let reported = faulty(json!({})).unwrap().broadcast(&event());
+    assert_eq!(reported, Broadcast::Everyone(Frame::Text("news".into())));
     for (options, counted) in [
         (json!({ "panic_in": "frontend_broadcast" }), (1, 0)),
         (json!({ "malformed_in": "frontend_broadcast" }), (0, 1)),
@@ -162,7 +162,7 @@ fn an_event_that_the_plugin_cannot_tell_is_not_told() {
 }
 
 #[test]
-fn a_fault_that_the_plugin_cannot_tell_is_told_in_plain_text() {
+fn an_http_error_that_the_plugin_fails_to_render_is_plain_text() {
     let fault = HttpError::new(429, "slow down");
     assert_eq!(faulty(json!({})).unwrap().fault(&fault), Response::text(429, "faulty"));
     for (options, counted) in [
@@ -177,7 +177,7 @@ fn a_fault_that_the_plugin_cannot_tell_is_told_in_plain_text() {
 }
 
 #[test]
-fn a_plugin_that_cannot_describe_itself_has_no_documents() {
+fn a_plugin_that_fails_to_describe_itself_has_no_documents() {
     let documents = faulty(json!({})).unwrap().schemas();
     let names: Vec<&str> = documents.iter().map(|document| document.name.as_str()).collect();
     assert_eq!((names, documents[0].text.as_str()), (vec!["words.txt"], "panic, block, emit"));
@@ -196,7 +196,7 @@ fn a_plugin_that_cannot_describe_itself_has_no_documents() {
 }
 
 #[test]
-fn a_panic_while_freeing_harms_nobody() {
+fn a_panic_while_freeing_is_ignored() {
     let frontend = faulty(json!({ "panic_in": "session_free" })).unwrap();
     drop(frontend.open(&Peer::default()));
     let mut session = frontend.open(&Peer::default());
@@ -208,7 +208,7 @@ fn a_panic_while_freeing_harms_nobody() {
 }
 
 #[test]
-fn a_request_may_stay_without_an_answer_and_that_is_the_hosts_to_notice() {
+fn a_request_without_a_response_is_left_to_the_host() {
     let frontend = faulty(json!({})).unwrap();
     let answer = |path: &str| {
         let request = Request { method: "GET".into(), path: path.into(), ..Request::default() };
@@ -222,7 +222,7 @@ fn a_request_may_stay_without_an_answer_and_that_is_the_hosts_to_notice() {
 }
 
 #[test]
-fn a_session_that_blocks_keeps_nobody_else_waiting() {
+fn a_session_that_blocks_does_not_block_other_threads() {
     let frontend = Arc::new(faulty(json!({})).unwrap());
     let (sender, order) = mpsc::channel();
     let (slow, slow_sender) = (frontend.open(&Peer::default()), sender.clone());
@@ -259,7 +259,7 @@ fn many_threads_may_use_one_front_end() {
 }
 
 #[test]
-fn an_inspection_says_what_the_plugin_says_of_itself() {
+fn an_inspection_has_the_plugins_own_manifest_and_documents() {
     let inspection = plugin_loader::inspect(&plugin_testkit::plugin("faulty")).unwrap();
     assert_eq!(inspection.manifest, *faulty(Value::Object(Map::new())).unwrap().manifest());
     assert_eq!((inspection.abi, inspection.absent), (1, vec![]));

@@ -1,4 +1,4 @@
-//! Every file that is no plugin of this gateway is an error that says which, and why.
+//! Every file that is not a plugin of this gateway is refused with its path and the reason.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ fn error(path: &Path) -> LoadError {
     }
 }
 
-/// A file in a folder that is gone after the test.
+/// A file in a temporary folder.
 fn file(folder: &TempDir, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join("libx.so");
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-/// A library compiled from these words.
+/// A library compiled from this source.
 fn library(folder: &TempDir, name: &str, source: &str) -> Option<PathBuf> {
     let (from, to) = (folder.path().join("x.c"), folder.path().join(name));
     std::fs::write(&from, source).unwrap();
@@ -29,24 +29,24 @@ fn library(folder: &TempDir, name: &str, source: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file_is_refused() {
     let error = error(Path::new("/nowhere/libx.so"));
     assert_eq!(error.to_string(), "cannot open /nowhere/libx.so: there is no such file");
 }
 
 #[test]
-fn a_folder() {
+fn a_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(error(folder.path()), LoadError::Unreadable { .. }));
 }
 
 #[test]
-fn a_name_without_a_slash_is_not_looked_for_in_the_systems_folders() {
+fn a_name_without_a_slash_is_not_searched_in_system_folders() {
     assert!(matches!(error(Path::new("libc.so.6")), LoadError::Missing { .. }));
 }
 
 #[test]
-fn a_file_that_is_no_library() {
+fn a_file_that_is_not_a_library_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for bytes in [&b""[..], b"#!/bin/sh\n", b"\x7fEL"] {
         let path = file(&folder, bytes);
@@ -56,7 +56,7 @@ fn a_file_that_is_no_library() {
 }
 
 #[test]
-fn a_library_for_another_machine() {
+fn a_library_for_another_machine_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut bytes = std::fs::read(plugin_testkit::plugin("faulty")).unwrap();
     let other: u16 = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
@@ -70,7 +70,7 @@ fn a_library_for_another_machine() {
 }
 
 #[test]
-fn a_library_that_was_cut_off_anywhere() {
+fn a_library_truncated_anywhere_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(plugin_testkit::plugin("faulty")).unwrap();
     let ends = [4, 5, 19, 63, 64, 4_096, whole.len() / 2, whole.len() - 1];
@@ -86,14 +86,14 @@ fn a_library_that_was_cut_off_anywhere() {
 }
 
 #[test]
-fn a_library_whose_header_is_damaged_ends_nothing() {
+fn a_library_with_a_damaged_header_does_not_end_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(plugin_testkit::plugin("token")).unwrap();
     for at in 18..64 {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xFF;
-        // A file each: what is mapped must not be written to. Some bytes matter to nobody, and
-        // then it is a plugin; what counts is that this test goes on.
+        // A file each, because a mapped file must not be written to. Some bytes are unused, and
+        // the plugin loads; the test only shows that the process survives.
         let path = folder.path().join(format!("{at}.so"));
         std::fs::write(&path, &bytes).unwrap();
         if let Ok(plugin) = Plugin::open(&path) {
@@ -103,7 +103,7 @@ fn a_library_whose_header_is_damaged_ends_nothing() {
 }
 
 #[test]
-fn a_library_that_is_no_plugin() {
+fn a_library_that_is_not_a_plugin_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) =
         library(&folder, "a.so", "int answer(void); int answer(void) { return 42; }\n")
@@ -111,12 +111,12 @@ fn a_library_that_is_no_plugin() {
         return;
     };
     let words =
-        format!("{} is no plugin of this gateway: it exports no gw_plugin_v1", path.display());
+        format!("{} is not a plugin of this gateway: it exports no gw_plugin_v1", path.display());
     assert_eq!(error(&path).to_string(), words);
 }
 
 #[test]
-fn a_library_that_needs_what_is_not_there() {
+fn a_library_with_an_undefined_symbol_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let source = "#include \"gw_plugin.h\"\nconst gw_plugin *elsewhere(void);\n\
                   const gw_plugin *gw_plugin_v1(void) { return elsewhere(); }\n";
@@ -126,7 +126,7 @@ fn a_library_that_needs_what_is_not_there() {
 }
 
 #[test]
-fn a_table_that_says_too_little_or_something_else() {
+fn an_incomplete_or_foreign_table_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
         ("0", "has no table of functions: gw_plugin_v1 returned null"),
@@ -172,7 +172,7 @@ fn a_file_that_was_overwritten_is_refused() {
     let path = folder.path().join("libx.so");
     std::fs::copy(plugin_testkit::plugin("token"), &path).unwrap();
     assert!(Plugin::open(&path).is_ok());
-    // Longer by a byte: what is mapped stays whole.
+    // Longer by a byte, so that the mapped part stays intact.
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     std::io::Write::write_all(&mut file, b"\0").unwrap();
     assert!(matches!(error(&path), LoadError::Overwritten { .. }));

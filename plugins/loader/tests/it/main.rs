@@ -1,5 +1,4 @@
-//! Front ends in shared libraries: they say what linked ones say, and what they do wrong costs
-//! them only.
+//! Front ends in shared libraries behave as linked ones, and their faults cost only themselves.
 
 #![allow(unsafe_code, reason = "some tables are made here, and some functions called bare")]
 

@@ -1,4 +1,4 @@
-//! docs/plugins.md shows JSON that the gateway reads, and leaves nothing of the ABI out.
+//! The JSON in docs/plugins.md is valid, and the page has every function of the ABI.
 
 use core_model::{Outcome, Query, Recorded};
 use frontend_api::http::{HttpError, Request, Response};
@@ -10,7 +10,7 @@ fn page() -> String {
     std::fs::read_to_string(plugin_testkit::root().join("docs/plugins.md")).unwrap()
 }
 
-/// The examples of this kind.
+/// The examples of a kind.
 fn examples(kind: &str) -> Vec<Value> {
     let page = page();
     let begin = format!("\n```json {kind}\n");
@@ -32,7 +32,7 @@ fn assert_read<T: DeserializeOwned>(kind: &str, least: usize) {
 }
 
 #[test]
-fn every_example_is_what_the_page_calls_it() {
+fn every_example_is_valid_json_of_its_kind() {
     assert_read::<Manifest>("manifest", 1);
     assert_read::<Peer>("peer", 1);
     assert_read::<Request>("request", 1);
@@ -68,7 +68,7 @@ fn every_function_of_the_table_is_on_the_page() {
 }
 
 #[test]
-fn what_the_page_says_of_the_limits_is_so() {
+fn the_limits_on_the_page_are_the_loaders() {
     let page = page();
     assert!(page.contains("65,536 outputs and 64 MiB"));
     let header = include_str!("../../../abi/include/gw_plugin.h");

@@ -1,4 +1,4 @@
-//! Tables of older and newer plugins, and who frees what.
+//! Tables of older and newer plugins, and the freeing of front ends and sessions.
 
 use std::mem::size_of;
 use std::path::Path;
@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-/// How many front ends and sessions there are.
+/// How many front ends and sessions exist.
 static FRONTENDS: AtomicUsize = AtomicUsize::new(0);
 static SESSIONS: AtomicUsize = AtomicUsize::new(0);
 
@@ -90,12 +90,12 @@ impl Drop for EchoSession {
 
 const TABLE: GwPlugin = plugin_sdk::table::<Echo>();
 
-/// The first `size` bytes of the table, with room for more, and nothing behind it.
+/// The first `size` bytes of the table, zero-padded, in memory of its own.
 fn table(size: usize) -> *const GwPlugin {
     let mut words = vec![usize::MAX; size.div_ceil(size_of::<usize>())].into_boxed_slice();
     let known = size.min(size_of::<GwPlugin>());
     let said = GwPlugin { size: u32::try_from(size).unwrap(), ..TABLE };
-    // SAFETY: both have that many bytes, and they are apart.
+    // SAFETY: both have that many bytes, and do not overlap.
     unsafe {
         (&raw const said).cast::<u8>().copy_to_nonoverlapping(words.as_mut_ptr().cast(), known);
     }
@@ -103,7 +103,7 @@ fn table(size: usize) -> *const GwPlugin {
 }
 
 fn plugin(table: *const GwPlugin) -> Result<Plugin, LoadError> {
-    // SAFETY: it is null, or a table as the SDK makes them.
+    // SAFETY: it is null, or a table of the SDK.
     unsafe { Plugin::from_table(Path::new("echo"), table) }
 }
 
@@ -118,15 +118,15 @@ fn echoes(session: &mut dyn Session) -> bool {
     out.drain().eq([Output::SendText("hi".into())])
 }
 
-/// One test, because they count the same things.
+/// One test, because all parts use the same counters.
 #[test]
-fn a_table_may_be_of_another_version_and_everything_is_freed_once_and_in_order() {
-    a_table_of_an_older_plugin_is_taken_as_far_as_it_goes();
-    a_table_of_a_newer_plugin_is_taken_as_far_as_it_is_known();
+fn tables_of_other_versions_work_and_everything_is_freed_once_and_in_order() {
+    functions_beyond_the_end_of_an_older_table_are_absent();
+    unknown_functions_of_a_newer_table_are_ignored();
     everything_is_freed_once_and_sessions_first();
 }
 
-fn a_table_of_an_older_plugin_is_taken_as_far_as_it_goes() {
+fn functions_beyond_the_end_of_an_older_table_are_absent() {
     let (least, one) = (GW_SIZE_LEAST as usize, size_of::<usize>());
     let none = Response::text(429, "slow down");
     let (told, said) = (Broadcast::Others(Frame::Bytes(vec![1])), Response::text(429, "echo"));
@@ -150,7 +150,7 @@ fn a_table_of_an_older_plugin_is_taken_as_far_as_it_goes() {
     assert_eq!(error, LoadError::TableTooSmall { path: "echo".into(), found });
 }
 
-fn a_table_of_a_newer_plugin_is_taken_as_far_as_it_is_known() {
+fn unknown_functions_of_a_newer_table_are_ignored() {
     let frontend = plugin(table(size_of::<GwPlugin>() + 40)).unwrap().frontend(&Map::new());
     let frontend = frontend.unwrap();
     assert_eq!(frontend.broadcast(&event()), Broadcast::Others(Frame::Bytes(vec![1])));

@@ -1,4 +1,4 @@
-//! A plugin, and the bare functions of its table.
+//! Calls the functions of a plugin's table directly.
 
 use core_model::{Recorded, Timestamp};
 use frontend_api::http::{Request, Response};
@@ -18,7 +18,7 @@ struct Options {
     even: bool,
 }
 
-/// Tells what it hears.
+/// Sends back a description of each input.
 struct Teller(Manifest);
 
 impl Configure for Teller {
@@ -61,7 +61,7 @@ impl Session for TellerSession {
     }
 }
 
-/// What was emitted: kind, payload and body, the latter two as text.
+/// An output: kind, payload and body, the latter two as text.
 pub(crate) type Emitted = (u32, String, String);
 
 unsafe extern "C" fn keep(host: *mut GwHost, kind: u32, payload: GwBytes, body: GwBytes) -> i32 {
@@ -124,7 +124,7 @@ impl Drop for Bare {
     }
 }
 
-/// Refused: what was emitted.
+/// Refused: the outputs.
 pub(crate) fn new(options: &[u8]) -> Result<*mut GwFrontend, Vec<Emitted>> {
     let mut kept = Vec::new();
     // SAFETY: the options are borrowed for the call.

@@ -1,5 +1,5 @@
-//! What a plugin in Rust makes of a host that is newer than it, or broken: the functions of its
-//! table are called bare.
+//! A plugin in Rust under a newer or a broken host: the tests call the functions of its table
+//! directly.
 
 #![allow(unsafe_code, reason = "the functions of a C ABI are called")]
 

@@ -3,7 +3,7 @@ use plugin_sdk::abi::*;
 use crate::bare::{Bare, new};
 
 #[test]
-fn what_a_newer_host_brings_is_passed_over() {
+fn unknown_inputs_of_a_newer_host_are_ignored() {
     let bare = Bare::new();
     assert_eq!(bare.handle(99, b"\xFF", b"what"), (GW_OK, vec![]));
     assert_eq!(bare.handle(GW_IN_ENDING, b"tomorrow", b""), (GW_OK, vec![]));
@@ -13,7 +13,7 @@ fn what_a_newer_host_brings_is_passed_over() {
 }
 
 #[test]
-fn fields_of_a_newer_host_are_passed_over() {
+fn unknown_fields_of_a_newer_host_are_ignored() {
     let bare = Bare::new();
     let event = br#"{"seq":1,"at":2,"cause":3,"mood":"good","event":{"event":"room_deleted","room":{"id":7,"name":"tea","color":"red"},"by":9}}"#;
     let (code, emitted) = bare.broadcast(event);
@@ -23,7 +23,7 @@ fn fields_of_a_newer_host_are_passed_over() {
     assert_eq!((code, emitted[0].1.as_str()), (GW_OK, "Answer(Ok(Done))"));
 }
 
-/// Answers come in the order asked: one that is passed over would shift all that follow.
+/// Answers are matched by their order: ignoring one would shift all that follow.
 #[test]
 fn an_answer_of_a_new_kind_is_still_an_answer() {
     let bare = Bare::new();
@@ -36,7 +36,7 @@ fn an_answer_of_a_new_kind_is_still_an_answer() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_a_reason() {
+fn malformed_input_is_refused_with_a_reason() {
     let bare = Bare::new();
     for kind in [GW_IN_ANSWER, GW_IN_EVENT, GW_IN_REQUEST, GW_IN_TEXT, GW_IN_ENDING] {
         let (code, emitted) = bare.handle(kind, b"{\xFF", b"");
@@ -48,7 +48,7 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
 }
 
 #[test]
-fn what_is_thrown_without_words_is_a_panic_too() {
+fn a_panic_without_a_message_is_reported_too() {
     let (code, emitted) = Bare::new().handle(GW_IN_TEXT, b"panic", b"");
     let [(GW_OUT_REASON, why, key)] = emitted.as_slice() else { panic!("{emitted:?}") };
     assert_eq!((code, key.as_str()), (GW_PANICKED, ""));
@@ -65,7 +65,7 @@ fn a_body_crosses_as_it_is() {
 }
 
 #[test]
-fn every_option_that_is_wrong_is_named() {
+fn every_invalid_option_is_named() {
     let refused = |options: &str| {
         let emitted = new(options.as_bytes()).expect_err("it is refused");
         let words = emitted.into_iter().map(|(kind, why, key)| {
@@ -81,5 +81,5 @@ fn every_option_that_is_wrong_is_named() {
          limit: expected a whole number, not below 0\n\
          odd: unknown option \"odd\", expected \"limit\" or \"even\""
     );
-    assert!(refused("[]").starts_with(": the options are no object: "));
+    assert!(refused("[]").starts_with(": the options are not an object: "));
 }
