@@ -13,14 +13,17 @@ use crate::{logging, runtime};
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let draft = options.configuration()?;
     let config = draft.config;
-    logging::init(&config.server.log);
+    logging::init(&config.server.log)
+        .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
     for warning in draft.warnings.iter() {
         tracing::warn!("{warning}");
     }
     let network = network(&config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
     let options = options.clone();
-    Ok(network.runtime.block_on(runtime::serve(config, move || options.configuration()))?)
+    let served = network.runtime.block_on(runtime::serve(config, move || options.configuration()));
+    logging::flush();
+    Ok(served?)
 }
 
 /// How many tasks a thread takes up between two looks at what has arrived, where there are plugins.

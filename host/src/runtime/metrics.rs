@@ -168,6 +168,8 @@ pub(crate) fn render(roster: &Roster, totals: &Totals, healthy: bool) -> String 
     total("committed_total", "counter", "Commands answered.", totals.committed.count());
     total("events_total", "counter", "Events.", totals.events.count());
     total("messages_pruned_total", "counter", "Messages not kept.", totals.pruned.count());
+    let dropped = crate::logging::dropped_lines();
+    total("log_lines_dropped_total", "counter", "Lines of the log that were lost.", dropped);
     reloads(&mut text, totals);
     head(&mut text, "listening", "gauge", "Whether the front end listens wherever it should.");
     for served in &roster.frontends {

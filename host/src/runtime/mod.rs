@@ -122,6 +122,7 @@ pub async fn serve(
         () = gateway.shutdown() => Ok(()),
         signal = signals.end() => {
             tracing::warn!(signal = signal.name, "ended before everyone was served");
+            crate::logging::flush();
             std::process::exit(128 + signal.number)
         }
     }

@@ -3,6 +3,7 @@
 mod api_page;
 mod browser;
 mod config;
+mod log;
 mod plugins;
 mod program;
 mod runtime;
