@@ -11,27 +11,27 @@ use serde::Serialize;
 
 use crate::load::{HttpCall, Load, Pace, Progress, Report, Seat, Span, Talk, prepare};
 
-/// Puts a load on a gateway that runs, and checks that every message comes to everyone in its
+/// Puts a load on a running gateway, and checks that every message reaches every member of its
 /// room, once and in the same order
 ///
-/// Without --url the addresses are those of the configuration. The connections of a room take turns
-/// in the dialects: with two, every second connection speaks the second. What the gateway refuses
-/// because of its limits is counted apart and is no fault; raise those that are not to be measured
-/// (messages_per_s, connections_per_address_max, room_capacity). Messages are written to the rooms
-/// for good, and guests are called bench-….
+/// Without --url the addresses are those of the configuration. The connections of a room
+/// alternate between the dialects. Messages that the limits of the gateway refuse are counted
+/// separately and are no faults; raise the limits that the run should not measure
+/// (messages_per_s, connections_per_address_max, room_capacity). Messages stay in the rooms, and
+/// guests are named bench-….
 #[derive(Args, Clone, Debug)]
 #[group(id = "load")]
 pub struct Bench {
-    /// ws://HOST:PORT/ (chatroom is spoken there), tcp://HOST:PORT (token) or
-    /// http://HOST:PORT/PATH (requests); with a dialect and = before it, that one; may be repeated
+    /// ws://HOST:PORT/ (chatroom), tcp://HOST:PORT (token) or http://HOST:PORT/PATH (requests);
+    /// DIALECT=URL selects another dialect; may be repeated
     #[arg(long, value_name = "[DIALECT=]URL")]
     url: Vec<Target>,
 
-    /// What is spoken at the addresses of the configuration; may be repeated [default: chatroom]
+    /// A dialect to use at its configured address; may be repeated [default: chatroom]
     #[arg(long, value_name = "DIALECT", conflicts_with = "url")]
     dialect: Vec<Dialect>,
 
-    /// A room that exists, with the number by which token and ourchat know it; may be repeated
+    /// An existing room, with its number for token and ourchat; may be repeated
     #[arg(long, value_name = "NAME[:NUMBER]", default_value = "TEST:1")]
     room: Vec<Room>,
 
@@ -39,7 +39,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 100)]
     connections: u32,
 
-    /// How many of them post; the others only listen [default: all]
+    /// Connections that post; the others only listen [default: all]
     #[arg(long, value_name = "N")]
     senders: Option<u32>,
 
@@ -47,19 +47,19 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 100.0, conflicts_with_all = ["under_way", "idle"])]
     rate: f64,
 
-    /// As fast as possible, with so many messages under way; over HTTP, one on each connection
+    /// As fast as possible, with this many messages in flight; over HTTP, one per connection
     #[arg(long, value_name = "N", conflicts_with = "idle")]
     under_way: Option<usize>,
 
-    /// Only joins and stays
+    /// Only joins, and posts nothing
     #[arg(long)]
     idle: bool,
 
-    /// How long
+    /// Duration
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     seconds: f64,
 
-    /// Ends after so many messages or requests, if that is sooner
+    /// Stops after this many messages or requests, if that is sooner
     #[arg(long, value_name = "N")]
     count: Option<u64>,
 
@@ -67,12 +67,12 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = 120)]
     bytes: usize,
 
-    /// An address of this machine that connections come from, in turn; may be repeated
+    /// A local address to connect from, used in turn; may be repeated
     #[arg(long, value_name = "IP")]
     from: Vec<IpAddr>,
 
-    /// ourchat: the email of an account that is a member of the rooms. Without it one is registered,
-    /// and made a member at the address of the channel dialect (channel=http://…)
+    /// ourchat: the email of an account that is a member of the rooms. Without it, an account is
+    /// registered and made a member through the channel dialect (channel=http://…)
     #[arg(long, value_name = "EMAIL")]
     account: Option<String>,
 
@@ -80,7 +80,7 @@ pub struct Bench {
     #[arg(long, value_name = "TEXT", default_value = "bench")]
     password: String,
 
-    /// HTTP: JSON to post; without it, GET. ~0000000000000000 in it becomes another text each time
+    /// HTTP: JSON to post (otherwise GET); ~0000000000000000 is replaced by a new text each time
     #[arg(long, value_name = "JSON")]
     body: Option<String>,
 
@@ -88,7 +88,7 @@ pub struct Bench {
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
 
-    /// HTTP: what must be in the body of every good response
+    /// HTTP: text that the body of every good response contains
     #[arg(long, value_name = "TEXT", default_value = "")]
     expect: String,
 
@@ -97,7 +97,7 @@ pub struct Bench {
     json: bool,
 }
 
-/// What can be spoken.
+/// A dialect, or plain HTTP.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Dialect {
     /// Guests over WebSockets
@@ -106,19 +106,19 @@ pub enum Dialect {
     Ourchat,
     /// Connections over the binary token protocol
     Token,
-    /// Only to make ourchat's account a member of the rooms
+    /// Only to make the account of ourchat a member of the rooms
     Channel,
-    /// Requests, whatever they are
+    /// Requests of any kind
     #[value(skip)]
     Http,
 }
 
-/// A dialect, and where it is spoken.
+/// A dialect and its address.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub dialect: Dialect,
     pub address: SocketAddr,
-    /// With a query, where there is one.
+    /// The path with its query.
     pub path: String,
 }
 
@@ -159,7 +159,7 @@ impl FromStr for Target {
     }
 }
 
-/// A room, by the two ways to name it.
+/// A room, by name and by number.
 #[derive(Clone, Debug)]
 struct Room {
     name: String,
@@ -178,32 +178,32 @@ impl FromStr for Room {
     }
 }
 
-/// What is printed.
+/// The printed result.
 #[derive(Serialize)]
 struct Outcome {
     connections: usize,
-    /// Connections that got into their rooms, a second.
+    /// Connections that joined their rooms, per second.
     joins_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Report>,
 }
 
-/// What all seats of a run have in common.
+/// Shared by all seats of a run.
 struct Cast {
-    /// Part of the names of guests, so that two runs at once do not take each other's.
+    /// Part of the names of guests, so that two concurrent runs do not share names.
     run: u32,
-    /// The email of ourchat's account.
+    /// The email of the account of ourchat.
     account: String,
 }
 
 impl Bench {
-    /// Whether the addresses are to be taken from the configuration.
+    /// Whether to take the addresses from the configuration.
     pub fn wants_addresses(&self) -> bool {
         self.url.is_empty()
     }
 
-    /// Runs it. `configured`: where the dialects of the configuration are spoken, for where no URL
-    /// is given. `Err` also where something was lost, doubled or in another order.
+    /// Runs the load. `configured` has the addresses of the dialects of the configuration, for a run
+    /// without URLs. `Err` also if a message was lost, doubled or reordered.
     pub fn run(&self, configured: &[Target]) -> Result<(), Box<dyn Error>> {
         let seats = self.seats(&self.targets(configured)?)?;
         let mut tell = teller();
@@ -220,9 +220,10 @@ impl Bench {
         };
         let faultless = report.as_ref().is_none_or(Report::is_faultless);
         self.print(&Outcome { connections: seats.len(), joins_per_s, report })?;
-        match faultless {
-            true => Ok(()),
-            false => Err("not every message came to everyone once and in order".into()),
+        if faultless {
+            Ok(())
+        } else {
+            Err("not every message came to everyone once and in order".into())
         }
     }
 
@@ -302,7 +303,7 @@ impl Bench {
         (0..self.connections).map(seat).collect()
     }
 
-    /// Everyone in the rooms, in the dialects in turn.
+    /// The seats of all rooms, alternating between the dialects.
     fn members(&self, targets: &[&Target], cast: &Cast) -> Result<Vec<Seat>, Box<dyn Error>> {
         let mut seats = Vec::new();
         for (at, room) in (0..).zip(&self.room) {
@@ -343,7 +344,7 @@ impl Bench {
         })
     }
 
-    /// The email of the account of ourchat's sessions; empty where there are none.
+    /// The email of the account of the OurChat sessions; empty without such sessions.
     fn account_in_rooms(&self, run: u32, targets: &[Target]) -> Result<String, Box<dyn Error>> {
         let of = |dialect| targets.iter().find(|target| target.dialect == dialect);
         let Some(ourchat) = of(Dialect::Ourchat) else { return Ok(String::new()) };
@@ -362,7 +363,7 @@ impl Bench {
     }
 }
 
-/// Tells progress on standard error: on one line where somebody looks at it.
+/// Reports progress on standard error, on one line if that is a terminal.
 pub fn teller() -> impl FnMut(Progress) {
     let terminal = std::io::stderr().is_terminal();
     move |progress| {
@@ -374,7 +375,7 @@ pub fn teller() -> impl FnMut(Progress) {
             ),
         };
         let mut stderr = std::io::stderr();
-        // Progress that cannot be told is no reason to stop.
+        // A progress line that cannot be written is no reason to stop.
         drop(match terminal {
             true => write!(stderr, "\r\x1b[K{line}\r"),
             false => writeln!(stderr, "{line}"),

@@ -1,7 +1,7 @@
-//! What the gateway costs: a lean load client, the floors it is measured against, and the jobs.
+//! Benchmarks of the gateway: a lean load client, the floors, and the jobs.
 //!
 //! [`load`] is the client; `dragoman bench` is its command line ([`command`]). `floor` and
-//! `runner` are there with the feature `runner`: `cargo run --release -p gateway-bench -- all`.
+//! `runner` need the feature `runner`: `cargo run --release -p gateway-bench -- all`.
 
 pub mod command;
 #[cfg(feature = "runner")]

@@ -1,4 +1,4 @@
-//! The program `gateway-bench`: the jobs, and the floors as its children.
+//! The program `gateway-bench`: the jobs, and the floors as child processes.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! floor-ws and floor-durable: whatever a WebSocket says goes to everyone with the same path.
+//! floor-ws and floor-durable: a WebSocket message goes to every connection on the same path.
 //!
-//! tungstenite does the handshake and reads; what is said is framed once, the same bytes are put
-//! in everyone's queue, and what waits in a queue leaves in one write. One task a connection.
+//! tungstenite does the handshake and reads. Each message is framed once, the same bytes are put in
+//! every queue, and a queue is written in one call. One task per connection.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -24,10 +24,10 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::store::{Posted, Store};
 
-/// Frames that leave in one write.
+/// Frames per write.
 const FRAMES_A_WRITE: usize = 64;
 
-/// What tungstenite reads into: small, as with many idle connections.
+/// Size of tungstenite's read buffer: small, because most connections are idle.
 const BUFFER_BYTES: usize = 4096;
 
 #[derive(Default)]
@@ -130,7 +130,7 @@ impl Rooms {
 }
 
 impl Peer {
-    /// Writes what waits. Afterwards what comes next wakes the task.
+    /// Writes the queue, and registers the task to be woken by the next message.
     fn poll_write(
         &self,
         socket: &mut WebSocketStream<TcpStream>,
@@ -168,7 +168,7 @@ impl Queue {
     }
 }
 
-/// A text frame of a server; a floor's texts are shorter than 64 KiB.
+/// A text frame of a server. The texts of a floor are shorter than 64 KiB.
 fn frame(text: &[u8]) -> Bytes {
     let mut frame = Vec::with_capacity(text.len() + 4);
     frame.push(0x81);

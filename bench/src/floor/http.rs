@@ -1,4 +1,4 @@
-//! floor-http: reads a request to its end and gives the same reply each time.
+//! floor-http: reads the whole request and sends a fixed reply.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,10 +12,10 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// What any of the dialects' calls expects to find in a reply.
+/// Contains what the calls of every dialect expect in a reply.
 const REPLY: &str = r#"{"response_code":1,"code":0,"res":""}"#;
 
-/// Each reply is of so many bytes, or as long as the shortest.
+/// Serves replies of `reply_bytes`, or of the shortest reply if that is longer.
 pub(super) async fn serve(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
     let mut reply = REPLY.to_owned();
     reply.extend(std::iter::repeat_n(' ', reply_bytes.saturating_sub(REPLY.len())));
@@ -29,7 +29,7 @@ pub(super) async fn serve(listen: SocketAddr, reply_bytes: usize) -> io::Result<
             let answer = service_fn(move |request| answer(request, reply.clone()));
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer);
-            // An error is the client's: it has hung up.
+            // An error means that the client has hung up.
             drop(connection.await);
         });
     }
@@ -39,7 +39,7 @@ async fn answer(
     request: Request<Incoming>,
     reply: Bytes,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    // A body that does not come to its end is not answered.
+    // A request without its whole body gets no answer.
     drop(request.into_body().collect().await);
     let mut response = Response::new(Full::new(reply));
     let json = HeaderValue::from_static("application/json; charset=utf-8");

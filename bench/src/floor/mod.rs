@@ -1,4 +1,4 @@
-//! What the gateway is measured against: servers that do only what cannot be left out.
+//! The floors: servers that do only the work that no server can avoid.
 
 mod broadcast;
 mod http;
@@ -12,21 +12,21 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// A floor, as a process of its own.
+/// Runs a floor in this process
 #[derive(Args, Clone, Debug)]
 pub struct Floor {
-    /// What it is
+    /// The kind of floor
     pub kind: Kind,
 
-    /// Where it listens
+    /// The address to listen on
     #[arg(long, value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// The file that floor-durable keeps its messages in
+    /// The file in which floor-durable stores messages
     #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
 
-    /// How long the reply of floor-http is, at least
+    /// Minimum size of the reply of floor-http
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub reply_bytes: usize,
 }
@@ -35,14 +35,14 @@ pub struct Floor {
 pub enum Kind {
     /// WebSockets on bare tokio-tungstenite: one encode, shared bytes, coalesced writes
     Ws,
-    /// The same, with every message first in redb
+    /// The same, with every message stored in redb first
     Durable,
     /// Bare hyper with a fixed reply
     Http,
 }
 
 impl Floor {
-    /// Serves until it is killed. On one thread: with two, the floors cost more.
+    /// Serves until the process is killed, on one thread: with two, the floors cost more.
     pub fn run(&self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();

@@ -1,5 +1,5 @@
-//! floor-durable's store: a table keyed by (room, id), one thread that takes whatever waits into
-//! one commit, fsync and quick repair.
+//! floor-durable's store: a table keyed by (room, id), and one thread
+//! that puts all waiting messages into one commit, with fsync and quick repair.
 
 use std::io;
 use std::path::Path;
@@ -22,8 +22,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// A store, new or [`fill`]ed, and where its messages come out when they are durable, batch by
-    /// batch.
+    /// Opens a new or [`fill`]ed store. The receiver yields each batch after its commit.
     pub(super) fn open(path: &Path) -> io::Result<(Self, UnboundedReceiver<Vec<Posted>>)> {
         let database = Database::create(path).map_err(io::Error::other)?;
         let store = Self { queue: Arc::default() };
@@ -83,10 +82,10 @@ impl Store {
     }
 }
 
-/// Rooms of a commit while a store is filled.
+/// Rooms per commit while a store is filled.
 const ROOMS_A_COMMIT: u64 = 1_000;
 
-/// Makes a store with so many messages of so many bytes, all rooms in turn.
+/// Creates a store of `messages` messages of `bytes` bytes, distributed over all rooms.
 pub(crate) fn fill(path: &Path, messages: u64, rooms: u64, bytes: usize) -> io::Result<()> {
     let fill = || -> Result<(), redb::Error> {
         let database = Database::create(path)?;

@@ -1,4 +1,4 @@
-//! One connection of the client: its socket, how far it is, and what is left of reads and writes.
+//! One connection of the client: its socket, its stage, and its partial reads and writes.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use super::frames::{self, Found, Frame};
 use super::mark;
 use super::talk::{Seat, Step, Talk};
 
-/// What one read takes; also what bounds how long one connection keeps the others waiting.
+/// Bytes per read; bounds how long one connection delays the others.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(super) struct Connection {
@@ -18,13 +18,13 @@ pub(super) struct Connection {
     talk: Talk,
     path: String,
     pub(super) stage: Stage,
-    /// The beginning of a frame that is not whole.
+    /// The beginning of a partial frame.
     partial: Vec<u8>,
-    /// What the socket did not take.
+    /// Bytes that the socket has not accepted.
     unsent: Vec<u8>,
     messages: Vec<Message>,
     next_message: usize,
-    /// The HTTP request that is not answered.
+    /// The unanswered HTTP request.
     asked: Option<u32>,
 }
 
@@ -43,14 +43,14 @@ pub(super) enum Stage {
     Gone(String),
 }
 
-/// What a connection tells of what it read.
+/// An event of a connection.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Heard {
     Message {
         speaker: u32,
         number: u32,
     },
-    /// An own message was not taken: which, where the dialect says it.
+    /// A message of this connection was refused; its number, if the dialect has it.
     Refused {
         number: Option<u32>,
     },
@@ -77,12 +77,12 @@ impl Connection {
         &mut self.stream
     }
 
-    /// Whether a message can be said now: not while an HTTP request is unanswered.
+    /// Whether a message can be posted now: not while an HTTP request is unanswered.
     pub(super) fn may_say(&self) -> bool {
         self.stage == Stage::In && self.asked.is_none()
     }
 
-    /// Says the next message.
+    /// Posts the next message.
     pub(super) fn say(&mut self, speaker: u32, number: u32) {
         let at = self.next_message;
         self.next_message = (at + 1) % self.messages.len();
@@ -99,7 +99,7 @@ impl Connection {
         self.messages[at].bytes = message;
     }
 
-    /// The socket takes more: sends what was left, and what comes first on a new connection.
+    /// The socket is writable: sends the remaining bytes, and the first message of a new connection.
     pub(super) fn writable(&mut self, text_bytes: usize) {
         if self.stage == Stage::Connecting {
             match (self.stream.take_error(), self.stream.peer_addr()) {
@@ -113,7 +113,7 @@ impl Connection {
         self.send(&unsent);
     }
 
-    /// Reads all there is, and tells what was heard.
+    /// Reads all available bytes, and reports what arrived.
     pub(super) fn readable(
         &mut self,
         chunk: &mut [u8],
@@ -158,7 +158,7 @@ impl Connection {
         }
     }
 
-    /// Takes whole frames, and gives how many bytes they were.
+    /// Handles all complete frames, and returns their length in bytes.
     fn take_frames(
         &mut self,
         bytes: &[u8],
@@ -324,7 +324,7 @@ impl Connection {
     }
 }
 
-/// A socket that connects, without waiting for it.
+/// A socket with a connection attempt in progress.
 fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
@@ -340,7 +340,7 @@ fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
 }
 
 fn absent(error: &io::Error) -> String {
-    format!("cannot connect: {error}; does the gateway run, and listen there?")
+    format!("cannot connect: {error}; is the gateway running, and listening there?")
 }
 
 fn in_progress(error: &io::Error) -> bool {

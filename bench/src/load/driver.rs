@@ -1,4 +1,4 @@
-//! The loop: connects, says what is due, reads what comes.
+//! The event loop: connects, sends the messages that are due, reads the rest.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,36 +14,36 @@ use super::report::Report;
 use super::talk::Seat;
 use super::timer::Timer;
 
-/// Connections that are on their way in at once: fewer than any listener's backlog.
+/// Connections that join at once: fewer than the backlog of any listener.
 const JOINING_MAX: usize = 128;
 
-/// How long what is under way in the end may take.
+/// Deadline for the messages in flight at the end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long the next connection may take to get in.
+/// Deadline for the next connection to join.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often progress is told.
+/// Interval of progress reports.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// Messages that may be under way where they are said at a rate, so that a server that takes less
-/// costs no more memory than this. What is due meanwhile is said later.
+/// Maximum number of messages in flight at a given rate: bounds the memory if the server is slower.
+/// Messages that become due meanwhile are sent later.
 const UNDER_WAY_MAX: u64 = 1 << 18;
 
 const TIMER: Token = Token(usize::MAX);
 
-/// How fast messages are said.
+/// The rate of messages.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// So many a second, evenly, whoever's turn it is.
+    /// So many per second, evenly spaced, from the speakers in turn.
     Rate(f64),
-    /// As fast as they are heard by all, with so many under way; whoever's turn it is.
+    /// So many in flight, from the speakers in turn.
     UnderWay(usize),
-    /// The same, each speaker with one message under way.
+    /// One message in flight per speaker.
     OneEach,
 }
 
-/// When it ends: after so long, or after so many messages.
+/// The end of a drive: after a duration, or after a number of messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
     pub time: Duration,
@@ -56,7 +56,7 @@ impl From<Duration> for Span {
     }
 }
 
-/// How far it is.
+/// The progress of a drive.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress {
     Joining { joined: usize, of: usize },
@@ -72,10 +72,10 @@ pub struct Load {
     chunk: Box<[u8]>,
     text_bytes: usize,
     began: Instant,
-    /// In which order they speak.
+    /// The order of the speakers.
     turns: Vec<u32>,
     next_turn: usize,
-    /// Who is to speak and could not, and since when it was due.
+    /// Speakers whose message is due but could not be sent, and since when.
     late: VecDeque<(u32, u64)>,
     joined: usize,
     ended: usize,
@@ -83,8 +83,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Connects everyone, gets them into their rooms and gives the first reason why one did not
-    /// get in. Messages have texts of so many bytes.
+    /// Connects all seats and joins their rooms. Fails with the first reason why one could not join.
+    /// Messages have texts of `text_bytes`.
     pub fn join(
         seats: &[Seat],
         text_bytes: usize,
@@ -93,7 +93,7 @@ impl Load {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry(), TIMER)?;
         if seats.iter().all(|seat| !seat.speaks) {
-            return Err(io::Error::other("nobody speaks"));
+            return Err(io::Error::other("no connection posts"));
         }
         let mut load = Self {
             poll,
@@ -159,7 +159,7 @@ impl Load {
         Ok(())
     }
 
-    /// Does nothing for so long but read, and answer pings.
+    /// Only reads, and answers pings, for `time`.
     pub fn listen(&mut self, span: Duration) -> io::Result<()> {
         let until = Instant::now() + span;
         let mut events = Events::with_capacity(1024);
@@ -170,7 +170,7 @@ impl Load {
         Ok(())
     }
 
-    /// Says messages for so long, waits until all are heard, and tells what came of it.
+    /// Posts messages for `span`, waits until all are delivered, and reports.
     pub fn drive(
         &mut self,
         pace: Pace,
@@ -211,7 +211,7 @@ impl Load {
         Ok(self.report(seconds, own_cpu_s() - cpu_s))
     }
 
-    /// Says the first messages of a drive, and does not wait for them.
+    /// Posts the first messages of a drive without waiting for them.
     pub fn begin(&mut self, pace: Pace) -> io::Result<()> {
         self.forget();
         let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0, left: u64::MAX };
@@ -261,7 +261,7 @@ impl Load {
         }
     }
 
-    /// Says what is due; gives how long it is until more is.
+    /// Posts the messages that are due; returns the time until the next is.
     fn speak(&mut self, drive: &mut Drive) -> Duration {
         self.speak_late();
         match drive.pace {
@@ -307,7 +307,7 @@ impl Load {
         }
     }
 
-    /// Says what was due before and could not be said.
+    /// Posts messages that were due before and could not be sent.
     fn speak_late(&mut self) {
         for _ in 0..self.late.len() {
             if let Some((speaker, due_ns)) = self.late.pop_front() {
@@ -342,7 +342,7 @@ impl Load {
         }
     }
 
-    /// Carries out what has happened.
+    /// Handles one event.
     fn turn(&mut self, events: &Events) {
         for event in events {
             let Token(at) = event.token();
@@ -388,13 +388,13 @@ impl Load {
 struct Drive {
     pace: Pace,
     start_ns: u64,
-    /// Messages that were due so far.
+    /// Number of messages due so far.
     due: u64,
-    /// Messages that may still be said.
+    /// Number of messages that may still be posted.
     left: u64,
 }
 
-/// Everyone who speaks once, and from one to the next another room, as far as there are several.
+/// Every speaker once, changing the room from one to the next if there are several.
 fn turns(seats: &[Seat]) -> Vec<u32> {
     let mut seen: Vec<u32> = Vec::new();
     let mut order: Vec<(u32, u32)> = Vec::with_capacity(seats.len());

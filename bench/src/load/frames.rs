@@ -1,34 +1,34 @@
-//! Finding frames in what comes in, and making those that go out. Incremental: what is not whole
-//! yet is left where it is.
+//! Parses incoming frames and builds outgoing ones. Incremental: a partial frame stays in the
+//! buffer.
 
-/// Opcodes of RFC 6455, section 5.2, of whole frames.
+/// Opcodes of RFC 6455, section 5.2, of unfragmented frames.
 const TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8A;
 
-/// The longest head of an HTTP response or an upgrade that is waited for.
+/// Maximum size of the head of an HTTP response.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// One thing that came.
+/// A frame, or an HTTP response.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Frame<'a> {
     /// A message of the dialect.
     Message(&'a [u8]),
-    /// To be answered with what it says.
+    /// A ping, to be answered with this payload.
     Ping(&'a [u8]),
-    /// Nothing to do.
+    /// No action.
     Nothing,
     Close,
 }
 
-/// What is at the beginning of some bytes.
+/// The result of parsing the beginning of a buffer.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Found<'a> {
-    /// A frame of so many bytes.
+    /// A frame and its length in bytes.
     Whole(Frame<'a>, usize),
     NotYet,
-    /// Not the protocol, and why.
+    /// A protocol error.
     Nonsense(&'static str),
 }
 
@@ -69,7 +69,7 @@ pub(super) fn token(bytes: &[u8]) -> Found<'_> {
     }
 }
 
-/// The head of an HTTP response, as far as it matters.
+/// The parts of the head of an HTTP response that matter here.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -77,12 +77,13 @@ pub(super) struct Head {
     pub(super) content_bytes: usize,
 }
 
-/// The head of an HTTP response with a Content-Length, or of an upgrade. None: not all of it yet.
+/// The head of an HTTP response with a Content-Length, or of an upgrade. None: incomplete.
 pub(super) fn http_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
     let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
-        return match bytes.len() > HEAD_BYTES_MAX {
-            true => Err("the head of an HTTP response is too long"),
-            false => Ok(None),
+        return if bytes.len() > HEAD_BYTES_MAX {
+            Err("the head of an HTTP response is too long")
+        } else {
+            Ok(None)
         };
     };
     let head = std::str::from_utf8(&bytes[..end]).map_err(|_| "an HTTP response is no text")?;
@@ -102,8 +103,8 @@ pub(super) fn http_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
     Ok(Some(Head { status, bytes: end + 4, content_bytes }))
 }
 
-/// A frame from a client. The mask is 0, so that a frame can be built once and marked later: the
-/// server has as much work with it as with any other.
+/// A frame from a client. The mask is 0, so that a frame can be built once and marked later; it
+/// costs the server the same work as any other mask.
 pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![opcode];
     match payload.len() {

@@ -1,8 +1,8 @@
-//! How long things took, in buckets that are 1.6 % wide: 30 KiB whatever is counted.
+//! A histogram of durations, in buckets that are 1.6 % wide: always 30 KiB.
 
 use serde::Serialize;
 
-/// Buckets of each power of two.
+/// Buckets per power of two.
 const STEPS: u64 = 64;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 
@@ -14,7 +14,7 @@ pub(super) struct Histogram {
     max_ns: u64,
 }
 
-/// Milliseconds within which so much of everything happened.
+/// Quantiles in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Quantiles {
     pub p50_ms: f64,
@@ -46,7 +46,7 @@ impl Histogram {
         }
     }
 
-    /// The end of the bucket in which the quantile lies.
+    /// The upper end of the bucket with the quantile.
     fn quantile_ms(&self, quantile: f64) -> f64 {
         let wanted = (self.count as f64 * quantile).ceil() as u64;
         let mut seen = 0;
@@ -60,18 +60,18 @@ impl Histogram {
     }
 }
 
-/// Where a duration is counted: its highest bits.
+/// The bucket of a duration: its highest bits.
 fn bucket(ns: u64) -> usize {
     let power = (u64::BITS - ns.leading_zeros()).saturating_sub(STEP_BITS + 1);
     (u64::from(power) * STEPS + (ns >> power)) as usize
 }
 
-/// The longest duration that is counted in a bucket.
+/// The longest duration of a bucket.
 fn end(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     let power = (bucket / STEPS).saturating_sub(1);
     let step = bucket - power * STEPS;
-    // Saturating: the very last ends where u64 does.
+    // Saturating: the last bucket ends at u64::MAX.
     (u128::from(step + 1) << power).min(1 << 64).saturating_sub(1) as u64
 }
 

@@ -1,26 +1,26 @@
-//! What was said and who has heard it: whether anything is lost, doubled or in another order.
+//! Accounts for every message: whether one is lost, doubled or reordered.
 //!
-//! Every message is either heard by all or refused to its speaker. Over HTTP and in the token
-//! dialect a refusal says of which message it is. In chatroom and ourchat it does not, and order
-//! tells, since a speaker is answered in the order of its messages. So of each speaker there are
-//! just as many messages unheard as refused, and none is heard that by order was refused. Which of
-//! several messages between two that were heard is the lost one, where the others were refused,
-//! order does not tell; that one was lost, it does.
+//! Every message is either delivered to all listeners or refused to its speaker. Over HTTP and in
+//! the token dialect a refusal names its message. In chatroom and ourchat it does not, but a
+//! speaker gets its answers in the order of its messages. So as many messages of a speaker must be
+//! missing as were refused, and a message that was refused by this order must not arrive. If some
+//! messages between two delivered ones were refused and one was lost, the order shows that one was
+//! lost, but not which.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use super::latency::Histogram;
 
-/// What went wrong, and what did not happen.
+/// Counts of faults.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Faults {
-    /// Deliveries that did not happen.
+    /// Deliveries that are missing.
     pub(super) lost: u64,
-    /// Deliveries that happened twice, and refusals of what was heard or never said.
+    /// Deliveries that happened twice, and refusals of messages that were delivered or never sent.
     pub(super) doubled: u64,
-    /// Deliveries in another order than somebody else's, or than they were sent in.
+    /// Deliveries in another order than at other listeners, or than they were sent in.
     pub(super) reordered: u64,
-    /// Deliveries to somebody in another room.
+    /// Deliveries to a listener of another room.
     pub(super) misled: u64,
 }
 
@@ -31,24 +31,24 @@ pub(super) struct Ledger {
     seats: Vec<Seat>,
     pub(super) latency: Histogram,
     pub(super) faults: Faults,
-    /// Messages that were sent, that everyone has heard, and that the server would not take.
+    /// Messages sent, delivered to all listeners, and refused.
     pub(super) sent: u64,
     pub(super) completed: u64,
     pub(super) refused: u64,
     pub(super) delivered: u64,
-    /// Messages that were refused before anybody heard a later one of the same speaker, and those
-    /// passed over by everybody of which no refusal is known: speaker and number.
+    /// Messages that were refused before a later one of the same speaker was delivered, and those
+    /// that no listener got and no refusal names: speaker and number.
     refused_early: BTreeSet<(u32, u32)>,
     missing: BTreeSet<(u32, u32)>,
-    /// Who may speak again, where each waits until the last message was heard.
+    /// Speakers that may post again, if each waits for its last message.
     pub(super) done: Vec<u32>,
 }
 
-/// The order of a room's messages is the one in which anybody first heard them.
+/// The order of the messages of a room is that of their first delivery.
 #[derive(Default)]
 struct Room {
     listeners: u32,
-    /// The place of the oldest message that somebody has not heard.
+    /// The position of the oldest message that a listener has not received.
     base: u64,
     unheard: VecDeque<Entry>,
 }
@@ -57,28 +57,28 @@ struct Entry {
     speaker: u32,
     number: u32,
     due_ns: u64,
-    /// Who has not heard it yet.
+    /// Listeners that have not received it yet.
     remaining: u32,
 }
 
 struct Seat {
     room: u32,
-    /// The place in the room's order up to which it has heard.
+    /// The position in the order of the room up to which it has received.
     heard: u64,
-    /// The next message it says.
+    /// The number of its next message.
     next: u32,
-    /// The next of its messages that is new to the room.
+    /// The next of its messages that no listener has received.
     unheard: u32,
-    /// When those from `unheard` on were due.
+    /// When the messages from `unheard` on were due.
     due: VecDeque<u64>,
-    /// Of its own messages, the next that it neither heard itself nor knows to be refused.
+    /// The next of its own messages that it has neither received nor seen refused.
     unanswered: u32,
-    /// Refusals that named no message, since it last heard one of its own.
+    /// Refusals without a number since it last received a message of its own.
     nameless: u32,
 }
 
 impl Ledger {
-    /// A connection that speaks and listens in a room.
+    /// Adds a connection that posts and listens in a room.
     pub(super) fn seat(&mut self, room: u32) {
         let rooms = self.rooms.len().max(room as usize + 1);
         self.rooms.resize_with(rooms, Room::default);
@@ -95,13 +95,13 @@ impl Ledger {
         });
     }
 
-    /// How many messages are neither heard by all nor refused.
+    /// The number of messages neither delivered to all nor refused.
     pub(super) fn under_way(&self) -> u64 {
-        // Where something was both refused and heard, it is less than nothing.
+        // Negative if a message was both refused and delivered.
         self.sent.saturating_sub(self.completed + self.refused)
     }
 
-    /// The number of the message that is about to be sent.
+    /// Registers the message about to be sent and returns its number.
     pub(super) fn say(&mut self, speaker: u32, due_ns: u64) -> u32 {
         let seat = &mut self.seats[speaker as usize];
         let number = seat.next;
@@ -111,7 +111,7 @@ impl Ledger {
         number
     }
 
-    /// Somebody has heard a message.
+    /// A listener has received a message.
     pub(super) fn hear(&mut self, listener: u32, speaker: u32, number: u32, now_ns: u64) {
         let here = self.seats[listener as usize].room;
         let from = self.seats.get(speaker as usize);
@@ -125,7 +125,7 @@ impl Ledger {
         if room.unheard.get(at).is_some_and(is_it) {
             self.tick(listener, at, now_ns);
         } else if let Some(ahead) = room.unheard.iter().skip(at).position(is_it) {
-            // What lies between may still come: then it is in another order, else it is lost.
+            // The messages in between may still arrive, reordered; otherwise they are lost.
             self.faults.reordered += 1;
             self.skip(listener, at, ahead);
             self.tick(listener, at + ahead, now_ns);
@@ -146,7 +146,7 @@ impl Ledger {
         self.sweep(here);
     }
 
-    /// The server would not take a message of a speaker, which it names or does not.
+    /// The server has refused a message of a speaker, with or without its number.
     pub(super) fn refuse(&mut self, speaker: u32, number: Option<u32>) {
         let seat = &mut self.seats[speaker as usize];
         match number {
@@ -162,10 +162,9 @@ impl Ledger {
         self.done.push(speaker);
     }
 
-    /// A speaker has heard a message of its own. Answers come in the order of the messages, and a
-    /// refusal may come before the message right before it is heard, but before no other. So
-    /// refusals without a name since the last answer are of those that were passed over between,
-    /// and what is left of them of those that come next.
+    /// A speaker has received a message of its own. Answers come in the order of the messages, but a
+    /// refusal may overtake the delivery of the one message before it. So refusals without a number
+    /// since the last answer belong to the skipped messages, and the rest of them to the next.
     fn answer(&mut self, speaker: u32, number: u32) {
         let seat = &mut self.seats[speaker as usize];
         if number < seat.unanswered {
@@ -183,7 +182,7 @@ impl Ledger {
         next.for_each(|refused| self.strike(speaker, refused));
     }
 
-    /// A message that nobody is to hear.
+    /// A message that no listener may receive.
     fn strike(&mut self, speaker: u32, number: u32) {
         let heard = number < self.seats[speaker as usize].unheard;
         if !self.missing.remove(&(speaker, number))
@@ -193,7 +192,7 @@ impl Ledger {
         }
     }
 
-    /// Nobody waits any longer: what was not heard is lost.
+    /// Ends the drive: messages that have not arrived are lost.
     pub(super) fn settle(&mut self) {
         for room in &mut self.rooms {
             let remaining = room.unheard.iter().map(|entry| u64::from(entry.remaining));
@@ -203,7 +202,7 @@ impl Ledger {
             room.unheard.clear();
         }
         for (speaker, seat) in (0..).zip(&mut self.seats) {
-            // What was refused is known by its number, but for those after the last that it heard.
+            // Refused messages are known by number, except those after the last received one.
             for number in seat.unheard..seat.next {
                 if !self.refused_early.remove(&(speaker, number)) {
                     self.missing.insert((speaker, number));
@@ -229,12 +228,12 @@ impl Ledger {
         self.refused_early.clear();
     }
 
-    /// A message that nobody heard before takes its place in its room's order.
+    /// Appends a message to the order of its room at its first delivery.
     fn note(&mut self, room: u32, speaker: u32, number: u32) {
         let seat = &mut self.seats[speaker as usize];
         for skipped in seat.unheard..number {
             seat.due.pop_front();
-            // Refused already, or its refusal is still to be read, or it is lost.
+            // Refused already, or its refusal is not read yet, or it is lost.
             if !self.refused_early.remove(&(speaker, skipped)) {
                 self.missing.insert((speaker, skipped));
             }
@@ -248,7 +247,7 @@ impl Ledger {
         room.unheard.push_back(Entry { speaker, number, due_ns, remaining: room.listeners });
     }
 
-    /// A listener has heard what is at this place.
+    /// A listener has received the message at this position.
     fn tick(&mut self, listener: u32, at: usize, now_ns: u64) {
         let seat = &mut self.seats[listener as usize];
         seat.heard += 1;
@@ -262,7 +261,7 @@ impl Ledger {
         }
     }
 
-    /// A listener has passed over so many messages.
+    /// A listener has skipped messages.
     fn skip(&mut self, listener: u32, at: usize, count: usize) {
         let seat = &mut self.seats[listener as usize];
         seat.heard += count as u64;
@@ -276,7 +275,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets what everyone has heard.
+    /// Removes messages that all listeners have received.
     fn sweep(&mut self, room: u32) {
         let room = &mut self.rooms[room as usize];
         while room.unheard.front().is_some_and(|entry| entry.remaining == 0) {
@@ -290,7 +289,7 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    /// A ledger with one room of so many, in which 0 has said three messages.
+    /// A ledger with one room of `members`, in which 0 has posted three messages.
     fn three_said(listeners: u32) -> Ledger {
         let mut ledger = Ledger::default();
         for _ in 0..listeners {
@@ -410,7 +409,7 @@ mod tests {
             (3..5).for_each(|number| assert_eq!(ledger.say(0, 100), number));
             hear(&mut ledger, 0, &[0]);
             ledger.refuse(0, number);
-            // Without a number: as 1 is heard after it, it was of 2.
+            // Without a number: as 1 arrives after it, it belongs to 2.
             hear(&mut ledger, 0, &[1, 2, 4]);
             ledger.settle();
             assert_eq!(ledger.faults, Faults { lost: 1, doubled: 1, ..Faults::default() });

@@ -3,23 +3,23 @@
 /// Bytes of a mark.
 pub(super) const LEN: usize = 17;
 
-/// Stands where a mark is to be written.
+/// Placeholder for a mark.
 pub(super) const BLANK: &str = "~0000000000000000";
 
 const SIGN: u8 = b'~';
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// A text of so many bytes, at least as long as a mark, that begins with a blank one.
+/// A text of `bytes` bytes, at least as long as a mark, that begins with a blank one.
 pub(super) fn text(bytes: usize) -> String {
     format!("{BLANK}{}", "x".repeat(bytes.saturating_sub(LEN)))
 }
 
-/// Where the blank mark is.
+/// The position of the blank mark.
 pub(super) fn position(bytes: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, BLANK.as_bytes())
 }
 
-/// Writes a mark over one that is there.
+/// Overwrites a mark.
 pub(super) fn write(into: &mut [u8], speaker: u32, number: u32) {
     let value = u64::from(speaker) << 32 | u64::from(number);
     for (at, digit) in into[1..LEN].iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! A load client for chat servers: many connections on one thread, frames that are built once,
-//! and every message accounted for.
+//! and a check of every message.
 //!
-//! A message's text begins with a [mark](mark) of who said it and its number. Each listener of a
+//! The text of a message begins with a [mark](mark) of its speaker and its number. Each listener of a
 //! room must see the same messages in the same order, each speaker's in the order of their
 //! numbers. Latency counts from when a message was due, not from when it was sent.
 

@@ -1,4 +1,4 @@
-//! What must be done before a load: one request after the other, on the spot.
+//! Preparation before a load: blocking requests, one after the other.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::frames::{self, Found, Frame};
 use super::talk::HttpCall;
 
-/// Hashing a password takes long on a small machine that has much else to do.
+/// Generous, because hashing a password is slow on a small, busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Registers an account in the ourchat dialect.
@@ -26,13 +26,14 @@ pub fn register(ourchat: SocketAddr, email: &str, name: &str, password: &str) ->
     });
     stream.write_all(&frames::masked_text(&request.to_string()))?;
     let reply = websocket_message(&mut stream)?;
-    match reply.contains("\"state\":0") {
-        true => Ok(()),
-        false => Err(io::Error::other(format!("{email} is not registered: {reply}"))),
+    if reply.contains("\"state\":0") {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{email} is not registered: {reply}")))
     }
 }
 
-/// Makes an account a member of a room, by way of the channel dialect.
+/// Makes an account a member of a room through the channel dialect.
 pub fn join(channel: SocketAddr, name: &str, password: &str, room: &str) -> io::Result<()> {
     let token = sign_in(channel, name, password)?;
     let body = serde_json::json!({ "name": room }).to_string();
@@ -49,14 +50,15 @@ pub fn sign_in(channel: SocketAddr, name: &str, password: &str) -> io::Result<St
     token.map(str::to_owned).ok_or_else(|| io::Error::other(reply))
 }
 
-/// One request on a connection of its own; gives the body, in which `expect` must be.
+/// Sends one request on its own connection and returns the body, which must contain `expect`.
 pub fn succeed(address: SocketAddr, request: &[u8], expect: &str) -> io::Result<String> {
     let mut stream = connect(address)?;
     stream.write_all(request)?;
     let (status, body) = response(&mut stream)?;
-    match status == 200 && body.contains(expect) {
-        true => Ok(body),
-        false => Err(io::Error::other(format!("an unexpected response, HTTP {status}: {body}"))),
+    if status == 200 && body.contains(expect) {
+        Ok(body)
+    } else {
+        Err(io::Error::other(format!("an unexpected response, HTTP {status}: {body}")))
     }
 }
 
@@ -66,7 +68,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The status and the body of what comes next.
+/// Reads the status and the body of the next response.
 fn response(stream: &mut TcpStream) -> io::Result<(u16, String)> {
     let mut bytes = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What came of a load.
+//! The report of a load.
 
 use std::fmt;
 
@@ -6,28 +6,28 @@ use serde::Serialize;
 
 use super::latency::Quantiles;
 
-/// What came of one drive. A delivery is one message to one listener, a message is through when
-/// all have heard it; over HTTP a message is a request, and its response the one delivery.
+/// The result of one drive. A delivery is one message to one listener; a message is done when all
+/// listeners have it. Over HTTP a message is a request, and its response the only delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub connections: usize,
-    /// From the first message until the last was through.
+    /// From the first message until the last was delivered to all.
     pub seconds: f64,
     pub sent: u64,
     pub delivered: u64,
-    /// Messages that the server would not take: slow down.
+    /// Messages that the server refused because of its limits.
     pub refused: u64,
-    /// Deliveries that did not happen, happened twice, in another order, or in another room.
+    /// Deliveries that are missing, doubled, reordered, or in another room.
     pub lost: u64,
     pub doubled: u64,
     pub reordered: u64,
     pub misled: u64,
-    /// Connections that ended, and why the first did.
+    /// Connections that ended, and the reason of the first.
     pub ended: usize,
     pub ended_because: Option<String>,
     /// From when a message was due to each of its deliveries.
     pub latency: Quantiles,
-    /// CPU time that the client itself took.
+    /// CPU time of the client.
     pub client_cpu_s: f64,
 }
 
@@ -40,13 +40,13 @@ impl Report {
         self.delivered as f64 / self.seconds
     }
 
-    /// Whether everything that was taken in came to everyone, once and in order.
+    /// Whether every accepted message reached every listener, once and in order.
     pub fn is_faultless(&self) -> bool {
         self.lost + self.doubled + self.reordered + self.misled == 0 && self.ended == 0
     }
 }
 
-/// A line for each thing there is to know.
+/// One line per figure.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Quantiles { p50_ms, p99_ms, p999_ms, max_ms } = self.latency;

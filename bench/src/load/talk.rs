@@ -1,27 +1,27 @@
-//! What each dialect says: how a connection gets into its room, and what a message looks like.
+//! The dialects: how a connection joins its room, and the format of a message.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::frames::{masked_text, token_request};
 use super::mark;
 
-/// One connection: where it goes, what it speaks, and the room that it is in.
+/// One connection: its address, its dialect and its room.
 #[derive(Clone, Debug)]
 pub struct Seat {
     pub address: SocketAddr,
-    /// The path of a WebSocket; for the others nothing.
+    /// The path of a WebSocket; empty for the others.
     pub path: String,
-    /// The address that it comes from, where it matters.
+    /// The local address to bind, if it matters.
     pub from: Option<IpAddr>,
-    /// Who hears whom: those of one number. Not the server's number of the room.
+    /// Connections with the same number receive each other's messages. Not the server's room id.
     pub room: u32,
-    /// Whether it says messages, or only listens.
+    /// Whether it posts messages, or only listens.
     pub speaks: bool,
     pub talk: Talk,
 }
 
 impl Seat {
-    /// One that speaks, from whatever address, and at the path `/`.
+    /// A seat that posts, from any local address, at the path `/`.
     pub fn new(address: SocketAddr, room: u32, talk: Talk) -> Self {
         let path = match talk {
             Talk::Floor { room } => format!("/{room}"),
@@ -31,27 +31,27 @@ impl Seat {
     }
 }
 
-/// A dialect, and who speaks it.
+/// A dialect, with the user of the connection.
 #[derive(Clone, Debug)]
 pub enum Talk {
     /// A guest on a chatroom WebSocket.
     Chatroom { room: String, user: String },
     /// A member of a group on an OurChat WebSocket.
     OurChat { account: String, password: String, group: u32 },
-    /// Somebody by openid, in the binary token protocol.
+    /// A user by openid, in the binary token protocol.
     Token { openid: String, room: u32 },
     /// A floor: the room is the path of the WebSocket.
     Floor { room: u32 },
-    /// Request and response on a connection that is kept.
+    /// Request and response on a persistent connection.
     Http(HttpCall),
 }
 
-/// An HTTP request that is sent again and again.
+/// An HTTP request that is sent repeatedly.
 #[derive(Clone, Debug)]
 pub struct HttpCall {
     /// Whole requests, sent in turn. The first run of `~0000000000000000` in each is marked.
     pub requests: Vec<Vec<u8>>,
-    /// What is in the body of every good response.
+    /// A text in the body of every good response.
     pub expect: String,
 }
 
@@ -69,20 +69,20 @@ impl HttpCall {
         (head + body.unwrap_or_default()).into_bytes()
     }
 
-    /// The text of a message, of so many bytes, as it is to stand in a request.
+    /// The text of a message of `bytes` bytes, as part of a request.
     pub fn text(bytes: usize) -> String {
         mark::text(bytes)
     }
 }
 
-/// What a step on the way into a room came to.
+/// The next step on the way into a room.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Step {
-    /// Nothing that matters.
+    /// Wait for more.
     Wait,
-    /// This is to be said next.
+    /// Send this.
     Say(Vec<u8>),
-    /// It is in, and says its messages so: whole frames, sent in turn.
+    /// Joined; posts these messages: whole frames, sent in turn.
     In(Vec<Vec<u8>>),
     Failed(String),
 }
@@ -101,7 +101,7 @@ impl Talk {
         }
     }
 
-    /// The first thing to say, when connected and upgraded.
+    /// The first message after connecting and upgrading.
     pub(super) fn begin(&self, text_bytes: usize) -> Step {
         match self {
             Self::Chatroom { room, user } => {
@@ -125,7 +125,7 @@ impl Talk {
         }
     }
 
-    /// What follows from a message that is not marked, on the way in.
+    /// The step that follows from an unmarked message while joining.
     pub(super) fn step(&self, message: &[u8], text_bytes: usize) -> Step {
         match self {
             Self::Chatroom { room, user } => {
@@ -147,7 +147,7 @@ impl Talk {
         }
     }
 
-    /// Whether a message says that what was sent was not done, and why.
+    /// The reason, if a message reports that a request failed.
     pub(super) fn complaint(&self, message: &[u8]) -> Option<String> {
         let complains = match self {
             Self::Chatroom { .. } => message.starts_with(br#"{"type":"error""#),
@@ -163,7 +163,7 @@ impl Talk {
         complains.then(|| String::from_utf8_lossy(message).into_owned())
     }
 
-    /// Which message a complaint is about, where it says so.
+    /// The number of the refused message, if the reply has it.
     pub(super) fn refused(&self, complaint: &[u8]) -> Option<u32> {
         match (self, complaint) {
             (Self::Token { .. }, [_, _, a, b, c, d, ..]) => {
@@ -198,7 +198,7 @@ fn our_chat_in(message: &[u8], group: u32, text_bytes: usize) -> Step {
     ))])
 }
 
-/// Logs in, enters, and says something without a mark, after which messages are told.
+/// Logs in, enters, and posts without a mark; from then on the server sends notifications.
 fn token_in(message: &[u8], room: u32, text_bytes: usize) -> Step {
     let [a, b, _, _, _, _, c, d, ..] = message else { return Step::Wait };
     let post = |text: &str| {

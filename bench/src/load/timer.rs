@@ -1,5 +1,5 @@
-//! Waking up when something is due. epoll waits for whole milliseconds, which would turn an even
-//! rate into bursts that a server can answer together; Linux has a timer that does better.
+//! Precise wake-ups. epoll waits for whole milliseconds, which would turn an even rate into bursts
+//! that a server can answer together; a timerfd is more exact.
 
 use std::io;
 use std::time::Duration;
@@ -23,10 +23,10 @@ impl Timer {
         Ok(Self { file })
     }
 
-    /// Rings after so long, and gives how long to wait for events at most.
+    /// Arms the timer, and returns the maximum time to wait for events.
     pub(super) fn arm(&self, wait: Duration) -> io::Result<Option<Duration>> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
-        // 0 would turn it off.
+        // 0 would disarm it.
         let wait = wait.max(Duration::from_nanos(1));
         let it_value = Timespec::try_from(wait).map_err(io::Error::other)?;
         let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -42,7 +42,7 @@ impl Timer {
         Ok(Self {})
     }
 
-    /// How long to wait for events at most.
+    /// The maximum time to wait for events.
     pub(super) fn arm(&self, wait: Duration) -> io::Result<Option<Duration>> {
         Ok(Some(wait))
     }

@@ -1,4 +1,4 @@
-//! Jobs over HTTP: the commonest calls of each dialect, on connections that are kept.
+//! Jobs over HTTP: the most frequent calls of each dialect, on persistent connections.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use super::server::{CHANNEL, CHATROOM, FLOOR, Server, Side, USR_ROOM};
 use super::table::{Bound, Goal, LoadRow};
 use crate::load::{HttpCall, Pace, Seat, Talk, prepare};
 
-/// Connections, each with one request under way.
+/// Connections, each with one request in flight.
 const CONNECTIONS: u32 = 64;
 
-/// How a request's cost is bounded.
+/// The target for the cost of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Read,
-    /// Makes something durable.
+    /// Commits something.
     Write,
 }
 
@@ -33,13 +33,13 @@ pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
     port: u16,
-    /// Given what was prepared and the number of the connection.
+    /// Builds the call from what was prepared and the number of the connection.
     make: fn(&Prepared, u32) -> HttpCall,
 }
 
 /// What the calls need: a user `bench` with openid `o-bench` in room 1, and some messages there.
 pub(super) struct Prepared {
-    /// `bench`'s in the channel dialect.
+    /// The token of `bench` in the channel dialect.
     token: String,
 }
 
@@ -126,7 +126,7 @@ fn get(target: &str, expect: &str) -> HttpCall {
     HttpCall { requests: vec![HttpCall::request(target, "", None)], expect: expect.into() }
 }
 
-/// `token` is a header of its own, where there is one.
+/// `token`, if there is one, is sent as a header.
 fn post(target: &str, token: &str, body: &str, expect: &str) -> HttpCall {
     HttpCall { requests: vec![HttpCall::request(target, token, Some(body))], expect: expect.into() }
 }
@@ -146,7 +146,7 @@ impl Run {
                 let server = self.stage.start(*side, 10)?;
                 let seats = call.seats(&server, *side)?;
                 if let (true, Talk::Http(http)) = (side.is_gateway(), &seats[0].talk) {
-                    // As long as the gateway's is, so that both have as much to write.
+                    // As long as the gateway's reply, so that both write as much.
                     let reply =
                         crate::load::prepare::succeed(seats[0].address, &http.requests[0], "");
                     self.stage.reply_bytes.set(reply?.len());
@@ -162,7 +162,7 @@ impl Run {
         let goal = match call.kind {
             Kind::Read => Goal::new("CPU", cpu(Side::Gateway) / floor, Bound::AtMost(1.8)),
             Kind::Write => {
-                // What a commit's share adds to the same message without one.
+                // The share of a commit: floor-durable less floor-ws.
                 let commit = (cpu(Side::FloorDurable) - cpu(Side::FloorWs)).max(0.0);
                 Goal::new("CPU", cpu(Side::Gateway) / (floor + commit), Bound::AtMost(1.5))
             }

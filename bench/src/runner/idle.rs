@@ -1,4 +1,4 @@
-//! What connections cost that say nothing.
+//! The cost of idle connections.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use super::table::{Bound, FigureRow, Goal, median};
 use crate::command::teller;
 use crate::load::{Load, Seat, Talk};
 
-/// Who hears of each other's coming.
+/// Members of a room, who receive each other's join events.
 const MEMBERS: u32 = 50;
 
-/// Until what is only needed for a moment has been given back.
+/// Time for short-lived memory to be returned.
 const SETTLE: Duration = Duration::from_millis(500);
 
 impl Run {
-    /// Memory of a connection, and how many can join a second.
+    /// Memory per connection, and joins per second.
     pub(super) fn idle(&self, connections: u32) -> io::Result<Vec<FigureRow>> {
         let mut rows = Vec::new();
         for side in [Side::Gateway, Side::FloorWs] {
@@ -25,7 +25,7 @@ impl Run {
             for nth in 1..=self.turns {
                 self.say(&format!("{connections} idle connections: {} {nth}", side.name()));
                 let server = self.stage.start(side, connections.div_ceil(MEMBERS))?;
-                // What the second half adds: the first may find memory that starting has left.
+                // Only the second half counts: the first may reuse memory left from the start.
                 let seats = seats(&server, side, connections);
                 let begin = Instant::now();
                 let (first, second) = seats.split_at(seats.len() / 2);

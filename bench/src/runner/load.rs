@@ -1,4 +1,4 @@
-//! Jobs under load: each side in turn, again and again, the median of each.
+//! Jobs under load: the sides run in turn, and the median of each counts.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::load::{Load, Pace, Quantiles, Report, Seat, Talk, prepare};
 /// Bytes of a message's text.
 pub(super) const TEXT_BYTES: usize = 120;
 
-/// Before what counts: connections, caches and the store's file have settled.
+/// A warm-up before the measurement.
 const WARM_UP: Duration = Duration::from_millis(700);
 
 /// A load on rooms.
@@ -26,7 +26,7 @@ pub(super) struct Chat {
     pub(super) reach: Reach,
 }
 
-/// Which dialects the members of a room speak.
+/// The dialects of the members of a room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mix {
     Chatroom,
@@ -34,12 +34,12 @@ pub(super) enum Mix {
     Spread,
 }
 
-/// What is to be reached against floor-durable.
+/// The target relative to floor-durable.
 pub(super) enum Reach {
     Cpu(f64),
-    /// Rate at least, 99th percentile at most.
+    /// Minimum rate, maximum 99th percentile.
     Rate(f64, f64),
-    /// Median of the latency at most.
+    /// Maximum median latency.
     Median(f64),
     Nothing,
 }
@@ -88,7 +88,7 @@ pub(super) const CHATS: &[Chat] = &[
     ingest("ingest from 1024", 1024, Reach::Nothing),
 ];
 
-/// The same load on the same dialect, linked and loaded. Flat out, so that batches are alike.
+/// The same load on the same dialect, linked and loaded. Flat out, so that the batches are similar.
 const PLUGIN: Chat = Chat {
     name: "plugin, 500 rooms flat out",
     rooms: 500,
@@ -99,7 +99,7 @@ const PLUGIN: Chat = Chat {
     reach: Reach::Nothing,
 };
 
-/// Senders who are alone in their rooms, each waiting for its message to come back.
+/// Senders alone in their rooms, each waiting for its own message.
 const fn ingest(name: &'static str, senders: u32, reach: Reach) -> Chat {
     let (pace, mix) = (Pace::OneEach, Mix::Chatroom);
     Chat { name, rooms: senders, members: 1, pace, mix, sides: DURABLE, reach }
@@ -112,7 +112,7 @@ pub(super) struct Turn {
 }
 
 impl Run {
-    /// Every side in turn, and then what they came to.
+    /// Runs the sides in turn, and adds their rows.
     pub(super) fn chat(&self, chat: &Chat) -> io::Result<Vec<LoadRow>> {
         let mut sides: Vec<(Side, Vec<Turn>)> =
             self.sides(chat.sides).map(|side| (side, Vec::new())).collect();
@@ -130,7 +130,7 @@ impl Run {
         Ok(rows)
     }
 
-    /// What a message costs more where chatroom is a plugin.
+    /// The additional cost of a message if chatroom is a plugin.
     pub(super) fn plugin(&self) -> io::Result<Vec<LoadRow>> {
         let mut rows = self.chat(&PLUGIN)?;
         let of = |side| rows.iter().find(|row| row.side == side).map_or(0.0, |row| row.cpu_us);
@@ -142,13 +142,13 @@ impl Run {
         Ok(rows)
     }
 
-    /// With the other build, where there is one.
+    /// The sides, with the other build if there is one.
     pub(super) fn sides(&self, sides: &'static [Side]) -> impl Iterator<Item = Side> {
         let before = self.stage.before.as_ref().map(|_| Side::GatewayBefore);
         sides[..1].iter().copied().chain(before).chain(sides[1..].iter().copied())
     }
 
-    /// A load on a server that runs.
+    /// A load on a running server.
     pub(super) fn turn(&self, server: &Server, seats: &[Seat], pace: Pace) -> io::Result<Turn> {
         let mut tell = teller();
         let mut load = Load::join(seats, TEXT_BYTES, &mut tell)?;
@@ -161,7 +161,7 @@ impl Run {
 }
 
 impl Chat {
-    /// Who is where, after whatever must be done before.
+    /// Prepares the server and returns the seats.
     fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
         let (email, password) = ("bench@example.org", "bench");
         if side.is_gateway() && self.mix == Mix::Spread {

@@ -1,4 +1,4 @@
-//! The jobs: the gateway and its floors as children, in turn, and a table of what they cost.
+//! The jobs: the gateway and its floors as child processes, in turn, and a table of their costs.
 
 mod http;
 mod idle;
@@ -27,7 +27,7 @@ use self::table::{FigureRow, LoadRow, Tables};
 use crate::command::Bench;
 use crate::floor::Floor;
 
-/// What the gateway costs, beside floors that do only what cannot be left out.
+/// Measures the gateway beside floors, which do only the work that no server can avoid.
 #[derive(Debug, Parser)]
 #[command(name = "gateway-bench", args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -40,9 +40,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Sub {
-    /// Puts a load on a server that runs, as `dragoman bench` does
+    /// Puts a load on a running server, as `dragoman bench` does
     Client(Box<Bench>),
-    /// Is a floor
+    /// Runs a floor
     Floor(Floor),
 }
 
@@ -56,15 +56,15 @@ struct Jobs {
     #[arg(long)]
     list: bool,
 
-    /// One short turn instead of three, and less on disk
+    /// One short turn instead of three, and a smaller store
     #[arg(long)]
     quick: bool,
 
-    /// Turns of each side
+    /// Turns per side
     #[arg(long, value_name = "N")]
     turns: Option<u32>,
 
-    /// Seconds of each turn
+    /// Seconds per turn
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
@@ -77,11 +77,11 @@ struct Jobs {
     #[arg(long, value_name = "N")]
     rooms: Option<u64>,
 
-    /// The program `dragoman` [default: built and taken from beside this program]
+    /// The program `dragoman` [default: built, and found beside this program]
     #[arg(long, value_name = "PATH")]
     gateway: Option<PathBuf>,
 
-    /// Another build of it, which takes its turns too
+    /// Another build of it, measured in turn with the first
     #[arg(long, value_name = "PATH")]
     before: Option<PathBuf>,
 
@@ -93,7 +93,7 @@ struct Jobs {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 
-    /// Where stores are kept meanwhile: on the disk that is measured [default: beside this program]
+    /// The folder for stores, on the disk to measure [default: beside this program]
     #[arg(long, value_name = "PATH")]
     folder: Option<PathBuf>,
 
@@ -101,12 +101,12 @@ struct Jobs {
     #[arg(long)]
     json: bool,
 
-    /// What `cargo bench` says
+    /// Passed by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// How everything is run.
+/// How to run the jobs.
 struct Run {
     stage: Stage,
     turns: u32,
@@ -130,7 +130,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Jobs of which each fills rows of the second table.
+/// Jobs that fill rows of the second table.
 const FIGURES: [&str; 6] = ["idle-5000", "idle-19500", "start", "scale", "search", "overload"];
 
 impl Jobs {
@@ -154,13 +154,10 @@ impl Jobs {
             true => println!("{}", serde_json::to_string(&tables)?),
             false => print!("{}", tables.text()),
         }
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(failed.join("\n").into()),
-        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
     }
 
-    /// Fills the tables, and gives why jobs failed.
+    /// Fills the tables, and returns why jobs failed.
     fn tables(&self, run: &Run, tables: &mut Tables) -> Vec<String> {
         let mut failed = Vec::new();
         let mut note = |name: &str, error: io::Error| failed.push(format!("{name}: {error}"));
@@ -209,7 +206,7 @@ impl Jobs {
         }
     }
 
-    /// The calls over HTTP that are wanted, by their own names or by `http-read` or `http-post`.
+    /// The selected HTTP calls, by their own names or by `http-read` or `http-post`.
     fn calls(&self, run: &Run) -> Vec<(&'static str, io::Result<Vec<LoadRow>>)> {
         let wanted =
             CALLS.iter().filter(|call| self.wants(call.kind.name()) || self.wants(call.name));
@@ -220,8 +217,8 @@ impl Jobs {
         self.job.iter().any(|job| job == "all" || name.starts_with(job.as_str()))
     }
 
-    /// The gateway's program, and chatroom as a plugin where it is to be had. Built first where
-    /// cargo runs this.
+    /// The gateway's program, and chatroom as a plugin if there is one. Built first if cargo runs
+    /// this program.
     fn programs(&self, beside: &Path) -> Result<(PathBuf, Option<PathBuf>), Box<dyn Error>> {
         if let (None, Some(cargo)) = (&self.gateway, std::env::var_os("CARGO")) {
             let build = ["build", "--release", "-p", "dragoman", "-p", "plugin-chatroom"];
@@ -229,7 +226,7 @@ impl Jobs {
                 return Err("the gateway does not build".into());
             }
         }
-        // A bench's program lies in a folder below.
+        // The program of a bench lies in a subfolder.
         let folders: Vec<&Path> = beside.ancestors().skip(1).take(2).collect();
         let find =
             |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
@@ -243,7 +240,7 @@ impl Jobs {
 }
 
 impl Run {
-    /// Tells what is being done.
+    /// Reports the current step.
     fn say(&self, what: &str) {
         eprintln!("{what}");
     }

@@ -1,4 +1,4 @@
-//! What becomes of those who keep within their limits while others want twice what there is.
+//! The latency of clients within their limits while others ask for twice the capacity.
 
 use std::io;
 use std::thread;
@@ -11,24 +11,24 @@ use super::table::{Bound, FigureRow, Goal, median};
 use crate::command::teller;
 use crate::load::{Load, Pace, Report, Seat, Talk};
 
-/// Rooms of those who flood, and of those who do not; in each of them so many.
+/// Rooms of flooding and of quiet clients, and clients per room.
 const FLOODED: u32 = 100;
 const QUIET: u32 = 20;
 const MEMBERS: u32 = 4;
 
-/// What all of the quiet ones say together, a second.
+/// Messages per second of all quiet clients together.
 const QUIET_PER_S: f64 = 200.0;
 
-/// How long after the last message of the flood everything must be as before, whatever of it is still
-/// on its way.
+/// The time after the last message of the flood in which latency must recover, even if parts of the
+/// flood are still in flight.
 const RECOVERY: Duration = Duration::from_secs(1);
 
-/// How the flood is met.
+/// The limits that the flood meets.
 #[derive(Clone, Copy)]
 enum Limits {
-    /// Each connection has a limit, all of which together are a quarter of what there is.
+    /// A limit per connection; all limits add up to a quarter of the capacity.
     Each,
-    /// None but that of the engine's queue.
+    /// Only the engine's queue.
     Queue,
 }
 

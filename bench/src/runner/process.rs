@@ -1,4 +1,4 @@
-//! What the system knows of a process: how much CPU time it has taken, and how much memory it has.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,8 +32,8 @@ impl Cpu {
         }
     }
 
-    /// Seconds between an earlier look and this one. A thread that ended between the two is not
-    /// counted; those of the gateway and the floors live on.
+    /// Seconds of CPU time since an earlier reading. A thread that ended in between is not counted;
+    /// those of the gateway and the floors do not end.
     pub(super) fn seconds_since(&self, earlier: &Self) -> f64 {
         let before = |tid| earlier.0.get(tid).copied().unwrap_or_default();
         let ns: u64 = self.0.iter().map(|(tid, ns)| ns.saturating_sub(before(tid))).sum();

@@ -1,4 +1,4 @@
-//! What much on disk costs: the same chores on a store with little in it and on one with much.
+//! The cost of a large store: the same chores on a small store and on a large one.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use super::table::{Bound, FigureRow, Goal, median};
 use crate::load::{HttpCall, Pace, Seat, Talk};
 
 impl Run {
-    /// The same load on a store with little in it and on one with much, in turn: what it costs
-    /// beside the floor with as much, and by itself.
+    /// The same load on a small and a large store in turn: its cost as a ratio to a floor of the
+    /// same size, and by itself.
     pub(super) fn scale(&self, large: Size) -> io::Result<Vec<FigureRow>> {
         let small = Size { messages: large.messages.min(10_000), users: 1000, rooms: 100 };
         let sizes = [small, large];
@@ -44,14 +44,14 @@ impl Run {
     }
 }
 
-/// Something to do in rooms all over a store.
+/// A task in rooms spread over a store.
 struct Chore {
     seats: Vec<Seat>,
     pace: Pace,
 }
 
-/// What [`chores`] are, and what is asked of each; the first [`CHATS`] are done on a floor too. Of a
-/// lone sender it is asked how long it waits.
+/// The names of the [`chores`] and their targets. The first [`CHATS`] also run on a floor. For a
+/// lone sender the latency counts.
 const CHORES: [(&str, Figure); 6] = [
     ("100 rooms of 4 flat out", Figure::Cpu),
     ("a room of 100 at 200/s", Figure::Cpu),
@@ -73,7 +73,7 @@ struct Cost {
     p50_ms: f64,
 }
 
-/// What each chore came to on stores of one size, turn by turn.
+/// The results of each chore on stores of one size, turn by turn.
 #[derive(Default)]
 struct Costs {
     gateway: [Vec<Cost>; CHORES.len()],
@@ -96,7 +96,7 @@ impl Figure {
     }
 }
 
-/// With much, of that with little.
+/// The large store's figure as a ratio to the small one's.
 fn compare(sizes: [Size; 2], costs: &[Costs; 2]) -> Vec<FigureRow> {
     let [small, large] = sizes;
     let row = |what: String, is: f64, goal: Option<Figure>| FigureRow {
@@ -130,16 +130,16 @@ fn compare(sizes: [Size; 2], costs: &[Costs; 2]) -> Vec<FigureRow> {
     rows
 }
 
-/// Rooms that chores are in, and how many sit in each where all are.
+/// Rooms per chore, and members per room.
 const ROOMS: u64 = 100;
 const MEMBERS: u64 = 4;
 
-/// They are all over the store.
+/// Spreads the rooms over the store.
 fn room_of(nth: u64, size: Size) -> u64 {
     nth % ROOMS * (size.rooms / ROOMS).max(1) % size.rooms
 }
 
-/// The chores that are chats; `seat` makes a seat in a room.
+/// The chores that are chats; `seat` creates a seat in a room.
 fn chats(seat: impl Fn(u64, u64) -> Seat) -> [Chore; CHATS] {
     let seats = |count: u64, rooms: u64| (0..count).map(|nth| seat(nth, nth % rooms)).collect();
     [
@@ -167,7 +167,7 @@ fn chores(server: &Server, size: Size) -> io::Result<[Chore; CHORES.len()]> {
     server.ask(USR_ROOM, "/usr/complete", Some(user))?;
     for nth in 0..ROOMS {
         let body = format!(r#"{{"room_id":{},"openid":"o-bench"}}"#, room(nth) + 1);
-        // Where it is in already, from a turn before, it is refused.
+        // Refused if an earlier turn has joined already.
         drop(server.ask(USR_ROOM, "/usr/join", Some(&body)));
     }
     let read_by_64 = |port, call: HttpCall| {

@@ -14,20 +14,20 @@ use serde::Serialize;
 use super::process::{self, Cpu};
 use crate::load::{HttpCall, prepare};
 
-/// How long a server may take until it serves.
+/// Deadline for a server to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the gateway may take to end after SIGTERM.
+/// Deadline for the gateway to exit after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is measured, and what it is measured against.
+/// A gateway or a floor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Side {
     Gateway,
-    /// Another build of it.
+    /// Another build of the gateway.
     GatewayBefore,
-    /// With chatroom from a shared library.
+    /// The gateway with chatroom loaded from a shared library.
     GatewayPlugin,
     FloorWs,
     FloorDurable,
@@ -35,7 +35,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// Whether it speaks the dialects.
+    /// Whether the side speaks the dialects.
     pub(super) fn is_gateway(self) -> bool {
         matches!(self, Self::Gateway | Self::GatewayBefore | Self::GatewayPlugin)
     }
@@ -52,25 +52,25 @@ impl Side {
     }
 }
 
-/// How servers are started.
+/// How to start servers.
 pub(super) struct Stage {
     /// The program `dragoman`.
     pub(super) gateway: PathBuf,
-    /// Another build of it, to compare with.
+    /// Another build to compare with.
     pub(super) before: Option<PathBuf>,
-    /// chatroom as a shared library, where it was built.
+    /// chatroom as a shared library, if it was built.
     pub(super) plugin: Option<PathBuf>,
-    /// A folder on the disk that is measured.
+    /// A folder on the disk to measure.
     pub(super) folder: tempfile::TempDir,
     /// Further keys of gateway.toml.
     pub(super) set: Vec<String>,
-    /// How long the reply of floor-http is.
+    /// Size of the reply of floor-http.
     pub(super) reply_bytes: Cell<usize>,
-    /// Servers that were started so far; each listens on a loopback address of its own.
+    /// Number of servers started so far; each listens on its own loopback address.
     started: AtomicU32,
 }
 
-/// A server that runs. It is killed when this is dropped.
+/// A running server. Dropping it kills the process.
 pub(super) struct Server {
     child: Child,
     ip: IpAddr,
@@ -78,7 +78,7 @@ pub(super) struct Server {
     pub(super) clients: [IpAddr; 4],
 }
 
-/// Ports; the address is the server's own.
+/// Ports of the listeners, on the server's own address.
 pub(super) const CHATROOM: u16 = 5000;
 pub(super) const CHATROOM_WEBSOCKET: u16 = 2333;
 pub(super) const USR_ROOM: u16 = 5001;
@@ -109,13 +109,13 @@ impl Stage {
         })
     }
 
-    /// Starts a server with nothing in its store, and with so many rooms: `bench-0` and so on,
-    /// which the gateway numbers from 1.
+    /// Starts a server with an empty store and `rooms` rooms: `bench-0` and so on, which the
+    /// gateway numbers from 1.
     pub(super) fn start(&self, side: Side, rooms: u32) -> io::Result<Server> {
         self.start_on(side, rooms, &self.new_store()?)
     }
 
-    /// The path of a store that there is not.
+    /// The path for a new store.
     pub(super) fn new_store(&self) -> io::Result<PathBuf> {
         let store = self.folder.path().join("store.redb");
         if store.exists() {
@@ -124,12 +124,12 @@ impl Stage {
         Ok(store)
     }
 
-    /// The same on a store that there is.
+    /// Starts a server on an existing store.
     pub(super) fn start_on(&self, side: Side, rooms: u32, store: &Path) -> io::Result<Server> {
         self.start_with(side, rooms, store, &[])
     }
 
-    /// The same with further keys of gateway.toml.
+    /// Starts a server with further keys of gateway.toml.
     pub(super) fn start_with(
         &self,
         side: Side,
@@ -196,15 +196,14 @@ impl Stage {
     }
 }
 
-/// 127.x.y.z of this process and this server: no other server and no earlier one has it.
+/// 127.x.y.z, unique to this process and this server.
 fn own_address(number: u32) -> IpAddr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 1 + high % 250, low, 1 + (number % 250) as u8).into()
 }
 
-/// 127.251.x.y and so on. No earlier turn's connections came from there: they leave ports that are
-/// not free for a minute, and the system looks at thousands of those, one by one, before it finds
-/// one that is, for each connection that is bound to an address.
+/// Client addresses 127.251.x.y and so on, new for each turn. Ports of earlier connections stay in
+/// TIME_WAIT for a minute, and for a bound socket the kernel searches them one by one.
 fn client_addresses(number: u32) -> [IpAddr; 4] {
     let [.., low] = std::process::id().to_be_bytes();
     [251, 252, 253, 254].map(|net| Ipv4Addr::new(127, net, low, 1 + (number % 250) as u8).into())
@@ -216,7 +215,7 @@ fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
     Ok(command)
 }
 
-/// gateway.toml: what limits is taken off, as none of it is what is measured.
+/// gateway.toml with the limits raised, as they are not what is measured.
 fn configuration(ip: IpAddr, rooms: u32, store: &Path) -> String {
     let limits = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
                   messages_per_s = 0\nroom_capacity = 100000\n";
@@ -249,12 +248,12 @@ impl Server {
         process::resident_bytes(self.child.id())
     }
 
-    /// One request, and its reply.
+    /// Sends one request and reads the reply.
     pub(super) fn ask(&self, port: u16, target: &str, body: Option<&str>) -> io::Result<String> {
         prepare::succeed(self.at(port), &HttpCall::request(target, "", body), "")
     }
 
-    /// Ends the gateway as an operator would.
+    /// Stops the gateway with SIGTERM.
     pub(super) fn stop(mut self) -> io::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
@@ -289,7 +288,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Fails only where it has ended.
+        // Fails only if the process has exited.
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -1,4 +1,4 @@
-//! Jobs on a store that has much in it, and how it is made: starting, and searching.
+//! Jobs on a large store, and its creation: starting and searching.
 
 use std::fs;
 use std::io;
@@ -20,13 +20,13 @@ use crate::command::teller;
 use crate::floor;
 use crate::load::{HttpCall, Load, Pace, Seat, Talk};
 
-/// Commands that are with the engine at once.
+/// Commands in flight in the engine.
 const AT_ONCE: usize = 4096;
 
-/// Searches a second.
+/// Searches per second.
 const SEARCHES_PER_S: f64 = 50.0;
 
-/// How much is on disk.
+/// The size of a store.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     pub(super) messages: u64,
@@ -35,7 +35,7 @@ pub(super) struct Size {
 }
 
 impl Run {
-    /// Starting on a store with much in it, and how large that is.
+    /// Starting on a large store, and its size on disk.
     pub(super) fn start(&self, size: Size) -> io::Result<Vec<FigureRow>> {
         let store = self.seeded(size)?;
         let what =
@@ -73,7 +73,7 @@ impl Run {
         Ok(rows)
     }
 
-    /// A load, and the server is killed in the midst of it.
+    /// Kills the server during a load.
     fn load_and_kill(&self, server: Server) -> io::Result<()> {
         let seat = |nth: u32| {
             let (room, user) = ("bench-0".into(), format!("guest-{nth}"));
@@ -83,7 +83,7 @@ impl Run {
         let seats: Vec<Seat> = (0..20).map(seat).collect();
         let mut load = Load::join(&seats, TEXT_BYTES, &mut teller())?;
         load.drive(Pace::UnderWay(64), self.span / 2, &mut |_| ())?;
-        // What is sent last is under way when the server is killed.
+        // The last messages are in flight when the server is killed.
         load.begin(Pace::UnderWay(64))?;
         drop(server);
         Ok(())
@@ -131,7 +131,7 @@ impl Run {
         Ok(rows)
     }
 
-    /// A store with so much in it, made once.
+    /// A store of this size, created once.
     pub(super) fn seeded(&self, size: Size) -> io::Result<PathBuf> {
         let Size { messages, users, rooms } = size;
         let path = self.stage.folder.path().join(format!("{messages}-{users}-{rooms}.redb"));
@@ -142,7 +142,7 @@ impl Run {
         Ok(path)
     }
 
-    /// One of floor-durable with as many messages, made once.
+    /// A store of floor-durable with as many messages, created once.
     pub(super) fn filled(&self, size: Size) -> io::Result<PathBuf> {
         let Size { messages, rooms, .. } = size;
         let path = self.stage.folder.path().join(format!("floor-{messages}-{rooms}.redb"));
@@ -154,12 +154,12 @@ impl Run {
     }
 }
 
-/// Writes a store by the engine itself: users, each owner of rooms, and messages all over these.
+/// Fills a store through the engine: users, who own rooms, and messages spread over the rooms.
 fn seed(path: &Path, size: Size) -> io::Result<()> {
     let (sender, answers) = channel();
     let publish = move |batch: Vec<Done<()>>| {
         let refused = batch.iter().find_map(|done| done.outcome.as_ref().err().cloned());
-        // Nobody counts any more only where the seeding has failed.
+        // The receiver is gone only if the seeding has failed.
         drop(sender.send((batch.len(), refused)));
     };
     let engine = Engine::open(path, Options::default(), publish).map_err(io::Error::other)?;
@@ -206,7 +206,7 @@ fn commands(size: Size) -> impl Iterator<Item = Command> {
         members: None,
     };
     let post = move |nth: u64| {
-        // Not in order: what lies together on disk was not said together.
+        // Not in order, so that neighbours on disk were not posted together.
         let room = nth.wrapping_mul(2_654_435_761) % rooms;
         Command::Post {
             room: RoomRef::Id(RoomId(room as u32 + 1)),

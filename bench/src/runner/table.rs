@@ -1,4 +1,4 @@
-//! What is printed in the end.
+//! The tables of results.
 
 use serde::Serialize;
 
@@ -10,21 +10,20 @@ use crate::load::Quantiles;
 pub(super) struct LoadRow {
     pub(super) job: String,
     pub(super) side: Side,
-    /// Messages or requests a second.
+    /// Messages or requests per second.
     pub(super) per_s: f64,
-    /// CPU time of the server for each delivery or request, in µs: seconds for a million of them,
-    /// ms for a thousand.
+    /// CPU time of the server per delivery or request, in µs.
     pub(super) cpu_us: f64,
-    /// The same of the client.
+    /// CPU time of the client per delivery or request, in µs.
     pub(super) client_cpu_us: f64,
     pub(super) latency: Quantiles,
     /// Lost, doubled, reordered, in a wrong room, or connections that ended.
     pub(super) faults: u64,
-    /// What is to be reached.
+    /// The targets.
     pub(super) goals: Vec<Goal>,
 }
 
-/// A figure that stands for itself.
+/// A single figure.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct FigureRow {
     pub(super) what: String,
@@ -33,7 +32,7 @@ pub(super) struct FigureRow {
     pub(super) goal: Option<Goal>,
 }
 
-/// What is to be reached, and whether it is.
+/// A target, and whether it is reached.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Goal {
     pub(super) what: String,
@@ -75,7 +74,7 @@ impl Goal {
 }
 
 impl Tables {
-    /// Both, in Markdown.
+    /// Both tables, in Markdown.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         if !self.loads.is_empty() {
@@ -141,7 +140,7 @@ impl FigureRow {
     }
 }
 
-/// Three digits, more where the number has them before its point.
+/// Three significant digits, and all digits before the point.
 fn short(number: f64) -> String {
     match number.abs() {
         0.0 => "0".into(),
@@ -151,7 +150,7 @@ fn short(number: f64) -> String {
     }
 }
 
-/// A Markdown table with columns as wide as their widest cell; numbers stand to the right.
+/// A Markdown table with columns as wide as their widest cell; numbers are right-aligned.
 fn aligned(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let columns = head.len();
     let all = || std::iter::once(&head).chain(&rows);
@@ -177,7 +176,7 @@ fn aligned(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
     line(&head) + &rule + &rows
 }
 
-/// Of several, the one in the middle; of two, their mean.
+/// The median; of an even number, the mean of the two in the middle.
 pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

@@ -14,9 +14,10 @@ const ALL: &str = "
 
 /// These tests are in the program twice, as those of the matrix are.
 fn gateway() -> Gateway {
-    match module_path!().contains("::loaded::") {
-        true => Launch::loaded(ALL).start(),
-        false => Launch::of(ALL).start(),
+    if module_path!().contains("::loaded::") {
+        Launch::loaded(ALL).start()
+    } else {
+        Launch::of(ALL).start()
     }
 }
 

@@ -72,9 +72,10 @@ impl Modules {
         let text = sources.get(path).unwrap_or_default();
         let file = syn::parse_file(text).map_err(|error| format!("{path}: {error}"))?;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let folder = match owns_folder {
-            true => folder.to_owned(),
-            false => format!("{folder}/{}", name.trim_end_matches(".rs")),
+        let folder = if owns_folder {
+            folder.to_owned()
+        } else {
+            format!("{folder}/{}", name.trim_end_matches(".rs"))
         };
         let id = self.add(path, parent);
         self.load_items(sources, id, &folder, &file.items)?;

@@ -111,9 +111,10 @@ impl Modules {
         if let Some(path) = imports.get(name) {
             // `use tokio;` or `use a::a;`: the name is that of a crate.
             let is_itself = path.first().is_some_and(|first| first == name);
-            return match is_itself {
-                true => Some(Target::External(path.clone())),
-                false => self.resolve(at, path, depth + 1),
+            return if is_itself {
+                Some(Target::External(path.clone()))
+            } else {
+                self.resolve(at, path, depth + 1)
             };
         }
         let through = |glob: &Vec<String>| match self.resolve(at, glob, depth + 1)? {

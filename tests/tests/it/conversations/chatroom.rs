@@ -117,9 +117,10 @@ fn a_connection_that_closes_or_breaks_leaves_for_the_others() {
         let mut bob = Talk::connect(address);
         assert_eq!(bob.join("TEST", "bob"), "join");
         assert_eq!(ann.receive()["data"]["msg"], "join");
-        match breaks {
-            true => drop(bob),
-            false => bob.websocket.close(),
+        if breaks {
+            drop(bob)
+        } else {
+            bob.websocket.close()
         }
         let left = ann.receive();
         assert_eq!((&left["type"], &left["data"]["msg"]), (&"user".into(), &"leave".into()));

@@ -38,10 +38,7 @@ pub(super) fn config() -> Table {
 /// How a gateway is started here. These tests are in the program twice: with the dialects that are
 /// linked in, and in `loaded` with the same ones as plugins.
 pub(super) fn launch(toml: &str) -> Launch {
-    match module_path!().contains("::loaded::") {
-        true => Launch::loaded(toml),
-        false => Launch::of(toml),
-    }
+    if module_path!().contains("::loaded::") { Launch::loaded(toml) } else { Launch::of(toml) }
 }
 
 pub(super) struct Site {
