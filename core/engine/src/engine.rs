@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use core_model::{Command, ConnectionId, Query, Refusal, Timestamp, TokenHash, Uid, UserRef};
-use redb::{Database, ReadableTableMetadata as _};
+use redb::ReadableTableMetadata as _;
 
 use crate::envelope::{Answered, Done, Envelope};
-use crate::error::{Error, StoreError};
+use crate::error::{Error, StoreError, panic_message};
 use crate::lookup::{self, Request};
-use crate::open::{self, OpenError};
+use crate::open::{FileId, OpenError, Opener};
 use crate::queue::{Queue, Rejected};
 use crate::rules::{self, is_due};
 use crate::state::Snapshot;
 use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
-use crate::{queries, receive, writer};
+use crate::writer::Writer;
+use crate::{queries, receive};
 
 /// How much the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -50,25 +51,26 @@ impl<T: Send + 'static> Engine<T> {
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::start(open::open(path, options.cache_bytes)?, options, publish)
+        Self::start(Opener::file(path, options.cache_bytes), options, publish)
     }
 
-    /// As [`open`](Self::open), on a backend other than a file: for tests.
+    /// As [`open`](Self::open), on a backend other than a file, whose clones share their contents:
+    /// for tests.
     #[doc(hidden)]
     pub fn open_with_backend(
-        backend: impl redb::StorageBackend,
+        backend: impl redb::StorageBackend + Clone,
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::start(open::open_backend(backend, options.cache_bytes)?, options, publish)
+        Self::start(Opener::backend(backend, options.cache_bytes), options, publish)
     }
 
     fn start(
-        database: Database,
+        opener: Opener,
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        let store = Arc::new(Store::new(database));
+        let store = Arc::new(Store::open(opener)?);
         let queue = Arc::new(Queue::new(options.queue_max));
         let writers_store = Arc::clone(&store);
         let writers_queue = Arc::clone(&queue);
@@ -76,8 +78,9 @@ impl<T: Send + 'static> Engine<T> {
             .name("engine-writer".into())
             .spawn(move || {
                 // Without this a panic in `publish` would leave every later command unanswered.
-                let run = || writer::run(&writers_store, &writers_queue, publish);
-                if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                let writer = Writer::new(&writers_store, &writers_queue, publish);
+                if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                    writers_queue.stop();
                     writers_queue.fail("the writer thread panicked");
                 }
             })
@@ -110,13 +113,41 @@ impl<T: Send + 'static> Engine<T> {
     /// Answers a query from the newest committed state, on the caller's thread.
     pub fn query(&self, at: Timestamp, connection: ConnectionId, query: &Query) -> Answered {
         let request = Request { now: at.0, connection: connection.0 };
-        let answered = self.store.snapshot().map_err(Error::from).and_then(|snapshot| {
-            let reply = queries::answer(&*snapshot, request, query)?;
-            Ok((reply, due(&snapshot, at, queries::token(query))?))
+        let answered = self.read(|snapshot| {
+            let reply = queries::answer(snapshot, request, query)?;
+            Ok((reply, due(snapshot, at, queries::token(query))?))
         });
         match answered {
             Ok((reply, refresh)) => Answered { outcome: Ok(reply), refresh },
-            Err(fail) => Answered { outcome: Err(refused(fail)), refresh: None },
+            Err(refusal) => Answered { outcome: Err(refusal), refresh: None },
+        }
+    }
+
+    /// Reads the newest committed state. If the store fails, the writer is told to open it again.
+    fn read<R>(&self, read: impl FnOnce(&Snapshot) -> Result<R, Error>) -> Result<R, Refusal> {
+        let snapshot = match self.store.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                if !matches!(error, StoreError::Closed) {
+                    self.queue.fail(&error.to_string());
+                }
+                return Err(Refusal::Internal { why: error.to_string() });
+            }
+        };
+        match catch_unwind(AssertUnwindSafe(|| read(&snapshot))) {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(Error::Refused(refusal))) => Err(refusal),
+            Ok(Err(Error::Store(error))) => {
+                let why = error.to_string();
+                if !error.is_damage() && self.store.is_current(&snapshot) {
+                    self.queue.fail(&why);
+                }
+                Err(Refusal::Internal { why })
+            }
+            Err(panic) => {
+                let why = format!("the query panicked: {}", panic_message(&*panic));
+                Err(Refusal::Internal { why })
+            }
         }
     }
 
@@ -135,18 +166,20 @@ impl<T: Send + 'static> Engine<T> {
         }
         let request = Request { now: at.0, connection: connection.0 };
         // The writer reports refusals and read errors.
-        let snapshot = self.store.snapshot().ok()?;
-        let reply = receive::try_read_only(&*snapshot, request, command).ok().flatten()?;
-        let refresh = due(&snapshot, at, receive::token(command)).ok()?;
+        let found = self.read(|snapshot| {
+            let Some(reply) = receive::try_read_only(snapshot, request, command)? else {
+                return Ok(None);
+            };
+            Ok(Some((reply, due(snapshot, at, receive::token(command))?)))
+        });
+        let (reply, refresh) = found.ok().flatten()?;
         Some(Answered { outcome: Ok(reply), refresh })
     }
 
     /// The number of rooms: a bound on the work of a query that lists or searches them.
     pub fn rooms(&self) -> u64 {
-        let count = |snapshot: Arc<Snapshot>| Ok(snapshot.rooms()?.len()?);
-        let counted: Result<u64, StoreError> = self.store.snapshot().and_then(count);
         // The query itself will report the read error.
-        counted.unwrap_or(u64::MAX)
+        self.read(|snapshot| Ok(snapshot.rooms()?.len()?)).unwrap_or(u64::MAX)
     }
 
     /// The user that `user` names and the PHC string of its password, "" for none. `None`: no such
@@ -157,22 +190,19 @@ impl<T: Send + 'static> Engine<T> {
         user: &UserRef,
     ) -> Result<Option<(Uid, String)>, Refusal> {
         let request = Request { now: at.0, connection: 0 };
-        let snapshot = self.store.snapshot().map_err(|error| refused(Error::Store(error)))?;
-        let found = queries::credential(&*snapshot, request, user).map_err(refused)?;
+        let found = self.read(|snapshot| queries::credential(snapshot, request, user))?;
         Ok(found.map(|(uid, password)| (Uid(uid), password)))
     }
 
     /// When [`Command::Expire`](core_model::Command::Expire) should next be submitted, if ever.
     pub fn next_expiry(&self) -> Option<Timestamp> {
-        let snapshot = self.store.snapshot().ok()?;
-        rules::next_expiry(&*snapshot).ok()?.map(Timestamp)
+        self.read(|snapshot| Ok(rules::next_expiry(snapshot)?)).ok()?.map(Timestamp)
     }
 
     /// Every row of the newest committed state, as bytes: for tests that compare stores.
     #[doc(hidden)]
     pub fn dump(&self) -> Result<Dump, Refusal> {
-        let dump = self.store.snapshot().and_then(|snapshot| snapshot.dump());
-        dump.map_err(|error| refused(Error::Store(error)))
+        self.read(|snapshot| Ok(snapshot.dump()?))
     }
 
     /// The number of commands that wait for the writer.
@@ -180,9 +210,38 @@ impl<T: Send + 'static> Engine<T> {
         self.queue.waiting()
     }
 
-    /// Why the engine stopped taking commands, if it failed.
+    /// Why the engine refuses commands: the store has failed, and the engine is opening it again.
+    /// `None` as soon as it has.
     pub fn failure(&self) -> Option<String> {
         self.queue.failure()
+    }
+
+    /// How often the store has failed since it was opened, recovered or not.
+    pub fn failures(&self) -> u64 {
+        self.queue.failures()
+    }
+
+    /// Waits until the engine has recovered from a failure, or is stopped: for tests.
+    #[doc(hidden)]
+    pub fn wait_for_recovery(&self) {
+        self.queue.wait_for_recovery();
+    }
+
+    /// The open store file; none on a backend other than a file.
+    pub fn store_file(&self) -> Option<FileId> {
+        self.store.file()
+    }
+
+    /// Checks that the path of the store still names the file that is open. Deleted or replaced,
+    /// the file takes writes as before, and they are lost with the process.
+    pub fn check_store_file(&self) -> Result<(), String> {
+        let Some(open) = self.store.file() else { return Ok(()) };
+        let path = self.store.path();
+        match FileId::of(path) {
+            Ok(found) if found == open => Ok(()),
+            Ok(_) => Err(format!("{} is no longer the store that is open", path.display())),
+            Err(error) => Err(format!("the store {} is gone: {error}", path.display())),
+        }
     }
 }
 
@@ -211,11 +270,4 @@ fn due(
     let Some(hash) = token else { return Ok(None) };
     let row = lookup::token(snapshot, hash)?;
     Ok(row.is_some_and(|row| is_due(&row, at.0)).then_some(*hash))
-}
-
-fn refused(fail: Error) -> Refusal {
-    match fail {
-        Error::Refused(refusal) => refusal,
-        Error::Store(error) => Refusal::Internal { why: error.to_string() },
-    }
 }

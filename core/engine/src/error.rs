@@ -9,6 +9,27 @@ pub(crate) enum StoreError {
     Redb(#[from] Box<redb::Error>),
     #[error("the store holds a row in {table:?} that cannot be read")]
     Corrupt { table: &'static str },
+    #[error("the store is closed after a failure")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether a part of the store is damaged: other parts can still be used. Otherwise the store
+    /// as a whole has failed and has to be opened again.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Redb(error) => matches!(**error, redb::Error::Corrupted(_)),
+            Self::Corrupt { .. } => true,
+            Self::Closed => false,
+        }
+    }
+}
+
+/// The message of a caught panic.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    message.unwrap_or("a panic without a message").to_owned()
 }
 
 macro_rules! from_redb {

@@ -38,4 +38,4 @@ mod writer;
 
 pub use engine::{Engine, Options};
 pub use envelope::{Answered, Done, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
-pub use open::{OpenError, compact};
+pub use open::{FileId, OpenError, compact};

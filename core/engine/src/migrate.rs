@@ -30,7 +30,8 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
             let value = |key| meta.get(key).map(|found| found.map(|found| found.value()));
             (value(FORMAT_KEY)?, value(LOOKALIKES_KEY)?)
         }
-        Err(_) => (None, None),
+        Err(redb::TableError::TableDoesNotExist(_)) => (None, None),
+        Err(error) => return Err(error.into()),
     };
     drop(read);
     let revision = lookalike::revision();
@@ -54,6 +55,15 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     drop(meta);
     transaction.commit()?;
     Ok(FORMAT)
+}
+
+/// Commits without changing anything: whether the store can be written to.
+pub(crate) fn probe(database: &Database) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Upgrades from format 1 to 2.

@@ -1,10 +1,13 @@
 //! Opening, making and compacting store files.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, panic_message};
 use crate::migrate::{FORMAT, prepare};
 
 /// Why a store cannot be opened. Each message says what to do.
@@ -18,6 +21,8 @@ pub enum OpenError {
         #[source]
         source: Box<redb::Error>,
     },
+    #[error("the store {} is damaged: {why}; restore a backup", path.display())]
+    Damaged { path: PathBuf, why: String },
     #[error(
         "the store {} has format {found}, this version reads up to {FORMAT}; run the version that wrote it, or a later one",
         path.display()
@@ -33,54 +38,216 @@ pub enum OpenError {
     },
 }
 
-/// Opens the store file, or creates it.
-pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
-    open_with(path, cache_bytes, |builder| builder.create(path))
+/// Which file is open: its path may come to name another one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FileId {
+    pub device: u64,
+    pub inode: u64,
 }
 
-/// Opens or creates a store on `backend`.
-pub(crate) fn open_backend(
-    backend: impl StorageBackend,
+impl FileId {
+    /// The file that a path names now.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        path.metadata().map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&std::fs::Metadata> for FileId {
+    fn from(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// A database, and its file where it has one.
+pub(crate) struct Opened {
+    pub(crate) database: Database,
+    pub(crate) file: Option<FileId>,
+}
+
+/// Where a store is, to open it and to open it again.
+pub(crate) struct Opener {
+    path: PathBuf,
     cache_bytes: usize,
-) -> Result<Database, OpenError> {
-    let path = Path::new("(a backend)");
-    open_with(path, cache_bytes, |builder| builder.create_with_backend(backend))
+    /// Opens the database on something other than the file at `path`.
+    backend: Option<Box<OpenBackend>>,
+}
+
+type OpenBackend = dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync;
+
+impl Opener {
+    /// A store in a file.
+    pub(crate) fn file(path: &Path, cache_bytes: usize) -> Self {
+        Self { path: path.into(), cache_bytes, backend: None }
+    }
+
+    /// A store on `backend`, whose clones share their contents.
+    pub(crate) fn backend(backend: impl StorageBackend + Clone, cache_bytes: usize) -> Self {
+        let open = move |builder: &Builder| builder.create_with_backend(backend.clone());
+        Self { path: "(a backend)".into(), cache_bytes, backend: Some(Box::new(open)) }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the store, or creates it.
+    pub(crate) fn open(&self) -> Result<Opened, OpenError> {
+        self.guarded(|| match &self.backend {
+            Some(open) => self.prepared(open(&self.builder()), None),
+            None => match self.open_file(false) {
+                Err(OpenError::Open { source, .. }) if self.is_unmade(&source) => self.create(),
+                opened => opened,
+            },
+        })
+    }
+
+    /// Opens the store again after a failure: a file that is gone is not created.
+    pub(crate) fn reopen(&self) -> Result<Opened, OpenError> {
+        self.guarded(|| match &self.backend {
+            Some(open) => self.prepared(open(&self.builder()), None),
+            None => self.open_file(true),
+        })
+    }
+
+    fn builder(&self) -> Builder {
+        let mut builder = Database::builder();
+        builder.set_cache_size(self.cache_bytes);
+        builder
+    }
+
+    fn open_file(&self, again: bool) -> Result<Opened, OpenError> {
+        let open = || -> io::Result<(File, FileId)> {
+            let file = File::options().read(true).write(true).open(&self.path)?;
+            let id = FileId::from(&file.metadata()?);
+            Ok((file, id))
+        };
+        let (file, id) = open().map_err(|error| self.error(error.into()))?;
+        if again {
+            // After a failed write the page cache may hold pages that never reached the disk.
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+        self.prepared(self.builder().create_file(file), Some(id))
+    }
+
+    /// Whether there is no store yet: no file, an empty one, or one whose making was cut short, as
+    /// redb writes the magic number last.
+    fn is_unmade(&self, error: &redb::Error) -> bool {
+        match error {
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => true,
+            redb::Error::Io(_) => {
+                let mut magic = [0; 9];
+                let read = File::open(&self.path).and_then(|mut file| file.read(&mut magic));
+                read.is_ok_and(|read| magic[..read].iter().all(|byte| *byte == 0))
+            }
+            _ => false,
+        }
+    }
+
+    /// Makes the store under another name and renames it, so that a file of its own name is whole.
+    fn create(&self) -> Result<Opened, OpenError> {
+        let mut unfinished = self.path.clone().into_os_string();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        let create = || -> Result<Opened, OpenError> {
+            let mut options = File::options();
+            options.read(true).write(true).create(true).truncate(false);
+            let file = options.open(&unfinished).map_err(|error| self.error(error.into()))?;
+            let id = file.metadata().map_err(|error| self.error(error.into()))?;
+            self.prepared(self.builder().create_file(file), Some(FileId::from(&id)))
+        };
+        let opened = match create() {
+            Err(OpenError::Open { .. } | OpenError::Damaged { .. }) if unfinished.exists() => {
+                // An earlier first start was cut short.
+                std::fs::remove_file(&unfinished).map_err(|error| self.error(error.into()))?;
+                create()
+            }
+            opened => opened,
+        }?;
+        let finish = || -> io::Result<()> {
+            if Some(FileId::of(&unfinished)?) != opened.file {
+                return Err(io::Error::other("another process is making the store"));
+            }
+            File::open(&unfinished)?.sync_all()?;
+            std::fs::rename(&unfinished, &self.path)?;
+            sync_folder(&self.path)
+        };
+        finish().map_err(|error| self.error(error.into()))?;
+        Ok(opened)
+    }
+
+    /// Brings what was opened to the current format.
+    fn prepared(
+        &self,
+        opened: Result<Database, DatabaseError>,
+        file: Option<FileId>,
+    ) -> Result<Opened, OpenError> {
+        let database = opened.map_err(|error| self.error(error.into()))?;
+        let found = self.guarded(|| {
+            prepare(&database).map_err(|error| match error {
+                StoreError::Redb(source) => self.error(*source),
+                other => OpenError::Damaged { path: self.path.clone(), why: other.to_string() },
+            })
+        });
+        match found {
+            Ok(..=FORMAT) => Ok(Opened { database, file }),
+            refused => {
+                close(database);
+                let too_new = |found| OpenError::TooNew { path: self.path.clone(), found };
+                Err(refused.map_or_else(|error| error, too_new))
+            }
+        }
+    }
+
+    fn error(&self, source: redb::Error) -> OpenError {
+        let path = self.path.clone();
+        match source {
+            redb::Error::DatabaseAlreadyOpen => OpenError::Locked { path },
+            redb::Error::Corrupted(why) => OpenError::Damaged { path, why },
+            source => OpenError::Open { path, source: Box::new(source) },
+        }
+    }
+
+    /// redb panics on some damaged files.
+    pub(crate) fn guarded<R>(
+        &self,
+        open: impl FnOnce() -> Result<R, OpenError>,
+    ) -> Result<R, OpenError> {
+        catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
+            Err(OpenError::Damaged { path: self.path.clone(), why: panic_message(&*panic) })
+        })
+    }
+}
+
+/// Closes a database. That writes, and redb may panic where the file is damaged.
+pub(crate) fn close(database: Database) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+}
+
+/// Makes a rename in the folder of `path` durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
 }
 
 /// Compacts a store file and returns its size in bytes before and after. No other process may have
 /// it open. A missing store is created.
 pub fn compact(path: &Path, cache_bytes: usize) -> Result<(u64, u64), OpenError> {
-    let fail =
-        |source: redb::Error| OpenError::Compact { path: path.into(), source: Box::new(source) };
-    let bytes = || path.metadata().map(|file| file.len()).map_err(|error| fail(error.into()));
-    let mut database = open(path, cache_bytes)?;
-    let before = bytes()?;
-    database.compact().map_err(|error| fail(error.into()))?;
-    // Closing writes as well, so the size is taken after it.
-    drop(database);
-    Ok((before, bytes()?))
-}
-
-fn open_with(
-    path: &Path,
-    cache_bytes: usize,
-    create: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
-) -> Result<Database, OpenError> {
+    let opener = Opener::file(path, cache_bytes);
     let fail = |source: redb::Error| match source {
-        redb::Error::DatabaseAlreadyOpen => OpenError::Locked { path: path.into() },
-        source => OpenError::Open { path: path.into(), source: Box::new(source) },
+        redb::Error::Corrupted(why) => OpenError::Damaged { path: path.into(), why },
+        source => OpenError::Compact { path: path.into(), source: Box::new(source) },
     };
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes);
-    let database = create(&builder).map_err(|error| fail(error.into()))?;
-    let found = prepare(&database).map_err(|error| match error {
-        StoreError::Redb(source) => OpenError::Open { path: path.into(), source },
-        StoreError::Corrupt { table } => {
-            fail(redb::Error::Corrupted(format!("a row in {table:?} cannot be read")))
-        }
-    })?;
-    if found > FORMAT {
-        return Err(OpenError::TooNew { path: path.into(), found });
-    }
-    Ok(database)
+    let bytes = || path.metadata().map(|file| file.len()).map_err(|error| fail(error.into()));
+    let mut database = opener.open()?.database;
+    let before = bytes()?;
+    let compacted = opener.guarded(|| database.compact().map_err(|error| fail(error.into())));
+    // Closing writes as well, so the size is taken after it.
+    close(database);
+    compacted?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| fail(error.into()))?;
+    Ok((before, bytes()?))
 }

@@ -3,6 +3,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use core_model::Command;
+
 use crate::envelope::Envelope;
 
 /// The most commands in one commit. More gain nothing (279,000 messages a second at 1,024) and
@@ -27,8 +29,19 @@ struct State<T> {
     /// The number of commands expected for the next batch.
     expected: usize,
     stopping: bool,
-    /// Why no more commands are accepted.
+    /// Why commands are refused until the store is open again.
     failure: Option<String>,
+    /// How often the store has failed.
+    failures: u64,
+}
+
+/// What the writer does next.
+pub(crate) enum Next<T> {
+    Batch(Vec<(Envelope, T)>),
+    /// Opens the store again: a query found that it has failed.
+    Recover,
+    /// The queue was stopped and is empty.
+    Stop,
 }
 
 /// Why a command was not accepted.
@@ -41,8 +54,14 @@ pub(crate) enum Rejected {
 
 impl<T> Queue<T> {
     pub(crate) fn new(max: usize) -> Self {
-        let state =
-            State { waiting: Vec::new(), wanted: 1, expected: 1, stopping: false, failure: None };
+        let state = State {
+            waiting: Vec::new(),
+            wanted: 1,
+            expected: 1,
+            stopping: false,
+            failure: None,
+            failures: 0,
+        };
         Self { state: Mutex::new(state), filled: Condvar::new(), max }
     }
 
@@ -54,7 +73,9 @@ impl<T> Queue<T> {
         bounded: bool,
     ) -> Result<(), (T, Rejected)> {
         let mut state = self.lock();
-        if let Some(failure) = &state.failure {
+        if let Some(failure) = &state.failure
+            && !is_kept(&envelope.command)
+        {
             return Err((ticket, Rejected::Failed(failure.clone())));
         }
         if state.stopping {
@@ -70,20 +91,23 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for the next batch. None: the queue was stopped and is empty.
-    pub(crate) fn next_batch(&self) -> Option<Vec<(Envelope, T)>> {
+    /// Waits for the next batch.
+    pub(crate) fn next(&self) -> Next<T> {
         let mut state = self.lock();
         state.wanted = 1;
-        while state.waiting.is_empty() {
+        while state.waiting.is_empty() && state.failure.is_none() {
             if state.stopping {
-                return None;
+                return Next::Stop;
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.failure.is_some() {
+            return if state.stopping { Next::Stop } else { Next::Recover };
         }
         state = self.gather(state);
         let count = state.waiting.len().min(BATCH_MAX);
         let rest = state.waiting.split_off(count);
-        Some(std::mem::replace(&mut state.waiting, rest))
+        Next::Batch(std::mem::replace(&mut state.waiting, rest))
     }
 
     /// Tells the queue that `count` commands are about to be answered: their callers may soon
@@ -117,21 +141,77 @@ impl<T> Queue<T> {
     /// Accepts no more commands; those that wait are still carried out.
     pub(crate) fn stop(&self) {
         self.lock().stopping = true;
-        self.filled.notify_one();
+        self.filled.notify_all();
     }
 
-    /// Accepts no more commands, for this reason, and returns those that wait.
-    pub(crate) fn fail(&self, why: &str) -> Vec<(Envelope, T)> {
+    /// Refuses commands from now on, for this reason, and wakes the writer.
+    pub(crate) fn fail(&self, why: &str) {
         let mut state = self.lock();
+        if state.failure.is_none() {
+            state.failures += 1;
+        }
         state.failure = Some(why.to_owned());
-        std::mem::take(&mut state.waiting)
+        self.filled.notify_all();
+    }
+
+    /// Puts those commands of a failed batch that must not be lost before all that wait, and returns
+    /// the others.
+    pub(crate) fn keep(&self, batch: Vec<(Envelope, T)>) -> Vec<(Envelope, T)> {
+        let (kept, refused) =
+            batch.into_iter().partition(|(envelope, _)| is_kept(&envelope.command));
+        self.lock().waiting.splice(0..0, kept);
+        refused
+    }
+
+    /// Takes the commands that wait, but for those that must not be lost.
+    pub(crate) fn take_refused(&self) -> Vec<(Envelope, T)> {
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        let (kept, refused) =
+            waiting.into_iter().partition(|(envelope, _)| is_kept(&envelope.command));
+        state.waiting = kept;
+        refused
+    }
+
+    /// Takes all commands that wait.
+    pub(crate) fn take_all(&self) -> Vec<(Envelope, T)> {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// Accepts commands again.
+    pub(crate) fn recover(&self) {
+        self.lock().failure = None;
+        self.filled.notify_all();
+    }
+
+    /// Waits before the next attempt to recover. Returns whether the queue was stopped.
+    pub(crate) fn pause(&self, pause: Duration) -> bool {
+        let running = |state: &mut State<T>| !state.stopping;
+        let paused = self.filled.wait_timeout_while(self.lock(), pause, running);
+        paused.unwrap_or_else(PoisonError::into_inner).0.stopping
+    }
+
+    /// Waits until commands are accepted again.
+    pub(crate) fn wait_for_recovery(&self) {
+        let failed = |state: &mut State<T>| state.failure.is_some() && !state.stopping;
+        drop(self.filled.wait_while(self.lock(), failed));
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
         self.lock().failure.clone()
     }
 
+    pub(crate) fn failures(&self) -> u64 {
+        self.lock().failures
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a command waits for the store to recover instead of being refused: a connection that
+/// ended does not end again, and carrying this out twice changes nothing.
+fn is_kept(command: &Command) -> bool {
+    matches!(command, Command::Disconnect { .. })
 }

@@ -1,83 +1,338 @@
 //! The writer: the one thread that changes the store.
+//!
+//! A command whose rule panics, or that meets a damaged row, is refused by itself: the transaction
+//! is aborted and the batch carried out again without it, so that other commands pay nothing for
+//! it. After any other failure of the store the writer closes it, opens it again and goes on.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use core_model::{Outcome, Recorded, Refusal};
 
 use crate::cache::room_list;
 use crate::cache::writer::WriterCache;
 use crate::envelope::{Done, Envelope};
-use crate::error::StoreError;
+use crate::error::{StoreError, panic_message};
 use crate::lookup;
-use crate::queue::Queue;
+use crate::queue::{Next, Queue};
+use crate::rows::Counters;
 use crate::rules::BatchContext;
 use crate::state::Batch;
 use crate::store::Store;
 
-/// Carries out batch after batch, until the queue is stopped or a commit fails. `publish` gets what
-/// became of each batch.
-pub(crate) fn run<T>(store: &Store, queue: &Queue<T>, mut publish: impl FnMut(Vec<Done<T>>)) {
-    let mut cache = WriterCache::default();
-    while let Some(batch) = queue.next_batch() {
-        // A panic in a rule leaves the transaction uncommitted, like a failed commit.
-        let committed = catch_unwind(AssertUnwindSafe(|| {
-            commit(store, &mut cache, &batch).map_err(|error| error.to_string())
-        }))
-        .unwrap_or_else(|_| Err("the engine panicked".into()));
-        match committed {
-            Ok(results) => {
-                store.release_snapshot();
-                queue.answering(batch.len());
-                let tickets = batch.into_iter().map(|(_, ticket)| ticket);
-                let done = tickets.zip(results).map(|(ticket, (outcome, events))| Done {
-                    ticket,
-                    outcome,
-                    events,
-                });
-                publish(done.collect());
-            }
-            Err(why) => {
-                let waiting = queue.fail(&why);
-                let refuse = |(_, ticket)| {
-                    let outcome = Err(Refusal::Internal { why: why.clone() });
-                    Done { ticket, outcome, events: Vec::new() }
-                };
-                publish(batch.into_iter().chain(waiting).map(refuse).collect());
-                return;
-            }
+/// The pause before the second attempt to recover; each later one is twice as long, up to 32 times.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+type Answer = (Outcome, Vec<Recorded>);
+
+/// Carries out one command; [`BatchContext::apply`] but for tests.
+type Apply = fn(&mut BatchContext<'_>, &Envelope) -> Result<Answer, StoreError>;
+
+pub(crate) struct Writer<'a, T, P> {
+    store: &'a Store,
+    queue: &'a Queue<T>,
+    publish: P,
+    apply: Apply,
+    cache: WriterCache,
+    /// Failures since the last batch that was committed.
+    failures: u32,
+}
+
+/// Why a batch was not committed.
+enum Aborted {
+    /// The command at `at`, or one after it. If `at` is 0 the first command is to be refused, else
+    /// those before `at` are to be tried by themselves.
+    Command {
+        at: usize,
+        why: String,
+    },
+    Store {
+        why: String,
+        unknown: Option<Box<Unknown>>,
+    },
+}
+
+/// A commit that failed, and may be durable all the same.
+struct Unknown {
+    answers: Vec<Answer>,
+    before: Counters,
+    after: Counters,
+}
+
+impl Unknown {
+    /// Whether the commit was durable, if the counters found after it tell.
+    fn shows(&self, found: &Counters) -> Option<bool> {
+        match (found == &self.before, found == &self.after) {
+            (false, true) => Some(true),
+            (true, false) => Some(false),
+            _ => None,
         }
     }
 }
 
-/// Carries out a batch in one transaction, and makes it durable if it changed anything.
-fn commit<T>(
-    store: &Store,
-    cache: &mut WriterCache,
-    batch: &[(Envelope, T)],
-) -> Result<Vec<(Outcome, Vec<Recorded>)>, StoreError> {
-    let mut transaction = store.database.begin_write()?;
-    // Opening after a kill then takes milliseconds instead of a scan of the file.
-    transaction.set_quick_repair(true);
-    let tables = Batch::new(&transaction, RefCell::new(std::mem::take(cache)));
-    let counters = lookup::counters(&tables)?;
-    let mut context = BatchContext::new(tables, counters);
-    let mut results = Vec::with_capacity(batch.len());
-    for (envelope, _) in batch {
-        results.push(context.apply(envelope)?);
+impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
+    /// `publish` gets the outcomes of each batch, in commit order.
+    pub(crate) fn new(store: &'a Store, queue: &'a Queue<T>, publish: P) -> Self {
+        let apply: Apply = |context, envelope| context.apply(envelope);
+        Self { store, queue, publish, apply, cache: WriterCache::default(), failures: 0 }
     }
-    // Commands that were refused, or only read, need no commit: polling does not wear the disk.
-    let has_changed = context.has_changed();
-    let tables = context.finish()?;
-    let changes_room_lists = tables.has_written(room_list::SOURCES);
-    *cache = tables.into_attached().into_inner();
-    if has_changed {
-        if changes_room_lists {
-            store.invalidate_room_lists();
+
+    /// Carries out batch after batch until the queue is stopped.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.queue.next() {
+                Next::Batch(batch) => self.carry_out(batch),
+                Next::Recover => {
+                    let why = self.queue.failure().unwrap_or_default();
+                    self.recover(Vec::new(), &why, None);
+                }
+                Next::Stop => break,
+            }
         }
-        transaction.commit()?;
-    } else {
-        transaction.abort()?;
+        // Empty, unless the store has failed.
+        let why = self.queue.failure().unwrap_or_default();
+        let waiting = self.queue.take_all();
+        self.refuse(waiting, &Refusal::Internal { why });
     }
-    Ok(results)
+
+    fn carry_out(&mut self, mut batch: Vec<(Envelope, T)>) {
+        let mut until = batch.len();
+        while !batch.is_empty() {
+            match self.commit(&batch[..until]) {
+                Ok(answers) => {
+                    self.store.release_snapshot();
+                    let rest = batch.split_off(until);
+                    self.answer(batch, answers);
+                    batch = rest;
+                }
+                Err(Aborted::Command { at: 0, why }) => {
+                    let rest = batch.split_off(1);
+                    self.refuse(batch, &Refusal::Internal { why });
+                    batch = rest;
+                }
+                Err(Aborted::Command { at, .. }) => {
+                    until = at;
+                    continue;
+                }
+                Err(Aborted::Store { why, unknown }) => {
+                    let unknown = unknown.filter(|unknown| unknown.answers.len() == batch.len());
+                    return self.recover(batch, &why, unknown);
+                }
+            }
+            until = batch.len();
+        }
+    }
+
+    fn answer(&mut self, batch: Vec<(Envelope, T)>, answers: Vec<Answer>) {
+        self.queue.answering(batch.len());
+        let tickets = batch.into_iter().map(|(_, ticket)| ticket);
+        let done = tickets.zip(answers);
+        let done = done.map(|(ticket, (outcome, events))| Done { ticket, outcome, events });
+        (self.publish)(done.collect());
+    }
+
+    fn refuse(&mut self, batch: Vec<(Envelope, T)>, refusal: &Refusal) {
+        let refuse =
+            |(_, ticket)| Done { ticket, outcome: Err(refusal.clone()), events: Vec::new() };
+        if !batch.is_empty() {
+            (self.publish)(batch.into_iter().map(refuse).collect());
+        }
+    }
+
+    /// Opens the store again, however often that takes. The batch that met the failure is answered
+    /// after the first attempt.
+    fn recover(&mut self, batch: Vec<(Envelope, T)>, why: &str, unknown: Option<Box<Unknown>>) {
+        self.queue.fail(why);
+        self.cache = WriterCache::default();
+        let is_stopped = self.pause();
+        let mut reopened = self.store.reopen();
+        self.answer_failed(batch, why, unknown, reopened.is_ok());
+        while let Err(why) = reopened {
+            self.queue.fail(&why);
+            if is_stopped || self.pause() {
+                return;
+            }
+            reopened = self.store.reopen();
+        }
+        self.queue.recover();
+    }
+
+    /// Waits before an attempt to recover, unless it is the first since a commit. Returns whether
+    /// the queue was stopped.
+    fn pause(&mut self) -> bool {
+        let doublings = self.failures.min(6);
+        self.failures += 1;
+        let pause =
+            if doublings == 0 { Duration::ZERO } else { PAUSE_MIN * (1 << (doublings - 1)) };
+        self.queue.pause(pause)
+    }
+
+    /// Answers a batch that met a failure, truthfully where the store, opened again, shows what
+    /// became of it; and refuses the commands that wait.
+    fn answer_failed(
+        &mut self,
+        batch: Vec<(Envelope, T)>,
+        why: &str,
+        unknown: Option<Box<Unknown>>,
+        is_open: bool,
+    ) {
+        let not_stored = Refusal::Internal { why: why.to_owned() };
+        let found = if is_open { self.counters() } else { None };
+        match (unknown, found) {
+            (None, _) => {
+                let refused = self.queue.keep(batch);
+                self.refuse(refused, &not_stored);
+            }
+            (Some(unknown), Some(found)) if unknown.shows(&found) == Some(true) => {
+                self.answer(batch, unknown.answers);
+            }
+            (Some(unknown), Some(found)) if unknown.shows(&found) == Some(false) => {
+                let refused = self.queue.keep(batch);
+                self.refuse(refused, &not_stored);
+            }
+            (Some(_), _) => {
+                let refused = self.queue.keep(batch);
+                self.refuse(refused, &Refusal::outcome_unknown(why));
+            }
+        }
+        let waiting = self.queue.take_refused();
+        self.refuse(waiting, &not_stored);
+    }
+
+    fn counters(&self) -> Option<Counters> {
+        let read = || lookup::counters(&*self.store.snapshot()?);
+        catch_unwind(AssertUnwindSafe(read)).ok()?.ok()
+    }
+
+    /// Carries out a batch in one transaction, and makes it durable if it changed anything.
+    fn commit(&mut self, batch: &[(Envelope, T)]) -> Result<Vec<Answer>, Aborted> {
+        // Whatever is not caught at its command happened in redb.
+        catch_unwind(AssertUnwindSafe(|| self.try_commit(batch))).unwrap_or_else(|panic| {
+            let why = format!("the store panicked: {}", panic_message(&*panic));
+            Err(Aborted::Store { why, unknown: None })
+        })
+    }
+
+    fn try_commit(&mut self, batch: &[(Envelope, T)]) -> Result<Vec<Answer>, Aborted> {
+        let mut transaction = self.store.begin_write().map_err(failed)?;
+        // Opening after a kill then takes milliseconds instead of a scan of the file.
+        transaction.set_quick_repair(true);
+        let tables = Batch::new(&transaction, RefCell::new(std::mem::take(&mut self.cache)));
+        let before = lookup::counters(&tables).map_err(failed)?;
+        let mut context = BatchContext::new(tables, before.clone());
+        let mut answers = Vec::with_capacity(batch.len());
+        for (at, (envelope, _)) in batch.iter().enumerate() {
+            let applied = catch_unwind(AssertUnwindSafe(|| (self.apply)(&mut context, envelope)));
+            match applied {
+                Ok(Ok(answer)) => answers.push(answer),
+                Ok(Err(error)) if error.is_damage() => {
+                    return Err(Aborted::Command { at, why: error.to_string() });
+                }
+                Ok(Err(error)) => return Err(failed(error)),
+                Err(panic) => {
+                    let why = format!("the command panicked: {}", panic_message(&*panic));
+                    return Err(Aborted::Command { at, why });
+                }
+            }
+        }
+        // Commands that were refused, or only read, need no commit: polling does not wear the disk.
+        let has_changed = context.has_changed();
+        let (tables, after) = context.finish().map_err(|error| {
+            // Which command touched the damaged row is found by halving the batch.
+            if error.is_damage() {
+                Aborted::Command { at: batch.len() / 2, why: error.to_string() }
+            } else {
+                failed(error)
+            }
+        })?;
+        let changes_room_lists = tables.has_written(room_list::SOURCES);
+        self.cache = tables.into_attached().into_inner();
+        if !has_changed {
+            transaction.abort().map_err(|error| failed(error.into()))?;
+            return Ok(answers);
+        }
+        if changes_room_lists {
+            self.store.invalidate_room_lists();
+        }
+        match transaction.commit() {
+            Ok(()) => {
+                self.failures = 0;
+                Ok(answers)
+            }
+            Err(error) => Err(Aborted::Store {
+                why: StoreError::from(error).to_string(),
+                unknown: Some(Box::new(Unknown { answers, before, after })),
+            }),
+        }
+    }
+}
+
+fn failed(error: StoreError) -> Aborted {
+    Aborted::Store { why: error.to_string(), unknown: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use core_model::{Command, ConnectionId, NewUser, Timestamp};
+
+    use super::*;
+    use crate::open::Opener;
+
+    fn register(handle: &str) -> Envelope {
+        let user = NewUser { handle: Some(handle.into()), ..NewUser::default() };
+        Envelope {
+            at: Timestamp(1),
+            connection: ConnectionId(1),
+            frontend: Arc::default(),
+            key: None,
+            command: Command::Register { user },
+        }
+    }
+
+    /// Panics once it has registered a user that is called so.
+    fn panicking(
+        context: &mut BatchContext<'_>,
+        envelope: &Envelope,
+    ) -> Result<Answer, StoreError> {
+        let answer = context.apply(envelope)?;
+        let panics = |user: &NewUser| user.handle.as_deref() == Some("panic");
+        assert!(
+            !matches!(&envelope.command, Command::Register { user } if panics(user)),
+            "on purpose"
+        );
+        Ok(answer)
+    }
+
+    #[test]
+    fn a_panic_refuses_its_command_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Opener::file(&folder.path().join("store"), 1 << 20)).unwrap();
+        let queue = Queue::new(9);
+        let (publish, published) = mpsc::channel();
+        let publish = move |done: Vec<Done<usize>>| {
+            done.into_iter().for_each(|done| publish.send(done).unwrap())
+        };
+        let mut writer = Writer::new(&store, &queue, publish);
+        writer.apply = panicking;
+        let batch = ["ann", "panic", "bob", "panic", "panic", "cyd"];
+        writer.carry_out(batch.into_iter().map(register).zip(0..).collect());
+        drop(writer);
+        for (place, (handle, done)) in batch.into_iter().zip(published).enumerate() {
+            assert_eq!(done.ticket, place);
+            match done.outcome {
+                Ok(_) => assert_ne!(handle, "panic"),
+                Err(Refusal::Internal { why }) => {
+                    assert!(handle == "panic" && why.contains("on purpose"), "{handle}: {why}");
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(queue.failure(), None);
+        // What the commands that panicked had written is gone.
+        let snapshot = store.snapshot().unwrap();
+        assert_eq!(lookup::counters(&*snapshot).unwrap().next_uid, 10_003);
+    }
 }

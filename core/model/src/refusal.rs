@@ -78,3 +78,18 @@ pub enum Refusal {
     #[error("wrong password")]
     WrongPassword,
 }
+
+/// How the reason of [`Refusal::outcome_unknown`] begins.
+const OUTCOME_UNKNOWN: &str = "the outcome is unknown: it may have been stored";
+
+impl Refusal {
+    /// The gateway failed while it stored a command, and cannot tell whether it did.
+    pub fn outcome_unknown(why: &str) -> Self {
+        Self::Internal { why: format!("{OUTCOME_UNKNOWN} ({why})") }
+    }
+
+    /// Whether the command may have been carried out although it was refused.
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self, Self::Internal { why } if why.starts_with(OUTCOME_UNKNOWN))
+    }
+}

@@ -51,10 +51,10 @@ impl<'t> BatchContext<'t> {
     }
 
     /// Writes what is written once per batch.
-    pub(crate) fn finish(mut self) -> Result<Batch<'t>, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<(Batch<'t>, Counters), StoreError> {
         self.settle()?;
         self.batch.counters_mut()?.insert(lookup::COUNTERS_KEY, pack(&self.counters).as_slice())?;
-        Ok(self.batch)
+        Ok((self.batch, self.counters))
     }
 
     /// Writes the pending appends, for commands that read streams.

@@ -37,39 +37,103 @@ fn handle_known(engine: &Engine<usize>, handle: &str) -> bool {
     engine.query(Timestamp(1_000), ConnectionId(0), &query).outcome.is_ok()
 }
 
+/// The outcomes of the next commands, with their tickets in order.
+fn outcomes(published: &Published, count: usize) -> Vec<core_model::Outcome> {
+    let mut done = Vec::new();
+    while done.len() < count {
+        done.extend(published.recv().expect("the writer answers"));
+    }
+    done.sort_by_key(|done| done.ticket);
+    done.into_iter().map(|done| done.outcome).collect()
+}
+
+fn is_full(outcome: &core_model::Outcome) -> bool {
+    matches!(outcome, Err(refusal @ Refusal::Internal { why })
+        if why.contains("no space left on this test") && !refusal.is_outcome_unknown())
+}
+
 #[test]
-fn a_failed_commit_refuses_all_waiting_commands_and_stops_the_engine() {
+fn the_engine_recovers_by_itself_from_a_full_disk() {
     let memory = Memory::that_may_lose_power();
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
+    does(&engine, &published, vouch(user("ann")));
     let ((reached, failing), (go_on, wait)) = (channel(), channel());
     memory.fill_up(Failing { reached, go_on: wait });
     engine.submit(envelope(register("bob")), 0).unwrap();
     failing.recv().expect("the writer tries to write");
     // These wait while the commit is failing.
     engine.submit(envelope(register("cyd")), 1).unwrap();
-    engine.submit(envelope(join(room("none"), user("ann"))), 2).unwrap();
+    engine.submit_always(envelope(disconnect()), 2).unwrap();
     go_on.send(()).unwrap();
-    let done = published.recv().unwrap();
-    let tickets: Vec<usize> = done.iter().map(|done| done.ticket).collect();
-    assert_eq!(tickets, [0, 1, 2]);
-    for done in done {
-        let Err(Refusal::Internal { why }) = done.outcome else { panic!("{:?}", done.outcome) };
-        assert!(why.contains("no space left on this test"), "{why}");
-        assert_eq!(done.events, []);
-    }
-    // From here on it takes nothing more, and says why.
-    let why = engine.failure().expect("the engine says that it failed");
+    // The disk is still full at the first attempt to recover.
+    assert!(outcomes(&published, 2).iter().all(|outcome| {
+        is_full(outcome) || outcome.as_ref().is_err_and(Refusal::is_outcome_unknown)
+    }));
+    let why = engine.failure().expect("the engine reports its failure");
     assert!(why.contains("no space left on this test"), "{why}");
-    let internal = Refusal::Internal { why };
-    assert_eq!(engine.submit(envelope(register("dan")), 7), Err((7, internal.clone())));
-    assert_eq!(engine.submit_always(envelope(disconnect()), 8), Err((8, internal)));
-    // Only commands answered before can be read.
+    let refused = engine.submit(envelope(register("dan")), 7);
+    assert_eq!(refused, Err((7, Refusal::Internal { why })));
+    assert!(engine.query(Timestamp(0), ConnectionId(0), &Query::LastChange).outcome.is_err());
+    memory.free_up();
+    engine.wait_for_recovery();
+    // The end of the connection was kept.
+    let [done] = &published.recv().unwrap()[..] else { panic!("one command was kept") };
+    assert_eq!((done.ticket, &done.outcome), (2, &Ok(Reply::Done)));
+    assert_eq!((engine.failure(), engine.failures()), (None, 1));
     assert!(handle_known(&engine, "ann") && !handle_known(&engine, "bob"));
-    engine.stop();
-    let (engine, _published) = open(&memory.without_power());
-    assert!(handle_known(&engine, "ann") && !handle_known(&engine, "bob"));
-    assert_eq!(engine.failure(), None);
+    does(&engine, &published, register("bob"));
+    let (after, _published) = open(&memory.without_power());
+    assert_eq!(after.dump(), engine.dump());
+}
+
+#[test]
+fn a_commit_that_failed_before_it_was_durable_is_refused() {
+    let memory = Memory::that_may_lose_power();
+    let (engine, published) = open(&memory);
+    let ((reached, failing), (go_on, wait)) = (channel(), channel());
+    memory.fill_up(Failing { reached, go_on: wait });
+    engine.submit(envelope(register("bob")), 0).unwrap();
+    failing.recv().expect("the writer tries to write");
+    memory.free_up();
+    go_on.send(()).unwrap();
+    assert!(is_full(&outcomes(&published, 1)[0]));
+    engine.wait_for_recovery();
+    assert!(!handle_known(&engine, "bob"));
+    does(&engine, &published, register("bob"));
+}
+
+#[test]
+fn a_commit_that_failed_after_it_was_durable_is_answered_as_stored() {
+    let memory = Memory::that_may_lose_power();
+    let (engine, published) = open(&memory);
+    does(&engine, &published, register("ann"));
+    does(&engine, &published, create(titled("tea"), Some(user("ann"))));
+    // The first sync of a commit is for its pages, the second for the header that names them.
+    memory.fail_after_sync(1);
+    does(&engine, &published, post(room("tea"), user("ann"), "hi"));
+    engine.wait_for_recovery();
+    assert_eq!(engine.failures(), 1);
+    let (after, _published) = open(&memory.without_power());
+    assert_eq!(after.dump(), engine.dump());
+}
+
+#[test]
+fn a_failed_read_of_a_query_is_a_failure_that_the_engine_recovers_from() {
+    let memory = Memory::default();
+    let (publish, published) = channel();
+    let options = Options { cache_bytes: 0, ..Options::default() };
+    let publish = move |batch| publish.send(batch).expect("the test listens");
+    let engine = Engine::open_with_backend(memory.clone(), options, publish).unwrap();
+    does(&engine, &published, register("ann"));
+    memory.fail_reads(1);
+    let query = about_user(user("ann"));
+    let refused = engine.query(Timestamp(0), ConnectionId(0), &query).outcome.unwrap_err();
+    assert!(matches!(refused, Refusal::Internal { why } if why.contains("a read fails")));
+    engine.wait_for_recovery();
+    assert_eq!((engine.failure(), engine.failures()), (None, 1));
+    assert!(handle_known(&engine, "ann"));
+    does(&engine, &published, register("bob"));
 }
 
 #[test]
@@ -135,7 +199,7 @@ fn an_old_snapshot_does_not_keep_replaced_pages() {
 }
 
 #[test]
-fn an_unreadable_row_is_reported_and_stops_the_engine() {
+fn an_unreadable_row_refuses_the_commands_that_need_it_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let open = || {
@@ -161,12 +225,15 @@ fn an_unreadable_row_is_reported_and_stops_the_engine() {
     };
     let query = about_user(user("ann"));
     unreadable(engine.query(Timestamp(0), ConnectionId(0), &query).outcome.unwrap_err());
-    assert_eq!(engine.failure(), None, "a question breaks nothing");
-    engine.submit(envelope(vouch(user("ann"))), 0).unwrap();
-    unreadable(published.recv().unwrap().remove(0).outcome.unwrap_err());
-    assert!(engine.failure().is_some());
-    let last_change = engine.query(Timestamp(0), ConnectionId(0), &Query::LastChange).outcome;
-    assert!(matches!(last_change, Ok(Reply::LastChange { .. })));
+    assert_eq!(engine.failure(), None, "a query breaks nothing");
+    // In one batch with commands that do not need the row.
+    engine.submit(envelope(register("bob")), 0).unwrap();
+    engine.submit(envelope(vouch(user("ann"))), 1).unwrap();
+    engine.submit(envelope(register("cyd")), 2).unwrap();
+    let mut outcomes = outcomes(&published, 3);
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
+    unreadable(outcomes.swap_remove(1).unwrap_err());
+    assert_eq!(engine.failure(), None);
 }
 
 #[test]

@@ -74,6 +74,80 @@ fn a_file_that_is_no_store_is_refused_and_not_changed() {
 }
 
 #[test]
+fn a_first_start_that_was_cut_short_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let unfinished = folder.path().join("store.redb.new");
+    let torn = [vec![0; 100_000], vec![7; 4_096]].concat();
+    std::fs::write(&unfinished, b"half a store").unwrap();
+    drop(open(&path).expect("beside the rest of an unfinished one"));
+    assert!(!unfinished.exists());
+    let whole = std::fs::read(&path).unwrap();
+    // Each beginning of a file that redb was making, its magic number not yet written.
+    for torn in [&[][..], &[0; 4], &torn] {
+        std::fs::write(&path, torn).unwrap();
+        drop(open(&path).unwrap_or_else(|error| panic!("{} bytes: {error}", torn.len())));
+        assert_eq!(std::fs::read(&path).unwrap()[..9], whole[..9]);
+    }
+    // A whole one that was not renamed any more.
+    std::fs::rename(&path, &unfinished).unwrap();
+    drop(open(&path).expect("it is renamed"));
+    assert!(path.exists() && !unfinished.exists());
+}
+
+#[test]
+fn two_first_starts_do_not_make_two_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let unfinished = folder.path().join("store.redb.new");
+    let making = redb::Database::create(&unfinished).unwrap();
+    assert!(matches!(refusal(&path), OpenError::Locked { .. }));
+    drop(making);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn a_damaged_store_is_refused_in_words_wherever_the_damage_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let gateway = Gateway::on(path.clone());
+    gateway.does(0, register("ann"));
+    gateway.does(0, create(titled("tea"), Some(user("ann"))));
+    for number in 0..200 {
+        gateway.does(0, post(room("tea"), user("ann"), &number.to_string()));
+    }
+    drop(gateway);
+    let whole = std::fs::read(&path).unwrap();
+    let damaged = folder.path().join("damaged.redb");
+    let mut refused = 0;
+    for at in (9..whole.len()).step_by(whole.len() / 100) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        bytes[(at + 4_096).min(whole.len() - 1)] ^= 0xff;
+        std::fs::write(&damaged, &bytes).unwrap();
+        let Err(error) = open(&damaged) else { continue };
+        refused += 1;
+        let said = error.to_string();
+        assert!(said.contains(damaged.to_str().unwrap()), "{said}");
+        std::fs::write(&damaged, &bytes).unwrap();
+        let _ = core_engine::compact(&damaged, 1 << 20);
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn a_store_whose_file_is_gone_or_replaced_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let engine = open(&path).unwrap();
+    assert_eq!(engine.check_store_file(), Ok(()));
+    std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+    assert!(engine.check_store_file().unwrap_err().contains("is gone"));
+    std::fs::write(&path, "another").unwrap();
+    assert!(engine.check_store_file().unwrap_err().contains("no longer"));
+}
+
+#[test]
 fn opening_a_store_does_not_change_its_contents() {
     let mut gateway = Gateway::new();
     gateway.does(0, register("ann"));

@@ -18,6 +18,10 @@ struct State {
     synced: Option<Vec<u8>>,
     full: bool,
     failing: Option<Failing>,
+    /// So many reads from now on fail.
+    unreadable: u32,
+    /// The sync after so many fails, after it has made everything durable.
+    late_failure: Option<u32>,
 }
 
 /// The first failure tells, and waits to go on.
@@ -39,6 +43,21 @@ impl Memory {
     pub(crate) fn fill_up(&self, failing: Failing) {
         let mut state = self.state();
         (state.full, state.failing) = (true, Some(failing));
+    }
+
+    /// From now on there is space again.
+    pub(crate) fn free_up(&self) {
+        self.state().full = false;
+    }
+
+    /// The next `reads` reads fail.
+    pub(crate) fn fail_reads(&self, reads: u32) {
+        self.state().unreadable = reads;
+    }
+
+    /// The sync after so many makes everything durable and fails all the same.
+    pub(crate) fn fail_after_sync(&self, syncs: u32) {
+        self.state().late_failure = Some(syncs);
     }
 
     /// The store that a power failure leaves now: what was synced.
@@ -82,7 +101,11 @@ impl StorageBackend for Memory {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.state();
+        let mut state = self.state();
+        if state.unreadable > 0 {
+            state.unreadable -= 1;
+            return Err(io::Error::other("a read fails in this test"));
+        }
         out.copy_from_slice(&state.bytes[within(&state.bytes, offset, out.len())?]);
         Ok(())
     }
@@ -98,6 +121,13 @@ impl StorageBackend for Memory {
         if let Some(synced) = synced {
             synced.clone_from(bytes);
         }
+        state.late_failure = match state.late_failure {
+            Some(0) => {
+                state.late_failure = None;
+                return Err(io::Error::other("a sync fails in this test"));
+            }
+            left => left.map(|left| left - 1),
+        };
         Ok(())
     }
 
