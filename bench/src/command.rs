@@ -1,7 +1,7 @@
 //! The command line of the load client.
 
 use std::error::Error;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -202,9 +202,9 @@ impl Bench {
         self.url.is_empty()
     }
 
-    /// Runs the load. `configured` has the addresses of the dialects of the configuration, for a run
+    /// Runs the load and writes its report to `out`. `configured` has the addresses of the dialects of the configuration, for a run
     /// without URLs. `Err` also if a message was lost, doubled or reordered.
-    pub fn run(&self, configured: &[Target]) -> Result<(), Box<dyn Error>> {
+    pub fn run(&self, configured: &[Target], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         let seats = self.seats(&self.targets(configured)?)?;
         let mut tell = teller();
         let begin = Instant::now();
@@ -219,7 +219,7 @@ impl Bench {
             }
         };
         let faultless = report.as_ref().is_none_or(Report::is_faultless);
-        self.print(&Outcome { connections: seats.len(), joins_per_s, report })?;
+        self.print(&Outcome { connections: seats.len(), joins_per_s, report }, out)?;
         if faultless {
             Ok(())
         } else {
@@ -227,17 +227,15 @@ impl Bench {
         }
     }
 
-    fn print(&self, outcome: &Outcome) -> serde_json::Result<()> {
+    fn print(&self, outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(outcome)?);
-            return Ok(());
+            return writeln!(out, "{}", serde_json::to_string(outcome)?);
         }
         match &outcome.report {
-            None => println!("connections      {:>12}", outcome.connections),
-            Some(report) => println!("{report}"),
+            None => writeln!(out, "connections      {:>12}", outcome.connections)?,
+            Some(report) => writeln!(out, "{report}")?,
         }
-        println!("joins            {:>12.0} /s", outcome.joins_per_s);
-        Ok(())
+        writeln!(out, "joins            {:>12.0} /s", outcome.joins_per_s)
     }
 
     fn pace(&self, seats: &[Seat]) -> Pace {

@@ -117,7 +117,7 @@ struct Run {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Some(Sub::Client(bench)) => bench.run(&[]),
+        Some(Sub::Client(bench)) => bench.run(&[], &mut std::io::stdout()),
         Some(Sub::Floor(floor)) => floor.run().map_err(Into::into),
         None => cli.jobs.run(),
     };

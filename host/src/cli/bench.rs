@@ -7,7 +7,7 @@ use clap::Args;
 use frontend_api::{Listener, Transport};
 use gateway_bench::command::{self, Dialect, Target};
 
-use super::Options;
+use super::{Options, output};
 use crate::config::Config;
 
 #[derive(Args, Debug)]
@@ -25,7 +25,10 @@ pub(super) fn run(options: Options, bench: Bench) -> Result<(), Box<dyn Error>> 
     } else {
         Vec::new()
     };
-    bench.load.run(&targets)
+    let mut report = Vec::new();
+    let done = bench.load.run(&targets, &mut report);
+    output::raw(&report)?;
+    done
 }
 
 /// The configured addresses of the dialects that the load client speaks.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::Options;
+use super::{Options, output};
 use crate::config::{Draft, Problem, draft};
 use crate::dialects::DIALECTS;
 
@@ -21,17 +21,17 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     problems.extend(in_use(&draft));
     problems.extend(store(&draft));
     for warning in draft.warnings.iter() {
-        eprintln!("warning: {warning}");
+        output::note(format_args!("warning: {warning}"));
     }
     if !problems.is_empty() {
         return Err(problems.sorted().into());
     }
-    println!("{}: nothing is wrong", sources.file.display());
+    output::line(format_args!("{}: nothing is wrong", sources.file.display()))?;
     for listen in &draft.listens {
-        println!("  {} = \"{}\"", listen.key, listen.address);
+        output::line(format_args!("  {} = \"{}\"", listen.key, listen.address))?;
     }
-    println!("  store.path = \"{}\"", draft.config.store.path.display());
-    Ok(())
+    let path = draft.config.store.path.display();
+    Ok(output::line(format_args!("  store.path = \"{path}\""))?)
 }
 
 /// One problem for each address that cannot be bound now.

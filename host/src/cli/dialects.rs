@@ -11,7 +11,7 @@ use frontend_api::{Listener, Manifest};
 
 use super::table::{CAPABILITIES, Capability, aligned, support, transport};
 use super::user::admin_address;
-use super::{DEFAULT_FILE, Options};
+use super::{DEFAULT_FILE, Options, output};
 use crate::config::{Config, FrontendConfig};
 use crate::dialects::DIALECTS;
 use crate::plugin::Loaded;
@@ -26,9 +26,9 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
-    println!("{}", tables(config.as_ref(), &Notes::query(config.as_ref())));
+    output::line(tables(config.as_ref(), &Notes::query(config.as_ref())))?;
     if nothing_written {
-        eprintln!("no {DEFAULT_FILE} in this folder: every dialect is off");
+        output::note(format_args!("no {DEFAULT_FILE} in this folder: every dialect is off"));
     }
     Ok(())
 }

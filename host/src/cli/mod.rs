@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod dialects;
+mod output;
 mod password;
 mod plugin;
 mod schema;
@@ -89,7 +90,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            eprintln!("{why}");
+            output::note(why);
             ExitCode::FAILURE
         }
     }

@@ -2,12 +2,14 @@
 //! input.
 
 use std::error::Error;
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The longest line that is read, in bytes.
-const LINE_BYTES_MAX: u64 = 4096;
+use crate::users::PASSWORD_BYTES_MAX;
+
+/// The longest line that is read, in bytes: the longest password and a line end.
+const LINE_BYTES_MAX: u64 = PASSWORD_BYTES_MAX as u64 + 2;
 
 /// Reads the new password of the user `whose`.
 pub(super) fn read(whose: &str) -> Result<String, Box<dyn Error>> {
@@ -24,20 +26,25 @@ pub(super) fn read(whose: &str) -> Result<String, Box<dyn Error>> {
 
 /// Prompts on standard error: standard output is for the account.
 fn prompt(words: &str) -> io::Result<String> {
-    eprint!("{words}");
-    io::stderr().flush()?;
+    io::stderr().write_all(words.as_bytes())?;
     let line = line()?;
-    eprintln!();
+    io::stderr().write_all(b"\n")?;
     Ok(line)
 }
 
 /// A line, without its end.
 fn line() -> io::Result<String> {
-    let mut line = String::new();
-    io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line)?;
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(end);
-    Ok(line)
+    let mut line = Vec::new();
+    // One byte more, to tell a line that is too long.
+    io::stdin().lock().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
+    while line.pop_if(|byte| matches!(byte, b'\r' | b'\n')).is_some() {}
+    let invalid = |why: String| io::Error::new(ErrorKind::InvalidData, why);
+    if line.len() > PASSWORD_BYTES_MAX {
+        return Err(invalid(format!(
+            "a password has at most {PASSWORD_BYTES_MAX} bytes; nothing was changed"
+        )));
+    }
+    String::from_utf8(line).map_err(|_| invalid("a password is UTF-8; nothing was changed".into()))
 }
 
 /// Turns the terminal's echo off until it is dropped.

@@ -10,6 +10,7 @@ use plugin_loader::Inspection;
 
 use crate::plugin::IS_NEWER;
 
+use super::output;
 use super::table::{CAPABILITIES, aligned, support, transport};
 
 #[derive(Args, Debug)]
@@ -29,8 +30,7 @@ enum Action {
 
 pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
     let Action::Inspect { file } = plugin.action;
-    println!("{}", shown(&plugin_loader::inspect(&file)?));
-    Ok(())
+    Ok(output::line(shown(&plugin_loader::inspect(&file)?))?)
 }
 
 fn shown(inspection: &Inspection) -> String {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use frontend_api::Frontend;
 
-use super::{DEFAULT_FILE, Options};
+use super::{DEFAULT_FILE, Options, output};
 use crate::config::Config;
 use crate::dialects::DIALECTS;
 use crate::schemas::{self, File};
@@ -58,7 +58,7 @@ pub(super) fn run(options: Options, schema: Schema) -> Result<(), Box<dyn Error>
     match schema.what {
         What::List { which } => {
             for File { path, media_type, text } in files(options, which)? {
-                println!("{path}  {media_type}  {} bytes", text.len());
+                output::line(format_args!("{path}  {media_type}  {} bytes", text.len()))?;
             }
         }
         What::Export { which, out } => {
@@ -66,7 +66,7 @@ pub(super) fn run(options: Options, schema: Schema) -> Result<(), Box<dyn Error>
                 let file = out.join(path);
                 write(&file, &text)
                     .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-                println!("{}", file.display());
+                output::line(file.display())?;
             }
         }
     }
@@ -99,7 +99,7 @@ pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> 
         options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
     for plugin in config.iter().flat_map(|c| &c.frontends).filter_map(|one| one.plugin.as_ref()) {
-        plugin.observe(|fault| eprintln!("{fault}"));
+        plugin.observe(|fault| output::note(fault));
     }
     let frontend = |name: String| {
         let configured = config.iter().flat_map(|config| &config.frontends);

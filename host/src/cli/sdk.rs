@@ -10,9 +10,9 @@ use clap::Args;
 use frontend_api::schema::Document;
 use rustix::fs::{Access, access};
 
-use super::Options;
 use super::schema::frontends;
 use super::table::aligned;
+use super::{Options, output};
 use crate::sdks::{Recipe, recipes};
 
 /// A file in the package's folder that names the recipe it was made from.
@@ -47,20 +47,18 @@ pub(super) struct Sdk {
 pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
     let Sdk { options: further, dialect, lang, out, print, force } = sdk;
     let (Some(dialect), Some(language), Some(out)) = (dialect, lang, out) else {
-        println!("{}", list());
-        return Ok(());
+        return Ok(output::line(list())?);
     };
     let (kind, documents) = described(options.and(further), &dialect)?;
     let recipe = recipe(&language, &kind)?;
     let prepared = prepared(&recipe, &documents)?;
     let kept = write(&recipe, prepared, &out, force)?;
-    println!("{}: the {dialect} dialect in {language}", out.display());
+    output::line(format_args!("{}: the {dialect} dialect in {language}", out.display()))?;
     for path in kept {
-        println!("kept: {path} was changed (--force overwrites it)");
+        output::line(format_args!("kept: {path} was changed (--force overwrites it)"))?;
     }
     if print {
-        println!("{}", commands(&recipe, &out));
-        return Ok(());
+        return Ok(output::line(commands(&recipe, &out))?);
     }
     let missing: Vec<&String> =
         recipe.steps.programs.iter().filter(|program| !is_on_path(program)).collect();
@@ -75,12 +73,11 @@ pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
         .into());
     }
     for command in recipe.steps.install.iter().chain(&recipe.steps.generate) {
-        println!("$ {command}");
+        output::line(format_args!("$ {command}"))?;
         execute(command, &out)?;
     }
-    println!("done; see its README.md. An example, with the gateway running:\n");
-    println!("    cd {} && {}", out.display(), recipe.steps.example);
-    Ok(())
+    output::line("done; see its README.md. An example, with the gateway running:\n")?;
+    Ok(output::line(format_args!("    cd {} && {}", out.display(), recipe.steps.example))?)
 }
 
 /// A line for each recipe.

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Args, Subcommand};
 
-use super::Options;
+use super::{Options, output};
 
 #[derive(Args, Debug)]
 pub(super) struct Store {
@@ -29,6 +29,5 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
         return Err(format!("there is no store {} to compact", path.display()).into());
     }
     let (before, after) = core_engine::compact(path, config.store.cache_bytes)?;
-    println!("{}: {before} bytes before, {after} bytes now", path.display());
-    Ok(())
+    Ok(output::line(format_args!("{}: {before} bytes before, {after} bytes now", path.display()))?)
 }

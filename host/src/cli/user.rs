@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Options, password};
+use super::{Options, output, password};
 use crate::config::Config;
 use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
@@ -97,9 +97,9 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
     let config = options.and(user.options).and(whose.options).configuration()?.config;
     let account = carry_out(&config, &UserAction { who: whose.who, act })?;
     if whose.json {
-        println!("{}", serde_json::to_string(&account)?);
+        output::line(serde_json::to_string(&account)?)?;
     } else {
-        print!("{}", shown(&account));
+        output::raw(shown(&account).as_bytes())?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::listens::Listen;
 use super::parse;
 use super::section::{Reader, Section, hint};
 use super::settings::{FrontendConfig, Guard, Limits, is_private};
+use super::shapes::Shapes;
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
 
@@ -190,8 +191,9 @@ fn maker<'a>(
 /// Makes the front end from its own keys.
 fn made(section: &Section<'_>, maker: &Maker<'_>) -> Option<Made> {
     let mut options = serde_json::Map::new();
-    for key in plugin::option_keys(&maker.manifest()) {
-        if let Some(value) = section.value(&key) {
+    let manifest = maker.manifest();
+    for key in plugin::option_keys(&manifest) {
+        if let Some(value) = section.value_for(&key, Shapes::of(&manifest.options, &key)) {
             let value = serde_json::to_value(value).expect("every TOML value has a JSON form");
             options.insert(key, value);
         }

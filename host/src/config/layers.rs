@@ -15,10 +15,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::problem::{Problem, Problems, ValueSource};
 
 /// The prefix of the gateway's environment variables.
-const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
-
-/// Kubernetes sets such variables for a service called `dragoman`.
-const FOREIGN_VARIABLES: [&str; 2] = ["PORT", "SERVICE"];
+pub(super) const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
 
 /// The inputs of a configuration.
 #[derive(Clone, Debug)]
@@ -59,6 +56,8 @@ pub(super) struct Layers {
     file: String,
     /// Lines by key path, counted from 1.
     lines: BTreeMap<Vec<String>, usize>,
+    /// The text of values from the environment and the command line, by key path.
+    texts: BTreeMap<Vec<String>, String>,
 }
 
 impl Layers {
@@ -66,11 +65,28 @@ impl Layers {
     pub(super) fn read(sources: &Sources) -> Result<Self, Problems> {
         let file = sources.file.display().to_string();
         let (document, lines) = read_file(&sources.file, &file)?;
-        let mut layers = vec![document];
-        layers.extend(sources.environment.iter().filter_map(environment_layer));
-        layers.extend(sources.set.iter().map(setting_layer));
-        let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
-        Ok(Self { figment, file, lines })
+        let variables = sources.environment.iter().filter_map(variable);
+        let settings =
+            sources.set.iter().map(|setting| (Metadata::named(SET_LAYER), setting.clone()));
+        let mut figment = Figment::from(document);
+        let mut texts = BTreeMap::new();
+        for (metadata, Setting { path, value }) in variables.chain(settings) {
+            figment = figment.merge(Layer { metadata, values: nest(&path, parse_value(&value)) });
+            texts.retain(|other: &Vec<String>, _| !other.starts_with(&path));
+            texts.insert(path, value);
+        }
+        Ok(Self { figment, file, lines, texts })
+    }
+
+    /// The text of a value that was given alone, in the environment or on the command line: a shell
+    /// has no types, so `2024` may be meant as a string.
+    pub(super) fn text(&self, path: &[String], tag: Tag) -> Option<&str> {
+        match self.source_of(path, tag) {
+            ValueSource::Environment(_) | ValueSource::Set => {
+                self.texts.get(path).map(String::as_str)
+            }
+            ValueSource::File { .. } | ValueSource::Default => None,
+        }
     }
 
     pub(super) fn root(&self) -> Value {
@@ -157,25 +173,37 @@ fn not_toml(message: &str) -> String {
     format!("not TOML: {message}{hint}")
 }
 
-/// The layer of an environment variable, if it belongs to the gateway.
-fn environment_layer((name, value): &(String, String)) -> Option<Layer> {
+/// The setting that an environment variable makes, if it belongs to the gateway.
+fn variable((name, value): &(String, String)) -> Option<(Metadata, Setting)> {
     let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-    let first = key.split('_').next().unwrap_or_default();
-    if FOREIGN_VARIABLES.contains(&first) {
+    if is_of_a_container_platform(name) {
         return None;
     }
     let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
-    Some(Layer {
-        metadata: Metadata::from(ENVIRONMENT_LAYER, name.as_str()),
-        values: nest(&path, parse_value(value)),
-    })
+    let metadata = Metadata::from(ENVIRONMENT_LAYER, name.as_str());
+    Some((metadata, Setting { path, value: value.clone() }))
 }
 
-fn setting_layer(setting: &Setting) -> Layer {
-    Layer {
-        metadata: Metadata::named(SET_LAYER),
-        values: nest(&setting.path, parse_value(&setting.value)),
+/// Whether Kubernetes or Docker sets this variable for a service that is called `dragoman` or
+/// `dragoman-…`: `DRAGOMAN_IRC_SERVICE_HOST`, `DRAGOMAN_IRC_PORT_6667_TCP_ADDR`.
+fn is_of_a_container_platform(name: &str) -> bool {
+    if name.contains("__") {
+        return false;
     }
+    let is_service = name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_");
+    is_service || name.ends_with("_PORT") && !name.contains("_PORT_") || is_link(name)
+}
+
+/// Whether a variable ends with `_PORT_<number>_<protocol>`, alone or with a part of the address.
+fn is_link(name: &str) -> bool {
+    let parts = ["_PROTO", "_PORT", "_ADDR"];
+    let name = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+    let protocols = ["_TCP", "_UDP", "_SCTP"];
+    let name = protocols.iter().find_map(|protocol| name.strip_suffix(protocol));
+    let port = name.and_then(|name| name.rsplit_once("_PORT_"));
+    port.is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `a`, `b`, `c` and a value as `{a = {b = {c = value}}}`.

@@ -9,6 +9,7 @@ mod read;
 mod schema;
 mod section;
 mod settings;
+mod shapes;
 
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};

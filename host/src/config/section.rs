@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use figment::value::{Dict, Tag, Value};
 
-use super::layers::Layers;
+use super::layers::{ENVIRONMENT_PREFIX, Layers};
 use super::problem::{Problem, Problems, ValueSource};
+use super::shapes::Shapes;
 
 /// Keys whose values are never shown.
 const SECRETS: [&str; 1] = ["api_keys"];
@@ -118,7 +119,33 @@ impl<'a> Section<'a> {
         parse: impl Fn(&Value) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.value(key)?;
-        parse(value).map_err(|why| self.complain_of(&self.path_of(key), value, &why)).ok()
+        let path = self.path_of(key);
+        let as_text = || self.as_text(&path, value).and_then(|text| parse(&text).ok());
+        match parse(value) {
+            Ok(value) => Some(value),
+            Err(why) => as_text().or_else(|| {
+                self.complain_of(&path, value, &why);
+                None
+            }),
+        }
+    }
+
+    /// A value as a string, if it came alone from the environment or the command line.
+    fn as_text(&self, path: &[String], value: &Value) -> Option<Value> {
+        self.reader.layers.text(path, value.tag()).map(Value::from)
+    }
+
+    /// The value of `key` for a schema: what came from the environment or the command line is a
+    /// string or a list of one where the schema wants that.
+    pub(super) fn value_for(&self, key: &str, shapes: Shapes) -> Option<Value> {
+        let value = self.value(key)?;
+        let is_scalar = value.as_array().is_none() && value.as_dict().is_none();
+        let text = self.as_text(&self.path_of(key), value).filter(|_| is_scalar);
+        Some(match (text, shapes) {
+            (Some(text), Shapes { scalar: false, text: true, .. }) => text,
+            (Some(text), Shapes { scalar: false, text: false, list: true }) => vec![text].into(),
+            _ => value.clone(),
+        })
     }
 
     /// Reads a list, element by element. Absent: empty.
@@ -130,7 +157,9 @@ impl<'a> Section<'a> {
     ) -> Vec<T> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let path = self.path_of(key);
-        let Some(elements) = value.as_array() else {
+        let alone = self.as_text(&path, value).filter(|_| value.as_dict().is_none());
+        let alone = alone.map(|text| vec![text]);
+        let Some(elements) = value.as_array().or(alone.as_deref()) else {
             self.complain_of(&path, value, &format!("expected a list of {what}"));
             return Vec::new();
         };
@@ -194,12 +223,28 @@ impl<'a> Section<'a> {
         let known = self.known.borrow();
         for key in self.keys().filter(|key| !known.contains(*key)) {
             let source = self.source_of(key);
-            let mut what = format!("unknown key {}{}", self.shown(key), hint(key, &known));
-            if self.path.is_empty() && matches!(source, ValueSource::Environment(_)) {
-                what += "; two underscores separate the parts of a key: DRAGOMAN_STORE__PATH";
+            match &source {
+                // Another program may use the prefix as well.
+                ValueSource::Environment(name) if !name.contains("__") => {
+                    let what = format!("no key has this name; ignored{}", self.variable_hint(name));
+                    self.reader.warn(source, what);
+                }
+                _ => {
+                    let what = format!("unknown key {}{}", self.shown(key), hint(key, &known));
+                    self.reader.complain(source, what);
+                }
             }
-            self.reader.complain(source, what);
         }
+    }
+
+    /// The variable of the known key whose name is nearest, with two underscores for each dot.
+    fn variable_hint(&self, name: &str) -> String {
+        let known = self.reader.known.borrow();
+        let variables = known.iter().map(|key| variable(key));
+        let nearest = variables
+            .map(|variable| (strsim::jaro_winkler(name, &variable.replace("__", "_")), variable))
+            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+        nearest.map_or(String::new(), |(_, variable)| format!("; did you mean {variable}?"))
     }
 
     /// `key` as an operator would write it: dotted, from the root.
@@ -234,6 +279,11 @@ pub(super) fn hint(wrong: &str, known: &BTreeSet<String>) -> String {
             format!("; known are {}", known.join(", "))
         }
     }
+}
+
+/// The environment variable of a dotted key.
+fn variable(key: &str) -> String {
+    ENVIRONMENT_PREFIX.to_owned() + &key.replace('.', "__").to_uppercase()
 }
 
 fn with(path: &[String], key: &str) -> Vec<String> {

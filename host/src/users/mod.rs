@@ -33,15 +33,22 @@ pub enum Act {
     SetPassword(Phc),
 }
 
+/// The longest password, in bytes. Hashing takes time in proportion to the length.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
 /// The hash of a password, as a PHC string. The password itself is never sent or stored.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Phc(String);
 
 impl Phc {
-    /// Hashes a password of at least one character, without control characters.
+    /// Hashes a password of at least one character and at most [`PASSWORD_BYTES_MAX`] bytes, without
+    /// control characters.
     pub fn of(password: &str) -> Result<Self, String> {
         if password.is_empty() {
             return Err("a password has at least one character".into());
+        }
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Err(format!("a password has at most {PASSWORD_BYTES_MAX} bytes"));
         }
         if password.chars().any(char::is_control) {
             return Err("a password cannot have control characters".into());
@@ -218,9 +225,11 @@ mod tests {
         assert!(phc.as_str().starts_with("$argon2id$"));
         assert_eq!(phc.as_str().parse(), Ok(phc.clone()));
         assert_eq!(format!("{phc:?}"), "Phc(…)");
-        for password in ["", "tea\tfor two", "tea\n"] {
+        let too_long = "t".repeat(PASSWORD_BYTES_MAX + 1);
+        for password in ["", "tea\tfor two", "tea\n", &too_long] {
             assert!(Phc::of(password).is_err(), "{password:?}");
         }
+        assert!(Phc::of(&too_long[1..]).is_ok());
         for text in ["", "tea", "$argon2id$", "$2b$12$x", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$x"]
         {
             assert!(text.parse::<Phc>().is_err(), "{text}");

@@ -317,3 +317,66 @@ fn every_key_is_described() {
         assert!(is_described, "{key} is not in docs/configuration.md");
     }
 }
+
+#[test]
+fn a_number_in_the_environment_is_a_string_where_a_string_is_wanted() {
+    let environment = [
+        ("DRAGOMAN_FRONTENDS__IRC__NETWORK", "2024"),
+        ("DRAGOMAN_FRONTENDS__IRC__MOTD", "true"),
+        ("DRAGOMAN_FRONTENDS__USR_ROOM__API_KEYS", "0123456789"),
+        ("DRAGOMAN_FRONTENDS__IRC__AUTO_JOIN", "TEST"),
+        ("DRAGOMAN_FRONTENDS__IRC__HISTORY", "7"),
+    ];
+    let set = ["frontends.usr_room.openid_type=7", "frontends.usr_room.allow=127.0.0.1"];
+    let config = config("[frontends.irc]", &Around { environment: &environment, set: &set });
+    let [usr_room, irc] = &config.frontends[..] else { panic!("two front ends are on") };
+    let options = &irc.options;
+    assert_eq!(options["network"], "2024");
+    assert_eq!(options["motd"], "true");
+    assert_eq!(options["history"], 7);
+    assert_eq!(irc.auto_join, ["TEST"]);
+    assert_eq!(usr_room.guard.api_keys, ["0123456789"]);
+    assert_eq!(usr_room.guard.allow.len(), 1);
+    assert_eq!(usr_room.options["openid_type"], "7");
+}
+
+#[test]
+fn a_number_in_the_file_is_not_a_string() {
+    let said = read("[frontends.irc]\nnetwork = 2024", &Around::default()).err().expect("refused");
+    assert_eq!(said, "gateway.toml:2: frontends.irc.network = 2024: expected a string");
+}
+
+#[test]
+fn variables_of_container_platforms_are_ignored() {
+    let names = [
+        "PORT",
+        "SERVICE_HOST",
+        "IRC_SERVICE_HOST",
+        "IRC_SERVICE_PORT",
+        "CHAT_ROOM_SERVICE_PORT_HTTP",
+        "IRC_PORT",
+        "IRC_PORT_6667_TCP",
+        "IRC_PORT_6667_UDP_ADDR",
+        "IRC_PORT_6667_TCP_PORT",
+        "PORT_5000_TCP_PROTO",
+    ];
+    let names = names.map(|name| format!("DRAGOMAN_{name}"));
+    let environment: Vec<(&str, &str)> =
+        names.iter().map(|name| (name.as_str(), "tcp://10.0.0.1:6667")).collect();
+    let around = Around { environment: &environment, set: &[] };
+    let draft = read("[frontends.irc]", &around).unwrap_or_else(|said| panic!("{said}"));
+    assert!(draft.warnings.is_empty(), "{}", draft.warnings);
+}
+
+#[test]
+fn a_variable_without_two_underscores_is_a_warning_with_the_nearest_key() {
+    let environment = [("DRAGOMAN_STORE_PATH", "x.redb"), ("DRAGOMAN_IMAGE_TAG", "7")];
+    let around = Around { environment: &environment, set: &[] };
+    let draft = read("[frontends.irc]", &around).unwrap_or_else(|said| panic!("{said}"));
+    let warnings = draft.warnings.to_string();
+    assert!(warnings.contains(
+        "DRAGOMAN_STORE_PATH: no key has this name; ignored; did you mean DRAGOMAN_STORE__PATH?"
+    ));
+    assert_eq!(draft.warnings.len(), 2, "{warnings}");
+    assert!(draft.config.store.path.ends_with("data/dragoman.redb"));
+}

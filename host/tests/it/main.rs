@@ -2,6 +2,7 @@
 
 mod api_page;
 mod browser;
+mod closed_output;
 mod config;
 mod log;
 mod plugins;

@@ -292,10 +292,10 @@ fn everything() -> String {
     everything
 }
 
-/// What the gateway complains of when a key is set to a value, written as TOML.
-fn complaints(file: &Path, key: &str, value: &str) -> String {
-    let setting = format!("{key}={value}").parse().unwrap();
-    let sources = Sources { file: file.to_owned(), environment: Vec::new(), set: vec![setting] };
+/// The problems of a configuration.
+fn complaints(file: &Path, config: &Value) -> String {
+    std::fs::write(file, toml::to_string(config).unwrap()).unwrap();
+    let sources = Sources { file: file.to_owned(), environment: Vec::new(), set: Vec::new() };
     draft(&sources, DIALECTS).map_or_else(|p| p.to_string(), |draft| draft.problems.to_string())
 }
 
@@ -357,7 +357,7 @@ fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
                 .pointer_mut(&format!("/{}", key.rsplit_once('.').unwrap().0.replace('.', "/")))
                 .unwrap()[key.rsplit('.').next().unwrap()] = shape["value"].clone();
             let valid = validator.is_valid(&config);
-            let complaints = complaints(&file, key, value);
+            let complaints = complaints(&file, &config);
             // Only the gateway checks the content of strings and lists of strings.
             let is_text = matches!(&shape["value"], Value::String(_) | Value::Array(_));
             if complaints.is_empty() {

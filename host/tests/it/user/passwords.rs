@@ -51,6 +51,7 @@ fn an_invalid_password_or_user_changes_nothing() {
     let gateway = Gateway::start(folder.path());
     for (who, typed, why) in [
         ("bob", "\n", "at least one character"),
+        ("bob", &format!("{}\n", "t".repeat(1025)), "at most 1024 bytes; nothing was changed"),
         ("bob", "", "at least one character"),
         ("bob", "te\ta\n", "cannot have control characters"),
         ("cyd", "tea\n", "there is no user with the handle \"cyd\""),
