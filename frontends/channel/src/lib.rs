@@ -9,7 +9,7 @@ mod refusal;
 use std::sync::Arc;
 
 use frontend_api::duration::Millis;
-use frontend_api::http::{Endpoint, Exchange, HttpDialect, HttpError, Response};
+use frontend_api::http::{Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
@@ -41,6 +41,9 @@ pub struct Options {
     pub receive: Receive,
     /// The time zone of `datetime`, by its IANA name.
     pub timezone: String,
+    /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
+    /// and replies are in UTF-8.
+    pub charset: Charset,
 }
 
 /// Which messages the two receive paths give.
@@ -62,6 +65,7 @@ impl Default for Options {
             auto_create: true,
             receive: Receive::Unread,
             timezone: "UTC".into(),
+            charset: Charset::default(),
         }
     }
 }
@@ -120,6 +124,10 @@ impl HttpDialect for Channel {
 
     fn endpoints(&self) -> &'static [Endpoint<Self>] {
         endpoints::ALL
+    }
+
+    fn charset(&self) -> Charset {
+        self.options.charset
     }
 
     fn fault(&self, fault: &HttpError) -> Response {

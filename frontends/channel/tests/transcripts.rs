@@ -1,8 +1,8 @@
 //! Plays every script in `transcripts/`. A first line `# options {…}` is the front end's section
 //! of gateway.toml, as JSON.
 
+use frontend_api::Frontend;
 use frontend_api::http::HttpError;
-use frontend_api::{Configure, Frontend};
 use frontend_channel::{ChannelFrontend, Options};
 use frontend_testkit::Described;
 
@@ -26,16 +26,11 @@ fn the_schemas_describe_every_transcript() {
 }
 
 fn frontend(script: &str) -> ChannelFrontend {
-    let first = script.lines().next().unwrap_or_default();
-    let options = match first.strip_prefix("# options ") {
-        Some(options) => serde_json::from_str(options).expect("options"),
-        None => Options::default(),
-    };
-    ChannelFrontend::configure(options).expect("options that make sense")
+    frontend_testkit::frontend_for(script, Options::default())
 }
 
 #[test]
-fn what_the_host_has_to_say_is_said_in_the_dialect() {
+fn an_http_error_is_worded_in_the_dialect() {
     for (status, code) in [(401, 2), (403, 8), (413, 1), (429, 10), (503, 11)] {
         let response = frontend("").fault(&HttpError::new(status, "because"));
         assert_eq!(response.status, status);
@@ -56,5 +51,5 @@ fn every_path_and_option_is_on_the_dialects_page() {
     for key in options.keys() {
         assert!(page.contains(&format!("| `{key}` |")), "{key}");
     }
-    assert_eq!((routes.len(), options.len()), (8, 6));
+    assert_eq!((routes.len(), options.len()), (8, 7));
 }

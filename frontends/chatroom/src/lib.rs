@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use core_model::{Claim, Recorded, TokenHash, UserRef};
 use frontend_api::duration::Millis;
-use frontend_api::http::{Exchange, HttpDialect, HttpError, Request, Response};
+use frontend_api::http::{Charset, Exchange, HttpDialect, HttpError, Request, Response};
 use frontend_api::schema::{About, Description, Document, Message, Scheme, Shape, Where};
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
@@ -52,6 +52,9 @@ pub struct Options {
     pub seat_grace: Millis,
     /// How many rooms `/chatroom/list` lists at most, those made first.
     pub list_max: u32,
+    /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
+    /// and replies are in UTF-8.
+    pub charset: Charset,
 }
 
 impl Default for Options {
@@ -63,6 +66,7 @@ impl Default for Options {
             seat_ttl: Millis::from_mins(10),
             seat_grace: Millis::from_secs(60),
             list_max: 10_000,
+            charset: Charset::default(),
         }
     }
 }
@@ -168,6 +172,14 @@ impl HttpDialect for Chatroom {
 
     fn endpoints(&self) -> &'static [frontend_api::http::Endpoint<Self>] {
         endpoints::ALL
+    }
+
+    fn charset(&self) -> Charset {
+        self.options.charset
+    }
+
+    fn not_text(&self, path: &str, field: &str) -> Option<Response> {
+        endpoints::not_text(path, field)
     }
 
     fn fault(&self, fault: &HttpError) -> Response {

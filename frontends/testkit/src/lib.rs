@@ -8,7 +8,7 @@ mod play;
 mod properties;
 
 pub use described::{Described, acceptor};
-pub use play::{play, play_as};
+pub use play::{frontend_for, play, play_as};
 pub use properties::{
     assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as, outputs_of_noise,
 };

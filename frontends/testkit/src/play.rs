@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use core_model::{Outcome, Recorded, Timestamp};
 use frontend_api::http::{Request, Response};
 use frontend_api::{
-    Broadcast, Ending, Frame, Frontend, Input, Outbox, Output, Peer, Session, Subscribe,
+    Broadcast, Configure, Ending, Frame, Frontend, Input, Outbox, Output, Peer, Session, Subscribe,
 };
 use serde_json::Value;
 
@@ -26,6 +26,17 @@ use serde_json::Value;
 pub fn play(frontend: &dyn Frontend, script: &str) -> String {
     let peer = Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
     play_as(frontend, &peer, script)
+}
+
+/// The front end that a script is for: with the options in its first line, `# options {…}`, where
+/// it has one, else with these.
+pub fn frontend_for<F: Configure>(script: &str, otherwise: F::Options) -> F {
+    let first = script.lines().next().unwrap_or_default();
+    let options = match first.strip_prefix("# options ") {
+        Some(options) => serde_json::from_str(options).expect("options after `# options `"),
+        None => otherwise,
+    };
+    F::configure(options).unwrap_or_else(|fault| panic!("{}: {}", fault.key, fault.why))
 }
 
 /// The same, with a given peer.

@@ -10,7 +10,7 @@ mod refusal;
 
 use std::sync::Arc;
 
-use frontend_api::http::{Endpoint, Exchange, HttpDialect, HttpError, Response};
+use frontend_api::http::{Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
@@ -37,6 +37,9 @@ pub struct Options {
     pub flavor: Flavor,
     /// The most messages in one reply of `/room/get_message`.
     pub history: u32,
+    /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
+    /// and replies are in UTF-8.
+    pub charset: Charset,
 }
 
 /// The form of the replies, and the set of endpoints.
@@ -52,7 +55,12 @@ pub enum Flavor {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { openid_type: "wechat".into(), flavor: Flavor::default(), history: 200 }
+        Self {
+            openid_type: "wechat".into(),
+            flavor: Flavor::default(),
+            history: 200,
+            charset: Charset::default(),
+        }
     }
 }
 
@@ -62,6 +70,7 @@ pub(crate) struct UsrRoom {
     realm: String,
     flavor: Flavor,
     history: u32,
+    charset: Charset,
 }
 
 /// Examples from the transcripts of each flavor.
@@ -101,6 +110,10 @@ impl HttpDialect for UsrRoom {
         }
     }
 
+    fn charset(&self) -> Charset {
+        self.charset
+    }
+
     fn fault(&self, fault: &HttpError) -> Response {
         refusal::fault(fault)
     }
@@ -112,7 +125,8 @@ impl Configure for UsrRoomFrontend {
     fn configure(options: Options) -> Result<Self, OptionFault> {
         check(&options)?;
         let realm = format!("openid:{}", options.openid_type);
-        let dialect = UsrRoom { realm, flavor: options.flavor, history: options.history };
+        let Options { flavor, history, charset, .. } = options;
+        let dialect = UsrRoom { realm, flavor, history, charset };
         Ok(Self { manifest: manifest(&dialect), dialect: Arc::new(dialect) })
     }
 }

@@ -4,8 +4,13 @@ use std::path::Path;
 
 use frontend_api::http::HttpError;
 use frontend_api::{Configure, Frontend};
-use frontend_testkit::{Described, play};
+use frontend_testkit::{Described, frontend_for, play};
 use frontend_usr_room::{Flavor, Options, UsrRoomFrontend};
+
+fn played(flavor: Flavor, script: &str) -> String {
+    let options = Options { flavor, ..Options::default() };
+    play(&frontend_for::<UsrRoomFrontend>(script, options), script)
+}
 
 fn frontend(flavor: Flavor) -> UsrRoomFrontend {
     UsrRoomFrontend::configure(Options { flavor, ..Options::default() }).unwrap()
@@ -15,7 +20,7 @@ fn frontend(flavor: Flavor) -> UsrRoomFrontend {
 fn document() {
     insta::glob!("transcripts/document/*.in", |path| {
         let script = std::fs::read_to_string(path).unwrap();
-        insta::assert_snapshot!(play(&frontend(Flavor::Document), &script));
+        insta::assert_snapshot!(played(Flavor::Document, &script));
     });
 }
 
@@ -23,7 +28,7 @@ fn document() {
 fn miniprogram() {
     insta::glob!("transcripts/miniprogram/*.in", |path| {
         let script = std::fs::read_to_string(path).unwrap();
-        insta::assert_snapshot!(play(&frontend(Flavor::Miniprogram), &script));
+        insta::assert_snapshot!(played(Flavor::Miniprogram, &script));
     });
 }
 
@@ -83,7 +88,7 @@ fn the_manifest_names_the_paths_of_its_flavor() {
 }
 
 #[test]
-fn what_the_host_has_to_say_is_said_in_the_dialect() {
+fn an_http_error_is_worded_in_the_dialect() {
     let fault =
         HttpError::new(401, "an API key is needed").with_header("www-authenticate", "Bearer");
     let response = frontend(Flavor::Document).fault(&fault);

@@ -7,13 +7,27 @@ use serde_json::{Map, Value};
 
 use crate::schema::About;
 
-use super::{Action, Endpoint, HttpError, Params, Request, RequestParams, Response};
+use super::{
+    Action, Charset, Endpoint, HttpError, Params, ParamsError, Request, RequestParams, Response,
+};
 use crate::{Input, Outbox, Output, Peer, Route, Session, Subscribe};
 
 /// A dialect that is a table of endpoints.
 pub trait HttpDialect: Send + Sync + Sized + 'static {
     /// Its endpoints, at most one a path.
     fn endpoints(&self) -> &'static [Endpoint<Self>];
+
+    /// The charset of queries, and of forms that do not name theirs.
+    fn charset(&self) -> Charset {
+        Charset::Utf8
+    }
+
+    /// Refuses a field that is not text in the charset, if the dialect has words of its own for
+    /// that. None: an HTTP error 400 does it.
+    fn not_text(&self, path: &str, field: &str) -> Option<Response> {
+        let _ = (path, field);
+        None
+    }
 
     /// Words an HTTP error: status and body. The exchange adds the error's headers.
     fn fault(&self, fault: &HttpError) -> Response;
@@ -90,7 +104,8 @@ impl<D: HttpDialect> Exchange<D> {
 
     fn decode(&self, now: Timestamp, request: &Request) -> Result<Decoded<D>, Response> {
         let endpoint = self.route(request)?;
-        let params = Params::of(&self.peer, request).map_err(|fault| self.fault(&fault))?.at(now);
+        let params = Params::in_charset(&self.peer, request, self.dialect.charset());
+        let params = params.map_err(|error| self.unreadable(endpoint.path, error))?.at(now);
         let given = RequestParams { request, params };
         let action = (endpoint.decode)(&self.dialect, &given)?;
         Ok((endpoint, given.params.fields, action))
@@ -111,6 +126,15 @@ impl<D: HttpDialect> Exchange<D> {
         }
         let reason = format!("{} is not among the methods of {}: {allow}", method, endpoint.path);
         Err(self.fault(&HttpError::new(405, reason).with_header("allow", allow)))
+    }
+
+    fn unreadable(&self, path: &str, error: ParamsError) -> Response {
+        if let ParamsError::NotText { field, .. } = &error
+            && let Some(response) = self.dialect.not_text(path, field)
+        {
+            return response;
+        }
+        self.fault(&error.into())
     }
 
     fn fault(&self, fault: &HttpError) -> Response {

@@ -1,6 +1,7 @@
 //! HTTP as plain data, and the state machine that all HTTP dialects share: [`Exchange`], a session
 //! for one request, over a dialect's table of [`Endpoint`]s.
 
+mod charset;
 mod describe;
 mod exchange;
 mod params;
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::json;
 use crate::schema::Operation;
+pub use charset::Charset;
 pub use exchange::{Exchange, HttpDialect};
-pub use params::{Digits, Loose, Params, RequestParams, TextOrNumber};
+pub use params::{Digits, Loose, Params, ParamsError, RequestParams, TextOrNumber};
 
 /// A request, whole.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -39,10 +41,16 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The values of all headers of this name, in any case.
+    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// The value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let cookies = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case("cookie"));
-        cookies.flat_map(|(_, value)| value.split(';')).find_map(|pair| {
+        let cookies = self.headers_named("cookie");
+        cookies.flat_map(|value| value.split(';')).find_map(|pair| {
             let (key, value) = pair.trim().split_once('=')?;
             (key == name).then_some(value)
         })

@@ -1,5 +1,6 @@
 //! The parameters of a request, from its query string and its body.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{HttpError, Request};
+use super::{Charset, HttpError, Request};
 use crate::Peer;
 
 /// The parameters of a request: the fields of its body and query, the body winning. A field that
@@ -36,13 +37,50 @@ impl<'a> Deref for RequestParams<'a> {
     }
 }
 
+/// Why a request has no parameters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ParamsError {
+    /// 400 for a body that does not parse or is no object, 415 for a body of another type than
+    /// JSON or a form, or with a content coding.
+    Http(HttpError),
+    /// A field of the query or of a form is not in the dialect's charset. Such a field is refused
+    /// rather than decoded with replacement characters: different texts would become equal.
+    NotText { field: String, charset: Charset },
+}
+
+impl From<HttpError> for ParamsError {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<ParamsError> for HttpError {
+    fn from(error: ParamsError) -> Self {
+        match error {
+            ParamsError::Http(error) => error,
+            ParamsError::NotText { field, charset } => {
+                Self::new(400, format!("{field} is not {charset}"))
+            }
+        }
+    }
+}
+
 impl<'a> Params<'a> {
-    /// Reads the query string and the body. Refused: 400 a body that does not parse or is no
-    /// object, 415 a body of another type than JSON or a form.
+    /// Reads the query string and the body, both in UTF-8.
     pub fn of(peer: &'a Peer, request: &Request) -> Result<Self, HttpError> {
-        let mut fields = body_fields(request)?;
+        Ok(Self::in_charset(peer, request, Charset::Utf8)?)
+    }
+
+    /// Reads the query string and the body. A query, and a form that does not name its charset,
+    /// are in the given one; JSON is in UTF-8.
+    pub fn in_charset(
+        peer: &'a Peer,
+        request: &Request,
+        charset: Charset,
+    ) -> Result<Self, ParamsError> {
+        let mut fields = body_fields(request, charset)?;
         fields.retain(|_, value| !value.is_null());
-        for (key, value) in form(request.query.as_bytes()) {
+        for (key, value) in form(request.query.as_bytes(), charset)? {
             fields.entry(key).or_insert(value);
         }
         Ok(Self { peer, fields, now: Timestamp::default() })
@@ -69,22 +107,38 @@ impl<'a> Params<'a> {
     }
 }
 
-fn body_fields(request: &Request) -> Result<Map<String, Value>, HttpError> {
-    if request.body.iter().all(u8::is_ascii_whitespace) {
+fn body_fields(request: &Request, charset: Charset) -> Result<Map<String, Value>, ParamsError> {
+    let body = request.body.strip_prefix(BOM).unwrap_or(&request.body);
+    if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Map::new());
     }
+    refuse_content_coding(request)?;
     let content_type = request.header("content-type").unwrap_or("");
-    let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "application/json" => json(&request.body),
-        // `curl -d '{…}'` labels JSON as a form; no form begins so.
-        "application/x-www-form-urlencoded" if begins_like_json(&request.body) => {
-            json(&request.body).or_else(|_| Ok(form(&request.body)))
+    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let named = Charset::in_parameters(parameters);
+    match essence.trim().to_ascii_lowercase().as_str() {
+        "application/json" => Ok(json(body, named.unwrap_or_default())?),
+        // `curl -d '{…}'` labels JSON as a form; no form begins like that.
+        "application/x-www-form-urlencoded" if begins_like_json(body) => {
+            json(body, named.unwrap_or_default()).or_else(|_| form(body, named.unwrap_or(charset)))
         }
-        "application/x-www-form-urlencoded" => Ok(form(&request.body)),
-        "" => json(&request.body).map_err(|_| unsupported("it has no content type")),
-        other => Err(unsupported(&format!("it is {other}"))),
+        "application/x-www-form-urlencoded" => form(body, named.unwrap_or(charset)),
+        "" => Ok(json(body, Charset::Utf8).map_err(|_| unsupported("it has no content type"))?),
+        other => Err(unsupported(&format!("it is {other}")).into()),
     }
+}
+
+/// PowerShell and .NET begin a body with it. RFC 8259 8.1 lets a parser skip it.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+/// The gateway decompresses nothing. A compressed body would be misread as one without fields.
+fn refuse_content_coding(request: &Request) -> Result<(), HttpError> {
+    let codings = request.headers_named("content-encoding").flat_map(|value| value.split(','));
+    let coded = codings.map(str::trim).find(|one| !one.eq_ignore_ascii_case("identity"));
+    coded.map_or(Ok(()), |coding| {
+        let reason = format!("Content-Encoding {coding} is not supported; send the body as it is");
+        Err(HttpError::new(415, reason).with_header("accept-encoding", "identity"))
+    })
 }
 
 fn begins_like_json(body: &[u8]) -> bool {
@@ -96,31 +150,54 @@ fn unsupported(but: &str) -> HttpError {
     HttpError::new(415, format!("{wanted}, but {but}"))
 }
 
-fn json(body: &[u8]) -> Result<Map<String, Value>, HttpError> {
-    match serde_json::from_slice(body) {
+fn json(body: &[u8], charset: Charset) -> Result<Map<String, Value>, HttpError> {
+    let parsed = match charset {
+        Charset::Utf8 => serde_json::from_slice(body),
+        Charset::Gbk => {
+            let text = charset.decode(body);
+            let text = text.ok_or_else(|| HttpError::new(400, "the body is not GBK"))?;
+            serde_json::from_str(&text)
+        }
+    };
+    match parsed {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(HttpError::new(400, "the body must be a JSON object")),
         Err(error) => Err(HttpError::new(400, format!("the body is not JSON: {error}"))),
     }
 }
 
-/// A key that is repeated becomes a list.
-fn form(text: &[u8]) -> Map<String, Value> {
+/// The fields of a query or form. A key that is repeated becomes a list.
+fn form(text: &[u8], charset: Charset) -> Result<Map<String, Value>, ParamsError> {
     let mut fields = Map::new();
-    for (key, value) in form_urlencoded::parse(text) {
-        let value = Value::String(value.into_owned());
-        match fields.get_mut(&*key) {
+    for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        let (key, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
+        let not_text = |field: String| ParamsError::NotText { field, charset };
+        let key = unescape(key, charset).ok_or_else(|| not_text(key.escape_ascii().to_string()))?;
+        let value = unescape(value, charset).ok_or_else(|| not_text(key.clone()))?;
+        match fields.get_mut(&key) {
             None => {
-                fields.insert(key.into_owned(), value);
+                fields.insert(key, Value::String(value));
             }
-            Some(Value::Array(list)) => list.push(value),
+            Some(Value::Array(list)) => list.push(Value::String(value)),
             Some(first) => {
-                let first = first.take();
-                fields.insert(key.into_owned(), Value::Array(vec![first, value]));
+                let values = vec![first.take(), Value::String(value)];
+                fields.insert(key, Value::Array(values));
             }
         }
     }
-    fields
+    Ok(fields)
+}
+
+/// A key or value of a form as text. None: it is not in this charset.
+fn unescape(escaped: &[u8], charset: Charset) -> Option<String> {
+    if !escaped.iter().any(|byte| matches!(byte, b'+' | b'%')) {
+        return charset.decode(escaped).map(Cow::into_owned);
+    }
+    let spaced: Vec<u8> =
+        escaped.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let bytes: Cow<'_, [u8]> = percent_encoding::percent_decode(&spaced).into();
+    charset.decode(&bytes).map(Cow::into_owned)
 }
 
 /// A whole number, accepted as a number or as a string of digits; written as a number.
@@ -283,6 +360,91 @@ mod tests {
         let fields = Params::of(&Peer::default(), &request).expect("it is an object").fields;
         let expected = r#"{"a":1,"b":"query","d":"body","e":"query"}"#;
         assert_eq!(Value::Object(fields).to_string(), expected);
+    }
+
+    fn post(content_type: &str, body: &[u8]) -> Request {
+        let headers = vec![("content-type".into(), content_type.into())];
+        Request { headers, body: body.to_vec(), ..Request::default() }
+    }
+
+    fn fields(request: &Request, charset: Charset) -> Result<String, HttpError> {
+        let peer = Peer::default();
+        let params = Params::in_charset(&peer, request, charset)?;
+        Ok(Value::Object(params.fields).to_string())
+    }
+
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    #[test]
+    fn a_field_that_is_not_utf_8_is_refused_by_name() {
+        for query in ["name=ann&word=%C3%DC", "word=%FF", "word=a%ED%A0%80", "word=\u{e9}%E9"] {
+            let request = Request { query: query.into(), ..Request::default() };
+            let refused = HttpError::new(400, "word is not UTF-8");
+            assert_eq!(fields(&request, Charset::Utf8), Err(refused.clone()), "{query}");
+            let form = post(FORM, query.as_bytes());
+            assert_eq!(fields(&form, Charset::Utf8), Err(refused), "{query}");
+        }
+        let raw = post(FORM, b"word=\xC3\xDC");
+        assert_eq!(fields(&raw, Charset::Utf8).unwrap_err().reason, "word is not UTF-8");
+        let key = post(FORM, b"%FF=x");
+        assert_eq!(fields(&key, Charset::Utf8).unwrap_err().reason, "%FF is not UTF-8");
+        let json = post("application/json", b"{\"word\":\"\xC3\xDC\"}");
+        assert_eq!(fields(&json, Charset::Utf8).unwrap_err().status, 400);
+        let whole = post(FORM, "word=%E8%8C%B6+%2B&a=\u{8336}".as_bytes());
+        assert_eq!(fields(&whole, Charset::Utf8).unwrap(), r#"{"a":"茶","word":"茶 +"}"#);
+    }
+
+    #[test]
+    fn gbk_is_decoded_where_the_dialect_or_the_form_says_so() {
+        let query = Request { query: "word=%C3%DC%C2%EB".into(), ..Request::default() };
+        assert_eq!(fields(&query, Charset::Gbk).unwrap(), r#"{"word":"密码"}"#);
+        let form = post(FORM, b"word=\xC3\xDC%C2%EB");
+        assert_eq!(fields(&form, Charset::Gbk).unwrap(), r#"{"word":"密码"}"#);
+        let named = post(&format!("{FORM}; charset=GB2312"), b"word=%C3%DC%C2%EB");
+        assert_eq!(fields(&named, Charset::Utf8).unwrap(), r#"{"word":"密码"}"#);
+        let utf_8 = post(&format!("{FORM}; charset=\"UTF-8\""), b"word=%E8%8C%B6");
+        assert_eq!(fields(&utf_8, Charset::Gbk).unwrap(), r#"{"word":"茶"}"#);
+        let json = post("application/json; charset=gbk", b"{\"word\":\"\xC3\xDC\"}");
+        assert_eq!(fields(&json, Charset::Utf8).unwrap(), r#"{"word":"密"}"#);
+        let json = post("application/json", r#"{"word":"密"}"#.as_bytes());
+        assert_eq!(fields(&json, Charset::Gbk).unwrap(), r#"{"word":"密"}"#);
+        let refused = post(FORM, b"word=%FF");
+        assert_eq!(fields(&refused, Charset::Gbk).unwrap_err().reason, "word is not GBK");
+    }
+
+    #[test]
+    fn one_byte_order_mark_at_the_start_of_a_body_is_skipped() {
+        for content_type in ["application/json", FORM, ""] {
+            let request = post(content_type, "\u{feff}{\"name\":\"a\"}".as_bytes());
+            assert_eq!(fields(&request, Charset::Utf8).unwrap(), r#"{"name":"a"}"#);
+        }
+        let twice = post("application/json", "\u{feff}\u{feff}{}".as_bytes());
+        assert_eq!(fields(&twice, Charset::Utf8).unwrap_err().status, 400);
+        let only = post("text/plain", "\u{feff}".as_bytes());
+        assert_eq!(fields(&only, Charset::Utf8).unwrap(), "{}");
+    }
+
+    #[test]
+    fn a_content_coding_is_refused_by_name() {
+        for (coding, refused) in [
+            ("gzip", Some("gzip")),
+            ("identity, br", Some("br")),
+            ("Identity", None),
+            ("identity", None),
+        ] {
+            for content_type in ["application/json", FORM] {
+                let mut request = post(content_type, br#"{"name":"a"}"#);
+                request.headers.push(("Content-Encoding".into(), coding.into()));
+                let error = fields(&request, Charset::Utf8).err();
+                assert_eq!(error.is_some(), refused.is_some(), "{coding}");
+                if let (Some(error), Some(refused)) = (error, refused) {
+                    assert_eq!(error.status, 415);
+                    assert!(error.reason.contains(&format!("Content-Encoding {refused} ")));
+                    let identity = ("accept-encoding".to_owned(), "identity".to_owned());
+                    assert_eq!(error.headers, [identity]);
+                }
+            }
+        }
     }
 
     #[test]

@@ -120,6 +120,28 @@ pub(crate) fn read<T: DeserializeOwned + Default>(params: &Params<'_>) -> T {
     params.read().unwrap_or_default()
 }
 
+/// The reply to a parameter that is not text in the charset: as to any other wrong value. None:
+/// the field is not a parameter of the endpoint.
+pub(crate) fn not_text(path: &str, field: &str) -> Option<Response> {
+    let res = match field {
+        "room_name" if path == visit_room::ENDPOINT.path => Res::InvalidRoom,
+        "room_name" => Res::InvalidRoomName,
+        "status" => Res::InvalidStatus,
+        "user_name" if path == show_user::ENDPOINT.path => Res::UserNotExist,
+        "user_name" => Res::InvalidUserName,
+        "user_password" => Res::InvalidUserPassword,
+        "user_tel" => Res::InvalidUserTel,
+        _ => return None,
+    };
+    if path == login::ENDPOINT.path {
+        return Some(reply(&login::LoginRefused { res, data: Nothing {} }));
+    }
+    if path == show_user::ENDPOINT.path && field == "user_name" {
+        return Some(reply(&show_user::NotFound { res, data: Some(Nothing {}) }));
+    }
+    Some(reply(&Verdict { res }))
+}
+
 /// All of these parameters, none of them missing or empty.
 pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Param; N], Res> {
     if !params.iter().all(|param| param.as_ref().is_some_and(Param::is_given)) {

@@ -33,7 +33,7 @@ fn enter(frontend: &ChatroomFrontend, peer: &Peer) -> (Claim, SeatKind) {
 }
 
 #[test]
-fn whether_an_address_counts_is_the_operators_to_say_but_never_a_proxys() {
+fn the_operator_decides_whether_an_address_counts_but_a_proxys_never_does() {
     let peer = |proxied, private_listener| Peer {
         address: "192.0.2.7".into(),
         proxied,
@@ -92,6 +92,7 @@ fn the_options_survive_being_written_and_read() {
     let written = serde_json::to_value(Options::default()).unwrap();
     let expected = serde_json::json!({
         "guests": true, "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
+        "charset": "utf-8",
     });
     assert_eq!(written, expected);
     assert_eq!(serde_json::from_value::<Options>(written).unwrap(), Options::default());
