@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 const ALL: &str = "
     [frontends.chatroom]
     [frontends.ourchat]
+    tcp_listen = \"127.0.0.1:0\"
     [frontends.channel]
     [frontends.irc]
     listen = \"127.0.0.1:0\"
@@ -237,4 +238,44 @@ fn history_is_told_in_pages_with_what_other_dialects_said() {
     assert_eq!(before, "3 4");
     assert_eq!(page(&format!("AFTER #tea msgid={middle} 9")).0, "5");
     assert_eq!(page(&format!("BETWEEN #tea msgid=1 msgid={middle} 9")).0, "2 3");
+}
+
+/// The body that a browser sends for `fetch(url, {method: "POST", body})`, with its head.
+fn posted_by_a_page(body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\
+         Origin: https://evil.example\r\nContent-Length: {length}\r\n\r\n"
+    );
+    format!("{head}{body}").into_bytes()
+}
+
+#[test]
+fn a_web_page_cannot_make_a_browser_send_commands_to_a_stream_of_lines() {
+    let gateway = gateway();
+    let mut zed = Irc::sign_on(gateway.address("irc", "listen"), "zed", None);
+    zed.join("#tea");
+    let mut page = Raw::connect(gateway.address("irc", "listen"));
+    page.send(&posted_by_a_page("NICK spam\r\nUSER s 0 * :s\r\nJOIN #tea\r\n"));
+    assert_eq!(page.receive_end().bytes, b"");
+    let mut page = Raw::connect(gateway.address("ourchat", "tcp_listen"));
+    page.send(&posted_by_a_page("{\"code\":12}\r\n"));
+    assert_eq!(page.receive_end().bytes, b"");
+    zed.send("NAMES #tea");
+    assert!(zed.receive().ends_with(" 353 zed = #tea :zed"));
+}
+
+#[test]
+fn a_byte_order_mark_before_the_first_line_is_skipped() {
+    let gateway = gateway();
+    let mut irc = Irc::connect(gateway.address("irc", "listen"));
+    irc.send("\u{feff}NICK zed\r\nUSER zed 0 * :Zed");
+    irc.receive_until(" 001 zed ");
+    let mut ourchat = Raw::connect(gateway.address("ourchat", "tcp_listen"));
+    ourchat.send("\u{feff}{\"code\":12}\n\u{feff}{\"code\":12}\n".as_bytes());
+    ourchat.end();
+    let text = String::from_utf8(ourchat.receive_end().bytes).expect("UTF-8");
+    let codes: Vec<bool> = text.lines().map(|line| line.contains("\"code\":12")).collect();
+    // The first line is answered; a mark elsewhere is no JSON.
+    assert_eq!(codes, [true, false], "{text}");
 }

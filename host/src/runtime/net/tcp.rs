@@ -36,7 +36,11 @@ impl Socket for Tcp {
     }
 }
 
-/// A stream of lines that end in `\n` or `\r\n`. Blank ones are skipped.
+/// A stream of lines that end in `\n` or `\r\n`. Blank lines are skipped, and so is a byte order
+/// mark at the start of the stream.
+///
+/// A stream that begins with an HTTP request is refused: a web page can make a browser send one to
+/// any port, and the lines of its body would be executed as commands of the dialect.
 pub(crate) struct Lines {
     stream: TcpStream,
     /// What was read and not fed yet.
@@ -44,24 +48,33 @@ pub(crate) struct Lines {
     /// So much of it has no line's end.
     searched: usize,
     line_bytes_max: usize,
+    /// Whether no line was read yet.
+    at_start: bool,
     ended: bool,
 }
 
 impl Lines {
     pub(crate) fn new(stream: TcpStream, line_bytes_max: u32) -> Self {
         let line_bytes_max = line_bytes_max as usize;
-        Self { stream, unread: Vec::new(), searched: 0, line_bytes_max, ended: false }
+        Self {
+            stream,
+            unread: Vec::new(),
+            searched: 0,
+            line_bytes_max,
+            at_start: true,
+            ended: false,
+        }
     }
 
     /// The next line that is not blank, if all of it is here.
-    fn next_line(&mut self) -> Option<Result<Vec<u8>, Overlong>> {
+    fn next_line(&mut self) -> Option<Result<Vec<u8>, Refused>> {
         loop {
             let found = self.unread[self.searched..].iter().position(|byte| *byte == b'\n');
             let Some(found) = found else {
                 self.searched = self.unread.len();
                 // A line's end may be two bytes.
                 let overlong = self.unread.len() > self.line_bytes_max + 1;
-                return overlong.then_some(Err(Overlong));
+                return overlong.then_some(Err(Refused::Overlong));
             };
             let end = self.searched + found;
             let rest = self.unread.split_off(end + 1);
@@ -72,10 +85,15 @@ impl Lines {
                 line.pop();
             }
             if line.len() > self.line_bytes_max {
-                return Some(Err(Overlong));
+                return Some(Err(Refused::Overlong));
+            }
+            if self.at_start && line.starts_with(BYTE_ORDER_MARK) {
+                line.drain(..BYTE_ORDER_MARK.len());
             }
             if !line.iter().all(u8::is_ascii_whitespace) {
-                return Some(Ok(line));
+                let at_start = std::mem::replace(&mut self.at_start, false);
+                let refused = at_start && is_http_request(&line);
+                return Some(if refused { Err(Refused::Http) } else { Ok(line) });
             }
         }
     }
@@ -84,7 +102,8 @@ impl Lines {
         loop {
             match self.next_line() {
                 Some(Ok(line)) => return Poll::Ready(Ok(line)),
-                Some(Err(Overlong)) => return Poll::Ready(Err(Received::Overlong)),
+                Some(Err(Refused::Overlong)) => return Poll::Ready(Err(Received::Overlong)),
+                Some(Err(Refused::Http)) => return Poll::Ready(Err(Received::End)),
                 None if self.ended => return Poll::Ready(Err(Received::End)),
                 None => (),
             }
@@ -102,7 +121,25 @@ impl Lines {
     }
 }
 
-struct Overlong;
+/// Why a line is not fed to the session.
+enum Refused {
+    Overlong,
+    /// The stream begins with an HTTP request.
+    Http,
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whether a line is the first one of an HTTP request: it begins with a method, or ends in a version
+/// of HTTP.
+fn is_http_request(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 9] =
+        [b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"TRACE"];
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let last = words.next_back();
+    last.is_some_and(|last| METHODS.contains(&method) || last.starts_with(b"HTTP/1."))
+}
 
 impl Socket for Lines {
     fn stream(&mut self) -> &mut TcpStream {
@@ -142,4 +179,22 @@ fn poll_chunk(
             Received::Something
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_request_is_known_by_its_first_line() {
+        for line in ["GET / HTTP/1.1", "POST /x HTTP/1.0", "PUT x", "HEAD / ", "BREW /pot HTTP/1.1"]
+        {
+            assert!(is_http_request(line.as_bytes()), "{line}");
+        }
+        for line in
+            ["NICK ann", "GETTER x", "POST", "{\"code\":12}", "PRIVMSG #a :GET / HTTP/1.1 x"]
+        {
+            assert!(!is_http_request(line.as_bytes()), "{line}");
+        }
+    }
 }
