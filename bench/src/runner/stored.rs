@@ -213,6 +213,7 @@ fn commands(size: Size) -> impl Iterator<Item = Command> {
             author: owner(room),
             text: "x".repeat(TEXT_BYTES),
             standing: PostRight::Member,
+            notice: false,
         }
     };
     (0..users).map(register).chain((0..rooms).map(create)).chain((0..messages).map(post))

@@ -109,13 +109,14 @@ impl<'a, T: State> MessageReader<'a, T> {
             Destination::User(uid) => Recipient::User(self.person(&Who::User(uid))?),
         };
         let at = Timestamp(row.at);
-        Ok(Arc::new(Message { id: MessageId(id), at, author, to, text: row.text }))
+        let MessageRow { text, notice, .. } = row;
+        Ok(Arc::new(Message { id: MessageId(id), at, author, to, text, notice }))
     }
 
     /// A cached message, with the current names of its author and recipient. A room's name never
     /// changes.
     fn refreshed(&mut self, store: u64, known: Arc<Message>) -> Result<Arc<Message>, StoreError> {
-        let Message { id, at, author, to, text } = &*known;
+        let Message { id, at, author, to, text, notice } = &*known;
         let is_current = self.is_current(author)?
             && match to {
                 Recipient::Room(_) => true,
@@ -130,7 +131,7 @@ impl<'a, T: State> MessageReader<'a, T> {
         };
         let author = self.current(author)?;
         let text = text.clone();
-        let refreshed = Arc::new(Message { id: *id, at: *at, author, to, text });
+        let refreshed = Arc::new(Message { id: *id, at: *at, author, to, text, notice: *notice });
         message_cache::keep(store, &refreshed);
         Ok(refreshed)
     }

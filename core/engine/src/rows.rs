@@ -212,18 +212,28 @@ pub(crate) struct MessageRow {
     pub(crate) at: u64,
     pub(crate) author: Who,
     pub(crate) to: Destination,
+    pub(crate) notice: bool,
     pub(crate) text: String,
 }
 
 const GUEST: u8 = 1;
 const DIRECT: u8 = 2;
+const NOTICE: u8 = 4;
 
 impl MessageRow {
-    pub(crate) fn pack(at: u64, author: &Who, to: Destination, text: &str, row: &mut Vec<u8>) {
+    pub(crate) fn pack(
+        at: u64,
+        author: &Who,
+        to: Destination,
+        notice: bool,
+        text: &str,
+        row: &mut Vec<u8>,
+    ) {
         row.clear();
         let guest = if matches!(author, Who::Guest(_)) { GUEST } else { 0 };
         let direct = if matches!(to, Destination::User(_)) { DIRECT } else { 0 };
-        row.extend([VERSION, guest | direct]);
+        let notice = if notice { NOTICE } else { 0 };
+        row.extend([VERSION, guest | direct | notice]);
         row.extend(at.to_le_bytes());
         match author {
             Who::User(uid) => row.extend(uid.to_le_bytes()),
@@ -263,7 +273,8 @@ impl MessageRow {
         } else {
             Destination::User(u64::from_le_bytes(take(&mut bytes)?))
         };
-        Some(Self { at, author, to, text: str::from_utf8(bytes).ok()?.to_owned() })
+        let notice = flags & NOTICE != 0;
+        Some(Self { at, author, to, notice, text: str::from_utf8(bytes).ok()?.to_owned() })
     }
 }
 
@@ -282,8 +293,9 @@ mod tests {
         let mut bytes = Vec::new();
         for author in [Who::User(10_000), Who::Guest("小茶".into())] {
             for to in [Destination::Room(7), Destination::User(10_001)] {
-                MessageRow::pack(5, &author, to, "hé\0llo", &mut bytes);
-                let row = MessageRow { at: 5, author: author.clone(), to, text: "hé\0llo".into() };
+                let (text, notice) = ("hé\0llo".to_owned(), to == Destination::Room(7));
+                MessageRow::pack(5, &author, to, notice, &text, &mut bytes);
+                let row = MessageRow { at: 5, author: author.clone(), to, notice, text };
                 assert_eq!(MessageRow::unpack(&bytes).unwrap(), row);
                 for cut in 0..bytes.len() - 7 {
                     assert!(MessageRow::unpack(&bytes[..cut]).is_err(), "cut at {cut}");

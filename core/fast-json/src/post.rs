@@ -11,7 +11,7 @@ pub fn append_call(command: &Command, ack_only: bool, out: &mut Vec<u8>) {
     let mut json = JsonWriter(out);
     json.raw(r#"{"command":"#);
     match command {
-        Command::Post { room, author, text, standing } => {
+        Command::Post { room, author, text, standing, notice: false } => {
             write_post(&mut json, room, author, text, standing);
         }
         other => json.value(other),
@@ -96,7 +96,7 @@ pub fn read_post(json: &str) -> Option<(Box<Command>, bool)> {
     let ack_only = reader.accept(r#","brief":true"#);
     reader.literal("}")?;
     reader.end()?;
-    Some((Box::new(Command::Post { room, author, text, standing }), ack_only))
+    Some((Box::new(Command::Post { room, author, text, standing, notice: false }), ack_only))
 }
 
 /// Reads a claim and the brace after it.
@@ -139,7 +139,13 @@ mod tests {
         pairs.flat_map(move |(author, room)| {
             rights.clone().map(|standing| {
                 let text = "}\\\n\"".to_owned();
-                Command::Post { room: room.clone(), author: author.clone(), text, standing }
+                Command::Post {
+                    room: room.clone(),
+                    author: author.clone(),
+                    text,
+                    standing,
+                    notice: false,
+                }
             })
         })
     }
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn another_command_is_written_and_left_to_serde_to_read() {
-        let json = written(&Command::SignOut, true);
+        let json = written(&Command::SignOut { reason: String::new() }, true);
         assert_eq!(json, r#"{"command":{"do":"sign_out"},"brief":true}"#);
         assert_eq!(read_post(&json), None);
     }

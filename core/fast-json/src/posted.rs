@@ -43,7 +43,7 @@ pub fn append_outcome(outcome: &Outcome, out: &mut Vec<u8>) {
 }
 
 fn write_message(json: &mut JsonWriter<'_>, message: &Message) {
-    let Message { id, at, author, to, text } = message;
+    let Message { id, at, author, to, text, notice } = message;
     json.raw(r#"{"id":"#);
     json.number(id.0);
     json.raw(r#","at":"#);
@@ -65,7 +65,7 @@ fn write_message(json: &mut JsonWriter<'_>, message: &Message) {
     }
     json.raw(r#"},"text":"#);
     json.string(text);
-    json.raw("}");
+    json.raw(if *notice { r#","notice":true}"# } else { "}" });
 }
 
 fn write_person(json: &mut JsonWriter<'_>, person: &Person) {
@@ -136,8 +136,9 @@ fn read_message(reader: &mut JsonReader<'_>) -> Option<Message> {
     };
     reader.literal(r#"},"text":"#)?;
     let text = reader.string()?;
+    let notice = reader.accept(r#","notice":true"#);
     reader.literal("}")?;
-    Some(Message { id, at, author, to, text })
+    Some(Message { id, at, author, to, text, notice })
 }
 
 fn read_person(reader: &mut JsonReader<'_>) -> Option<Person> {
@@ -192,7 +193,7 @@ mod tests {
         let message = |author: &Person, to: Recipient| {
             let author = author.clone().into();
             let text = "\u{0}\u{1f} \u{7f}\u{1f375}/\n and so on".into();
-            Message { id: MessageId(u64::MAX), at: Timestamp(0), author, to, text }
+            Message { id: MessageId(u64::MAX), at: Timestamp(0), author, to, text, notice: false }
         };
         let room = Recipient::Room(RoomTag { id: RoomId(u32::MAX), name: "tea".into() });
         let people = people();

@@ -37,7 +37,11 @@ pub enum Command {
         address: Option<AddressGrant>,
     },
     /// Ends this connection's session and gives back every seat of this connection.
-    SignOut,
+    SignOut {
+        /// Why, in the words of the user; "" for no reason.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// Changes the given fields of a user's profile. With `create`, an unknown user that an identity
     /// names is made.
     UpdateUser { user: UserRef, create: bool, changes: ProfileChanges },
@@ -90,7 +94,15 @@ pub enum Command {
     Join { room: RoomRef, user: UserRef },
     /// Ends a user's membership and every seat it has in the room. Removing a user that has none,
     /// or does not exist, changes nothing and succeeds.
-    Kick { room: RoomRef, user: UserRef },
+    Kick {
+        room: RoomRef,
+        user: UserRef,
+        /// Who removes the user; must be the owner, where given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserRef>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// Takes a live seat. With [`SeatKind::Connection`], a lease of the same user that no
     /// connection uses is taken up instead of a further seat.
     Enter {
@@ -106,13 +118,35 @@ pub enum Command {
     },
     /// Gives back a live seat. With [`SeatKind::Lease`], one that no connection uses, or else one
     /// in use, whose connection then leaves the room.
-    Exit { room: RoomRef, user: UserRef, seat: SeatKind },
+    Exit {
+        room: RoomRef,
+        user: UserRef,
+        seat: SeatKind,
+        /// Why, in the words of the user; "" for no reason.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
 
     // Messages.
     /// Posts to a room.
-    Post { room: RoomRef, author: UserRef, text: String, standing: PostRight },
+    Post {
+        room: RoomRef,
+        author: UserRef,
+        text: String,
+        standing: PostRight,
+        /// Whether it is a notice: a message to which no program replies automatically.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        notice: bool,
+    },
     /// Posts to one user. A guest cannot read direct messages and is refused as unknown.
-    PostDirect { author: UserRef, to: UserRef, text: String },
+    PostDirect {
+        author: UserRef,
+        to: UserRef,
+        text: String,
+        /// Whether it is a notice: a message to which no program replies automatically.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        notice: bool,
+    },
     /// Returns the messages that a user has not received yet, and moves the user's cursor past
     /// them.
     Receive {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::command::RoomChanges;
 use crate::id::{ConnectionId, Seq, Timestamp};
 use crate::view::{Message, Person, RoomTag};
 
@@ -44,6 +45,26 @@ pub enum Event {
         /// Whether the user is still visible in the room.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         elsewhere: bool,
+        /// Whether the user has left the gateway: its connection has ended or signed out, and it has
+        /// no seat in any room.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quit: bool,
+        /// Why, in the words of the user or of `by`; "" for no reason.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// The owner that removed the user.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Person>>,
+    },
+    /// The title, section or description of a room has changed. Only connections whose event filter
+    /// includes room changes receive it.
+    RoomChanged {
+        room: RoomTag,
+        /// The new values.
+        changes: RoomChanges,
+        /// Who changed it; `None` for the gateway itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Person>>,
     },
     /// The number of seats taken has changed.
     PopulationChanged { room: RoomTag, population: u32 },
@@ -70,6 +91,7 @@ impl Event {
             Self::Entered { room, .. }
             | Self::Left { room, .. }
             | Self::PopulationChanged { room, .. }
+            | Self::RoomChanged { room, .. }
             | Self::RoomCreated { room, .. }
             | Self::RoomDeleted { room } => Some(room),
         }

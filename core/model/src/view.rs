@@ -117,6 +117,9 @@ pub struct Message {
     pub to: Recipient,
     /// Byte for byte as it was posted.
     pub text: String,
+    /// Whether it is a notice: a message to which no program replies automatically.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notice: bool,
 }
 
 /// Where a message was sent.

@@ -68,12 +68,15 @@ pub struct EventFilter {
     /// `Entered` and `Left`.
     pub presence: bool,
     pub population: bool,
+    /// `RoomChanged`. Off by default: front ends built before it do not know the event.
+    #[serde(default)]
+    pub room_changes: bool,
 }
 
 impl Default for EventFilter {
-    /// Everything.
+    /// Everything but room changes.
     fn default() -> Self {
-        Self { messages: true, presence: true, population: true }
+        Self { messages: true, presence: true, population: true, room_changes: false }
     }
 }
 

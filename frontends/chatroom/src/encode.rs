@@ -18,9 +18,10 @@ pub(crate) fn broadcast(event: &Event) -> Broadcast {
         Event::Left { room, user, avatar, .. } => {
             everyone(presence(&room.name, user, avatar, Coming::Leave))
         }
-        Event::PopulationChanged { .. } | Event::RoomCreated { .. } | Event::RoomDeleted { .. } => {
-            Broadcast::Nothing
-        }
+        Event::PopulationChanged { .. }
+        | Event::RoomChanged { .. }
+        | Event::RoomCreated { .. }
+        | Event::RoomDeleted { .. } => Broadcast::Nothing,
     }
 }
 

@@ -94,13 +94,13 @@ impl ChatSession {
             }
             Packet::Leave { room, user } => {
                 let (room, user) = (RoomRef::Name(room), self.claim(user));
-                out.submit_ack_only(Command::Exit { room, user, seat });
+                out.submit_ack_only(Command::Exit { room, user, seat, reason: String::new() });
                 self.owed.push_back(Owed::Receipt);
             }
             Packet::Msg { room, user, text } => {
                 let (room, author) = (RoomRef::Name(room), self.claim(user));
                 let standing = PostRight::Seated;
-                out.submit_ack_only(Command::Post { room, author, text, standing });
+                out.submit_ack_only(Command::Post { room, author, text, standing, notice: false });
                 self.owed.push_back(Owed::Receipt);
             }
         }

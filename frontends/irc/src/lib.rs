@@ -158,7 +158,9 @@ impl Frontend for IrcFrontend {
             | Event::Entered { .. }
             | Event::Left { .. }
             | Event::RoomCreated { .. } => Broadcast::PerSession,
-            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
+            Event::PopulationChanged { .. }
+            | Event::RoomChanged { .. }
+            | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }
     }
 }

@@ -69,11 +69,16 @@ impl IrcSession {
         let request = match (names::room(target), names::handle(target)) {
             (Some(room), _) => {
                 let (room, right) = (RoomRef::Name(room), PostRight::Seated);
-                out.submit(Command::Post { room, author, text, standing: right });
+                out.submit(Command::Post { room, author, text, standing: right, notice: false });
                 RequestKind::Post
             }
             (None, Some(handle)) => {
-                out.submit(Command::PostDirect { author, to: UserRef::Handle(handle), text });
+                out.submit(Command::PostDirect {
+                    author,
+                    to: UserRef::Handle(handle),
+                    text,
+                    notice: false,
+                });
                 RequestKind::PostDirect
             }
             (None, None) => {

@@ -116,7 +116,12 @@ impl IrcSession {
 
     fn exit(&mut self, room: String, out: &mut Outbox) {
         let (user, seat) = (self.actor(), SeatKind::Connection);
-        out.submit(Command::Exit { room: RoomRef::Name(room.clone()), user, seat });
+        out.submit(Command::Exit {
+            room: RoomRef::Name(room.clone()),
+            user,
+            seat,
+            reason: String::new(),
+        });
         self.expect(PendingReply::Part(room));
     }
 

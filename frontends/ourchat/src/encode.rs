@@ -42,6 +42,7 @@ pub(crate) fn event(style: OcidStyle, recorded: &Recorded) -> Push {
         | Event::Entered { .. }
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
+        | Event::RoomChanged { .. }
         | Event::RoomDeleted { .. } => Push::Nothing,
     }
 }

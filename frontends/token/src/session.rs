@@ -154,7 +154,7 @@ impl Dialogue {
                 room_id = room.0;
                 out.submit(leave(room));
             }
-            Request::LeaveApplication => out.submit(Command::SignOut),
+            Request::LeaveApplication => out.submit(Command::SignOut { reason: String::new() }),
             Request::ApplyForToken => out.submit(self.issue_token()),
             Request::Heartbeat => {
                 return self.say(encode::success(verb, sequence, &[]), false, out);
@@ -205,6 +205,7 @@ impl Dialogue {
             author: UserRef::Session,
             text,
             standing: PostRight::Seated,
+            notice: false,
         });
     }
 }
@@ -271,5 +272,10 @@ fn enter(room: RoomId) -> Command {
 }
 
 fn leave(room: RoomId) -> Command {
-    Command::Exit { room: RoomRef::Id(room), user: UserRef::Session, seat: SeatKind::Connection }
+    Command::Exit {
+        room: RoomRef::Id(room),
+        user: UserRef::Session,
+        seat: SeatKind::Connection,
+        reason: String::new(),
+    }
 }

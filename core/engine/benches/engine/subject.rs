@@ -99,6 +99,7 @@ pub(crate) fn post(room: u32) -> Command {
         author: UserRef::Id(Uid(10_000)),
         text: "x".repeat(TEXT_BYTES),
         standing: PostRight::Member,
+        notice: false,
     }
 }
 

@@ -63,6 +63,7 @@ mod tests {
                 author: Arc::default(),
                 to: Recipient::User(Arc::default()),
                 text: "x".repeat(bytes),
+                notice: false,
             })
         };
         let slots = SLOTS as u64;

@@ -203,6 +203,9 @@ impl<'t> BatchContext<'t> {
             durable: true,
             connection: None,
             elsewhere: self.is_seated(id, &Who::User(uid), None)?,
+            quit: false,
+            reason: String::new(),
+            by: None,
         });
         Ok(true)
     }

@@ -13,6 +13,13 @@ use crate::lookup;
 use crate::rows::{Destination, MessageRow, RoomRow, Who};
 use crate::{message_index, receive};
 
+/// What a post says.
+#[derive(Clone, Copy)]
+pub(super) struct Content<'a> {
+    pub(super) text: &'a str,
+    pub(super) notice: bool,
+}
+
 /// The author of a post and the room, once checked.
 struct Author {
     who: Who,
@@ -27,9 +34,10 @@ impl BatchContext<'_> {
         cx: &mut CommandContext<'_>,
         room: &RoomRef,
         author: &UserRef,
-        text: &str,
+        content: Content<'_>,
         standing: &PostRight,
     ) -> Result<Reply, Error> {
+        let text = content.text;
         let Author { who, avatar, room: (id, row) } = match standing {
             PostRight::Seated => self.seated_author(cx, room, author)?,
             PostRight::Member => self.member_author(cx, room, author)?,
@@ -48,7 +56,7 @@ impl BatchContext<'_> {
         }
         let streams = [Some(message_index::of_room(id)), None];
         let message =
-            self.add_message(cx, &who, person, Destination::Room(id), to, streams, text)?;
+            self.add_message(cx, &who, person, Destination::Room(id), to, streams, content)?;
         Ok(Reply::Posted { message })
     }
 
@@ -130,10 +138,10 @@ impl BatchContext<'_> {
         cx: &mut CommandContext<'_>,
         author: &UserRef,
         to: &UserRef,
-        text: &str,
+        content: Content<'_>,
     ) -> Result<Reply, Error> {
         let from = self.user(cx, author)?;
-        check_text(text)?;
+        check_text(content.text)?;
         let to = self.user(cx, to)?;
         if from == to {
             return Err(Refusal::SelfAddressed.into());
@@ -142,8 +150,15 @@ impl BatchContext<'_> {
         let recipient = Recipient::User(lookup::person(&self.batch, to)?);
         let streams = [Some(message_index::of_outbox(from)), Some(message_index::of_inbox(to))];
         let destination = Destination::User(to);
-        let message =
-            self.add_message(cx, &Who::User(from), person, destination, recipient, streams, text)?;
+        let message = self.add_message(
+            cx,
+            &Who::User(from),
+            person,
+            destination,
+            recipient,
+            streams,
+            content,
+        )?;
         Ok(Reply::Posted { message })
     }
 
@@ -156,17 +171,17 @@ impl BatchContext<'_> {
         destination: Destination,
         to: Recipient,
         streams: [Option<u64>; 2],
-        text: &str,
+        Content { text, notice }: Content<'_>,
     ) -> Result<Message, StoreError> {
         let id = self.counters.next_message;
         self.counters.next_message += 1;
-        MessageRow::pack(cx.request.now, who, destination, text, &mut self.row);
+        MessageRow::pack(cx.request.now, who, destination, notice, text, &mut self.row);
         self.batch.messages_mut()?.insert(id, self.row.as_slice())?;
         for stream in streams.into_iter().flatten() {
             self.appends.entry(stream).or_default().push(id);
         }
         let at = Timestamp(cx.request.now);
-        let message = Message { id: MessageId(id), at, author, to, text: text.to_owned() };
+        let message = Message { id: MessageId(id), at, author, to, text: text.to_owned(), notice };
         cx.events.push(Event::Posted { message: message.clone() });
         Ok(message)
     }

@@ -13,11 +13,12 @@ mod retention;
 mod rooms;
 mod seats;
 
-use core_model::{Command, Outcome, Recorded, Refusal, Reply, Seq, Timestamp};
+use core_model::{Command, Event, Outcome, Person, Recorded, Refusal, Reply, Seq, Timestamp, Uid};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
 use self::context::CommandContext;
+use self::messages::Content;
 use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
@@ -47,7 +48,10 @@ impl BatchContext<'_> {
         };
         let written = self.writes();
         let outcome = match self.keyed(&mut cx, envelope) {
-            Ok(reply) => Ok(reply),
+            Ok(reply) => {
+                self.explain_leaving(&mut cx, &envelope.command)?;
+                Ok(reply)
+            }
             Err(Error::Refused(refusal)) => Err(refusal),
             Err(Error::Store(error)) => return Err(error),
         };
@@ -64,6 +68,39 @@ impl BatchContext<'_> {
         });
         let recorded = recorded.collect();
         Ok((outcome, recorded))
+    }
+
+    /// Adds to the events of users who leave how and why they did.
+    fn explain_leaving(
+        &self,
+        cx: &mut CommandContext<'_>,
+        command: &Command,
+    ) -> Result<(), StoreError> {
+        let (words, remover) = match command {
+            Command::Exit { reason, .. } | Command::SignOut { reason } => (reason.as_str(), None),
+            Command::Kick { reason, by, .. } => (reason.as_str(), by.as_ref()),
+            Command::Disconnect { .. } => ("", None),
+            _ => return Ok(()),
+        };
+        let remover = remover.and_then(|by| lookup::user(&self.batch, cx.request, by).ok());
+        let remover = remover.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
+        let ends = matches!(command, Command::SignOut { .. } | Command::Disconnect { .. });
+        for event in &mut cx.events {
+            if let Event::Left { user, quit, reason, by, .. } = event {
+                *quit = ends && self.is_gone(user)?;
+                words.clone_into(reason);
+                by.clone_from(&remover);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a user has no connection and no membership. The engine does not know in which other
+    /// rooms a guest is, so a guest counts as gone when a connection of it ends.
+    fn is_gone(&self, user: &Person) -> Result<bool, StoreError> {
+        let Some(Uid(uid)) = user.uid else { return Ok(true) };
+        Ok(self.batch.presence()?.get(uid)?.is_none()
+            && self.batch.member_rooms()?.range((uid, 0)..=(uid, u32::MAX))?.next().is_none())
     }
 
     fn keyed(&mut self, cx: &mut CommandContext<'_>, envelope: &Envelope) -> Result<Reply, Error> {
@@ -102,7 +139,7 @@ impl BatchContext<'_> {
         match command {
             Command::Register { user } => self.register(cx, user),
             Command::SignIn { .. } => self.sign_in(cx, command),
-            Command::SignOut => self.sign_out(cx),
+            Command::SignOut { .. } => self.sign_out(cx),
             Command::UpdateUser { user, create, changes } => {
                 self.update_user(cx, user, *create, changes)
             }
@@ -121,15 +158,17 @@ impl BatchContext<'_> {
             Command::DeleteRoom { room, by } => self.delete_room(cx, room, by.as_ref()),
             Command::ClearMessages { room, by } => self.clear_messages(cx, room, by.as_ref()),
             Command::Join { room, user } => self.join(cx, room, user),
-            Command::Kick { room, user } => self.kick(cx, room, user),
+            Command::Kick { room, user, by, .. } => self.kick(cx, room, user, by.as_ref()),
             Command::Enter { room, user, seat, opens, avatar } => {
                 self.enter(cx, room, user, *seat, *opens, avatar.as_deref())
             }
-            Command::Exit { room, user, seat } => self.exit(cx, room, user, *seat),
-            Command::Post { room, author, text, standing } => {
-                self.post(cx, room, author, text, standing)
+            Command::Exit { room, user, seat, .. } => self.exit(cx, room, user, *seat),
+            Command::Post { room, author, text, standing, notice } => {
+                self.post(cx, room, author, Content { text, notice: *notice }, standing)
             }
-            Command::PostDirect { author, to, text } => self.post_direct(cx, author, to, text),
+            Command::PostDirect { author, to, text, notice } => {
+                self.post_direct(cx, author, to, Content { text, notice: *notice })
+            }
             Command::Receive { .. } => self.receive(cx, command),
             Command::Start => self.start(cx),
             Command::Disconnect { delivered } => self.disconnect(cx, *delivered),

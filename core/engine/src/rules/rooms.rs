@@ -189,6 +189,9 @@ impl BatchContext<'_> {
         self.list(id, &row)?;
         self.write_room(id, &row)?;
         cx.visible = true;
+        let by = by.map(|by| self.user(cx, by)).transpose()?;
+        let by = by.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
+        cx.events.push(Event::RoomChanged { room: row.tag(id), changes: changes.clone(), by });
         Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
     }
 
@@ -254,7 +257,11 @@ impl BatchContext<'_> {
         cx: &mut CommandContext<'_>,
         room: &RoomRef,
         user: &UserRef,
+        by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
+        if by.is_some() {
+            self.owned_room(cx, room, by)?;
+        }
         let who = match self.user_or_guest(cx, user) {
             Err(Error::Refused(Refusal::UnknownUser)) => None,
             found => Some(found?),

@@ -274,6 +274,9 @@ impl BatchContext<'_> {
                 durable: false,
                 connection: Some(ConnectionId(connection)),
                 elsewhere: self.is_visible(seat.room, &seat.who, Some(seat_id))?,
+                quit: false,
+                reason: String::new(),
+                by: None,
             });
         } else {
             self.end_waiting(seat_id, &seat)?;

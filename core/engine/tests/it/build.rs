@@ -158,7 +158,7 @@ pub(crate) fn join(room: RoomRef, user: UserRef) -> Command {
 }
 
 pub(crate) fn kick(room: RoomRef, user: UserRef) -> Command {
-    Command::Kick { room, user }
+    Command::Kick { room, user, by: None, reason: String::new() }
 }
 
 pub(crate) fn enter(room: RoomRef, user: UserRef) -> Command {
@@ -174,11 +174,11 @@ pub(crate) fn lease(room: RoomRef, user: UserRef) -> Command {
 }
 
 pub(crate) fn exit(room: RoomRef, user: UserRef) -> Command {
-    Command::Exit { room, user, seat: SeatKind::Connection }
+    Command::Exit { room, user, seat: SeatKind::Connection, reason: String::new() }
 }
 
 pub(crate) fn end_lease(room: RoomRef, user: UserRef) -> Command {
-    Command::Exit { room, user, seat: LEASE }
+    Command::Exit { room, user, seat: LEASE, reason: String::new() }
 }
 
 pub(crate) fn disconnect() -> Command {
@@ -194,21 +194,27 @@ pub(crate) fn disconnect_after(delivered: u64) -> Command {
 
 /// Posts as a durable member.
 pub(crate) fn post(room: RoomRef, author: UserRef, text: &str) -> Command {
-    Command::Post { room, author, text: text.into(), standing: PostRight::Member }
+    Command::Post { room, author, text: text.into(), standing: PostRight::Member, notice: false }
 }
 
 /// Posts from a seat of this connection.
 pub(crate) fn say(room: RoomRef, author: UserRef, text: &str) -> Command {
-    Command::Post { room, author, text: text.into(), standing: PostRight::Seated }
+    Command::Post { room, author, text: text.into(), standing: PostRight::Seated, notice: false }
 }
 
 /// Posts and becomes a member.
 pub(crate) fn post_joining(room: RoomRef, author: UserRef, text: &str, create: bool) -> Command {
-    Command::Post { room, author, text: text.into(), standing: PostRight::Joining { create } }
+    Command::Post {
+        room,
+        author,
+        text: text.into(),
+        standing: PostRight::Joining { create },
+        notice: false,
+    }
 }
 
 pub(crate) fn direct(author: UserRef, to: UserRef, text: &str) -> Command {
-    Command::PostDirect { author, to, text: text.into() }
+    Command::PostDirect { author, to, text: text.into(), notice: false }
 }
 
 /// Reads everything not received yet.

@@ -167,7 +167,7 @@ fn commands_that_change_nothing_write_nothing() {
         receive(user("ann"), Some(room("tea"))),
         join(room("tea"), user("ann")),
         vouch(user("ann")),
-        Command::SignOut,
+        Command::SignOut { reason: String::new() },
         disconnect(),
         kick(room("tea"), user("nobody")),
         a_no_op(),

@@ -144,7 +144,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::PostDirect { .. }
         | Command::Receive { .. }
         | Command::Register { .. }
-        | Command::SignOut
+        | Command::SignOut { .. }
         | Command::RefreshToken { .. }
         | Command::CreateRoom { .. }
         | Command::DeclareRoom { .. }
@@ -262,7 +262,7 @@ fn of_accounts() -> BoxedStrategy<Command> {
     prop_oneof![
         4 => new_users().prop_map(|user| Command::Register { user }),
         9 => sign_ins(),
-        1 => Just(Command::SignOut),
+        1 => Just(Command::SignOut { reason: String::new() }),
         2 => select(&[None, Some(1), Some(3), Some(9)][..]).prop_map(|delivered| {
             Command::Disconnect { delivered: delivered.map(MessageId) }
         }),
@@ -358,7 +358,7 @@ fn of_seats() -> BoxedStrategy<Command> {
             |(room, user, seat, opens, avatar)| Command::Enter { room, user, seat, opens, avatar }
         ),
         9 => (rooms(), anybody(), seat())
-            .prop_map(|(room, user, seat)| Command::Exit { room, user, seat }),
+            .prop_map(|(room, user, seat)| Command::Exit { room, user, seat, reason: String::new() }),
     ]
     .boxed()
 }
@@ -375,10 +375,10 @@ fn of_messages() -> BoxedStrategy<Command> {
     let newest = weighted(0.2, Just(()));
     prop_oneof![
         9 => (rooms(), anybody(), texts(), standing).prop_map(|(room, author, text, standing)| {
-            Command::Post { room, author, text, standing }
+            Command::Post { room, author, text, standing, notice: false }
         }),
         5 => (anybody(), anybody(), texts())
-            .prop_map(|(author, to, text)| Command::PostDirect { author, to, text }),
+            .prop_map(|(author, to, text)| Command::PostDirect { author, to, text, notice: false }),
         5 => (anybody(), expect, of(rooms()), after, limit(), limit(), newest).prop_map(
             |(user, expect, room, after, limit, first_limit, newest)| {
                 let newest = newest.is_some();

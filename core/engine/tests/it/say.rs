@@ -22,6 +22,11 @@ pub(crate) fn event(event: &Event) -> String {
         Event::PopulationChanged { room, population } => {
             format!("{} holds {population}", room.name)
         }
+        Event::RoomChanged { room, changes, by } => {
+            let by = by.as_ref().map_or("the gateway", |by| &by.handle);
+            let description = changes.description.as_deref().unwrap_or("the same");
+            format!("{by} describes {} as {description}", room.name)
+        }
         Event::RoomCreated { room, owner, members } => {
             let owner = owner.as_ref().map_or("nobody", |owner| &owner.handle);
             format!("{} is made by {owner} for {}", room.name, people(members).join(", "))

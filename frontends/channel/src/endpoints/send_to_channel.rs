@@ -47,7 +47,7 @@ fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Respo
         let room = RoomRef::Name(required("name", name)?);
         let text = required("message", message)?;
         let standing = PostRight::Joining { create: channel.options.auto_create };
-        Ok(Action::Submit(Command::Post { room, author, text, standing }))
+        Ok(Action::Submit(Command::Post { room, author, text, standing, notice: false }))
     })
 }
 

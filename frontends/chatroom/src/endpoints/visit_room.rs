@@ -71,7 +71,7 @@ fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> 
     };
     match status {
         Status::Enter => Command::Enter { room, user, seat, opens: false, avatar: None },
-        Status::Leave => Command::Exit { room, user, seat },
+        Status::Leave => Command::Exit { room, user, seat, reason: String::new() },
     }
 }
 

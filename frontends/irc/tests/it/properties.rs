@@ -126,6 +126,7 @@ fn posted(text: &str) -> Message {
             .into(),
         to: Recipient::Room(room().tag()),
         text: text.into(),
+        notice: false,
     }
 }
 

@@ -37,7 +37,12 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     let room = parse::room(request.room_id)?;
-    Ok(Action::Submit(Command::Kick { room, user: dialect.named(&openid) }))
+    Ok(Action::Submit(Command::Kick {
+        room,
+        user: dialect.named(&openid),
+        by: None,
+        reason: String::new(),
+    }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

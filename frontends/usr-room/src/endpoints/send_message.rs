@@ -41,6 +41,7 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
         author: dialect.caller(&openid),
         text: parse::nonempty("message", request.message)?,
         standing: PostRight::Member,
+        notice: false,
     }))
 }
 

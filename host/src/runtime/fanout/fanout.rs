@@ -208,6 +208,7 @@ impl Run {
             Event::Entered { .. }
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
+            | Event::RoomChanged { .. }
             | Event::RoomCreated { .. }
             | Event::RoomDeleted { .. } => 0,
         });
@@ -372,6 +373,7 @@ fn message_of(recorded: &Recorded) -> Option<MessageId> {
         Event::Entered { .. }
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
+        | Event::RoomChanged { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => None,
     }
@@ -465,6 +467,7 @@ mod tests {
             author: Arc::<Person>::default(),
             to: Recipient::Room(RoomTag { id: RoomId(room), name: "tea".into() }),
             text: "hi".into(),
+            notice: false,
         };
         let cause = ConnectionId(cause);
         Recorded { seq: Seq(seq), at: Timestamp(0), cause, event: Event::Posted { message } }

@@ -22,6 +22,7 @@ pub(crate) struct Link {
 const MESSAGES: u8 = 1;
 const PRESENCE: u8 = 2;
 const POPULATION: u8 = 4;
+const ROOM_CHANGES: u8 = 8;
 
 impl Link {
     pub(crate) fn new(id: ConnectionId, frontend: u16, wire: Wire, mailbox: Mailbox) -> Self {
@@ -35,7 +36,8 @@ impl Link {
         let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
         let bits = bit(interest.messages, MESSAGES)
             | bit(interest.presence, PRESENCE)
-            | bit(interest.population, POPULATION);
+            | bit(interest.population, POPULATION)
+            | bit(interest.room_changes, ROOM_CHANGES);
         self.interest.store(bits, Ordering::Release);
     }
 
@@ -45,6 +47,7 @@ impl Link {
             Event::Posted { .. } => MESSAGES,
             Event::Entered { .. } | Event::Left { .. } => PRESENCE,
             Event::PopulationChanged { .. } => POPULATION,
+            Event::RoomChanged { .. } => ROOM_CHANGES,
             Event::RoomCreated { .. } | Event::RoomDeleted { .. } => return true,
         };
         self.interest.load(Ordering::Acquire) & bit != 0

@@ -113,6 +113,7 @@ impl Watch {
             | Event::Entered { .. }
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
+            | Event::RoomChanged { .. }
             | Event::RoomDeleted { .. } => (),
         }
     }
@@ -139,6 +140,7 @@ impl Watch {
             | Event::Entered { .. }
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
+            | Event::RoomChanged { .. }
             | Event::RoomCreated { .. } => (),
         }
     }
@@ -156,6 +158,7 @@ impl Watch {
             Event::Entered { room, .. }
             | Event::Left { room, .. }
             | Event::PopulationChanged { room, .. }
+            | Event::RoomChanged { room, .. }
             | Event::RoomDeleted { room } => self.watching(room.id, event),
             Event::RoomCreated { members, .. } => {
                 self.following(members.iter().map(|person| person.uid))
@@ -284,7 +287,14 @@ mod tests {
 
     fn post(to: Recipient) -> Event {
         let text = "hi".into();
-        let message = Message { id: MessageId(1), at: Timestamp(0), author: person(1), to, text };
+        let message = Message {
+            id: MessageId(1),
+            at: Timestamp(0),
+            author: person(1),
+            to,
+            text,
+            notice: false,
+        };
         Event::Posted { message }
     }
 
@@ -312,6 +322,9 @@ mod tests {
             durable: connection.is_none(),
             connection: connection.map(ConnectionId),
             elsewhere: false,
+            quit: false,
+            reason: String::new(),
+            by: None,
         }
     }
 
@@ -444,7 +457,11 @@ mod tests {
         let mut watch = Watch::default();
         let link = link(7);
         watch.take_effect(&link, Effect::User, &signed_in(1, &[1]));
-        link.set_event_filter(EventFilter { messages: false, presence: false, population: true });
+        link.set_event_filter(EventFilter {
+            messages: false,
+            presence: false,
+            ..EventFilter::default()
+        });
         let direct = post(Recipient::User(person(2)));
         let events = [posted(1), join(1, 2), population(1), direct];
         assert_eq!(hear(&mut watch, &events), [vec![], vec![], vec![7], vec![7]]);

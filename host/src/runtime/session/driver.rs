@@ -433,7 +433,7 @@ async fn settle(shared: Arc<Shared>, call: Box<Call>) -> Finished {
 
 fn effect(command: &Command, subscribe: Subscribe) -> Effect {
     match (command, subscribe) {
-        (Command::SignOut, _) => Effect::SignOut,
+        (Command::SignOut { .. }, _) => Effect::SignOut,
         (_, Subscribe::Nothing) => Effect::Nothing,
         (_, Subscribe::Seat) => Effect::Seat,
         (_, Subscribe::User) => Effect::User,
@@ -505,7 +505,13 @@ pub(crate) mod tests {
 
     fn post() -> Command {
         let (room, author) = (RoomRef::Id(RoomId(1)), UserRef::Id(Uid(1)));
-        Command::Post { room, author, text: "hello".into(), standing: PostRight::Seated }
+        Command::Post {
+            room,
+            author,
+            text: "hello".into(),
+            standing: PostRight::Seated,
+            notice: false,
+        }
     }
 
     fn config(folder: &std::path::Path, limits: Limits) -> Config {
@@ -590,7 +596,12 @@ pub(crate) mod tests {
         let Scene { shared, hub, mut conversation, .. } = Scene::open().await;
         let served = shared.roster().frontends[0].clone();
         for _ in 0..=FIRST_COME_MAX {
-            shared.submit_always(&served, ConnectionId(2), Command::SignOut, Ticket::Nobody);
+            shared.submit_always(
+                &served,
+                ConnectionId(2),
+                Command::SignOut { reason: String::new() },
+                Ticket::Nobody,
+            );
         }
         // The hub has no turn in here: what is committed waits for it, and counts as before.
         while shared.hub.untold() <= FIRST_COME_MAX {
@@ -647,7 +658,10 @@ pub(crate) mod tests {
         drop(conversation);
         // Everything goes through one queue: what is answered after it comes after it.
         let served = &shared.roster().frontends[0];
-        shared.call(served, ConnectionId(2), Command::SignOut, None).await.unwrap();
+        shared
+            .call(served, ConnectionId(2), Command::SignOut { reason: String::new() }, None)
+            .await
+            .unwrap();
         assert_eq!(Arc::strong_count(&link), 1);
         shared.hub.stop();
         hub.await.unwrap();

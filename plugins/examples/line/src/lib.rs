@@ -67,6 +67,7 @@ impl Frontend for LineFrontend {
             Event::Entered { room, user, .. } => format!("[{}] {} came", room.name, user.handle),
             Event::Left { room, user, .. } => format!("[{}] {} went", room.name, user.handle),
             Event::PopulationChanged { .. }
+            | Event::RoomChanged { .. }
             | Event::RoomCreated { .. }
             | Event::RoomDeleted { .. } => return Broadcast::Nothing,
         };
@@ -116,7 +117,13 @@ fn hear(line: &str, out: &mut Outbox) {
         // Posting joins the room, and creates it if there is none.
         ("say", false, false) => {
             let standing = PostRight::Joining { create: true };
-            out.submit(Command::Post { room, author: user, text: rest.into(), standing });
+            out.submit(Command::Post {
+                room,
+                author: user,
+                text: rest.into(),
+                standing,
+                notice: false,
+            });
         }
         ("who", false, true) => out.query(Query::Members { room, caller }),
         ("history", false, true) => {

@@ -172,7 +172,14 @@ impl Reference {
             *self = Self { tokens, ..before };
             return (outcome, Vec::new());
         }
-        let told = std::mem::take(&mut self.told);
+        let mut told = std::mem::take(&mut self.told);
+        if matches!(envelope.command, Command::SignOut { .. } | Command::Disconnect { .. }) {
+            for event in &mut told {
+                if let Event::Left { user, quit, .. } = event {
+                    *quit = user.uid.is_none_or(|uid| self.is_gone(uid.0));
+                }
+            }
+        }
         if self.visible || !told.is_empty() {
             self.last_change = self.now;
         }
@@ -216,7 +223,7 @@ impl Reference {
                 Ok(Reply::Registered { user: self.user_view(uid), skipped })
             }
             Command::SignIn { .. } => self.sign_in(command),
-            Command::SignOut => {
+            Command::SignOut { .. } => {
                 self.end_session(Some(self.newest()));
                 Ok(Reply::Done)
             }
@@ -266,18 +273,18 @@ impl Reference {
                 self.join(id, uid)?;
                 Ok(Reply::Joined { room: self.tag(id) })
             }
-            Command::Kick { room, user } => self.kick(room, user),
+            Command::Kick { room, user, .. } => self.kick(room, user),
             Command::Enter { room, user, seat, opens, avatar } => {
                 self.enter(room, user, *seat, *opens, avatar.as_ref())
             }
-            Command::Exit { room, user, seat: SeatKind::Connection } => self.exit(room, user),
-            Command::Exit { room, user, seat: SeatKind::Lease { .. } } => {
+            Command::Exit { room, user, seat: SeatKind::Connection, .. } => self.exit(room, user),
+            Command::Exit { room, user, seat: SeatKind::Lease { .. }, .. } => {
                 self.end_lease(room, user)
             }
-            Command::Post { room, author, text, standing } => {
+            Command::Post { room, author, text, standing, .. } => {
                 self.post(room, author, text, standing)
             }
-            Command::PostDirect { author, to, text } => self.post_direct(author, to, text),
+            Command::PostDirect { author, to, text, .. } => self.post_direct(author, to, text),
             Command::Receive { .. } => self.receive(command),
             Command::Start => {
                 self.seats.clear();

@@ -173,6 +173,8 @@ impl Reference {
         by: Option<&UserRef>,
     ) -> Outcome {
         let id = self.owned(room, by)?;
+        let by = by.map(|by| self.account(by)).transpose()?;
+        let by = by.map(|uid| self.person(&Who::User(uid)));
         let room = self.rooms.get_mut(&id).unwrap();
         if let Some(name) = &changes.name {
             room.title.clone_from(name);
@@ -184,6 +186,8 @@ impl Reference {
             room.description.clone_from(description);
         }
         self.visible = true;
+        let changes = changes.clone();
+        self.told.push(Event::RoomChanged { room: self.tag(id), changes, by });
         Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
     }
 }

@@ -36,6 +36,9 @@ impl Reference {
             durable: true,
             connection: None,
             elsewhere: self.is_visible(id, &Who::User(uid), None),
+            quit: false,
+            reason: String::new(),
+            by: None,
         });
         true
     }
@@ -249,6 +252,9 @@ impl Reference {
                 durable: false,
                 connection: Some(ConnectionId(connection)),
                 elsewhere: self.is_visible(seat.room, &seat.who, Some(seat.number)),
+                quit: false,
+                reason: String::new(),
+                by: None,
             });
         }
         match wait_ms {

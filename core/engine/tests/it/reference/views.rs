@@ -32,6 +32,12 @@ impl Reference {
         })
     }
 
+    /// Whether an account has no connection and no membership.
+    pub(super) fn is_gone(&self, uid: u64) -> bool {
+        let is_member = |room: &super::Room| room.members.iter().any(|(member, _)| *member == uid);
+        !self.user_view(uid).online && !self.rooms.values().any(is_member)
+    }
+
     pub(super) fn user_view(&self, uid: u64) -> UserView {
         let user = &self.users[&uid];
         let signed_in = self.sessions.values().any(|(of, _)| *of == uid);
@@ -82,6 +88,7 @@ impl Reference {
                 Place::Inbox(uid) => Recipient::User(self.person(&Who::User(uid))),
             },
             text: kept.text.clone(),
+            notice: false,
         })
     }
 

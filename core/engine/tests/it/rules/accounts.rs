@@ -235,7 +235,7 @@ fn a_password_is_stored_as_its_hash_and_never_shown() {
 fn a_session_lasts_until_its_connection_signs_out_or_ends() {
     let gateway = with(&["ann"]);
     let whoami = about_user(UserRef::Session);
-    for end in [Command::SignOut, disconnect()] {
+    for end in [Command::SignOut { reason: String::new() }, disconnect()] {
         gateway.does(1, sign_in(user("ann")));
         assert!(gateway.ask_on(1, &whoami).is_ok());
         assert_eq!(gateway.ask_on(2, &whoami), Err(Refusal::NotSignedIn));
@@ -245,7 +245,7 @@ fn a_session_lasts_until_its_connection_signs_out_or_ends() {
         assert!(!online(&gateway, "ann"));
     }
     // Signing out and disconnecting need no session.
-    gateway.does(1, Command::SignOut);
+    gateway.does(1, Command::SignOut { reason: String::new() });
     gateway.does(1, disconnect());
 }
 
@@ -265,7 +265,7 @@ fn a_user_is_online_while_a_connection_is_signed_in_or_seated_as_it() {
         (2, sign_in(user("bob")), true),
         (1, disconnect(), true),
         (3, enter(room("tea"), user("bob")), true),
-        (2, Command::SignOut, true),
+        (2, Command::SignOut { reason: String::new() }, true),
         (3, exit(room("tea"), user("bob")), false),
         // Requests and leases that no connection uses do not count.
         (4, lease(room("tea"), user("bob")), false),
@@ -316,7 +316,7 @@ fn signing_out_gives_back_every_seat_of_the_connection() {
     gateway.does(1, enter(room("hall"), UserRef::Session));
     gateway.does(2, enter(room("tea"), user("ann")));
     assert_eq!(
-        gateway.tells(1, Command::SignOut),
+        gateway.tells(1, Command::SignOut { reason: String::new() }),
         ["ann leaves tea by 1", "tea holds 2", "ann leaves hall by 1", "hall holds 0"]
     );
 }

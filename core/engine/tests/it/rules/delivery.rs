@@ -135,7 +135,7 @@ fn signing_in_again_on_one_connection_repeats_nothing() {
     gateway.does(0, direct(user("ann"), user("bob"), "came to the session"));
     assert_eq!(handed(&gateway, 1, "bob", 9), [""; 0]);
     gateway.does(0, direct(user("ann"), user("bob"), "came to the next"));
-    gateway.does(1, Command::SignOut);
+    gateway.does(1, Command::SignOut { reason: String::new() });
     gateway.does(0, direct(user("ann"), user("bob"), "missed"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to bob: missed"]);
     // Another user's session on that connection ends his as well.

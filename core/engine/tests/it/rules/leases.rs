@@ -99,7 +99,7 @@ fn leaving_by_the_connection_restarts_the_lease() {
 #[test]
 fn a_dropped_connection_keeps_the_lease_for_the_grace() {
     let mut gateway = with_tea(&["ann", "bob"]);
-    for drop in [disconnect(), Command::SignOut] {
+    for drop in [disconnect(), Command::SignOut { reason: String::new() }] {
         gateway.does(1, lease(room("tea"), user("bob")));
         gateway.does(2, enter(room("tea"), user("bob")));
         gateway.now += 5_000;

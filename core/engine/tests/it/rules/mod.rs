@@ -6,6 +6,7 @@ mod delivery;
 mod guests;
 mod keys;
 mod leases;
+mod leaving;
 mod lists;
 mod membership;
 mod messages;

@@ -345,6 +345,7 @@ fn posting_to_an_unknown_channel_creates_it_on_request() {
         author: user("ann"),
         text: String::new(),
         standing: PostRight::Joining { create: true },
+        notice: false,
     };
     refusals(
         &gateway,
