@@ -14,7 +14,7 @@ pub(crate) fn append_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends bytes the first of which needs an escape.
+/// Appends bytes that begin with one that needs an escape.
 #[cold]
 fn append_escaped(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some((&byte, after)) = rest.split_first() {

@@ -39,6 +39,8 @@ pub struct Options {
     pub refuse: Option<String>,
     /// The function of the ABI that panics.
     pub panic_in: Option<String>,
+    /// The function of the ABI that never returns: `frontend_new` or `frontend_manifest`.
+    pub hang_in: Option<String>,
     /// The function of the ABI that emits malformed output.
     pub malformed_in: Option<String>,
     /// The name of the document that describes it.
@@ -63,11 +65,18 @@ fn panic_if_in(options: &Options, function: &str) {
     }
 }
 
+fn hang_if_in(options: &Options, function: &str) {
+    while options.hang_in.as_deref() == Some(function) {
+        std::thread::park();
+    }
+}
+
 impl Configure for Faulty {
     type Options = Options;
 
     fn configure(options: Options) -> Result<Self, OptionFault> {
         panic_if_in(&options, "frontend_new");
+        hang_if_in(&options, "frontend_new");
         match options.refuse {
             Some(why) => Err(OptionFault::new("refuse", why)),
             None => Ok(Self { manifest: manifest(), options }),
@@ -78,6 +87,7 @@ impl Configure for Faulty {
 impl Frontend for Faulty {
     fn manifest(&self) -> &Manifest {
         self.panic_if_in("frontend_manifest");
+        hang_if_in(&self.options, "frontend_manifest");
         &self.manifest
     }
 

@@ -1,6 +1,7 @@
 //! Why a plugin cannot be used.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use frontend_api::OptionFault;
 use plugin_abi::{GW_ABI, GW_ENTRY, GW_SIZE_LEAST};
@@ -48,6 +49,12 @@ pub enum LoadError {
     /// The plugin's own reasons, each with the option at fault, or "" where none is.
     #[error("{} would not start: {}", path.display(), reasons(faults))]
     WouldNotStart { path: PathBuf, faults: Vec<OptionFault> },
+    /// The thread that called the function is lost until the process ends.
+    #[error(
+        "{} does not start: {function} has not returned within {} s; restart the gateway to free \
+         its thread", path.display(), timeout.as_secs_f32()
+    )]
+    TimedOut { path: PathBuf, function: &'static str, timeout: Duration },
     #[error("{} has a manifest that this gateway cannot read: {why}", path.display())]
     BadManifest { path: PathBuf, why: String },
     #[error("{} cannot describe itself: {why}", path.display())]

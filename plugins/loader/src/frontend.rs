@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use core_model::Recorded;
 use frontend_api::http::{HttpError, Response};
@@ -9,6 +10,7 @@ use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Manifest, Peer, Session};
 use serde_json::{Map, Value};
 
+use crate::deadline::{START_TIMEOUT, within};
 use crate::faults::{Faults, PluginFault};
 use crate::instance::Instance;
 use crate::session::LoadedSession;
@@ -21,9 +23,21 @@ pub struct LoadedFrontend {
 }
 
 impl Plugin {
-    /// Makes a front end from its own keys of gateway.toml.
+    /// Makes a front end from its own keys of gateway.toml. Waits at most [`START_TIMEOUT`].
     pub fn frontend(&self, options: &Map<String, Value>) -> Result<LoadedFrontend, LoadError> {
-        let (instance, manifest) = Instance::new(self.clone(), options)?;
+        self.frontend_within(START_TIMEOUT, options)
+    }
+
+    /// As [`Plugin::frontend`], with another timeout.
+    pub fn frontend_within(
+        &self,
+        timeout: Duration,
+        options: &Map<String, Value>,
+    ) -> Result<LoadedFrontend, LoadError> {
+        let plugin = self.clone();
+        let options = options.clone();
+        let start = move || Instance::new(plugin, &options);
+        let (instance, manifest) = within(timeout, &self.path, "frontend_new", start)?;
         Ok(LoadedFrontend { instance: Arc::new(instance), manifest })
     }
 }

@@ -11,6 +11,8 @@
 #![allow(unsafe_code, reason = "this is the host's side of a C ABI")]
 
 mod call;
+mod check;
+mod deadline;
 mod elf;
 mod encode;
 mod error;
@@ -25,6 +27,7 @@ mod session;
 mod table;
 
 pub use call::{OUTPUT_BYTES_MAX, OUTPUTS_MAX};
+pub use deadline::START_TIMEOUT;
 pub use error::LoadError;
 pub use faults::{FaultKind, Faults, PluginFault};
 pub use frontend::LoadedFrontend;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::Take;
+use crate::check;
 
 /// `Output::Submit`, as it crosses the border.
 #[derive(Deserialize)]
@@ -31,15 +32,7 @@ impl Take for &mut Outbox {
         self.push(match kind {
             GW_OUT_CALL => {
                 let Call { command, subscribe, key, ack_only } = call(payload)?;
-                if matches!(
-                    *command,
-                    Command::Start
-                        | Command::Disconnect { .. }
-                        | Command::Expire
-                        | Command::Prune { .. }
-                ) {
-                    return Err("emitted a command that only the gateway may submit".into());
-                }
+                check::command(&command)?;
                 Output::Submit { command, subscribe, key, ack_only }
             }
             GW_OUT_ASK => Output::Query { query: json("a query", payload)? },

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plugin_abi::GwPlugin;
+use plugin_abi::{GW_ENTRY, GwPlugin};
 
+use crate::deadline::{START_TIMEOUT, within};
 use crate::table::Table;
 use crate::{LoadError, library};
 
@@ -15,6 +16,12 @@ pub struct Plugin {
     pub(crate) table: Table,
 }
 
+/// A table that a library returned on another thread.
+struct TablePointer(*const GwPlugin);
+
+// SAFETY: the contract has the table valid and unchanged from any thread.
+unsafe impl Send for TablePointer {}
+
 impl Plugin {
     /// Maps the library at `path`, never to unmap it, and checks its table. Runs its initializers:
     /// a plugin is trusted as much as linked code.
@@ -22,9 +29,12 @@ impl Plugin {
     /// A file that replaced another at the same path is mapped beside it; a mapped file is not
     /// mapped again.
     pub fn open(path: &Path) -> Result<Self, LoadError> {
-        let table = library::table_of(path)?;
+        let file = path.to_path_buf();
+        let table = within(START_TIMEOUT, path, GW_ENTRY, move || {
+            library::table_of(&file).map(TablePointer)
+        })?;
         // SAFETY: the library declares that it keeps to the contract, and is never unmapped.
-        unsafe { Self::from_table(path, table) }
+        unsafe { Self::from_table(path, table.0) }
     }
 
     /// A plugin that is part of this program. `path` is only a name for it.

@@ -87,6 +87,74 @@ fn make_a_room(lines: &mut Lines) {
     }
 }
 
+/// Outputs that are well-formed, but that no dialect emits.
+fn extreme_outputs() -> Vec<String> {
+    let long = "a".repeat(70_000);
+    let room = json!({ "name": "tea" });
+    let users = [
+        json!({ "handle": format!("guest:{long}") }),
+        json!({ "handle": long }),
+        json!({ "handle": "guest:\u{0}" }),
+        json!({ "identity": long }),
+        json!({ "claim": { "name": long, "guests": true } }),
+        json!({ "claim": { "name": "a", "address": long, "guests": true } }),
+        json!({ "id": u64::MAX }),
+    ];
+    let call = |command: serde_json::Value| format!("emit 1 {}", json!({ "command": command }));
+    let mut outputs = vec![
+        format!("emit 7 {}", u64::MAX),
+        "emit 7 0".into(),
+        call(json!({ "do": "create_room", "room": { "name": long, "capacity": u32::MAX } })),
+        call(json!({ "do": "join", "room": { "name": long }, "user": users[4] })),
+    ];
+    for user in users {
+        outputs.extend([
+            call(json!({ "do": "enter", "room": room, "user": user, "seat": "connection" })),
+            call(json!({
+                "do": "post", "room": room, "author": user, "text": "hello", "standing": "seated",
+            })),
+            call(json!({ "do": "join", "room": room, "user": user })),
+            call(json!({
+                "do": "receive", "user": user, "limit": u32::MAX, "first_limit": u32::MAX,
+            })),
+            call(json!({
+                "do": "sign_in", "user": user, "credential": "vouched",
+                "create": { "handle": long, "identities": [long] },
+                "delivery": { "backlog_max": u32::MAX },
+            })),
+            format!(
+                "emit 2 {}",
+                json!({
+                    "ask": "history", "room": room, "caller": user, "limit": u32::MAX,
+                })
+            ),
+        ]);
+    }
+    outputs
+}
+
+#[test]
+fn extreme_outputs_of_a_plugin_do_not_stop_the_engine() {
+    let gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);
+    let mut owner = gateway.lines();
+    make_a_room(&mut owner);
+    assert_eq!(owner.receive(), "news\n");
+    for output in extreme_outputs() {
+        let mut lines = gateway.lines();
+        lines.send(&output);
+        let shown: String = output.chars().take(200).collect();
+        let said = lines.ask("hello");
+        assert!(["fine\n", "news\n", ""].contains(&&*said), "{said:?} after {shown}");
+        gateway.assert_others_are_served();
+        assert_eq!(gateway.get("admin.listen", "/readyz").0, 200, "after {shown}");
+    }
+    // The engine still writes.
+    let form = "name=eve&password=secret&password_repete=secret";
+    let (status, body) =
+        http(gateway.address("channel.listen"), "POST", "/register", form).unwrap();
+    assert_eq!((status, body.contains("\"code\":0")), (200, true), "{body}");
+}
+
 #[test]
 fn an_event_that_a_plugin_cannot_encode_is_lost_for_its_own_connections_only() {
     let gateway = Gateway::start(&format!("{BESIDE}{}", faulty("")), 4);

@@ -2,11 +2,12 @@
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Broadcast, Frame, Frontend, Input, OptionFault, Outbox, Output, Peer, Session};
-use plugin_loader::{LoadError, LoadedFrontend};
+use plugin_loader::{LoadError, LoadedFrontend, Plugin};
 use serde_json::{Map, Value, json};
 
 fn faulty(options: Value) -> Result<LoadedFrontend, LoadError> {
@@ -26,8 +27,24 @@ fn event() -> Recorded {
     Recorded { seq: Seq(1), at: Timestamp(1), cause: ConnectionId(1), event }
 }
 
+#[test]
+fn a_plugin_that_never_returns_from_its_start_is_given_up() {
+    let path = plugin_testkit::plugin("faulty");
+    let plugin = Plugin::open(&path).unwrap();
+    for function in ["frontend_new", "frontend_manifest"] {
+        let Value::Object(options) = json!({ "hang_in": function }) else { unreachable!() };
+        let timeout = Duration::from_millis(20);
+        let error = plugin.frontend_within(timeout, &options).err().expect("it hangs");
+        let function = "frontend_new";
+        assert_eq!(error, LoadError::TimedOut { path: path.clone(), function, timeout });
+        let expected = "does not start: frontend_new has not returned within 0.02 s";
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(faulty(json!({})).is_ok(), "the library is still usable");
+}
+
 /// Every fault of a session, whether it counts as a panic, and the reason reported.
-const WAYS: [(&str, bool, &str); 12] = [
+const WAYS: [(&str, bool, &str); 19] = [
     ("panic", true, "panicked at plugins/faulty/src/lib.rs:"),
     ("return -1", true, "it returned -1"),
     ("return -2", false, "it returned -2"),
@@ -36,6 +53,41 @@ const WAYS: [(&str, bool, &str); 12] = [
     ("emit-bytes", false, "it emitted text that is not UTF-8: invalid utf-8 sequence"),
     ("emit 1 {\"command\":{\"do\":\"fly\"}}", false, "it emitted a command that cannot be read"),
     ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may submit"),
+    (
+        r#"emit 1 {"command":{"do":"set_password","user":"session","password":{"hashed":"$argon2id$v=19$m=4294967295,t=9,p=1$c2FsdHNhbHQ$aGFzaA"}}}"#,
+        false,
+        "it emitted a hash of a password, which only the gateway may",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"register","user":{"password":{"hashed":"x"}}}}"#,
+        false,
+        "it emitted a hash of a password, which only the gateway may",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"sign_in","user":{"id":1},"credential":"vouched","create":{"password":{"hashed":"x"}}}}"#,
+        false,
+        "it emitted a hash of a password, which only the gateway may",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"issue_token","user":{"id":1},"grant":{"purpose":"x","shape":"text","ttl_ms":18446744073709551615}}}"#,
+        false,
+        "it emitted a lifetime of 18446744073709551615 ms, and at most",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"sign_in","user":{"id":1},"credential":"vouched","address":{"address":"::1","ttl_ms":3153600000001}}}"#,
+        false,
+        "it emitted a lifetime of 3153600000001 ms, and at most 3153600000000 are allowed",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"enter","room":{"id":1},"user":"session","seat":{"lease":{"ttl_ms":1,"grace_ms":18446744073709551615}}}}"#,
+        false,
+        "it emitted a lifetime of 18446744073709551615 ms, and at most",
+    ),
+    (
+        r#"emit 1 {"command":{"do":"issue_token","user":{"id":1},"grant":{"purpose":"0123456789012345678901234567890123456789012345678901234567890123x","shape":"text","ttl_ms":1}}}"#,
+        false,
+        "it emitted a purpose of more than 64 bytes",
+    ),
     ("emit 3 {\"status\":0}", false, "it emitted a response of status 0"),
     ("emit 99 what", false, "it emitted 99, which a session may not emit"),
     ("flood 8 65537 0", false, "it emitted more than 65536 outputs"),
