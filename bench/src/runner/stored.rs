@@ -179,6 +179,7 @@ fn seed(path: &Path, size: Size) -> io::Result<()> {
     for command in commands(size) {
         let envelope = Envelope {
             at: Timestamp(1_700_000_000_000),
+            steady_ms: 0,
             connection: ConnectionId(0),
             frontend: frontend.clone(),
             key: None,

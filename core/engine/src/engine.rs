@@ -18,7 +18,7 @@ use crate::state::Snapshot;
 use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
 use crate::writer::Writer;
-use crate::{queries, receive};
+use crate::{clock, queries, receive};
 
 /// How much the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +112,7 @@ impl<T: Send + 'static> Engine<T> {
 
     /// Answers a query from the newest committed state, on the caller's thread.
     pub fn query(&self, at: Timestamp, connection: ConnectionId, query: &Query) -> Answered {
-        let request = Request { now: at.0, connection: connection.0 };
+        let request = Request { now: at.0, steady: 0, connection: connection.0 };
         let answered = self.read(|snapshot| {
             let reply = queries::answer(snapshot, request, query)?;
             Ok((reply, due(snapshot, at, queries::token(query))?))
@@ -164,7 +164,7 @@ impl<T: Send + 'static> Engine<T> {
         if !matches!(command, Command::Receive { .. }) {
             return None;
         }
-        let request = Request { now: at.0, connection: connection.0 };
+        let request = Request { now: at.0, steady: 0, connection: connection.0 };
         // The writer reports refusals and read errors.
         let found = self.read(|snapshot| {
             let Some(reply) = receive::try_read_only(snapshot, request, command)? else {
@@ -189,14 +189,40 @@ impl<T: Send + 'static> Engine<T> {
         at: Timestamp,
         user: &UserRef,
     ) -> Result<Option<(Uid, String)>, Refusal> {
-        let request = Request { now: at.0, connection: 0 };
+        let request = Request { now: at.0, steady: 0, connection: 0 };
         let found = self.read(|snapshot| queries::credential(snapshot, request, user))?;
         Ok(found.map(|(uid, password)| (Uid(uid), password)))
     }
 
-    /// When [`Command::Expire`](core_model::Command::Expire) should next be submitted, if ever.
+    /// Whether [`Command::Expire`](core_model::Command::Expire) has something to do at this time,
+    /// which is given as in an [`Envelope`].
+    pub fn is_expiry_due(&self, at: Timestamp, steady_ms: u64) -> bool {
+        let request = Request { now: at.0, steady: steady_ms, connection: 0 };
+        self.read(|snapshot| Ok(rules::is_expiry_due(snapshot, request)?)).unwrap_or(false)
+    }
+
+    /// When the next lease or other row expires, if ever: for tests whose steady time is the clock's.
+    #[doc(hidden)]
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.read(|snapshot| Ok(rules::next_expiry(snapshot)?)).ok()?.map(Timestamp)
+    }
+
+    /// A sentence for the operator, if the clock is more than a day from the time of the newest
+    /// change in the store. To be asked before the first command.
+    pub fn clock_warning(&self, at: Timestamp) -> Option<String> {
+        let newest = self.read(|snapshot| Ok(lookup::counters(snapshot)?.now)).ok()?;
+        let days = at.0.abs_diff(newest) / clock::JUMP_MS;
+        if newest == 0 || days == 0 {
+            return None;
+        }
+        let what = if at.0 < newest {
+            "the clock is wrong, or was when the store was written"
+        } else {
+            "the gateway was off for as long, or the clock is wrong; messages are removed for their \
+             age, and expired tokens, only as it catches up"
+        };
+        let side = if at.0 < newest { "before" } else { "after" };
+        Some(format!("the clock is {days} days {side} the newest change in the store: {what}"))
     }
 
     /// Every row of the newest committed state, as bytes: for tests that compare stores.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Envelope {
     pub at: Timestamp,
+    /// Milliseconds since the run of the gateway began, whatever is done to the clock that gives
+    /// `at`. Leases count by it.
+    pub steady_ms: u64,
     pub connection: ConnectionId,
     pub frontend: Arc<FrontendSettings>,
     /// An idempotency key, already scoped to the front end.

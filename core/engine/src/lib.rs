@@ -11,11 +11,13 @@
 //! | `rules` | what each command does |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
 //! | `lookalike` | names that resemble a handle |
+//! | `clock` | the engine's time, and jumps of the host's clock |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `state`, `cache` | snapshots and batches with their caches |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
 mod cache;
+mod clock;
 mod engine;
 mod envelope;
 mod error;

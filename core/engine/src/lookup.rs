@@ -23,6 +23,8 @@ pub(crate) const COUNTERS_KEY: u8 = 0;
 #[derive(Clone, Copy)]
 pub(crate) struct Request {
     pub(crate) now: u64,
+    /// Steady time of this run of the gateway, ms; 0 for queries.
+    pub(crate) steady: u64,
     pub(crate) connection: u64,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use core_model::{Command, MessageId, Refusal, Reply, TokenHash, UserRef};
 use redb::ReadableTable;
 
+use crate::clock::engine_time;
 use crate::error::Error;
 use crate::lookup::{self, Request};
 use crate::message_index;
@@ -89,8 +90,7 @@ pub(crate) fn try_read_only(
 ) -> Result<Option<Reply>, Error> {
     let Command::Receive { user, .. } = command else { return Ok(None) };
     let counters = lookup::counters(tables)?;
-    // The writer's time is never before the last command's.
-    let request = Request { now: request.now.max(counters.now), ..request };
+    let request = Request { now: engine_time(counters.now, request.now), ..request };
     let uid = lookup::user(tables, request, user)?;
     let stream = match room(tables, uid, command)? {
         Some((id, _)) if lookup::is_member(tables, id, uid)? => message_index::of_room(id),

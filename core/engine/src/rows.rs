@@ -60,6 +60,15 @@ impl Default for Counters {
     }
 }
 
+/// A jump of the clock that retention and expiry follow slowly.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct ClockRow {
+    /// The time before the jump, ms.
+    pub(crate) trusted: u64,
+    /// The steady time at which it was noted, ms.
+    pub(crate) steady: u64,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct UserRow {
     pub(crate) handle: String,
@@ -172,7 +181,7 @@ pub(crate) struct SeatRow {
 pub(crate) struct LeaseRow {
     pub(crate) ttl_ms: u64,
     pub(crate) grace_ms: u64,
-    /// When it ends, ms, while no connection uses the seat.
+    /// When it ends, in steady ms, while no connection uses the seat.
     pub(crate) ends: u64,
 }
 

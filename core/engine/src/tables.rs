@@ -115,7 +115,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// The row `COUNTERS_KEY`: everything that counts up.
+    /// The row `COUNTERS_KEY`: everything that counts up. The row `CLOCK_KEY`: `ClockRow`.
     counters, counters_mut, COUNTERS: u8 => &'static [u8];
 
     /// uid → `UserRow`.
@@ -156,7 +156,7 @@ tables! {
     seats_by_connection, seats_by_connection_mut, SEATS_BY_CONNECTION: (u64, u64) => ();
     /// Room id → live seats taken; absent for none.
     seat_counts, seat_counts_mut, SEAT_COUNTS: u32 => u32;
-    /// (When a lease without a connection ends in ms, seat id).
+    /// (When a lease without a connection ends in steady ms, seat id).
     seat_ends, seat_ends_mut, SEAT_ENDS: (u64, u64) => ();
     /// Connection id → `SessionRow`.
     sessions, sessions_mut, SESSIONS: u64 => &'static [u8];

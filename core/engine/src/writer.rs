@@ -12,12 +12,13 @@ use core_model::{Outcome, Recorded, Refusal};
 
 use crate::cache::room_list;
 use crate::cache::writer::WriterCache;
+use crate::clock::Moment;
 use crate::envelope::{Done, Envelope};
 use crate::error::{StoreError, panic_message};
 use crate::lookup;
 use crate::queue::{Next, Queue};
 use crate::rows::Counters;
-use crate::rules::BatchContext;
+use crate::rules::{BatchContext, Finished};
 use crate::state::Batch;
 use crate::store::Store;
 
@@ -35,6 +36,8 @@ pub(crate) struct Writer<'a, T, P> {
     publish: P,
     apply: Apply,
     cache: WriterCache,
+    /// The times of the last command.
+    last: Option<Moment>,
     /// Failures since the last batch that was committed.
     failures: u32,
 }
@@ -75,7 +78,15 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
     /// `publish` gets the outcomes of each batch, in commit order.
     pub(crate) fn new(store: &'a Store, queue: &'a Queue<T>, publish: P) -> Self {
         let apply: Apply = |context, envelope| context.apply(envelope);
-        Self { store, queue, publish, apply, cache: WriterCache::default(), failures: 0 }
+        Self {
+            store,
+            queue,
+            publish,
+            apply,
+            cache: WriterCache::default(),
+            last: None,
+            failures: 0,
+        }
     }
 
     /// Carries out batch after batch until the queue is stopped.
@@ -220,7 +231,7 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         transaction.set_quick_repair(true);
         let tables = Batch::new(&transaction, RefCell::new(std::mem::take(&mut self.cache)));
         let before = lookup::counters(&tables).map_err(failed)?;
-        let mut context = BatchContext::new(tables, before.clone());
+        let mut context = BatchContext::new(tables, before.clone(), self.last);
         let mut answers = Vec::with_capacity(batch.len());
         for (at, (envelope, _)) in batch.iter().enumerate() {
             let applied = catch_unwind(AssertUnwindSafe(|| (self.apply)(&mut context, envelope)));
@@ -238,16 +249,18 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         }
         // Commands that were refused, or only read, need no commit: polling does not wear the disk.
         let has_changed = context.has_changed();
-        let (tables, after) = context.finish().map_err(|error| {
-            // Which command touched the damaged row is found by halving the batch.
-            if error.is_damage() {
-                Aborted::Command { at: batch.len() / 2, why: error.to_string() }
-            } else {
-                failed(error)
-            }
-        })?;
+        let Finished { batch: tables, counters: after, last } =
+            context.finish().map_err(|error| {
+                // Which command touched the damaged row is found by halving the batch.
+                if error.is_damage() {
+                    Aborted::Command { at: batch.len() / 2, why: error.to_string() }
+                } else {
+                    failed(error)
+                }
+            })?;
         let changes_room_lists = tables.has_written(room_list::SOURCES);
         self.cache = tables.into_attached().into_inner();
+        self.last = last;
         if !has_changed {
             transaction.abort().map_err(|error| failed(error.into()))?;
             return Ok(answers);
@@ -285,6 +298,7 @@ mod tests {
         let user = NewUser { handle: Some(handle.into()), ..NewUser::default() };
         Envelope {
             at: Timestamp(1),
+            steady_ms: 1,
             connection: ConnectionId(1),
             frontend: Arc::default(),
             key: None,

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use core_model::Timestamp;
 
-/// The time of day, which never goes backwards, and the time since the gateway started.
+/// The longest step back of the system's clock that is waited out; the engine does the same.
+const HOLD_MS: u64 = 5_000;
+
+/// The time of day, and the time since the gateway started.
 pub(crate) struct Clock {
     started: Instant,
     latest_ms: AtomicU64,
@@ -16,16 +19,22 @@ impl Clock {
         Self { started: Instant::now(), latest_ms: AtomicU64::new(0) }
     }
 
-    /// The time of day. When the system's clock is set back, it stands still until that has
-    /// caught up.
+    /// The time of day. A step back of up to [`HOLD_MS`] is waited out, a longer one followed: a
+    /// clock that was far ahead for a moment must not stop time for as long.
     pub(crate) fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let latest = self.latest_ms.load(Ordering::Relaxed);
-        if ms <= latest {
+        if ms <= latest && latest - ms <= HOLD_MS {
             return Timestamp(latest);
         }
-        Timestamp(ms.max(self.latest_ms.fetch_max(ms, Ordering::Relaxed)))
+        self.latest_ms.store(ms, Ordering::Relaxed);
+        Timestamp(ms)
+    }
+
+    /// Milliseconds since the start, steady whatever is done to the system's clock.
+    pub(crate) fn steady_ms(&self) -> u64 {
+        self.steady_ns() / 1_000_000
     }
 
     /// Nanoseconds since the start, steady whatever is done to the system's clock.

@@ -290,7 +290,7 @@ async fn expire(held: Held) {
                 tracing::error!("the engine has stopped, and takes no more commands: {why}");
             }
             failed = true;
-        } else if shared.engine.next_expiry().is_some_and(|due| due <= shared.clock.now()) {
+        } else if shared.engine.is_expiry_due(shared.clock.now(), shared.clock.steady_ms()) {
             // Waited for, so that one that takes long is not asked for twice.
             drop(start::by_the_gateway(shared, Command::Expire).await);
         }

@@ -78,7 +78,14 @@ pub(crate) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome
         ..FrontendSettings::default()
     });
     let (at, connection) = (shared.clock.now(), ConnectionId(0));
-    let envelope = Envelope { at, connection, frontend, key: None, command };
+    let envelope = Envelope {
+        at,
+        steady_ms: shared.clock.steady_ms(),
+        connection,
+        frontend,
+        key: None,
+        command,
+    };
     let submitted = shared.engine.submit_always(envelope, Ticket::Once(sender));
     submitted.map_err(|(_, refusal)| refusal)?;
     answer.await.unwrap_or_else(|_| {

@@ -37,6 +37,7 @@ impl Subject {
     pub(crate) fn submit(&self, at: u64, command: Command) {
         let envelope = Envelope {
             at: Timestamp(at),
+            steady_ms: at,
             connection: ConnectionId(1),
             frontend: Arc::clone(&self.frontend),
             key: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use core_model::{Event, Person, Refusal, RoomRef, RoomTag, UserRef};
 
 use crate::cache::writer::WriterCache;
+use crate::clock::Moment;
 use crate::envelope::FrontendSettings;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
@@ -17,6 +18,8 @@ use crate::state::{Batch, State};
 pub(crate) struct BatchContext<'t> {
     pub(crate) batch: Batch<'t>,
     pub(crate) counters: Counters,
+    /// The times of the command before, in this run of the gateway.
+    pub(super) last: Option<Moment>,
     /// Message ids to append, by stream.
     pub(super) appends: BTreeMap<u64, Vec<u64>>,
     /// Writes by `settle`, which no command counts as its own: they depend on how commands were
@@ -24,6 +27,14 @@ pub(crate) struct BatchContext<'t> {
     settling: u64,
     /// Buffer for the message row being packed.
     pub(super) row: Vec<u8>,
+}
+
+/// A batch whose commands have been carried out.
+pub(crate) struct Finished<'t> {
+    pub(crate) batch: Batch<'t>,
+    pub(crate) counters: Counters,
+    /// The times of the last command.
+    pub(crate) last: Option<Moment>,
 }
 
 /// The command being carried out.
@@ -36,8 +47,8 @@ pub(super) struct CommandContext<'a> {
 }
 
 impl<'t> BatchContext<'t> {
-    pub(crate) fn new(batch: Batch<'t>, counters: Counters) -> Self {
-        Self { batch, counters, appends: BTreeMap::new(), settling: 0, row: Vec::new() }
+    pub(crate) fn new(batch: Batch<'t>, counters: Counters, last: Option<Moment>) -> Self {
+        Self { batch, counters, last, appends: BTreeMap::new(), settling: 0, row: Vec::new() }
     }
 
     /// Whether any command has changed anything.
@@ -51,10 +62,10 @@ impl<'t> BatchContext<'t> {
     }
 
     /// Writes what is written once per batch.
-    pub(crate) fn finish(mut self) -> Result<(Batch<'t>, Counters), StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Finished<'t>, StoreError> {
         self.settle()?;
         self.batch.counters_mut()?.insert(lookup::COUNTERS_KEY, pack(&self.counters).as_slice())?;
-        Ok((self.batch, self.counters))
+        Ok(Finished { batch: self.batch, counters: self.counters, last: self.last })
     }
 
     /// Writes the pending appends, for commands that read streams.

@@ -4,10 +4,12 @@ use core_model::Reply;
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
+use crate::clock;
 use crate::error::{Error, StoreError};
+use crate::lookup::Request;
 use crate::message_index;
 use crate::rows::{TokenRow, unpack};
-use crate::state::Batch;
+use crate::state::{Batch, State};
 use crate::tables::Tables;
 
 /// Kinds of rows in `expiries`, and their keys.
@@ -32,7 +34,7 @@ pub(super) fn note_address(
     Ok(())
 }
 
-/// When `Command::Expire` next has something to do, ms.
+/// When the first lease or other row expires, ms.
 pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
     if tables.garbage()?.first()?.is_some() {
         return Ok(Some(0));
@@ -42,14 +44,28 @@ pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
     Ok(seat.into_iter().chain(other).min())
 }
 
+/// Whether `Command::Expire` has something to do at the time of this request.
+pub(crate) fn is_due(tables: &impl State, request: Request) -> Result<bool, StoreError> {
+    let has_garbage = tables.garbage()?.first()?.is_some();
+    let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
+    if has_garbage || seat.is_some_and(|ends| ends <= request.steady) {
+        return Ok(true);
+    }
+    let Some(ends) = tables.expiries()?.first()?.map(|(key, _)| key.value().0) else {
+        return Ok(false);
+    };
+    Ok(ends <= request.now && ends <= clock::trusted(tables, request)?)
+}
+
 impl BatchContext<'_> {
     pub(super) fn expire(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
-        for seat_id in self.ended_leases(cx.request.now)? {
+        for seat_id in self.ended_leases(cx.request.steady)? {
             self.end_lease(cx, seat_id)?;
         }
-        for (at, kind, key) in self.expired(cx.request.now)? {
+        let trusted = self.trusted(cx.request)?;
+        for (at, kind, key) in self.expired(trusted)? {
             self.batch.expiries_mut()?.remove((at, kind, key.as_slice()))?;
-            self.remove_expired(cx.request.now, kind, &key)?;
+            self.remove_expired(trusted, kind, &key)?;
         }
         message_index::sweep(&mut self.batch, RUNS_MAX)?;
         Ok(Reply::Done)

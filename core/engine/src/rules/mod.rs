@@ -5,6 +5,7 @@
 //! so that a refused command has changed nothing.
 
 mod accounts;
+mod clock;
 mod context;
 mod expiry;
 mod messages;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use self::context::CommandContext;
 use self::messages::Content;
+use crate::clock::engine_time;
 use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
@@ -26,8 +28,8 @@ use crate::rows::{KeyRow, pack, unpack};
 use crate::tables::Tables;
 
 pub(crate) use accounts::is_due;
-pub(crate) use context::BatchContext;
-pub(crate) use expiry::next as next_expiry;
+pub(crate) use context::{BatchContext, Finished};
+pub(crate) use expiry::{is_due as is_expiry_due, next as next_expiry};
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -38,8 +40,9 @@ impl BatchContext<'_> {
         &mut self,
         envelope: &Envelope,
     ) -> Result<(Outcome, Vec<Recorded>), StoreError> {
-        let now = self.counters.now.max(envelope.at.0);
-        let request = Request { now, connection: envelope.connection.0 };
+        let now = engine_time(self.counters.now, envelope.at.0);
+        let request =
+            Request { now, steady: envelope.steady_ms, connection: envelope.connection.0 };
         let mut cx = CommandContext {
             request,
             frontend: &envelope.frontend,
@@ -47,6 +50,7 @@ impl BatchContext<'_> {
             visible: false,
         };
         let written = self.writes();
+        self.note_jump(request)?;
         let outcome = match self.keyed(&mut cx, envelope) {
             Ok(reply) => {
                 self.explain_leaving(&mut cx, &envelope.command)?;
@@ -126,7 +130,7 @@ impl BatchContext<'_> {
         let outcome =
             serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
         self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
-        let ends = cx.request.now + KEY_WINDOW_MS;
+        let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
         self.batch.expiries_mut()?.insert((ends, expiry::KEY, key.as_bytes()), ())?;
         Ok(reply)
     }
@@ -174,7 +178,7 @@ impl BatchContext<'_> {
             Command::Disconnect { delivered } => self.disconnect(cx, *delivered),
             Command::Expire => self.expire(cx),
             Command::Prune { before, keep_per_room, from, limit } => {
-                self.prune(*before, *keep_per_room, *from, *limit)
+                self.prune(cx, *before, *keep_per_room, *from, *limit)
             }
         }
     }

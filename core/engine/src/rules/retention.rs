@@ -1,6 +1,8 @@
 //! Retention: removes messages that are too old, or too many for their room, in small steps.
 //!
-//! Message ids and times ascend together, so the oldest messages are the first rows of their table.
+//! Messages are removed from the front of their table, since ids ascend with time. A message from a
+//! time when the clock was ahead is removed with those after it.
+//!
 //! Their ids stay in the streams, where readers skip them (see `message_index`), until a whole run
 //! is dead: removing each id by itself would cost as many writes as posting did.
 
@@ -9,8 +11,9 @@ use std::collections::BTreeSet;
 use core_model::{Reply, RoomId, Timestamp};
 use redb::ReadableTable;
 
-use super::context::BatchContext;
+use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
+use crate::lookup::Request;
 use crate::message_index;
 use crate::rows::{Destination, MessageRow, Who};
 use crate::tables::Tables;
@@ -21,6 +24,7 @@ const ROOMS_MAX: usize = 1024;
 impl BatchContext<'_> {
     pub(super) fn prune(
         &mut self,
+        cx: &CommandContext<'_>,
         before: Option<Timestamp>,
         keep_per_room: Option<u32>,
         from: RoomId,
@@ -28,7 +32,10 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         self.settle()?;
         let limit = limit.max(1) as usize;
-        let old = before.map_or(Ok(0), |before| self.remove_older(before.0, limit))?;
+        let old = match before {
+            Some(before) => self.remove_older(cx.request, before.0, limit)?,
+            None => 0,
+        };
         let (excess, next) = match keep_per_room {
             _ if old == limit => (0, Some(from)),
             Some(keep) => self.remove_excess(keep as usize, from, limit - old)?,
@@ -37,18 +44,32 @@ impl BatchContext<'_> {
         Ok(Reply::Pruned { messages: (old + excess) as u32, next })
     }
 
-    /// Removes the oldest messages that were posted before `before`.
-    fn remove_older(&mut self, before: u64, limit: usize) -> Result<usize, StoreError> {
+    /// Removes the oldest messages that were posted before `before`, as far as the clock is trusted.
+    fn remove_older(
+        &mut self,
+        request: Request,
+        before: u64,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let distrust = request.now - self.trusted(request)?;
+        let before = before.saturating_sub(distrust);
         let mut ids = Vec::new();
         let mut streams = BTreeSet::new();
+        let mut ahead = Vec::new();
         for row in self.batch.messages()?.iter()?.take(limit) {
             let (id, row) = row?;
             let row = MessageRow::unpack(row.value())?;
+            if row.at > request.now {
+                ahead.push((id.value(), row));
+                continue;
+            }
             if row.at >= before {
                 break;
             }
-            ids.push(id.value());
-            streams.extend(streams_of(&row));
+            for (id, row) in ahead.drain(..).chain([(id.value(), row)]) {
+                ids.push(id);
+                streams.extend(streams_of(&row));
+            }
         }
         for id in &ids {
             self.batch.messages_mut()?.remove(*id)?;

@@ -12,7 +12,8 @@ use crate::state::{Batch, State};
 use crate::tables::Tables;
 
 impl BatchContext<'_> {
-    pub(super) fn start(&mut self, _act: &mut CommandContext<'_>) -> Result<Reply, Error> {
+    pub(super) fn start(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        self.restart_clock(cx.request)?;
         self.batch.clear_run_state()?;
         self.cached(WriterCache::clear_run_state);
         Ok(Reply::Done)
@@ -34,7 +35,7 @@ impl BatchContext<'_> {
             SeatKind::Connection => self.enter_by_connection(cx, id, &row, &who, opens, avatar),
             SeatKind::Lease { ttl_ms, grace_ms } => {
                 self.check_capacity(id, &row)?;
-                let ends = cx.request.now.saturating_add(ttl_ms);
+                let ends = cx.request.steady.saturating_add(ttl_ms);
                 let lease = Some(LeaseRow { ttl_ms, grace_ms, ends });
                 let avatar = avatar.map(str::to_owned);
                 let row = SeatRow { room: id, who: who.clone(), avatar, connection: None, lease };
@@ -282,7 +283,7 @@ impl BatchContext<'_> {
             self.end_waiting(seat_id, &seat)?;
         }
         if let (Some(lease), Some(wait_ms)) = (&mut seat.lease, wait_ms) {
-            lease.ends = cx.request.now.saturating_add(wait_ms);
+            lease.ends = cx.request.steady.saturating_add(wait_ms);
             self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
             self.write_seat(seat_id, &seat)?;
             return Ok(false);

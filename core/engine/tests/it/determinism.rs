@@ -36,7 +36,14 @@ fn reading_what_the_same_commit_wrote_does_not_move_the_time() {
         let frontend =
             Arc::new(FrontendSettings { room_capacity: 5, ..FrontendSettings::default() });
         let connection = ConnectionId(1);
-        Some(Envelope { at: Timestamp(now), connection, frontend, key: None, command })
+        Some(Envelope {
+            at: Timestamp(now),
+            steady_ms: now,
+            connection,
+            frontend,
+            key: None,
+            command,
+        })
     };
     let read_newest = Command::Receive {
         user: user("ann"),

@@ -22,7 +22,14 @@ fn open(memory: &Memory) -> (Engine<usize>, Published) {
 
 fn envelope(command: Command) -> Envelope {
     let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
-    Envelope { at: Timestamp(1_000), connection: ConnectionId(1), frontend, key: None, command }
+    Envelope {
+        at: Timestamp(1_000),
+        steady_ms: 1_000,
+        connection: ConnectionId(1),
+        frontend,
+        key: None,
+        command,
+    }
 }
 
 /// One command, carried out.

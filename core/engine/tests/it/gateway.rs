@@ -28,6 +28,8 @@ pub(crate) struct Gateway {
     running: Option<Running>,
     /// The time of the next command and query.
     pub(crate) now: u64,
+    /// Steady time, where it is not the same.
+    pub(crate) steady: Option<u64>,
     /// The front end that commands come from.
     pub(crate) frontend: FrontendSettings,
 }
@@ -58,6 +60,7 @@ impl Running {
         // From here on the writer waits for `go_on`.
         let first = Envelope {
             at: Timestamp(0),
+            steady_ms: 0,
             connection: ConnectionId(0),
             frontend: Arc::default(),
             key: None,
@@ -100,7 +103,7 @@ impl Gateway {
         let running = Some(Running::start(&place));
         let frontend =
             FrontendSettings { frontend: "test".into(), room_capacity: 500, auto_join: Vec::new() };
-        Self { place, running, now: 1_000, frontend }
+        Self { place, running, now: 1_000, steady: None, frontend }
     }
 
     fn running(&self) -> &Running {
@@ -110,6 +113,7 @@ impl Gateway {
     pub(crate) fn envelope(&self, connection: u64, command: Command) -> Envelope {
         Envelope {
             at: Timestamp(self.now),
+            steady_ms: self.steady.unwrap_or(self.now),
             connection: ConnectionId(connection),
             frontend: Arc::new(self.frontend.clone()),
             key: None,

@@ -56,6 +56,7 @@ pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
         let frontend = FrontendSettings { frontend: "test".into(), room_capacity: 4, auto_join };
         Some(Envelope {
             at: Timestamp(now),
+            steady_ms: now,
             connection: ConnectionId(call.connection),
             frontend: Arc::new(frontend),
             key: call.key.map(Into::into),

@@ -206,7 +206,8 @@ impl Shared {
     ) -> Envelope {
         let key = key.map(|key| format!("{}/{key}", served.name));
         let frontend = served.origin.clone();
-        Envelope { at: self.clock.now(), connection, frontend, key, command }
+        let steady_ms = self.clock.steady_ms();
+        Envelope { at: self.clock.now(), steady_ms, connection, frontend, key, command }
     }
 }
 

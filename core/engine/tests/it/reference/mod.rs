@@ -105,6 +105,7 @@ struct Key {
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     now: u64,
+    steady: u64,
     next_uid: u64,
     next_room: u32,
     next_message: u64,
@@ -135,6 +136,7 @@ impl Reference {
     pub(crate) fn new() -> Self {
         Self {
             now: 0,
+            steady: 0,
             next_uid: 10_000,
             next_room: 1,
             next_message: 1,
@@ -160,7 +162,10 @@ impl Reference {
 
     pub(crate) fn apply(&mut self, envelope: &Envelope) -> (Outcome, Vec<Recorded>) {
         let before = self.clone();
-        self.now = self.now.max(envelope.at.0);
+        // A step back of up to five seconds is waited out.
+        let step_back = self.now.saturating_sub(envelope.at.0);
+        self.now = if step_back <= 5_000 { self.now.max(envelope.at.0) } else { envelope.at.0 };
+        self.steady = envelope.steady_ms;
         self.connection = envelope.connection.0;
         self.frontend = FrontendSettings::clone(&envelope.frontend);
         self.told.clear();

@@ -115,7 +115,7 @@ impl Reference {
         };
         if let SeatKind::Lease { ttl_ms, grace_ms } = kind {
             self.check_capacity(id)?;
-            let lease = Some(Lease { ttl_ms, grace_ms, ends: self.now + ttl_ms });
+            let lease = Some(Lease { ttl_ms, grace_ms, ends: self.steady + ttl_ms });
             self.next_seat += 1;
             self.seats.push(Seat { lease, ..seat });
             self.activate(id);
@@ -259,7 +259,7 @@ impl Reference {
         }
         match wait_ms {
             Some(wait_ms) => {
-                let ends = self.now + wait_ms;
+                let ends = self.steady + wait_ms;
                 let kept = self.seats.iter_mut().find(|kept| kept.number == seat.number).unwrap();
                 kept.connection = None;
                 kept.lease.as_mut().unwrap().ends = ends;
@@ -274,7 +274,7 @@ impl Reference {
     pub(super) fn expire(&mut self) {
         let ended = |seat: &&Seat| {
             let lease = seat.lease.as_ref();
-            seat.connection.is_none() && lease.is_some_and(|lease| lease.ends <= self.now)
+            seat.connection.is_none() && lease.is_some_and(|lease| lease.ends <= self.steady)
         };
         let mut seats: Vec<Seat> = self.seats.iter().filter(ended).cloned().collect();
         seats.sort_by_key(|seat| (seat.lease.as_ref().unwrap().ends, seat.number));

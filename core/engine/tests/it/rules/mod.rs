@@ -2,6 +2,7 @@
 
 mod accounts;
 mod claims;
+mod clock;
 mod delivery;
 mod guests;
 mod keys;
