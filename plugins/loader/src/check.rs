@@ -31,7 +31,7 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
             SeatKind::Connection => Ok(()),
             SeatKind::Lease { ttl_ms, grace_ms } => lifetime(*ttl_ms.max(grace_ms)),
         },
-        Command::SignOut
+        Command::SignOut { .. }
         | Command::UpdateUser { .. }
         | Command::LinkIdentity { .. }
         | Command::UnlinkIdentity { .. }
