@@ -7,6 +7,7 @@ pub mod plugin;
 pub mod runtime;
 pub mod schemas;
 pub mod sdks;
+pub mod store_preview;
 pub mod users;
 
 pub use frontend_all as dialects;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use core_model::{Command, ConnectionId, Query, Refusal, Timestamp, TokenHash, Uid, UserRef};
+use core_model::{
+    Command, ConnectionId, Query, Refusal, RoomView, Timestamp, TokenHash, Uid, UserRef,
+};
 use redb::ReadableTableMetadata as _;
 
 use crate::envelope::{Answered, Done, Envelope};
@@ -192,6 +194,11 @@ impl<T: Send + 'static> Engine<T> {
         let request = Request { now: at.0, steady: 0, connection: 0 };
         let found = self.read(|snapshot| queries::credential(snapshot, request, user))?;
         Ok(found.map(|(uid, password)| (Uid(uid), password)))
+    }
+
+    /// The room of this name, a closed one too: for the operator, who names rooms in the configuration.
+    pub fn room_named(&self, name: &str) -> Result<Option<RoomView>, Refusal> {
+        self.read(|snapshot| queries::room_named(snapshot, name))
     }
 
     /// Whether [`Command::Expire`](core_model::Command::Expire) has something to do at this time,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use core_model::{
-    Detail, Message, MessageId, Person, Query, Reply, RoomFilter, RoomId, RoomView, Timestamp,
-    TokenHash, UserRef,
+    Detail, Message, MessageId, Person, Query, Reply, RoomFilter, RoomId, RoomRef, RoomView,
+    Timestamp, TokenHash, UserRef,
 };
 use redb::ReadableTable;
 
@@ -274,6 +274,15 @@ fn searched(
     match description {
         Some(description) => Ok(rows(tables, search::find(tables, description, limit, wanted)?)?),
         None => Ok(open_rooms(tables, 0, limit)?),
+    }
+}
+
+/// The room of this name, a closed one too.
+pub(crate) fn room_named(tables: &impl State, name: &str) -> Result<Option<RoomView>, Error> {
+    match lookup::any_room(tables, &RoomRef::Name(name.to_owned())) {
+        Ok((id, row)) => Ok(Some(lookup::room_view(tables, id, &row)?)),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(fail) => Err(fail),
     }
 }
 

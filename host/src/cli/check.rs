@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -11,15 +10,22 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::{Options, output};
-use crate::config::{Draft, Problem, draft};
+use crate::config::{Draft, NamedRoom, Problem, Problems, draft};
 use crate::dialects::DIALECTS;
+use crate::store_preview::{StorePreview, room_conflict};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let sources = options.sources();
     let mut draft = draft(&sources, DIALECTS)?;
     let mut problems = std::mem::take(&mut draft.problems);
     problems.extend(in_use(&draft));
-    problems.extend(store(&draft));
+    match open_store(&draft) {
+        Ok(Some(store)) => {
+            check_rooms(&store, &draft.named_rooms, &mut problems, &mut draft.warnings)
+        }
+        Ok(None) => (),
+        Err(problem) => problems.push(problem),
+    }
     for warning in draft.warnings.iter() {
         output::note(format_args!("warning: {warning}"));
     }
@@ -59,25 +65,37 @@ fn in_use(draft: &Draft) -> Vec<Problem> {
     problems
 }
 
-fn store(draft: &Draft) -> Option<Problem> {
+/// The store, if there is one. `Err`: it cannot be opened or created.
+fn open_store(draft: &Draft) -> Result<Option<StorePreview>, Problem> {
     let path = &draft.config.store.path;
-    let why = match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => "is a folder, not a file".to_owned(),
-        Ok(_) => openable(path).err()?,
-        Err(_) => creatable(path).err()?,
+    let opened = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err("is a folder, not a file".to_owned()),
+        Ok(_) => StorePreview::open(path),
+        Err(_) => creatable(path).map(|()| None),
     };
-    let what = format!("store.path = {:?}: {why}", path.display().to_string());
-    Some(Problem::new(draft.store_source.clone(), what))
+    opened.map_err(|why| {
+        let what = format!("store.path = {:?}: {why}", path.display().to_string());
+        Problem::new(draft.store_source.clone(), what)
+    })
 }
 
-/// Whether an existing store is readable and writable, and not locked by another process.
-fn openable(path: &Path) -> Result<(), String> {
-    let open = OpenOptions::new().read(true).write(true).open(path);
-    let file = open.map_err(|error| format!("cannot be read and written: {error}"))?;
-    match File::try_lock(&file) {
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            Err("another process has it open (is a gateway already running?)".into())
+/// Finds rooms that the configuration names and that a user owns in the store.
+fn check_rooms(
+    store: &StorePreview,
+    named: &[NamedRoom],
+    problems: &mut Problems,
+    warnings: &mut Problems,
+) {
+    for NamedRoom { name, key, source, is_declared } in named {
+        let room = store.room(name);
+        let Some((why, room)) = room.and_then(|room| Some((room_conflict(&room)?, room))) else {
+            continue;
+        };
+        let problem = Problem::new(source.clone(), format!("{key} names the room {name:?}: {why}"));
+        if *is_declared || room.closed {
+            problems.push(problem);
+        } else {
+            warnings.push(problem);
         }
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn frontends(
         }
         let section = section.table(name);
         if let Some(config) = frontend(reader, name, &section, folder, dialects, listens) {
+            for room in &config.auto_join {
+                section.name_room("auto_join", room, false);
+            }
             warn_of_undeclared_rooms(reader, &section, &config, rooms);
             frontends.push(config);
         }

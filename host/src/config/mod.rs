@@ -16,6 +16,7 @@ pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
 pub use read::{Draft, draft};
 pub use schema::schema;
+pub use section::NamedRoom;
 pub use settings::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
     StoreConfig, is_private,

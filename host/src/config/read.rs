@@ -15,7 +15,7 @@ use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};
 use super::parse;
 use super::problem::{Problem, Problems, ValueSource};
-use super::section::{Reader, Section};
+use super::section::{Findings, NamedRoom, Reader, Section};
 use super::settings::{AdminConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig};
 use crate::dialects::Dialect;
 
@@ -27,6 +27,8 @@ pub struct Draft {
     pub config: Config,
     /// Every listener, with the source of its address.
     pub listens: Vec<Listen>,
+    /// Every room that the configuration names.
+    pub named_rooms: Vec<NamedRoom>,
     /// The source of the store's path.
     pub store_source: ValueSource,
     /// Errors, which keep the gateway from starting.
@@ -61,8 +63,8 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     for Problem { source, what } in collisions(&listens) {
         reader.complain(source, what);
     }
-    let (problems, warnings, keys) = reader.finish();
-    Ok(Draft { config, listens, store_source, problems, warnings, keys })
+    let Findings { problems, warnings, keys, named_rooms } = reader.finish();
+    Ok(Draft { config, listens, named_rooms, store_source, problems, warnings, keys })
 }
 
 fn server(section: &Section<'_>) -> ServerConfig {
@@ -142,6 +144,7 @@ fn rooms(root: &Section<'_>) -> Vec<NewRoom> {
         if rooms.iter().any(|other| other.name == room.name) {
             section.complain("name", "another of the [[rooms]] has this name");
         } else {
+            section.name_room("name", room.name.as_deref().unwrap_or_default(), true);
             rooms.push(room);
         }
     }

@@ -18,6 +18,16 @@ const SHOWN_CHARS_MAX: usize = 60;
 /// How similar a known key must be to be suggested, from 0 to 1.
 const SIMILARITY_MIN: f64 = 0.8;
 
+/// A room that the configuration names.
+pub struct NamedRoom {
+    pub name: String,
+    /// `rooms[0].name` or `frontends.channel.auto_join`.
+    pub key: String,
+    pub source: ValueSource,
+    /// Whether it is one of `[[rooms]]`.
+    pub is_declared: bool,
+}
+
 /// Collects problems while a configuration is read.
 pub(super) struct Reader {
     layers: Layers,
@@ -25,12 +35,27 @@ pub(super) struct Reader {
     warnings: RefCell<Problems>,
     /// Every key that was read, dotted.
     known: RefCell<BTreeSet<String>>,
+    named_rooms: RefCell<Vec<NamedRoom>>,
+}
+
+/// What a [`Reader`] has collected.
+pub(super) struct Findings {
+    pub(super) problems: Problems,
+    pub(super) warnings: Problems,
+    /// The keys that were read, dotted.
+    pub(super) keys: BTreeSet<String>,
+    pub(super) named_rooms: Vec<NamedRoom>,
 }
 
 impl Reader {
     pub(super) fn new(layers: Layers) -> Self {
-        let (problems, warnings, known) = Default::default();
-        Self { layers, problems, warnings, known }
+        Self {
+            layers,
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+            known: RefCell::default(),
+            named_rooms: RefCell::default(),
+        }
     }
 
     pub(super) fn complain(&self, source: ValueSource, what: String) {
@@ -46,10 +71,13 @@ impl Reader {
         self.problems.borrow().is_empty()
     }
 
-    /// The problems, the warnings, and the keys that were read.
-    pub(super) fn finish(self) -> (Problems, Problems, BTreeSet<String>) {
-        let problems = self.problems.into_inner().sorted();
-        (problems, self.warnings.into_inner().sorted(), self.known.into_inner())
+    pub(super) fn finish(self) -> Findings {
+        Findings {
+            problems: self.problems.into_inner().sorted(),
+            warnings: self.warnings.into_inner().sorted(),
+            keys: self.known.into_inner(),
+            named_rooms: self.named_rooms.into_inner(),
+        }
     }
 
     pub(super) fn layers(&self) -> &Layers {
@@ -216,6 +244,13 @@ impl<'a> Section<'a> {
     /// Reports a problem with `key` without showing a value.
     pub(super) fn complain_of_absent(&self, key: &str, why: &str) {
         self.reader.complain(self.source_of(key), format!("{}: {why}", self.shown(key)));
+    }
+
+    /// Notes that `key` names a room.
+    pub(super) fn name_room(&self, key: &str, name: &str, is_declared: bool) {
+        let (source, key) = (self.source_of(key), self.shown(key));
+        let room = NamedRoom { name: name.to_owned(), key, source, is_declared };
+        self.reader.named_rooms.borrow_mut().push(room);
     }
 
     /// Reports every key that was not read as unknown.

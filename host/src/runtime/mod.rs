@@ -47,16 +47,26 @@ pub enum ServeError {
     Folder { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Store(#[from] core_engine::OpenError),
-    #[error("the engine did not start: {0}")]
+    #[error("the engine did not start: {}", reason(.0))]
     Start(Refusal),
-    #[error("the room {name:?} of [[rooms]] cannot be made: {why}")]
+    #[error("the room {name:?} of [[rooms]] cannot be created: {}", reason(why))]
     Room { name: String, why: Refusal },
+    #[error("{key} names the room {name:?}: {why}")]
+    RoomConflict { key: String, name: String, why: String },
     #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
     Required { frontend: String, address: SocketAddr, error: io::Error },
     #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
     Deaf,
     #[error("cannot take signals: {0}")]
     Signals(io::Error),
+}
+
+/// A refusal in words for the operator: users are not told why the store failed.
+fn reason(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Internal { why } => why.clone(),
+        refusal => refusal.to_string(),
+    }
 }
 
 pub use admin::{IS_DOWN, IS_KEPT};
@@ -143,7 +153,7 @@ impl Gateway {
             fixed: Fixed::of(&config),
             config,
         };
-        start::prepare(&held.shared, &gateway.config.rooms).await?;
+        start::prepare(&held.shared, &gateway.config).await?;
         if let Some(retention) = Retention::of(&gateway.config.store) {
             // The first step before anybody is there.
             let next = retention.step(&held.shared, RoomId(0)).await;
@@ -294,5 +304,24 @@ async fn expire(held: Held) {
             // Waited for, so that one that takes long is not asked for twice.
             drop(start::by_the_gateway(shared, Command::Expire).await);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_at_start_carry_the_reason() {
+        let why = || Refusal::Internal { why: "the disk is full".into() };
+        assert_eq!(
+            ServeError::Start(why()).to_string(),
+            "the engine did not start: the disk is full"
+        );
+        let error = ServeError::Room { name: "TEST".into(), why: why() };
+        let said = "the room \"TEST\" of [[rooms]] cannot be created: the disk is full";
+        assert_eq!(error.to_string(), said);
+        let error = ServeError::Room { name: "TEST".into(), why: Refusal::RoomNameTaken };
+        assert!(!error.to_string().contains("disk"));
     }
 }

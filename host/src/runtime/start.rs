@@ -20,6 +20,7 @@ use crate::runtime::metrics::Totals;
 use crate::runtime::net::listener::{Door, Entrance, Held, Place};
 use crate::runtime::net::registry::Roster;
 use crate::runtime::session::services::Shared;
+use crate::store_preview::room_conflict;
 
 /// Opens the store, and starts the hub and the engine.
 pub(crate) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
@@ -50,10 +51,25 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
 }
 
 /// Tells the engine that a new run begins, and makes the rooms that must exist.
-pub(crate) async fn prepare(shared: &Shared, rooms: &[NewRoom]) -> Result<(), ServeError> {
+pub(crate) async fn prepare(shared: &Shared, config: &Config) -> Result<(), ServeError> {
     by_the_gateway(shared, Command::Start).await.map_err(ServeError::Start)?;
-    for room in rooms {
+    for room in &config.rooms {
         declare(shared, room).await?;
+    }
+    config.frontends.iter().try_for_each(|frontend| check_auto_join(&shared.engine, frontend))
+}
+
+/// Refuses closed groups in `auto_join`: their owners decide about members, and read along.
+pub(crate) fn check_auto_join(
+    engine: &Engine<Ticket>,
+    frontend: &FrontendConfig,
+) -> Result<(), ServeError> {
+    for name in &frontend.auto_join {
+        let found = engine.room_named(name).map_err(ServeError::Start)?;
+        if let Some(why) = found.filter(|room| room.closed).and_then(|room| room_conflict(&room)) {
+            let key = format!("frontends.{}.auto_join", frontend.name);
+            return Err(ServeError::RoomConflict { key, name: name.clone(), why });
+        }
     }
     Ok(())
 }
@@ -63,8 +79,11 @@ pub(crate) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), Serve
     let declared = by_the_gateway(shared, Command::DeclareRoom { room: room.clone() }).await;
     let name = room.name.clone().unwrap_or_default();
     if let Reply::RoomCreated { room: found } =
-        declared.map_err(|why| ServeError::Room { name, why })?
+        declared.map_err(|why| ServeError::Room { name: name.clone(), why })?
     {
+        if let Some(why) = room_conflict(&found) {
+            return Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why });
+        }
         warn_of_differences(room, &found);
     }
     Ok(())

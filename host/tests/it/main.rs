@@ -2,6 +2,7 @@
 
 mod api_page;
 mod browser;
+mod check_store;
 mod closed_output;
 mod config;
 mod log;
