@@ -46,7 +46,7 @@ function describe(Token, hex) {
   if (frames.length !== 1) throw new Error(`${frames.length} frames in ${hex}`);
   const { about, command, sequence, isReply, result, body } = frames[0].content;
   const isNotification = !isReply && command >= 0x4000;
-  // Nobody can ask for a notification; what is answered then is only a number.
+  // A client cannot ask for a notification; its code is only a number.
   const known = !isReply || about < 0x4000 ? layout.enums.command[about]?.id : undefined;
   const operation = known ?? `command 0x${about.toString(16)}`;
   const words = isNotification ? [operation] : [operation, `#${sequence}`];

@@ -91,7 +91,7 @@ def next_uid_of(chat, codes, handle, last):
         codes.send({"code": 10, "time": 0, "ocid": uid, "request_values": ["ocid", "nickname"]})
         if codes.receive()["data"].get("nickname") == handle:
             return uid
-    raise SystemExit(f"nobody is called {handle}")
+    raise SystemExit(f"no user is called {handle}")
 
 
 def room_id(usr_room):

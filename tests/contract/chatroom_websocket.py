@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from messages import TOO_LONG, Schema, broken, changed, conversations, known, meant
 
 FORM = {"invalid message", "invalid data", "illegal type", "null message"}
-# Said of a value of the wrong type, and of a name that nobody can have.
+# Said of a value of the wrong type, and of a name that is not allowed.
 EITHER = "illegal data"
 
 http, websocket = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""What schemathesis cannot guess: a registration says its password twice, and only who is registered can log in."""
+"""What schemathesis cannot guess: a registration repeats its password, and only a registered user can log in."""
 
 import schemathesis
 

@@ -62,8 +62,8 @@ class Peer:
         self.stream = kind()
 
     def ask(self, message):
-        """All that comes until the complaint about a code of which nobody has heard. Before it, a group with nobody is
-        asked for, and refused: the engine does so after everything else, and after that is told."""
+        """All that comes until the complaint about an unknown code. Before it, an empty group is
+        requested, and refused: the engine does so after everything else."""
         Peer.asked += 1
         self.stream.say(message if isinstance(message, (str, bytes)) else json.dumps(message, ensure_ascii=False))
         self.stream.say(json.dumps({"code": 8, "members": [1]}))
@@ -110,7 +110,7 @@ LOGIN = {"code": 6, "login_type": 0, "account": "ann@example.org", "password": "
 
 
 def for_somebody(message):
-    """A text as the schema has it, for one whom there is."""
+    """A text as the schema has it, for a user who exists."""
     sender = message["sender"]
     sender["ocid"] = ann_ocid
     if "private_id" in sender:

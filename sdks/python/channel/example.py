@@ -39,7 +39,7 @@ async def main(
                 break
 
         try:
-            await client.send("nobody of this name", "hello?")
+            await client.send("no user of this name", "hello?")
         except ChannelError as error:
             say(f"refused: ChannelError {error.code}: {error.reason}")
 

@@ -13,7 +13,7 @@ OutContra = TypeVar("OutContra", contravariant=True)
 
 
 class ConnectionLost(Exception):
-    """The connection broke, or was closed, before there was an answer: whether it was done, nobody knows."""
+    """The connection broke, or was closed, before there was an answer: whether it was done is unknown."""
 
 
 class Wire(Protocol[InCo, OutContra]):

@@ -22,7 +22,7 @@ class Pending(Generic[Message]):
         for at, (fits, future) in enumerate(self._waiting):
             if fits(message):
                 del self._waiting[at]
-                # Whoever asked may have stopped waiting.
+                # The caller may have stopped waiting.
                 if not future.done():
                     future.set_result(message)
                 return True

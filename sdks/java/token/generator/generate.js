@@ -74,7 +74,7 @@ import java.io.IOException;
 
 /**
  * One call a command. What the gateway refuses is a {@link TokenException}; an {@link IOException} is a connection that ended before
- * the reply came, or none for too long: whether the request was done, nobody knows.
+ * the reply came, or none for too long: whether the request was done is unknown.
  */
 public abstract class TokenCalls {
     /** Asks, and waits for the body of the reply, which is the one of that request. */

@@ -68,7 +68,7 @@ class ChannelClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections. The token stays good, for whoever keeps it."""
+        """Closes the connections. The token stays valid."""
         await self.api.get_async_httpx_client().aclose()
 
     async def register(self, name: str, password: str) -> None:

@@ -45,13 +45,13 @@ from .pending import Pending
 from .wire import JsonWire
 
 Packet = ServerMsg | ServerUser
-"""What comes by itself: a message, or that somebody came or went."""
+"""A pushed event: a message, or a member who came or went."""
 
 Success = TypeVar("Success")
 
 
 class ChatroomClient:
-    """Somebody in the chatroom: an account, or a guest.
+    """A client of the chatroom: an account, or a guest.
 
     The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew and joins its
     rooms again. What is called meanwhile waits for that; what was under way fails with `ConnectionLost`. Every method
@@ -100,7 +100,7 @@ class ChatroomClient:
     def name(self) -> str:
         """Who this is."""
         if self._name is None:
-            raise RuntimeError("nobody yet: call login or be_guest first")
+            raise RuntimeError("not logged in: call login or be_guest first")
         return self._name
 
     async def register(self, tel: int, name: str, password: str) -> None:
@@ -124,7 +124,7 @@ class ChatroomClient:
         return (await done(list_rooms.asyncio_detailed(client=self.api), ListedRooms)).rooms
 
     async def create_room(self, name: str) -> None:
-        """Makes a room that nobody owns."""
+        """Makes a room without an owner."""
         body = CreateRoomRequest(room_name=name)
         await done(create_room.asyncio_detailed(client=self.api, body=body), ChatroomCreateSuccessfully)
 
@@ -200,7 +200,7 @@ class ChatroomClient:
                 self._on_trouble(error)
 
     def _receive(self, packet: FromServer) -> None:
-        """Answers are what everyone in the room is told; an error is for the oldest request."""
+        """A success is what the whole room receives; an error belongs to the oldest request."""
         if isinstance(packet, ServerError):
             error = ChatroomError(packet.data.msg)
             if not self._pending.refuse(error):

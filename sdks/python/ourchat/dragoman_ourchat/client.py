@@ -40,7 +40,7 @@ Ocid = Any
 """A user: an int, or a str of digits where the gateway is configured so."""
 
 Pushed = Text | GroupCreated
-"""What comes by itself: a text, or that somebody made a group with this user in it."""
+"""A pushed event: a text, or a new group with this user in it."""
 
 KNOWN_MAX = 4096
 """After a break a text may be sent again; of so many the client knows that it had them."""
@@ -108,7 +108,7 @@ class OurchatClient:
     def ocid(self) -> Ocid:
         """Who this is."""
         if self._ocid is None:
-            raise RuntimeError("nobody yet: call login first")
+            raise RuntimeError("not logged in: call login first")
         return self._ocid
 
     async def register(self, email: str, password: str, name: str | None = None) -> Ocid:
@@ -121,7 +121,7 @@ class OurchatClient:
         return _ocid_of(5, await self._ask(request, Registered))
 
     async def login(self, email: str, password: str) -> Ocid:
-        """Logs in with an email; gives the ocid. Texts that came while nobody was logged in are pushed after it."""
+        """Logs in with an email; gives the ocid. Texts that arrived while the user was logged out are pushed after it."""
         return await self._log_in_as(Login(account=email, login_type=0, password=password))
 
     async def login_by_ocid(self, ocid: Ocid, password: str) -> Ocid:

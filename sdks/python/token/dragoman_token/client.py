@@ -31,7 +31,7 @@ class Room:
 
 
 class TokenClient:
-    """A connection of the token dialect, and who is logged in on it.
+    """A connection of the token dialect, and the user who logged in on it.
 
     The connection is made by the first call. When it breaks it is made again: the client logs in anew and enters its
     rooms again. What is called meanwhile waits for that; what was under way fails with `ConnectionLost`. Every method
@@ -155,7 +155,7 @@ class TokenClient:
             2, openid=openid, openid_type=openid_type, auto_create=int(auto_create), info=_text(info)
         )
         if self._messages:
-            # Who has used the command to post, even with nothing to say, is told of messages on this connection.
+            # a connection receives messages once it has used the command to post, even with an empty text.
             try:
                 await self._ask(10, room_id=0, text="")
             except TokenError:

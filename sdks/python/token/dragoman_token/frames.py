@@ -30,7 +30,7 @@ class PopulationChanged:
 
 @dataclass(frozen=True)
 class MemberChanged:
-    """Somebody came or went. A guest has uid 0."""
+    """A member came or went. A guest has uid 0."""
 
     room_id: int
     uid: int
@@ -40,7 +40,7 @@ class MemberChanged:
 
 @dataclass(frozen=True)
 class Message:
-    """Somebody posted to a room."""
+    """A message was posted to a room."""
 
     room_id: int
     uid: int

@@ -48,7 +48,7 @@ class RoomMessage:
 
 
 class UsrRoomClient:
-    """An app whose users are in the rooms. It says which of them does what; nobody asks for their passwords.
+    """An app whose users are in the rooms. It says which of them acts; passwords are not needed.
 
     Every method raises `UsrRoomError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached.
     """

@@ -34,12 +34,12 @@ async fn main() -> Result<(), Error> {
         }
     }
 
-    match client.send("nobody of this name", "hello?").await {
+    match client.send("no user of this name", "hello?").await {
         Err(Error::Refused(error)) => {
             println!("refused: ChannelError {}: {}", error.code.number(), error.reason);
             Ok(())
         }
         Err(error) => Err(error),
-        Ok(()) => panic!("there is somebody of this name"),
+        Ok(()) => panic!("there is a user of this name"),
     }
 }

@@ -11,7 +11,7 @@ use crate::models::{
     ShowUserRequest,
 };
 use crate::reply::{Reply, outcome};
-use crate::{ChannelListener, Code, DirectListener, Error, ListenOptions};
+use crate::{Code, Error};
 
 /// The longest that a request takes, where nothing else is set.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,16 +89,6 @@ impl Client {
         let members =
             self.call(async |to| channel_api::list_members(&to, request.clone()).await).await?;
         Ok(members.users.into_iter().map(|user| user.name).collect())
-    }
-
-    /// The messages of a channel as they come, the own ones too. Joins it.
-    pub fn listen_to_channel(&self, name: &str, options: ListenOptions) -> ChannelListener<'_> {
-        ChannelListener::new(self, name, options)
-    }
-
-    /// The direct messages to this user as they come.
-    pub fn listen(&self, options: ListenOptions) -> DirectListener<'_> {
-        DirectListener::new(self, options)
     }
 
     /// What a generated operation of [`channel_api`] gives, with the token: its data, or why there is

@@ -87,7 +87,7 @@ pub enum Error {
     /// The gateway refused it.
     Refused(ChannelError),
     /// The gateway could not be reached, or the connection broke. Whether the request was done,
-    /// nobody knows.
+    /// is unknown.
     Transport(reqwest::Error),
     /// The reply is none of the dialect's.
     Protocol(String),

@@ -9,6 +9,18 @@ use std::time::Duration;
 use crate::models::{ChannelMessage, ReceiveDirectRequest, ReceiveFromChannelRequest};
 use crate::{Client, Error, apis::channel_api};
 
+impl Client {
+    /// The messages of a channel as they come, the own ones too. Joins it.
+    pub fn listen_to_channel(&self, name: &str, options: ListenOptions) -> ChannelListener<'_> {
+        ChannelListener::new(self, name, options)
+    }
+
+    /// The direct messages to this user as they come.
+    pub fn listen(&self, options: ListenOptions) -> DirectListener<'_> {
+        DirectListener::new(self, options)
+    }
+}
+
 /// How a listener asks.
 #[derive(Clone, Debug)]
 pub struct ListenOptions {

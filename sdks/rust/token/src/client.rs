@@ -15,41 +15,11 @@ use std::time::{Duration, Instant};
 
 use crate::events::{Event, Events};
 use crate::frame::{Frames, Incoming, encode};
+use crate::options::Options;
 use crate::{
     EnterRoomRequest, Error, HeartbeatRequest, LoginRequest, PostMessageRequest, Reply, Request,
     TokenError,
 };
-
-/// How a client behaves. `Options::default()` is what [`Client::connect`] uses.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Whether the gateway tells of messages from the start, and not only once something was posted.
-    pub messages: bool,
-    /// The longest that a call waits for its reply, and a new connection for being made.
-    pub call_timeout: Duration,
-    /// After so long without a request a heartbeat is sent; a connection on which nothing comes for
-    /// twice as long is given up.
-    pub heartbeat: Duration,
-    /// How long to wait before the second attempt to connect again; doubled from attempt to attempt.
-    pub backoff_first: Duration,
-    /// The longest wait between attempts.
-    pub backoff_max: Duration,
-    /// How many events are kept for whoever takes them; older ones are dropped.
-    pub events_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            messages: true,
-            call_timeout: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(20),
-            backoff_first: Duration::from_millis(250),
-            backoff_max: Duration::from_secs(30),
-            events_max: 10_000,
-        }
-    }
-}
 
 /// A connection to a gateway that comes back when it is lost: logged in as before, and in the same
 /// rooms. It may be used by several threads at once.
@@ -223,7 +193,7 @@ impl Shared {
     }
 
     fn heartbeat_if_idle(&self) {
-        // Whoever holds it is writing, and a write is as good as a heartbeat.
+        // The holder is writing, and a write is as good as a heartbeat.
         let Ok(mut line) = self.line.try_lock() else { return };
         let idle = line.written.is_none_or(|at| at.elapsed() >= self.options.heartbeat);
         if idle {
@@ -248,7 +218,7 @@ impl Shared {
         self.events.end();
     }
 
-    /// Everyone who waits is told that there will be no reply.
+    /// Fails all pending requests.
     fn forget_waiting(&self, error: fn() -> Error) {
         for waiting in lock(&self.waiting).drain(..) {
             if let Some(answer) = waiting.answer {
@@ -397,7 +367,7 @@ impl Connection {
         Ok(sequence)
     }
 
-    /// Asks while nobody else does.
+    /// Asks unless another request is pending.
     fn ask(
         &mut self,
         shared: &Shared,
@@ -447,7 +417,7 @@ impl Connection {
         }
     }
 
-    /// Gives every frame that is there to whom it is for.
+    /// Dispatches every complete frame.
     fn deliver(&mut self, shared: &Shared) -> Result<(), End> {
         while let Some(incoming) = self.next()? {
             match incoming {

@@ -28,7 +28,7 @@ pub enum Error {
     Refused(TokenError),
     /// The first connection could not be made.
     Connect(io::Error),
-    /// The connection ended before the reply came: nobody knows whether the request was done. The
+    /// The connection ended before the reply came: whether the request was done is unknown. The
     /// client connects again by itself.
     Lost,
     /// There was no reply, or no connection, for so long as [`Options::call_timeout`](crate::Options).

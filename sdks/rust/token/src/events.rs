@@ -1,4 +1,4 @@
-//! What happens without being asked for, in order, until somebody takes it.
+//! Pushed events in order, until they are read.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub enum Event {
     LoginLost(TokenError),
     /// On a new connection a room could not be entered.
     RoomLost { room_id: u32, refused: TokenError },
-    /// So many events were dropped here, since nobody took them.
+    /// The number of events dropped here because they were not read in time.
     Missed(u64),
 }
 

@@ -25,8 +25,10 @@ mod events;
 mod frame;
 mod generated;
 mod kaitai;
+mod options;
 
-pub use client::{Client, Options};
+pub use client::Client;
 pub use error::{Error, TokenError};
 pub use events::Event;
 pub use generated::types::*;
+pub use options::Options;

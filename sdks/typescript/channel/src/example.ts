@@ -28,7 +28,7 @@ for await (const message of client.listenToChannel(channel, { intervalMs: 200, o
 }
 
 try {
-  await client.send("nobody of this name", "hello?");
+  await client.send("no user of this name", "hello?");
 } catch (error) {
   if (!(error instanceof ChannelError)) throw error;
   console.log(`refused: ${error.name} ${error.code}: ${error.message}`);

@@ -10,7 +10,7 @@ import { openWebSocket } from "./websocket.js";
 
 type Schemas = components["schemas"];
 
-/** What comes by itself: a message, or that somebody came or went. */
+/** A pushed event: a message, or a member who came or went. */
 export type Packet = ServerMsg | ServerUser;
 
 export interface ClientOptions extends LinkOptions {
@@ -23,7 +23,7 @@ export interface ClientOptions extends LinkOptions {
 }
 
 /**
- * Somebody in the chatroom: an account, or a guest.
+ * A client of the chatroom: an account, or a guest.
  *
  * The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew and joins
  * its rooms again. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}.
@@ -93,7 +93,7 @@ export class ChatroomClient {
     return reply.rooms;
   }
 
-  /** Makes a room that nobody owns. */
+  /** Makes a room without an owner. */
   async createRoom(room_name: string): Promise<void> {
     await done(this.api.POST("/chatroom/create", { body: { room_name } }), "chatroom create successfully");
   }
@@ -144,7 +144,7 @@ export class ChatroomClient {
 
   /** Who this is. */
   get name(): string {
-    if (this.#name === undefined) throw new Error("nobody yet: call login or beGuest first");
+    if (this.#name === undefined) throw new Error("not logged in: call login or beGuest first");
     return this.#name;
   }
 
@@ -178,7 +178,7 @@ export class ChatroomClient {
     return await this.#pending.answer(fits);
   }
 
-  /** Answers are what everyone in the room is told; an error is for the oldest request. */
+  /** A success is what the whole room receives; an error belongs to the oldest request. */
   #receive(packet: FromServer): void {
     if (packet.type === "error") {
       const error = new ChatroomError(packet.data.msg, 0);

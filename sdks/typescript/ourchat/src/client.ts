@@ -22,10 +22,10 @@ import { openWebSocket } from "./websocket.js";
 /** A user: a number, or a string of digits where the gateway is configured so. */
 export type Ocid = Sender["ocid"];
 
-/** Whom a text is for: a group, or one user. */
+/** The recipient of a text: a group, or one user. */
 export type To = { group_id: number } | { private_id: Ocid };
 
-/** What comes by itself: a text, or that somebody made a group with this user in it. */
+/** A pushed event: a text, or a new group with this user in it. */
 export type Pushed = Text | GroupCreated;
 
 export interface ClientOptions extends LinkOptions {
@@ -82,7 +82,7 @@ export class OurchatClient {
     return registered(reply);
   }
 
-  /** Logs in with an email; gives the ocid. Texts that came while nobody was logged in are pushed after it. */
+  /** Logs in with an email; gives the ocid. Texts that arrived while the user was logged out are pushed after it. */
   async login(email: string, password: string): Promise<Ocid> {
     return await this.#logInAs({ login_type: 0, account: email, password });
   }
@@ -151,7 +151,7 @@ export class OurchatClient {
 
   /** Who this is. */
   get ocid(): Ocid {
-    if (this.#ocid === undefined) throw new Error("nobody yet: call login first");
+    if (this.#ocid === undefined) throw new Error("not logged in: call login first");
     return this.#ocid;
   }
 

@@ -2,7 +2,7 @@
 
 import { Backoff, type BackoffOptions } from "./backoff.js";
 
-/** The connection broke, or was closed, before there was an answer: whether it was done, nobody knows. */
+/** The connection broke, or was closed, before there was an answer: whether it was done is unknown. */
 export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
 }

@@ -36,7 +36,7 @@ interface Waiting {
 }
 
 /**
- * A connection of the token dialect, and who is logged in on it.
+ * A connection of the token dialect, and the user who logged in on it.
  *
  * The connection is made by the first call. When it breaks it is made again: the client logs in anew and enters its
  * rooms again. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}. Every
@@ -182,7 +182,7 @@ export class TokenClient {
   async #logIn(account: Requests[2]): Promise<User> {
     const { body } = await this.#ask(2, account);
     if (this.#options.messages ?? true) {
-      // Who has used the command to post, even with nothing to say, is told of messages on this connection.
+      // a connection receives messages once it has used the command to post, even with an empty text.
       await this.#ask(10, { roomId: 0, text: "" }).catch((error) => {
         if (!(error instanceof TokenError)) throw error;
       });

@@ -42,7 +42,7 @@ export interface ListenOptions extends BackoffOptions {
 }
 
 /**
- * An app whose users are in the rooms. It says which of them does what; nobody asks for their passwords.
+ * An app whose users are in the rooms. It says which of them acts; passwords are not needed.
  *
  * Every method throws {@link UsrRoomError} where the gateway says no, and what `fetch` throws where it cannot be reached.
  */

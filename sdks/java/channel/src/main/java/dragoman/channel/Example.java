@@ -36,7 +36,7 @@ public final class Example {
         }
 
         try {
-            client.send("nobody of this name", "hello?");
+            client.send("no user of this name", "hello?");
         } catch (ChannelException error) {
             System.out.println("refused: ChannelException " + error.code().number() + ": " + error.getMessage());
         }

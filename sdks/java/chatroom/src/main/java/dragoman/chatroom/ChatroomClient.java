@@ -41,11 +41,11 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 
 /**
- * Somebody in the chatroom: an account, or a guest. It may be used by several threads at once.
+ * A client of the chatroom: an account, or a guest. It may be used by several threads at once.
  *
  * <p>The WebSocket is opened by the first {@link #join}. When it breaks it is made again: the client logs in anew and joins its rooms
  * again. What the gateway refuses is a {@link ChatroomException}; an {@link IOException} says that it cannot be reached, or that the
- * connection broke before the answer came: whether the request was done, nobody knows.
+ * connection broke before the answer came: whether the request was done is unknown.
  */
 public final class ChatroomClient implements AutoCloseable {
     /** The only visit that is asked for: 1 takes a seat, 0 gives it back. */
@@ -118,7 +118,7 @@ public final class ChatroomClient implements AutoCloseable {
         return call(ListedRooms.class, ChatroomApi::listRooms).getRooms();
     }
 
-    /** Makes a room that nobody owns. */
+    /** Makes a room without an owner. */
     public void createRoom(String room) throws ChatroomException, IOException {
         call(ChatroomCreateSuccessfully.class, api -> api.createRoom(new CreateRoomRequest().roomName(room)));
     }
@@ -206,7 +206,7 @@ public final class ChatroomClient implements AutoCloseable {
     private GivenUser me() {
         synchronized (state) {
             if (name == null) {
-                throw new IllegalStateException("nobody yet: call login or beGuest first");
+                throw new IllegalStateException("not logged in: call login or beGuest first");
             }
             return new GivenUser().userName(name);
         }
@@ -263,7 +263,7 @@ public final class ChatroomClient implements AutoCloseable {
         }
     }
 
-    /** A WebSocket of whoever the client is. */
+    /** A WebSocket of the client's user. */
     private Link open() throws IOException, InterruptedException {
         Link made = new Link(rest.mapper, this::unasked);
         var builder = http.newWebSocketBuilder().connectTimeout(options.callTimeout());

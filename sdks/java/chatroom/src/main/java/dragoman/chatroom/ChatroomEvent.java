@@ -5,10 +5,10 @@ import dragoman.chatroom.model.Presence;
 
 /** What happens without being asked for. */
 public sealed interface ChatroomEvent {
-    /** Somebody said something in a room that was joined; the own messages too. */
+    /** A message in a joined room, including own messages. */
     record Said(Data data) implements ChatroomEvent {}
 
-    /** Somebody came into a room that was joined, or left it. */
+    /** A member entered or left a joined room. */
     record CameOrWent(Presence data) implements ChatroomEvent {}
 
     /** The connection ended. The client connects again by itself. What happens in the meantime is not told later. */
@@ -23,6 +23,6 @@ public sealed interface ChatroomEvent {
     /** On a new connection a room could not be joined. */
     record RoomLost(String room, ChatroomException refusal) implements ChatroomEvent {}
 
-    /** So many events were dropped here, since nobody took them. */
+    /** The number of events dropped here because they were not read in time. */
     record Missed(long count) implements ChatroomEvent {}
 }

@@ -11,7 +11,7 @@ import java.util.Map;
  * @param heartbeat how often the WebSocket is pinged; it is given up where nothing comes for twice as long
  * @param backoffFirst how long to wait before the second attempt to connect again; doubled from attempt to attempt
  * @param backoffMax the longest wait between attempts
- * @param eventsMax how many events are kept for whoever takes them; older ones are dropped
+ * @param eventsMax maximum number of unread events; older ones are dropped
  */
 public record ChatroomOptions(
         Map<String, String> headers,

@@ -37,7 +37,7 @@ final class Link implements WebSocket.Listener {
 
     private record Waiting(Predicate<Object> fits, CompletableFuture<Void> answer) {}
 
-    /** {@code unasked} is given every packet that is no error to somebody's request. */
+    /** {@code unasked} is given every packet that is not an error reply. */
     Link(ObjectMapper mapper, Consumer<Object> unasked) {
         this.mapper = mapper;
         this.unasked = unasked;
@@ -101,7 +101,7 @@ final class Link implements WebSocket.Listener {
         }
     }
 
-    /** Ends the connection, and whoever waits for an answer is told. */
+    /** Ends the connection and fails all pending requests. */
     void end(String why) {
         List<Waiting> left;
         synchronized (waiting) {
@@ -152,7 +152,7 @@ final class Link implements WebSocket.Listener {
         end(error.getMessage() == null ? error.toString() : error.getMessage());
     }
 
-    /** Answers are what everyone in the room is told; an error is for the oldest request. */
+    /** A success is what the whole room receives; an error belongs to the oldest request. */
     private void received(Object packet) {
         Waiting answered = null;
         synchronized (waiting) {

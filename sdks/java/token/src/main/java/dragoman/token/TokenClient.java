@@ -196,7 +196,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
         }
     }
 
-    /** Gives every frame to whom it is for, until the connection ends; tells why it did. */
+    /** Dispatches every frame until the connection ends; returns the reason. */
     private String readAll(DataInputStream in) {
         try {
             while (true) {
@@ -340,7 +340,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
         return used;
     }
 
-    /** Asks while nobody else does; tells the refusal, if it is one that stays. */
+    /** Asks unless another request is pending; returns the refusal if it is permanent. */
     private TokenException ask(DataInputStream in, OutputStream to, int sequence, Request request) throws IOException {
         to.write(Frame.of(request, sequence));
         while (true) {

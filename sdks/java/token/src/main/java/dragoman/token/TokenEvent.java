@@ -23,6 +23,6 @@ public sealed interface TokenEvent {
     /** On a new connection a room could not be entered. */
     record RoomLost(long roomId, TokenException refusal) implements TokenEvent {}
 
-    /** So many events were dropped here, since nobody took them. */
+    /** The number of events dropped here because they were not read in time. */
     record Missed(long count) implements TokenEvent {}
 }

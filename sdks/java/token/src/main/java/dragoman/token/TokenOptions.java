@@ -10,7 +10,7 @@ import java.time.Duration;
  * @param heartbeat after so long without a request a heartbeat is sent; a connection on which nothing comes for twice as long is given up
  * @param backoffFirst how long to wait before the second attempt to connect again; doubled from attempt to attempt
  * @param backoffMax the longest wait between attempts
- * @param eventsMax how many events are kept for whoever takes them; older ones are dropped
+ * @param eventsMax maximum number of unread events; older ones are dropped
  */
 public record TokenOptions(
         boolean messages, Duration callTimeout, Duration heartbeat, Duration backoffFirst, Duration backoffMax, int eventsMax) {
