@@ -1,9 +1,10 @@
-//! Tools of the repository: `cargo xtask schema-diff [REV]`, `cargo xtask tidy [PATH…]`.
+//! Tools of the repository: `cargo xtask schema-diff [REV]`, `tidy [PATH…]`, `walk PAGE`.
 
 mod changelog;
 mod diff;
 mod git;
 mod tidy;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -22,6 +23,10 @@ cargo xtask tidy [PATH...]
 Checks what neither the compiler nor clippy does: no import cycles, the floors of the host, no clock, socket or file
 in front ends and engine, the length of functions, files, Markdown lines and subjects of commits, and the wording.
 With paths, reports only files that begin with one of them: `cargo xtask tidy core docs/plugins.md`.
+
+cargo xtask walk PAGE
+
+Copies the repository to target/walk, writes the files of the page there and runs its commands.
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
         ["schema-diff"] => schema_diff(None),
         ["schema-diff", revision] if !revision.starts_with('-') => schema_diff(Some(revision)),
         ["tidy", paths @ ..] if !paths.iter().any(|path| path.starts_with('-')) => tidy::run(paths),
+        ["walk", page] => walk::run(page),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

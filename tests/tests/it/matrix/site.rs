@@ -32,7 +32,12 @@ pub(super) fn config() -> Table {
         listen = \"127.0.0.1:0\"
         "
     );
-    text.parse().expect("it is TOML")
+    let mut config: Table = text.parse().expect("it is TOML");
+    let frontends = config["frontends"].as_table_mut().expect("it is a section");
+    for row in ROWS {
+        frontends.entry(row.dialect.name).or_insert(Table::new().into());
+    }
+    config
 }
 
 /// How a gateway is started here. These tests are in the program twice: with the dialects that are
