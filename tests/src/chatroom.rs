@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
-use tungstenite::Error;
+use tokio_tungstenite::tungstenite::Error;
 
 use crate::http::{Http, form};
 use crate::websocket::WebSocket;

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::Options;
 use crate::config::Config;
-use crate::runtime::Sentry;
+use crate::runtime::StallWatchdog;
 use crate::{logging, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -34,7 +34,7 @@ const TASKS_BETWEEN_LOOKS: u32 = 256;
 
 /// The threads of the network, and who looks after those that call plugins. It goes first.
 struct Network {
-    _sentry: Option<Sentry>,
+    _watchdog: Option<StallWatchdog>,
     runtime: Runtime,
 }
 
@@ -51,6 +51,6 @@ fn network(config: &Config) -> io::Result<Network> {
         builder.event_interval(TASKS_BETWEEN_LOOKS);
     }
     let runtime = builder.worker_threads(threads).thread_name("network").enable_all().build()?;
-    let sentry = plugins.then(|| Sentry::start(runtime.handle().clone())).transpose()?;
-    Ok(Network { _sentry: sentry, runtime })
+    let watchdog = plugins.then(|| StallWatchdog::start(runtime.handle().clone())).transpose()?;
+    Ok(Network { _watchdog: watchdog, runtime })
 }

@@ -1,4 +1,4 @@
-//! The one clock. Front ends and the engine are told the time; only the host asks for it.
+//! The one clock. Front ends and the engine get the time from the host.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -32,12 +32,12 @@ impl Clock {
         Timestamp(ms)
     }
 
-    /// Milliseconds since the start, steady whatever is done to the system's clock.
+    /// Milliseconds since the start, unaffected by changes of the system's clock.
     pub(crate) fn steady_ms(&self) -> u64 {
         self.steady_ns() / 1_000_000
     }
 
-    /// Nanoseconds since the start, steady whatever is done to the system's clock.
+    /// Nanoseconds since the start, unaffected by changes of the system's clock.
     pub(crate) fn steady_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }

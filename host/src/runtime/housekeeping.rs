@@ -1,16 +1,30 @@
-//! Has the engine forget messages that need not be kept, in small steps beside the traffic.
+//! Periodic work of the engine: retention and expiry.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use core_model::{Command, Reply, RoomId, Timestamp};
 
 use crate::config::StoreConfig;
-use crate::runtime::bounds::{PRUNE_MESSAGES_MAX, PRUNE_PAUSE, PRUNE_PERIOD};
-use crate::runtime::net::listener::Held;
-use crate::runtime::session::services::{Phase, Shared};
-use crate::runtime::start;
+use crate::runtime::net::state::GatewayState;
+use crate::runtime::session::services::Services;
+
+/// The resolution of leases.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
+
+/// Between two retention passes.
+const PRUNE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Between two steps of a pass. A step takes some milliseconds, during which posts wait; so most of
+/// the time is left to them, and still more than twenty thousand messages a second are removed.
+const PRUNE_PAUSE: Duration = Duration::from_millis(20);
+
+/// Messages removed by one step.
+const PRUNE_MESSAGES_MAX: u32 = 512;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What is kept, if not everything.
+/// What the store keeps, unless it keeps everything.
 #[derive(Clone, Copy)]
 pub(crate) struct Retention {
     days: Option<u64>,
@@ -18,7 +32,7 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// None: everything is kept.
+    /// `None`: everything is kept.
     pub(crate) fn of(config: &StoreConfig) -> Option<Self> {
         let given = |max: u32| Some(max).filter(|max| *max > 0);
         let days = given(config.keep_days).map(u64::from);
@@ -27,32 +41,57 @@ impl Retention {
         is_any.then_some(Self { days, messages_per_room })
     }
 
-    /// One step of a pass. None: the pass is over, or the engine takes no more.
-    pub(crate) async fn step(self, shared: &Shared, from: RoomId) -> Option<RoomId> {
-        let now = shared.clock.now().0;
+    /// One step of a pass; returns where the next begins. `None`: the pass is over, or the engine
+    /// has stopped.
+    pub(crate) async fn step(self, services: &Services, from: RoomId) -> Option<RoomId> {
+        let now = services.clock.now().0;
         let before = self.days.map(|days| Timestamp(now.saturating_sub(days * DAY_MS)));
         let keep_per_room = self.messages_per_room;
         let command = Command::Prune { before, keep_per_room, from, limit: PRUNE_MESSAGES_MAX };
-        match start::by_the_gateway(shared, command).await {
+        match services.submit_internal(command).await {
             Ok(Reply::Pruned { messages, next }) => {
-                shared.totals.pruned.add(messages.into());
+                services.metrics.pruned.add(messages.into());
                 next
             }
-            // The log has the reason already.
+            // The engine has logged why.
             _ => None,
         }
     }
 
-    /// Pass after pass; the first goes on from `next`.
-    pub(crate) async fn keep_to(self, held: Held, mut next: Option<RoomId>) {
-        let mut phase = held.shared.phase.subscribe();
+    /// Runs passes until the gateway drains; the first goes on from `next`.
+    pub(crate) async fn run(self, state: Arc<GatewayState>, mut next: Option<RoomId>) {
         loop {
             let pause = if next.is_some() { PRUNE_PAUSE } else { PRUNE_PERIOD };
             tokio::select! {
                 () = tokio::time::sleep(pause) => (),
-                _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+                () = state.shutdown.draining() => return,
             }
-            next = self.step(&held.shared, next.unwrap_or(RoomId(0))).await;
+            next = self.step(&state.services, next.unwrap_or(RoomId(0))).await;
         }
     }
+}
+
+/// Has the engine release expired leases until the gateway drains; logs when the engine has stopped.
+pub(crate) async fn expire(state: Arc<GatewayState>) {
+    let services = &state.services;
+    let mut failed = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EXPIRY_PERIOD) => (),
+            () = state.shutdown.draining() => return,
+        }
+        if let Some(why) = services.engine.failure() {
+            if !failed {
+                tracing::error!("the engine has stopped and accepts no more commands: {why}");
+            }
+            failed = true;
+        } else if is_expiry_due(services) {
+            // Waits for the answer, so that a slow one is not requested twice.
+            drop(services.submit_internal(Command::Expire).await);
+        }
+    }
+}
+
+fn is_expiry_due(services: &Services) -> bool {
+    services.engine.is_expiry_due(services.clock.now(), services.clock.steady_ms())
 }

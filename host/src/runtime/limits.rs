@@ -1,25 +1,35 @@
-//! How often and how many: token buckets, and counts of connections.
+//! Rate limits and connection counts.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::runtime::bounds::{HOLD, PACED_ADDRESSES_MAX};
+
+/// The first and the longest time for which a connection is not read from after a refusal: short
+/// enough that a peer refused once does not notice, long enough that a thousand flooding peers
+/// leave most of a thread to the others.
+pub(crate) const READ_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(20));
+
+/// Addresses whose request rate is remembered, for each front end: 100 bytes each. Beyond it, idle
+/// ones are forgotten first.
+const ADDRESSES_MAX: usize = 65_536;
 use crate::runtime::metrics::Limit;
 
-/// A token bucket in one number: the moment at which it will be full again (the generic cell rate
+/// A token bucket as one number, the time at which it is full again (the generic cell rate
 /// algorithm).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Bucket {
+pub(crate) struct Gcra {
     full_at_ns: u64,
 }
 
-impl Bucket {
-    /// Takes one; `Err` is the time in milliseconds until there is one. `per_s` 0 is no limit.
+impl Gcra {
+    /// Takes one token; `Err` is the time in milliseconds until there is one. `per_s` 0: no limit.
     pub(crate) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
         if per_s == 0 {
             return Ok(());
@@ -40,59 +50,59 @@ impl Bucket {
     }
 }
 
-/// The two rates of one peer: a stream connection, or for HTTP an address.
+/// The rates of one peer: of a stream connection, or for HTTP of an address.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
-    requests: Bucket,
-    messages: Bucket,
+pub(crate) struct RateLimiter {
+    requests: Gcra,
+    messages: Gcra,
 }
 
-impl Pace {
-    /// One more request; `Err` is the time in milliseconds until it is welcome.
+impl RateLimiter {
+    /// Counts a request; `Err` is the time in milliseconds to wait.
     pub(crate) fn request(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
         self.requests.take(now_ns, limits.requests_per_s, limits.requests_burst)
     }
 
-    /// One more message.
+    /// Counts a message; `Err` is the time in milliseconds to wait.
     pub(crate) fn message(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
         self.messages.take(now_ns, limits.messages_per_s, limits.messages_burst)
     }
 
-    fn at_rest(self, now_ns: u64) -> bool {
+    fn is_idle(self, now_ns: u64) -> bool {
         self.requests.is_full(now_ns) && self.messages.is_full(now_ns)
     }
 }
 
-/// The moments for which a stream connection is not read from after it was refused something for
-/// its own or the gateway's load. What it sends waits with itself meanwhile, so that refusing
-/// costs less than asking, and those who keep within their limits have their turn.
+/// Pauses in reading from a stream connection after a refusal for its own or the gateway's load.
+/// What the peer sends meanwhile waits in the peer's socket, so that refusing costs less than
+/// asking, and peers within their limits have their turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hold {
+pub(crate) struct ReadPause {
     until: Option<Instant>,
-    /// How long the last one was.
+    /// How long the last pause was.
     last: Duration,
 }
 
-impl Hold {
-    /// It was refused: until when it is not read from. Each moment is twice the last where it came
-    /// soon after that, but none is longer than [`HOLD`] or `at_most`.
+impl ReadPause {
+    /// Begins a pause; returns its end. Each pause that soon follows another is twice as long, but
+    /// none is longer than [`READ_PAUSE`] or `at_most`.
     pub(crate) fn begin(&mut self, now: Instant, at_most: Duration) -> Instant {
-        let (first, max) = HOLD;
+        let (first, max) = READ_PAUSE;
         let again = self.until.is_some_and(|until| now < until + max);
-        let moment = if again { (self.last * 2).clamp(first, max) } else { first };
-        self.last = moment.min(at_most);
+        let pause = if again { (self.last * 2).clamp(first, max) } else { first };
+        self.last = pause.min(at_most);
         let until = now + self.last;
         self.until = Some(until);
         until
     }
 }
 
-/// Whom a limit for each address counts as one: an IPv4 address, or the 64 bits of an IPv6
-/// address that a provider gives to one customer.
+/// What counts as one address for a limit: an IPv4 address, or the /64 network of an IPv6 address,
+/// which a provider gives to one customer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Neighborhood(IpAddr);
+pub(crate) struct AddressPrefix(IpAddr);
 
-impl Neighborhood {
+impl AddressPrefix {
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -104,53 +114,53 @@ impl Neighborhood {
     }
 }
 
-/// The paces of all addresses that lately made HTTP requests.
+/// The rates of all addresses that recently made HTTP requests.
 #[derive(Debug, Default)]
-pub(crate) struct Paces {
-    paces: Mutex<HashMap<Neighborhood, Pace>>,
+pub(crate) struct KeyedRateLimiter {
+    limiters: Mutex<HashMap<AddressPrefix, RateLimiter>>,
 }
 
-impl Paces {
-    /// Lets `take` take from the pace of an address.
-    pub(crate) fn of<T>(
+impl KeyedRateLimiter {
+    /// Lets `take` take from the rates of an address.
+    pub(crate) fn with<T>(
         &self,
         address: IpAddr,
         now_ns: u64,
-        take: impl FnOnce(&mut Pace) -> T,
+        take: impl FnOnce(&mut RateLimiter) -> T,
     ) -> T {
-        let mut paces = self.paces.lock().expect("nothing panics while it holds the paces");
-        if paces.len() >= PACED_ADDRESSES_MAX {
-            paces.retain(|_, pace| !pace.at_rest(now_ns));
-            if paces.len() >= PACED_ADDRESSES_MAX {
-                paces.clear();
+        let mut limiters = self.limiters.lock();
+        if limiters.len() >= ADDRESSES_MAX {
+            limiters.retain(|_, limiter| !limiter.is_idle(now_ns));
+            if limiters.len() >= ADDRESSES_MAX {
+                limiters.clear();
             }
         }
-        take(paces.entry(Neighborhood::of(address)).or_default())
+        take(limiters.entry(AddressPrefix::of(address)).or_default())
     }
 }
 
-/// The open connections of a front end.
+/// Counts the open connections of a front end.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub(crate) struct ConnectionLimiter {
     counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     all: u32,
-    by_address: HashMap<Neighborhood, u32>,
+    by_address: HashMap<AddressPrefix, u32>,
 }
 
-/// A place among the connections of a front end; given back when it is dropped.
+/// One counted connection of a front end; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    census: Arc<Census>,
-    address: Option<Neighborhood>,
+    limiter: Arc<ConnectionLimiter>,
+    address: Option<AddressPrefix>,
 }
 
-impl Census {
-    /// Counts a connection. Without an address (a proxy's, which stands for many) only the
-    /// number of all counts.
+impl ConnectionLimiter {
+    /// Counts a connection. Without an address (a proxy's, which stands for many) only the total
+    /// is limited.
     pub(crate) fn admit(
         self: &Arc<Self>,
         address: Option<IpAddr>,
@@ -160,11 +170,11 @@ impl Census {
         if limits.connections_max != 0 && counts.all >= limits.connections_max {
             return Err(Limit::Connections);
         }
-        let address = address.map(Neighborhood::of);
+        let address = address.map(AddressPrefix::of);
         counts.enter(address, limits)?;
         counts.all += 1;
         drop(counts);
-        Ok(Permit { census: self.clone(), address })
+        Ok(Permit { limiter: self.clone(), address })
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -172,12 +182,12 @@ impl Census {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().expect("nothing panics while it holds the counts")
+        self.counts.lock()
     }
 }
 
 impl Counts {
-    fn enter(&mut self, address: Option<Neighborhood>, limits: &Limits) -> Result<(), Limit> {
+    fn enter(&mut self, address: Option<AddressPrefix>, limits: &Limits) -> Result<(), Limit> {
         let Some(address) = address else { return Ok(()) };
         let count = self.by_address.get(&address).copied().unwrap_or(0);
         let max = limits.connections_per_address_max;
@@ -188,7 +198,7 @@ impl Counts {
         Ok(())
     }
 
-    fn leave(&mut self, address: Option<Neighborhood>) {
+    fn leave(&mut self, address: Option<AddressPrefix>) {
         let Some(address) = address else { return };
         if let Some(count) = self.by_address.get_mut(&address) {
             *count -= 1;
@@ -200,16 +210,16 @@ impl Counts {
 }
 
 impl Permit {
-    /// Whether it is a place in this census.
-    pub(crate) fn is_of(&self, census: &Arc<Census>) -> bool {
-        Arc::ptr_eq(&self.census, census)
+    /// Whether this limiter gave it.
+    pub(crate) fn is_of(&self, limiter: &Arc<ConnectionLimiter>) -> bool {
+        Arc::ptr_eq(&self.limiter, limiter)
     }
 
-    /// Counts it for another address from now on.
+    /// Counts the connection for another address from now on.
     pub(crate) fn readdress(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limit> {
-        let address = Some(Neighborhood::of(address));
+        let address = Some(AddressPrefix::of(address));
         if address != self.address {
-            let mut counts = self.census.counts();
+            let mut counts = self.limiter.counts();
             counts.enter(address, limits)?;
             counts.leave(self.address);
             self.address = address;
@@ -220,7 +230,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.census.counts();
+        let mut counts = self.limiter.counts();
         counts.all -= 1;
         counts.leave(self.address);
     }
@@ -234,64 +244,65 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_and_then_its_rate() {
-        let mut bucket = Bucket::default();
+        let mut gcra = Gcra::default();
         let now = 5 * SECOND;
-        assert_eq!((0..10).filter(|_| bucket.take(now, 10, 3).is_ok()).count(), 3);
-        assert_eq!(bucket.take(now, 10, 3), Err(100));
-        assert_eq!(bucket.take(now + SECOND / 10, 10, 3), Ok(()));
-        assert_eq!(bucket.take(now + SECOND / 10, 10, 3), Err(100));
-        assert_eq!((0..10).filter(|_| bucket.take(now + 9 * SECOND, 10, 3).is_ok()).count(), 3);
+        assert_eq!((0..10).filter(|_| gcra.take(now, 10, 3).is_ok()).count(), 3);
+        assert_eq!(gcra.take(now, 10, 3), Err(100));
+        assert_eq!(gcra.take(now + SECOND / 10, 10, 3), Ok(()));
+        assert_eq!(gcra.take(now + SECOND / 10, 10, 3), Err(100));
+        assert_eq!((0..10).filter(|_| gcra.take(now + 9 * SECOND, 10, 3).is_ok()).count(), 3);
     }
 
     #[test]
-    fn a_rate_of_nothing_is_no_limit() {
-        let mut bucket = Bucket::default();
-        assert!((0..1000).all(|_| bucket.take(0, 0, 0).is_ok()));
+    fn a_rate_of_zero_is_no_limit() {
+        let mut gcra = Gcra::default();
+        assert!((0..1000).all(|_| gcra.take(0, 0, 0).is_ok()));
     }
 
     #[test]
-    fn who_is_refused_again_and_again_is_held_for_longer_up_to_a_bound() {
-        let (first, max) = HOLD;
-        let (mut hold, mut now) = (Hold::default(), Instant::now());
-        for moment in [first, first * 2, max, max] {
-            let until = hold.begin(now, max);
-            assert_eq!(until, now + moment);
+    fn repeated_refusals_pause_reading_for_longer_up_to_a_bound() {
+        let (first, max) = READ_PAUSE;
+        let mut pause = ReadPause::default();
+        let mut now = Instant::now();
+        for expected in [first, first * 2, max, max] {
+            let until = pause.begin(now, max);
+            assert_eq!(until, now + expected);
             now = until;
         }
-        assert_eq!(hold.begin(now, first / 2), now + first / 2);
+        assert_eq!(pause.begin(now, first / 2), now + first / 2);
         now += max * 2;
-        assert_eq!(hold.begin(now, max), now + first, "a while later as if for the first time");
+        assert_eq!(pause.begin(now, max), now + first, "a while later the first pause again");
     }
 
     #[test]
-    fn addresses_are_paced_apart_and_ipv6_by_network() {
-        let paces = Paces::default();
+    fn rates_are_per_address_and_for_ipv6_per_network() {
+        let limiter = KeyedRateLimiter::default();
         let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
         let ask = |address: &str| {
             let address = address.parse().unwrap();
-            paces.of(address, 0, |pace| pace.request(0, &limits)).is_ok()
+            limiter.with(address, 0, |rates| rates.request(0, &limits)).is_ok()
         };
         assert!(ask("10.0.0.1") && ask("10.0.0.2") && ask("2001:db8::1"));
         assert!(!ask("10.0.0.1") && !ask("::ffff:10.0.0.2") && !ask("2001:db8::2"));
     }
 
     #[test]
-    fn paces_of_many_addresses_are_bounded() {
-        let paces = Paces::default();
+    fn remembered_addresses_are_bounded() {
+        let limiter = KeyedRateLimiter::default();
         let limits = Limits::default();
-        for address in 0..=PACED_ADDRESSES_MAX as u32 {
+        for address in 0..=ADDRESSES_MAX as u32 {
             let address = std::net::Ipv4Addr::from_bits(address).into();
-            paces.of(address, 0, |pace| pace.request(0, &limits)).unwrap();
+            limiter.with(address, 0, |rates| rates.request(0, &limits)).unwrap();
         }
-        assert!(paces.paces.lock().unwrap().len() <= PACED_ADDRESSES_MAX);
+        assert!(limiter.limiters.lock().len() <= ADDRESSES_MAX);
     }
 
     #[test]
-    fn connections_are_counted_in_all_and_by_address() {
-        let census = Arc::new(Census::default());
+    fn connections_are_counted_in_total_and_by_address() {
+        let limiter = Arc::new(ConnectionLimiter::default());
         let limits =
             Limits { connections_max: 3, connections_per_address_max: 2, ..Limits::default() };
-        let admit = |address: &str| census.admit(Some(address.parse().unwrap()), &limits);
+        let admit = |address: &str| limiter.admit(Some(address.parse().unwrap()), &limits);
         let first = admit("10.0.0.1").unwrap();
         let _second = admit("10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
@@ -304,6 +315,6 @@ mod tests {
         assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
         drop(third);
         admit("10.0.0.1").unwrap();
-        assert_eq!(census.count(), 1);
+        assert_eq!(limiter.count(), 1);
     }
 }

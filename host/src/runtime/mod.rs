@@ -1,13 +1,13 @@
-//! The gateway at work: the only place with sockets, tasks, the clock and randomness.
+//! The running gateway: the only place with sockets, tasks, the clock and randomness.
 //!
-//! A stream connection is one task ([`net::connection`]) with a [`session::driver`]; an HTTP request is an
-//! exchange ([`net::http`]). Commands go to the engine, and what it committed comes back through the
-//! [`fanout::task`], which owns who [watches](fanout::subscriptions) what and fills the [mailbox](fanout::mailbox) of each connection.
+//! Five floors, each of which uses only those below it: [`admin`], [`net`], [`session`],
+//! [`frontends`] and the crate `gateway_fanout`. A stream connection is one task
+//! ([`net::connection`]) with a [`session::stream`]; an HTTP request is a [`session::exchange`].
+//! Commands go to the engine; what it committed comes back through the hub, which fills the
+//! mailbox of each connection it concerns.
 
 mod admin;
-mod bounds;
 mod clock;
-mod fanout;
 mod frontends;
 mod housekeeping;
 mod limits;
@@ -18,59 +18,31 @@ mod session;
 mod signals;
 mod start;
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use core_model::{Command, Refusal, RoomId};
+use core_model::RoomId;
 use frontend_api::Transport;
-use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
 use crate::config::{Config, Draft, Problem, Problems, ValueSource};
-use bounds::{EXPIRY_PERIOD, GIVE_UP_TIMEOUT};
 use housekeeping::Retention;
-use metrics::Reloaded;
-use net::listener::{Door, Held};
-use reload::Fixed;
-use session::services::{Phase, Shared};
-use signals::{Asked, Signals};
-
-pub use frontends::plugin::stall_watchdog::Sentry;
-
-/// Why the gateway cannot serve.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    #[error("cannot make the folder {} of the store: {error}", path.display())]
-    Folder { path: PathBuf, error: io::Error },
-    #[error(transparent)]
-    Store(#[from] core_engine::OpenError),
-    #[error("the engine did not start: {}", reason(.0))]
-    Start(Refusal),
-    #[error("the room {name:?} of [[rooms]] cannot be created: {}", reason(why))]
-    Room { name: String, why: Refusal },
-    #[error("{key} names the room {name:?}: {why}")]
-    RoomConflict { key: String, name: String, why: String },
-    #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
-    Required { frontend: String, address: SocketAddr, error: io::Error },
-    #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
-    Deaf,
-    #[error("cannot take signals: {0}")]
-    Signals(io::Error),
-}
-
-/// A refusal in words for the operator: users are not told why the store failed.
-fn reason(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Internal { why } => why.clone(),
-        refusal => refusal.to_string(),
-    }
-}
+use metrics::ReloadResult;
+use net::accept::retry_bind;
+use net::state::GatewayState;
+use reload::StartupKeys;
+use signals::{SignalRequest, Signals};
 
 pub use admin::{IS_DOWN, IS_KEPT};
+pub use frontends::plugin::stall_watchdog::StallWatchdog;
+pub use start::ServeError;
+
 pub(crate) use session::passwords::{hash, is_hash};
+
+/// How long tasks may take to end after they were told to stop at once.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -83,25 +55,18 @@ pub struct Address {
     pub address: SocketAddr,
 }
 
-/// A gateway that runs. Dropped without [`shutdown`](Self::shutdown), it hangs up on everyone.
+/// A running gateway. Dropped without [`shutdown`](Self::shutdown), it closes all connections.
 pub struct Gateway {
-    shared: Arc<Shared>,
+    state: Arc<GatewayState>,
     hub: Option<JoinHandle<()>>,
-    /// Ends when everyone is served.
-    busy: mpsc::Receiver<()>,
-    /// Ends when no task is left.
-    alive: mpsc::Receiver<()>,
-    /// What every task of a connection is given; none when it shuts down.
-    held: Option<Held>,
-    /// What is in effect.
+    /// In effect now.
     config: Config,
-    /// What of it stays until the next start.
-    fixed: Fixed,
+    at_start: StartupKeys,
 }
 
 /// Runs the gateway until SIGTERM or SIGINT, then drains it. A second signal ends the process at
-/// once, with 128 and the signal's number as exit code. At SIGHUP the configuration is read again
-/// with `reread`, and what has changed is applied.
+/// once, with exit code 128 plus the signal's number. At SIGHUP the configuration is read again
+/// with `reread` and applied.
 pub async fn serve(
     config: Config,
     reread: impl Fn() -> Result<Draft, Problems> + Send + Sync + 'static,
@@ -109,29 +74,29 @@ pub async fn serve(
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     let mut gateway = tokio::select! {
         gateway = Gateway::start(config) => gateway?,
-        _ = signals.end() => return Ok(()),
+        _ = signals.shutdown() => return Ok(()),
     };
     let reread = Arc::new(reread);
     let signal = loop {
         match signals.next().await {
-            Asked::ToEnd(signal) => break signal,
-            Asked::ToReload => {
+            SignalRequest::Shutdown(signal) => break signal,
+            SignalRequest::Reload => {
                 let reread = reread.clone();
                 let read = tokio::task::spawn_blocking(move || reread());
                 tokio::select! {
                     read = read => gateway.reload_from(read).await,
-                    signal = signals.end() => break signal,
+                    signal = signals.shutdown() => break signal,
                 }
             }
         }
     };
-    // Before it is said, so that it is true when it is heard.
-    gateway.shared.phase.send_replace(Phase::Draining);
+    // Before the log line, so that it is true for whatever waits for it.
+    gateway.state.shutdown.drain();
     tracing::info!(signal = signal.name, "draining; a second signal ends at once");
     tokio::select! {
         () = gateway.shutdown() => Ok(()),
-        signal = signals.end() => {
-            tracing::warn!(signal = signal.name, "ended before everyone was served");
+        signal = signals.shutdown() => {
+            tracing::warn!(signal = signal.name, "ended before draining was complete");
             crate::logging::flush();
             std::process::exit(128 + signal.number)
         }
@@ -141,60 +106,54 @@ pub async fn serve(
 impl Gateway {
     /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
-        let (shared, hub) = start::open(&config).await?;
-        let ((busy_sender, busy), (alive_sender, alive)) = (mpsc::channel(1), mpsc::channel(1));
-        let held = Held::new(shared.clone(), busy_sender, alive_sender);
-        let gateway = Self {
-            shared,
-            hub: Some(hub),
-            busy,
-            alive,
-            held: Some(held.clone()),
-            fixed: Fixed::of(&config),
-            config,
-        };
-        start::prepare(&held.shared, &gateway.config).await?;
+        let (state, hub) = start::open(&config).await?;
+        let at_start = StartupKeys::of(&config);
+        let gateway = Self { state: state.clone(), hub: Some(hub), config, at_start };
+        let services = &state.services;
+        start::prepare(services, &gateway.config).await?;
         if let Some(retention) = Retention::of(&gateway.config.store) {
-            // The first step before anybody is there.
-            let next = retention.step(&held.shared, RoomId(0)).await;
-            tokio::spawn(retention.keep_to(held.clone(), next));
+            // The first step before there are connections.
+            let next = retention.step(services, RoomId(0)).await;
+            state.spawn(retention.run(state.clone(), next));
         }
-        gateway.listen(&held)?;
-        let passwords = held.shared.passwords.clone();
+        gateway.listen()?;
+        let passwords = services.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
-        tokio::spawn(expire(held));
+        state.spawn(housekeeping::expire(state.clone()));
         Ok(gateway)
     }
 
-    fn listen(&self, held: &Held) -> Result<(), ServeError> {
-        let served = &self.shared.roster().frontends;
-        let doors = start::doors(served, &self.config.frontends);
-        start::listen(held, &doors, &self.config)?;
-        start::announce(served, &doors);
-        let admin = self.config.admin.listen.map(Door::of_the_operator).map(Arc::new);
+    fn listen(&self) -> Result<(), ServeError> {
+        let state = &self.state;
+        let frontends = &state.registry().frontends;
+        let listeners = start::listeners(state, frontends, &self.config.frontends);
+        start::listen(state, &listeners, &self.config)?;
+        start::announce(frontends, &listeners);
+        let admin = self.config.admin.listen.map(|address| admin::listener(address, state));
         if let Some(admin) = &admin
-            && let Err(error) = admin.open(held)
+            && let Err(error) = admin::open(admin, state)
         {
-            admin.complain(&error);
-            tokio::spawn(admin.clone().keep_trying(held.clone()));
+            admin.log_bind_error(&error);
+            state.spawn(retry_bind(admin.clone(), state.clone(), admin::open));
         }
-        self.shared.change_roster(|roster| (roster.doors, roster.admin) = (doors, admin));
+        state.change_registry(|registry| {
+            registry.listeners = listeners;
+            registry.admin = admin;
+        });
         Ok(())
     }
 
-    /// Applies another configuration: what has not changed keeps its connections. Gives whether
-    /// all of it is in effect, but for what stays until the next start; what is not is in the log.
+    /// Applies another configuration; what has not changed keeps its connections. False: a part
+    /// did not work, and is in the log.
     pub async fn reload(&mut self, config: Config) -> bool {
-        let Some(held) = self.held.clone() else { return false };
-        let complete = reload::apply(&held, &mut self.config, &self.fixed, config).await;
-        let result = if complete { Reloaded::Applied } else { Reloaded::Incomplete };
-        self.shared.totals.reloaded(result, self.shared.clock.now());
-        // After all of it is in effect and counted, so that it is true when it is heard.
+        let complete = reload::apply(&self.state, &mut self.config, &self.at_start, config).await;
+        let result = if complete { ReloadResult::Applied } else { ReloadResult::Incomplete };
+        self.note_reload(result);
+        // After it is in effect and counted, so that it is true for whatever waits for it.
         tracing::info!(complete, "the configuration was read again");
         complete
     }
 
-    /// The same with what was read, if it could be.
     async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) {
         let draft = read.unwrap_or_else(|error| {
             let mut problems = Problems::default();
@@ -209,119 +168,82 @@ impl Gateway {
             }
             Err(problems) => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
-                self.shared.totals.reloaded(Reloaded::Refused, self.shared.clock.now());
+                self.note_reload(ReloadResult::Refused);
                 let problems = problems.len();
-                tracing::error!(problems, "the configuration is wrong; nothing is changed");
+                tracing::error!(problems, "the configuration is invalid; nothing is changed");
             }
         }
     }
 
-    /// Where each front end listens by now, port 0 replaced by the actual one.
+    fn note_reload(&self, result: ReloadResult) {
+        let services = &self.state.services;
+        services.metrics.note_reload(result, services.clock.now());
+    }
+
+    /// The open listeners of all front ends; port 0 is replaced by the actual port.
     pub fn addresses(&self) -> Vec<Address> {
-        let roster = self.shared.roster();
-        let addresses = roster.frontends.iter().flat_map(|served| {
-            let addresses = start::addresses_of(served, &roster.doors).into_iter();
-            addresses.map(|(entrance, address)| Address {
-                frontend: served.name.clone(),
-                listener: entrance.listener.key.clone(),
-                transport: entrance.listener.transport,
+        let registry = self.state.registry();
+        let addresses = registry.frontends.iter().flat_map(|frontend| {
+            let addresses = start::addresses_of(frontend, &registry.listeners).into_iter();
+            addresses.map(|(binding, address)| Address {
+                frontend: frontend.name.clone(),
+                listener: binding.listener.key.clone(),
+                transport: binding.listener.transport,
                 address,
             })
         });
         addresses.collect()
     }
 
-    /// Where a front end listens with the listener of this key.
+    /// The address of the front end's listener with this key.
     pub fn address(&self, frontend: &str, listener: &str) -> Option<SocketAddr> {
         let mut addresses = self.addresses().into_iter();
         let is_it = |found: &Address| found.frontend == frontend && found.listener == listener;
         addresses.find(is_it).map(|found| found.address)
     }
 
-    /// Where /healthz, /readyz and /metrics are served.
+    /// The address of /healthz, /readyz and /metrics.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.shared.roster().admin.as_ref()?.bound()
+        self.state.registry().admin.as_ref()?.bound()
     }
 
-    /// Drains: lets nobody in, answers what was asked, says goodbye in each dialect, and closes
-    /// the store. Whoever is not done within the drain timeout is hung up on.
+    /// Drains: accepts nothing new, answers what was asked, says goodbye in each dialect, and
+    /// closes the store. Closes connections that are not done within the drain timeout.
     pub async fn shutdown(mut self) {
-        self.shared.phase.send_replace(Phase::Draining);
-        // Else it would wait for itself.
-        self.held = None;
+        let state = &self.state;
+        state.shutdown.drain();
         let drain_timeout = {
-            let roster = self.shared.roster();
-            roster.everyone().for_each(|standing| standing.drain());
-            roster.drain_timeout
+            let registry = state.registry();
+            registry.instances().for_each(|instance| instance.drain());
+            registry.drain_timeout
         };
-        if timeout(drain_timeout, self.busy.recv()).await.is_err() {
-            let roster = self.shared.roster();
-            let left: u32 = roster.by_name().iter().map(|standing| standing.census.count()).sum();
-            tracing::warn!(connections = left, "hanging up on those who are not done");
+        if timeout(drain_timeout, state.wait_until_drained()).await.is_err() {
+            let instances = state.registry().instances_by_name();
+            let connections: u32 = instances.iter().map(|one| one.connections.count()).sum();
+            tracing::warn!(connections, "drain timeout reached, closing remaining connections");
         }
-        self.give_up();
-        // Who is left has nothing to wait for; the limit is for a front end that hangs.
-        drop(timeout(GIVE_UP_TIMEOUT, self.alive.recv()).await);
-        let shared = self.shared.clone();
-        let stop = move || shared.engine.stop();
-        drop(tokio::task::spawn_blocking(stop).await);
-        self.shared.hub.stop();
+        self.stop();
+        // Nothing is left to wait for; the timeout is for a front end that hangs.
+        drop(timeout(STOP_TIMEOUT, state.wait_until_stopped()).await);
+        let services = state.services.clone();
+        drop(tokio::task::spawn_blocking(move || services.engine.stop()).await);
+        state.services.hub.stop();
         if let Some(hub) = self.hub.take() {
-            // A hub that panicked has been heard of.
+            // A panic of the hub is in the log.
             drop(hub.await);
         }
     }
 
-    fn give_up(&self) {
-        self.shared.phase.send_replace(Phase::Over);
-        self.shared.roster().everyone().for_each(|standing| standing.give_up());
+    /// Ends all connections and tasks at once.
+    fn stop(&self) {
+        self.state.shutdown.stop();
+        self.state.registry().instances().for_each(|instance| instance.abort());
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.give_up();
-        self.shared.hub.stop();
-    }
-}
-
-/// Has the engine give back what has run out, and says so when the engine has stopped.
-async fn expire(held: Held) {
-    let shared = &held.shared;
-    let mut phase = shared.phase.subscribe();
-    let mut failed = false;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(EXPIRY_PERIOD) => (),
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
-        }
-        if let Some(why) = shared.engine.failure() {
-            if !failed {
-                tracing::error!("the engine has stopped, and takes no more commands: {why}");
-            }
-            failed = true;
-        } else if shared.engine.is_expiry_due(shared.clock.now(), shared.clock.steady_ms()) {
-            // Waited for, so that one that takes long is not asked for twice.
-            drop(start::by_the_gateway(shared, Command::Expire).await);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_at_start_carry_the_reason() {
-        let why = || Refusal::Internal { why: "the disk is full".into() };
-        assert_eq!(
-            ServeError::Start(why()).to_string(),
-            "the engine did not start: the disk is full"
-        );
-        let error = ServeError::Room { name: "TEST".into(), why: why() };
-        let said = "the room \"TEST\" of [[rooms]] cannot be created: the disk is full";
-        assert_eq!(error.to_string(), said);
-        let error = ServeError::Room { name: "TEST".into(), why: Refusal::RoomNameTaken };
-        assert!(!error.to_string().contains("disk"));
+        self.stop();
+        self.state.services.hub.stop();
     }
 }

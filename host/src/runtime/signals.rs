@@ -10,15 +10,15 @@ pub(crate) struct Signals {
     hangup: Signal,
 }
 
-/// What a signal asks of the gateway.
-pub(crate) enum Asked {
-    ToEnd(End),
-    /// However often it came since it was last looked.
-    ToReload,
+/// What a signal requests.
+pub(crate) enum SignalRequest {
+    Shutdown(ShutdownSignal),
+    /// Signals that came since the last one was handled count as one.
+    Reload,
 }
 
-/// A signal that asks the gateway to end.
-pub(crate) struct End {
+/// SIGTERM or SIGINT.
+pub(crate) struct ShutdownSignal {
     pub(crate) name: &'static str,
     pub(crate) number: i32,
 }
@@ -32,28 +32,28 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         let Self { terminate, interrupt, hangup } = self;
         tokio::select! {
             biased;
-            end = end(terminate, interrupt) => Asked::ToEnd(end),
-            _ = hangup.recv() => Asked::ToReload,
+            signal = shutdown(terminate, interrupt) => SignalRequest::Shutdown(signal),
+            _ = hangup.recv() => SignalRequest::Reload,
         }
     }
 
-    /// The next that asks the gateway to end. Others wait.
-    pub(crate) async fn end(&mut self) -> End {
-        end(&mut self.terminate, &mut self.interrupt).await
+    /// The next signal to shut down. A reload waits.
+    pub(crate) async fn shutdown(&mut self) -> ShutdownSignal {
+        shutdown(&mut self.terminate, &mut self.interrupt).await
     }
 }
 
-async fn end(terminate: &mut Signal, interrupt: &mut Signal) -> End {
+async fn shutdown(terminate: &mut Signal, interrupt: &mut Signal) -> ShutdownSignal {
     tokio::select! {
         _ = terminate.recv() => {
-            End { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() }
+            ShutdownSignal { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() }
         }
         _ = interrupt.recv() => {
-            End { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() }
+            ShutdownSignal { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() }
         }
     }
 }

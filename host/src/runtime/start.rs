@@ -1,39 +1,77 @@
-//! From a configuration to a gateway that listens: the store, the rooms that must exist, the
-//! addresses.
+//! From a configuration to a gateway that listens: the store, the rooms, the addresses.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use core_engine::{Engine, Envelope, FrontendSettings, Options, ROOM_CAPACITY_DEFAULT};
-use core_model::{Command, ConnectionId, NewRoom, Outcome, Reply};
+use core_engine::{Engine, Options};
+use core_model::{Command, NewRoom, Refusal, Reply, RoomView};
 use frontend_api::{Listener, Transport};
-use tokio::sync::oneshot;
+use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
 use tokio::task::JoinHandle;
 
-use super::ServeError;
 use crate::config::{Config, FrontendConfig};
-use crate::runtime::fanout::fanout::{Distributor, Ticket};
-use crate::runtime::fanout::task::Hub;
-use crate::runtime::frontends::instance::Served;
-use crate::runtime::metrics::Totals;
-use crate::runtime::net::listener::{Door, Entrance, Held, Place};
-use crate::runtime::net::registry::Roster;
-use crate::runtime::session::services::Shared;
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::metrics::GatewayMetrics;
+use crate::runtime::net::accept;
+use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey};
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::state::GatewayState;
+use crate::runtime::session::services::Services;
 use crate::store_preview::room_conflict;
 
-/// Opens the store, and starts the hub and the engine.
-pub(crate) async fn open(config: &Config) -> Result<(Arc<Shared>, JoinHandle<()>), ServeError> {
-    let (hub, totals) = (Arc::<Hub>::default(), Arc::<Totals>::default());
-    let served = (0..).zip(&config.frontends).map(|(index, config)| {
-        let served = Arc::new(Served::new(index, config, None));
-        hub.introduce(index, served.voice());
-        served
+/// Why the gateway cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("cannot make the folder {} of the store: {error}", path.display())]
+    Folder { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Store(#[from] core_engine::OpenError),
+    #[error("the engine did not start: {}", reason(.0))]
+    Start(Refusal),
+    #[error("the room {name:?} of [[rooms]] cannot be created: {}", reason(why))]
+    Room { name: String, why: Refusal },
+    #[error("{key} names the room {name:?}: {why}")]
+    RoomConflict { key: String, name: String, why: String },
+    #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
+    Required { frontend: String, address: SocketAddr, error: io::Error },
+    #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
+    Deaf,
+    #[error("cannot take signals: {0}")]
+    Signals(io::Error),
+}
+
+/// A refusal in words for the operator: users do not get to know why the store failed.
+fn reason(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Internal { why } => why.clone(),
+        refusal => refusal.to_string(),
+    }
+}
+
+/// Opens the store, and starts the hub and the engine. Returns the hub's task too.
+pub(crate) async fn open(
+    config: &Config,
+) -> Result<(Arc<GatewayState>, JoinHandle<()>), ServeError> {
+    let hub = Arc::<Hub>::default();
+    let metrics = Arc::<GatewayMetrics>::default();
+    let frontends = (0..).zip(&config.frontends).map(|(index, config)| {
+        let frontend = Arc::new(FrontendHandle::new(index, config, None));
+        hub.add_frontend(index, encoder(&frontend));
+        frontend
     });
-    let roster = Roster::new(config, served.collect());
+    let registry = FrontendRegistry::new(config, frontends.collect());
     let engine = Arc::new(open_engine(config, hub.clone()).await?);
-    let task = hub.clone().run(Distributor::new(totals.clone()));
-    Ok((Arc::new(Shared::new(engine, hub, totals, roster, config)), task))
+    let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
+    let services = Arc::new(Services::new(engine, hub, metrics, config));
+    Ok((Arc::new(GatewayState::new(services, registry)), task))
+}
+
+/// What the hub needs from a front end.
+pub(crate) fn encoder(frontend: &FrontendHandle) -> Arc<dyn EventEncoder> {
+    Arc::new(frontend.frontend.clone())
 }
 
 async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, ServeError> {
@@ -50,13 +88,14 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
 }
 
-/// Tells the engine that a new run begins, and makes the rooms that must exist.
-pub(crate) async fn prepare(shared: &Shared, config: &Config) -> Result<(), ServeError> {
-    by_the_gateway(shared, Command::Start).await.map_err(ServeError::Start)?;
+/// Tells the engine that a new run begins, and makes the configured rooms.
+pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), ServeError> {
+    services.submit_internal(Command::Start).await.map_err(ServeError::Start)?;
     for room in &config.rooms {
-        declare(shared, room).await?;
+        declare(services, room).await?;
     }
-    config.frontends.iter().try_for_each(|frontend| check_auto_join(&shared.engine, frontend))
+    let mut frontends = config.frontends.iter();
+    frontends.try_for_each(|frontend| check_auto_join(&services.engine, frontend))
 }
 
 /// Refuses closed groups in `auto_join`: their owners decide about members, and read along.
@@ -74,13 +113,12 @@ pub(crate) fn check_auto_join(
     Ok(())
 }
 
-/// Makes a room that must exist, if it does not.
-pub(crate) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), ServeError> {
-    let declared = by_the_gateway(shared, Command::DeclareRoom { room: room.clone() }).await;
+/// Makes a configured room, unless it exists.
+pub(crate) async fn declare(services: &Services, room: &NewRoom) -> Result<(), ServeError> {
+    let declared = services.submit_internal(Command::DeclareRoom { room: room.clone() }).await;
     let name = room.name.clone().unwrap_or_default();
-    if let Reply::RoomCreated { room: found } =
-        declared.map_err(|why| ServeError::Room { name: name.clone(), why })?
-    {
+    let reply = declared.map_err(|why| ServeError::Room { name: name.clone(), why })?;
+    if let Reply::RoomCreated { room: found } = reply {
         if let Some(why) = room_conflict(&found) {
             return Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why });
         }
@@ -89,35 +127,17 @@ pub(crate) async fn declare(shared: &Shared, room: &NewRoom) -> Result<(), Serve
     Ok(())
 }
 
-/// A command of nobody's but the gateway's own.
-pub(crate) async fn by_the_gateway(shared: &Shared, command: Command) -> Outcome {
-    let (sender, answer) = oneshot::channel();
-    let frontend = Arc::new(FrontendSettings {
-        room_capacity: ROOM_CAPACITY_DEFAULT,
-        ..FrontendSettings::default()
-    });
-    let (at, connection) = (shared.clock.now(), ConnectionId(0));
-    let envelope = Envelope {
-        at,
-        steady_ms: shared.clock.steady_ms(),
-        connection,
-        frontend,
-        key: None,
-        command,
-    };
-    let submitted = shared.engine.submit_always(envelope, Ticket::Once(sender));
-    submitted.map_err(|(_, refusal)| refusal)?;
-    answer.await.unwrap_or_else(|_| {
-        let why = "the engine stopped before the answer".into();
-        Err(core_model::Refusal::Internal { why })
-    })
-}
-
-fn warn_of_differences(declared: &NewRoom, found: &core_model::RoomView) {
+fn warn_of_differences(declared: &NewRoom, found: &RoomView) {
     let room = &found.name;
     let warn = |key: &str, declared: &str, found: &str| {
         if declared != found {
-            tracing::warn!(room, key, declared, found, "the room exists and differs; it stays");
+            tracing::warn!(
+                room,
+                key,
+                declared,
+                found,
+                "room already exists with other settings; keeping them"
+            );
         }
     };
     warn("section", &declared.section, &found.section);
@@ -127,100 +147,115 @@ fn warn_of_differences(declared: &NewRoom, found: &core_model::RoomView) {
     }
 }
 
-/// The places that the front ends want, and who is behind each: HTTP and WebSocket listeners of
-/// one address are at one place. With port 0 every listener has a place of its own.
-pub(crate) fn places<'a, T>(
+/// The listeners that the front ends want, each with what is behind it: HTTP and WebSocket
+/// listeners of one address share a listener. With port 0 nothing is shared.
+pub(crate) fn wanted_listeners<'a, T>(
     frontends: impl IntoIterator<Item = (&'a T, &'a FrontendConfig)>,
-) -> Vec<(Place, Vec<(&'a T, &'a Listener)>)>
+) -> Vec<(ListenerKey, Vec<(&'a T, &'a Listener)>)>
 where
     T: 'a,
 {
-    let mut at: BTreeMap<Place, usize> = BTreeMap::new();
-    let mut places: Vec<(Place, Vec<(&T, &Listener)>)> = Vec::new();
-    for (served, config) in frontends {
+    let mut index: BTreeMap<ListenerKey, usize> = BTreeMap::new();
+    let mut wanted: Vec<(ListenerKey, Vec<(&T, &Listener)>)> = Vec::new();
+    for (frontend, config) in frontends {
         for (listener, address) in &config.listeners {
-            let own = (address.port() == 0).then(|| (config.name.clone(), listener.key.clone()));
-            let place = Place { address: *address, own };
-            match at.get(&place) {
-                Some(at) => places[*at].1.push((served, listener)),
+            let owner = (address.port() == 0).then(|| (config.name.clone(), listener.key.clone()));
+            let key = ListenerKey { address: *address, owner };
+            match index.get(&key) {
+                Some(at) => wanted[*at].1.push((frontend, listener)),
                 None => {
-                    at.insert(place.clone(), places.len());
-                    places.push((place, vec![(served, listener)]));
+                    index.insert(key.clone(), wanted.len());
+                    wanted.push((key, vec![(frontend, listener)]));
                 }
             }
         }
     }
-    places
+    wanted
 }
 
-/// A door for each place.
-pub(crate) fn doors(served: &[Arc<Served>], configs: &[FrontendConfig]) -> Vec<Arc<Door>> {
-    let places = places(served.iter().zip(configs)).into_iter();
-    places.map(|(place, behind)| Arc::new(Door::new(place, entrances(&behind)))).collect()
-}
-
-pub(crate) fn entrances(behind: &[(&Arc<Served>, &Listener)]) -> Vec<Arc<Entrance>> {
-    let entrance = |(served, listener): &(&Arc<Served>, &Listener)| {
-        Arc::new(Entrance { served: (*served).clone(), listener: (*listener).clone() })
+/// The listeners of all front ends, not open yet.
+pub(crate) fn listeners(
+    state: &GatewayState,
+    frontends: &[Arc<FrontendHandle>],
+    configs: &[FrontendConfig],
+) -> Vec<Arc<BoundListener>> {
+    let wanted = wanted_listeners(frontends.iter().zip(configs)).into_iter();
+    let listener = |(key, behind): (ListenerKey, Vec<_>)| {
+        Arc::new(BoundListener::new(key, bindings(&behind), state.shutdown.child()))
     };
-    behind.iter().map(entrance).collect()
+    wanted.map(listener).collect()
 }
 
-/// Opens every door. One that does not open is tried again later, unless a front end behind it is
-/// required, or not one opens.
-pub(crate) fn listen(held: &Held, doors: &[Arc<Door>], config: &Config) -> Result<(), ServeError> {
-    let mut closed = Vec::new();
-    for door in doors {
-        if let Err(error) = door.open(held) {
-            door.complain(&error);
-            let required = config.frontends.iter().filter(|frontend| frontend.required);
-            let required: Vec<_> = required.map(|frontend| &frontend.name).collect();
-            let entrances = door.entrances();
-            let mut names = entrances.iter().map(|entrance| &entrance.served.name);
-            if let Some(frontend) = names.find(|name| required.contains(name)) {
-                let (frontend, address) = (frontend.clone(), door.place.address);
-                return Err(ServeError::Required { frontend, address, error });
-            }
-            closed.push(door);
+pub(crate) fn bindings(behind: &[(&Arc<FrontendHandle>, &Listener)]) -> Vec<Arc<ListenerBinding>> {
+    let binding = |(frontend, listener): &(&Arc<FrontendHandle>, &Listener)| {
+        Arc::new(ListenerBinding { frontend: (*frontend).clone(), listener: (*listener).clone() })
+    };
+    behind.iter().map(binding).collect()
+}
+
+/// Opens every listener. One that fails is retried later, unless a front end behind it is required
+/// or all fail.
+pub(crate) fn listen(
+    state: &Arc<GatewayState>,
+    listeners: &[Arc<BoundListener>],
+    config: &Config,
+) -> Result<(), ServeError> {
+    let is_required =
+        |name: &str| config.frontends.iter().any(|one| one.required && one.name == name);
+    let mut failed = Vec::new();
+    for listener in listeners {
+        let Err(error) = accept::open(listener, state) else { continue };
+        listener.log_bind_error(&error);
+        let bindings = listener.bindings();
+        let mut names = bindings.iter().map(|binding| &binding.frontend.name);
+        if let Some(frontend) = names.find(|name| is_required(name)) {
+            let frontend = frontend.clone();
+            return Err(ServeError::Required { frontend, address: listener.key.address, error });
         }
+        failed.push(listener);
     }
-    if closed.len() == doors.len() {
+    if failed.len() == listeners.len() {
         return Err(ServeError::Deaf);
     }
-    for door in closed {
-        tokio::spawn(door.clone().keep_trying(held.clone()));
+    for listener in failed {
+        state.spawn(accept::retry_bind(listener.clone(), state.clone(), accept::open));
     }
     Ok(())
 }
 
-/// Says in the log who listens where, and how to try it.
-pub(crate) fn announce<'a>(served: impl IntoIterator<Item = &'a Arc<Served>>, doors: &[Arc<Door>]) {
-    for served in served {
-        let manifest = served.frontend.manifest();
-        let (mut hint, mut places) = (manifest.hint.clone(), Vec::new());
-        for (entrance, address) in addresses_of(served, doors) {
-            let listener = &entrance.listener;
+/// Logs where each front end listens, and how to try it.
+pub(crate) fn announce<'a>(
+    frontends: impl IntoIterator<Item = &'a Arc<FrontendHandle>>,
+    listeners: &[Arc<BoundListener>],
+) {
+    for frontend in frontends {
+        let manifest = frontend.frontend.manifest();
+        let mut hint = manifest.hint.clone();
+        let mut places = Vec::new();
+        for (binding, address) in addresses_of(frontend, listeners) {
+            let listener = &binding.listener;
             hint = hint.replace(&format!("{{{}}}", listener.key), &address.to_string());
             places.push(format!("{} on {address}", transport(listener)));
         }
         if !places.is_empty() {
-            let (frontend, places) = (&served.name, places.join(", "));
+            let places = places.join(", ");
+            let frontend = &frontend.name;
             tracing::info!(frontend, "{}: {places}; try: {hint}", manifest.title);
         }
     }
 }
 
-/// Where a front end listens by now.
+/// The open listeners of a front end.
 pub(crate) fn addresses_of(
-    served: &Served,
-    doors: &[Arc<Door>],
-) -> Vec<(Arc<Entrance>, SocketAddr)> {
+    frontend: &FrontendHandle,
+    listeners: &[Arc<BoundListener>],
+) -> Vec<(Arc<ListenerBinding>, SocketAddr)> {
     let mut addresses = Vec::new();
-    for door in doors {
-        let Some(bound) = door.bound() else { continue };
-        let entrances = door.entrances();
-        let its = entrances.iter().filter(|entrance| entrance.served.index() == served.index());
-        addresses.extend(its.map(|entrance| (entrance.clone(), bound)));
+    for listener in listeners {
+        let Some(bound) = listener.bound() else { continue };
+        let bindings = listener.bindings();
+        let own = bindings.iter().filter(|one| one.frontend.index() == frontend.index());
+        addresses.extend(own.map(|binding| (binding.clone(), bound)));
     }
     addresses
 }
@@ -231,5 +266,24 @@ fn transport(listener: &Listener) -> &'static str {
         Transport::Tcp => "TCP",
         Transport::TcpLines => "TCP (lines)",
         Transport::WebSocket => "WebSocket",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_at_start_carry_the_reason() {
+        let why = || Refusal::Internal { why: "the disk is full".into() };
+        assert_eq!(
+            ServeError::Start(why()).to_string(),
+            "the engine did not start: the disk is full"
+        );
+        let error = ServeError::Room { name: "TEST".into(), why: why() };
+        let said = "the room \"TEST\" of [[rooms]] cannot be created: the disk is full";
+        assert_eq!(error.to_string(), said);
+        let error = ServeError::Room { name: "TEST".into(), why: Refusal::RoomNameTaken };
+        assert!(!error.to_string().contains("disk"));
     }
 }

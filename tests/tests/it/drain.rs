@@ -8,7 +8,7 @@ use gateway_tests::{
     Channel, Gateway, Http, Launch, Ourchat, Raw, Talk, Token, UsrRoom, WebSocket,
 };
 use serde_json::{Value, json};
-use tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const ALL: &str = "
     [[rooms]]
@@ -98,7 +98,7 @@ fn sigterm_says_goodbye_in_each_dialect_and_exits_with_0() {
     drop((lines, token));
     idle.http.wait_for_end();
     assert_eq!(gateway.wait_for_exit(), 0);
-    assert!(!gateway.log().text().contains("hanging up"), "everyone was done");
+    assert!(!gateway.log().text().contains("drain timeout reached"), "everyone was done");
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn who_is_not_done_when_the_drain_timeout_is_over_is_hung_up_on() {
     let mut gateway = Gateway::start(&format!("[server]\ndrain_timeout = \"200ms\"\n{ALL}"));
     let in_flight = InFlight::begin(&gateway);
     assert_eq!(gateway.terminate(), 0);
-    gateway.log().wait_for_line(&["hanging up on those who are not done", "\"connections\":1"]);
+    gateway.log().wait_for_line(&["drain timeout reached", "\"connections\":1"]);
     in_flight.given_up();
 }
 

@@ -13,7 +13,7 @@ use gateway_tests::{
     try_connect,
 };
 use serde_json::{Value, json};
-use tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const ROOM: &str = "[[rooms]]\nname = \"TEST\"\n";
 
@@ -135,7 +135,7 @@ fn a_front_end_that_is_disabled_says_goodbye_and_the_others_go_on() {
     drop((lines, token, tom));
     for frontend in ["chatroom", "ourchat", "usr_room", "token"] {
         let quoted = format!("\"{frontend}\"");
-        gateway.log().wait_for_line(&["disabled; those who are connected", &quoted]);
+        gateway.log().wait_for_line(&["disabled; draining its connections", &quoted]);
         gateway.log().wait_for_line(&["\"drained\"", &quoted]);
         let listening = format!("dragoman_listening{{frontend={quoted}}}");
         assert_eq!(metric(&gateway, &listening), None);
@@ -284,7 +284,11 @@ fn a_front_end_whose_new_address_is_in_use_stays_as_it_was() {
     let mut gateway = Gateway::start(&toml(free, ""));
     let mut bob = Channel::enroll(free, "bob");
     gateway.reload(&toml(address, "[frontends.usr_room]"));
-    gateway.log().wait_for_line(&["ERROR", "it stays as it was: cannot listen on", "\"channel\""]);
+    gateway.log().wait_for_line(&[
+        "ERROR",
+        "keeping the previous configuration: cannot listen on",
+        "\"channel\"",
+    ]);
     bob.send("TEST", "still here");
     bob.reconnect(free).send("TEST", "and new ones come");
     UsrRoom::connect(gateway.wait_for_listener("usr_room", "listen")).done("/time", &json!({}));
@@ -360,7 +364,7 @@ fn other_terms_hold_for_those_who_come_and_for_the_next_request() {
     ann.join("TEST", "ann");
     gateway.reload(&toml("api_keys = [\"k\"]", "message_bytes_max = 200"));
     for words in ["api_keys", "its limits"] {
-        gateway.log().wait_for_line(&["changed for those who come from now on", words]);
+        gateway.log().wait_for_line(&["changed for new connections", words]);
     }
     let body = json!({"name": "TEST", "message": "x"});
     let refused = bob.try_call("/channel/send", &body, &[]).expect("it is answered");
@@ -429,7 +433,7 @@ fn who_is_not_done_in_time_when_its_front_end_is_disabled_is_hung_up_on() {
     raw.receive_until(b"\r\n\r\n");
     gateway.reload(&toml("[frontends.chatroom]\n"));
     assert_eq!(raw.receive_end().bytes, b"", "nothing was said that could be answered");
-    gateway.log().wait_for_line(&["WARN", "hanging up on those who are not done", "\"channel\""]);
+    gateway.log().wait_for_line(&["WARN", "drain timeout reached", "\"channel\""]);
     gateway.log().wait_for_line(&["\"drained\"", "\"channel\""]);
     ann.say("TEST", "ann", "still here");
     gateway.reload(&both);
@@ -550,7 +554,7 @@ fn reloads_under_load_lose_nothing_and_leave_nothing_behind() {
 fn wait_until_all_are_drained(gateway: &Gateway) {
     gateway.log().wait_for("as many ends as beginnings", |lines| {
         let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
-        let leave = count("those who are connected are drained");
+        let leave = count("draining its connections");
         (leave > 0 && leave == count("\"drained\"")).then_some(())
     });
 }

@@ -1,9 +1,13 @@
-//! The operator's own listener: /healthz, /readyz, /metrics, the pages at /api/, and what `dragoman user` asks.
+//! The admin listener: /healthz, /readyz, /metrics, the pages at /api/, and the requests of
+//! `dragoman user`.
 
 mod api_page;
-pub(crate) mod users;
+mod prometheus;
+mod users;
 
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,56 +17,89 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::runtime::metrics;
-use crate::runtime::net::listener::Held;
-use crate::runtime::net::registry::Roster;
-use crate::runtime::session::services::{Phase, Shared};
+use crate::runtime::net::accept::pause;
+use crate::runtime::net::listener::{BoundListener, ListenerKey, bind};
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::state::GatewayState;
 
-/// What stands in `/readyz` between the name of a front end and why it was taken down.
+/// Separates, in `/readyz`, the name of a front end from why it was taken down.
 pub const IS_DOWN: &str = " is down: ";
 
-/// The same where it is not as the configuration wants it, because that did not work.
+/// Separates, in `/readyz`, the name of a front end from why its new configuration is not in
+/// effect.
 pub const IS_KEPT: &str = " is as it was: ";
 
-/// Serves a connection to its end. It works while the gateway drains: that is when it is asked.
-pub(crate) async fn serve(stream: TcpStream, held: Held) {
-    let mut phase = held.shared.phase.subscribe();
-    let shared = held.shared.clone();
+/// The admin listener at this address. It keeps listening while the gateway drains.
+pub(crate) fn listener(address: SocketAddr, state: &GatewayState) -> Arc<BoundListener> {
+    let owner = Some(("admin".into(), "listen".into()));
+    let key = ListenerKey { address, owner };
+    Arc::new(BoundListener::new(key, Vec::new(), state.shutdown.late_child()))
+}
+
+/// Opens the admin listener.
+pub(crate) fn open(listener: &Arc<BoundListener>, state: &Arc<GatewayState>) -> io::Result<()> {
+    let socket = bind(listener.key.address)?;
+    listener.set_open(socket.local_addr()?);
+    state.spawn_background(accept(listener.clone(), socket, state.clone()));
+    Ok(())
+}
+
+async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<GatewayState>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = listener.shutdown.draining() => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok(_) if state.has_drained() => break,
+            Ok((stream, _)) => state.spawn(serve(stream, state.clone())),
+            Err(error) => pause(listener.key.address, &error).await,
+        }
+    }
+    drop(socket);
+    listener.set_closed();
+}
+
+/// Serves a connection to its end, also while the gateway drains.
+async fn serve(stream: TcpStream, state: Arc<GatewayState>) {
+    let shutdown = state.shutdown.clone();
     let ends = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
-    let local = ends.is_ok_and(|(peer, own)| users::is_local(peer, own));
-    let service = service_fn(move |request| answer(shared.clone(), local, request));
+    let is_local = ends.is_ok_and(|(peer, own)| users::is_local(peer, own));
+    let service = service_fn(move |request| answer(state.clone(), is_local, request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).keep_alive(false).half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // An error is the peer's: it sent no HTTP, or is gone.
         _ = connection.as_mut() => (),
-        _ = phase.wait_for(|phase| *phase == Phase::Over) => (),
+        () = shutdown.stopping() => (),
     }
 }
 
 async fn answer(
-    shared: Arc<Shared>,
-    local: bool,
+    state: Arc<GatewayState>,
+    is_local: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if users::has(request.uri().path()) {
-        return Ok(users::answer(&shared, local, request).await);
+    let services = &state.services;
+    if users::has_path(request.uri().path()) {
+        return Ok(users::answer(services, is_local, request).await);
     }
     let (status, text) = match request.uri().path() {
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".into())
         }
-        "/healthz" => health(&shared),
-        "/readyz" => readiness(&shared),
+        "/healthz" => health(&state),
+        "/readyz" => readiness(&state),
         "/metrics" => {
-            let healthy = shared.engine.failure().is_none();
-            (StatusCode::OK, metrics::render(&shared.roster(), &shared.totals, healthy))
+            let healthy = services.engine.failure().is_none();
+            (StatusCode::OK, prometheus::render(&state.registry(), &services.metrics, healthy))
         }
         path => {
-            if let Some(response) = api_page::answer(&shared, path, request.headers()) {
+            if let Some(response) = api_page::answer(&state.registry(), path, request.headers()) {
                 return Ok(response);
             }
             (StatusCode::NOT_FOUND, "there are /healthz, /readyz, /metrics and /api/\n".into())
@@ -75,42 +112,39 @@ async fn answer(
     Ok(response)
 }
 
-fn health(shared: &Shared) -> (StatusCode, String) {
-    match shared.engine.failure() {
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+fn health(state: &GatewayState) -> (StatusCode, String) {
+    match state.services.engine.failure() {
         None => (StatusCode::OK, "ok\n".into()),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+        Some(why) => (UNAVAILABLE, format!("the engine has stopped: {why}\n")),
     }
 }
 
-/// Ready is who takes commands, is not about to stop, and listens wherever it should. A front end
-/// that was taken down should not: the others are there as before.
-fn readiness(shared: &Shared) -> (StatusCode, String) {
-    let roster = shared.roster();
-    let deaf: Vec<_> = roster
-        .frontends
-        .iter()
-        .filter(|served| served.down().is_none() && !roster.listens(served))
-        .map(|served| served.name.as_str())
-        .collect();
-    let (status, how) = match (shared.engine.failure(), shared.is_draining()) {
-        (Some(why), _) => (UNREADY, format!("the engine has stopped: {why}")),
-        (None, true) => (UNREADY, "draining".into()),
-        (None, false) if !deaf.is_empty() => {
-            (UNREADY, format!("not listening yet: {}", deaf.join(", ")))
-        }
-        (None, false) => (StatusCode::OK, "ready".into()),
+/// Ready: the engine accepts commands, no shutdown is in progress, and every enabled front end is
+/// listening. One that was taken down does not count: the others still serve.
+fn readiness(state: &GatewayState) -> (StatusCode, String) {
+    let registry = state.registry();
+    let frontends = registry.frontends.iter();
+    let deaf = frontends.filter(|one| one.down().is_none() && !registry.is_listening(one));
+    let deaf: Vec<_> = deaf.map(|frontend| frontend.name.as_str()).collect();
+    let (status, verdict) = if let Some(why) = state.services.engine.failure() {
+        (UNAVAILABLE, format!("the engine has stopped: {why}"))
+    } else if state.shutdown.is_draining() {
+        (UNAVAILABLE, "draining".into())
+    } else if !deaf.is_empty() {
+        (UNAVAILABLE, format!("not listening yet: {}", deaf.join(", ")))
+    } else {
+        (StatusCode::OK, "ready".into())
     };
-    (status, format!("{how}\n{}", notes(&roster)))
+    (status, format!("{verdict}\n{}", notes(&registry)))
 }
 
-const UNREADY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
-
-/// Which front ends were taken down, and which are not as the configuration wants them, a line
-/// each.
-fn notes(roster: &Roster) -> String {
-    let served = roster.frontends.iter();
-    let down = served.filter_map(|served| Some((&served.name, served.down()?)));
+/// A line for each front end that was taken down or whose new configuration is not in effect.
+fn notes(registry: &FrontendRegistry) -> String {
+    let frontends = registry.frontends.iter();
+    let down = frontends.filter_map(|frontend| Some((&frontend.name, frontend.down()?)));
     let down = down.map(|(name, why)| format!("{name}{IS_DOWN}{}\n", why.replace('\n', " ")));
-    let kept = roster.kept.iter().map(|(name, why)| format!("{name}{IS_KEPT}{why}\n"));
+    let kept = registry.kept.iter().map(|(name, why)| format!("{name}{IS_KEPT}{why}\n"));
     down.chain(kept).collect()
 }

@@ -1,9 +1,10 @@
-//! The part of the admin listener by which `dragoman user` reaches a gateway that runs.
+//! The part of the admin listener by which `dragoman user` reaches a running gateway.
 //!
-//! Who links an identity to a user decides who may be that user. So these paths are for programs
-//! on this machine, and for nobody else: see [`admit`].
+//! Linking an identity to a user grants that user's account. So these paths are only for programs
+//! on this machine: see [`admit`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use core_model::Refusal;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,17 +16,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::runtime::bounds::{ADMIN_BODY_BYTES_MAX, BODY_TIMEOUT};
-use crate::runtime::session::services::Shared;
-use crate::runtime::start::by_the_gateway;
+use crate::runtime::session::services::Services;
 use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
     UNLINK_PATH, store_mark,
 };
 use crate::users::{Account, Act, Failure, Identity, UserAction};
 
-/// A path, its method, and what is asked for by the query (GET) or the body (POST).
-type Row = (&'static str, Method, fn(&[u8]) -> Result<UserAction, Fault>);
+/// A user and an identity are at most 1 KiB each.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A path, its method, and how to parse its query (GET) or body (POST).
+type Row = (&'static str, Method, fn(&[u8]) -> Result<UserAction, UsersError>);
 
 const PATHS: [Row; 4] = [
     (SHOW_PATH, Method::GET, show),
@@ -34,39 +38,39 @@ const PATHS: [Row; 4] = [
     (PASSWORD_PATH, Method::POST, set_password),
 ];
 
-/// What is answered instead of an account.
-struct Fault {
+/// An error response.
+struct UsersError {
     status: StatusCode,
     error: String,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Fault {
+impl UsersError {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), header: None }
     }
 }
 
-/// Whether a connection with these two ends is one within this machine, over loopback addresses;
-/// on whichever address it is that is listened.
+/// Whether a connection with these two ends is over loopback addresses, whatever address the
+/// listener is bound to.
 pub(crate) fn is_local(peer: SocketAddr, own: SocketAddr) -> bool {
     [peer, own].iter().all(|end| end.ip().to_canonical().is_loopback())
 }
 
 /// Whether a path is one of these.
-pub(crate) fn has(path: &str) -> bool {
+pub(crate) fn has_path(path: &str) -> bool {
     PATHS.iter().any(|(known, ..)| *known == path)
 }
 
 /// Answers a request to one of these paths.
 pub(crate) async fn answer(
-    shared: &Shared,
+    services: &Services,
     local: bool,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    match carry_out(shared, local, request).await {
+    match carry_out(services, local, request).await {
         Ok(account) => json(StatusCode::OK, &account),
-        Err(Fault { status, error, header }) => {
+        Err(UsersError { status, error, header }) => {
             let mut response = json(status, &Refused { error });
             response.headers_mut().extend(header);
             response
@@ -75,7 +79,7 @@ pub(crate) async fn answer(
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
-    let body = serde_json::to_vec(body).expect("it has nothing that JSON lacks");
+    let body = serde_json::to_vec(body).expect("an account is serializable");
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     for (name, value) in [
@@ -88,17 +92,17 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
 }
 
 async fn carry_out(
-    shared: &Shared,
+    services: &Services,
     local: bool,
     request: Request<Incoming>,
-) -> Result<Account, Fault> {
-    admit(shared, local, request.headers())?;
+) -> Result<Account, UsersError> {
+    admit(services, local, request.headers())?;
     let action = read(request).await?;
     let done = match action.command() {
         None => None,
-        Some(command) => Some(by_the_gateway(shared, command).await),
+        Some(command) => Some(services.submit_internal(command).await),
     };
-    let account = action.report(&shared.engine, shared.clock.now(), done).map_err(refused)?;
+    let account = action.report(&services.engine, services.clock.now(), done).map_err(refused)?;
     let uid = account.uid;
     match &action.act {
         Act::Show => (),
@@ -109,11 +113,11 @@ async fn carry_out(
     Ok(account)
 }
 
-/// Lets in who comes over loopback, sends a header that a web page cannot send here without a
-/// preflight, and asks for no host by a name but localhost: a page whose own name was made to
-/// point here would. Refused too: who means another store.
-fn admit(shared: &Shared, local: bool, headers: &HeaderMap) -> Result<(), Fault> {
-    let forbidden = |error: &str| Err(Fault::new(StatusCode::FORBIDDEN, error));
+/// Admits requests over loopback with a header that a web page cannot send without a preflight, and
+/// whose host is an IP address or localhost: a web page of a name that was made to resolve to this
+/// machine sends that name. Refuses requests meant for another store.
+fn admit(services: &Services, local: bool, headers: &HeaderMap) -> Result<(), UsersError> {
+    let forbidden = |error: &str| Err(UsersError::new(StatusCode::FORBIDDEN, error));
     if !local {
         return forbidden("this is answered over a loopback address only");
     }
@@ -121,76 +125,77 @@ fn admit(shared: &Shared, local: bool, headers: &HeaderMap) -> Result<(), Fault>
         return forbidden("the header X-Dragoman-Admin is missing");
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(is_no_name) {
+    if !host.is_some_and(is_address_or_localhost) {
         return forbidden("the host asked for is neither an IP address nor localhost");
     }
     let Some(mark) = headers.get(STORE_HEADER) else { return Ok(()) };
-    match store_mark(&shared.store) {
+    match store_mark(&services.store) {
         Ok(own) if mark.as_bytes() == own.as_bytes() => Ok(()),
         _ => {
             let error = format!(
                 "the gateway that listens here has another store open: {}",
-                shared.store.display()
+                services.store.display()
             );
-            Err(Fault::new(StatusCode::MISDIRECTED_REQUEST, error))
+            Err(UsersError::new(StatusCode::MISDIRECTED_REQUEST, error))
         }
     }
 }
 
-fn is_no_name(host: &str) -> bool {
+fn is_address_or_localhost(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host();
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
-async fn read(request: Request<Incoming>) -> Result<UserAction, Fault> {
+async fn read(request: Request<Incoming>) -> Result<UserAction, UsersError> {
     let path = PATHS.iter().find(|(path, ..)| *path == request.uri().path());
-    let (_, method, action) = path.expect("it is looked for before");
+    let (_, method, action) = path.expect("has_path was checked before");
     if request.method() != method {
-        let allow = HeaderValue::from_str(method.as_str()).expect("a method has no odd bytes");
+        let allow =
+            HeaderValue::from_str(method.as_str()).expect("a method is a valid header value");
         let status = StatusCode::METHOD_NOT_ALLOWED;
         let header = Some((header::ALLOW, allow));
-        return Err(Fault { header, ..Fault::new(status, format!("{method} it")) });
+        return Err(UsersError { header, ..UsersError::new(status, format!("{method} it")) });
     }
     if method == Method::GET {
         return action(request.uri().query().unwrap_or_default().as_bytes());
     }
-    let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| wrong("the body does not come"))?;
     let body = body.map_err(|error| wrong(format!("the body cannot be read: {error}")))?;
     action(&body.to_bytes())
 }
 
-fn show(query: &[u8]) -> Result<UserAction, Fault> {
+fn show(query: &[u8]) -> Result<UserAction, UsersError> {
     let mut fields = form_urlencoded::parse(query);
     let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
     let who = who.ok_or_else(|| wrong("who is missing"))?.parse().map_err(wrong)?;
     Ok(UserAction { who, act: Act::Show })
 }
 
-fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, Fault> {
+fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, UsersError> {
     let change: Change = parse(body)?;
     let identity = change.identity.parse().map_err(wrong)?;
     Ok(UserAction { who: change.who.parse().map_err(wrong)?, act: act(identity) })
 }
 
-fn set_password(body: &[u8]) -> Result<UserAction, Fault> {
+fn set_password(body: &[u8]) -> Result<UserAction, UsersError> {
     let new: NewPassword = parse(body)?;
     let phc = new.hash.parse().map_err(|why| wrong(format!("hash: {why}")))?;
     Ok(UserAction { who: new.who.parse().map_err(wrong)?, act: Act::SetPassword(phc) })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, UsersError> {
     serde_json::from_slice(body)
         .map_err(|error| wrong(format!("the body is not what it should be: {error}")))
 }
 
-fn wrong(error: impl Into<String>) -> Fault {
-    Fault::new(StatusCode::BAD_REQUEST, error)
+fn wrong(error: impl Into<String>) -> UsersError {
+    UsersError::new(StatusCode::BAD_REQUEST, error)
 }
 
-fn refused(failure: Failure) -> Fault {
+fn refused(failure: Failure) -> UsersError {
     let status = match &failure {
         Failure::Unknown(_) => StatusCode::NOT_FOUND,
         Failure::Taken { .. } | Failure::NotLinked { .. } => StatusCode::CONFLICT,
@@ -199,7 +204,7 @@ fn refused(failure: Failure) -> Fault {
         }
         Failure::Refused(_) => StatusCode::BAD_REQUEST,
     };
-    Fault::new(status, failure.to_string())
+    UsersError::new(status, failure.to_string())
 }
 
 #[cfg(test)]
@@ -207,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_comes_and_arrives_over_loopback_is_local() {
+    fn only_connections_with_two_loopback_ends_are_local() {
         let local = |peer: &str, own: &str| is_local(peer.parse().unwrap(), own.parse().unwrap());
         assert!(local("127.0.0.1:40000", "127.0.0.1:5090"));
         assert!(local("[::1]:40000", "[::1]:5090"));
@@ -218,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn an_address_and_localhost_are_no_names() {
+    fn only_addresses_and_localhost_are_accepted_as_hosts() {
         for host in ["127.0.0.1", "127.0.0.1:5090", "[::1]", "[::1]:5090", "localhost:1"] {
-            assert!(is_no_name(host), "{host}");
+            assert!(is_address_or_localhost(host), "{host}");
         }
         for host in ["", "example.org", "example.org:5090", "localhost.example.org", "a@b c"] {
-            assert!(!is_no_name(host), "{host}");
+            assert!(!is_address_or_localhost(host), "{host}");
         }
     }
 }

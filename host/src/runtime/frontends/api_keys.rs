@@ -1,22 +1,22 @@
-//! Who may use an HTTP front end at all.
+//! `api_keys`: who may use an HTTP front end.
 
 use core_model::TokenHash;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
-/// The keys of `api_keys`, as hashes: comparing them takes the same time wherever they differ.
-pub(crate) struct Keys {
+/// The keys as hashes: comparing hashes takes the same time wherever two keys differ.
+pub(crate) struct ApiKeys {
     hashes: Vec<TokenHash>,
 }
 
 const PURPOSE: &str = "api key";
 
-impl Keys {
+impl ApiKeys {
     pub(crate) fn new(keys: &[String]) -> Self {
         Self { hashes: keys.iter().map(|key| TokenHash::of(PURPOSE, key)).collect() }
     }
 
-    /// Whether a request with these headers carries a key, or none is asked for.
+    /// Whether a request with these headers carries a key, or no key is configured.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
         self.hashes.is_empty() || presented(headers).any(|key| self.knows(key))
     }
@@ -43,7 +43,7 @@ mod tests {
         let keys: Vec<_> = keys.iter().map(|key| (*key).to_owned()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
-        Keys::new(&keys).admit(&headers)
+        ApiKeys::new(&keys).admit(&headers)
     }
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_wrong_key_is_not_admitted_and_no_keys_admit_all() {
+    fn a_missing_or_wrong_key_is_refused_and_without_keys_all_are_admitted() {
         assert!(!admitted(&["k1"], "x-api-key", "k"));
         assert!(!admitted(&["k1"], "authorization", "Basic k1"));
         assert!(!admitted(&["k1"], "accept", "*/*"));

@@ -1,4 +1,4 @@
-//! Which web pages of other origins may call an HTTP front end.
+//! `cors_origins`: which web pages of other origins may call an HTTP front end.
 
 use hyper::HeaderMap;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -19,8 +19,8 @@ impl Cors {
         Self { origins: origins.to_vec() }
     }
 
-    /// Whether a web page of this origin may open a WebSocket here: one of the host that it asks
-    /// for, whatever the ports, or one that is named. Browsers ask nobody before they open one.
+    /// Whether a web page of this origin may open a WebSocket: a page of the requested host, on any
+    /// port, or of a named origin. Browsers make no preflight before they open one.
     pub(crate) fn may_connect(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
         let is_named = |allowed: &String| {
             allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
@@ -28,7 +28,7 @@ impl Cors {
         is_own(origin, host).unwrap_or(false) || self.origins.iter().any(is_named)
     }
 
-    /// Adds what a browser wants to see on the response to a request from this origin.
+    /// Adds the CORS headers to the response to a request from this origin.
     pub(crate) fn permit(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
         if self.origins.is_empty() {
             return;
@@ -46,7 +46,7 @@ impl Cors {
         }
     }
 
-    /// The same for a preflight, with what the browser wants to know before it asks.
+    /// Adds the CORS headers to the response to a preflight.
     pub(crate) fn permit_preflight(
         &self,
         request: &HeaderMap,
@@ -70,7 +70,7 @@ impl Cors {
     }
 }
 
-/// Whether an origin is on the host that is asked for. None: one of them is not what it should be.
+/// Whether an origin is on the requested host. `None`: one of them is malformed.
 fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> Option<bool> {
     let authority = |text: &str| text.trim().parse::<Authority>().ok();
     let (_, origin) = origin.to_str().ok()?.split_once("://")?;
@@ -78,7 +78,7 @@ fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> Option<bool> {
     Some(origin.host().eq_ignore_ascii_case(host.host()))
 }
 
-/// Whether a request asks what it may ask.
+/// Whether a request is a CORS preflight.
 pub(crate) fn is_preflight(method: &hyper::Method, headers: &HeaderMap) -> bool {
     method == hyper::Method::OPTIONS
         && headers.contains_key(header::ORIGIN)

@@ -1,171 +1,154 @@
-//! A front end while it is served.
+//! A front end that runs.
 //!
-//! What a reload of the configuration changes in place, its terms, is in [`Served`]: every
-//! connection keeps the one that it began with. What all of them share, whatever their terms, is
-//! in [`Standing`], and ends when the last of them does.
+//! What a reload of the configuration changes in place (limits, guard, CORS) is in
+//! [`FrontendHandle`]: every connection keeps the one it began with. What all connections share
+//! across such reloads is in [`FrontendInstance`], and ends with the last of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use core_engine::FrontendSettings;
 use core_model::ConnectionId;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::{Ending, Frontend};
-use plugin_loader::FaultKind;
+use gateway_fanout::ConnectionHandle;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::config::{FrontendConfig, Limits};
 use crate::plugin::Loaded;
-use crate::runtime::bounds::{PLUGIN_FAULTS_MAX, PLUGIN_FAULTS_WINDOW};
-use crate::runtime::fanout::handle::Link;
-use crate::runtime::frontends::api_keys::Keys;
+use crate::runtime::frontends::api_keys::ApiKeys;
 use crate::runtime::frontends::cors::Cors;
-use crate::runtime::frontends::plugin::calls::Apart;
-use crate::runtime::frontends::plugin::fault_breaker::{Kind, Trouble, Verdict};
-use crate::runtime::limits::{Census, Paces};
-use crate::runtime::metrics::Counters;
+use crate::runtime::frontends::guarded::GuardedFrontend;
+use crate::runtime::frontends::log_throttle::LogThrottle;
+use crate::runtime::frontends::plugin::calls::PluginFrontend;
+use crate::runtime::frontends::plugin::fault_breaker::{FAULTS_MAX, FAULTS_WINDOW, FaultBreaker};
+use crate::runtime::limits::{ConnectionLimiter, KeyedRateLimiter};
+use crate::runtime::metrics::{FaultKind, FrontendMetrics};
 
-/// A front end on the terms of its section of gateway.toml.
-pub(crate) struct Served {
+/// How long a kind of plugin fault, once logged, is not logged again.
+const FAULT_QUIET: Duration = Duration::from_secs(60);
+
+/// More than there are kinds of fault times functions of a plugin.
+const FAULT_KEYS_MAX: usize = 64;
+
+/// A front end as one section of gateway.toml configures it.
+pub(crate) struct FrontendHandle {
     pub(crate) name: String,
-    pub(crate) frontend: Arc<dyn Frontend>,
+    pub(crate) frontend: GuardedFrontend,
     pub(crate) limits: Limits,
-    pub(crate) origin: Arc<FrontendSettings>,
-    pub(crate) keys: Keys,
+    pub(crate) settings: Arc<FrontendSettings>,
+    pub(crate) api_keys: ApiKeys,
     pub(crate) cors: Cors,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) census: Arc<Census>,
-    pub(crate) paces: Arc<Paces>,
+    pub(crate) metrics: Arc<FrontendMetrics>,
+    pub(crate) connections: Arc<ConnectionLimiter>,
+    pub(crate) request_rates: Arc<KeyedRateLimiter>,
     allow: Vec<ipnet::IpNet>,
-    stay: Arc<Stay>,
+    instance: Arc<InstanceRef>,
 }
 
-/// There as long as anybody holds on to a front end.
-struct Stay(Arc<Standing>);
+/// Held by every [`FrontendHandle`] of an instance; dropping the last signals that it is gone.
+struct InstanceRef(Arc<FrontendInstance>);
 
-impl Drop for Stay {
+impl Drop for InstanceRef {
     fn drop(&mut self) {
         self.0.gone.notify_one();
     }
 }
 
-/// What all connections of a front end share. One that takes the place of another of its name is
-/// not the same, but counts where that one did.
-pub(crate) struct Standing {
-    /// Its place among all that are served, those that leave included.
+/// What all connections of a front end share. An instance that replaces another of its name counts
+/// into the same metrics and limits.
+pub(crate) struct FrontendInstance {
+    /// Its index among all that run, draining ones included.
     pub(crate) index: u16,
     pub(crate) name: String,
-    /// As it calls itself.
+    /// The dialect's own name.
     dialect: String,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) census: Arc<Census>,
-    paces: Arc<Paces>,
-    /// Where it was loaded from, if it was.
+    pub(crate) metrics: Arc<FrontendMetrics>,
+    pub(crate) connections: Arc<ConnectionLimiter>,
+    request_rates: Arc<KeyedRateLimiter>,
+    /// The library it was loaded from, if any.
     plugin: Option<Loaded>,
-    trouble: Trouble,
-    /// What it answers once it is taken down, in its own words: asked for while it was well.
-    out_of_order: Response,
+    breaker: FaultBreaker,
+    fault_log: LogThrottle<(FaultKind, &'static str)>,
+    /// The answer once it is taken down, in its own dialect: encoded while it still worked.
+    down_response: Response,
     /// Why it was taken down, if it was.
     down: watch::Sender<Option<Arc<str>>>,
-    links: Mutex<Links>,
-    /// Nobody holds on to it any more.
+    streams: Mutex<Streams>,
     gone: Notify,
 }
 
 /// What is answered for a front end that was taken down.
-pub(crate) fn out_of_order() -> HttpError {
+pub(crate) fn is_down_error() -> HttpError {
     HttpError::new(503, "this part of the gateway is out of order")
 }
 
-/// The stream connections that are open.
+/// The open stream connections.
 #[derive(Default)]
-struct Links {
-    open: HashMap<ConnectionId, Arc<Link>>,
-    /// Set when it drains: whoever comes later is told at once.
+struct Streams {
+    open: HashMap<ConnectionId, Arc<ConnectionHandle>>,
+    /// A stream that opens later is drained at once.
     draining: bool,
 }
 
-/// What the hub needs of a front end to tell its connections what happens.
-pub(crate) struct Voice {
-    pub(crate) name: String,
-    pub(crate) frontend: Arc<dyn Frontend>,
-    pub(crate) counters: Arc<Counters>,
-}
-
-impl Served {
-    /// A front end that takes the place of `former`, if there is one.
-    pub(crate) fn new(index: u16, config: &FrontendConfig, former: Option<&Standing>) -> Self {
+impl FrontendHandle {
+    /// A new instance, which replaces `former` if given.
+    pub(crate) fn new(
+        index: u16,
+        config: &FrontendConfig,
+        former: Option<&FrontendInstance>,
+    ) -> Self {
         let frontend: Arc<dyn Frontend> = match &config.plugin {
-            Some(loaded) => Arc::new(Apart(loaded.frontend.clone())),
+            Some(loaded) => Arc::new(PluginFrontend(loaded.frontend.clone())),
             None => config.frontend.clone(),
         };
-        let standing = Arc::new(Standing {
-            index,
-            name: config.name.clone(),
-            dialect: match &config.plugin {
-                Some(_) => frontend.manifest().dialect.clone(),
-                None => config.name.clone(),
-            },
-            counters: former.map_or_else(Arc::default, |former| former.counters.clone()),
-            census: former.map_or_else(Arc::default, |former| former.census.clone()),
-            paces: former.map_or_else(Arc::default, |former| former.paces.clone()),
-            plugin: config.plugin.clone(),
-            trouble: Trouble::default(),
-            // One that is linked in is never taken down.
-            out_of_order: (config.plugin.as_ref())
-                .map_or_else(Response::default, |_| config.frontend.fault(&out_of_order())),
-            down: watch::Sender::new(None),
-            links: Mutex::default(),
-            gone: Notify::new(),
-        });
-        standing.observe();
-        Self::with(frontend, config, Arc::new(Stay(standing)))
+        let instance = Arc::new(FrontendInstance::new(index, config, former));
+        instance.observe_faults();
+        let metrics = instance.metrics.clone();
+        let frontend = GuardedFrontend::new(config.name.clone(), frontend, metrics);
+        Self::with(frontend, config, Arc::new(InstanceRef(instance)))
     }
 
-    /// The same front end on the terms of another section.
-    pub(crate) fn on_terms_of(&self, config: &FrontendConfig) -> Self {
-        Self::with(self.frontend.clone(), config, self.stay.clone())
+    /// The same instance under another section.
+    pub(crate) fn reconfigured(&self, config: &FrontendConfig) -> Self {
+        Self::with(self.frontend.clone(), config, self.instance.clone())
     }
 
-    fn with(frontend: Arc<dyn Frontend>, config: &FrontendConfig, stay: Arc<Stay>) -> Self {
-        let origin = FrontendSettings {
+    fn with(
+        frontend: GuardedFrontend,
+        config: &FrontendConfig,
+        instance: Arc<InstanceRef>,
+    ) -> Self {
+        let settings = FrontendSettings {
             frontend: config.name.clone(),
             room_capacity: config.room_capacity,
             auto_join: config.auto_join.clone(),
         };
-        let standing = &stay.0;
         Self {
             name: config.name.clone(),
             frontend,
             limits: config.limits.clone(),
-            origin: Arc::new(origin),
-            keys: Keys::new(&config.guard.api_keys),
+            settings: Arc::new(settings),
+            api_keys: ApiKeys::new(&config.guard.api_keys),
             cors: Cors::new(&config.cors_origins),
-            counters: standing.counters.clone(),
-            census: standing.census.clone(),
-            paces: standing.paces.clone(),
+            metrics: instance.0.metrics.clone(),
+            connections: instance.0.connections.clone(),
+            request_rates: instance.0.request_rates.clone(),
             allow: config.guard.allow.clone(),
-            stay,
+            instance,
         }
     }
 
-    pub(crate) fn standing(&self) -> &Arc<Standing> {
-        &self.stay.0
+    pub(crate) fn instance(&self) -> &Arc<FrontendInstance> {
+        &self.instance.0
     }
 
-    /// Its place among all that are served.
+    /// Its index among all that run.
     pub(crate) fn index(&self) -> u16 {
-        self.standing().index
-    }
-
-    pub(crate) fn voice(&self) -> Voice {
-        Voice {
-            name: self.name.clone(),
-            frontend: self.frontend.clone(),
-            counters: self.counters.clone(),
-        }
+        self.instance().index
     }
 
     /// Whether an address may use this front end.
@@ -174,153 +157,147 @@ impl Served {
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
     }
 
-    /// A stream connection has opened.
-    pub(crate) fn add(&self, link: Arc<Link>) {
-        self.standing().add(link);
-    }
-
-    /// A stream connection is gone.
-    pub(crate) fn remove(&self, link: &Link) {
-        self.standing().remove(link);
-    }
-
-    /// A request was left without a response. `hung_up`: the session has closed, as it does after
-    /// a fault that is known already.
-    pub(crate) fn left_unanswered(&self, hung_up: bool) {
-        self.standing().left_unanswered(hung_up);
-    }
-
     /// Why it was taken down, if it was.
     pub(crate) fn down(&self) -> Option<Arc<str>> {
-        self.standing().down()
+        self.instance().down()
     }
 
-    /// What it answers once it is taken down, in its own words.
-    pub(crate) fn out_of_order(&self) -> Response {
-        self.standing().out_of_order.clone()
+    /// The answer once it is taken down, in its own dialect.
+    pub(crate) fn down_response(&self) -> Response {
+        self.instance().down_response.clone()
     }
 
     /// Waits until it is taken down.
     pub(crate) async fn until_down(&self) {
-        // The sender is part of this, and so is there as long.
-        drop(self.standing().down.subscribe().wait_for(Option::is_some).await);
-    }
-
-    /// Counts and logs a panic of the front end's own code.
-    pub(crate) fn panicked(&self, at: &str) {
-        panicked(&self.counters, &self.name, at);
+        // Cannot fail: the sender lives as long as `self`.
+        drop(self.instance().down.subscribe().wait_for(Option::is_some).await);
     }
 }
 
-impl Voice {
-    /// The same.
-    pub(crate) fn panicked(&self, at: &str) {
-        panicked(&self.counters, &self.name, at);
-    }
-}
-
-fn panicked(counters: &Counters, frontend: &str, at: &str) {
-    counters.panics.add(1);
-    tracing::error!(frontend, "the front end panicked {at}");
-}
-
-impl Standing {
-    fn add(&self, link: Arc<Link>) {
-        let mut links = self.links.lock().expect("nothing panics while it holds the links");
-        if links.draining {
-            link.mailbox.end(Ending::Draining);
+impl FrontendInstance {
+    fn new(index: u16, config: &FrontendConfig, former: Option<&Self>) -> Self {
+        // A linked front end is never taken down.
+        let down_response = match &config.plugin {
+            Some(_) => config.frontend.fault(&is_down_error()),
+            None => Response::default(),
+        };
+        let dialect = match &config.plugin {
+            Some(loaded) => loaded.frontend.manifest().dialect.clone(),
+            None => config.name.clone(),
+        };
+        Self {
+            index,
+            name: config.name.clone(),
+            dialect,
+            metrics: former.map_or_else(Arc::default, |former| former.metrics.clone()),
+            connections: former.map_or_else(Arc::default, |former| former.connections.clone()),
+            request_rates: former.map_or_else(Arc::default, |former| former.request_rates.clone()),
+            plugin: config.plugin.clone(),
+            breaker: FaultBreaker::default(),
+            fault_log: LogThrottle::new(FAULT_QUIET, FAULT_KEYS_MAX),
+            down_response,
+            down: watch::Sender::new(None),
+            streams: Mutex::default(),
+            gone: Notify::new(),
         }
-        links.open.insert(link.id, link);
     }
 
-    fn remove(&self, link: &Link) {
-        let mut links = self.links.lock().expect("nothing panics while it holds the links");
-        links.open.remove(&link.id);
+    /// A stream connection has opened.
+    pub(crate) fn add_stream(&self, connection: Arc<ConnectionHandle>) {
+        let mut streams = self.streams.lock();
+        if streams.draining {
+            connection.mailbox.end(Ending::Draining);
+        }
+        streams.open.insert(connection.id, connection);
+    }
+
+    /// A stream connection is gone.
+    pub(crate) fn remove_stream(&self, connection: ConnectionId) {
+        self.streams.lock().open.remove(&connection);
     }
 
     /// How many stream connections are open.
-    pub(crate) fn connections(&self) -> usize {
-        self.links.lock().expect("nothing panics while it holds the links").open.len()
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.lock().open.len()
     }
 
-    /// Lets every stream connection end when what it asked is answered.
+    /// Ends every stream connection after its requests are answered.
     pub(crate) fn drain(&self) {
-        let mut links = self.links.lock().expect("nothing panics while it holds the links");
-        links.draining = true;
-        for link in links.open.values() {
-            link.mailbox.end(Ending::Draining);
+        let mut streams = self.streams.lock();
+        streams.draining = true;
+        for connection in streams.open.values() {
+            connection.mailbox.end(Ending::Draining);
         }
     }
 
     /// Ends every stream connection at once.
-    pub(crate) fn give_up(&self) {
-        let links = self.links.lock().expect("nothing panics while it holds the links");
-        for link in links.open.values() {
-            link.mailbox.give_up();
+    pub(crate) fn abort(&self) {
+        for connection in self.streams.lock().open.values() {
+            connection.mailbox.abort();
         }
     }
 
-    /// Waits, once, until nobody holds on to it any more.
+    /// Waits, once, until every [`FrontendHandle`] of this instance is dropped.
     pub(crate) async fn until_gone(&self) {
         self.gone.notified().await;
     }
 
-    pub(crate) fn is_loaded(&self) -> bool {
+    pub(crate) fn is_plugin(&self) -> bool {
         self.plugin.is_some()
     }
 
-    /// Has itself told of what its plugin does wrong.
-    fn observe(self: &Arc<Self>) {
+    fn observe_faults(self: &Arc<Self>) {
         let Some(plugin) = &self.plugin else { return };
-        let standing = Arc::downgrade(self);
+        let instance = Arc::downgrade(self);
         plugin.observe(move |fault| {
-            let Some(standing) = standing.upgrade() else { return };
+            let Some(instance) = instance.upgrade() else { return };
             let kind = match fault.kind {
-                FaultKind::Panicked => Kind::Panicked,
-                FaultKind::Malformed => Kind::Malformed,
+                plugin_loader::FaultKind::Panicked => FaultKind::Panicked,
+                plugin_loader::FaultKind::Malformed => FaultKind::Malformed,
             };
-            standing.failed(kind, fault.function, &fault.to_string());
+            instance.note_fault(kind, fault.function, &fault.to_string());
         });
     }
 
-    fn left_unanswered(&self, hung_up: bool) {
+    /// A request was left without a response. `closed`: the session has closed, as it does after a
+    /// fault that is counted already.
+    pub(crate) fn note_unanswered(&self, closed: bool) {
         let what = "a request was left without a response";
         match &self.plugin {
             None => tracing::error!(frontend = self.name, "{what}"),
-            Some(_) if hung_up => (),
+            Some(_) if closed => (),
             Some(plugin) => {
                 let what = format!("plugin {} ({}): {what}", self.dialect, plugin.path.display());
-                self.failed(Kind::Silent, "session_handle", &what);
+                self.note_fault(FaultKind::Silent, "session_handle", &what);
             }
         }
     }
 
-    /// Counts a fault of a plugin, and speaks of it if it is news. Where there are too many, the
-    /// front end is taken down.
-    fn failed(&self, kind: Kind, function: &'static str, what: &str) {
-        self.counters.plugin_fault(kind);
-        let Verdict { news, enough } = self.trouble.note(kind, function, Instant::now());
-        if news {
+    /// Counts and logs a fault of the plugin; takes the front end down after too many.
+    fn note_fault(&self, kind: FaultKind, function: &'static str, what: &str) {
+        self.metrics.note_plugin_fault(kind);
+        let now = Instant::now();
+        if self.fault_log.admit((kind, function), now) {
             tracing::error!(frontend = self.name, "{what}");
         } else {
             tracing::debug!(frontend = self.name, "{what}");
         }
-        if enough {
-            let secs = PLUGIN_FAULTS_WINDOW.as_secs();
+        if self.breaker.note(now) {
+            let secs = FAULTS_WINDOW.as_secs();
             self.take_down(&format!(
-                "more than {PLUGIN_FAULTS_MAX} faults within {secs} s, the last: {what}"
+                "more than {FAULTS_MAX} faults within {secs} s, the last: {what}"
             ));
         }
     }
 
-    /// Lets nobody in any more, and whoever is there end.
+    /// Accepts no more connections, and drains those that are open.
     fn take_down(&self, why: &str) {
         let is_first = self.down.send_if_modified(|down| {
-            let up = down.is_none();
-            if up {
+            let is_up = down.is_none();
+            if is_up {
                 *down = Some(why.into());
             }
-            up
+            is_up
         });
         if is_first {
             tracing::error!(

@@ -1,6 +1,9 @@
-//! The front ends that are served.
+//! The front ends that run: what guards them, and what is kept for each.
 
 pub(crate) mod api_keys;
 pub(crate) mod cors;
+pub(crate) mod documents;
+pub(crate) mod guarded;
 pub(crate) mod instance;
+pub(crate) mod log_throttle;
 pub(crate) mod plugin;

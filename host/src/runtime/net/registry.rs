@@ -1,4 +1,4 @@
-//! Who is served at the moment, and where. A reload of the configuration puts another in its place.
+//! The active front ends and their listeners. A reload of the configuration replaces it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,34 +8,34 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::runtime::frontends::instance::{Served, Standing};
-use crate::runtime::net::listener::Door;
+use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
+use crate::runtime::net::listener::BoundListener;
 
 #[derive(Clone)]
-pub(crate) struct Roster {
-    /// Those that the configuration has, in its order.
-    pub(crate) frontends: Vec<Arc<Served>>,
-    /// Those that it had, and that have connections yet.
-    pub(crate) leaving: Vec<Arc<Standing>>,
-    /// Where the former listen, or will.
-    pub(crate) doors: Vec<Arc<Door>>,
-    pub(crate) admin: Option<Arc<Door>>,
-    /// Which of them are not as the configuration wants them, and why.
+pub(crate) struct FrontendRegistry {
+    /// The configured front ends, in the configuration's order.
+    pub(crate) frontends: Vec<Arc<FrontendHandle>>,
+    /// Front ends that were removed or replaced, and still have connections.
+    pub(crate) draining: Vec<Arc<FrontendInstance>>,
+    /// Of `frontends`, open or not yet.
+    pub(crate) listeners: Vec<Arc<BoundListener>>,
+    pub(crate) admin: Option<Arc<BoundListener>>,
+    /// The front ends that are not as the configuration wants them, and why.
     pub(crate) kept: BTreeMap<String, String>,
     pub(crate) drain_timeout: Duration,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether front ends serve the documents that describe them.
     pub(crate) well_known: bool,
-    /// Whether the admin listener shows them in pages.
+    /// Whether the admin listener serves pages of these documents.
     pub(crate) api_page: bool,
 }
 
-impl Roster {
-    pub(crate) fn new(config: &Config, frontends: Vec<Arc<Served>>) -> Self {
+impl FrontendRegistry {
+    pub(crate) fn new(config: &Config, frontends: Vec<Arc<FrontendHandle>>) -> Self {
         Self {
             frontends,
-            leaving: Vec::new(),
-            doors: Vec::new(),
+            draining: Vec::new(),
+            listeners: Vec::new(),
             admin: None,
             kept: BTreeMap::new(),
             drain_timeout: config.server.drain_timeout,
@@ -45,19 +45,19 @@ impl Roster {
         }
     }
 
-    /// Everyone who has connections.
-    pub(crate) fn everyone(&self) -> impl Iterator<Item = &Arc<Standing>> {
-        self.frontends.iter().map(|served| served.standing()).chain(&self.leaving)
+    /// Every front end that may have connections.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = &Arc<FrontendInstance>> {
+        self.frontends.iter().map(|frontend| frontend.instance()).chain(&self.draining)
     }
 
-    /// The same, each name once: those of one name count together.
-    pub(crate) fn by_name(&self) -> Vec<Arc<Standing>> {
+    /// One instance per name: instances of one name share their metrics.
+    pub(crate) fn instances_by_name(&self) -> Vec<Arc<FrontendInstance>> {
         let mut names = BTreeSet::new();
-        self.everyone().filter(|standing| names.insert(&standing.name)).cloned().collect()
+        self.instances().filter(|instance| names.insert(&instance.name)).cloned().collect()
     }
 
-    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Served>> {
-        self.frontends.iter().find(|served| served.name == name)
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<FrontendHandle>> {
+        self.frontends.iter().find(|frontend| frontend.name == name)
     }
 
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
@@ -65,10 +65,11 @@ impl Roster {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether a front end listens wherever it should.
-    pub(crate) fn listens(&self, served: &Served) -> bool {
-        let mut its = self.doors.iter().filter(|door| door.leads_to(served)).peekable();
-        let opened = its.peek().is_some() && its.all(|door| door.bound().is_some());
-        opened && served.down().is_none()
+    /// Whether a front end is up and all its listeners are open.
+    pub(crate) fn is_listening(&self, frontend: &FrontendHandle) -> bool {
+        let leads_to = |listener: &&Arc<BoundListener>| listener.leads_to(frontend);
+        let mut listeners = self.listeners.iter().filter(leads_to).peekable();
+        let is_open = listeners.peek().is_some() && listeners.all(|one| one.bound().is_some());
+        is_open && frontend.down().is_none()
     }
 }

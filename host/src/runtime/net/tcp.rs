@@ -1,4 +1,4 @@
-//! TCP streams: of bytes, in which the session finds the frames, and of lines.
+//! TCP streams: of bytes, which the session splits into frames, and of lines.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,11 +7,14 @@ use frontend_api::Input;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::runtime::bounds::CHUNK_BYTES;
-use crate::runtime::net::connection::{Received, Socket};
-use crate::runtime::session::driver::Conversation;
+use crate::runtime::net::socket::{Received, Socket};
+use crate::runtime::session::stream::{CloseReason, StreamSession};
 
-/// A stream of bytes. Nothing is kept between reads.
+/// Read from a TCP stream at once; also what a pipelining client may be ahead of
+/// [`UNANSWERED_MAX`](crate::runtime::session::stream::UNANSWERED_MAX).
+const READ_BYTES: usize = 8 * 1024;
+
+/// A stream of bytes. Nothing is buffered between reads.
 pub(crate) struct Tcp {
     stream: TcpStream,
 }
@@ -30,9 +33,9 @@ impl Socket for Tcp {
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
-        conversation: &mut Conversation,
+        session: &mut StreamSession,
     ) -> Poll<Received> {
-        poll_chunk(&mut self.stream, cx, |bytes| conversation.feed(Input::Bytes(bytes)))
+        poll_chunk(&mut self.stream, cx, |bytes| session.feed(Input::Bytes(bytes)))
     }
 }
 
@@ -43,9 +46,9 @@ impl Socket for Tcp {
 /// any port, and the lines of its body would be executed as commands of the dialect.
 pub(crate) struct Lines {
     stream: TcpStream,
-    /// What was read and not fed yet.
+    /// Read and not passed on yet.
     unread: Vec<u8>,
-    /// So much of it has no line's end.
+    /// The length of its prefix without a line end.
     searched: usize,
     line_bytes_max: usize,
     /// Whether no line was read yet.
@@ -66,13 +69,13 @@ impl Lines {
         }
     }
 
-    /// The next line that is not blank, if all of it is here.
+    /// The next line that is not blank, if it is complete.
     fn next_line(&mut self) -> Option<Result<Vec<u8>, Refused>> {
         loop {
             let found = self.unread[self.searched..].iter().position(|byte| *byte == b'\n');
             let Some(found) = found else {
                 self.searched = self.unread.len();
-                // A line's end may be two bytes.
+                // A line end may be two bytes.
                 let overlong = self.unread.len() > self.line_bytes_max + 1;
                 return overlong.then_some(Err(Refused::Overlong));
             };
@@ -103,15 +106,19 @@ impl Lines {
             match self.next_line() {
                 Some(Ok(line)) => return Poll::Ready(Ok(line)),
                 Some(Err(Refused::Overlong)) => return Poll::Ready(Err(Received::Overlong)),
-                Some(Err(Refused::Http)) => return Poll::Ready(Err(Received::End)),
-                None if self.ended => return Poll::Ready(Err(Received::End)),
+                Some(Err(Refused::Http)) => {
+                    return Poll::Ready(Err(Received::Closed(CloseReason::PeerFinished)));
+                }
+                None if self.ended => {
+                    return Poll::Ready(Err(Received::Closed(CloseReason::PeerFinished)));
+                }
                 None => (),
             }
             let Self { stream, unread, .. } = self;
             match ready!(poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes))) {
-                Received::Something => (),
-                // The last line may lack its end.
-                Received::End => {
+                Received::Input => (),
+                // The last line may lack a line end.
+                Received::Closed(CloseReason::PeerFinished) => {
                     self.ended = true;
                     self.unread.push(b'\n');
                 }
@@ -149,34 +156,34 @@ impl Socket for Lines {
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
-        conversation: &mut Conversation,
+        session: &mut StreamSession,
     ) -> Poll<Received> {
         let line = match ready!(self.poll_line(cx)) {
             Ok(line) => line,
             Err(received) => return Poll::Ready(received),
         };
         match std::str::from_utf8(&line) {
-            Ok(text) => conversation.feed(Input::Text(text)),
-            Err(_) => conversation.feed(Input::Binary(&line)),
+            Ok(text) => session.feed(Input::Text(text)),
+            Err(_) => session.feed(Input::Binary(&line)),
         }
-        Poll::Ready(Received::Something)
+        Poll::Ready(Received::Input)
     }
 }
 
-/// Reads once, through a buffer that is only there meanwhile.
+/// Reads once, through a buffer on the stack.
 fn poll_chunk(
     stream: &mut TcpStream,
     cx: &mut Context<'_>,
     take: impl FnOnce(&[u8]),
 ) -> Poll<Received> {
-    let mut scratch = [std::mem::MaybeUninit::uninit(); CHUNK_BYTES];
+    let mut scratch = [std::mem::MaybeUninit::uninit(); READ_BYTES];
     let mut buffer = ReadBuf::uninit(&mut scratch);
     Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
-        Err(_) => Received::Broken,
-        Ok(()) if buffer.filled().is_empty() => Received::End,
+        Err(_) => Received::Closed(CloseReason::Disconnected),
+        Ok(()) if buffer.filled().is_empty() => Received::Closed(CloseReason::PeerFinished),
         Ok(()) => {
             take(buffer.filled());
-            Received::Something
+            Received::Input
         }
     })
 }

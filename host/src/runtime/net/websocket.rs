@@ -1,6 +1,5 @@
-//! WebSockets after the handshake. tungstenite reads the frames; what it has to say itself
-//! (pongs, and the answer to a close) goes into the same queue as everything else, so that no two
-//! frames can ever be mixed up.
+//! WebSockets after the handshake. tungstenite reads frames; those that it writes (pongs, and the
+//! answer to a close) go into the connection's write queue, so that no two frames interleave.
 
 use std::io;
 use std::pin::Pin;
@@ -12,16 +11,24 @@ use frontend_api::{Ending, Input};
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Limits;
-use crate::runtime::bounds::{PINGS_UNANSWERED_MAX, WEBSOCKET_BUFFER_BYTES};
-use crate::runtime::fanout::framing;
-use crate::runtime::net::connection::{Hangup, Received, Socket};
-use crate::runtime::session::driver::{Conversation, Over};
-use crate::runtime::session::write_queue::Outgoing;
+
+use crate::runtime::net::socket::{Received, Socket};
+use crate::runtime::session::stream::{CloseReason, StreamSession};
+use crate::runtime::session::write_queue::WriteQueue;
+use gateway_fanout::{close_frame, ping_frame};
+
+/// Pings that may be unanswered when the next is due.
+const PINGS_UNANSWERED_MAX: u8 = 2;
+
+/// What tungstenite buffers for each WebSocket, idle or not. Most messages are smaller; larger ones
+/// take more reads.
+const READ_BUFFER_BYTES: usize = 1024;
 
 pub(crate) struct WebSocket {
     stream: TcpStream,
@@ -29,23 +36,23 @@ pub(crate) struct WebSocket {
     ping_interval: Duration,
     next_ping: Option<Instant>,
     pings_unanswered: u8,
-    /// Whether everything that was read has been handed on, so that only the socket can have more.
-    empty: bool,
+    /// Whether everything that was read has been passed on, so that only the socket can have more.
+    drained: bool,
 }
 
 impl WebSocket {
-    /// `part` was read from the stream already, behind the handshake.
+    /// `part`: bytes after the handshake that were read from the stream already.
     pub(crate) fn new(stream: TcpStream, part: Vec<u8>, limits: &Limits) -> Self {
         let message_bytes_max = Some(limits.message_bytes_max as usize);
         let config = WebSocketConfig::default()
-            .read_buffer_size(WEBSOCKET_BUFFER_BYTES)
+            .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(message_bytes_max)
             .max_frame_size(message_bytes_max);
         let context = WebSocketContext::from_partially_read(part, Role::Server, Some(config));
         let ping_interval = limits.ping_interval;
         let next_ping = (!ping_interval.is_zero()).then(|| Instant::now() + ping_interval);
-        Self { stream, context, ping_interval, next_ping, pings_unanswered: 0, empty: false }
+        Self { stream, context, ping_interval, next_ping, pings_unanswered: 0, drained: false }
     }
 }
 
@@ -57,42 +64,44 @@ impl Socket for WebSocket {
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
-        conversation: &mut Conversation,
+        session: &mut StreamSession,
     ) -> Poll<Received> {
-        if self.empty {
-            // An error shows when it is read.
+        if self.drained {
+            // An error shows in the read below.
             drop(ready!(self.stream.poll_read_ready(cx)));
-            self.empty = false;
+            self.drained = false;
         }
-        let outgoing = &mut conversation.outgoing;
-        let read = self.context.read(&mut Pipe { stream: &mut self.stream, cx, outgoing });
+        let write_queue = &mut session.write_queue;
+        let read = self.context.read(&mut Pipe { stream: &mut self.stream, cx, write_queue });
         if read.is_ok() {
             self.pings_unanswered = 0;
         }
         Poll::Ready(match read {
             Ok(Message::Text(text)) => {
-                conversation.feed(Input::Text(&text));
-                Received::Something
+                session.feed(Input::Text(&text));
+                Received::Input
             }
             Ok(Message::Binary(bytes)) => {
-                conversation.feed(Input::Binary(&bytes));
-                Received::Something
+                session.feed(Input::Binary(&bytes));
+                Received::Input
             }
-            Ok(Message::Ping(_)) => Received::Something,
-            Ok(Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Received::Pulse,
+            Ok(Message::Ping(_)) => Received::Input,
+            Ok(Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Received::Control,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.empty = true;
+                self.drained = true;
                 return Poll::Pending;
             }
-            Err(Error::Io(_)) => Received::Broken,
+            Err(Error::Io(_)) => Received::Closed(CloseReason::Disconnected),
             Err(Error::Capacity(_)) => Received::Overlong,
-            Err(Error::Utf8(_)) => Received::Violation(CloseCode::Invalid.into()),
-            // Both after the answer to the peer's close was queued.
-            Err(Error::ConnectionClosed | Error::AlreadyClosed) => Received::Closed,
-            Err(Error::Protocol(
-                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            )) => Received::Broken,
-            Err(_) => Received::Violation(CloseCode::Protocol.into()),
+            Err(Error::Utf8(_)) => protocol_error(CloseCode::Invalid),
+            // In both cases the answer to the peer's close is queued already.
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                Received::Closed(CloseReason::PeerClosed)
+            }
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                Received::Closed(CloseReason::Disconnected)
+            }
+            Err(_) => protocol_error(CloseCode::Protocol),
         })
     }
 
@@ -100,35 +109,37 @@ impl Socket for WebSocket {
         self.next_ping
     }
 
-    fn on_deadline(&mut self, now: Instant, conversation: &mut Conversation) -> bool {
+    fn on_deadline(&mut self, now: Instant, session: &mut StreamSession) -> bool {
         if self.pings_unanswered >= PINGS_UNANSWERED_MAX {
             return false;
         }
         self.pings_unanswered += 1;
         self.next_ping = Some(now + self.ping_interval);
-        conversation.outgoing.push(framing::ping());
+        session.write_queue.push(ping_frame());
         true
     }
 
-    fn farewell(&self, hangup: Hangup) -> Option<Bytes> {
-        let code = match hangup {
-            Hangup::Session(Over::Closed) => CloseCode::Normal.into(),
-            Hangup::Session(Over::Failed) => CloseCode::Error.into(),
-            Hangup::Ending(Ending::Draining | Ending::Idle) => CloseCode::Away.into(),
-            Hangup::Ending(Ending::Overlong) => CloseCode::Size.into(),
-            Hangup::Ending(Ending::Slow) => CloseCode::Policy.into(),
-            Hangup::Violation(code) => code,
-            Hangup::PeerEnded | Hangup::PeerClosed | Hangup::Dead => return None,
+    fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
+        let code = match reason {
+            CloseReason::SessionClosed => CloseCode::Normal.into(),
+            CloseReason::SessionFailed => CloseCode::Error.into(),
+            CloseReason::Host(Ending::Draining | Ending::Idle) => CloseCode::Away.into(),
+            CloseReason::Host(Ending::Overlong) => CloseCode::Size.into(),
+            CloseReason::Host(Ending::Slow) => CloseCode::Policy.into(),
+            CloseReason::ProtocolError(code) => code,
+            CloseReason::PeerFinished | CloseReason::PeerClosed | CloseReason::Disconnected => {
+                return None;
+            }
         };
-        Some(framing::close(code))
+        Some(close_frame(code))
     }
 }
 
-/// How tungstenite sees the connection: it reads from the socket, and writes to the queue.
+/// The connection as tungstenite sees it: reads from the socket, writes to the queue.
 struct Pipe<'a, 'b> {
     stream: &'a mut TcpStream,
     cx: &'a mut Context<'b>,
-    outgoing: &'a mut Outgoing,
+    write_queue: &'a mut WriteQueue,
 }
 
 impl io::Read for Pipe<'_, '_> {
@@ -143,11 +154,15 @@ impl io::Read for Pipe<'_, '_> {
 
 impl io::Write for Pipe<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.push(Bytes::copy_from_slice(bytes));
+        self.write_queue.push(Bytes::copy_from_slice(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn protocol_error(code: CloseCode) -> Received {
+    Received::Closed(CloseReason::ProtocolError(code.into()))
 }

@@ -1,10 +1,12 @@
-//! What drives a session of a front end, and what the gateway does for it.
+//! Drives the sessions of front ends, over streams and HTTP, on the engine's behalf.
 
 pub(crate) mod admission;
 pub(crate) mod auto_join_log;
 pub(crate) mod driver;
 pub(crate) mod exchange;
 pub(crate) mod passwords;
+pub(crate) mod pending;
 pub(crate) mod services;
+pub(crate) mod stream;
 pub(crate) mod tokens;
 pub(crate) mod write_queue;

@@ -1,4 +1,4 @@
-//! Hashes and checks passwords (argon2id) on threads of their own, a bounded number at a time.
+//! Hashes and verifies passwords (argon2id) on blocking threads, a bounded number at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,16 +10,17 @@ use core_model::Refusal;
 use data_encoding::BASE64;
 use tokio::sync::Semaphore;
 
-use crate::runtime::bounds::PASSWORDS_WAITING_MAX;
+/// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
+const WAITING_MAX: usize = 2048;
 
-/// The pool.
+/// The password pool.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     threads: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
-    /// The hash of a password that nobody knows, for accounts that do not exist: so that they
-    /// take as long.
-    nobody: Arc<OnceLock<String>>,
+    /// The hash of a random password, verified for accounts that do not exist so that they take as
+    /// long.
+    decoy: Arc<OnceLock<String>>,
 }
 
 impl Passwords {
@@ -27,32 +28,32 @@ impl Passwords {
         Self {
             threads: Arc::new(Semaphore::new(threads.max(1))),
             waiting: Arc::default(),
-            nobody: Arc::default(),
+            decoy: Arc::default(),
         }
     }
 
-    /// Makes the hash of nobody's password before somebody waits for it.
+    /// Makes the decoy hash before a sign-in waits for it.
     pub(crate) async fn warm_up(&self) {
-        let nobody = self.nobody.clone();
-        // Refused only if the queue is full, and then it is made on first use.
-        drop(self.work(move || nobody_hash(&nobody).len()).await);
+        let decoy = self.decoy.clone();
+        // Refused only if the queue is full; the hash is then made on first use.
+        drop(self.work(move || decoy_hash(&decoy).len()).await);
     }
 
-    /// The PHC string to keep of a password.
+    /// The PHC string to store for a password.
     pub(crate) async fn hash(&self, password: String) -> Result<String, Refusal> {
         self.work(move || hash(&password)).await?
     }
 
-    /// Whether a password is the one of this PHC string; of nobody's where there is none.
+    /// Whether a password matches a PHC string; without one, false after as long.
     pub(crate) async fn verify(
         &self,
         password: String,
         phc: Option<String>,
     ) -> Result<bool, Refusal> {
-        let nobody = self.nobody.clone();
+        let decoy = self.decoy.clone();
         let check = move || match phc {
             Some(phc) => verify(&password, &phc),
-            None => verify(&password, nobody_hash(&nobody)),
+            None => verify(&password, decoy_hash(&decoy)),
         };
         self.work(check).await
     }
@@ -63,7 +64,7 @@ impl Passwords {
     ) -> Result<T, Refusal> {
         let waiting = Waiting::enter(&self.waiting).ok_or(Refusal::Overloaded)?;
         let thread = self.threads.clone().acquire_owned().await;
-        // The thread is held until the work is done, even if nobody waits for it any more.
+        // Both are held until the work is done, even if the caller is gone.
         let work = move || {
             let _held = (thread, waiting);
             work()
@@ -73,13 +74,13 @@ impl Passwords {
     }
 }
 
-/// One who waits for the pool, or is being worked for.
+/// A place in the queue, held until the work is done.
 struct Waiting(Arc<AtomicUsize>);
 
 impl Waiting {
     fn enter(waiting: &Arc<AtomicUsize>) -> Option<Self> {
         let entered = Self(waiting.clone());
-        (waiting.fetch_add(1, Ordering::Relaxed) < PASSWORDS_WAITING_MAX).then_some(entered)
+        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(entered)
     }
 }
 
@@ -89,7 +90,7 @@ impl Drop for Waiting {
     }
 }
 
-/// The PHC string to keep of a password, made on this thread.
+/// The PHC string to store for a password, made on this thread.
 pub(crate) fn hash(password: &str) -> Result<String, Refusal> {
     let hashed = Argon2::default().hash_password(password.as_bytes());
     hashed.map(|hash| hash.to_string()).map_err(|error| Refusal::Internal {
@@ -97,7 +98,7 @@ pub(crate) fn hash(password: &str) -> Result<String, Refusal> {
     })
 }
 
-/// Whether this is such a PHC string.
+/// Whether this is a PHC string of [`hash`].
 pub(crate) fn is_hash(text: &str) -> bool {
     PasswordHash::new(text)
         .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some())
@@ -113,8 +114,8 @@ fn verify(password: &str, phc: &str) -> bool {
     }
 }
 
-fn nobody_hash(nobody: &OnceLock<String>) -> &str {
-    nobody.get_or_init(|| {
+fn decoy_hash(decoy: &OnceLock<String>) -> &str {
+    decoy.get_or_init(|| {
         let mut password = [0; 32];
         let drawn = getrandom::fill(&mut password).is_ok();
         hash(&BASE64.encode(&password)).ok().filter(|_| drawn).unwrap_or_default()
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_password_is_itself_and_no_other() {
+    async fn only_the_right_password_verifies() {
         let passwords = Passwords::new(1);
         let phc = passwords.hash("tea".into()).await.unwrap();
         assert!(phc.starts_with("$argon2id$"));
@@ -135,19 +136,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_that_does_not_exist_has_a_hash_and_no_password() {
+    async fn the_decoy_hash_matches_no_password() {
         let passwords = Passwords::new(1);
         passwords.warm_up().await;
-        assert!(passwords.nobody.get().is_some_and(|phc| phc.starts_with("$argon2id$")));
+        assert!(passwords.decoy.get().is_some_and(|phc| phc.starts_with("$argon2id$")));
         assert_eq!(passwords.verify("".into(), None).await, Ok(false));
         assert_eq!(passwords.verify("tea".into(), Some("no hash".into())).await, Ok(false));
     }
 
     #[tokio::test]
-    async fn more_passwords_than_may_wait_are_turned_away() {
+    async fn a_full_queue_refuses_passwords() {
         let passwords = Passwords::new(1);
-        passwords.waiting.store(PASSWORDS_WAITING_MAX, Ordering::Relaxed);
+        passwords.waiting.store(WAITING_MAX, Ordering::Relaxed);
         assert_eq!(passwords.hash("tea".into()).await, Err(Refusal::Overloaded));
-        assert_eq!(passwords.waiting.load(Ordering::Relaxed), PASSWORDS_WAITING_MAX);
+        assert_eq!(passwords.waiting.load(Ordering::Relaxed), WAITING_MAX);
     }
 }

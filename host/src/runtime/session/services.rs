@@ -1,59 +1,55 @@
-//! What every connection needs of the gateway: the engine, the hub, the clock, the pool.
+//! What every session needs from the gateway: the engine, the hub, the clock, the password pool.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 
-use core_engine::{Engine, Envelope};
+use core_engine::{Engine, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, Timestamp, TokenHash};
-use tokio::sync::{Semaphore, oneshot, watch};
+use gateway_fanout::{Hub, Ticket};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
-use crate::runtime::bounds::{
-    FIRST_COME_MAX, HEAVY_QUERIES_A_THREAD, LIGHT_MESSAGES_MAX, LIGHT_ROOMS_MAX, TURNED_AWAY_MAX,
-};
 use crate::runtime::clock::Clock;
-use crate::runtime::fanout::fanout::Ticket;
-use crate::runtime::fanout::task::Hub;
-use crate::runtime::frontends::instance::Served;
-use crate::runtime::metrics::{Limit, Totals};
-use crate::runtime::net::registry::Roster;
-use crate::runtime::session::auto_join_log::SkippedLog;
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::metrics::{GatewayMetrics, Limit};
+use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::passwords::Passwords;
 
-pub(crate) struct Shared {
+/// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
+/// is told to slow down: some 20 ms' work, and eight times what one peer may have unanswered.
+pub(crate) const BACKLOG_COMMANDS_MAX: usize = 512;
+
+/// Messages that a query may ask for and still be answered on the connection's own task; a larger
+/// one runs on a blocking thread.
+const LIGHT_MESSAGES_MAX: u32 = 64;
+
+/// Rooms that may exist for a query over all of them to be answered likewise: some microseconds
+/// each, while handing it to another thread costs some ten.
+const LIGHT_ROOMS_MAX: u64 = 32;
+
+/// Heavy queries that run at once, per network thread: they read from memory or disk, so a few
+/// more than there are cores.
+const HEAVY_QUERIES_PER_THREAD: usize = 4;
+
+pub(crate) struct Services {
     pub(crate) engine: Arc<Engine<Ticket>>,
-    /// The file it is in.
+    /// The engine's file.
     pub(crate) store: PathBuf,
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Clock,
     pub(crate) passwords: Passwords,
-    roster: RwLock<Arc<Roster>>,
-    pub(crate) totals: Arc<Totals>,
-    pub(crate) phase: watch::Sender<Phase>,
-    pub(crate) heavy: Semaphore,
-    /// Those who are told that there are too many.
-    pub(crate) turned_away: Arc<Semaphore>,
-    pub(crate) skipped: SkippedLog,
+    pub(crate) metrics: Arc<GatewayMetrics>,
+    pub(crate) auto_join_log: AutoJoinLog,
+    heavy_queries: Semaphore,
     connections: AtomicU64,
 }
 
-/// Where the gateway is in its life.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd)]
-pub(crate) enum Phase {
-    Serving,
-    /// Nobody new is let in; what was asked is answered.
-    Draining,
-    /// Whoever is still there is left.
-    Over,
-}
-
-impl Shared {
+impl Services {
     pub(crate) fn new(
         engine: Arc<Engine<Ticket>>,
         hub: Arc<Hub>,
-        totals: Arc<Totals>,
-        roster: Roster,
+        metrics: Arc<GatewayMetrics>,
         config: &Config,
     ) -> Self {
         Self {
@@ -62,156 +58,152 @@ impl Shared {
             hub,
             clock: Clock::start(),
             passwords: Passwords::new(config.server.password_threads),
-            roster: RwLock::new(Arc::new(roster)),
-            totals,
-            phase: watch::Sender::new(Phase::Serving),
-            heavy: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_A_THREAD),
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
-            skipped: SkippedLog::default(),
+            metrics,
+            auto_join_log: AutoJoinLog::default(),
+            heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),
             connections: 0.into(),
         }
     }
 
-    /// Who is served now. Not to be held on to: whoever leaves is gone only when nobody holds on
-    /// to them.
-    pub(crate) fn roster(&self) -> Arc<Roster> {
-        self.roster.read().expect("nothing panics while it holds the roster").clone()
-    }
-
-    /// Puts another roster in the place of this one.
-    pub(crate) fn change_roster(&self, change: impl FnOnce(&mut Roster)) {
-        let mut roster = self.roster.write().expect("nothing panics while it holds the roster");
-        change(Arc::make_mut(&mut roster));
-    }
-
-    /// An id for a new connection or HTTP exchange. 0 is the gateway itself.
+    /// An id for a new stream connection or HTTP exchange. 0 is the gateway itself.
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        *self.phase.borrow() >= Phase::Draining
-    }
-
-    /// Whether there is so much to do, and to tell of, that nobody should have several messages
-    /// under way.
+    /// Whether so much waits that no peer should have several posts unanswered.
     pub(crate) fn is_behind(&self) -> bool {
-        self.engine.waiting() + self.hub.untold() > FIRST_COME_MAX
+        self.engine.waiting() + self.hub.undelivered() > BACKLOG_COMMANDS_MAX
     }
 
-    /// Gives a command to the engine. `Err`: it was not taken.
+    /// Gives a command to the engine. `Err`: it was not accepted.
     pub(crate) fn submit(
         &self,
-        served: &Served,
+        frontend: &FrontendHandle,
         connection: ConnectionId,
         command: Command,
         key: Option<&str>,
         ticket: Ticket,
     ) -> Result<(), Refusal> {
-        served.counters.commands.add(1);
-        let envelope = self.envelope(served, connection, command, key);
+        frontend.metrics.commands.add(1);
+        let envelope = self.envelope(frontend, connection, command, key);
         self.engine.submit(envelope, ticket).map_err(|(_, refusal)| {
             if refusal == Refusal::Overloaded {
-                served.counters.refused(Limit::Overloaded);
+                frontend.metrics.note_refused(Limit::Overloaded);
             }
             refusal
         })
     }
 
-    /// The same, and waits for the answer.
-    pub(crate) async fn call(
+    /// Gives a command to the engine and waits for its answer.
+    pub(crate) async fn submit_and_wait(
         &self,
-        served: &Served,
+        frontend: &FrontendHandle,
         connection: ConnectionId,
         command: Command,
         key: Option<&str>,
     ) -> Outcome {
         let (sender, answer) = oneshot::channel();
-        self.submit(served, connection, command, key, Ticket::Once(sender))?;
-        answer.await.unwrap_or_else(|_| {
-            Err(Refusal::Internal { why: "the gateway stopped before the answer".into() })
-        })
+        self.submit(frontend, connection, command, key, Ticket::Once(sender))?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Gives the engine what it must not refuse for being busy.
+    /// Gives the engine a command that it must not refuse for being busy.
     pub(crate) fn submit_always(
         &self,
-        served: &Served,
+        frontend: &FrontendHandle,
         connection: ConnectionId,
         command: Command,
         ticket: Ticket,
     ) {
-        let envelope = self.envelope(served, connection, command, None);
+        let envelope = self.envelope(frontend, connection, command, None);
         // Refused only by an engine that has stopped, and then there is nothing left to do.
         drop(self.engine.submit_always(envelope, ticket));
     }
 
-    /// Answers a query here and now.
-    pub(crate) fn ask(
+    /// Submits a command of the gateway itself and waits for its answer.
+    pub(crate) async fn submit_internal(&self, command: Command) -> Outcome {
+        let (sender, answer) = oneshot::channel();
+        let frontend = Arc::new(FrontendSettings {
+            room_capacity: ROOM_CAPACITY_DEFAULT,
+            ..FrontendSettings::default()
+        });
+        let envelope = Envelope {
+            at: self.clock.now(),
+            steady_ms: self.clock.steady_ms(),
+            connection: ConnectionId(0),
+            frontend,
+            key: None,
+            command,
+        };
+        let submitted = self.engine.submit_always(envelope, Ticket::Once(sender));
+        submitted.map_err(|(_, refusal)| refusal)?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Answers a query on this thread.
+    pub(crate) fn query(
         &self,
-        served: &Served,
+        frontend: &FrontendHandle,
         at: Timestamp,
         connection: ConnectionId,
         query: &Query,
     ) -> Outcome {
-        served.counters.queries.add(1);
+        frontend.metrics.queries.add(1);
         let answered = self.engine.query(at, connection, query);
-        self.refresh(served, answered.refresh);
+        self.refresh(frontend, answered.refresh);
         answered.outcome
     }
 
-    /// Answers a command that would change nothing, here and now. None: it is to be submitted.
-    pub(crate) fn try_read_only(
-        &self,
-        served: &Served,
-        at: Timestamp,
-        connection: ConnectionId,
-        command: &Command,
-    ) -> Option<Outcome> {
-        let answered = self.engine.try_read_only(at, connection, command)?;
-        served.counters.commands.add(1);
-        self.refresh(served, answered.refresh);
-        Some(answered.outcome)
-    }
-
-    fn refresh(&self, served: &Served, token: Option<TokenHash>) {
-        let Some(token) = token else { return };
-        let command = Command::RefreshToken { token };
-        // A refresh that is refused comes with the next use of the token.
-        drop(self.submit(served, ConnectionId(0), command, None, Ticket::Nobody));
-    }
-
-    /// Answers a query on a thread that may take its time.
-    pub(crate) async fn ask_apart(
+    /// Answers a query on a thread that may block.
+    pub(crate) async fn query_blocking(
         self: Arc<Self>,
-        served: Arc<Served>,
+        frontend: Arc<FrontendHandle>,
         connection: ConnectionId,
         query: Box<Query>,
     ) -> Outcome {
-        let _turn = self.heavy.acquire().await;
-        let shared = self.clone();
-        let ask = move || shared.ask(&served, shared.clock.now(), connection, &query);
-        let answered = tokio::task::spawn_blocking(ask).await;
+        let _turn = self.heavy_queries.acquire().await;
+        let services = self.clone();
+        let run = move || services.query(&frontend, services.clock.now(), connection, &query);
+        let answered = tokio::task::spawn_blocking(run).await;
         answered.unwrap_or_else(|error| {
             Err(Refusal::Internal { why: format!("the query was lost: {error}") })
         })
     }
 
+    /// Answers a command that would change nothing. `None`: it must be submitted.
+    pub(crate) fn try_read_only(
+        &self,
+        frontend: &FrontendHandle,
+        at: Timestamp,
+        connection: ConnectionId,
+        command: &Command,
+    ) -> Option<Outcome> {
+        let answered = self.engine.try_read_only(at, connection, command)?;
+        frontend.metrics.commands.add(1);
+        self.refresh(frontend, answered.refresh);
+        Some(answered.outcome)
+    }
+
+    fn refresh(&self, frontend: &FrontendHandle, token: Option<TokenHash>) {
+        let Some(token) = token else { return };
+        let command = Command::RefreshToken { token };
+        // A refresh that is refused is repeated at the next use of the token.
+        drop(self.submit(frontend, ConnectionId(0), command, None, Ticket::Discard));
+    }
+
     fn envelope(
         &self,
-        served: &Served,
+        frontend: &FrontendHandle,
         connection: ConnectionId,
         command: Command,
         key: Option<&str>,
     ) -> Envelope {
-        let key = key.map(|key| format!("{}/{key}", served.name));
-        let frontend = served.origin.clone();
+        let key = key.map(|key| format!("{}/{key}", frontend.name));
+        let frontend = frontend.settings.clone();
         let steady_ms = self.clock.steady_ms();
         Envelope { at: self.clock.now(), steady_ms, connection, frontend, key, command }
     }
-}
 
-impl Shared {
     /// Whether a query may take so long that other connections would wait for it.
     pub(crate) fn is_heavy(&self, query: &Query) -> bool {
         match query {
@@ -226,7 +218,11 @@ impl Shared {
     }
 }
 
-/// Whether every room comes with much that belongs to it.
+/// Whether the answer has much detail for each room.
 fn is_detailed(detail: &Detail) -> bool {
     detail.members || detail.messages > LIGHT_MESSAGES_MAX
+}
+
+fn stopped() -> Refusal {
+    Refusal::Internal { why: "the gateway stopped before the answer".into() }
 }

@@ -1,9 +1,9 @@
-//! Draws the tokens that commands hand out. The engine sees only their hashes.
+//! Draws the tokens that commands grant. The engine gets only their hashes.
 
 use core_model::{Command, Grant, Outcome, Refusal, Reply, TokenHash, TokenShape};
 use data_encoding::BASE64URL_NOPAD;
 
-/// Draws the token that a command grants, if it grants one, and puts its hash in the command.
+/// Draws the token that a command grants, if any, and puts its hash in the command.
 pub(crate) fn draw(command: &mut Command) -> Result<Option<String>, Refusal> {
     let grant = match command {
         Command::SignIn { token: Some(grant), .. } | Command::IssueToken { grant, .. } => grant,
@@ -19,7 +19,7 @@ pub(crate) fn draw(command: &mut Command) -> Result<Option<String>, Refusal> {
     Ok(Some(token))
 }
 
-/// Puts a drawn token into the reply that hands it out.
+/// Puts a drawn token into the reply.
 pub(crate) fn fill_in(outcome: &mut Outcome, drawn: Option<String>) {
     match outcome {
         Ok(Reply::SignedIn { token, .. }) if drawn.is_some() => *token = drawn,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_a_u64_in_digits_and_no_two_are_alike() {
+    fn a_number_is_a_random_u64_in_digits() {
         let draw = || draw(&mut issue(TokenShape::Number, None)).unwrap().expect("a token");
         let (first, second) = (draw(), draw());
         assert_ne!(first.parse::<u64>().unwrap(), 0);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_has_a_hash_is_left_alone() {
+    fn a_grant_with_a_hash_is_unchanged() {
         let given = TokenHash::of("test", "mine");
         let mut command = issue(TokenShape::Text, Some(given));
         assert_eq!(draw(&mut command), Ok(None));

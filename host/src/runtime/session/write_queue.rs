@@ -1,4 +1,4 @@
-//! What is about to be written to one socket.
+//! Frames to be written to one socket.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -10,22 +10,23 @@ use core_model::MessageId;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-use crate::runtime::bounds::FRAMES_A_WRITE;
+/// Frames in one write: 64 slices are 1 KiB of stack, and more do not save time.
+const FRAMES_PER_WRITE: usize = 64;
 
-/// Room for frames that an empty queue keeps: what single messages need, 200 bytes.
+/// Capacity that an empty queue keeps: 200 bytes, enough for single messages.
 const FRAMES_KEPT: usize = 4;
 
-/// Frames in order, each with the message that it tells of, if it is one. Many leave in one
-/// write; an empty queue owns next to no memory.
+/// Frames in order, each with the message that it carries, if any. Many leave in one write; an empty
+/// queue owns next to no memory.
 #[derive(Debug, Default)]
-pub(crate) struct Outgoing {
+pub(crate) struct WriteQueue {
     frames: VecDeque<(Bytes, Option<MessageId>)>,
-    /// The newest message that was handed to the system.
+    /// The newest message that the operating system has accepted.
     delivered: Option<MessageId>,
 }
 
-impl Outgoing {
-    /// So many frames are about to be pushed.
+impl WriteQueue {
+    /// Reserves space for frames that are about to be pushed.
     pub(crate) fn reserve(&mut self, frames: usize) {
         self.frames.reserve(frames);
     }
@@ -48,19 +49,19 @@ impl Outgoing {
         self.delivered
     }
 
-    /// A session was shown a message itself.
+    /// The session itself got a message.
     pub(crate) fn note_delivered(&mut self, message: MessageId) {
         self.delivered = self.delivered.max(Some(message));
     }
 
-    /// Writes until nothing is left or the socket takes no more.
+    /// Writes until the queue is empty or the socket is full.
     pub(crate) fn poll_write(
         &mut self,
         stream: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.frames.is_empty() {
-            let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE];
+            let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
             let mut count = 0;
             for (slice, (bytes, _)) in slices.iter_mut().zip(&self.frames) {
                 *slice = IoSlice::new(bytes);
@@ -99,18 +100,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_delivered_when_its_last_byte_was_written() {
-        let mut outgoing = Outgoing::default();
-        outgoing.push_message(Bytes::from_static(b"abc"), Some(MessageId(1)));
-        outgoing.push(Bytes::from_static(b"de"));
-        outgoing.push_message(Bytes::from_static(b"fg"), Some(MessageId(2)));
-        outgoing.advance(2);
-        assert_eq!(outgoing.delivered(), None);
-        outgoing.advance(4);
-        assert_eq!(outgoing.delivered(), Some(MessageId(1)));
-        assert_eq!(outgoing.frames.front().unwrap().0, "g");
-        outgoing.advance(2);
-        assert_eq!(outgoing.delivered(), Some(MessageId(2)));
-        assert!(outgoing.is_empty());
+    fn a_message_is_delivered_when_its_last_byte_is_written() {
+        let mut queue = WriteQueue::default();
+        queue.push_message(Bytes::from_static(b"abc"), Some(MessageId(1)));
+        queue.push(Bytes::from_static(b"de"));
+        queue.push_message(Bytes::from_static(b"fg"), Some(MessageId(2)));
+        queue.advance(2);
+        assert_eq!(queue.delivered(), None);
+        queue.advance(4);
+        assert_eq!(queue.delivered(), Some(MessageId(1)));
+        assert_eq!(queue.frames.front().unwrap().0, "g");
+        queue.advance(2);
+        assert_eq!(queue.delivered(), Some(MessageId(2)));
+        assert!(queue.is_empty());
     }
 }

@@ -5,8 +5,9 @@ use std::net::{TcpListener, TcpStream};
 
 use plugin_testkit::plugin;
 use serde_json::json;
-use tungstenite::Message;
-use tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::*;
 

@@ -42,7 +42,7 @@ fn another_path_is_loaded_beside_the_old_one_whose_connections_are_drained() {
     assert_eq!(lines.ask("hello"), "fine\n");
 
     let said = gateway.reload(&line_from(&other, ""));
-    let expected = "line: changed; those who are connected are drained: plugin";
+    let expected = "line: changed; draining its connections: plugin";
     assert_eq!(said[0], expected, "{said:?}");
     assert_eq!(lines.receive(), "", "it is drained");
     gateway.wait_until_drained(&said);
@@ -52,7 +52,7 @@ fn another_path_is_loaded_beside_the_old_one_whose_connections_are_drained() {
     assert!(gateway.has_mapped(&former) && gateway.has_mapped(&other));
 
     let said = gateway.reload(BESIDE);
-    assert_eq!(said[0], "line: disabled; those who are connected are drained");
+    assert_eq!(said[0], "line: disabled; draining its connections");
     assert_eq!(lines.receive(), "", "it is drained");
     gateway.wait_until_drained(&said);
     assert!(gateway.has_mapped(&other), "it is never unmapped");
@@ -71,7 +71,7 @@ fn a_file_renamed_over_another_is_loaded_and_one_overwritten_in_place_is_refused
     std::fs::copy(plugin("faulty"), &next).unwrap();
     std::fs::rename(&next, &path).unwrap();
     let said = gateway.reload(&line_from(&path, ""));
-    assert_eq!(said[0], "line: changed; those who are connected are drained: plugin", "{said:?}");
+    assert_eq!(said[0], "line: changed; draining its connections: plugin", "{said:?}");
     assert_eq!(lines.receive(), "", "it is drained");
     gateway.wait_until_drained(&said);
     let mut lines = Lines::connect(gateway.address("line.listen"));

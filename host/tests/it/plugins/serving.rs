@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
-use tungstenite::Message;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
 use crate::program::{folder, run};

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tungstenite::{Message, WebSocket};
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
 use crate::program::{Running, folder, run, run_typing};
 

@@ -1,8 +1,9 @@
-//! Pages, written piece by piece. What is put in is escaped; what is not stands here.
+//! Builds pages. All text is escaped, but for what `raw` takes.
 
 use std::borrow::Cow;
 
-use super::REDOC_NAME;
+/// The file of Redoc, below /api/.
+pub(super) const REDOC_NAME: &str = "redoc-3.0.1.js";
 
 /// A page being written.
 pub(crate) struct Html(String);
@@ -18,7 +19,7 @@ impl Html {
         page
     }
 
-    /// With the style of these pages, and their heading.
+    /// A page with the common style and a heading.
     pub(crate) fn plain(title: &str) -> Self {
         let mut page = Self::new(title);
         page.raw("<link rel=\"stylesheet\" href=\"/api/api.css\">\n</head>\n<body>\n");
@@ -34,13 +35,13 @@ impl Html {
         self.raw(&format!("<{tag}>{}</{tag}>\n", escaped(text)));
     }
 
-    /// A heading to which there are links.
+    /// A heading with an anchor.
     pub(crate) fn heading(&mut self, name: &str) {
         let name = escaped(name);
         self.raw(&format!("<h2 id=\"{name}\">{name}</h2>\n"));
     }
 
-    /// What is there of a text of Markdown without Markdown.
+    /// The lines of a text as paragraphs.
     pub(crate) fn paragraphs(&mut self, text: &str) {
         text.split('\n').filter(|line| !line.is_empty()).for_each(|line| self.element("p", line));
     }

@@ -1,21 +1,21 @@
-//! All front ends, where they listen, and what there is to read of each.
+//! The front ends, their addresses and their documents.
 
 use super::html::{Html, code, escaped, link};
-use crate::runtime::frontends::instance::Served;
-use crate::runtime::net::http::well_known;
-use crate::runtime::net::registry::Roster;
+use super::shape::Shape;
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::net::registry::FrontendRegistry;
 
-pub(crate) fn page(roster: &Roster) -> Html {
+pub(crate) fn page(registry: &FrontendRegistry) -> Html {
     let mut page = Html::plain("Dragoman: the dialects of this gateway");
-    for served in &roster.frontends {
-        let manifest = served.frontend.manifest();
-        page.heading(&served.name);
+    for frontend in &registry.frontends {
+        let manifest = frontend.frontend.manifest();
+        page.heading(&frontend.name);
         page.element("p", &manifest.title);
-        let rows = listeners(roster, served);
+        let rows = listeners(registry, frontend);
         page.table(["listener", "address"], rows);
-        match served.down() {
+        match frontend.down() {
             Some(why) => page.element("p", &format!("Taken down: {why}")),
-            None => documents(&mut page, served),
+            None => documents(&mut page, frontend),
         }
     }
     page.raw("<p class=\"foot\">OpenAPI and AsyncAPI are shown by Redoc ");
@@ -23,11 +23,11 @@ pub(crate) fn page(roster: &Roster) -> Html {
     page
 }
 
-fn listeners(roster: &Roster, served: &Served) -> Vec<[String; 2]> {
-    let its = roster.doors.iter().flat_map(|door| {
-        let entrances = door.entrances();
-        let its = entrances.iter().filter(|entrance| entrance.served.index() == served.index());
-        let its = its.map(|entrance| (entrance.listener.key.clone(), door.bound()));
+fn listeners(registry: &FrontendRegistry, frontend: &FrontendHandle) -> Vec<[String; 2]> {
+    let its = registry.listeners.iter().flat_map(|listener| {
+        let bindings = listener.bindings();
+        let its = bindings.iter().filter(|binding| binding.frontend.index() == frontend.index());
+        let its = its.map(|binding| (binding.listener.key.clone(), listener.bound()));
         its.collect::<Vec<_>>()
     });
     let row = |(key, bound): (String, Option<std::net::SocketAddr>)| {
@@ -37,8 +37,8 @@ fn listeners(roster: &Roster, served: &Served) -> Vec<[String; 2]> {
     its.map(row).collect()
 }
 
-fn documents(page: &mut Html, served: &Served) {
-    let Ok(documents) = well_known::documents(served) else {
+fn documents(page: &mut Html, frontend: &FrontendHandle) {
+    let Ok(documents) = frontend.frontend.schemas() else {
         page.element("p", "It could not describe itself; the log says more.");
         return;
     };
@@ -47,13 +47,10 @@ fn documents(page: &mut Html, served: &Served) {
         return;
     }
     let rows = documents.iter().map(|document| {
-        let path = format!("/api/{}/{}", served.name, document.name);
+        let path = format!("/api/{}/{}", frontend.name, document.name);
         let content = serde_json::from_str(&document.text).ok();
-        let shown = content.as_ref().and_then(super::shape).is_some();
-        let read = match shown {
-            true => link(&format!("{path}.html"), "read"),
-            false => String::new(),
-        };
+        let shown = content.as_ref().and_then(Shape::of).is_some();
+        let read = if shown { link(&format!("{path}.html"), "read") } else { String::new() };
         [code(&document.name), read, link(&path, "download"), code(&document.media_type)]
     });
     page.table(["document", "", "", "type"], rows.collect());

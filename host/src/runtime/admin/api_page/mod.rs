@@ -1,12 +1,13 @@
-//! `/api/` of the admin listener: what every front end says of itself, to be read in a browser.
+//! `/api/` of the admin listener: the documents of every front end, for a browser.
 //!
-//! All of it is in the binary. A page asks for nothing elsewhere, and the browser is told not to
-//! let it: each has a Content-Security-Policy that forbids everything but what it is made of.
+//! All of it is in the binary. Pages load nothing from elsewhere, and each has a
+//! Content-Security-Policy that forbids everything but its own parts.
 
 mod definitions;
 mod frames;
 mod html;
 mod index;
+mod shape;
 
 use std::borrow::Cow;
 
@@ -17,32 +18,31 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
-use crate::runtime::net::http::well_known;
-use crate::runtime::net::registry::Roster;
-use crate::runtime::session::services::Shared;
-use html::Html;
+use crate::runtime::net::registry::FrontendRegistry;
+use html::{Html, REDOC_NAME};
+use shape::Shape;
 
-/// Where it is; paths lead from there.
-pub(crate) const ROOT: &str = "/api/";
+/// The path that all others begin with.
+const ROOT: &str = "/api/";
 
 /// Redoc, which shows OpenAPI and AsyncAPI; compressed as it is sent. See `assets/redoc`.
 const REDOC: &[u8] = include_bytes!("../../../../assets/redoc/redoc-3.0.1.js.gz");
-const REDOC_NAME: &str = "redoc-3.0.1.js";
 const REDOC_LICENCE: &str = include_str!("../../../../assets/redoc/LICENSE");
 const STYLE: &str = include_str!("../../../../assets/api.css");
 
-/// Pages that run nothing.
-const STILL: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+/// The policy of pages without scripts.
+const STATIC_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
-/// Pages that run Redoc: it puts its styles, and a font within them, into the page, and asks for a
-/// document. It reaches nothing of the admin listener but these pages.
-fn lively(headers: &HeaderMap) -> String {
+/// The policy of pages that run Redoc, which inlines its styles and a font, and fetches a document.
+/// It reaches nothing of the admin listener but these pages.
+fn redoc_policy(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_[]".contains(&byte);
-    let from = match !host.is_empty() && host.bytes().all(is_plain) {
-        true => format!("http://{host}{ROOT}"),
-        false => "'none'".into(),
+    let from = if !host.is_empty() && host.bytes().all(is_plain) {
+        format!("http://{host}{ROOT}")
+    } else {
+        "'none'".into()
     };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; \
@@ -51,17 +51,17 @@ fn lively(headers: &HeaderMap) -> String {
     )
 }
 
-/// What is kept by a browser only to be asked for again.
-const EACH_TIME: &str = "no-cache";
-/// What never changes under its name.
-const FOR_GOOD: &str = "max-age=31536000, immutable";
+/// Revalidated at each use.
+const NO_CACHE: &str = "no-cache";
+/// Never changes under its name.
+const IMMUTABLE: &str = "max-age=31536000, immutable";
 
-/// A page, or something that a page is made of.
+/// A page, or a part of one.
 struct Part {
     content_type: String,
     body: Bytes,
     policy: Cow<'static, str>,
-    kept: &'static str,
+    cache_control: &'static str,
     encoding: Option<&'static str>,
 }
 
@@ -71,8 +71,8 @@ impl Part {
         Self {
             content_type,
             body: body.into(),
-            policy: STILL.into(),
-            kept: EACH_TIME,
+            policy: STATIC_POLICY.into(),
+            cache_control: NO_CACHE,
             encoding: None,
         }
     }
@@ -91,7 +91,7 @@ impl Part {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         for (name, value) in [
-            (header::CACHE_CONTROL, self.kept),
+            (header::CACHE_CONTROL, self.cache_control),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ] {
@@ -104,35 +104,34 @@ impl Part {
     }
 }
 
-/// What is at a path, if it is one of these.
+/// The response for a path, if it is one of these.
 pub(crate) fn answer(
-    shared: &Shared,
+    registry: &FrontendRegistry,
     path: &str,
     headers: &HeaderMap,
 ) -> Option<Response<Full<Bytes>>> {
-    let roster = shared.roster();
-    if !roster.api_page {
+    if !registry.api_page {
         return None;
     }
     if path == "/" || path == ROOT.trim_end_matches('/') {
-        return Some(to_the_root());
+        return Some(redirect_to_root());
     }
     let part = match path.strip_prefix(ROOT)? {
-        "" => Part::page(index::page(&roster)),
+        "" => Part::page(index::page(registry)),
         "api.css" => Part::new("text/css; charset=utf-8", STYLE),
         "redoc-licence.txt" => Part::new("text/plain; charset=utf-8", REDOC_LICENCE),
         REDOC_NAME if !takes_gzip(headers) => return Some(only_compressed()),
         REDOC_NAME => Part {
-            kept: FOR_GOOD,
+            cache_control: IMMUTABLE,
             encoding: Some("gzip"),
             ..Part::new("text/javascript; charset=utf-8", REDOC)
         },
-        path => document(&roster, path, headers)?,
+        path => document(registry, path, headers)?,
     };
     Some(part.response())
 }
 
-fn to_the_root() -> Response<Full<Bytes>> {
+fn redirect_to_root() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(ROOT));
@@ -150,12 +149,11 @@ fn only_compressed() -> Response<Full<Bytes>> {
     response
 }
 
-/// `<front end>/<document>`, or with `.html` behind it the document as a page.
-fn document(roster: &Roster, path: &str, headers: &HeaderMap) -> Option<Part> {
+/// `<front end>/<document>`, or with the suffix `.html` the document as a page.
+fn document(registry: &FrontendRegistry, path: &str, headers: &HeaderMap) -> Option<Part> {
     let (frontend, name) = path.split_once('/')?;
-    let served = roster.named(frontend)?;
-    // A front end that cannot describe itself has said so in the log.
-    let documents = well_known::documents(served).ok()?;
+    // A panic in here is in the log.
+    let documents = registry.named(frontend)?.frontend.schemas().ok()?;
     let named = |name: &str| documents.iter().find(|document| document.name == name);
     if let Some(Document { media_type, text, .. }) = named(name) {
         return Some(Part::new(media_type, text.clone()));
@@ -163,31 +161,12 @@ fn document(roster: &Roster, path: &str, headers: &HeaderMap) -> Option<Part> {
     let document = named(name.strip_suffix(".html")?)?;
     let title = format!("{frontend}: {}", document.name);
     let content: Value = serde_json::from_str(&document.text).ok()?;
-    match shape(&content)? {
+    match Shape::of(&content)? {
         Shape::Redoc => {
             let page = Part::page(html::redoc(&title, &document.name));
-            Some(Part { policy: lively(headers).into(), ..page })
+            Some(Part { policy: redoc_policy(headers).into(), ..page })
         }
         Shape::Frames => Some(Part::page(frames::page(&title, &content))),
         Shape::Definitions => Some(Part::page(definitions::page(&title, &content))),
-    }
-}
-
-/// How a document is shown.
-enum Shape {
-    Redoc,
-    Frames,
-    Definitions,
-}
-
-/// By what stands in it: a plugin may call its documents as it likes.
-fn shape(content: &Value) -> Option<Shape> {
-    let has = |key: &str| content.get(key).is_some();
-    if has("openapi") || has("asyncapi") {
-        Some(Shape::Redoc)
-    } else if has("meta") && has("seq") {
-        Some(Shape::Frames)
-    } else {
-        has("$defs").then_some(Shape::Definitions)
     }
 }

@@ -1,9 +1,10 @@
-//! Calls into a plugin, whose author may not have kept to it that nothing blocks: they never hold
-//! all the threads of the network for long.
+//! Calls into a plugin, which may block although the contract forbids it: it must never hold all
+//! network threads for long.
 //!
-//! A call can be made apart: its thread first hands its other tasks to another one. That takes
-//! some microseconds, more than most calls do. So calls are made as they are, and the [`stall_watchdog`]
-//! sees to it that others go on where one takes long; then, for a while, all are made apart.
+//! tokio's `block_in_place` hands a thread's other tasks to another thread first, at some
+//! microseconds, more than most calls take. So calls are made directly, and the
+//! [`stall_watchdog`] lets other tasks go on when one takes long; for a while afterwards, all
+//! calls are made in `block_in_place`.
 
 use std::sync::Arc;
 
@@ -17,25 +18,25 @@ use tokio::task::block_in_place;
 
 use crate::runtime::frontends::plugin::stall_watchdog;
 
-/// A front end that was loaded. Whoever waits for events waits for who encodes them, here as
-/// elsewhere.
-pub(crate) struct Apart(pub(crate) Arc<LoadedFrontend>);
+/// A front end that was loaded from a plugin.
+pub(crate) struct PluginFrontend(pub(crate) Arc<LoadedFrontend>);
 
-impl Frontend for Apart {
+impl Frontend for PluginFrontend {
     fn manifest(&self) -> &Manifest {
         self.0.manifest()
     }
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
-        Box::new(ApartSession(Some(watched(|| self.0.session(peer)))))
+        Box::new(PluginSession(Some(watched(|| self.0.session(peer)))))
     }
 
+    /// Called by the hub: while it blocks, all connections wait for their events.
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         watched(|| self.0.broadcast(event))
     }
 
     fn schemas(&self) -> Vec<Document> {
-        apart(|| self.0.schemas())
+        blocking(|| self.0.schemas())
     }
 
     fn fault(&self, fault: &HttpError) -> Response {
@@ -43,10 +44,10 @@ impl Frontend for Apart {
     }
 }
 
-/// There until it is dropped.
-struct ApartSession(Option<LoadedSession>);
+/// Always `Some`, until `drop` takes the session out to end it in `block_in_place`.
+struct PluginSession(Option<LoadedSession>);
 
-impl Session for ApartSession {
+impl Session for PluginSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         if let Some(session) = &mut self.0 {
             watched(|| session.handle(now, input, out));
@@ -58,23 +59,23 @@ impl Session for ApartSession {
     }
 }
 
-/// Apart at once: a thread that was about to go on with what the end of a connection has woken
-/// could not be relieved of that.
-impl Drop for ApartSession {
+/// Always runs in `block_in_place`: closing a session wakes the hub, and a task in tokio's LIFO
+/// slot cannot be stolen by another worker.
+impl Drop for PluginSession {
     fn drop(&mut self) {
-        apart(|| drop(self.0.take()));
+        blocking(|| drop(self.0.take()));
     }
 }
 
-fn watched<T>(work: impl FnOnce() -> T) -> T {
-    stall_watchdog::watch(|all_apart| if all_apart { apart(work) } else { work() })
+fn watched<T>(call: impl FnOnce() -> T) -> T {
+    stall_watchdog::watch(|in_place| if in_place { blocking(call) } else { call() })
 }
 
-fn apart<T>(work: impl FnOnce() -> T) -> T {
+fn blocking<T>(call: impl FnOnce() -> T) -> T {
     let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
     match flavor {
-        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
-        // There is no thread to hand anything to, or nothing to hand over.
-        _ => work(),
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(call),
+        // A single thread has no other to hand its tasks to.
+        _ => call(),
     }
 }

@@ -1,258 +1,283 @@
-//! Looks at how long calls into plugins last.
+//! Keeps plugins that block from stopping the gateway.
 //!
-//! Calls are made on the threads of the network, and one that blocks holds its thread. One of the
-//! threads is held in reserve, by a task that waits. When a call lasts long it is let go, and goes
-//! on with what the others cannot get to. From then on, until no call lasts long any more, all are
-//! made apart, so that none holds a thread; then a thread is held in reserve again.
+//! Plugin calls are made on the network threads, and one that blocks holds its thread with all
+//! tasks queued on it. Handing those tasks over before every call (`block_in_place`) costs more
+//! than most calls take, so it is done only while there is reason to:
 //!
-//! What a call costs by this is two stores and two looks. The sentry's own thread looks a hundred
-//! times a second while there are calls, and sleeps while there are none.
+//! * Each thread counts the calls it begins and ends: two stores and two loads per call.
+//! * The watchdog's own thread looks at these counters every [`LOOK_PERIOD`] while there are
+//!   calls, and sleeps when there are none. A call that it finds unchanged for [`STALL_TIME`] is a
+//!   stall.
+//! * One network thread is parked as a spare, in a task that waits. At a stall it is released and
+//!   takes over the stalled threads' tasks. This works however many threads stall at once, since
+//!   from that moment all calls are made in `block_in_place`.
+//! * [`CALM_TIME`] after the last stalled call has ended, a thread is parked again, and calls are
+//!   made directly once it is.
+//!
+//! So a plugin that blocks costs others at most `STALL_TIME + LOOK_PERIOD`, and once per
+//! `CALM_TIME` at worst. Without a watchdog all calls are made in `block_in_place`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{JoinHandle, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use crate::runtime::bounds::{APART_AT_LEAST, CALL_LONG, CALLS_LOOK_PERIOD, CALLS_QUIET};
+/// How long a call may last before the spare thread is released: much longer than one that keeps
+/// to the contract, also when a busy machine preempts it.
+const STALL_TIME: Duration = Duration::from_millis(20);
 
-/// Whether calls are to be made apart. They are at first, and wherever there is no sentry.
-static ALL_APART: AtomicBool = AtomicBool::new(true);
+/// How often calls are looked at. A stall is found this much later at most.
+const LOOK_PERIOD: Duration = Duration::from_millis(10);
 
-/// The sentry sleeps, and whoever makes a call wakes it.
-static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// After this long without a call the watchdog sleeps, so that an idle gateway does.
+const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// The sentry's thread.
-static SENTRY: Mutex<Option<Thread>> = Mutex::new(None);
+/// How long calls are made in `block_in_place` after a stall has ended: a plugin that blocks again
+/// and again stalls others once.
+const CALM_TIME: Duration = Duration::from_secs(1);
 
-/// The threads that have ever called a plugin, and are there still.
-static CALLERS: Mutex<Vec<Caller>> = Mutex::new(Vec::new());
+/// One per process, as the counters are per thread.
+static WATCHED: WatchedCalls = WatchedCalls {
+    in_place: AtomicBool::new(true),
+    asleep: AtomicBool::new(false),
+    watchdog: Mutex::new(None),
+    callers: Mutex::new(Vec::new()),
+};
 
-/// A thread, as the sentry sees it.
+/// What the calling threads and the watchdog share.
+struct WatchedCalls {
+    /// Whether calls are made in `block_in_place`.
+    in_place: AtomicBool,
+    /// The watchdog sleeps; the next call wakes it.
+    asleep: AtomicBool,
+    watchdog: Mutex<Option<Thread>>,
+    /// The threads that have called a plugin and have not ended.
+    callers: Mutex<Vec<Caller>>,
+}
+
+/// A thread, as the watchdog sees it.
 struct Caller {
-    /// How many calls it has begun, and how many have ended: odd while one lasts.
+    /// Calls begun plus calls ended: odd during a call.
     calls: Arc<AtomicU64>,
     seen: u64,
-    /// Since when that has not changed.
+    /// Since when `calls` has not changed.
     since: Instant,
 }
 
 thread_local! {
     static OWN_CALLS: Arc<AtomicU64> = {
         let calls = Arc::<AtomicU64>::default();
-        callers().push(Caller { calls: calls.clone(), seen: 0, since: Instant::now() });
+        let caller = Caller { calls: calls.clone(), seen: 0, since: Instant::now() };
+        WATCHED.callers.lock().push(caller);
         calls
     };
 }
 
-fn callers() -> MutexGuard<'static, Vec<Caller>> {
-    CALLERS.lock().expect("nothing panics while it holds the callers")
-}
-
-fn sentry() -> MutexGuard<'static, Option<Thread>> {
-    SENTRY.lock().expect("nothing panics while it holds the sentry")
-}
-
-/// Makes a call that is looked at. `call` is told whether to make it apart.
+/// Makes a watched call. `call` takes whether to make it in `block_in_place`.
 pub(crate) fn watch<T>(call: impl FnOnce(bool) -> T) -> T {
     OWN_CALLS.with(|calls| {
-        let _lasting = Lasting::begin(calls);
-        call(ALL_APART.load(Ordering::Relaxed))
+        let _ongoing = OngoingCall::begin(calls);
+        call(WATCHED.in_place.load(Ordering::Relaxed))
     })
 }
 
 /// A call, until this is dropped.
-struct Lasting<'a>(&'a AtomicU64);
+struct OngoingCall<'a>(&'a AtomicU64);
 
-impl<'a> Lasting<'a> {
+impl<'a> OngoingCall<'a> {
     fn begin(calls: &'a AtomicU64) -> Self {
-        // First this, then the look: the sentry does it the other way round before it sleeps, so
-        // that one of the two is seen.
+        // The store before the load: the watchdog does it in the opposite order before it sleeps,
+        // so that one of the two sees the other.
         calls.store(calls.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
-        if ASLEEP.load(Ordering::SeqCst) {
-            sentry().iter().for_each(Thread::unpark);
+        if WATCHED.asleep.load(Ordering::SeqCst) {
+            WATCHED.watchdog.lock().iter().for_each(Thread::unpark);
         }
         Self(calls)
     }
 }
 
-impl Drop for Lasting<'_> {
+impl Drop for OngoingCall<'_> {
     fn drop(&mut self) {
         self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 }
 
-/// The thread that looks. There is one in a process, and it is gone when this is dropped.
-pub struct Sentry {
+/// The watchdog's thread; there is one per process. Dropping it stops the thread.
+pub struct StallWatchdog {
     thread: Option<JoinHandle<()>>,
-    reserve: Arc<Reserve>,
-    ends: Arc<AtomicBool>,
+    spare: Arc<SpareWorker>,
+    stopping: Arc<AtomicBool>,
 }
 
-impl Sentry {
-    /// Holds one of the runtime's threads in reserve, of which there must be two at least. Is to
-    /// be dropped before the runtime.
+impl StallWatchdog {
+    /// Parks one of the runtime's threads, of which there must be at least two. Must be dropped
+    /// before the runtime.
     pub fn start(runtime: Handle) -> io::Result<Self> {
-        let (reserve, ends) = (Arc::<Reserve>::default(), Arc::<AtomicBool>::default());
-        let round = Round { runtime, reserve: reserve.clone(), apart_until: Instant::now() };
-        let until = ends.clone();
-        let run = move || round.go_on(&until);
-        let thread = thread::Builder::new().name("plugin-sentry".into()).spawn(run)?;
-        *sentry() = Some(thread.thread().clone());
-        Ok(Self { thread: Some(thread), reserve, ends })
+        let spare = Arc::<SpareWorker>::default();
+        let stopping = Arc::<AtomicBool>::default();
+        let watch = Watch { runtime, spare: spare.clone(), in_place_until: Instant::now() };
+        let run = {
+            let stopping = stopping.clone();
+            move || watch.run(&stopping)
+        };
+        let thread = thread::Builder::new().name("plugin-watchdog".into()).spawn(run)?;
+        *WATCHED.watchdog.lock() = Some(thread.thread().clone());
+        Ok(Self { thread: Some(thread), spare, stopping })
     }
 }
 
-impl Drop for Sentry {
+impl Drop for StallWatchdog {
     fn drop(&mut self) {
-        self.ends.store(true, Ordering::Relaxed);
-        *sentry() = None;
+        self.stopping.store(true, Ordering::Relaxed);
+        *WATCHED.watchdog.lock() = None;
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It has nothing to tell.
+            // `run` returns nothing, and a panic in it is in the log.
             drop(thread.join());
         }
-        ALL_APART.store(true, Ordering::Relaxed);
-        self.reserve.let_go();
+        WATCHED.in_place.store(true, Ordering::Relaxed);
+        self.spare.release();
     }
 }
 
-/// What the sentry goes by.
-struct Round {
+/// The state of the watchdog's loop.
+struct Watch {
     runtime: Handle,
-    reserve: Arc<Reserve>,
-    apart_until: Instant,
+    spare: Arc<SpareWorker>,
+    in_place_until: Instant,
 }
 
-impl Round {
-    fn go_on(mut self, ends: &AtomicBool) {
+impl Watch {
+    fn run(mut self, stopping: &AtomicBool) {
         let mut last_call = Instant::now();
-        while !ends.load(Ordering::Relaxed) {
+        while !stopping.load(Ordering::Relaxed) {
             let now = Instant::now();
-            let look = look(now);
-            self.act_on(look, now);
-            if look != Look::Quiet || ALL_APART.load(Ordering::Relaxed) {
+            let observed = WATCHED.observe(now);
+            self.act_on(observed, now);
+            if observed != Observed::Idle || WATCHED.in_place.load(Ordering::Relaxed) {
                 last_call = now;
             }
-            match now - last_call < CALLS_QUIET {
-                true => thread::park_timeout(CALLS_LOOK_PERIOD),
-                false => {
-                    sleep();
-                    last_call = Instant::now();
-                }
+            if now - last_call < IDLE_TIME {
+                thread::park_timeout(LOOK_PERIOD);
+            } else {
+                WATCHED.sleep();
+                last_call = Instant::now();
             }
         }
     }
 
-    fn act_on(&mut self, look: Look, now: Instant) {
-        if look == Look::Long {
-            self.apart_until = now + APART_AT_LEAST;
-            // First this: whatever the reserve does, it does not get stuck as well.
-            if !ALL_APART.swap(true, Ordering::Relaxed) {
-                tracing::debug!("a call into a plugin lasts long: for a while all are made apart");
+    fn act_on(&mut self, observed: Observed, now: Instant) {
+        if observed == Observed::Stalled {
+            self.in_place_until = now + CALM_TIME;
+            // Before the spare is released, so that it does not stall as well.
+            if !WATCHED.in_place.swap(true, Ordering::Relaxed) {
+                tracing::debug!("a plugin call stalls: calls use block_in_place for a while");
             }
-            self.reserve.let_go();
-        } else if ALL_APART.load(Ordering::Relaxed) && now >= self.apart_until {
-            match self.reserve.is_held() {
-                true => ALL_APART.store(false, Ordering::Relaxed),
-                false => self.reserve.hold_one_of(&self.runtime),
+            self.spare.release();
+        } else if WATCHED.in_place.load(Ordering::Relaxed) && now >= self.in_place_until {
+            if self.spare.is_parked() {
+                WATCHED.in_place.store(false, Ordering::Relaxed);
+            } else {
+                self.spare.request(&self.runtime);
             }
         }
     }
 }
 
-/// Until there is a call.
-fn sleep() {
-    ASLEEP.store(true, Ordering::SeqCst);
-    if look(Instant::now()) == Look::Quiet {
-        thread::park();
-    }
-    ASLEEP.store(false, Ordering::SeqCst);
-}
-
-/// What there is to see, the last that applies.
+/// What a look at all threads found; the last that applies.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Look {
+enum Observed {
     /// No call since the last look.
-    Quiet,
+    Idle,
     Calls,
-    /// A call that lasts long.
-    Long,
+    /// A call that has lasted for [`STALL_TIME`].
+    Stalled,
 }
 
-fn look(now: Instant) -> Look {
-    let mut callers = callers();
-    // Threads that have ended have let go of theirs.
-    callers.retain(|caller| Arc::strong_count(&caller.calls) > 1);
-    callers.iter_mut().map(|caller| caller.look(now)).max().unwrap_or(Look::Quiet)
+impl WatchedCalls {
+    fn observe(&self, now: Instant) -> Observed {
+        let mut callers = self.callers.lock();
+        // A thread that has ended has dropped its counter.
+        callers.retain(|caller| Arc::strong_count(&caller.calls) > 1);
+        callers.iter_mut().map(|caller| caller.observe(now)).max().unwrap_or(Observed::Idle)
+    }
+
+    /// Sleeps until there is a call.
+    fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if self.observe(Instant::now()) == Observed::Idle {
+            thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Caller {
-    fn look(&mut self, now: Instant) -> Look {
+    fn observe(&mut self, now: Instant) -> Observed {
         let calls = self.calls.load(Ordering::SeqCst);
         if calls != self.seen {
             (self.seen, self.since) = (calls, now);
-            return Look::Calls;
+            return Observed::Calls;
         }
-        match (calls % 2 == 1, now - self.since >= CALL_LONG) {
-            (false, _) => Look::Quiet,
-            (true, false) => Look::Calls,
-            (true, true) => Look::Long,
+        let is_ongoing = calls % 2 == 1;
+        if !is_ongoing {
+            Observed::Idle
+        } else if now - self.since >= STALL_TIME {
+            Observed::Stalled
+        } else {
+            Observed::Calls
         }
     }
 }
 
-/// A thread of the network that has nothing to do.
+/// A network thread that is kept free.
 #[derive(Default)]
-struct Reserve {
-    place: Mutex<Place>,
+struct SpareWorker {
+    state: Mutex<WorkerState>,
     changed: Condvar,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Place {
-    /// It works like the others.
+enum WorkerState {
+    /// No thread is parked.
     #[default]
-    AtWork,
-    /// A task has been spawned that is to hold whichever thread comes to it.
-    Called,
-    Held,
+    Working,
+    /// A task has been spawned that parks the thread that runs it.
+    Requested,
+    Parked,
 }
 
-impl Reserve {
-    fn hold_one_of(self: &Arc<Self>, runtime: &Handle) {
-        let mut place = self.place();
-        if *place == Place::AtWork {
-            *place = Place::Called;
-            let reserve = self.clone();
-            runtime.spawn(async move { reserve.hold() });
+impl SpareWorker {
+    fn request(self: &Arc<Self>, runtime: &Handle) {
+        let mut state = self.state.lock();
+        if *state == WorkerState::Working {
+            *state = WorkerState::Requested;
+            let spare = self.clone();
+            runtime.spawn(async move { spare.park() });
         }
     }
 
-    /// Holds this thread until it is let go.
-    fn hold(&self) {
-        let mut place = self.place();
-        // It may have been let go before it came to this, or be held by an earlier task.
-        if *place == Place::Called {
-            *place = Place::Held;
-            let let_go = self.changed.wait_while(place, |place| *place == Place::Held);
-            drop(let_go.expect("nothing panics while it holds the reserve's place"));
+    /// Parks this thread until it is released.
+    fn park(&self) {
+        let mut state = self.state.lock();
+        // It may have been released before this task ran, or an earlier task may have parked.
+        if *state == WorkerState::Requested {
+            *state = WorkerState::Parked;
+            self.changed.wait_while(&mut state, |state| *state == WorkerState::Parked);
         }
     }
 
-    fn let_go(&self) {
-        *self.place() = Place::AtWork;
+    fn release(&self) {
+        *self.state.lock() = WorkerState::Working;
         self.changed.notify_all();
     }
 
-    fn is_held(&self) -> bool {
-        *self.place() == Place::Held
-    }
-
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().expect("nothing panics while it holds the reserve's place")
+    fn is_parked(&self) -> bool {
+        *self.state.lock() == WorkerState::Parked
     }
 }
 
@@ -265,22 +290,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tasks_of_a_thread_that_a_call_holds_go_on_and_later_calls_hold_none() {
+    fn the_tasks_of_a_stalled_thread_go_on_and_later_calls_stall_none() {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(3).enable_all().build().unwrap();
-        let sentry = Sentry::start(runtime.handle().clone()).unwrap();
-        while ALL_APART.load(Ordering::Relaxed) {
+        let watchdog = StallWatchdog::start(runtime.handle().clone()).unwrap();
+        while WATCHED.in_place.load(Ordering::Relaxed) {
             runtime.block_on(async { tokio::spawn(async {}).await.unwrap() });
         }
-        assert!(sentry.reserve.is_held());
+        assert!(watchdog.spare.is_parked());
 
         let (begun, begins) = mpsc::channel();
         let ends: Vec<_> = (0..2)
             .map(|_| {
                 let (begun, (end, ends)) = (begun.clone(), mpsc::channel::<()>());
                 runtime.spawn(async move {
-                    watch(|all_apart| {
-                        begun.send(all_apart).unwrap();
+                    watch(|in_place| {
+                        begun.send(in_place).unwrap();
                         ends.recv().unwrap();
                     });
                 });
@@ -288,32 +313,32 @@ mod tests {
             })
             .collect();
         let [first, _] = [(); 2].map(|()| begins.recv().unwrap());
-        assert!(!first, "it is made as it is; both threads but the reserve are held now");
+        assert!(!first, "made directly; both threads but the spare are stalled now");
         let (done, goes_on) = mpsc::channel();
-        runtime.spawn(async move { done.send(watch(|all_apart| all_apart)).unwrap() });
-        assert!(goes_on.recv().unwrap(), "the next is made apart");
+        runtime.spawn(async move { done.send(watch(|in_place| in_place)).unwrap() });
+        assert!(goes_on.recv().unwrap(), "the next is made in block_in_place");
 
         ends.into_iter().for_each(|end| end.send(()).unwrap());
-        drop(sentry);
-        assert!(ALL_APART.load(Ordering::Relaxed));
+        drop(watchdog);
+        assert!(WATCHED.in_place.load(Ordering::Relaxed));
     }
 
     #[test]
-    fn a_call_is_long_when_it_is_the_same_for_long() {
+    fn a_call_stalls_when_the_counter_stays_the_same() {
         let begin = Instant::now();
-        let (calls, seen) = (Arc::new(AtomicU64::new(0)), 0);
-        let mut caller = Caller { calls: calls.clone(), seen, since: begin };
-        assert_eq!(caller.look(begin + CALL_LONG), Look::Quiet);
-        let lasting = Lasting::begin(&calls);
-        let at = begin + 2 * CALL_LONG;
-        assert_eq!(caller.look(at), Look::Calls);
-        assert_eq!(caller.look(at + CALLS_LOOK_PERIOD), Look::Calls);
-        assert_eq!(caller.look(at + CALL_LONG), Look::Long);
-        drop(lasting);
-        let at = at + 2 * CALL_LONG;
-        assert_eq!(caller.look(at), Look::Calls, "there was one since");
-        let _another = Lasting::begin(&calls);
-        assert_eq!(caller.look(at + CALL_LONG), Look::Calls, "it is another");
-        assert_eq!(caller.look(at + 2 * CALL_LONG), Look::Long);
+        let calls = Arc::new(AtomicU64::new(0));
+        let mut caller = Caller { calls: calls.clone(), seen: 0, since: begin };
+        assert_eq!(caller.observe(begin + STALL_TIME), Observed::Idle);
+        let ongoing = OngoingCall::begin(&calls);
+        let at = begin + 2 * STALL_TIME;
+        assert_eq!(caller.observe(at), Observed::Calls);
+        assert_eq!(caller.observe(at + LOOK_PERIOD), Observed::Calls);
+        assert_eq!(caller.observe(at + STALL_TIME), Observed::Stalled);
+        drop(ongoing);
+        let at = at + 2 * STALL_TIME;
+        assert_eq!(caller.observe(at), Observed::Calls, "a call ended since the last look");
+        let _another = OngoingCall::begin(&calls);
+        assert_eq!(caller.observe(at + STALL_TIME), Observed::Calls, "another call");
+        assert_eq!(caller.observe(at + 2 * STALL_TIME), Observed::Stalled);
     }
 }

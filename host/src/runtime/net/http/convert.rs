@@ -1,6 +1,4 @@
-//! Requests and responses as plain data, to and from hyper's.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Converts hyper's requests to those of front ends, and their responses to hyper's.
 
 use frontend_api::http::{HttpError, Request, Response};
 use http_body_util::Full;
@@ -10,9 +8,9 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::runtime::frontends::instance::{Served, out_of_order};
+use crate::runtime::frontends::instance::{FrontendHandle, is_down_error};
 
-/// The type of nearly every body, which need not be made for each.
+/// The content type of nearly every body, which is not allocated each time.
 const JSON: &str = "application/json; charset=utf-8";
 
 /// The path of a request, decoded where that gives UTF-8.
@@ -33,17 +31,21 @@ pub(crate) fn request(parts: &Parts, path: String, body: Vec<u8>) -> Request {
     }
 }
 
-/// A front end's response. To a HEAD request, without the body that GET would have.
+/// A front end's response; for a HEAD request without its body.
 pub(crate) fn response(
-    served: &Served,
+    frontend: &FrontendHandle,
     response: Response,
-    head: bool,
+    is_head: bool,
 ) -> hyper::Response<Full<Bytes>> {
     let length = response.body.len();
-    let body = if head { Full::default() } else { Full::new(response.body.into()) };
+    let body = if is_head { Full::default() } else { Full::new(response.body.into()) };
     let mut made = hyper::Response::new(body);
     *made.status_mut() = StatusCode::from_u16(response.status).unwrap_or_else(|_| {
-        tracing::error!(frontend = served.name, status = response.status, "no such HTTP status");
+        tracing::error!(
+            frontend = frontend.name,
+            status = response.status,
+            "the front end gave an invalid HTTP status"
+        );
         StatusCode::INTERNAL_SERVER_ERROR
     });
     for (name, value) in response.headers {
@@ -53,28 +55,28 @@ pub(crate) fn response(
         };
         match (HeaderName::try_from(name.as_str()), value) {
             (Ok(name), Ok(value)) => drop(made.headers_mut().append(name, value)),
-            _ => tracing::error!(frontend = served.name, name, "a header that HTTP does not allow"),
+            _ => tracing::error!(
+                frontend = frontend.name,
+                name,
+                "the front end gave an invalid HTTP header"
+            ),
         }
     }
-    if head {
+    if is_head {
         made.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     made
 }
 
-/// A fault, in the words of the front end and with the headers that belong to it.
-pub(crate) fn fault(served: &Served, fault: HttpError) -> Response {
-    let plain = || Response::text(fault.status, &fault.reason);
-    let say = AssertUnwindSafe(|| match served.down() {
-        None => served.frontend.fault(&fault),
-        Some(_) if fault == out_of_order() => served.out_of_order(),
-        Some(_) => plain(),
-    });
-    let mut response = catch_unwind(say).unwrap_or_else(|_| {
-        served.panicked("saying a fault");
-        plain()
-    });
-    for (name, value) in fault.headers {
+/// An error of the host, in the dialect's form and with the headers that belong to it.
+pub(super) fn error(frontend: &FrontendHandle, error: HttpError) -> Response {
+    let plain = |_| Response::text(error.status, &error.reason);
+    let mut response = match frontend.down() {
+        None => frontend.frontend.error_response(&error).unwrap_or_else(plain),
+        Some(_) if error == is_down_error() => frontend.down_response(),
+        Some(_) => Response::text(error.status, &error.reason),
+    };
+    for (name, value) in error.headers {
         if !response.headers.iter().any(|(has, _)| has.eq_ignore_ascii_case(&name)) {
             response.headers.push((name, value));
         }

@@ -1,0 +1,244 @@
+//! The hub without its task: for each committed command, first its answer, then its events, each
+//! encoded once per front end.
+
+use std::iter::Peekable;
+use std::ops::AddAssign;
+use std::sync::Arc;
+use std::task::Waker;
+
+use core_engine::Done;
+use core_model::{ConnectionId, Outcome, Recorded, RoomId};
+
+use crate::encoded::{Encoded, EncodedPostBatch};
+use crate::event_encoder::EventEncoder;
+use crate::handle::ConnectionHandle;
+use crate::mailbox::MailboxItem;
+use crate::metrics::FanoutMetrics;
+use crate::post_batch::{PostBatch, posts_to};
+use crate::subscriptions::Subscriptions;
+use crate::ticket::Ticket;
+
+/// Commands that become one [`PostBatch`]: a quarter of the default mailbox, so that one item does
+/// not overrun it.
+pub(crate) const POSTS_PER_BATCH_MAX: usize = 256;
+
+/// Text of one [`PostBatch`]: no more than leaves in one write.
+const BATCH_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Subscriptions, encoders, and the connections to wake.
+pub struct Fanout {
+    subscriptions: Subscriptions,
+    encoders: Encoders,
+    metrics: Arc<FanoutMetrics>,
+    /// Of the connections that got items and wait.
+    asleep: Vec<Waker>,
+}
+
+/// The front ends by index; `None` where none runs now.
+#[derive(Default)]
+struct Encoders(Vec<Option<Arc<dyn EventEncoder>>>);
+
+/// How much was delivered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Delivered {
+    pub(crate) commands: usize,
+    pub(crate) items: usize,
+}
+
+impl AddAssign for Delivered {
+    fn add_assign(&mut self, more: Self) {
+        self.commands += more.commands;
+        self.items += more.items;
+    }
+}
+
+impl Fanout {
+    pub fn new(metrics: Arc<FanoutMetrics>) -> Self {
+        let subscriptions = Subscriptions::default();
+        Self { subscriptions, encoders: Encoders::default(), metrics, asleep: Vec::new() }
+    }
+
+    /// Adds a front end at this index.
+    pub(crate) fn add_frontend(&mut self, index: u16, encoder: Arc<dyn EventEncoder>) {
+        let at = usize::from(index);
+        if self.encoders.0.len() <= at {
+            self.encoders.0.resize_with(at + 1, || None);
+        }
+        self.encoders.0[at] = Some(encoder);
+    }
+
+    /// Removes the front end at this index, which has no connection any more.
+    pub(crate) fn remove_frontend(&mut self, index: u16) {
+        if let Some(encoder) = self.encoders.0.get_mut(usize::from(index)) {
+            *encoder = None;
+        }
+    }
+
+    /// Counts a batch that is delivered next.
+    pub(crate) fn begin(&mut self, batch: &[Done<Ticket>]) {
+        self.metrics.commits.add(1);
+        self.metrics.commands.add(batch.len() as u64);
+    }
+
+    /// Delivers the next command, or the next several if they post to the same room. Wakes no
+    /// connection before [`wake`](Self::wake): what many commands of a batch tell one connection
+    /// leaves in one write.
+    pub(crate) fn deliver_next(
+        &mut self,
+        batch: &mut Peekable<impl Iterator<Item = Done<Ticket>>>,
+    ) -> Option<Delivered> {
+        let first = batch.next()?;
+        let next = batch.peek().and_then(posts_to);
+        let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
+            self.answer(first.ticket, first.outcome);
+            return Some(Delivered { commands: 1, items: 1 + self.deliver_events(&first.events) });
+        };
+        let mut posts = PostBatch::default();
+        let mut next = Some(first);
+        let mut bytes = 0;
+        while let Some(done) = next {
+            bytes += posts.push(done);
+            let fits = posts.posted.len() < POSTS_PER_BATCH_MAX && bytes < BATCH_TEXT_BYTES_MAX;
+            next = batch.next_if(|done| fits && posts_to(done) == Some(room));
+        }
+        let commands = posts.posted.len();
+        Some(Delivered { commands, items: self.deliver_posts(room, posts) })
+    }
+
+    /// Wakes every connection that got items.
+    pub(crate) fn wake(&mut self) {
+        self.asleep.drain(..).for_each(Waker::wake);
+    }
+
+    pub(crate) fn forget(&mut self, connection: ConnectionId) {
+        self.subscriptions.forget(connection);
+    }
+
+    fn answer(&mut self, ticket: Ticket, outcome: Outcome) {
+        match ticket {
+            // The connection is gone and forgotten; its answer must not subscribe it again.
+            Ticket::Connection { connection, .. } if connection.mailbox.is_closed() => (),
+            Ticket::Connection { connection, change } => {
+                if let Ok(reply) = &outcome {
+                    self.subscriptions.apply(&connection, change, reply);
+                }
+                let item = MailboxItem::Answer(Box::new(outcome));
+                self.asleep.extend(self.encoders.put(&connection, item));
+            }
+            // Fails when an HTTP client did not wait for its answer.
+            Ticket::Once(sender) => drop(sender.send(outcome)),
+            Ticket::Discard => (),
+        }
+    }
+
+    fn deliver_events(&mut self, events: &[Recorded]) -> usize {
+        let Self { subscriptions, encoders, metrics, asleep } = self;
+        metrics.events.add(events.len() as u64);
+        let mut items = 0;
+        subscriptions.deliver(events, |recorded, audience| {
+            let mut encoded: Vec<Option<Encoded>> = Vec::new();
+            for to in audience {
+                let encoded =
+                    encoders.once(&mut encoded, to, |encoder| Encoded::new(encoder, recorded));
+                if let Some(item) = encoded.item(recorded, to) {
+                    asleep.extend(encoders.put(to, item));
+                    items += 1;
+                }
+            }
+        });
+        items
+    }
+
+    /// Gives the posters each message by itself, interleaved with their answers, and everyone else
+    /// all of them as one item.
+    fn deliver_posts(&mut self, room: RoomId, posts: PostBatch) -> usize {
+        let PostBatch { posted, mut answers } = posts;
+        self.metrics.events.add(posted.len() as u64);
+        let Some(first) = posted.first() else { return 0 };
+        // Stable: the answers of one connection stay in order.
+        answers.sort_by_key(|(_, connection, _)| connection.id);
+        let posters: Vec<ConnectionId> = answers.iter().map(|(_, of, _)| of.id).collect();
+        let mut encoded: Vec<Option<EncodedPostBatch>> = Vec::new();
+        let mut items = self.deliver_to_posters(room, &posted, answers, &mut encoded);
+        let Self { subscriptions, encoders, asleep, .. } = self;
+        for to in subscriptions.audience(&first.event) {
+            if posters.binary_search(&to.id).is_err() {
+                let encoded = encoders
+                    .once(&mut encoded, to, |encoder| EncodedPostBatch::new(encoder, &posted));
+                encoded.items(&posted, to, |item| {
+                    asleep.extend(encoders.put(to, item));
+                    items += 1;
+                });
+            }
+        }
+        items
+    }
+
+    fn deliver_to_posters(
+        &mut self,
+        room: RoomId,
+        posted: &[Recorded],
+        answers: Vec<(usize, Arc<ConnectionHandle>, Outcome)>,
+        encoded: &mut Vec<Option<EncodedPostBatch>>,
+    ) -> usize {
+        let Self { subscriptions, encoders, asleep, .. } = self;
+        let Some(first) = posted.first() else { return 0 };
+        let mut items = answers.len();
+        let mut answers = answers.into_iter().peekable();
+        while let Some((_, to, _)) = answers.peek() {
+            let to = to.clone();
+            let receives = subscriptions.receives(&to, room, &first.event);
+            for (at, recorded) in posted.iter().enumerate() {
+                while let Some((.., outcome)) =
+                    answers.next_if(|(before, of, _)| *before == at && of.id == to.id)
+                {
+                    let item = MailboxItem::Answer(Box::new(outcome));
+                    asleep.extend(encoders.put(&to, item));
+                }
+                if !receives {
+                    continue;
+                }
+                let encoded =
+                    encoders.once(encoded, &to, |encoder| EncodedPostBatch::new(encoder, posted));
+                if let Some(item) = encoded.each[at].item(recorded, &to) {
+                    asleep.extend(encoders.put(&to, item));
+                    items += 1;
+                }
+            }
+        }
+        items
+    }
+}
+
+impl Encoders {
+    fn of(&self, connection: &ConnectionHandle) -> &dyn EventEncoder {
+        let encoder = self.0[usize::from(connection.frontend)].as_deref();
+        encoder.expect("a front end is removed after the last of its connections")
+    }
+
+    /// What the front end of a connection made of something, made on first use.
+    fn once<'a, T>(
+        &self,
+        made: &'a mut Vec<Option<T>>,
+        connection: &ConnectionHandle,
+        make: impl FnOnce(&dyn EventEncoder) -> T,
+    ) -> &'a mut T {
+        let at = usize::from(connection.frontend);
+        if made.len() <= at {
+            made.resize_with(self.0.len(), || None);
+        }
+        made[at].get_or_insert_with(|| make(self.of(connection)))
+    }
+
+    /// Puts an item into a mailbox; returns the waker of a task that waits for it.
+    fn put(&self, connection: &ConnectionHandle, item: MailboxItem) -> Option<Waker> {
+        let (waker, pushed) = connection.mailbox.push(item);
+        if pushed.is_err() {
+            self.of(connection).note_cut_off(connection.id);
+        }
+        waker
+    }
+}
+
+#[cfg(test)]
+mod tests;

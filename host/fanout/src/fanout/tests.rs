@@ -1,0 +1,236 @@
+//! What each connection finds in its mailbox, in words.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+
+use core_model::{Event, Message, MessageId, Person, Recipient, Reply, RoomTag, RoomView};
+use core_model::{Seq, Timestamp};
+use frontend_api::{Broadcast, Ending, Frame};
+
+use super::*;
+use crate::framing::Framing;
+use crate::mailbox::{Mailbox, MailboxPoll};
+use crate::subscriptions::SubscriptionChange;
+
+/// Encodes everything for everyone but its cause, and counts.
+#[derive(Default)]
+struct Counting {
+    encoded: AtomicU32,
+    cut_off: AtomicU32,
+}
+
+impl EventEncoder for Counting {
+    fn encode(&self, event: &Recorded) -> Broadcast {
+        let count = self.encoded.fetch_add(1, Ordering::Relaxed);
+        Broadcast::Others(Frame::Text(format!("{} {count}", event.seq)))
+    }
+
+    fn note_cut_off(&self, _: ConnectionId) {
+        self.cut_off.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Scene {
+    encoder: Arc<Counting>,
+    fanout: Fanout,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let encoder = Arc::new(Counting::default());
+        let mut fanout = Fanout::new(Arc::default());
+        fanout.add_frontend(0, encoder.clone());
+        Self { encoder, fanout }
+    }
+
+    /// A connection that has entered room 1 and read the answer.
+    fn seated(&mut self, id: u64, framing: Framing, items_max: u32) -> Arc<ConnectionHandle> {
+        let connection = connection(id, 0, framing, items_max);
+        self.enter(&connection, Vec::new());
+        assert_eq!(read(&connection), ["answer"]);
+        connection
+    }
+
+    fn enter(&mut self, connection: &Arc<ConnectionHandle>, events: Vec<Recorded>) {
+        self.enter_room(1, connection, events);
+    }
+
+    fn enter_room(&mut self, room: u32, connection: &Arc<ConnectionHandle>, events: Vec<Recorded>) {
+        let room = RoomView { id: RoomId(room), ..RoomView::default() };
+        let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
+        let connection = connection.clone();
+        let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
+        self.deliver([Done { ticket, outcome, events }]);
+    }
+
+    fn happen(&mut self, events: Vec<Recorded>) {
+        self.deliver([Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events }]);
+    }
+
+    fn deliver<const N: usize>(&mut self, batch: [Done<Ticket>; N]) {
+        let mut batch = batch.into_iter().peekable();
+        while self.fanout.deliver_next(&mut batch).is_some() {}
+    }
+}
+
+fn connection(id: u64, frontend: u16, framing: Framing, items_max: u32) -> Arc<ConnectionHandle> {
+    let mailbox = Mailbox::new(items_max, 1000);
+    Arc::new(ConnectionHandle::new(ConnectionId(id), frontend, framing, mailbox))
+}
+
+fn posted(seq: u64, cause: u64) -> Recorded {
+    posted_to(1, seq, cause)
+}
+
+fn posted_to(room: u32, seq: u64, cause: u64) -> Recorded {
+    let message = Message {
+        id: MessageId(seq),
+        at: Timestamp(0),
+        author: Arc::<Person>::default(),
+        to: Recipient::Room(RoomTag { id: RoomId(room), name: "tea".into() }),
+        text: "hi".into(),
+        notice: false,
+    };
+    let cause = ConnectionId(cause);
+    Recorded { seq: Seq(seq), at: Timestamp(0), cause, event: Event::Posted { message } }
+}
+
+/// Takes and describes what is in a mailbox.
+fn read(connection: &ConnectionHandle) -> Vec<String> {
+    let mut cx = Context::from_waker(Waker::noop());
+    match connection.mailbox.poll(&mut cx, true) {
+        Poll::Ready(MailboxPoll::Items { items, .. }) => items.iter().map(say).collect(),
+        Poll::Ready(MailboxPoll::Ending(Ending::Slow)) => vec!["cut off".into()],
+        Poll::Ready(other) => panic!("not expected: {other:?}"),
+        Poll::Pending => Vec::new(),
+    }
+}
+
+fn say(item: &MailboxItem) -> String {
+    match item {
+        MailboxItem::Answer(_) => "answer".into(),
+        MailboxItem::Frame { bytes, message, .. } => format!("{bytes:?} of {}", message.unwrap()),
+        MailboxItem::Event(_) => "event".into(),
+    }
+}
+
+#[test]
+fn an_event_is_encoded_once_and_laid_out_for_each_transport() {
+    let mut scene = Scene::new();
+    let connections =
+        [(7, Framing::Tcp), (8, Framing::Lines), (9, Framing::WebSocket), (10, Framing::Tcp)]
+            .map(|(id, wire)| scene.seated(id, wire, 10));
+    scene.happen(vec![posted(5, 10)]);
+    let received = connections.map(|connection| read(&connection));
+    assert_eq!(received[0], [r#"b"5 0" of 5"#]);
+    assert_eq!(received[1], [r#"b"5 0\n" of 5"#]);
+    assert_eq!(received[2], [r#"b"\x81\x035 0" of 5"#]);
+    assert!(received[3].is_empty(), "it caused the event");
+    assert_eq!(scene.encoder.encoded.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn an_event_without_an_audience_is_not_encoded() {
+    let mut scene = Scene::new();
+    scene.happen(vec![posted(5, 0)]);
+    assert_eq!(scene.encoder.encoded.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_answer_comes_before_the_events_of_its_command() {
+    let mut scene = Scene::new();
+    let connection = scene.seated(7, Framing::Tcp, 10);
+    scene.enter(&connection, vec![posted(5, 0)]);
+    assert_eq!(read(&connection), ["answer", r#"b"5 0" of 5"#]);
+}
+
+#[test]
+fn a_full_mailbox_cuts_off_one_connection_and_no_other() {
+    let mut scene = Scene::new();
+    let (slow, quick) = (scene.seated(7, Framing::Tcp, 1), scene.seated(8, Framing::Tcp, 10));
+    scene.happen(vec![posted(5, 0), posted(6, 0), posted(7, 0)]);
+    assert_eq!(read(&slow), ["cut off"]);
+    assert_eq!(read(&quick).len(), 3);
+    assert_eq!(scene.encoder.cut_off.load(Ordering::Relaxed), 1);
+}
+
+/// A post by this connection, or by none.
+fn post(poster: Option<&Arc<ConnectionHandle>>, event: Recorded) -> Done<Ticket> {
+    let ticket = match poster {
+        Some(poster) => {
+            let connection = poster.clone();
+            Ticket::Connection { connection, change: SubscriptionChange::None }
+        }
+        None => Ticket::Discard,
+    };
+    Done { ticket, outcome: Ok(Reply::Done), events: vec![event] }
+}
+
+#[test]
+fn consecutive_posts_are_one_item_except_for_their_posters() {
+    let mut scene = Scene::new();
+    let (poster, other) = (scene.seated(7, Framing::Tcp, 10), scene.seated(8, Framing::Lines, 10));
+    scene.deliver([
+        post(None, posted(5, 0)),
+        post(Some(&poster), posted(6, 7)),
+        post(None, posted(7, 0)),
+        post(Some(&poster), posted(8, 7)),
+    ]);
+    assert_eq!(read(&other), [r#"b"5 0\n6 1\n7 2\n8 3\n" of 8"#]);
+    let each = [r#"b"5 0" of 5"#, "answer", r#"b"7 2" of 7"#, "answer"];
+    assert_eq!(read(&poster), each, "a poster does not get its own messages");
+    assert_eq!(scene.encoder.encoded.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn each_of_several_joined_posts_counts_against_the_mailbox() {
+    let mut scene = Scene::new();
+    let (slow, quick) = (scene.seated(7, Framing::Tcp, 1), scene.seated(8, Framing::Tcp, 2));
+    scene.deliver([post(None, posted(5, 0)), post(None, posted(6, 0))]);
+    assert_eq!(read(&slow), ["cut off"]);
+    assert_eq!(read(&quick).len(), 1);
+}
+
+#[test]
+fn a_post_to_another_room_keeps_its_place() {
+    let mut scene = Scene::new();
+    let connection = scene.seated(7, Framing::Tcp, 10);
+    scene.enter_room(2, &connection, Vec::new());
+    assert_eq!(read(&connection), ["answer"]);
+    let rooms = [(5, 1), (6, 1), (7, 2), (8, 1)];
+    scene.deliver(rooms.map(|(seq, room)| post(None, posted_to(room, seq, 0))));
+    let expected = [r#"b"5 06 1" of 6"#, r#"b"7 2" of 7"#, r#"b"8 3" of 8"#];
+    assert_eq!(read(&connection), expected);
+}
+
+#[test]
+fn a_draining_front_end_and_its_replacement_each_encode_for_their_own() {
+    let mut scene = Scene::new();
+    let former = scene.seated(7, Framing::Tcp, 10);
+    let replacement = Arc::new(Counting::default());
+    scene.fanout.add_frontend(1, replacement.clone());
+    let later = connection(8, 1, Framing::Tcp, 10);
+    scene.enter(&later, Vec::new());
+    assert_eq!(read(&later), ["answer"]);
+    scene.happen(vec![posted(5, 0)]);
+    assert_eq!(read(&former), [r#"b"5 0" of 5"#]);
+    assert_eq!(read(&later), [r#"b"5 0" of 5"#]);
+    let encoded = [&scene.encoder, &replacement].map(|one| one.encoded.load(Ordering::Relaxed));
+    assert_eq!(encoded, [1, 1], "once each");
+
+    former.mailbox.close();
+    scene.fanout.forget(former.id);
+    scene.fanout.remove_frontend(0);
+    scene.happen(vec![posted(6, 0)]);
+    assert_eq!(read(&later), [r#"b"6 1" of 6"#]);
+}
+
+#[test]
+fn a_late_answer_does_not_subscribe_a_closed_connection() {
+    let mut scene = Scene::new();
+    let connection = connection(7, 0, Framing::Tcp, 10);
+    connection.mailbox.close();
+    scene.fanout.forget(connection.id);
+    scene.enter(&connection, Vec::new());
+    assert_eq!(Arc::strong_count(&connection), 1, "nothing references it");
+}

@@ -1,0 +1,55 @@
+//! A stream connection, as the fan-out sees it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use core_model::{ConnectionId, Event};
+use frontend_api::EventFilter;
+
+use crate::framing::Framing;
+use crate::mailbox::Mailbox;
+
+/// How to reach a stream connection, and which events it wants.
+#[derive(Debug)]
+pub struct ConnectionHandle {
+    pub id: ConnectionId,
+    /// The index of its front end among all that run.
+    pub frontend: u16,
+    pub framing: Framing,
+    pub mailbox: Mailbox,
+    filter: AtomicU8,
+}
+
+const MESSAGES: u8 = 1;
+const PRESENCE: u8 = 2;
+const POPULATION: u8 = 4;
+const ROOM_CHANGES: u8 = 8;
+
+impl ConnectionHandle {
+    pub fn new(id: ConnectionId, frontend: u16, framing: Framing, mailbox: Mailbox) -> Self {
+        let handle = Self { id, frontend, framing, mailbox, filter: AtomicU8::new(0) };
+        handle.set_event_filter(EventFilter::default());
+        handle
+    }
+
+    /// Takes effect at once: a session that turns something on and then posts sees its own post.
+    pub fn set_event_filter(&self, filter: EventFilter) {
+        let bit = |wanted: bool, bit: u8| if wanted { bit } else { 0 };
+        let bits = bit(filter.messages, MESSAGES)
+            | bit(filter.presence, PRESENCE)
+            | bit(filter.population, POPULATION)
+            | bit(filter.room_changes, ROOM_CHANGES);
+        self.filter.store(bits, Ordering::Release);
+    }
+
+    /// Whether the connection wants such events of the rooms it is subscribed to.
+    pub fn wants(&self, event: &Event) -> bool {
+        let bit = match event {
+            Event::Posted { .. } => MESSAGES,
+            Event::Entered { .. } | Event::Left { .. } => PRESENCE,
+            Event::PopulationChanged { .. } => POPULATION,
+            Event::RoomChanged { .. } => ROOM_CHANGES,
+            Event::RoomCreated { .. } | Event::RoomDeleted { .. } => return true,
+        };
+        self.filter.load(Ordering::Acquire) & bit != 0
+    }
+}

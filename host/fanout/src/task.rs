@@ -1,0 +1,176 @@
+//! The hub's task and its one queue: everything that changes subscriptions goes through it, first
+//! in, first out.
+//!
+//! The hub is a task on the network threads rather than a thread of its own: the connections it
+//! wakes run on the same thread, so that a message takes one hop from the engine's writer to the
+//! sockets instead of two.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use core_engine::Done;
+use core_model::ConnectionId;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::task::{JoinHandle, yield_now};
+
+use crate::event_encoder::EventEncoder;
+use crate::fanout::{Delivered, Fanout};
+use crate::ticket::Ticket;
+
+/// Committed batches that may wait for the hub before the engine's writer waits for it.
+const BATCHES_WAITING_MAX: usize = 64;
+
+/// Items delivered before the hub yields to other tasks of its thread: some milliseconds' work,
+/// and enough of a large room's messages that many leave in one write.
+const ITEMS_PER_TURN: usize = 32_768;
+
+/// Commands delivered before the hub yields: a quarter of the default mailbox, so that a
+/// connection that reads is not cut off by one batch.
+const COMMANDS_PER_TURN: usize = 256;
+
+enum Notice {
+    Committed(Vec<Done<Ticket>>),
+    Gone(ConnectionId),
+    Added(u16, Arc<dyn EventEncoder>),
+    Removed(u16),
+    Stop,
+}
+
+/// The sending side of the hub.
+#[derive(Default)]
+pub struct Hub {
+    queue: Mutex<Queue>,
+    caught_up: Condvar,
+    /// Commands that were committed and are not delivered yet.
+    undelivered: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    notices: VecDeque<Notice>,
+    batches: usize,
+    /// The task ends; the writer no longer waits for it.
+    stopping: bool,
+    /// Of the task, while it waits.
+    waker: Option<Waker>,
+}
+
+/// The hub's task. However it ends, the engine's writer no longer waits for it.
+struct Task {
+    hub: Arc<Hub>,
+    fanout: Fanout,
+}
+
+impl Hub {
+    /// Takes a committed batch. Blocks the engine's writer while the hub is far behind: that turns a
+    /// flood of events into refused commands instead of memory.
+    pub fn publish(&self, batch: Vec<Done<Ticket>>) {
+        let mut queue = self.queue.lock();
+        self.caught_up.wait_while(&mut queue, |queue| {
+            queue.batches >= BATCHES_WAITING_MAX && !queue.stopping
+        });
+        queue.batches += 1;
+        self.undelivered.fetch_add(batch.len(), Ordering::Relaxed);
+        push(queue, Notice::Committed(batch));
+    }
+
+    /// Forgets a connection that is gone and whose mailbox is closed.
+    pub fn forget(&self, connection: ConnectionId) {
+        push(self.queue.lock(), Notice::Gone(connection));
+    }
+
+    /// Adds a front end at this index, before its first connection.
+    pub fn add_frontend(&self, index: u16, encoder: Arc<dyn EventEncoder>) {
+        push(self.queue.lock(), Notice::Added(index, encoder));
+    }
+
+    /// Removes the front end at this index, after the last of its connections.
+    pub fn remove_frontend(&self, index: u16) {
+        push(self.queue.lock(), Notice::Removed(index));
+    }
+
+    /// How many commands were committed and are not delivered yet.
+    pub fn undelivered(&self) -> usize {
+        self.undelivered.load(Ordering::Relaxed)
+    }
+
+    /// Ends the task after it has delivered what waits.
+    pub fn stop(&self) {
+        self.release_writer();
+        push(self.queue.lock(), Notice::Stop);
+    }
+
+    /// Starts the task.
+    pub fn run(self: Arc<Self>, fanout: Fanout) -> JoinHandle<()> {
+        tokio::spawn(Task { hub: self, fanout }.run())
+    }
+
+    fn release_writer(&self) {
+        self.queue.lock().stopping = true;
+        self.caught_up.notify_all();
+    }
+
+    /// Everything that waits.
+    fn poll_take(&self, cx: &mut Context<'_>) -> Poll<VecDeque<Notice>> {
+        let mut queue = self.queue.lock();
+        if queue.notices.is_empty() {
+            queue.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        queue.batches = 0;
+        let notices = std::mem::take(&mut queue.notices);
+        drop(queue);
+        self.caught_up.notify_all();
+        Poll::Ready(notices)
+    }
+}
+
+/// Wakes the hub after unlocking, so that it does not wake up only to wait for the lock.
+fn push(mut queue: MutexGuard<'_, Queue>, notice: Notice) {
+    queue.notices.push_back(notice);
+    let waker = queue.waker.take();
+    drop(queue);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        loop {
+            for notice in std::future::poll_fn(|cx| self.hub.poll_take(cx)).await {
+                match notice {
+                    Notice::Committed(batch) => self.deliver(batch).await,
+                    Notice::Gone(connection) => self.fanout.forget(connection),
+                    Notice::Added(index, encoder) => self.fanout.add_frontend(index, encoder),
+                    Notice::Removed(index) => self.fanout.remove_frontend(index),
+                    Notice::Stop => return,
+                }
+            }
+        }
+    }
+
+    async fn deliver(&mut self, batch: Vec<Done<Ticket>>) {
+        self.fanout.begin(&batch);
+        let mut turn = Delivered::default();
+        let mut batch = batch.into_iter().peekable();
+        while let Some(delivered) = self.fanout.deliver_next(&mut batch) {
+            self.hub.undelivered.fetch_sub(delivered.commands, Ordering::Relaxed);
+            turn += delivered;
+            if turn.commands >= COMMANDS_PER_TURN || turn.items >= ITEMS_PER_TURN {
+                turn = Delivered::default();
+                self.fanout.wake();
+                yield_now().await;
+            }
+        }
+        self.fanout.wake();
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.hub.release_writer();
+    }
+}

@@ -1,0 +1,121 @@
+//! Renders the metrics in the text format of Prometheus.
+
+use std::fmt::Write as _;
+
+use crate::runtime::frontends::instance::FrontendInstance;
+use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult};
+use crate::runtime::net::registry::FrontendRegistry;
+
+/// One metric that every front end has.
+type Row = (&'static str, &'static str, &'static str, fn(&FrontendInstance) -> u64);
+
+const ROWS: [Row; 9] = [
+    ("connections", "gauge", "Open connections.", |of| u64::from(of.connections.count())),
+    ("connections_total", "counter", "Connections accepted.", |of| of.metrics.opened.count()),
+    ("requests_total", "counter", "HTTP requests.", |of| of.metrics.requests.count()),
+    ("commands_total", "counter", "Commands submitted to the engine.", |of| {
+        of.metrics.commands.count()
+    }),
+    ("queries_total", "counter", "Queries answered by the engine.", |of| {
+        of.metrics.queries.count()
+    }),
+    ("events_encoded_total", "counter", "Events encoded, once for all connections.", |of| {
+        of.metrics.events.count()
+    }),
+    ("frames_total", "counter", "Frames of events written to connections.", |of| {
+        of.metrics.frames.count()
+    }),
+    ("cut_off_total", "counter", "Connections cut off because the peer did not read.", |of| {
+        of.metrics.cut_off.count()
+    }),
+    ("panics_total", "counter", "Sessions or events lost to a fault of the front end.", |of| {
+        of.metrics.panics.count()
+    }),
+];
+
+pub(crate) fn render(
+    registry: &FrontendRegistry,
+    metrics: &GatewayMetrics,
+    healthy: bool,
+) -> String {
+    let mut text = String::new();
+    gateway(&mut text, metrics, healthy);
+    head(
+        &mut text,
+        "listening",
+        "gauge",
+        "Whether the front end is up and all listeners are open.",
+    );
+    for frontend in &registry.frontends {
+        let labels = format!("frontend=\"{}\"", frontend.name);
+        sample(&mut text, "listening", &labels, u64::from(registry.is_listening(frontend)));
+    }
+    let instances = registry.instances_by_name();
+    for (name, kind, help, value) in ROWS {
+        head(&mut text, name, kind, help);
+        for instance in &instances {
+            let labels = format!("frontend=\"{}\"", instance.name);
+            sample(&mut text, name, &labels, value(instance));
+        }
+    }
+    head(&mut text, "refused_total", "counter", "Requests turned away, by limit.");
+    for instance in &instances {
+        for (limit, word) in Limit::ALL {
+            let labels = format!("frontend=\"{}\",limit=\"{word}\"", instance.name);
+            sample(&mut text, "refused_total", &labels, instance.metrics.refused(limit));
+        }
+    }
+    head(&mut text, "plugin_faults_total", "counter", "Faults of a plugin, by kind.");
+    for instance in instances.iter().filter(|instance| instance.is_plugin()) {
+        for (kind, word) in FaultKind::ALL {
+            let labels = format!("frontend=\"{}\",kind=\"{word}\"", instance.name);
+            sample(&mut text, "plugin_faults_total", &labels, instance.metrics.plugin_faults(kind));
+        }
+    }
+    text
+}
+
+fn gateway(text: &mut String, metrics: &GatewayMetrics, healthy: bool) {
+    let mut total = |name: &str, kind: &str, help: &str, value: u64| {
+        head(text, name, kind, help);
+        line(text, format_args!("dragoman_{name} {value}"));
+    };
+    total("healthy", "gauge", "Whether the engine accepts commands.", u64::from(healthy));
+    let fanout = &metrics.fanout;
+    total("commits_total", "counter", "Batches of commands made durable.", fanout.commits.count());
+    total("committed_total", "counter", "Commands in these batches.", fanout.commands.count());
+    total("events_total", "counter", "Events that commands produced.", fanout.events.count());
+    let pruned = metrics.pruned.count();
+    total("messages_pruned_total", "counter", "Messages removed by retention.", pruned);
+    let dropped = crate::logging::dropped_lines();
+    total("log_lines_dropped_total", "counter", "Lines of the log that were lost.", dropped);
+    reloads(text, metrics);
+}
+
+fn reloads(text: &mut String, metrics: &GatewayMetrics) {
+    head(text, "reloads_total", "counter", "Reloads of the configuration, by result.");
+    for (result, word) in ReloadResult::ALL {
+        let labels = format!("result=\"{word}\"");
+        sample(text, "reloads_total", &labels, metrics.reloads(result));
+    }
+    let Some((at, result)) = metrics.last_reload() else { return };
+    head(text, "last_reload_successful", "gauge", "Whether the last reload was applied in full.");
+    let successful = u64::from(result == ReloadResult::Applied);
+    line(text, format_args!("dragoman_last_reload_successful {successful}"));
+    head(text, "last_reload_timestamp_seconds", "gauge", "Unix time of the last reload.");
+    let (secs, ms) = (at.0 / 1000, at.0 % 1000);
+    line(text, format_args!("dragoman_last_reload_timestamp_seconds {secs}.{ms:03}"));
+}
+
+fn sample(text: &mut String, name: &str, labels: &str, value: u64) {
+    line(text, format_args!("dragoman_{name}{{{labels}}} {value}"));
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    line(text, format_args!("# HELP dragoman_{name} {help}"));
+    line(text, format_args!("# TYPE dragoman_{name} {kind}"));
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("writing to a string cannot fail");
+}

@@ -1,0 +1,97 @@
+//! The one place where the gateway calls into front ends: a panic there costs the call, not the
+//! gateway.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use core_model::{ConnectionId, Recorded, Timestamp};
+use frontend_api::http::{HttpError, Response};
+use frontend_api::schema::Document;
+use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
+use gateway_fanout::EventEncoder;
+
+use crate::runtime::metrics::FrontendMetrics;
+
+/// A front end whose panics are caught, counted and logged.
+#[derive(Clone)]
+pub(crate) struct GuardedFrontend {
+    name: String,
+    frontend: Arc<dyn Frontend>,
+    metrics: Arc<FrontendMetrics>,
+}
+
+/// The front end panicked; the log says where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panicked;
+
+impl GuardedFrontend {
+    pub(crate) fn new(
+        name: String,
+        frontend: Arc<dyn Frontend>,
+        metrics: Arc<FrontendMetrics>,
+    ) -> Self {
+        Self { name, frontend, metrics }
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        self.frontend.manifest()
+    }
+
+    pub(crate) fn open(&self, peer: &Peer) -> Result<GuardedSession, Panicked> {
+        let session = self.guard("opening a session", || self.frontend.open(peer))?;
+        Ok(GuardedSession { session })
+    }
+
+    /// What the host itself has to say over HTTP, in the dialect's form.
+    pub(crate) fn error_response(&self, error: &HttpError) -> Result<Response, Panicked> {
+        self.guard("encoding an HTTP error", || self.frontend.fault(error))
+    }
+
+    pub(crate) fn schemas(&self) -> Result<Vec<Document>, Panicked> {
+        self.guard("describing itself", || self.frontend.schemas())
+    }
+
+    fn guard<T>(&self, during: &str, call: impl FnOnce() -> T) -> Result<T, Panicked> {
+        catch_unwind(AssertUnwindSafe(call)).map_err(|_| {
+            self.metrics.panics.add(1);
+            tracing::error!(frontend = self.name, "the front end panicked {during}");
+            Panicked
+        })
+    }
+}
+
+impl EventEncoder for GuardedFrontend {
+    fn encode(&self, event: &Recorded) -> Broadcast {
+        let encoded = self.guard("encoding an event", || self.frontend.broadcast(event));
+        let Ok(broadcast) = encoded else { return Broadcast::Nothing };
+        self.metrics.events.add(1);
+        broadcast
+    }
+
+    fn note_cut_off(&self, connection: ConnectionId) {
+        self.metrics.cut_off.add(1);
+        tracing::debug!(frontend = self.name, connection = connection.0, "cut off: does not read");
+    }
+}
+
+/// A session of a [`GuardedFrontend`].
+pub(crate) struct GuardedSession {
+    session: Box<dyn Session>,
+}
+
+impl GuardedSession {
+    /// `frontend` is the one that opened the session.
+    pub(crate) fn handle(
+        &mut self,
+        frontend: &GuardedFrontend,
+        now: Timestamp,
+        input: Input<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), Panicked> {
+        frontend.guard("in a session", || self.session.handle(now, input, out))
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.session.has_failed()
+    }
+}

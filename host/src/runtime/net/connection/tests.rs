@@ -1,0 +1,125 @@
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::sync::Arc;
+use std::task::Waker;
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::advance;
+
+use bytes::Bytes;
+use gateway_fanout::ConnectionHandle;
+
+use super::*;
+use crate::config::Limits;
+use crate::runtime::limits::READ_PAUSE;
+use crate::runtime::net::tcp::Lines;
+use crate::runtime::session::services::Services;
+use crate::runtime::session::stream::tests::Scene;
+
+/// A connection whose peer has sent three requests at once, where one is allowed.
+struct Refused {
+    connection: Connection<Lines>,
+    sleep: Pin<Box<Sleep>>,
+    peer: std::net::TcpStream,
+    handle: Arc<ConnectionHandle>,
+    services: Arc<Services>,
+    hub: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl Refused {
+    async fn open() -> Self {
+        let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
+        let scene = Scene::within(limits).await;
+        let Scene { services, hub, handle, session, _folder } = scene;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.write_all(b"ask\nask\nask\n").unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.readable().await.unwrap();
+        let connection = Connection::new(Lines::new(stream, 100), session);
+        let sleep = Box::pin(sleep_until(Instant::now()));
+        let mut refused = Self { connection, sleep, peer, handle, services, hub, _folder };
+        assert!(refused.poll().is_pending());
+        assert_eq!(refused.received(), "answer\nanswer\n", "the third waits");
+        refused
+    }
+
+    fn poll(&mut self) -> Poll<CloseReason> {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.connection.poll(&mut cx, self.sleep.as_mut())
+    }
+
+    /// What the peer has received.
+    fn received(&mut self) -> String {
+        let mut received = Vec::new();
+        match self.peer.read_to_end(&mut received) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (),
+            ended => panic!("{ended:?}"),
+        }
+        String::from_utf8(received).unwrap()
+    }
+
+    async fn end(self) {
+        drop(self.connection);
+        self.services.hub.stop();
+        self.hub.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_peer_is_not_read_from_for_a_moment() {
+    let mut refused = Refused::open().await;
+    advance(READ_PAUSE.0 / 2).await;
+    assert!(refused.poll().is_pending());
+    assert_eq!(refused.received(), "");
+    advance(READ_PAUSE.0).await;
+    assert!(refused.poll().is_pending());
+    assert_eq!(refused.received(), "answer\n");
+    refused.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_not_read_from_is_written_to() {
+    let mut refused = Refused::open().await;
+    let bytes = Bytes::from_static(b"news\n");
+    let (waker, pushed) =
+        refused.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message: None });
+    assert!(waker.is_some() && pushed.is_ok(), "the task waits and must be woken");
+    assert!(refused.poll().is_pending());
+    assert_eq!(refused.received(), "news\n");
+    refused.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_not_read_from_is_answered_before_draining_ends() {
+    let mut refused = Refused::open().await;
+    refused.handle.mailbox.end(Ending::Draining);
+    let reason = loop {
+        match refused.poll() {
+            Poll::Ready(reason) => break reason,
+            Poll::Pending => yield_now().await,
+        }
+    };
+    assert_eq!(reason, CloseReason::Host(Ending::Draining));
+    assert_eq!(refused.received(), "answer\n");
+    refused.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_during_a_read_pause_is_noticed_after_it() {
+    let mut refused = Refused::open().await;
+    refused.peer.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(refused.poll().is_pending());
+    // Its request is answered first, and refused again, which pauses reading once more.
+    let mut reason = Poll::Pending;
+    for _ in 0..2 {
+        advance(READ_PAUSE.1).await;
+        // Gives the runtime a turn to notice that the peer is gone.
+        yield_now().await;
+        reason = refused.poll();
+    }
+    assert_eq!(reason, Poll::Ready(CloseReason::PeerFinished));
+    refused.end().await;
+}

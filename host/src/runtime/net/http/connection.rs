@@ -1,0 +1,61 @@
+//! What all requests of one HTTP connection share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use frontend_api::Peer;
+use frontend_api::http::HttpError;
+use parking_lot::Mutex;
+
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::Permit;
+use crate::runtime::net::http::caller::Caller;
+use crate::runtime::net::listener::{BoundListener, ListenerBinding};
+use crate::runtime::net::state::GatewayState;
+use crate::runtime::session::exchange::retry_later;
+
+pub(super) struct HttpConnection {
+    pub(super) listener: Arc<BoundListener>,
+    pub(super) remote: IpAddr,
+    pub(super) state: Arc<GatewayState>,
+    /// The connection's own permit, for a WebSocket to take over.
+    permit: Mutex<Option<Permit>>,
+}
+
+impl HttpConnection {
+    pub(super) fn new(
+        listener: Arc<BoundListener>,
+        remote: IpAddr,
+        permit: Permit,
+        state: Arc<GatewayState>,
+    ) -> Self {
+        Self { listener, remote, state, permit: Mutex::new(Some(permit)) }
+    }
+
+    pub(super) fn peer(&self, binding: &ListenerBinding, caller: Caller) -> Peer {
+        Peer {
+            address: caller.address.to_string(),
+            proxied: caller.proxied,
+            private_listener: self.listener.is_private(),
+            listener: binding.listener.key.clone(),
+            upgrade: None,
+        }
+    }
+
+    /// The connection's own permit if it is one of this front end, else a new one.
+    pub(super) fn permit_for(
+        &self,
+        frontend: &FrontendHandle,
+        caller: Caller,
+    ) -> Result<Permit, HttpError> {
+        let mut own = self.permit.lock();
+        let permit = match own.take_if(|permit| permit.is_of(&frontend.connections)) {
+            Some(mut permit) => permit.readdress(caller.address, &frontend.limits).map(|()| permit),
+            None => frontend.connections.admit(Some(caller.address), &frontend.limits),
+        };
+        permit.map_err(|limit| {
+            frontend.metrics.note_refused(limit);
+            retry_later(503, "too many connections", 1_000)
+        })
+    }
+}

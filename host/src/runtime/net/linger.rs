@@ -1,0 +1,44 @@
+//! The end of a connection that the host closes.
+
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a connection that the host closes is read from after its last bytes: closing with
+/// unread bytes would make the peer's system discard them.
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+const READ_BYTES: usize = 8 * 1024;
+
+/// Shuts down writing, and reads until the peer closes or [`LINGER_TIMEOUT`] is over.
+pub(crate) async fn linger(stream: &mut TcpStream) {
+    let until = Instant::now() + LINGER_TIMEOUT;
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let read = std::future::poll_fn(|cx| {
+        loop {
+            let mut scratch = [0; READ_BYTES];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => (),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    // A peer that does not close in time is cut.
+    drop(timeout_at(until, read).await);
+}
+
+/// Whether the socket has bytes to read that the runtime does not know of yet.
+pub(crate) fn has_arrived(stream: &TcpStream) -> bool {
+    let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+    peeked.is_ok_and(|bytes| bytes > 0)
+}

@@ -1,0 +1,47 @@
+//! What a transport adds to a TCP stream.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::runtime::session::stream::{CloseReason, StreamSession};
+
+pub(crate) trait Socket: Send {
+    fn stream(&mut self) -> &mut TcpStream;
+
+    /// Reads, and passes what came to the session.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, session: &mut StreamSession)
+    -> Poll<Received>;
+
+    /// When the transport itself next has something to do.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The deadline has come. False: the peer gives no sign of life.
+    fn on_deadline(&mut self, now: Instant, session: &mut StreamSession) -> bool {
+        let _ = (now, session);
+        true
+    }
+
+    /// The transport's own last bytes.
+    fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
+        let _ = reason;
+        None
+    }
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// Input, which the session has got.
+    Input,
+    /// A reaction of the peer's transport, which does not end its idle time.
+    Control,
+    /// A message or line over the limit.
+    Overlong,
+    /// The peer has ended the connection, or its half, or violated the protocol.
+    Closed(CloseReason),
+}

@@ -1,0 +1,76 @@
+//! What every task of the gateway shares.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::shutdown::Shutdown;
+use crate::runtime::session::services::Services;
+
+/// Connections over a limit that are answered 503 and lingered on at once; beyond it they are
+/// closed without an answer. Each is a file descriptor.
+const REJECTIONS_MAX: usize = 256;
+
+pub(crate) struct GatewayState {
+    pub(crate) services: Arc<Services>,
+    pub(crate) shutdown: Shutdown,
+    /// Permits for connections that are answered 503.
+    pub(crate) rejections: Arc<Semaphore>,
+    registry: RwLock<Arc<FrontendRegistry>>,
+    /// The tasks that draining waits for.
+    drained: TaskTracker,
+    /// All tasks.
+    tasks: TaskTracker,
+}
+
+impl GatewayState {
+    pub(crate) fn new(services: Arc<Services>, registry: FrontendRegistry) -> Self {
+        Self {
+            services,
+            shutdown: Shutdown::default(),
+            rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
+            registry: RwLock::new(Arc::new(registry)),
+            drained: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The active front ends. Do not store the `Arc`: a removed front end is freed only when every
+    /// reference is dropped.
+    pub(crate) fn registry(&self) -> Arc<FrontendRegistry> {
+        self.registry.read().clone()
+    }
+
+    pub(crate) fn change_registry(&self, change: impl FnOnce(&mut FrontendRegistry)) {
+        change(Arc::make_mut(&mut self.registry.write()));
+    }
+
+    /// Spawns a task that draining waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.drained.track_future(task));
+    }
+
+    /// Spawns a task that draining does not wait for. It must end when the gateway stops.
+    pub(crate) fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Waits until every task of [`spawn`](Self::spawn) has ended, after shutdown began.
+    pub(crate) async fn wait_until_drained(&self) {
+        self.drained.close();
+        self.drained.wait().await;
+    }
+
+    pub(crate) fn has_drained(&self) -> bool {
+        self.drained.is_closed() && self.drained.is_empty()
+    }
+
+    /// Waits until every task has ended, after shutdown began.
+    pub(crate) async fn wait_until_stopped(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

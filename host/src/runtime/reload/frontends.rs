@@ -1,0 +1,242 @@
+//! Replaces the front ends and their listeners.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+use crate::config::{Config, FrontendConfig};
+use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
+use crate::runtime::net::accept;
+use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey};
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::state::GatewayState;
+use crate::runtime::reload::changes::{Fate, addresses};
+use crate::runtime::reload::plan::Plan;
+use crate::runtime::start;
+
+/// The front ends after a reload.
+#[derive(Default)]
+struct Renewed {
+    /// The sections in effect, one per front end.
+    configs: Vec<FrontendConfig>,
+    frontends: Vec<Arc<FrontendHandle>>,
+    /// Those that are new or have new addresses.
+    to_announce: Vec<Arc<FrontendHandle>>,
+}
+
+/// Returns the sections in effect, and whether they are all as configured.
+pub(super) async fn apply(
+    state: &Arc<GatewayState>,
+    former: &[FrontendConfig],
+    new: &Config,
+) -> (Vec<FrontendConfig>, bool) {
+    let registry = state.registry();
+    let admin = registry.admin.as_ref();
+    let moving_admin = admin.filter(|admin| Some(admin.key.address) != new.admin.listen);
+    let Plan { wanted, kept, bound } =
+        Plan::make(&registry, former, new.frontends.clone(), moving_admin);
+    let renewed = renew(state, &registry, former, wanted);
+    let (listeners, unopened) = renew_listeners(state, &registry, &renewed, bound);
+    let is_kept =
+        |listener: &&Arc<BoundListener>| listeners.iter().any(|kept| Arc::ptr_eq(kept, listener));
+    let closing = registry.listeners.iter().filter(|listener| !is_kept(listener));
+    let closing: Vec<_> = closing.cloned().collect();
+    let leaving = leaving(&registry, &renewed);
+    let drain_timeout = registry.drain_timeout;
+    let all_as_configured = kept.is_empty();
+    // Held references keep removed front ends from being freed.
+    drop(registry);
+    state.change_registry(|registry| {
+        registry.frontends = renewed.frontends;
+        registry.listeners.clone_from(&listeners);
+        registry.draining.extend(leaving.iter().cloned());
+        registry.kept = kept;
+    });
+    close(state, closing, drain_timeout).await;
+    let all_open = open(state, unopened);
+    start::announce(&renewed.to_announce, &listeners);
+    for instance in leaving {
+        instance.drain();
+        state.spawn_background(drain_instance(state.clone(), instance, drain_timeout));
+    }
+    (renewed.configs, all_as_configured && all_open)
+}
+
+fn renew(
+    state: &GatewayState,
+    registry: &FrontendRegistry,
+    former: &[FrontendConfig],
+    wanted: Vec<FrontendConfig>,
+) -> Renewed {
+    let mut taken: BTreeSet<u16> = registry.instances().map(|one| one.index).collect();
+    let mut renewed = Renewed::default();
+    for config in wanted {
+        let before = former.iter().find(|before| before.name == config.name);
+        let current = before.zip(registry.named(&config.name));
+        let fate = Fate::of(current, &config);
+        fate.log(&config.name, current.map(|(before, _)| before), &config);
+        let moves = before.map(addresses) != Some(addresses(&config));
+        let (config, frontend) = match (fate, current) {
+            (Fate::Unchanged, Some((before, frontend))) => (before.clone(), frontend.clone()),
+            (Fate::Reconfigured, Some((before, frontend))) => {
+                let code = (before.frontend.clone(), before.plugin.clone());
+                let config = FrontendConfig { frontend: code.0, plugin: code.1, ..config };
+                let frontend = Arc::new(frontend.reconfigured(&config));
+                (config, frontend)
+            }
+            _ => {
+                let frontend = new_instance(state, registry, free_index(&mut taken), &config);
+                (config, frontend)
+            }
+        };
+        if matches!(fate, Fate::New | Fate::Replaced) || moves {
+            renewed.to_announce.push(frontend.clone());
+        }
+        renewed.configs.push(config);
+        renewed.frontends.push(frontend);
+    }
+    renewed
+}
+
+fn new_instance(
+    state: &GatewayState,
+    registry: &FrontendRegistry,
+    index: u16,
+    config: &FrontendConfig,
+) -> Arc<FrontendHandle> {
+    let current = registry.named(&config.name).map(|frontend| frontend.instance());
+    // One that still drains shares its metrics and limits too.
+    let draining = || registry.draining.iter().find(|one| one.name == config.name);
+    let former = current.or_else(draining).map(|instance| &**instance);
+    let frontend = Arc::new(FrontendHandle::new(index, config, former));
+    state.services.hub.add_frontend(index, start::encoder(&frontend));
+    frontend
+}
+
+fn free_index(taken: &mut BTreeSet<u16>) -> u16 {
+    let free = (0..=u16::MAX).find(|index| !taken.contains(index));
+    let free = free.expect("there are fewer front ends than indices");
+    taken.insert(free);
+    free
+}
+
+/// The instances that are removed or replaced.
+fn leaving(registry: &FrontendRegistry, renewed: &Renewed) -> Vec<Arc<FrontendInstance>> {
+    let stays = |instance: &Arc<FrontendInstance>| {
+        renewed.frontends.iter().any(|one| Arc::ptr_eq(one.instance(), instance))
+    };
+    let before = registry.frontends.iter().map(|frontend| frontend.instance().clone());
+    let leaving: Vec<_> = before.filter(|instance| !stays(instance)).collect();
+    for instance in &leaving {
+        if !renewed.configs.iter().any(|config| config.name == instance.name) {
+            let frontend = &instance.name;
+            tracing::info!(frontend, "disabled; draining its connections");
+        }
+    }
+    leaving
+}
+
+/// The listeners after the reload, and those of them that are not open yet.
+fn renew_listeners(
+    state: &Arc<GatewayState>,
+    registry: &FrontendRegistry,
+    renewed: &Renewed,
+    mut bound: BTreeMap<ListenerKey, TcpListener>,
+) -> (Vec<Arc<BoundListener>>, Vec<Arc<BoundListener>>) {
+    let mut listeners = Vec::new();
+    let mut unopened = Vec::new();
+    for (key, behind) in start::wanted_listeners(renewed.frontends.iter().zip(&renewed.configs)) {
+        let bindings = start::bindings(&behind);
+        let current = registry.listeners.iter().find(|one| one.key == key && one.is_usable());
+        if let Some(listener) = current {
+            if !are_same(&listener.bindings(), &bindings) {
+                listener.rebind(bindings);
+            }
+            listeners.push(listener.clone());
+            continue;
+        }
+        let listener = Arc::new(BoundListener::new(key, bindings, state.shutdown.child()));
+        let socket = bound.remove(&listener.key);
+        let open = |socket| accept::open_with(&listener, socket, state);
+        if socket.is_none_or(|socket| open(socket).is_err()) {
+            unopened.push(listener.clone());
+        }
+        listeners.push(listener);
+    }
+    (listeners, unopened)
+}
+
+fn are_same(before: &[Arc<ListenerBinding>], wanted: &[Arc<ListenerBinding>]) -> bool {
+    let is_same = |(before, wanted): (&Arc<ListenerBinding>, &Arc<ListenerBinding>)| {
+        Arc::ptr_eq(&before.frontend, &wanted.frontend)
+            && before.listener.key == wanted.listener.key
+    };
+    before.len() == wanted.len() && before.iter().zip(wanted).all(is_same)
+}
+
+/// Opens the listeners that could not be opened before others were closed. One that fails is
+/// retried, as at the start.
+fn open(state: &Arc<GatewayState>, listeners: Vec<Arc<BoundListener>>) -> bool {
+    let mut all = true;
+    for listener in listeners {
+        if let Err(error) = accept::open(&listener, state) {
+            listener.log_bind_error(&error);
+            state.spawn(accept::retry_bind(listener, state.clone(), accept::open));
+            all = false;
+        }
+    }
+    all
+}
+
+/// Closes listeners, and later the HTTP connections that they accepted.
+async fn close(state: &GatewayState, listeners: Vec<Arc<BoundListener>>, drain_timeout: Duration) {
+    listeners.iter().for_each(|listener| listener.close());
+    for listener in &listeners {
+        listener.until_closed().await;
+    }
+    if listeners.is_empty() {
+        return;
+    }
+    // Not the listeners themselves: their bindings keep front ends from being freed.
+    let shutdowns: Vec<_> = listeners.iter().map(|listener| listener.shutdown.clone()).collect();
+    let gateway = state.shutdown.clone();
+    state.spawn_background(async move {
+        tokio::select! {
+            () = sleep(drain_timeout) => shutdowns.iter().for_each(|shutdown| shutdown.stop()),
+            () = gateway.stopping() => (),
+        }
+    });
+}
+
+/// Waits until a draining instance has no connections, and removes it from the registry.
+async fn drain_instance(
+    state: Arc<GatewayState>,
+    instance: Arc<FrontendInstance>,
+    drain_timeout: Duration,
+) {
+    let frontend = &instance.name;
+    let gone = async {
+        if timeout(drain_timeout, instance.until_gone()).await.is_err() {
+            let connections = instance.stream_count();
+            tracing::warn!(
+                frontend,
+                connections,
+                "drain timeout reached, closing remaining connections"
+            );
+            instance.abort();
+            instance.until_gone().await;
+        }
+    };
+    tokio::select! {
+        () = gone => (),
+        () = state.shutdown.stopping() => return,
+    }
+    state.services.hub.remove_frontend(instance.index);
+    state.change_registry(|registry| {
+        registry.draining.retain(|draining| !Arc::ptr_eq(draining, &instance));
+    });
+    tracing::info!(frontend, "drained");
+}

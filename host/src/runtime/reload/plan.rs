@@ -1,0 +1,103 @@
+//! What a reload can do, given the addresses that it can bind.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::{FrontendConfig, collide, is_in_the_way};
+use crate::runtime::net::listener::{BoundListener, ListenerKey, bind};
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::start;
+
+pub(super) struct Plan {
+    pub(super) wanted: Vec<FrontendConfig>,
+    /// The front ends that keep their former section because a new address cannot be bound.
+    pub(super) kept: BTreeMap<String, String>,
+    /// The new addresses, as far as they can be bound beside the former ones.
+    pub(super) bound: BTreeMap<ListenerKey, TcpListener>,
+}
+
+impl Plan {
+    /// Binds the new addresses. A front end whose new address cannot be bound keeps its former
+    /// section, if that collides with none.
+    pub(super) fn make(
+        registry: &FrontendRegistry,
+        former: &[FrontendConfig],
+        wanted: Vec<FrontendConfig>,
+        moving_admin: Option<&Arc<BoundListener>>,
+    ) -> Self {
+        let mut plan = Self { wanted, kept: BTreeMap::new(), bound: BTreeMap::new() };
+        loop {
+            let failed = plan.bind(registry, moving_admin);
+            let mut settled = true;
+            for (frontend, why) in failed {
+                settled &= !plan.keep(registry, former, &frontend, why);
+            }
+            if settled {
+                return plan;
+            }
+        }
+    }
+
+    /// Binds what is not bound. Returns the front ends whose addresses cannot be bound, and why.
+    fn bind(
+        &mut self,
+        registry: &FrontendRegistry,
+        moving_admin: Option<&Arc<BoundListener>>,
+    ) -> Vec<(String, String)> {
+        let names = self.wanted.iter().map(|config| &config.name);
+        let wanted = start::wanted_listeners(names.zip(&self.wanted));
+        let is_wanted = |key: &ListenerKey| wanted.iter().any(|(wanted, _)| wanted == key);
+        let is_open = |key: &ListenerKey| {
+            registry.listeners.iter().any(|one| one.key == *key && one.is_usable())
+        };
+        let closing = registry.listeners.iter().filter(|one| !is_wanted(&one.key));
+        let closing = closing.chain(moving_admin).filter_map(|listener| listener.bound());
+        let closing: Vec<SocketAddr> = closing.collect();
+        self.bound.retain(|key, _| is_wanted(key));
+        let mut failed = Vec::new();
+        for (key, behind) in &wanted {
+            let waits = closing.iter().any(|closing| is_in_the_way(*closing, key.address));
+            if is_open(key) || waits || self.bound.contains_key(key) {
+                continue;
+            }
+            match bind(key.address) {
+                Ok(socket) => drop(self.bound.insert(key.clone(), socket)),
+                Err(error) => {
+                    let why = format!("cannot listen on {}: {error}", key.address);
+                    failed.extend(behind.iter().map(|(name, _)| ((*name).clone(), why.clone())));
+                }
+            }
+        }
+        failed
+    }
+
+    /// Keeps the former section of a front end, if it has one that works and collides with none.
+    fn keep(
+        &mut self,
+        registry: &FrontendRegistry,
+        former: &[FrontendConfig],
+        frontend: &str,
+        why: String,
+    ) -> bool {
+        let before = former.iter().find(|before| before.name == frontend);
+        let works = registry.named(frontend).is_some_and(|one| one.down().is_none());
+        let Some(before) = before.filter(|_| works && !self.kept.contains_key(frontend)) else {
+            return false;
+        };
+        let mut wanted = self.wanted.clone();
+        let Some(config) = wanted.iter_mut().find(|config| config.name == frontend) else {
+            return false;
+        };
+        *config = before.clone();
+        if collide(&wanted) {
+            return false;
+        }
+        tracing::error!(frontend, "keeping the previous configuration: {why}");
+        self.wanted = wanted;
+        self.kept.insert(frontend.to_owned(), why);
+        true
+    }
+}

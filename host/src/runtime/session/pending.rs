@@ -1,0 +1,38 @@
+//! What a stream session has asked for and not been answered.
+
+use core_model::{Command, Outcome, Query};
+use gateway_fanout::SubscriptionChange;
+
+/// One command or query that is not answered.
+pub(crate) enum Pending {
+    /// Decided; the session gets the answer in its turn.
+    Answered(Box<Outcome>),
+    /// With the engine; and the token that the command grants.
+    Submitted { token: Option<Box<str>>, ack_only: bool },
+    /// To be submitted when nothing before it is still to be begun or run.
+    Command(Box<PendingCommand>),
+    /// To be answered when everything before it is answered.
+    Query(Box<Query>),
+    /// The oldest, being worked on.
+    Running,
+}
+
+pub(crate) struct PendingCommand {
+    pub(crate) command: Box<Command>,
+    pub(crate) change: SubscriptionChange,
+    pub(crate) key: Option<String>,
+    pub(crate) ack_only: bool,
+}
+
+/// The result of work that takes time.
+pub(crate) enum Finished {
+    Answer(Box<Outcome>),
+    /// The command, with its passwords settled.
+    Ready(Box<PendingCommand>),
+}
+
+impl Pending {
+    pub(crate) fn is_submitted(&self) -> bool {
+        matches!(self, Self::Submitted { .. })
+    }
+}

@@ -1,0 +1,439 @@
+//! The session of a stream connection: its requests in order, its words to the peer, its alarm.
+//! No socket here.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
+use frontend_api::{Ending, Input, Outbox, Output, Subscribe};
+use gateway_fanout::{ConnectionHandle, Framing, Mailbox, MailboxItem, SubscriptionChange, Ticket};
+use tokio::time::Instant;
+
+use crate::runtime::frontends::guarded::Panicked;
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::{READ_PAUSE, RateLimiter};
+use crate::runtime::metrics::Limit;
+use crate::runtime::session::admission::{check_message, needs_passwords, settle_passwords};
+use crate::runtime::session::driver::SessionDriver;
+use crate::runtime::session::pending::{Finished, Pending, PendingCommand};
+use crate::runtime::session::services::Services;
+use crate::runtime::session::tokens;
+use crate::runtime::session::write_queue::WriteQueue;
+
+/// Unanswered commands and queries of one connection before reading from it stops: enough that a
+/// pipelining client keeps a commit busy, too few for one peer to fill the engine's queue.
+pub(crate) const UNANSWERED_MAX: usize = 64;
+
+/// Answers passed to a session before other connections of the thread have their turn, since a
+/// session may ask again at every answer.
+const ANSWERS_PER_TURN: usize = 64;
+
+/// The longest pause in reading after a refusal because much waits: by then it is done, and the
+/// refused peers are needed again to keep the writer busy.
+const READ_PAUSE_BEHIND: Duration = Duration::from_millis(5);
+
+/// How long a peer is asked to wait when much waits: until some batches have been committed.
+const BEHIND_RETRY_MS: u64 = 100;
+
+/// Why a stream connection ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CloseReason {
+    /// The session asked for it.
+    SessionClosed,
+    /// The session panicked, or its plugin broke the contract.
+    SessionFailed,
+    /// The host decided it, and the session was given a last word.
+    Host(Ending),
+    /// The peer sends no more, and has all its answers.
+    PeerFinished,
+    /// The peer closed the connection in the transport's way.
+    PeerClosed,
+    /// The peer violated the transport's protocol; the status code of RFC 6455 for that.
+    ProtocolError(u16),
+    /// The connection is broken, or the peer takes too long.
+    Disconnected,
+}
+
+pub(crate) struct StreamSession {
+    driver: SessionDriver,
+    handle: Arc<ConnectionHandle>,
+    pub(crate) write_queue: WriteQueue,
+    /// What is not answered, oldest first.
+    pending: VecDeque<Pending>,
+    /// How many of `pending` are not with the engine yet, or not answered.
+    unsubmitted: usize,
+    /// The work for the oldest of `pending`, if that takes time.
+    running: Option<Pin<Box<dyn Future<Output = Finished> + Send>>>,
+    alarm: Option<Instant>,
+    rates: RateLimiter,
+    /// How long reading from the peer should pause, if anything was refused for load since
+    /// [`take_read_pause`](Self::take_read_pause).
+    read_pause: Option<Duration>,
+    /// [`CloseReason::SessionClosed`] or [`CloseReason::SessionFailed`].
+    closed: Option<CloseReason>,
+}
+
+impl StreamSession {
+    pub(crate) fn new(driver: SessionDriver, framing: Framing) -> Self {
+        let frontend = &driver.frontend;
+        let mailbox = Mailbox::new(frontend.limits.mailbox_max, frontend.limits.mailbox_bytes_max);
+        let handle = ConnectionHandle::new(driver.connection, frontend.index(), framing, mailbox);
+        let handle = Arc::new(handle);
+        frontend.instance().add_stream(handle.clone());
+        Self {
+            driver,
+            handle,
+            write_queue: WriteQueue::default(),
+            pending: VecDeque::new(),
+            unsubmitted: 0,
+            running: None,
+            alarm: None,
+            rates: RateLimiter::default(),
+            read_pause: None,
+            closed: None,
+        }
+    }
+
+    pub(crate) fn frontend(&self) -> &FrontendHandle {
+        &self.driver.frontend
+    }
+
+    pub(crate) fn handle(&self) -> &ConnectionHandle {
+        &self.handle
+    }
+
+    pub(crate) fn alarm(&self) -> Option<Instant> {
+        self.alarm
+    }
+
+    /// Why the session has ended, if it has.
+    pub(crate) fn closed(&self) -> Option<CloseReason> {
+        self.closed
+    }
+
+    /// Whether the peer may be read from: not while many of its requests are unanswered.
+    pub(crate) fn may_read(&self) -> bool {
+        self.closed.is_none() && self.pending.len() < UNANSWERED_MAX
+    }
+
+    /// How long reading from the peer should pause, if anything was refused for load since the
+    /// last call.
+    pub(crate) fn take_read_pause(&mut self) -> Option<Duration> {
+        self.read_pause.take()
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Passes an input to the session, and carries out what it asks for.
+    pub(crate) fn feed(&mut self, input: Input<'_>) {
+        if self.closed.is_none() {
+            let now = self.driver.services.clock.now();
+            let out = self.driver.handle(now, input);
+            self.carry_out(now, out);
+        }
+    }
+
+    /// The alarm has gone off.
+    pub(crate) fn wake(&mut self) {
+        self.alarm = None;
+        self.feed(Input::Woken);
+    }
+
+    /// Prepares for these items, which are about to be taken.
+    pub(crate) fn expect(&mut self, items: &VecDeque<MailboxItem>) {
+        let frames = items.iter().map(|item| match item {
+            MailboxItem::Frame { frames, .. } => u64::from(*frames),
+            MailboxItem::Answer(_) | MailboxItem::Event(_) => 0,
+        });
+        // Once for all of them: every connection of the front end counts here.
+        self.driver.frontend.metrics.frames.add(frames.sum());
+        self.write_queue.reserve(items.len());
+    }
+
+    pub(crate) fn take_item(&mut self, item: MailboxItem) {
+        match item {
+            MailboxItem::Answer(outcome) => self.note_answer(outcome),
+            MailboxItem::Frame { bytes, message, .. } => {
+                self.write_queue.push_message(bytes, message);
+            }
+            MailboxItem::Event(recorded) => {
+                self.feed(Input::Event(&recorded));
+                if let Event::Posted { message } = &recorded.event {
+                    self.write_queue.note_delivered(message.id);
+                }
+            }
+        }
+    }
+
+    /// Waits for the work on the oldest request.
+    pub(crate) fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let finished = ready!(running.as_mut().poll(cx));
+        self.running = None;
+        self.unsubmitted -= 1;
+        let head = match finished {
+            Finished::Answer(outcome) => match *outcome {
+                Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
+                answer => Pending::Answered(Box::new(answer)),
+            },
+            Finished::Ready(command) => self.submit_now(*command),
+        };
+        if let Some(running @ Pending::Running) = self.pending.front_mut() {
+            *running = head;
+        }
+        self.submit_unblocked();
+        Poll::Ready(())
+    }
+
+    /// Passes on the answers that are due. True: there are more, after others had their turn.
+    pub(crate) fn advance(&mut self) -> bool {
+        for _ in 0..ANSWERS_PER_TURN {
+            if self.closed.is_some() {
+                return false;
+            }
+            match self.pending.front_mut() {
+                None => {
+                    if self.pending.capacity() > UNANSWERED_MAX {
+                        self.pending = VecDeque::new();
+                    }
+                    return false;
+                }
+                Some(Pending::Submitted { .. } | Pending::Running) => return false,
+                Some(Pending::Answered(_)) => {
+                    if let Some(Pending::Answered(outcome)) = self.pending.pop_front() {
+                        self.pass_answer(&outcome);
+                    }
+                }
+                Some(head) => {
+                    let request = std::mem::replace(head, Pending::Running);
+                    self.begin(request);
+                }
+            }
+        }
+        true
+    }
+
+    fn pass_answer(&mut self, outcome: &Outcome) {
+        let now = self.driver.services.clock.now();
+        let out = self.driver.answer(now, outcome);
+        self.carry_out(now, out);
+    }
+
+    /// Begins with the oldest request, which waited for all before it.
+    fn begin(&mut self, request: Pending) {
+        let services = &self.driver.services;
+        match request {
+            Pending::Query(query) if services.is_heavy(&query) => {
+                let answer = self.driver.query_blocking(query);
+                self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
+            }
+            Pending::Query(query) => {
+                let outcome = self.driver.query(services.clock.now(), &query);
+                self.replace_head(Pending::Answered(Box::new(outcome)));
+            }
+            Pending::Command(command) if needs_passwords(&command.command) => {
+                self.running = Some(Box::pin(settle(services.clone(), command)));
+            }
+            Pending::Command(command) => {
+                let submitted = self.submit_now(*command);
+                self.replace_head(submitted);
+            }
+            Pending::Answered(_) | Pending::Submitted { .. } | Pending::Running => {
+                unreachable!("only commands and queries are begun")
+            }
+        }
+    }
+
+    fn replace_head(&mut self, head: Pending) {
+        self.unsubmitted -= 1;
+        self.pending[0] = head;
+        self.submit_unblocked();
+    }
+
+    /// Submits the commands that nothing before them holds back any more.
+    fn submit_unblocked(&mut self) {
+        for at in 0..self.pending.len() {
+            match &self.pending[at] {
+                Pending::Answered(_) | Pending::Submitted { .. } => (),
+                Pending::Command(command) if !needs_passwords(&command.command) => {
+                    let taken = std::mem::replace(&mut self.pending[at], Pending::Running);
+                    let Pending::Command(command) = taken else { unreachable!("matched above") };
+                    self.pending[at] = self.submit_now(*command);
+                    self.unsubmitted -= 1;
+                }
+                Pending::Command(_) | Pending::Query(_) | Pending::Running => return,
+            }
+        }
+    }
+
+    /// The engine has answered the oldest command that it has.
+    fn note_answer(&mut self, mut outcome: Box<Outcome>) {
+        let submitted = self.pending.iter_mut().find(|pending| pending.is_submitted());
+        let Some(pending) = submitted else { return };
+        if let Pending::Submitted { token, ack_only } = pending {
+            if *ack_only && outcome.is_ok() {
+                *outcome = Ok(Reply::Done);
+            } else {
+                tokens::fill_in(&mut outcome, token.take().map(String::from));
+            }
+        }
+        *pending = Pending::Answered(outcome);
+    }
+
+    fn carry_out(&mut self, now: Timestamp, out: Result<Outbox, Panicked>) {
+        let Ok(mut out) = out else {
+            self.closed = Some(CloseReason::SessionFailed);
+            return;
+        };
+        for output in out.drain() {
+            if self.closed.is_none() {
+                self.carry_out_one(now, output);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, now: Timestamp, output: Output) {
+        match output {
+            Output::Submit { command, subscribe, key, ack_only } => {
+                let change = change(&command, subscribe);
+                self.submit(PendingCommand { command, change, key, ack_only });
+            }
+            Output::Query { query } => self.query(query),
+            // A stream session has no request to respond to.
+            Output::Respond(_) => (),
+            Output::SendBytes(bytes) => self.write_queue.push(self.handle.framing.bytes(bytes)),
+            Output::SendText(text) => self.write_queue.push(self.handle.framing.text(text)),
+            Output::SetEventFilter(filter) => self.handle.set_event_filter(filter),
+            Output::WakeAt(at) => {
+                let wait = Duration::from_millis(at.0.saturating_sub(now.0));
+                self.alarm = Instant::now().checked_add(wait);
+            }
+            Output::Close if self.driver.has_failed() => {
+                self.closed = Some(CloseReason::SessionFailed);
+            }
+            Output::Close => self.closed = Some(CloseReason::SessionClosed),
+        }
+    }
+
+    fn submit(&mut self, command: PendingCommand) {
+        let pending = match self.admit(&command.command) {
+            Err((refusal, pause_max)) => self.refuse(refusal, pause_max),
+            Ok(()) if self.unsubmitted > 0 || needs_passwords(&command.command) => {
+                self.unsubmitted += 1;
+                Pending::Command(Box::new(command))
+            }
+            Ok(()) => self.submit_now(command),
+        };
+        self.pending.push_back(pending);
+    }
+
+    fn query(&mut self, query: Box<Query>) {
+        let pending = match self.admit_request(self.driver.services.clock.steady_ns()) {
+            Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
+            Ok(()) => {
+                self.unsubmitted += 1;
+                Pending::Query(query)
+            }
+        };
+        self.pending.push_back(pending);
+    }
+
+    /// Checks a command against the limits. Refused: why, and the longest pause in reading.
+    fn admit(&mut self, command: &Command) -> Result<(), (Refusal, Duration)> {
+        let now_ns = self.driver.services.clock.steady_ns();
+        self.admit_request(now_ns)
+            .and_then(|()| check_message(&self.driver.frontend, &mut self.rates, now_ns, command))
+            .map_err(|refusal| (refusal, READ_PAUSE.1))?;
+        self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
+    }
+
+    fn admit_request(&mut self, now_ns: u64) -> Result<(), Refusal> {
+        let frontend = &self.driver.frontend;
+        self.rates.request(now_ns, &frontend.limits).map_err(|retry_after_ms| {
+            frontend.metrics.note_refused(Limit::Requests);
+            Refusal::SlowDown { retry_after_ms }
+        })
+    }
+
+    /// While the engine is behind, refuses a post of a peer with others unanswered: a flooding peer
+    /// must not delay one that posts now and then.
+    fn admit_behind(&self, command: &Command) -> Result<(), Refusal> {
+        let is_post = matches!(command, Command::Post { .. } | Command::PostDirect { .. });
+        let has_others = || self.pending.iter().any(Pending::is_submitted);
+        if is_post && has_others() && self.driver.services.is_behind() {
+            self.driver.frontend.metrics.note_refused(Limit::Overloaded);
+            return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
+        }
+        Ok(())
+    }
+
+    /// Answers with a refusal. One for load pauses reading from the peer, for no longer than
+    /// `pause_max` or than the peer is asked to wait.
+    fn refuse(&mut self, refusal: Refusal, pause_max: Duration) -> Pending {
+        let pause = match refusal {
+            Refusal::SlowDown { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
+            Refusal::Overloaded => Some(pause_max),
+            _ => None,
+        };
+        self.read_pause = self.read_pause.max(pause.map(|pause| pause.min(pause_max)));
+        Pending::Answered(Box::new(Err(refusal)))
+    }
+
+    fn submit_now(&mut self, command: PendingCommand) -> Pending {
+        let ack_only = command.ack_only;
+        match self.try_submit(command) {
+            Ok(token) => Pending::Submitted { token: token.map(String::into_boxed_str), ack_only },
+            Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
+        }
+    }
+
+    fn try_submit(&mut self, command: PendingCommand) -> Result<Option<String>, Refusal> {
+        let PendingCommand { mut command, change, key, .. } = command;
+        let token = self.driver.prepare(&mut command)?;
+        if matches!(change, SubscriptionChange::Seat | SubscriptionChange::User) {
+            self.driver.set_needs_disconnect();
+        }
+        let ticket = Ticket::Connection { connection: self.handle.clone(), change };
+        let SessionDriver { services, frontend, connection, .. } = &self.driver;
+        services.submit(frontend, *connection, *command, key.as_deref(), ticket)?;
+        Ok(token)
+    }
+}
+
+/// However a connection ends, all that belongs to it ends here.
+impl Drop for StreamSession {
+    fn drop(&mut self) {
+        self.feed(Input::Closed);
+        self.handle.mailbox.close();
+        self.driver.frontend.instance().remove_stream(self.handle.id);
+        if self.driver.needs_disconnect() {
+            self.driver.services.hub.forget(self.handle.id);
+        }
+        self.driver.disconnect(self.write_queue.delivered());
+    }
+}
+
+async fn settle(services: Arc<Services>, command: Box<PendingCommand>) -> Finished {
+    let PendingCommand { command, change, key, ack_only } = *command;
+    match settle_passwords(&services, command).await {
+        Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
+        Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
+    }
+}
+
+fn change(command: &Command, subscribe: Subscribe) -> SubscriptionChange {
+    match (command, subscribe) {
+        (Command::SignOut { .. }, _) => SubscriptionChange::SignOut,
+        (_, Subscribe::Nothing) => SubscriptionChange::None,
+        (_, Subscribe::Seat) => SubscriptionChange::Seat,
+        (_, Subscribe::User) => SubscriptionChange::User,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

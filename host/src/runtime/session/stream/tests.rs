@@ -1,0 +1,219 @@
+use core_model::{
+    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Uid, UserRef,
+};
+use frontend_api::{Frontend, Manifest, Peer, Session};
+use gateway_fanout::MailboxPoll;
+
+use super::*;
+use crate::config::{
+    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
+    StoreConfig,
+};
+use crate::runtime::session::services::BACKLOG_COMMANDS_MAX;
+use crate::runtime::start;
+
+struct Asking;
+
+impl Frontend for Asking {
+    fn manifest(&self) -> &Manifest {
+        unreachable!("it has no listeners")
+    }
+
+    fn open(&self, _: &Peer) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+/// Submits or queries at every line, and reports each answer.
+impl Session for Asking {
+    fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        match input {
+            Input::Text("sign in") => out.submit_and_subscribe(sign_in(), Subscribe::User),
+            Input::Text("register") => out.submit(Command::Register { user: NewUser::default() }),
+            Input::Text("register ack only") => {
+                out.submit_ack_only(Command::Register { user: NewUser::default() });
+            }
+            Input::Text("post ack only") => out.submit_ack_only(post()),
+            Input::Text("post") => out.submit(post()),
+            Input::Text(_) => out.query(Query::LastChange),
+            Input::Answer(_) => out.send_text("answer"),
+            _ => (),
+        }
+    }
+}
+
+fn sign_in() -> Command {
+    let identities = vec!["tel/1".to_owned()];
+    Command::SignIn {
+        user: UserRef::Identity("tel/1".into()),
+        credential: Credential::Vouched,
+        create: Some(NewUser { identities, ..NewUser::default() }),
+        changes: ProfileChanges::default(),
+        session: true,
+        delivery: None,
+        token: None,
+        address: None,
+    }
+}
+
+fn post() -> Command {
+    let (room, author) = (RoomRef::Id(RoomId(1)), UserRef::Id(Uid(1)));
+    Command::Post { room, author, text: "hello".into(), standing: PostRight::Seated, notice: false }
+}
+
+fn config(folder: &std::path::Path, limits: Limits) -> Config {
+    Config {
+        server: ServerConfig {
+            drain_timeout: Duration::ZERO,
+            log: LogConfig { format: LogFormat::Text, filter: String::new() },
+            threads: 1,
+            password_threads: 1,
+            trusted_proxies: Vec::new(),
+            well_known: true,
+        },
+        store: StoreConfig {
+            path: folder.join("store.redb"),
+            cache_bytes: 1 << 20,
+            queue_max: 4096,
+            keep_days: 0,
+            keep_messages_per_room: 0,
+        },
+        admin: AdminConfig { listen: None, api_page: true },
+        rooms: Vec::new(),
+        frontends: vec![FrontendConfig {
+            name: "asking".into(),
+            required: false,
+            frontend: Arc::new(Asking),
+            options: serde_json::Value::Null,
+            plugin: None,
+            listeners: Vec::new(),
+            limits,
+            guard: Guard::default(),
+            cors_origins: Vec::new(),
+            room_capacity: 1,
+            auto_join: Vec::new(),
+        }],
+    }
+}
+
+/// A stream session without a socket.
+pub(crate) struct Scene {
+    pub(crate) services: Arc<Services>,
+    pub(crate) hub: tokio::task::JoinHandle<()>,
+    pub(crate) handle: Arc<ConnectionHandle>,
+    pub(crate) session: StreamSession,
+    pub(crate) _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn open() -> Self {
+        Self::within(Limits { requests_per_s: 0, ..Limits::default() }).await
+    }
+
+    pub(crate) async fn within(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, hub) = start::open(&config(folder.path(), limits)).await.unwrap();
+        let services = state.services.clone();
+        let frontend = state.registry().frontends[0].clone();
+        let driver = SessionDriver::open(services.clone(), frontend, &Peer::default()).unwrap();
+        let session = StreamSession::new(driver, Framing::Lines);
+        let handle = session.handle.clone();
+        Self { services, hub, handle, session, _folder: folder }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_with_much_unanswered_is_not_read_from() {
+    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    for _ in 0..UNANSWERED_MAX {
+        assert!(session.may_read());
+        session.feed(Input::Text("ask"));
+    }
+    assert!(!session.may_read());
+    assert!(session.advance(), "others have their turn before all is answered");
+    while session.advance() {}
+    assert!(session.may_read() && session.is_answered());
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
+async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_down() {
+    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    let frontend = session.driver.frontend.clone();
+    for _ in 0..=BACKLOG_COMMANDS_MAX {
+        services.submit_always(
+            &frontend,
+            ConnectionId(2),
+            Command::SignOut { reason: String::new() },
+            Ticket::Discard,
+        );
+    }
+    // The hub task does not run here: committed batches wait for it, and count.
+    while services.hub.undelivered() <= BACKLOG_COMMANDS_MAX {
+        std::thread::yield_now();
+    }
+    assert!(services.is_behind());
+    session.feed(Input::Text("post"));
+    session.feed(Input::Text("post"));
+    let is_refused = |pending: &Pending| match pending {
+        Pending::Answered(outcome) => matches!(**outcome, Err(Refusal::SlowDown { .. })),
+        _ => false,
+    };
+    assert!(matches!(session.pending[0], Pending::Submitted { .. }));
+    assert!(is_refused(&session.pending[1]));
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_ack_only_command_is_answered_done_or_refused() {
+    let Scene { services, hub, handle, mut session, _folder } = Scene::open().await;
+    for line in ["register", "register ack only", "post ack only"] {
+        session.feed(Input::Text(line));
+    }
+    while session.pending.iter().any(Pending::is_submitted) {
+        let poll = std::future::poll_fn(|cx| handle.mailbox.poll(cx, true)).await;
+        let MailboxPoll::Items { items, .. } = poll else { panic!("an ending") };
+        items.into_iter().for_each(|item| session.take_item(item));
+    }
+    let answers: Vec<&Outcome> = (session.pending.iter())
+        .map(|pending| match pending {
+            Pending::Answered(outcome) => &**outcome,
+            _ => panic!("not settled"),
+        })
+        .collect();
+    assert!(
+        matches!(answers[..], [Ok(Reply::Registered { .. }), Ok(Reply::Done), Err(_)]),
+        "{answers:?}"
+    );
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_hub_keeps_nothing_of_a_session_that_ended() {
+    let Scene { services, hub, handle, mut session, _folder } = Scene::open().await;
+    session.feed(Input::Text("sign in"));
+    let answered = std::future::poll_fn(|cx| handle.mailbox.poll(cx, true)).await;
+    assert!(matches!(answered, MailboxPoll::Items { .. }));
+    assert!(Arc::strong_count(&handle) > 3, "the hub subscribes it");
+    let frontend = session.driver.frontend.clone();
+    drop(session);
+    // All goes through one queue: a later answer comes after it.
+    let signed_out = services
+        .submit_and_wait(
+            &frontend,
+            ConnectionId(2),
+            Command::SignOut { reason: String::new() },
+            None,
+        )
+        .await;
+    signed_out.unwrap();
+    assert_eq!(Arc::strong_count(&handle), 1);
+    services.hub.stop();
+    hub.await.unwrap();
+}
