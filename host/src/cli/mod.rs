@@ -1,6 +1,6 @@
 //! The command line: one file a subcommand.
 //!
-//! Exit codes: 0 on success; 1 if the configuration is wrong, the gateway failed or the command
+//! Exit codes: 0 on success; 1 if the configuration is invalid, the gateway failed or the command
 //! cannot be carried out; 2 if the command line is wrong. Errors go to standard error.
 
 mod bench;

@@ -70,7 +70,7 @@ impl Gateway {
         self.running.hang_up();
         self.read_until(|said| {
             said.starts_with("the configuration was read")
-                || said.starts_with("the configuration is wrong")
+                || said.starts_with("the configuration is invalid")
         })
     }
 
