@@ -14,9 +14,11 @@
 //! | `clock` | the engine's time, and jumps of the host's clock |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `state`, `cache` | snapshots and batches with their caches |
+//! | `check` | whether a store is whole |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
 mod cache;
+mod check;
 mod clock;
 mod engine;
 mod envelope;
@@ -38,6 +40,7 @@ mod store;
 mod tables;
 mod writer;
 
+pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};
 pub use envelope::{Answered, Done, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
 pub use open::{FileId, OpenError, compact};

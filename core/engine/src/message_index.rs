@@ -12,6 +12,7 @@ use core_model::RoomId;
 use redb::ReadableTable;
 
 use crate::error::StoreError;
+use crate::rows::{Destination, MessageRow, Who};
 use crate::state::Batch;
 use crate::tables::Tables;
 
@@ -43,8 +44,20 @@ pub(crate) fn room(stream: u64) -> RoomId {
     RoomId(u32::try_from(stream).expect("a stream of a room"))
 }
 
+/// The streams that list a message.
+pub(crate) fn streams_of(row: &MessageRow) -> impl Iterator<Item = u64> {
+    let (one, other) = match (&row.author, row.to) {
+        (_, Destination::Room(room)) => (Some(of_room(room)), None),
+        (Who::User(author), Destination::User(to)) => {
+            (Some(of_outbox(*author)), Some(of_inbox(to)))
+        }
+        (Who::Guest(_), Destination::User(to)) => (None, Some(of_inbox(to))),
+    };
+    one.into_iter().chain(other)
+}
+
 /// The oldest message that still exists: smaller ids in streams are dead.
-fn floor(tables: &impl Tables) -> Result<u64, StoreError> {
+pub(crate) fn floor(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(tables.messages()?.first()?.map_or(u64::MAX, |(id, _)| id.value()))
 }
 
@@ -231,6 +244,36 @@ pub(crate) fn oldest(
     }
     ids.truncate(limit);
     Ok(ids)
+}
+
+/// Calls `run` with each run and tail: its stream, its first id and all its ids.
+pub(crate) fn each_run(
+    tables: &impl Tables,
+    mut run: impl FnMut(u64, u64, Result<Vec<u64>, StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for row in tables.chunks()?.iter()? {
+        let (key, ids) = row?;
+        let (stream, first) = key.value();
+        run(stream, first, unpack("chunks", ids.value()))?;
+    }
+    for row in tables.tails()?.iter()? {
+        let (stream, ids) = row?;
+        let ids = unpack("tails", ids.value());
+        let first = ids.as_ref().ok().and_then(|ids| ids.first().copied()).unwrap_or(0);
+        run(stream.value(), first, ids)?;
+    }
+    Ok(())
+}
+
+/// How many messages that still exist [`clear`] has left to [`sweep`].
+pub(crate) fn cleared(tables: &impl Tables) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for row in tables.garbage()?.iter()? {
+        for id in unpack("garbage", row?.1.value())? {
+            count += u64::from(tables.messages()?.get(id)?.is_some());
+        }
+    }
+    Ok(count)
 }
 
 fn tail(tables: &impl Tables, stream: u64) -> Result<Vec<u64>, StoreError> {

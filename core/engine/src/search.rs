@@ -58,6 +58,11 @@ pub(crate) fn remove(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<()
     Ok(())
 }
 
+/// The row of a room in `folded_names`.
+pub(crate) fn folded_name(row: &RoomRow) -> String {
+    fold(name(row))
+}
+
 /// The name that a search compares: the title, else the room name.
 fn name(row: &RoomRow) -> &str {
     if row.title.is_empty() { &row.name } else { &row.title }
@@ -199,7 +204,7 @@ fn edits_to_contain(key: &str, text: &str) -> usize {
     fewest
 }
 
-fn grams_of_room(row: &RoomRow) -> BTreeSet<u64> {
+pub(crate) fn grams_of_room(row: &RoomRow) -> BTreeSet<u64> {
     let mut all = grams(&fold(name(row)));
     all.extend(grams(&fold(&row.description)));
     all

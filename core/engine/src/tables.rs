@@ -42,6 +42,11 @@ macro_rules! tables {
                 Ok(Self { attached, transaction, $($name: OnceLock::new(),)* })
             }
 
+            /// Shows every table to `visitor`.
+            pub(crate) fn each_table(&self, visitor: &mut impl TableVisitor) {
+                $(visitor.visit(stringify!($name), self.$name());)*
+            }
+
             /// Every row of every table, as bytes.
             pub(crate) fn dump(&self) -> Result<Dump, StoreError> {
                 Ok(vec![$((stringify!($name), rows_as_bytes(self.$name()?)?),)*])
@@ -202,6 +207,15 @@ impl<A> WriteTables<'_, A> {
         self.presence_mut()?.retain(|_, _| false)?;
         Ok(())
     }
+}
+
+/// Is shown every table.
+pub(crate) trait TableVisitor {
+    fn visit<K: redb::Key + 'static, V: Value + 'static>(
+        &mut self,
+        name: &'static str,
+        table: Result<&impl ReadableTable<K, V>, StoreError>,
+    );
 }
 
 /// Tables by name, each with its rows in the order of their keys.

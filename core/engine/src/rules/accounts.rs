@@ -227,8 +227,10 @@ impl BatchContext<'_> {
             && let Some(delivered) = delivered
         {
             let key = (session.uid, DELIVERY);
+            // A message that does not exist yet cannot have been delivered.
+            let delivered = delivered.0.min(self.counters.next_message - 1);
             let cursor = self.batch.cursors()?.get(key)?.map_or(0, |cursor| cursor.value());
-            self.batch.cursors_mut()?.insert(key, cursor.max(delivered.0))?;
+            self.batch.cursors_mut()?.insert(key, cursor.max(delivered))?;
         }
         Ok(())
     }

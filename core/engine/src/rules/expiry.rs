@@ -23,13 +23,18 @@ const ROWS_MAX: usize = 1024;
 /// Runs of cleared messages that one command removes.
 const RUNS_MAX: usize = 32;
 
+/// The key of an address's row in `expiries`.
+pub(crate) fn address_key(uid: u64, address: &str) -> Vec<u8> {
+    [&uid.to_be_bytes(), address.as_bytes()].concat()
+}
+
 pub(super) fn note_address(
     batch: &mut Batch<'_>,
     until: u64,
     address: &str,
     uid: u64,
 ) -> Result<(), StoreError> {
-    let key = [&uid.to_be_bytes(), address.as_bytes()].concat();
+    let key = address_key(uid, address);
     batch.expiries_mut()?.insert((until, ADDRESS, key.as_slice()), ())?;
     Ok(())
 }

@@ -29,7 +29,9 @@ use crate::tables::Tables;
 
 pub(crate) use accounts::is_due;
 pub(crate) use context::{BatchContext, Finished};
-pub(crate) use expiry::{is_due as is_expiry_due, next as next_expiry};
+pub(crate) use expiry::{
+    ADDRESS, KEY, TOKEN, address_key, is_due as is_expiry_due, next as next_expiry,
+};
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

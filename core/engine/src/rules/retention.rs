@@ -15,7 +15,7 @@ use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
 use crate::message_index;
-use crate::rows::{Destination, MessageRow, Who};
+use crate::rows::MessageRow;
 use crate::tables::Tables;
 
 /// Rooms that one step looks at; they take about a millisecond.
@@ -68,7 +68,7 @@ impl BatchContext<'_> {
             }
             for (id, row) in ahead.drain(..).chain([(id.value(), row)]) {
                 ids.push(id);
-                streams.extend(streams_of(&row));
+                streams.extend(message_index::streams_of(&row));
             }
         }
         for id in &ids {
@@ -109,16 +109,4 @@ impl BatchContext<'_> {
         }
         Ok((removed, next.map(message_index::room)))
     }
-}
-
-/// The streams that list a message.
-fn streams_of(row: &MessageRow) -> impl Iterator<Item = u64> {
-    let (one, other) = match (&row.author, row.to) {
-        (_, Destination::Room(room)) => (Some(message_index::of_room(room)), None),
-        (Who::User(author), Destination::User(to)) => {
-            (Some(message_index::of_outbox(*author)), Some(message_index::of_inbox(to)))
-        }
-        (Who::Guest(_), Destination::User(to)) => (None, Some(message_index::of_inbox(to))),
-    };
-    one.into_iter().chain(other)
 }

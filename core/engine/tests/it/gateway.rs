@@ -189,6 +189,19 @@ impl Gateway {
         self.running = Some(Running::start(&self.place));
     }
 
+    /// As [`reopen`](Self::reopen); what the engine left must be whole.
+    pub(crate) fn reopen_checked(&mut self) {
+        self.halt();
+        let report = match &self.place {
+            Place::Folder(folder) => core_engine::check(&store_in(folder), 1 << 20),
+            Place::File(path) => core_engine::check(path, 1 << 20),
+            Place::Memory(memory) => core_engine::check_backend(memory.clone()),
+        };
+        let report = report.expect("the store opens");
+        assert_eq!(report.faults, Vec::<String>::new());
+        self.running = Some(Running::start(&self.place));
+    }
+
     fn halt(&mut self) {
         let Some(Running { engine, go_on, published }) = self.running.take() else { return };
         drop(go_on);

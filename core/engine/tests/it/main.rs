@@ -1,6 +1,7 @@
 //! The engine through its handle: outcomes, events, and the stored state.
 
 mod build;
+mod check;
 mod concurrency;
 mod determinism;
 mod failure;

@@ -51,6 +51,7 @@ fn agrees(steps: &[Step], in_one_commit: usize) -> Result<(), TestCaseError> {
         compare_all_queries(&gateway, &reference)?;
         gateway.reopen();
     }
+    gateway.reopen_checked();
     Ok(())
 }
 

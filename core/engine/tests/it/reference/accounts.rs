@@ -222,8 +222,9 @@ impl Reference {
         if let Some((uid, true)) = self.sessions.remove(&connection)
             && let Some(delivered) = delivered
         {
+            let newest = self.newest();
             let cursor = self.delivered.entry(uid).or_default();
-            *cursor = delivered.max(*cursor);
+            *cursor = delivered.min(newest).max(*cursor);
         }
     }
 

@@ -1,0 +1,78 @@
+//! Messages, the streams that order them, and cursors.
+
+use redb::ReadableTable;
+
+use super::Report;
+use super::accounts::counters;
+use crate::error::StoreError;
+use crate::message_index;
+use crate::rows::MessageRow;
+use crate::tables::Tables;
+
+pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let next_message = counters(tables)?.next_message;
+    let mut expected = 0;
+    for row in tables.messages()?.iter()? {
+        let (id, row) = row?;
+        let id = id.value();
+        report.expect(id < next_message, || format!("message {id} is beyond the counter"));
+        match MessageRow::unpack(row.value()) {
+            Ok(row) => expected += message_index::streams_of(&row).count() as u64,
+            Err(_) => report.fault(format!("message {id} cannot be read")),
+        }
+    }
+    let mut found = 0;
+    message_index::each_run(tables, |stream, first, ids| {
+        let ids = ids?;
+        report.expect(ids.is_sorted_by(|one, other| one < other), || {
+            format!("the ids of stream {stream} from {first} do not ascend")
+        });
+        report.expect(ids.first().is_none_or(|id| *id == first), || {
+            format!("a run of stream {stream} does not begin with {first}")
+        });
+        for id in ids {
+            found += u64::from(check_listed(tables, report, stream, id)?);
+        }
+        Ok(())
+    })?;
+    // Messages of cleared rooms stay until they are swept up.
+    let cleared = message_index::cleared(tables)?;
+    report.expect(found + cleared == expected, || {
+        format!("{expected} messages are to be listed, and {found} are, {cleared} cleared")
+    });
+    Ok(())
+}
+
+/// Checks that a message of a stream belongs there. Returns whether it still exists.
+fn check_listed(
+    tables: &impl Tables,
+    report: &mut Report,
+    stream: u64,
+    id: u64,
+) -> Result<bool, StoreError> {
+    let Some(row) = tables.messages()?.get(id)? else {
+        // Retention removes the oldest messages and leaves their ids.
+        let is_dead = id < message_index::floor(tables)?;
+        report.expect(is_dead, || format!("message {id} of stream {stream} does not exist"));
+        return Ok(false);
+    };
+    if let Ok(row) = MessageRow::unpack(row.value()) {
+        let belongs = message_index::streams_of(&row).any(|listed| listed == stream);
+        report.expect(belongs, || format!("message {id} does not belong to stream {stream}"));
+    }
+    Ok(true)
+}
+
+pub(super) fn check_cursors(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let next_message = counters(tables)?.next_message;
+    for row in tables.cursors()?.iter()? {
+        let (key, cursor) = row?;
+        let (uid, stream) = key.value();
+        let is_known = tables.users()?.get(uid)?.is_some();
+        report.expect(is_known, || format!("a cursor belongs to the unknown user {uid}"));
+        report.expect(cursor.value() < next_message, || {
+            format!("the cursor of user {uid} in stream {stream} is beyond the counter")
+        });
+    }
+    Ok(())
+}

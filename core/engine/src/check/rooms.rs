@@ -1,0 +1,109 @@
+//! Rooms, their members, and the indexes of both.
+
+use redb::ReadableTable;
+
+use super::Report;
+use super::accounts::counters;
+use crate::error::StoreError;
+use crate::rows::{RoomRow, unpack};
+use crate::search;
+use crate::tables::Tables;
+
+fn room(tables: &impl Tables, id: u32) -> Result<Option<RoomRow>, StoreError> {
+    tables.rooms()?.get(id)?.map(|row| unpack("rooms", row.value())).transpose()
+}
+
+pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let next_room = counters(tables)?.next_room;
+    let (mut rooms, mut open, mut owned) = (0, 0, 0);
+    for row in tables.rooms()?.iter()? {
+        let (id, row) = row?;
+        let id = id.value();
+        rooms += 1;
+        let Ok(room) = unpack::<RoomRow>("rooms", row.value()) else {
+            report.fault(format!("room {id} cannot be read"));
+            continue;
+        };
+        report.expect(id < next_room, || format!("room {id} is beyond the counter"));
+        let found = tables.room_names()?.get(room.name.as_str())?.map(|found| found.value());
+        report.expect(found == Some(id), || {
+            format!("the room name {:?} leads to {found:?} instead of room {id}", room.name)
+        });
+        let members = tables.members()?.range((id, 0)..=(id, u64::MAX))?.count();
+        report.expect(members == room.members as usize, || {
+            format!("room {id} has {members} members and counts {}", room.members)
+        });
+        if !room.closed {
+            open += 1;
+            let is_listed = tables.sections()?.get((room.section.as_str(), id))?.is_some();
+            report.expect(is_listed, || format!("room {id} is not listed in its section"));
+        }
+        if let Some(owner) = room.owner {
+            owned += 1;
+            let is_known = tables.users()?.get(owner)?.is_some();
+            report.expect(is_known, || format!("room {id} is owned by an unknown user {owner}"));
+            let is_listed = tables.owned_rooms()?.get((owner, id))?.is_some();
+            report.expect(is_listed, || format!("room {id} is not listed as its owner's"));
+        }
+    }
+    report.expect_len("room_names", tables.room_names()?, rooms)?;
+    report.expect_len("sections", tables.sections()?, open)?;
+    report.expect_len("owned_rooms", tables.owned_rooms()?, owned)
+}
+
+pub(super) fn check_members(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let next_place = counters(tables)?.next_place;
+    let mut members = 0;
+    for row in tables.members()?.iter()? {
+        let (key, row) = row?;
+        let (id, uid) = key.value();
+        members += 1;
+        let is_known = tables.rooms()?.get(id)?.is_some() && tables.users()?.get(uid)?.is_some();
+        report.expect(is_known, || format!("member {uid} of room {id}: one of them is unknown"));
+        let is_listed = tables.member_rooms()?.get((uid, id))?.is_some();
+        report.expect(is_listed, || format!("room {id} is not listed as its member {uid}'s"));
+        let place = row.value().0;
+        report.expect(place < next_place, || format!("member {uid} of room {id} has no place"));
+    }
+    report.expect_len("member_rooms", tables.member_rooms()?, members)
+}
+
+pub(super) fn check_search(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let (mut names, mut grams) = (0, 0);
+    for row in tables.rooms()?.iter()? {
+        let (id, row) = row?;
+        let id = id.value();
+        let Ok(room) = unpack::<RoomRow>("rooms", row.value()) else { continue };
+        if room.closed {
+            continue;
+        }
+        names += 1;
+        let folded = search::folded_name(&room);
+        let is_listed = tables.folded_names()?.get((folded.as_str(), id))?.is_some();
+        report.expect(is_listed, || format!("room {id} is not found by its name"));
+        for gram in search::grams_of_room(&room) {
+            grams += 1;
+            let is_listed = tables.grams()?.get((gram, id))?.is_some();
+            report.expect(is_listed, || format!("room {id} is not found by all of its grams"));
+        }
+    }
+    report.expect_len("folded_names", tables.folded_names()?, names)?;
+    report.expect_len("grams", tables.grams()?, grams)?;
+    let mut counts = 0;
+    for row in tables.gram_counts()?.iter()? {
+        let (gram, count) = row?;
+        let (gram, count) = (gram.value(), count.value());
+        counts += u64::from(count);
+        let found = tables.grams()?.range((gram, 0)..=(gram, u32::MAX))?.count();
+        report.expect(found == count as usize, || {
+            format!("a gram is in {found} rooms and counts {count}")
+        });
+    }
+    report.expect(counts == grams, || format!("the grams count {counts} instead of {grams}"));
+    Ok(())
+}
+
+/// Whether a room exists, for rows that refer to it.
+pub(super) fn is_known(tables: &impl Tables, id: u32) -> Result<bool, StoreError> {
+    Ok(room(tables, id)?.is_some())
+}
