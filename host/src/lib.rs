@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod logging;
+mod password_hash;
 pub mod plugin;
 pub mod runtime;
 pub mod schemas;

@@ -19,7 +19,6 @@ pub(crate) const READ_PAUSE: (Duration, Duration) =
 /// Addresses whose request rate is remembered, for each front end: 100 bytes each. Beyond it, idle
 /// ones are forgotten first.
 const ADDRESSES_MAX: usize = 65_536;
-use crate::runtime::metrics::Limit;
 
 /// A token bucket as one number, the time at which it is full again (the generic cell rate
 /// algorithm).
@@ -139,6 +138,13 @@ impl KeyedRateLimiter {
     }
 }
 
+/// Why a connection is one too many.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ConnectionsFull {
+    Total,
+    OfAddress,
+}
+
 /// Counts the open connections of a front end.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionLimiter {
@@ -165,10 +171,10 @@ impl ConnectionLimiter {
         self: &Arc<Self>,
         address: Option<IpAddr>,
         limits: &Limits,
-    ) -> Result<Permit, Limit> {
+    ) -> Result<Permit, ConnectionsFull> {
         let mut counts = self.counts();
         if limits.connections_max != 0 && counts.all >= limits.connections_max {
-            return Err(Limit::Connections);
+            return Err(ConnectionsFull::Total);
         }
         let address = address.map(AddressPrefix::of);
         counts.enter(address, limits)?;
@@ -187,12 +193,16 @@ impl ConnectionLimiter {
 }
 
 impl Counts {
-    fn enter(&mut self, address: Option<AddressPrefix>, limits: &Limits) -> Result<(), Limit> {
+    fn enter(
+        &mut self,
+        address: Option<AddressPrefix>,
+        limits: &Limits,
+    ) -> Result<(), ConnectionsFull> {
         let Some(address) = address else { return Ok(()) };
         let count = self.by_address.get(&address).copied().unwrap_or(0);
         let max = limits.connections_per_address_max;
         if max != 0 && count >= max {
-            return Err(Limit::ConnectionsPerAddress);
+            return Err(ConnectionsFull::OfAddress);
         }
         self.by_address.insert(address, count + 1);
         Ok(())
@@ -216,7 +226,11 @@ impl Permit {
     }
 
     /// Counts the connection for another address from now on.
-    pub(crate) fn readdress(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limit> {
+    pub(crate) fn readdress(
+        &mut self,
+        address: IpAddr,
+        limits: &Limits,
+    ) -> Result<(), ConnectionsFull> {
         let address = Some(AddressPrefix::of(address));
         if address != self.address {
             let mut counts = self.limiter.counts();
@@ -305,14 +319,14 @@ mod tests {
         let admit = |address: &str| limiter.admit(Some(address.parse().unwrap()), &limits);
         let first = admit("10.0.0.1").unwrap();
         let _second = admit("10.0.0.1").unwrap();
-        assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionsFull::OfAddress);
         let mut third = admit("10.0.0.2").unwrap();
-        assert_eq!(admit("10.0.0.3").unwrap_err(), Limit::Connections);
+        assert_eq!(admit("10.0.0.3").unwrap_err(), ConnectionsFull::Total);
         let full = third.readdress("10.0.0.1".parse().unwrap(), &limits);
-        assert_eq!(full, Err(Limit::ConnectionsPerAddress));
+        assert_eq!(full, Err(ConnectionsFull::OfAddress));
         drop(first);
         third.readdress("10.0.0.1".parse().unwrap(), &limits).unwrap();
-        assert_eq!(admit("10.0.0.1").unwrap_err(), Limit::ConnectionsPerAddress);
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionsFull::OfAddress);
         drop(third);
         admit("10.0.0.1").unwrap();
         assert_eq!(limiter.count(), 1);

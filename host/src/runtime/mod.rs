@@ -1,6 +1,6 @@
 //! The running gateway: the only place with sockets, tasks, the clock and randomness.
 //!
-//! Five floors, each of which uses only those below it: [`admin`], [`net`], [`session`],
+//! Five floors, each above those that it uses: [`admin`], [`net`], [`session`],
 //! [`frontends`] and the crate `gateway_fanout`. A stream connection is one task
 //! ([`net::connection`]) with a [`session::stream`]; an HTTP request is a [`session::exchange`].
 //! Commands go to the engine; what it committed comes back through the hub, which fills the
@@ -38,8 +38,6 @@ use signals::{SignalRequest, Signals};
 pub use admin::{IS_DOWN, IS_KEPT};
 pub use frontends::plugin::stall_watchdog::StallWatchdog;
 pub use start::ServeError;
-
-pub(crate) use session::passwords::{hash, is_hash};
 
 /// How long tasks may take to end after they were told to stop at once.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use core_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::{hash, is_hash};
+use crate::password_hash::{hash, is_hash};
 
 pub use who::{Identity, Who};
 

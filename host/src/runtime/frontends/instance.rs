@@ -25,8 +25,8 @@ use crate::runtime::frontends::guarded::GuardedFrontend;
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::frontends::plugin::calls::PluginFrontend;
 use crate::runtime::frontends::plugin::fault_breaker::{FAULTS_MAX, FAULTS_WINDOW, FaultBreaker};
-use crate::runtime::limits::{ConnectionLimiter, KeyedRateLimiter};
-use crate::runtime::metrics::{FaultKind, FrontendMetrics};
+use crate::runtime::limits::{ConnectionLimiter, ConnectionsFull, KeyedRateLimiter};
+use crate::runtime::metrics::{FaultKind, FrontendMetrics, Limit};
 
 /// How long a kind of plugin fault, once logged, is not logged again.
 const FAULT_QUIET: Duration = Duration::from_secs(60);
@@ -155,6 +155,14 @@ impl FrontendHandle {
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
+    }
+
+    /// Counts a connection that was refused.
+    pub(crate) fn note_full(&self, full: ConnectionsFull) {
+        self.metrics.note_refused(match full {
+            ConnectionsFull::Total => Limit::Connections,
+            ConnectionsFull::OfAddress => Limit::ConnectionsPerAddress,
+        });
     }
 
     /// Why it was taken down, if it was.

@@ -126,8 +126,8 @@ fn admit(
     // A proxy stands for many addresses.
     let address = (!state.registry().trusts(remote)).then_some(remote);
     match frontend.connections.admit(address, &frontend.limits) {
-        Err(limit) => {
-            frontend.metrics.note_refused(limit);
+        Err(full) => {
+            frontend.note_full(full);
             if first.is_http() {
                 reject(stream, state);
             }

@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use core_model::Refusal;
 use data_encoding::BASE64;
 use tokio::sync::Semaphore;
+
+use crate::password_hash::{hash, verify};
 
 /// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
 const WAITING_MAX: usize = 2048;
@@ -87,30 +86,6 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The PHC string to store for a password, made on this thread.
-pub(crate) fn hash(password: &str) -> Result<String, Refusal> {
-    let hashed = Argon2::default().hash_password(password.as_bytes());
-    hashed.map(|hash| hash.to_string()).map_err(|error| Refusal::Internal {
-        why: format!("the password could not be hashed: {error}"),
-    })
-}
-
-/// Whether this is a PHC string of [`hash`].
-pub(crate) fn is_hash(text: &str) -> bool {
-    PasswordHash::new(text)
-        .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some())
-}
-
-fn verify(password: &str, phc: &str) -> bool {
-    match PasswordHash::new(phc) {
-        Ok(hash) => Argon2::default().verify_password(password.as_bytes(), &hash).is_ok(),
-        Err(error) => {
-            tracing::error!("a stored password hash cannot be read: {error}");
-            false
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::passwords::Passwords;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
-/// is told to slow down: some 20 ms' work, and eight times what one peer may have unanswered.
+/// must slow down: some 20 ms' work, and eight times what one peer may have unanswered.
 pub(crate) const BACKLOG_COMMANDS_MAX: usize = 512;
 
 /// Messages that a query may ask for and still be answered on the connection's own task; a larger

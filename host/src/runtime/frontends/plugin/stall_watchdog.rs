@@ -114,8 +114,8 @@ pub struct StallWatchdog {
 }
 
 impl StallWatchdog {
-    /// Parks one of the runtime's threads, of which there must be at least two. Must be dropped
-    /// before the runtime.
+    /// Parks one of the runtime's threads; there must be at least two. Must be dropped before the
+    /// runtime.
     pub fn start(runtime: Handle) -> io::Result<Self> {
         let spare = Arc::<SpareWorker>::default();
         let stopping = Arc::<AtomicBool>::default();

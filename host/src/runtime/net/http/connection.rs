@@ -53,8 +53,8 @@ impl HttpConnection {
             Some(mut permit) => permit.readdress(caller.address, &frontend.limits).map(|()| permit),
             None => frontend.connections.admit(Some(caller.address), &frontend.limits),
         };
-        permit.map_err(|limit| {
-            frontend.metrics.note_refused(limit);
+        permit.map_err(|full| {
+            frontend.note_full(full);
             retry_later(503, "too many connections", 1_000)
         })
     }

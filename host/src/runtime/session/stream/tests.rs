@@ -1,16 +1,17 @@
+use core_engine::Engine;
 use core_model::{
     ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Uid, UserRef,
 };
 use frontend_api::{Frontend, Manifest, Peer, Session};
-use gateway_fanout::MailboxPoll;
+use gateway_fanout::{Fanout, Hub, MailboxPoll};
 
 use super::*;
 use crate::config::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
     StoreConfig,
 };
+use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::session::services::BACKLOG_COMMANDS_MAX;
-use crate::runtime::start;
 
 struct Asking;
 
@@ -112,13 +113,21 @@ impl Scene {
 
     pub(crate) async fn within(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (state, hub) = start::open(&config(folder.path(), limits)).await.unwrap();
-        let services = state.services.clone();
-        let frontend = state.registry().frontends[0].clone();
+        let config = config(folder.path(), limits);
+        let hub = Arc::<Hub>::default();
+        let frontend = Arc::new(FrontendHandle::new(0, &config.frontends[0], None));
+        hub.add_frontend(0, Arc::new(frontend.frontend.clone()));
+        let options = core_engine::Options { queue_max: 4096, cache_bytes: 1 << 20 };
+        let publish = hub.clone();
+        let engine = Engine::open(&config.store.path, options, move |batch| publish.publish(batch));
+        let metrics = Arc::<GatewayMetrics>::default();
+        let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
+        let engine = Arc::new(engine.unwrap());
+        let services = Arc::new(Services::new(engine, hub, metrics, &config));
         let driver = SessionDriver::open(services.clone(), frontend, &Peer::default()).unwrap();
         let session = StreamSession::new(driver, Framing::Lines);
         let handle = session.handle.clone();
-        Self { services, hub, handle, session, _folder: folder }
+        Self { services, hub: task, handle, session, _folder: folder }
     }
 }
 
