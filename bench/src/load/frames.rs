@@ -123,7 +123,7 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-pub(super) fn masked_text(text: &str) -> Vec<u8> {
+pub(crate) fn masked_text(text: &str) -> Vec<u8> {
     masked(TEXT, text.as_bytes())
 }
 

@@ -8,7 +8,7 @@
 mod connection;
 mod cpu;
 mod driver;
-mod frames;
+pub(crate) mod frames;
 mod latency;
 mod ledger;
 mod mark;

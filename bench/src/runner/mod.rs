@@ -1,5 +1,6 @@
 //! The jobs: the gateway and its floors as child processes, in turn, and a table of their costs.
 
+mod abuse;
 mod http;
 mod idle;
 mod load;
@@ -131,7 +132,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Jobs that fill rows of the second table.
-const FIGURES: [&str; 6] = ["idle-5000", "idle-19500", "start", "scale", "search", "overload"];
+const FIGURES: [&str; 7] =
+    ["idle-5000", "idle-19500", "start", "scale", "search", "overload", "abuse"];
 
 impl Jobs {
     fn run(&self) -> Result<(), Box<dyn Error>> {
@@ -202,7 +204,8 @@ impl Jobs {
                 let rooms = self.rooms.unwrap_or(many).max(1);
                 run.search(Size { messages: 1000, users: 1000, rooms })
             }
-            _ => run.overload(),
+            "overload" => run.overload(),
+            _ => run.abuse(),
         }
     }
 

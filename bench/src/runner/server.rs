@@ -85,6 +85,7 @@ pub(super) const USR_ROOM: u16 = 5001;
 pub(super) const CHANNEL: u16 = 5004;
 pub(super) const TOKEN: u16 = 5100;
 pub(super) const OURCHAT: u16 = 7777;
+pub(super) const OURCHAT_TCP: u16 = 7778;
 pub(super) const ADMIN: u16 = 5090;
 pub(super) const FLOOR: u16 = 9000;
 
@@ -137,18 +138,34 @@ impl Stage {
         store: &Path,
         set: &[String],
     ) -> io::Result<Server> {
+        self.start_limited(side, rooms, store, set, NO_LIMITS)
+    }
+
+    /// Starts a gateway with an empty store, at its defaults.
+    pub(super) fn start_at_defaults(&self, rooms: u32) -> io::Result<Server> {
+        self.start_limited(Side::Gateway, rooms, &self.new_store()?, &[], "")
+    }
+
+    fn start_limited(
+        &self,
+        side: Side,
+        rooms: u32,
+        store: &Path,
+        set: &[String],
+        limits: &str,
+    ) -> io::Result<Server> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let ip = own_address(number);
+        let text = configuration(ip, rooms, store, limits);
+        fs::write(self.config(), text)?;
         let plugin = |path: &PathBuf| format!("frontends.chatroom.plugin={}", path.display());
         let plugin = self.plugin.iter().map(plugin).filter(|_| side == Side::GatewayPlugin);
         let set: Vec<String> = set.iter().cloned().chain(plugin).collect();
         let mut command = match side {
-            Side::Gateway | Side::GatewayPlugin => {
-                self.gateway(&self.gateway, ip, rooms, store, &set)?
-            }
+            Side::Gateway | Side::GatewayPlugin => self.gateway(&self.gateway, &set),
             Side::GatewayBefore => {
                 let before = self.before.as_ref().unwrap_or(&self.gateway);
-                self.gateway(before, ip, rooms, store, &set)?
+                self.gateway(before, &set)
             }
             Side::FloorWs => floor("ws", ip)?,
             Side::FloorHttp => {
@@ -176,23 +193,18 @@ impl Stage {
         Ok(server)
     }
 
-    fn gateway(
-        &self,
-        program: &Path,
-        ip: IpAddr,
-        rooms: u32,
-        store: &Path,
-        set: &[String],
-    ) -> io::Result<Command> {
-        let path = self.folder.path().join("gateway.toml");
-        fs::write(&path, configuration(ip, rooms, store))?;
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("gateway.toml")
+    }
+
+    fn gateway(&self, program: &Path, set: &[String]) -> Command {
         let mut command = Command::new(program);
-        command.arg("--config").arg(path);
+        command.arg("--config").arg(self.config());
         for set in set.iter().chain(&self.set) {
             command.arg("--set").arg(set);
         }
         command.arg("serve");
-        Ok(command)
+        command
     }
 }
 
@@ -215,22 +227,29 @@ fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
     Ok(command)
 }
 
-/// gateway.toml with the limits raised, as they are not what is measured.
-fn configuration(ip: IpAddr, rooms: u32, store: &Path) -> String {
-    let limits = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
-                  messages_per_s = 0\nroom_capacity = 100000\n";
+/// Limits are not what most jobs measure.
+const NO_LIMITS: &str = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
+                         messages_per_s = 0\nroom_capacity = 100000\n";
+
+/// gateway.toml, with these keys in the section of each front end.
+fn configuration(ip: IpAddr, rooms: u32, store: &Path, limits: &str) -> String {
     let store = store.display();
+    let (threads, capacity) = match limits {
+        "" => ("", ""),
+        _ => ("[server]\npassword_threads = 2\n", "capacity = 100000\n"),
+    };
     let mut text = format!(
-        "[server]\npassword_threads = 2\n[store]\npath = \"{store}\"\n[admin]\nlisten = \"{ip}:{ADMIN}\"\n\
+        "{threads}[store]\npath = \"{store}\"\n[admin]\nlisten = \"{ip}:{ADMIN}\"\n\
          [frontends.token]\nlisten = \"{ip}:{TOKEN}\"\n{limits}\
          [frontends.usr_room]\nlisten = \"{ip}:{USR_ROOM}\"\n{limits}\
          [frontends.chatroom]\nlisten = \"{ip}:{CHATROOM}\"\n\
          websocket_listen = \"{ip}:{CHATROOM_WEBSOCKET}\"\n{limits}\
-         [frontends.ourchat]\nlisten = \"{ip}:{OURCHAT}\"\nauto_join = [\"bench-0\"]\n{limits}\
+         [frontends.ourchat]\nlisten = \"{ip}:{OURCHAT}\"\ntcp_listen = \"{ip}:{OURCHAT_TCP}\"\n\
+         auto_join = [\"bench-0\"]\n{limits}\
          [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}"
     );
     for room in 0..rooms {
-        text += &format!("[[rooms]]\nname = \"bench-{room}\"\ncapacity = 100000\n");
+        text += &format!("[[rooms]]\nname = \"bench-{room}\"\n{capacity}");
     }
     text
 }

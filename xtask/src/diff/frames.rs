@@ -1,10 +1,10 @@
-//! A layout of Kaitai Struct: bytes are where they were, or nobody reads them.
+//! A layout of Kaitai Struct: no byte may move.
 
 use serde_json::{Map, Value};
 
 use super::Break;
 
-/// What is said of a field for people.
+/// The description of a field.
 const WORDS: [&str; 2] = ["doc", "doc-ref"];
 
 pub(crate) fn compare(former: &Value, now: &Value) -> Vec<Break> {
@@ -57,7 +57,7 @@ fn body(name: &str, was: &Value, is: &Value, broken: &mut Vec<Break>) {
     }
 }
 
-/// The same field; one that is told apart by a number may have more numbers.
+/// The same field; a field that is selected by a number may get more numbers.
 fn same(was: &Map<String, Value>, is: &Map<String, Value>) -> bool {
     let cases = |field: &Map<String, Value>| {
         field.get("type").and_then(|kind| kind.get("cases")?.as_object()).cloned()

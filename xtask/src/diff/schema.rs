@@ -157,7 +157,7 @@ impl<'a> Comparison<'a> {
             self.place.push(name.clone());
             match (taken.get(name), more) {
                 (Some(taken), _) => self.takes_all(schema, taken),
-                (None, Some(Value::Bool(false))) => self.note("nobody knows this field"),
+                (None, Some(Value::Bool(false))) => self.note("clients do not know this field"),
                 (None, Some(more @ Value::Object(_))) => self.takes_all(schema, more),
                 // A field that the gateway does not read is lost; one that a client does not is not.
                 (None, _) if self.side == Side::Sent => self.note("is no longer read"),

@@ -1,11 +1,11 @@
-//! Small pairs of documents, and what is said of each.
+//! Small pairs of documents, and the breaks found in each.
 
 use serde_json::{Value, json};
 
 use super::{Break, all, one};
 use crate::Files;
 
-/// What is said of a bundle in which one definition, of a request and of a reply alike, becomes
+/// The breaks found in a bundle in which one definition, of a request and of a reply alike, becomes
 /// another.
 fn said(was: &Value, is: &Value) -> (Vec<String>, Vec<String>) {
     let bundle = |name: &str, schema: &Value| {
