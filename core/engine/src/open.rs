@@ -208,6 +208,22 @@ impl Opener {
         }
     }
 
+    fn compact(&self, mut database: Database) -> Result<(), OpenError> {
+        let compact = || database.compact().map_err(|error| self.compact_error(error.into()));
+        let compacted = self.guarded(compact);
+        // Closing writes as well, so the size is to be taken after it.
+        close(database);
+        compacted.map(|_| ())
+    }
+
+    fn compact_error(&self, source: redb::Error) -> OpenError {
+        let path = self.path.clone();
+        match source {
+            redb::Error::Corrupted(why) => OpenError::Damaged { path, why },
+            source => OpenError::Compact { path, source: Box::new(source) },
+        }
+    }
+
     /// redb panics on some damaged files.
     pub(crate) fn guarded<R>(
         &self,
@@ -237,17 +253,19 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// it open. A missing store is created.
 pub fn compact(path: &Path, cache_bytes: usize) -> Result<(u64, u64), OpenError> {
     let opener = Opener::file(path, cache_bytes);
-    let fail = |source: redb::Error| match source {
-        redb::Error::Corrupted(why) => OpenError::Damaged { path: path.into(), why },
-        source => OpenError::Compact { path: path.into(), source: Box::new(source) },
-    };
-    let bytes = || path.metadata().map(|file| file.len()).map_err(|error| fail(error.into()));
-    let mut database = opener.open()?.database;
+    let fail = |error: io::Error| opener.compact_error(error.into());
+    let bytes = || path.metadata().map(|file| file.len()).map_err(fail);
+    let database = opener.open()?.database;
     let before = bytes()?;
-    let compacted = opener.guarded(|| database.compact().map_err(|error| fail(error.into())));
-    // Closing writes as well, so the size is taken after it.
-    close(database);
-    compacted?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| fail(error.into()))?;
+    opener.compact(database)?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(fail)?;
     Ok((before, bytes()?))
+}
+
+/// As [`compact`], on a backend other than a file: for tests.
+#[doc(hidden)]
+pub fn compact_backend(backend: impl StorageBackend + Clone) -> Result<(), OpenError> {
+    let opener = Opener::backend(backend, 1 << 20);
+    let database = opener.open()?.database;
+    opener.compact(database)
 }

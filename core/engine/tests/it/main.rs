@@ -5,6 +5,7 @@ mod check;
 mod concurrency;
 mod determinism;
 mod failure;
+mod faults;
 mod format;
 mod gateway;
 mod generate;
