@@ -146,6 +146,9 @@ pub enum Command {
         /// Whether it is a notice: a message to which no program replies automatically.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         notice: bool,
+        /// Whether the recipient may be the author: a note to oneself.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        allow_self: bool,
     },
     /// Returns the messages that a user has not received yet, and moves the user's cursor past
     /// them.
@@ -332,6 +335,9 @@ pub struct NewRoom {
     pub section: String,
     #[serde(default)]
     pub description: String,
+    /// Whether the owner owns the room without being a member, and so without a seat in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner_absent: bool,
     /// Seats; absent: the front end's `room_capacity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,

@@ -73,11 +73,13 @@ impl IrcSession {
                 RequestKind::Post
             }
             (None, Some(handle)) => {
+                let to = UserRef::Handle(handle);
                 out.submit(Command::PostDirect {
                     author,
-                    to: UserRef::Handle(handle),
+                    to,
                     text,
                     notice: false,
+                    allow_self: false,
                 });
                 RequestKind::PostDirect
             }

@@ -149,7 +149,9 @@ pub(crate) fn post(message: TextCreate, logged_in: Uid) -> Result<Command, &'sta
             let room = RoomRef::Id(RoomId(room));
             Ok(Command::Post { room, author, text, standing: PostRight::Member, notice: false })
         }
-        (None, Some(to)) => Ok(Command::PostDirect { author, to: user(to), text, notice: false }),
+        (None, Some(to)) => {
+            Ok(Command::PostDirect { author, to: user(to), text, notice: false, allow_self: false })
+        }
         (None, None) => Err("one of sender.group_id and sender.private_id is needed"),
         (Some(_), Some(_)) => Err("only one of sender.group_id and sender.private_id can be given"),
     }

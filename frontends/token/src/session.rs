@@ -257,6 +257,8 @@ fn new_room(app_code: u16, info: Option<Info>) -> NewRoom {
         description: info.description.unwrap_or_default(),
         app_code: Some(app_code),
         info: given.then_some(info.text),
+        // The document enters a room as a step of its own.
+        owner_absent: true,
         ..NewRoom::default()
     }
 }

@@ -162,7 +162,10 @@ impl Subscriptions {
         match event {
             Event::Posted { message } => match &message.to {
                 Recipient::Room(room) => self.of_room(room.id, event),
-                Recipient::User(to) => self.of_users([&message.author, to].map(|p| p.uid)),
+                Recipient::User(to) => {
+                    let author = message.author.uid.filter(|uid| Some(*uid) != to.uid);
+                    self.of_users([author, to.uid])
+                }
             },
             Event::Entered { room, .. }
             | Event::Left { room, .. }

@@ -278,6 +278,8 @@ impl BatchContext<'_> {
             ids.extend(newest(message_index::of_room(room), cursor.max(since))?);
         }
         ids.sort_unstable();
+        // A note to oneself is in both.
+        ids.dedup();
         let ids = &ids[ids.len().saturating_sub(limit)..];
         MessageReader::new(&self.batch).of(ids)
     }

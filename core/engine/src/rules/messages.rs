@@ -139,11 +139,12 @@ impl BatchContext<'_> {
         author: &UserRef,
         to: &UserRef,
         content: Content<'_>,
+        allow_self: bool,
     ) -> Result<Reply, Error> {
         let from = self.user(cx, author)?;
         check_text(content.text)?;
         let to = self.user(cx, to)?;
-        if from == to {
+        if from == to && !allow_self {
             return Err(Refusal::SelfAddressed.into());
         }
         let person = lookup::person(&self.batch, from)?;

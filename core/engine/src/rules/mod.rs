@@ -172,8 +172,9 @@ impl BatchContext<'_> {
             Command::Post { room, author, text, standing, notice } => {
                 self.post(cx, room, author, Content { text, notice: *notice }, standing)
             }
-            Command::PostDirect { author, to, text, notice } => {
-                self.post_direct(cx, author, to, Content { text, notice: *notice })
+            Command::PostDirect { author, to, text, notice, allow_self } => {
+                let content = Content { text, notice: *notice };
+                self.post_direct(cx, author, to, content, *allow_self)
             }
             Command::Receive { .. } => self.receive(cx, command),
             Command::Start => self.start(cx),

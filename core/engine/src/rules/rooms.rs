@@ -34,7 +34,8 @@ impl BatchContext<'_> {
         if invited.is_some() && others.is_empty() {
             return Err(Refusal::TooFewMembers.into());
         }
-        let members: Vec<u64> = owner.into_iter().chain(others).collect();
+        let owning_member = owner.filter(|_| !room.owner_absent);
+        let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
         let id = self.make_room(cx, room, owner, members.len())?;
         if invited.is_some() {
             self.announce_created(cx, id, owner, &members)?;

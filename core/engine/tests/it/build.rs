@@ -214,7 +214,7 @@ pub(crate) fn post_joining(room: RoomRef, author: UserRef, text: &str, create: b
 }
 
 pub(crate) fn direct(author: UserRef, to: UserRef, text: &str) -> Command {
-    Command::PostDirect { author, to, text: text.into(), notice: false }
+    Command::PostDirect { author, to, text: text.into(), notice: false, allow_self: false }
 }
 
 /// Reads everything not received yet.

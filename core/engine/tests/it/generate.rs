@@ -309,14 +309,15 @@ fn new_rooms() -> BoxedStrategy<NewRoom> {
     let name = of(select(&["tea", "hall", "room-4", "tea#5", ""][..]));
     let section = select(&["", "music"][..]);
     let capacity = of(0u32..5);
-    let rare = weighted(0.3, Just(()));
-    (name, any::<bool>(), section, capacity, rare)
-        .prop_map(|(name, insist, section, capacity, closed)| NewRoom {
+    let rare = || weighted(0.3, Just(()));
+    (name, any::<bool>(), section, capacity, rare(), rare())
+        .prop_map(|(name, insist, section, capacity, closed, owner_absent)| NewRoom {
             name: name.map(Into::into),
             insist,
             section: section.into(),
             capacity,
             closed: closed.is_some(),
+            owner_absent: owner_absent.is_some(),
             ..NewRoom::default()
         })
         .boxed()
@@ -378,8 +379,11 @@ fn of_messages() -> BoxedStrategy<Command> {
         9 => (rooms(), anybody(), texts(), standing).prop_map(|(room, author, text, standing)| {
             Command::Post { room, author, text, standing, notice: false }
         }),
-        5 => (anybody(), anybody(), texts())
-            .prop_map(|(author, to, text)| Command::PostDirect { author, to, text, notice: false }),
+        5 => (anybody(), anybody(), texts(), any::<bool>()).prop_map(
+            |(author, to, text, allow_self)| {
+                Command::PostDirect { author, to, text, notice: false, allow_self }
+            },
+        ),
         5 => (anybody(), expect, of(rooms()), after, limit(), limit(), newest).prop_map(
             |(user, expect, room, after, limit, first_limit, newest)| {
                 let newest = newest.is_some();

@@ -38,7 +38,13 @@ fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     signed_in(params, |author, Request { name, msg }| {
         let to = UserRef::Handle(required("name", name)?);
         let text = required("msg", msg)?;
-        Ok(Action::Submit(Command::PostDirect { author, to, text, notice: false }))
+        Ok(Action::Submit(Command::PostDirect {
+            author,
+            to,
+            text,
+            notice: false,
+            allow_self: true,
+        }))
     })
 }
 

@@ -176,6 +176,8 @@ fn a_direct_message_goes_to_every_session_of_both_ends() {
     }
     let direct = post(Recipient::User(person(2)));
     assert_eq!(receivers(&mut subscriptions, &[direct]), [vec![7, 8, 9]]);
+    let note = post(Recipient::User(person(1)));
+    assert_eq!(receivers(&mut subscriptions, &[note]), [vec![7, 8]]);
 }
 
 #[test]

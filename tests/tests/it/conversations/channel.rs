@@ -56,3 +56,13 @@ fn the_operations_of_the_document_go_as_it_says() {
 
     insta::assert_snapshot!(script.redacted(&["token", "datetime"]));
 }
+
+#[test]
+fn a_note_to_oneself_is_kept_and_received() {
+    let gateway = Gateway::start("[frontends.channel]\n");
+    let mut ann = Channel::enroll(gateway.address("channel", "listen"), "ann");
+    ann.done("/send", &json!({ "name": "ann", "msg": "tea at five" }));
+    let received = ann.done("/receive", &json!({}));
+    assert_eq!(received["messages"], json!({ "ann": ["tea at five"] }));
+    assert_eq!(ann.done("/receive", &json!({}))["messages"], json!({}));
+}

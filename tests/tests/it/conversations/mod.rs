@@ -1,6 +1,7 @@
-//! What people say to each other, over real sockets.
+//! Conversations of several clients over real sockets.
 
 mod bridge;
 mod channel;
 mod chatroom;
 mod restart;
+mod token;

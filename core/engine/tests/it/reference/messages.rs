@@ -69,13 +69,19 @@ impl Reference {
         Ok(self.add_message(who, avatar, Place::Room(id), text))
     }
 
-    pub(super) fn post_direct(&mut self, author: &UserRef, to: &UserRef, text: &str) -> Outcome {
+    pub(super) fn post_direct(
+        &mut self,
+        author: &UserRef,
+        to: &UserRef,
+        text: &str,
+        allow_self: bool,
+    ) -> Outcome {
         let from = self.account(author)?;
         if text.is_empty() {
             return Err(Refusal::EmptyText);
         }
         let to = self.account(to)?;
-        if from == to {
+        if from == to && !allow_self {
             return Err(Refusal::SelfAddressed);
         }
         Ok(self.add_message(Who::User(from), None, Place::Inbox(to), text))

@@ -289,7 +289,9 @@ impl Reference {
             Command::Post { room, author, text, standing, .. } => {
                 self.post(room, author, text, standing)
             }
-            Command::PostDirect { author, to, text, .. } => self.post_direct(author, to, text),
+            Command::PostDirect { author, to, text, allow_self, .. } => {
+                self.post_direct(author, to, text, *allow_self)
+            }
             Command::Receive { .. } => self.receive(command),
             Command::Start => {
                 self.seats.clear();

@@ -107,7 +107,8 @@ impl Reference {
         if invited.is_some() && others.is_empty() {
             return Err(Refusal::TooFewMembers);
         }
-        let members: Vec<u64> = owner.into_iter().chain(others).collect();
+        let owning_member = owner.filter(|_| !new.owner_absent);
+        let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
         let id = self.make_room(new, owner, members.len() as u32)?;
         if invited.is_some() {
             let everyone: BTreeSet<u64> = members.iter().copied().collect();

@@ -98,6 +98,7 @@ fn a_notice_stays_a_notice_in_the_event_and_in_the_store() {
         to: user("bob"),
         text: "beware".into(),
         notice: true,
+        allow_self: false,
     };
     assert!(is_notice(&gateway.call(1, direct).0));
 }

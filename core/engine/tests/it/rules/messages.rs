@@ -1,6 +1,6 @@
 //! Posting, and reading messages.
 
-use core_model::{MessageId, Query, Refusal, Reply, Timestamp, UserRef};
+use core_model::{Command, MessageId, Query, Refusal, Reply, Timestamp, UserRef};
 
 use super::*;
 
@@ -89,6 +89,25 @@ fn a_direct_message_goes_to_another_account() {
         ],
     );
     assert_eq!(gateway.tells(0, direct(ann(), user("bob"), "hi")), ["ann to bob: hi"]);
+}
+
+#[test]
+fn a_note_to_oneself_is_kept_and_received_once() {
+    let gateway = with(&["ann"]);
+    let text = "tea at five".to_owned();
+    let (author, to) = (user("ann"), user("ann"));
+    let note = Command::PostDirect { author, to, text, notice: false, allow_self: true };
+    assert_eq!(gateway.tells(0, note), ["ann to ann: tea at five"]);
+    let receive = Command::Receive {
+        user: user("ann"),
+        expect: None,
+        room: None,
+        after: None,
+        limit: u32::MAX,
+        first_limit: u32::MAX,
+        newest: false,
+    };
+    assert_eq!(received(&gateway, receive).0, ["ann to ann: tea at five"]);
 }
 
 /// Messages to tea with others in between, in commits of different sizes, and the ids of tea's.

@@ -1,6 +1,6 @@
 //! Live seats that a connection holds.
 
-use core_model::{Command, Event, Refusal, Reply, SeatKind, UserRef};
+use core_model::{Command, Event, NewRoom, Refusal, Reply, SeatKind, UserRef};
 
 use super::*;
 
@@ -16,6 +16,23 @@ fn entering_and_leaving_are_published_with_the_population() {
         ["bob leaves tea by 1", "tea holds 1"]
     );
     assert_eq!(gateway.refuses(1, exit(room("tea"), user("bob"))), Refusal::NotInRoom);
+}
+
+#[test]
+fn an_absent_owner_takes_no_seat_and_stays_the_owner() {
+    let gateway = with(&["ann", "bob"]);
+    let absent = NewRoom { owner_absent: true, ..seating("tea", 1) };
+    assert_eq!(gateway.tells(1, create(absent, Some(user("ann")))), [""; 0]);
+    assert_eq!((population(&gateway), tea(&gateway).active), (0, false));
+    assert_eq!(
+        gateway.tells(1, enter(room("tea"), user("ann"))),
+        ["ann enters tea by 1", "tea holds 1"]
+    );
+    assert_eq!(gateway.refuses(2, enter(room("tea"), user("bob"))), Refusal::RoomFull);
+    gateway.does(1, exit(room("tea"), user("ann")));
+    assert_eq!(population(&gateway), 0);
+    assert_eq!(gateway.refuses(2, delete(room("tea"), Some(user("bob")))), Refusal::NotAllowed);
+    gateway.does(1, delete(room("tea"), Some(user("ann"))));
 }
 
 #[test]
