@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use core_model::{
-    Detail, Message, MessageId, Person, Query, Reply, RoomFilter, RoomId, RoomRef, RoomView,
-    Timestamp, TokenHash, UserRef,
+    Detail, Message, MessageId, Person, Query, Refusal, Reply, RoomFilter, RoomId, RoomRef,
+    RoomView, Timestamp, TokenHash, UserRef,
 };
 use redb::ReadableTable;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::MessageReader;
-use crate::rows::{RoomRow, SeatRow, unpack};
+use crate::rows::{RoomRow, SeatRow, Who, unpack};
 use crate::search;
 use crate::state::State;
 
@@ -71,8 +71,10 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
         }
         Query::User { user, caller } => {
             resolve(caller)?;
-            let uid = lookup::user(tables, request, user)?;
-            Ok(Reply::User { user: lookup::user_view(tables, uid)? })
+            match lookup::user_or_guest(tables, request, user)? {
+                Who::User(uid) => Ok(Reply::User { user: lookup::user_view(tables, uid)? }),
+                Who::Guest(_) => Err(Refusal::UnknownUser.into()),
+            }
         }
     }
 }

@@ -71,7 +71,8 @@ pub enum Query {
         #[serde(default)]
         detail: Detail,
     },
-    /// One account.
+    /// One account. A claim to a name that a guest may use is an unknown user; a claim to any other
+    /// name needs its proof.
     User {
         user: UserRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
