@@ -34,15 +34,26 @@ pub const VERBS: &[Verb] = &[
     early("PASS", 1, IrcSession::pass),
     early("USER", 4, IrcSession::user),
     // The connection and the server: server.rs.
+    verb("ADMIN", 0, IrcSession::admin),
+    verb("HELP", 0, IrcSession::help),
+    verb("INFO", 0, IrcSession::info),
+    verb("KILL", 0, IrcSession::forbidden),
+    verb("LINKS", 0, IrcSession::links),
     verb("LUSERS", 0, IrcSession::lusers),
     verb("MOTD", 0, IrcSession::motd),
+    verb("OPER", 2, IrcSession::oper),
     early("PING", 1, IrcSession::ping),
     early("PONG", 0, IrcSession::pong),
     early("QUIT", 0, IrcSession::quit),
+    verb("REHASH", 0, IrcSession::forbidden),
+    verb("STATS", 0, IrcSession::stats),
     verb("TIME", 0, IrcSession::time),
     verb("VERSION", 0, IrcSession::version),
-    // Channels: rooms.rs.
+    verb("WALLOPS", 0, IrcSession::forbidden),
+    // Channels: rooms.rs and moderation.rs.
+    verb("INVITE", 2, IrcSession::invite),
     verb("JOIN", 1, IrcSession::join),
+    verb("KICK", 2, IrcSession::kick),
     verb("LIST", 0, IrcSession::list),
     verb("MODE", 1, IrcSession::mode),
     verb("NAMES", 0, IrcSession::names),
@@ -50,6 +61,7 @@ pub const VERBS: &[Verb] = &[
     verb("TOPIC", 1, IrcSession::topic),
     // Users: who.rs.
     verb("AWAY", 0, IrcSession::away),
+    verb("ISON", 1, IrcSession::ison),
     verb("USERHOST", 1, IrcSession::userhost),
     verb("WHO", 0, IrcSession::who),
     verb("WHOIS", 0, IrcSession::whois),
@@ -60,3 +72,16 @@ pub const VERBS: &[Verb] = &[
     verb("PRIVMSG", 0, IrcSession::privmsg),
     verb("TAGMSG", 0, IrcSession::tagmsg),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::COMMAND_NAMES;
+
+    #[test]
+    fn help_lists_all_commands() {
+        let mut names: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, COMMAND_NAMES);
+    }
+}

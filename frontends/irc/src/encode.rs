@@ -72,7 +72,8 @@ impl Reader<'_> {
             Recipient::Room(room) => names::channel(&room.name),
             Recipient::User(person) => names::nick(person),
         };
-        let head = format!(":{} PRIVMSG {target} :", self.mask(&message.author));
+        let verb = if message.notice { "NOTICE" } else { "PRIVMSG" };
+        let head = format!(":{} {verb} {target} :", self.mask(&message.author));
         let tags = |id| Tags { at: message.at, by: &message.author, id, batch };
         let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
         // Clients drop a second line with the same id as a duplicate.
@@ -209,6 +210,11 @@ fn cut(mut line: &str, bytes_max: usize) -> Vec<&str> {
         line = rest;
     }
     pieces
+}
+
+/// A text, cut between characters to at most so many bytes.
+pub(crate) fn cut_to(text: &str, bytes_max: usize) -> &str {
+    &text[..floor_char_boundary(text, bytes_max)]
 }
 
 fn floor_char_boundary(text: &str, bytes_max: usize) -> usize {

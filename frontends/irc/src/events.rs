@@ -5,6 +5,7 @@ use std::sync::Arc;
 use core_model::{ConnectionId, Event, Person, Recorded, RoomTag};
 use frontend_api::Outbox;
 
+use crate::encode;
 use crate::names;
 use crate::state::{IrcSession, is_owner, send};
 
@@ -20,18 +21,22 @@ impl IrcSession {
                 }
             }
             Event::Left { room, user, connection, elsewhere, .. } => {
+                let left = Left::of(recorded);
                 if self.is_me(user) {
-                    self.send_removal(room, *connection, out);
+                    self.send_removal(room, *connection, &left, out);
                 } else if !elsewhere {
-                    self.send_part(room, user, out);
+                    self.send_leave(room, user, &left, out);
+                }
+            }
+            Event::RoomChanged { room, changes, by } => {
+                if let Some(topic) = &changes.description {
+                    self.send_topic_change(room, topic, by.as_deref(), out);
                 }
             }
             Event::RoomCreated { room, owner, members } => {
                 self.send_invitation(room, owner.as_ref(), members, out);
             }
-            Event::PopulationChanged { .. }
-            | Event::RoomChanged { .. }
-            | Event::RoomDeleted { .. } => (),
+            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => (),
         }
     }
 
@@ -52,21 +57,67 @@ impl IrcSession {
         }
     }
 
-    fn send_part(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
-        if self.rooms.contains_key(&room.id) {
-            send(self.line_by(user, &format!("PART {}", names::channel(&room.name))), out);
+    /// Another user has left a room: was kicked, has quit, or has parted. A user that quits leaves all
+    /// its rooms by one command, and clients expect one QUIT for all of them.
+    fn send_leave(&mut self, room: &RoomTag, user: &Person, left: &Left<'_>, out: &mut Outbox) {
+        if !self.rooms.contains_key(&room.id) {
+            return;
         }
+        let line = if let Some(by) = left.by {
+            self.kick_line(&self.reader().mask(by), room, &names::nick(user), left.reason)
+        } else if left.quit {
+            let quit = (left.cause, user.handle.clone());
+            if self.last_quit.as_ref() == Some(&quit) {
+                return;
+            }
+            self.last_quit = Some(quit);
+            let reason = if left.reason.is_empty() { "Connection closed" } else { left.reason };
+            encode::trailing(self.line_by(user, "QUIT"), reason)
+        } else {
+            self.part_line(user, &room.name, left.reason)
+        };
+        send(line, out);
+    }
+
+    fn kick_line(&self, source: &str, room: &RoomTag, nick: &str, reason: &str) -> String {
+        let head = format!(":{source} KICK {} {nick}", names::channel(&room.name));
+        encode::trailing(head, if reason.is_empty() { "You were removed" } else { reason })
     }
 
     /// The client lost its seat. A channel that it has left itself is no longer in `rooms`.
-    fn send_removal(&mut self, room: &RoomTag, connection: Option<ConnectionId>, out: &mut Outbox) {
+    fn send_removal(
+        &mut self,
+        room: &RoomTag,
+        connection: Option<ConnectionId>,
+        left: &Left<'_>,
+        out: &mut Outbox,
+    ) {
         if connection.is_some()
             && connection == self.connection
             && self.rooms.remove(&room.id).is_some()
         {
-            let (server, name) = (&self.options.server_name, names::channel(&room.name));
-            send(format!(":{server} KICK {name} {} :You were removed", self.nick), out);
+            let by = left.by.map(|by| self.reader().mask(by));
+            let source = by.unwrap_or_else(|| self.options.server_name.clone());
+            send(self.kick_line(&source, room, &self.nick, left.reason), out);
         }
+    }
+
+    fn send_topic_change(
+        &self,
+        room: &RoomTag,
+        topic: &str,
+        by: Option<&Person>,
+        out: &mut Outbox,
+    ) {
+        if !self.rooms.contains_key(&room.id) {
+            return;
+        }
+        let rest = format!("TOPIC {}", names::channel(&room.name));
+        let head = match by {
+            Some(by) => self.line_by(by, &rest),
+            None => format!(":{} {rest}", self.options.server_name),
+        };
+        send(encode::trailing(head, topic), out);
     }
 
     /// Another user has created a room with this one as a member.
@@ -82,5 +133,22 @@ impl IrcSession {
             let name = names::channel(&room.name);
             send(self.line_by(owner, &format!("INVITE {} {name}", self.nick)), out);
         }
+    }
+}
+
+/// How and why a user has left.
+struct Left<'a> {
+    cause: ConnectionId,
+    quit: bool,
+    reason: &'a str,
+    by: Option<&'a Person>,
+}
+
+impl<'a> Left<'a> {
+    fn of(recorded: &'a Recorded) -> Self {
+        let Event::Left { quit, reason, by, .. } = &recorded.event else {
+            unreachable!("called with a leave")
+        };
+        Self { cause: recorded.cause, quit: *quit, reason, by: by.as_deref() }
     }
 }

@@ -5,10 +5,12 @@
 
 mod caps;
 mod commands;
+mod directory;
 mod encode;
 mod events;
 mod history;
 mod message;
+mod moderation;
 mod names;
 pub mod numeric;
 mod parse;
@@ -35,6 +37,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
 pub use commands::VERBS;
+use directory::Directory;
 use state::IrcSession;
 
 /// The dialect's own keys of `[frontends.irc]`.
@@ -123,6 +126,7 @@ impl Options {
 /// The IRC dialect.
 pub struct IrcFrontend {
     options: Arc<Options>,
+    directory: Arc<Directory>,
     manifest: Manifest,
 }
 
@@ -137,7 +141,7 @@ impl Configure for IrcFrontend {
 
     fn configure(options: Options) -> Result<Self, OptionFault> {
         options.check()?;
-        Ok(Self { options: Arc::new(options), manifest: manifest() })
+        Ok(Self { options: Arc::new(options), directory: Arc::default(), manifest: manifest() })
     }
 }
 
@@ -147,7 +151,7 @@ impl Frontend for IrcFrontend {
     }
 
     fn open(&self, _peer: &Peer) -> Box<dyn Session> {
-        Box::new(IrcSession::new(Arc::clone(&self.options)))
+        Box::new(IrcSession::new(Arc::clone(&self.options), Arc::clone(&self.directory)))
     }
 
     /// The lines for an event depend on the client's capabilities, on the channels that it has
@@ -157,10 +161,9 @@ impl Frontend for IrcFrontend {
             Event::Posted { .. }
             | Event::Entered { .. }
             | Event::Left { .. }
-            | Event::RoomCreated { .. } => Broadcast::PerSession,
-            Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
-            | Event::RoomDeleted { .. } => Broadcast::Nothing,
+            | Event::RoomCreated { .. } => Broadcast::PerSession,
+            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }
     }
 }

@@ -66,21 +66,17 @@ impl IrcSession {
         out: &mut Outbox,
     ) {
         let author = self.actor();
-        let request = match (names::room(target), names::handle(target)) {
+        let notice = verb == "NOTICE";
+        let request = match (names::room(target), self.account_handle(target)) {
             (Some(room), _) => {
-                let (room, right) = (RoomRef::Name(room), PostRight::Seated);
-                out.submit(Command::Post { room, author, text, standing: right, notice: false });
+                let room = RoomRef::Name(self.joined_name(room));
+                let right = PostRight::Seated;
+                out.submit(Command::Post { room, author, text, standing: right, notice });
                 RequestKind::Post
             }
             (None, Some(handle)) => {
                 let to = UserRef::Handle(handle);
-                out.submit(Command::PostDirect {
-                    author,
-                    to,
-                    text,
-                    notice: false,
-                    allow_self: false,
-                });
+                out.submit(Command::PostDirect { author, to, text, notice, allow_self: true });
                 RequestKind::PostDirect
             }
             (None, None) => {
@@ -94,6 +90,12 @@ impl IrcSession {
         self.expect(PendingReply::Post { verb, target: target.into(), request, quiet });
     }
 
+    /// The handle that a nick stands for. Users of irc are found whatever the case of the nick.
+    fn account_handle(&self, nick: &str) -> Option<String> {
+        let known = self.directory.find(nick);
+        names::handle(known.as_ref().map_or(nick, |known| &known.nick))
+    }
+
     pub(crate) fn posted(
         &mut self,
         verb: &str,
@@ -105,7 +107,15 @@ impl IrcSession {
     ) {
         match outcome {
             // The event that follows is the echo.
-            Ok(Reply::Posted { message }) => self.own = Some(message.id),
+            Ok(Reply::Posted { message }) => {
+                self.own = Some(message.id);
+                if !quiet
+                    && request == RequestKind::PostDirect
+                    && let Some(away) = self.away_of(target)
+                {
+                    send(self.numeric(RPL_AWAY, &[target], &away), out);
+                }
+            }
             _ if quiet => (),
             _ => self.report(request, verb, target, outcome, out),
         }
@@ -114,7 +124,8 @@ impl IrcSession {
     /// Sends a message that was just posted.
     pub(crate) fn send_posted(&mut self, message: &Posted, out: &mut Outbox) {
         let own = self.own == Some(message.id);
-        if own && !self.has(Caps::ECHO_MESSAGE) {
+        let to_me = matches!(&message.to, Recipient::User(to) if self.is_me(to));
+        if own && !to_me && !self.has(Caps::ECHO_MESSAGE) {
             return;
         }
         match &message.to {

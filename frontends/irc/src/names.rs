@@ -11,6 +11,9 @@ use core_model::{Person, check_existing_handle, check_existing_name};
 /// that distinguishes servers from users.
 const NOT_IN_NICKS: &str = " ,*?!@.\\";
 
+/// The same without the backslash.
+const NOT_IN_NICKS_BUT: &str = " ,*?!@.";
+
 /// Characters escaped at the start of a nick: the marks of channels, modes, masks and trailing
 /// parameters.
 const NOT_FIRST_IN_NICKS: &str = "#&$:~%+=";
@@ -33,6 +36,24 @@ pub(crate) fn handle(nick: &str) -> Option<String> {
     let name = unescape(nick)?;
     let only_way = nick_of(&name) == nick;
     only_way.then(|| check_existing_handle(&name).ok()).flatten()
+}
+
+/// The handle, or guest's name, that a client requests as its nick. Nicks of IRC may have a
+/// backslash; one that is no escape stands for itself.
+pub(crate) fn requested(nick: &str) -> Option<String> {
+    let is_escaped = unescape(nick).is_some_and(|name| nick_of(&name) == nick);
+    let is_nick = escape(nick, NOT_IN_NICKS_BUT, NOT_FIRST_IN_NICKS) == nick;
+    if is_escaped || !is_nick { handle(nick) } else { handle(&nick_of(nick)) }
+}
+
+/// Nicks and channels that differ only in the case of ASCII letters are the same to clients:
+/// CASEMAPPING=ascii.
+pub(crate) fn fold(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
 }
 
 /// The channel of a room.
@@ -111,6 +132,17 @@ mod tests {
     fn a_name_that_no_account_may_have_is_not_a_nick() {
         for nick in ["", "guest:zed", "\\40ann", &"x".repeat(65)] {
             assert_eq!(handle(nick), None, "{nick}");
+        }
+    }
+
+    #[test]
+    fn a_requested_nick_may_have_a_backslash_that_is_no_escape() {
+        assert_eq!(requested("foo\\bar").as_deref(), Some("foo\\bar"));
+        assert_eq!(requested("x\\").as_deref(), Some("x\\"));
+        assert_eq!(requested("a\\20b").as_deref(), Some("a b"));
+        assert_eq!(requested("[x]^{}|`-_").as_deref(), Some("[x]^{}|`-_"));
+        for nick in ["\\40ann", "a b\\", "a@b", "#a", "a.b", "", ":a"] {
+            assert_eq!(requested(nick), None, "{nick}");
         }
     }
 

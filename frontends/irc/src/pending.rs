@@ -22,7 +22,10 @@ pub(crate) enum PendingReply {
 
     // Channels: rooms.rs.
     Join(String),
-    Part(String),
+    Part {
+        room: String,
+        reason: String,
+    },
     /// The occupants of a room. After a join they are listed only if the join succeeded.
     Names {
         room: String,
@@ -30,14 +33,36 @@ pub(crate) enum PendingReply {
     },
     Topic(String),
     TopicChange(String),
+    /// The occupants, before a KICK.
+    Kick(Target),
+    /// A KICK in this room.
+    Kicked(String),
+    /// The occupants, before the answer to an INVITE.
+    Invite(Target),
+    /// The room of a MODE that is to change something.
+    ModeChange {
+        room: String,
+        modes: String,
+        /// Whether the modes have no parameter, so that list modes query their list.
+        lists_only: bool,
+    },
     Mode(String),
     List,
     ListOne,
 
     // Users: who.rs.
     WhoRoom(String),
+    /// The occupants of a channel in which a WHO or WHOIS looks for a user.
+    FindIn {
+        room: String,
+        nick: String,
+    },
     Who(String),
     Whois(String),
+    /// Whether the account of this nick is online.
+    Ison(String),
+    /// The users of an ISON that are online, of those signed on here.
+    IsonEnd(Vec<String>),
 
     // Messages: message.rs and history.rs.
     Post {
@@ -53,4 +78,11 @@ pub(crate) enum PendingReply {
         target: String,
         slice: Slice,
     },
+}
+
+/// A user in a channel, as a command names it.
+pub(crate) struct Target {
+    pub(crate) room: String,
+    pub(crate) nick: String,
+    pub(crate) reason: String,
 }

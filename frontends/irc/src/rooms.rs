@@ -1,19 +1,23 @@
 //! Channels: joining, leaving and querying them.
 
 use core_model::{
-    Command, Detail, NewRoom, Outcome, Person, Query, Reply, RoomChanges, RoomFilter, RoomId,
-    RoomRef, RoomView, SeatKind,
+    Command, Detail, NewRoom, Outcome, Person, Query, Refusal, Reply, RoomChanges, RoomFilter,
+    RoomId, RoomRef, RoomView, SeatKind,
 };
 use frontend_api::{Outbox, Subscribe};
 
 use crate::caps::Caps;
 use crate::encode;
+use crate::moderation::REASON_BYTES_MAX;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::pending::PendingReply;
 use crate::refusal::RequestKind;
 use crate::state::{Channel, IrcSession, is_owner, members, send};
+
+/// The longest topic, as ISUPPORT announces it.
+const TOPIC_BYTES_MAX: usize = 390;
 
 impl IrcSession {
     /// The room that a channel stands for. Sends an error where it cannot stand for any.
@@ -35,10 +39,11 @@ impl IrcSession {
     pub(crate) fn join(&mut self, message: &Message<'_>, out: &mut Outbox) {
         if message.param(0) == "0" {
             let all: Vec<String> = self.rooms.values().map(|room| room.name.clone()).collect();
-            return all.into_iter().for_each(|room| self.exit(room, out));
+            return all.into_iter().for_each(|room| self.exit(room, "", out));
         }
         for channel in message.list(0) {
             let Some(room) = self.room(channel, out) else { continue };
+            let room = self.joined_name(room);
             if self.rooms.len() + self.pending_joins() >= self.options.channels_max as usize
                 && self.channel(&room).is_none()
             {
@@ -103,36 +108,44 @@ impl IrcSession {
             Some(_) => names::nick(person),
             None => "*".into(),
         };
-        encode::trailing(self.line_by(person, &format!("JOIN {channel} {account}")), &person.name)
+        encode::trailing(
+            self.line_by(person, &format!("JOIN {channel} {account}")),
+            &self.real_name(person),
+        )
+    }
+
+    /// The PART of a user.
+    pub(crate) fn part_line(&self, person: &Person, room: &str, reason: &str) -> String {
+        let head = self.line_by(person, &format!("PART {}", names::channel(room)));
+        if reason.is_empty() { head } else { encode::trailing(head, reason) }
     }
 
     pub(crate) fn part(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let reason = encode::cut_to(message.param(1), REASON_BYTES_MAX);
         for channel in message.list(0) {
             if let Some(room) = self.room(channel, out) {
-                self.exit(room, out);
+                let room = self.joined_name(room);
+                self.exit(room, reason, out);
             }
         }
     }
 
-    fn exit(&mut self, room: String, out: &mut Outbox) {
+    fn exit(&mut self, room: String, reason: &str, out: &mut Outbox) {
         let (user, seat) = (self.actor(), SeatKind::Connection);
-        out.submit(Command::Exit {
-            room: RoomRef::Name(room.clone()),
-            user,
-            seat,
-            reason: String::new(),
-        });
-        self.expect(PendingReply::Part(room));
+        let exit =
+            Command::Exit { room: RoomRef::Name(room.clone()), user, seat, reason: reason.into() };
+        out.submit(exit);
+        self.expect(PendingReply::Part { room, reason: reason.into() });
     }
 
-    pub(crate) fn parted(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn parted(&mut self, room: &str, reason: &str, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(room);
         match outcome {
             Ok(_) => {
                 if let Some((id, _)) = self.channel(room) {
                     self.rooms.remove(&id);
                 }
-                send(self.my_line(&format!("PART {channel}")), out);
+                send(self.part_line(&self.me, room, reason), out);
             }
             Err(_) => self.report(RequestKind::Channel, "PART", &channel, outcome, out),
         }
@@ -146,8 +159,12 @@ impl IrcSession {
             return self.say(vec![line], out);
         }
         for channel in message.list(0) {
-            if let Some(room) = self.room(channel, out) {
+            if let Some(room) = names::room(channel) {
+                let room = self.joined_name(room);
                 self.query_names(room, false, out);
+            } else {
+                let line = self.numeric(RPL_ENDOFNAMES, &[channel], "End of NAMES");
+                self.say(vec![line], out);
             }
         }
     }
@@ -195,16 +212,20 @@ impl IrcSession {
 
     pub(crate) fn topic(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let Some(room) = self.room(message.param(0), out) else { return };
+        let room = self.joined_name(room);
         let Some(text) = message.optional(1) else {
             return self.query_room(room.clone(), PendingReply::Topic(room), out);
         };
-        let changes = RoomChanges { description: Some(text.into()), ..RoomChanges::default() };
+        let changes = RoomChanges {
+            description: Some(encode::cut_to(text, TOPIC_BYTES_MAX).into()),
+            ..RoomChanges::default()
+        };
         let (name, by) = (RoomRef::Name(room.clone()), Some(self.actor()));
         out.submit(Command::UpdateRoom { room: name, changes, by });
         self.expect(PendingReply::TopicChange(room));
     }
 
-    fn query_room(&mut self, room: String, reply: PendingReply, out: &mut Outbox) {
+    pub(crate) fn query_room(&mut self, room: String, reply: PendingReply, out: &mut Outbox) {
         let (room, caller) = (RoomRef::Name(room), self.caller());
         self.query(Query::Room { room, caller, detail: Detail::default() }, reply, out);
     }
@@ -227,60 +248,17 @@ impl IrcSession {
     pub(crate) fn topic_changed(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(name);
         match outcome {
+            // The event announces it, to this client as well.
+            Ok(Reply::Room { .. }) if self.channel(name).is_some() => (),
             Ok(Reply::Room { room }) => {
                 let head = self.my_line(&format!("TOPIC {channel}"));
                 send(encode::trailing(head, &room.description), out);
             }
+            Err(Refusal::NotAllowed | Refusal::NotSignedIn) if self.channel(name).is_none() => {
+                let why = "You're not on that channel";
+                send(self.numeric(ERR_NOTONCHANNEL, &[&channel], why), out);
+            }
             _ => self.report(RequestKind::Topic, "TOPIC", &channel, outcome, out),
-        }
-    }
-
-    // MODE.
-
-    pub(crate) fn mode(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let target = message.param(0);
-        if !target.starts_with('#') {
-            let lines = self.user_mode(target, message.param(1));
-            return self.say(lines, out);
-        }
-        let Some(room) = self.room(target, out) else { return };
-        let line = match message.param(1) {
-            "" => return self.query_room(room.clone(), PendingReply::Mode(room), out),
-            "b" | "+b" if message.param(2).is_empty() => {
-                self.numeric(RPL_ENDOFBANLIST, &[target], "Nobody is banned")
-            }
-            _ => {
-                let why = "The modes of channels are what they are";
-                self.numeric(ERR_CHANOPRIVSNEEDED, &[target], why)
-            }
-        };
-        self.say(vec![line], out);
-    }
-
-    /// Every user has the mode `i`, and no other.
-    fn user_mode(&self, nick: &str, change: &str) -> Vec<String> {
-        if nick != self.nick {
-            let why = "The modes of others are their own";
-            return vec![self.numeric(ERR_USERSDONTMATCH, &[], why)];
-        }
-        if change.is_empty() {
-            return vec![self.bare(RPL_UMODEIS, &["+i"])];
-        }
-        let known = change.chars().all(|char| matches!(char, '+' | '-' | 'i'));
-        let unknown = || self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such mode");
-        if known { Vec::new() } else { vec![unknown()] }
-    }
-
-    pub(crate) fn send_modes(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
-        let channel = names::channel(name);
-        match outcome {
-            Ok(Reply::Room { room }) => {
-                // Only occupants may post, and only the owner may set the topic.
-                send(self.bare(RPL_CHANNELMODEIS, &[&channel, "+nt"]), out);
-                let created = (room.created.0 / 1000).to_string();
-                send(self.bare(RPL_CREATIONTIME, &[&channel, &created]), out);
-            }
-            _ => self.report(RequestKind::Channel, "MODE", &channel, outcome, out),
         }
     }
 

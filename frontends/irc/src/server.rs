@@ -1,14 +1,62 @@
 //! The connection and the server.
 
+use core_model::Command;
 use frontend_api::Outbox;
 
+use crate::directory::Counts;
 use crate::encode;
+use crate::moderation::REASON_BYTES_MAX;
+use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
+use crate::pending::PendingReply;
 use crate::state::IrcSession;
 
 /// The software, as VERSION and the greeting have it.
 const VERSION: &str = concat!("dragoman-", env!("CARGO_PKG_VERSION"));
+
+/// The commands that HELP lists; a test compares it with the table of commands.
+pub(crate) const COMMAND_NAMES: &[&str] = &[
+    "ADMIN",
+    "AUTHENTICATE",
+    "AWAY",
+    "CAP",
+    "CHATHISTORY",
+    "HELP",
+    "INFO",
+    "INVITE",
+    "ISON",
+    "JOIN",
+    "KICK",
+    "KILL",
+    "LINKS",
+    "LIST",
+    "LUSERS",
+    "MODE",
+    "MOTD",
+    "NAMES",
+    "NICK",
+    "NOTICE",
+    "OPER",
+    "PART",
+    "PASS",
+    "PING",
+    "PONG",
+    "PRIVMSG",
+    "QUIT",
+    "REHASH",
+    "STATS",
+    "TAGMSG",
+    "TIME",
+    "TOPIC",
+    "USER",
+    "USERHOST",
+    "VERSION",
+    "WALLOPS",
+    "WHO",
+    "WHOIS",
+    "WHOWAS",
+];
 
 /// The most targets of one PRIVMSG or NOTICE.
 pub(crate) const TARGETS_MAX: usize = 4;
@@ -23,8 +71,76 @@ impl IrcSession {
     /// Any line resets the keepalive, so a PONG needs nothing more.
     pub(crate) fn pong(&mut self, _message: &Message<'_>, _out: &mut Outbox) {}
 
-    pub(crate) fn quit(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    /// Signs out first, so that others see the reason.
+    pub(crate) fn quit(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if self.sign_on.is_none() && !self.rooms.is_empty() {
+            let words = encode::cut_to(message.param(0), REASON_BYTES_MAX);
+            let reason = if words.is_empty() { "Quit".into() } else { format!("Quit: {words}") };
+            out.submit(Command::SignOut { reason });
+            self.expect(PendingReply::Ignore);
+            // The client gave up its seats itself, and is not told of it.
+            self.rooms.clear();
+        }
         self.end("quit", out);
+    }
+
+    pub(crate) fn info(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+        let lines = vec![
+            self.numeric(RPL_INFO, &[], &format!("{VERSION}, a gateway of many chat dialects")),
+            self.numeric(RPL_ENDOFINFO, &[], "End of INFO"),
+        ];
+        self.say(lines, out);
+    }
+
+    /// Lists the commands: they are those of other servers.
+    pub(crate) fn help(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let topic = message.param(0);
+        let known = topic.is_empty() || COMMAND_NAMES.iter().any(|name| names::same(name, topic));
+        let lines = if known {
+            let about = if topic.is_empty() { "*" } else { topic };
+            vec![
+                self.numeric(RPL_HELPSTART, &[about], "Commands of this server"),
+                self.numeric(RPL_HELPTXT, &[about], &COMMAND_NAMES.join(" ")),
+                self.numeric(RPL_ENDOFHELP, &[about], "End of HELP"),
+            ]
+        } else {
+            vec![self.numeric(ERR_HELPNOTFOUND, &[topic], "No help is available on this topic")]
+        };
+        self.say(lines, out);
+    }
+
+    pub(crate) fn admin(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+        let why = "No administrative information is available";
+        let line = self.numeric(ERR_NOADMININFO, &[&self.options.server_name], why);
+        self.say(vec![line], out);
+    }
+
+    pub(crate) fn links(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+        let server = self.options.server_name.clone();
+        let lines = vec![
+            self.numeric(RPL_LINKS, &[&server, &server], &format!("0 {}", self.options.network)),
+            self.numeric(RPL_ENDOFLINKS, &["*"], "End of LINKS"),
+        ];
+        self.say(lines, out);
+    }
+
+    /// No client is an operator: the gateway has an admin listener.
+    pub(crate) fn oper(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+        let line = self.numeric(ERR_NOOPERHOST, &[], "There are no operators on IRC");
+        self.say(vec![line], out);
+    }
+
+    pub(crate) fn forbidden(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+        let why = "Permission denied: there are no operators on IRC";
+        let line = self.numeric(ERR_NOPRIVILEGES, &[], why);
+        self.say(vec![line], out);
+    }
+
+    pub(crate) fn stats(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let about = message.param(0);
+        let about = if about.is_empty() { "*" } else { about };
+        let line = self.numeric(RPL_ENDOFSTATS, &[about], "End of STATS");
+        self.say(vec![line], out);
     }
 
     pub(crate) fn motd(&mut self, _message: &Message<'_>, out: &mut Outbox) {
@@ -59,7 +175,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "i", "bnot", "bo"]),
+            self.bare(RPL_MYINFO, &[server, VERSION, "i", "beIilnot", "beIlo"]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -74,11 +190,13 @@ impl IrcSession {
             "AWAYLEN=390".into(),
             "CASEMAPPING=ascii".into(),
             format!("CHANLIMIT=#:{}", options.channels_max),
-            "CHANMODES=b,,,nt".into(),
+            "CHANMODES=beI,,l,int".into(),
             "CHANNELLEN=65".into(),
             "CHANTYPES=#".into(),
             format!("CHATHISTORY={}", options.history_max),
             "CLIENTTAGDENY=*".into(),
+            "KICKLEN=390".into(),
+            "LINELEN=512".into(),
             "MSGREFTYPES=msgid".into(),
             format!("NETWORK={}", options.network),
             "NICKLEN=64".into(),
@@ -95,11 +213,19 @@ impl IrcSession {
         tokens.chunks(13).map(line).collect()
     }
 
-    /// The replies to LUSERS, without numbers: the gateway does not count users.
+    /// The replies to LUSERS: the connections of this front end, all of them with the mode `i`.
     fn lusers_lines(&self) -> Vec<String> {
+        let Counts { users, most } = self.directory.counts();
+        let client = format!("There are 0 users and {users} invisible on 1 servers");
+        let (now, max) = (users.to_string(), most.to_string());
+        let local = format!("Current local users {now}, max {max}");
+        let global = format!("Current global users {now}, max {max}");
         vec![
-            self.numeric(RPL_LUSERCLIENT, &[], "Users of all dialects are here, uncounted"),
-            self.numeric(RPL_LUSERME, &[], "One server, which is a gateway"),
+            self.numeric(RPL_LUSERCLIENT, &[], &client),
+            self.numeric(RPL_LUSEROP, &["0"], "operator(s) online"),
+            self.numeric(RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers")),
+            self.numeric(RPL_LOCALUSERS, &[&now, &max], &local),
+            self.numeric(RPL_GLOBALUSERS, &[&now, &max], &global),
         ]
     }
 

@@ -29,7 +29,10 @@ impl Session for IrcSession {
             Input::Event(recorded) => self.event(recorded, out),
             Input::Woken => self.wake(out),
             Input::Ending(ending) => send(farewell(ending_text(ending)), out),
-            Input::Closed => self.over = true,
+            Input::Closed => {
+                self.over = true;
+                self.entry = None;
+            }
             Input::Request(_) | Input::Bytes(_) => (),
         }
     }
@@ -37,7 +40,11 @@ impl Session for IrcSession {
 
 impl IrcSession {
     fn open(&mut self, out: &mut Outbox) {
-        out.set_event_filter(EventFilter { population: false, ..EventFilter::default() });
+        out.set_event_filter(EventFilter {
+            population: false,
+            room_changes: true,
+            ..EventFilter::default()
+        });
         if self.options.sign_on_timeout.0 > 0 {
             out.wake_at(self.now.plus_ms(self.options.sign_on_timeout.0));
         }
@@ -92,14 +99,23 @@ impl IrcSession {
             SignOn => self.signed_on(outcome, out),
             Nick(name) => self.nick_looked_up(name, outcome, out),
             Join(room) => self.entered(&room, outcome, out),
-            Part(room) => self.parted(&room, outcome, out),
+            Part { room, reason } => self.parted(&room, &reason, outcome, out),
             Names { room, joining } => self.send_names(&room, joining, outcome, out),
             Topic(room) => self.send_topic(&room, outcome, out),
             TopicChange(room) => self.topic_changed(&room, outcome, out),
+            Kick(target) => self.kick_found(target, outcome, out),
+            Kicked(room) => self.kicked(&room, outcome, out),
+            Invite(target) => self.refuse_invite(&target, outcome, out),
+            ModeChange { room, modes, lists_only } => {
+                self.refuse_mode_change(&room, &modes, lists_only, outcome, out);
+            }
             Mode(room) => self.send_modes(&room, outcome, out),
             List => self.send_list(outcome, out),
             ListOne => self.send_list_entry(outcome, out),
             WhoRoom(room) => self.send_who_room(&room, outcome, out),
+            FindIn { room, nick } => self.find_in(&room, &nick, outcome),
+            Ison(nick) => self.ison_found(nick, outcome),
+            IsonEnd(known) => self.send_ison(known, out),
             Who(mask) => self.send_who(&mask, outcome, out),
             Whois(nick) => self.send_whois(&nick, outcome, out),
             Post { verb, target, request, quiet } => {

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use core_model::{
-    Command, Credential, Delivery, Message as Posted, Outcome, Person, ProfileChanges, Query,
-    Refusal, Reply, RoomTag, UserRef,
+    Claim, Command, Credential, Delivery, Message as Posted, Outcome, Person, ProfileChanges,
+    Query, Refusal, Reply, RoomTag, UserRef,
 };
 use frontend_api::{Outbox, Subscribe};
 
 use crate::caps;
+use crate::directory::Presence;
+use crate::encode;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
@@ -19,12 +21,15 @@ use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
 use crate::state::{IrcSession, guest, send};
 
+/// The longest real name.
+const REAL_NAME_BYTES_MAX: usize = 390;
+
 impl IrcSession {
     pub(crate) fn cap(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let subcommand = message.param(0).to_ascii_uppercase();
         let reply = |session: &Self, words: &str, list: &str| {
             let head = format!(":{} CAP {} {words}", session.options.server_name, session.nick);
-            crate::encode::trailing(head, list)
+            encode::trailing(head, list)
         };
         let line = match subcommand.as_str() {
             "LS" => {
@@ -70,10 +75,11 @@ impl IrcSession {
         }
     }
 
-    pub(crate) fn user(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn user(&mut self, message: &Message<'_>, out: &mut Outbox) {
         match &mut self.sign_on {
             Some(sign_on) => {
-                sign_on.introduced = true;
+                let real_name = encode::cut_to(message.param(3), REAL_NAME_BYTES_MAX);
+                sign_on.real_name = Some(real_name.to_owned());
                 self.try_sign_on(out);
             }
             None => self.too_late(out),
@@ -91,7 +97,7 @@ impl IrcSession {
             let line = self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
             return self.say(vec![line], out);
         }
-        let Some(name) = names::handle(nick) else {
+        let Some(name) = names::requested(nick) else {
             let line = self.numeric(ERR_ERRONEUSNICKNAME, &[nick], "That cannot be a nickname");
             return self.say(vec![line], out);
         };
@@ -120,7 +126,8 @@ impl IrcSession {
 
     fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
         self.deciding = true;
-        let query = Query::User { user: UserRef::Handle(name.clone()), caller: None };
+        let claim = Claim { name: name.clone(), token: None, address: None, guests: true };
+        let query = Query::User { user: UserRef::Claim(claim), caller: None };
         self.query(query, PendingReply::Nick(name), out);
     }
 
@@ -130,7 +137,13 @@ impl IrcSession {
         let nick = names::nick_of(&name);
         match outcome {
             Err(Refusal::UnknownUser) => self.become_guest(&name, out),
-            Ok(_) => {
+            Err(Refusal::InvalidHandle { .. }) => {
+                if let Some(sign_on) = &mut self.sign_on {
+                    sign_on.wanted = None;
+                }
+                self.report(RequestKind::Channel, "NICK", &nick, outcome, out);
+            }
+            Ok(_) | Err(Refusal::NotSignedIn) => {
                 if let Some(sign_on) = &mut self.sign_on {
                     sign_on.wanted = None;
                 }
@@ -146,10 +159,21 @@ impl IrcSession {
 
     fn become_guest(&mut self, name: &str, out: &mut Outbox) {
         let guest = Arc::new(guest(name));
+        let nick = names::nick(&guest);
+        let is_free = match &mut self.entry {
+            Some(entry) => entry.rename(&nick),
+            None => self.register(&guest),
+        };
+        if !is_free {
+            if let Some(sign_on) = &mut self.sign_on {
+                sign_on.wanted = None;
+            }
+            let why = "Nickname is already in use";
+            return send(self.numeric(ERR_NICKNAMEINUSE, &[&nick], why), out);
+        }
         if self.sign_on.is_some() {
             return self.greet(guest, &[], &[], out);
         }
-        let nick = names::nick(&guest);
         send(self.my_line(&format!("NICK {nick}")), out);
         self.nick = nick;
         self.me = guest;
@@ -160,7 +184,7 @@ impl IrcSession {
     /// Signs on once the client has sent everything that it takes.
     pub(crate) fn try_sign_on(&mut self, out: &mut Outbox) {
         let Some(sign_on) = &mut self.sign_on else { return };
-        if sign_on.negotiating || !sign_on.introduced {
+        if sign_on.negotiating || sign_on.real_name.is_none() {
             return;
         }
         let Some(wanted) = sign_on.wanted.clone() else { return };
@@ -188,6 +212,7 @@ impl IrcSession {
         self.deciding = false;
         match outcome {
             Ok(Reply::SignedIn { user, rooms, backlog, .. }) => {
+                self.register(&user.person);
                 self.greet(Arc::clone(&user.person), rooms, backlog, out);
             }
             Err(Refusal::UnknownUser | Refusal::WrongPassword) => {
@@ -202,6 +227,20 @@ impl IrcSession {
     fn turn_away(&mut self, refusal: &Refusal, out: &mut Outbox) {
         let why = refusal::text(RequestKind::Channel, refusal);
         self.end(&why, out);
+    }
+
+    /// Enters the user into the directory; false for a guest whose nick another user has.
+    fn register(&mut self, person: &Person) -> bool {
+        let real_name = self.sign_on.as_ref().and_then(|sign_on| sign_on.real_name.clone());
+        let nick = names::nick(person);
+        self.entry = self.directory.enter(Presence {
+            real_name: real_name.filter(|name| !name.is_empty()).unwrap_or_else(|| nick.clone()),
+            nick,
+            uid: person.uid,
+            away: None,
+            signed_on: self.now,
+        });
+        self.entry.is_some()
     }
 
     /// Completes the sign-on: sends the greeting and the messages that arrived while the user had

@@ -11,10 +11,15 @@ use frontend_api::Outbox;
 
 use crate::Options;
 use crate::caps::Caps;
+use crate::directory::{Directory, Entry};
+use crate::names;
 use crate::pending::PendingReply;
 
 pub(crate) struct IrcSession {
     pub(crate) options: Arc<Options>,
+    pub(crate) directory: Arc<Directory>,
+    /// The entry of this connection in the directory, while it is signed on.
+    pub(crate) entry: Option<Entry>,
     pub(crate) now: Timestamp,
     pub(crate) caps: Caps,
     /// What the client has sent of its sign-on; `None` once it has signed on.
@@ -36,6 +41,12 @@ pub(crate) struct IrcSession {
     pub(crate) deciding: bool,
     /// Whether the join that was answered last succeeded.
     pub(crate) joined: bool,
+    /// What the queries of a WHO or WHOIS have found so far.
+    pub(crate) found: Found,
+    /// The accounts that the queries of an ISON have found online so far.
+    pub(crate) online: Vec<String>,
+    /// The last user that has quit, so that a user who leaves several rooms quits once.
+    pub(crate) last_quit: Option<(ConnectionId, String)>,
     /// The number of batches begun.
     pub(crate) batches: u64,
     /// When the client last sent anything.
@@ -43,6 +54,13 @@ pub(crate) struct IrcSession {
     /// Whether the connection ends once the pending replies are sent; lines are ignored.
     pub(crate) leaving: bool,
     pub(crate) over: bool,
+}
+
+/// A user in channels that the client has joined.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) person: Option<Arc<Person>>,
+    pub(crate) channels: Vec<String>,
 }
 
 /// A channel that the client has joined.
@@ -59,8 +77,8 @@ pub(crate) struct SignOn {
     pub(crate) negotiating: bool,
     /// The name that the requested nick stands for.
     pub(crate) wanted: Option<String>,
-    /// Whether USER has arrived.
-    pub(crate) introduced: bool,
+    /// The real name, once USER has arrived.
+    pub(crate) real_name: Option<String>,
     pub(crate) password: Option<String>,
     /// The SASL response received so far, during an exchange.
     pub(crate) response: Option<String>,
@@ -71,9 +89,11 @@ pub(crate) struct SignOn {
 }
 
 impl IrcSession {
-    pub(crate) fn new(options: Arc<Options>) -> Self {
+    pub(crate) fn new(options: Arc<Options>, directory: Arc<Directory>) -> Self {
         Self {
             options,
+            directory,
+            entry: None,
             now: Timestamp::default(),
             caps: Caps::default(),
             sign_on: Some(Box::default()),
@@ -85,6 +105,9 @@ impl IrcSession {
             pending: VecDeque::new(),
             deciding: false,
             joined: false,
+            found: Found::default(),
+            online: Vec::new(),
+            last_quit: None,
             batches: 0,
             heard_at: Timestamp::default(),
             leaving: false,
@@ -121,6 +144,7 @@ impl IrcSession {
         send(farewell(why), out);
         out.close();
         self.over = true;
+        self.entry = None;
     }
 
     /// Queues a reply that needs no answer. A query stands in for it, so that the host's bound on
@@ -169,7 +193,31 @@ impl IrcSession {
 
     pub(crate) fn channel(&self, room: &str) -> Option<(RoomId, &Channel)> {
         let mut rooms = self.rooms.iter();
-        rooms.find(|(_, channel)| channel.name == room).map(|(id, channel)| (*id, channel))
+        rooms
+            .find(|(_, channel)| names::same(&channel.name, room))
+            .map(|(id, channel)| (*id, channel))
+    }
+
+    /// The name of a room as the client has joined it, which may differ in case; else as it is.
+    pub(crate) fn joined_name(&self, room: String) -> String {
+        let joined = self.channel(&room).map(|(_, channel)| channel.name.clone());
+        joined.unwrap_or(room)
+    }
+
+    /// The real name that a user of irc has given, unless the account has a display name.
+    pub(crate) fn real_name(&self, person: &Person) -> String {
+        let handle = person.guest_name().unwrap_or(&person.handle);
+        let known = if person.name == handle {
+            self.directory.find(&names::nick(person)).filter(|known| known.uid == person.uid)
+        } else {
+            None
+        };
+        known.map_or_else(|| person.name.clone(), |known| known.real_name)
+    }
+
+    /// Why a user of irc is away, if it is.
+    pub(crate) fn away_of(&self, nick: &str) -> Option<String> {
+        self.directory.find(nick)?.away
     }
 
     /// The owner of a room that the client has joined.

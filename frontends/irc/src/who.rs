@@ -1,5 +1,7 @@
 //! Users: WHO, WHOIS and the like.
 
+use std::sync::Arc;
+
 use core_model::{Outcome, Person, Query, Reply, UserRef};
 use frontend_api::Outbox;
 
@@ -8,8 +10,19 @@ use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::pending::PendingReply;
-use crate::refusal::RequestKind;
-use crate::state::{IrcSession, is_owner, members, send};
+use crate::state::{Found, IrcSession, guest, is_owner, members, send};
+
+/// The most channels of the client in which WHO and WHOIS look for a user.
+const CHANNELS_SEARCHED_MAX: usize = 10;
+
+/// The most nicks of one ISON.
+const ISON_MAX: usize = 100;
+
+/// The most nicks of one USERHOST: RFC 2812, section 4.8.
+const USERHOST_MAX: usize = 5;
+
+/// The longest away message, as ISUPPORT announces it.
+pub(crate) const AWAY_BYTES_MAX: usize = 390;
 
 impl IrcSession {
     // WHO.
@@ -17,32 +30,75 @@ impl IrcSession {
     pub(crate) fn who(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let mask = message.param(0);
         if let Some(room) = names::room(mask) {
+            let room = self.joined_name(room);
             let query = self.occupants(&room);
             return self.query(query, PendingReply::WhoRoom(room), out);
         }
-        match names::handle(mask) {
-            Some(_) if mask == self.nick => {
-                let lines = vec![self.who_line("*", "", &self.me), self.end_of_who(mask)];
-                self.say(lines, out);
-            }
-            Some(handle) => self.query(self.account(handle), PendingReply::Who(mask.into()), out),
-            None => {
-                let line = self.end_of_who(mask);
-                self.say(vec![line], out);
-            }
+        if names::same(mask, &self.nick) {
+            let lines = vec![self.who_line("*", "", &self.me), self.end_of_who(mask)];
+            return self.say(lines, out);
+        }
+        let nick = mask.to_owned();
+        if names::handle(mask).is_some() {
+            self.look_for(mask, PendingReply::Who(nick), out);
+        } else {
+            let line = self.end_of_who(mask);
+            self.say(vec![line], out);
         }
     }
 
-    fn account(&self, handle: String) -> Query {
-        Query::User { user: UserRef::Handle(handle), caller: self.caller() }
+    /// Looks for a user in the channels of the client, then among the accounts.
+    fn look_for(&mut self, nick: &str, reply: PendingReply, out: &mut Outbox) {
+        let rooms: Vec<String> =
+            self.rooms.values().take(CHANNELS_SEARCHED_MAX).map(|room| room.name.clone()).collect();
+        for room in rooms {
+            let query = self.occupants(&room);
+            self.query(query, PendingReply::FindIn { room, nick: nick.into() }, out);
+        }
+        let known = self.directory.find(nick);
+        let is_guest = known.as_ref().is_some_and(|known| known.uid.is_none());
+        let canonical = known.map_or_else(|| nick.to_owned(), |known| known.nick);
+        match names::handle(&canonical) {
+            Some(handle) if !is_guest => {
+                let query = Query::User { user: UserRef::Handle(handle), caller: self.caller() };
+                self.query(query, reply, out);
+            }
+            _ => self.wait_turn(reply, out),
+        }
     }
 
-    /// The flag is always `H`: the gateway does not know which users are away.
+    pub(crate) fn find_in(&mut self, room: &str, nick: &str, outcome: &Outcome) {
+        let owner = self.owner(room);
+        let mut people = members(outcome).unwrap_or_default().iter();
+        let Some(person) = people.find(|person| names::same(&names::nick(person), nick)) else {
+            return;
+        };
+        let mark = if is_owner(person, owner) { "@" } else { "" };
+        self.found.person = Some(Arc::clone(person));
+        self.found.channels.push(format!("{mark}{}", names::channel(room)));
+    }
+
+    /// The user that `look_for` found, whether it is online, and the channels shared with it.
+    fn take_found(&mut self, nick: &str, outcome: &Outcome) -> Option<(Arc<Person>, bool, Found)> {
+        let found = std::mem::take(&mut self.found);
+        if let Ok(Reply::User { user }) = outcome {
+            return Some((Arc::clone(&user.person), user.online, found));
+        }
+        let known = self.directory.find(nick).filter(|known| known.uid.is_none());
+        let known = known.and_then(|known| names::handle(&known.nick));
+        let person = known.map(|name| Arc::new(guest(&name)));
+        let person = person.or_else(|| found.person.clone())?;
+        Some((person, true, found))
+    }
+
+    /// The flag is `G` for users that are away, else `H`.
     fn who_line(&self, channel: &str, mark: &str, person: &Person) -> String {
         let (user, nick) = (encode::user(person), names::nick(person));
-        let (server, flags) = (self.options.server_name.as_str(), format!("H{mark}"));
+        let away = self.away_of(&nick).is_some();
+        let flags = format!("{}{mark}", if away { "G" } else { "H" });
+        let server = self.options.server_name.as_str();
         let params = [channel, &user, server, server, &nick, &flags];
-        self.numeric(RPL_WHOREPLY, &params, &format!("0 {}", person.name))
+        self.numeric(RPL_WHOREPLY, &params, &format!("0 {}", self.real_name(person)))
     }
 
     fn end_of_who(&self, mask: &str) -> String {
@@ -59,13 +115,13 @@ impl IrcSession {
     }
 
     pub(crate) fn send_who(&mut self, mask: &str, outcome: &Outcome, out: &mut Outbox) {
-        if let Ok(Reply::User { user }) = outcome {
-            send(self.who_line("*", "", &user.person), out);
+        if let Some((person, ..)) = self.take_found(mask, outcome) {
+            send(self.who_line("*", "", &person), out);
         }
         send(self.end_of_who(mask), out);
     }
 
-    // WHOIS.
+    // WHOIS and WHOWAS.
 
     /// `WHOIS nick` or `WHOIS server nick`.
     pub(crate) fn whois(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -74,32 +130,26 @@ impl IrcSession {
             let line = self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
             return self.say(vec![line], out);
         }
-        match names::handle(nick) {
-            // The engine finds accounts only.
-            Some(_) if nick == self.nick && self.me.uid.is_none() => {
-                let mut lines = self.whois_lines(&self.me);
-                lines.push(self.end_of_whois(nick));
-                self.say(lines, out);
-            }
-            Some(handle) => self.query(self.account(handle), PendingReply::Whois(nick.into()), out),
-            None => {
-                let unknown = self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick");
-                let lines = vec![unknown, self.end_of_whois(nick)];
-                self.say(lines, out);
-            }
+        if names::handle(nick).is_some() {
+            return self.look_for(nick, PendingReply::Whois(nick.into()), out);
         }
+        let unknown = self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick");
+        let lines = vec![unknown, self.end_of_whois(nick)];
+        self.say(lines, out);
     }
 
-    fn whois_lines(&self, person: &Person) -> Vec<String> {
+    fn whois_lines(&self, person: &Person, channels: &[String]) -> Vec<String> {
         let (nick, user) = (names::nick(person), encode::user(person));
         let (server, network) = (self.options.server_name.as_str(), &self.options.network);
-        let mut lines = vec![
-            self.numeric(RPL_WHOISUSER, &[&nick, &user, server, "*"], &person.name),
-            self.numeric(RPL_WHOISSERVER, &[&nick, server], network),
-        ];
+        let name = self.real_name(person);
+        let mut lines = vec![self.numeric(RPL_WHOISUSER, &[&nick, &user, server, "*"], &name)];
+        if !channels.is_empty() {
+            let head = format!(":{server} {RPL_WHOISCHANNELS} {} {nick} :", self.nick);
+            lines.extend(encode::rows(&head, channels.iter().cloned()));
+        }
+        lines.push(self.numeric(RPL_WHOISSERVER, &[&nick, server], network));
         if person.uid.is_some() {
-            let why = "is signed in as";
-            lines.push(self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], why));
+            lines.push(self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], "is signed in as"));
         }
         lines
     }
@@ -109,47 +159,111 @@ impl IrcSession {
     }
 
     pub(crate) fn send_whois(&mut self, nick: &str, outcome: &Outcome, out: &mut Outbox) {
-        match outcome {
-            Ok(Reply::User { user }) => {
-                self.whois_lines(&user.person).into_iter().for_each(|line| send(line, out));
-                if !user.online {
-                    send(self.numeric(RPL_AWAY, &[nick], "Not online"), out);
+        match self.take_found(nick, outcome) {
+            Some((person, online, found)) => {
+                let lines = self.whois_lines(&person, &found.channels);
+                lines.into_iter().for_each(|line| send(line, out));
+                let nick = names::nick(&person);
+                if let Some(away) = self.away_of(&nick) {
+                    send(self.numeric(RPL_AWAY, &[&nick], &away), out);
+                } else if !online {
+                    send(self.numeric(RPL_AWAY, &[&nick], "Not online"), out);
                 }
             }
-            _ => self.report(RequestKind::Channel, "WHOIS", nick, outcome, out),
+            None if outcome.is_ok() => {
+                send(self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick"), out);
+            }
+            None => {
+                let request = crate::refusal::RequestKind::Channel;
+                self.report(request, "WHOIS", nick, outcome, out);
+            }
         }
         send(self.end_of_whois(nick), out);
     }
 
-    /// The gateway keeps no history of nicks.
+    /// Answers from the users that have left since the front end started, a bounded number.
     pub(crate) fn whowas(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let nick = message.param(0);
-        let lines = match nick {
-            "" => vec![self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given")],
-            nick => vec![
-                self.numeric(ERR_WASNOSUCHNICK, &[nick], "There was no such nick"),
-                self.numeric(RPL_ENDOFWHOWAS, &[nick], "End of WHOWAS"),
-            ],
-        };
+        if nick.is_empty() {
+            let line = self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
+            return self.say(vec![line], out);
+        }
+        let mut departed = self.directory.departed(nick);
+        let count = message.param(1).parse().ok().filter(|count| *count > 0);
+        departed.truncate(count.unwrap_or(usize::MAX));
+        let server = self.options.server_name.as_str();
+        let mut lines = Vec::new();
+        for gone in &departed {
+            let user = gone.uid.map_or_else(|| "guest".into(), |uid| uid.to_string());
+            let params = [gone.nick.as_str(), &user, server, "*"];
+            lines.push(self.numeric(RPL_WHOWASUSER, &params, &gone.real_name));
+            let at = encode::time(gone.signed_on).unwrap_or_default();
+            lines.push(self.numeric(RPL_WHOISSERVER, &[&gone.nick, server], &at));
+        }
+        if departed.is_empty() {
+            lines.push(self.numeric(ERR_WASNOSUCHNICK, &[nick], "There was no such nick"));
+        }
+        lines.push(self.numeric(RPL_ENDOFWHOWAS, &[nick], "End of WHOWAS"));
         self.say(lines, out);
     }
 
-    /// Answers only for the client itself: clients ask to learn their own mask.
+    // ISON, USERHOST and AWAY.
+
+    /// Users of irc are online while they are signed on; accounts, while they are in any dialect.
+    pub(crate) fn ison(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let words = message.words();
+        let mut known = Vec::new();
+        for nick in words.split(' ').filter(|nick| !nick.is_empty()).take(ISON_MAX) {
+            if let Some(presence) = self.directory.find(nick) {
+                known.push(presence.nick);
+            } else if let Some(handle) = names::handle(nick) {
+                let query = Query::User { user: UserRef::Handle(handle), caller: self.caller() };
+                self.query(query, PendingReply::Ison(nick.into()), out);
+            }
+        }
+        if self.pending.is_empty() {
+            self.send_ison(known, out);
+        } else {
+            self.wait_turn(PendingReply::IsonEnd(known), out);
+        }
+    }
+
+    pub(crate) fn ison_found(&mut self, nick: String, outcome: &Outcome) {
+        if matches!(outcome, Ok(Reply::User { user }) if user.online) {
+            self.online.push(nick);
+        }
+    }
+
+    pub(crate) fn send_ison(&mut self, mut known: Vec<String>, out: &mut Outbox) {
+        known.append(&mut self.online);
+        send(self.numeric(RPL_ISON, &[], &known.join(" ")), out);
+    }
+
+    /// Answers for users of irc: only their connections have a user and a host.
     pub(crate) fn userhost(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let mask = self.reader().mask(&self.me);
-        let host = mask.split_once('!').map_or("", |(_, host)| host);
-        let asked = (0..message.given()).any(|at| message.param(at) == self.nick);
-        let reply = if asked { format!("{}=+{host}", self.nick) } else { String::new() };
+        let server = &self.options.server_name;
+        let asked = (0..message.given().min(USERHOST_MAX)).map(|at| message.param(at));
+        let found = asked.filter_map(|nick| self.directory.find(nick));
+        let reply = found.map(|presence| {
+            let user = presence.uid.map_or_else(|| "guest".into(), |uid| uid.to_string());
+            let sign = if presence.away.is_some() { '-' } else { '+' };
+            format!("{}={sign}{user}@{server}", presence.nick)
+        });
+        let reply = reply.collect::<Vec<_>>().join(" ");
         let line = self.numeric(RPL_USERHOST, &[], &reply);
         self.say(vec![line], out);
     }
 
-    /// Acknowledges the request; the gateway does not store it.
     pub(crate) fn away(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let line = match message.param(0) {
-            "" => self.numeric(RPL_UNAWAY, &[], "You are no longer marked as being away"),
-            _ => self.numeric(RPL_NOWAWAY, &[], "You have been marked as being away"),
+        let why = encode::cut_to(message.param(0), AWAY_BYTES_MAX);
+        let away = (!why.is_empty()).then(|| why.to_owned());
+        let line = match &away {
+            None => self.numeric(RPL_UNAWAY, &[], "You are no longer marked as being away"),
+            Some(_) => self.numeric(RPL_NOWAWAY, &[], "You have been marked as being away"),
         };
+        if let Some(entry) = &self.entry {
+            entry.set_away(away);
+        }
         self.say(vec![line], out);
     }
 }

@@ -78,6 +78,8 @@ fn escape(name: &str, special: &str) -> String {
 struct IrcClient {
     irc: Irc,
     nick: String,
+    /// The channel entered last.
+    channel: String,
     /// Lines that arrived while the client waited for another one.
     waiting: VecDeque<Line>,
     /// The number of PINGs sent.
@@ -149,7 +151,7 @@ impl IrcClient {
         let mut irc = Irc::sign_on(gateway.address("irc", "listen"), &nick, password);
         irc.send("CAP REQ :echo-message message-tags server-time");
         irc.receive_until(" ACK ");
-        Self { irc, nick, waiting: VecDeque::new(), pings: 0 }
+        Self { irc, nick, channel: String::new(), waiting: VecDeque::new(), pings: 0 }
     }
 
     fn read(&mut self) -> Line {
@@ -244,6 +246,7 @@ impl Client for IrcClient {
     fn try_enter(&mut self, room: &Room) -> bool {
         let channel = channel(&room.name);
         self.irc.send(&format!("JOIN {channel}"));
+        self.channel.clone_from(&channel);
         loop {
             let line = self.read();
             match line.verb.as_str() {
@@ -270,11 +273,13 @@ impl Client for IrcClient {
 
 impl Presence for IrcClient {
     fn next(&mut self) -> News {
-        let line = self.take(|line| ["JOIN", "PART", "KICK"].contains(&line.verb.as_str()));
+        let line = self.take(|line| ["JOIN", "PART", "QUIT", "KICK"].contains(&line.verb.as_str()));
         let (user, room) = (line.source.as_str().into(), line.param(0).into());
         match line.verb.as_str() {
             "JOIN" => News::Came { user, room },
             "PART" => News::Went { user, room },
+            // A user that quits leaves all its channels.
+            "QUIT" => News::Went { user, room: self.channel.as_str().into() },
             // The client's own removal has the server as its source.
             _ => News::Went { user: format!("{}!", line.param(1)).into(), room },
         }

@@ -279,3 +279,61 @@ fn a_byte_order_mark_before_the_first_line_is_skipped() {
     // The first line is answered; a mark elsewhere is no JSON.
     assert_eq!(codes, [true, false], "{text}");
 }
+
+#[test]
+fn a_notice_a_topic_a_kick_and_a_quit_look_to_others_as_they_were_made() {
+    let gateway = gateway();
+    let address = gateway.address("irc", "listen");
+    Channel::connect(gateway.address("channel", "listen")).register("ann", "tea for two");
+    let mut ann = Irc::sign_on(address, "ann", Some("tea for two"));
+    ann.join("#tea");
+    let mut zed = Irc::sign_on(address, "zed", None);
+    zed.join("#tea");
+    let mut yan = Irc::sign_on(address, "yan", None);
+    yan.join("#tea");
+    zed.receive_until(":yan!guest@irc.localhost JOIN #tea");
+
+    ann.send("NOTICE #tea :beware");
+    assert!(zed.receive().ends_with(" NOTICE #tea :beware"));
+    ann.send("TOPIC #tea :hot water");
+    assert!(zed.receive().ends_with("@irc.localhost TOPIC #tea :hot water"));
+    ann.receive_until(" TOPIC #tea :hot water");
+    ann.send("KICK #tea yan :spam");
+    let kicked = zed.receive();
+    assert!(kicked.starts_with(":ann!") && kicked.ends_with(" KICK #tea yan :spam"), "{kicked}");
+    assert_eq!(yan.receive_until(" KICK "), kicked);
+    yan.join("#tea");
+    zed.receive_until(" JOIN ");
+    yan.send("PART #tea :tired");
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost PART #tea :tired");
+    yan.join("#tea");
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost JOIN #tea");
+    yan.join("#hall");
+    zed.join("#hall");
+    yan.send("QUIT :good night");
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost QUIT :Quit: good night");
+    // The nick is free again, and the owner is still there.
+    let mut yan = Irc::sign_on(address, "yan", None);
+    assert_eq!(yan.join("#tea"), "@ann yan zed");
+    // Without a word.
+    drop(yan);
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost JOIN #tea");
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost QUIT :Connection closed");
+}
+
+#[test]
+fn two_guests_cannot_have_one_nick_nor_one_that_resembles_an_account() {
+    let gateway = gateway();
+    let address = gateway.address("irc", "listen");
+    Channel::connect(gateway.address("channel", "listen")).register("Boss", "tea for two");
+    let _zed = Irc::sign_on(address, "zed", None);
+    let mut other = Irc::connect(address);
+    other.send("NICK Zed\r\nUSER x 0 * :x");
+    other.receive_until(" 433 * Zed ");
+    other.send("NICK boss");
+    other.receive_until(" 433 * boss ");
+    other.send("NICK foo\\bar");
+    other.receive_until(" 001 foo\\5cbar ");
+    other.send("ISON zed Boss nobody");
+    other.receive_until(" 303 foo\\5cbar :zed");
+}

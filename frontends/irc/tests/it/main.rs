@@ -1,5 +1,6 @@
 //! The dialect without sockets: transcripts, and properties of every conversation.
 
+mod directory;
 mod options;
 mod page;
 mod properties;

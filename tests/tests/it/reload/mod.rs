@@ -15,6 +15,9 @@ use gateway_tests::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+mod addresses;
+mod load;
+
 const ROOM: &str = "[[rooms]]\nname = \"TEST\"\n";
 
 /// All five, of which chatroom has these lines.
@@ -59,7 +62,7 @@ fn said(packet: &Value) -> Option<&str> {
 
 /// What is heard up to and including `last`.
 #[track_caller]
-fn hear_until(talk: &mut Talk, last: &str) -> Vec<String> {
+fn receive_until(talk: &mut Talk, last: &str) -> Vec<String> {
     let mut heard = Vec::new();
     while heard.last().is_none_or(|text| text != last) {
         heard.extend(said(&talk.receive()).map(str::to_owned));
@@ -68,7 +71,7 @@ fn hear_until(talk: &mut Talk, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_did_not_change_keeps_its_connections_and_hears_everything_in_order() {
+fn an_unchanged_front_end_keeps_its_connections_and_the_order_of_messages() {
     let mut gateway = Gateway::start(&all(""));
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
@@ -93,7 +96,7 @@ fn what_did_not_change_keeps_its_connections_and_hears_everything_in_order() {
 
     let (mut bob, texts) = poster.join().expect("every message was taken");
     bob.send("TEST", "the last");
-    let heard = hear_until(&mut ann, "the last");
+    let heard = receive_until(&mut ann, "the last");
     assert_eq!(heard[..texts.len()], texts);
     ann.say("TEST", "ann", "I am still here");
     token.done(HEARTBEAT, b"");
@@ -104,7 +107,7 @@ fn what_did_not_change_keeps_its_connections_and_hears_everything_in_order() {
 }
 
 #[test]
-fn a_front_end_that_is_disabled_says_goodbye_and_the_others_go_on() {
+fn a_disabled_front_end_closes_its_connections_and_the_others_continue() {
     let mut gateway = Gateway::start(&all(""));
     let address = |frontend, key| gateway.address(frontend, key);
     let mut ann = Talk::connect(address("chatroom", "websocket_listen"));
@@ -151,7 +154,7 @@ fn a_front_end_that_is_disabled_says_goodbye_and_the_others_go_on() {
 }
 
 #[test]
-fn seats_of_a_front_end_that_is_disabled_are_given_back() {
+fn a_disabled_front_end_gives_back_its_seats() {
     let toml = format!("{ROOM}[frontends.token]\n[frontends.chatroom]\n");
     let mut gateway = Gateway::start(&toml);
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
@@ -168,7 +171,7 @@ fn seats_of_a_front_end_that_is_disabled_are_given_back() {
 }
 
 #[test]
-fn a_front_end_that_is_enabled_starts() {
+fn an_enabled_front_end_starts() {
     let mut gateway = Gateway::start(&format!("{ROOM}[frontends.channel]\n"));
     let mut bob = Channel::enroll(gateway.address("channel", "listen"), "bob");
     gateway.reload(&format!("{ROOM}[frontends.channel]\n[frontends.chatroom]\n"));
@@ -176,14 +179,14 @@ fn a_front_end_that_is_enabled_starts() {
     let mut ann = Talk::connect(gateway.wait_for_listener("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
     bob.send("TEST", "hello ann");
-    assert_eq!(hear_until(&mut ann, "hello ann").len(), 1);
+    assert_eq!(receive_until(&mut ann, "hello ann").len(), 1);
     let address = gateway.wait_for_listener("chatroom", "listen").to_string();
     gateway.log().wait_for_line(&["try: ", &address]);
     assert_eq!(metric(&gateway, "dragoman_listening{frontend=\"chatroom\"}"), Some("1".into()));
 }
 
 #[test]
-fn a_configuration_that_is_wrong_changes_nothing_and_all_of_it_is_said() {
+fn an_invalid_configuration_changes_nothing_and_all_errors_are_logged() {
     let mut gateway = Gateway::start(&all(""));
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
@@ -215,113 +218,7 @@ fn a_configuration_that_is_wrong_changes_nothing_and_all_of_it_is_said() {
 }
 
 #[test]
-fn a_front_end_that_moves_keeps_who_is_connected() {
-    let [from, to] = ["127.0.91.1", "127.0.91.2"].map(free_address);
-    let toml = |address| {
-        format!("{ROOM}[frontends.chatroom]\nwebsocket_listen = \"{address}\"\n[frontends.channel]")
-    };
-    let mut gateway = Gateway::start(&toml(from));
-    let mut ann = Talk::connect(from);
-    ann.join("TEST", "ann");
-    gateway.reload(&toml(to));
-    assert_eq!(gateway.wait_for_listener("chatroom", "websocket_listen"), to);
-    assert!(try_connect(from).is_err(), "nobody listens there any more");
-    let mut eve = Talk::connect(to);
-    eve.join("TEST", "eve");
-    eve.say("TEST", "eve", "hello ann");
-    assert_eq!(hear_until(&mut ann, "hello ann").len(), 1);
-    ann.say("TEST", "ann", "hello eve");
-}
-
-#[test]
-fn front_ends_may_change_places() {
-    let [one, other] = ["127.0.91.3", "127.0.91.4"].map(free_address);
-    let toml = |channel, usr_room| {
-        format!(
-            "{ROOM}[frontends.channel]\nlisten = \"{channel}\"\n[frontends.usr_room]\n\
-             listen = \"{usr_room}\""
-        )
-    };
-    let mut gateway = Gateway::start(&toml(one, other));
-    let mut bob = Channel::enroll(one, "bob");
-    let mut kept = UsrRoom::connect(other);
-    kept.done("/time", &json!({}));
-    gateway.reload(&toml(other, one));
-    bob.reconnect(other).send("TEST", "over here");
-    UsrRoom::connect(one).done("/time", &json!({}));
-    // The address is whose it is now, for those who are connected already as well.
-    assert_eq!(bob.try_call("/channel/send", &json!({}), &[]).expect("answered").status, 404);
-    assert_eq!(kept.http.post_json("/time", &json!({})).status, 404);
-    assert_eq!(readiness(&gateway), "200 ready\n");
-}
-
-#[test]
-fn an_address_may_become_another_that_takes_it_in() {
-    let port = port_free_everywhere();
-    let toml = |ip: &str| format!("[frontends.ourchat]\nlisten = \"{ip}:{port}\"");
-    let mut gateway = Gateway::start(&toml("127.0.91.5"));
-    let mut dan = Ourchat::websocket(gateway.address("ourchat", "listen"));
-    gateway.reload(&toml("0.0.0.0"));
-    let narrow = SocketAddr::from(([127, 0, 91, 5], port));
-    let wide = SocketAddr::from(([127, 0, 91, 6], port));
-    Ourchat::websocket(wide).call(&json!({"code": 12}));
-    gateway.reload(&toml("127.0.91.5"));
-    assert!(try_connect(wide).is_err(), "it is not listened on any more");
-    Ourchat::websocket(narrow).call(&json!({"code": 12}));
-    dan.call(&json!({"code": 12}));
-}
-
-#[test]
-fn a_front_end_whose_new_address_is_in_use_stays_as_it_was() {
-    let taken = TcpListener::bind(("127.0.91.7", 0)).expect("a port is free");
-    let address = taken.local_addr().expect("it is bound");
-    let free = free_address("127.0.91.8");
-    let toml = |channel, usr_room: &str| {
-        format!(
-            "{ROOM}[frontends.channel]\nlisten = \"{channel}\"\n[frontends.chatroom]\n{usr_room}"
-        )
-    };
-    let mut gateway = Gateway::start(&toml(free, ""));
-    let mut bob = Channel::enroll(free, "bob");
-    gateway.reload(&toml(address, "[frontends.usr_room]"));
-    gateway.log().wait_for_line(&[
-        "ERROR",
-        "keeping the previous configuration: cannot listen on",
-        "\"channel\"",
-    ]);
-    bob.send("TEST", "still here");
-    bob.reconnect(free).send("TEST", "and new ones come");
-    UsrRoom::connect(gateway.wait_for_listener("usr_room", "listen")).done("/time", &json!({}));
-    let ready = readiness(&gateway);
-    let says = format!("200 ready\nchannel is as it was: cannot listen on {address}: ");
-    assert!(ready.starts_with(&says), "{ready}");
-    let incomplete = "dragoman_reloads_total{result=\"incomplete\"}";
-    assert_eq!(metric(&gateway, incomplete), Some("1".into()));
-
-    drop(taken);
-    gateway.reload(&toml(address, "[frontends.usr_room]"));
-    gateway.log().wait_for_line(&["\"listening\"", "\"channel\"", &address.to_string()]);
-    bob.reconnect(address).send("TEST", "at last");
-    assert!(try_connect(free).is_err(), "the former one is closed");
-}
-
-#[test]
-fn one_that_is_new_and_finds_its_address_in_use_is_tried_again() {
-    let taken = TcpListener::bind(("127.0.91.9", 0)).expect("a port is free");
-    let address = taken.local_addr().expect("it is bound");
-    let mut gateway = Gateway::start(&format!("{ROOM}[frontends.chatroom]\n"));
-    gateway.reload(&format!(
-        "{ROOM}[frontends.chatroom]\n[frontends.channel]\nrequired = true\nlisten = \"{address}\""
-    ));
-    gateway.log().wait_for_line(&["ERROR", "cannot listen", "\"channel\""]);
-    assert_eq!(readiness(&gateway), "503 not listening yet: channel\n");
-    drop(taken);
-    assert_eq!(gateway.wait_for_listener("channel", "listen"), address);
-    assert_eq!(readiness(&gateway), "200 ready\n");
-}
-
-#[test]
-fn whoever_connects_while_a_front_end_is_made_anew_gets_in() {
+fn clients_that_connect_while_a_front_end_is_replaced_are_served() {
     let toml = |guests| format!("{ROOM}[frontends.chatroom]\nguests = {guests}\n");
     let mut gateway = Gateway::start(&toml(true));
     let address = gateway.address("chatroom", "listen");
@@ -353,7 +250,7 @@ fn whoever_connects_while_a_front_end_is_made_anew_gets_in() {
 }
 
 #[test]
-fn other_terms_hold_for_those_who_come_and_for_the_next_request() {
+fn changed_limits_apply_to_new_connections_and_to_the_next_request() {
     let toml = |channel: &str, chatroom: &str| {
         format!("{ROOM}[frontends.channel]\n{channel}\n[frontends.chatroom]\n{chatroom}\n")
     };
@@ -380,7 +277,7 @@ fn other_terms_hold_for_those_who_come_and_for_the_next_request() {
 }
 
 #[test]
-fn what_is_not_a_front_ends_is_applied_or_said_to_wait() {
+fn other_sections_are_applied_or_reported_as_needing_a_restart() {
     let section = |server: &str, rooms: &str| {
         format!("[server]\n{server}\n{rooms}[frontends.channel]\n[frontends.chatroom]\n")
     };
@@ -403,23 +300,7 @@ fn what_is_not_a_front_ends_is_applied_or_said_to_wait() {
 }
 
 #[test]
-fn the_admin_listener_moves_or_stays() {
-    let [from, to] = ["127.0.91.10", "127.0.91.11"].map(free_address);
-    let toml = |admin| format!("[admin]\nlisten = \"{admin}\"\n[frontends.channel]\n");
-    let mut gateway = Gateway::start(&toml(from));
-    gateway.reload(&toml(to));
-    assert_eq!(gateway.wait_for_listener("admin", "listen"), to);
-    assert_eq!(readiness(&gateway), "200 ready\n");
-    assert!(try_connect(from).is_err(), "the former one is closed");
-    let taken = TcpListener::bind(from).expect("it is free");
-    gateway.reload(&toml(from));
-    gateway.log().wait_for_line(&["ERROR", "the admin listener cannot listen"]);
-    assert_eq!(readiness(&gateway), "200 ready\n");
-    drop(taken);
-}
-
-#[test]
-fn who_is_not_done_in_time_when_its_front_end_is_disabled_is_hung_up_on() {
+fn connections_of_a_disabled_front_end_are_closed_at_the_drain_timeout() {
     let toml = |frontends| format!("[server]\ndrain_timeout = \"200ms\"\n{ROOM}{frontends}");
     let both = toml("[frontends.channel]\n[frontends.chatroom]\n");
     let mut gateway = Gateway::start(&both);
@@ -438,11 +319,11 @@ fn who_is_not_done_in_time_when_its_front_end_is_disabled_is_hung_up_on() {
     ann.say("TEST", "ann", "still here");
     gateway.reload(&both);
     Channel::enroll(gateway.wait_for_listener("channel", "listen"), "bob").send("TEST", "again");
-    assert_eq!(hear_until(&mut ann, "again").len(), 1);
+    assert_eq!(receive_until(&mut ann, "again").len(), 1);
 }
 
 #[test]
-fn on_one_thread_a_reload_is_no_different() {
+fn a_reload_works_on_one_thread() {
     let toml = |history| {
         format!("[server]\nthreads = 1\n{ROOM}[frontends.channel]\nhistory = {history}\n")
             + "[frontends.chatroom]\n"
@@ -460,7 +341,7 @@ fn on_one_thread_a_reload_is_no_different() {
 }
 
 #[test]
-fn a_hangup_while_it_drains_does_not_end_it_at_once() {
+fn a_hangup_signal_while_draining_does_not_end_the_gateway() {
     let mut gateway = Gateway::start(&all(""));
     let mut raw = Raw::connect(gateway.address("channel", "listen"));
     raw.send(
@@ -477,78 +358,6 @@ fn a_hangup_while_it_drains_does_not_end_it_at_once() {
     assert_eq!(gateway.wait_for_exit(), 0);
 }
 
-/// How many file descriptors the gateway has open.
-fn descriptors(gateway: &Gateway) -> usize {
-    let folder = format!("/proc/{}/fd", gateway.pid());
-    std::fs::read_dir(folder).expect("Linux tells").count()
-}
-
-/// How much memory the gateway holds, in KiB.
-fn memory(gateway: &Gateway) -> u64 {
-    let path = format!("/proc/{}/status", gateway.pid());
-    let status = std::fs::read_to_string(path).expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has some");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
-#[test]
-fn reloads_under_load_lose_nothing_and_leave_nothing_behind() {
-    // Each differs from both others in a way of its own.
-    let channel = "[frontends.channel]\nmessages_per_s = 0\nrequests_per_s = 0\n";
-    let variants = [
-        format!("{ROOM}{channel}[frontends.chatroom]\n[frontends.ourchat]\n[frontends.token]\n"),
-        format!("{ROOM}{channel}history = 50\n[frontends.chatroom]\nlist_max = 7\n"),
-        format!(
-            "{ROOM}{channel}[frontends.chatroom]\nallow = [\"127.0.0.0/8\"]\n[frontends.usr_room]\n"
-        ),
-    ];
-    let mut gateway = Gateway::start(&variants[0]);
-    let address = gateway.address("channel", "listen");
-    let names: Vec<_> = (0..3).map(|n| format!("user{n}")).collect();
-    names.iter().for_each(|name| drop(Channel::enroll(address, name)));
-    // Once around, so that everything is there that will be.
-    for nth in [1, 2, 0] {
-        gateway.reload(&variants[nth]);
-    }
-    let before = descriptors(&gateway);
-    let over = AtomicBool::new(false);
-    let (sender, posted) = mpsc::channel();
-    let acknowledged = thread::scope(|scope| {
-        for name in &names {
-            let (over, sender) = (&over, sender.clone());
-            scope.spawn(move || post_until(address, name, over, &sender));
-        }
-        drop(sender);
-        let mut acknowledged = BTreeSet::new();
-        for nth in 1..=60 {
-            // Every third comes before the former was answered.
-            if nth % 3 == 0 {
-                gateway.signal_hup();
-            }
-            gateway.reload(&variants[nth % 3]);
-            acknowledged.insert(posted.recv().expect("they post on"));
-        }
-        over.store(true, Ordering::Relaxed);
-        acknowledged.extend(posted);
-        acknowledged
-    });
-    let mut reader = Channel::connect(address);
-    reader.login("user0", "tea for two");
-    let stored: Vec<_> = reader.history("TEST").into_iter().map(|(_, text)| text).collect();
-    let unique: BTreeSet<_> = stored.iter().cloned().collect();
-    assert!(acknowledged.is_subset(&unique), "acknowledged messages are missing");
-    assert_eq!(unique.len(), stored.len(), "nothing is there twice");
-    for name in &names {
-        let numbers: Vec<u32> = stored.iter().filter_map(|text| number(text, name)).collect();
-        assert!(numbers.is_sorted(), "{name}'s messages are not in order");
-    }
-    drop(reader);
-    wait_until_all_are_drained(&gateway);
-    let after = descriptors(&gateway);
-    assert!(after <= before + 2, "{before} descriptors, then {after}");
-    assert_eq!(gateway.terminate(), 0);
-}
-
 /// Everything of a front end is gone when it is drained.
 #[track_caller]
 fn wait_until_all_are_drained(gateway: &Gateway) {
@@ -560,52 +369,7 @@ fn wait_until_all_are_drained(gateway: &Gateway) {
 }
 
 #[test]
-fn many_reloads_take_no_more_memory_than_some() {
-    let toml = |history| format!("[frontends.channel]\nhistory = {history}\n");
-    let mut gateway = Gateway::start(&toml(100));
-    let mut after = |reloads: u32| {
-        (0..reloads).for_each(|nth| gateway.reload(&toml(nth + 1)));
-        wait_until_all_are_drained(&gateway);
-        memory(&gateway)
-    };
-    // What is never given back grows in every round; what the allocator holds on to does not.
-    let mut before = after(10);
-    let growths = [50, 50, 50].map(|reloads| {
-        let now = after(reloads);
-        now.saturating_sub(std::mem::replace(&mut before, now))
-    });
-    let grown = growths.into_iter().min().expect("there were some");
-    assert!(grown < 2 * 1024, "{grown} KiB more");
-}
-
-/// Posts until it is over, on a new connection whenever the gateway ends one. What is acknowledged
-/// is sent on.
-fn post_until(address: SocketAddr, name: &str, over: &AtomicBool, posted: &mpsc::Sender<String>) {
-    let mut channel = Channel::connect(address);
-    channel.login(name, "tea for two");
-    for nth in 0.. {
-        if over.load(Ordering::Relaxed) {
-            return;
-        }
-        let text = format!("{name} {nth}");
-        let body = json!({"name": "TEST", "message": text});
-        match channel.try_call("/channel/send", &body, &[]) {
-            Ok(response) if response.status == 200 => {
-                assert_eq!(response.json()["code"], 0, "{response}");
-                posted.send(text).expect("it is waited for");
-            }
-            Ok(response) => panic!("{response}"),
-            Err(_) => channel = channel.reconnect(address),
-        }
-    }
-}
-
-fn number(text: &str, name: &str) -> Option<u32> {
-    text.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
-}
-
-#[test]
-fn settings_of_the_command_line_and_the_environment_hold_over_the_file() {
+fn the_command_line_and_the_environment_override_the_file() {
     let launch = Launch::of(&format!("{ROOM}[frontends.channel]\n[frontends.chatroom]\n"))
         .with_setting("frontends.ourchat.listen=127.0.0.1:0")
         .with_environment("DRAGOMAN_FRONTENDS__CHATROOM__GUESTS", "false");
