@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod logging;
+pub mod open_files;
 mod password_hash;
 pub mod plugin;
 pub mod runtime;

@@ -23,10 +23,10 @@ pub const DIALECTS: &[Dialect] = &[
         key: "flavor",
         value: "miniprogram",
     }),
-    Dialect::new::<ChatroomFrontend>("chatroom").risky_in_public(
+    Dialect::new::<ChatroomFrontend>("chatroom").risky(
         "sign_in_by_address",
-        "whoever shares an address with somebody who signed in, behind one router or proxy, may \
-         use that name",
+        "every client at the address of a user who has signed in can act as that user; behind a \
+         reverse proxy or a router that is every client",
     ),
     Dialect::new::<OurchatFrontend>("ourchat").with_variant(Variant {
         name: "strings",
@@ -48,9 +48,8 @@ pub struct Dialect {
     /// Whether it takes its peer's word for who a user is, without credentials. Only the app in
     /// front of it may reach it then.
     pub trusted_app: bool,
-    /// A key of its own that deserves a warning when it is on and a listener is reachable from
-    /// everywhere: the key, and why.
-    pub risky_in_public: Option<(&'static str, &'static str)>,
+    /// A key of its own that deserves a warning when it is `true`: the key, and why.
+    pub risky: Option<(&'static str, &'static str)>,
     /// An option that changes the wire format.
     pub variant: Option<Variant>,
     configure: fn(Map<String, Value>) -> Configured,
@@ -84,7 +83,7 @@ impl Dialect {
         Self {
             name,
             trusted_app: false,
-            risky_in_public: None,
+            risky: None,
             variant: None,
             configure: configure::<D>,
             in_full: in_full::<D>,
@@ -97,9 +96,9 @@ impl Dialect {
         Self { trusted_app: true, ..self }
     }
 
-    /// See [`Dialect::risky_in_public`].
-    pub const fn risky_in_public(self, key: &'static str, why: &'static str) -> Self {
-        Self { risky_in_public: Some((key, why)), ..self }
+    /// See [`Dialect::risky`].
+    pub const fn risky(self, key: &'static str, why: &'static str) -> Self {
+        Self { risky: Some((key, why)), ..self }
     }
 
     /// See [`Dialect::variant`].
@@ -181,7 +180,7 @@ mod tests {
     #[test]
     fn every_risky_key_is_an_option_of_its_dialect() {
         for dialect in DIALECTS {
-            if let Some((key, _)) = dialect.risky_in_public {
+            if let Some((key, _)) = dialect.risky {
                 assert!(dialect.option_keys().contains(&key.to_owned()), "{key}");
             }
         }

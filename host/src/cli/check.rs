@@ -9,9 +9,10 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::{Options, output};
-use crate::config::{Draft, NamedRoom, Problem, Problems, draft};
+use super::{Options, output, permissions};
+use crate::config::{Draft, NamedRoom, Problem, Problems, ValueSource, draft};
 use crate::dialects::DIALECTS;
+use crate::open_files;
 use crate::store_preview::{StorePreview, room_conflict};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -25,6 +26,10 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         Ok(None) => (),
         Err(problem) => problems.push(problem),
+    }
+    draft.warnings.extend(permissions::warnings(&sources.file, &draft.config));
+    if let Some(warning) = open_files::warning(&draft.config) {
+        draft.warnings.push(Problem::new(ValueSource::Default, warning));
     }
     for warning in draft.warnings.iter() {
         output::note(format_args!("warning: {warning}"));

@@ -8,6 +8,7 @@ mod check;
 mod dialects;
 mod output;
 mod password;
+mod permissions;
 mod plugin;
 mod schema;
 mod sdk;

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::Options;
 use crate::config::Config;
 use crate::runtime::StallWatchdog;
-use crate::{logging, runtime};
+use crate::{logging, open_files, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let draft = options.configuration()?;
@@ -16,6 +16,10 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     logging::init(&config.server.log)
         .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
     for warning in draft.warnings.iter() {
+        tracing::warn!("{warning}");
+    }
+    open_files::raise_limit();
+    if let Some(warning) = open_files::warning(&config) {
         tracing::warn!("{warning}");
     }
     let network = network(&config)

@@ -13,7 +13,7 @@ use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 use super::listens::Listen;
 use super::parse;
 use super::section::{Reader, Section, hint};
-use super::settings::{FrontendConfig, Guard, Limits, is_private};
+use super::settings::{FrontendConfig, Guard, Limits};
 use super::shapes::Shapes;
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
@@ -108,7 +108,7 @@ fn frontend(
     };
     if let Some(dialect) = dialects.iter().find(|dialect| dialect.name == manifest.dialect) {
         check_guard(section, dialect, &config);
-        warn_of_risk(reader, section, dialect, &config);
+        warn_of_risk(reader, section, dialect);
     }
     if let Maker::Loaded(plugin) = &maker
         && plugin.is_newer()
@@ -280,18 +280,10 @@ fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig
     }
 }
 
-fn warn_of_risk(
-    reader: &Reader,
-    section: &Section<'_>,
-    dialect: &Dialect,
-    config: &FrontendConfig,
-) {
-    let Some((key, why)) = dialect.risky_in_public else { return };
-    let is_on = section.value(key).and_then(Value::to_bool).unwrap_or(false);
-    let public = config.listeners.iter().find(|(_, address)| !is_private(address.ip()));
-    if let (true, Some((_, address))) = (is_on, public) {
-        let what = format!("{} is on while listening on {address}: {why}", section.shown(key));
-        reader.warn(section.source_of(key), what);
+fn warn_of_risk(reader: &Reader, section: &Section<'_>, dialect: &Dialect) {
+    let Some((key, why)) = dialect.risky else { return };
+    if section.value(key).and_then(Value::to_bool) == Some(true) {
+        reader.warn(section.source_of(key), format!("{} is on: {why}", section.shown(key)));
     }
 }
 

@@ -9,6 +9,7 @@ use core_model::check_room_name;
 use figment::value::Value;
 use frontend_api::duration::Millis;
 use ipnet::IpNet;
+use url::Url;
 
 /// The longest duration of the host's own keys; longer ones could overflow clock arithmetic.
 const DURATION_MAX: Millis = Millis::from_days(365);
@@ -100,18 +101,42 @@ pub(super) fn api_key(value: &Value) -> Result<String, String> {
     })
 }
 
-/// `*`, or an origin as browsers send it.
+/// `*`, `null`, or an origin as browsers send it, with `*.` for all subdomains.
 pub(super) fn cors_origin(value: &Value) -> Result<String, String> {
     let origin = text(value)?;
-    let host = origin.split_once("://").map_or("", |(_, host)| host);
-    // Browsers send null for pages with an opaque origin, such as local files.
-    if origin == "*"
-        || origin == "null"
-        || (!host.is_empty() && !host.contains(['/', ' ', '?', '#']))
-    {
+    if origin == "*" || origin == "null" {
         return Ok(origin);
     }
-    Err("expected \"*\" or an origin without a path, such as \"https://chat.example.org\"".into())
+    match sent_by_browsers(&origin) {
+        Some(sent) if sent.eq_ignore_ascii_case(&origin) => Ok(origin),
+        Some(sent) => Err(format!("browsers send this origin as {sent:?}; write it like that")),
+        None => Err("expected \"*\" or an origin without a path, such as \
+                     \"https://chat.example.org\" or \"https://*.example.org\""
+            .into()),
+    }
+}
+
+/// The spelling of an origin that browsers send: without a path, a user or the default port, and
+/// with the host in ASCII. `None`: it is not an origin.
+fn sent_by_browsers(origin: &str) -> Option<String> {
+    let (scheme, host) = origin.split_once("://")?;
+    // A label that stands for all, as a host must not contain the asterisk.
+    let (host, is_wildcard) = match host.strip_prefix("*.") {
+        Some(domain) => (format!("subdomain.{domain}"), true),
+        None => (host.to_owned(), false),
+    };
+    if host.is_empty() || host.contains(['*', ' ']) || scheme.starts_with("ws") {
+        return None;
+    }
+    let sent = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "https" => {
+            Url::parse(&format!("{scheme}://{host}")).ok()?.origin().ascii_serialization()
+        }
+        // Of extensions and the like: what a browser sends is up to it.
+        _ if host.contains(['/', '?', '#', '@']) => return None,
+        _ => format!("{scheme}://{host}"),
+    };
+    Some(if is_wildcard { sent.replacen("://subdomain.", "://*.", 1) } else { sent })
 }
 
 pub(super) fn room_name(value: &Value) -> Result<String, String> {
@@ -126,5 +151,46 @@ pub(super) fn log_filter(value: &Value) -> Result<String, String> {
         Err(_) => Err("expected a level (off, error, warn, info, debug or trace), or levels by \
                        module, such as \"info,dragoman=debug\""
             .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_taken_only_in_the_spelling_of_browsers() {
+        for origin in [
+            "*",
+            "null",
+            "https://chat.example.com",
+            "https://Chat.example.com",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "https://*.example.com",
+            "https://*.example.com:8443",
+            "https://xn--80a0bn.example",
+            "capacitor://localhost",
+        ] {
+            assert_eq!(cors_origin(&Value::from(origin)), Ok(origin.to_owned()));
+        }
+        for (origin, sent) in [
+            ("https://chat.example.com:443", "https://chat.example.com"),
+            ("http://chat.example.com:80", "http://chat.example.com"),
+            ("https://chat.example.com/", "https://chat.example.com"),
+            ("https://chat.example.com/page?x#y", "https://chat.example.com"),
+            ("https://ann@chat.example.com", "https://chat.example.com"),
+            ("https://чат.example", "https://xn--80a0bn.example"),
+            ("https://*.example.com:443", "https://*.example.com"),
+            ("http://2130706433", "http://127.0.0.1"),
+        ] {
+            let refused = cors_origin(&Value::from(origin)).expect_err(origin);
+            assert!(refused.contains(&format!("{sent:?}")), "{origin}: {refused}");
+        }
+        for origin in
+            ["", "chat.example.com", "https://", "https://ch*t.example", "wss://chat.example"]
+        {
+            assert!(cors_origin(&Value::from(origin)).is_err(), "{origin}");
+        }
     }
 }

@@ -104,7 +104,7 @@ const FRONTEND: &[Row] = &[
         "cors_origins",
         Kind::Texts,
         "origins of web pages that may call this front end and open WebSockets, such as \
-         https://chat.example.org; * is all, null is pages without an origin",
+         https://chat.example.org or https://*.example.org; * is all, null is pages without an origin",
     ),
     ("connections_max", Kind::From(0), "connections; 0 is no limit"),
     ("connections_per_address_max", Kind::From(0), "connections from one address; 0 is no limit"),

@@ -34,7 +34,7 @@ fn a_closed_standard_output_ends_no_subcommand_with_a_panic() {
         &["--version"],
     ] {
         assert_eq!(
-            run_into_a_broken_pipe(FINE, arguments),
+            run_into_a_broken_pipe(&format!("{FINE}connections_max = 100\n"), arguments),
             (Some(0), String::new()),
             "{arguments:?}"
         );

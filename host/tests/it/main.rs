@@ -6,6 +6,7 @@ mod check_store;
 mod closed_output;
 mod config;
 mod log;
+mod open_files;
 mod plugins;
 mod program;
 mod runtime;

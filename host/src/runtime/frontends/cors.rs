@@ -22,9 +22,7 @@ impl Cors {
     /// Whether a web page of this origin may open a WebSocket: a page of the requested host, on any
     /// port, or of a named origin. Browsers make no preflight before they open one.
     pub(crate) fn may_connect(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
-        let is_named = |allowed: &String| {
-            allowed == "*" || allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes())
-        };
+        let is_named = |allowed: &String| allowed == "*" || matches(allowed, origin);
         is_own(origin, host).unwrap_or(false) || self.origins.iter().any(is_named)
     }
 
@@ -35,7 +33,7 @@ impl Cors {
         }
         response.append(header::VARY, HeaderValue::from_static("origin"));
         let Some(origin) = origin else { return };
-        let named = |allowed: &String| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
+        let named = |allowed: &String| matches(allowed, origin);
         let allow_origin = header::ACCESS_CONTROL_ALLOW_ORIGIN;
         if self.origins.iter().any(named) {
             response.insert(allow_origin, origin.clone());
@@ -68,6 +66,26 @@ impl Cors {
             response.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }
     }
+}
+
+/// Whether an origin is the allowed one, or on a subdomain of it where that begins with `*.`.
+fn matches(allowed: &str, origin: &HeaderValue) -> bool {
+    let (allowed, origin) = (allowed.as_bytes(), origin.as_bytes());
+    if allowed.eq_ignore_ascii_case(origin) {
+        return true;
+    }
+    let Some(star) = allowed.windows(5).position(|part| part == b"://*.") else { return false };
+    let (scheme, domain) = (&allowed[..star + 3], &allowed[star + 4..]);
+    let labels = origin.len().checked_sub(scheme.len() + domain.len());
+    labels.is_some_and(|labels| {
+        let (start, rest) = origin.split_at(scheme.len());
+        let (labels, end) = rest.split_at(labels);
+        let is_label = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        start.eq_ignore_ascii_case(scheme)
+            && end.eq_ignore_ascii_case(domain)
+            && !labels.is_empty()
+            && labels.iter().all(is_label)
+    })
 }
 
 /// Whether an origin is on the requested host. `None`: one of them is malformed.
@@ -122,6 +140,29 @@ mod tests {
         let allowed = response.get(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         let credentials = response.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         (allowed.map(|value| value.to_str().unwrap().to_owned()), credentials)
+    }
+
+    #[test]
+    fn an_asterisk_stands_for_subdomains_only() {
+        let all = "https://*.example.com";
+        for page in ["https://a.example.com", "https://A.b-c.Example.com"] {
+            assert_eq!(permitted(&[all], page), (Some(page.into()), true));
+        }
+        for page in [
+            "https://example.com",
+            "https://.example.com",
+            "http://a.example.com",
+            "https://a.example.com:8443",
+            "https://aexample.com",
+            "https://a.example.com.evil.example",
+            "https://evil.example/.example.com",
+            "https://evil.example:1.example.com",
+            "https://a@b.example.com",
+        ] {
+            assert_eq!(permitted(&[all], page), (None, false), "{page}");
+        }
+        let port = "https://a.example.com:8443";
+        assert_eq!(permitted(&["https://*.example.com:8443"], port), (Some(port.into()), true));
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! Warns of files that other users of the machine can write, or read although they have secrets.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::config::{Config, Problem, ValueSource};
+
+const OTHERS_READ: u32 = 0o004;
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Only the owner of a file may replace it in such a folder.
+const STICKY: u32 = 0o1000;
+
+/// Warnings about the configuration file and the plugins.
+pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    let has_keys = config.frontends.iter().any(|frontend| !frontend.guard.api_keys.is_empty());
+    if has_keys && mode(file) & OTHERS_READ != 0 {
+        warnings.push(format!(
+            "{0} has api_keys, and every user of this machine can read it: chmod o-r {0}",
+            file.display()
+        ));
+    }
+    let plugins = config.frontends.iter().filter_map(|frontend| frontend.plugin.as_ref());
+    for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]) {
+        warnings.extend(writable_by_others(path));
+    }
+    let problem = |what| Problem::new(ValueSource::Default, what);
+    warnings.into_iter().map(problem).collect()
+}
+
+fn writable_by_others(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let culprit = if mode(path) & OTHERS_WRITE != 0 {
+        path
+    } else if mode(folder) & (OTHERS_WRITE | STICKY) == OTHERS_WRITE {
+        folder
+    } else {
+        return None;
+    };
+    Some(format!(
+        "every user of this machine can change {}: chmod o-w {}",
+        path.display(),
+        culprit.display()
+    ))
+}
+
+/// The permissions of a file; none if it cannot be looked at, which is reported elsewhere.
+fn mode(path: &Path) -> u32 {
+    path.metadata().map_or(0, |metadata| metadata.permissions().mode())
+}
