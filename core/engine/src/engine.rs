@@ -125,7 +125,7 @@ impl<T: Send + 'static> Engine<T> {
         }
     }
 
-    /// Reads the newest committed state. If the store fails, the writer is told to open it again.
+    /// Reads the newest committed state. If the store fails, the writer opens it again.
     fn read<R>(&self, read: impl FnOnce(&Snapshot) -> Result<R, Error>) -> Result<R, Refusal> {
         let snapshot = match self.store.snapshot() {
             Ok(snapshot) => snapshot,

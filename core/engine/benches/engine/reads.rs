@@ -1,5 +1,6 @@
 //! Reading, by how many messages, rooms and users there are; and opening after a kill.
 
+use std::path::Path;
 use std::time::Instant;
 
 use core_model::{
@@ -60,14 +61,18 @@ pub(crate) fn run(size: u64) {
         assert!(found.expect("the store reads").is_some());
     }));
     println!("{:>24} {look_up:>10.1}", "sign-in look-up");
-    // A copy of the file of a running engine is what a kill leaves behind.
-    let copy = folder.path().join("killed.redb");
-    std::fs::copy(&path, &copy).expect("the store can be copied");
+    reopen(folder.path(), &path, &history);
+}
+
+/// Opens a copy of the file of a running engine, as a kill leaves it.
+fn reopen(folder: &Path, path: &Path, history: &Query) {
+    let copy = folder.join("killed.redb");
+    std::fs::copy(path, &copy).expect("the store can be copied");
     let start = Instant::now();
     let reopened = Subject::open(&copy);
     let opened = start.elapsed();
     assert!(
-        matches!(reopened.engine.query(Timestamp(1), ConnectionId(0), &history).outcome, Ok(Reply::Messages { messages }) if messages.len() == 50)
+        matches!(reopened.engine.query(Timestamp(1), ConnectionId(0), history).outcome, Ok(Reply::Messages { messages }) if messages.len() == 50)
     );
     println!("{:>24} {:>10.1} ms", "opening after a kill", opened.as_secs_f64() * 1e3);
 }

@@ -1,4 +1,4 @@
-//! Seats, sessions and who is online.
+//! Seats, sessions and presence.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use core_model::{
 };
 
 pub(crate) fn a_no_op() -> Command {
-    Command::RefreshToken { token: token("of nobody") }
+    Command::RefreshToken { token: token("unknown") }
 }
 
 // Names.

@@ -176,7 +176,7 @@ fn commands_that_change_nothing_write_nothing() {
         vouch(user("ann")),
         Command::SignOut { reason: String::new() },
         disconnect(),
-        kick(room("tea"), user("nobody")),
+        kick(room("tea"), user("zed")),
         a_no_op(),
     ] {
         does(&engine, &published, command);

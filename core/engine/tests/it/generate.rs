@@ -107,7 +107,7 @@ fn step() -> BoxedStrategy<Step> {
 }
 
 /// Makes a command one of the person who usually uses the connection, so that what it begins is
-/// also gone on with: ann on the first, the guest gus on the second, whoever has signed in on the
+/// also gone on with: ann on the first, the guest gus on the second, the signed-in user on the
 /// third.
 fn act_as_usual(connection: u64, command: &mut Command) {
     let usual = match connection {
@@ -161,7 +161,7 @@ fn anybody() -> BoxedStrategy<UserRef> {
     prop_oneof![
         5 => (10_000u64..10_004).prop_map(uid),
         6 => select(&["ann", "bob", "cyd"][..]).prop_map(user),
-        1 => select(&["nobody", "guest:gus", "user-10003"][..]).prop_map(user),
+        1 => select(&["zed", "guest:gus", "user-10003"][..]).prop_map(user),
         2 => select(&["tel/1", "tel/2", "nonsense"][..]).prop_map(identity),
         2 => Just(UserRef::Session),
         2 => select(&["t1", "t2"][..]).prop_map(by_token),

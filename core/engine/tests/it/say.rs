@@ -28,7 +28,7 @@ pub(crate) fn event(event: &Event) -> String {
             format!("{by} describes {} as {description}", room.name)
         }
         Event::RoomCreated { room, owner, members } => {
-            let owner = owner.as_ref().map_or("nobody", |owner| &owner.handle);
+            let owner = owner.as_ref().map_or("zed", |owner| &owner.handle);
             format!("{} is made by {owner} for {}", room.name, people(members).join(", "))
         }
         Event::RoomDeleted { room } => format!("{} is gone", room.name),

@@ -114,13 +114,8 @@ impl Reference {
             lease: None,
         };
         if let SeatKind::Lease { ttl_ms, grace_ms } = kind {
-            self.check_capacity(id)?;
             let lease = Some(Lease { ttl_ms, grace_ms, ends: self.steady + ttl_ms });
-            self.next_seat += 1;
-            self.seats.push(Seat { lease, ..seat });
-            self.activate(id);
-            self.announce_population(id);
-            return Ok(self.entered(id, &who, false));
+            return self.take_lease(Seat { lease, ..seat });
         }
         if self.own_seat(id, &who).is_some() {
             return Ok(self.entered(id, &who, true));
@@ -158,6 +153,17 @@ impl Reference {
         if !taken_up {
             self.announce_population(id);
         }
+        Ok(self.entered(id, &who, false))
+    }
+
+    fn take_lease(&mut self, seat: Seat) -> Outcome {
+        let id = seat.room;
+        self.check_capacity(id)?;
+        let who = seat.who.clone();
+        self.next_seat += 1;
+        self.seats.push(seat);
+        self.activate(id);
+        self.announce_population(id);
         Ok(self.entered(id, &who, false))
     }
 

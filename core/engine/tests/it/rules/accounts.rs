@@ -302,7 +302,7 @@ fn a_failed_sign_in_keeps_the_former_session_and_its_seats() {
     let gateway = with_tea(&["ann"]);
     gateway.does(1, sign_in(user("ann")));
     gateway.does(1, enter(room("tea"), UserRef::Session));
-    gateway.refuses(1, sign_in(user("nobody")));
+    gateway.refuses(1, sign_in(user("zed")));
     assert_eq!(population(&gateway), 2);
     assert!(gateway.ask_on(1, &about_user(UserRef::Session)).is_ok());
 }

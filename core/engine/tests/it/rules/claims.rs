@@ -29,7 +29,7 @@ fn a_name_that_an_account_owns_needs_its_token_or_its_address() {
         [
             (ann(None, None), Refusal::NotSignedIn),
             (ann(Some("bob's"), None), Refusal::NotSignedIn),
-            (ann(Some("nobody's"), None), Refusal::NotSignedIn),
+            (ann(Some("unknown"), None), Refusal::NotSignedIn),
             (ann(None, Some("10.0.0.2")), Refusal::NotSignedIn),
             (ann(Some("bob's"), Some("10.0.0.2")), Refusal::NotSignedIn),
         ],
@@ -94,12 +94,12 @@ fn a_name_without_an_account_is_a_guest_where_guests_are_allowed() {
         gateway.tells(1, enter(room("tea"), guest("gus"))),
         ["guest:gus enters tea by 1", "tea holds 2"]
     );
-    let nobody = || UserRef::Claim(Claim { guests: false, ..claim("zoe") });
+    let unproven = || UserRef::Claim(Claim { guests: false, ..claim("zoe") });
     refusals(
         &gateway,
         [
-            (enter(room("tea"), nobody()), Refusal::NotSignedIn),
-            (lease(room("tea"), nobody()), Refusal::NotSignedIn),
+            (enter(room("tea"), unproven()), Refusal::NotSignedIn),
+            (lease(room("tea"), unproven()), Refusal::NotSignedIn),
             (enter(room("tea"), guest("")), Refusal::InvalidHandle { why: String::new() }),
             (enter(room("tea"), guest("@gus")), Refusal::InvalidHandle { why: String::new() }),
             (enter(room("tea"), guest("guest:a")), Refusal::InvalidHandle { why: String::new() }),

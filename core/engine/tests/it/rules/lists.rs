@@ -50,9 +50,9 @@ fn each_list_is_ordered_by_id() {
         assert_eq!(names(&gateway, filter), expected, "{shown}");
     }
     for filter in [
-        RoomFilter::OwnedBy(user("nobody")),
-        RoomFilter::MemberOf(user("nobody")),
-        RoomFilter::PreferredBy(user("nobody")),
+        RoomFilter::OwnedBy(user("zed")),
+        RoomFilter::MemberOf(user("zed")),
+        RoomFilter::PreferredBy(user("zed")),
     ] {
         assert_eq!(gateway.ask(&listed(filter)), Err(Refusal::UnknownUser));
     }

@@ -94,9 +94,9 @@ fn joining_twice_changes_nothing() {
         [
             (join(room("none"), user("bob")), Refusal::UnknownRoom),
             (join(room_id(2), user("bob")), Refusal::UnknownRoom),
-            (join(room("tea"), user("nobody")), Refusal::UnknownUser),
+            (join(room("tea"), user("zed")), Refusal::UnknownUser),
             (join(room("tea"), guest("gus")), Refusal::NotSignedIn),
-            (join(room("none"), user("nobody")), Refusal::UnknownUser),
+            (join(room("none"), user("zed")), Refusal::UnknownUser),
         ],
     );
 }
@@ -140,7 +140,7 @@ fn kicking_ends_the_membership_and_every_seat() {
 #[test]
 fn kicking_an_absent_user_succeeds_and_the_owner_stays() {
     let gateway = with_tea(&["ann", "bob"]);
-    for name in [user("bob"), user("nobody"), identity("openid:x/y"), uid(1), user("guest:gus")] {
+    for name in [user("bob"), user("zed"), identity("openid:x/y"), uid(1), user("guest:gus")] {
         assert_eq!(gateway.tells(0, kick(room("tea"), name)), [""; 0]);
     }
     gateway.does(1, enter(room("tea"), user("ann")));
@@ -149,7 +149,7 @@ fn kicking_an_absent_user_succeeds_and_the_owner_stays() {
         [
             (kick(room("tea"), user("ann")), Refusal::OwnerStays),
             (kick(room("none"), user("bob")), Refusal::UnknownRoom),
-            (kick(room("none"), user("nobody")), Refusal::UnknownRoom),
+            (kick(room("none"), user("zed")), Refusal::UnknownRoom),
         ],
     );
     assert_eq!(population(&gateway), 2);

@@ -50,8 +50,8 @@ fn posting_needs_the_right_that_the_dialect_asks_for() {
             (say(room("none"), guest("gus"), "hi"), Refusal::UnknownRoom),
             (post(room("none"), user("ann"), "hi"), Refusal::UnknownRoom),
             (say(room("none"), user("cyd"), "hi"), Refusal::UnknownRoom),
-            (post(tea(), user("nobody"), "hi"), Refusal::UnknownUser),
-            (say(tea(), user("nobody"), "hi"), Refusal::UnknownUser),
+            (post(tea(), user("zed"), "hi"), Refusal::UnknownUser),
+            (say(tea(), user("zed"), "hi"), Refusal::UnknownUser),
             (post(tea(), UserRef::Session, "hi"), Refusal::NotSignedIn),
             (say(tea(), UserRef::Session, "hi"), Refusal::NotSignedIn),
             (post(tea(), user("bob"), ""), Refusal::EmptyText),
@@ -80,11 +80,11 @@ fn a_direct_message_goes_to_another_account() {
     refusals(
         &gateway,
         [
-            (direct(ann(), user("nobody"), "hi"), Refusal::UnknownUser),
+            (direct(ann(), user("zed"), "hi"), Refusal::UnknownUser),
             (direct(ann(), user("guest:gus"), "hi"), Refusal::UnknownUser),
             (direct(ann(), ann(), "hi"), Refusal::SelfAddressed),
             (direct(ann(), user("bob"), ""), Refusal::EmptyText),
-            (direct(user("nobody"), user("bob"), "hi"), Refusal::UnknownUser),
+            (direct(user("zed"), user("bob"), "hi"), Refusal::UnknownUser),
             (direct(UserRef::Session, user("bob"), "hi"), Refusal::NotSignedIn),
         ],
     );
@@ -207,7 +207,7 @@ fn history_is_refused_with_the_reason() {
         after: None,
         limit: 9,
     };
-    assert_eq!(gateway.ask(&by(user("nobody"))), Err(Refusal::UnknownUser));
+    assert_eq!(gateway.ask(&by(user("zed"))), Err(Refusal::UnknownUser));
     assert_eq!(gateway.ask(&by(UserRef::Session)), Err(Refusal::NotSignedIn));
     assert!(gateway.ask(&by(user("ann"))).is_ok());
 }

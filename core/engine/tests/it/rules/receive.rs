@@ -245,7 +245,7 @@ fn receiving_is_refused_in_the_order_of_the_contract() {
             (expecting(user("ann"), "bob", Some("full")), Refusal::NotAllowed),
             (expecting(user("ann"), "ann", Some("full")), Refusal::RoomFull),
             (expecting(user("ann"), "bob", None), Refusal::NotAllowed),
-            (expecting(user("ann"), "nobody", None), Refusal::NotAllowed),
+            (expecting(user("ann"), "zed", None), Refusal::NotAllowed),
         ],
     );
     gateway.does(0, expecting(user("ann"), "ann", Some("tea")));

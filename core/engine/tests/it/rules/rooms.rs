@@ -48,14 +48,14 @@ fn a_refused_creation_of_a_room_makes_nothing() {
             (insisting("tea"), Refusal::RoomNameTaken),
             (insisting(""), Refusal::InvalidRoomName { why: why.clone() }),
             (insisting(&"x".repeat(65)), Refusal::InvalidRoomName { why }),
-            (create(titled("x"), Some(user("nobody"))), Refusal::UnknownUser),
+            (create(titled("x"), Some(user("zed"))), Refusal::UnknownUser),
             (create(titled("x"), Some(core_model::UserRef::Session)), Refusal::NotSignedIn),
             (create(titled("x"), Some(guest("gus"))), Refusal::NotSignedIn),
             (create(titled("x"), Some(by_token("none"))), Refusal::TokenInvalid),
             (create_for(titled("x"), user("ann"), &[]), Refusal::TooFewMembers),
             (create_for(titled("x"), user("ann"), &["ann", "ann"]), Refusal::TooFewMembers),
-            (create_for(titled("x"), user("ann"), &["bob", "nobody"]), Refusal::UnknownUser),
-            (create_for(titled("x"), user("ann"), &["nobody"]), Refusal::UnknownUser),
+            (create_for(titled("x"), user("ann"), &["bob", "zed"]), Refusal::UnknownUser),
+            (create_for(titled("x"), user("ann"), &["zed"]), Refusal::UnknownUser),
             (create_for(seats(1), user("ann"), &["bob"]), Refusal::RoomFull),
             (create(seats(0), Some(user("ann"))), Refusal::RoomFull),
         ],
@@ -147,12 +147,12 @@ fn a_room_becomes_active_on_the_first_entrance_or_post_and_stays_so() {
     type Case = (&'static str, u64, Command, bool);
     let cases: [Case; 7] = [
         ("the owner joins what it is in", 0, join(room("tea"), user("ann")), false),
-        ("somebody joins", 0, join(room("tea"), user("bob")), true),
-        ("somebody enters", 1, enter(room("tea"), user("ann")), true),
+        ("a user joins", 0, join(room("tea"), user("bob")), true),
+        ("a user enters", 1, enter(room("tea"), user("ann")), true),
         ("a guest enters", 1, enter(room("tea"), guest("gus")), true),
-        ("somebody takes a seat over HTTP", 1, lease(room("tea"), user("bob")), true),
+        ("a user takes a seat over HTTP", 1, lease(room("tea"), user("bob")), true),
         ("the owner posts", 0, post(room("tea"), user("ann"), "hi"), true),
-        ("somebody posts and joins", 0, post_joining(room("tea"), user("bob"), "hi", false), true),
+        ("a user posts and joins", 0, post_joining(room("tea"), user("bob"), "hi", false), true),
     ];
     for (why, connection, command, active) in cases {
         let gateway = with_tea(&["ann", "bob"]);
@@ -189,7 +189,7 @@ fn a_renamed_room_keeps_its_room_name_and_is_changed_by_its_owner() {
         &gateway,
         [
             (rename(room("tea"), "x", by("bob")), Refusal::NotAllowed),
-            (rename(room("tea"), "x", by("nobody")), Refusal::UnknownUser),
+            (rename(room("tea"), "x", by("zed")), Refusal::UnknownUser),
             (rename(room("none"), "x", by("ann")), Refusal::UnknownRoom),
         ],
     );
@@ -223,7 +223,7 @@ fn everyone_leaves_a_deleted_room_which_is_unknown_from_then_on() {
         &gateway,
         [
             (delete(room("tea"), Some(user("bob"))), Refusal::NotAllowed),
-            (delete(room("tea"), Some(user("nobody"))), Refusal::UnknownUser),
+            (delete(room("tea"), Some(user("zed"))), Refusal::UnknownUser),
             (delete(room("none"), Some(user("ann"))), Refusal::UnknownRoom),
         ],
     );
@@ -363,5 +363,5 @@ fn posting_to_an_unknown_channel_creates_it_on_request() {
     );
     let seen = tea(&gateway);
     assert_eq!(seen.owner.unwrap().handle, "ann");
-    assert!(seen.active, "somebody posted");
+    assert!(seen.active, "a user posted");
 }

@@ -55,7 +55,7 @@ fn occupants_are_members_in_the_order_of_joining_then_live_seats() {
     gateway.does(3, enter(room("tea"), user("ann")));
     gateway.does(4, enter(room("tea"), guest("zed")));
     let query = core_model::Query::Occupants { room: room("tea"), caller: None };
-    let Ok(Reply::Members { members }) = gateway.ask(&query) else { panic!("they are told") };
+    let Ok(Reply::Members { members }) = gateway.ask(&query) else { panic!("not members") };
     let handles: Vec<&str> = members.iter().map(|person| &*person.handle).collect();
     assert_eq!(handles, ["ann", "cy", "bob", "guest:zed"]);
 }
@@ -146,7 +146,7 @@ fn entering_and_leaving_are_refused_with_the_reason() {
         [
             (enter(room("none"), user("bob")), Refusal::UnknownRoom),
             (enter(room_id(9), user("bob")), Refusal::UnknownRoom),
-            (enter(room("tea"), user("nobody")), Refusal::UnknownUser),
+            (enter(room("tea"), user("zed")), Refusal::UnknownUser),
             (enter(room("tea"), UserRef::Session), Refusal::NotSignedIn),
             (enter(room("none"), UserRef::Session), Refusal::NotSignedIn),
             (enter(room("tea"), by_token("none")), Refusal::TokenInvalid),
@@ -158,7 +158,7 @@ fn entering_and_leaving_are_refused_with_the_reason() {
             (exit(room("tea"), UserRef::Session), Refusal::NotSignedIn),
             (end_lease(room("tea"), user("bob")), Refusal::NotInRoom),
             (end_lease(room("none"), user("bob")), Refusal::UnknownRoom),
-            (end_lease(room("tea"), user("nobody")), Refusal::UnknownUser),
+            (end_lease(room("tea"), user("zed")), Refusal::UnknownUser),
         ],
     );
 }

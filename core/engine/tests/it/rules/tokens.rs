@@ -56,7 +56,7 @@ fn a_token_without_its_hash_is_refused_and_changes_nothing() {
         assert_eq!(answers[0].0.as_ref().map_err(say::refusal), Err(internal.clone()));
         assert_eq!(answers[0].1, []);
     }
-    assert_eq!(population(&gateway), 3, "the seat is still taken, and nobody else came");
+    assert_eq!(population(&gateway), 3, "the seat is still taken, and no other user came");
     assert_eq!(gateway.ask(&about_user(identity("openid:qq/1"))), Err(Refusal::UnknownUser));
 }
 
