@@ -15,7 +15,7 @@ use super::talk::Seat;
 use super::timer::Timer;
 
 /// Connections that join at once: fewer than the backlog of any listener.
-const JOINING_MAX: usize = 128;
+const JOINING_MAX: usize = 16;
 
 /// Deadline for the messages in flight at the end.
 const GRACE: Duration = Duration::from_secs(10);

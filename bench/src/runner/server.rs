@@ -229,7 +229,7 @@ fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
 
 /// Limits are not what most jobs measure.
 const NO_LIMITS: &str = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
-                         messages_per_s = 0\nroom_capacity = 100000\n";
+                         messages_per_s = 0\nbytes_per_s = 0\nroom_capacity = 100000\n";
 
 /// gateway.toml, with these keys in the section of each front end.
 fn configuration(ip: IpAddr, rooms: u32, store: &Path, limits: &str) -> String {

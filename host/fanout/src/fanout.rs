@@ -43,12 +43,15 @@ struct Encoders(Vec<Option<Arc<dyn EventEncoder>>>);
 pub(crate) struct Delivered {
     pub(crate) commands: usize,
     pub(crate) items: usize,
+    /// At least the part of its mailbox that any one connection got, in thousandths.
+    pub(crate) mailbox_share: usize,
 }
 
 impl AddAssign for Delivered {
     fn add_assign(&mut self, more: Self) {
         self.commands += more.commands;
         self.items += more.items;
+        self.mailbox_share += more.mailbox_share;
     }
 }
 
@@ -91,7 +94,8 @@ impl Fanout {
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
             self.answer(first.ticket, first.outcome);
-            return Some(Delivered { commands: 1, items: 1 + self.deliver_events(&first.events) });
+            let delivered = self.deliver_events(&first.events);
+            return Some(Delivered { commands: 1, items: 1 + delivered.items, ..delivered });
         };
         let mut posts = PostBatch::default();
         let mut next = Some(first);
@@ -102,7 +106,7 @@ impl Fanout {
             next = batch.next_if(|done| fits && posts_to(done) == Some(room));
         }
         let commands = posts.posted.len();
-        Some(Delivered { commands, items: self.deliver_posts(room, posts) })
+        Some(Delivered { commands, ..self.deliver_posts(room, posts) })
     }
 
     /// Wakes every connection that got items.
@@ -131,47 +135,53 @@ impl Fanout {
         }
     }
 
-    fn deliver_events(&mut self, events: &[Recorded]) -> usize {
+    fn deliver_events(&mut self, events: &[Recorded]) -> Delivered {
         let Self { subscriptions, encoders, metrics, asleep } = self;
         metrics.events.add(events.len() as u64);
-        let mut items = 0;
+        let mut delivered = Delivered::default();
         subscriptions.deliver(events, |recorded, audience| {
+            let mut share = 0;
             let mut encoded: Vec<Option<Encoded>> = Vec::new();
             for to in audience {
                 let encoded =
                     encoders.once(&mut encoded, to, |encoder| Encoded::new(encoder, recorded));
                 if let Some(item) = encoded.item(recorded, to) {
+                    share = share.max(to.mailbox.share(&item));
                     asleep.extend(encoders.put(to, item));
-                    items += 1;
+                    delivered.items += 1;
                 }
             }
+            delivered.mailbox_share += share;
         });
-        items
+        delivered
     }
 
     /// Gives the posters each message by itself, interleaved with their answers, and everyone else
     /// all of them as one item.
-    fn deliver_posts(&mut self, room: RoomId, posts: PostBatch) -> usize {
+    fn deliver_posts(&mut self, room: RoomId, posts: PostBatch) -> Delivered {
         let PostBatch { posted, mut answers } = posts;
         self.metrics.events.add(posted.len() as u64);
-        let Some(first) = posted.first() else { return 0 };
+        let Some(first) = posted.first() else { return Delivered::default() };
         // Stable: the answers of one connection stay in order.
         answers.sort_by_key(|(_, connection, _)| connection.id);
         let posters: Vec<ConnectionId> = answers.iter().map(|(_, of, _)| of.id).collect();
         let mut encoded: Vec<Option<EncodedPostBatch>> = Vec::new();
-        let mut items = self.deliver_to_posters(room, &posted, answers, &mut encoded);
+        let mut delivered = self.deliver_to_posters(room, &posted, answers, &mut encoded);
         let Self { subscriptions, encoders, asleep, .. } = self;
         for to in subscriptions.audience(&first.event) {
             if posters.binary_search(&to.id).is_err() {
                 let encoded = encoders
                     .once(&mut encoded, to, |encoder| EncodedPostBatch::new(encoder, &posted));
+                let mut share = 0;
                 encoded.items(&posted, to, |item| {
+                    share += to.mailbox.share(&item);
                     asleep.extend(encoders.put(to, item));
-                    items += 1;
+                    delivered.items += 1;
                 });
+                delivered.mailbox_share = delivered.mailbox_share.max(share);
             }
         }
-        items
+        delivered
     }
 
     fn deliver_to_posters(
@@ -180,13 +190,14 @@ impl Fanout {
         posted: &[Recorded],
         answers: Vec<(usize, Arc<ConnectionHandle>, Outcome)>,
         encoded: &mut Vec<Option<EncodedPostBatch>>,
-    ) -> usize {
+    ) -> Delivered {
         let Self { subscriptions, encoders, asleep, .. } = self;
-        let Some(first) = posted.first() else { return 0 };
-        let mut items = answers.len();
+        let Some(first) = posted.first() else { return Delivered::default() };
+        let mut delivered = Delivered { items: answers.len(), ..Delivered::default() };
         let mut answers = answers.into_iter().peekable();
         while let Some((_, to, _)) = answers.peek() {
             let to = to.clone();
+            let mut share = 0;
             let receives = subscriptions.receives(&to, room, &first.event);
             for (at, recorded) in posted.iter().enumerate() {
                 while let Some((.., outcome)) =
@@ -201,12 +212,14 @@ impl Fanout {
                 let encoded =
                     encoders.once(encoded, &to, |encoder| EncodedPostBatch::new(encoder, posted));
                 if let Some(item) = encoded.each[at].item(recorded, &to) {
+                    share += to.mailbox.share(&item);
                     asleep.extend(encoders.put(&to, item));
-                    items += 1;
+                    delivered.items += 1;
                 }
             }
+            delivered.mailbox_share = delivered.mailbox_share.max(share);
         }
-        items
+        delivered
     }
 }
 

@@ -26,6 +26,18 @@ pub enum MailboxItem {
     Event(Arc<Recorded>),
 }
 
+impl MailboxItem {
+    /// The frames and bytes that count against the mailbox: none of an answer, since a connection
+    /// is never cut off for what it asked for.
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Answer(_) => (0, 0),
+            Self::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
+            Self::Event(_) => (1, 0),
+        }
+    }
+}
+
 /// What a connection finds in its mailbox.
 #[derive(Debug)]
 pub enum MailboxPoll {
@@ -68,6 +80,13 @@ impl Mailbox {
         Self { items_max, bytes_max, state: Mutex::default() }
     }
 
+    /// How much of an empty mailbox an item takes, in thousandths. Answers take nothing.
+    pub fn share(&self, item: &MailboxItem) -> usize {
+        let (frames, bytes) = item.size();
+        let of = |part: usize, max: usize| part.saturating_mul(1000) / max.max(1);
+        of(frames, self.items_max).max(of(bytes, self.bytes_max))
+    }
+
     /// Puts an item in, unless the connection is gone. `CutOff` only the first time that it does
     /// not fit. The caller wakes the returned waker, after everything that comes at once is in, so
     /// that all of it leaves in one write.
@@ -76,11 +95,7 @@ impl Mailbox {
         if state.closed {
             return (None, Ok(()));
         }
-        let (unsolicited, bytes) = match &item {
-            MailboxItem::Answer(_) => (0, 0),
-            MailboxItem::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
-            MailboxItem::Event(_) => (1, 0),
-        };
+        let (unsolicited, bytes) = item.size();
         let result = if state.unsolicited + unsolicited > self.items_max
             || state.bytes + bytes > self.bytes_max
         {

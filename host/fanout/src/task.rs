@@ -26,9 +26,12 @@ const BATCHES_WAITING_MAX: usize = 64;
 /// and enough of a large room's messages that many leave in one write.
 const ITEMS_PER_TURN: usize = 32_768;
 
-/// Commands delivered before the hub yields: a quarter of the default mailbox, so that a
-/// connection that reads is not cut off by one batch.
+/// Commands delivered before the hub yields, whatever they are.
 const COMMANDS_PER_TURN: usize = 256;
+
+/// What any one mailbox may be filled by before the hub yields, in thousandths: a quarter, so that
+/// one batch does not cut off a connection that reads.
+const MAILBOX_SHARE_PER_TURN: usize = 250;
 
 enum Notice {
     Committed(Vec<Done<Ticket>>),
@@ -159,7 +162,10 @@ impl Task {
         while let Some(delivered) = self.fanout.deliver_next(&mut batch) {
             self.hub.undelivered.fetch_sub(delivered.commands, Ordering::Relaxed);
             turn += delivered;
-            if turn.commands >= COMMANDS_PER_TURN || turn.items >= ITEMS_PER_TURN {
+            if turn.commands >= COMMANDS_PER_TURN
+                || turn.items >= ITEMS_PER_TURN
+                || turn.mailbox_share >= MAILBOX_SHARE_PER_TURN
+            {
                 turn = Delivered::default();
                 self.fanout.wake();
                 yield_now().await;
@@ -172,5 +178,82 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.hub.release_writer();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core_model::{Event, MessageId, Recipient, Recorded, Reply, RoomId, RoomTag, RoomView};
+    use core_model::{Message, Seq, Timestamp};
+    use frontend_api::{Broadcast, Frame};
+
+    use super::*;
+    use crate::framing::Framing;
+    use crate::handle::ConnectionHandle;
+    use crate::mailbox::{Mailbox, MailboxItem, MailboxPoll};
+    use crate::subscriptions::SubscriptionChange;
+
+    /// Encodes every event as a frame of 100 bytes.
+    struct Padding;
+
+    impl EventEncoder for Padding {
+        fn encode(&self, _: &Recorded) -> Broadcast {
+            Broadcast::Everyone(Frame::Bytes(vec![0; 100]))
+        }
+
+        fn note_cut_off(&self, _: ConnectionId) {}
+    }
+
+    fn enter(connection: &Arc<ConnectionHandle>) -> Done<Ticket> {
+        let room = RoomView { id: RoomId(1), ..RoomView::default() };
+        let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
+        let connection = connection.clone();
+        let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
+        Done { ticket, outcome, events: Vec::new() }
+    }
+
+    fn post(seq: u64) -> Done<Ticket> {
+        let message = Message {
+            id: MessageId(seq),
+            at: Timestamp(0),
+            author: Arc::default(),
+            to: Recipient::Room(RoomTag { id: RoomId(1), name: "tea".into() }),
+            text: "hi".into(),
+            notice: false,
+        };
+        let event = Event::Posted { message };
+        let cause = ConnectionId(0);
+        let recorded = Recorded { seq: Seq(seq), at: Timestamp(0), cause, event };
+        let events = vec![recorded];
+        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events }
+    }
+
+    /// Nothing that is encoded, between two posts.
+    fn gap() -> Done<Ticket> {
+        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn one_batch_does_not_cut_off_a_connection_that_reads() {
+        let hub = Arc::<Hub>::default();
+        hub.add_frontend(0, Arc::new(Padding));
+        let task = hub.clone().run(Fanout::new(Arc::default()));
+        let mailbox = Mailbox::new(1000, 1000);
+        let connection = ConnectionHandle::new(ConnectionId(7), 0, Framing::Tcp, mailbox);
+        let connection = Arc::new(connection);
+        let mut batch = vec![enter(&connection)];
+        for seq in 1..=50 {
+            batch.extend([post(seq), gap()]);
+        }
+        hub.publish(batch);
+        let mut frames = 0;
+        while frames < 50 {
+            let poll = std::future::poll_fn(|cx| connection.mailbox.poll(cx, true)).await;
+            let MailboxPoll::Items { items, .. } = poll else { panic!("cut off: {poll:?}") };
+            let is_frame = |item: &&MailboxItem| matches!(item, MailboxItem::Frame { .. });
+            frames += items.iter().filter(is_frame).count();
+        }
+        hub.stop();
+        task.await.unwrap();
     }
 }

@@ -243,6 +243,7 @@ fn limits(section: &Section<'_>) -> Limits {
         requests_burst: at_least_one("requests_burst").unwrap_or(burst(requests_per_s)),
         messages_per_s,
         messages_burst: at_least_one("messages_burst").unwrap_or(burst(messages_per_s)),
+        bytes_per_s: limit("bytes_per_s").unwrap_or(default.bytes_per_s),
         body_bytes_max: size("body_bytes_max", default.body_bytes_max),
         message_bytes_max: size("message_bytes_max", default.message_bytes_max),
         text_chars_max: size("text_chars_max", default.text_chars_max),

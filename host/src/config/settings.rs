@@ -113,6 +113,9 @@ pub struct Limits {
     pub messages_per_s: u32,
     /// 500
     pub messages_burst: u32,
+    /// 1 MiB: text and avatars that a peer has others sent. The burst is one second's worth, a quarter
+    /// of a mailbox, so that one peer cannot cut off those who read
+    pub bytes_per_s: u32,
     /// 1 MiB: an HTTP body
     pub body_bytes_max: u32,
     /// 1 MiB: a WebSocket message or a line
@@ -140,6 +143,7 @@ impl Default for Limits {
             requests_burst: 1_000,
             messages_per_s: 100,
             messages_burst: 500,
+            bytes_per_s: 1 << 20,
             body_bytes_max: 1 << 20,
             message_bytes_max: 1 << 20,
             text_chars_max: 16_384,

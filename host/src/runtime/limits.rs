@@ -28,12 +28,45 @@ pub(crate) struct Gcra {
 }
 
 impl Gcra {
+    /// Takes `n` tokens; `Err` is the time in milliseconds until there are as many, or until the
+    /// bucket is full where `n` is more than the burst. `per_s` 0: no limit.
+    pub(crate) fn take_many(
+        &mut self,
+        now_ns: u64,
+        n: u64,
+        per_s: u32,
+        burst: u32,
+    ) -> Result<(), u64> {
+        if per_s == 0 {
+            return Ok(());
+        }
+        let time_of = |n: u64| n.saturating_mul(1_000_000_000) / u64::from(per_s);
+        let full_at_ns = self.full_at_ns.max(now_ns);
+        let debt_ns = full_at_ns - now_ns;
+        let debt_ns_max = time_of(u64::from(burst).saturating_sub(n));
+        if debt_ns > debt_ns_max {
+            return Err((debt_ns - debt_ns_max).div_ceil(1_000_000));
+        }
+        self.full_at_ns = full_at_ns.saturating_add(time_of(n));
+        Ok(())
+    }
+
     /// Takes one token; `Err` is the time in milliseconds until there is one. `per_s` 0: no limit.
     pub(crate) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
         if per_s == 0 {
             return Ok(());
         }
-        let period_ns = 1_000_000_000 / u64::from(per_s);
+        self.take_one(now_ns, Duration::from_nanos(1_000_000_000 / u64::from(per_s)), burst)
+    }
+
+    /// Takes one token of a bucket that gets one every `period`.
+    pub(crate) fn take_one(
+        &mut self,
+        now_ns: u64,
+        period: Duration,
+        burst: u32,
+    ) -> Result<(), u64> {
+        let period_ns = period.as_nanos() as u64;
         let full_at_ns = self.full_at_ns.max(now_ns);
         let debt_ns = full_at_ns - now_ns;
         let debt_ns_max = period_ns * u64::from(burst.max(1) - 1);
@@ -44,7 +77,12 @@ impl Gcra {
         Ok(())
     }
 
-    fn is_full(self, now_ns: u64) -> bool {
+    /// Gives back what [`take_one`](Self::take_one) took.
+    pub(crate) fn give_back(&mut self, period: Duration) {
+        self.full_at_ns = self.full_at_ns.saturating_sub(period.as_nanos() as u64);
+    }
+
+    pub(crate) fn is_full(self, now_ns: u64) -> bool {
         self.full_at_ns <= now_ns
     }
 }
@@ -54,6 +92,7 @@ impl Gcra {
 pub(crate) struct RateLimiter {
     requests: Gcra,
     messages: Gcra,
+    bytes: Gcra,
 }
 
 impl RateLimiter {
@@ -62,13 +101,19 @@ impl RateLimiter {
         self.requests.take(now_ns, limits.requests_per_s, limits.requests_burst)
     }
 
+    /// Counts what a command has its listeners sent; `Err` is the time in milliseconds to wait. The
+    /// burst is one second's worth.
+    pub(crate) fn bytes(&mut self, now_ns: u64, bytes: u64, limits: &Limits) -> Result<(), u64> {
+        self.bytes.take_many(now_ns, bytes, limits.bytes_per_s, limits.bytes_per_s)
+    }
+
     /// Counts a message; `Err` is the time in milliseconds to wait.
     pub(crate) fn message(&mut self, now_ns: u64, limits: &Limits) -> Result<(), u64> {
         self.messages.take(now_ns, limits.messages_per_s, limits.messages_burst)
     }
 
     fn is_idle(self, now_ns: u64) -> bool {
-        self.requests.is_full(now_ns) && self.messages.is_full(now_ns)
+        [self.requests, self.messages, self.bytes].iter().all(|rate| rate.is_full(now_ns))
     }
 }
 
@@ -265,6 +310,19 @@ mod tests {
         assert_eq!(gcra.take(now + SECOND / 10, 10, 3), Ok(()));
         assert_eq!(gcra.take(now + SECOND / 10, 10, 3), Err(100));
         assert_eq!((0..10).filter(|_| gcra.take(now + 9 * SECOND, 10, 3).is_ok()).count(), 3);
+    }
+
+    #[test]
+    fn many_tokens_are_taken_at_once_and_more_than_the_burst_from_a_full_bucket() {
+        let mut gcra = Gcra::default();
+        let now = 5 * SECOND;
+        assert_eq!(gcra.take_many(now, 60, 100, 100), Ok(()));
+        assert_eq!(gcra.take_many(now, 40, 100, 100), Ok(()));
+        assert_eq!(gcra.take_many(now, 10, 100, 100), Err(100));
+        assert_eq!(gcra.take_many(now + SECOND / 10, 10, 100, 100), Ok(()));
+        assert_eq!(gcra.take_many(now + SECOND, 500, 100, 100), Err(100));
+        assert_eq!(gcra.take_many(now + 2 * SECOND, 500, 100, 100), Ok(()));
+        assert!(gcra.take_many(now + 6 * SECOND, 1, 100, 100).is_err(), "all 500 are paid for");
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) enum Limit {
     ConnectionsPerAddress,
     Requests,
     Messages,
+    Bytes,
+    SignIns,
     BodyBytes,
     MessageBytes,
     TextChars,
@@ -64,11 +66,13 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    pub(crate) const ALL: [(Self, &'static str); 10] = [
+    pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Connections, "connections"),
         (Self::ConnectionsPerAddress, "connections_per_address"),
         (Self::Requests, "requests"),
         (Self::Messages, "messages"),
+        (Self::Bytes, "bytes"),
+        (Self::SignIns, "sign_ins"),
         (Self::BodyBytes, "body_bytes"),
         (Self::MessageBytes, "message_bytes"),
         (Self::TextChars, "text_chars"),
@@ -92,6 +96,28 @@ impl FaultKind {
         [(Self::Panicked, "panicked"), (Self::Malformed, "malformed"), (Self::Silent, "silent")];
 }
 
+/// How a sign-in with a password ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SignInResult {
+    Ok,
+    WrongPassword,
+    UnknownUser,
+    /// Refused after too many failures.
+    SlowDown,
+    /// The gateway was overloaded, or failed.
+    Failed,
+}
+
+impl SignInResult {
+    pub(crate) const ALL: [(Self, &'static str); 5] = [
+        (Self::Ok, "ok"),
+        (Self::WrongPassword, "wrong_password"),
+        (Self::UnknownUser, "unknown_user"),
+        (Self::SlowDown, "slow_down"),
+        (Self::Failed, "failed"),
+    ];
+}
+
 /// Counted for each front end.
 #[derive(Debug, Default)]
 pub(crate) struct FrontendMetrics {
@@ -109,6 +135,7 @@ pub(crate) struct FrontendMetrics {
     pub(crate) cut_off: Counter,
     pub(crate) panics: Counter,
     refused: [Counter; Limit::ALL.len()],
+    sign_ins: [Counter; SignInResult::ALL.len()],
     plugin_faults: [Counter; FaultKind::ALL.len()],
 }
 
@@ -119,6 +146,14 @@ impl FrontendMetrics {
 
     pub(crate) fn refused(&self, limit: Limit) -> u64 {
         self.refused[limit as usize].count()
+    }
+
+    pub(crate) fn note_sign_in(&self, result: SignInResult) {
+        self.sign_ins[result as usize].add(1);
+    }
+
+    pub(crate) fn sign_ins(&self, result: SignInResult) -> u64 {
+        self.sign_ins[result as usize].count()
     }
 
     /// A fault of a plugin also counts as a panic, which it would be in a linked front end.
@@ -140,6 +175,9 @@ mod tests {
     fn every_kind_is_at_its_own_index() {
         for (at, (limit, _)) in Limit::ALL.into_iter().enumerate() {
             assert_eq!(limit as usize, at);
+        }
+        for (at, (result, _)) in SignInResult::ALL.into_iter().enumerate() {
+            assert_eq!(result as usize, at);
         }
         for (at, (kind, _)) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);

@@ -234,3 +234,17 @@ fn a_late_answer_does_not_subscribe_a_closed_connection() {
     scene.enter(&connection, Vec::new());
     assert_eq!(Arc::strong_count(&connection), 1, "nothing references it");
 }
+
+#[test]
+fn what_was_delivered_says_how_much_of_a_mailbox_it_took() {
+    let mut scene = Scene::new();
+    let (_small, _large) = (scene.seated(7, Framing::Tcp, 4), scene.seated(8, Framing::Tcp, 1000));
+    let done =
+        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events: vec![posted(5, 0)] };
+    let mut batch = [done].into_iter().peekable();
+    let delivered = scene.fanout.deliver_next(&mut batch).unwrap();
+    assert_eq!(delivered.mailbox_share, 250, "a quarter of the smaller");
+    let mut batch = [post(None, posted(6, 0)), post(None, posted(7, 0))].into_iter().peekable();
+    let delivered = scene.fanout.deliver_next(&mut batch).unwrap();
+    assert_eq!((delivered.commands, delivered.mailbox_share), (2, 500));
+}

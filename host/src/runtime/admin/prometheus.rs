@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::runtime::frontends::instance::FrontendInstance;
-use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult};
+use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult, SignInResult};
 use crate::runtime::net::registry::FrontendRegistry;
 
 /// One metric that every front end has.
@@ -63,6 +63,13 @@ pub(crate) fn render(
         for (limit, word) in Limit::ALL {
             let labels = format!("frontend=\"{}\",limit=\"{word}\"", instance.name);
             sample(&mut text, "refused_total", &labels, instance.metrics.refused(limit));
+        }
+    }
+    head(&mut text, "sign_ins_total", "counter", "Sign-ins with a password, by result.");
+    for instance in &instances {
+        for (result, word) in SignInResult::ALL {
+            let labels = format!("frontend=\"{}\",result=\"{word}\"", instance.name);
+            sample(&mut text, "sign_ins_total", &labels, instance.metrics.sign_ins(result));
         }
     }
     head(&mut text, "plugin_faults_total", "counter", "Faults of a plugin, by kind.");

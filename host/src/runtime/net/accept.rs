@@ -174,7 +174,9 @@ fn open_stream(
         ..Peer::default()
     };
     let services = state.services.clone();
-    let Ok(driver) = SessionDriver::open(services, frontend.clone(), &peer) else { return };
+    let address = remote.to_canonical();
+    let driver = SessionDriver::open(services, frontend.clone(), &peer, address);
+    let Ok(driver) = driver else { return };
     if binding.listener.transport == Transport::TcpLines {
         let socket = Lines::new(stream, frontend.limits.message_bytes_max);
         state.spawn(run(permit, socket, StreamSession::new(driver, Framing::Lines)));

@@ -1,11 +1,16 @@
 //! Checks on a command before the engine gets it: limits on messages, and passwords.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use core_model::{Command, Credential, NewUser, Refusal, SeatKind, Secret, UserRef};
 
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
-use crate::runtime::metrics::Limit;
+use crate::runtime::metrics::{Limit, SignInResult};
+use crate::runtime::session::passwords::{PASSWORD_BYTES_MAX, PasswordCaller};
 use crate::runtime::session::services::Services;
+use crate::runtime::session::sign_in_guard::Attempt;
 
 /// Checks a message against the limits of its front end.
 pub(crate) fn check_message(
@@ -14,8 +19,12 @@ pub(crate) fn check_message(
     now_ns: u64,
     command: &Command,
 ) -> Result<(), Refusal> {
-    let (Command::Post { text, .. } | Command::PostDirect { text, .. }) = command else {
-        return Ok(());
+    let text = match command {
+        Command::Post { text, .. } | Command::PostDirect { text, .. } => text,
+        Command::Enter { avatar: Some(avatar), .. } => {
+            return check_bytes(frontend, rates, now_ns, avatar.len());
+        }
+        _ => return Ok(()),
     };
     let chars_max = frontend.limits.text_chars_max;
     // A text has at least as many bytes as characters.
@@ -26,6 +35,19 @@ pub(crate) fn check_message(
     }
     rates.message(now_ns, &frontend.limits).map_err(|retry_after_ms| {
         frontend.metrics.note_refused(Limit::Messages);
+        Refusal::SlowDown { retry_after_ms }
+    })?;
+    check_bytes(frontend, rates, now_ns, text.len())
+}
+
+fn check_bytes(
+    frontend: &FrontendHandle,
+    rates: &mut RateLimiter,
+    now_ns: u64,
+    bytes: usize,
+) -> Result<(), Refusal> {
+    rates.bytes(now_ns, bytes as u64, &frontend.limits).map_err(|retry_after_ms| {
+        frontend.metrics.note_refused(Limit::Bytes);
         Refusal::SlowDown { retry_after_ms }
     })
 }
@@ -44,53 +66,117 @@ pub(crate) fn needs_passwords(command: &Command) -> bool {
 }
 
 /// Replaces the passwords in a command by hashes, or by the verified user. Refused: the password
-/// is wrong, or the pool is full.
+/// is wrong, too many were, or the pool is full.
 pub(crate) async fn settle_passwords(
     services: &Services,
+    frontend: &FrontendHandle,
+    address: IpAddr,
     mut command: Box<Command>,
 ) -> Result<Box<Command>, Refusal> {
+    let caller = Caller { services, frontend, address };
     match &mut *command {
-        Command::Register { user } => hash(services, user).await?,
+        Command::Register { user } => caller.hash_new(user).await?,
         Command::SignIn { user, credential, create, .. } => {
             if let Credential::Password(password) = credential {
                 let password = std::mem::take(password);
-                *user = verify(services, user, password).await?;
+                *user = caller.sign_in(user, password).await?;
                 *credential = Credential::Vouched;
             }
             if let Some(create) = create {
-                hash(services, create).await?;
+                caller.hash_new(create).await?;
             }
         }
-        Command::SetPassword { password, .. } => hash_secret(services, password).await?,
+        Command::SetPassword { password, .. } => caller.hash(password).await?,
         _ => (),
     }
     Ok(command)
 }
 
-async fn hash(services: &Services, user: &mut NewUser) -> Result<(), Refusal> {
-    match &mut user.password {
-        Some(secret) => hash_secret(services, secret).await,
-        None => Ok(()),
-    }
+struct Caller<'a> {
+    services: &'a Services,
+    frontend: &'a FrontendHandle,
+    address: IpAddr,
 }
 
-async fn hash_secret(services: &Services, secret: &mut Secret) -> Result<(), Refusal> {
-    if let Secret::Plain(password) = secret {
-        *secret = Secret::Hashed(services.passwords.hash(std::mem::take(password)).await?);
+impl Caller<'_> {
+    async fn hash_new(&self, user: &mut NewUser) -> Result<(), Refusal> {
+        match &mut user.password {
+            Some(secret) => self.hash(secret).await,
+            None => Ok(()),
+        }
     }
-    Ok(())
-}
 
-/// The user, if the password is right. An unknown account, or one without a password, takes as
-/// long as a wrong password.
-async fn verify(services: &Services, user: &UserRef, password: String) -> Result<UserRef, Refusal> {
-    let found = services.engine.credential(services.clock.now(), user)?;
-    let phc = found.as_ref().map(|(_, phc)| phc.clone()).filter(|phc| !phc.is_empty());
-    let is_right = services.passwords.verify(password, phc).await?;
-    match found {
-        Some((uid, _)) if is_right => Ok(UserRef::Id(uid)),
-        Some(_) => Err(Refusal::WrongPassword),
-        None => Err(Refusal::UnknownUser),
+    async fn hash(&self, secret: &mut Secret) -> Result<(), Refusal> {
+        let Secret::Plain(password) = secret else { return Ok(()) };
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Err(Refusal::TextTooLong { chars_max: PASSWORD_BYTES_MAX as u32 });
+        }
+        let password = std::mem::take(password);
+        let hashed = self.services.passwords.hash(self.password_caller(None), password).await;
+        *secret = Secret::Hashed(hashed.inspect_err(|refusal| self.note_overloaded(refusal))?);
+        Ok(())
+    }
+
+    /// The user, if the password is right.
+    async fn sign_in(&self, user: &UserRef, password: String) -> Result<UserRef, Refusal> {
+        let verified = self.verify(user, password).await;
+        self.frontend.metrics.note_sign_in(match &verified {
+            Ok(_) => SignInResult::Ok,
+            Err(Refusal::WrongPassword) => SignInResult::WrongPassword,
+            Err(Refusal::UnknownUser) => SignInResult::UnknownUser,
+            Err(Refusal::SlowDown { .. }) => SignInResult::SlowDown,
+            Err(_) => SignInResult::Failed,
+        });
+        if let Err(Refusal::WrongPassword | Refusal::UnknownUser) = verified {
+            let guard = &self.services.sign_in_guard;
+            guard.log_failure(&self.frontend.name, self.address, Instant::now());
+        }
+        verified
+    }
+
+    /// An unknown account, or one without a password, takes as long as a wrong password.
+    async fn verify(&self, user: &UserRef, password: String) -> Result<UserRef, Refusal> {
+        let services = self.services;
+        let found = services.engine.credential(services.clock.now(), user)?;
+        let account = match &found {
+            Some((uid, _)) => uid.to_string(),
+            None => format!("{user:?}"),
+        };
+        let attempt = self.begin_attempt(&account)?;
+        let is_right = if password.len() > PASSWORD_BYTES_MAX {
+            Ok(false)
+        } else {
+            let phc = found.as_ref().map(|(_, phc)| phc.clone()).filter(|phc| !phc.is_empty());
+            services.passwords.verify(self.password_caller(Some(account)), password, phc).await
+        };
+        if !matches!(is_right, Ok(false)) {
+            services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
+        }
+        let is_right = is_right.inspect_err(|refusal| self.note_overloaded(refusal))?;
+        match found {
+            Some((uid, _)) if is_right => Ok(UserRef::Id(uid)),
+            Some(_) => Err(Refusal::WrongPassword),
+            None => Err(Refusal::UnknownUser),
+        }
+    }
+
+    fn begin_attempt(&self, account: &str) -> Result<Attempt, Refusal> {
+        let Services { sign_in_guard, clock, .. } = self.services;
+        let attempt = sign_in_guard.begin(self.address, account, clock.steady_ns());
+        attempt.map_err(|retry_after_ms| {
+            self.frontend.metrics.note_refused(Limit::SignIns);
+            Refusal::SlowDown { retry_after_ms }
+        })
+    }
+
+    fn password_caller(&self, account: Option<String>) -> PasswordCaller {
+        PasswordCaller { address: self.address, account }
+    }
+
+    fn note_overloaded(&self, refusal: &Refusal) {
+        if *refusal == Refusal::Overloaded {
+            self.frontend.metrics.note_refused(Limit::Overloaded);
+        }
     }
 }
 

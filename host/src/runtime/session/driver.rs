@@ -1,5 +1,6 @@
 //! The steps that every session goes through, over a stream or HTTP.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{Command, ConnectionId, MessageId, Outcome, Query, Refusal, Timestamp};
@@ -18,6 +19,8 @@ pub(crate) struct SessionDriver {
     pub(crate) services: Arc<Services>,
     pub(crate) frontend: Arc<FrontendHandle>,
     pub(crate) connection: ConnectionId,
+    /// The address that its requests count for.
+    pub(crate) address: IpAddr,
     session: GuardedSession,
     /// Whether the engine may hold something for this connection.
     needs_disconnect: bool,
@@ -28,10 +31,11 @@ impl SessionDriver {
         services: Arc<Services>,
         frontend: Arc<FrontendHandle>,
         peer: &Peer,
+        address: IpAddr,
     ) -> Result<Self, Panicked> {
         let session = frontend.frontend.open(peer)?;
         let connection = services.next_connection();
-        Ok(Self { services, frontend, connection, session, needs_disconnect: false })
+        Ok(Self { services, frontend, connection, address, session, needs_disconnect: false })
     }
 
     /// Passes an input to the session; returns what it asks for.

@@ -18,7 +18,6 @@ use crate::runtime::session::tokens;
 
 struct Exchange {
     driver: SessionDriver,
-    address: IpAddr,
     /// The time of the request, then of the end of the last wait.
     now: Timestamp,
     /// What the session asked for and is not done yet.
@@ -41,11 +40,11 @@ pub(crate) async fn exchange(
     peer: &Peer,
     request: &Request,
 ) -> Result<Response, HttpError> {
-    let driver = SessionDriver::open(services.clone(), frontend.clone(), peer).map_err(panicked)?;
+    let driver =
+        SessionDriver::open(services.clone(), frontend.clone(), peer, address).map_err(panicked)?;
     let exchange = Exchange {
         now: services.clock.now(),
         driver,
-        address,
         pending: VecDeque::new(),
         response: None,
         closed: false,
@@ -121,17 +120,17 @@ impl Exchange {
     }
 
     async fn submit(&mut self, mut command: Box<Command>, key: Option<String>) -> Outcome {
-        let SessionDriver { services, frontend, connection, .. } = &self.driver;
+        let SessionDriver { services, frontend, connection, address, .. } = &self.driver;
         let connection = *connection;
         let now_ns = services.clock.steady_ns();
         frontend
             .request_rates
-            .with(self.address, now_ns, |rates| check_message(frontend, rates, now_ns, &command))?;
+            .with(*address, now_ns, |rates| check_message(frontend, rates, now_ns, &command))?;
         if let Some(outcome) = services.try_read_only(frontend, self.now, connection, &command) {
             return outcome;
         }
         if needs_passwords(&command) {
-            command = settle_passwords(services, command).await?;
+            command = settle_passwords(services, frontend, *address, command).await?;
         }
         let token = self.driver.prepare(&mut command)?;
         let SessionDriver { services, frontend, .. } = &self.driver;

@@ -7,6 +7,7 @@ pub(crate) mod exchange;
 pub(crate) mod passwords;
 pub(crate) mod pending;
 pub(crate) mod services;
+pub(crate) mod sign_in_guard;
 pub(crate) mod stream;
 pub(crate) mod tokens;
 pub(crate) mod write_queue;

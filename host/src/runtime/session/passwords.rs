@@ -1,51 +1,100 @@
 //! Hashes and verifies passwords (argon2id) on blocking threads, a bounded number at a time.
+//!
+//! The queue takes turns by address, so that one address with many sign-ins delays another's by
+//! one turn, and holds few of each address and account.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use core_model::Refusal;
 use data_encoding::BASE64;
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::password_hash::{hash, verify};
+use crate::runtime::limits::AddressPrefix;
 
-/// Passwords that may wait for the pool: at 30 ms each a minute's work of one thread.
-const WAITING_MAX: usize = 2048;
+/// Passwords in the queue: at 30 ms each some four seconds' work of two threads, as long as a
+/// client waits.
+const QUEUED_MAX: usize = 256;
+
+/// Of these, those of one address: many users may share it behind a proxy or NAT.
+const QUEUED_PER_ADDRESS_MAX: usize = 32;
+
+/// And those of one account, which is signed in to from some devices at once.
+const QUEUED_PER_ACCOUNT_MAX: usize = 16;
+
+/// Longer passwords are refused: hashing them takes longer than others.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// For whom a password is hashed or verified.
+#[derive(Clone, Debug)]
+pub(crate) struct PasswordCaller {
+    pub(crate) address: IpAddr,
+    /// The account's number, or the name of an unknown one; none for a new account.
+    pub(crate) account: Option<String>,
+}
 
 /// The password pool.
 #[derive(Clone)]
 pub(crate) struct Passwords {
-    threads: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Mutex<Queue>>,
     /// The hash of a random password, verified for accounts that do not exist so that they take as
     /// long.
     decoy: Arc<OnceLock<String>>,
 }
 
+#[derive(Default)]
+struct Queue {
+    idle_threads: usize,
+    /// The addresses that wait, each once, in the order of their turns.
+    turns: VecDeque<AddressPrefix>,
+    waiting: HashMap<AddressPrefix, VecDeque<oneshot::Sender<Turn>>>,
+    /// Waiting or being worked on.
+    queued: usize,
+    by_address: HashMap<AddressPrefix, usize>,
+    by_account: HashMap<String, usize>,
+}
+
+/// A thread of the pool; the next in the queue gets it when dropped.
+struct Turn(Arc<Mutex<Queue>>);
+
+/// A place in the queue, until the work is done.
+struct Place {
+    queue: Arc<Mutex<Queue>>,
+    address: AddressPrefix,
+    account: Option<String>,
+}
+
 impl Passwords {
     pub(crate) fn new(threads: usize) -> Self {
-        Self {
-            threads: Arc::new(Semaphore::new(threads.max(1))),
-            waiting: Arc::default(),
-            decoy: Arc::default(),
-        }
+        let queue = Queue { idle_threads: threads.max(1), ..Queue::default() };
+        Self { queue: Arc::new(Mutex::new(queue)), decoy: Arc::default() }
     }
 
     /// Makes the decoy hash before a sign-in waits for it.
     pub(crate) async fn warm_up(&self) {
         let decoy = self.decoy.clone();
-        // Refused only if the queue is full; the hash is then made on first use.
-        drop(self.work(move || decoy_hash(&decoy).len()).await);
+        let making = tokio::task::spawn_blocking(move || decoy_hash(&decoy).len());
+        // If it fails, the hash is made on first use.
+        drop(making.await);
     }
 
     /// The PHC string to store for a password.
-    pub(crate) async fn hash(&self, password: String) -> Result<String, Refusal> {
-        self.work(move || hash(&password)).await?
+    pub(crate) async fn hash(
+        &self,
+        caller: PasswordCaller,
+        password: String,
+    ) -> Result<String, Refusal> {
+        self.work(caller, move || hash(&password)).await?
     }
 
     /// Whether a password matches a PHC string; without one, false after as long.
     pub(crate) async fn verify(
         &self,
+        caller: PasswordCaller,
         password: String,
         phc: Option<String>,
     ) -> Result<bool, Refusal> {
@@ -54,38 +103,116 @@ impl Passwords {
             Some(phc) => verify(&password, &phc),
             None => verify(&password, decoy_hash(&decoy)),
         };
-        self.work(check).await
+        self.work(caller, check).await
     }
 
     async fn work<T: Send + 'static>(
         &self,
+        caller: PasswordCaller,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let waiting = Waiting::enter(&self.waiting).ok_or(Refusal::Overloaded)?;
-        let thread = self.threads.clone().acquire_owned().await;
+        let address = AddressPrefix::of(caller.address);
+        let place = self.enter(caller).ok_or(Refusal::Overloaded)?;
+        let turn = self.turn(address).await;
         // Both are held until the work is done, even if the caller is gone.
         let work = move || {
-            let _held = (thread, waiting);
+            let _held = (turn, place);
             work()
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|error| Refusal::Internal { why: format!("a password was lost: {error}") })
     }
-}
 
-/// A place in the queue, held until the work is done.
-struct Waiting(Arc<AtomicUsize>);
+    /// `None`: too many wait, in all or of this address or account.
+    fn enter(&self, caller: PasswordCaller) -> Option<Place> {
+        let address = AddressPrefix::of(caller.address);
+        let account = caller.account;
+        let mut queue = self.queue.lock();
+        let of_address = queue.by_address.get(&address).copied().unwrap_or(0);
+        let of_account = account.as_ref().and_then(|account| queue.by_account.get(account));
+        let of_account = of_account.copied().unwrap_or(0);
+        // A loopback address may be a proxy's, which stands for many.
+        let is_many = of_address >= QUEUED_PER_ADDRESS_MAX && !caller.address.is_loopback();
+        if queue.queued >= QUEUED_MAX || is_many || of_account >= QUEUED_PER_ACCOUNT_MAX {
+            return None;
+        }
+        queue.queued += 1;
+        *queue.by_address.entry(address).or_default() += 1;
+        if let Some(account) = &account {
+            *queue.by_account.entry(account.clone()).or_default() += 1;
+        }
+        Some(Place { queue: self.queue.clone(), address, account })
+    }
 
-impl Waiting {
-    fn enter(waiting: &Arc<AtomicUsize>) -> Option<Self> {
-        let entered = Self(waiting.clone());
-        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(entered)
+    async fn turn(&self, address: AddressPrefix) -> Turn {
+        let granted = {
+            let mut queue = self.queue.lock();
+            if queue.idle_threads > 0 {
+                queue.idle_threads -= 1;
+                return Turn(self.queue.clone());
+            }
+            let (sender, granted) = oneshot::channel();
+            let waiting = queue.waiting.entry(address).or_default();
+            let is_first = waiting.is_empty();
+            waiting.push_back(sender);
+            if is_first {
+                queue.turns.push_back(address);
+            }
+            granted
+        };
+        granted.await.expect("a waiting sender is dropped only after it has sent")
     }
 }
 
-impl Drop for Waiting {
+impl Queue {
+    /// The next in turn. Its address goes to the end of the queue.
+    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+        let address = self.turns.pop_front()?;
+        let waiting = self.waiting.get_mut(&address)?;
+        let next = waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(&address);
+        } else {
+            self.turns.push_back(address);
+        }
+        next
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let next = {
+            let mut queue = self.0.lock();
+            let next = queue.next();
+            if next.is_none() {
+                queue.idle_threads += 1;
+            }
+            next
+        };
+        if let Some(next) = next {
+            // If the receiver is gone, dropping the turn passes it on.
+            drop(next.send(Self(self.0.clone())));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut queue = self.queue.lock();
+        queue.queued -= 1;
+        decrease(&mut queue.by_address, &self.address);
+        if let Some(account) = &self.account {
+            decrease(&mut queue.by_account, account);
+        }
+    }
+}
+
+fn decrease<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 
@@ -101,13 +228,24 @@ fn decoy_hash(decoy: &OnceLock<String>) -> &str {
 mod tests {
     use super::*;
 
+    fn caller(address: &str, account: Option<&str>) -> PasswordCaller {
+        let address = address.parse().unwrap();
+        PasswordCaller { address, account: account.map(str::to_owned) }
+    }
+
+    fn ann() -> PasswordCaller {
+        caller("10.0.0.1", Some("ann"))
+    }
+
     #[tokio::test]
     async fn only_the_right_password_verifies() {
         let passwords = Passwords::new(1);
-        let phc = passwords.hash("tea".into()).await.unwrap();
+        let phc = passwords.hash(ann(), "tea".into()).await.unwrap();
         assert!(phc.starts_with("$argon2id$"));
-        assert_eq!(passwords.verify("tea".into(), Some(phc.clone())).await, Ok(true));
-        assert_eq!(passwords.verify("coffee".into(), Some(phc)).await, Ok(false));
+        assert_eq!(passwords.verify(ann(), "tea".into(), Some(phc.clone())).await, Ok(true));
+        assert_eq!(passwords.verify(ann(), "coffee".into(), Some(phc)).await, Ok(false));
+        assert!(passwords.queue.lock().by_address.is_empty(), "every place is given back");
+        assert!(passwords.queue.lock().by_account.is_empty());
     }
 
     #[tokio::test]
@@ -115,15 +253,56 @@ mod tests {
         let passwords = Passwords::new(1);
         passwords.warm_up().await;
         assert!(passwords.decoy.get().is_some_and(|phc| phc.starts_with("$argon2id$")));
-        assert_eq!(passwords.verify("".into(), None).await, Ok(false));
-        assert_eq!(passwords.verify("tea".into(), Some("no hash".into())).await, Ok(false));
+        assert_eq!(passwords.verify(ann(), "".into(), None).await, Ok(false));
+        let broken = Some("no hash".into());
+        assert_eq!(passwords.verify(ann(), "tea".into(), broken).await, Ok(false));
+    }
+
+    #[test]
+    fn an_address_an_account_and_all_have_few_places() {
+        let passwords = Passwords::new(1);
+        let enter = |address: &str, account: &str| {
+            passwords.enter(caller(address, Some(account).filter(|account| !account.is_empty())))
+        };
+        let of_ann: Vec<_> = (1..=QUEUED_PER_ACCOUNT_MAX)
+            .map(|host| enter(&format!("10.0.0.{host}"), "ann").expect("a place"))
+            .collect();
+        assert!(enter("10.0.0.99", "ann").is_none());
+        assert!(enter("10.0.0.99", "bob").is_some());
+        drop(of_ann);
+        let of_address: Vec<_> =
+            (0..QUEUED_PER_ADDRESS_MAX).map(|_| enter("10.0.0.1", "").expect("a place")).collect();
+        assert!(enter("10.0.0.1", "").is_none());
+        let mut others = Vec::new();
+        while let Some(place) = enter(&format!("10.0.1.{}", others.len()), "") {
+            others.push(place);
+        }
+        assert_eq!(of_address.len() + others.len(), QUEUED_MAX);
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_passwords() {
+    async fn addresses_take_turns() {
         let passwords = Passwords::new(1);
-        passwords.waiting.store(WAITING_MAX, Ordering::Relaxed);
-        assert_eq!(passwords.hash("tea".into()).await, Err(Refusal::Overloaded));
-        assert_eq!(passwords.waiting.load(Ordering::Relaxed), WAITING_MAX);
+        let prefix = |address: &str| AddressPrefix::of(address.parse().unwrap());
+        let busy = passwords.turn(prefix("10.0.0.9")).await;
+        let order = Arc::<Mutex<Vec<&str>>>::default();
+        let mut tasks = Vec::new();
+        for address in ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"] {
+            let (passwords, order) = (passwords.clone(), order.clone());
+            tasks.push(tokio::spawn(async move {
+                let _turn = passwords.turn(prefix(address)).await;
+                order.lock().push(address);
+            }));
+            tokio::task::yield_now().await;
+        }
+        // Of a caller that is gone: its turn passes to the next.
+        tasks.remove(1).abort();
+        tokio::task::yield_now().await;
+        drop(busy);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock(), ["10.0.0.1", "10.0.0.2", "10.0.0.1"]);
+        assert_eq!(passwords.queue.lock().idle_threads, 1);
     }
 }

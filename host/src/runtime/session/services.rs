@@ -15,6 +15,7 @@ use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::passwords::Passwords;
+use crate::runtime::session::sign_in_guard::SignInGuard;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
 /// must slow down: some 20 ms' work, and eight times what one peer may have unanswered.
@@ -39,6 +40,7 @@ pub(crate) struct Services {
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Clock,
     pub(crate) passwords: Passwords,
+    pub(crate) sign_in_guard: SignInGuard,
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
     heavy_queries: Semaphore,
@@ -58,6 +60,7 @@ impl Services {
             hub,
             clock: Clock::start(),
             passwords: Passwords::new(config.server.password_threads),
+            sign_in_guard: SignInGuard::default(),
             metrics,
             auto_join_log: AutoJoinLog::default(),
             heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),

@@ -2,6 +2,7 @@
 //! No socket here.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -237,7 +238,12 @@ impl StreamSession {
                 self.replace_head(Pending::Answered(Box::new(outcome)));
             }
             Pending::Command(command) if needs_passwords(&command.command) => {
-                self.running = Some(Box::pin(settle(services.clone(), command)));
+                self.running = Some(Box::pin(settle(
+                    services.clone(),
+                    self.driver.frontend.clone(),
+                    self.driver.address,
+                    command,
+                )));
             }
             Pending::Command(command) => {
                 let submitted = self.submit_now(*command);
@@ -418,9 +424,14 @@ impl Drop for StreamSession {
     }
 }
 
-async fn settle(services: Arc<Services>, command: Box<PendingCommand>) -> Finished {
+async fn settle(
+    services: Arc<Services>,
+    frontend: Arc<FrontendHandle>,
+    address: IpAddr,
+    command: Box<PendingCommand>,
+) -> Finished {
     let PendingCommand { command, change, key, ack_only } = *command;
-    match settle_passwords(&services, command).await {
+    match settle_passwords(&services, &frontend, address, command).await {
         Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
         Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
     }

@@ -200,6 +200,7 @@ pub(super) fn frontend() -> FrontendConfig {
         limits: Limits {
             requests_per_s: 0,
             messages_per_s: 0,
+            bytes_per_s: 0,
             ping_interval: Duration::ZERO,
             ..Limits::default()
         },

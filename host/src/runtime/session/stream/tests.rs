@@ -1,6 +1,7 @@
 use core_engine::Engine;
 use core_model::{
-    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Uid, UserRef,
+    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Secret, Uid,
+    UserRef,
 };
 use frontend_api::{Frontend, Manifest, Peer, Session};
 use gateway_fanout::{Fanout, Hub, MailboxPoll};
@@ -10,7 +11,7 @@ use crate::config::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
     StoreConfig,
 };
-use crate::runtime::metrics::GatewayMetrics;
+use crate::runtime::metrics::{GatewayMetrics, SignInResult};
 use crate::runtime::session::services::BACKLOG_COMMANDS_MAX;
 
 struct Asking;
@@ -124,7 +125,13 @@ impl Scene {
         let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
         let engine = Arc::new(engine.unwrap());
         let services = Arc::new(Services::new(engine, hub, metrics, &config));
-        let driver = SessionDriver::open(services.clone(), frontend, &Peer::default()).unwrap();
+        let driver = SessionDriver::open(
+            services.clone(),
+            frontend,
+            &Peer::default(),
+            std::net::Ipv4Addr::LOCALHOST.into(),
+        )
+        .unwrap();
         let session = StreamSession::new(driver, Framing::Lines);
         let handle = session.handle.clone();
         Self { services, hub: task, handle, session, _folder: folder }
@@ -223,6 +230,48 @@ async fn the_hub_keeps_nothing_of_a_session_that_ended() {
         .await;
     signed_out.unwrap();
     assert_eq!(Arc::strong_count(&handle), 1);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
+async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
+    let Scene { services, hub, session, .. } = Scene::open().await;
+    let frontend = session.driver.frontend.clone();
+    let register = NewUser {
+        handle: Some("ann".into()),
+        password: Some(Secret::Plain("tea".into())),
+        ..NewUser::default()
+    };
+    let address = "10.0.0.1".parse().unwrap();
+    let settled = async |command| {
+        settle_passwords(&services, &frontend, address, Box::new(command)).await.map(|done| *done)
+    };
+    let register = settled(Command::Register { user: register }).await.unwrap();
+    services.submit_and_wait(&frontend, ConnectionId(2), register, None).await.unwrap();
+    let sign_in = |password: &str| match sign_in() {
+        Command::SignIn { changes, .. } => Command::SignIn {
+            user: UserRef::Handle("ann".into()),
+            credential: Credential::Password(password.into()),
+            create: None,
+            changes,
+            session: true,
+            delivery: None,
+            token: None,
+            address: None,
+        },
+        _ => unreachable!("it is a sign-in"),
+    };
+    assert!(settled(sign_in("tea")).await.is_ok());
+    for wrong in 0..10 {
+        let password = if wrong == 0 { "x".repeat(1025) } else { wrong.to_string() };
+        assert_eq!(settled(sign_in(&password)).await, Err(Refusal::WrongPassword));
+    }
+    let refused = settled(sign_in("tea")).await;
+    assert!(matches!(refused, Err(Refusal::SlowDown { retry_after_ms: 1..=5_000 })), "{refused:?}");
+    let counted = SignInResult::ALL.map(|(result, _)| frontend.metrics.sign_ins(result));
+    assert_eq!(counted, [1, 10, 0, 1, 0]);
+    drop(session);
     services.hub.stop();
     hub.await.unwrap();
 }
