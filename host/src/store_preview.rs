@@ -94,7 +94,7 @@ fn has_content(file: &mut File) -> Result<bool, String> {
 }
 
 /// Runs `open` without the messages of panics, which the engine catches and reports as damage.
-fn quietly<R>(open: impl FnOnce() -> R) -> R {
+pub(crate) fn quietly<R>(open: impl FnOnce() -> R) -> R {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
     let opened = open();

@@ -1,10 +1,14 @@
 //! `dragoman store`: offline maintenance of the store file.
 
 use std::error::Error;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::table::aligned;
 use super::{Options, output};
+use crate::config::StoreConfig;
+use crate::store_preview::quietly;
 
 #[derive(Args, Debug)]
 pub(super) struct Store {
@@ -19,15 +23,63 @@ pub(super) struct Store {
 enum What {
     /// Return the space of deleted data to the file system; the gateway must be stopped
     Compact(Options),
+    /// Read the whole store and report damage; the gateway must be stopped
+    Check(Check),
 }
 
+#[derive(Args, Debug)]
+struct Check {
+    #[command(flatten)]
+    options: Options,
+
+    /// The store file, such as a backup [default: `store.path` of the configuration]
+    file: Option<PathBuf>,
+}
+
+/// The page cache for a file that no configuration belongs to.
+const CACHE_BYTES: usize = 256 << 20;
+
 pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> {
-    let What::Compact(further) = store.what;
-    let config = options.and(store.options).and(further).configuration()?.config;
-    let path = &config.store.path;
+    let options = options.and(store.options);
+    match store.what {
+        What::Compact(further) => compact(&options.and(further).configuration()?.config.store),
+        What::Check(Check { file: Some(file), .. }) => check(&file, CACHE_BYTES),
+        What::Check(Check { options: further, file: None }) => {
+            let store = options.and(further).configuration()?.config.store;
+            check(&store.path, store.cache_bytes)
+        }
+    }
+}
+
+fn compact(store: &StoreConfig) -> Result<(), Box<dyn Error>> {
+    let path = &store.path;
     if !path.exists() {
         return Err(format!("there is no store {} to compact", path.display()).into());
     }
-    let (before, after) = core_engine::compact(path, config.store.cache_bytes)?;
+    let (before, after) = quietly(|| core_engine::compact(path, store.cache_bytes))?;
     Ok(output::line(format_args!("{}: {before} bytes before, {after} bytes now", path.display()))?)
+}
+
+/// Prints every fault and how many rows of each table can be read.
+fn check(path: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
+    if !path.exists() {
+        return Err(format!("there is no store {} to check", path.display()).into());
+    }
+    let report = quietly(|| core_engine::check(path, cache_bytes))?;
+    for fault in &report.faults {
+        output::line(fault)?;
+    }
+    let more = report.fault_count - report.faults.len() as u64;
+    if more > 0 {
+        output::line(format_args!("and {more} more faults"))?;
+    }
+    let rows = report.readable.iter().map(|(table, rows)| [(*table).to_owned(), rows.to_string()]);
+    let head = ["table", "readable rows"].map(str::to_owned);
+    output::line(aligned(std::iter::once(head).chain(rows).collect::<Vec<_>>()))?;
+    if report.is_whole() {
+        return Ok(output::line(format_args!("{}: no damage found", path.display()))?);
+    }
+    let faults = report.fault_count;
+    Err(format!("the store {} is damaged: {faults} faults; restore a backup", path.display())
+        .into())
 }

@@ -12,4 +12,5 @@ mod program;
 mod runtime;
 mod schemas;
 mod sdk;
+mod store_check;
 mod user;
