@@ -59,9 +59,11 @@ impl IrcSession {
         }
     }
 
-    /// Creates a room; that it exists already is no error.
+    /// Creates a room; that it exists already is no error. Its owner is not a member: the seats of
+    /// IRC last as long as the connection.
     fn create(&mut self, name: String, out: &mut Outbox) {
-        let room = NewRoom { name: Some(name), insist: true, ..NewRoom::default() };
+        let room =
+            NewRoom { name: Some(name), insist: true, owner_absent: true, ..NewRoom::default() };
         out.submit(Command::CreateRoom { room, owner: self.caller(), members: None });
         self.expect(PendingReply::Ignore);
     }
