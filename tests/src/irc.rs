@@ -37,7 +37,7 @@ impl Irc {
         irc
     }
 
-    /// Joins, and reads up to the end of the names: who is there.
+    /// Joins and reads to the end of NAMES; returns the occupants.
     #[track_caller]
     pub fn join(&mut self, channel: &str) -> String {
         self.send(&format!("JOIN {channel}"));
@@ -83,7 +83,7 @@ pub struct Account<'a> {
     pub channel: &'a str,
 }
 
-/// irssi, in a terminal that nobody looks at.
+/// irssi, in a pseudo-terminal.
 #[derive(Debug)]
 pub struct Irssi {
     home: TempDir,

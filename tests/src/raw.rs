@@ -27,7 +27,7 @@ impl Raw {
             .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"))
     }
 
-    /// The same; `Err` when nobody listens.
+    /// The same; `Err` when no process listens.
     pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
         Ok(Self { stream: try_connect(address)?, seen: Vec::new() })
     }

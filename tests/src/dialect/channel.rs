@@ -41,7 +41,7 @@ struct Poller {
 }
 
 impl Poller {
-    /// Asks for what is new; false if there is no seat for whoever asks.
+    /// Polls for new messages; false if the room has no seat for the client.
     fn poll(&mut self, room: &str) -> bool {
         let mut reply = self.channel.call("/channel/receive", &json!({ "name": room }));
         assert!(reply["code"] == 0 || reply["code"] == 9, "{reply}");

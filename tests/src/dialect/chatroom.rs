@@ -31,7 +31,7 @@ pub(super) const GUEST_ROW: Row = Row {
     user: |name, _| User { uid: 0, handle: format!("guest:{name}"), openid: None },
 };
 
-/// Somebody with a WebSocket.
+/// A client with a WebSocket.
 struct Visitor {
     talk: Talk,
     name: String,

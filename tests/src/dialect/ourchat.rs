@@ -1,5 +1,5 @@
-//! The ourchat dialect, over WebSocket and as lines over TCP. Nobody can ask to get into a group
-//! here: a client is a member by `auto_join`, by code 8, or by another dialect.
+//! The ourchat dialect, over WebSocket and as lines over TCP. It has no request to join a group: a
+//! client becomes a member by `auto_join`, by code 8, or by another dialect.
 
 use std::collections::VecDeque;
 

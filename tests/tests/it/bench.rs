@@ -55,7 +55,7 @@ fn the_bench_makes_requests_and_prints_a_table() {
 
 #[test]
 fn the_bench_says_why_it_cannot_begin() {
-    // Nobody listens where a listener has just been.
+    // No process listens at the address of a closed listener.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let nowhere = format!("ws://{}", listener.local_addr().expect("it is bound"));
     drop(listener);
@@ -74,7 +74,7 @@ fn the_bench_says_why_it_cannot_begin() {
 }
 
 #[test]
-fn what_the_limits_refuse_is_counted_and_is_no_fault() {
+fn requests_over_the_limits_are_counted_but_not_as_faults() {
     let gateway = with_test("[frontends.chatroom]\nmessages_per_s = 1\nmessages_burst = 2\n");
     let url = format!("ws://{}", gateway.address("chatroom", "websocket_listen"));
     let arguments =

@@ -92,7 +92,7 @@ struct Ledger {
     refused: BTreeSet<String>,
 }
 
-/// A sender at work: its ledger, and where each acknowledgement is told.
+/// A running sender: its ledger, and the channel for its acknowledgements.
 struct Work<'a> {
     name: &'static str,
     ledger: &'a mut Ledger,
@@ -115,7 +115,7 @@ impl Work<'_> {
 
     fn acknowledge(&mut self, text: String) {
         assert!(self.ledger.acknowledged.insert(text), "{} had it acknowledged twice", self.name);
-        // Nobody listens any more when the round is over.
+        // The receiver is gone when the round is over.
         let _ = self.acknowledged.send(self.name);
     }
 }
@@ -127,7 +127,7 @@ enum Message {
 }
 
 #[test]
-fn whatever_was_acknowledged_survives_being_killed_and_nothing_else_appears() {
+fn exactly_the_acknowledged_messages_survive_a_kill() {
     let mut gateway = Gateway::start(TOML);
     let mut checker = Channel::enroll(gateway.address("channel", "listen"), "checker");
     let mut ledgers = ledgers(&gateway);

@@ -27,7 +27,7 @@ fn start() -> Gateway {
     Gateway::start(&format!("[server]\ndrain_timeout = \"25s\"\n{ALL}"))
 }
 
-/// A request of which the gateway has seen the head and waits for the body.
+/// A request whose head the gateway has read while it waits for the body.
 struct InFlight {
     http: Http,
 }
@@ -102,7 +102,7 @@ fn sigterm_says_goodbye_in_each_dialect_and_exits_with_0() {
 }
 
 #[test]
-fn what_was_read_before_sigterm_is_answered_before_the_goodbye() {
+fn requests_read_before_sigterm_are_answered_before_the_close() {
     let mut gateway = start();
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     ann.join("TEST", "ann");
@@ -133,7 +133,7 @@ fn what_was_read_before_sigterm_is_answered_before_the_goodbye() {
 }
 
 #[test]
-fn a_stream_ends_behind_a_whole_reply() {
+fn a_stream_ends_after_a_complete_reply() {
     let mut gateway = start();
     let mut ourchat = Raw::connect(gateway.address("ourchat", "tcp_listen"));
     ourchat.send(b"{\"code\":12}\n").receive_until(b"\n");
@@ -167,7 +167,7 @@ fn a_stream_ends_behind_a_whole_reply() {
 }
 
 #[test]
-fn while_it_drains_nobody_new_is_let_in_and_the_operator_is_told() {
+fn while_draining_the_gateway_refuses_connections_and_is_not_ready() {
     let mut gateway = start();
     let in_flight = InFlight::begin(&gateway);
     gateway.signal_term();
@@ -175,7 +175,7 @@ fn while_it_drains_nobody_new_is_let_in_and_the_operator_is_told() {
     let readiness = Http::connect(gateway.address("admin", "listen")).get("/readyz");
     assert_eq!((readiness.status, readiness.text()), (503, "draining\n"));
     for (frontend, key) in [("channel", "listen"), ("token", "listen"), ("ourchat", "listen")] {
-        // Either nobody listens any more, or the connection is ended without a word.
+        // Either the listener is closed, or the connection ends without a reply.
         if let Ok(mut raw) = Raw::try_connect(gateway.address(frontend, key)) {
             raw.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n");
             assert_eq!(raw.receive_end().bytes, b"", "{frontend}");
@@ -197,7 +197,7 @@ fn a_second_sigterm_ends_it_at_once() {
 }
 
 #[test]
-fn who_is_not_done_when_the_drain_timeout_is_over_is_hung_up_on() {
+fn connections_are_closed_at_the_drain_timeout() {
     let mut gateway = Gateway::start(&format!("[server]\ndrain_timeout = \"200ms\"\n{ALL}"));
     let in_flight = InFlight::begin(&gateway);
     assert_eq!(gateway.terminate(), 0);

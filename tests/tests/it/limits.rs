@@ -56,7 +56,7 @@ fn over_the_rate_of_requests_http_says_429_and_when_to_come_back() {
             format!("dragoman_refused_total{{frontend=\"{frontend}\",limit=\"requests\"}}");
         assert_eq!(metric(&gateway, &counter), refused.len() as u64);
 
-        // Somebody else has a rate of its own.
+        // Another client has a rate of its own.
         let mut other = Http::over(connect_from(ELSEWHERE, address), address);
         assert_eq!(other.get("/nowhere").status, 404);
     }
@@ -139,7 +139,7 @@ fn over_the_rate_of_messages_each_dialect_refuses_and_nothing_is_posted() {
 }
 
 #[test]
-fn more_connections_than_allowed_are_turned_away_until_one_ends() {
+fn connections_over_the_limit_are_refused_until_one_ends() {
     let max = "\nconnections_max = 2\n";
     let gateway = Gateway::start(&format!(
         "[frontends.token]{max}[frontends.chatroom]{max}[frontends.ourchat]{max}\
@@ -193,7 +193,7 @@ fn one_address_cannot_take_the_connections_of_all() {
 }
 
 #[test]
-fn who_does_not_read_is_cut_off_and_the_others_do_not_wait() {
+fn a_client_that_does_not_read_is_disconnected_and_the_others_do_not_wait() {
     let gateway = Gateway::start(
         "[[rooms]]\nname = \"TEST\"\n\
          [frontends.chatroom]\nmailbox_max = 16\nmessages_per_s = 0\n\
@@ -243,7 +243,7 @@ fn has_left(packet: &Value, user: &str) -> bool {
 }
 
 #[test]
-fn a_guard_lets_in_whom_it_should() {
+fn a_guard_admits_only_allowed_clients() {
     let gateway = Gateway::start(
         "[frontends.usr_room]\napi_keys = [\"sesame\"]\n\
          [frontends.chatroom]\nallow = [\"127.0.0.2/32\"]\n\

@@ -16,7 +16,7 @@ const ALL: &str = "
 ";
 
 #[test]
-fn what_is_said_in_any_dialect_is_heard_in_all_in_one_order() {
+fn messages_of_any_dialect_reach_all_dialects_in_one_order() {
     let gateway = Gateway::start(ALL);
 
     // dan and eve make the room in ourchat; open = true lets the others in.
@@ -94,7 +94,7 @@ fn pairs(senders: [&str; 5], texts: [&str; 5]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn coming_and_going_is_told_across_dialects() {
+fn joins_and_leaves_are_announced_across_dialects() {
     let gateway = Gateway::start(&format!("[[rooms]]\nname = \"TEST\"\n{ALL}"));
     let mut tom = Token::connect(gateway.address("token", "listen"));
     tom.login("o-tom");

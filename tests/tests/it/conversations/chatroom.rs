@@ -129,7 +129,7 @@ fn a_connection_that_closes_or_breaks_leaves_for_the_others() {
 }
 
 #[test]
-fn a_name_with_an_account_is_nobody_elses() {
+fn the_name_of_an_account_is_closed_to_guests() {
     let gateway = Gateway::start(
         "[[rooms]]\nname = \"TEST\"\n[frontends.chatroom]\nsign_in_by_address = false",
     );

@@ -21,8 +21,8 @@ const PROBES: [(&str, Probe); 8] = [
     ("receive by push", is_pushed_messages),
     ("receive by polling", polls_messages),
     ("direct messages", has_direct_messages),
-    ("presence", knows_who_is_there),
-    ("history", shows_what_was_said_before),
+    ("presence", has_presence),
+    ("history", has_history),
     ("search", searches),
     ("credentials", asks_for_credentials),
 ];
@@ -68,13 +68,13 @@ fn table() -> BTreeMap<String, BTreeMap<String, String>> {
     lines.map(row).collect()
 }
 
-/// A name that nobody had yet.
+/// A new name.
 fn new_name(row: &Row) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", row.dialect.name, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Somebody in TEST.
+/// A user in TEST.
 fn somebody(site: &Site, row: &'static Row) -> Character {
     let name = new_name(row);
     Doorkeeper::at(site, &site.test(), &name).admit(site, row, &name)
@@ -185,7 +185,7 @@ fn has_direct_messages(site: &Site, row: &'static Row) -> bool {
 }
 
 /// Told of comings, or told when asked.
-fn knows_who_is_there(site: &Site, row: &'static Row) -> bool {
+fn has_presence(site: &Site, row: &'static Row) -> bool {
     let mut one = somebody(site, row);
     match row.dialect.name {
         "token" | "chatroom" | "irc" => {
@@ -219,7 +219,7 @@ fn tells_of(presence: &mut dyn Presence, comer: &Value) -> bool {
     }
 }
 
-/// Whether somebody who is no member is in a list of usr_room or channel.
+/// Whether a list of usr_room or channel contains a user that is not a member.
 fn lists_visitors(site: &Site) -> bool {
     let visitor = "a visitor";
     let mut talk = site.talk();
@@ -229,8 +229,8 @@ fn lists_visitors(site: &Site) -> bool {
     listed.to_string().contains(visitor) || members.to_string().contains(visitor)
 }
 
-/// Whether somebody who comes later is shown what was said before.
-fn shows_what_was_said_before(site: &Site, row: &'static Row) -> bool {
+/// Whether a client that enters later receives earlier messages.
+fn has_history(site: &Site, row: &'static Row) -> bool {
     let room = site.test();
     let mut speaker = somebody(site, row_of("token"));
     if row.dialect.name == "ourchat" {
@@ -270,7 +270,7 @@ fn searches(site: &Site, row: &'static Row) -> bool {
     }
 }
 
-/// Whether more is needed to be somebody than to know what everybody knows of it.
+/// Whether signing in as a user needs more than its public names.
 fn asks_for_credentials(site: &Site, row: &'static Row) -> bool {
     let one = somebody(site, row);
     let name = one.user.handle.as_str();

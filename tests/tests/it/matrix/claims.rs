@@ -1,4 +1,4 @@
-//! Nobody acts as somebody else: one test for each way of trying.
+//! No client acts as another user: one test for each way of trying.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -47,9 +47,9 @@ fn owners_of_handles(cast: Vec<Character>) -> Vec<Character> {
     cast.into_iter().filter(|one| one.row.has_account()).collect()
 }
 
-/// What was tried has reached nobody: the next message in the room is the next that is said.
+/// The attempt reached no client: the next message in the room is the next post.
 #[track_caller]
-fn assert_nobody_heard(site: &Site, cast: &mut [Character]) {
+fn assert_no_client_received(site: &Site, cast: &mut [Character]) {
     let room = site.test();
     let text = "was there anything?";
     cast[0].client.post(&room, text);
@@ -72,7 +72,7 @@ fn a_guest_named_like_a_user_of_any_dialect_is_not_signed_in() {
         for status in ["1", "0"] {
             assert_eq!(seat(&mut http, name, status), "not signed in", "{title}");
         }
-        // From where people sign in, it is whoever did so there.
+        // At the address of a sign-in, the name belongs to the user that signed in there.
         let signed_in = one.dialect().name == "chatroom";
         let said = if signed_in { "user" } else { "not signed in" };
         assert_eq!(said_to(&mut near, "join", "TEST", name), said, "{title}");
@@ -81,7 +81,7 @@ fn a_guest_named_like_a_user_of_any_dialect_is_not_signed_in() {
         assert_eq!(said_to(&mut far, "join", "TEST", name), "illegal data");
         assert_eq!(seat(&mut http, name, "1"), "invalid user_name");
     }
-    assert_nobody_heard(&site, &mut cast);
+    assert_no_client_received(&site, &mut cast);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_name_in_another_spelling_is_still_the_name() {
 }
 
 #[test]
-fn a_guest_whose_name_is_registered_in_any_dialect_is_nobody_from_then_on() {
+fn a_guest_loses_its_name_when_any_dialect_registers_it() {
     let site = Site::open();
     let mut http = site.chatroom();
     let fields = [("room_name", "another")];
@@ -136,7 +136,7 @@ fn a_guest_whose_name_is_registered_in_any_dialect_is_nobody_from_then_on() {
 }
 
 #[test]
-fn a_guest_whose_name_is_registered_in_chatroom_is_nobody_elsewhere() {
+fn a_guest_loses_its_name_elsewhere_when_chatroom_registers_it() {
     let site = Site::open();
     let mut guest = talk_from_elsewhere(&site);
     guest.join("TEST", "gus");
@@ -161,7 +161,7 @@ fn where_guests_are_off_a_name_without_an_account_is_not_signed_in() {
 }
 
 #[test]
-fn a_handle_is_no_openid_where_the_caller_of_usr_room_says_who_it_is() {
+fn usr_room_does_not_take_a_handle_for_an_openid_of_the_caller() {
     for flavor in ["document", "miniprogram"] {
         let site = Site::with("usr_room", &format!("flavor = \"{flavor}\""));
         let mut app = site.usr_room();
@@ -194,7 +194,7 @@ fn a_handle_is_no_openid_where_the_caller_of_usr_room_says_who_it_is() {
                     assert_eq!(response.status, 404, "{path}");
                     continue;
                 }
-                // Nobody has no rooms, for the mini-program.
+                // An unknown user has no rooms, for the mini-program.
                 let listed = path.starts_with("/usr/roomlist") && flavor == "miniprogram";
                 let expected = if listed { json!({"response_code": 1}) } else { json!(0) };
                 let reply = response.json();
@@ -208,7 +208,7 @@ fn a_handle_is_no_openid_where_the_caller_of_usr_room_says_who_it_is() {
 }
 
 #[test]
-fn in_ourchat_nobody_sends_as_another() {
+fn a_user_of_ourchat_posts_only_as_itself() {
     let site = Site::open();
     let room = site.test();
     let mut cast = owners_of_handles(site.cast(""));
@@ -240,7 +240,7 @@ fn in_ourchat_nobody_sends_as_another() {
 }
 
 #[test]
-fn in_channel_nobody_reads_what_was_sent_to_another() {
+fn a_user_of_channel_reads_only_its_own_messages() {
     let site = Site::open();
     let cast = owners_of_handles(site.cast(""));
     let mut friend = Channel::enroll(site.gateway.address("channel", "listen"), "friend");
@@ -255,7 +255,7 @@ fn in_channel_nobody_reads_what_was_sent_to_another() {
     assert_eq!(mallory.done("/receive", &json!({"after": 0}))["messages"], json!({}));
 }
 
-/// Every path of channel that asks who is there.
+/// Every path of channel that needs a sign-in.
 fn codes_of_channel(channel: &mut Channel) -> Vec<Value> {
     let all = json!({"name": "TEST", "message": "it is me", "msg": "it is me"});
     let paths = [
@@ -293,7 +293,7 @@ fn a_channel_token_that_is_guessed_cut_or_another_dialects_is_none() {
     }
     channel.token = Some(token);
     assert_eq!(channel.call("/user/info", &json!({"name": "carl"}))["code"], 0);
-    assert_nobody_heard(&site, &mut cast);
+    assert_no_client_received(&site, &mut cast);
 }
 
 /// What making a room with this token gives.
@@ -311,7 +311,7 @@ fn a_number_that_was_not_given_makes_no_room() {
     for guess in [0, 1, 10_000, number.wrapping_add(1), number ^ 1 << 63, u64::MAX] {
         assert_eq!(make_room(&mut tom, guess).result, Some(E_TOKEN_INVALID), "{guess}");
     }
-    // It belongs to who asked for it, whoever shows it; it needs no login.
+    // A token belongs to the user that requested it, on any connection; it needs no login.
     let made = make_room(&mut site.token(), number);
     assert_eq!(made.result, Some(0));
     let id = Fields::of(&made).u32();
@@ -328,7 +328,7 @@ fn let_it_expire() {
 }
 
 #[test]
-fn what_shows_who_somebody_is_ends_after_its_time() {
+fn credentials_expire_after_their_time() {
     let mut config = super::site::config();
     for (frontend, key) in
         [("token", "token_ttl"), ("chatroom", "sign_in_ttl"), ("channel", "token_ttl")]
@@ -354,7 +354,7 @@ fn what_shows_who_somebody_is_ends_after_its_time() {
 }
 
 #[test]
-fn a_cookie_of_chatroom_is_nobody_elses_and_cannot_be_made_up() {
+fn a_cookie_of_chatroom_is_bound_to_its_user_and_cannot_be_forged() {
     let site = Site::with("chatroom", "sign_in_by_address = false");
     let mut http = site.chatroom();
     http.register("100", "ann", "secret");
@@ -415,7 +415,7 @@ fn a_login_from_an_address_counts_there_and_not_elsewhere() {
     let site = Site::open();
     let mut http = site.chatroom();
     http.register("100", "ann", "secret");
-    // Registering signs nobody in.
+    // Registering does not sign in.
     assert_eq!(said_to(&mut site.talk(), "join", "TEST", "ann"), "not signed in");
     http.login("100", "secret");
     assert_eq!(said_to(&mut site.talk(), "join", "TEST", "ann"), "user");

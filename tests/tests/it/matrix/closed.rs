@@ -116,7 +116,7 @@ fn to_strangers_a_closed_room_is_no_room() {
     let joined = app.done("/usr/roomlist2", &json!({"openid": "o-mallory"}));
     assert_eq!(joined["rooms"], json!([]));
 
-    // Nobody got in.
+    // No client entered.
     let own = strangers.site.operate(&["link", "olga", "openid:wechat/o-olga"]);
     assert_eq!(own["uid"], olga);
     let seen = app.done("/usr/roomlist2", &json!({"openid": "o-olga"}));
@@ -149,7 +149,7 @@ fn a_name_that_a_closed_room_has_is_not_given_again() {
 }
 
 #[test]
-fn a_member_who_is_removed_from_a_closed_room_is_a_stranger_again() {
+fn a_member_removed_from_a_closed_room_no_longer_sees_it() {
     let site = Site::open();
     let mut cast = site.cast("");
     cast.retain(|one| one.row.has_account());

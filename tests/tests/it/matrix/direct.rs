@@ -41,7 +41,7 @@ fn a_direct_message_of_any_dialect_is_shown_in_every_other_as_that_shows_it() {
 }
 
 #[test]
-fn who_has_no_direct_messages_is_sent_them_all_the_same_and_guests_are_nobody() {
+fn direct_messages_to_dialects_without_them_are_kept_and_to_guests_refused() {
     let site = Site::open();
     let room = site.test();
     let mut senders = with_direct_messages(site.cast("-sender"));
@@ -62,7 +62,7 @@ fn who_has_no_direct_messages_is_sent_them_all_the_same_and_guests_are_nobody() 
 }
 
 #[test]
-fn what_was_sent_to_an_account_of_chatroom_is_read_once_it_signs_in_elsewhere() {
+fn direct_messages_to_a_chatroom_account_are_delivered_at_its_sign_in_elsewhere() {
     let site = Site::open();
     let mut senders = with_direct_messages(site.cast("-sender"));
     let mut chatroom = site.chatroom();

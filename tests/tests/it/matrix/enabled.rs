@@ -71,7 +71,7 @@ fn row_alone(dialect: &str) -> &'static Row {
 }
 
 #[test]
-fn what_is_turned_off_is_as_if_it_had_no_section() {
+fn a_disabled_front_end_is_as_if_it_had_no_section() {
     let off = LISTENERS.iter().filter(|(dialect, _)| *dialect != "channel");
     let off: String =
         off.map(|(dialect, _)| format!("[frontends.{dialect}]\nenabled = false\n")).collect();
@@ -79,7 +79,7 @@ fn what_is_turned_off_is_as_if_it_had_no_section() {
     assert_eq!(ports_of(gateway.pid()), said(&gateway, &["channel"]));
 }
 
-/// A port that is in use, on an address of this machine on which nobody else listens.
+/// A port in use, on a loopback address that no other test uses.
 fn taken() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).expect("it is free");
     let address = listener.local_addr().expect("it is bound");
@@ -124,7 +124,7 @@ fn a_dialect_whose_port_is_in_use_is_reported_and_served_once_it_is_free() {
     alone.post(&Room { id: 1, name: "TEST".into() }, "still here");
 }
 
-/// Somebody comes into TEST and says something.
+/// A client enters TEST and posts.
 fn serve(gateway: &Gateway, row: &Row, name: &str) -> Box<dyn Client> {
     let room = Room { id: 1, name: "TEST".into() };
     let mut client = (row.enroll)(gateway, name);
@@ -134,7 +134,7 @@ fn serve(gateway: &Gateway, row: &Row, name: &str) -> Box<dyn Client> {
 }
 
 #[test]
-fn of_two_listeners_of_a_dialect_the_one_that_can_serves() {
+fn one_listener_of_a_dialect_serves_while_the_other_cannot_bind() {
     let (_holder, address) = taken();
     let prepared = launch(&format!("[frontends.chatroom]\nwebsocket_listen = \"{address}\""));
     let mut gateway = prepared.spawn();

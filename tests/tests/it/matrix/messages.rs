@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::site::{Character, Site, now_ms, number};
 
-/// What must arrive byte for byte.
+/// Texts that must arrive byte for byte.
 pub(super) fn texts() -> Vec<String> {
     let texts = [
         "hello",
@@ -26,7 +26,7 @@ fn a_message_of_any_dialect_is_shown_in_every_dialect_as_that_shows_it() {
     let room = site.test();
     let mut speakers = site.cast("-speaker");
     let mut listeners = site.cast("-listener");
-    assert_everyone_hears_everyone(&room, &mut speakers, &mut listeners, &texts());
+    assert_every_client_receives_every_message(&room, &mut speakers, &mut listeners, &texts());
 }
 
 #[test]
@@ -49,11 +49,11 @@ fn a_closed_group_of_ourchat_is_a_room_for_its_members_in_every_dialect() {
         character.client.enter(&room);
     }
     let text = "among ourselves".to_owned();
-    assert_everyone_hears_everyone(&room, &mut speakers, &mut listeners, &[text]);
+    assert_every_client_receives_every_message(&room, &mut speakers, &mut listeners, &[text]);
 }
 
-/// Every speaker says every text; everybody, the speaker included, is shown the same message.
-fn assert_everyone_hears_everyone(
+/// Every speaker posts every text; every client, the speaker included, receives the same message.
+fn assert_every_client_receives_every_message(
     room: &Room,
     speakers: &mut [Character],
     listeners: &mut [Character],
@@ -76,7 +76,7 @@ fn assert_everyone_hears_everyone(
     }
 }
 
-/// What everybody is shown next is this message, the same for all: its time and its id.
+/// Every client receives this message next; returns its time and id, which all clients share.
 fn assert_heard<'a>(
     room: &Room,
     hearers: impl Iterator<Item = &'a mut Character>,

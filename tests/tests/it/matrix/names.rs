@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::site::{Site, number, row_of};
 
 #[test]
-fn whoever_is_shown_is_found_by_it_and_a_guest_is_nobody() {
+fn a_user_is_found_by_its_displayed_name_and_a_guest_is_not() {
     let site = Site::open();
     let cast = site.cast("");
     let mut app = site.usr_room();
@@ -57,7 +57,7 @@ fn whoever_is_shown_is_found_by_it_and_a_guest_is_nobody() {
 }
 
 #[test]
-fn members_are_listed_by_what_each_dialect_calls_them_and_visitors_are_not() {
+fn member_lists_use_the_names_of_the_dialect_and_omit_visitors() {
     let site = Site::open();
     let cast = site.cast("");
     let members = || cast.iter().filter(|one| one.dialect().durable).map(|one| &one.user);
@@ -81,7 +81,7 @@ fn members_are_listed_by_what_each_dialect_calls_them_and_visitors_are_not() {
 }
 
 #[test]
-fn a_handle_is_given_once_and_the_next_who_wants_it_gets_another_or_is_refused() {
+fn a_handle_is_unique_and_the_next_request_gets_another_or_is_refused() {
     let site = Site::open();
     // Two spellings of one name.
     let (composed, decomposed) = ("\u{e9}ric", "e\u{301}ric");
@@ -103,19 +103,19 @@ fn a_handle_is_given_once_and_the_next_who_wants_it_gets_another_or_is_refused()
         assert_eq!(found["name"], handle);
     }
 
-    // Without a name, and with one that nobody can have.
+    // Without a name, and with an invalid one.
     site.usr_room().done("/usr/complete", &json!({"openid": "o-una"}));
     let una = site.operate(&["show", "openid:wechat/o-una"]);
     assert_eq!(una["handle"], format!("user-{}", una["uid"]));
-    for (nth, nobody) in ["@ann", "guest:ann", "two\nlines"].into_iter().enumerate() {
+    for (nth, invalid) in ["@ann", "guest:ann", "two\nlines"].into_iter().enumerate() {
         let mut ourchat = site.ourchat();
         let email = format!("mail-{nth}@example.org");
-        let register = json!({"code": 4, "email": email, "password": "p", "name": nobody});
+        let register = json!({"code": 4, "email": email, "password": "p", "name": invalid});
         let ocid = ourchat.call(&register)["ocid"].as_u64().expect("it is taken all the same");
         let shown = site.operate(&["show", &ocid.to_string()]);
         assert_eq!(
             (&shown["handle"], &shown["name"]),
-            (&json!(format!("user-{ocid}")), &json!(nobody))
+            (&json!(format!("user-{ocid}")), &json!(invalid))
         );
     }
 }
@@ -176,7 +176,7 @@ impl Makers {
 }
 
 #[test]
-fn a_room_born_in_any_dialect_is_in_all_under_one_name_even_without_or_with_a_taken_one() {
+fn a_room_has_one_name_in_all_dialects_even_if_the_requested_one_is_missing_or_taken() {
     let site = Site::with("ourchat", "open = true");
     let mut makers = Makers::at(&site);
     let mut channel = Channel::enroll(site.gateway.address("channel", "listen"), "carl");
@@ -251,7 +251,7 @@ fn assert_room(site: &Site, channel: &mut Channel, room: &Room, title: &str) {
 }
 
 #[test]
-fn a_group_is_told_to_its_members_of_ourchat_by_the_number_that_all_dialects_use() {
+fn ourchat_members_learn_of_a_group_by_the_room_id_of_all_dialects() {
     let site = Site::open();
     let mut cast = site.cast("");
     let members: Vec<u64> = cast.iter().map(|one| one.user.uid).filter(|uid| *uid != 0).collect();

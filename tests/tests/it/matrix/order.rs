@@ -1,4 +1,4 @@
-//! Whatever happens at once, everybody sees it in one order.
+//! All clients see concurrent events in one order.
 
 use std::collections::BTreeMap;
 use std::sync::Barrier;
@@ -11,7 +11,7 @@ use super::site::{Character, Site};
 const EACH: usize = 40;
 
 #[test]
-fn when_all_dialects_post_at_once_everybody_sees_every_message_once_in_one_order() {
+fn concurrent_posts_of_all_dialects_reach_every_client_once_in_one_order() {
     let site = Site::open();
     let room = site.test();
     let mut speakers = site.cast("-speaker");
@@ -71,7 +71,7 @@ fn assert_complete(order: &[String], speakers: &[Character]) {
     assert_eq!(said, expected.collect());
 }
 
-/// How often somebody else speaks next.
+/// How often the author changes.
 fn changes(order: &[String]) -> usize {
     let of = |text: &String| text.split_once(" of ").map(|(_, handle)| handle.to_owned());
     order.windows(2).filter(|two| of(&two[0]) != of(&two[1])).count()

@@ -46,7 +46,7 @@ fn state_of_ourchat(site: &Site, login_type: u8, account: &str, password: &str) 
 }
 
 #[test]
-fn an_account_signs_in_wherever_it_has_what_that_dialect_asks_for_and_nowhere_else() {
+fn an_account_signs_in_to_exactly_the_dialects_whose_identity_it_has() {
     let site = Site::open();
     for (dialect, register, realm) in REGISTERED_IN {
         let name = format!("of-{dialect}");
@@ -58,7 +58,7 @@ fn an_account_signs_in_wherever_it_has_what_that_dialect_asks_for_and_nowhere_el
         assert!(has(realm), "{dialect}: {identities}");
         let mut chatroom = site.chatroom();
 
-        // By handle, and by ocid: everybody has those.
+        // By handle and by ocid: every account has both.
         site.channel().login(&name, PASSWORD);
         assert_eq!(state_of_ourchat(&site, 1, &uid, PASSWORD), 0, "{dialect}");
         // By email and tel: where there is one.
@@ -109,7 +109,7 @@ fn an_account_without_a_password_signs_in_nowhere_by_one() {
 }
 
 #[test]
-fn one_person_in_all_dialects_at_once_is_one_member_with_one_name_and_one_uid() {
+fn a_user_of_all_dialects_at_once_is_one_member_with_one_name_and_uid() {
     let site = Site::open();
     in_channel(&site, "ann");
     let uid = site.uid("ann");
@@ -189,7 +189,7 @@ fn presence_in_any_dialect_is_being_online_in_ourchat() {
             assert_eq!(online(one.user.uid), u64::from(!polls), "{}", one.row.title);
         }
     }
-    // Whoever is told that they went, knows that they have gone.
+    // A user is offline once its leave is announced.
     let mut watcher = (row_of("token").enroll)(&site.gateway, "watcher");
     watcher.enter(&room);
     let presence = watcher.presence().expect("token has it");

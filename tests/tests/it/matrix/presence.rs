@@ -1,5 +1,5 @@
-//! Who comes and goes, and how many are there: told to token and chatroom connections, whatever
-//! dialect it is caused in.
+//! Joins, leaves and populations: announced to token, chatroom and irc connections, whichever
+//! dialect caused them.
 
 use gateway_tests::dialect::{Dialect, News, ROWS, Room, Row, User};
 use gateway_tests::token::{LEAVE_APPLICATION, LEAVE_ROOM};
@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::site::{Character, Site, row_of};
 
-/// What is told, whatever it looks like.
-enum Told<'a> {
+/// An announcement, in any dialect.
+enum Announcement<'a> {
     Came(&'a User),
     Went(&'a User),
     Population(u64),
 }
 
-use Told::{Came, Population, Went};
+use Announcement::{Came, Population, Went};
 
-impl Told<'_> {
+impl Announcement<'_> {
     /// As a dialect has it.
     fn news(&self, dialect: &Dialect, room: &Room) -> News {
         let room = (dialect.room)(room);
@@ -28,7 +28,7 @@ impl Told<'_> {
     }
 }
 
-/// In a room that was empty, one connection of each dialect that tells of comings and goings.
+/// In an empty room, one connection of each dialect that announces joins and leaves.
 struct Watch {
     room: Room,
     watchers: Vec<Character>,
@@ -47,20 +47,20 @@ impl Watch {
             let mut client = (row.enroll)(&site.gateway, &name);
             client.enter(room);
             watch.watchers.push(Character { row, user: (row.user)(&name, 1), client });
-            let user = watch.is_told_of(row, &name, watch.own());
+            let user = watch.sees_entrance(row, &name, watch.own());
             watch.watchers.last_mut().expect("it was added").user = user;
         }
         watch
     }
 
-    /// How many seats the watchers take.
+    /// The number of seats that the watchers take.
     fn own(&self) -> u64 {
         self.watchers.len() as u64
     }
 
-    /// Every watcher is told that somebody came, whose uid the first of them learns.
+    /// Every watcher sees a user enter; the first of them learns its uid.
     #[track_caller]
-    fn is_told_of(&mut self, row: &Row, name: &str, count: u64) -> User {
+    fn sees_entrance(&mut self, row: &Row, name: &str, count: u64) -> User {
         let room = self.room.clone();
         let [first, others @ ..] = &mut self.watchers[..] else { panic!("there are watchers") };
         let dialect = first.dialect();
@@ -68,23 +68,23 @@ impl Watch {
         let News::Came { user, .. } = &news else { panic!("{news:?}") };
         let user = (row.user)(name, user.as_u64().expect("the first is a token connection"));
         assert_eq!(news, Came(&user).news(dialect, &room), "{}", row.title);
-        is_told(others, &room, &[Came(&user)]);
-        is_told(&mut self.watchers, &room, &[Population(count)]);
+        sees(others, &room, &[Came(&user)]);
+        sees(&mut self.watchers, &room, &[Population(count)]);
         user
     }
 
     #[track_caller]
-    fn is_told(&mut self, expected: &[Told<'_>]) {
-        is_told(&mut self.watchers, &self.room, expected);
+    fn sees(&mut self, expected: &[Announcement<'_>]) {
+        sees(&mut self.watchers, &self.room, expected);
     }
 
-    /// What was told before was all; there are so many now.
+    /// There was no further announcement; the population is this.
     #[track_caller]
-    fn is_told_nothing_more(&mut self, site: &Site, population: u64) {
+    fn sees_nothing_more(&mut self, site: &Site, population: u64) {
         let mut guest = site.talk();
         guest.join(&self.room.name, "the last");
         let guest = User { uid: 0, handle: "guest:the last".into(), openid: None };
-        self.is_told(&[Came(&guest), Population(population + 1)]);
+        self.sees(&[Came(&guest), Population(population + 1)]);
     }
 }
 
@@ -92,28 +92,33 @@ fn next(watcher: &mut Character) -> News {
     watcher.client.presence().expect("it was chosen for it").next()
 }
 
-/// Every one of them is told next exactly this, as far as its dialect has it.
+/// Every watcher sees exactly these announcements next, as far as its dialect has them.
 #[track_caller]
-fn is_told(watchers: &mut [Character], room: &Room, expected: &[Told<'_>]) {
+fn sees(watchers: &mut [Character], room: &Room, expected: &[Announcement<'_>]) {
     for watcher in watchers {
         let dialect = watcher.dialect();
-        for told in expected {
+        for announcement in expected {
             let counts = watcher.client.presence().is_some_and(|presence| presence.counts());
-            if counts || !matches!(told, Population(_)) {
-                assert_eq!(next(watcher), told.news(dialect, room), "{}", watcher.row.title);
+            if counts || !matches!(announcement, Population(_)) {
+                assert_eq!(
+                    next(watcher),
+                    announcement.news(dialect, room),
+                    "{}",
+                    watcher.row.title
+                );
             }
         }
     }
 }
 
-/// Removes somebody, as the app does.
+/// Removes a user, as the app does.
 fn kick(site: &Site, room: &Room, user: &User) {
     let address = (row_of("usr_room").dialect.user)(user);
     site.usr_room().done("/room/kick", &json!({"room_id": room.id, "openid": address}));
 }
 
 #[test]
-fn who_comes_by_any_dialect_is_seen_to_come_and_to_be_removed_in_every_other() {
+fn entrances_and_removals_in_any_dialect_are_announced_in_every_other() {
     let site = Site::open();
     let room = site.test();
     let mut watch = Watch::over(&site, &room);
@@ -123,14 +128,14 @@ fn who_comes_by_any_dialect_is_seen_to_come_and_to_be_removed_in_every_other() {
         let mut client = (row.enroll)(&site.gateway, &name);
         client.enter(&room);
         population += 1;
-        let user = watch.is_told_of(row, &name, population);
+        let user = watch.sees_entrance(row, &name, population);
         kick(&site, &room, &user);
         population -= 1;
-        watch.is_told(&[Went(&user), Population(population)]);
-        // It is still connected, but nobody hears of it any more.
+        watch.sees(&[Went(&user), Population(population)]);
+        // It is still connected, but causes no more announcements.
         drop(client);
     }
-    watch.is_told_nothing_more(&site, population);
+    watch.sees_nothing_more(&site, population);
 }
 
 #[test]
@@ -144,18 +149,18 @@ fn a_live_entrance_ends_with_its_connection_and_a_membership_does_not() {
         let mut client = (row.enroll)(&site.gateway, &name);
         client.enter(&room);
         population += 1;
-        let user = watch.is_told_of(row, &name, population);
+        let user = watch.sees_entrance(row, &name, population);
         drop(client);
         if !row.dialect.durable {
             population -= 1;
-            watch.is_told(&[Went(&user), Population(population)]);
+            watch.sees(&[Went(&user), Population(population)]);
         }
     }
-    watch.is_told_nothing_more(&site, population);
+    watch.sees_nothing_more(&site, population);
 }
 
 #[test]
-fn every_way_of_a_token_connection_to_leave_is_told() {
+fn every_way_to_leave_of_a_token_connection_is_announced() {
     let site = Site::open();
     let room = site.test();
     let mut watch = Watch::over(&site, &room);
@@ -168,22 +173,22 @@ fn every_way_of_a_token_connection_to_leave_is_told() {
     {
         token.login("o-tom");
         token.enter(room.id);
-        let tom = watch.is_told_of(row, "o-tom", own + 1);
+        let tom = watch.sees_entrance(row, "o-tom", own + 1);
         token.done(command, &body);
-        watch.is_told(&[Went(&tom), Population(own)]);
+        watch.sees(&[Went(&tom), Population(own)]);
     }
 
     token.login("o-tom");
     token.enter(room.id);
-    let tom = watch.is_told_of(row, "o-tom", own + 1);
+    let tom = watch.sees_entrance(row, "o-tom", own + 1);
     // Another login gives back the seats of the one before.
     token.login("o-someone-else");
-    watch.is_told(&[Went(&tom), Population(own)]);
-    watch.is_told_nothing_more(&site, own);
+    watch.sees(&[Went(&tom), Population(own)]);
+    watch.sees_nothing_more(&site, own);
 }
 
 #[test]
-fn a_second_entrance_of_the_same_user_is_told_and_counted() {
+fn a_second_entrance_of_the_same_user_is_announced_and_counted() {
     let site = Site::open();
     let room = site.test();
     // irc announces the first entrance of a user and the last leave.
@@ -192,32 +197,32 @@ fn a_second_entrance_of_the_same_user_is_told_and_counted() {
     let (mut first, mut second) = (site.talk(), site.talk());
     for (talk, count) in [(&mut first, own + 1), (&mut second, own + 2)] {
         talk.join(&room.name, "gus");
-        watch.is_told_of(guest_row(), "gus", count);
+        watch.sees_entrance(guest_row(), "gus", count);
     }
     // Joining again on the same connection is nothing.
     second.join(&room.name, "gus");
     let gus = (guest_row().user)("gus", 0);
     first.send("leave", &room.name, "gus", "");
-    watch.is_told(&[Went(&gus), Population(own + 1)]);
+    watch.sees(&[Went(&gus), Population(own + 1)]);
     second.websocket.close();
-    watch.is_told(&[Went(&gus), Population(own)]);
+    watch.sees(&[Went(&gus), Population(own)]);
 
     // A member who enters live takes a second seat too.
     let mut app = site.usr_room();
     app.done("/usr/complete", &json!({"openid": "o-una"}));
     let member = json!({"openid": "o-una", "room_id": room.id});
     app.done("/usr/join", &member);
-    let una = watch.is_told_of(row_of("usr_room"), "una", own + 1);
+    let una = watch.sees_entrance(row_of("usr_room"), "una", own + 1);
     let mut token = site.token();
     assert_eq!(token.login("o-una"), una.uid);
     token.enter(room.id);
-    watch.is_told(&[Came(&una), Population(own + 2)]);
+    watch.sees(&[Came(&una), Population(own + 2)]);
     // Joining again changes nothing.
     app.done("/usr/join", &member);
     // Who is removed loses all of it.
     kick(&site, &room, &una);
-    watch.is_told(&[Went(&una), Went(&una), Population(own)]);
-    watch.is_told_nothing_more(&site, own);
+    watch.sees(&[Went(&una), Went(&una), Population(own)]);
+    watch.sees_nothing_more(&site, own);
 }
 
 #[test]
@@ -234,47 +239,47 @@ fn a_seat_of_chatrooms_http_changes_the_population_alone() {
     };
 
     assert_eq!(seat("1"), "join chatroom");
-    watch.is_told(&[Population(own + 1)]);
+    watch.sees(&[Population(own + 1)]);
     let mut talk = site.talk();
     // The seat is there already.
     talk.join(&room.name, "gus");
-    watch.is_told(&[Came(&gus)]);
+    watch.sees(&[Came(&gus)]);
     talk.send("leave", &room.name, "gus", "");
-    watch.is_told(&[Went(&gus)]);
+    watch.sees(&[Went(&gus)]);
     talk.join(&room.name, "gus");
-    watch.is_told(&[Came(&gus)]);
+    watch.sees(&[Came(&gus)]);
     // It is taken from under the connection.
     assert_eq!(seat("0"), "leave chatroom");
-    watch.is_told(&[Went(&gus), Population(own)]);
+    watch.sees(&[Went(&gus), Population(own)]);
     assert_eq!(seat("0"), "user not exist");
     assert_eq!(seat("1"), "join chatroom");
-    watch.is_told(&[Population(own + 1)]);
+    watch.sees(&[Population(own + 1)]);
     assert_eq!(seat("0"), "leave chatroom");
-    watch.is_told(&[Population(own)]);
-    watch.is_told_nothing_more(&site, own);
+    watch.sees(&[Population(own)]);
+    watch.sees_nothing_more(&site, own);
 }
 
 #[test]
-fn signing_in_to_ourchat_joins_again_whoever_was_removed() {
+fn signing_in_to_ourchat_joins_a_removed_user_again() {
     let site = Site::open();
     let room = site.test();
     let mut watch = Watch::over(&site, &room);
     let own = watch.own();
     let mut ourchat = site.ourchat();
     let ocid = ourchat.enroll("olga");
-    let olga = watch.is_told_of(row_of("ourchat"), "olga", own + 1);
+    let olga = watch.sees_entrance(row_of("ourchat"), "olga", own + 1);
     assert_eq!(olga.uid, ocid);
     // She is a member: another sign-in changes nothing.
     ourchat.login("olga@example.org", "pw");
     kick(&site, &room, &olga);
-    watch.is_told(&[Went(&olga), Population(own)]);
+    watch.sees(&[Went(&olga), Population(own)]);
     ourchat.login("olga@example.org", "pw");
-    watch.is_told(&[Came(&olga), Population(own + 1)]);
-    watch.is_told_nothing_more(&site, own + 1);
+    watch.sees(&[Came(&olga), Population(own + 1)]);
+    watch.sees_nothing_more(&site, own + 1);
 }
 
 #[test]
-fn in_a_room_that_is_deleted_everybody_is_seen_to_go() {
+fn deleting_a_room_announces_the_leave_of_every_user() {
     let site = Site::open();
     let mut app = site.usr_room();
     app.done("/usr/complete", &json!({"openid": "o-una"}));
@@ -291,14 +296,14 @@ fn in_a_room_that_is_deleted_everybody_is_seen_to_go() {
     let tom = User { uid: tom, handle: "o-tom".into(), openid: Some("o-tom".into()) };
     let mut watcher =
         Character { row: row_of("token"), user: tom.clone(), client: Box::new(token) };
-    is_told(std::slice::from_mut(&mut watcher), &room, &[Came(&tom), Population(2)]);
+    sees(std::slice::from_mut(&mut watcher), &room, &[Came(&tom), Population(2)]);
     let mut client = (guest_row().enroll)(&site.gateway, "gus");
     client.enter(&room);
     let gus = (guest_row().user)("gus", 0);
     let visitor = Character { row: guest_row(), user: gus.clone(), client };
     let mut watchers = [watcher, visitor];
-    is_told(&mut watchers[..1], &room, &[Came(&gus), Population(3)]);
-    is_told(&mut watchers[1..], &room, &[Came(&gus)]);
+    sees(&mut watchers[..1], &room, &[Came(&gus), Population(3)]);
+    sees(&mut watchers[1..], &room, &[Came(&gus)]);
 
     app.done("/room/delete", &json!({"room_id": room.id, "openid": "o-una"}));
     for watcher in &mut watchers {
@@ -309,7 +314,7 @@ fn in_a_room_that_is_deleted_everybody_is_seen_to_go() {
         news.sort_by_key(|news| format!("{news:?}"));
         assert_eq!(news, went, "{}", watcher.row.title);
     }
-    is_told(&mut watchers, &room, &[Population(0)]);
+    sees(&mut watchers, &room, &[Population(0)]);
 }
 
 /// The row of guests.

@@ -1,4 +1,4 @@
-//! Seats: how many there are, who gives them back, and that nobody gets one too many.
+//! Seats: how many a room has, when they are given back, and that no client gets one too many.
 
 use std::sync::Barrier;
 
@@ -10,7 +10,7 @@ use toml::Table;
 
 use super::site::{Site, config, number, row_of};
 
-/// A token connection in a room, which is told how many are in it.
+/// A token connection in a room, which receives the population.
 struct Counter {
     client: Box<dyn Client>,
 }
@@ -22,7 +22,7 @@ impl Counter {
         Self { client }
     }
 
-    /// The next that is told of the population.
+    /// The next announced population.
     fn next(&mut self) -> u64 {
         let presence = self.client.presence().expect("token has it");
         loop {
@@ -61,7 +61,7 @@ fn a_seat_taken_over_http_is_the_websockets_and_is_given_back_some_time_after_it
 }
 
 #[test]
-fn a_seat_taken_over_http_that_nobody_uses_is_given_back() {
+fn an_unused_seat_of_http_expires() {
     let site = Site::with("chatroom", "seat_ttl = \"50ms\"");
     let mut counter = Counter::in_(&site, &site.test());
     assert_eq!(counter.next(), 1);
@@ -141,7 +141,7 @@ fn with_a_room(name: &str, capacity: u32) -> Table {
 }
 
 #[test]
-fn a_full_room_is_full_for_every_dialect_until_somebody_goes() {
+fn a_full_room_is_full_in_every_dialect_until_a_user_leaves() {
     let site = Site::of(&with_a_room("the box", 1));
     let room = site.room("the box");
     let enroll = |name: &str| -> Vec<_> {
@@ -167,7 +167,7 @@ fn a_full_room_is_full_for_every_dialect_until_somebody_goes() {
 }
 
 #[test]
-fn a_hundred_who_come_at_once_in_all_dialects_get_exactly_the_seats_there_are() {
+fn a_hundred_concurrent_entrances_in_all_dialects_take_exactly_the_free_seats() {
     const CAPACITY: u64 = 40;
     const EACH: usize = 25;
     let mut config = with_a_room("the hall", 40);
@@ -201,7 +201,7 @@ fn a_hundred_who_come_at_once_in_all_dialects_get_exactly_the_seats_there_are() 
                 })
             })
             .collect();
-        let tries = tries.into_iter().map(|one| one.join().expect("nobody panics"));
+        let tries = tries.into_iter().map(|one| one.join().expect("no thread panics"));
         tries.filter(|got_in| *got_in).count() as u64
     });
     assert_eq!(got_in + 1, CAPACITY, "the one who counts has a seat too");

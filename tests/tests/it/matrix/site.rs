@@ -129,7 +129,7 @@ impl Site {
         self.operate(&["show", handle])["uid"].as_u64().expect("it is a number")
     }
 
-    /// Somebody for each row, all of them in TEST, with names that end so.
+    /// A character for each row, all of them in TEST, with names that end in `ending`.
     pub(super) fn cast(&self, ending: &str) -> Vec<Character> {
         let mut doorkeeper = Doorkeeper::at(self, &self.test(), ending);
         let mut cast = Vec::new();
@@ -151,7 +151,7 @@ pub(super) fn number(value: &Value) -> u32 {
     number.unwrap_or_else(|| panic!("{value} is no room"))
 }
 
-/// Somebody who came in by a row of the table.
+/// A user of a row of the table, with its client.
 pub(super) struct Character {
     pub(super) row: &'static Row,
     pub(super) user: User,
@@ -164,8 +164,8 @@ impl Character {
     }
 }
 
-/// A token connection that is told of everybody who comes into a room, and so learns the uid of
-/// people whose own dialect does not show it.
+/// A token connection that sees every entrance into a room, and so learns the uid of users whose
+/// own dialect does not show it.
 pub(super) struct Doorkeeper {
     token: Token,
     room: Room,
@@ -181,7 +181,7 @@ impl Doorkeeper {
         doorkeeper
     }
 
-    /// Lets somebody in by a row of the table.
+    /// Enrolls a user by a row of the table and enters the room.
     pub(super) fn admit(&mut self, site: &Site, row: &'static Row, name: &str) -> Character {
         let mut client = (row.enroll)(&site.gateway, name);
         client.enter(&self.room);

@@ -13,7 +13,7 @@ fn a_front_end_that_changes_its_address_keeps_its_connections() {
     ann.join("TEST", "ann");
     gateway.reload(&toml(to));
     assert_eq!(gateway.wait_for_listener("chatroom", "websocket_listen"), to);
-    assert!(try_connect(from).is_err(), "nobody listens there any more");
+    assert!(try_connect(from).is_err(), "the old address is closed");
     let mut eve = Talk::connect(to);
     eve.join("TEST", "eve");
     eve.say("TEST", "eve", "hello ann");

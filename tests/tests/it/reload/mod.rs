@@ -20,7 +20,7 @@ mod load;
 
 const ROOM: &str = "[[rooms]]\nname = \"TEST\"\n";
 
-/// All five, of which chatroom has these lines.
+/// Five dialects, chatroom with these lines.
 fn all(chatroom: &str) -> String {
     format!(
         "[server]\ndrain_timeout = \"25s\"\n{ROOM}[frontends.token]\n[frontends.usr_room]\n\
@@ -144,7 +144,7 @@ fn a_disabled_front_end_closes_its_connections_and_the_others_continue() {
         assert_eq!(metric(&gateway, &listening), None);
     }
     for address in gone {
-        assert!(try_connect(address).is_err(), "somebody listens on {address}");
+        assert!(try_connect(address).is_err(), "{address} is still open");
     }
     assert_eq!(bob.history("TEST"), [("bob".into(), "hello".into())]);
     let members = bob.done("/channel/list_users", &json!({"name": "TEST"}));

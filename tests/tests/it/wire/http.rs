@@ -18,7 +18,7 @@ fn path(frontend: &str) -> &'static str {
 }
 
 #[test]
-fn what_http_has_a_status_for_is_said_with_it_and_in_the_dialect() {
+fn http_errors_have_their_status_and_a_body_in_the_dialect() {
     let gateway = Gateway::start(ALL);
     let mut bystanders = Bystanders::of(&gateway);
     let mut said = String::new();

@@ -44,7 +44,7 @@ const LISTENERS: [(&str, &str); 7] = [
     ("channel", "listen"),
 ];
 
-/// Well-behaved clients of every listener, whom nothing that others do may disturb.
+/// Well-behaved clients of every listener, which no other client may disturb.
 struct Bystanders<'a> {
     gateway: &'a Gateway,
     talk: Talk,

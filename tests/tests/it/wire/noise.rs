@@ -34,7 +34,7 @@ const BEGINNINGS: [&[u8]; 6] = [
 ];
 
 #[test]
-fn noise_ends_and_disturbs_nobody() {
+fn noise_ends_and_disturbs_no_other_client() {
     let gateway = Gateway::start(ALL);
     let mut bystanders = Bystanders::of(&gateway);
     scope(|threads| {

@@ -37,10 +37,10 @@ fn a_head_that_does_not_come_ends_the_connection() {
 }
 
 #[test]
-fn who_is_silent_for_too_long_is_told_so() {
+fn a_silent_client_is_disconnected_with_a_reason() {
     let gateway = Gateway::start(TOML);
     let end = Raw::connect(gateway.address("token", "listen")).receive_end();
-    let reply = gateway_tests::token::read(&mut &end.bytes[..]).expect("it is told so");
+    let reply = gateway_tests::token::read(&mut &end.bytes[..]).expect("a reply before the end");
     assert_eq!((reply.command, reply.sequence, reply.result), (0x8000, 0, Some(11)));
     let end = Raw::connect(gateway.address("ourchat", "tcp_listen")).receive_end();
     let text = String::from_utf8(end.bytes).expect("it is UTF-8");
@@ -60,7 +60,7 @@ fn a_websocket_that_answers_no_ping_is_cut_off() {
 const LONG: usize = 16 << 20;
 
 #[test]
-fn who_reads_a_long_reply_slowly_gets_all_of_it() {
+fn a_slow_reader_gets_all_of_a_long_reply() {
     let gateway = Gateway::start(
         "[[rooms]]\nname = \"TEST\"\n[frontends.usr_room]\nhandshake_timeout = \"300ms\"\n\
          text_chars_max = 1000000\n",

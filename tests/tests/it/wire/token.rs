@@ -48,7 +48,7 @@ fn a_length_that_cannot_be_ends_the_connection_with_a_last_reply() {
 }
 
 #[test]
-fn a_frame_that_is_not_what_its_command_wants_is_answered_and_the_connection_stays() {
+fn a_malformed_frame_gets_an_error_and_the_connection_stays_open() {
     let gateway = Gateway::start(ALL);
     let mut token = Token::connect(gateway.address("token", "listen"));
     let string_beyond_the_end = [0xff, 0xff, b'a'].to_vec();

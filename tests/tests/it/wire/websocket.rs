@@ -67,7 +67,7 @@ fn a_violation_of_the_protocol_ends_with_a_close_that_names_it() {
         (1007, "no UTF-8", frame(FIN | TEXT, b"\xff\xfe")),
         (1009, "a message over the limit", frame(FIN | TEXT, &long)),
         (1009, "a message over the limit in parts", overlong_parts),
-        (1009, "a length that nobody has memory for", masked_head(FIN | BINARY, u64::MAX >> 1)),
+        (1009, "a length beyond any memory", masked_head(FIN | BINARY, u64::MAX >> 1)),
     ];
     for (frontend, key) in WEBSOCKET {
         for (code, what, bytes) in &violations {
@@ -80,7 +80,7 @@ fn a_violation_of_the_protocol_ends_with_a_close_that_names_it() {
 }
 
 #[test]
-fn a_binary_message_and_what_is_no_json_are_answered_in_the_dialect() {
+fn binary_messages_and_invalid_json_get_an_error_of_the_dialect() {
     let gateway = Gateway::start(ALL);
     let mut bystanders = Bystanders::of(&gateway);
     for (frontend, key) in WEBSOCKET {
@@ -170,7 +170,7 @@ fn a_connection_that_is_half_closed_or_dropped_is_ended() {
 }
 
 #[test]
-fn a_handshake_that_is_none_gets_an_http_status() {
+fn an_invalid_handshake_gets_an_http_status() {
     let gateway = Gateway::start(ALL);
     let mut bystanders = Bystanders::of(&gateway);
     let key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
