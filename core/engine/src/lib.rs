@@ -23,6 +23,9 @@ mod clock;
 mod engine;
 mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lookalike;
 mod lookup;
 mod message_index;

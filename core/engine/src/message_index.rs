@@ -357,6 +357,20 @@ fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte < 0x80).count()
 }
 
+/// A run of ids.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn seed() -> Vec<u8> {
+    pack(&[1, 2, 300, 1 << 40])
+}
+
+/// Decodes bytes as a run; its encoding has the same ids.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(data: &[u8]) {
+    if let Ok(ids) = unpack("fuzzed", data) {
+        assert_eq!(unpack("fuzzed", &pack(&ids)).ok(), Some(ids));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,8 +45,9 @@ impl<'a> JsonReader<'a> {
             };
             digits += 1;
         }
+        let has_leading_zero = digits > 1 && self.0.starts_with('0');
         self.0 = &self.0[digits..];
-        (digits > 0).then_some(number)
+        (digits > 0 && !has_leading_zero).then_some(number)
     }
 
     /// Reads a string.
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn malformed_numbers_and_lists_are_refused() {
-        for other in ["", "-1", "x", "18446744073709551616", "100000000000000000000"] {
+        for other in ["", "-1", "x", "00", "01", "18446744073709551616", "100000000000000000000"] {
             assert_eq!(JsonReader::new(other).number(), None, "{other}");
         }
         for other in ["", "[", "[1]", r#"["a""#, r#"["a" ,"b"]"#, r#"[,"a"]"#] {
