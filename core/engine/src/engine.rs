@@ -43,6 +43,8 @@ pub struct Engine<T> {
     store: Arc<Store>,
     queue: Arc<Queue<T>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// What the last check of the store's path found wrong.
+    misplaced: Mutex<Option<String>>,
 }
 
 impl<T: Send + 'static> Engine<T> {
@@ -87,7 +89,7 @@ impl<T: Send + 'static> Engine<T> {
                 }
             })
             .map_err(OpenError::Thread)?;
-        Ok(Self { store, queue, writer: Mutex::new(Some(writer)) })
+        Ok(Self { store, queue, writer: Mutex::new(Some(writer)), misplaced: Mutex::default() })
     }
 
     /// Queues a command. `Err` gives the ticket back with the reason; then the command was not
@@ -265,9 +267,22 @@ impl<T: Send + 'static> Engine<T> {
         self.store.file()
     }
 
-    /// Checks that the path of the store still names the file that is open. Deleted or replaced,
-    /// the file takes writes as before, and they are lost with the process.
-    pub fn check_store_file(&self) -> Result<(), String> {
+    /// Checks that the path of the store still names the file that is open, and returns what is
+    /// wrong with the store. Deleted or replaced, the file takes writes as before, and they are lost
+    /// with the process. To be called every second.
+    pub fn check_store(&self) -> Option<String> {
+        let misplaced = self.find_store_file().err();
+        *self.misplaced.lock().unwrap_or_else(PoisonError::into_inner) = misplaced;
+        self.problem()
+    }
+
+    /// What is wrong with the store: its failure, or what the last `check_store` found.
+    pub fn problem(&self) -> Option<String> {
+        let misplaced = || self.misplaced.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.failure().or_else(misplaced)
+    }
+
+    fn find_store_file(&self) -> Result<(), String> {
         let Some(open) = self.store.file() else { return Ok(()) };
         let path = self.store.path();
         match FileId::of(path) {

@@ -71,21 +71,25 @@ impl Retention {
     }
 }
 
-/// Has the engine release expired leases until the gateway drains; logs when the engine has stopped.
+/// Has the engine release expired leases until the gateway drains; logs when the store fails and when
+/// it has recovered.
 pub(crate) async fn expire(state: Arc<GatewayState>) {
     let services = &state.services;
-    let mut failed = false;
+    let mut logged = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(EXPIRY_PERIOD) => (),
             () = state.shutdown.draining() => return,
         }
-        if let Some(why) = services.engine.failure() {
-            if !failed {
-                tracing::error!("the engine has stopped and accepts no more commands: {why}");
+        let problem = services.engine.check_store();
+        if problem != logged {
+            match &problem {
+                Some(why) => tracing::error!("the store has failed: {why}"),
+                None => tracing::info!("the store is in order again"),
             }
-            failed = true;
-        } else if is_expiry_due(services) {
+            logged = problem;
+        }
+        if services.engine.failure().is_none() && is_expiry_due(services) {
             // Waits for the answer, so that a slow one is not requested twice.
             drop(services.submit_internal(Command::Expire).await);
         }

@@ -90,6 +90,9 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
 
 /// Tells the engine that a new run begins, and makes the configured rooms.
 pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), ServeError> {
+    if let Some(warning) = services.engine.clock_warning(services.clock.now()) {
+        tracing::warn!("{warning}");
+    }
     services.submit_internal(Command::Start).await.map_err(ServeError::Start)?;
     for room in &config.rooms {
         declare(services, room).await?;

@@ -140,11 +140,14 @@ fn a_store_whose_file_is_gone_or_replaced_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let engine = open(&path).unwrap();
-    assert_eq!(engine.check_store_file(), Ok(()));
+    assert_eq!(engine.check_store(), None);
     std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
-    assert!(engine.check_store_file().unwrap_err().contains("is gone"));
+    assert!(engine.check_store().unwrap().contains("is gone"));
     std::fs::write(&path, "another").unwrap();
-    assert!(engine.check_store_file().unwrap_err().contains("no longer"));
+    assert!(engine.check_store().unwrap().contains("no longer"));
+    assert!(engine.problem().is_some() && engine.failure().is_none());
+    std::fs::rename(folder.path().join("elsewhere"), &path).unwrap();
+    assert_eq!(engine.check_store(), None);
 }
 
 #[test]

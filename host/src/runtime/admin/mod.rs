@@ -95,7 +95,7 @@ async fn answer(
         "/healthz" => health(&state),
         "/readyz" => readiness(&state),
         "/metrics" => {
-            let healthy = services.engine.failure().is_none();
+            let healthy = services.engine.problem().is_none();
             (StatusCode::OK, prometheus::render(&state.registry(), &services.metrics, healthy))
         }
         path => {
@@ -115,9 +115,9 @@ async fn answer(
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 fn health(state: &GatewayState) -> (StatusCode, String) {
-    match state.services.engine.failure() {
+    match state.services.engine.problem() {
         None => (StatusCode::OK, "ok\n".into()),
-        Some(why) => (UNAVAILABLE, format!("the engine has stopped: {why}\n")),
+        Some(why) => (UNAVAILABLE, format!("the store has failed: {why}\n")),
     }
 }
 
@@ -128,8 +128,8 @@ fn readiness(state: &GatewayState) -> (StatusCode, String) {
     let frontends = registry.frontends.iter();
     let deaf = frontends.filter(|one| one.down().is_none() && !registry.is_listening(one));
     let deaf: Vec<_> = deaf.map(|frontend| frontend.name.as_str()).collect();
-    let (status, verdict) = if let Some(why) = state.services.engine.failure() {
-        (UNAVAILABLE, format!("the engine has stopped: {why}"))
+    let (status, verdict) = if let Some(why) = state.services.engine.problem() {
+        (UNAVAILABLE, format!("the store has failed: {why}"))
     } else if state.shutdown.is_draining() {
         (UNAVAILABLE, "draining".into())
     } else if !deaf.is_empty() {
