@@ -83,6 +83,7 @@ fn frontend(
         allow: section.list("allow", "networks", parse::network),
     };
     let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
+    let hosts = section.list("hosts", "host names", parse::host_name);
     let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
     let auto_join = section.list("auto_join", "room names", parse::room_name);
     let maker = maker(section, name, folder, dialects, enabled)?;
@@ -103,6 +104,7 @@ fn frontend(
         limits,
         guard,
         cors_origins,
+        hosts,
         room_capacity: room_capacity.unwrap_or(ROOM_CAPACITY_DEFAULT),
         auto_join,
     };

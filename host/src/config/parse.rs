@@ -139,6 +139,16 @@ fn sent_by_browsers(origin: &str) -> Option<String> {
     Some(if is_wildcard { sent.replacen("://subdomain.", "://*.", 1) } else { sent })
 }
 
+/// A host name as in the Host header, without a port.
+pub(super) fn host_name(value: &Value) -> Result<String, String> {
+    let host = text(value)?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !host.is_empty() && host.bytes().all(is_name) {
+        return Ok(host);
+    }
+    Err("expected a host name without a port, such as \"chat.example.org\"".into())
+}
+
 pub(super) fn room_name(value: &Value) -> Result<String, String> {
     check_room_name(&text(value)?).map_err(|fault| format!("a room name that {fault}"))
 }

@@ -106,6 +106,12 @@ const FRONTEND: &[Row] = &[
         "origins of web pages that may call this front end and open WebSockets, such as \
          https://chat.example.org or https://*.example.org; * is all, null is pages without an origin",
     ),
+    (
+        "hosts",
+        Kind::Texts,
+        "names that HTTP clients may call this host by while it listens on a private address, such \
+         as chat.example.org; addresses and names of private networks are always known",
+    ),
     ("connections_max", Kind::From(0), "connections; 0 is no limit"),
     ("connections_per_address_max", Kind::From(0), "connections from one address; 0 is no limit"),
     (

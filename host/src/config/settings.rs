@@ -92,6 +92,8 @@ pub struct FrontendConfig {
     pub guard: Guard,
     /// Origins allowed by CORS; `*` is all.
     pub cors_origins: Vec<String>,
+    /// Names that HTTP clients may call this host by on a private listener.
+    pub hosts: Vec<String>,
     /// Seats of a room that this front end creates without a capacity. Default 500.
     pub room_capacity: u32,
     /// Rooms that every user joins at sign-in.

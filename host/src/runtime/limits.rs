@@ -1,4 +1,6 @@
-//! Rate limits and connection counts.
+//! Rate limits, connection counts and the memory of unfinished messages.
+
+pub(crate) mod memory_budget;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -273,10 +275,10 @@ impl Permit {
     /// Counts the connection for another address from now on.
     pub(crate) fn readdress(
         &mut self,
-        address: IpAddr,
+        address: Option<IpAddr>,
         limits: &Limits,
     ) -> Result<(), ConnectionsFull> {
-        let address = Some(AddressPrefix::of(address));
+        let address = address.map(AddressPrefix::of);
         if address != self.address {
             let mut counts = self.limiter.counts();
             counts.enter(address, limits)?;
@@ -380,10 +382,10 @@ mod tests {
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionsFull::OfAddress);
         let mut third = admit("10.0.0.2").unwrap();
         assert_eq!(admit("10.0.0.3").unwrap_err(), ConnectionsFull::Total);
-        let full = third.readdress("10.0.0.1".parse().unwrap(), &limits);
+        let full = third.readdress(Some("10.0.0.1".parse().unwrap()), &limits);
         assert_eq!(full, Err(ConnectionsFull::OfAddress));
         drop(first);
-        third.readdress("10.0.0.1".parse().unwrap(), &limits).unwrap();
+        third.readdress(Some("10.0.0.1".parse().unwrap()), &limits).unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionsFull::OfAddress);
         drop(third);
         admit("10.0.0.1").unwrap();

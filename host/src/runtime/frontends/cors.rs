@@ -21,9 +21,14 @@ impl Cors {
 
     /// Whether a web page of this origin may open a WebSocket: a page of the requested host, on any
     /// port, or of a named origin. Browsers make no preflight before they open one.
-    pub(crate) fn may_connect(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    pub(crate) fn may_connect(&self, origin: &HeaderValue, host: Option<&str>) -> bool {
         let is_named = |allowed: &String| allowed == "*" || matches(allowed, origin);
         is_own(origin, host).unwrap_or(false) || self.origins.iter().any(is_named)
+    }
+
+    /// Whether pages of every origin are allowed.
+    pub(crate) fn allows_all(&self) -> bool {
+        self.origins.iter().any(|origin| origin == "*")
     }
 
     /// Adds the CORS headers to the response to a request from this origin.
@@ -89,10 +94,10 @@ fn matches(allowed: &str, origin: &HeaderValue) -> bool {
 }
 
 /// Whether an origin is on the requested host. `None`: one of them is malformed.
-fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> Option<bool> {
+fn is_own(origin: &HeaderValue, host: Option<&str>) -> Option<bool> {
     let authority = |text: &str| text.trim().parse::<Authority>().ok();
     let (_, origin) = origin.to_str().ok()?.split_once("://")?;
-    let (origin, host) = (authority(origin)?, authority(host?.to_str().ok()?)?);
+    let (origin, host) = (authority(origin)?, authority(host?)?);
     Some(origin.host().eq_ignore_ascii_case(host.host()))
 }
 
@@ -111,8 +116,8 @@ mod tests {
     fn a_page_of_the_same_host_or_a_named_one_may_open_a_websocket() {
         let may = |origins: &[&str], origin: &str, host: &str| {
             let origins: Vec<_> = origins.iter().map(|origin| (*origin).to_owned()).collect();
-            let (origin, host) = (origin.parse().unwrap(), host.parse().unwrap());
-            Cors::new(&origins).may_connect(&origin, Some(&host))
+            let origin = origin.parse().unwrap();
+            Cors::new(&origins).may_connect(&origin, Some(host))
         };
         let none: &[&str] = &[];
         assert!(may(none, "http://chat.example", "chat.example:2333"));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use core_engine::FrontendSettings;
 use core_model::ConnectionId;
 use frontend_api::http::{HttpError, Response};
+use frontend_api::schema::Document;
 use frontend_api::{Ending, Frontend};
 use gateway_fanout::ConnectionHandle;
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use crate::config::{FrontendConfig, Limits};
 use crate::plugin::Loaded;
 use crate::runtime::frontends::api_keys::ApiKeys;
 use crate::runtime::frontends::cors::Cors;
-use crate::runtime::frontends::guarded::GuardedFrontend;
+use crate::runtime::frontends::guarded::{GuardedFrontend, Panicked};
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::frontends::plugin::calls::PluginFrontend;
 use crate::runtime::frontends::plugin::fault_breaker::{FAULTS_MAX, FAULTS_WINDOW, FaultBreaker};
@@ -34,6 +35,10 @@ const FAULT_QUIET: Duration = Duration::from_secs(60);
 /// More than there are kinds of fault times functions of a plugin.
 const FAULT_KEYS_MAX: usize = 64;
 
+/// How long a refused site, once logged, is not logged again; and how many are remembered.
+const SITE_QUIET: Duration = Duration::from_secs(3600);
+const SITE_KEYS_MAX: usize = 64;
+
 /// A front end as one section of gateway.toml configures it.
 pub(crate) struct FrontendHandle {
     pub(crate) name: String,
@@ -42,6 +47,8 @@ pub(crate) struct FrontendHandle {
     pub(crate) settings: Arc<FrontendSettings>,
     pub(crate) api_keys: ApiKeys,
     pub(crate) cors: Cors,
+    /// Names that HTTP clients may call this host by, beside those of private networks.
+    pub(crate) hosts: Vec<String>,
     pub(crate) metrics: Arc<FrontendMetrics>,
     pub(crate) connections: Arc<ConnectionLimiter>,
     pub(crate) request_rates: Arc<KeyedRateLimiter>,
@@ -73,6 +80,10 @@ pub(crate) struct FrontendInstance {
     plugin: Option<Loaded>,
     breaker: FaultBreaker,
     fault_log: LogThrottle<(FaultKind, &'static str)>,
+    /// The documents that describe it, once they were asked for.
+    documents: Mutex<Option<Arc<[Document]>>>,
+    /// Why requests of web pages were refused.
+    pub(crate) site_log: LogThrottle<String>,
     /// The answer once it is taken down, in its own dialect: encoded while it still worked.
     down_response: Response,
     /// Why it was taken down, if it was.
@@ -134,6 +145,7 @@ impl FrontendHandle {
             settings: Arc::new(settings),
             api_keys: ApiKeys::new(&config.guard.api_keys),
             cors: Cors::new(&config.cors_origins),
+            hosts: config.hosts.clone(),
             metrics: instance.0.metrics.clone(),
             connections: instance.0.connections.clone(),
             request_rates: instance.0.request_rates.clone(),
@@ -151,10 +163,18 @@ impl FrontendHandle {
         self.instance().index
     }
 
-    /// Whether an address may use this front end.
-    pub(crate) fn allows(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
+    /// Whether an address may use this front end. One that is unknown may where all may.
+    pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
+        let contains = |address: IpAddr| {
+            let address = address.to_canonical();
+            self.allow.iter().any(|network| network.contains(&address))
+        };
+        self.allow.is_empty() || address.is_some_and(contains)
+    }
+
+    /// Whether an HTTP client must send an API key.
+    pub(crate) fn has_api_keys(&self) -> bool {
+        !self.api_keys.is_empty()
     }
 
     /// Counts a connection that was refused.
@@ -163,6 +183,18 @@ impl FrontendHandle {
             ConnectionsFull::Total => Limit::Connections,
             ConnectionsFull::OfAddress => Limit::ConnectionsPerAddress,
         });
+    }
+
+    /// The documents that describe it. They are generated once: an instance never changes its
+    /// options.
+    pub(crate) fn documents(&self) -> Result<Arc<[Document]>, Panicked> {
+        let mut documents = self.instance().documents.lock();
+        if let Some(documents) = &*documents {
+            return Ok(documents.clone());
+        }
+        let generated: Arc<[Document]> = self.frontend.schemas()?.into();
+        *documents = Some(generated.clone());
+        Ok(generated)
     }
 
     /// Why it was taken down, if it was.
@@ -203,6 +235,8 @@ impl FrontendInstance {
             plugin: config.plugin.clone(),
             breaker: FaultBreaker::default(),
             fault_log: LogThrottle::new(FAULT_QUIET, FAULT_KEYS_MAX),
+            documents: Mutex::default(),
+            site_log: LogThrottle::new(SITE_QUIET, SITE_KEYS_MAX),
             down_response,
             down: watch::Sender::new(None),
             streams: Mutex::default(),

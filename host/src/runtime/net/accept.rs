@@ -115,11 +115,9 @@ fn admit(
     remote: IpAddr,
     state: &Arc<GatewayState>,
 ) {
-    // Chat messages are small packets that a peer waits for; Nagle's algorithm only delays them.
-    drop(stream.set_nodelay(true));
     let first = listener.bindings()[0].clone();
     let frontend = &first.frontend;
-    if !first.is_http() && !frontend.allows(remote) {
+    if !first.is_http() && !frontend.allows(Some(remote)) {
         frontend.metrics.note_refused(Limit::Guard);
         return;
     }
@@ -149,11 +147,12 @@ fn reject(mut stream: TcpStream, state: &GatewayState) {
     const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
         content-length: 0\r\nconnection: close\r\n\r\n";
     let Ok(permit) = state.rejections.clone().try_acquire_owned() else { return };
+    let stopping = state.services.stopping.clone();
     tokio::spawn(async move {
         let _permit = permit;
         // A new connection has buffer space for it.
         if stream.write_all(RESPONSE).await.is_ok() {
-            linger(&mut stream).await;
+            linger(&mut stream, &stopping).await;
         }
     });
 }
@@ -169,6 +168,7 @@ fn open_stream(
     let frontend = &binding.frontend;
     let peer = Peer {
         address: remote.to_canonical().to_string(),
+        proxied: state.registry().trusts(remote),
         private_listener: listener.is_private(),
         listener: binding.listener.key.clone(),
         ..Peer::default()
@@ -178,7 +178,8 @@ fn open_stream(
     let driver = SessionDriver::open(services, frontend.clone(), &peer, address);
     let Ok(driver) = driver else { return };
     if binding.listener.transport == Transport::TcpLines {
-        let socket = Lines::new(stream, frontend.limits.message_bytes_max);
+        let reservation = state.services.memory_budget.reservation(Some(remote));
+        let socket = Lines::new(stream, frontend.limits.message_bytes_max, reservation);
         state.spawn(run(permit, socket, StreamSession::new(driver, Framing::Lines)));
     } else {
         let socket = Tcp::new(stream);

@@ -22,6 +22,10 @@ const POLLS_PER_WAKE: u32 = 4;
 /// Reads from a connection that drains, so that what had arrived before is answered.
 const DRAIN_READS_MAX: u32 = 1024;
 
+/// How long a peer may be silent after it has connected, at least: a descriptor that is used for
+/// nothing is one that another peer lacks.
+const FIRST_INPUT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long the requests of a peer that is no longer read from may take to be answered.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -68,15 +72,16 @@ struct Connection<S> {
 pub(crate) async fn run<S: Socket>(permit: Permit, socket: S, session: StreamSession) {
     let _until_the_end = permit;
     let mut connection = Connection::new(socket, session);
-    connection.reset_idle();
+    connection.expect_first_input();
     connection.session.feed(Input::Opened);
     let mut sleep = pin!(sleep_until(Instant::now()));
     let reason = std::future::poll_fn(|cx| connection.poll(cx, sleep.as_mut())).await;
     let Connection { mut socket, session, .. } = connection;
+    let stopping = session.services().stopping.clone();
     // Releases what the engine holds for the connection before waiting for the peer.
     drop(session);
     if reason != CloseReason::Disconnected {
-        linger(socket.stream()).await;
+        linger(socket.stream(), &stopping).await;
     }
 }
 
@@ -278,6 +283,16 @@ impl<S: Socket> Connection<S> {
             _ => FLUSH_TIMEOUT,
         };
         self.stage = Stage::Closing { reason, until: Instant::now() + timeout };
+    }
+
+    /// A stream without a handshake shows by its first input that its peer speaks the dialect.
+    fn expect_first_input(&mut self) {
+        self.reset_idle();
+        let limits = &self.session.frontend().limits;
+        if !self.socket.has_handshake() && !limits.handshake_timeout.is_zero() {
+            let until = Instant::now() + limits.handshake_timeout.max(FIRST_INPUT_TIMEOUT);
+            self.idle_at = Some(self.idle_at.map_or(until, |idle_at| idle_at.min(until)));
+        }
     }
 
     /// The peer sent input: its idle timeout begins anew.

@@ -3,8 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frontend_api::{Listener, Transport};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
@@ -184,6 +186,31 @@ impl BoundListener {
     }
 }
 
+/// When a silent connection is first probed, how often then, and how many probes may go unanswered
+/// before its peer counts as gone.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long bytes that were sent may be unacknowledged before the peer counts as gone.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Sets what accepted sockets inherit. Chat messages are small packets that a peer waits for:
+/// Nagle's algorithm only delays them. A peer that vanished without a word is noticed by the
+/// system, whether or not anything is sent to it.
+fn set_options(socket: &TcpSocket) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let socket = SockRef::from(socket);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
+    #[cfg(not(target_os = "openbsd"))]
+    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
+    Ok(())
+}
+
 /// Binds an address and listens on it.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
@@ -191,6 +218,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
+    set_options(&socket)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

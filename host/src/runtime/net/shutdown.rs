@@ -11,6 +11,11 @@ pub(crate) struct Shutdown {
 }
 
 impl Shutdown {
+    /// One whose second step is this token.
+    pub(crate) fn new(stopping: CancellationToken) -> Self {
+        Self { draining: CancellationToken::new(), stopping }
+    }
+
     /// A shutdown of its own that also follows this one.
     pub(crate) fn child(&self) -> Self {
         Self { draining: self.draining.child_token(), stopping: self.stopping.child_token() }

@@ -1,10 +1,14 @@
 //! What a transport adds to a TCP stream.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+/// How long a line or WebSocket message that has begun may take to be complete.
+pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
@@ -26,6 +30,11 @@ pub(crate) trait Socket: Send {
         true
     }
 
+    /// Whether the peer has shown in a handshake that it speaks the transport's protocol.
+    fn has_handshake(&self) -> bool {
+        false
+    }
+
     /// The transport's own last bytes.
     fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
         let _ = reason;
@@ -40,7 +49,7 @@ pub(crate) enum Received {
     Input,
     /// A reaction of the peer's transport, which does not end its idle time.
     Control,
-    /// A message or line over the limit.
+    /// A message or line over the limit, or one that there is no memory for now.
     Overlong,
     /// The peer has ended the connection, or its half, or violated the protocol.
     Closed(CloseReason),

@@ -29,8 +29,8 @@ pub(crate) struct GatewayState {
 impl GatewayState {
     pub(crate) fn new(services: Arc<Services>, registry: FrontendRegistry) -> Self {
         Self {
+            shutdown: Shutdown::new(services.stopping.clone()),
             services,
-            shutdown: Shutdown::default(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
             registry: RwLock::new(Arc::new(registry)),
             drained: TaskTracker::new(),

@@ -1,13 +1,16 @@
 //! TCP streams: of bytes, which the session splits into frames, and of lines.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use frontend_api::Input;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::runtime::net::socket::{Received, Socket};
+use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
+use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// Read from a TCP stream at once; also what a pipelining client may be ahead of
@@ -46,93 +49,117 @@ impl Socket for Tcp {
 /// any port, and the lines of its body would be executed as commands of the dialect.
 pub(crate) struct Lines {
     stream: TcpStream,
-    /// Read and not passed on yet.
+    /// Read, from `begin` on not passed on yet.
     unread: Vec<u8>,
-    /// The length of its prefix without a line end.
+    begin: usize,
+    /// Up to here there is no line end after `begin`.
     searched: usize,
     line_bytes_max: usize,
     /// Whether no line was read yet.
     at_start: bool,
     ended: bool,
+    /// When the line that is unfinished was first waited for.
+    begun_at: Option<Instant>,
+    reservation: Reservation,
 }
 
-impl Lines {
-    pub(crate) fn new(stream: TcpStream, line_bytes_max: u32) -> Self {
-        let line_bytes_max = line_bytes_max as usize;
-        Self {
-            stream,
-            unread: Vec::new(),
-            searched: 0,
-            line_bytes_max,
-            at_start: true,
-            ended: false,
-        }
-    }
+/// Blank lines that are skipped before other connections have their turn.
+const BLANK_LINES_PER_POLL: usize = 256;
 
-    /// The next line that is not blank, if it is complete.
-    fn next_line(&mut self) -> Option<Result<Vec<u8>, Refused>> {
-        loop {
-            let found = self.unread[self.searched..].iter().position(|byte| *byte == b'\n');
-            let Some(found) = found else {
-                self.searched = self.unread.len();
-                // A line end may be two bytes.
-                let overlong = self.unread.len() > self.line_bytes_max + 1;
-                return overlong.then_some(Err(Refused::Overlong));
-            };
-            let end = self.searched + found;
-            let rest = self.unread.split_off(end + 1);
-            let mut line = std::mem::replace(&mut self.unread, rest);
-            self.searched = 0;
-            line.truncate(end);
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-            if line.len() > self.line_bytes_max {
-                return Some(Err(Refused::Overlong));
-            }
-            if self.at_start && line.starts_with(BYTE_ORDER_MARK) {
-                line.drain(..BYTE_ORDER_MARK.len());
-            }
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                let at_start = std::mem::replace(&mut self.at_start, false);
-                let refused = at_start && is_http_request(&line);
-                return Some(if refused { Err(Refused::Http) } else { Ok(line) });
-            }
-        }
-    }
-
-    fn poll_line(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, Received>> {
-        loop {
-            match self.next_line() {
-                Some(Ok(line)) => return Poll::Ready(Ok(line)),
-                Some(Err(Refused::Overlong)) => return Poll::Ready(Err(Received::Overlong)),
-                Some(Err(Refused::Http)) => {
-                    return Poll::Ready(Err(Received::Closed(CloseReason::PeerFinished)));
-                }
-                None if self.ended => {
-                    return Poll::Ready(Err(Received::Closed(CloseReason::PeerFinished)));
-                }
-                None => (),
-            }
-            let Self { stream, unread, .. } = self;
-            match ready!(poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes))) {
-                Received::Input => (),
-                // The last line may lack a line end.
-                Received::Closed(CloseReason::PeerFinished) => {
-                    self.ended = true;
-                    self.unread.push(b'\n');
-                }
-                other => return Poll::Ready(Err(other)),
-            }
-        }
-    }
-}
-
-/// Why a line is not fed to the session.
-enum Refused {
+/// What a look for the next line found, as positions in the buffer.
+enum Found {
+    Line(Range<usize>),
+    /// Blank lines only, and more bytes after them.
+    Blank,
     Overlong,
     /// The stream begins with an HTTP request.
     Http,
+    /// No complete line.
+    Nothing,
+}
+
+impl Lines {
+    pub(crate) fn new(stream: TcpStream, line_bytes_max: u32, reservation: Reservation) -> Self {
+        Self {
+            stream,
+            unread: Vec::new(),
+            begin: 0,
+            searched: 0,
+            line_bytes_max: line_bytes_max as usize,
+            at_start: true,
+            ended: false,
+            begun_at: None,
+            reservation,
+        }
+    }
+
+    /// Looks for the next line that is not blank, and goes past it.
+    fn find_line(&mut self) -> Found {
+        for _ in 0..BLANK_LINES_PER_POLL {
+            let Some(found) = memchr::memchr(b'\n', &self.unread[self.searched..]) else {
+                return self.no_line_end();
+            };
+            let end = self.searched + found;
+            let mut begin = self.begin;
+            self.begin = end + 1;
+            self.searched = self.begin;
+            if self.at_start && self.unread[begin..end].starts_with(BYTE_ORDER_MARK) {
+                begin += BYTE_ORDER_MARK.len();
+            }
+            let text = &self.unread[begin..end];
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            if text.len() > self.line_bytes_max {
+                return Found::Overlong;
+            }
+            if !text.trim_ascii().is_empty() {
+                let is_first = std::mem::replace(&mut self.at_start, false);
+                let is_refused = is_first && is_http_request(text);
+                return if is_refused {
+                    Found::Http
+                } else {
+                    Found::Line(begin..begin + text.len())
+                };
+            }
+        }
+        Found::Blank
+    }
+
+    fn no_line_end(&mut self) -> Found {
+        self.unread.drain(..self.begin);
+        self.begin = 0;
+        self.searched = self.unread.len();
+        if self.unread.is_empty() {
+            // Few lines are long enough to be worth keeping the memory for.
+            self.unread = Vec::new();
+            self.begun_at = None;
+            self.reservation.clear();
+        }
+        // A line end may be two bytes.
+        let is_overlong = self.unread.len() > self.line_bytes_max + 1;
+        if is_overlong { Found::Overlong } else { Found::Nothing }
+    }
+
+    /// Reads more. `Err`: there is no more, or no memory for it.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Received>> {
+        let Self { stream, unread, .. } = self;
+        let read = poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes));
+        if read.is_pending() && !self.unread.is_empty() {
+            self.begun_at.get_or_insert_with(Instant::now);
+        }
+        Poll::Ready(match ready!(read) {
+            Received::Input => match self.reservation.grow_to(self.unread.len()) {
+                Ok(()) => Ok(()),
+                Err(Exhausted) => Err(Received::Overlong),
+            },
+            // The last line may lack a line end.
+            Received::Closed(CloseReason::PeerFinished) if !self.ended => {
+                self.ended = true;
+                self.unread.push(b'\n');
+                Ok(())
+            }
+            other => Err(other),
+        })
+    }
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -158,15 +185,38 @@ impl Socket for Lines {
         cx: &mut Context<'_>,
         session: &mut StreamSession,
     ) -> Poll<Received> {
-        let line = match ready!(self.poll_line(cx)) {
-            Ok(line) => line,
-            Err(received) => return Poll::Ready(received),
-        };
-        match std::str::from_utf8(&line) {
-            Ok(text) => session.feed(Input::Text(text)),
-            Err(_) => session.feed(Input::Binary(&line)),
+        loop {
+            match self.find_line() {
+                Found::Line(line) => {
+                    self.begun_at = None;
+                    let line = &self.unread[line];
+                    match str::from_utf8(line) {
+                        Ok(text) => session.feed(Input::Text(text)),
+                        Err(_) => session.feed(Input::Binary(line)),
+                    }
+                    return Poll::Ready(Received::Input);
+                }
+                Found::Blank => return Poll::Ready(Received::Control),
+                Found::Overlong => return Poll::Ready(Received::Overlong),
+                Found::Http => return Poll::Ready(Received::Closed(CloseReason::PeerFinished)),
+                Found::Nothing if self.ended => {
+                    return Poll::Ready(Received::Closed(CloseReason::PeerFinished));
+                }
+                Found::Nothing => (),
+            }
+            if let Err(received) = ready!(self.poll_more(cx)) {
+                return Poll::Ready(received);
+            }
         }
-        Poll::Ready(Received::Input)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.begun_at.map(|begun_at| begun_at + MESSAGE_TIMEOUT)
+    }
+
+    /// The line did not come to its end in time.
+    fn on_deadline(&mut self, _: Instant, _: &mut StreamSession) -> bool {
+        false
     }
 }
 

@@ -18,7 +18,8 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Limits;
 
-use crate::runtime::net::socket::{Received, Socket};
+use crate::runtime::limits::memory_budget::Reservation;
+use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 use crate::runtime::session::write_queue::WriteQueue;
 use gateway_fanout::{close_frame, ping_frame};
@@ -38,11 +39,21 @@ pub(crate) struct WebSocket {
     pings_unanswered: u8,
     /// Whether everything that was read has been passed on, so that only the socket can have more.
     drained: bool,
+    /// Bytes that were read since the last complete message.
+    unfinished_bytes: usize,
+    /// When the message that is unfinished was first waited for.
+    begun_at: Option<Instant>,
+    reservation: Reservation,
 }
 
 impl WebSocket {
     /// `part`: bytes after the handshake that were read from the stream already.
-    pub(crate) fn new(stream: TcpStream, part: Vec<u8>, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        part: Vec<u8>,
+        limits: &Limits,
+        reservation: Reservation,
+    ) -> Self {
         let message_bytes_max = Some(limits.message_bytes_max as usize);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -52,7 +63,32 @@ impl WebSocket {
         let context = WebSocketContext::from_partially_read(part, Role::Server, Some(config));
         let ping_interval = limits.ping_interval;
         let next_ping = (!ping_interval.is_zero()).then(|| Instant::now() + ping_interval);
-        Self { stream, context, ping_interval, next_ping, pings_unanswered: 0, drained: false }
+        Self {
+            stream,
+            context,
+            ping_interval,
+            next_ping,
+            pings_unanswered: 0,
+            drained: false,
+            unfinished_bytes: 0,
+            begun_at: None,
+            reservation,
+        }
+    }
+
+    fn message_is_complete(&mut self) {
+        self.unfinished_bytes = 0;
+        self.begun_at = None;
+        self.reservation.clear();
+    }
+
+    /// The socket has no more for now. False: there is no memory for more of the message.
+    fn wait_for_rest(&mut self) -> bool {
+        self.drained = true;
+        if self.unfinished_bytes > 0 {
+            self.begun_at.get_or_insert_with(Instant::now);
+        }
+        self.reservation.grow_to(self.unfinished_bytes).is_ok()
     }
 }
 
@@ -72,24 +108,30 @@ impl Socket for WebSocket {
             self.drained = false;
         }
         let write_queue = &mut session.write_queue;
-        let read = self.context.read(&mut Pipe { stream: &mut self.stream, cx, write_queue });
+        let unfinished_bytes = &mut self.unfinished_bytes;
+        let mut pipe = Pipe { stream: &mut self.stream, cx, write_queue, unfinished_bytes };
+        let read = self.context.read(&mut pipe);
         if read.is_ok() {
             self.pings_unanswered = 0;
         }
         Poll::Ready(match read {
             Ok(Message::Text(text)) => {
+                self.message_is_complete();
                 session.feed(Input::Text(&text));
                 Received::Input
             }
             Ok(Message::Binary(bytes)) => {
+                self.message_is_complete();
                 session.feed(Input::Binary(&bytes));
                 Received::Input
             }
             Ok(Message::Ping(_)) => Received::Input,
             Ok(Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Received::Control,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.drained = true;
-                return Poll::Pending;
+                if self.wait_for_rest() {
+                    return Poll::Pending;
+                }
+                Received::Overlong
             }
             Err(Error::Io(_)) => Received::Closed(CloseReason::Disconnected),
             Err(Error::Capacity(_)) => Received::Overlong,
@@ -105,11 +147,19 @@ impl Socket for WebSocket {
         })
     }
 
+    fn has_handshake(&self) -> bool {
+        true
+    }
+
     fn deadline(&self) -> Option<Instant> {
-        self.next_ping
+        let message_due = self.begun_at.map(|begun_at| begun_at + MESSAGE_TIMEOUT);
+        [self.next_ping, message_due].into_iter().flatten().min()
     }
 
     fn on_deadline(&mut self, now: Instant, session: &mut StreamSession) -> bool {
+        if self.begun_at.is_some_and(|begun_at| begun_at + MESSAGE_TIMEOUT <= now) {
+            return false;
+        }
         if self.pings_unanswered >= PINGS_UNANSWERED_MAX {
             return false;
         }
@@ -140,13 +190,18 @@ struct Pipe<'a, 'b> {
     stream: &'a mut TcpStream,
     cx: &'a mut Context<'b>,
     write_queue: &'a mut WriteQueue,
+    unfinished_bytes: &'a mut usize,
 }
 
 impl io::Read for Pipe<'_, '_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(bytes);
         match Pin::new(&mut *self.stream).poll_read(self.cx, &mut buffer) {
-            Poll::Ready(result) => result.map(|()| buffer.filled().len()),
+            Poll::Ready(result) => {
+                result?;
+                *self.unfinished_bytes += buffer.filled().len();
+                Ok(buffer.filled().len())
+            }
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

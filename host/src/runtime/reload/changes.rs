@@ -107,6 +107,7 @@ fn frontend_changes(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<&'s
         ("allow", before.guard.allow != wanted.guard.allow),
         ("api_keys", before.guard.api_keys != wanted.guard.api_keys),
         ("cors_origins", before.cors_origins != wanted.cors_origins),
+        ("hosts", before.hosts != wanted.hosts),
         ("room_capacity", before.room_capacity != wanted.room_capacity),
         ("auto_join", before.auto_join != wanted.auto_join),
         ("required", before.required != wanted.required),

@@ -8,10 +8,12 @@ use core_engine::{Engine, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, Timestamp, TokenHash};
 use gateway_fanout::{Hub, Ticket};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::memory_budget::MemoryBudget;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::passwords::Passwords;
@@ -43,6 +45,10 @@ pub(crate) struct Services {
     pub(crate) sign_in_guard: SignInGuard,
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
+    /// Memory for messages that peers have begun to send.
+    pub(crate) memory_budget: Arc<MemoryBudget>,
+    /// Cancelled when the gateway drops what is left.
+    pub(crate) stopping: CancellationToken,
     heavy_queries: Semaphore,
     connections: AtomicU64,
 }
@@ -63,6 +69,8 @@ impl Services {
             sign_in_guard: SignInGuard::default(),
             metrics,
             auto_join_log: AutoJoinLog::default(),
+            memory_budget: Arc::default(),
+            stopping: CancellationToken::new(),
             heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),
             connections: 0.into(),
         }

@@ -98,6 +98,10 @@ impl StreamSession {
         }
     }
 
+    pub(crate) fn services(&self) -> &Services {
+        &self.driver.services
+    }
+
     pub(crate) fn frontend(&self) -> &FrontendHandle {
         &self.driver.frontend
     }

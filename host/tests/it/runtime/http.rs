@@ -155,7 +155,9 @@ async fn only_a_trusted_proxy_says_who_the_peer_is() {
     let head = ["POST /peer HTTP/1.1", "x-forwarded-for: 1.1.1.1, 2.2.2.2, 127.0.0.9"];
     let stage = Stagecraft::start(|_| ()).await;
     let direct = http(stage.address("http"), &head, "").await;
-    assert!(direct.body.contains(r#""address":"127.0.0.1","proxied":false"#), "{}", direct.body);
+    assert!(direct.body.contains(r#""address":"127.0.0.1","proxied":true"#), "{}", direct.body);
+    let plain = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+    assert!(plain.body.contains(r#""address":"127.0.0.1","proxied":false"#), "{}", plain.body);
 
     let stage = Stagecraft::start_all(|config| {
         config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -163,6 +165,72 @@ async fn only_a_trusted_proxy_says_who_the_peer_is() {
     .await;
     let proxied = http(stage.address("http"), &head, "").await;
     assert!(proxied.body.contains(r#""address":"2.2.2.2","proxied":true"#), "{}", proxied.body);
+    for unreadable in ["x-forwarded-for: \u{ff}", "x-forwarded-for: unknown", "x: y"] {
+        let unknown = http(stage.address("http"), &[head[0], unreadable], "").await;
+        assert!(unknown.body.contains(r#""address":"","proxied":true"#), "{}", unknown.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_whose_address_a_trusted_proxy_does_not_say_passes_no_allow() {
+    let stage = Stagecraft::start_all(|config| {
+        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.frontends[0].guard.allow =
+            vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let status = async |header: &str| {
+        http(stage.address("http"), &["POST /peer HTTP/1.1", header], "").await.status
+    };
+    assert_eq!(status("x-forwarded-for: 10.1.2.3").await, 200);
+    assert_eq!(status("x-forwarded-for: \u{ff}, 10.1.2.3:4711").await, 200);
+    for refused in
+        ["x-forwarded-for: 203.0.113.7", "x-forwarded-for: \u{ff}", "x-forwarded-for: ", "x: y"]
+    {
+        assert_eq!(status(refused).await, 403, "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.cors_origins = vec!["https://app.example".into()];
+        frontend.hosts = vec!["chat.example".into()];
+    })
+    .await;
+    let status = async |lines: &[&str]| {
+        let head: Vec<&str> = ["POST /peer HTTP/1.1"].iter().chain(lines).copied().collect();
+        http(stage.address("http"), &head, "").await.status
+    };
+    for allowed in [
+        &[][..],
+        &["origin: https://app.example", "sec-fetch-site: cross-site"],
+        &["origin: http://test:8080", "sec-fetch-site: same-site"],
+        &["sec-fetch-site: same-origin"],
+        &["sec-fetch-site: none"],
+    ] {
+        assert_eq!(status(allowed).await, 200, "{allowed:?}");
+    }
+    for refused in [
+        &["origin: https://evil.example"][..],
+        &["origin: null"],
+        &["sec-fetch-site: cross-site"],
+        &["origin: https://evil.example", "x-forwarded-host: evil.example"],
+    ] {
+        assert_eq!(status(refused).await, 403, "{refused:?}");
+    }
+    for (host, expected) in [
+        ("127.0.0.1:5000", 200),
+        ("[::1]:5000", 200),
+        ("localhost", 200),
+        ("chat.example:80", 200),
+        ("evil.example:5000", 403),
+        ("127.0.0.1.evil.example", 403),
+    ] {
+        let text = format!("POST /peer HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let reply = super::client::exchange(stage.address("http"), text.as_bytes()).await;
+        assert!(reply.starts_with(&format!("HTTP/1.1 {expected}")), "{host}: {reply}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

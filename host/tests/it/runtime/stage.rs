@@ -205,6 +205,7 @@ pub(super) fn frontend() -> FrontendConfig {
             ..Limits::default()
         },
         guard: Guard::default(),
+        hosts: Vec::new(),
         cors_origins: Vec::new(),
         room_capacity: 500,
         auto_join: Vec::new(),

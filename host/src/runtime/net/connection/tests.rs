@@ -38,7 +38,8 @@ impl Refused {
         peer.set_nonblocking(true).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         stream.readable().await.unwrap();
-        let connection = Connection::new(Lines::new(stream, 100), session);
+        let reservation = session.services().memory_budget.reservation(None);
+        let connection = Connection::new(Lines::new(stream, 100, reservation), session);
         let sleep = Box::pin(sleep_until(Instant::now()));
         let mut refused = Self { connection, sleep, peer, handle, services, hub, _folder };
         assert!(refused.poll().is_pending());

@@ -12,8 +12,10 @@ use hyper::header::{self, HeaderMap};
 use tokio::time::timeout;
 
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::memory_budget::{Exhausted, FREE_BYTES, Reservation};
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::linger::LINGER_TIMEOUT;
+use crate::runtime::session::exchange::retry_later;
 
 /// How long the body of a request may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,10 +29,11 @@ pub(super) async fn read_body(
     frontend: &FrontendHandle,
     headers: &HeaderMap,
     mut body: Incoming,
+    reservation: Reservation,
 ) -> Result<Vec<u8>, HttpError> {
     let max = u64::from(frontend.limits.body_bytes_max);
     if body.size_hint().lower() <= max
-        && let Some(bytes) = read_up_to(max, &mut body).await?
+        && let Some(bytes) = read_up_to(max, &mut body, reservation).await?
     {
         return Ok(bytes);
     }
@@ -42,9 +45,14 @@ pub(super) async fn read_body(
 }
 
 /// `None`: the body is larger than `max`.
-async fn read_up_to(max: u64, body: &mut Incoming) -> Result<Option<Vec<u8>>, HttpError> {
-    let declared = body.size_hint().lower();
-    let mut bytes = Vec::with_capacity(usize::try_from(declared.min(max)).unwrap_or(0));
+async fn read_up_to(
+    max: u64,
+    body: &mut Incoming,
+    mut reservation: Reservation,
+) -> Result<Option<Vec<u8>>, HttpError> {
+    // What is only announced takes no memory.
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(declared.min(FREE_BYTES));
     let mut read = pin!(async {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| HttpError::new(400, "the body breaks off"))?;
@@ -52,6 +60,8 @@ async fn read_up_to(max: u64, body: &mut Incoming) -> Result<Option<Vec<u8>>, Ht
             if bytes.len() as u64 + data.len() as u64 > max {
                 return Ok(None);
             }
+            let grown = bytes.len() + data.len();
+            reservation.grow_to(grown).map_err(|Exhausted| no_memory())?;
             bytes.extend_from_slice(&data);
         }
         Ok(Some(bytes))
@@ -63,6 +73,10 @@ async fn read_up_to(max: u64, body: &mut Incoming) -> Result<Option<Vec<u8>>, Ht
             .await
             .unwrap_or_else(|_| Err(HttpError::new(408, "the body does not come"))),
     }
+}
+
+fn no_memory() -> HttpError {
+    retry_later(503, "too many large requests at once", 1_000)
 }
 
 /// Reads the rest of a body over the limit, up to a bound: many clients read no response before

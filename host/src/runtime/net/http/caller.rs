@@ -1,35 +1,203 @@
-//! Where a request comes from.
+//! Who sent a request, as far as the gateway can know: the peer of the connection, or what a trusted
+//! proxy says of its client.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use hyper::header::HeaderMap;
+use hyper::header::{self, HeaderMap, HeaderValue};
 
-use crate::runtime::net::registry::FrontendRegistry;
+/// Headers that only a proxy adds. A request with one of them has passed a proxy, whoever sent it.
+const PROXY_HEADERS: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
-/// The address that a request counts for.
-#[derive(Clone, Copy, Debug)]
+/// The sender of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Caller {
-    pub(super) address: IpAddr,
-    /// Whether a trusted proxy named it.
+    /// None: a trusted proxy does not say, or says it in a form that cannot be read.
+    pub(super) address: Option<IpAddr>,
+    /// The request has passed a proxy, trusted or not, so that its address proves nothing.
     pub(super) proxied: bool,
 }
 
 impl Caller {
-    /// The last address that is not a trusted proxy's.
-    pub(super) fn of(remote: IpAddr, registry: &FrontendRegistry, headers: &HeaderMap) -> Self {
-        let mut caller = Self { address: remote.to_canonical(), proxied: false };
-        if !registry.trusts(remote) {
-            return caller;
+    /// The caller of a request that `remote` sent with these headers. From a trusted proxy it is
+    /// the last address of X-Forwarded-For, or else of Forwarded (RFC 7239, section 5.2), that is
+    /// not itself a trusted proxy's.
+    pub(super) fn of(remote: IpAddr, headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Self {
+        let remote = remote.to_canonical();
+        if !trusts(remote) {
+            return Self { address: Some(remote), proxied: has_proxy_header(headers) };
         }
-        let forwarded = headers.get_all("x-forwarded-for").iter();
-        let texts = forwarded.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
-        for text in texts.iter().rev().flat_map(|text| text.rsplit(',')) {
-            let Ok(address) = text.trim().parse::<IpAddr>() else { break };
-            caller = Self { address: address.to_canonical(), proxied: true };
-            if !registry.trusts(address) {
-                break;
-            }
+        let address = if headers.contains_key("x-forwarded-for") {
+            last_untrusted(elements(headers, "x-forwarded-for").map(parse_address), trusts)
+        } else {
+            last_untrusted(elements(headers, "forwarded").map(forwarded_for), trusts)
+        };
+        Self { address, proxied: true }
+    }
+}
+
+fn has_proxy_header(headers: &HeaderMap) -> bool {
+    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
+/// The comma-separated elements of a header, the last one first. They are bytes: a proxy appends to
+/// what its client sent, which need not be text.
+fn elements<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let values: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
+    values.into_iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
+}
+
+fn last_untrusted(
+    addresses: impl Iterator<Item = Option<IpAddr>>,
+    trusts: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
+    let mut last = None;
+    for address in addresses {
+        last = Some(address?.to_canonical());
+        if !last.is_some_and(&trusts) {
+            break;
         }
-        caller
+    }
+    last
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`.
+fn parse_address(bytes: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(bytes).ok()?.trim_matches([' ', '\t']);
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(with_port).or_else(bracketed)
+}
+
+/// The address in the `for` parameter of an element of Forwarded.
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    parse_address(parameter(element, "for")?.as_bytes())
+}
+
+fn parameter<'a>(element: &'a [u8], name: &str) -> Option<&'a str> {
+    let pairs = str::from_utf8(element).ok()?.split(';');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
+    Some(value.trim().trim_matches('"'))
+}
+
+/// The host that the client asked for: what a trusted proxy says of it, else Host.
+pub(super) fn asked_host(headers: &HeaderMap, from_trusted_proxy: bool) -> Option<&str> {
+    if from_trusted_proxy {
+        let forwarded = elements(headers, "x-forwarded-host").next();
+        let forwarded = forwarded.and_then(|host| str::from_utf8(host).ok()).map(str::trim);
+        let standard = || elements(headers, "forwarded").find_map(|one| parameter(one, "host"));
+        if let Some(host) = forwarded.or_else(standard) {
+            return Some(host);
+        }
+    }
+    headers.get(header::HOST)?.to_str().ok()
+}
+
+impl Caller {
+    /// The address that its requests count for; all unknown callers count as one.
+    pub(super) fn counted_address(self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => address.fmt(f),
+            None => f.write_str("an unknown address"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "127.0.0.9";
+
+    fn caller(remote: &str, headers: &[(&'static str, &[u8])]) -> Caller {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        let trusts = |address: IpAddr| ["127.0.0.9", "10.0.0.1"].contains(&&*address.to_string());
+        Caller::of(remote.parse().unwrap(), &map, trusts)
+    }
+
+    fn address(address: &str) -> Option<IpAddr> {
+        Some(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_peer_that_is_no_trusted_proxy_is_its_own_address() {
+        let plain = Caller { address: address("127.0.0.1"), proxied: false };
+        assert_eq!(caller("127.0.0.1", &[]), plain);
+        assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
+        for name in PROXY_HEADERS {
+            let caller = caller("127.0.0.1", &[(name, b"203.0.113.66")]);
+            assert_eq!(caller, Caller { proxied: true, ..plain }, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_who_its_client_is() {
+        for (value, expected) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("1.2.3.4, 203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7,10.0.0.1", "203.0.113.7"),
+            ("203.0.113.7:4711", "203.0.113.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            let caller = caller(PROXY, &[("x-forwarded-for", value.as_bytes())]);
+            assert_eq!(caller, Caller { address: address(expected), proxied: true }, "{value}");
+        }
+        let several: [(_, &[u8]); 2] =
+            [("x-forwarded-for", b"1.2.3.4"), ("x-forwarded-for", b"203.0.113.7")];
+        assert_eq!(caller(PROXY, &several).address, address("203.0.113.7"));
+        let standard = b"for=1.2.3.4, for=\"[2001:db8::7]:1\";proto=https;host=a.example";
+        assert_eq!(caller(PROXY, &[("forwarded", standard)]).address, address("2001:db8::7"));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_unreadably_is_an_unknown_address() {
+        let unknown = Caller { address: None, proxied: true };
+        assert_eq!(caller(PROXY, &[]), unknown);
+        let unreadable: [&[u8]; 9] = [
+            b"\xff",
+            b"\xff, 10.0.0.1",
+            b"unknown",
+            b"",
+            b"203.0.113.7, ",
+            b"203.0.113.7, _hidden",
+            b"203.0.113.7:port",
+            b"203.0.113",
+            b"203.0.113.7 203.0.113.8",
+        ];
+        for value in unreadable {
+            assert_eq!(caller(PROXY, &[("x-forwarded-for", value)]), unknown, "{value:?}");
+        }
+        assert_eq!(caller(PROXY, &[("forwarded", b"for=unknown")]), unknown);
+        assert_eq!(caller(PROXY, &[("forwarded", b"host=a.example")]), unknown);
+        // The client's own bytes stand before what the proxy adds, and do not matter.
+        let appended = caller(PROXY, &[("x-forwarded-for", b"\xff, 203.0.113.7")]);
+        assert_eq!(appended.address, address("203.0.113.7"));
+    }
+
+    #[test]
+    fn the_host_that_was_asked_for_is_the_proxys_word_only_from_a_trusted_one() {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("127.0.0.1:5000"));
+        headers.insert("x-forwarded-host", HeaderValue::from_static("chat.example"));
+        assert_eq!(asked_host(&headers, true), Some("chat.example"));
+        assert_eq!(asked_host(&headers, false), Some("127.0.0.1:5000"));
+        headers.remove("x-forwarded-host");
+        assert_eq!(asked_host(&headers, true), Some("127.0.0.1:5000"));
+        headers.insert("forwarded", HeaderValue::from_static("for=1.2.3.4;host=chat.example"));
+        assert_eq!(asked_host(&headers, true), Some("chat.example"));
     }
 }

@@ -34,7 +34,7 @@ impl HttpConnection {
 
     pub(super) fn peer(&self, binding: &ListenerBinding, caller: Caller) -> Peer {
         Peer {
-            address: caller.address.to_string(),
+            address: caller.address.map(|address| address.to_string()).unwrap_or_default(),
             proxied: caller.proxied,
             private_listener: self.listener.is_private(),
             listener: binding.listener.key.clone(),
@@ -51,7 +51,7 @@ impl HttpConnection {
         let mut own = self.permit.lock();
         let permit = match own.take_if(|permit| permit.is_of(&frontend.connections)) {
             Some(mut permit) => permit.readdress(caller.address, &frontend.limits).map(|()| permit),
-            None => frontend.connections.admit(Some(caller.address), &frontend.limits),
+            None => frontend.connections.admit(caller.address, &frontend.limits),
         };
         permit.map_err(|full| {
             frontend.note_full(full);

@@ -19,16 +19,31 @@ pub(crate) fn path(uri: &Uri) -> String {
     path.map_or_else(|_| uri.path().to_owned(), |path| path.into_owned())
 }
 
-pub(crate) fn request(parts: &Parts, path: String, body: Vec<u8>) -> Request {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().into(), text(value)));
-    Request {
+/// Headers in which a front end looks for what identifies the client or its request. In them, bytes
+/// that are not UTF-8 are refused; other headers with such bytes are left out.
+const IDENTIFYING: [&str; 5] =
+    ["authorization", "content-type", "idempotency-key", "token", "x-api-key"];
+
+/// Refused: 400 for a header that identifies the client and is not UTF-8.
+pub(crate) fn request(parts: &Parts, path: String, body: Vec<u8>) -> Result<Request, HttpError> {
+    let mut headers = Vec::with_capacity(parts.headers.len());
+    for (name, value) in &parts.headers {
+        let name = name.as_str();
+        match str::from_utf8(value.as_bytes()) {
+            Ok(value) => headers.push((name.into(), value.into())),
+            Err(_) if IDENTIFYING.contains(&name) => {
+                return Err(HttpError::new(400, format!("the header {name} is not UTF-8")));
+            }
+            Err(_) => (),
+        }
+    }
+    Ok(Request {
         method: parts.method.as_str().into(),
         path,
         query: parts.uri.query().unwrap_or("").into(),
-        headers: headers.collect(),
+        headers,
         body,
-    }
+    })
 }
 
 /// A front end's response; for a HEAD request without its body.

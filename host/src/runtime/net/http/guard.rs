@@ -16,7 +16,7 @@ pub(super) fn check_access(
 ) -> Result<(), HttpError> {
     if !frontend.allows(caller.address) {
         frontend.metrics.note_refused(Limit::Guard);
-        let reason = format!("{} is not among the addresses allowed here", caller.address);
+        let reason = format!("{caller} is not among the addresses allowed here");
         return Err(HttpError::new(403, reason));
     }
     if !frontend.api_keys.admit(headers) {
@@ -38,7 +38,7 @@ pub(super) fn check_rate(
     }
     let counted = frontend
         .request_rates
-        .with(caller.address, now_ns, |rates| rates.request(now_ns, &frontend.limits));
+        .with(caller.counted_address(), now_ns, |rates| rates.request(now_ns, &frontend.limits));
     counted.map_err(|retry_after_ms| {
         frontend.metrics.note_refused(Limit::Requests);
         retry_later(429, "too many requests", retry_after_ms)

@@ -8,6 +8,8 @@ mod convert;
 mod guard;
 mod route;
 mod serve;
+mod site;
+mod timed_stream;
 mod upgrade;
 mod well_known;
 

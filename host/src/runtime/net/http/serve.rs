@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::service::service_fn;
 use hyper::{Method, Request};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::runtime::frontends::cors;
@@ -24,10 +24,20 @@ use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::guard::{check_access, check_rate};
 use crate::runtime::net::http::route::{Route, route};
+use crate::runtime::net::http::site::{Arrival, check_site};
+use crate::runtime::net::http::timed_stream::{Activity, Deadlines, TimedStream};
 use crate::runtime::net::http::{convert, upgrade, well_known};
 use crate::runtime::net::listener::BoundListener;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::exchange::{exchange, retry_later};
+
+/// How long a connection is kept between requests, unless `idle_timeout` says otherwise: longer
+/// than the 60 s for which proxies keep theirs, so that the proxy closes first and never sends a
+/// request into a connection that is being closed.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a client may take nothing of a response that waits for it.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The head of an HTTP request. Enough for any cookie jar.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -41,15 +51,21 @@ pub(crate) async fn serve(
     state: Arc<GatewayState>,
 ) {
     let shutdown = listener.shutdown.clone();
-    let handshake_timeout = handshake_timeout(&listener);
+    let activity = Activity::default();
+    let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
     let connection = Arc::new(HttpConnection::new(listener, remote, permit, state));
-    let service = service_fn(move |request| handle(connection.clone(), request));
+    let service = service_fn(move |request| {
+        let (connection, activity) = (connection.clone(), activity.clone());
+        async move {
+            activity.set_busy(true);
+            let response = handle(connection, request).await;
+            activity.set_busy(false);
+            response
+        }
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout((!handshake_timeout.is_zero()).then_some(handshake_timeout))
-        .max_buf_size(HEAD_BYTES_MAX)
-        .half_close(true);
+    // The stream has the deadlines: hyper's own counts the time between requests as well.
+    builder.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).half_close(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
@@ -65,14 +81,18 @@ pub(crate) async fn serve(
     }
 }
 
-/// The longest of the front ends behind a listener; zero is no timeout.
-fn handshake_timeout(listener: &BoundListener) -> Duration {
+/// Of each kind the longest of the front ends behind a listener; zero is no timeout.
+fn deadlines(listener: &BoundListener) -> Deadlines {
     let bindings = listener.bindings();
-    let timeouts = || bindings.iter().map(|binding| binding.frontend.limits.handshake_timeout);
-    if timeouts().any(|timeout| timeout.is_zero()) {
-        return Duration::ZERO;
+    let limits = || bindings.iter().map(|binding| &binding.frontend.limits);
+    let has_no_timeout = limits().any(|limits| limits.handshake_timeout.is_zero());
+    let head = limits().map(|limits| limits.handshake_timeout).max().unwrap_or_default();
+    let idle = limits().map(|limits| limits.idle_timeout).max().unwrap_or_default();
+    Deadlines {
+        head: if has_no_timeout { Duration::ZERO } else { head },
+        idle: if idle.is_zero() { KEEP_ALIVE_TIMEOUT } else { idle },
+        stalled: STALLED_TIMEOUT,
     }
-    timeouts().max().unwrap_or_default()
 }
 
 async fn handle(
@@ -117,7 +137,13 @@ async fn answer(
     }
     let state = &connection.state;
     let registry = state.registry();
-    let caller = Caller::of(connection.remote, &registry, request.headers());
+    let caller =
+        Caller::of(connection.remote, request.headers(), |address| registry.trusts(address));
+    let arrival = Arrival {
+        caller,
+        from_trusted_proxy: registry.trusts(connection.remote),
+        private_listener: connection.listener.is_private(),
+    };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
     check_access(frontend, caller, request.headers())?;
@@ -126,15 +152,18 @@ async fn answer(
         check_rate(frontend, caller, now_ns)?;
         return well_known::answer(frontend, request.method(), name).map(Answer::Frontend);
     }
+    check_site(frontend, arrival, request.headers())?;
     if binding.is_websocket() {
         return upgrade::accept(connection, binding, caller, path, request).map(Answer::Host);
     }
     check_rate(frontend, caller, now_ns)?;
     let (parts, body) = request.into_parts();
-    let body = read_body(frontend, &parts.headers, body).await?;
-    let request = convert::request(&parts, path.to_owned(), body);
+    let reservation = state.services.memory_budget.reservation(caller.address);
+    let body = read_body(frontend, &parts.headers, body, reservation).await?;
+    let request = convert::request(&parts, path.to_owned(), body)?;
     let peer = connection.peer(binding, caller);
-    let response = exchange(&state.services, frontend, caller.address, &peer, &request).await;
+    let response =
+        exchange(&state.services, frontend, caller.counted_address(), &peer, &request).await;
     response.map(Answer::Frontend)
 }
 

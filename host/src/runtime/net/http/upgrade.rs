@@ -9,18 +9,18 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::Permit;
-use crate::runtime::metrics::Limit;
+use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::net::connection::run;
 use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::convert;
+use crate::runtime::net::http::timed_stream::TimedStream;
 use crate::runtime::net::listener::ListenerBinding;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::websocket::WebSocket;
@@ -49,47 +49,44 @@ pub(super) fn accept(
 ) -> Result<hyper::Response<Full<Bytes>>, HttpError> {
     let frontend = &binding.frontend;
     let accepted = accept_key(&request)?;
-    check_origin(frontend, caller, request.headers())?;
+    let protocol = offered_protocol(request.headers());
     let permit = connection.permit_for(frontend, caller)?;
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
-    let upgrade = Some(convert::request(&parts, path.to_owned(), Vec::new()));
+    let upgrade = Some(convert::request(&parts, path.to_owned(), Vec::new())?);
     let peer = Peer { upgrade, ..connection.peer(binding, caller) };
     let services = connection.state.services.clone();
-    let driver = SessionDriver::open(services, frontend.clone(), &peer, caller.address)
+    let driver = SessionDriver::open(services, frontend.clone(), &peer, caller.counted_address())
         .map_err(|_| HttpError::new(503, "the gateway could not open a session"))?;
     frontend.metrics.opened.add(1);
     let state = connection.state.clone();
-    connection.state.spawn(start(driver, on_upgrade, permit, state));
-    Ok(switching_protocols(accepted))
+    let reservation = state.services.memory_budget.reservation(caller.address);
+    connection.state.spawn(start(driver, on_upgrade, permit, reservation, state));
+    Ok(switching_protocols(accepted, protocol))
 }
 
-fn switching_protocols(accepted: HeaderValue) -> hyper::Response<Full<Bytes>> {
+/// The first subprotocol that the client offers. No dialect has subprotocols of its own, and a
+/// browser fails a handshake in which the server takes none of those that the page named.
+fn offered_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let first = offered.split(',').map(str::trim).find(|protocol| !protocol.is_empty())?;
+    HeaderValue::from_str(first).ok()
+}
+
+fn switching_protocols(
+    accepted: HeaderValue,
+    protocol: Option<HeaderValue>,
+) -> hyper::Response<Full<Bytes>> {
     let mut response = hyper::Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accepted);
-    response
-}
-
-/// Refuses web pages of origins that are not configured: the cookies and the address of a handshake
-/// are the browser user's, not the page's.
-fn check_origin(
-    frontend: &FrontendHandle,
-    caller: Caller,
-    headers: &HeaderMap,
-) -> Result<(), HttpError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    // A proxy may ask for another host than its client did.
-    let forwarded = headers.get("x-forwarded-host").filter(|_| caller.proxied);
-    if frontend.cors.may_connect(origin, forwarded.or(headers.get(header::HOST))) {
-        return Ok(());
+    if let Some(protocol) = protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
-    frontend.metrics.note_refused(Limit::Guard);
-    let origin = String::from_utf8_lossy(origin.as_bytes());
-    Err(HttpError::new(403, format!("web pages of {origin} are not among those allowed here")))
+    response
 }
 
 fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, HttpError> {
@@ -97,6 +94,12 @@ fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, HttpError> {
     if !is_wanted(request) {
         let error = HttpError::new(426, "this address speaks WebSocket");
         return Err(error.with_header("upgrade", "websocket").with_header("connection", "upgrade"));
+    }
+    // RFC 9110, section 7.8: Upgrade in a request of HTTP/1.0 has no meaning. Answering it would
+    // open a connection that the proxy in front closes at once.
+    if request.version() < Version::HTTP_11 {
+        let reason = "a WebSocket needs HTTP/1.1 (nginx: proxy_http_version 1.1)";
+        return Err(HttpError::new(426, reason).with_header("upgrade", "websocket"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let error = HttpError::new(426, "this WebSocket is of version 13");
@@ -114,17 +117,18 @@ async fn start(
     driver: SessionDriver,
     on_upgrade: OnUpgrade,
     permit: Permit,
+    reservation: Reservation,
     state: Arc<GatewayState>,
 ) {
     // Fails if the peer went away during the handshake.
     let Ok(upgraded) = on_upgrade.await else { return };
     let Some((stream, read)) = into_stream(upgraded) else { return };
-    let socket = WebSocket::new(stream, read, &driver.frontend.limits);
+    let socket = WebSocket::new(stream, read, &driver.frontend.limits, reservation);
     state.spawn(run(permit, socket, StreamSession::new(driver, Framing::WebSocket)));
 }
 
 /// The socket, and what hyper read from it after the handshake.
 fn into_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+    let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;
+    Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
 }

@@ -33,8 +33,7 @@ pub(super) fn answer(
         return Err(HttpError::new(405, reason).with_header("allow", allow));
     }
     let documents = frontend
-        .frontend
-        .schemas()
+        .documents()
         .map_err(|_| HttpError::new(503, "the front end could not describe itself"))?;
     let found = documents.iter().find(|document| document.name == name);
     let response = match found {

@@ -92,6 +92,7 @@ fn config(folder: &std::path::Path, limits: Limits) -> Config {
             limits,
             guard: Guard::default(),
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
             room_capacity: 1,
             auto_join: Vec::new(),
         }],

@@ -1,0 +1,112 @@
+//! Requests that a web page makes without its visitor's knowledge.
+//!
+//! A page of any site can have its visitor's browser call the gateway: with the visitor's cookies
+//! and address, from inside a private network. Two checks refuse that before anything takes effect:
+//! the site of the page (Origin, or Sec-Fetch-Site), and on a private listener the host name that
+//! was asked for, which a page can point at any address (DNS rebinding).
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use frontend_api::http::HttpError;
+use hyper::header::{self, HeaderMap};
+use hyper::http::uri::Authority;
+
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::metrics::Limit;
+use crate::runtime::net::http::caller::{Caller, asked_host};
+
+/// Suffixes of names that cannot be registered on the internet (RFC 6761, 6762, 8375, and ICANN's
+/// reservation of `.internal`).
+const PRIVATE_SUFFIXES: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".test"];
+
+/// Where a request arrived.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) caller: Caller,
+    pub(super) from_trusted_proxy: bool,
+    pub(super) private_listener: bool,
+}
+
+/// Refuses with 403 what a page of a site that is not configured has its visitor's browser send.
+pub(super) fn check_site(
+    frontend: &FrontendHandle,
+    arrival: Arrival,
+    headers: &HeaderMap,
+) -> Result<(), HttpError> {
+    let host = asked_host(headers, arrival.from_trusted_proxy);
+    let refused = check_origin(frontend, headers, host).and_then(|()| {
+        let is_forwarded = arrival.from_trusted_proxy && arrival.caller.address.is_some();
+        let is_guarded = !arrival.private_listener || is_forwarded || frontend.has_api_keys();
+        if is_guarded { Ok(()) } else { check_host(frontend, host) }
+    });
+    refused.map_err(|why| {
+        frontend.metrics.note_refused(Limit::Guard);
+        if frontend.instance().site_log.admit(why.clone(), Instant::now()) {
+            tracing::warn!(frontend = frontend.name, "refused a web page's request: {why}");
+        }
+        HttpError::new(403, why)
+    })
+}
+
+fn check_origin(
+    frontend: &FrontendHandle,
+    headers: &HeaderMap,
+    host: Option<&str>,
+) -> Result<(), String> {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        if frontend.cors.may_connect(origin, host) {
+            return Ok(());
+        }
+        let origin = origin.to_str().unwrap_or("an unreadable origin");
+        let host = host.unwrap_or("no host");
+        return Err(format!(
+            "web pages of {origin} are not among those allowed here (cors_origins; asked for {host})"
+        ));
+    }
+    // A browser sends no Origin with a plain GET, such as that of an image.
+    let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    if is_foreign && !frontend.cors.allows_all() {
+        return Err("web pages of other sites are not allowed here (cors_origins)".into());
+    }
+    Ok(())
+}
+
+fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), String> {
+    let Some(host) = host else { return Ok(()) };
+    let name = host.parse::<Authority>().ok();
+    let name = name.as_ref().map_or(host, Authority::host).trim_end_matches('.');
+    if is_private_name(name) || frontend.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+    {
+        return Ok(());
+    }
+    Err(format!("the host {name:?} is not among those known here (hosts)"))
+}
+
+/// Whether a page of the internet cannot have this name.
+fn is_private_name(name: &str) -> bool {
+    let unbracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let lower = name.to_ascii_lowercase();
+    unbracketed.unwrap_or(name).parse::<IpAddr>().is_ok()
+        || !name.contains('.')
+        || PRIVATE_SUFFIXES.iter().any(|suffix| lower.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_can_be_registered_is_not_private() {
+        for name in
+            ["127.0.0.1", "[::1]", "10.1.2.3", "localhost", "chat", "a.localhost", "x.local"]
+        {
+            assert!(is_private_name(name), "{name}");
+        }
+        for name in
+            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.com", "1.2.3.4.nip.io"]
+        {
+            assert!(!is_private_name(name), "{name}");
+        }
+    }
+}

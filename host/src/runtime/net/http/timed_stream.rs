@@ -1,0 +1,191 @@
+//! The deadlines of an HTTP connection: for a head that has begun, for the time between requests,
+//! and for a response that the client does not take.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long each part of a connection may take; zero is for ever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// From the first byte of a head to its end, and from the connection to its first head.
+    pub(crate) head: Duration,
+    /// Between a response and the first byte of the next request.
+    pub(crate) idle: Duration,
+    /// Without the client taking a byte of a response that waits for it.
+    pub(crate) stalled: Duration,
+}
+
+/// Whether a request is being answered, as the service knows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity(Arc<AtomicBool>);
+
+impl Activity {
+    pub(crate) fn set_busy(&self, busy: bool) {
+        self.0.store(busy, Ordering::Relaxed);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the connection waits for.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    FirstHead,
+    NextRequest,
+    RestOfHead,
+}
+
+/// A TCP stream that fails with [`io::ErrorKind::TimedOut`] when a deadline has passed.
+///
+/// One timer serves all deadlines. It is moved only when it fires, not with every request, since a
+/// deadline mostly moves away before it is reached.
+pub(crate) struct TimedStream {
+    stream: TcpStream,
+    deadlines: Deadlines,
+    activity: Activity,
+    wait: Wait,
+    since: Instant,
+    /// When a write was first refused, if the last one was.
+    stalled_since: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl TimedStream {
+    pub(crate) fn new(stream: TcpStream, deadlines: Deadlines, activity: Activity) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            deadlines,
+            activity,
+            wait: Wait::FirstHead,
+            since: now,
+            stalled_since: None,
+            timer: Box::pin(sleep_until(now)),
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Fails once the current deadline has passed, and wakes the task then.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            let Some(deadline) = self.deadline() else { return Ok(()) };
+            if Instant::now() >= deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if self.timer.deadline() > deadline {
+                self.timer.as_mut().reset(deadline);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let (since, limit) = match (self.stalled_since, self.wait) {
+            (Some(since), _) => (since, self.deadlines.stalled),
+            (None, _) if self.activity.is_busy() => return None,
+            (None, Wait::FirstHead | Wait::RestOfHead) => (self.since, self.deadlines.head),
+            (None, Wait::NextRequest) => (self.since, self.deadlines.idle),
+        };
+        (!limit.is_zero()).then(|| since + limit)
+    }
+
+    fn has_read(&mut self) {
+        if matches!(self.wait, Wait::NextRequest) && !self.activity.is_busy() {
+            self.wait = Wait::RestOfHead;
+            self.since = Instant::now();
+        }
+    }
+
+    fn has_written(&mut self) {
+        self.stalled_since = None;
+        if !self.activity.is_busy() {
+            self.wait = Wait::NextRequest;
+            self.since = Instant::now();
+        }
+    }
+
+    fn poll_after_write<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Ok(_)) => self.has_written(),
+            Poll::Ready(Err(_)) => (),
+            Poll::Pending => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+                self.poll_deadline(cx)?;
+            }
+        }
+        written
+    }
+}
+
+impl AsyncRead for TimedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        if Pin::new(&mut this.stream).poll_read(cx, buffer)?.is_pending() {
+            this.poll_deadline(cx)?;
+            return Poll::Pending;
+        }
+        if buffer.filled().len() > before {
+            this.has_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for TimedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.poll_after_write(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.poll_after_write(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
