@@ -146,7 +146,8 @@ fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, 
     let by_address = || -> Result<bool, StoreError> {
         let Some(address) = &claim.address else { return Ok(false) };
         let until = tables.addresses()?.get((address.as_str(), uid))?;
-        Ok(until.is_some_and(|until| until.value() > request.now))
+        let needed = request.now.saturating_add(claim.address_left_min_ms);
+        Ok(until.is_some_and(|until| until.value() > needed))
     };
     if by_token || by_address()? { Ok(Who::User(uid)) } else { Err(Refusal::NotSignedIn.into()) }
 }

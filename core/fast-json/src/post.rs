@@ -53,7 +53,7 @@ fn write_post(
 }
 
 fn write_claim(json: &mut JsonWriter<'_>, claim: &Claim) {
-    let Claim { name, token, address, guests } = claim;
+    let Claim { name, token, address, address_left_min_ms, guests } = claim;
     json.raw(r#"{"claim":{"name":"#);
     json.string(name);
     if let Some(token) = token {
@@ -63,6 +63,10 @@ fn write_claim(json: &mut JsonWriter<'_>, claim: &Claim) {
     if let Some(address) = address {
         json.raw(r#","address":"#);
         json.string(address);
+    }
+    if *address_left_min_ms > 0 {
+        json.raw(r#","address_left_min_ms":"#);
+        json.number(*address_left_min_ms);
     }
     json.raw(if *guests { r#","guests":true}}"# } else { r#","guests":false}}"# });
 }
@@ -105,13 +109,15 @@ fn read_claim(reader: &mut JsonReader<'_>) -> Option<Claim> {
     let name = reader.string()?;
     let token = if reader.accept(r#","token":"#) { Some(read_value(reader)?) } else { None };
     let address = if reader.accept(r#","address":"#) { Some(reader.string()?) } else { None };
+    let address_left_min_ms =
+        if reader.accept(r#","address_left_min_ms":"#) { reader.number()? } else { 0 };
     reader.literal(r#","guests":"#)?;
     let guests = reader.accept("true");
     if !guests {
         reader.literal("false")?;
     }
     reader.literal("}}")?;
-    Some(Claim { name, token, address, guests })
+    Some(Claim { name, token, address, address_left_min_ms, guests })
 }
 
 fn read_value<'a, T: Deserialize<'a>>(reader: &mut JsonReader<'a>) -> Option<T> {
@@ -125,9 +131,17 @@ mod tests {
     use super::*;
 
     fn posts() -> impl Iterator<Item = Command> {
-        let guest = Claim { name: "a\"b".into(), token: None, address: None, guests: true };
+        let name = "a\"b".into();
+        let guest =
+            Claim { name, token: None, address: None, address_left_min_ms: 0, guests: true };
         let token = Some(TokenHash::of("session", "x"));
-        let user = Claim { token, address: Some("::1".into()), guests: false, ..guest.clone() };
+        let user = Claim {
+            token,
+            address: Some("::1".into()),
+            address_left_min_ms: 7,
+            guests: false,
+            ..guest.clone()
+        };
         let [guest, user] = [guest, user].map(UserRef::Claim);
         let authors = [UserRef::Session, UserRef::Id(Uid(10_001)), guest, user];
         let rooms = [RoomRef::Id(RoomId(u32::MAX)), RoomRef::Name("tea \"#\"".into())];

@@ -41,8 +41,17 @@ pub struct Claim {
     /// [`AddressGrant`](crate::AddressGrant)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// If not 0, the address counts only while more than this remains of its grant, in
+    /// milliseconds, and an entrance by a connection uses that up: a fresh sign-in is good for one
+    /// entrance.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub address_left_min_ms: u64,
     /// Whether a name without an account may be used.
     pub guests: bool,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Names a room.

@@ -78,6 +78,7 @@ pub mod json {
 mod manifest;
 pub mod options;
 mod outbox;
+mod reply_queue;
 pub mod schema;
 
 use schemars::JsonSchema;
@@ -89,6 +90,7 @@ pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport};
 pub use outbox::{EventFilter, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
 pub use outbox::{Follow, Interest};
+pub use reply_queue::ReplyQueue;
 
 /// One dialect.
 pub trait Frontend: Send + Sync {

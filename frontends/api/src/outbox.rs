@@ -26,7 +26,8 @@ pub enum Output {
         #[serde(default, rename = "brief", skip_serializing_if = "std::ops::Not::not")]
         ack_only: bool,
     },
-    /// Queries the engine. The query sees the effect of every earlier command of this session.
+    /// Queries the engine. The query sees the effect of every earlier command of this session, and
+    /// its answer comes after the events of those commands.
     #[serde(rename = "ask")]
     Query { query: Box<Query> },
     /// The response to the HTTP request; the session ends once it is written.
@@ -139,6 +140,14 @@ impl Outbox {
     /// Queries the engine.
     pub fn query(&mut self, query: Query) {
         self.push(Output::Query { query: Box::new(query) });
+    }
+
+    /// Waits for the session's turn: the answer comes after the answers to all earlier requests of
+    /// this connection and after the events that they led to. Its content is of no use.
+    ///
+    /// [`ReplyQueue`](crate::ReplyQueue) calls this where a reply has to wait.
+    pub fn wait_turn(&mut self) {
+        self.query(Query::LastChange);
     }
 
     #[deprecated = "use `submit`"]

@@ -8,13 +8,14 @@ pub mod packet;
 mod parse;
 mod refusal;
 mod session;
+mod sign_in;
 pub mod words;
 
 use std::sync::Arc;
 
-use core_model::{Claim, Recorded, TokenHash, UserRef};
+use core_model::Recorded;
 use frontend_api::duration::Millis;
-use frontend_api::http::{Charset, Exchange, HttpDialect, HttpError, Request, Response};
+use frontend_api::http::{Charset, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Message, Scheme, Shape, Where};
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use endpoints::FaultReply;
 use packet::{ClientJoin, ClientLeave, ClientMsg, ServerError, ServerMsg, ServerUser};
 use session::ChatSession;
+pub use sign_in::SignInByAddress;
 
 /// The cookie that `/auth/login` sets.
 pub(crate) const COOKIE: &str = "dragoman_chatroom";
@@ -39,11 +41,15 @@ pub(crate) const TOKEN_PURPOSE: &str = "chatroom";
 pub struct Options {
     /// Whether a `user_name` that no account owns may be used, by anyone.
     pub guests: bool,
-    /// Whether a login counts for everyone at the peer's address, for clients that keep no
-    /// cookies. Absent: while the listener's address is loopback or private. Never where a proxy
-    /// supplies the peer's address.
+    /// Whether a login counts for the client's address, for clients that keep no cookies: `true`,
+    /// `false`, or `"once"` for one join under that very name. Absent: `true` while the listener's
+    /// address is loopback or private, else `false`. It never counts through a proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sign_in_by_address: Option<bool>,
+    pub sign_in_by_address: Option<SignInByAddress>,
+    /// How soon after a login the join must come, with `sign_in_by_address = "once"`.
+    pub sign_in_once_ttl: Millis,
+    /// Which accounts `/auth/user_data` shows.
+    pub user_data: UserData,
     /// How long a login counts.
     pub sign_in_ttl: Millis,
     /// How long a seat taken by `/chatroom/room` is kept while no WebSocket uses it.
@@ -57,11 +63,25 @@ pub struct Options {
     pub charset: Charset,
 }
 
+/// Which accounts `/auth/user_data` shows: each shows a telephone number.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserData {
+    /// None.
+    Off,
+    /// The caller's own, which must be signed in.
+    Own,
+    /// Everyone's, to everyone.
+    All,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             guests: true,
             sign_in_by_address: None,
+            sign_in_once_ttl: Millis::from_secs(60),
+            user_data: UserData::Own,
             sign_in_ttl: Millis::from_hours(12),
             seat_ttl: Millis::from_mins(10),
             seat_grace: Millis::from_secs(60),
@@ -90,6 +110,10 @@ impl Configure for ChatroomFrontend {
             if value == Millis(0) {
                 return Err(OptionFault::new(key, "must be longer than no time at all"));
             }
+        }
+        let once = options.sign_in_by_address == Some(SignInByAddress::Once);
+        if once && options.sign_in_once_ttl >= options.sign_in_ttl {
+            return Err(OptionFault::new("sign_in_once_ttl", "must be shorter than sign_in_ttl"));
         }
         if options.list_max == 0 {
             return Err(OptionFault::new("list_max", "must be at least 1"));
@@ -184,31 +208,6 @@ impl HttpDialect for Chatroom {
 
     fn fault(&self, fault: &HttpError) -> Response {
         Response::json(fault.status, &FaultReply { res: fault.reason.clone() })
-    }
-}
-
-/// What a peer has to show for the names it goes by.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Proof {
-    token: Option<TokenHash>,
-    address: Option<String>,
-}
-
-impl Chatroom {
-    pub(crate) fn proof(&self, peer: &Peer, request: &Request) -> Proof {
-        let token = request.cookie(COOKIE).map(|token| TokenHash::of(TOKEN_PURPOSE, token));
-        Proof { token, address: self.sign_in_address(peer) }
-    }
-
-    /// The peer's address, if signing in by it counts.
-    pub(crate) fn sign_in_address(&self, peer: &Peer) -> Option<String> {
-        let wanted = self.options.sign_in_by_address.unwrap_or(peer.private_listener);
-        (wanted && !peer.proxied).then(|| peer.address.clone())
-    }
-
-    pub(crate) fn claim(&self, name: String, proof: Proof) -> UserRef {
-        let Proof { token, address } = proof;
-        UserRef::Claim(Claim { name, token, address, guests: self.options.guests })
     }
 }
 

@@ -8,9 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, NULL_MESSAGE};
 
-/// The longest `user_avatar`, in characters. It goes out again with every message of its user,
-/// so it may not be larger than a message.
-const AVATAR_CHARS_MAX: usize = 16_384;
+/// The longest `user_avatar`, in bytes. Every message of its user carries it.
+const AVATAR_BYTES_MAX: usize = 2_048;
 
 /// What a client may send.
 #[derive(Debug, Eq, PartialEq)]
@@ -130,7 +129,7 @@ fn checked<'a>(
     room_name: &str,
     msg: &'a str,
 ) -> Result<Data<'a>, &'static str> {
-    if avatar.len() > AVATAR_CHARS_MAX && avatar.chars().nth(AVATAR_CHARS_MAX).is_some() {
+    if avatar.len() > AVATAR_BYTES_MAX {
         return Err(ILLEGAL_DATA);
     }
     let user = check_existing_handle(user_name).map_err(|_| ILLEGAL_DATA)?;
@@ -201,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn an_avatar_may_be_as_long_as_a_message() {
+    fn an_avatar_has_at_most_2_kb() {
         let join = |avatar: &str| {
             let user = serde_json::json!({ "user_name": "test", "user_avatar": avatar });
             let data = serde_json::json!({ "user": user, "room_name": "TEST", "msg": "" });
             packet(&serde_json::json!({ "type": "join", "data": data }).to_string())
         };
-        let longest = "茶".repeat(AVATAR_CHARS_MAX);
+        let longest = "a".repeat(AVATAR_BYTES_MAX);
         let (room, user) = ("TEST".into(), "test".into());
         assert_eq!(join(&longest), Ok(Packet::Join { room, user, avatar: longest.clone() }));
         assert_eq!(join(&format!("{longest}!")), Err(ILLEGAL_DATA));

@@ -1,44 +1,58 @@
-//! One WebSocket: packets to commands, answers to packets, in the order in which they came.
+//! One WebSocket: packets to commands, and answers to packets, in the order of the packets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use core_model::{
-    Command, Outcome, PostRight, Query, Reply, RoomRef, SeatKind, Timestamp, UserRef,
-};
+use core_model::{Command, Outcome, PostRight, Reply, RoomRef, SeatKind, Timestamp, Uid, UserRef};
 use frontend_api::http::Request;
-use frontend_api::{EventFilter, Input, Outbox, Peer, Session, Subscribe};
+use frontend_api::{EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
 
 use crate::parse::{self, Packet};
 use crate::refusal::{self, INVALID_MESSAGE, SLOW_DOWN};
-use crate::{Chatroom, Proof, encode};
+use crate::sign_in::Proof;
+use crate::{Chatroom, encode};
 
-/// How many answers may be owed at once. The host stops reading from a peer long before so many
-/// are, so that nobody gets here whom it holds back.
+/// The most packets without an answer. The host stops reading from a peer long before.
 const OWED_MAX: usize = 256;
+
+/// The most names that a connection keeps as proven.
+const PROVEN_MAX: usize = 16;
 
 pub(crate) struct ChatSession {
     dialect: Arc<Chatroom>,
     proof: Proof,
-    /// What the engine was asked and has not answered, oldest first.
-    owed: VecDeque<Owed>,
+    replies: ReplyQueue<Owed>,
+    /// The users that this connection has joined as, by name, where a login by address counts for
+    /// one join: after it, the connection is the proof.
+    proven: BTreeMap<String, Uid>,
+    /// Packets behind a join that may prove the name in them.
+    held: VecDeque<Result<Packet, &'static str>>,
+    joining: bool,
     over: bool,
 }
 
+/// What to send for an answer.
 enum Owed {
-    /// The answer to a join with this avatar.
-    Entrance { avatar: String },
-    /// The answer to a leave or a message: if all is well, the event says so.
+    /// The answer to a join under this name and with this avatar.
+    Entrance { name: String, avatar: String },
+    /// The answer to a leave or a message: on success the event is the reply.
     Receipt,
-    /// The answer to a question that was asked only so that this error, which needs no engine,
-    /// comes after all that earlier packets led to.
+    /// This error, which needs no answer but waited for its turn.
     Complaint(&'static str),
 }
 
 impl ChatSession {
     pub(crate) fn new(dialect: Arc<Chatroom>, peer: &Peer, upgrade: &Request) -> Self {
         let proof = dialect.proof(peer, upgrade);
-        Self { dialect, proof, owed: VecDeque::new(), over: false }
+        Self {
+            dialect,
+            proof,
+            replies: ReplyQueue::default(),
+            proven: BTreeMap::new(),
+            held: VecDeque::new(),
+            joining: false,
+            over: false,
+        }
     }
 }
 
@@ -66,60 +80,103 @@ impl Session for ChatSession {
 
 impl ChatSession {
     fn take(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
-        if self.owed.len() == OWED_MAX {
+        if self.replies.len() + self.held.len() == OWED_MAX {
             out.send_text(encode::error(SLOW_DOWN));
             out.close();
             self.over = true;
-            return;
+        } else if self.joining {
+            self.held.push_back(packet);
+        } else {
+            self.act(packet, out);
         }
+    }
+
+    fn act(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
         match packet {
-            Ok(packet) => self.call(packet, out),
-            Err(complaint) if self.owed.is_empty() => out.send_text(encode::error(complaint)),
+            Ok(packet) => self.submit(packet, out),
             Err(complaint) => {
-                out.query(Query::LastChange);
-                self.owed.push_back(Owed::Complaint(complaint));
+                let now = self.replies.in_turn(Owed::Complaint(complaint), out);
+                if now.is_some() {
+                    out.send_text(encode::error(complaint));
+                }
             }
         }
     }
 
-    fn call(&mut self, packet: Packet, out: &mut Outbox) {
+    fn submit(&mut self, packet: Packet, out: &mut Outbox) {
         let seat = SeatKind::Connection;
         match packet {
-            Packet::Join { room, user, avatar } => {
-                let (room, user) = (RoomRef::Name(room), self.claim(user));
+            Packet::Join { room, user: name, avatar } => {
+                let room = RoomRef::Name(room);
+                let user = self.claim(name.clone());
+                self.joining = self.proof.counts_once() && matches!(user, UserRef::Claim(_));
                 let given = Some(avatar.clone()).filter(|avatar| !avatar.is_empty());
                 let enter = Command::Enter { room, user, seat, opens: true, avatar: given };
                 out.submit_and_subscribe(enter, Subscribe::Seat);
-                self.owed.push_back(Owed::Entrance { avatar });
+                self.replies.push_command(Owed::Entrance { name, avatar });
             }
             Packet::Leave { room, user } => {
-                let (room, user) = (RoomRef::Name(room), self.claim(user));
+                let room = RoomRef::Name(room);
+                let user = self.claim(user);
                 out.submit_ack_only(Command::Exit { room, user, seat, reason: String::new() });
-                self.owed.push_back(Owed::Receipt);
+                self.replies.push_command(Owed::Receipt);
             }
             Packet::Msg { room, user, text } => {
-                let (room, author) = (RoomRef::Name(room), self.claim(user));
+                let room = RoomRef::Name(room);
+                let author = self.claim(user);
                 let standing = PostRight::Seated;
                 out.submit_ack_only(Command::Post { room, author, text, standing, notice: false });
-                self.owed.push_back(Owed::Receipt);
+                self.replies.push_command(Owed::Receipt);
             }
         }
     }
 
-    fn claim(&self, user: String) -> UserRef {
-        self.dialect.claim(user, self.proof.clone())
+    fn claim(&self, name: String) -> UserRef {
+        match self.proven.get(&name) {
+            Some(uid) => UserRef::Id(*uid),
+            None => self.dialect.claim(name, self.proof.clone()),
+        }
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        match (self.owed.pop_front(), outcome) {
+        match (self.replies.pop(outcome), outcome) {
             (Some(Owed::Complaint(complaint)), _) => out.send_text(encode::error(complaint)),
-            (_, Err(refusal)) => out.send_text(encode::error(refusal::message(refusal))),
-            (Some(Owed::Entrance { avatar }), Ok(Reply::Entered { room, user, again: true })) => {
-                let avatar = if avatar.is_empty() { &user.avatar } else { &avatar };
-                out.send_text(encode::joined_again(&room.name, user, avatar));
+            (Some(Owed::Entrance { name, avatar }), outcome) => {
+                self.entered(name, &avatar, outcome, out);
             }
-            // The event that follows tells everyone in the room, this connection included.
+            (_, Err(refusal)) => out.send_text(encode::error(refusal::message(refusal))),
+            // The event that follows reaches everyone in the room, this connection included.
             (_, Ok(_)) => (),
+        }
+    }
+
+    fn entered(&mut self, name: String, avatar: &str, outcome: &Outcome, out: &mut Outbox) {
+        self.joining = false;
+        match outcome {
+            Ok(Reply::Entered { room, user, again }) => {
+                if *again {
+                    let avatar = if avatar.is_empty() { &user.avatar } else { avatar };
+                    out.send_text(encode::joined_again(&room.name, user, avatar));
+                }
+                self.remember(name, user.uid);
+            }
+            Ok(_) => (),
+            Err(refusal) => out.send_text(encode::error(refusal::message(refusal))),
+        }
+        while let Some(packet) = self.held.pop_front() {
+            self.act(packet, out);
+            if self.joining {
+                break;
+            }
+        }
+    }
+
+    fn remember(&mut self, name: String, uid: Option<Uid>) {
+        if let Some(uid) = uid
+            && self.proof.counts_once()
+            && self.proven.len() < PROVEN_MAX
+        {
+            self.proven.insert(name, uid);
         }
     }
 }

@@ -177,6 +177,7 @@ impl IrcSession {
                 name: name.into(),
                 token: None,
                 address: None,
+                address_left_min_ms: 0,
                 guests: true,
             }),
         }

@@ -1,12 +1,10 @@
 //! One connection: requests in, replies out in the same order.
 
-use std::collections::VecDeque;
-
 use core_model::{
     Command, Credential, Grant, NewRoom, NewUser, Outcome, PostRight, ProfileChanges, Query,
     RoomId, RoomRef, SeatKind, Timestamp, TokenHash, TokenShape, UserRef,
 };
-use frontend_api::{Ending, EventFilter, Input, Outbox, Session, Subscribe};
+use frontend_api::{Ending, EventFilter, Input, Outbox, ReplyQueue, Session, Subscribe};
 
 use crate::Options;
 use crate::encode;
@@ -20,8 +18,8 @@ const TOKEN_PURPOSE: &str = "token";
 /// The most rooms in one reply.
 const ROOM_LIST_MAX: u32 = 1_000;
 
-/// How long the rest of a header is waited for whose length is over the limit, so that the reply
-/// can say which request it is to.
+/// How long the session waits for the rest of a header whose length is over the limit, so that the
+/// reply can name its request.
 const OVERLONG_WAIT_MS: u64 = 1_000;
 
 pub(crate) struct TokenSession {
@@ -34,7 +32,7 @@ impl TokenSession {
         let dialogue = Dialogue {
             token_ttl_ms: options.token_ttl.0,
             hears_messages: options.messages,
-            owed: VecDeque::new(),
+            owed: ReplyQueue::default(),
         };
         Self { frames: Frames::new(options.frame_bytes_max), dialogue }
     }
@@ -46,7 +44,7 @@ impl TokenSession {
         }
     }
 
-    /// Ends the wait for the rest of an overlong frame's header. Tells whether it was waited for.
+    /// Ends the wait for the rest of an overlong frame's header. Returns whether there was one.
     fn give_up(&mut self, out: &mut Outbox) -> bool {
         let piece = self.frames.give_up();
         let waited = piece.is_some();
@@ -80,7 +78,7 @@ impl Session for TokenSession {
     }
 }
 
-/// A connection that drains ends after its last reply; one that is cut off is told why.
+/// A draining connection ends after its last reply. One that is cut off gets the reason.
 fn last_words(ending: Ending, out: &mut Outbox) {
     let (code, why) = match ending {
         Ending::Draining => return,
@@ -91,22 +89,20 @@ fn last_words(ending: Ending, out: &mut Outbox) {
     out.send_bytes(encode::failure(Header::default(), code, why));
 }
 
-/// What was asked, and what is owed for it.
+/// The requests, and the replies that the session owes for them.
 struct Dialogue {
     token_ttl_ms: u64,
-    /// Whether this connection is told of messages.
+    /// Whether this connection receives messages.
     hears_messages: bool,
-    /// One for each answer that the host owes, in order. The host stops reading when it owes too
-    /// many, so this is bounded.
-    owed: VecDeque<Owed>,
+    owed: ReplyQueue<Owed>,
 }
 
-/// What the peer gets when the next answer is there.
+/// What to send for an answer.
 enum Owed {
     /// The answer, as a reply.
     Reply { verb: Verb, sequence: u32, room_id: u32 },
-    /// This frame, whatever the answer is: it only waited for its turn. After the last one the
-    /// connection is closed.
+    /// This frame, whatever the answer: it only waited for its turn. After the last one the session
+    /// closes the connection.
     Frame { frame: Vec<u8>, last: bool },
 }
 
@@ -161,21 +157,25 @@ impl Dialogue {
             }
             Request::PostMessage { room, text } => self.post(room, text, out),
         }
-        self.owed.push_back(Owed::Reply { verb, sequence, room_id });
+        let reply = Owed::Reply { verb, sequence, room_id };
+        if verb == Verb::RoomList {
+            self.owed.push_query(reply);
+        } else {
+            self.owed.push_command(reply);
+        }
     }
 
-    /// Sends what needs no answer. Where earlier requests are unanswered it waits for its turn,
-    /// as the answer to a question, so that the host's bound on unanswered ones covers it.
+    /// Sends a frame that needs no answer, in its turn.
     fn say(&mut self, frame: Vec<u8>, last: bool, out: &mut Outbox) {
-        if self.owed.is_empty() {
-            return send(frame, last, out);
+        if let Some(Owed::Frame { frame, last }) =
+            self.owed.in_turn(Owed::Frame { frame, last }, out)
+        {
+            send(frame, last, out);
         }
-        out.query(Query::LastChange);
-        self.owed.push_back(Owed::Frame { frame, last });
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        match self.owed.pop_front() {
+        match self.owed.pop(outcome) {
             Some(Owed::Reply { verb, sequence, room_id }) => {
                 send(encode::reply(verb, sequence, room_id, outcome), false, out);
             }
@@ -195,7 +195,7 @@ impl Dialogue {
         Command::IssueToken { user: UserRef::Session, grant }
     }
 
-    /// Who posts knows the notification, so from then on it is sent.
+    /// A client that posts knows the notification, so the session sends it from then on.
     fn post(&mut self, room: RoomId, text: String, out: &mut Outbox) {
         if !std::mem::replace(&mut self.hears_messages, true) {
             out.set_event_filter(EventFilter::default());
@@ -217,7 +217,7 @@ fn send(frame: Vec<u8>, last: bool, out: &mut Outbox) {
     }
 }
 
-/// What is given at login is the user's from now on.
+/// A login updates the user's profile.
 fn sign_in(account: Account, auto_create: bool) -> Command {
     Command::SignIn {
         user: UserRef::Identity(account.identity.clone()),

@@ -32,7 +32,11 @@ impl BatchContext<'_> {
         let (id, row) = self.room_to_enter(room, user, seat, &who)?;
         let who = who?;
         match seat {
-            SeatKind::Connection => self.enter_by_connection(cx, id, &row, &who, opens, avatar),
+            SeatKind::Connection => {
+                let reply = self.enter_by_connection(cx, id, &row, &who, opens, avatar)?;
+                self.use_up_address(cx, user, &who)?;
+                Ok(reply)
+            }
             SeatKind::Lease { ttl_ms, grace_ms } => {
                 self.check_capacity(id, &row)?;
                 let ends = cx.request.steady.saturating_add(ttl_ms);
@@ -45,6 +49,27 @@ impl BatchContext<'_> {
                 self.entered(id, &who, false)
             }
         }
+    }
+
+    /// Leaves of the grant of an address no more than does not suffice for another entrance.
+    fn use_up_address(
+        &mut self,
+        cx: &CommandContext<'_>,
+        user: &UserRef,
+        who: &Who,
+    ) -> Result<(), StoreError> {
+        let (UserRef::Claim(claim), Some(uid)) = (user, who.uid()) else { return Ok(()) };
+        let Some(address) = claim.address.as_deref().filter(|_| claim.address_left_min_ms > 0)
+        else {
+            return Ok(());
+        };
+        let left = cx.request.now.saturating_add(claim.address_left_min_ms);
+        let addresses = self.batch.addresses_mut()?;
+        let until = addresses.get((address, uid))?.map(|until| until.value());
+        if until.is_some_and(|until| until > left) {
+            addresses.insert((address, uid), left)?;
+        }
+        Ok(())
     }
 
     /// Finds the room and keeps the order of refusals: for a claimed name an unknown room comes

@@ -35,7 +35,7 @@ pub(crate) fn by_token(text: &str) -> UserRef {
 
 /// A name without proof.
 pub(crate) fn claim(name: &str) -> Claim {
-    Claim { name: name.into(), token: None, address: None, guests: true }
+    Claim { name: name.into(), token: None, address: None, address_left_min_ms: 0, guests: true }
 }
 
 pub(crate) fn guest(name: &str) -> UserRef {

@@ -174,11 +174,13 @@ fn claims() -> BoxedStrategy<Claim> {
     let name = select(&["gus", "gus", "ann", "bob", "zoe", ""][..]);
     let token_text = of(select(&["t1", "t2"][..]));
     let address = of(select(&["10.0.0.1", "10.0.0.2"][..]));
-    (name, token_text, address, weighted(0.9, Just(())))
-        .prop_map(|(name, token_text, address, guests)| Claim {
+    let left_min = select(&[0, 0, 0, 1000][..]);
+    (name, token_text, address, left_min, weighted(0.9, Just(())))
+        .prop_map(|(name, token_text, address, address_left_min_ms, guests)| Claim {
             name: name.into(),
             token: token_text.map(token),
             address: address.map(Into::into),
+            address_left_min_ms,
             guests: guests.is_some(),
         })
         .boxed()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{METHODS, Nothing, Param, Res, Tel, read, reply};
 use crate::words::GetUserDataSuccessfully;
-use crate::{Chatroom, refusal};
+use crate::{Chatroom, UserData, refusal};
 
 pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     name: "show_user",
@@ -73,26 +73,50 @@ fn tel_or_nothing() -> Value {
     json!({ "type": ["integer", "string"], "minimum": 0, "maximum": u64::MAX, "pattern": "^[0-9]{0,20}$" })
 }
 
-fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
-    let Request { user_name, user_tel } = read(params);
-    let user = match user_tel.filter(Param::is_given) {
-        Some(tel) => {
-            let tel = Tel::of(tel).map_err(|res| reply(&NotFound { res, data: None }))?;
-            UserRef::Identity(tel.identity())
+fn decode(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
+    let wanted = wanted(params)?;
+    let proof = || dialect.proof(params.peer, params.request);
+    let user = match (dialect.options.user_data, wanted) {
+        (UserData::Off, _) => return Err(reply(&failed(Res::NotAllowed))),
+        (UserData::Own, Wanted::Named(name)) => dialect.own_account(name, proof()),
+        // Only a token says whose it is. The reply shows whether that user has this number.
+        (UserData::Own, Wanted::Tel(_)) => {
+            let token = proof().token.ok_or_else(|| reply(&failed(Res::NotSignedIn)))?;
+            UserRef::Token(token)
         }
-        None => named(user_name).ok_or_else(|| reply(&failed(Res::UserNotExist)))?,
+        (UserData::All, Wanted::Named(name)) => UserRef::Handle(name),
+        (UserData::All, Wanted::Tel(tel)) => UserRef::Identity(tel.identity()),
     };
     Ok(Action::Query(Query::User { user, caller: None }))
 }
 
-fn named(name: Option<Param>) -> Option<UserRef> {
-    let name = name.filter(Param::is_given)?.text()?;
-    Some(UserRef::Handle(normalize(&name)))
+/// The account that the request is for.
+enum Wanted {
+    Named(String),
+    Tel(Tel),
 }
 
-fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
+fn wanted(params: &Params<'_>) -> Result<Wanted, Response> {
+    let Request { user_name, user_tel } = read(params);
+    if let Some(tel) = user_tel.filter(Param::is_given) {
+        let tel = Tel::of(tel).map_err(|res| reply(&NotFound { res, data: None }))?;
+        return Ok(Wanted::Tel(tel));
+    }
+    let name = user_name.filter(Param::is_given).and_then(Param::text);
+    let name = name.ok_or_else(|| reply(&failed(Res::UserNotExist)))?;
+    Ok(Wanted::Named(normalize(&name)))
+}
+
+fn encode(dialect: &Chatroom, params: &Params<'_>, outcome: &Outcome) -> Response {
+    let own = dialect.options.user_data == UserData::Own;
     match outcome {
-        Ok(EngineReply::User { user }) => reply(&found(&user.person)),
+        Ok(EngineReply::User { user }) => match wanted(params) {
+            Ok(Wanted::Tel(tel)) if own && Tel::of_person(&user.person) != tel => {
+                reply(&failed(Res::NotSignedIn))
+            }
+            Ok(_) => reply(&found(&user.person)),
+            Err(response) => response,
+        },
         Ok(_) => reply(&failed(Res::ServerError)),
         Err(refusal) => refusal::response(refusal, failed),
     }

@@ -57,7 +57,13 @@ fn ask(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Res> {
     let room = RoomRef::Name(room);
     Ok(match (parse_status(status), parse_user(user)) {
         (Ok(status), Ok(user)) => {
-            let user = dialect.claim(user, dialect.proof(params.peer, params.request));
+            let proof = dialect.proof(params.peer, params.request);
+            let proof = match status {
+                Status::Enter => proof,
+                // The join has used up the fresh login, and the seat is to be given back.
+                Status::Leave => proof.however_old(),
+            };
+            let user = dialect.claim(user, proof);
             Action::Submit(command(dialect, status, room, user))
         }
         (Err(res), _) | (Ok(_), Err(res)) => complain_of(room, res),

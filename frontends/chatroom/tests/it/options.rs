@@ -56,6 +56,21 @@ fn the_operator_decides_whether_an_address_counts_but_a_proxys_never_does() {
 }
 
 #[test]
+fn a_login_that_counts_once_is_fresh_for_a_seat_but_not_for_giving_it_back() {
+    let options = serde_json::json!({ "sign_in_by_address": "once", "sign_in_ttl": "1h" });
+    let frontend = configure(options);
+    let peer = Peer { address: "192.0.2.7".into(), ..Peer::default() };
+    let (claim, _) = enter(&frontend, &peer);
+    assert_eq!(claim.address_left_min_ms, 3_600_000 - 60_000);
+    let target = "/chatroom/room?room_name=TEST&user_name=ann&status=0";
+    let Command::Exit { user: UserRef::Claim(claim), .. } = command(&frontend, &peer, target)
+    else {
+        panic!("not an exit by a claimed name")
+    };
+    assert_eq!((claim.address.as_deref(), claim.address_left_min_ms), (Some("192.0.2.7"), 0));
+}
+
+#[test]
 fn guests_and_the_length_of_a_seat_are_options() {
     let options = serde_json::json!({ "guests": false, "seat_ttl": "3s", "seat_grace": "0s" });
     let (claim, seat) = enter(&configure(options), &Peer::default());
@@ -80,8 +95,10 @@ fn options_that_make_no_sense_are_named() {
         ("sign_in_ttl", serde_json::json!("0s")),
         ("seat_ttl", serde_json::json!("0ms")),
         ("list_max", serde_json::json!(0)),
+        ("sign_in_once_ttl", serde_json::json!("12h")),
     ] {
-        let options = serde_json::from_value(serde_json::json!({ key: value })).unwrap();
+        let options = serde_json::json!({ "sign_in_by_address": "once", key: value });
+        let options = serde_json::from_value(options).unwrap();
         let fault = ChatroomFrontend::configure(options).err().expect(key);
         assert_eq!(fault.key, key);
     }
@@ -91,7 +108,7 @@ fn options_that_make_no_sense_are_named() {
 fn the_options_survive_being_written_and_read() {
     let written = serde_json::to_value(Options::default()).unwrap();
     let expected = serde_json::json!({
-        "guests": true, "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
+        "guests": true, "sign_in_once_ttl": "1m", "user_data": "own", "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
         "charset": "utf-8",
     });
     assert_eq!(written, expected);

@@ -103,6 +103,26 @@ impl Reference {
         avatar: Option<&String>,
     ) -> Outcome {
         let (who, id) = self.who_at_the_door(room, user, kind == SeatKind::Connection)?;
+        let entered = self.enter_room(&who, id, kind, opens, avatar)?;
+        if kind == SeatKind::Connection
+            && let (UserRef::Claim(claim), Who::User(uid)) = (user, &who)
+            && let (Some(address), true) = (&claim.address, claim.address_left_min_ms > 0)
+            && let Some(until) = self.addresses.get_mut(&(address.clone(), *uid))
+        {
+            *until = (*until).min(self.now + claim.address_left_min_ms);
+        }
+        Ok(entered)
+    }
+
+    fn enter_room(
+        &mut self,
+        who: &Who,
+        id: u32,
+        kind: SeatKind,
+        opens: bool,
+        avatar: Option<&String>,
+    ) -> Outcome {
+        let who = who.clone();
         let connection = self.connection;
         let number = self.next_seat;
         let seat = Seat {

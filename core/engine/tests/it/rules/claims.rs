@@ -73,6 +73,29 @@ fn an_address_proves_only_users_that_signed_in_from_it() {
 }
 
 #[test]
+fn a_fresh_sign_in_by_address_is_good_for_one_entrance() {
+    let mut gateway = with_tea(&["ann"]);
+    let mut sign_in = vouch(user("ann"));
+    let Command::SignIn { address, .. } = &mut sign_in else { unreachable!() };
+    *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 1_000 });
+    let at_home = |left_min| {
+        let address = Some("10.0.0.1".into());
+        UserRef::Claim(Claim { address, address_left_min_ms: left_min, ..claim("ann") })
+    };
+    gateway.does(0, sign_in.clone());
+    gateway.does(1, enter(room("tea"), at_home(940)));
+    assert_eq!(gateway.refuses(2, enter(room("tea"), at_home(940))), Refusal::NotSignedIn);
+    // What asks for less is unaffected.
+    gateway.does(2, enter(room("tea"), at_home(0)));
+    gateway.does(0, sign_in.clone());
+    gateway.now += 59;
+    gateway.does(3, enter(room("tea"), at_home(940)));
+    gateway.does(0, sign_in);
+    gateway.now += 60;
+    assert_eq!(gateway.refuses(4, enter(room("tea"), at_home(940))), Refusal::NotSignedIn);
+}
+
+#[test]
 fn a_proof_survives_a_restart() {
     let mut gateway = with_tea(&["ann"]);
     let mut command = vouch(user("ann"));
