@@ -126,7 +126,13 @@ impl IrcSession {
 
     fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
         self.deciding = true;
-        let claim = Claim { name: name.clone(), token: None, address: None, guests: true };
+        let claim = Claim {
+            name: name.clone(),
+            token: None,
+            address: None,
+            address_left_min_ms: 0,
+            guests: true,
+        };
         let query = Query::User { user: UserRef::Claim(claim), caller: None };
         self.query(query, PendingReply::Nick(name), out);
     }
