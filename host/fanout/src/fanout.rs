@@ -93,7 +93,7 @@ impl Fanout {
         let first = batch.next()?;
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
-            self.answer(first.ticket, first.outcome);
+            self.answer(first.ticket, first.outcome, !first.events.is_empty());
             let delivered = self.deliver_events(&first.events);
             return Some(Delivered { commands: 1, items: 1 + delivered.items, ..delivered });
         };
@@ -118,7 +118,13 @@ impl Fanout {
         self.subscriptions.forget(connection);
     }
 
-    fn answer(&mut self, ticket: Ticket, outcome: Outcome) {
+    /// Marks, in a connection's mailbox, that everything before is delivered.
+    pub(crate) fn fence(&mut self, connection: &ConnectionHandle) {
+        let (waker, _) = connection.mailbox.push(MailboxItem::Fence);
+        self.asleep.extend(waker);
+    }
+
+    fn answer(&mut self, ticket: Ticket, outcome: Outcome, has_events: bool) {
         match ticket {
             // The connection is gone and forgotten; its answer must not subscribe it again.
             Ticket::Connection { connection, .. } if connection.mailbox.is_closed() => (),
@@ -126,7 +132,7 @@ impl Fanout {
                 if let Ok(reply) = &outcome {
                     self.subscriptions.apply(&connection, change, reply);
                 }
-                let item = MailboxItem::Answer(Box::new(outcome));
+                let item = MailboxItem::Answer { outcome: Box::new(outcome), has_events };
                 self.asleep.extend(self.encoders.put(&connection, item));
             }
             // Fails when an HTTP client did not wait for its answer.
@@ -203,7 +209,8 @@ impl Fanout {
                 while let Some((.., outcome)) =
                     answers.next_if(|(before, of, _)| *before == at && of.id == to.id)
                 {
-                    let item = MailboxItem::Answer(Box::new(outcome));
+                    let outcome = Box::new(outcome);
+                    let item = MailboxItem::Answer { outcome, has_events: true };
                     asleep.extend(encoders.put(&to, item));
                 }
                 if !receives {

@@ -18,8 +18,12 @@ const FIRST_CAPACITY: usize = 16;
 /// One thing to tell a connection.
 #[derive(Debug)]
 pub enum MailboxItem {
-    /// The engine's answer to the connection's oldest command.
-    Answer(Box<Outcome>),
+    /// The engine's answer to the connection's oldest command, and whether the command has events
+    /// that may come later.
+    Answer { outcome: Box<Outcome>, has_events: bool },
+    /// All events of the commands answered before [`Hub::fence`](crate::Hub::fence) was called are
+    /// in the mailbox.
+    Fence,
     /// One or more encoded events in one buffer, and the last message among them, if any.
     Frame { bytes: Bytes, frames: u32, message: Option<MessageId> },
     /// An event that the session encodes itself.
@@ -31,7 +35,7 @@ impl MailboxItem {
     /// is never cut off for what it asked for.
     fn size(&self) -> (usize, usize) {
         match self {
-            Self::Answer(_) => (0, 0),
+            Self::Answer { .. } | Self::Fence => (0, 0),
             Self::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
             Self::Event(_) => (1, 0),
         }
@@ -190,7 +194,7 @@ mod tests {
     }
 
     fn answer() -> MailboxItem {
-        MailboxItem::Answer(Box::new(Ok(core_model::Reply::Done)))
+        MailboxItem::Answer { outcome: Box::new(Ok(core_model::Reply::Done)), has_events: false }
     }
 
     /// Puts an item in and wakes the waiting task.
@@ -215,7 +219,7 @@ mod tests {
         };
         assert!(matches!(
             Vec::from(items).as_slice(),
-            [MailboxItem::Frame { .. }, MailboxItem::Answer(_), MailboxItem::Frame { bytes, .. }] if bytes.len() == 3
+            [MailboxItem::Frame { .. }, MailboxItem::Answer { .. }, MailboxItem::Frame { bytes, .. }] if bytes.len() == 3
         ));
         assert!(poll(&mailbox).is_pending());
     }

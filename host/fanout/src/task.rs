@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, yield_now};
 
 use crate::event_encoder::EventEncoder;
 use crate::fanout::{Delivered, Fanout};
+use crate::handle::ConnectionHandle;
 use crate::ticket::Ticket;
 
 /// Committed batches that may wait for the hub before the engine's writer waits for it.
@@ -36,6 +37,7 @@ const MAILBOX_SHARE_PER_TURN: usize = 250;
 enum Notice {
     Committed(Vec<Done<Ticket>>),
     Gone(ConnectionId),
+    Fence(Arc<ConnectionHandle>),
     Added(u16, Arc<dyn EventEncoder>),
     Removed(u16),
     Stop,
@@ -82,6 +84,12 @@ impl Hub {
     /// Forgets a connection that is gone and whose mailbox is closed.
     pub fn forget(&self, connection: ConnectionId) {
         push(self.queue.lock(), Notice::Gone(connection));
+    }
+
+    /// Puts a [`MailboxItem::Fence`](crate::MailboxItem::Fence) into the mailbox, after all events of
+    /// the commands that were answered before.
+    pub fn fence(&self, connection: Arc<ConnectionHandle>) {
+        push(self.queue.lock(), Notice::Fence(connection));
     }
 
     /// Adds a front end at this index, before its first connection.
@@ -146,6 +154,10 @@ impl Task {
             for notice in std::future::poll_fn(|cx| self.hub.poll_take(cx)).await {
                 match notice {
                     Notice::Committed(batch) => self.deliver(batch).await,
+                    Notice::Fence(connection) => {
+                        self.fanout.fence(&connection);
+                        self.fanout.wake();
+                    }
                     Notice::Gone(connection) => self.fanout.forget(connection),
                     Notice::Added(index, encoder) => self.fanout.add_frontend(index, encoder),
                     Notice::Removed(index) => self.fanout.remove_frontend(index),
@@ -189,7 +201,6 @@ mod tests {
 
     use super::*;
     use crate::framing::Framing;
-    use crate::handle::ConnectionHandle;
     use crate::mailbox::{Mailbox, MailboxItem, MailboxPoll};
     use crate::subscriptions::SubscriptionChange;
 

@@ -108,7 +108,8 @@ fn read(connection: &ConnectionHandle) -> Vec<String> {
 
 fn say(item: &MailboxItem) -> String {
     match item {
-        MailboxItem::Answer(_) => "answer".into(),
+        MailboxItem::Answer { .. } => "answer".into(),
+        MailboxItem::Fence => "fence".into(),
         MailboxItem::Frame { bytes, message, .. } => format!("{bytes:?} of {}", message.unwrap()),
         MailboxItem::Event(_) => "event".into(),
     }

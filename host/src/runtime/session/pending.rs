@@ -5,8 +5,10 @@ use gateway_fanout::SubscriptionChange;
 
 /// One command or query that is not answered.
 pub(crate) enum Pending {
-    /// Decided; the session gets the answer in its turn.
+    /// Answered by the engine; the session gets the answer in its turn.
     Answered(Box<Outcome>),
+    /// Answered by the host, likewise.
+    Decided(Box<Outcome>),
     /// With the engine; and the token that the command grants.
     Submitted { token: Option<Box<str>>, ack_only: bool },
     /// To be submitted when nothing before it is still to be begun or run.

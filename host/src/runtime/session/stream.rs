@@ -58,6 +58,17 @@ pub(crate) enum CloseReason {
     Disconnected,
 }
 
+/// Keeps what the host itself answers from overtaking the events of earlier commands: they may
+/// still be on their way through the hub when the commands' answers have arrived.
+#[derive(Default)]
+struct Fence {
+    /// A command was answered whose events may not have arrived.
+    is_needed: bool,
+    is_requested: bool,
+    /// All events before the oldest pending request have arrived.
+    has_passed: bool,
+}
+
 pub(crate) struct StreamSession {
     driver: SessionDriver,
     handle: Arc<ConnectionHandle>,
@@ -73,6 +84,7 @@ pub(crate) struct StreamSession {
     /// How long reading from the peer should pause, if anything was refused for load since
     /// [`take_read_pause`](Self::take_read_pause).
     read_pause: Option<Duration>,
+    fence: Fence,
     /// [`CloseReason::SessionClosed`] or [`CloseReason::SessionFailed`].
     closed: Option<CloseReason>,
 }
@@ -94,6 +106,7 @@ impl StreamSession {
             alarm: None,
             rates: RateLimiter::default(),
             read_pause: None,
+            fence: Fence::default(),
             closed: None,
         }
     }
@@ -153,7 +166,7 @@ impl StreamSession {
     pub(crate) fn expect(&mut self, items: &VecDeque<MailboxItem>) {
         let frames = items.iter().map(|item| match item {
             MailboxItem::Frame { frames, .. } => u64::from(*frames),
-            MailboxItem::Answer(_) | MailboxItem::Event(_) => 0,
+            MailboxItem::Answer { .. } | MailboxItem::Event(_) | MailboxItem::Fence => 0,
         });
         // Once for all of them: every connection of the front end counts here.
         self.driver.frontend.metrics.frames.add(frames.sum());
@@ -162,7 +175,14 @@ impl StreamSession {
 
     pub(crate) fn take_item(&mut self, item: MailboxItem) {
         match item {
-            MailboxItem::Answer(outcome) => self.note_answer(outcome),
+            MailboxItem::Answer { outcome, has_events } => {
+                self.fence.is_needed |= has_events;
+                self.note_answer(outcome);
+            }
+            MailboxItem::Fence => {
+                self.fence.is_requested = false;
+                self.fence.has_passed = true;
+            }
             MailboxItem::Frame { bytes, message, .. } => {
                 self.write_queue.push_message(bytes, message);
             }
@@ -184,7 +204,7 @@ impl StreamSession {
         let head = match finished {
             Finished::Answer(outcome) => match *outcome {
                 Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
-                answer => Pending::Answered(Box::new(answer)),
+                answer => Pending::Decided(Box::new(answer)),
             },
             Finished::Ready(command) => self.submit_now(*command),
         };
@@ -201,36 +221,60 @@ impl StreamSession {
             if self.closed.is_some() {
                 return false;
             }
-            match self.pending.front_mut() {
-                None => {
-                    if self.pending.capacity() > UNANSWERED_MAX {
-                        self.pending = VecDeque::new();
-                    }
-                    return false;
+            let Some(head) = self.pending.front() else {
+                if self.pending.capacity() > UNANSWERED_MAX {
+                    self.pending = VecDeque::new();
                 }
-                Some(Pending::Submitted { .. } | Pending::Running) => return false,
-                Some(Pending::Answered(_)) => {
-                    if let Some(Pending::Answered(outcome)) = self.pending.pop_front() {
-                        self.pass_answer(&outcome);
-                    }
-                }
-                Some(head) => {
-                    let request = std::mem::replace(head, Pending::Running);
-                    self.begin(request);
-                }
+                return false;
+            };
+            if matches!(head, Pending::Submitted { .. } | Pending::Running) {
+                return false;
+            }
+            let is_answered = matches!(head, Pending::Answered(_));
+            let is_decided = matches!(head, Pending::Decided(_));
+            if !is_answered && self.must_wait_for_fence() {
+                return false;
+            }
+            if is_answered || is_decided {
+                self.pass_answer();
+            } else {
+                self.begin();
             }
         }
         true
     }
 
-    fn pass_answer(&mut self, outcome: &Outcome) {
+    /// Passes the oldest request's answer to the session.
+    fn pass_answer(&mut self) {
+        let Some(Pending::Answered(outcome) | Pending::Decided(outcome)) = self.pending.pop_front()
+        else {
+            return;
+        };
+        self.fence.has_passed = false;
         let now = self.driver.services.clock.now();
-        let out = self.driver.answer(now, outcome);
+        let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
     }
 
+    /// Whether events of commands before the oldest request may still be on their way; asks the hub
+    /// to mark where they end.
+    fn must_wait_for_fence(&mut self) -> bool {
+        let fence = &mut self.fence;
+        if fence.has_passed {
+            return false;
+        }
+        if fence.is_needed && !fence.is_requested {
+            fence.is_needed = false;
+            fence.is_requested = true;
+            self.driver.services.hub.fence(self.handle.clone());
+        }
+        self.fence.is_requested
+    }
+
     /// Begins with the oldest request, which waited for all before it.
-    fn begin(&mut self, request: Pending) {
+    fn begin(&mut self) {
+        let Some(head) = self.pending.front_mut() else { return };
+        let request = std::mem::replace(head, Pending::Running);
         let services = &self.driver.services;
         match request {
             Pending::Query(query) if services.is_heavy(&query) => {
@@ -239,7 +283,7 @@ impl StreamSession {
             }
             Pending::Query(query) => {
                 let outcome = self.driver.query(services.clock.now(), &query);
-                self.replace_head(Pending::Answered(Box::new(outcome)));
+                self.replace_head(Pending::Decided(Box::new(outcome)));
             }
             Pending::Command(command) if needs_passwords(&command.command) => {
                 self.running = Some(Box::pin(settle(
@@ -253,7 +297,10 @@ impl StreamSession {
                 let submitted = self.submit_now(*command);
                 self.replace_head(submitted);
             }
-            Pending::Answered(_) | Pending::Submitted { .. } | Pending::Running => {
+            Pending::Answered(_)
+            | Pending::Decided(_)
+            | Pending::Submitted { .. }
+            | Pending::Running => {
                 unreachable!("only commands and queries are begun")
             }
         }
@@ -269,7 +316,7 @@ impl StreamSession {
     fn submit_unblocked(&mut self) {
         for at in 0..self.pending.len() {
             match &self.pending[at] {
-                Pending::Answered(_) | Pending::Submitted { .. } => (),
+                Pending::Answered(_) | Pending::Decided(_) | Pending::Submitted { .. } => (),
                 Pending::Command(command) if !needs_passwords(&command.command) => {
                     let taken = std::mem::replace(&mut self.pending[at], Pending::Running);
                     let Pending::Command(command) = taken else { unreachable!("matched above") };
@@ -391,7 +438,7 @@ impl StreamSession {
             _ => None,
         };
         self.read_pause = self.read_pause.max(pause.map(|pause| pause.min(pause_max)));
-        Pending::Answered(Box::new(Err(refusal)))
+        Pending::Decided(Box::new(Err(refusal)))
     }
 
     fn submit_now(&mut self, command: PendingCommand) -> Pending {

@@ -175,7 +175,7 @@ async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_dow
     session.feed(Input::Text("post"));
     session.feed(Input::Text("post"));
     let is_refused = |pending: &Pending| match pending {
-        Pending::Answered(outcome) => matches!(**outcome, Err(Refusal::SlowDown { .. })),
+        Pending::Decided(outcome) => matches!(**outcome, Err(Refusal::SlowDown { .. })),
         _ => false,
     };
     assert!(matches!(session.pending[0], Pending::Submitted { .. }));
@@ -272,6 +272,32 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
     assert!(matches!(refused, Err(Refusal::SlowDown { retry_after_ms: 1..=5_000 })), "{refused:?}");
     let counted = SignInResult::ALL.map(|(result, _)| frontend.metrics.sign_ins(result));
     assert_eq!(counted, [1, 10, 0, 1, 0]);
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_host_answers_waits_for_the_events_of_earlier_commands() {
+    let Scene { services, hub, handle, mut session, _folder } = Scene::open().await;
+    session.feed(Input::Text("post"));
+    session.feed(Input::Text("query"));
+    let outcome = Box::new(Ok(Reply::Done));
+    session.take_item(MailboxItem::Answer { outcome, has_events: true });
+    assert!(!session.advance());
+    assert_eq!(session.pending.len(), 1, "the post is answered and the query is not");
+    while !session.is_answered() {
+        let poll = std::future::poll_fn(|cx| handle.mailbox.poll(cx, true)).await;
+        let MailboxPoll::Items { items, .. } = poll else { panic!("an ending") };
+        for item in items {
+            assert!(!session.is_answered(), "before the fence");
+            session.take_item(item);
+            session.advance();
+        }
+    }
+    session.feed(Input::Text("query"));
+    session.advance();
+    assert!(session.is_answered(), "there is nothing to wait for");
     drop(session);
     services.hub.stop();
     hub.await.unwrap();
