@@ -1,6 +1,6 @@
 //! The connections that are signed on, by nick: what this dialect knows of users beside the engine.
 //!
-//! The engine identifies a guest by name alone and knows neither real names nor who is away. This
+//! The engine identifies a guest by name alone and does not know real names or away messages. This
 //! table belongs to one front end; a session holds an entry for as long as it is signed on.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -17,6 +17,7 @@ impl IrcSession {
                 if self.is_me(user) {
                     self.learn_connection(room, *connection);
                 } else if !elsewhere {
+                    self.last_quit.take_if(|(_, handle)| *handle == user.handle);
                     self.send_join(room, user, out);
                 }
             }

@@ -169,9 +169,7 @@ impl IrcSession {
         }
         for mode in modes.chars().filter(|mode| !matches!(mode, '+' | '-')) {
             let line = match mode {
-                'b' if lists_only => {
-                    self.numeric(RPL_ENDOFBANLIST, &[&channel], "Nobody is banned")
-                }
+                'b' if lists_only => self.numeric(RPL_ENDOFBANLIST, &[&channel], "End of ban list"),
                 'e' if lists_only => {
                     self.numeric(RPL_ENDOFEXCEPTLIST, &[&channel], "End of exception list")
                 }

@@ -250,7 +250,7 @@ impl IrcSession {
     }
 
     /// Completes the sign-on: sends the greeting and the messages that arrived while the user had
-    /// no session, and joins the rooms of which the user is a member.
+    /// no session, and joins the rooms that the user is a member of.
     fn greet(
         &mut self,
         me: Arc<Person>,
