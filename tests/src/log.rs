@@ -60,7 +60,7 @@ impl Log {
                 drop(state);
                 panic!("{why} without {what}; it wrote:\n{wrote}");
             }
-            state = self.changed.wait_timeout(state, left).expect("nobody panics with it").0;
+            state = self.changed.wait_timeout(state, left).expect("no thread panics with it").0;
         }
     }
 
@@ -77,7 +77,7 @@ impl Log {
         let state = self.state();
         let not_ended = |state: &mut State| !state.ended;
         let waited = self.changed.wait_timeout_while(state, PATIENCE, not_ended);
-        waited.expect("nobody panics with it").0.ended
+        waited.expect("no thread panics with it").0.ended
     }
 
     fn add(&self, line: String) {
@@ -91,7 +91,7 @@ impl Log {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics with it")
+        self.state.lock().expect("no thread panics with it")
     }
 }
 

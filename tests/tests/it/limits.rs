@@ -173,7 +173,10 @@ fn connections_over_the_limit_are_refused_until_one_ends() {
         drop(two);
         // The gateway learns of it in its own time; every try is a round trip.
         let is_let_in = |answer: String| !answer.is_empty() && !answer.contains(" 503 ");
-        assert!((0..10_000).any(|_| is_let_in(try_it())), "{frontend}: nobody is let in any more");
+        assert!(
+            (0..10_000).any(|_| is_let_in(try_it())),
+            "{frontend}: no client is let in any more"
+        );
     }
 }
 

@@ -71,18 +71,22 @@ fn messages_of_any_dialect_reach_all_dialects_in_one_order() {
         let heard = ann.receive_until(|packet| packet["type"] == "msg");
         assert_eq!(heard["data"]["msg"], expected);
     }
-    let mut notified = Vec::new();
-    while notified.len() < said.len() {
-        let frame = tom.notification();
+    assert_eq!(said.map(|_| next_text(&mut tom, token_room)), said);
+}
+
+/// The text of the next message that a token connection receives.
+fn next_text(token: &mut Token, room: u32) -> String {
+    loop {
+        let frame = token.notification();
         if frame.command == MESSAGE {
             let mut fields = Fields::of(&frame);
-            assert_eq!(fields.u32(), token_room);
-            let (_uid, _id, _time) = (fields.u64(), fields.u64(), fields.u64());
-            notified.push(fields.text());
+            assert_eq!(fields.u32(), room);
+            let _uid_id_time = [fields.u64(), fields.u64(), fields.u64()];
+            let text = fields.text();
             fields.end();
+            return text;
         }
     }
-    assert_eq!(notified, said);
 }
 
 fn text<'a>(object: &'a Value, key: &str) -> &'a str {

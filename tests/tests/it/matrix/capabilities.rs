@@ -75,7 +75,7 @@ fn new_name(row: &Row) -> String {
 }
 
 /// A user in TEST.
-fn somebody(site: &Site, row: &'static Row) -> Character {
+fn new_user(site: &Site, row: &'static Row) -> Character {
     let name = new_name(row);
     Doorkeeper::at(site, &site.test(), &name).admit(site, row, &name)
 }
@@ -86,13 +86,13 @@ fn channel_client(site: &Site) -> Channel {
 
 fn posts(site: &Site, row: &'static Row) -> bool {
     let room = site.test();
-    let mut one = somebody(site, row);
-    let mut other = somebody(site, row_of("token"));
+    let mut one = new_user(site, row);
+    let mut other = new_user(site, row_of("token"));
     one.client.post(&room, "posted");
     other.client.receive(&room).text == "posted"
 }
 
-/// Those who are told of nothing by themselves are those who listen for nothing but requests.
+/// The dialects without pushes are those that only serve HTTP requests.
 fn is_pushed_messages(site: &Site, row: &'static Row) -> bool {
     match row.dialect.name {
         "usr_room" | "channel" => {
@@ -101,8 +101,8 @@ fn is_pushed_messages(site: &Site, row: &'static Row) -> bool {
         }
         _ => {
             let room = site.test();
-            let mut one = somebody(site, row);
-            let mut other = somebody(site, row_of("channel"));
+            let mut one = new_user(site, row);
+            let mut other = new_user(site, row_of("channel"));
             other.client.post(&room, "pushed");
             // Earlier messages may come first.
             while one.client.receive(&room).text != "pushed" {}
@@ -115,7 +115,7 @@ fn polls_messages(site: &Site, row: &'static Row) -> bool {
     match row.dialect.name {
         "usr_room" | "channel" => {
             let room = site.test();
-            let mut one = somebody(site, row);
+            let mut one = new_user(site, row);
             one.client.post(&room, "polled");
             // Whatever was said before may come first.
             while one.client.receive(&room).text != "polled" {}
@@ -168,8 +168,8 @@ fn has_more_commands(site: &Site, row: &'static Row) -> bool {
 
 fn has_direct_messages(site: &Site, row: &'static Row) -> bool {
     let room = site.test();
-    let mut one = somebody(site, row);
-    let mut other = somebody(site, row_of("channel"));
+    let mut one = new_user(site, row);
+    let mut other = new_user(site, row_of("channel"));
     let other_user = other.user.clone();
     let sender = other.client.direct().expect("channel has them");
     assert!(sender.send(&one.user, "between us"));
@@ -186,17 +186,17 @@ fn has_direct_messages(site: &Site, row: &'static Row) -> bool {
 
 /// Told of comings, or told when asked.
 fn has_presence(site: &Site, row: &'static Row) -> bool {
-    let mut one = somebody(site, row);
+    let mut one = new_user(site, row);
     match row.dialect.name {
         "token" | "chatroom" | "irc" => {
-            let comer = somebody(site, row_of("token"));
+            let comer = new_user(site, row_of("token"));
             let shown = (row.dialect.user)(&comer.user);
             one.client.presence().is_some_and(|presence| tells_of(presence, &shown))
         }
         "ourchat" => {
             let mut asker = site.ourchat();
             asker.enroll(&new_name(row));
-            let offline = somebody(site, row_of("usr_room"));
+            let offline = new_user(site, row_of("usr_room"));
             let mut is_online = |uid: u64| {
                 let ask = json!({"code": 10, "ocid": uid, "request_values": ["status"]});
                 asker.call(&ask)["data"]["status"] == 1
@@ -205,7 +205,7 @@ fn has_presence(site: &Site, row: &'static Row) -> bool {
         }
         // Members are listed, whether they are there or not; others are not.
         "usr_room" | "channel" => lists_visitors(site),
-        other => panic!("{other} is new: does it know who is there?"),
+        other => panic!("{other} is new: does it have presence?"),
     }
 }
 
@@ -232,7 +232,7 @@ fn lists_visitors(site: &Site) -> bool {
 /// Whether a client that enters later receives earlier messages.
 fn has_history(site: &Site, row: &'static Row) -> bool {
     let room = site.test();
-    let mut speaker = somebody(site, row_of("token"));
+    let mut speaker = new_user(site, row_of("token"));
     if row.dialect.name == "ourchat" {
         let name = new_name(row);
         site.ourchat().enroll(&name);
@@ -243,7 +243,7 @@ fn has_history(site: &Site, row: &'static Row) -> bool {
             .any(|told| told["msg"] == "said before");
     }
     speaker.client.post(&room, "said before");
-    let mut late = somebody(site, row);
+    let mut late = new_user(site, row);
     speaker.client.post(&room, "said after");
     late.client.receive(&room).text != "said after"
 }
@@ -272,7 +272,7 @@ fn searches(site: &Site, row: &'static Row) -> bool {
 
 /// Whether signing in as a user needs more than its public names.
 fn asks_for_credentials(site: &Site, row: &'static Row) -> bool {
-    let one = somebody(site, row);
+    let one = new_user(site, row);
     let name = one.user.handle.as_str();
     match row.dialect.name {
         "token" => {
@@ -306,6 +306,6 @@ fn asks_for_credentials(site: &Site, row: &'static Row) -> bool {
             let guess = json!({"name": name, "password": "a guess"});
             site.channel().call("/login", &guess)["code"] == 3
         }
-        other => panic!("{other} is new: does it ask who is there?"),
+        other => panic!("{other} is new: does it ask for credentials?"),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::site::{Site, number};
 
-/// What strangers are told when they ask for a room, by number and by name.
+/// Clients that are not members, and their replies to requests for a room by id and by name.
 struct Strangers {
     site: Site,
     token: Token,

@@ -219,7 +219,7 @@ fn a_second_entrance_of_the_same_user_is_announced_and_counted() {
     watch.sees(&[Came(&una), Population(own + 2)]);
     // Joining again changes nothing.
     app.done("/usr/join", &member);
-    // Who is removed loses all of it.
+    // A removed user loses both seats.
     kick(&site, &room, &una);
     watch.sees(&[Went(&una), Went(&una), Population(own)]);
     watch.sees_nothing_more(&site, own);

@@ -49,8 +49,8 @@ fn free_address(ip: &str) -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-/// A port that is free on every address of this machine. It is not among those that the system
-/// gives to whoever asks for any, and so no other test gets it meanwhile.
+/// A port that is free on every address of this machine. It is outside the range of ephemeral ports,
+/// so no other test gets it meanwhile.
 fn port_free_everywhere() -> u16 {
     let is_free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
     (20_000..30_000).find(is_free).expect("a port is free")
