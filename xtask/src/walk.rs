@@ -42,9 +42,12 @@ pub(crate) fn run(page: &str) -> Result<ExitCode, String> {
         }
     }
     write(Path::new(COPY), &files)?;
+    // Tools that ask git for the files must find those of the copy.
+    bash("[ -d .git ] || git init --quiet")?;
     let start = Instant::now();
     for step in &steps {
         if let Step::Run { script } = step {
+            println!("{script}");
             bash(script)?;
         }
     }
@@ -134,7 +137,6 @@ fn write(copy: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), String> {
 }
 
 fn bash(script: &str) -> Result<(), String> {
-    println!("{script}");
     let target = std::env::current_dir().map_err(|error| error.to_string())?.join(TARGET);
     let mut bash = Command::new("bash");
     bash.args(["-euc", script]).current_dir(COPY).env("CARGO_TARGET_DIR", target);
