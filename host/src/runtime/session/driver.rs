@@ -9,7 +9,7 @@ use gateway_fanout::Ticket;
 
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
-use crate::runtime::session::admission::needs_disconnect;
+use crate::runtime::session::admission::{caller_of, needs_disconnect};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
 
@@ -72,6 +72,17 @@ impl SessionDriver {
         let token = tokens::draw(command)?;
         self.needs_disconnect |= needs_disconnect(command);
         Ok(token)
+    }
+
+    /// An idempotency key as one of this caller's own: two clients may use the same keys.
+    pub(crate) fn scoped_key(&self, command: &Command, key: &str) -> String {
+        let Services { engine, clock, .. } = &*self.services;
+        let user = caller_of(command);
+        let found = user.and_then(|user| engine.credential(clock.now(), user).ok().flatten());
+        match found {
+            Some((uid, _)) => format!("u{uid}/{key}"),
+            None => format!("a{}/{key}", self.address),
+        }
     }
 
     /// Whether the engine may hold something for this connection.

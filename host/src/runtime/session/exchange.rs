@@ -16,6 +16,9 @@ use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
 
+/// An idempotency key: longer than any UUID, hash or date.
+const KEY_BYTES_MAX: usize = 255;
+
 struct Exchange {
     driver: SessionDriver,
     /// The time of the request, then of the end of the last wait.
@@ -66,6 +69,7 @@ impl Exchange {
                 self.driver.frontend.instance().note_unanswered(self.closed);
                 return Err(HttpError::new(503, "the gateway has no answer"));
             };
+            check_key(&pending)?;
             let outcome = self.carry_out(pending).await;
             match &outcome {
                 Err(Refusal::SlowDown { retry_after_ms }) => {
@@ -132,6 +136,7 @@ impl Exchange {
         if needs_passwords(&command) {
             command = settle_passwords(services, frontend, *address, command).await?;
         }
+        let key = key.map(|key| self.driver.scoped_key(&command, &key));
         let token = self.driver.prepare(&mut command)?;
         let SessionDriver { services, frontend, .. } = &self.driver;
         let submitted = services.submit_and_wait(frontend, connection, *command, key.as_deref());
@@ -149,6 +154,17 @@ impl Drop for Exchange {
     }
 }
 
+/// Refuses an idempotency key that is too long to store with every command.
+fn check_key(pending: &Pending) -> Result<(), HttpError> {
+    match pending {
+        Pending::Command { key: Some(key), .. } if key.len() > KEY_BYTES_MAX => {
+            let reason = format!("the Idempotency-Key is longer than {KEY_BYTES_MAX} bytes");
+            Err(HttpError::new(400, reason))
+        }
+        Pending::Command { .. } | Pending::Query(_) => Ok(()),
+    }
+}
+
 fn panicked(_: Panicked) -> HttpError {
     HttpError::new(503, "the gateway could not answer this request")
 }
@@ -157,4 +173,19 @@ fn panicked(_: Panicked) -> HttpError {
 pub(crate) fn retry_later(status: u16, reason: &str, retry_after_ms: u64) -> HttpError {
     let secs = Duration::from_millis(retry_after_ms).as_secs_f64().ceil().max(1.0);
     HttpError::new(status, reason).with_header("retry-after", format!("{secs}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_has_a_length() {
+        let checked = |len: usize| {
+            let key = Some("k".repeat(len));
+            check_key(&Pending::Command { command: Box::new(Command::Expire), key })
+        };
+        assert!(checked(KEY_BYTES_MAX).is_ok());
+        assert_eq!(checked(KEY_BYTES_MAX + 1).unwrap_err().status, 400);
+    }
 }
