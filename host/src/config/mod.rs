@@ -18,6 +18,6 @@ pub use read::{Draft, draft};
 pub use schema::schema;
 pub use section::NamedRoom;
 pub use settings::{
-    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
-    StoreConfig, is_private,
+    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, OnStoreFailure,
+    ServerConfig, StoreConfig, is_private,
 };

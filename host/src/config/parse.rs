@@ -11,6 +11,8 @@ use frontend_api::duration::Millis;
 use ipnet::IpNet;
 use url::Url;
 
+use super::settings::OnStoreFailure;
+
 /// The longest duration of the host's own keys; longer ones could overflow clock arithmetic.
 const DURATION_MAX: Millis = Millis::from_days(365);
 
@@ -78,6 +80,14 @@ pub(super) fn duration(value: &Value) -> Result<Duration, String> {
 pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     let address = value.as_str().and_then(|text| text.parse().ok());
     address.ok_or_else(|| "expected an IP address and a port, such as \"127.0.0.1:5000\"".into())
+}
+
+pub(super) fn on_store_failure(value: &Value) -> Result<OnStoreFailure, String> {
+    match value.as_str() {
+        Some("recover") => Ok(OnStoreFailure::Recover),
+        Some("exit") => Ok(OnStoreFailure::Exit),
+        _ => Err("expected \"recover\" or \"exit\"".into()),
+    }
 }
 
 /// A network in CIDR notation, or a single address.

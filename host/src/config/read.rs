@@ -79,6 +79,9 @@ fn server(section: &Section<'_>) -> ServerConfig {
         password_threads: threads("password_threads").unwrap_or((cores / 2).max(1)),
         trusted_proxies: section.list("trusted_proxies", "networks", parse::network),
         well_known: section.read("well_known", parse::flag).unwrap_or(true),
+        on_store_failure: section
+            .read("on_store_failure", parse::on_store_failure)
+            .unwrap_or_default(),
     };
     section.finish();
     config
@@ -116,6 +119,9 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
             .map_or(16_384, |max| max as usize),
         keep_days: section.read("keep_days", parse::limit).unwrap_or(0),
         keep_messages_per_room: section.read("keep_messages_per_room", parse::limit).unwrap_or(0),
+        free_space_min: section
+            .read("free_space_min", parse::bytes)
+            .map_or(StoreConfig::FREE_SPACE_MIN, |bytes| bytes as u64),
     };
     section.finish();
     config

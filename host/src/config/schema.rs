@@ -43,6 +43,11 @@ const SERVER: &[Row] = &[
         Kind::Flag,
         "whether each front end serves its schemas under /.well-known/dragoman/",
     ),
+    (
+        "on_store_failure",
+        Kind::Choice(&["recover", "exit"]),
+        "after a failure of the store: open it again until that works, or exit with code 1",
+    ),
 ];
 
 const LOG: &[Row] = &[
@@ -63,6 +68,11 @@ const STORE: &[Row] = &[
         "keep_messages_per_room",
         Kind::From(0),
         "how many of a room's newest messages are kept; 0: all",
+    ),
+    (
+        "free_space_min",
+        Kind::Bytes,
+        "free bytes of the file system below which messages are refused; 0 is no limit",
     ),
 ];
 

@@ -37,6 +37,18 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether each front end serves its schemas. Default true.
     pub well_known: bool,
+    /// Default: recover.
+    pub on_store_failure: OnStoreFailure,
+}
+
+/// What the gateway does when the store fails.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnStoreFailure {
+    /// Opens the store again until that works.
+    #[default]
+    Recover,
+    /// Exits with code 1, for a supervisor that restarts it.
+    Exit,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,6 +76,12 @@ pub struct StoreConfig {
     pub keep_days: u32,
     /// How many of a room's newest messages are kept; 0: all. Default 0.
     pub keep_messages_per_room: u32,
+    /// Free bytes of the file system below which posts are refused; 0: none. Default 64 MiB.
+    pub free_space_min: u64,
+}
+
+impl StoreConfig {
+    pub const FREE_SPACE_MIN: u64 = 64 << 20;
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -71,7 +71,7 @@ impl Gcra {
         let period_ns = period.as_nanos() as u64;
         let full_at_ns = self.full_at_ns.max(now_ns);
         let debt_ns = full_at_ns - now_ns;
-        let debt_ns_max = period_ns * u64::from(burst.max(1) - 1);
+        let debt_ns_max = period_ns.saturating_mul(u64::from(burst.max(1) - 1));
         if debt_ns > debt_ns_max {
             return Err((debt_ns - debt_ns_max).div_ceil(1_000_000));
         }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod clock;
+mod free_space;
 mod frontends;
 mod housekeeping;
 mod limits;
@@ -19,6 +20,7 @@ mod signals;
 mod start;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ use frontend_api::Transport;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use crate::config::{Config, Draft, Problem, Problems, ValueSource};
+use crate::config::{Config, Draft, OnStoreFailure, Problem, Problems, ValueSource};
 use housekeeping::Retention;
 use metrics::ReloadResult;
 use net::accept::retry_bind;
@@ -41,6 +43,9 @@ pub use start::ServeError;
 
 /// How long tasks may take to end after they were told to stop at once.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Between two looks for a failure of the store, where that ends the process.
+const FAILURE_CHECK_PERIOD: Duration = Duration::from_secs(1);
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,8 +80,14 @@ pub async fn serve(
         _ = signals.shutdown() => return Ok(()),
     };
     let reread = Arc::new(reread);
+    let exits = gateway.config.server.on_store_failure == OnStoreFailure::Exit;
+    let mut failure = pin!(store_failure(gateway.state.clone()));
     let signal = loop {
-        match signals.next().await {
+        let request = tokio::select! {
+            request = signals.next() => request,
+            why = &mut failure, if exits => return Err(ServeError::StoreFailed(why)),
+        };
+        match request {
             SignalRequest::Shutdown(signal) => break signal,
             SignalRequest::Reload => {
                 let reread = reread.clone();
@@ -101,6 +112,15 @@ pub async fn serve(
     }
 }
 
+/// Ends with the reason once the store has failed.
+async fn store_failure(state: Arc<GatewayState>) -> String {
+    let engine = &state.services.engine;
+    while engine.failures() == 0 {
+        tokio::time::sleep(FAILURE_CHECK_PERIOD).await;
+    }
+    engine.failure().unwrap_or_else(|| "it was opened again since".into())
+}
+
 impl Gateway {
     /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
@@ -113,6 +133,11 @@ impl Gateway {
             // The first step before there are connections.
             let next = retention.step(services, RoomId(0)).await;
             state.spawn(retention.run(state.clone(), next));
+        }
+        let free_space_min = gateway.config.store.free_space_min;
+        if free_space_min > 0 {
+            free_space::check(&state, free_space_min);
+            state.spawn(free_space::watch(state.clone(), free_space_min));
         }
         gateway.listen()?;
         let passwords = services.passwords.clone();

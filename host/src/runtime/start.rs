@@ -39,6 +39,8 @@ pub enum ServeError {
     Required { frontend: String, address: SocketAddr, error: io::Error },
     #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
     Deaf,
+    #[error("the store failed: {0}; exiting, since on_store_failure is \"exit\"")]
+    StoreFailed(String),
     #[error("cannot take signals: {0}")]
     Signals(io::Error),
 }

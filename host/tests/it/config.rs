@@ -277,6 +277,8 @@ fn what_the_shipped_file_gives_as_defaults_are_the_defaults() {
     assert_eq!(full.store.queue_max, shipped.store.queue_max);
     assert_eq!(full.store.keep_days, shipped.store.keep_days);
     assert_eq!(full.store.keep_messages_per_room, shipped.store.keep_messages_per_room);
+    assert_eq!(full.store.free_space_min, shipped.store.free_space_min);
+    assert_eq!(full.server.on_store_failure, shipped.server.on_store_failure);
     assert_eq!(full.rooms[0].capacity, Some(500));
     for (full, shipped) in full.frontends.iter().zip(&shipped.frontends) {
         assert_eq!(full.limits, shipped.limits);

@@ -13,4 +13,5 @@ mod runtime;
 mod schemas;
 mod sdk;
 mod store_check;
+mod store_failure;
 mod user;

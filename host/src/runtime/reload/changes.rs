@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::{Config, FrontendConfig, LogFormat, StoreConfig};
+use crate::config::{Config, FrontendConfig, LogFormat, OnStoreFailure, StoreConfig};
 use crate::plugin::Loaded;
 use crate::runtime::frontends::instance::FrontendHandle;
 
@@ -14,6 +14,7 @@ pub(crate) struct StartupKeys {
     password_threads: usize,
     format: LogFormat,
     store: StoreConfig,
+    on_store_failure: OnStoreFailure,
 }
 
 impl StartupKeys {
@@ -23,6 +24,7 @@ impl StartupKeys {
             password_threads: config.server.password_threads,
             format: config.server.log.format,
             store: config.store.clone(),
+            on_store_failure: config.server.on_store_failure,
         }
     }
 
@@ -40,6 +42,8 @@ impl StartupKeys {
             ("store.queue_max", store.queue_max != other_store.queue_max),
             ("store.keep_days", store.keep_days != other_store.keep_days),
             ("store.keep_messages_per_room", keep_per_room),
+            ("store.free_space_min", store.free_space_min != other_store.free_space_min),
+            ("server.on_store_failure", self.on_store_failure != other.on_store_failure),
         ])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use core_engine::{Engine, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
 use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, Timestamp, TokenHash};
@@ -51,6 +51,8 @@ pub(crate) struct Services {
     pub(crate) stopping: CancellationToken,
     heavy_queries: Semaphore,
     connections: AtomicU64,
+    /// Whether messages are refused for lack of space.
+    is_space_low: AtomicBool,
 }
 
 impl Services {
@@ -73,6 +75,7 @@ impl Services {
             stopping: CancellationToken::new(),
             heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),
             connections: 0.into(),
+            is_space_low: false.into(),
         }
     }
 
@@ -96,6 +99,10 @@ impl Services {
         ticket: Ticket,
     ) -> Result<(), Refusal> {
         frontend.metrics.commands.add(1);
+        if is_message(&command) && self.is_space_low.load(Ordering::Relaxed) {
+            frontend.metrics.note_refused(Limit::Overloaded);
+            return Err(Refusal::Overloaded);
+        }
         let envelope = self.envelope(frontend, connection, command, key);
         self.engine.submit(envelope, ticket).map_err(|(_, refusal)| {
             if refusal == Refusal::Overloaded {
@@ -116,6 +123,11 @@ impl Services {
         let (sender, answer) = oneshot::channel();
         self.submit(frontend, connection, command, key, Ticket::Once(sender))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Returns whether space was low before.
+    pub(crate) fn set_low_space(&self, is_low: bool) -> bool {
+        self.is_space_low.swap(is_low, Ordering::Relaxed)
     }
 
     /// Gives the engine a command that it must not refuse for being busy.
@@ -230,6 +242,10 @@ impl Services {
 }
 
 /// Whether the answer has much detail for each room.
+fn is_message(command: &Command) -> bool {
+    matches!(command, Command::Post { .. } | Command::PostDirect { .. })
+}
+
 fn is_detailed(detail: &Detail) -> bool {
     detail.members || detail.messages > LIGHT_MESSAGES_MAX
 }

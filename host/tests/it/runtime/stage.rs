@@ -222,6 +222,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             password_threads: 1,
             trusted_proxies: Vec::new(),
             well_known: true,
+            on_store_failure: Default::default(),
         },
         store: StoreConfig {
             path: folder.join("new/store.redb"),
@@ -229,6 +230,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             queue_max: 16_384,
             keep_days: 0,
             keep_messages_per_room: 0,
+            free_space_min: 0,
         },
         admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), api_page: true },
         rooms: vec![core_model::NewRoom {

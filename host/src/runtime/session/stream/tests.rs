@@ -72,6 +72,7 @@ fn config(folder: &std::path::Path, limits: Limits) -> Config {
             password_threads: 1,
             trusted_proxies: Vec::new(),
             well_known: true,
+            on_store_failure: Default::default(),
         },
         store: StoreConfig {
             path: folder.join("store.redb"),
@@ -79,6 +80,7 @@ fn config(folder: &std::path::Path, limits: Limits) -> Config {
             queue_max: 4096,
             keep_days: 0,
             keep_messages_per_room: 0,
+            free_space_min: 0,
         },
         admin: AdminConfig { listen: None, api_page: true },
         rooms: Vec::new(),
