@@ -256,6 +256,11 @@ impl<T: Send + 'static> Engine<T> {
         self.queue.failures()
     }
 
+    /// Why the store failed the last time, recovered or not.
+    pub fn last_failure(&self) -> Option<String> {
+        self.queue.last_failure()
+    }
+
     /// Waits until the engine has recovered from a failure, or is stopped: for tests.
     #[doc(hidden)]
     pub fn wait_for_recovery(&self) {

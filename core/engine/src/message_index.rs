@@ -67,6 +67,9 @@ pub(crate) fn append(batch: &mut Batch<'_>, stream: u64, ids: &[u64]) -> Result<
         Some(row) => Run::of("tails", row.value())?,
         None => Run::default(),
     };
+    if tail.count > 0 && ids.first().is_some_and(|id| *id <= tail.last) {
+        return Err(StoreError::Corrupt { table: "tails" });
+    }
     for id in ids {
         tail.push(*id);
         if tail.count >= RUN {
@@ -338,16 +341,20 @@ fn each(table: &'static str, bytes: &[u8], mut id: impl FnMut(u64)) -> Result<()
     let mut distance = 0u64;
     let mut shift = 0u32;
     for byte in bytes {
-        if shift > 63 {
+        let bits = u64::from(byte & 0x7f);
+        if shift > 63 || bits << shift >> shift != bits {
             return Err(StoreError::Corrupt { table });
         }
-        distance |= u64::from(byte & 0x7f) << shift;
+        distance |= bits << shift;
         shift += 7;
         if byte & 0x80 == 0 {
             last = last.checked_add(distance).ok_or(StoreError::Corrupt { table })?;
             id(last);
             (distance, shift) = (0, 0);
         }
+    }
+    if shift > 0 {
+        return Err(StoreError::Corrupt { table });
     }
     Ok(())
 }
@@ -380,6 +387,15 @@ mod tests {
         for ids in [vec![], vec![1], vec![1, 2, 300, 1 << 40, (1 << 53) - 1]] {
             assert_eq!(unpack("tails", &pack(&ids)).unwrap(), ids);
             assert_eq!(count(&pack(&ids)), ids.len());
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_cut_or_overflows_is_damaged() {
+        let nine = [0xff; 9];
+        assert_eq!(unpack("tails", &[&nine[..], &[1]].concat()).unwrap(), [u64::MAX]);
+        for bytes in [&[0x80][..], &[1, 0xff], &[&nine[..], &[2]].concat(), &[0xff; 11]] {
+            assert!(unpack("tails", bytes).is_err(), "{bytes:?}");
         }
     }
 }

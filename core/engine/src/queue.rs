@@ -31,8 +31,9 @@ struct State<T> {
     stopping: bool,
     /// Why commands are refused until the store is open again.
     failure: Option<String>,
-    /// How often the store has failed.
+    /// How often the store has failed, and why the last time.
     failures: u64,
+    last_failure: Option<String>,
 }
 
 /// What the writer does next.
@@ -61,6 +62,7 @@ impl<T> Queue<T> {
             stopping: false,
             failure: None,
             failures: 0,
+            last_failure: None,
         };
         Self { state: Mutex::new(state), filled: Condvar::new(), max }
     }
@@ -149,6 +151,7 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         if state.failure.is_none() {
             state.failures += 1;
+            state.last_failure = Some(why.to_owned());
         }
         state.failure = Some(why.to_owned());
         self.filled.notify_all();
@@ -203,6 +206,10 @@ impl<T> Queue<T> {
 
     pub(crate) fn failures(&self) -> u64 {
         self.lock().failures
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.lock().last_failure.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

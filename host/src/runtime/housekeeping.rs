@@ -76,17 +76,24 @@ impl Retention {
 pub(crate) async fn expire(state: Arc<GatewayState>) {
     let services = &state.services;
     let mut logged = None;
+    let mut failures = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(EXPIRY_PERIOD) => (),
             () = state.shutdown.draining() => return,
         }
         let problem = services.engine.check_store();
-        if problem != logged {
-            match &problem {
-                Some(why) => tracing::error!("the store has failed: {why}"),
-                None => tracing::info!("the store is in order again"),
+        let has_failed = services.engine.failures() > failures;
+        if problem != logged || has_failed {
+            // A failure may have come and gone since the last look.
+            let why = problem.clone().or_else(|| services.engine.last_failure());
+            if let (true, Some(why)) = (has_failed || problem.is_some(), why) {
+                tracing::error!("the store has failed: {why}");
             }
+            if problem.is_none() {
+                tracing::info!("the store is in order again");
+            }
+            failures = services.engine.failures();
             logged = problem;
         }
         if services.engine.failure().is_none() && is_expiry_due(services) {
