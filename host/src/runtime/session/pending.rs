@@ -38,3 +38,14 @@ impl Pending {
         matches!(self, Self::Submitted { .. })
     }
 }
+
+/// Keeps what the host itself answers from overtaking the events of earlier commands: they may
+/// still be on their way through the hub when the commands' answers have arrived.
+#[derive(Default)]
+pub(crate) struct Fence {
+    /// A command was answered whose events may not have arrived.
+    pub(crate) is_needed: bool,
+    pub(crate) is_requested: bool,
+    /// All events before the oldest pending request have arrived.
+    pub(crate) has_passed: bool,
+}

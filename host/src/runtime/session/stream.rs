@@ -19,7 +19,7 @@ use crate::runtime::limits::{READ_PAUSE, RateLimiter};
 use crate::runtime::metrics::Limit;
 use crate::runtime::session::admission::{check_message, needs_passwords, settle_passwords};
 use crate::runtime::session::driver::SessionDriver;
-use crate::runtime::session::pending::{Finished, Pending, PendingCommand};
+use crate::runtime::session::pending::{Fence, Finished, Pending, PendingCommand};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
 use crate::runtime::session::write_queue::WriteQueue;
@@ -56,17 +56,6 @@ pub(crate) enum CloseReason {
     ProtocolError(u16),
     /// The connection is broken, or the peer takes too long.
     Disconnected,
-}
-
-/// Keeps what the host itself answers from overtaking the events of earlier commands: they may
-/// still be on their way through the hub when the commands' answers have arrived.
-#[derive(Default)]
-struct Fence {
-    /// A command was answered whose events may not have arrived.
-    is_needed: bool,
-    is_requested: bool,
-    /// All events before the oldest pending request have arrived.
-    has_passed: bool,
 }
 
 pub(crate) struct StreamSession {
