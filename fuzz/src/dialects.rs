@@ -112,7 +112,11 @@ fn exchange(frontend: &dyn Frontend, data: &[u8]) {
 /// Gives the inputs to a session, with an answer to each command and query, in both of the kinds
 /// of answers; returns the outputs of the second.
 fn converse(frontend: &dyn Frontend, peer: &Peer, inputs: &[Input<'_>]) -> Vec<Output> {
-    converse_with(frontend, peer, inputs, |_| refusal());
+    let refuse = |output: &Output| match output {
+        Output::Submit { .. } | Output::Query { .. } => refusal(),
+        _ => None,
+    };
+    converse_with(frontend, peer, inputs, refuse);
     converse_with(frontend, peer, inputs, answer)
 }
 

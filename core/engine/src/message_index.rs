@@ -364,12 +364,6 @@ fn count(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte < 0x80).count()
 }
 
-/// A run of ids.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn seed() -> Vec<u8> {
-    pack(&[1, 2, 300, 1 << 40])
-}
-
 /// Decodes bytes as a run; its encoding has the same ids.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(data: &[u8]) {
