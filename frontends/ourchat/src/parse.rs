@@ -124,16 +124,26 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
         1 => digits(&account).map(|number| UserRef::Id(Uid(number))),
         other => return Err(format!("unknown login_type {other}")),
     };
-    Ok(Command::SignIn {
-        user: user.unwrap_or(NOBODY),
-        credential: Credential::Password(message.password),
+    let credential = Credential::Password(message.password);
+    Ok(open_session(user.unwrap_or(NOBODY), credential, options))
+}
+
+/// Signs an account in that has just been registered on this connection.
+pub(crate) fn sign_in(registered: Uid, options: Options) -> Command {
+    open_session(UserRef::Id(registered), Credential::Vouched, options)
+}
+
+fn open_session(user: UserRef, credential: Credential, options: Options) -> Command {
+    Command::SignIn {
+        user,
+        credential,
         create: None,
         changes: ProfileChanges::default(),
         session: true,
         delivery: Some(Delivery { backlog_max: options.backlog }),
         token: None,
         address: None,
-    })
+    }
 }
 
 /// Code 0, from the account that is logged in. `Err`: why it goes nowhere.

@@ -38,6 +38,8 @@ struct Owed {
 enum Asked {
     Text,
     Register,
+    /// The session of the account that was just registered.
+    NewAccount,
     Login,
     Group,
     Account(Wanted),
@@ -115,7 +117,9 @@ impl OurchatSession {
     /// may rest on it. Nothing is asked for meanwhile, so it is the last that is owed.
     fn is_deciding(&self) -> bool {
         let last = self.owed.back();
-        last.is_some_and(|owed| matches!(owed.asked, Asked::Login | Asked::Register))
+        last.is_some_and(|owed| {
+            matches!(owed.asked, Asked::Login | Asked::NewAccount | Asked::Register)
+        })
     }
 
     fn hold(&mut self, text: Option<&str>) {
@@ -187,13 +191,18 @@ impl OurchatSession {
     fn answer(&mut self, now: Timestamp, asked: &Asked, outcome: &Outcome, out: &mut Outbox) {
         let style = self.options.ocid;
         match asked {
-            // Who posts hears of it like everyone else: by the event.
+            // On success the event is the reply.
             Asked::Text => {
                 if let Err(refused) = outcome {
                     out.send_text(encode::failure(now, refusal::details(refused)));
                 }
             }
-            Asked::Register => out.send_text(encode::registered(now, style, outcome)),
+            Asked::Register => {
+                out.send_text(encode::registered(now, style, outcome));
+                self.sign_in_registered(outcome, out);
+            }
+            // Registering was answered; this only opens the session.
+            Asked::NewAccount => self.log_in(outcome, out),
             Asked::Login => {
                 out.send_text(encode::logged_in(now, style, outcome));
                 self.log_in(outcome, out);
@@ -202,6 +211,16 @@ impl OurchatSession {
             Asked::Account(wanted) => {
                 out.send_text(encode::account(now, style, *wanted, outcome));
             }
+        }
+    }
+
+    /// Registering signs this connection in as the new account.
+    fn sign_in_registered(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        if let Ok(Reply::Registered { user, .. }) = outcome
+            && let Some(uid) = user.person.uid
+        {
+            out.submit_and_subscribe(parse::sign_in(uid, self.options), Subscribe::User);
+            self.owed.push_back(Owed { asked: Asked::NewAccount, then: Vec::new() });
         }
     }
 

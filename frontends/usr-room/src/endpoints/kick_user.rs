@@ -1,13 +1,13 @@
 //! `POST /room/kick` (二.3): removes the named user. The request names no caller: the app itself acts.
 
-use core_model::{Command, Outcome};
+use core_model::{Command, Outcome, Refusal, Reply};
 use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 
 use super::POST;
 use crate::encode::Done;
 use crate::refusal::Failure;
-use crate::{UsrRoom, encode, parse};
+use crate::{Flavor, UsrRoom, encode, parse};
 
 pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     name: "kick_user",
@@ -45,6 +45,10 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
     }))
 }
 
-fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
-    encode::ack(outcome)
+fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
+    match (dialect.flavor, outcome) {
+        // The page shows the button to owners too. The owner stays, and so does the room.
+        (Flavor::Miniprogram, Err(Refusal::OwnerStays)) => encode::ack(&Ok(Reply::Done)),
+        (Flavor::Document | Flavor::Miniprogram, outcome) => encode::ack(outcome),
+    }
 }

@@ -1,7 +1,7 @@
 //! `POST /search` (三.1): a `key` of digits is a room's id, any other is searched for in names and
 //! descriptions. The mini-program also searches by `room_id`, `section` and `description`.
 
-use core_model::{Detail, Outcome, Query, Refusal, Reply, RoomId, RoomRef};
+use core_model::{Detail, Outcome, Query, Refusal, Reply, RoomFilter, RoomId, RoomRef};
 use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response, TextOrNumber};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
@@ -55,7 +55,7 @@ pub(crate) struct AppRequest {
     room_id: Option<Digits>,
     /// Rooms of this very section.
     section: Option<TextOrNumber>,
-    /// Rooms whose description contains this.
+    /// Rooms whose description contains this; "" alone finds every open room.
     description: Option<String>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct AppRequest {
 fn one_of_them() -> Value {
     let text =
         |name: &str| json!({ "required": [name], "properties": { name: { "minLength": 1 } } });
-    json!([text("key"), { "required": ["room_id"] }, text("section"), text("description")])
+    json!([text("key"), { "required": ["room_id"] }, text("section"), { "required": ["description"] }])
 }
 
 /// What to search for. The number is None where it is out of range.
@@ -72,6 +72,8 @@ enum Wanted {
     One(Option<u32>),
     /// By a key of digits: a list.
     Number(Option<u32>),
+    /// By an empty description.
+    All,
     Text {
         text: Option<String>,
         section: Option<String>,
@@ -81,6 +83,7 @@ enum Wanted {
 
 fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let mut all = false;
     let (key, room_id, section, description) = match dialect.flavor {
         Flavor::Document => {
             let Request { key } = parse::read(params)?;
@@ -88,6 +91,7 @@ fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
         }
         Flavor::Miniprogram => {
             let AppRequest { key, room_id, section, description } = parse::read(params)?;
+            all = key.is_none() && description.as_deref() == Some("");
             (key, room_id, given(section.map(|section| section.0)), given(description))
         }
     };
@@ -97,6 +101,7 @@ fn wanted(dialect: &UsrRoom, params: &Params<'_>) -> Result<Wanted, Response> {
         (None, Some(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             Ok(Wanted::Number(text.parse().ok()))
         }
+        (None, None) if section.is_none() && all => Ok(Wanted::All),
         (None, None) if section.is_none() && description.is_none() => {
             Err(refusal::failure("key is missing or empty"))
         }
@@ -108,6 +113,7 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
     let query = match wanted(dialect, params)? {
         Wanted::One(Some(id)) => by_id(id, dialect.history),
         Wanted::Number(Some(id)) => by_id(id, 0),
+        Wanted::All => super::rooms(RoomFilter::Open),
         Wanted::One(None) => return Err(Nothing::Failure.response()),
         Wanted::Number(None) => return Err(dialect.rooms(&[], Nothing::FailedList)),
         Wanted::Text { text, section, description } => Query::SearchRooms {
@@ -129,7 +135,7 @@ fn by_id(id: u32, messages: u32) -> Query {
 fn encode(dialect: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {
     let one_object = match wanted(dialect, params) {
         Ok(Wanted::One(_)) => true,
-        Ok(Wanted::Number(_) | Wanted::Text { .. }) => false,
+        Ok(Wanted::All | Wanted::Number(_) | Wanted::Text { .. }) => false,
         Err(response) => return response,
     };
     match outcome {

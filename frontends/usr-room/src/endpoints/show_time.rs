@@ -46,10 +46,11 @@ fn decode(_: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
 
 fn encode(_: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(Reply::LastChange { at }) => Response::json(
-            200,
-            &Times { response_code: SUCCESS, last_time: *at, server_time: params.now },
-        ),
+        Ok(Reply::LastChange { at }) => {
+            let times = Times { response_code: SUCCESS, last_time: *at, server_time: params.now };
+            // It is asked for again and again by GET.
+            Response::json(200, &times).with_header("cache-control", "no-store")
+        }
         Ok(_) => refusal::unexpected(),
         Err(refused) => refusal::refused(refused),
     }
