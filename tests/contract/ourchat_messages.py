@@ -100,7 +100,7 @@ values = {
     "group_id": st.sampled_from([group, group, str(group), 99]),
     "private_id": ocids,
     "members": st.lists(ocids, max_size=3),
-    "account": st.sampled_from(["ann@example.org", "nobody@example.org", ann_ocid]),
+    "account": st.sampled_from(["ann@example.org", "stranger@example.org", ann_ocid]),
     "password": st.sampled_from(["secret", "wrong", ""]),
     "email": st.sampled_from(["ann@example.org", "new@example.org", "@", ""]),
     "request_values": st.lists(st.sampled_from(["ocid", "nickname", "status", "avater", "time", "what"]), max_size=5),

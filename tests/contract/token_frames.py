@@ -165,8 +165,8 @@ def enter(peer, name):
     return peer.order("enter_room", room_id=room)
 
 
-nobody = Peer()
-nobody.order("login", openid=b"nobody", openid_type=b"qq", auto_create=0, info=b"")
+stranger = Peer()
+stranger.order("login", openid=b"stranger", openid_type=b"qq", auto_create=0, info=b"")
 witness = Peer()
 witness.order("login", openid=b"witness", openid_type=b"qq", auto_create=1, info=b"")
 token = witness.order("apply_for_token")[1]["token"]
