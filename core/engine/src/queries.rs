@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use core_model::{
     Detail, Message, MessageId, Person, Query, Refusal, Reply, RoomFilter, RoomId, RoomRef,
-    RoomView, Timestamp, TokenHash, UserRef,
+    RoomView, Timestamp, TokenHash, UserRef, bounds,
 };
 use redb::ReadableTable;
 
@@ -22,6 +22,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
     let resolve = |caller: &Option<UserRef>| {
         caller.as_ref().map(|caller| lookup::user(tables, request, caller)).transpose()
     };
+    bounds::check_query(query)?;
     match query {
         Query::History { room, caller, before, after, limit } => {
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;

@@ -36,24 +36,47 @@ pub(crate) fn fold(text: &str) -> String {
 
 pub(crate) fn insert(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<(), StoreError> {
     batch.folded_names_mut()?.insert((fold(name(row)).as_str(), id), ())?;
-    for gram in grams_of_room(row) {
-        batch.grams_mut()?.insert((gram, id), ())?;
-        let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
-        batch.gram_counts_mut()?.insert(gram, count + 1)?;
-    }
-    Ok(())
+    grams_of_room(row).into_iter().try_for_each(|gram| insert_gram(batch, id, gram))
 }
 
 pub(crate) fn remove(batch: &mut Batch<'_>, id: u32, row: &RoomRow) -> Result<(), StoreError> {
     batch.folded_names_mut()?.remove((fold(name(row)).as_str(), id))?;
-    for gram in grams_of_room(row) {
-        batch.grams_mut()?.remove((gram, id))?;
-        let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
-        if count > 1 {
-            batch.gram_counts_mut()?.insert(gram, count - 1)?;
-        } else {
-            batch.gram_counts_mut()?.remove(gram)?;
-        }
+    grams_of_room(row).into_iter().try_for_each(|gram| remove_gram(batch, id, gram))
+}
+
+/// Replaces what is indexed of a room; writes only what differs.
+pub(crate) fn update(
+    batch: &mut Batch<'_>,
+    id: u32,
+    before: &RoomRow,
+    row: &RoomRow,
+) -> Result<(), StoreError> {
+    let (former, current) = (fold(name(before)), fold(name(row)));
+    if former != current {
+        batch.folded_names_mut()?.remove((former.as_str(), id))?;
+        batch.folded_names_mut()?.insert((current.as_str(), id), ())?;
+    }
+    let (former, current) = (grams_of_room(before), grams_of_room(row));
+    for gram in former.difference(&current) {
+        remove_gram(batch, id, *gram)?;
+    }
+    current.difference(&former).try_for_each(|gram| insert_gram(batch, id, *gram))
+}
+
+fn insert_gram(batch: &mut Batch<'_>, id: u32, gram: u64) -> Result<(), StoreError> {
+    batch.grams_mut()?.insert((gram, id), ())?;
+    let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
+    batch.gram_counts_mut()?.insert(gram, count + 1)?;
+    Ok(())
+}
+
+fn remove_gram(batch: &mut Batch<'_>, id: u32, gram: u64) -> Result<(), StoreError> {
+    batch.grams_mut()?.remove((gram, id))?;
+    let count = batch.gram_counts()?.get(gram)?.map_or(0, |count| count.value());
+    if count > 1 {
+        batch.gram_counts_mut()?.insert(gram, count - 1)?;
+    } else {
+        batch.gram_counts_mut()?.remove(gram)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! This crate has no I/O, no clock and no randomness, so a front end that depends
 //! on nothing else can be compiled into the gateway or loaded from a shared library.
 
+pub mod bounds;
 mod command;
 mod event;
 mod id;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::id::RoomId;
+
 /// Why the engine refused. Each dialect maps every variant to its own error, in one match without a
 /// wildcard: a new variant does not compile until every dialect maps it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, thiserror::Error)]
@@ -47,12 +49,18 @@ pub enum Refusal {
     /// A room's owner cannot be removed from it.
     #[error("the owner cannot be removed")]
     OwnerStays,
-    /// Every seat is taken.
+    /// A quota is used up: of what there are too many. It does not pass by waiting alone.
+    #[error("there are too many {what}: at most {max}")]
+    QuotaExceeded { what: String, max: u32 },
+    /// Every seat is taken, or every seat that this person, connection or address may have.
     #[error("the room is full")]
     RoomFull,
     /// The room name belongs to another room.
     #[error("the room name is taken")]
     RoomNameTaken,
+    /// A room that everyone should find belongs to a user, or is closed.
+    #[error("room {room} of that name {why}")]
+    RoomNotPublic { room: RoomId, why: String },
     /// A direct message to oneself.
     #[error("a direct message needs somebody else to go to")]
     SelfAddressed,
@@ -68,6 +76,9 @@ pub enum Refusal {
     /// The room would have no member but its creator.
     #[error("a room needs at least one other member")]
     TooFewMembers,
+    /// Something other than a message's text is longer than what the engine stores.
+    #[error("the {what} is longer than {limit}")]
+    TooLong { what: String, limit: String },
     /// No such room, or one that the caller may not know of.
     #[error("no such room")]
     UnknownRoom,

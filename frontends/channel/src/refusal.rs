@@ -53,7 +53,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::KeyReused
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
-        | Refusal::TooFewMembers => failure(Code::BadRequest, &reason),
+        | Refusal::TooFewMembers
+        | Refusal::TooLong { .. } => failure(Code::BadRequest, &reason),
         Refusal::NotSignedIn => not_signed_in(&reason),
         Refusal::TokenInvalid => not_signed_in("not signed in: the token is not valid"),
         Refusal::WrongPassword => wrong_name_or_password(),
@@ -62,9 +63,11 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         }
         Refusal::UnknownUser => failure(Code::NoSuchUser, &reason),
         Refusal::UnknownRoom => failure(Code::NoSuchChannel, "no such channel"),
-        Refusal::NotAllowed | Refusal::NotInRoom | Refusal::OwnerStays => {
-            failure(Code::NotAllowed, &reason)
-        }
+        Refusal::NotAllowed
+        | Refusal::NotInRoom
+        | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
+        | Refusal::RoomNotPublic { .. } => failure(Code::NotAllowed, &reason),
         Refusal::RoomFull => failure(Code::ChannelFull, "the channel is full"),
         Refusal::SlowDown { retry_after_ms } => {
             retry_after(failure_of_http(429, Code::SlowDown, &reason), *retry_after_ms)

@@ -54,15 +54,17 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         // Of these, nothing in this dialect asks for what they refuse.
         Refusal::NotAllowed
         | Refusal::OwnerStays
+        | Refusal::RoomNotPublic { .. }
         | Refusal::SelfAddressed
         | Refusal::TooFewMembers => (Res::NotAllowed, "not allowed"),
         Refusal::NotInRoom | Refusal::UnknownUser => (Res::UserNotExist, "user not exist"),
         Refusal::NotSignedIn | Refusal::TokenInvalid => (Res::NotSignedIn, "not signed in"),
         Refusal::Overloaded => (Res::ServerBusy, "server busy"),
+        Refusal::QuotaExceeded { .. } => (Res::NotAllowed, "not allowed"),
         Refusal::RoomFull => (Res::FullRoom, "room full"),
         Refusal::RoomNameTaken => (Res::ChatroomAlreadyExist, "room exist"),
         Refusal::SlowDown { .. } => (Res::SlowDown, SLOW_DOWN),
-        Refusal::TextTooLong { .. } => (Res::NotAllowed, ILLEGAL_DATA),
+        Refusal::TextTooLong { .. } | Refusal::TooLong { .. } => (Res::NotAllowed, ILLEGAL_DATA),
         Refusal::UnknownRoom => (Res::InvalidRoom, "room not exist"),
         Refusal::WrongPassword => (Res::PasswordWrong, "password wrong"),
     }

@@ -57,7 +57,7 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
         Refusal::Overloaded | Refusal::SlowDown { .. } => (RPL_TRYAGAIN, About::Verb),
         Refusal::RoomFull => (ERR_CHANNELISFULL, About::Target),
         Refusal::SelfAddressed => (ERR_CANNOTSENDTOCHAN, About::Target),
-        Refusal::TextTooLong { .. } => (ERR_INPUTTOOLONG, About::Nothing),
+        Refusal::TextTooLong { .. } | Refusal::TooLong { .. } => (ERR_INPUTTOOLONG, About::Nothing),
         Refusal::UnknownRoom => (ERR_NOSUCHCHANNEL, About::Target),
         Refusal::UnknownUser => (ERR_NOSUCHNICK, About::Target),
         Refusal::TokenInvalid | Refusal::WrongPassword => (ERR_PASSWDMISMATCH, About::Nothing),
@@ -66,7 +66,9 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
         | Refusal::InvalidIdentity { .. }
         | Refusal::KeyReused
         | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomNameTaken
+        | Refusal::RoomNotPublic { .. }
         | Refusal::TooFewMembers => (ERR_UNKNOWNERROR, About::Verb),
     }
 }
@@ -100,11 +102,14 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         | Refusal::KeyReused
         | Refusal::Overloaded
         | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomNameTaken
+        | Refusal::RoomNotPublic { .. }
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
+        | Refusal::TooLong { .. }
         | Refusal::WrongPassword => sentence(&refusal.to_string()),
     }
 }

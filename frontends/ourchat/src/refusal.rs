@@ -30,13 +30,16 @@ pub(crate) fn states(refusal: &Refusal) -> States {
         | Refusal::NotSignedIn
         | Refusal::Overloaded
         | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomFull
         | Refusal::RoomNameTaken
+        | Refusal::RoomNotPublic { .. }
         | Refusal::SelfAddressed
         | Refusal::SlowDown { .. }
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
+        | Refusal::TooLong { .. }
         | Refusal::UnknownRoom => States { register: 1, login: 2, account: None },
     }
 }
@@ -65,10 +68,13 @@ pub(crate) fn details(refusal: &Refusal) -> String {
         | Refusal::NotAllowed
         | Refusal::Overloaded
         | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomNameTaken
+        | Refusal::RoomNotPublic { .. }
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
+        | Refusal::TooLong { .. }
         | Refusal::WrongPassword => refusal.to_string(),
     }
 }

@@ -22,9 +22,13 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         | Refusal::RoomNameTaken
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
-        | Refusal::TooFewMembers => Code::Argument,
-        Refusal::SlowDown { .. } => Code::Limit,
+        | Refusal::TooFewMembers
+        | Refusal::TooLong { .. } => Code::Argument,
+        Refusal::QuotaExceeded { .. } | Refusal::SlowDown { .. } => Code::Limit,
         Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
-        Refusal::NotAllowed | Refusal::OwnerStays | Refusal::WrongPassword => Code::Denied,
+        Refusal::NotAllowed
+        | Refusal::OwnerStays
+        | Refusal::RoomNotPublic { .. }
+        | Refusal::WrongPassword => Code::Denied,
     }
 }

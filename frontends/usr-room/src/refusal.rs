@@ -64,12 +64,15 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::NotInRoom
         | Refusal::NotSignedIn
         | Refusal::OwnerStays
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomFull
         | Refusal::RoomNameTaken
+        | Refusal::RoomNotPublic { .. }
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
+        | Refusal::TooLong { .. }
         | Refusal::UnknownRoom
         | Refusal::UnknownUser
         | Refusal::WrongPassword => failure(refusal.to_string()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use core_model::{
     AutoJoinFailure, Command, Credential, Delivery, Grant, Message, MessageId, NewUser,
-    ProfileChanges, Refusal, Reply, RoomRef, Secret, TokenHash, UserRef, check_handle,
+    ProfileChanges, Refusal, Reply, RoomRef, Secret, TokenHash, UserRef, bounds, check_handle,
 };
 use redb::ReadableTable;
 
@@ -18,12 +18,6 @@ use crate::message_index;
 use crate::message_reader::MessageReader;
 use crate::rows::{SessionRow, TokenRow, UserRow, pack, unpack};
 use crate::tables::Tables;
-
-/// The longest identity, in bytes: a realm with a type of 255 and a subject of 255.
-const IDENTITY_BYTES_MAX: usize = 640;
-
-/// The longest display name.
-const DISPLAY_NAME_CHARS_MAX: usize = 256;
 
 /// The stream number of a user's delivery cursor; no room and no inbox has it.
 const DELIVERY: u64 = u64::MAX;
@@ -80,7 +74,7 @@ impl BatchContext<'_> {
         {
             return Err(wrong("is not of the form realm/subject"));
         }
-        if identity.len() > IDENTITY_BYTES_MAX {
+        if identity.len() > bounds::IDENTITY_BYTES_MAX {
             return Err(wrong("is too long"));
         }
         if self.batch.identities()?.get(identity)?.is_some() {
@@ -319,6 +313,11 @@ impl BatchContext<'_> {
         let mut row = lookup::known_user(&self.batch, uid)?;
         if !row.identities.iter().any(|linked| linked == identity) {
             self.check_identity(identity)?;
+            if row.identities.len() >= bounds::IDENTITIES_MAX {
+                let max = bounds::IDENTITIES_MAX as u32;
+                let what = "identities of the user".into();
+                return Err(Refusal::QuotaExceeded { what, max }.into());
+            }
             row.identities.push(identity.to_owned());
             self.batch.identities_mut()?.insert(identity, uid)?;
             self.write_user(uid, &row)?;
@@ -488,7 +487,7 @@ pub(crate) fn is_due(row: &TokenRow, now: u64) -> bool {
 
 /// A display name, cut to 256 characters: every message carries it.
 fn display_name(name: &str) -> String {
-    name.chars().take(DISPLAY_NAME_CHARS_MAX).collect()
+    bounds::cut(name, bounds::DISPLAY_NAME_CHARS_MAX).to_owned()
 }
 
 fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {

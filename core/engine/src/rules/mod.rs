@@ -14,7 +14,9 @@ mod retention;
 mod rooms;
 mod seats;
 
-use core_model::{Command, Event, Outcome, Person, Recorded, Refusal, Reply, Seq, Timestamp, Uid};
+use core_model::{
+    Command, Event, Outcome, Person, Recorded, Refusal, Reply, Seq, Timestamp, Uid, bounds,
+};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
@@ -94,7 +96,7 @@ impl BatchContext<'_> {
         for event in &mut cx.events {
             if let Event::Left { user, quit, reason, by, .. } = event {
                 *quit = ends && self.is_gone(user)?;
-                words.clone_into(reason);
+                bounds::cut(words, bounds::REASON_CHARS_MAX).clone_into(reason);
                 by.clone_from(&remover);
             }
         }
@@ -110,9 +112,11 @@ impl BatchContext<'_> {
     }
 
     fn keyed(&mut self, cx: &mut CommandContext<'_>, envelope: &Envelope) -> Result<Reply, Error> {
+        bounds::check_command(&envelope.command)?;
         let Some(key) = envelope.key.as_deref().filter(|_| may_repeat(&envelope.command)) else {
             return self.carry_out(cx, &envelope.command);
         };
+        bounds::check_key(key)?;
         // `UserRef::Session` means a different user on another connection, so the digest covers it.
         let session =
             lookup::session(&self.batch, cx.request.connection)?.map(|session| session.uid);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use core_model::{Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name};
+use core_model::{
+    Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, bounds, check_room_name,
+};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
@@ -24,6 +26,10 @@ impl BatchContext<'_> {
         invited: Option<&[UserRef]>,
     ) -> Result<Reply, Error> {
         let owner = owner.map(|owner| self.user(cx, owner)).transpose()?;
+        let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
+        if invited.is_some_and(|invited| invited.len() > capacity as usize) {
+            return Err(Refusal::RoomFull.into());
+        }
         let mut others = BTreeSet::new();
         for user in invited.unwrap_or_default() {
             others.insert(self.user(cx, user)?);
@@ -105,7 +111,7 @@ impl BatchContext<'_> {
         self.counters.next_room += 1;
         let row = RoomRow {
             name,
-            title: room.name.clone().unwrap_or_default(),
+            title: title(room.name.as_deref().unwrap_or_default()),
             section: room.section.clone(),
             description: room.description.clone(),
             owner,
@@ -166,6 +172,18 @@ impl BatchContext<'_> {
         search::remove(&mut self.batch, id, row)
     }
 
+    /// Writes only those rows of the indexes that differ.
+    fn relist(&mut self, id: u32, before: &RoomRow, row: &RoomRow) -> Result<(), StoreError> {
+        if row.closed {
+            return Ok(());
+        }
+        if before.section != row.section {
+            self.batch.sections_mut()?.remove((before.section.as_str(), id))?;
+            self.batch.sections_mut()?.insert((row.section.as_str(), id), ())?;
+        }
+        search::update(&mut self.batch, id, before, row)
+    }
+
     pub(super) fn update_room(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -176,18 +194,15 @@ impl BatchContext<'_> {
         let (id, before) = self.owned_room(cx, room, by)?;
         let mut row = RoomRow::clone(&before);
         let RoomChanges { name, section, description } = changes;
-        let fields = [
-            (&mut row.title, name),
-            (&mut row.section, section),
-            (&mut row.description, description),
-        ];
-        for (field, change) in fields {
+        if let Some(name) = name {
+            row.title = title(name);
+        }
+        for (field, change) in [(&mut row.section, section), (&mut row.description, description)] {
             if let Some(change) = change {
                 field.clone_from(change);
             }
         }
-        self.unlist(id, &before)?;
-        self.list(id, &row)?;
+        self.relist(id, &before, &row)?;
         self.write_room(id, &row)?;
         cx.visible = true;
         let by = by.map(|by| self.user(cx, by)).transpose()?;
@@ -282,4 +297,9 @@ impl BatchContext<'_> {
         }
         Ok(Reply::Done)
     }
+}
+
+/// A display name, cut to 64 characters: every list of rooms carries it, and searches index it.
+fn title(name: &str) -> String {
+    bounds::cut(name, bounds::TITLE_CHARS_MAX).to_owned()
 }

@@ -192,8 +192,8 @@ fn an_old_snapshot_does_not_keep_replaced_pages() {
     let (engine, published) = open(&memory);
     does(&engine, &published, register("ann"));
     assert!(handle_known(&engine, "ann"));
-    for number in 0..400 {
-        let info = Some(format!("{number}").repeat(16_000));
+    for number in 0..2_000 {
+        let info = Some(format!("{number}").repeat(2_000));
         let changes = ProfileChanges { info, ..ProfileChanges::default() };
         does(
             &engine,

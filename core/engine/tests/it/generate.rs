@@ -242,8 +242,9 @@ fn new_users() -> BoxedStrategy<NewUser> {
 
 fn profiles() -> BoxedStrategy<ProfileChanges> {
     let text = || weighted(0.3, select(&["", "Ann", "x.png"][..]).prop_map(String::from));
+    let avatar = prop_oneof![12 => text(), 1 => Just(Some("x".repeat(2_049)))];
     let preferences = weighted(0.2, Just(vec!["music".to_owned()]));
-    (text(), text(), text(), preferences, text())
+    (text(), avatar, text(), preferences, text())
         .prop_map(|(name, avatar, sex, preferences, info)| ProfileChanges {
             name,
             avatar,
@@ -310,10 +311,12 @@ fn sign_ins() -> BoxedStrategy<Command> {
 fn new_rooms() -> BoxedStrategy<NewRoom> {
     let name = of(select(&["tea", "hall", "room-4", "tea#5", ""][..]));
     let section = select(&["", "music"][..]);
+    let description = prop_oneof![4 => Just(String::new()), 1 => long_texts()];
     let capacity = of(0u32..5);
     let rare = || weighted(0.3, Just(()));
-    (name, any::<bool>(), section, capacity, rare(), rare())
-        .prop_map(|(name, insist, section, capacity, closed, owner_absent)| NewRoom {
+    (name, any::<bool>(), section, description, capacity, rare(), rare())
+        .prop_map(|(name, insist, section, description, capacity, closed, owner_absent)| NewRoom {
+            description,
             name: name.map(Into::into),
             insist,
             section: section.into(),
@@ -325,13 +328,22 @@ fn new_rooms() -> BoxedStrategy<NewRoom> {
         .boxed()
 }
 
+/// As long as a description may be, and longer.
+fn long_texts() -> BoxedStrategy<String> {
+    select(&[500, 501][..]).prop_map(|count| "茶".repeat(count)).boxed()
+}
+
 fn of_rooms() -> BoxedStrategy<Command> {
     let by = || of(anybody());
-    let changes = (of(select(&["Tee", ""][..])), of(select(&["music", "art"][..]))).prop_map(
-        |(name, section)| RoomChanges {
+    let names = select(
+        &["Tee", "", "a name of seventy characters, which is longer than a title may ever be"][..],
+    );
+    let sections = select(&["music", "art"][..]);
+    let changes = (of(names), of(sections), weighted(0.2, long_texts())).prop_map(
+        |(name, section, description)| RoomChanges {
             name: name.map(Into::into),
             section: section.map(Into::into),
-            description: None,
+            description,
         },
     );
     prop_oneof![
@@ -421,7 +433,7 @@ fn the_sequences_cover_every_command_and_refusal() {
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
         InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays RoomFull \
-        RoomNameTaken SelfAddressed TokenInvalid TooFewMembers UnknownRoom UnknownUser";
+        RoomNameTaken SelfAddressed TokenInvalid TooFewMembers TooLong UnknownRoom UnknownUser";
     assert_eq!(often(refused).join(" "), refusals);
 }
 

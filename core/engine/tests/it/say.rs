@@ -67,6 +67,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> Refusal {
         Refusal::InvalidHandle { .. } => Refusal::InvalidHandle { why },
         Refusal::InvalidIdentity { .. } => Refusal::InvalidIdentity { why },
         Refusal::InvalidRoomName { .. } => Refusal::InvalidRoomName { why },
+        Refusal::TooLong { .. } => Refusal::TooLong { what: why.clone(), limit: why },
+        Refusal::QuotaExceeded { max, .. } => Refusal::QuotaExceeded { what: why, max: *max },
+        Refusal::RoomNotPublic { room, .. } => Refusal::RoomNotPublic { room: *room, why },
         Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::IdentityTaken

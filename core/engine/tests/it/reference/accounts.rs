@@ -105,7 +105,7 @@ impl Reference {
             uid,
             User {
                 handle,
-                name: new.handle.clone().unwrap_or_default(),
+                name: first(256, new.handle.as_deref().unwrap_or_default()),
                 avatar: String::new(),
                 sex: String::new(),
                 preferences: Vec::new(),
@@ -121,7 +121,7 @@ impl Reference {
     pub(super) fn change_profile(&mut self, uid: u64, changes: &ProfileChanges) {
         let user = self.user(uid);
         if let Some(name) = &changes.name {
-            user.name.clone_from(name);
+            user.name = first(256, name);
         }
         if let Some(avatar) = &changes.avatar {
             user.avatar.clone_from(avatar);
@@ -255,6 +255,10 @@ impl Reference {
         let uid = self.account(user)?;
         if !self.users[&uid].identities.contains(identity) {
             self.check_identity(identity)?;
+            if self.users[&uid].identities.len() >= 16 {
+                let what = String::new();
+                return Err(Refusal::QuotaExceeded { what, max: 16 });
+            }
             self.user(uid).identities.push(identity.clone());
             self.visible = true;
         }
@@ -299,6 +303,11 @@ impl Reference {
             token.expires = self.now + token.ttl_ms;
         }
     }
+}
+
+/// The first so many characters.
+pub(super) fn first(count: usize, text: &str) -> String {
+    text.chars().take(count).collect()
 }
 
 /// `name`, or the first of `name-2`, `name-3`… that is free.

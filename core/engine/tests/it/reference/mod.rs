@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use core_engine::{Envelope, FrontendSettings};
 use core_model::{
-    Command, Event, Outcome, Recorded, Refusal, Reply, SeatKind, Seq, Timestamp, TokenHash,
+    Command, Event, Outcome, ProfileChanges, Recorded, Refusal, Reply, SeatKind, Seq, Timestamp,
+    TokenHash,
 };
 
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -198,6 +199,9 @@ impl Reference {
     }
 
     pub(super) fn keyed(&mut self, key: Option<&str>, command: &Command) -> Outcome {
+        if is_too_long(command) {
+            return Err(Refusal::TooLong { what: String::new(), limit: String::new() });
+        }
         let repeatable = matches!(
             command,
             Command::Post { .. }
@@ -312,5 +316,27 @@ impl Reference {
             }
             _ => unreachable!("a command of `carry_out`"),
         }
+    }
+}
+
+/// Whether a command has one of the texts that [`generate`](crate::generate) makes too long.
+fn is_too_long(command: &Command) -> bool {
+    let too_long = |description: &str| description.chars().count() > 500;
+    let profile = |changes: &ProfileChanges| {
+        changes.avatar.as_ref().is_some_and(|avatar| avatar.len() > 2_048)
+    };
+    match command {
+        Command::CreateRoom { room, .. } | Command::DeclareRoom { room } => {
+            too_long(&room.description)
+        }
+        Command::UpdateRoom { changes, .. } => {
+            changes.description.as_ref().is_some_and(|description| too_long(description))
+        }
+        Command::Register { user } => profile(&user.profile),
+        Command::SignIn { create, changes, .. } => {
+            profile(changes) || create.as_ref().is_some_and(|new| profile(&new.profile))
+        }
+        Command::UpdateUser { changes, .. } => profile(changes),
+        _ => false,
     }
 }

@@ -8,7 +8,7 @@ use core_model::{
     normalize,
 };
 
-use super::accounts::counted;
+use super::accounts::{counted, first};
 use super::{Place, Reference, Room, Seat, Who};
 
 impl Reference {
@@ -74,7 +74,7 @@ impl Reference {
             id,
             Room {
                 name,
-                title: new.name.clone().unwrap_or_default(),
+                title: first(64, new.name.as_deref().unwrap_or_default()),
                 section: new.section.clone(),
                 description: new.description.clone(),
                 owner,
@@ -99,6 +99,10 @@ impl Reference {
         invited: Option<&[UserRef]>,
     ) -> Outcome {
         let owner = owner.map(|owner| self.account(owner)).transpose()?;
+        let capacity = new.capacity.unwrap_or(self.frontend.room_capacity);
+        if invited.unwrap_or_default().len() > capacity as usize {
+            return Err(Refusal::RoomFull);
+        }
         let mut others = BTreeSet::new();
         for user in invited.unwrap_or_default() {
             others.insert(self.account(user)?);
@@ -178,7 +182,7 @@ impl Reference {
         let by = by.map(|uid| self.person(&Who::User(uid)));
         let room = self.rooms.get_mut(&id).unwrap();
         if let Some(name) = &changes.name {
-            room.title.clone_from(name);
+            room.title = first(64, name);
         }
         if let Some(section) = &changes.section {
             room.section.clone_from(section);

@@ -1,0 +1,101 @@
+//! How long everything may be.
+
+use core_model::{Command, NewRoom, NewUser, ProfileChanges, Query, RoomChanges, RoomFilter};
+
+use super::*;
+
+fn too_long() -> Refusal {
+    Refusal::TooLong { what: String::new(), limit: String::new() }
+}
+
+#[test]
+fn texts_longer_than_their_bounds_are_refused_and_change_nothing() {
+    let gateway = with_tea(&["ann"]);
+    let before = gateway.engine().dump();
+    let described = |chars: usize| RoomChanges {
+        description: Some("茶".repeat(chars)),
+        ..RoomChanges::default()
+    };
+    let update = |changes| Command::UpdateRoom { room: room("tea"), changes, by: None };
+    let in_section =
+        |chars: usize| RoomChanges { section: Some("茶".repeat(chars)), ..RoomChanges::default() };
+    let profile = |profile| Command::Register { user: NewUser { profile, ..NewUser::default() } };
+    let preferring = |preferences| {
+        profile(ProfileChanges { preferences: Some(preferences), ..Default::default() })
+    };
+    let identities = (0..17).map(|number| format!("tel/{number}")).collect();
+    refusals(
+        &gateway,
+        [
+            update(described(501)),
+            update(in_section(65)),
+            create(NewRoom { description: "x".repeat(501), ..titled("x") }, None),
+            create(NewRoom { info: Some("x".repeat(8_193)), ..titled("x") }, None),
+            Command::DeclareRoom { room: NewRoom { section: "x".repeat(65), ..titled("x") } },
+            profile(ProfileChanges { avatar: Some("x".repeat(2_049)), ..Default::default() }),
+            profile(ProfileChanges { sex: Some("x".repeat(65)), ..Default::default() }),
+            profile(ProfileChanges { info: Some("x".repeat(8_193)), ..Default::default() }),
+            preferring(vec![String::new(); 65]),
+            preferring(vec!["x".repeat(65)]),
+            Command::Register { user: NewUser { identities, ..NewUser::default() } },
+            post(room("tea"), user("ann"), &"x".repeat((1 << 20) + 1)),
+        ]
+        .map(|command| (command, too_long())),
+    );
+    assert_eq!(gateway.engine().dump(), before);
+    gateway.does(0, update(described(500)));
+    gateway.does(0, update(in_section(64)));
+}
+
+#[test]
+fn a_title_is_cut_to_64_characters() {
+    let gateway = with(&[]);
+    gateway.does(0, create(titled(&"茶".repeat(100)), None));
+    assert_eq!(room_seen_by(&gateway, room("room-1"), None).title, "茶".repeat(64));
+    gateway.does(0, rename(room("room-1"), &"x".repeat(65), None));
+    assert_eq!(room_seen_by(&gateway, room("room-1"), None).title, "x".repeat(64));
+}
+
+#[test]
+fn a_user_has_at_most_16_identities() {
+    let gateway = with(&["ann"]);
+    let link = |number: usize| Command::LinkIdentity {
+        user: user("ann"),
+        identity: format!("tel/{number}"),
+    };
+    (0..16).for_each(|number| drop(gateway.does(0, link(number))));
+    let refusal = gateway.refuses(0, link(16));
+    assert_eq!(refusal.to_string(), "there are too many identities of the user: at most 16");
+    gateway.does(0, link(3));
+}
+
+#[test]
+fn a_search_key_longer_than_64_characters_is_refused() {
+    let gateway = with_tea(&["ann"]);
+    let by = |text: Option<String>, section: Option<String>| Query::SearchRooms {
+        text,
+        section,
+        description: None,
+        limit: 100,
+        detail: core_model::Detail::default(),
+    };
+    for query in [
+        by(Some("茶".repeat(65)), None),
+        by(None, Some("x".repeat(65))),
+        listed(RoomFilter::Section("x".repeat(65))),
+    ] {
+        let refused = gateway.ask(&query).map_err(|refusal| say::refusal(&refusal));
+        assert_eq!(refused, Err(too_long()));
+    }
+    assert!(gateway.ask(&by(Some("茶".repeat(64)), None)).is_ok());
+}
+
+#[test]
+fn more_members_than_the_room_has_seats_are_refused_before_they_are_looked_up() {
+    let gateway = with(&["ann"]);
+    let unknown: Vec<String> = (0..501).map(|number| format!("nobody-{number}")).collect();
+    let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    let creation = |members| create_for(titled("x"), user("ann"), members);
+    assert_eq!(gateway.refuses(0, creation(&unknown)), Refusal::RoomFull);
+    assert_eq!(gateway.refuses(0, creation(&unknown[..500])), Refusal::UnknownUser);
+}
