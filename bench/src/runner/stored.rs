@@ -181,6 +181,7 @@ fn seed(path: &Path, size: Size) -> io::Result<()> {
             at: Timestamp(1_700_000_000_000),
             steady_ms: 0,
             connection: ConnectionId(0),
+            address: None,
             frontend: frontend.clone(),
             key: None,
             command,

@@ -13,6 +13,9 @@ pub struct Envelope {
     /// `at`. Leases count by it.
     pub steady_ms: u64,
     pub connection: ConnectionId,
+    /// The peer's network: its IPv4 address, mapped, or the /64 of its IPv6 address. None: the
+    /// gateway itself, or an address that is not known.
+    pub address: Option<u128>,
     pub frontend: Arc<FrontendSettings>,
     /// An idempotency key, already scoped to the front end.
     pub key: Option<String>,
@@ -30,6 +33,35 @@ pub struct FrontendSettings {
     pub room_capacity: u32,
     /// Rooms that a user joins on registering or signing in through this front end.
     pub auto_join: Vec<String>,
+    #[serde(default)]
+    pub quotas: Quotas,
+}
+
+/// How much one user, connection or address may have, of what comes through a front end; 0 is no
+/// limit.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Quotas {
+    /// Accounts made from one address in an hour.
+    pub accounts_per_address_per_hour_max: u32,
+    /// Rooms without an owner made from one address in a day.
+    pub rooms_per_address_per_day_max: u32,
+    /// Rooms without an owner, in all.
+    pub unowned_rooms_max: u32,
+    /// Rooms of one owner.
+    pub rooms_per_owner_max: u32,
+    /// Memberships of a user.
+    pub memberships_per_user_max: u32,
+    /// Memberships of a user up to which others may make it a member of theirs.
+    pub groups_per_user_max: u32,
+    /// Tokens of a user; a further one replaces the one that expires first.
+    pub tokens_per_user_max: u32,
+    /// Idempotency keys of an address; a further one replaces the oldest.
+    pub keys_per_address_max: u32,
+    /// Seats in a room that one address holds without a connection.
+    pub leases_per_address_max: u32,
+    /// Names under which one connection may be in a room.
+    pub names_per_connection_max: u32,
 }
 
 /// The outcome of a command, once durable.

@@ -8,6 +8,8 @@
 //! Retention removes the oldest messages from the front of their table and leaves their ids in the
 //! stream until the whole run is dead. Readers skip ids below the [`floor`].
 
+use std::collections::BTreeSet;
+
 use core_model::RoomId;
 use redb::ReadableTable;
 
@@ -81,23 +83,25 @@ pub(crate) fn append(batch: &mut Batch<'_>, stream: u64, ids: &[u64]) -> Result<
     Ok(())
 }
 
-/// Empties a stream; [`sweep`] removes its messages later, in small steps.
+/// Empties a stream, in a few writes however long it is; [`sweep`] removes its runs and their
+/// messages later, in small steps.
 pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
     let tail = tail(batch, stream)?;
-    let mut runs = Vec::new();
-    for row in batch.chunks()?.range((stream, 0)..=(stream, u64::MAX))? {
-        let (key, run) = row?;
-        runs.push((key.value().1, run.value().to_vec()));
-    }
     if let Some(first) = tail.first() {
-        runs.push((*first, pack(&tail)));
-    }
-    for (first, run) in runs {
-        batch.chunks_mut()?.remove((stream, first))?;
-        batch.garbage_mut()?.insert(first, run.as_slice())?;
+        batch.garbage_mut()?.insert(*first, pack(&tail).as_slice())?;
     }
     batch.tails_mut()?.remove(stream)?;
+    let newest = batch.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.next_back();
+    let newest = newest.transpose()?.map(|(key, _)| key.value().1);
+    if let Some(newest) = newest {
+        batch.cleared_mut()?.insert(stream, newest)?;
+    }
     Ok(())
+}
+
+/// The lowest key that a run of a stream may have: those below were cleared.
+fn first_key(tables: &impl Tables, stream: u64) -> Result<u64, StoreError> {
+    Ok(tables.cleared()?.get(stream)?.map_or(0, |newest| newest.value() + 1))
 }
 
 /// Removes the runs whose messages are all gone.
@@ -158,7 +162,8 @@ fn oldest_kept(tables: &impl Tables, stream: u64, keep: usize) -> Result<Option<
     if kept > keep {
         return Ok(Some(tail.get(kept - keep).copied().unwrap_or(u64::MAX)));
     }
-    for row in tables.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.rev() {
+    let first = first_key(tables, stream)?;
+    for row in tables.chunks()?.range((stream, first)..=(stream, u64::MAX))?.rev() {
         let (_, run) = row?;
         let count = count(run.value());
         if kept + count > keep {
@@ -173,21 +178,46 @@ fn oldest_kept(tables: &impl Tables, stream: u64, keep: usize) -> Result<Option<
 
 /// The key and the ids of the oldest run of a stream.
 fn oldest_run(tables: &impl Tables, stream: u64) -> Result<Option<(u64, Vec<u64>)>, StoreError> {
-    let row = tables.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.next().transpose()?;
+    let first = first_key(tables, stream)?;
+    let row = tables.chunks()?.range((stream, first)..=(stream, u64::MAX))?.next().transpose()?;
     row.map(|(key, run)| Ok((key.value().1, unpack("chunks", run.value())?))).transpose()
 }
 
-/// Removes the messages of up to `runs_max` runs that [`clear`] left.
+/// Removes up to `runs_max` runs that [`clear`] left, with their messages.
 pub(crate) fn sweep(batch: &mut Batch<'_>, runs_max: usize) -> Result<(), StoreError> {
     for _ in 0..runs_max {
-        let Some((_, run)) = batch.garbage_mut()?.pop_first()? else { return Ok(()) };
-        let ids = unpack("garbage", run.value())?;
-        drop(run);
+        let Some(ids) = take_cleared(batch)? else { return Ok(()) };
         for id in ids {
             batch.messages_mut()?.remove(id)?;
         }
     }
     Ok(())
+}
+
+/// Whether [`sweep`] has something to do.
+pub(crate) fn has_cleared(tables: &impl Tables) -> Result<bool, StoreError> {
+    Ok(tables.garbage()?.first()?.is_some() || tables.cleared()?.first()?.is_some())
+}
+
+/// Takes a run that was cleared.
+fn take_cleared(batch: &mut Batch<'_>) -> Result<Option<Vec<u64>>, StoreError> {
+    if batch.garbage()?.first()?.is_some() {
+        let row = batch.garbage_mut()?.pop_first()?;
+        return row.map(|(_, run)| unpack("garbage", run.value())).transpose();
+    }
+    let Some((stream, newest)) =
+        batch.cleared()?.first()?.map(|(stream, newest)| (stream.value(), newest.value()))
+    else {
+        return Ok(None);
+    };
+    let row = batch.chunks()?.range((stream, 0)..=(stream, newest))?.next().transpose()?;
+    let run = row.map(|(key, run)| (key.value().1, unpack("chunks", run.value())));
+    let Some((first, ids)) = run else {
+        batch.cleared_mut()?.remove(stream)?;
+        return Ok(Some(Vec::new()));
+    };
+    batch.chunks_mut()?.remove((stream, first))?;
+    ids.map(Some)
 }
 
 /// The newest ids below `before`, at most `limit`, ascending.
@@ -197,15 +227,29 @@ pub(crate) fn newest(
     before: u64,
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
-    let floor = floor(tables)?;
+    newest_between(tables, stream, 0, before, limit)
+}
+
+/// The newest ids above `after` and below `before`, at most `limit`, ascending.
+pub(crate) fn newest_between(
+    tables: &impl Tables,
+    stream: u64,
+    after: u64,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    let floor = floor(tables)?.max(after.saturating_add(1));
     let mut newest_first = Vec::with_capacity(2 * RUN);
     let mut take = |ids: Vec<u64>| {
         let there = |id: &u64| *id < before && *id >= floor;
+        let is_oldest = ids.first().is_some_and(|first| *first < floor);
         newest_first.extend(ids.into_iter().rev().filter(there));
-        newest_first.len() < limit
+        newest_first.len() < limit && !is_oldest
     };
     if take(tail(tables, stream)?) {
-        for row in tables.chunks()?.range((stream, 0)..(stream, before))?.rev() {
+        let first = first_key(tables, stream)?;
+        let runs = (stream, first.min(before))..(stream, before);
+        for row in tables.chunks()?.range(runs)?.rev() {
             if !take(unpack("chunks", row?.1.value())?) {
                 break;
             }
@@ -214,6 +258,36 @@ pub(crate) fn newest(
     newest_first.truncate(limit);
     newest_first.reverse();
     Ok(newest_first)
+}
+
+/// The newest ids of several streams, each above its own id, at most `limit`, ascending.
+///
+/// It reads the streams from the one with the newest message on, and of each only what is newer than
+/// the `limit` newest found so far: however many streams and messages there are, little more than
+/// their tails.
+pub(crate) fn newest_of(
+    tables: &impl Tables,
+    streams: &[(u64, u64)],
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    let mut by_newest = Vec::with_capacity(streams.len());
+    for (stream, after) in streams {
+        let newest = newest_between(tables, *stream, *after, u64::MAX, limit.min(1))?;
+        by_newest.extend(newest.first().map(|newest| (*newest, *stream, *after)));
+    }
+    by_newest.sort_unstable_by(|one, other| other.cmp(one));
+    let mut found = BTreeSet::new();
+    for (newest, stream, after) in by_newest {
+        let oldest = found.first().copied().filter(|_| found.len() >= limit).unwrap_or(0);
+        if newest <= oldest {
+            break;
+        }
+        found.extend(newest_between(tables, stream, after.max(oldest), u64::MAX, limit)?);
+        while found.len() > limit {
+            found.pop_first();
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// The oldest ids above `after`, at most `limit`, ascending.
@@ -233,8 +307,13 @@ pub(crate) fn oldest(
     let mut ids: Vec<u64> = Vec::new();
     // The run that contains `after` begins at or before it.
     let chunks = tables.chunks()?;
-    let start = chunks.range((stream, 0)..=(stream, after))?.next_back().transpose()?;
-    let start = start.map_or(0, |(key, _)| key.value().1);
+    let first = first_key(tables, stream)?;
+    let start = if after > first {
+        let run = chunks.range((stream, first)..=(stream, after))?.next_back().transpose()?;
+        run.map_or(first, |(key, _)| key.value().1)
+    } else {
+        first
+    };
     for row in chunks.range((stream, start)..=(stream, u64::MAX))? {
         if ids.len() >= limit {
             break;

@@ -15,6 +15,13 @@ use crate::state::State;
 /// One look-up costs about as much as skipping this many rows of a range.
 const SPREAD_MAX: u64 = 4;
 
+/// Bytes of text in one reply. A thousand messages of 64 KiB each would be 64 MiB of memory, and
+/// the writer would read them for as long.
+pub(crate) const REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// Messages that are read before their bytes are counted.
+const BLOCK: usize = 64;
+
 /// Makes views of messages; remembers people and rooms, since they recur.
 pub(crate) struct MessageReader<'a, T> {
     tables: &'a T,
@@ -51,6 +58,49 @@ impl<'a, T: State> MessageReader<'a, T> {
             messages.sort_unstable_by_key(|message| message.id);
         }
         Ok(messages)
+    }
+
+    /// The newest of these messages whose texts fit into `bytes_max`, and at least one.
+    pub(crate) fn newest_within(
+        &mut self,
+        ids: &[u64],
+        bytes_max: usize,
+    ) -> Result<Vec<Arc<Message>>, StoreError> {
+        let mut newest_first = Vec::with_capacity(ids.len().min(2 * BLOCK));
+        let mut bytes = 0;
+        for block in ids.rchunks(BLOCK) {
+            for message in self.of(block)?.into_iter().rev() {
+                bytes += message.text.len();
+                if bytes > bytes_max && !newest_first.is_empty() {
+                    newest_first.reverse();
+                    return Ok(newest_first);
+                }
+                newest_first.push(message);
+            }
+        }
+        newest_first.reverse();
+        Ok(newest_first)
+    }
+
+    /// The oldest of these messages whose texts fit into `bytes_max`, and at least one; and whether
+    /// these are all.
+    pub(crate) fn oldest_within(
+        &mut self,
+        ids: &[u64],
+        bytes_max: usize,
+    ) -> Result<(Vec<Arc<Message>>, bool), StoreError> {
+        let mut messages = Vec::with_capacity(ids.len().min(2 * BLOCK));
+        let mut bytes = 0;
+        for block in ids.chunks(BLOCK) {
+            for message in self.of(block)? {
+                bytes += message.text.len();
+                if bytes > bytes_max && !messages.is_empty() {
+                    return Ok((messages, false));
+                }
+                messages.push(message);
+            }
+        }
+        Ok((messages, true))
     }
 
     /// Reads the messages that exist.

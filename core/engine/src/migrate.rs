@@ -1,19 +1,25 @@
 //! Store formats: what a new store needs, and how an earlier one is upgraded.
 
+use std::cell::RefCell;
+
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::error::StoreError;
 use crate::lookalike;
-use crate::rows::{TokenRow, unpack};
+use crate::rows::{RoomRow, TokenRow, unpack};
+use crate::search;
+use crate::state::Batch;
 use crate::tables::{
-    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, TOKENS, TOKENS_BY_USER, create_tables,
+    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, TOKENS,
+    TOKENS_BY_USER, Tables, create_tables,
 };
 
 /// The layout this code reads and writes. A store records its own in `meta`; opening an earlier one
 /// upgrades it.
 ///
-/// 1: the first. 2: `tokens_by_user` and `addresses_by_user`. 3: `lookalikes`.
-pub(crate) const FORMAT: u64 = 3;
+/// 1: the first. 2: `tokens_by_user` and `addresses_by_user`. 3: `lookalikes`. 4: `open_rooms`,
+/// `membership_counts`, `cleared`, quotas; bounded search rows.
+pub(crate) const FORMAT: u64 = 4;
 const FORMAT_KEY: &str = "format";
 /// The [`lookalike::revision`] that the keys in `lookalikes` were made with.
 const LOOKALIKES_KEY: &str = "lookalikes";
@@ -48,6 +54,10 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     }
     if lookalikes != Some(revision) {
         index_lookalikes(&transaction)?;
+    }
+    if found.is_some_and(|found| found < 4) {
+        index_rooms(&transaction)?;
+        count_memberships(&transaction)?;
     }
     let mut meta = transaction.open_table(META)?;
     meta.insert(FORMAT_KEY, FORMAT)?;
@@ -92,6 +102,41 @@ fn index_lookalikes(transaction: &WriteTransaction) -> Result<(), StoreError> {
         for key in lookalike::keys(handle.value()) {
             lookalikes.insert((key.as_str(), uid.value()), ())?;
         }
+    }
+    Ok(())
+}
+
+/// Upgrades to format 4: lists open rooms, and indexes anew what searches find of them, which was
+/// not bounded before. Seats have another layout, and end with the run anyway.
+fn index_rooms(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut batch = Batch::new(transaction, RefCell::default());
+    batch.clear_run_state()?;
+    batch.grams_mut()?.retain(|_, ()| false)?;
+    batch.gram_counts_mut()?.retain(|_, _| false)?;
+    batch.folded_names_mut()?.retain(|_, ()| false)?;
+    let mut last = None;
+    while let Some((id, row)) = room_after(&batch, last)? {
+        if !row.closed {
+            batch.open_rooms_mut()?.insert(id, ())?;
+            search::insert(&mut batch, id, &row)?;
+        }
+        last = Some(id);
+    }
+    Ok(())
+}
+
+fn room_after(batch: &Batch<'_>, id: Option<u32>) -> Result<Option<(u32, RoomRow)>, StoreError> {
+    let Some(start) = id.map_or(Some(0), |id| id.checked_add(1)) else { return Ok(None) };
+    let row = batch.rooms()?.range(start..)?.next().transpose()?;
+    row.map(|(id, row)| Ok((id.value(), unpack("rooms", row.value())?))).transpose()
+}
+
+fn count_memberships(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut counts = transaction.open_table(MEMBERSHIP_COUNTS)?;
+    for row in transaction.open_table(MEMBER_ROOMS)?.iter()? {
+        let (uid, _) = row?.0.value();
+        let count = counts.get(uid)?.map_or(0, |count| count.value());
+        counts.insert(uid, count + 1)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::cache::rows as row_cache;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
-use crate::message_reader::MessageReader;
+use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::rows::{RoomRow, SeatRow, Who, unpack};
 use crate::search;
 use crate::state::State;
@@ -48,8 +48,8 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
             Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
         }
         Query::RoomIds { after, limit } => {
-            let rooms = open_rooms(tables, after.0, *limit as usize)?;
-            Ok(Reply::RoomIds { rooms: rooms.into_iter().map(|(id, _)| RoomId(id)).collect() })
+            let rooms = ids_of_open_rooms(tables, after.0, *limit as usize)?;
+            Ok(Reply::RoomIds { rooms })
         }
         Query::Rooms { filter: RoomFilter::Open, after, limit, detail }
             if *detail == Detail::default() =>
@@ -129,14 +129,14 @@ fn history(
     limit: usize,
 ) -> Result<Vec<Arc<Message>>, StoreError> {
     let stream = message_index::of_room(room);
-    let ids = match after {
-        Some(after) => message_index::oldest(tables, stream, after.0, limit)?,
-        None => {
-            let before = before.map_or(u64::MAX, |before| before.0);
-            message_index::newest(tables, stream, before, limit)?
-        }
-    };
-    MessageReader::new(tables).of(&ids)
+    let mut reader = MessageReader::new(tables);
+    if let Some(after) = after {
+        let ids = message_index::oldest(tables, stream, after.0, limit)?;
+        return Ok(reader.oldest_within(&ids, REPLY_BYTES_MAX)?.0);
+    }
+    let before = before.map_or(u64::MAX, |before| before.0);
+    let ids = message_index::newest(tables, stream, before, limit)?;
+    reader.newest_within(&ids, REPLY_BYTES_MAX)
 }
 
 /// Capacity that a list of rooms starts with.
@@ -186,18 +186,38 @@ fn listed(tables: &impl State, after: u32, limit: u32) -> Result<Vec<Arc<RoomVie
 
 fn open_rooms(tables: &impl State, after: u32, limit: usize) -> Result<Found, StoreError> {
     let mut found = Vec::with_capacity(limit.min(ROOMS_CAPACITY));
-    let Some(start) = after.checked_add(1) else { return Ok(found) };
-    for entry in tables.rooms()?.range(start..)? {
-        if found.len() >= limit {
-            break;
-        }
-        let (id, row) = entry?;
-        let row = row_cache::room(id.value(), row.value())?;
-        if !row.closed {
+    let mut next = after.checked_add(1);
+    while let Some(start) = next.take() {
+        for entry in tables.rooms()?.range(start..)? {
+            if found.len() >= limit {
+                break;
+            }
+            let (id, row) = entry?;
+            let row = row_cache::room(id.value(), row.value())?;
+            if row.closed {
+                // Any number of closed rooms may follow.
+                next = tables
+                    .open_rooms()?
+                    .range(id.value()..)?
+                    .next()
+                    .transpose()?
+                    .map(|(id, _)| id.value());
+                break;
+            }
             found.push((id.value(), row));
         }
     }
     Ok(found)
+}
+
+fn ids_of_open_rooms(
+    tables: &impl State,
+    after: u32,
+    limit: usize,
+) -> Result<Vec<RoomId>, StoreError> {
+    let Some(start) = after.checked_add(1) else { return Ok(Vec::new()) };
+    let rows = tables.open_rooms()?.range(start..)?.take(limit);
+    rows.map(|row| Ok(RoomId(row?.0.value()))).collect()
 }
 
 fn filtered(

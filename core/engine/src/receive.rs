@@ -3,20 +3,22 @@
 
 use std::sync::Arc;
 
-use core_model::{Command, MessageId, Refusal, Reply, TokenHash, UserRef};
+use core_model::{Command, Message, MessageId, Refusal, Reply, TokenHash, UserRef};
 use redb::ReadableTable;
 
 use crate::clock::engine_time;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
-use crate::message_reader::MessageReader;
+use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::rows::RoomRow;
 use crate::state::State;
 
 /// The result of a [`Command::Receive`].
 pub(crate) struct Receipt {
-    pub(crate) ids: Vec<u64>,
+    ids: Vec<u64>,
+    /// Whether the newest of them come first to be shown, where not all fit into a reply.
+    newest: bool,
     /// The id up to which the user has now received.
     pub(crate) read: u64,
     /// Whether the user's cursor has to move to it.
@@ -72,13 +74,25 @@ pub(crate) fn find(
         }
     };
     let read = ids.last().copied().or(from).unwrap_or(0);
-    Ok(Receipt { ids, read, moves: !newest && cursor != Some(read) })
+    Ok(Receipt { ids, newest: *newest, read, moves: !newest && cursor != Some(read) })
 }
 
 impl Receipt {
-    pub(crate) fn reply(self, tables: &impl State) -> Result<Reply, Error> {
-        let messages = MessageReader::new(tables).of(&self.ids)?;
-        Ok(Reply::Received { messages, cursor: MessageId(self.read) })
+    /// The messages, as far as one reply may hold them, and the id up to which they are received.
+    pub(crate) fn messages(
+        &self,
+        tables: &impl State,
+    ) -> Result<(Vec<Arc<Message>>, u64), StoreError> {
+        let mut reader = MessageReader::new(tables);
+        if self.newest {
+            return Ok((reader.newest_within(&self.ids, REPLY_BYTES_MAX)?, self.read));
+        }
+        let (messages, is_all) = reader.oldest_within(&self.ids, REPLY_BYTES_MAX)?;
+        let read = match messages.last() {
+            Some(last) if !is_all => last.id.0,
+            _ => self.read,
+        };
+        Ok((messages, read))
     }
 }
 
@@ -98,7 +112,11 @@ pub(crate) fn try_read_only(
         None => message_index::of_inbox(uid),
     };
     let receipt = find(tables, uid, stream, command, counters.next_message)?;
-    if receipt.moves { Ok(None) } else { receipt.reply(tables).map(Some) }
+    if receipt.moves {
+        return Ok(None);
+    }
+    let (messages, read) = receipt.messages(tables)?;
+    Ok(Some(Reply::Received { messages, cursor: MessageId(read) }))
 }
 
 /// The token that names the command's user, if one does.

@@ -175,6 +175,8 @@ pub(crate) struct SeatRow {
     /// The connection that uses it.
     pub(crate) connection: Option<u64>,
     pub(crate) lease: Option<LeaseRow>,
+    /// The network of the peer that took the lease.
+    pub(crate) address: Option<u128>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]

@@ -9,6 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use core_model::bounds;
 use redb::ReadableTable;
 
 use crate::error::StoreError;
@@ -19,6 +20,9 @@ use crate::tables::Tables;
 
 /// Index rows that one search reads.
 const POSTINGS_MAX: usize = 20_000;
+
+/// Characters of a description that are indexed: with the name, at most 640 rows a room.
+const INDEXED_CHARS_MAX: usize = 256;
 
 /// Rooms that one search reads and ranks.
 const CANDIDATES_MAX: usize = 1_000;
@@ -228,8 +232,8 @@ fn edits_to_contain(key: &str, text: &str) -> usize {
 }
 
 pub(crate) fn grams_of_room(row: &RoomRow) -> BTreeSet<u64> {
-    let mut all = grams(&fold(name(row)));
-    all.extend(grams(&fold(&row.description)));
+    let mut all = grams(&fold(bounds::cut(name(row), bounds::TITLE_CHARS_MAX)));
+    all.extend(grams(&fold(bounds::cut(&row.description, INDEXED_CHARS_MAX))));
     all
 }
 

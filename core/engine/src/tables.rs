@@ -146,12 +146,20 @@ tables! {
     room_names, room_names_mut, ROOM_NAMES: &'static str => u32;
     /// (Section, room id) of open rooms.
     sections, sections_mut, SECTIONS: (&'static str, u32) => ();
+    /// Ids of open rooms: a list passes over any number of closed ones.
+    open_rooms, open_rooms_mut, OPEN_ROOMS: u32 => ();
+    /// Ids of rooms that a client made without an owner. They end when they are not used.
+    unowned_rooms, unowned_rooms_mut, UNOWNED_ROOMS: u32 => ();
     /// (Owner's uid, room id).
     owned_rooms, owned_rooms_mut, OWNED_ROOMS: (u64, u32) => ();
     /// (Room id, uid) → (place in the order of joining, newest message id at the time).
     members, members_mut, MEMBERS: (u32, u64) => (u64, u64);
     /// (uid, room id).
     member_rooms, member_rooms_mut, MEMBER_ROOMS: (u64, u32) => ();
+    /// uid → its rows in `member_rooms`; absent for none.
+    membership_counts, membership_counts_mut, MEMBERSHIP_COUNTS: u64 => u32;
+    /// (What is counted, peer address) → (when the count ends in ms, count). See `quotas`.
+    quotas, quotas_mut, QUOTAS: (u8, u128) => (u64, u32);
 
     /// Seat id → `SeatRow`. This and what follows up to `presence` ends with the run.
     seats, seats_mut, SEATS: u64 => &'static [u8];
@@ -163,6 +171,8 @@ tables! {
     seat_counts, seat_counts_mut, SEAT_COUNTS: u32 => u32;
     /// (When a lease without a connection ends in steady ms, seat id).
     seat_ends, seat_ends_mut, SEAT_ENDS: (u64, u64) => ();
+    /// (Peer address, room id, seat id) of leases without a connection.
+    leases_by_address, leases_by_address_mut, LEASES_BY_ADDRESS: (u128, u32, u64) => ();
     /// Connection id → `SessionRow`.
     sessions, sessions_mut, SESSIONS: u64 => &'static [u8];
     /// (uid, connection id) of sessions.
@@ -178,11 +188,15 @@ tables! {
     chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
     /// First message id of a run → message ids whose rows are to be removed.
     garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
+    /// Stream → the key of its newest run in `chunks` that was cleared and is still to be removed.
+    cleared, cleared_mut, CLEARED: u64 => u64;
     /// (uid, stream) → the message id up to which the user has received.
     cursors, cursors_mut, CURSORS: (u64, u64) => u64;
 
     /// Idempotency key → `KeyRow`.
     keys, keys_mut, KEYS: &'static str => &'static [u8];
+    /// (Peer address, when the key expires in ms, idempotency key).
+    keys_by_address, keys_by_address_mut, KEYS_BY_ADDRESS: (u128, u64, &'static str) => ();
     /// (When in ms, what kind, its key): tokens, addresses and idempotency keys that run out.
     expiries, expiries_mut, EXPIRIES: (u64, u8, &'static [u8]) => ();
 
@@ -202,6 +216,7 @@ impl<A> WriteTables<'_, A> {
         self.seats_by_connection_mut()?.retain(|_, ()| false)?;
         self.seat_counts_mut()?.retain(|_, _| false)?;
         self.seat_ends_mut()?.retain(|_, ()| false)?;
+        self.leases_by_address_mut()?.retain(|_, ()| false)?;
         self.sessions_mut()?.retain(|_, _| false)?;
         self.sessions_by_user_mut()?.retain(|_, ()| false)?;
         self.presence_mut()?.retain(|_, _| false)?;

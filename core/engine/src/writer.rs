@@ -300,6 +300,7 @@ mod tests {
             at: Timestamp(1),
             steady_ms: 1,
             connection: ConnectionId(1),
+            address: None,
             frontend: Arc::default(),
             key: None,
             command: Command::Register { user },

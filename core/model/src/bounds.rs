@@ -86,7 +86,7 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         Command::Enter { avatar, .. } => {
             check_bytes("avatar", avatar.as_deref().unwrap_or_default(), AVATAR_BYTES_MAX)
         }
-        Command::SignOut
+        Command::SignOut { .. }
         | Command::LinkIdentity { .. }
         | Command::UnlinkIdentity { .. }
         | Command::SetPassword { .. }

@@ -39,6 +39,7 @@ impl Subject {
             at: Timestamp(at),
             steady_ms: at,
             connection: ConnectionId(1),
+            address: None,
             frontend: Arc::clone(&self.frontend),
             key: None,
             command,

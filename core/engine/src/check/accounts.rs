@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::lookalike;
 use crate::lookup::COUNTERS_KEY;
 use crate::rows::{Counters, KeyRow, TokenRow, UserRow, unpack};
-use crate::rules::{ADDRESS, KEY, TOKEN, address_key};
+use crate::rules::{ADDRESS, KEY, KEY_OF_ADDRESS, KEYS, TOKEN, UNOWNED_ROOM, address_key};
 use crate::tables::Tables;
 
 pub(super) fn counters(tables: &impl Tables) -> Result<Counters, StoreError> {
@@ -94,17 +94,37 @@ pub(super) fn check_keys(tables: &impl Tables, report: &mut Report) -> Result<()
         let is_readable = unpack::<KeyRow>("keys", row.value()).is_ok();
         report.expect(is_readable, || format!("the key {:?} cannot be read", key.value()));
     }
-    let mut expiring = 0;
+    let (mut expiring, mut of_addresses) = (0, 0);
     for row in tables.expiries()?.iter()? {
-        let (key, ()) = row.map(|(key, _)| (key, ()))?;
-        let (_, kind, key) = key.value();
-        report.expect(kind <= KEY, || format!("a row of expiries is of the unknown kind {kind}"));
-        if kind == KEY {
-            expiring += 1;
-            let key = String::from_utf8_lossy(key);
-            let is_there = tables.keys()?.get(&*key)?.is_some();
-            report.expect(is_there, || format!("the key {key:?} expires and does not exist"));
+        let (row, ()) = row.map(|(key, _)| (key, ()))?;
+        let (at, kind, key) = row.value();
+        let is_known = kind <= UNOWNED_ROOM;
+        report.expect(is_known, || format!("a row of expiries is of the unknown kind {kind}"));
+        let key = match (kind, key.split_first_chunk()) {
+            (KEY, _) => String::from_utf8_lossy(key),
+            (KEY_OF_ADDRESS, Some((address, key))) => {
+                of_addresses += 1;
+                let key = String::from_utf8_lossy(key);
+                let by_address = (u128::from_be_bytes(*address), at, &*key);
+                let is_listed = tables.keys_by_address()?.get(by_address)?.is_some();
+                report.expect(is_listed, || format!("the key {key:?} is not its address's"));
+                key
+            }
+            _ => continue,
+        };
+        expiring += 1;
+        let is_there = tables.keys()?.get(&*key)?.is_some();
+        report.expect(is_there, || format!("the key {key:?} expires and does not exist"));
+    }
+    report.expect_len("keys", tables.keys()?, expiring)?;
+    report.expect_len("keys_by_address", tables.keys_by_address()?, of_addresses)?;
+    let mut counted = 0;
+    for row in tables.quotas()?.iter()? {
+        let (key, row) = row?;
+        if key.value().0 == KEYS {
+            counted += u64::from(row.value().1);
         }
     }
-    report.expect_len("keys", tables.keys()?, expiring)
+    report.expect(counted == of_addresses, || format!("{of_addresses} keys, {counted} counted"));
+    Ok(())
 }

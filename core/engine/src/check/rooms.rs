@@ -37,6 +37,8 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
             open += 1;
             let is_listed = tables.sections()?.get((room.section.as_str(), id))?.is_some();
             report.expect(is_listed, || format!("room {id} is not listed in its section"));
+            let is_listed = tables.open_rooms()?.get(id)?.is_some();
+            report.expect(is_listed, || format!("room {id} is not listed among the open rooms"));
         }
         if let Some(owner) = room.owner {
             owned += 1;
@@ -48,6 +50,12 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
     }
     report.expect_len("room_names", tables.room_names()?, rooms)?;
     report.expect_len("sections", tables.sections()?, open)?;
+    report.expect_len("open_rooms", tables.open_rooms()?, open)?;
+    for row in tables.unowned_rooms()?.iter()? {
+        let id = row?.0.value();
+        let has_owner = room(tables, id)?.is_none_or(|room| room.owner.is_some());
+        report.expect(!has_owner, || format!("room {id} is no room without an owner"));
+    }
     report.expect_len("owned_rooms", tables.owned_rooms()?, owned)
 }
 
@@ -65,7 +73,19 @@ pub(super) fn check_members(tables: &impl Tables, report: &mut Report) -> Result
         let place = row.value().0;
         report.expect(place < next_place, || format!("member {uid} of room {id} has no place"));
     }
-    report.expect_len("member_rooms", tables.member_rooms()?, members)
+    report.expect_len("member_rooms", tables.member_rooms()?, members)?;
+    let mut counts = 0;
+    for row in tables.membership_counts()?.iter()? {
+        let (uid, count) = row?;
+        let (uid, count) = (uid.value(), count.value());
+        counts += u64::from(count);
+        let found = tables.member_rooms()?.range((uid, 0)..=(uid, u32::MAX))?.count();
+        report.expect(found == count as usize, || {
+            format!("user {uid} is a member of {found} rooms and counts {count}")
+        });
+    }
+    report.expect(counts == members, || format!("users count {counts} of {members} memberships"));
+    Ok(())
 }
 
 pub(super) fn check_search(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {

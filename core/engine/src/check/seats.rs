@@ -12,7 +12,7 @@ use crate::tables::Tables;
 
 pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
     let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-    let (mut seats, mut connected, mut waiting) = (0, 0, 0);
+    let (mut seats, mut connected, mut waiting, mut of_addresses) = (0, 0, 0, 0);
     for row in tables.seats()?.iter()? {
         let (id, row) = row?;
         let id = id.value();
@@ -35,6 +35,12 @@ pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(
             waiting += 1;
             let is_listed = tables.seat_ends()?.get((lease.ends, id))?.is_some();
             report.expect(is_listed, || format!("seat {id} never ends"));
+            if let Some(address) = seat.address {
+                of_addresses += 1;
+                let by_address = (address, seat.room, id);
+                let is_listed = tables.leases_by_address()?.get(by_address)?.is_some();
+                report.expect(is_listed, || format!("seat {id} is not listed by its address"));
+            }
         } else {
             report.fault(format!("seat {id} has neither a connection nor a lease"));
         }
@@ -42,6 +48,7 @@ pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(
     report.expect_len("seats_by_person", tables.seats_by_person()?, seats)?;
     report.expect_len("seats_by_connection", tables.seats_by_connection()?, connected)?;
     report.expect_len("seat_ends", tables.seat_ends()?, waiting)?;
+    report.expect_len("leases_by_address", tables.leases_by_address()?, of_addresses)?;
     for (room, expected) in &counts {
         let found = tables.seat_counts()?.get(*room)?.map_or(0, |count| count.value());
         report.expect(found == *expected, || {

@@ -11,11 +11,12 @@ use redb::ReadableTable;
 use super::context::{BatchContext, CommandContext, tags};
 use super::expiry;
 use super::names::{first_free, suffixed};
+use super::quotas::Window;
 use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::lookup;
 use crate::message_index;
-use crate::message_reader::MessageReader;
+use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::rows::{SessionRow, TokenRow, UserRow, pack, unpack};
 use crate::tables::Tables;
 
@@ -35,6 +36,8 @@ impl BatchContext<'_> {
     }
 
     fn make_user(&mut self, cx: &mut CommandContext<'_>, user: &NewUser) -> Result<u64, Error> {
+        let accounts_max = cx.frontend.quotas.accounts_per_address_per_hour_max;
+        self.check_window(cx, Window::Accounts, accounts_max)?;
         for identity in &user.identities {
             self.check_identity(identity)?;
         }
@@ -62,6 +65,7 @@ impl BatchContext<'_> {
             self.batch.identities_mut()?.insert(identity.as_str(), uid)?;
         }
         self.write_user(uid, &row)?;
+        self.count_in_window(cx, Window::Accounts, accounts_max)?;
         cx.visible = true;
         Ok(uid)
     }
@@ -259,23 +263,15 @@ impl BatchContext<'_> {
     fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<Arc<Message>>, StoreError> {
         self.settle()?;
         let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
-        let newest = |stream, after: u64| -> Result<Vec<u64>, StoreError> {
-            let mut ids = message_index::newest(&self.batch, stream, u64::MAX, limit)?;
-            ids.retain(|id| *id > after);
-            Ok(ids)
-        };
-        let mut ids = newest(message_index::of_inbox(uid), cursor)?;
-        ids.extend(newest(message_index::of_outbox(uid), cursor)?);
+        let mut streams =
+            vec![(message_index::of_inbox(uid), cursor), (message_index::of_outbox(uid), cursor)];
         for room in lookup::rooms_of_member(&self.batch, uid)? {
             let member = self.batch.members()?.get((room, uid))?;
             let since = member.map_or(0, |member| member.value().1);
-            ids.extend(newest(message_index::of_room(room), cursor.max(since))?);
+            streams.push((message_index::of_room(room), cursor.max(since)));
         }
-        ids.sort_unstable();
-        // A note to oneself is in both.
-        ids.dedup();
-        let ids = &ids[ids.len().saturating_sub(limit)..];
-        MessageReader::new(&self.batch).of(ids)
+        let ids = message_index::newest_of(&self.batch, &streams, limit)?;
+        MessageReader::new(&self.batch).newest_within(&ids, REPLY_BYTES_MAX)
     }
 
     pub(super) fn update_user(
@@ -409,6 +405,7 @@ impl BatchContext<'_> {
         }
         self.batch.tokens_by_user_mut()?.insert((uid, &hash.0), ())?;
         self.batch.expiries_mut()?.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
+        self.trim_tokens(cx, uid, &hash.0)?;
         Ok(())
     }
 
@@ -445,7 +442,9 @@ impl BatchContext<'_> {
         let mut skipped = Vec::new();
         for name in &cx.frontend.auto_join {
             let joined = match lookup::any_room(&self.batch, &RoomRef::Name(name.clone())) {
-                Ok((id, row)) => self.join_room(cx, id, &row, uid),
+                Ok((id, row)) => {
+                    self.check_public(id, &row).and_then(|()| self.join_room(cx, id, &row, uid))
+                }
                 Err(fail) => Err(fail),
             };
             match joined {

@@ -41,6 +41,8 @@ pub(crate) struct Finished<'t> {
 pub(super) struct CommandContext<'a> {
     pub(super) request: Request,
     pub(super) frontend: &'a FrontendSettings,
+    /// The peer's network.
+    pub(super) address: Option<u128>,
     pub(super) events: Vec<Event>,
     /// Whether it changed something that a client can read.
     pub(super) visible: bool,
@@ -164,20 +166,32 @@ impl<'t> BatchContext<'t> {
         Ok(())
     }
 
-    /// Makes a user a durable member. The caller has checked the capacity.
-    pub(super) fn add_member(
+    /// Makes users durable members. The caller has checked the capacity.
+    pub(super) fn add_members(
         &mut self,
         cx: &mut CommandContext<'_>,
         id: u32,
-        uid: u64,
+        uids: &[u64],
     ) -> Result<(), StoreError> {
         let row = lookup::known_room(&self.batch, id)?;
+        let members = row.members + uids.len() as u32;
+        self.write_room(id, &RoomRow { members, ..RoomRow::clone(&row) })?;
+        uids.iter().try_for_each(|uid| self.add_member(cx, id, &row, *uid))
+    }
+
+    fn add_member(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+        uid: u64,
+    ) -> Result<(), StoreError> {
         let place = self.counters.next_place;
         self.counters.next_place += 1;
         let newest = self.counters.next_message - 1;
         self.batch.members_mut()?.insert((id, uid), (place, newest))?;
         self.batch.member_rooms_mut()?.insert((uid, id), ())?;
-        self.write_room(id, &RoomRow { members: row.members + 1, ..RoomRow::clone(&row) })?;
+        self.count_membership(uid, 1)?;
         let user = lookup::person(&self.batch, uid)?;
         cx.events.push(Event::Entered {
             room: row.tag(id),
@@ -198,14 +212,29 @@ impl<'t> BatchContext<'t> {
         id: u32,
         uid: u64,
     ) -> Result<bool, StoreError> {
+        let row = lookup::known_room(&self.batch, id)?;
+        let was_member = self.remove_membership(cx, id, &row, uid)?;
+        if was_member {
+            let members = row.members.saturating_sub(1);
+            self.write_room(id, &RoomRow { members, ..RoomRow::clone(&row) })?;
+        }
+        Ok(was_member)
+    }
+
+    /// The same without the room's own count of members.
+    pub(super) fn remove_membership(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+        uid: u64,
+    ) -> Result<bool, StoreError> {
         if self.batch.members_mut()?.remove((id, uid))?.is_none() {
             return Ok(false);
         }
         self.batch.member_rooms_mut()?.remove((uid, id))?;
         self.cached(|cache| cache.forget_member(id, uid));
-        let row = lookup::known_room(&self.batch, id)?;
-        let members = row.members.saturating_sub(1);
-        self.write_room(id, &RoomRow { members, ..RoomRow::clone(&row) })?;
+        self.count_membership(uid, -1)?;
         let user = lookup::person(&self.batch, uid)?;
         cx.events.push(Event::Left {
             room: row.tag(id),
@@ -233,7 +262,8 @@ impl<'t> BatchContext<'t> {
             return Ok(());
         }
         self.check_capacity(id, row)?;
-        self.add_member(cx, id, uid)?;
+        self.check_memberships(uid, cx.frontend.quotas.memberships_per_user_max)?;
+        self.add_members(cx, id, &[uid])?;
         self.activate(id)?;
         self.announce_population(cx, id)?;
         Ok(())

@@ -4,6 +4,7 @@ use core_model::Reply;
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
+use super::quotas::UNOWNED_ROOM_TTL_MS;
 use crate::clock;
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
@@ -15,17 +16,68 @@ use crate::tables::Tables;
 /// Kinds of rows in `expiries`, and their keys.
 pub(crate) const TOKEN: u8 = 0; // the token's hash
 pub(crate) const ADDRESS: u8 = 1; // the uid, big-endian, and the address
-pub(crate) const KEY: u8 = 2; // the idempotency key
+pub(crate) const KEY: u8 = 2; // the idempotency key, of formats up to 3
+pub(crate) const KEY_OF_ADDRESS: u8 = 3; // the peer's address, big-endian, and the key
+pub(crate) const WINDOW: u8 = 4; // what is counted, and the peer's address, big-endian
+pub(crate) const UNOWNED_ROOM: u8 = 5; // the room id, big-endian
 
-/// Rows of each kind that one command removes, so that it stays short; the next continues.
-const ROWS_MAX: usize = 1024;
+/// Rows of each kind that one command looks at.
+const ROWS_MAX: usize = 256;
 
-/// Runs of cleared messages that one command removes.
+/// Writes after which one command removes nothing more: a few milliseconds' worth. The next command
+/// continues.
+const WRITES_MAX: u64 = 2_000;
+
+/// Runs of cleared messages that one command sweeps.
 const RUNS_MAX: usize = 32;
 
 /// The key of an address's row in `expiries`.
 pub(crate) fn address_key(uid: u64, address: &str) -> Vec<u8> {
     [&uid.to_be_bytes(), address.as_bytes()].concat()
+}
+
+pub(super) fn note_key(
+    batch: &mut Batch<'_>,
+    ends: u64,
+    address: u128,
+    key: &str,
+) -> Result<(), StoreError> {
+    let key = [&address.to_be_bytes(), key.as_bytes()].concat();
+    batch.expiries_mut()?.insert((ends, KEY_OF_ADDRESS, key.as_slice()), ())?;
+    Ok(())
+}
+
+pub(super) fn drop_key(
+    batch: &mut Batch<'_>,
+    ends: u64,
+    address: u128,
+    key: &str,
+) -> Result<(), StoreError> {
+    let key = [&address.to_be_bytes(), key.as_bytes()].concat();
+    batch.expiries_mut()?.remove((ends, KEY_OF_ADDRESS, key.as_slice()))?;
+    Ok(())
+}
+
+pub(super) fn note_window(
+    batch: &mut Batch<'_>,
+    ends: u64,
+    kind: u8,
+    address: u128,
+) -> Result<(), StoreError> {
+    let key = [&[kind], address.to_be_bytes().as_slice()].concat();
+    batch.expiries_mut()?.insert((ends, WINDOW, key.as_slice()), ())?;
+    Ok(())
+}
+
+/// Looks after a room without an owner a week from now.
+pub(super) fn note_unowned_room(
+    batch: &mut Batch<'_>,
+    now: u64,
+    id: u32,
+) -> Result<(), StoreError> {
+    let ends = now.saturating_add(UNOWNED_ROOM_TTL_MS);
+    batch.expiries_mut()?.insert((ends, UNOWNED_ROOM, id.to_be_bytes().as_slice()), ())?;
+    Ok(())
 }
 
 pub(super) fn note_address(
@@ -41,7 +93,7 @@ pub(super) fn note_address(
 
 /// When the first lease or other row expires, ms.
 pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
-    if tables.garbage()?.first()?.is_some() {
+    if message_index::has_cleared(tables)? {
         return Ok(Some(0));
     }
     let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
@@ -51,7 +103,7 @@ pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
 
 /// Whether `Command::Expire` has something to do at the time of this request.
 pub(crate) fn is_due(tables: &impl State, request: Request) -> Result<bool, StoreError> {
-    let has_garbage = tables.garbage()?.first()?.is_some();
+    let has_garbage = message_index::has_cleared(tables)?;
     let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
     if has_garbage || seat.is_some_and(|ends| ends <= request.steady) {
         return Ok(true);
@@ -64,13 +116,20 @@ pub(crate) fn is_due(tables: &impl State, request: Request) -> Result<bool, Stor
 
 impl BatchContext<'_> {
     pub(super) fn expire(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        let written = self.writes();
         for seat_id in self.ended_leases(cx.request.steady)? {
+            if self.writes() - written > WRITES_MAX {
+                return Ok(Reply::Done);
+            }
             self.end_lease(cx, seat_id)?;
         }
         let trusted = self.trusted(cx.request)?;
         for (at, kind, key) in self.expired(trusted)? {
+            if self.writes() - written > WRITES_MAX {
+                return Ok(Reply::Done);
+            }
             self.batch.expiries_mut()?.remove((at, kind, key.as_slice()))?;
-            self.remove_expired(trusted, kind, &key)?;
+            self.remove_expired(cx, trusted, (at, kind, &key))?;
         }
         message_index::sweep(&mut self.batch, RUNS_MAX)?;
         Ok(Reply::Done)
@@ -93,7 +152,12 @@ impl BatchContext<'_> {
     }
 
     /// Removes what the row of `expiries` names, unless it has been extended since.
-    fn remove_expired(&mut self, now: u64, kind: u8, key: &[u8]) -> Result<(), StoreError> {
+    fn remove_expired(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        now: u64,
+        (at, kind, key): (u64, u8, &[u8]),
+    ) -> Result<(), StoreError> {
         let corrupt = || StoreError::Corrupt { table: "expiries" };
         match kind {
             TOKEN => {
@@ -118,6 +182,20 @@ impl BatchContext<'_> {
             KEY => {
                 let key = str::from_utf8(key).map_err(|_| corrupt())?;
                 self.batch.keys_mut()?.remove(key)?;
+            }
+            KEY_OF_ADDRESS => {
+                let (address, key) = key.split_first_chunk().ok_or_else(corrupt)?;
+                let key = str::from_utf8(key).map_err(|_| corrupt())?;
+                self.forget_key(u128::from_be_bytes(*address), at, key)?;
+            }
+            WINDOW => {
+                let (kind, address) = key.split_first().ok_or_else(corrupt)?;
+                let address = address.try_into().map_err(|_| corrupt())?;
+                self.end_window(now, *kind, u128::from_be_bytes(address))?;
+            }
+            UNOWNED_ROOM => {
+                let id = key.try_into().map_err(|_| corrupt())?;
+                self.end_unowned_room(cx, u32::from_be_bytes(id))?;
             }
             _ => return Err(corrupt()),
         }

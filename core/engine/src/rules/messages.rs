@@ -123,7 +123,7 @@ impl BatchContext<'_> {
             (Err(Error::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
                 let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
                 let id = self.make_room(cx, &new, Some(uid), 1)?;
-                self.add_member(cx, id, uid)?;
+                self.add_members(cx, id, &[uid])?;
                 self.announce_population(cx, id)?;
                 id
             }
@@ -204,10 +204,11 @@ impl BatchContext<'_> {
         self.settle()?;
         let next_message = self.counters.next_message;
         let receipt = receive::find(&self.batch, uid, stream, command, next_message)?;
+        let (messages, read) = receipt.messages(&self.batch)?;
         if receipt.moves {
-            self.batch.cursors_mut()?.insert((uid, stream), receipt.read)?;
+            self.batch.cursors_mut()?.insert((uid, stream), read)?;
         }
-        receipt.reply(&self.batch)
+        Ok(Reply::Received { messages, cursor: MessageId(read) })
     }
 }
 

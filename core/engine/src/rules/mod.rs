@@ -7,9 +7,12 @@
 mod accounts;
 mod clock;
 mod context;
+#[cfg(test)]
+mod cost;
 mod expiry;
 mod messages;
 mod names;
+mod quotas;
 mod retention;
 mod rooms;
 mod seats;
@@ -32,8 +35,10 @@ use crate::tables::Tables;
 pub(crate) use accounts::is_due;
 pub(crate) use context::{BatchContext, Finished};
 pub(crate) use expiry::{
-    ADDRESS, KEY, TOKEN, address_key, is_due as is_expiry_due, next as next_expiry,
+    ADDRESS, KEY, KEY_OF_ADDRESS, TOKEN, UNOWNED_ROOM, address_key, is_due as is_expiry_due,
+    next as next_expiry,
 };
+pub(crate) use quotas::KEYS;
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -50,6 +55,7 @@ impl BatchContext<'_> {
         let mut cx = CommandContext {
             request,
             frontend: &envelope.frontend,
+            address: envelope.address,
             events: Vec::new(),
             visible: false,
         };
@@ -137,7 +143,7 @@ impl BatchContext<'_> {
             serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
         self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
         let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
-        self.batch.expiries_mut()?.insert((ends, expiry::KEY, key.as_bytes()), ())?;
+        self.note_key(cx, key, ends)?;
         Ok(reply)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, NewRoom, Refusal, Reply, RoomChanges, RoomRef, UserRef, bounds, check_room_name,
+    Event, NewRoom, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds, check_room_name,
 };
 use redb::ReadableTable;
 
@@ -40,16 +40,22 @@ impl BatchContext<'_> {
         if invited.is_some() && others.is_empty() {
             return Err(Refusal::TooFewMembers.into());
         }
+        let groups_max = cx.frontend.quotas.groups_per_user_max;
+        others.iter().try_for_each(|uid| self.check_memberships(*uid, groups_max))?;
+        if owner.is_none() {
+            self.check_unowned_rooms(cx)?;
+        }
         let owning_member = owner.filter(|_| !room.owner_absent);
         let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
         let id = self.make_room(cx, room, owner, members.len())?;
+        if owner.is_none() {
+            self.count_unowned_room(cx, id)?;
+        }
         if invited.is_some() {
             self.announce_created(cx, id, owner, &members)?;
         }
-        for uid in &members {
-            self.add_member(cx, id, *uid)?;
-        }
         if !members.is_empty() {
+            self.add_members(cx, id, &members)?;
             self.announce_population(cx, id)?;
         }
         self.created(id)
@@ -79,7 +85,11 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let name = room.name.clone().unwrap_or_default();
         let id = match lookup::any_room(&self.batch, &RoomRef::Name(name)) {
-            Ok((id, _)) => id,
+            Ok((id, row)) => {
+                self.check_public(id, &row)?;
+                self.batch.unowned_rooms_mut()?.remove(id)?;
+                id
+            }
             Err(Error::Refused(_)) => {
                 let room = NewRoom { insist: true, ..room.clone() };
                 self.make_room(cx, &room, None, 0)?
@@ -87,6 +97,21 @@ impl BatchContext<'_> {
             Err(fail) => return Err(fail),
         };
         self.created(id)
+    }
+
+    /// Refuses a room that a user owns, or that is closed, where one for everyone is meant.
+    pub(super) fn check_public(&self, id: u32, row: &RoomRow) -> Result<(), Error> {
+        if row.owner.is_none() && !row.closed {
+            return Ok(());
+        }
+        let mut why = match row.owner {
+            Some(owner) => format!("belongs to {}", lookup::person(&self.batch, owner)?.handle),
+            None => "has no owner".to_owned(),
+        };
+        if row.closed {
+            why.push_str(" and is closed");
+        }
+        Err(Refusal::RoomNotPublic { room: RoomId(id), why }.into())
     }
 
     fn created(&self, id: u32) -> Result<Reply, Error> {
@@ -105,6 +130,10 @@ impl BatchContext<'_> {
         let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
         if members > capacity as usize {
             return Err(Refusal::RoomFull.into());
+        }
+        if let Some(owner) = owner {
+            self.check_owned_rooms(cx, owner)?;
+            self.check_memberships(owner, cx.frontend.quotas.memberships_per_user_max)?;
         }
         let id = self.counters.next_room;
         let name = self.choose_room_name(room, id)?;
@@ -138,6 +167,8 @@ impl BatchContext<'_> {
             Ok(self.batch.room_names()?.get(name)?.is_none())
         };
         let base = match wanted {
+            // The name of a closed room would tell others that it exists.
+            Some(Ok(name)) if room.closed => suffixed(&name, &format!("#{id}")),
             Some(Ok(name)) => {
                 if free(&name)? {
                     return Ok(name);
@@ -160,6 +191,7 @@ impl BatchContext<'_> {
         if row.closed {
             return Ok(());
         }
+        self.batch.open_rooms_mut()?.insert(id, ())?;
         self.batch.sections_mut()?.insert((row.section.as_str(), id), ())?;
         search::insert(&mut self.batch, id, row)
     }
@@ -168,6 +200,7 @@ impl BatchContext<'_> {
         if row.closed {
             return Ok(());
         }
+        self.batch.open_rooms_mut()?.remove(id)?;
         self.batch.sections_mut()?.remove((row.section.as_str(), id))?;
         search::remove(&mut self.batch, id, row)
     }
@@ -218,17 +251,29 @@ impl BatchContext<'_> {
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
         let (id, row) = self.owned_room(cx, room, by)?;
-        let taken = lookup::population(&self.batch, id, &row)?;
+        self.end_room(cx, id, &row)?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn end_room(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+    ) -> Result<(), StoreError> {
+        let taken = lookup::population(&self.batch, id, row)?;
         for uid in lookup::members(&self.batch, id)? {
-            self.remove_member(cx, id, uid)?;
+            self.remove_membership(cx, id, row, uid)?;
             self.batch.cursors_mut()?.remove((uid, message_index::of_room(id)))?;
         }
+        self.write_room(id, &RoomRow { members: 0, ..row.clone() })?;
         self.remove_seats_of_room(cx, id)?;
         if taken > 0 {
             self.announce_population(cx, id)?;
         }
         self.forget_messages(id)?;
-        self.unlist(id, &row)?;
+        self.unlist(id, row)?;
+        self.batch.unowned_rooms_mut()?.remove(id)?;
         self.batch.room_names_mut()?.remove(row.name.as_str())?;
         if let Some(owner) = row.owner {
             self.batch.owned_rooms_mut()?.remove((owner, id))?;
@@ -236,7 +281,7 @@ impl BatchContext<'_> {
         self.batch.rooms_mut()?.remove(id)?;
         self.cached(|cache| cache.forget_room(id));
         cx.events.push(Event::RoomDeleted { room: row.tag(id) });
-        Ok(Reply::Done)
+        Ok(())
     }
 
     pub(super) fn clear_messages(

@@ -38,15 +38,8 @@ impl BatchContext<'_> {
                 Ok(reply)
             }
             SeatKind::Lease { ttl_ms, grace_ms } => {
-                self.check_capacity(id, &row)?;
                 let ends = cx.request.steady.saturating_add(ttl_ms);
-                let lease = Some(LeaseRow { ttl_ms, grace_ms, ends });
-                let avatar = avatar.map(str::to_owned);
-                let row = SeatRow { room: id, who: who.clone(), avatar, connection: None, lease };
-                self.add_seat(&row)?;
-                self.activate(id)?;
-                self.announce_population(cx, id)?;
-                self.entered(id, &who, false)
+                self.enter_by_lease(cx, id, &row, &who, LeaseRow { ttl_ms, grace_ms, ends }, avatar)
             }
         }
     }
@@ -96,6 +89,41 @@ impl BatchContext<'_> {
         Err(unproven.into())
     }
 
+    /// Takes a seat that time holds. A lease of the same person that no connection uses is renewed
+    /// instead of a further seat.
+    fn enter_by_lease(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+        who: &Who,
+        lease: LeaseRow,
+        avatar: Option<&str>,
+    ) -> Result<Reply, Error> {
+        let seat = SeatRow {
+            room: id,
+            who: who.clone(),
+            avatar: avatar.map(str::to_owned),
+            connection: None,
+            lease: Some(lease),
+            address: cx.address,
+        };
+        if let Some((seat_id, former)) =
+            self.seat_of_person(id, who, |seat| seat.connection.is_none())?
+        {
+            self.end_waiting(seat_id, &former)?;
+            self.write_seat(seat_id, &seat)?;
+            self.begin_waiting(seat_id, &seat)?;
+            return self.entered(id, who, true);
+        }
+        self.check_capacity(id, row)?;
+        self.check_leases(cx, id)?;
+        self.add_seat(&seat)?;
+        self.activate(id)?;
+        self.announce_population(cx, id)?;
+        self.entered(id, who, false)
+    }
+
     fn enter_by_connection(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -120,12 +148,14 @@ impl BatchContext<'_> {
             self.connect_seat(seat_id, &seat)?;
         } else {
             self.check_capacity(id, row)?;
+            self.check_seats(cx, id, who)?;
             self.add_seat(&SeatRow {
                 room: id,
                 who: who.clone(),
                 avatar: avatar.map(str::to_owned),
                 connection: Some(connection),
                 lease: None,
+                address: None,
             })?;
         }
         let opened = opens && !row.opened;
@@ -241,9 +271,7 @@ impl BatchContext<'_> {
         room: u32,
         who: &Who,
     ) -> Result<bool, StoreError> {
-        let key = who.key();
-        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
-        let seats = seats_in(&self.batch, range)?;
+        let seats = self.seats_of_person(room, who)?;
         let any = !seats.is_empty();
         for (seat_id, seat) in seats {
             self.leave_seat(cx, seat_id, seat, None)?;
@@ -309,8 +337,8 @@ impl BatchContext<'_> {
         }
         if let (Some(lease), Some(wait_ms)) = (&mut seat.lease, wait_ms) {
             lease.ends = cx.request.steady.saturating_add(wait_ms);
-            self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
             self.write_seat(seat_id, &seat)?;
+            self.begin_waiting(seat_id, &seat)?;
             return Ok(false);
         }
         self.batch.seats_mut()?.remove(seat_id)?;
@@ -328,8 +356,8 @@ impl BatchContext<'_> {
             .insert((seat.room, seat.who.key().as_str(), seat_id), ())?;
         self.count_seats(seat.room, 1)?;
         self.connect_seat(seat_id, seat)?;
-        if let (Some(lease), None) = (seat.lease, seat.connection) {
-            self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
+        if seat.connection.is_none() {
+            self.begin_waiting(seat_id, seat)?;
         }
         Ok(())
     }
@@ -353,10 +381,23 @@ impl BatchContext<'_> {
         Ok(())
     }
 
+    /// A lease waits for a connection, or for its end.
+    fn begin_waiting(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
+        let Some(lease) = seat.lease else { return Ok(()) };
+        self.batch.seat_ends_mut()?.insert((lease.ends, seat_id), ())?;
+        if let Some(address) = seat.address {
+            self.batch.leases_by_address_mut()?.insert((address, seat.room, seat_id), ())?;
+        }
+        Ok(())
+    }
+
     /// Ends the wait of a lease that gets a connection or is removed.
     fn end_waiting(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
         if let Some(lease) = seat.lease {
             self.batch.seat_ends_mut()?.remove((lease.ends, seat_id))?;
+            if let Some(address) = seat.address {
+                self.batch.leases_by_address_mut()?.remove((address, seat.room, seat_id))?;
+            }
         }
         Ok(())
     }
@@ -374,7 +415,7 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    fn seats_of_connection(&self, connection: u64) -> Result<Seats, StoreError> {
+    pub(super) fn seats_of_connection(&self, connection: u64) -> Result<Seats, StoreError> {
         let cached = self.batch.writer_cache().and_then(|cache| cache.borrow().seats(connection));
         if let Some(seats) = cached {
             return Ok(seats);
@@ -435,9 +476,7 @@ impl BatchContext<'_> {
         who: &Who,
         but: Option<u64>,
     ) -> Result<bool, StoreError> {
-        let key = who.key();
-        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
-        let seats = seats_in(&self.batch, range)?;
+        let seats = self.seats_of_person(room, who)?;
         Ok(seats.iter().any(|(id, seat)| Some(*id) != but && seat.connection.is_some()))
     }
 
@@ -447,9 +486,16 @@ impl BatchContext<'_> {
         who: &Who,
         wanted: impl Fn(&SeatRow) -> bool,
     ) -> Result<Option<(u64, SeatRow)>, StoreError> {
+        Ok(self.seats_of_person(room, who)?.into_iter().find(|(_, seat)| wanted(seat)))
+    }
+
+    pub(super) fn seats_of_person(
+        &self,
+        room: u32,
+        who: &Who,
+    ) -> Result<Vec<(u64, SeatRow)>, StoreError> {
         let key = who.key();
-        let range = (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX);
-        Ok(seats_in(&self.batch, range)?.into_iter().find(|(_, seat)| wanted(seat)))
+        seats_in(&self.batch, (room, key.as_str(), 0)..=(room, key.as_str(), u64::MAX))
     }
 }
 

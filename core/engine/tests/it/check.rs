@@ -11,7 +11,8 @@ use crate::gateway::Gateway;
 
 /// A store with rows in every table, as a kill leaves it.
 fn furnished(path: &Path) {
-    let gateway = Gateway::on(path.into());
+    let mut gateway = Gateway::on(path.into());
+    gateway.address = Some(1);
     gateway.does(0, register("ann"));
     gateway.does(0, register("bob"));
     let link =
@@ -97,6 +98,11 @@ fn a_missing_row_is_found_in_every_table() {
         "owned_rooms": (u64, u32) => (),
         "members": (u32, u64) => (u64, u64),
         "member_rooms": (u64, u32) => (),
+        "membership_counts": u64 => u32,
+        "open_rooms": u32 => (),
+        "quotas": (u8, u128) => (u64, u32),
+        "leases_by_address": (u128, u32, u64) => (),
+        "keys_by_address": (u128, u64, &str) => (),
         "seats": u64 => &[u8],
         "seats_by_person": (u32, &str, u64) => (),
         "seats_by_connection": (u64, u64) => (),

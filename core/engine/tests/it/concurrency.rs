@@ -24,7 +24,15 @@ struct Ticket {
 fn envelope(connection: u64, command: Command) -> Envelope {
     let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
     let connection = ConnectionId(connection);
-    Envelope { at: Timestamp(1_000), steady_ms: 1_000, connection, frontend, key: None, command }
+    Envelope {
+        at: Timestamp(1_000),
+        steady_ms: 1_000,
+        connection,
+        address: None,
+        frontend,
+        key: None,
+        command,
+    }
 }
 
 #[test]

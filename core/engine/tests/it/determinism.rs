@@ -40,6 +40,7 @@ fn reading_what_the_same_commit_wrote_does_not_move_the_time() {
             at: Timestamp(now),
             steady_ms: now,
             connection,
+            address: None,
             frontend,
             key: None,
             command,

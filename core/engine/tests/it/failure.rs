@@ -26,6 +26,7 @@ fn envelope(command: Command) -> Envelope {
         at: Timestamp(1_000),
         steady_ms: 1_000,
         connection: ConnectionId(1),
+        address: None,
         frontend,
         key: None,
         command,

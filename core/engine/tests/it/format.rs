@@ -31,19 +31,19 @@ fn a_store_of_a_later_format_is_refused_and_not_changed() {
         let database = redb::Database::open(&path).unwrap();
         let write = database.begin_write().unwrap();
         assert_eq!(
-            write.open_table(meta).unwrap().insert("format", 4).unwrap().unwrap().value(),
-            3
+            write.open_table(meta).unwrap().insert("format", 5).unwrap().unwrap().value(),
+            4
         );
         write.commit().unwrap();
     }
     let error = refusal(&path);
     let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
-    assert_eq!((*found, named), (4, &path));
+    assert_eq!((*found, named), (5, &path));
     let said = error.to_string();
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 4"), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 5"), "{said}");
     let database = redb::Database::open(&path).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 4);
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 5);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) struct Gateway {
     pub(crate) steady: Option<u64>,
     /// The front end that commands come from.
     pub(crate) frontend: FrontendSettings,
+    /// The peer that commands come from.
+    pub(crate) address: Option<u128>,
 }
 
 struct Running {
@@ -62,6 +64,7 @@ impl Running {
             at: Timestamp(0),
             steady_ms: 0,
             connection: ConnectionId(0),
+            address: None,
             frontend: Arc::default(),
             key: None,
             command: a_no_op(),
@@ -102,8 +105,8 @@ impl Gateway {
     fn at(place: Place) -> Self {
         let running = Some(Running::start(&place));
         let frontend =
-            FrontendSettings { frontend: "test".into(), room_capacity: 500, auto_join: Vec::new() };
-        Self { place, running, now: 1_000, steady: None, frontend }
+            FrontendSettings { frontend: "test".into(), room_capacity: 500, ..Default::default() };
+        Self { place, running, now: 1_000, steady: None, frontend, address: None }
     }
 
     fn running(&self) -> &Running {
@@ -115,6 +118,7 @@ impl Gateway {
             at: Timestamp(self.now),
             steady_ms: self.steady.unwrap_or(self.now),
             connection: ConnectionId(connection),
+            address: self.address,
             frontend: Arc::new(self.frontend.clone()),
             key: None,
             command,

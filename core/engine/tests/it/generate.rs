@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use core_engine::{Envelope, FrontendSettings};
+use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
     AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
     PostRight, ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, UserRef,
@@ -35,6 +35,9 @@ pub(crate) struct Call {
     key: Option<&'static str>,
     /// Whether the front end has `auto_join` rooms.
     auto_join: bool,
+    /// Whether the front end has tight quotas.
+    quotas: bool,
+    address: Option<u128>,
     command: Command,
 }
 
@@ -50,20 +53,39 @@ pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
         let Step::Call(call) = step else { return None };
         now += call.pause;
         let auto_join = match call.auto_join {
-            true => vec!["tea".into(), "nowhere".into(), "secret".into()],
+            true => vec!["hall".into(), "tea".into(), "nowhere".into(), "secret#2".into()],
             false => Vec::new(),
         };
-        let frontend = FrontendSettings { frontend: "test".into(), room_capacity: 4, auto_join };
+        let quotas = if call.quotas { tight() } else { Quotas::default() };
+        let frontend = "test".into();
+        let frontend = FrontendSettings { frontend, room_capacity: 4, auto_join, quotas };
         Some(Envelope {
             at: Timestamp(now),
             steady_ms: now,
             connection: ConnectionId(call.connection),
+            address: call.address,
             frontend: Arc::new(frontend),
             key: call.key.map(Into::into),
             command: call.command.clone(),
         })
     });
     envelopes.collect()
+}
+
+/// Quotas that a sequence reaches.
+fn tight() -> Quotas {
+    Quotas {
+        accounts_per_address_per_hour_max: 1,
+        rooms_per_address_per_day_max: 1,
+        unowned_rooms_max: 2,
+        rooms_per_owner_max: 2,
+        memberships_per_user_max: 2,
+        groups_per_user_max: 2,
+        tokens_per_user_max: 1,
+        keys_per_address_max: 1,
+        leases_per_address_max: 1,
+        names_per_connection_max: 1,
+    }
 }
 
 fn prelude() -> Vec<Step> {
@@ -76,7 +98,15 @@ fn prelude() -> Vec<Step> {
         issue(user("ann"), sliding("t1", 5_000)),
         sign_in_for_messages(user("bob"), 3),
     ];
-    let call = |command| Call { pause: 0, connection: 3, key: None, auto_join: false, command };
+    let call = |command| Call {
+        pause: 0,
+        connection: 3,
+        key: None,
+        auto_join: false,
+        quotas: false,
+        address: None,
+        command,
+    };
     commands.map(|command| Step::Call(Box::new(call(command)))).into()
 }
 
@@ -85,12 +115,16 @@ fn step() -> BoxedStrategy<Step> {
         60 => 0u64..50,
         30 => 50u64..2_000,
         1 => Just(24 * 60 * 60 * 1000),
+        1 => Just(8 * 24 * 60 * 60 * 1000),
     ];
     let key = weighted(0.15, select(&["k1", "k2"][..]));
     let auto_join = weighted(0.2, Just(()));
     let as_usual = weighted(0.75, Just(()));
-    let call = (pause, 1u64..4, key, auto_join, as_usual, command()).prop_map(
-        |(pause, connection, key, auto_join, as_usual, mut command)| {
+    let quotas = weighted(0.4, Just(()));
+    let address = select(&[None, Some(1u128), Some(1), Some(2)][..]);
+    let peer = (1u64..4, address);
+    let call = (pause, peer, key, auto_join, quotas, as_usual, command()).prop_map(
+        |(pause, (connection, address), key, auto_join, quotas, as_usual, mut command)| {
             if as_usual.is_some() {
                 act_as_usual(connection, &mut command);
             }
@@ -99,6 +133,8 @@ fn step() -> BoxedStrategy<Step> {
                 connection,
                 key,
                 auto_join: auto_join.is_some(),
+                quotas: quotas.is_some(),
+                address,
                 command,
             }))
         },
@@ -190,7 +226,7 @@ fn rooms() -> BoxedStrategy<RoomRef> {
     prop_oneof![
         8 => Just(room("tea")),
         3 => (1u32..5).prop_map(room_id),
-        2 => select(&["hall", "secret", "tea#3", "none"][..]).prop_map(room),
+        2 => select(&["hall", "secret#2", "tea#3", "none"][..]).prop_map(room),
     ]
     .boxed()
 }
@@ -202,7 +238,7 @@ fn texts() -> BoxedStrategy<String> {
 fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         9 => of_accounts(),
-        3 => of_rooms(),
+        5 => of_rooms(),
         20 => of_seats(),
         16 => of_messages(),
         3 => Just(Command::Expire),
@@ -432,8 +468,8 @@ fn the_sequences_cover_every_command_and_refusal() {
         SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
-        InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays RoomFull \
-        RoomNameTaken SelfAddressed TokenInvalid TooFewMembers TooLong UnknownRoom UnknownUser";
+        InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays QuotaExceeded \
+        RoomFull RoomNameTaken RoomNotPublic SelfAddressed SlowDown TokenInvalid TooFewMembers TooLong UnknownRoom UnknownUser";
     assert_eq!(often(refused).join(" "), refusals);
 }
 

@@ -7,6 +7,7 @@ use core_model::{
     ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef, check_handle, normalize,
 };
 
+use super::quotas::ACCOUNTS;
 use super::{Kept, Place, Reference, Seat, Token, User, Who};
 
 impl Reference {
@@ -83,6 +84,8 @@ impl Reference {
     }
 
     pub(super) fn make_user(&mut self, new: &NewUser) -> Result<u64, Refusal> {
+        let accounts_max = self.frontend.quotas.accounts_per_address_per_hour_max;
+        self.check_window(ACCOUNTS, accounts_max)?;
         for identity in &new.identities {
             self.check_identity(identity)?;
         }
@@ -100,6 +103,7 @@ impl Reference {
         if matches!(new.password, Some(Secret::Plain(_))) {
             return Err(Refusal::Internal { why: String::new() });
         }
+        self.count_in_window(ACCOUNTS, accounts_max);
         self.next_uid += 1;
         self.users.insert(
             uid,
@@ -142,7 +146,7 @@ impl Reference {
         let mut skipped = Vec::new();
         for name in self.frontend.auto_join.clone() {
             let joined = match self.room_of_name(&name) {
-                Some(id) => self.join(id, uid),
+                Some(id) => self.check_public(id).and_then(|()| self.join(id, uid)),
                 None => Err(Refusal::UnknownRoom),
             };
             if let Err(why) = joined {
@@ -293,6 +297,7 @@ impl Reference {
         let hash = grant.hash.expect("the test draws its tokens");
         let Grant { ttl_ms, sliding, .. } = *grant;
         self.tokens.insert(hash, Token { uid, expires: self.now + ttl_ms, ttl_ms, sliding });
+        self.trim_tokens(uid, &hash);
     }
 
     /// A use within the first sixteenth of its time does not extend a token.

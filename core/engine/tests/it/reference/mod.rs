@@ -4,6 +4,7 @@
 
 mod accounts;
 mod messages;
+mod quotas;
 mod rooms;
 mod seats;
 mod views;
@@ -62,6 +63,7 @@ struct Seat {
     avatar: Option<String>,
     connection: Option<u64>,
     lease: Option<Lease>,
+    address: Option<u128>,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ struct Key {
     command: Command,
     reply: Reply,
     ends: u64,
+    address: u128,
 }
 
 #[derive(Clone, Debug)]
@@ -125,9 +128,14 @@ pub(crate) struct Reference {
     cursors: BTreeMap<(u64, Option<u32>), u64>,
     delivered: BTreeMap<u64, u64>,
     keys: BTreeMap<String, Key>,
+    /// (What is counted, address) → when the count ends, and the count.
+    windows: BTreeMap<(u8, u128), (u64, u32)>,
+    /// Room that a client made without an owner → when it is looked after.
+    unowned: BTreeMap<u32, u64>,
     /// The current command: its connection, its front end, its events, and whether something
     /// changed that could be seen.
     connection: u64,
+    address: Option<u128>,
     frontend: FrontendSettings,
     told: Vec<Event>,
     visible: bool,
@@ -154,7 +162,10 @@ impl Reference {
             cursors: BTreeMap::new(),
             delivered: BTreeMap::new(),
             keys: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            unowned: BTreeMap::new(),
             connection: 0,
+            address: None,
             frontend: FrontendSettings::default(),
             told: Vec::new(),
             visible: false,
@@ -168,6 +179,7 @@ impl Reference {
         self.now = if step_back <= 5_000 { self.now.max(envelope.at.0) } else { envelope.at.0 };
         self.steady = envelope.steady_ms;
         self.connection = envelope.connection.0;
+        self.address = envelope.address;
         self.frontend = FrontendSettings::clone(&envelope.frontend);
         self.told.clear();
         self.visible = false;
@@ -220,7 +232,10 @@ impl Reference {
         }
         let reply = self.carry_out(command)?;
         let (command, ends) = (command.clone(), self.now + KEY_WINDOW_MS);
-        self.keys.insert(key.into(), Key { session, command, reply: reply.clone(), ends });
+        let address = self.address.unwrap_or_default();
+        let used = Key { session, command, reply: reply.clone(), ends, address };
+        self.keys.insert(key.into(), used);
+        self.trim_keys();
         Ok(reply)
     }
 

@@ -58,9 +58,14 @@ impl Reference {
         if members > capacity {
             return Err(Refusal::RoomFull);
         }
+        if let Some(owner) = owner {
+            self.check_rooms_of(owner)?;
+            self.check_memberships(owner, self.frontend.quotas.memberships_per_user_max)?;
+        }
         let id = self.next_room;
         let free = |name: &str| self.room_of_name(name).is_none();
         let name = match new.name.as_deref().map(check_room_name) {
+            Some(Ok(name)) if new.closed => counted(&format!("{name}#{id}"), free),
             Some(Ok(name)) if free(&name) => name,
             Some(Ok(_)) if new.insist => return Err(Refusal::RoomNameTaken),
             Some(Ok(name)) => counted(&format!("{name}#{id}"), free),
@@ -111,9 +116,17 @@ impl Reference {
         if invited.is_some() && others.is_empty() {
             return Err(Refusal::TooFewMembers);
         }
+        let groups_max = self.frontend.quotas.groups_per_user_max;
+        others.iter().try_for_each(|uid| self.check_memberships(*uid, groups_max))?;
+        if owner.is_none() {
+            self.check_unowned_rooms()?;
+        }
         let owning_member = owner.filter(|_| !new.owner_absent);
         let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
         let id = self.make_room(new, owner, members.len() as u32)?;
+        if owner.is_none() {
+            self.count_unowned_room(id);
+        }
         if invited.is_some() {
             let everyone: BTreeSet<u64> = members.iter().copied().collect();
             let everyone = everyone.into_iter().map(|uid| self.person(&Who::User(uid)));
@@ -159,13 +172,18 @@ impl Reference {
         self.messages.retain(|message| message.to != Place::Room(id));
         let room = self.tag(id);
         self.rooms.remove(&id);
+        self.unowned.remove(&id);
         self.told.push(Event::RoomDeleted { room });
     }
 
     pub(super) fn declare_room(&mut self, room: &NewRoom) -> Outcome {
         let name = normalize(room.name.as_deref().unwrap_or_default());
         let id = match self.room_of_name(&name) {
-            Some(id) => id,
+            Some(id) => {
+                self.check_public(id)?;
+                self.unowned.remove(&id);
+                id
+            }
             None => self.make_room(&NewRoom { insist: true, ..room.clone() }, None, 0)?,
         };
         Ok(Reply::RoomCreated { room: self.room_view(id) })

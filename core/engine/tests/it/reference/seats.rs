@@ -61,6 +61,7 @@ impl Reference {
             return Ok(());
         }
         self.check_capacity(id)?;
+        self.check_memberships(uid, self.frontend.quotas.memberships_per_user_max)?;
         self.add_member(id, uid);
         self.activate(id);
         self.announce_population(id);
@@ -132,10 +133,12 @@ impl Reference {
             avatar: avatar.cloned(),
             connection: None,
             lease: None,
+            address: None,
         };
         if let SeatKind::Lease { ttl_ms, grace_ms } = kind {
             let lease = Some(Lease { ttl_ms, grace_ms, ends: self.steady + ttl_ms });
-            return self.take_lease(Seat { lease, ..seat });
+            let address = self.address;
+            return self.take_lease(Seat { lease, address, ..seat });
         }
         if self.own_seat(id, &who).is_some() {
             return Ok(self.entered(id, &who, true));
@@ -151,6 +154,7 @@ impl Reference {
             }
             None => {
                 self.check_capacity(id)?;
+                self.check_names(id)?;
                 self.next_seat += 1;
                 self.seats.push(Seat { connection: Some(connection), ..seat });
                 false
@@ -178,8 +182,15 @@ impl Reference {
 
     fn take_lease(&mut self, seat: Seat) -> Outcome {
         let id = seat.room;
-        self.check_capacity(id)?;
         let who = seat.who.clone();
+        let waiting =
+            |seat: &&mut Seat| seat.room == id && seat.who == who && seat.connection.is_none();
+        if let Some(renewed) = self.seats.iter_mut().find(waiting) {
+            *renewed = Seat { number: renewed.number, ..seat };
+            return Ok(self.entered(id, &who, true));
+        }
+        self.check_capacity(id)?;
+        self.check_leases(id)?;
         self.next_seat += 1;
         self.seats.push(seat);
         self.activate(id);
@@ -309,5 +320,7 @@ impl Reference {
         }
         let now = self.now;
         self.keys.retain(|_, key| key.ends > now);
+        self.tokens.retain(|_, token| token.expires > now);
+        self.end_unowned_rooms();
     }
 }

@@ -23,7 +23,7 @@ fn messages_that_arrived_without_a_session_are_delivered_in_order() {
     gateway.does(0, post(room("tea"), user("ann"), "two"));
     gateway.does(0, post(room("hall"), user("ann"), "not bob's"));
     gateway.does(0, direct(user("ann"), user("cyd"), "nor this"));
-    gateway.does(0, post(room("secret"), user("ann"), "three"));
+    gateway.does(0, post(room("secret#2"), user("ann"), "three"));
     gateway.does(0, post(room("tea"), user("bob"), "four"));
     gateway.does(0, direct(user("bob"), user("ann"), "five"));
     assert_eq!(
@@ -31,7 +31,7 @@ fn messages_that_arrived_without_a_session_are_delivered_in_order() {
         [
             "ann to bob: one",
             "ann to tea: two",
-            "ann to secret: three",
+            "ann to secret#2: three",
             "bob to tea: four",
             "bob to ann: five",
         ]

@@ -8,8 +8,8 @@ use super::*;
 fn a_lease_publishes_only_the_population() {
     let gateway = with_tea(&["ann", "bob"]);
     assert_eq!(gateway.tells(1, lease(room("tea"), user("bob"))), ["tea holds 2"]);
-    assert_eq!(gateway.tells(2, lease(room("tea"), user("bob"))), ["tea holds 3"]);
-    assert_eq!(gateway.tells(3, end_lease(room("tea"), user("bob"))), ["tea holds 2"]);
+    assert_eq!(gateway.tells(2, lease(room("tea"), guest("gus"))), ["tea holds 3"]);
+    assert_eq!(gateway.tells(3, end_lease(room("tea"), guest("gus"))), ["tea holds 2"]);
     assert_eq!(gateway.tells(4, end_lease(room("tea"), user("bob"))), ["tea holds 1"]);
     assert_eq!(gateway.refuses(5, end_lease(room("tea"), user("bob"))), Refusal::NotInRoom);
 }

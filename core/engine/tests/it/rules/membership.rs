@@ -9,7 +9,7 @@ fn a_closed_room_exists_only_for_its_members() {
     let gateway = with(&["ann", "bob", "cyd"]);
     gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
     gateway.does(0, create(titled("tea"), None));
-    let secret = || room("secret");
+    let secret = || room("secret#1");
     let cyd = || user("cyd");
     let by_cyd = Some(cyd());
     refusals(
@@ -64,7 +64,7 @@ fn a_closed_room_exists_only_for_its_members() {
 fn a_closed_room_is_open_to_its_members_in_every_way() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
-    let secret = || room("secret");
+    let secret = || room("secret#1");
     gateway.does(1, enter(secret(), user("bob")));
     gateway.does(1, say(secret(), user("bob"), "hi"));
     gateway.does(1, exit(secret(), user("bob")));
@@ -77,7 +77,7 @@ fn a_closed_room_is_open_to_its_members_in_every_way() {
     // The owner's and the members' own lists have it.
     for filter in [RoomFilter::OwnedBy(user("ann")), RoomFilter::MemberOf(user("bob"))] {
         let Ok(Reply::Rooms { rooms }) = gateway.ask(&listed(filter)) else { panic!() };
-        assert_eq!(say::rooms(&rooms), ["secret"]);
+        assert_eq!(say::rooms(&rooms), ["secret#1"]);
     }
     // A former member no longer finds it.
     gateway.does(0, kick(secret(), user("bob")));

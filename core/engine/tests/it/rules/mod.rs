@@ -12,6 +12,7 @@ mod leaving;
 mod lists;
 mod membership;
 mod messages;
+mod quotas;
 mod receive;
 mod retention;
 mod rooms;

@@ -149,7 +149,7 @@ fn a_closed_room_is_never_found() {
         NewRoom { section: "s".into(), description: "hidden talk".into(), ..closed("secret tea") };
     gateway.does(0, create_for(secret, user("ann"), &["bob"]));
     let rename = core_model::Command::UpdateRoom {
-        room: room("secret tea"),
+        room: room("secret tea#1"),
         changes: core_model::RoomChanges { name: Some("tea".into()), ..Default::default() },
         by: Some(user("ann")),
     };
