@@ -163,7 +163,8 @@ fn on_the_store(
     let at = now();
     let done = action.command().map(|command| {
         let (connection, frontend) = (ConnectionId(0), Arc::<FrontendSettings>::default());
-        let envelope = Envelope { at, steady_ms: 0, connection, frontend, key: None, command };
+        let envelope =
+            Envelope { at, steady_ms: 0, connection, address: None, frontend, key: None, command };
         engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
         let lost = |_| Refusal::Internal { why: "the engine stopped before it answered".into() };
         outcomes.recv().map_err(lost)?

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use core_engine::ROOM_CAPACITY_DEFAULT;
+use core_engine::{Quotas, ROOM_CAPACITY_DEFAULT};
 use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
@@ -13,7 +13,7 @@ use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 use super::listens::Listen;
 use super::parse;
 use super::section::{Reader, Section, hint};
-use super::settings::{FrontendConfig, Guard, Limits};
+use super::settings::{FrontendConfig, Guard, Limits, default_quotas};
 use super::shapes::Shapes;
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
@@ -77,7 +77,8 @@ fn frontend(
 ) -> Option<FrontendConfig> {
     let enabled = section.read("enabled", parse::flag).unwrap_or(true);
     let required = section.read("required", parse::flag).unwrap_or(false);
-    let limits = limits(section);
+    let dialect = dialects.iter().find(|dialect| dialect.name == name);
+    let limits = limits(section, dialect.is_some_and(|dialect| dialect.trusted_app));
     let guard = Guard {
         api_keys: section.list("api_keys", "API keys", parse::api_key),
         allow: section.list("allow", "networks", parse::network),
@@ -228,7 +229,7 @@ fn listeners(section: &Section<'_>, listeners: &[Listener]) -> Vec<(Listener, So
     listening
 }
 
-fn limits(section: &Section<'_>) -> Limits {
+fn limits(section: &Section<'_>, trusted_app: bool) -> Limits {
     let default = Limits::default();
     let limit = |key| section.read(key, parse::limit);
     let size = |key, default| section.read(key, parse::size).unwrap_or(default);
@@ -254,6 +255,29 @@ fn limits(section: &Section<'_>) -> Limits {
         ping_interval: duration("ping_interval", default.ping_interval),
         mailbox_max: at_least_one("mailbox_max").unwrap_or(default.mailbox_max),
         mailbox_bytes_max: at_least_one("mailbox_bytes_max").unwrap_or(default.mailbox_bytes_max),
+        quotas: quotas(section, trusted_app),
+    }
+}
+
+fn quotas(section: &Section<'_>, trusted_app: bool) -> Quotas {
+    let default = default_quotas(trusted_app);
+    let quota = |key, default| section.read(key, parse::limit).unwrap_or(default);
+    macro_rules! quotas {
+        ($($key:ident),* $(,)?) => {
+            Quotas { $($key: quota(stringify!($key), default.$key),)* }
+        };
+    }
+    quotas! {
+        accounts_per_address_per_hour_max,
+        rooms_per_address_per_day_max,
+        unowned_rooms_max,
+        rooms_per_owner_max,
+        memberships_per_user_max,
+        groups_per_user_max,
+        tokens_per_user_max,
+        keys_per_address_max,
+        leases_per_address_max,
+        names_per_connection_max,
     }
 }
 

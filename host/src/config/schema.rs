@@ -145,6 +145,44 @@ const FRONTEND: &[Row] = &[
         "frames that may wait for a slow reader before it is disconnected",
     ),
     ("mailbox_bytes_max", Kind::From(1), "bytes of frames that may wait for a slow reader"),
+    (
+        "accounts_per_address_per_hour_max",
+        Kind::From(0),
+        "accounts made from one address in an hour; 0 is no limit",
+    ),
+    (
+        "rooms_per_address_per_day_max",
+        Kind::From(0),
+        "rooms without an owner made from one address in a day; 0 is no limit",
+    ),
+    ("unowned_rooms_max", Kind::From(0), "rooms without an owner, in all; 0 is no limit"),
+    ("rooms_per_owner_max", Kind::From(0), "rooms of one owner; 0 is no limit"),
+    ("memberships_per_user_max", Kind::From(0), "memberships of a user; 0 is no limit"),
+    (
+        "groups_per_user_max",
+        Kind::From(0),
+        "memberships of a user up to which others may add it to their groups; 0 is no limit",
+    ),
+    (
+        "tokens_per_user_max",
+        Kind::From(0),
+        "tokens of a user; a further one replaces the one that expires first; 0 is no limit",
+    ),
+    (
+        "keys_per_address_max",
+        Kind::From(0),
+        "idempotency keys of an address; a further one replaces the oldest; 0 is no limit",
+    ),
+    (
+        "leases_per_address_max",
+        Kind::From(0),
+        "seats in a room that one address holds without a connection; 0 is no limit",
+    ),
+    (
+        "names_per_connection_max",
+        Kind::From(0),
+        "names under which one connection is in a room; 0 is no limit",
+    ),
 ];
 
 /// The JSON Schema of gateway.toml.

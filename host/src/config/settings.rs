@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use core_engine::Quotas;
 use core_model::NewRoom;
 use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
@@ -152,6 +153,26 @@ pub struct Limits {
     pub mailbox_max: u32,
     /// 4 MiB: bytes of frames that may wait there
     pub mailbox_bytes_max: u32,
+    /// How much one user, connection or address may have.
+    pub quotas: Quotas,
+}
+
+/// The quotas of a front end that says nothing of them. All clients of a trusted app come from its
+/// address, so nothing is counted for that.
+pub(crate) fn default_quotas(trusted_app: bool) -> Quotas {
+    let by_address = |max| if trusted_app { 0 } else { max };
+    Quotas {
+        accounts_per_address_per_hour_max: by_address(1_000),
+        rooms_per_address_per_day_max: by_address(200),
+        unowned_rooms_max: 10_000,
+        rooms_per_owner_max: 1_000,
+        memberships_per_user_max: 1_000,
+        groups_per_user_max: 200,
+        tokens_per_user_max: 64,
+        keys_per_address_max: 100_000,
+        leases_per_address_max: by_address(10),
+        names_per_connection_max: by_address(8),
+    }
 }
 
 impl Default for Limits {
@@ -172,6 +193,7 @@ impl Default for Limits {
             ping_interval: Duration::from_secs(30),
             mailbox_max: 1_024,
             mailbox_bytes_max: 4 << 20,
+            quotas: default_quotas(false),
         }
     }
 }

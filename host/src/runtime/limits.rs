@@ -158,6 +158,14 @@ impl AddressPrefix {
             address => Self(address),
         }
     }
+
+    /// As a number; IPv4 addresses are mapped.
+    pub(crate) fn to_bits(self) -> u128 {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        }
+    }
 }
 
 /// The rates of all addresses that recently made HTTP requests.

@@ -25,7 +25,8 @@ fn submit(path: &Path, commands: Vec<Command>) -> Vec<Outcome> {
     let submit = |command| {
         let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..Default::default() });
         let (at, connection) = (Timestamp(1_700_000_000_000), ConnectionId(0));
-        let envelope = Envelope { at, steady_ms: 0, connection, frontend, key: None, command };
+        let envelope =
+            Envelope { at, steady_ms: 0, connection, address: None, frontend, key: None, command };
         engine.submit(envelope, ()).expect("there is room");
         outcomes.recv().expect("it answers")
     };

@@ -137,6 +137,7 @@ impl FrontendHandle {
             frontend: config.name.clone(),
             room_capacity: config.room_capacity,
             auto_join: config.auto_join.clone(),
+            quotas: config.limits.quotas.clone(),
         };
         Self {
             name: config.name.clone(),

@@ -9,8 +9,9 @@ use gateway_fanout::Ticket;
 
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::AddressPrefix;
 use crate::runtime::session::admission::{caller_of, needs_disconnect};
-use crate::runtime::session::services::Services;
+use crate::runtime::session::services::{CommandSource, Services};
 use crate::runtime::session::tokens;
 
 /// A session, without the ends that differ: [`StreamSession`](super::stream::StreamSession) and
@@ -36,6 +37,12 @@ impl SessionDriver {
         let session = frontend.frontend.open(peer)?;
         let connection = services.next_connection();
         Ok(Self { services, frontend, connection, address, session, needs_disconnect: false })
+    }
+
+    /// Where the session's commands come from.
+    pub(crate) fn source(&self) -> CommandSource {
+        let network = Some(AddressPrefix::of(self.address).to_bits());
+        CommandSource { connection: self.connection, network }
     }
 
     /// Passes an input to the session; returns what it asks for.

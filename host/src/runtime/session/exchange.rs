@@ -139,7 +139,8 @@ impl Exchange {
         let key = key.map(|key| self.driver.scoped_key(&command, &key));
         let token = self.driver.prepare(&mut command)?;
         let SessionDriver { services, frontend, .. } = &self.driver;
-        let submitted = services.submit_and_wait(frontend, connection, *command, key.as_deref());
+        let source = self.driver.source();
+        let submitted = services.submit_and_wait(frontend, source, *command, key.as_deref());
         let mut outcome = submitted.await;
         self.now = services.clock.now();
         tokens::fill_in(&mut outcome, token);

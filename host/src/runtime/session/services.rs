@@ -55,6 +55,14 @@ pub(crate) struct Services {
     is_space_low: AtomicBool,
 }
 
+/// Where a command comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommandSource {
+    pub(crate) connection: ConnectionId,
+    /// The peer's network, for quotas.
+    pub(crate) network: Option<u128>,
+}
+
 impl Services {
     pub(crate) fn new(
         engine: Arc<Engine<Ticket>>,
@@ -93,7 +101,7 @@ impl Services {
     pub(crate) fn submit(
         &self,
         frontend: &FrontendHandle,
-        connection: ConnectionId,
+        source: CommandSource,
         command: Command,
         key: Option<&str>,
         ticket: Ticket,
@@ -103,7 +111,7 @@ impl Services {
             frontend.metrics.note_refused(Limit::Overloaded);
             return Err(Refusal::Overloaded);
         }
-        let envelope = self.envelope(frontend, connection, command, key);
+        let envelope = self.envelope(frontend, source, command, key);
         self.engine.submit(envelope, ticket).map_err(|(_, refusal)| {
             if refusal == Refusal::Overloaded {
                 frontend.metrics.note_refused(Limit::Overloaded);
@@ -116,12 +124,12 @@ impl Services {
     pub(crate) async fn submit_and_wait(
         &self,
         frontend: &FrontendHandle,
-        connection: ConnectionId,
+        source: CommandSource,
         command: Command,
         key: Option<&str>,
     ) -> Outcome {
         let (sender, answer) = oneshot::channel();
-        self.submit(frontend, connection, command, key, Ticket::Once(sender))?;
+        self.submit(frontend, source, command, key, Ticket::Once(sender))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -138,7 +146,8 @@ impl Services {
         command: Command,
         ticket: Ticket,
     ) {
-        let envelope = self.envelope(frontend, connection, command, None);
+        let source = CommandSource { connection, network: None };
+        let envelope = self.envelope(frontend, source, command, None);
         // Refused only by an engine that has stopped, and then there is nothing left to do.
         drop(self.engine.submit_always(envelope, ticket));
     }
@@ -154,6 +163,7 @@ impl Services {
             at: self.clock.now(),
             steady_ms: self.clock.steady_ms(),
             connection: ConnectionId(0),
+            address: None,
             frontend,
             key: None,
             command,
@@ -211,20 +221,22 @@ impl Services {
         let Some(token) = token else { return };
         let command = Command::RefreshToken { token };
         // A refresh that is refused is repeated at the next use of the token.
-        drop(self.submit(frontend, ConnectionId(0), command, None, Ticket::Discard));
+        let source = CommandSource { connection: ConnectionId(0), network: None };
+        drop(self.submit(frontend, source, command, None, Ticket::Discard));
     }
 
     fn envelope(
         &self,
         frontend: &FrontendHandle,
-        connection: ConnectionId,
+        source: CommandSource,
         command: Command,
         key: Option<&str>,
     ) -> Envelope {
         let key = key.map(|key| format!("{}/{key}", frontend.name));
         let frontend = frontend.settings.clone();
         let steady_ms = self.clock.steady_ms();
-        Envelope { at: self.clock.now(), steady_ms, connection, frontend, key, command }
+        let CommandSource { connection, network: address } = source;
+        Envelope { at: self.clock.now(), steady_ms, connection, address, frontend, key, command }
     }
 
     /// Whether a query may take so long that other connections would wait for it.

@@ -446,8 +446,8 @@ impl StreamSession {
             self.driver.set_needs_disconnect();
         }
         let ticket = Ticket::Connection { connection: self.handle.clone(), change };
-        let SessionDriver { services, frontend, connection, .. } = &self.driver;
-        services.submit(frontend, *connection, *command, key.as_deref(), ticket)?;
+        let SessionDriver { services, frontend, .. } = &self.driver;
+        services.submit(frontend, self.driver.source(), *command, key.as_deref(), ticket)?;
         Ok(token)
     }
 }

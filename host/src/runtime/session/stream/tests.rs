@@ -12,7 +12,7 @@ use crate::config::{
     StoreConfig,
 };
 use crate::runtime::metrics::{GatewayMetrics, SignInResult};
-use crate::runtime::session::services::BACKLOG_COMMANDS_MAX;
+use crate::runtime::session::services::{BACKLOG_COMMANDS_MAX, CommandSource};
 
 struct Asking;
 
@@ -226,7 +226,7 @@ async fn the_hub_keeps_nothing_of_a_session_that_ended() {
     let signed_out = services
         .submit_and_wait(
             &frontend,
-            ConnectionId(2),
+            CommandSource { connection: ConnectionId(2), network: None },
             Command::SignOut { reason: String::new() },
             None,
         )
