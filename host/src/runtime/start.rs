@@ -120,13 +120,15 @@ pub(crate) fn check_auto_join(
 
 /// Makes a configured room, unless it exists.
 pub(crate) async fn declare(services: &Services, room: &NewRoom) -> Result<(), ServeError> {
-    let declared = services.submit_internal(Command::DeclareRoom { room: room.clone() }).await;
     let name = room.name.clone().unwrap_or_default();
-    let reply = declared.map_err(|why| ServeError::Room { name: name.clone(), why })?;
-    if let Reply::RoomCreated { room: found } = reply {
-        if let Some(why) = room_conflict(&found) {
-            return Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why });
-        }
+    let found = services.engine.room_named(&name).map_err(ServeError::Start)?;
+    if let Some(why) = found.and_then(|room| room_conflict(&room)) {
+        return Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why });
+    }
+    let declared = services.submit_internal(Command::DeclareRoom { room: room.clone() }).await;
+    if let Reply::RoomCreated { room: found } =
+        declared.map_err(|why| ServeError::Room { name, why })?
+    {
         warn_of_differences(room, &found);
     }
     Ok(())

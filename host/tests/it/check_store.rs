@@ -141,10 +141,10 @@ fn a_declared_room_that_a_user_owns_is_an_error_of_check_and_serve() {
 
 #[test]
 fn a_closed_group_in_auto_join_is_an_error_of_check_and_serve() {
-    let folder = folder(&(toml("") + "auto_join = [\"tea\"]\n"));
+    let folder = folder(&(toml("") + "auto_join = [\"tea#1\"]\n"));
     with_a_room_of_bob(&folder.path().join("chat.redb"), "tea", true);
     let said = run(folder.path(), &["check"]);
-    let why = "frontends.channel.auto_join names the room \"tea\": in the store it is a closed \
+    let why = "frontends.channel.auto_join names the room \"tea#1\": in the store it is a closed \
                group of \"bob\" (uid 10000); choose another name";
     assert!(said.contains(&format!("gateway.toml:5: {why}")), "{said}");
     let said = run(folder.path(), &["serve"]);

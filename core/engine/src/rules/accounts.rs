@@ -442,9 +442,9 @@ impl BatchContext<'_> {
         let mut skipped = Vec::new();
         for name in &cx.frontend.auto_join {
             let joined = match lookup::any_room(&self.batch, &RoomRef::Name(name.clone())) {
-                Ok((id, row)) => {
-                    self.check_public(id, &row).and_then(|()| self.join_room(cx, id, &row, uid))
-                }
+                // The members of a closed room are its owner's choice.
+                Ok((id, row)) if row.closed => self.check_public(id, &row),
+                Ok((id, row)) => self.join_room(cx, id, &row, uid),
                 Err(fail) => Err(fail),
             };
             match joined {

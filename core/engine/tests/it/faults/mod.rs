@@ -42,6 +42,7 @@ impl Served {
             at: Timestamp(1_000),
             steady_ms: 0,
             connection: ConnectionId(1),
+            address: None,
             frontend: Arc::new(frontend),
             key: None,
             command,

@@ -146,7 +146,8 @@ impl Reference {
         let mut skipped = Vec::new();
         for name in self.frontend.auto_join.clone() {
             let joined = match self.room_of_name(&name) {
-                Some(id) => self.check_public(id).and_then(|()| self.join(id, uid)),
+                Some(id) if self.rooms[&id].closed => self.check_public(id),
+                Some(id) => self.join(id, uid),
                 None => Err(Refusal::UnknownRoom),
             };
             if let Err(why) = joined {

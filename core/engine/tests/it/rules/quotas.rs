@@ -241,19 +241,22 @@ fn a_further_key_replaces_the_oldest_of_its_address() {
 }
 
 #[test]
-fn a_room_of_a_user_is_not_declared_and_not_joined_by_everyone() {
+fn a_room_of_a_user_is_not_declared_and_a_closed_one_not_joined_by_everyone() {
     let mut gateway = with_tea(&["ann"]);
     gateway.does(0, create(titled("open"), None));
     let declare = |name: &str| Command::DeclareRoom { room: titled(name) };
     let refusal = gateway.refuses(0, declare("tea"));
     assert_eq!(refusal.to_string(), "room 1 of that name belongs to ann");
     gateway.does(0, declare("open"));
-    gateway.frontend.auto_join = vec!["tea".into(), "open".into()];
+    gateway.does(0, register("cyd"));
+    gateway.does(0, create_for(closed("group"), user("ann"), &["cyd"]));
+    let refusal = gateway.refuses(0, declare("group#3"));
+    assert_eq!(refusal.to_string(), "room 3 of that name belongs to ann and is closed");
+    gateway.frontend.auto_join = vec!["group#3".into(), "tea".into(), "open".into()];
     let Reply::Registered { skipped, .. } = gateway.does(0, register("bob")) else { panic!() };
     let why: Vec<Refusal> = skipped.iter().map(|skip| say::refusal(&skip.why)).collect();
-    assert_eq!(why, [not_public(1)]);
+    assert_eq!(why, [not_public(3)]);
     assert_eq!(members_of(&gateway, "open"), ["bob"]);
-    assert_eq!(members_of(&gateway, "tea"), ["ann"]);
 }
 
 #[test]

@@ -251,7 +251,15 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
         settle_passwords(&services, &frontend, address, Box::new(command)).await.map(|done| *done)
     };
     let register = settled(Command::Register { user: register }).await.unwrap();
-    services.submit_and_wait(&frontend, ConnectionId(2), register, None).await.unwrap();
+    services
+        .submit_and_wait(
+            &frontend,
+            CommandSource { connection: ConnectionId(2), network: None },
+            register,
+            None,
+        )
+        .await
+        .unwrap();
     let sign_in = |password: &str| match sign_in() {
         Command::SignIn { changes, .. } => Command::SignIn {
             user: UserRef::Handle("ann".into()),
