@@ -120,8 +120,8 @@ fn step() -> BoxedStrategy<Step> {
     let key = weighted(0.15, select(&["k1", "k2"][..]));
     let auto_join = weighted(0.2, Just(()));
     let as_usual = weighted(0.75, Just(()));
-    let quotas = weighted(0.4, Just(()));
-    let address = select(&[None, Some(1u128), Some(1), Some(2)][..]);
+    let quotas = weighted(0.5, Just(()));
+    let address = select(&[None, Some(1u128), Some(1), Some(1), Some(1), Some(2)][..]);
     let peer = (1u64..4, address);
     let call = (pause, peer, key, auto_join, quotas, as_usual, command()).prop_map(
         |(pause, (connection, address), key, auto_join, quotas, as_usual, mut command)| {
@@ -300,7 +300,7 @@ fn grants() -> BoxedStrategy<Grant> {
 fn of_accounts() -> BoxedStrategy<Command> {
     let identities = || select(&["tel/1", "tel/2", "nonsense"][..]).prop_map(String::from);
     prop_oneof![
-        4 => new_users().prop_map(|user| Command::Register { user }),
+        9 => new_users().prop_map(|user| Command::Register { user }),
         9 => sign_ins(),
         1 => Just(Command::SignOut { reason: String::new() }),
         2 => select(&[None, Some(1), Some(3), Some(9)][..]).prop_map(|delivered| {
