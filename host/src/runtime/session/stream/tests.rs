@@ -320,7 +320,15 @@ async fn an_idempotency_key_is_its_callers_own() {
     for handle in ["ann", "bob"] {
         let user = NewUser { handle: Some(handle.into()), ..NewUser::default() };
         let register = Command::Register { user };
-        services.submit_and_wait(&frontend, ConnectionId(2), register, None).await.unwrap();
+        services
+            .submit_and_wait(
+                &frontend,
+                CommandSource { connection: ConnectionId(2), network: None },
+                register,
+                None,
+            )
+            .await
+            .unwrap();
     }
     let key_of = |handle: &str| {
         let user = UserRef::Handle(handle.into());
