@@ -61,7 +61,9 @@ impl Store {
             current.snapshot = None;
             current.database.take()
         };
-        database.map(close);
+        if let Some(database) = database {
+            close(database);
+        }
         let opened = self.opener.reopen().map_err(|error| error.to_string())?;
         if opened.file != self.file() {
             close(opened.database);
@@ -134,6 +136,8 @@ impl Drop for Store {
     fn drop(&mut self) {
         let mut current = self.current();
         current.snapshot = None;
-        current.database.take().map(close);
+        if let Some(database) = current.database.take() {
+            close(database);
+        }
     }
 }

@@ -69,7 +69,6 @@ impl Subscriptions {
             }
             (SubscriptionChange::SignOut, _) => self.unsubscribe_from_user(connection.id),
             (SubscriptionChange::None | SubscriptionChange::Seat | SubscriptionChange::User, _) => {
-                ()
             }
         }
     }

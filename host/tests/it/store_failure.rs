@@ -13,6 +13,7 @@ const TOML: &str = "[server.log]\nformat = \"json\"\n\
     [frontends.channel]\nlisten = \"127.0.0.1:0\"\nmessages_per_s = 0\nrequests_per_s = 0\n\
     bytes_per_s = 0\n";
 
+#[expect(clippy::zombie_processes, reason = "the caller waits for it")]
 /// Starts the gateway by a shell; returns it with its log and the address of the channel API.
 fn start(folder: &Path, script: &str) -> (Child, BufReader<ChildStderr>, SocketAddr) {
     let mut gateway = Command::new("sh")

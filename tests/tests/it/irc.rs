@@ -52,7 +52,9 @@ fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
     let address = gateway.address("irc", "listen");
     let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
     let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
-    ["bob", "wendy"].map(|handle| carl.register(handle, "tea: for two"));
+    for handle in ["bob", "wendy"] {
+        carl.register(handle, "tea: for two");
+    }
     carl.send("tea", "any tea left?");
     ann.join("tea", "ann");
 

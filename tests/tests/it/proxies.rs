@@ -150,7 +150,9 @@ fn talk(proxy: &Proxy, cookie: &str) {
 
 /// Neither a page of another site gets in, nor a client at the address of a login.
 fn refuse_others(proxy: &Proxy) {
-    let refused = open(proxy, "http://evil.example", "").err().expect("a page of another site");
+    let Err(refused) = open(proxy, "http://evil.example", "") else {
+        panic!("a page of another site got in")
+    };
     assert!(refused.contains("403"), "{refused}");
     let origin = format!("http://{}", proxy.address);
     let mut other = open(proxy, &origin, "").expect("a page of the site");

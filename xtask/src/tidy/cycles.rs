@@ -4,6 +4,7 @@
 //! cycle. A module and what is inside it are one: `mod.rs` holds what its children share, and may
 //! name them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::modules::{Id, Modules};
@@ -53,8 +54,8 @@ pub(super) fn shortest<T: Copy + Ord, I: Iterator<Item = T>>(
                 cycle.reverse();
                 return Some(cycle);
             }
-            if !before.contains_key(&to) {
-                before.insert(to, at);
+            if let Entry::Vacant(entry) = before.entry(to) {
+                entry.insert(at);
                 waiting.push_back(to);
             }
         }

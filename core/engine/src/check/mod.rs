@@ -132,7 +132,7 @@ impl TableVisitor for Report {
             let table = table?;
             for row in table.iter()? {
                 let (key, value) = row?;
-                (key.value(), value.value());
+                let _decoded = (key.value(), value.value());
                 readable += 1;
             }
             report.expect_len(name, table, readable)

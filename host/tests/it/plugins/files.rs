@@ -122,7 +122,15 @@ fn inspect_describes_a_plugin() {
       "properties": {
         "document": {
           "default": null,
-          "description": "Describes itself in a document of this name.",
+          "description": "The name of the document that describes it.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "hang_in": {
+          "default": null,
+          "description": "The function of the ABI that never returns: `frontend_new` or `frontend_manifest`.",
           "type": [
             "string",
             "null"
@@ -130,7 +138,7 @@ fn inspect_describes_a_plugin() {
         },
         "malformed_in": {
           "default": null,
-          "description": "The function of the ABI in which it says what makes no sense.",
+          "description": "The function of the ABI that emits malformed output.",
           "type": [
             "string",
             "null"
@@ -138,7 +146,7 @@ fn inspect_describes_a_plugin() {
         },
         "panic_in": {
           "default": null,
-          "description": "The function of the ABI in which it panics.",
+          "description": "The function of the ABI that panics.",
           "type": [
             "string",
             "null"
@@ -146,7 +154,7 @@ fn inspect_describes_a_plugin() {
         },
         "refuse": {
           "default": null,
-          "description": "Refuses to start, for this reason.",
+          "description": "Refuses to start, with this reason.",
           "type": [
             "string",
             "null"

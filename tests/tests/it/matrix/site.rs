@@ -21,7 +21,7 @@ pub(super) fn config() -> Table {
         [frontends.usr_room]
         handshake_timeout = \"10m\"
         [frontends.chatroom]
-user_data = "all"
+        user_data = \"all\"
         handshake_timeout = \"10m\"
         [frontends.ourchat]
         auto_join = [\"TEST\"]
