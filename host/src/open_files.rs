@@ -2,10 +2,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::Config;
+use crate::config::{Config, Limits};
 
 /// Files that are open besides connections: the store, listeners, plugins, the runtime's own.
 const OTHER_FILES: u64 = 64;
+
+/// Fewer open files than this are too few for a public gateway, whatever is configured.
+const FILES_MIN: u64 = 4096;
 
 /// Raises the soft limit of the process to its hard limit.
 pub fn raise_limit() {
@@ -31,8 +34,15 @@ pub fn warning(config: &Config) -> Option<String> {
             frontend.name
         )));
     }
-    let connections: u64 =
-        config.frontends.iter().map(|one| u64::from(one.limits.connections_max)).sum();
+    // The default is a ceiling, not a number of connections that anyone expects.
+    let default = Limits::default().connections_max;
+    let configured = config.frontends.iter().map(|one| one.limits.connections_max);
+    let configured: u64 = configured.filter(|max| *max != default).map(u64::from).sum();
+    let connections = if limit < FILES_MIN {
+        config.frontends.iter().map(|one| u64::from(one.limits.connections_max)).sum()
+    } else {
+        configured
+    };
     (connections + OTHER_FILES > limit)
         .then(|| too_low(&format!("connections_max allows {connections} connections in all")))
 }

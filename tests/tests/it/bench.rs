@@ -61,7 +61,7 @@ fn the_bench_says_why_it_cannot_begin() {
     drop(listener);
     let (code, _, stderr) = bench(&["--url", &nowhere]);
     assert_eq!(code, 1);
-    assert!(stderr.contains("does the gateway run, and listen there?"), "{stderr}");
+    assert!(stderr.contains("is the gateway running, and listening there?"), "{stderr}");
 
     let gateway = with_test("[frontends.chatroom]\nconnections_max = 2\n");
     let url = format!("ws://{}", gateway.address("chatroom", "websocket_listen"));

@@ -94,7 +94,8 @@ fn to_strangers_a_closed_room_is_no_room() {
     let mut founder = site.ourchat();
     let olga = founder.enroll("olga");
     let made = founder.call(&json!({"code": 8, "members": [partner], "name": "the kitchen"}));
-    let room = Room { id: number(&made["group_id"]), name: "the kitchen".into() };
+    let id = number(&made["group_id"]);
+    let room = Room { id, name: format!("the kitchen#{id}") };
     founder.send(&json!({"code": 0, "sender": {"ocid": olga, "group_id": room.id}, "msg": "hush"}));
     assert_eq!(founder.receive()["msg"], "hush");
 
@@ -126,7 +127,7 @@ fn to_strangers_a_closed_room_is_no_room() {
 }
 
 #[test]
-fn a_name_that_a_closed_room_has_is_not_given_again() {
+fn a_closed_room_takes_no_name_that_an_open_room_can_have() {
     let site = Site::open();
     let partner = site.ourchat().enroll("pat");
     let mut founder = site.ourchat();
@@ -135,6 +136,8 @@ fn a_name_that_a_closed_room_has_is_not_given_again() {
     let closed = number(&made["group_id"]);
 
     let fields = [("room_name", "the kitchen")];
+    assert_eq!(site.chatroom().res("/chatroom/create", &fields), "chatroom create successfully");
+    let fields = [("room_name", &*format!("the kitchen#{closed}"))];
     assert_eq!(site.chatroom().res("/chatroom/create", &fields), "chatroom already exist");
     let mut app = site.usr_room();
     app.done("/usr/complete", &json!({"openid": "o-una"}));
@@ -142,9 +145,10 @@ fn a_name_that_a_closed_room_has_is_not_given_again() {
     let id = number(&made["room_id"]);
     assert_ne!(id, closed);
     site.talk().join(&format!("the kitchen#{id}"), "gus");
-    // Sending makes channels, but not this one.
+    // Sending creates channels, but not this one.
     let mut channel = Channel::enroll(site.gateway.address("channel", "listen"), "carl");
-    let sent = channel.call("/channel/send", &json!({"name": "the kitchen", "message": "hello"}));
+    let name = format!("the kitchen#{closed}");
+    let sent = channel.call("/channel/send", &json!({"name": name, "message": "hello"}));
     assert_eq!(sent["code"], 7);
 }
 
@@ -169,7 +173,7 @@ fn a_member_removed_from_a_closed_room_no_longer_sees_it() {
             assert_eq!(joined["error"], "no such room", "{}", one.row.title);
         }
     }
-    let listed = channel.call("/channel/list_users", &json!({"name": "the kitchen"}));
+    let listed = channel.call("/channel/list_users", &json!({"name": format!("the kitchen#{id}")}));
     assert_eq!(listed["code"], 7);
     let own = site.operate(&["link", "olga", "openid:wechat/o-olga"]);
     assert_eq!(own["handle"], "olga");

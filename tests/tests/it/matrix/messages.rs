@@ -43,7 +43,8 @@ fn a_closed_group_of_ourchat_is_a_room_for_its_members_in_every_dialect() {
     let members: Vec<u64> = speakers.iter().chain(&listeners).map(|one| one.user.uid).collect();
     let made = founder.call(&json!({"code": 8, "members": members, "name": "the kitchen"}));
     assert_eq!(made["success"], true, "{made}");
-    let room = Room { id: number(&made["group_id"]), name: "the kitchen".into() };
+    let id = number(&made["group_id"]);
+    let room = Room { id, name: format!("the kitchen#{id}") };
 
     for character in speakers.iter_mut().chain(&mut listeners) {
         character.client.enter(&room);

@@ -35,44 +35,51 @@ pub(super) fn check_site(
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
     let host = asked_host(headers, arrival.from_trusted_proxy);
-    let refused = check_origin(frontend, headers, host).and_then(|()| {
+    let checked = check_origin(frontend, headers, host).and_then(|()| {
         let is_forwarded = arrival.from_trusted_proxy && arrival.caller.address.is_some();
         let is_guarded = !arrival.private_listener || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
-    refused.map_err(|why| {
+    checked.map_err(|Refused { why, key }| {
         frontend.metrics.note_refused(Limit::Guard);
-        if frontend.instance().site_log.admit(why.clone(), Instant::now()) {
-            tracing::warn!(frontend = frontend.name, "refused a web page's request: {why}");
+        let host = host.unwrap_or_default();
+        if frontend.instance().site_log.admit(format!("{why} {host}"), Instant::now()) {
+            let frontend = &frontend.name;
+            tracing::warn!(frontend, host, "refused a request; {key} would allow it: {why}");
         }
         HttpError::new(403, why)
     })
+}
+
+/// Why a request is refused, and the key of its front end that would allow it.
+struct Refused {
+    why: String,
+    key: &'static str,
 }
 
 fn check_origin(
     frontend: &FrontendHandle,
     headers: &HeaderMap,
     host: Option<&str>,
-) -> Result<(), String> {
+) -> Result<(), Refused> {
+    let key = "cors_origins";
     if let Some(origin) = headers.get(header::ORIGIN) {
         if frontend.cors.may_connect(origin, host) {
             return Ok(());
         }
         let origin = origin.to_str().unwrap_or("an unreadable origin");
-        let host = host.unwrap_or("no host");
-        return Err(format!(
-            "web pages of {origin} are not among those allowed here (cors_origins; asked for {host})"
-        ));
+        let why = format!("web pages of {origin} are not among those allowed here");
+        return Err(Refused { why, key });
     }
     // A browser sends no Origin with a plain GET, such as that of an image.
     let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
     if is_foreign && !frontend.cors.allows_all() {
-        return Err("web pages of other sites are not allowed here (cors_origins)".into());
+        return Err(Refused { why: "web pages of other sites are not allowed here".into(), key });
     }
     Ok(())
 }
 
-fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), String> {
+fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
     let Some(host) = host else { return Ok(()) };
     let name = host.parse::<Authority>().ok();
     let name = name.as_ref().map_or(host, Authority::host).trim_end_matches('.');
@@ -80,7 +87,7 @@ fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Strin
     {
         return Ok(());
     }
-    Err(format!("the host {name:?} is not among those known here (hosts)"))
+    Err(Refused { why: format!("the host {name:?} is not among those known here"), key: "hosts" })
 }
 
 /// Whether a page of the internet cannot have this name.
