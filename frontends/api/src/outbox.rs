@@ -70,7 +70,7 @@ pub struct EventFilter {
     pub presence: bool,
     pub population: bool,
     /// `RoomChanged`. Off by default: front ends built before it do not know the event.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room_changes: bool,
 }
 

@@ -56,7 +56,7 @@ fn a_websocket_that_answers_no_ping_is_cut_off() {
     assert_eq!(end.bytes, [ping, ping].concat(), "two pings, and nothing more");
 }
 
-/// More than the sockets of both sides hold.
+/// Nearly the most that one reply may hold.
 const LONG: usize = 4_000_000;
 
 #[test]
