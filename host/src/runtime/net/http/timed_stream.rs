@@ -189,3 +189,68 @@ impl AsyncWrite for TimedStream {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const DEADLINES: Deadlines = Deadlines {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        stalled: Duration::from_secs(30),
+    };
+
+    async fn pair() -> (TcpStream, TimedStream, Activity) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let activity = Activity::default();
+        (client, TimedStream::new(server, DEADLINES, activity.clone()), activity)
+    }
+
+    /// How long the next read waits before the deadline ends it.
+    async fn waits(stream: &mut TimedStream) -> Duration {
+        let begun = Instant::now();
+        let error = stream.read(&mut [0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        Duration::from_secs(begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_sends_nothing_has_the_time_of_a_head() {
+        let (_client, mut stream, _) = pair().await;
+        assert_eq!(waits(&mut stream).await, DEADLINES.head);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn between_requests_a_connection_has_the_idle_time_and_a_head_its_own() {
+        let (mut client, mut stream, activity) = pair().await;
+        client.write_all(b"GET").await.unwrap();
+        stream.read(&mut [0; 64]).await.unwrap();
+        activity.set_busy(true);
+        let waiting = timeout(Duration::from_secs(3600), stream.read(&mut [0; 64])).await;
+        assert!(waiting.is_err(), "a request that is being answered has no deadline here");
+        activity.set_busy(false);
+        stream.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+        assert_eq!(waits(&mut stream).await, DEADLINES.idle);
+
+        let (mut client, mut stream, _) = pair().await;
+        stream.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+        client.write_all(b"G").await.unwrap();
+        stream.read(&mut [0; 64]).await.unwrap();
+        assert_eq!(waits(&mut stream).await, DEADLINES.head);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_is_not_read_ends_the_connection() {
+        let (_client, mut stream, activity) = pair().await;
+        activity.set_busy(true);
+        let long = vec![0; 64 << 20];
+        let error = stream.write_all(&long).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
