@@ -31,7 +31,7 @@ async def main(
         group_id = await client.create_group([friend], group)
         pushed = client.pushed()
         await client.send(Group(group_id), f"hello from {name}")
-        say(f"said hello in: {group}")
+        say(f"said hello in: {group}#{group_id}")
 
         heard = 0
         async for message in pushed:

@@ -20,7 +20,7 @@ console.log(`signed in: ${name}`);
 const group_id = await client.createGroup([friend], group);
 const pushed = client.pushed();
 await client.send({ group_id }, `hello from ${name}`);
-console.log(`said hello in: ${group}`);
+console.log(`said hello in: ${group}#${group_id}`);
 
 let heard = 0;
 for await (const message of pushed) {
