@@ -1,4 +1,4 @@
-//! No, in the dialect: `{"code":n,"msg":<reason>}`.
+//! Failures in the dialect's form: `{"code":n,"msg":<reason>}`.
 
 use core_model::Refusal;
 use frontend_api::http::{HttpError, Response};
@@ -42,7 +42,7 @@ fn failure_of_http(status: u16, code: Code, msg: &str) -> Response {
     Response::json(status, &Failure { code: code as u8, msg })
 }
 
-/// The engine's no.
+/// A refusal by the engine.
 pub(crate) fn refused(refusal: &Refusal) -> Response {
     let reason = refusal.to_string();
     match refusal {
@@ -73,7 +73,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
             retry_after(failure_of_http(429, Code::SlowDown, &reason), *retry_after_ms)
         }
         Refusal::Overloaded => retry_after(failure_of_http(503, Code::ServerError, &reason), 1000),
-        // Why is in the log: it is not the client's to know.
+        // The log has the cause; the client does not get it.
         Refusal::Internal { .. } => server_error(),
     }
 }
@@ -83,7 +83,7 @@ fn retry_after(response: Response, ms: u64) -> Response {
     response.with_header("retry-after", ms.div_ceil(1000).max(1).to_string())
 }
 
-/// A no on the level of HTTP.
+/// An error in the HTTP request itself.
 pub(crate) fn fault(fault: &HttpError) -> Response {
     let code = match fault.status {
         401 => Code::NotSignedIn,
@@ -104,13 +104,12 @@ pub(crate) fn not_signed_in(why: &str) -> Response {
     failure(Code::NotSignedIn, why)
 }
 
-/// One answer for both, so that nobody learns which names there are.
+/// One reply for both, so that a client cannot find out which names exist.
 pub(crate) fn wrong_name_or_password() -> Response {
     failure(Code::WrongNameOrPassword, "wrong name or password")
 }
 
-/// Also for an answer that does not belong to what was asked: the gateway's fault, not the
-/// client's.
+/// Also for an answer of the wrong kind: the gateway's fault, not the client's.
 pub(crate) fn server_error() -> Response {
     failure(Code::ServerError, "server error")
 }

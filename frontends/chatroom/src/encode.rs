@@ -1,4 +1,4 @@
-//! From an event, an answer or a complaint to a WebSocket message. Document: the packet.
+//! Encodes an event, an answer or an error as a WebSocket message. Document: the packet.
 
 use core_model::{Event, Message, Person, Recipient, RoomTag};
 use frontend_api::{Broadcast, Frame, json};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::packet::{self, Coming, Data, Presence, ServerError, ServerMsg, ServerUser};
 use crate::words::{Msg, User};
 
-/// An event, once for everyone in the room, whoever caused it included.
+/// Encodes an event once for everyone in the room, including the user that caused it.
 pub(crate) fn broadcast(event: &Event) -> Broadcast {
     match event {
         Event::Posted { message } => posted(message),
@@ -25,12 +25,12 @@ pub(crate) fn broadcast(event: &Event) -> Broadcast {
     }
 }
 
-/// That somebody is in the room already.
+/// The reply to a join by a user that is already in the room.
 pub(crate) fn joined_again(room_name: &str, user: &Person, avatar: &str) -> String {
     presence(room_name, user, avatar, Coming::Join)
 }
 
-/// That what the client sent was not done, and why.
+/// An error packet with the reason.
 pub(crate) fn error(msg: &str) -> String {
     text(&ServerError { data: Data { msg, ..Data::default() }, ..ServerError::default() })
 }
@@ -51,7 +51,7 @@ fn presence(room_name: &str, user: &Person, avatar: &str, msg: Coming) -> String
     text(&ServerUser { r#type: User, data })
 }
 
-/// A guest goes by the name it chose, anybody else by handle.
+/// A guest shows under its chosen name, any other user under its handle.
 fn shown<'a>(person: &'a Person, user_avatar: &'a str) -> packet::Person<'a> {
     packet::Person { user_name: person.guest_name().unwrap_or(&person.handle), user_avatar }
 }

@@ -7,6 +7,7 @@ pub mod endpoints;
 pub mod packet;
 mod parse;
 mod refusal;
+mod reply;
 mod session;
 mod sign_in;
 pub mod words;

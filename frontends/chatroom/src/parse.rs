@@ -1,4 +1,4 @@
-//! From a WebSocket message to what the client wants. Document: the packet, and its errors.
+//! Parses a WebSocket message into the client's request. Document: the packet, and its errors.
 
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ pub(crate) enum Packet {
     },
 }
 
-/// `data`, complete, with names that somebody could have: as [`Given`](crate::packet::Given), but
-/// for the names, which are normalized, and the avatar, which is "" where there is none.
+/// Complete `data` with valid names: as [`Given`](crate::packet::Given), but with the names
+/// normalized and an absent avatar as "".
 struct Data<'a> {
     room: String,
     user: String,
@@ -40,8 +40,8 @@ struct Data<'a> {
     msg: &'a str,
 }
 
-/// A packet as almost all are: nothing is null, and nothing is there that is not looked at. It is
-/// read into its place, with hardly anything to allocate.
+/// The usual packet: no field is null, and none is unknown. Serde borrows its strings from the
+/// message where they have no escapes, so parsing hardly allocates.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Usual<'a> {
@@ -71,10 +71,10 @@ struct UsualUser<'a> {
     user_avatar: Cow<'a, str>,
 }
 
-/// Reads a packet. An `Err` is the `msg` of the error to answer with; what is checked first is
-/// told first, as in deployed servers.
+/// Parses a packet. An `Err` is the `msg` of the error packet; the checks run in the order of
+/// deployed servers.
 pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
-    // Serde takes a list for an object; where there is no bracket, there is none.
+    // Serde accepts a list in place of an object; text without a bracket has no list.
     if text.contains('[') {
         return any_packet(text);
     }
@@ -87,7 +87,7 @@ pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
     }
 }
 
-/// The same of whatever a client may send.
+/// Parses any packet, including those that [`Usual`] does not accept.
 fn any_packet(text: &str) -> Result<Packet, &'static str> {
     let Ok(Value::Object(packet)) = serde_json::from_str(text) else {
         return Err(INVALID_MESSAGE);
@@ -137,12 +137,12 @@ fn checked<'a>(
     Ok(Data { room, user, avatar, msg })
 }
 
-/// A field that is there, and is not null.
+/// A field that is present and not null.
 fn present<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     fields.get(key).filter(|value| !value.is_null())
 }
 
-/// A name; null is an empty one.
+/// A name; null counts as empty.
 fn name<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, &'static str> {
     match fields.get(key) {
         Some(Value::Null) => Ok(""),

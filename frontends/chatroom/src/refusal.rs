@@ -1,10 +1,10 @@
-//! Everything that can go wrong, as this dialect says it.
+//! The engine's refusals in this dialect's words.
 
 use core_model::Refusal;
 use frontend_api::http::Response;
 use serde::Serialize;
 
-use crate::endpoints::{Res, uncached};
+use crate::reply::{Res, uncached};
 
 pub(crate) const ILLEGAL_DATA: &str = "illegal data";
 pub(crate) const ILLEGAL_TYPE: &str = "illegal type";
@@ -18,7 +18,7 @@ pub(crate) fn message(refusal: &Refusal) -> &'static str {
     words(refusal).1
 }
 
-/// A refusal over HTTP: 200 in the reply's own shape, but for what HTTP itself has a status for.
+/// A refusal over HTTP: status 200 in the reply's own form, unless HTTP has a status for it.
 pub(crate) fn response<R: Serialize>(refusal: &Refusal, reply: impl FnOnce(Res) -> R) -> Response {
     let (res, _) = words(refusal);
     let status = match res {
@@ -51,7 +51,7 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::InvalidIdentity { .. } => (Res::InvalidUserTel, ILLEGAL_DATA),
         Refusal::InvalidRoomName { .. } => (Res::InvalidRoomName, ILLEGAL_DATA),
         Refusal::KeyReused => (Res::KeyReused, "key reused"),
-        // Of these, nothing in this dialect asks for what they refuse.
+        // No request of this dialect leads to one of these.
         Refusal::NotAllowed
         | Refusal::OwnerStays
         | Refusal::RoomNotPublic { .. }

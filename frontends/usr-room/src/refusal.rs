@@ -5,7 +5,7 @@ use frontend_api::http::{HttpError, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// `response_code` of what was not done.
+/// The `response_code` of a failure.
 pub(crate) const FAILURE: u8 = 0;
 
 /// The reply to a request that was refused.

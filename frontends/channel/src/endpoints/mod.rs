@@ -65,8 +65,8 @@ fn done() -> Response {
     Response::json(200, &Done { code: 0, msg: "success" })
 }
 
-/// Decodes a request that needs a token. Without one there is nothing to look at; a complaint
-/// about the fields is made only to those whose token is good.
+/// Decodes a request that needs a token. Only a request with a valid token gets an error about
+/// its fields.
 fn signed_in<T: DeserializeOwned>(
     params: &RequestParams<'_>,
     decode: impl FnOnce(UserRef, T) -> Result<Action, String>,
@@ -81,8 +81,8 @@ fn signed_in<T: DeserializeOwned>(
     }))
 }
 
-/// The token: a field, else the header `token`, else `Authorization: Bearer`, which may hold a
-/// key of another's. An empty one is none.
+/// The token: a field, else the header `token`, else `Authorization: Bearer`, which may hold an API
+/// key instead. An empty token counts as absent.
 fn token<'a>(params: &'a RequestParams<'_>) -> Result<&'a str, Response> {
     let header = |name| params.request.header(name).map(str::trim).filter(|text| !text.is_empty());
     match params.fields.get("token") {
@@ -99,7 +99,7 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
 }
 
-/// A field that must be there and not be empty.
+/// A required field, not empty.
 fn required(field: &str, value: Option<String>) -> Result<String, String> {
     value.filter(|text| !text.is_empty()).ok_or_else(|| format!("missing {field}"))
 }

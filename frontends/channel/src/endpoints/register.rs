@@ -1,4 +1,4 @@
-//! `POST /register` makes an account. It signs nobody in.
+//! `POST /register` creates an account, without signing the client in.
 
 use core_model::{Command, NewUser, Outcome, Reply, Secret};
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};

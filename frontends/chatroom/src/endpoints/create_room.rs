@@ -1,4 +1,4 @@
-//! `/chatroom/create`: makes a room that nobody owns. Document: chatroom, create.
+//! `/chatroom/create`: creates a room without an owner. Document: chatroom, create.
 
 use core_model::{Command, NewRoom, Outcome, check_room_name};
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};

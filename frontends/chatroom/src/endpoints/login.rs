@@ -1,4 +1,4 @@
-//! `/auth/login`: shows who somebody is. Document: auth, login.
+//! `/auth/login`: signs a user in by tel and password. Document: auth, login.
 
 use core_model::{
     AddressGrant, Command, Credential, Grant, Outcome, ProfileChanges, Reply as EngineReply,

@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Chatroom;
+pub use crate::reply::Res;
+pub(crate) use crate::reply::reply;
 
 pub(crate) const ALL: &[Endpoint<Chatroom>] = &[
     login::ENDPOINT,
@@ -24,7 +26,7 @@ pub(crate) const ALL: &[Endpoint<Chatroom>] = &[
     visit_room::ENDPOINT,
 ];
 
-/// Deployed clients send GET with a query string, whatever it changes.
+/// Deployed clients send GET with a query string, also for requests that change something.
 const METHODS: &[&str] = &["GET", "POST"];
 
 /// The longest `user_tel`, in digits.
@@ -32,47 +34,6 @@ const TEL_DIGITS_MAX: usize = 20;
 
 /// The realm of the identities that are telephone numbers.
 const TEL_REALM: &str = "tel";
-
-/// Why it was not done.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-pub enum Res {
-    #[serde(rename = "chatroom already exist")]
-    ChatroomAlreadyExist,
-    #[serde(rename = "full room")]
-    FullRoom,
-    #[serde(rename = "invalid room")]
-    InvalidRoom,
-    #[serde(rename = "invalid room_name")]
-    InvalidRoomName,
-    #[serde(rename = "invalid status")]
-    InvalidStatus,
-    #[serde(rename = "invalid user_name")]
-    InvalidUserName,
-    #[serde(rename = "invalid user_password")]
-    InvalidUserPassword,
-    #[serde(rename = "invalid user_tel")]
-    InvalidUserTel,
-    #[serde(rename = "key reused")]
-    KeyReused,
-    #[serde(rename = "missing parameters")]
-    MissingParameters,
-    #[serde(rename = "not allowed")]
-    NotAllowed,
-    #[serde(rename = "not signed in")]
-    NotSignedIn,
-    #[serde(rename = "password wrong")]
-    PasswordWrong,
-    #[serde(rename = "server busy")]
-    ServerBusy,
-    #[serde(rename = "server error")]
-    ServerError,
-    #[serde(rename = "slow down")]
-    SlowDown,
-    #[serde(rename = "user exist")]
-    UserExist,
-    #[serde(rename = "user not exist")]
-    UserNotExist,
-}
 
 /// It was done, and there is nothing more to tell.
 #[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
@@ -106,22 +67,13 @@ pub struct FaultReply {
     pub res: String,
 }
 
-/// No reply may be kept by a cache: clients use GET for what changes things.
-pub(crate) fn reply(body: &impl Serialize) -> Response {
-    uncached(Response::json(200, body))
-}
-
-pub(crate) fn uncached(response: Response) -> Response {
-    response.with_header("cache-control", "no-store")
-}
-
 /// The parameters of a request. Their types cannot be wrong: see [`Param`].
 pub(crate) fn read<T: DeserializeOwned + Default>(params: &Params<'_>) -> T {
     params.read().unwrap_or_default()
 }
 
-/// The reply to a parameter that is not text in the charset: as to any other wrong value. None:
-/// the field is not a parameter of the endpoint.
+/// The reply to a parameter that is not text in the charset, as to any other invalid value; None
+/// if the field is not a parameter of the endpoint.
 pub(crate) fn not_text(path: &str, field: &str) -> Option<Response> {
     let res = match field {
         "room_name" if path == visit_room::ENDPOINT.path => Res::InvalidRoom,
@@ -142,7 +94,7 @@ pub(crate) fn not_text(path: &str, field: &str) -> Option<Response> {
     Some(reply(&Verdict { res }))
 }
 
-/// All of these parameters, none of them missing or empty.
+/// All of these parameters; an error if one is missing or empty.
 pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Param; N], Res> {
     if !params.iter().all(|param| param.as_ref().is_some_and(Param::is_given)) {
         return Err(Res::MissingParameters);
@@ -150,8 +102,8 @@ pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Par
     Ok(params.map(|param| param.expect("every one is given")))
 }
 
-/// A parameter as it came: a string, or a number in its JSON notation, or something that is never
-/// right. What is wrong with it is said by the endpoint, in its order.
+/// A raw parameter: a string, a number in its JSON notation, or a value of an invalid type. The
+/// endpoint reports errors in its own order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Param {
     Text(String),
@@ -196,7 +148,7 @@ impl JsonSchema for Param {
     }
 }
 
-/// A telephone number: at most 20 digits, of which leading zeros are not kept. 0 stands for none.
+/// A telephone number of at most 20 digits, without leading zeros. 0 stands for none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Tel(u128);

@@ -1,4 +1,4 @@
-//! `/auth/register`: makes an account; signs nobody in. Document: auth, register.
+//! `/auth/register`: creates an account, without signing the client in. Document: auth, register.
 
 use core_model::{Command, NewUser, Outcome, Secret, check_handle};
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};
@@ -48,7 +48,7 @@ fn wanted(request: Request) -> Result<NewUser, Res> {
     let [tel, name, password] =
         present([request.user_tel, request.user_name, request.user_password])?;
     let tel = Tel::of(tel)?;
-    // Here too, so that no password is hashed for a name that nobody can have.
+    // Checked before the engine does, so that no password is hashed for an invalid name.
     let handle = name.text().and_then(|name| check_handle(&name).ok());
     let handle = handle.ok_or(Res::InvalidUserName)?;
     let password = password.text().ok_or(Res::InvalidUserPassword)?;

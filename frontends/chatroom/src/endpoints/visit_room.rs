@@ -81,7 +81,7 @@ fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> 
     }
 }
 
-/// A room that does not exist is complained of before anything else.
+/// An unknown room takes precedence over every other error.
 fn complain_of(room: RoomRef, res: Res) -> Action {
     let query = Query::Room { room, caller: None, detail: Detail::default() };
     Action::QueryThenRespond(query, reply(&Verdict { res }))

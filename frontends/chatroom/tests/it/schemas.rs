@@ -5,8 +5,8 @@ use frontend_chatroom::{ChatroomFrontend, Options};
 use frontend_testkit::{Described, acceptor, frontend_for};
 use serde_json::{Value, json};
 
-/// Answers both to values of the wrong type and to names that nobody can have, of which the
-/// schemas say nothing.
+/// Replies both to values of the wrong type and to invalid names, which the schemas do not
+/// describe.
 const EITHER: &[&str] =
     &["illegal data", "invalid room\"", "invalid room_name", "invalid user_name", "user not exist"];
 

@@ -36,7 +36,7 @@ impl<'a> User<'a> {
         Self { sex: &user.sex, pre: &user.preferences, ..known }
     }
 
-    /// A user who is not a member of the room, as far as its messages show it.
+    /// A user outside the room's members, with the fields that its messages carry.
     fn of_person(dialect: &UsrRoom, person: &'a Person) -> Self {
         let id = dialect.address(person);
         Self { id, sex: "", pre: &[], avatar: &person.avatar, name: name(person) }
