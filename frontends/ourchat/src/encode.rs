@@ -1,4 +1,4 @@
-//! From outcomes and events to the server's messages.
+//! Encodes outcomes and events as server messages.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::message::{
 };
 use crate::refusal;
 
-/// The reason for what the engine should never say: an answer to something else than was asked.
+/// The reason sent when the engine's answer does not match the query; it never should.
 const ASTRAY: &str = "server error";
 
-/// What an event is to those it concerns.
+/// The message that an event becomes for the sessions it concerns.
 pub(crate) enum Push {
     Nothing,
     Everyone(String),
@@ -88,7 +88,7 @@ pub(crate) fn logged_in(now: Timestamp, style: OcidStyle, outcome: &Outcome) -> 
         Ok(Reply::SignedIn { user, .. }) => (0, Some(style.write(user.person.uid)), None),
         Ok(_) => (2, None, Some(ASTRAY.into())),
         Err(refused) => match refusal::states(refused).login {
-            // Why would tell whether the account exists.
+            // A reason would reveal whether the account exists.
             1 => (1, None, None),
             state => (state, None, Some(refusal::details(refused))),
         },
@@ -96,7 +96,7 @@ pub(crate) fn logged_in(now: Timestamp, style: OcidStyle, outcome: &Outcome) -> 
     json(&LoggedIn { code: Code, time: now, state, status: state, ocid, details })
 }
 
-/// Code 9, to the one who asked.
+/// Code 9, to the session that made the group.
 pub(crate) fn group_created(now: Timestamp, outcome: &Outcome) -> String {
     match outcome {
         Ok(Reply::RoomCreated { room }) => json(&GroupCreated {
@@ -118,7 +118,7 @@ pub(crate) fn no_group(now: Timestamp, msg: String) -> String {
     json(&GroupCreated { code, time, success, msg, group_id: None, members: None })
 }
 
-/// Which fields of an account were asked for.
+/// The account fields that the client requested.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     ocid: bool,
@@ -129,7 +129,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Names that are no fields are passed over.
+    /// Ignores unknown field names.
     pub(crate) fn of(names: &[String]) -> Self {
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
         Self {
@@ -142,7 +142,7 @@ impl Wanted {
     }
 }
 
-/// Code 11, or 18 where the question could not be answered.
+/// Code 11, or 18 if the query failed.
 pub(crate) fn account(
     now: Timestamp,
     style: OcidStyle,

@@ -1,8 +1,8 @@
-//! The ourchat dialect: JSON objects told apart by their `code`, one a WebSocket text message or
-//! one a line.
+//! The ourchat dialect: JSON objects with a `code`, one per WebSocket text message or one per
+//! line.
 //!
-//! In the project's words: docs/dialects/ourchat.md. The document's sections are named at the
-//! messages in [`message`].
+//! Described in docs/dialects/ourchat.md. The types in [`message`] name the document's
+//! sections.
 
 mod encode;
 pub mod message;
@@ -25,7 +25,7 @@ use message::{
 };
 use session::OurchatSession;
 
-/// The listener whose connections are lines rather than WebSocket messages.
+/// The listener whose connections carry lines instead of WebSocket messages.
 const TCP_LISTEN: &str = "tcp_listen";
 
 /// The dialect's own keys of `[frontends.ourchat]`.
@@ -49,7 +49,7 @@ impl Default for Options {
     }
 }
 
-/// Examples of everything, from the transcripts, with ocids as numbers and as strings.
+/// Examples of every message, taken from the transcripts, with ocids as numbers and as strings.
 const EXAMPLES: &str = include_str!("../examples/numbers.json");
 const STRING_EXAMPLES: &str = include_str!("../examples/strings.json");
 
@@ -147,7 +147,7 @@ fn manifest() -> Manifest {
             receive_push: Support::Exact,
             receive_poll: Support::Absent,
             direct_messages: Support::Exact,
-            // Only by asking for an account's status.
+            // Only through an account's status.
             presence: Support::Emulated,
             // Only what arrived since the last session, at login.
             history: Support::Emulated,

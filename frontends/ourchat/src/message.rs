@@ -1,8 +1,8 @@
-//! Every message of the dialect as it is on the wire, fields in the document's order.
+//! Every message of the dialect in its wire form, with fields in the document's order.
 //!
 //! A client sends [`TextCreate`], [`Register`], [`Login`], [`GroupCreate`], [`AccountQuery`],
-//! [`StatusQuery`] and [`Verify`]; everything else is the server's. Schemas are made from these
-//! very types.
+//! [`StatusQuery`] and [`Verify`]; only the server sends the others. The schemas are generated
+//! from these types.
 
 use std::borrow::Cow;
 
@@ -63,7 +63,7 @@ pub enum OcidStyle {
 }
 
 impl OcidStyle {
-    /// A user in this style. A guest, who has no number, is 0.
+    /// The ocid of a user in this style; 0 for a guest, which has no number.
     pub fn write(self, user: Option<Uid>) -> Ocid {
         Ocid { number: user.map_or(0, |uid| uid.0), style: self }
     }
@@ -73,7 +73,7 @@ impl OcidStyle {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ocid {
     pub number: u64,
-    /// How it is written; what was read counts as a number.
+    /// The style to write it in; an ocid read from the wire gets the number style.
     pub style: OcidStyle,
 }
 
@@ -109,8 +109,8 @@ impl JsonSchema for Ocid {
     }
 }
 
-/// An element of `members`. Something that cannot be an account is kept as such, because it is
-/// the group that then fails, not the message.
+/// An element of `members`. An invalid element is kept, so that creating the group fails rather
+/// than parsing the message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Member(pub Option<Ocid>);
@@ -137,7 +137,7 @@ impl JsonSchema for Member {
     }
 }
 
-/// Whatever a client says of its own clock is not used, so nothing about it is refused.
+/// The client's clock is not used, so any value is accepted.
 fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Value::deserialize(deserializer)?.as_u64())
 }

@@ -1,5 +1,5 @@
-//! From the peer's text to a message, and from a message to a command. Never fails: nonsense is
-//! one of the answers.
+//! Parses the peer's text into a message, and a message into a command. Parsing never fails:
+//! invalid input is a variant of the result.
 
 use core_model::{
     Command, Credential, Delivery, NewRoom, NewUser, PostRight, ProfileChanges, Query, RoomId,
@@ -15,16 +15,16 @@ use crate::message::{
     AccountQuery, GroupCreate, Login, Member, Ocid, Register, StatusQuery, TextCreate, Verify,
 };
 
-/// The longest email, by its length in bytes: what fits in an SMTP path (RFC 5321, 4.5.3.1.3).
+/// The maximum length of an email in bytes: what fits in an SMTP path (RFC 5321, 4.5.3.1.3).
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// How much of a complaint is said. It may quote what the peer sent, which may be long.
+/// The maximum length of an error text. It may quote the peer's input, which may be long.
 const COMPLAINT_CHARS_MAX: usize = 200;
 
 /// No account has this number: uids begin at 10000.
 const NOBODY: UserRef = UserRef::Id(Uid(0));
 
-/// What the peer said.
+/// A parsed message from the peer.
 pub(crate) enum Line {
     Text(TextCreate),
     Register(Register),
@@ -33,12 +33,12 @@ pub(crate) enum Line {
     Account(AccountQuery),
     Status,
     Verify,
-    /// Not a message of this dialect, and why.
+    /// Not a message of this dialect; the text says why.
     Nonsense(String),
 }
 
-/// Reads one JSON object. Its `code` is read first, so that the complaint is about the message it
-/// was meant to be.
+/// Reads one JSON object. Reads its `code` first, so that the error is about the intended
+/// message.
 pub(crate) fn line(text: &str) -> Line {
     match code(text) {
         Err(why) => Line::Nonsense(why),
@@ -68,7 +68,7 @@ fn code(text: &str) -> Result<u64, String> {
     struct Head {
         code: Digits,
     }
-    // A struct is also read from a list, which no message is.
+    // Serde also reads a struct from a JSON array, but no message is an array.
     if !text.trim_start().starts_with('{') {
         return Err("a message is one JSON object".into());
     }
@@ -84,7 +84,7 @@ fn read<T: DeserializeOwned>(text: &str, line: impl FnOnce(T) -> Line) -> Line {
     }
 }
 
-/// What is wrong with the JSON, with the place; or with its fields, without.
+/// Describes an error: one in the JSON syntax with its position, one in the fields without.
 fn complaint(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let words = match error.classify() {
@@ -115,8 +115,8 @@ pub(crate) fn register(message: Register) -> Result<Command, &'static str> {
     Ok(Command::Register { user })
 }
 
-/// Code 6. `Err`: a login type that does not exist. An account that cannot exist is asked for like
-/// any other, so that the answer takes the same time.
+/// Code 6. `Err`: an unknown login type. An account that cannot exist is looked up like any other,
+/// so that the answer takes the same time.
 pub(crate) fn login(message: Login, options: Options) -> Result<Command, String> {
     let account = message.account.0;
     let user = match message.login_type.0 {
@@ -128,7 +128,7 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
     Ok(open_session(user.unwrap_or(NOBODY), credential, options))
 }
 
-/// Signs an account in that has just been registered on this connection.
+/// Signs in the account that was just registered on this connection.
 pub(crate) fn sign_in(registered: Uid, options: Options) -> Command {
     open_session(UserRef::Id(registered), Credential::Vouched, options)
 }
@@ -146,7 +146,7 @@ fn open_session(user: UserRef, credential: Credential, options: Options) -> Comm
     }
 }
 
-/// Code 0, from the account that is logged in. `Err`: why it goes nowhere.
+/// Code 0, from the account that is logged in. `Err`: why the text cannot be posted.
 pub(crate) fn post(message: TextCreate, logged_in: Uid) -> Result<Command, &'static str> {
     let TextCreate { sender, msg: text, .. } = message;
     if sender.ocid.number != logged_in.0 {
@@ -167,7 +167,7 @@ pub(crate) fn post(message: TextCreate, logged_in: Uid) -> Result<Command, &'sta
     }
 }
 
-/// Code 8. `Err`: a member that is no account.
+/// Code 8. `Err`: a member that is not an account.
 pub(crate) fn group(message: GroupCreate, options: Options) -> Result<Command, &'static str> {
     let member = |Member(ocid)| ocid.map(user).ok_or("a member is not an account");
     let members = message.members.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
@@ -193,7 +193,7 @@ fn digits(text: &str) -> Option<u64> {
     if digits { text.parse().ok() } else { None }
 }
 
-/// The identity that an address is.
+/// The identity of an email address.
 fn email(address: &str) -> Option<String> {
     let address = address.to_lowercase();
     let (local, domain) = address.split_once('@')?;

@@ -1,14 +1,14 @@
-//! The engine's words for no, in the dialect's.
+//! Maps the engine's refusals to the dialect's numbers and reasons.
 
 use core_model::Refusal;
 
-/// What a refusal is called in replies that have a number for it.
+/// The number of a refusal in the replies that have one.
 pub(crate) struct States {
     /// `state` of code 5: 1 server error, 2 email taken.
     pub(crate) register: u8,
     /// `state` of code 7: 1 wrong account or password, 2 server error.
     pub(crate) login: u8,
-    /// `status` of code 11, where it is that rather than a failure: 3 no such account.
+    /// `status` of code 11, if code 11 reports it instead of code 18: 3 no such account.
     pub(crate) account: Option<u8>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn states(refusal: &Refusal) -> States {
 pub(crate) fn details(refusal: &Refusal) -> String {
     match refusal {
         Refusal::IdentityTaken => "the email is taken".into(),
-        // What went wrong inside is for the operator's log, not for a stranger.
+        // Internal errors go to the operator's log, not to the client.
         Refusal::Internal { .. } => "server error".into(),
         Refusal::NotInRoom => "not a member of the group".into(),
         Refusal::NotSignedIn => "not logged in".into(),

@@ -1,4 +1,5 @@
-//! One connection: who is logged in, which replies are owed, and what waits for them.
+//! One connection: the user logged in on it, the pending replies, and the messages that wait for
+//! them.
 
 use std::collections::VecDeque;
 
@@ -9,43 +10,43 @@ use crate::encode::{self, Wanted};
 use crate::parse::{self, Line};
 use crate::{Options, refusal};
 
-/// How many replies may be owed, and messages held, at once. The host stops reading before so
-/// many questions are with the engine; this bounds what it does not count.
+/// The maximum number of pending replies, and of deferred messages. The host stops reading before
+/// the engine has so many queries; this bounds what the host does not count.
 const WAITING_MAX: usize = 256;
 
-/// How many bytes of messages may be held; one is held whatever its size.
+/// The maximum size of the deferred messages in bytes; a single one may be of any size.
 const HELD_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) struct OurchatSession {
     options: Options,
-    /// Whether the peer speaks lines, which have no close code to say why they end.
+    /// Whether the peer uses lines over TCP, where no close code tells the reason for closing.
     lines: bool,
     logged_in: Option<Uid>,
-    /// Replies owed, oldest first.
+    /// Pending replies, oldest first.
     owed: VecDeque<Owed>,
-    /// What came while an account or a login was being decided, oldest first.
+    /// Messages that arrived during a registration or login, oldest first.
     held: VecDeque<Held>,
     held_bytes: usize,
 }
 
-/// A reply that the engine must answer first, and those that have to wait for it.
+/// A reply that needs an answer of the engine, and the replies that wait behind it.
 struct Owed {
     asked: Asked,
     then: Vec<Known>,
 }
 
-/// What the engine was asked for.
+/// The purpose of a query or command.
 enum Asked {
     Text,
     Register,
-    /// The session of the account that was just registered.
+    /// Opens the session of the account that was just registered.
     NewAccount,
     Login,
     Group,
     Account(Wanted),
 }
 
-/// A reply without its time, which is that of sending.
+/// A reply without its time, which is set when it is sent.
 enum Known {
     Status,
     Verified,
@@ -54,7 +55,7 @@ enum Known {
     Failure(String),
 }
 
-/// A message from the peer that is not looked at yet.
+/// A message from the peer that is not parsed yet.
 enum Held {
     Text(String),
     Binary,
@@ -95,7 +96,7 @@ impl OurchatSession {
         Self { options, lines, logged_in: None, owed, held, held_bytes: 0 }
     }
 
-    /// Takes in a text, or a binary message, which has nothing in it for this dialect.
+    /// Handles a text message, or a binary one, which this dialect refuses.
     fn hear(&mut self, now: Timestamp, text: Option<&str>, out: &mut Outbox) {
         if self.is_full(text.map_or(0, str::len)) {
             out.send_text(encode::failure(now, "too many messages wait for their replies".into()));
@@ -113,8 +114,8 @@ impl OurchatSession {
         too_many || too_long
     }
 
-    /// Whether it is still open who is logged in, or whether an account exists: what comes next
-    /// may rest on it. Nothing is asked for meanwhile, so it is the last that is owed.
+    /// Whether a login or registration is pending: later messages may depend on it. The session
+    /// asks the engine for nothing meanwhile, so it is the last pending reply.
     fn is_deciding(&self) -> bool {
         let last = self.owed.back();
         last.is_some_and(|owed| {
@@ -135,7 +136,7 @@ impl OurchatSession {
         }
     }
 
-    /// Asks the engine, or says what needs no asking.
+    /// Asks the engine, or replies where no answer of the engine is needed.
     fn ask(&self, line: Line, out: &mut Outbox) -> Result<Asked, Known> {
         match line {
             Line::Nonsense(why) => Err(Known::Failure(why)),
@@ -174,7 +175,7 @@ impl OurchatSession {
         self.logged_in.ok_or_else(|| Known::Failure("not logged in".into()))
     }
 
-    /// Pays the oldest reply owed, then whatever waited for it.
+    /// Sends the oldest pending reply, then the replies that waited for it.
     fn settle(&mut self, now: Timestamp, outcome: &Outcome, out: &mut Outbox) {
         let Some(Owed { asked, then }) = self.owed.pop_front() else { return };
         self.answer(now, &asked, outcome, out);
@@ -201,7 +202,7 @@ impl OurchatSession {
                 out.send_text(encode::registered(now, style, outcome));
                 self.sign_in_registered(outcome, out);
             }
-            // Registering was answered; this only opens the session.
+            // The registration is answered already; this only opens the session.
             Asked::NewAccount => self.log_in(outcome, out),
             Asked::Login => {
                 out.send_text(encode::logged_in(now, style, outcome));
@@ -214,7 +215,7 @@ impl OurchatSession {
         }
     }
 
-    /// Registering signs this connection in as the new account.
+    /// A registration signs this connection in as the new account.
     fn sign_in_registered(&mut self, outcome: &Outcome, out: &mut Outbox) {
         if let Ok(Reply::Registered { user, .. }) = outcome
             && let Some(uid) = user.person.uid
@@ -224,7 +225,7 @@ impl OurchatSession {
         }
     }
 
-    /// A login that failed leaves the former one as it was.
+    /// A failed login keeps the previous one.
     fn log_in(&mut self, outcome: &Outcome, out: &mut Outbox) {
         if let Ok(Reply::SignedIn { user, backlog, .. }) = outcome {
             self.logged_in = user.person.uid;

@@ -1,5 +1,5 @@
-//! Every file in `transcripts/` is a conversation; its snapshot is what came of it. And what must
-//! hold of every conversation.
+//! Plays every file in `transcripts/` and compares the result with its snapshot. Also tests
+//! properties that hold for every conversation.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn transcripts_of_lines() {
     });
 }
 
-/// What the schemas cannot say: answers to messages with whose form nothing is wrong.
+/// What the schemas cannot express: refusals of well-formed messages.
 const WELL_FORMED: &[&str] = &[
     r#""code":12,"#,
     r#""code":15,"#,
@@ -59,7 +59,7 @@ fn the_schemas_describe_every_transcript() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let frontend = OurchatFrontend::default();
     let lines = Peer { listener: "tcp_listen".into(), ..Peer::default() };
-    // A JSON value has the last of two fields of one name; a message may not have two.
+    // `serde_json::Value` keeps the last of two fields of one name; a message must not have two.
     let mut described = Described::new(WELL_FORMED).unread(&["duplicate field"]);
     insta::glob!("transcripts/*.in", |path| {
         described.play(&frontend, &std::fs::read_to_string(path).unwrap());
@@ -78,21 +78,21 @@ fn the_schemas_describe_every_transcript() {
 }
 
 #[test]
-fn the_manifest_says_where_it_listens_and_what_can_be_set() {
+fn the_manifest_declares_listeners_and_options() {
     let frontend = OurchatFrontend::default();
     insta::assert_snapshot!(serde_json::to_string_pretty(frontend.manifest()).unwrap());
 }
 
 #[test]
-fn an_option_that_does_not_exist_is_an_error() {
+fn an_unknown_option_is_an_error() {
     assert!(serde_json::from_str::<Options>(r#"{"ocids":"string"}"#).is_err());
     assert_eq!(serde_json::from_str::<Options>("{}").unwrap(), Options::default());
 }
 
-/// A conversation with one session, in which the engine answers when told to.
+/// A conversation with one session, in which the test decides when the engine answers.
 struct Talk {
     session: Box<dyn Session>,
-    /// What the session asked for and has not been answered.
+    /// Unanswered requests of the session to the engine.
     asked: usize,
     said: Vec<String>,
 }
@@ -124,7 +124,7 @@ impl Talk {
         self.feed(Input::Answer(outcome));
     }
 
-    /// Whether every request has one reply, or one question that will make one.
+    /// Asserts that every request has one reply, or one unanswered query that will lead to one.
     #[track_caller]
     fn assert_owes_nothing_for(&self, heard: usize) {
         assert_eq!(self.said.len() + self.asked, heard);
@@ -142,7 +142,7 @@ fn signed_in() -> Outcome {
     Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, skipped })
 }
 
-/// Requests of every kind, each answered with exactly one message if the engine refuses it.
+/// Requests of every kind; each gets exactly one message if the engine refuses it.
 const REQUESTS: [&str; 10] = [
     r#"{"code":4,"email":"ann@example.org","password":"secret"}"#,
     LOGIN,
@@ -157,7 +157,7 @@ const REQUESTS: [&str; 10] = [
 ];
 
 #[test]
-fn every_refusal_is_one_reply_to_every_request() {
+fn every_request_gets_one_reply_to_every_refusal() {
     let mut table = String::new();
     for refusal in refusals() {
         let mut talk = Talk::new();
@@ -237,7 +237,7 @@ fn pipelining_changes_no_reply() {
 }
 
 #[test]
-fn what_waits_for_a_login_is_bounded_and_every_message_is_answered() {
+fn messages_deferred_by_a_login_are_bounded_and_all_answered() {
     let mut talk = Talk::new();
     talk.hear(LOGIN);
     for _ in 0..10_000 {
@@ -247,7 +247,7 @@ fn what_waits_for_a_login_is_bounded_and_every_message_is_answered() {
     assert_eq!(refused, 10_000 - 255);
     talk.answer(&signed_in());
     talk.assert_owes_nothing_for(10_001);
-    // The room that they took is free again.
+    // The space they took is free again.
     talk.hear(LOGIN);
     talk.hear(r#"{"code":12}"#);
     talk.answer(&signed_in());
@@ -255,7 +255,7 @@ fn what_waits_for_a_login_is_bounded_and_every_message_is_answered() {
 }
 
 #[test]
-fn what_waits_for_a_login_is_bounded_in_bytes_but_for_one_message() {
+fn messages_deferred_by_a_login_are_bounded_in_bytes_except_a_single_one() {
     let mut talk = Talk::new();
     let large = format!("{{\"code\":12,\"pad\":\"{}\"}}", "x".repeat(600_000));
     talk.hear(LOGIN);
@@ -276,7 +276,7 @@ fn what_waits_for_a_login_is_bounded_in_bytes_but_for_one_message() {
 }
 
 #[test]
-fn what_waits_for_an_answer_is_bounded() {
+fn pending_replies_are_bounded() {
     let mut talk = Talk::new();
     talk.hear(LOGIN);
     talk.answer(&signed_in());
@@ -295,7 +295,7 @@ fn noise_is_harmless() {
 }
 
 #[test]
-fn a_message_cut_or_changed_anywhere_still_has_one_answer() {
+fn a_damaged_message_still_gets_one_reply() {
     for request in REQUESTS {
         for at in 0..request.len() {
             for changed in [
@@ -315,7 +315,7 @@ fn a_message_cut_or_changed_anywhere_still_has_one_answer() {
     }
 }
 
-/// Reads and writes again: the fields and their order are the same.
+/// Asserts that reading and writing keeps the fields and their order.
 #[track_caller]
 fn assert_survives<T: DeserializeOwned + Serialize>(text: &str) {
     let message: T = serde_json::from_str(text).unwrap();

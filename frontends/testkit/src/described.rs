@@ -1,4 +1,4 @@
-//! Whether what a script shows is what the front end says of itself in its schemas.
+//! Checks the messages of a script against the front end's schemas.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,19 +11,18 @@ use serde_json::{Map, Value, json};
 
 use crate::play::{Seen, perform};
 
-/// How many examples of a definition are kept.
+/// The maximum number of examples per definition.
 const EXAMPLES_MAX: usize = 2;
 
-/// Scripts that were checked, and examples from them for the schemas.
+/// Checked scripts, and the examples for the schemas that they contain.
 ///
-/// Everything that the front end sent must be described: it validates against the replies of its
-/// endpoint, or against the messages of the server, with no field that the schema does not have.
-/// Everything that it was sent validates too, if the front end found no fault with its form; and
-/// does not, if it did.
+/// Everything that the front end sends must validate against the replies of its endpoint, or
+/// against the messages of the server, without fields that the schema lacks. A request must
+/// validate if and only if the front end accepts its form.
 pub struct Described {
-    /// What is in an answer that the front end gave by itself without complaining of the form.
+    /// Texts in answers that the front end gives without the engine to well-formed requests.
     well_formed: &'static [&'static str],
-    /// What is in an answer that it gave without a look at the form.
+    /// Texts in answers that it gives before it checks the form.
     unread: &'static [&'static str],
     examples: BTreeMap<String, Vec<String>>,
 }
@@ -38,13 +37,13 @@ impl Described {
         Self { unread, ..self }
     }
 
-    /// Plays a script for a peer on loopback and checks all that it shows.
+    /// Plays a script for a peer on loopback and checks every message in it.
     pub fn play(&mut self, frontend: &dyn Frontend, script: &str) {
         let peer = Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
         self.play_as(frontend, &peer, script);
     }
 
-    /// The same, with a given peer.
+    /// Like [`Self::play`], with a given peer.
     pub fn play_as(&mut self, frontend: &dyn Frontend, peer: &Peer, script: &str) {
         let mut schemas = Schemas::of(frontend);
         for seen in perform(frontend, peer, script).seen {
@@ -61,7 +60,7 @@ impl Described {
         }
     }
 
-    /// Checks an object that stands within something else.
+    /// Checks an object that is nested in a message.
     pub fn object(&mut self, frontend: &dyn Frontend, name: &str, text: &str) {
         let value: Value = serde_json::from_str(text).expect("the object is JSON");
         if let Err(error) = Schemas::of(frontend).accepted(name).validate(&value) {
@@ -72,8 +71,8 @@ impl Described {
         }
     }
 
-    /// Checks that the examples in a file are those of the scripts that were played; rewrites the
-    /// file and fails where they are not.
+    /// Checks that a file has the examples of the played scripts; otherwise rewrites the file and
+    /// fails.
     pub fn assert_examples_are_current(&self, path: impl AsRef<Path>) {
         let lists = self.examples.iter().map(|(name, examples)| {
             format!("  {}: [\n    {}\n  ]", Value::from(name.as_str()), examples.join(",\n    "))
@@ -98,7 +97,7 @@ impl Described {
         let Ok(Params { fields, .. }) = Params::of(peer, request) else { return };
         let refused = match look_at(frontend, peer, request) {
             Look::Understood => None,
-            // HTTP's own faults have nothing to do with what the fields are.
+            // HTTP errors do not depend on the fields.
             Look::Answered(response) if response.status != 200 => return,
             Look::Answered(response) => Some(String::from_utf8_lossy(&response.body).into_owned()),
         };
@@ -122,7 +121,7 @@ impl Described {
             _ => reply.into_iter().chain([fault]).collect(),
         };
         let shown: Vec<String> = names.iter().flat_map(|name| schemas.alternatives(name)).collect();
-        // A reply with a status of HTTP's is no good example of what an endpoint answers.
+        // The endpoint's reply with an HTTP error status is not a useful example.
         let shown = match response.status {
             200 => shown,
             _ => shown.into_iter().filter(|name| !schemas.is_reply(name)).collect(),
@@ -148,7 +147,7 @@ impl Described {
         self.check_said(schemas, &["FromServer".into()], &alternatives, &value, text.as_bytes());
     }
 
-    /// Whether the form is right, as the schema and the front end agree.
+    /// Whether the form is valid; panics if schema and front end disagree.
     fn check_sent(
         &self,
         schemas: &mut Schemas,
@@ -166,7 +165,7 @@ impl Described {
             (Some(_), Err(_)) => false,
             (None, Err(error)) => panic!("{name} does not describe {value}: {error}"),
             (Some(answer), Ok(())) => {
-                panic!("{name} describes {value}, of which the front end says {answer}");
+                panic!("the schema {name} accepts {value}, but the front end answers {answer}");
             }
         }
     }
@@ -201,8 +200,8 @@ impl Described {
     }
 }
 
-/// Tells whether a definition of the front end's schemas describes a value, what it `x-accepts`
-/// included.
+/// Tells whether a value validates against a definition of the front end's schemas, including its
+/// `x-accepts`.
 pub fn acceptor(frontend: &dyn Frontend, definition: &str) -> impl Fn(&Value) -> bool + use<> {
     let mut schemas = Schemas::of(frontend);
     schemas.accepted(definition);
@@ -210,11 +209,11 @@ pub fn acceptor(frontend: &dyn Frontend, definition: &str) -> impl Fn(&Value) ->
     move |value| validator.is_valid(value)
 }
 
-/// What a front end does with a request, without an engine.
+/// The reaction of a front end to a request, without an engine.
 enum Look {
     /// It asks the engine.
     Understood,
-    /// It knows the answer by itself, or keeps one back until the engine has had a look.
+    /// It answers without the engine, or holds an answer until the engine has replied.
     Answered(Response),
 }
 
@@ -233,8 +232,8 @@ fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
     match outputs(None).pop() {
         Some(Output::Respond(response)) => Look::Answered(response),
         Some(Output::Query { .. }) => {
-            // An answer that does not fit and a failure are both the gateway's fault, unless what
-            // is answered was settled before.
+            // A wrong answer and a failure are both the gateway's fault, unless the reply was
+            // already decided.
             let failed = Err(Refusal::Internal { why: String::new() });
             match (outputs(Some(Ok(Reply::Done))).pop(), outputs(Some(failed)).pop()) {
                 (Some(Output::Respond(settled)), Some(Output::Respond(failed)))
@@ -249,7 +248,7 @@ fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
     }
 }
 
-/// What a new session says of a message at once, if it does not ask the engine.
+/// The immediate reply of a new session to a message, if it does not ask the engine.
 fn refusal(frontend: &dyn Frontend, peer: &Peer, text: &str) -> Option<String> {
     let mut session = frontend.open(peer);
     let mut out = Outbox::default();
@@ -262,7 +261,7 @@ fn refusal(frontend: &dyn Frontend, peer: &Peer, text: &str) -> Option<String> {
     said.last()
 }
 
-/// The schemas of a front end, ready to validate with.
+/// The compiled schemas of a front end.
 struct Schemas {
     bundle: Value,
     openapi: Value,
@@ -296,7 +295,7 @@ impl Schemas {
         Some(id.split('_').map(capital).collect())
     }
 
-    /// Whether some endpoint answers this.
+    /// Whether an endpoint has this reply.
     fn is_reply(&self, name: &str) -> bool {
         let target = json!({ "$ref": format!("#/$defs/{name}") });
         let defs = self.bundle["$defs"].as_object().into_iter().flatten();
@@ -306,7 +305,7 @@ impl Schemas {
         })
     }
 
-    /// The definition of the body of every fault of HTTP.
+    /// The definition of the body of every HTTP error.
     fn fault(&self) -> String {
         let response = &self.openapi["components"]["responses"]["BadRequest"];
         let schema = &response["content"]["application/json"]["schema"]["$ref"];
@@ -314,7 +313,7 @@ impl Schemas {
         name.expect("every HTTP dialect has one").to_owned()
     }
 
-    /// What a definition is a choice of; else itself.
+    /// The alternatives of a definition, or the definition itself.
     fn alternatives(&self, name: &str) -> Vec<String> {
         let schema = &self.bundle["$defs"][name];
         let target =
@@ -330,12 +329,12 @@ impl Schemas {
         self.validator("documented", name, |_| ())
     }
 
-    /// With what is accepted besides.
+    /// The definition extended by `x-accepts`.
     fn accepted(&mut self, name: &str) -> &Validator {
         self.validator("accepted", name, accept)
     }
 
-    /// Without fields that are not described.
+    /// The definition without undescribed fields.
     fn closed(&mut self, name: &str) -> &Validator {
         self.validator("closed", name, |schema| {
             accept(schema);
@@ -360,7 +359,7 @@ impl Schemas {
         })
     }
 
-    /// The fields of a query or form, which are all strings, as the schema has them.
+    /// The fields of a query or form, which are all strings, converted to the schema's types.
     fn as_documented(&self, name: &str, fields: Value) -> Value {
         let Value::Object(fields) = fields else { return fields };
         let properties = &self.bundle["$defs"][name]["properties"];
@@ -377,7 +376,7 @@ impl Schemas {
     }
 }
 
-/// A field that is null is missing, in every dialect.
+/// Removes null fields: every dialect treats them as missing.
 fn without_null(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -388,7 +387,7 @@ fn without_null(value: Value) -> Value {
     }
 }
 
-/// `x-accepts` as a schema: what is documented, or that.
+/// Turns `x-accepts` into a schema: the documented form or the accepted one.
 fn accept(schema: &mut Value) {
     each(schema, &accept);
     if let Some(also) = schema.as_object_mut().and_then(|fields| fields.remove("x-accepts")) {
@@ -396,7 +395,7 @@ fn accept(schema: &mut Value) {
     }
 }
 
-/// An object has the fields that are described, and no others.
+/// Allows only the described fields in objects.
 fn close(schema: &mut Value) {
     each(schema, &close);
     if let Some(fields) = schema.as_object_mut().filter(|fields| fields.contains_key("properties"))

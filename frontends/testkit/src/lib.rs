@@ -1,7 +1,7 @@
 //! Runs a front end without sockets, an engine or a clock.
 //!
-//! A script is one input a line, see [`play`]. The transcript shows each input and, indented,
-//! what the session asked for.
+//! A script has one input per line, see [`play`]. The transcript shows each input and, indented,
+//! the session's output.
 
 mod described;
 mod play;

@@ -8,28 +8,28 @@ use frontend_api::{
 use serde_json::Value;
 
 /// Plays `script` against a session of a peer on loopback and returns the transcript. Each HTTP
-/// request is a session of its own.
+/// request has its own session.
 ///
 /// | line | input |
 /// |---|---|
 /// | `# …` | kept as a comment |
-/// | `~ {…}` | opens a session anew: for a peer with these fields of `Peer` as JSON, the others as they were |
+/// | `~ {…}` | opens a new session: for a peer with these fields of `Peer` as JSON, the others unchanged |
 /// | `> GET /path?query` | begins an HTTP request; lines `>> name: value` add headers, `>>> …` the body, and the next line of another kind sends it |
 /// | `< text` | a WebSocket text message, or a line |
 /// | `<hex 00 01…` | bytes of a TCP stream |
 /// | `<binary 00 01…` | a WebSocket binary message |
 /// | `= {…}` | the engine's answer, an `Outcome` as JSON |
-/// | `* {…}` | an event, `Recorded` as JSON: what `broadcast` makes of it, and the session if asked |
-/// | `@ 5000` | the time moves on to this many milliseconds, and the alarm rings if it is due |
-/// | `! draining` | the host is about to hang up: an `Ending` |
+/// | `* {…}` | an event, `Recorded` as JSON: the result of `broadcast`, and of the session if `broadcast` defers to it |
+/// | `@ 5000` | advances the time to this many milliseconds; the alarm rings if it is due |
+/// | `! draining` | the host is about to close the connection: an `Ending` |
 /// | `! closed` | the peer is gone |
 pub fn play(frontend: &dyn Frontend, script: &str) -> String {
     let peer = Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
     play_as(frontend, &peer, script)
 }
 
-/// The front end that a script is for: with the options in its first line, `# options {…}`, where
-/// it has one, else with these.
+/// The front end for a script, with the options in the script's first line `# options {…}`, or
+/// with the given ones if that line is missing.
 pub fn frontend_for<F: Configure>(script: &str, otherwise: F::Options) -> F {
     let first = script.lines().next().unwrap_or_default();
     let options = match first.strip_prefix("# options ") {
@@ -39,7 +39,7 @@ pub fn frontend_for<F: Configure>(script: &str, otherwise: F::Options) -> F {
     F::configure(options).unwrap_or_else(|fault| panic!("{}: {}", fault.key, fault.why))
 }
 
-/// The same, with a given peer.
+/// Like [`play`], with a given peer.
 pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
     perform(frontend, peer, script).text
 }
@@ -50,7 +50,7 @@ pub(crate) struct Performance {
     pub(crate) seen: Vec<Seen>,
 }
 
-/// What was said on either side, in order, with who was at the other end.
+/// The messages of both sides in order, each with its peer.
 pub(crate) enum Seen {
     Request(Peer, Request),
     Response(Request, Response),

@@ -1,10 +1,10 @@
-//! What must hold of every dialect, whatever it speaks.
+//! Properties that hold for every dialect.
 
 use core_model::Timestamp;
 use frontend_api::http::Request;
 use frontend_api::{Frontend, Input, Outbox, Output, Peer};
 
-/// TCP may cut a stream anywhere. Checks that the cut is invisible.
+/// Checks that the points at which TCP splits a stream make no difference.
 #[track_caller]
 pub fn assert_cut_invariant(frontend: &dyn Frontend, bytes: &[u8]) {
     let whole = said_and_asked(frontend, &[bytes]);
@@ -20,12 +20,12 @@ pub fn assert_noise_is_harmless(frontend: &dyn Frontend, rounds: u32) {
     assert_noise_is_harmless_as(frontend, &Peer::default(), rounds);
 }
 
-/// The same, with a given peer.
+/// Like [`assert_noise_is_harmless`], with a given peer.
 pub fn assert_noise_is_harmless_as(frontend: &dyn Frontend, peer: &Peer, rounds: u32) {
     outputs_of_noise(frontend, peer, rounds);
 }
 
-/// What comes of that noise, all sessions in a row.
+/// Feeds the same noise and returns the outputs of all sessions in sequence.
 pub fn outputs_of_noise(frontend: &dyn Frontend, peer: &Peer, rounds: u32) -> Vec<Output> {
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
     let mut outputs = Vec::new();
@@ -49,7 +49,7 @@ pub fn outputs_of_noise(frontend: &dyn Frontend, peer: &Peer, rounds: u32) -> Ve
     outputs
 }
 
-/// To one of the paths that the front end has, or to one that it has not.
+/// A request to a path of the front end, or to an unknown one.
 fn noisy_request(frontend: &dyn Frontend, noise: &mut Noise, bytes: &[u8]) -> Request {
     let routes = frontend.manifest().listeners.iter().flat_map(|listener| &listener.routes);
     let paths: Vec<&str> = routes.map(|route| route.path.as_str()).chain(["/noise"]).collect();
@@ -73,7 +73,7 @@ fn said_and_asked(frontend: &dyn Frontend, pieces: &[&[u8]]) -> Vec<Output> {
     out.drain().filter(|output| !matches!(output, Output::WakeAt(_))).collect()
 }
 
-/// A splitmix64 generator: enough randomness for a test, and none of the dependencies.
+/// A splitmix64 generator: random enough for a test, without a dependency.
 struct Noise(u64);
 
 impl Noise {

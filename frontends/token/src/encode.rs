@@ -1,4 +1,4 @@
-//! The engine's words, as frames.
+//! Encodes the engine's answers and events as frames.
 
 use core_model::{Event, Outcome, Person, Recipient, Recorded, Reply, RoomTag};
 use frontend_api::json;
@@ -10,10 +10,10 @@ use crate::info;
 use crate::parse::Header;
 use crate::refusal;
 
-/// The most characters of a reason.
+/// The maximum length of a reason in characters.
 const REASON_CHARS_MAX: usize = 1_000;
 
-/// The reply to a request that the engine has answered. `room_id` is the request's.
+/// Encodes the engine's answer to a request as its reply. `room_id` is the request's.
 pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) -> Vec<u8> {
     let header = Header { command: verb as u16, sequence };
     let reply = match outcome {
@@ -48,19 +48,19 @@ pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) 
     }
 }
 
-/// A reply that it was done.
+/// A reply with result OK.
 pub(crate) fn success(verb: Verb, sequence: u32, body: &[Value<'_>]) -> Vec<u8> {
     let header = Header { command: verb as u16, sequence };
     reply_frame(header, Code::Ok, Operation::of_verb(verb).reply, body)
 }
 
-/// A reply that it was not done, and why: as much of the reason as a client may want to read.
+/// A reply with an error result and the reason, cut to the maximum length.
 pub(crate) fn failure(header: Header, code: Code, reason: &str) -> Vec<u8> {
     let cut = reason.char_indices().nth(REASON_CHARS_MAX).map_or(reason.len(), |(at, _)| at);
     reply_frame(header, code, FAILURE, &[Value::Text(&reason[..cut])])
 }
 
-/// An event as a notification, where this dialect tells of it.
+/// Encodes an event as a notification, if this dialect has one for it.
 pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
     match &recorded.event {
         Event::Posted { message } => match &message.to {
@@ -98,7 +98,7 @@ fn member_changed(room: &RoomTag, user: &Person, entered: bool) -> Vec<u8> {
     news(News::MemberChanged, &body)
 }
 
-/// A guest has no number.
+/// The uid of a user; 0 for a guest, which has none.
 fn uid(person: &Person) -> u64 {
     person.uid.map_or(0, |uid| uid.0)
 }
@@ -109,7 +109,7 @@ fn news(news: News, body: &[Value<'_>]) -> Vec<u8> {
     frame(header, |frame| fields::write(row.body, body, frame))
 }
 
-/// The top bit of the command marks a reply, also to a command that has it already.
+/// Sets the top bit of the command, which marks a reply, even if the command has it already.
 fn reply_frame(header: Header, code: Code, fields: &[Field], body: &[Value<'_>]) -> Vec<u8> {
     let header = Header { command: header.command | REPLY, ..header };
     frame(header, |frame| {
@@ -123,7 +123,7 @@ fn frame(header: Header, rest: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let begin = [Value::U32(0), Value::U16(header.command), Value::U32(header.sequence)];
     fields::write(HEADER, &begin, &mut frame);
     rest(&mut frame);
-    // The first field counts what follows it.
+    // The first field is the number of bytes after it.
     let length = u32::try_from(frame.len() - 4).expect("no frame is of 4 GiB");
     frame[..4].copy_from_slice(&length.to_be_bytes());
     frame

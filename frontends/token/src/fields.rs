@@ -1,12 +1,11 @@
 //! The layout of the dialect as tables: frame headers, operations, notifications and results,
-//! field by field. [`read`] and [`write`] run on these rows, and so does whatever tells others
-//! about the layout.
+//! field by field. [`read`], [`write`] and the exported layout use these tables.
 //!
 //! All integers are big-endian.
 
 use crate::info;
 
-/// How a field looks on the wire.
+/// The wire type of a field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
     U8,
@@ -22,7 +21,7 @@ pub enum Kind {
     JsonString {
         optional: bool,
     },
-    /// u16 count and so many u32.
+    /// u16 count and that many u32.
     ArrayU32,
 }
 
@@ -34,7 +33,7 @@ pub struct Field {
     pub about: &'static str,
 }
 
-/// What a client can ask for. The number is the command.
+/// The operations of a client. The number is the command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 pub enum Verb {
@@ -50,7 +49,7 @@ pub enum Verb {
     PostMessage = 10,
 }
 
-/// A command with the bodies of its request and of the reply that says it was done.
+/// A command with the bodies of its request and its OK reply.
 #[derive(Debug)]
 pub struct Operation {
     pub verb: Verb,
@@ -77,7 +76,7 @@ impl Operation {
     }
 }
 
-/// What the gateway tells unasked. The number is the command.
+/// The notifications of the gateway. The number is the command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 pub enum News {
@@ -103,7 +102,7 @@ impl Notification {
     }
 }
 
-/// How a request ended. The number is the `result` of the reply.
+/// The outcome of a request. The number is the `result` of the reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u16)]
 pub enum Code {
@@ -123,7 +122,7 @@ pub enum Code {
     Denied = 13,
 }
 
-/// A result with the name clients know it by.
+/// A result with the name that clients use for it.
 #[derive(Debug)]
 pub struct ResultRow {
     pub code: Code,
@@ -134,14 +133,14 @@ pub struct ResultRow {
 /// Added to the command of a request in its reply.
 pub const REPLY: u16 = 0x8000;
 
-/// How every frame begins.
+/// The header of every frame.
 pub const HEADER: &[Field] = &[
     field("length", Kind::U32, "bytes that follow this field"),
     field("command", Kind::U16, "what it is about; a reply's is the request's + 0x8000"),
     field("sequence", Kind::U32, "chosen by the client, echoed in the reply; 0 in notifications"),
 ];
 
-/// What follows the header in a reply.
+/// The field after the header in a reply.
 pub const RESULT: &[Field] = &[field("result", Kind::U16, "how it ended, 0 is OK")];
 
 /// The body of a reply whose result is not OK.
@@ -313,7 +312,7 @@ const fn result(code: Code, name: &'static str, about: &'static str) -> ResultRo
     ResultRow { code, name, about }
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     U8(u8),
@@ -321,12 +320,12 @@ pub enum Value<'a> {
     U32(u32),
     U64(u64),
     I32(i32),
-    /// Of a [`Kind::String`], [`Kind::Text`] or [`Kind::JsonString`].
+    /// The value of a [`Kind::String`], [`Kind::Text`] or [`Kind::JsonString`].
     Text(&'a str),
     Array(Vec<u32>),
 }
 
-/// A body that was read, in the order of its fields.
+/// The values of a body, in the order of its fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Body<'a> {
     pub fields: &'static [Field],
@@ -362,8 +361,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Reads a body that holds these fields and nothing more. The error says what is wrong, and in
-/// which field.
+/// Reads a body with exactly these fields. The error names the field and says what is wrong.
 pub fn read<'a>(fields: &'static [Field], body: &'a [u8]) -> Result<Body<'a>, String> {
     let mut rest = body;
     let mut values = Vec::with_capacity(fields.len());
@@ -425,7 +423,7 @@ fn cut_off() -> String {
     "is cut off".into()
 }
 
-/// Appends these fields. Panics where the values are not of the fields' kinds.
+/// Appends these fields. Panics if a value is not of its field's kind.
 pub fn write(fields: &[Field], values: &[Value<'_>], into: &mut Vec<u8>) {
     assert_eq!(fields.len(), values.len(), "one value a field");
     for (field, value) in fields.iter().zip(values) {

@@ -1,5 +1,5 @@
-//! `info`: a JSON object of the client's, kept byte for byte and given back with what the gateway
-//! has to add.
+//! `info`: a JSON object of the client, stored byte for byte and returned with the keys that the
+//! gateway adds.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,11 +9,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// A key that the gateway adds to the `info` of a `T`, where the client's object has no such key.
+/// A key that the gateway adds to the `info` of a `T`, unless the client's object has it.
 struct Key<T> {
     name: &'static str,
     about: &'static str,
-    /// The type of its values, in the words of JSON Schema.
+    /// The JSON Schema type of its values.
     kind: &'static str,
     value: fn(&T) -> Value,
 }
@@ -79,7 +79,7 @@ impl JsonSchema for RoomInfo {
     }
 }
 
-/// A key that the client's object has may be anything.
+/// A key in the client's object may have any value.
 fn schema_of<T>(about: &str, keys: &[Key<T>]) -> Schema {
     let property = |key: &Key<T>| {
         let schema = json!({ "type": key.kind, "description": key.about, "x-accepts": true });
@@ -118,19 +118,19 @@ impl JsonSchema for ClientInfo {
     }
 }
 
-/// What the gateway itself reads in a client's `info`.
+/// The keys that the gateway reads in a client's `info`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Info {
     /// The object, as the client sent it.
     pub(crate) text: String,
-    /// Where it is a string and not empty.
+    /// `None` unless it is a non-empty string.
     pub(crate) name: Option<String>,
     pub(crate) section: Option<String>,
     pub(crate) description: Option<String>,
 }
 
 impl Info {
-    /// Reads an object that was checked before; "" is none.
+    /// Reads an object that was already checked; "" means no `info`.
     pub(crate) fn of(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
@@ -149,7 +149,7 @@ impl Info {
     }
 }
 
-/// Reads a JSON object, or says why it is none.
+/// Reads a JSON object; the error says why it is not one.
 pub(crate) fn object(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| format!("is no JSON object: {error}"))
 }
@@ -168,7 +168,7 @@ fn ours<T>(keys: &[Key<T>], of: &T) -> Vec<(&'static str, Value)> {
     keys.iter().map(|key| (key.name, (key.value)(of))).collect()
 }
 
-/// The client's object byte for byte, and in it those of our keys that it does not have.
+/// The client's object byte for byte, extended by the gateway's keys that it lacks.
 fn merged(theirs: &str, ours: &[(&str, Value)]) -> String {
     let keys = object(theirs).unwrap_or_default();
     let mut text = match theirs.trim_end().strip_suffix('}') {

@@ -1,5 +1,5 @@
-//! The layout as a Kaitai Struct description, from the same tables that the codec runs on. It is
-//! written as JSON, which is YAML too.
+//! The layout as a Kaitai Struct description, generated from the codec's tables. It is JSON, which
+//! is also valid YAML.
 
 use frontend_api::schema::text_of;
 use serde_json::{Map, Value, json};
@@ -8,8 +8,8 @@ use crate::fields::{
     FAILURE, Field, HEADER, Kind, NOTIFICATIONS, OPERATIONS, REPLY, RESULT, RESULTS,
 };
 
-/// Where a reply that failed is looked up among the bodies: as a reply to command 0, which does not
-/// exist. It fits the type of `command`, which Kaitai's Rust makes the type of the look-up too.
+/// The key of the error body: a reply to command 0, which does not exist. It fits the type of
+/// `command`, which Kaitai's Rust code also uses for the look-up.
 const FAILED: u16 = REPLY;
 
 /// `token.ksy`
@@ -98,7 +98,7 @@ fn array() -> Value {
     })
 }
 
-/// The first field of the header counts what follows it.
+/// The first field of the header is the number of bytes after it.
 fn frame() -> Value {
     let [length, _, _] = HEADER else { unreachable!("a header has three fields") };
     json!({

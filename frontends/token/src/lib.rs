@@ -41,7 +41,7 @@ impl Default for Options {
     }
 }
 
-/// The least `frame_bytes_max`: a login with both names at their longest fits.
+/// The minimum of `frame_bytes_max`: a login with both names at maximum length fits.
 const FRAME_BYTES_LEAST: u32 = 1_024;
 
 /// The token dialect.
@@ -71,7 +71,7 @@ impl Default for TokenFrontend {
     }
 }
 
-/// Examples of the objects within frames, from the transcripts.
+/// Examples of the JSON objects in frames, taken from the transcripts.
 const EXAMPLES: &str = include_str!("../examples.json");
 
 const ABOUT: &str = "Length-prefixed binary frames over TCP. Their layout is in token.ksy, for \

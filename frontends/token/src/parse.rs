@@ -1,48 +1,48 @@
-//! Bytes into frames, and frames into what the client wants.
+//! Splits bytes into frames, and parses frames into requests.
 
 use core_model::RoomId;
 
 use crate::fields::{self, Body, Code, Operation, Verb};
 use crate::info::Info;
 
-/// The bytes of a frame's `length`, which does not count itself.
+/// The size of a frame's `length` in bytes, which `length` does not include.
 const LENGTH_BYTES: usize = 4;
 
-/// The bytes of a frame before its body: length, command and sequence.
+/// The size of a frame before its body in bytes: length, command and sequence.
 const HEADER_BYTES: usize = LENGTH_BYTES + LENGTH_LEAST as usize;
 
-/// The least `length`: command and sequence.
+/// The minimum `length`: command and sequence.
 const LENGTH_LEAST: u32 = 6;
 
-/// The longest `openid` and `openid_type`, in bytes.
+/// The maximum length of `openid` and `openid_type` in bytes.
 const OPENID_BYTES_MAX: usize = 255;
 
-/// What a frame is about.
+/// The command and sequence of a frame.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Header {
     pub(crate) command: u16,
     pub(crate) sequence: u32,
 }
 
-/// What a stream is cut into.
+/// A piece of the stream.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Piece<'a> {
     Frame {
         header: Header,
         body: &'a [u8],
     },
-    /// Here the frames can no longer be told apart; nothing comes after it.
+    /// From here on frame boundaries are unknown; no piece follows.
     Broken {
         header: Header,
         why: String,
     },
 }
 
-/// Finds the frames in a stream that is cut anywhere.
+/// Finds the frames in a stream that may be split anywhere.
 #[derive(Debug)]
 pub(crate) struct Frames {
     length_max: u32,
-    /// A frame that has not wholly arrived: at most `length_max` + 4 bytes.
+    /// An incomplete frame: at most `length_max` + 4 bytes.
     begun: Vec<u8>,
     broken: bool,
 }
@@ -52,7 +52,7 @@ impl Frames {
         Self { length_max, begun: Vec::new(), broken: false }
     }
 
-    /// Hands every piece that is now whole to `take`.
+    /// Passes every complete piece to `take`.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
         while !bytes.is_empty() && !self.broken {
             let begun = !self.begun.is_empty();
@@ -65,7 +65,7 @@ impl Frames {
                 Look::Found(piece, count) => {
                     self.broken = matches!(piece, Piece::Broken { .. });
                     take(piece);
-                    // What was kept is let go, so that an idle connection holds no buffer.
+                    // Frees the buffer, so that an idle connection has none.
                     match begun {
                         true => self.begun = Vec::new(),
                         false => bytes = &bytes[count..],
@@ -75,7 +75,7 @@ impl Frames {
         }
     }
 
-    /// Moves over as many bytes as can be told to belong to the frame that has begun.
+    /// Moves as many bytes as are known to belong to the incomplete frame.
     fn top_up(&mut self, bytes: &mut &[u8]) {
         if let Look::Needs(count) = look(&self.begun, self.length_max) {
             let missing = (count - self.begun.len()).min(bytes.len());
@@ -85,13 +85,13 @@ impl Frames {
         }
     }
 
-    /// Whether a frame has begun that will be refused for its length, as soon as it is known
-    /// whose it is.
+    /// Whether the incomplete frame is too long, and will be refused once its command and sequence
+    /// are known.
     pub(crate) fn is_overlong(&self) -> bool {
         length(&self.begun).is_some_and(|length| length > self.length_max)
     }
 
-    /// Gives up on a frame that is overlong: what has arrived of its header has to do.
+    /// Gives up on an overlong frame, using the part of its header that has arrived.
     pub(crate) fn give_up(&mut self) -> Option<Piece<'static>> {
         if self.broken || !self.is_overlong() {
             return None;
@@ -103,9 +103,9 @@ impl Frames {
 }
 
 enum Look<'a> {
-    /// Not to be told before there are so many bytes.
+    /// Needs at least this many bytes.
     Needs(usize),
-    /// The first piece and how many bytes it takes up.
+    /// The first piece and its size in bytes.
     Found(Piece<'a>, usize),
 }
 
@@ -149,7 +149,7 @@ fn header(bytes: &[u8]) -> Header {
     }
 }
 
-/// What a client wants.
+/// A parsed request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Request {
     CreateAccount(Account),
@@ -164,7 +164,7 @@ pub(crate) enum Request {
     PostMessage { room: RoomId, text: String },
 }
 
-/// Who somebody says to be.
+/// The identity that a client claims.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Account {
     /// `openid:<openid_type>/<openid>`
@@ -172,7 +172,7 @@ pub(crate) struct Account {
     pub(crate) info: Option<Info>,
 }
 
-/// A request that is answered on the spot, and how.
+/// A request that is answered without the engine, and its result.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Nonsense {
     pub(crate) code: Code,
@@ -213,7 +213,7 @@ pub(crate) fn request(command: u16, body: &[u8]) -> Result<(Verb, Request), Nons
     Ok((operation.verb, request))
 }
 
-/// A slash ends the type within an identity, so there is none in a type.
+/// A type must not contain a slash, because a slash ends the type in an identity.
 fn account(body: &Body<'_>) -> Result<Account, Nonsense> {
     let unacceptable = |why: String| Err(Nonsense { code: Code::Argument, why });
     for name in ["openid", "openid_type"] {

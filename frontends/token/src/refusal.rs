@@ -1,10 +1,10 @@
-//! Every way to say no, in this dialect's results.
+//! Maps every refusal to a result of this dialect.
 
 use core_model::Refusal;
 
 use crate::fields::Code;
 
-/// The result that says so; the reason is the refusal's own text.
+/// The result for a refusal; the reason is the refusal's own text.
 pub(crate) fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::HandleTaken | Refusal::IdentityTaken => Code::UserExist,

@@ -12,10 +12,10 @@ use crate::fields::{Code, Verb};
 use crate::info::Info;
 use crate::parse::{self, Account, Frames, Header, Nonsense, Piece, Request};
 
-/// What tokens of this dialect are for.
+/// The purpose of this dialect's tokens.
 const TOKEN_PURPOSE: &str = "token";
 
-/// The most rooms in one reply.
+/// The maximum number of rooms in one reply.
 const ROOM_LIST_MAX: u32 = 1_000;
 
 /// How long the session waits for the rest of a header whose length is over the limit, so that the
@@ -89,7 +89,7 @@ fn last_words(ending: Ending, out: &mut Outbox) {
     out.send_bytes(encode::failure(Header::default(), code, why));
 }
 
-/// The requests, and the replies that the session owes for them.
+/// The requests, and their pending replies.
 struct Dialogue {
     token_ttl_ms: u64,
     /// Whether this connection receives messages.
@@ -101,8 +101,8 @@ struct Dialogue {
 enum Owed {
     /// The answer, as a reply.
     Reply { verb: Verb, sequence: u32, room_id: u32 },
-    /// This frame, whatever the answer: it only waited for its turn. After the last one the session
-    /// closes the connection.
+    /// This frame, whatever the answer: it only waits for its turn. The session closes the
+    /// connection after the last one.
     Frame { frame: Vec<u8>, last: bool },
 }
 
@@ -257,7 +257,7 @@ fn new_room(app_code: u16, info: Option<Info>) -> NewRoom {
         description: info.description.unwrap_or_default(),
         app_code: Some(app_code),
         info: given.then_some(info.text),
-        // The document enters a room as a step of its own.
+        // In the document, entering a room is a separate step.
         owner_absent: true,
         ..NewRoom::default()
     }

@@ -113,12 +113,7 @@ fn frontend(
         check_guard(section, dialect, &config);
         warn_of_risk(reader, section, dialect);
     }
-    if let Maker::Loaded(plugin) = &maker
-        && plugin.is_newer()
-    {
-        let what = format!("the plugin of {name} is {}", plugin::IS_NEWER);
-        reader.warn(section.source_of(PLUGIN), what);
-    }
+    maker.warn_if_newer(reader, section, name);
     listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
         key: section.shown(&listener.key),
         transport: listener.transport,
@@ -143,6 +138,15 @@ struct Made {
 }
 
 impl Maker<'_> {
+    fn warn_if_newer(&self, reader: &Reader, section: &Section<'_>, name: &str) {
+        if let Self::Loaded(plugin) = self
+            && plugin.is_newer()
+        {
+            let what = format!("the plugin of {name} is {}", plugin::IS_NEWER);
+            reader.warn(section.source_of(PLUGIN), what);
+        }
+    }
+
     fn manifest(&self) -> Manifest {
         match self {
             Self::Linked(dialect) => dialect.manifest(),

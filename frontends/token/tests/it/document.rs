@@ -1,4 +1,4 @@
-//! docs/dialects/token.md tells the truth.
+//! Checks docs/dialects/token.md against the front end.
 
 use frontend_token::fields::{NOTIFICATIONS, OPERATIONS, REPLY, RESULTS};
 
@@ -6,7 +6,7 @@ use crate::frames;
 
 const DOCUMENT: &str = include_str!("../../../../docs/dialects/token.md");
 
-/// The blocks marked `frame`: what the frame says on the first line, then its bytes, with remarks
+/// The blocks marked `frame`: the decoded frame on the first line, then its bytes, with remarks
 /// after two spaces.
 fn examples() -> Vec<(&'static str, Vec<u8>)> {
     let blocks = DOCUMENT.split("```frame\n").skip(1);
@@ -24,7 +24,7 @@ fn command((_, frame): &(&str, Vec<u8>)) -> u16 {
 }
 
 #[test]
-fn every_example_says_what_the_document_says_it_does() {
+fn every_example_decodes_as_documented() {
     for (words, frame) in examples() {
         let from_client = u16::from_be_bytes([frame[4], frame[5]]) < 0x4000;
         let said = match from_client {

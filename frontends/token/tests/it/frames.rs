@@ -1,10 +1,10 @@
-//! The other end's codec, on the same tables: what the bytes of a transcript say.
+//! The client's codec, on the same tables: decodes the bytes of a transcript.
 
 use frontend_token::fields::{
     self, Body, FAILURE, Field, HEADER, NOTIFICATIONS, Operation, REPLY, RESULTS, Value,
 };
 
-/// A frame of a client: its length is that of `body`.
+/// A client's frame with the length of `body`.
 pub(crate) fn request(name: &str, sequence: u32, values: &[Value<'_>]) -> Vec<u8> {
     let operations = &mut fields::OPERATIONS.iter();
     let operation = operations.find(|operation| operation.name == name).expect("an operation");
@@ -17,8 +17,8 @@ pub(crate) fn request(name: &str, sequence: u32, values: &[Value<'_>]) -> Vec<u8
     [frame, body].concat()
 }
 
-/// Adds to every line of bytes in a transcript what they say: to those of the peer the frames
-/// that are whole with it.
+/// Adds the decoded frames to every line of bytes in a transcript; a line of the peer gets the
+/// frames that it completes.
 pub(crate) fn annotate(transcript: &str) -> String {
     let mut annotated = String::new();
     let mut stream = Vec::new();
@@ -42,14 +42,14 @@ pub(crate) fn annotate(transcript: &str) -> String {
     annotated
 }
 
-/// The whole frames of a client in a transcript, each as if alone, and those of the gateway.
+/// The complete client frames of a transcript, each as if alone, and the gateway's frames.
 pub(crate) fn of(transcript: &str) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut sent, mut told, mut stream) = (Vec::new(), Vec::new(), Vec::new());
     for line in transcript.lines() {
         if let Some(hex) = line.strip_prefix("<hex") {
             stream.extend(bytes(hex));
             while let Some(frame) = first_frame(&mut stream) {
-                // What is no frame is not told apart from what follows it.
+                // After an invalid frame the boundaries are unknown.
                 sent.extend(Some(frame).filter(|frame| parts(frame).is_some()));
             }
         } else if let Some(hex) =
@@ -85,7 +85,7 @@ pub(crate) fn infos(transcript: &str) -> Vec<(&'static str, String)> {
     infos
 }
 
-/// The `info` in a frame of the gateway.
+/// The `info` in a gateway frame.
 fn info_of(frame: &[u8]) -> Option<(&'static str, String)> {
     let (command, _, body) = parts(frame)?;
     if let Some(row) = NOTIFICATIONS.iter().find(|row| row.command() == command) {
@@ -106,14 +106,14 @@ fn info(fields: &'static [Field], body: &[u8]) -> Option<String> {
     }
 }
 
-/// What hexadecimal digits say, whatever stands between them.
+/// Decodes hexadecimal digits and ignores everything between them.
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits: String = hex.chars().filter(char::is_ascii_hexdigit).collect();
     let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
     pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
-/// Takes the first frame off a stream; all of it where it cannot be told.
+/// Takes the first frame off a stream, or the whole stream if the boundary is unknown.
 fn first_frame(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
     let length = u32::from_be_bytes(*stream.first_chunk()?);
     if !(6..=65_536).contains(&length) {
@@ -123,7 +123,7 @@ fn first_frame(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
     (stream.len() >= end).then(|| stream.drain(..end).collect())
 }
 
-/// A frame of a client in words: `login #1 openid="o1" …`.
+/// A client's frame as text: `login #1 openid="o1" …`.
 pub(crate) fn describe_request(frame: &[u8]) -> String {
     let Some((command, sequence, body)) = parts(frame) else {
         return "not to be told".into();
@@ -135,7 +135,7 @@ pub(crate) fn describe_request(frame: &[u8]) -> String {
     format!("{} #{sequence}{body}", name_of(command))
 }
 
-/// A frame of the gateway in words: `login #1 OK uid=10000 …`, `message room_id=1 …`.
+/// A gateway frame as text: `login #1 OK uid=10000 …`, `message room_id=1 …`.
 pub(crate) fn describe(frame: &[u8]) -> String {
     let (command, sequence, body) = parts(frame).expect("the gateway sends frames");
     if let Some(row) = NOTIFICATIONS.iter().find(|row| row.command() == command) {
@@ -153,7 +153,7 @@ pub(crate) fn describe(frame: &[u8]) -> String {
     format!("{} #{sequence} {}{}", name_of(command), row.name, describe_body(fields, body))
 }
 
-/// Command, sequence and what follows, if the length is right.
+/// Command, sequence and the rest, if the length is correct.
 fn parts(frame: &[u8]) -> Option<(u16, u32, &[u8])> {
     let (header, body) = frame.split_at_checked(10)?;
     match fields::read(HEADER, header).expect("ten bytes").values[..] {

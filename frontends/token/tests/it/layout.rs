@@ -1,6 +1,5 @@
-//! Every frame of a transcript, read by `token.ksy` as it is exported: those of the gateway fit to
-//! the last byte, those of a client fit where the front end finds no fault with their form, and
-//! else do not.
+//! Reads every frame of a transcript with the exported `token.ksy`: a gateway frame fits to the
+//! last byte; a client's frame fits if and only if the front end accepts its form.
 
 use core_model::Timestamp;
 use frontend_api::{Frontend, Input, Outbox, Output, Peer};
@@ -24,10 +23,10 @@ fn the_layout_has_every_frame() {
         for frame in sent {
             let refused = is_refused(&frontend, &frame);
             match layout.read(&frame) {
-                // What only the gateway sends.
+                // Only the gateway sends these.
                 Ok(_) if frame[4] & 0xc0 != 0 => assert!(refused, "{path:?}: {frame:02x?}"),
                 Ok(info) => {
-                    // What JSON an info is, is not in the layout.
+                    // The layout does not describe the JSON of an info.
                     let is_object = info.is_none_or(|info| info.starts_with('{') && is_json(&info));
                     assert_eq!(refused, !is_object, "{path:?}: {frame:02x?} fits");
                 }
@@ -41,7 +40,7 @@ fn the_layout_has_every_frame() {
 }
 
 #[test]
-fn a_frame_that_is_not_in_the_layout_is_found() {
+fn a_frame_outside_the_layout_is_detected() {
     let frontend = frontend("");
     let layout = Layout::of(&frontend);
     // leave room #1 OK, room_id=7
@@ -59,7 +58,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<Value>(text).is_ok()
 }
 
-/// Whether a new session says of a frame that its form is wrong, or knows no such command.
+/// Whether a new session refuses a frame for its form or for an unknown command.
 fn is_refused(frontend: &dyn Frontend, frame: &[u8]) -> bool {
     let mut session = frontend.open(&Peer::default());
     let mut out = Outbox::default();
@@ -75,7 +74,7 @@ fn is_refused(frontend: &dyn Frontend, frame: &[u8]) -> bool {
     out.drain().any(is_refusal)
 }
 
-/// What of Kaitai Struct the layout is made of.
+/// The subset of Kaitai Struct that the layout uses.
 struct Layout(Value);
 
 impl Layout {
@@ -85,7 +84,7 @@ impl Layout {
         Self(serde_json::from_str(&found.expect("the layout is exported").text).expect("JSON"))
     }
 
-    /// Reads one frame, whole. Gives its `info`, if it has one that is not empty.
+    /// Reads one complete frame. Returns its `info` if that is not empty.
     fn read(&self, frame: &[u8]) -> Result<Option<String>, String> {
         let mut rest = frame;
         let length = integer(&mut rest, 4)?;
@@ -123,7 +122,7 @@ impl Layout {
         fields.iter().find(|field| field["id"] == id).expect("such a field")
     }
 
-    /// Takes a value off; the text, if it is one.
+    /// Takes a value off; returns it if it is text.
     fn value(&self, kind: &str, rest: &mut &[u8]) -> Result<Option<String>, String> {
         if let Some(size) = size(kind) {
             return integer(rest, size).map(|_| None);
@@ -158,7 +157,7 @@ fn size(kind: &str) -> Option<usize> {
     }
 }
 
-/// Takes a number off, the first byte the highest.
+/// Takes a big-endian number off.
 fn integer(rest: &mut &[u8], size: usize) -> Result<u64, String> {
     let (bytes, after) = rest.split_at_checked(size).ok_or("it ends early")?;
     *rest = after;

@@ -1,5 +1,5 @@
-//! Plays every script in `../transcripts/`, and says in the snapshot what the bytes mean. A first
-//! line `# options {…}` is the front end's section of gateway.toml, as JSON.
+//! Plays every script in `../transcripts/`, and decodes the bytes in the snapshot. A first line
+//! `# options {…}` is the front end's section of gateway.toml, as JSON.
 
 mod document;
 mod frames;

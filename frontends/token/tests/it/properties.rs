@@ -1,4 +1,4 @@
-//! What holds of every conversation in this dialect, whatever is said.
+//! Properties that hold for every conversation in this dialect.
 
 use core_model::{Outcome, Refusal, Reply, Timestamp};
 use frontend_api::{Configure, Frontend, Input, Outbox, Output, Peer, Session};
@@ -7,7 +7,7 @@ use frontend_token::{Options, TokenFrontend};
 
 use crate::frames;
 
-/// Any value that its field takes, a different one for each `n`.
+/// A valid value for a field, a different one for each `n`.
 fn sample(field: &Field, n: u8) -> Value<'static> {
     match field.kind {
         Kind::U8 => Value::U8(n),
@@ -34,7 +34,7 @@ fn every_request(rounds: u8) -> Vec<Vec<u8>> {
         for operation in OPERATIONS {
             let sequence = u32::try_from(requests.len() + 1).unwrap();
             let mut values = samples(operation.request, n);
-            // A slash in an openid_type is refused on the spot; that is tested elsewhere.
+            // A slash in an openid_type is refused at once; another test covers that.
             values.iter_mut().filter(|value| **value == Value::Text("a/b c")).for_each(|value| {
                 *value = Value::Text("o1");
             });
@@ -44,7 +44,7 @@ fn every_request(rounds: u8) -> Vec<Vec<u8>> {
     requests
 }
 
-/// A host that answers every call and question, but only when it is told to.
+/// A host that answers every command and query, but only when the test says so.
 struct Conversation {
     session: Box<dyn Session>,
     unanswered: usize,
@@ -125,7 +125,7 @@ fn damage_to_a_request_is_harmless() {
 }
 
 #[test]
-fn replies_come_in_the_order_of_requests_however_late_the_answers() {
+fn replies_keep_the_order_of_requests() {
     let requests = every_request(4);
     let expected: Vec<u32> = (1..=u32::try_from(requests.len()).unwrap()).collect();
     for behind in [1, 2, 7, usize::MAX] {
@@ -142,7 +142,7 @@ fn replies_come_in_the_order_of_requests_however_late_the_answers() {
 }
 
 #[test]
-fn every_reply_that_waits_is_an_unanswered_question() {
+fn every_pending_reply_has_an_unanswered_query() {
     let mut conversation = Conversation::begin();
     conversation.feed(Input::Bytes(&frames::request("room_list", 1, &[Value::U32(0)])));
     let heartbeat = frames::request("heartbeat", 2, &[]);
@@ -176,7 +176,7 @@ fn an_openid_has_at_most_255_bytes() {
 }
 
 #[test]
-fn a_reason_longer_than_anyone_reads_is_cut() {
+fn a_long_reason_is_cut() {
     let mut conversation = Conversation::begin();
     conversation.feed(Input::Bytes(&frames::request("apply_for_token", 1, &[])));
     conversation.answer(&Err(Refusal::InvalidHandle { why: "茶".repeat(70_000) }));
@@ -186,7 +186,7 @@ fn a_reason_longer_than_anyone_reads_is_cut() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn written_fields_read_back_the_same() {
     let bodies = OPERATIONS.iter().flat_map(|operation| [operation.request, operation.reply]);
     let bodies = bodies.chain(NOTIFICATIONS.iter().map(|notification| notification.body));
     for fields in bodies.chain([fields::HEADER, fields::RESULT, fields::FAILURE]) {
@@ -203,7 +203,7 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
-fn numbers_and_names_are_those_that_clients_know() {
+fn numbers_and_names_match_the_protocol() {
     let commands: Vec<_> = OPERATIONS.iter().map(|row| (row.command(), row.name)).collect();
     assert_eq!(
         commands,
@@ -248,7 +248,7 @@ fn numbers_and_names_are_those_that_clients_know() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused_by_their_key() {
+fn invalid_options_are_refused_by_key() {
     let refused = |options| TokenFrontend::configure(options).err().map(|fault| fault.key);
     let small = Options { frame_bytes_max: 1_023, ..Options::default() };
     assert_eq!(refused(small).as_deref(), Some("frame_bytes_max"));
@@ -260,7 +260,7 @@ fn options_that_make_no_sense_are_refused_by_their_key() {
 }
 
 #[test]
-fn the_manifest_tells_the_address_and_the_options() {
+fn the_manifest_declares_the_address_and_the_options() {
     let frontend = TokenFrontend::default();
     let manifest = frontend.manifest();
     assert_eq!(manifest.listeners[0].address.as_deref(), Some("127.0.0.1:5100"));

@@ -29,7 +29,7 @@ const QUEUED_PER_ACCOUNT_MAX: usize = 16;
 /// Longer passwords are refused: hashing them takes longer than others.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
 
-/// For whom a password is hashed or verified.
+/// The requester of a password hash or check.
 #[derive(Clone, Debug)]
 pub(crate) struct PasswordCaller {
     pub(crate) address: IpAddr,

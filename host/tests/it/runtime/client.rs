@@ -1,4 +1,4 @@
-//! The other end of the wire.
+//! Clients for the tests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// So long a test waits for what must come; only one that fails takes it.
+/// How long a test waits for an expected message; only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("it comes in time")
 }
 
-/// A connection of lines.
+/// A connection that carries lines.
 pub(super) struct Lines(pub(super) BufReader<TcpStream>);
 
 impl Lines {
@@ -30,10 +30,10 @@ impl Lines {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
-    /// The next line; `None` when the host has hung up.
+    /// The next line; `None` when the host has closed the connection.
     pub(super) async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        // A reset is an end too.
+        // A reset also ends the connection.
         let read = soon(self.0.read_line(&mut line)).await.unwrap_or(0);
         (read > 0).then(|| line.trim_end_matches('\n').to_owned())
     }
@@ -65,7 +65,7 @@ impl Socket {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message that is no ping or pong; `Err` when the host has hung up.
+    /// The next message except pings and pongs; `Err` when the host has closed the connection.
     pub(super) async fn text(&mut self) -> Result<String, Option<CloseFrame>> {
         loop {
             match soon(self.0.next()).await {
@@ -84,17 +84,17 @@ impl Socket {
     }
 }
 
-/// Sends bytes, and gives everything that comes until the host hangs up.
+/// Sends bytes, and returns everything received until the host closes the connection.
 pub(super) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut text = Vec::new();
-    // A reset is an end too.
+    // A reset also ends the connection.
     let _ = soon(stream.read_to_end(&mut text)).await;
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// One HTTP request on a connection of its own: `head` is the request line and further headers.
+/// One HTTP request on its own connection: `head` is the request line and further headers.
 pub(super) async fn http(address: SocketAddr, head: &[&str], body: &str) -> Reply {
     let request = format!(
         "{}\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -104,7 +104,7 @@ pub(super) async fn http(address: SocketAddr, head: &[&str], body: &str) -> Repl
     Reply::parse(&exchange(address, request.as_bytes()).await)
 }
 
-/// A response, whole.
+/// A complete response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,

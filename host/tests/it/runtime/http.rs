@@ -151,7 +151,7 @@ async fn a_preflight_passes_the_guard_and_the_response_names_the_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_trusted_proxy_says_who_the_peer_is() {
+async fn only_a_trusted_proxy_sets_the_peer_address() {
     let head = ["POST /peer HTTP/1.1", "x-forwarded-for: 1.1.1.1, 2.2.2.2, 127.0.0.9"];
     let stage = Stagecraft::start(|_| ()).await;
     let direct = http(stage.address("http"), &head, "").await;
@@ -172,7 +172,7 @@ async fn only_a_trusted_proxy_says_who_the_peer_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_whose_address_a_trusted_proxy_does_not_say_passes_no_allow() {
+async fn a_caller_without_a_known_address_passes_no_allow() {
     let stage = Stagecraft::start_all(|config| {
         config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
         config.frontends[0].guard.allow =
@@ -273,10 +273,10 @@ async fn documents_are_behind_the_guard_and_can_be_switched_off() {
     let key = "X-Api-Key: secret";
     assert_eq!(http(guarded.address("http"), &[path, key], "").await.status, 200);
     let off = Stagecraft::start_all(|config| config.server.well_known = false).await;
-    // Then the path is the front end's own: this one answers to any.
+    // Then the path belongs to the front end; this one answers any path.
     let reply = http(off.address("http"), &[path], "").await;
     assert!(reply.body.contains(r#""path":"/.well-known/dragoman/stage/schema.json""#));
-    // A WebSocket has nothing to answer but upgrades.
+    // A WebSocket listener answers only upgrades.
     assert_eq!(http(off.address("ws"), &[path], "").await.status, 426);
 }
 

@@ -1,4 +1,4 @@
-//! Starting, draining, and what happens when something is in the way.
+//! Starting, draining, and conflicts over the store or an address.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -61,11 +61,11 @@ async fn draining_finishes_an_exchange_and_closes_idle_connections() {
     let response = Reply::parse(&response);
     assert_eq!((response.status, response.header("connection")), (200, Some("close")));
     soon(drained).await.unwrap();
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_stored_is_there_after_a_restart_and_seats_are_not() {
+async fn a_restart_keeps_the_store_and_drops_seats() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut client = Lines::connect(stage.address("lines")).await;
     client
@@ -118,7 +118,7 @@ async fn a_store_that_is_open_elsewhere_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_in_use_is_fatal_only_for_who_is_required_or_alone() {
+async fn an_address_in_use_is_fatal_only_if_required_or_the_only_one() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let mut blocked = frontend();
@@ -145,12 +145,12 @@ async fn an_address_in_use_is_fatal_only_for_who_is_required_or_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_becomes_free_is_listened_on_at_last() {
+async fn an_address_is_bound_once_it_becomes_free() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let stage = Stagecraft::start(|frontend| frontend.listeners[0].1 = address).await;
     drop(taken);
-    // It says so to nobody but the log: the only way to know is to look.
+    // The retry is visible only in the log, so the test has to poll.
     let listening = async {
         let mut looks = tokio::time::interval(Duration::from_millis(50));
         while stage.gateway.address("stage", "http").is_none() {
@@ -173,7 +173,7 @@ fn blocked_again(blocked: &dragoman::config::FrontendConfig) -> dragoman::config
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_listener_says_how_it_goes() {
+async fn the_admin_listener_reports_the_state() {
     let stage = Stagecraft::start(|_| ()).await;
     let admin = stage.gateway.admin_address().unwrap();
     let mut client = Lines::connect(stage.address("lines")).await;

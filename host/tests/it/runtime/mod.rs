@@ -1,4 +1,4 @@
-//! The runtime over real sockets, with a front end that does as it is told.
+//! The runtime over real sockets, with a scripted front end.
 
 mod client;
 mod http;

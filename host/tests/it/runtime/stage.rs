@@ -1,7 +1,7 @@
-//! A front end with nothing of a dialect: it says what it is told, and asks what it is asked to.
+//! A front end without a dialect: tests script what it sends and what it asks the engine.
 //!
-//! On streams it understands lines (or WebSocket messages) of a verb and a rest, and says what
-//! happens in lines of its own. Over HTTP the path is the verb and the body the rest.
+//! On streams it reads lines (or WebSocket messages) with a verb and an argument, and reports
+//! events as lines. Over HTTP the path is the verb and the body is the argument.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -185,7 +185,7 @@ impl Player {
     }
 }
 
-/// A front end called `stage` on ports of its own, with limits far away.
+/// A front end called `stage` on its own ports, with very high limits.
 pub(super) fn frontend() -> FrontendConfig {
     let frontend = Stage::new();
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -212,7 +212,7 @@ pub(super) fn frontend() -> FrontendConfig {
     }
 }
 
-/// A gateway of these front ends, with its store in `folder`.
+/// A gateway with these front ends and its store in `folder`.
 pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
     Config {
         server: ServerConfig {
@@ -242,7 +242,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
     }
 }
 
-/// A gateway of one front end, changed by `change`; its store goes with it.
+/// A gateway with one front end, configured by `change`; its store is deleted with it.
 pub(super) struct Stagecraft {
     pub(super) gateway: Gateway,
     pub(super) folder: tempfile::TempDir,

@@ -25,7 +25,7 @@ fn post(text: &str) -> String {
     )
 }
 
-/// What a line is about: `= posted`, `* entered`, `! unknown_room`.
+/// The kind of a line: `= posted`, `* entered`, `! unknown_room`.
 fn kind(line: &str) -> String {
     let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
     let value: serde_json::Value = serde_json::from_str(rest).unwrap_or_default();
@@ -46,7 +46,7 @@ async fn seated(stage: &Stagecraft, name: &str) -> Lines {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_come_back_as_they_went() {
+async fn bytes_are_echoed_unchanged() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut stream = TcpStream::connect(stage.address("tcp")).await.unwrap();
     let sent: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
@@ -71,7 +71,7 @@ async fn lines_end_either_way_and_the_last_needs_no_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_come_in_the_order_asked_whatever_each_takes() {
+async fn answers_keep_the_order_of_requests() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut client = Lines::connect(stage.address("lines")).await;
     let asked = [
@@ -135,7 +135,7 @@ async fn the_answer_comes_first_and_then_the_events_to_everyone_in_the_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_may_spare_its_cause_or_be_asked_of_each_session() {
+async fn an_event_can_skip_its_cause_or_be_encoded_per_session() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut ann = seated(&stage, "ann").await;
     let mut bob = seated(&stage, "bob").await;
@@ -159,7 +159,7 @@ async fn an_event_that_a_front_end_cannot_encode_is_lost_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_hears_only_of_what_it_is_interested_in() {
+async fn a_session_gets_only_events_that_pass_its_filter() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut ann = seated(&stage, "ann").await;
     ann.send(r#"interest {"messages":true,"presence":false,"population":false}"#).await;
@@ -171,7 +171,7 @@ async fn a_session_hears_only_of_what_it_is_interested_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_granted_token_is_told_to_the_session_and_proves_its_owner() {
+async fn a_session_gets_a_granted_token_that_proves_its_owner() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut client = Lines::connect(stage.address("lines")).await;
     client.ask(&sign_in("ann")).await;
@@ -205,7 +205,7 @@ async fn a_password_that_is_set_is_hashed_on_its_way_like_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_passwords_and_unknown_accounts_are_told_apart_by_words_only() {
+async fn wrong_passwords_and_unknown_accounts_differ_only_in_the_text() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut client = Lines::connect(stage.address("lines")).await;
     client.ask(REGISTER).await;
@@ -252,7 +252,7 @@ async fn over_the_limits_commands_are_refused_in_order_and_the_connection_stays(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_over_the_limit_are_told_when_to_come_back() {
+async fn requests_over_the_limit_get_a_retry_time() {
     let stage = Stagecraft::start(|frontend| {
         frontend.limits.requests_per_s = 1;
         frontend.limits.requests_burst = 2;
@@ -310,7 +310,7 @@ async fn a_panic_costs_the_session_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_is_cut_off_and_nobody_waits_for_it() {
+async fn a_peer_that_does_not_read_is_disconnected_without_delaying_others() {
     let stage = Stagecraft::start(|frontend| frontend.limits.mailbox_bytes_max = 100_000).await;
     let mut ann = seated(&stage, "ann").await;
     let mut bob = seated(&stage, "bob").await;
@@ -331,7 +331,7 @@ async fn who_does_not_read_is_cut_off_and_nobody_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_over_the_limit_are_not_let_in() {
+async fn connections_over_the_limit_are_refused() {
     let stage = Stagecraft::start(|frontend| frontend.limits.connections_max = 1).await;
     let mut first = Lines::connect(stage.address("lines")).await;
     assert_eq!(first.ask("say hi").await, "hi");
@@ -341,7 +341,7 @@ async fn connections_over_the_limit_are_not_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_that_are_not_allowed_are_not_let_in() {
+async fn addresses_that_are_not_allowed_are_refused() {
     let stage = Stagecraft::start(|frontend| {
         frontend.guard.allow = vec!["10.0.0.0/8".parse().unwrap()];
     })
@@ -351,7 +351,7 @@ async fn addresses_that_are_not_allowed_are_not_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_takes_no_more_is_an_answer() {
+async fn a_full_engine_is_reported_as_a_refusal() {
     let stage = Stagecraft::start_all(|config| config.store.queue_max = 0).await;
     let mut client = Lines::connect(stage.address("lines")).await;
     let lines = [r#"call {"do":"sign_out"}"#, r#"ask {"ask":"last_change"}"#];

@@ -19,7 +19,7 @@ const UPGRADE: [&str; 5] = [
     "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
-/// A socket after the handshake, with nobody who answers pings.
+/// A socket after the handshake that does not answer pings.
 async fn raw(stage: &Stagecraft, behind: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(stage.address("ws")).await.unwrap();
     let head = format!("{}\r\nsec-websocket-version: 13\r\n\r\n", UPGRADE.join("\r\n"));
@@ -50,7 +50,7 @@ async fn text_and_binary_go_both_ways_in_any_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_right_behind_the_handshake_is_not_lost() {
+async fn bytes_right_after_the_handshake_are_not_lost() {
     let stage = Stagecraft::start(|_| ()).await;
     // "say hi", masked with zeros.
     let mut stream = raw(&stage, b"\x81\x86\0\0\0\0say hi").await;
@@ -60,7 +60,7 @@ async fn what_is_sent_right_behind_the_handshake_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_knows_the_request_it_began_with() {
+async fn a_session_gets_its_upgrade_request() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut socket = Socket::connect(stage.address("ws")).await;
     let peer: serde_json::Value = serde_json::from_str(&socket.ask("peer").await).unwrap();
@@ -69,7 +69,7 @@ async fn a_session_knows_the_request_it_began_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_no_handshake_is_told_to_be_one() {
+async fn a_request_without_an_upgrade_is_refused() {
     let stage = Stagecraft::start(|_| ()).await;
     let reply = http(stage.address("ws"), &["GET /plain HTTP/1.1"], "").await;
     assert_eq!(reply.status, 426);
@@ -78,7 +78,7 @@ async fn a_request_that_is_no_handshake_is_told_to_be_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_of_another_version_is_told_the_right_one() {
+async fn a_handshake_of_another_version_gets_the_supported_one() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut head = UPGRADE.to_vec();
     head.push("sec-websocket-version: 8");
@@ -119,7 +119,7 @@ async fn fragments_are_one_message_and_count_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_websocket_is_closed_with_1002_and_bad_text_with_1007() {
+async fn protocol_errors_close_with_1002_and_bad_text_with_1007() {
     let stage = Stagecraft::start(|_| ()).await;
     for (bytes, code) in [
         // Not masked.
@@ -160,7 +160,7 @@ async fn a_session_that_closes_says_1000() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_answers_no_ping_is_cut_and_who_does_is_not() {
+async fn a_peer_that_answers_no_ping_is_disconnected() {
     let stage = Stagecraft::start(|frontend| {
         frontend.limits.ping_interval = Duration::from_millis(30);
     })
@@ -168,7 +168,7 @@ async fn who_answers_no_ping_is_cut_and_who_does_is_not() {
     let mut dead = raw(&stage, b"").await;
     let mut alive = Socket::connect(stage.address("ws")).await;
     let mut pings = 0;
-    // Reading answers the pings: more of them than a dead peer gets.
+    // Reading answers the pings, here more than a dead peer would get.
     while pings < 6 {
         match soon(alive.0.next()).await {
             Some(Ok(Message::Ping(_))) => pings += 1,
@@ -176,7 +176,7 @@ async fn who_answers_no_ping_is_cut_and_who_does_is_not() {
         }
     }
     let mut rest = Vec::new();
-    // Without last words: nobody is there.
+    // Without last words: the peer is dead.
     let _ = soon(dead.read_to_end(&mut rest)).await;
     assert_eq!(rest, [0x89, 0, 0x89, 0]);
     assert_eq!(alive.ask("say still here").await, "still here");

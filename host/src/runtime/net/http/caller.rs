@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-/// Headers that only a proxy adds. A request with one of them has passed a proxy, whoever sent it.
+/// Headers that only a proxy adds. A request with one of them has passed a proxy.
 const PROXY_HEADERS: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
 /// The sender of a request.
