@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::{Config, FrontendConfig};
 use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
@@ -45,7 +44,7 @@ pub(super) async fn apply(
     let closing = registry.listeners.iter().filter(|listener| !is_kept(listener));
     let closing: Vec<_> = closing.cloned().collect();
     let leaving = leaving(&registry, &renewed);
-    let drain_timeout = registry.drain_timeout;
+    let deadline = Instant::now() + registry.drain_timeout;
     let all_as_configured = kept.is_empty();
     // Held references keep removed front ends from being freed.
     drop(registry);
@@ -55,12 +54,12 @@ pub(super) async fn apply(
         registry.draining.extend(leaving.iter().cloned());
         registry.kept = kept;
     });
-    close(state, closing, drain_timeout).await;
+    close(state, closing, deadline).await;
     let all_open = open(state, unopened);
     start::announce(&renewed.to_announce, &listeners);
     for instance in leaving {
         instance.drain();
-        state.spawn_background(drain_instance(state.clone(), instance, drain_timeout));
+        state.spawn_background(drain_instance(state.clone(), instance, deadline));
     }
     (renewed.configs, all_as_configured && all_open)
 }
@@ -192,7 +191,7 @@ fn open(state: &Arc<GatewayState>, listeners: Vec<Arc<BoundListener>>) -> bool {
 }
 
 /// Closes listeners, and later the HTTP connections that they accepted.
-async fn close(state: &GatewayState, listeners: Vec<Arc<BoundListener>>, drain_timeout: Duration) {
+async fn close(state: &GatewayState, listeners: Vec<Arc<BoundListener>>, deadline: Instant) {
     listeners.iter().for_each(|listener| listener.close());
     for listener in &listeners {
         listener.until_closed().await;
@@ -205,7 +204,7 @@ async fn close(state: &GatewayState, listeners: Vec<Arc<BoundListener>>, drain_t
     let gateway = state.shutdown.clone();
     state.spawn_background(async move {
         tokio::select! {
-            () = sleep(drain_timeout) => shutdowns.iter().for_each(|shutdown| shutdown.stop()),
+            () = sleep_until(deadline) => shutdowns.iter().for_each(|shutdown| shutdown.stop()),
             () = gateway.stopping() => (),
         }
     });
@@ -215,17 +214,21 @@ async fn close(state: &GatewayState, listeners: Vec<Arc<BoundListener>>, drain_t
 async fn drain_instance(
     state: Arc<GatewayState>,
     instance: Arc<FrontendInstance>,
-    drain_timeout: Duration,
+    deadline: Instant,
 ) {
     let frontend = &instance.name;
     let gone = async {
-        if timeout(drain_timeout, instance.until_gone()).await.is_err() {
+        let is_gone = timeout_at(deadline, instance.until_gone()).await.is_ok();
+        // At the deadline HTTP connections are closed too, and may be gone before this task knows.
+        if !is_gone || Instant::now() >= deadline {
             let connections = instance.stream_count();
             tracing::warn!(
                 frontend,
                 connections,
                 "drain timeout reached, closing remaining connections"
             );
+        }
+        if !is_gone {
             instance.abort();
             instance.until_gone().await;
         }
