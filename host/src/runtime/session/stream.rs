@@ -379,7 +379,11 @@ impl StreamSession {
     }
 
     fn query(&mut self, query: Box<Query>) {
-        let pending = match self.admit_request(self.driver.services.clock.steady_ns()) {
+        // A session that only waits for its turn asks the engine for nothing.
+        let is_turn = matches!(*query, Query::LastChange);
+        let now_ns = self.driver.services.clock.steady_ns();
+        let admitted = if is_turn { Ok(()) } else { self.admit_request(now_ns) };
+        let pending = match admitted {
             Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
             Ok(()) => {
                 self.unsubmitted += 1;

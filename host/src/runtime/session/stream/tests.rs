@@ -158,6 +158,23 @@ async fn a_peer_with_much_unanswered_is_not_read_from() {
 }
 
 #[tokio::test]
+async fn waiting_for_a_turn_does_not_count_against_the_rate_of_requests() {
+    let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
+    let Scene { services, hub, mut session, .. } = Scene::within(limits).await;
+    let is_refused = |pending: &Pending| matches!(pending, Pending::Decided(_));
+    for _ in 0..3 {
+        session.feed(Input::Text("turn"));
+    }
+    session.feed(Input::Text("post"));
+    assert!(!session.pending.iter().any(is_refused));
+    session.feed(Input::Text("post"));
+    assert!(session.pending.back().is_some_and(is_refused));
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
 async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_down() {
     let Scene { services, hub, mut session, .. } = Scene::open().await;
     let frontend = session.driver.frontend.clone();
