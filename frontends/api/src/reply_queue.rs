@@ -77,6 +77,16 @@ impl<T> ReplyQueue<T> {
         Some(reply)
     }
 
+    /// Whether events of an earlier command may be on their way to the peer.
+    pub fn are_events_due(&self) -> bool {
+        self.events_due
+    }
+
+    /// The replies owed, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.replies.iter().map(|(_, reply)| reply)
+    }
+
     /// The newest reply owed.
     pub fn last(&self) -> Option<&T> {
         self.replies.back().map(|(_, reply)| reply)

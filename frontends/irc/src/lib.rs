@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod sign_on;
 mod state;
+mod turn;
 mod who;
 
 use std::sync::Arc;

@@ -5,8 +5,8 @@ use crate::refusal::RequestKind;
 
 /// One entry for each answer that the host owes the session, in order.
 pub(crate) enum PendingReply {
-    /// Process a line that arrived while the sign-on was being decided.
-    Line(String),
+    /// Run the lines that wait, as far as possible.
+    Turn,
     /// Send lines that were ready earlier but had to wait for their turn.
     Say(Vec<String>),
     /// End the connection, for this reason.

@@ -77,13 +77,11 @@ impl IrcSession {
         let Some(Plain { handle, password }) = response.and_then(|it| parse::plain(&it)) else {
             return self.end_sasl(ERR_SASLFAIL, "That is no response of PLAIN", out);
         };
-        self.deciding = true;
         out.submit(sign_in(UserRef::Handle(handle), Credential::Password(password), None));
         self.expect(PendingReply::Proof);
     }
 
     pub(crate) fn authenticated(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        self.deciding = false;
         let Some(sign_on) = &mut self.sign_on else { return };
         match outcome {
             Ok(Reply::SignedIn { user, .. }) => {

@@ -8,6 +8,7 @@ use crate::numeric::*;
 use crate::parse::{self, Line, Message};
 use crate::pending::PendingReply;
 use crate::state::{IrcSession, farewell, send};
+use crate::turn::Received;
 
 impl Session for IrcSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
@@ -19,11 +20,17 @@ impl Session for IrcSession {
             Input::Opened => self.open(out),
             Input::Text(text) => {
                 self.heard_at = now;
-                self.receive(text, out);
+                match parse::line(text) {
+                    Line::Empty => (),
+                    Line::TooLong => self.take_line(Received::TooLong, out),
+                    Line::Message(message) => {
+                        self.take_line(Received::Message(text, message), out);
+                    }
+                }
             }
             Input::Binary(_) => {
                 self.heard_at = now;
-                self.reject_bytes(out);
+                self.take_line(Received::NotUtf8, out);
             }
             Input::Answer(outcome) => self.answer(outcome, out),
             Input::Event(recorded) => self.event(recorded, out),
@@ -50,18 +57,15 @@ impl IrcSession {
         }
     }
 
-    fn receive(&mut self, text: &str, out: &mut Outbox) {
-        match parse::line(text) {
-            _ if self.leaving => (),
-            Line::Empty => (),
-            Line::TooLong => {
+    /// Runs a line whose turn it is.
+    pub(crate) fn run_line(&mut self, line: Received<'_>, out: &mut Outbox) {
+        match line {
+            Received::Message(_, message) => self.run(&message, out),
+            Received::TooLong => {
                 let line = self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long");
                 self.say(vec![line], out);
             }
-            Line::Message(_) if self.deciding => {
-                self.wait_turn(PendingReply::Line(text.into()), out);
-            }
-            Line::Message(message) => self.run(&message, out),
+            Received::NotUtf8 => self.reject_bytes(out),
         }
     }
 
@@ -87,11 +91,20 @@ impl IrcSession {
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        let Some(reply) = self.next_reply(outcome) else { return };
+        let is_turn = matches!(reply, PendingReply::Turn);
+        self.reply(reply, outcome, out);
+        self.run_waiting(out);
+        if is_turn {
+            self.renew_turn(out);
+        }
+    }
+
+    fn reply(&mut self, reply: PendingReply, outcome: &Outcome, out: &mut Outbox) {
         use PendingReply::*;
 
-        let Some(reply) = self.pending.pop_front() else { return };
         match reply {
-            Line(text) => self.receive(&text, out),
+            Turn => (),
             Say(lines) => lines.into_iter().for_each(|line| send(line, out)),
             End(why) => self.end_now(&why, out),
             Ignore => (),

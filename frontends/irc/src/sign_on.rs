@@ -115,9 +115,7 @@ impl IrcSession {
     fn rename(&mut self, nick: &str, name: String, out: &mut Outbox) {
         let why = match self.me.uid {
             Some(_) => "An account is called by its name",
-            None if !self.rooms.is_empty() || self.pending_joins() > 0 => {
-                "Leave your channels before you change your name"
-            }
+            None if !self.rooms.is_empty() => "Leave your channels before you change your name",
             None => return self.look_up_nick(name, out),
         };
         let line = self.numeric(ERR_CANTCHANGENICK, &[nick], why);
@@ -125,7 +123,6 @@ impl IrcSession {
     }
 
     fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
-        self.deciding = true;
         let claim = Claim {
             name: name.clone(),
             token: None,
@@ -139,7 +136,6 @@ impl IrcSession {
 
     /// Handles the answer on whether an account owns the nick.
     pub(crate) fn nick_looked_up(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
-        self.deciding = false;
         let nick = names::nick_of(&name);
         match outcome {
             Err(Refusal::UnknownUser) => self.become_guest(&name, out),
@@ -208,14 +204,12 @@ impl IrcSession {
                 return self.end("not signed in", out);
             }
         };
-        self.deciding = true;
         let delivery = Delivery { backlog_max: self.options.backlog };
         out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
         self.expect(PendingReply::SignOn);
     }
 
     pub(crate) fn signed_on(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        self.deciding = false;
         match outcome {
             Ok(Reply::SignedIn { user, rooms, backlog, .. }) => {
                 self.register(&user.person);

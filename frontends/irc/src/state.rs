@@ -1,11 +1,11 @@
-//! The state of a connection, and how the session replies in the order of the requests.
+//! The state of a connection.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, ConnectionId, GUEST_PREFIX, MessageId, Outcome, Person, Query, Reply, RoomId, Timestamp,
-    Uid, UserRef,
+    Claim, ConnectionId, GUEST_PREFIX, MessageId, Outcome, Person, Reply, RoomId, Timestamp, Uid,
+    UserRef,
 };
 use frontend_api::Outbox;
 
@@ -13,7 +13,7 @@ use crate::Options;
 use crate::caps::Caps;
 use crate::directory::{Directory, Entry};
 use crate::names;
-use crate::pending::PendingReply;
+use crate::turn::Turns;
 
 pub(crate) struct IrcSession {
     pub(crate) options: Arc<Options>,
@@ -34,11 +34,7 @@ pub(crate) struct IrcSession {
     pub(crate) connection: Option<ConnectionId>,
     /// The newest message that this connection has posted.
     pub(crate) own: Option<MessageId>,
-    /// Bounded, because the host stops reading when it owes many answers.
-    pub(crate) pending: VecDeque<PendingReply>,
-    /// Whether the engine is deciding about the sign-on or a nick. Lines that arrive meanwhile
-    /// wait, since they may depend on the outcome.
-    pub(crate) deciding: bool,
+    pub(crate) turns: Turns,
     /// Whether the join that was answered last succeeded.
     pub(crate) joined: bool,
     /// What the queries of a WHO or WHOIS have found so far.
@@ -102,8 +98,7 @@ impl IrcSession {
             rooms: BTreeMap::new(),
             connection: None,
             own: None,
-            pending: VecDeque::new(),
-            deciding: false,
+            turns: Turns::default(),
             joined: false,
             found: Found::default(),
             online: Vec::new(),
@@ -119,52 +114,11 @@ impl IrcSession {
         self.caps.has(cap)
     }
 
-    // Requests and replies, in order.
-
-    /// Sends lines that need no answer of the engine, after the replies to earlier requests.
-    pub(crate) fn say(&mut self, lines: Vec<String>, out: &mut Outbox) {
-        if self.pending.is_empty() {
-            lines.into_iter().for_each(|line| send(line, out));
-        } else if !lines.is_empty() {
-            self.wait_turn(PendingReply::Say(lines), out);
-        }
-    }
-
-    /// Ends the connection after the replies to earlier requests; ignores further lines.
-    pub(crate) fn end(&mut self, why: &str, out: &mut Outbox) {
-        self.leaving = true;
-        if self.pending.is_empty() {
-            self.end_now(why, out);
-        } else {
-            self.wait_turn(PendingReply::End(why.into()), out);
-        }
-    }
-
     pub(crate) fn end_now(&mut self, why: &str, out: &mut Outbox) {
         send(farewell(why), out);
         out.close();
         self.over = true;
         self.entry = None;
-    }
-
-    /// Queues a reply that needs no answer. A query stands in for it, so that the host's bound on
-    /// unanswered requests covers it.
-    pub(crate) fn wait_turn(&mut self, reply: PendingReply, out: &mut Outbox) {
-        self.query(Query::LastChange, reply, out);
-    }
-
-    pub(crate) fn query(&mut self, query: Query, reply: PendingReply, out: &mut Outbox) {
-        out.query(query);
-        self.expect(reply);
-    }
-
-    pub(crate) fn expect(&mut self, reply: PendingReply) {
-        self.pending.push_back(reply);
-    }
-
-    /// The number of joins without an answer.
-    pub(crate) fn pending_joins(&self) -> usize {
-        self.pending.iter().filter(|reply| matches!(reply, PendingReply::Join(_))).count()
     }
 
     // The user and its channels.

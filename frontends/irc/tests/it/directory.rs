@@ -1,15 +1,22 @@
 //! What the sessions of one front end know of each other.
 
-use core_model::{Person, Refusal, Reply, Timestamp, Uid, UserView};
+use std::collections::VecDeque;
+
+use core_model::{Person, Query, Refusal, Reply, Timestamp, Uid, UserView};
 use frontend_api::{Frontend, Input, Outbox, Output, Peer, Session};
 use frontend_irc::IrcFrontend;
 
-/// A client of a front end. Each test plays the engine.
-struct Client(Box<dyn Session>);
+/// A client of a front end. Each test plays the engine, but for the turns that the session waits
+/// for: these come as soon as everything before them is answered.
+struct Client {
+    session: Box<dyn Session>,
+    /// Whether each unanswered request only waits for its turn, the oldest first.
+    waits: VecDeque<bool>,
+}
 
 impl Client {
     fn open(frontend: &IrcFrontend) -> Self {
-        let mut client = Self(frontend.open(&Peer::default()));
+        let mut client = Self { session: frontend.open(&Peer::default()), waits: VecDeque::new() };
         client.feed(Input::Opened);
         client
     }
@@ -38,13 +45,30 @@ impl Client {
     }
 
     fn feed(&mut self, input: Input<'_>) -> Vec<String> {
+        if matches!(input, Input::Answer(_)) {
+            assert_eq!(self.waits.pop_front(), Some(false), "an answer to nothing");
+        }
+        let mut lines = self.handle(input);
+        while self.waits.front() == Some(&true) {
+            self.waits.pop_front();
+            lines.extend(self.handle(Input::Answer(&Ok(Reply::Done))));
+        }
+        lines
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> Vec<String> {
         let mut out = Outbox::default();
-        self.0.handle(Timestamp(1_700_000_000_000), input, &mut out);
-        let lines = out.drain().filter_map(|output| match output {
-            Output::SendText(line) => Some(line.trim_end().to_owned()),
-            _ => None,
-        });
-        lines.collect()
+        self.session.handle(Timestamp(1_700_000_000_000), input, &mut out);
+        let mut lines = Vec::new();
+        for output in out.drain() {
+            match output {
+                Output::SendText(line) => lines.push(line.trim_end().to_owned()),
+                Output::Submit { .. } => self.waits.push_back(false),
+                Output::Query { query } => self.waits.push_back(*query == Query::LastChange),
+                _ => (),
+            }
+        }
+        lines
     }
 
     fn send(&mut self, line: &str) -> Vec<String> {
@@ -124,8 +148,7 @@ fn guests_are_found_with_their_real_names_and_remembered_after_they_leave() {
     let frontend = IrcFrontend::default();
     let (mut zed, _) = Client::guest(&frontend, "zed");
     let (mut yan, _) = Client::guest(&frontend, "yan");
-    zed.send("WHOIS yan");
-    let lines = zed.feed(Input::Answer(&Ok(Reply::Done)));
+    let lines = zed.send("WHOIS yan");
     assert_eq!(lines[0], ":irc.localhost 311 zed yan guest irc.localhost * :Real yan");
     assert_eq!(zed.send("ISON YAN"), [":irc.localhost 303 zed :yan"]);
     assert!(
@@ -133,8 +156,8 @@ fn guests_are_found_with_their_real_names_and_remembered_after_they_leave() {
     );
     yan.send("QUIT");
     zed.send("ISON yan");
-    zed.feed(Input::Answer(&Err(Refusal::UnknownUser)));
-    assert_eq!(zed.feed(Input::Answer(&Ok(Reply::Done))), [":irc.localhost 303 zed :"]);
+    let lines = zed.feed(Input::Answer(&Err(Refusal::UnknownUser)));
+    assert_eq!(lines, [":irc.localhost 303 zed :"]);
     let lines = zed.send("WHOWAS yan");
     assert_eq!(lines[0], ":irc.localhost 314 zed yan guest irc.localhost * :Real yan");
 }

@@ -2,6 +2,7 @@
 
 mod directory;
 mod options;
+mod order;
 mod page;
 mod properties;
 mod transcripts;
