@@ -34,10 +34,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
         }
         Query::Members { room, caller } => {
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
-            let members = lookup::members(tables, id)?.into_iter();
-            let members: Result<Vec<_>, _> =
-                members.map(|uid| lookup::person(tables, uid)).collect();
-            Ok(Reply::Members { members: members? })
+            Ok(Reply::Members { members: persons(tables, lookup::members(tables, id)?)? })
         }
         Query::Occupants { room, caller } => {
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
@@ -116,9 +113,12 @@ fn occupants(tables: &impl State, room: u32) -> Result<Vec<Arc<Person>>, StoreEr
             only_live.insert(person.handle.clone(), person);
         }
     }
-    let members: Result<Vec<_>, _> =
-        members.into_iter().map(|uid| lookup::person(tables, uid)).collect();
-    Ok(members?.into_iter().chain(only_live.into_values()).collect())
+    let members = persons(tables, members)?;
+    Ok(members.into_iter().chain(only_live.into_values()).collect())
+}
+
+fn persons(tables: &impl State, uids: Vec<u64>) -> Result<Vec<Arc<Person>>, StoreError> {
+    uids.into_iter().map(|uid| lookup::person(tables, uid)).collect()
 }
 
 fn history(

@@ -4,7 +4,6 @@ use core_model::Reply;
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
-use super::quotas::UNOWNED_ROOM_TTL_MS;
 use crate::clock;
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
@@ -20,6 +19,10 @@ pub(crate) const KEY: u8 = 2; // the idempotency key, of formats up to 3
 pub(crate) const KEY_OF_ADDRESS: u8 = 3; // the peer's address, big-endian, and the key
 pub(crate) const WINDOW: u8 = 4; // what is counted, and the peer's address, big-endian
 pub(crate) const UNOWNED_ROOM: u8 = 5; // the room id, big-endian
+
+/// After so long without a member, a seat or a message, a room that a client made without an owner
+/// is deleted: a week, in ms.
+const UNOWNED_ROOM_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Rows of each kind that one command looks at.
 const ROWS_MAX: usize = 256;
@@ -69,7 +72,7 @@ pub(super) fn note_window(
     Ok(())
 }
 
-/// Looks after a room without an owner a week from now.
+/// Has `Command::Expire` look at a room without an owner a week from now.
 pub(super) fn note_unowned_room(
     batch: &mut Batch<'_>,
     now: u64,

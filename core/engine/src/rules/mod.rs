@@ -15,7 +15,10 @@ mod names;
 mod quotas;
 mod retention;
 mod rooms;
+mod seat_rows;
 mod seats;
+mod sessions;
+mod tokens;
 
 use core_model::{
     Command, Event, Outcome, Person, Recorded, Refusal, Reply, Seq, Timestamp, Uid, bounds,
@@ -32,13 +35,13 @@ use crate::lookup::{self, Request};
 use crate::rows::{KeyRow, pack, unpack};
 use crate::tables::Tables;
 
-pub(crate) use accounts::is_due;
 pub(crate) use context::{BatchContext, Finished};
 pub(crate) use expiry::{
     ADDRESS, KEY, KEY_OF_ADDRESS, TOKEN, UNOWNED_ROOM, address_key, is_due as is_expiry_due,
     next as next_expiry,
 };
 pub(crate) use quotas::KEYS;
+pub(crate) use tokens::is_due;
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

@@ -22,10 +22,6 @@ pub(super) enum Window {
 /// The kind of the count of idempotency keys, which has no window.
 pub(crate) const KEYS: u8 = 2;
 
-/// After so long without a member, a seat or a message, a room that a client made without an owner
-/// is deleted: a week, in ms.
-pub(super) const UNOWNED_ROOM_TTL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-
 impl Window {
     fn ms(self) -> u64 {
         match self {

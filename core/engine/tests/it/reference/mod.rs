@@ -285,12 +285,7 @@ impl Reference {
                 self.delete_room(id);
                 Ok(Reply::Done)
             }
-            Command::ClearMessages { room, by } => {
-                let id = self.owned(room, by.as_ref())?;
-                self.messages.retain(|message| message.to != Place::Room(id));
-                self.visible = true;
-                Ok(Reply::Done)
-            }
+            Command::ClearMessages { room, by } => self.clear_messages(room, by.as_ref()),
             Command::Join { room, user } => {
                 let uid = self.account(user)?;
                 let id = self.room(room, Some(uid))?;

@@ -155,6 +155,13 @@ impl Reference {
         }
     }
 
+    pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {
+        let id = self.owned(room, by)?;
+        self.messages.retain(|message| message.to != Place::Room(id));
+        self.visible = true;
+        Ok(Reply::Done)
+    }
+
     pub(super) fn delete_room(&mut self, id: u32) {
         let taken = self.population(id);
         for (uid, _) in self.rooms[&id].members.clone() {

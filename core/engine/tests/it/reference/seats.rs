@@ -123,11 +123,8 @@ impl Reference {
         opens: bool,
         avatar: Option<&String>,
     ) -> Outcome {
-        let who = who.clone();
-        let connection = self.connection;
-        let number = self.next_seat;
         let seat = Seat {
-            number,
+            number: self.next_seat,
             room: id,
             who: who.clone(),
             avatar: avatar.cloned(),
@@ -140,6 +137,13 @@ impl Reference {
             let address = self.address;
             return self.take_lease(Seat { lease, address, ..seat });
         }
+        self.take_seat(Seat { connection: Some(self.connection), ..seat }, opens)
+    }
+
+    fn take_seat(&mut self, seat: Seat, opens: bool) -> Outcome {
+        let Seat { room: id, connection, .. } = seat;
+        let who = seat.who.clone();
+        let avatar = seat.avatar.clone();
         if self.own_seat(id, &who).is_some() {
             return Ok(self.entered(id, &who, true));
         }
@@ -147,16 +151,16 @@ impl Reference {
         let waiting =
             |seat: &&mut Seat| seat.room == id && seat.who == who && seat.connection.is_none();
         let taken_up = match self.seats.iter_mut().find(waiting) {
-            Some(seat) => {
-                seat.connection = Some(connection);
-                seat.avatar = avatar.cloned();
+            Some(waiting) => {
+                waiting.connection = connection;
+                waiting.avatar = seat.avatar;
                 true
             }
             None => {
                 self.check_capacity(id)?;
                 self.check_names(id)?;
                 self.next_seat += 1;
-                self.seats.push(Seat { connection: Some(connection), ..seat });
+                self.seats.push(seat);
                 false
             }
         };
@@ -167,11 +171,11 @@ impl Reference {
         let user = self.person(&who);
         self.told.push(Event::Entered {
             room: self.tag(id),
-            avatar: avatar.unwrap_or(&user.avatar).clone(),
+            avatar: avatar.unwrap_or_else(|| user.avatar.clone()),
             user,
             durable: false,
             opened,
-            connection: Some(ConnectionId(connection)),
+            connection: connection.map(ConnectionId),
             elsewhere,
         });
         if !taken_up {
