@@ -71,6 +71,7 @@
 
 pub mod duration;
 pub mod http;
+mod http_message;
 /// Writes JSON as serde_json does, faster.
 pub mod json {
     pub use fast_json::{append, to_string, to_vec};

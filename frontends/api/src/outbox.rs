@@ -4,7 +4,7 @@ use core_model::{Command, Query, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::http::Response;
+use crate::http_message::Response;
 
 /// One thing for the host to do.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -56,8 +56,8 @@ pub enum Subscribe {
     Nothing,
     /// With [`Command::Enter`]: the room, for as long as the seat lasts.
     Seat,
-    /// With [`Command::SignIn`]: the user's direct messages and every room of which it is a
-    /// durable member, now and later, until the session ends.
+    /// With [`Command::SignIn`]: the user's direct messages and every room that the user is a
+    /// durable member of, now and later, until the session ends.
     User,
 }
 

@@ -6,7 +6,7 @@ use schemars::generate::Contract;
 use super::bundle;
 use super::document::{Document, JSON_SCHEMA};
 use super::shapes::Shape;
-use crate::http::{HttpError, Request, Response};
+use crate::http_message::{HttpError, Request, Response};
 use crate::{EventFilter, Manifest, Peer};
 
 /// One schema: its file, its title, and whether the gateway reads or writes the type.
