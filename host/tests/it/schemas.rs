@@ -312,6 +312,33 @@ fn the_schema_of_the_configuration_has_every_key_that_is_read() {
     assert!(differ.is_empty(), "only read, or only described: {differ:?}");
 }
 
+/// Values that are tried for every key.
+const VALUES: &[&str] = &[
+    "true",
+    "7",
+    "0",
+    "-1",
+    "1.5",
+    "\"text\"",
+    "\"\"",
+    "\"10s\"",
+    "\"10 s\"",
+    "[]",
+    "[7]",
+    "[\"TEST\"]",
+    "[\"10.0.0.0/8\"]",
+    "{}",
+    "\"127.0.0.1:0\"",
+    "\"[::1]:0\"",
+    "\"json\"",
+    "\"info\"",
+    "\"number\"",
+    "\"unread\"",
+    "\"UTC\"",
+    "4294967295",
+    "4294967296",
+];
+
 #[test]
 fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
     let folder = tempfile::tempdir().unwrap();
@@ -321,36 +348,11 @@ fn the_schema_of_the_configuration_takes_what_the_gateway_takes() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut described = BTreeSet::new();
     keys(&schema, "", &mut described);
-    let values = [
-        "true",
-        "7",
-        "0",
-        "-1",
-        "1.5",
-        "\"text\"",
-        "\"\"",
-        "\"10s\"",
-        "\"10 s\"",
-        "[]",
-        "[7]",
-        "[\"TEST\"]",
-        "[\"10.0.0.0/8\"]",
-        "{}",
-        "\"127.0.0.1:0\"",
-        "\"[::1]:0\"",
-        "\"json\"",
-        "\"info\"",
-        "\"number\"",
-        "\"unread\"",
-        "\"UTC\"",
-        "4294967295",
-        "4294967296",
-    ];
     let leaves =
         described.iter().filter(|key| !described.iter().any(|other| is_within(other, key)));
     let mut taken = 0;
     for key in leaves.filter(|key| !key.starts_with("rooms")) {
-        for value in values {
+        for value in VALUES {
             let mut config: Value = toml::from_str(&everything()).unwrap();
             let shape: Value = toml::from_str::<Value>(&format!("value = {value}")).unwrap();
             config

@@ -46,22 +46,25 @@ fn said(who: &str, what: &str) -> (String, String) {
     (who.into(), what.into())
 }
 
-#[test]
-fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
-    let gateway = gateway();
-    let address = gateway.address("irc", "listen");
-    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
-    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+/// Irssi as bob and WeeChat as wendy, if both are installed. Both sign in and join. WeeChat has
+/// server-time, so it receives the earlier messages.
+fn clients(gateway: &Gateway, carl: &mut Channel) -> Option<(Irssi, Weechat)> {
+    let account = |handle| Account { handle, password: "tea: for two", channel: "#tea" };
     for handle in ["bob", "wendy"] {
         carl.register(handle, "tea: for two");
     }
+    let address = gateway.address("irc", "listen");
+    Some((Irssi::start(address, account("bob"))?, Weechat::start(address, account("wendy"))?))
+}
+
+#[test]
+fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
+    let gateway = gateway();
+    let mut ann = Talk::connect(gateway.address("chatroom", "websocket_listen"));
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
     carl.send("tea", "any tea left?");
     ann.join("tea", "ann");
-
-    // Both sign in and join. WeeChat has server-time, so it receives the earlier messages.
-    let account = |handle| Account { handle, password: "tea: for two", channel: "#tea" };
-    let Some(mut irssi) = Irssi::start(address, account("bob")) else { return };
-    let Some(mut weechat) = Weechat::start(address, account("wendy")) else { return };
+    let Some((mut irssi, mut weechat)) = clients(&gateway, &mut carl) else { return };
     let (in_irssi, in_weechat) = (irssi.window("#tea"), weechat.window("#tea"));
     assert_eq!(joined(&mut ann, 2), ["bob", "wendy"]);
     in_weechat.wait_for(&["carl\tany tea left?"]);

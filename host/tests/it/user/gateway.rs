@@ -87,7 +87,7 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
         (&[link, &own, header, "x-dragoman-store: 0-0"], 421, change, "another store"),
         (&["GET /users/link?who=bob&identity=tel/1 HTTP/1.1", &own, header], 405, "", "POST it"),
         (&["POST /users HTTP/1.1", &own, header], 405, change, "GET it"),
-        (&["GET /users HTTP/1.1", &own, header], 400, "", "who is missing"),
+        (&["GET /users HTTP/1.1", &own, header], 400, "", "`who` is missing"),
         (&[link, &own, header], 400, "{}", "missing field `who`"),
         (&[link, &own, header], 400, r#"{"who":"bob","identity":"phone/1"}"#, "realm"),
         (&[link, &own, header], 400, &"x".repeat(20_000), "length limit"),
@@ -99,7 +99,17 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
     }
     let shown = gateway.user(folder.path(), &["show", "bob"]);
     assert!(!shown.contains("identity"), "{shown}");
+    gateway.end();
+}
 
+#[test]
+fn the_admin_listener_accepts_requests_with_its_header() {
+    let folder = populated();
+    let gateway = Gateway::start(folder.path());
+    let admin = gateway.address("admin");
+    let change = r#"{"who":"bob","identity":"tel/1"}"#;
+    let link = "POST /users/link HTTP/1.1";
+    let (own, header) = (format!("host: {admin}"), "x-dragoman-admin: 1");
     let (status, _, said) = http(admin, &[link, &own, header].join("\r\n"), change);
     assert_eq!(status, 200);
     assert!(said.contains(r#""identities":["tel/1"]"#), "{said}");
