@@ -291,7 +291,7 @@ static void hear_answer(call *in, gw_bytes outcome)
     if (form != NULL)
         tell(in, form, reply.len == 0 ? error : reply);
     tell_each(in, find(reply, "messages"), MESSAGE(""), "* nothing was said there yet");
-    tell_each(in, find(reply, "members"), "* $handle is there", "* nobody is there");
+    tell_each(in, find(reply, "members"), "* $handle is there", "* the room is empty");
 }
 
 /* ---- The functions of the ABI. */

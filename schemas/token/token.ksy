@@ -10,7 +10,7 @@
   "doc": "Frames of the token dialect of Dragoman 0.1.0, as they follow each other on a TCP stream, in either direction.",
   "enums": {
     "command": {
-      "1": { "id": "create_account", "doc": "Makes an account. Does not log in." },
+      "1": { "id": "create_account", "doc": "Creates an account. Does not log in." },
       "10": {
         "id": "post_message",
         "doc": "Posts to a room that this connection has entered. An extension."
@@ -19,31 +19,31 @@
         "id": "population_changed",
         "doc": "The number of seats taken in a room has changed."
       },
-      "16386": { "id": "member_changed", "doc": "Somebody came or went." },
-      "16387": { "id": "message", "doc": "Somebody posted to a room. An extension." },
-      "2": { "id": "login", "doc": "Logs in on this connection, instead of whoever was." },
-      "3": { "id": "create_room", "doc": "Makes a room that belongs to the token's user." },
+      "16386": { "id": "member_changed", "doc": "A user entered or left a room." },
+      "16387": { "id": "message", "doc": "A user posted to a room. An extension." },
+      "2": { "id": "login", "doc": "Logs in on this connection, replacing the former login." },
+      "3": { "id": "create_room", "doc": "Creates a room that belongs to the token's user." },
       "4": { "id": "enter_room", "doc": "Takes a seat in a room for this connection." },
       "5": { "id": "room_list", "doc": "Lists rooms by number, at most 1000." },
-      "6": { "id": "leave_room", "doc": "Gives this connection's seat in a room back." },
+      "6": { "id": "leave_room", "doc": "Gives back this connection's seat in a room." },
       "7": {
         "id": "leave_application",
-        "doc": "Ends the login and gives all seats of this connection back."
+        "doc": "Ends the login and gives back all seats of this connection."
       },
-      "8": { "id": "apply_for_token", "doc": "Gives a token with which rooms are made." },
+      "8": { "id": "apply_for_token", "doc": "Issues a token for creating rooms." },
       "9": { "id": "heartbeat", "doc": "Shows both sides that the other is there. An extension." }
     },
     "result": {
       "0": { "id": "ok", "doc": "done" },
-      "1": { "id": "e_user_exist", "doc": "there is such an account already" },
-      "10": { "id": "e_command", "doc": "there is no such command" },
+      "1": { "id": "e_user_exist", "doc": "the account exists already" },
+      "10": { "id": "e_command", "doc": "unknown command" },
       "11": { "id": "e_limit", "doc": "too fast, or idle too long" },
-      "12": { "id": "e_server", "doc": "the gateway could not do it" },
+      "12": { "id": "e_server", "doc": "the gateway failed" },
       "13": { "id": "e_denied", "doc": "not allowed" },
-      "2": { "id": "e_user_not_exist", "doc": "there is no such account" },
-      "3": { "id": "e_not_logged_in", "doc": "nobody is logged in on this connection" },
-      "4": { "id": "e_token_invalid", "doc": "the token is unknown or has run out" },
-      "5": { "id": "e_room_not_exist", "doc": "there is no such room" },
+      "2": { "id": "e_user_not_exist", "doc": "the account does not exist" },
+      "3": { "id": "e_not_logged_in", "doc": "no user is logged in on this connection" },
+      "4": { "id": "e_token_invalid", "doc": "the token is unknown or expired" },
+      "5": { "id": "e_room_not_exist", "doc": "the room does not exist" },
       "6": { "id": "e_room_full", "doc": "every seat is taken" },
       "7": { "id": "e_not_in_room", "doc": "this connection has no seat in the room" },
       "8": { "id": "e_frame", "doc": "the frame or its body is malformed" },
@@ -56,7 +56,7 @@
       "doc": "That it was done: apply_for_token",
       "seq": [{ "id": "token", "doc": "not 0; secret", "type": "u8" }]
     },
-    "apply_for_token_request": { "doc": "Gives a token with which rooms are made.", "seq": [] },
+    "apply_for_token_request": { "doc": "Issues a token for creating rooms.", "seq": [] },
     "array_u32": {
       "doc": "u16 count and so many u32.",
       "seq": [
@@ -140,12 +140,16 @@
       ]
     },
     "create_account_request": {
-      "doc": "Makes an account. Does not log in.",
+      "doc": "Creates an account. Does not log in.",
       "seq": [
-        { "id": "openid", "doc": "who it is, 1 to 255 bytes", "type": "string16" },
+        {
+          "id": "openid",
+          "doc": "the user's id at its provider, 1 to 255 bytes",
+          "type": "string16"
+        },
         {
           "id": "openid_type",
-          "doc": "who gave that openid, 1 to 255 bytes, no slash",
+          "doc": "the provider of that openid, 1 to 255 bytes, no slash",
           "type": "string16"
         },
         { "id": "info", "doc": "the client's own JSON object, kept", "type": "string32" }
@@ -163,7 +167,7 @@
       ]
     },
     "create_room_request": {
-      "doc": "Makes a room that belongs to the token's user.",
+      "doc": "Creates a room that belongs to the token's user.",
       "seq": [
         { "id": "app_code", "doc": "stored with the room", "type": "u2" },
         { "id": "token", "doc": "from apply_for_token", "type": "u8" },
@@ -203,7 +207,7 @@
     },
     "leave_application_reply": { "doc": "That it was done: leave_application", "seq": [] },
     "leave_application_request": {
-      "doc": "Ends the login and gives all seats of this connection back.",
+      "doc": "Ends the login and gives back all seats of this connection.",
       "seq": []
     },
     "leave_room_reply": {
@@ -211,7 +215,7 @@
       "seq": [{ "id": "room_id", "doc": "the room", "type": "u4" }]
     },
     "leave_room_request": {
-      "doc": "Gives this connection's seat in a room back.",
+      "doc": "Gives back this connection's seat in a room.",
       "seq": [{ "id": "room_id", "doc": "the room", "type": "u4" }]
     },
     "login_reply": {
@@ -222,33 +226,33 @@
       ]
     },
     "login_request": {
-      "doc": "Logs in on this connection, instead of whoever was.",
+      "doc": "Logs in on this connection, replacing the former login.",
       "seq": [
-        { "id": "openid", "doc": "who it is, 1 to 255 bytes", "type": "string16" },
         {
-          "id": "openid_type",
-          "doc": "who gave that openid, 1 to 255 bytes, no slash",
+          "id": "openid",
+          "doc": "the user's id at its provider, 1 to 255 bytes",
           "type": "string16"
         },
         {
-          "id": "auto_create",
-          "doc": "other than 0: makes the account where there is none",
-          "type": "s4"
+          "id": "openid_type",
+          "doc": "the provider of that openid, 1 to 255 bytes, no slash",
+          "type": "string16"
         },
+        { "id": "auto_create", "doc": "other than 0: creates a missing account", "type": "s4" },
         { "id": "info", "doc": "the client's own JSON object, kept", "type": "string32" }
       ]
     },
     "member_changed_notification": {
-      "doc": "Somebody came or went.",
+      "doc": "A user entered or left a room.",
       "seq": [
         { "id": "room_id", "doc": "the room", "type": "u4" },
-        { "id": "uid", "doc": "who; 0 for a guest", "type": "u8" },
-        { "id": "entered", "doc": "1 came, 0 went", "type": "u1" },
+        { "id": "uid", "doc": "the user; 0 for a guest", "type": "u8" },
+        { "id": "entered", "doc": "1 entered, 0 left", "type": "u1" },
         { "id": "info", "doc": "an object with name", "type": "string32" }
       ]
     },
     "message_notification": {
-      "doc": "Somebody posted to a room. An extension.",
+      "doc": "A user posted to a room. An extension.",
       "seq": [
         { "id": "room_id", "doc": "the room", "type": "u4" },
         { "id": "uid", "doc": "the author; 0 for a guest", "type": "u8" },

@@ -12,9 +12,9 @@ use crate::user_ref::{RoomRef, UserRef};
 #[expect(clippy::large_enum_variant, reason = "a front end boxes the whole command")]
 pub enum Command {
     // Accounts.
-    /// Makes an account. Refused where an identity is taken, or the handle if it is insisted on.
+    /// Creates an account. Refused if an identity is taken, or, with `insist`, the handle.
     Register { user: NewUser },
-    /// Signs a user in: checks the credential and hands out what was asked for.
+    /// Signs a user in: checks the credential and issues the requested grants.
     SignIn {
         user: UserRef,
         credential: Credential,
@@ -58,7 +58,7 @@ pub enum Command {
     RefreshToken { token: TokenHash },
 
     // Rooms.
-    /// Makes a room. The owner is its first durable member.
+    /// Creates a room. The owner is its first durable member.
     CreateRoom {
         room: NewRoom,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         members: Option<Vec<UserRef>>,
     },
-    /// Makes a room of exactly this name; changes nothing if it exists.
+    /// Creates a room of exactly this name; changes nothing if it exists.
     DeclareRoom { room: NewRoom },
     /// Changes the given fields of a room. If `by` is given, it must be the owner.
     UpdateRoom {
@@ -201,7 +201,7 @@ pub enum Command {
     },
 }
 
-/// An account to be made.
+/// An account to create.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct NewUser {
     /// The wanted handle. Where it is absent, taken or not acceptable, the user gets
@@ -307,7 +307,7 @@ pub enum TokenShape {
     Number,
 }
 
-/// Treats an address as signed in, for clients that cannot keep a token.
+/// Treats requests from an address as signed in, for clients that cannot keep a token.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AddressGrant {
     pub address: String,
@@ -322,7 +322,7 @@ pub struct Delivery {
     pub backlog_max: u32,
 }
 
-/// A room to be made.
+/// A room to create.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct NewRoom {
     /// The display name, and the room name if that is free.

@@ -19,7 +19,7 @@ pub enum Refusal {
     /// An identity belongs to another user.
     #[error("the identity is taken")]
     IdentityTaken,
-    /// The gateway failed; the request was not at fault. `why` is for the operator.
+    /// The gateway failed; the request was valid. `why` is for the operator.
     #[error("server error")]
     Internal { why: String },
     /// A handle that is too long, has control characters or a reserved prefix.
@@ -43,7 +43,7 @@ pub enum Refusal {
     /// The caller has not signed in.
     #[error("not signed in")]
     NotSignedIn,
-    /// Too much work waits.
+    /// The engine's queue is full.
     #[error("the gateway is overloaded, try again later")]
     Overloaded,
     /// A room's owner cannot be removed from it.
@@ -62,7 +62,7 @@ pub enum Refusal {
     #[error("room {room} of that name {why}")]
     RoomNotPublic { room: RoomId, why: String },
     /// A direct message to oneself.
-    #[error("a direct message needs somebody else to go to")]
+    #[error("a direct message cannot go to its author")]
     SelfAddressed,
     /// Over the limit of requests or messages.
     #[error("slow down")]

@@ -14,7 +14,7 @@ use crate::view::{Message, Person, RoomTag, RoomView, UserView};
 #[serde(tag = "did", rename_all = "snake_case")]
 pub enum Reply {
     // Answers to commands.
-    /// Done; there is nothing to add.
+    /// Done, without content.
     Done,
     /// To [`Command::Enter`](crate::Command::Enter).
     Entered {
@@ -50,7 +50,7 @@ pub enum Reply {
     /// To [`Command::SignIn`](crate::Command::SignIn).
     SignedIn {
         user: UserView,
-        /// The token granted, where one was asked for.
+        /// The token, if the command requested one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
         /// The rooms that the user is a durable member of.

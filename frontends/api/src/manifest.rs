@@ -14,7 +14,7 @@ pub struct Manifest {
     pub listeners: Vec<Listener>,
     #[serde(default)]
     pub capabilities: Capabilities,
-    /// A command that shows that it works, with `{<listener key>}` in place of an address.
+    /// A command that tries the front end, with `{<listener key>}` in place of an address.
     #[serde(default)]
     pub hint: String,
     /// JSON Schema of the options in its section of gateway.toml.

@@ -28,16 +28,16 @@ const DIALECT: &str = "channel";
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How long a token is good for; each use extends it by as much from then.
+    /// How long a token is valid; each use extends it by that time.
     pub token_ttl: Millis,
     /// How many of the newest messages of a channel a member is given the first time; with
     /// `receive = "history"`, every time.
     pub history: u32,
     /// The most messages in one reply; the rest is in the next.
     pub receive_max: u32,
-    /// Whether sending to a channel that does not exist makes it.
+    /// Whether sending to a channel that does not exist creates it.
     pub auto_create: bool,
-    /// What the two receive paths give.
+    /// What the two receive paths return.
     pub receive: Receive,
     /// The time zone of `datetime`, by its IANA name.
     pub timezone: String,
@@ -86,8 +86,8 @@ struct Channel {
 const EXAMPLES: &str = include_str!("../examples.json");
 
 const ABOUT: &str = "Accounts, channels and direct messages, received by polling. Every request \
-    is a POST of a JSON object or a form; its fields are also taken from the query string. An \
-    `Idempotency-Key` header makes a repetition of a request give the first answer.";
+    is a POST of a JSON object or a form; its fields are also taken from the query string. A \
+    repeated request with the same `Idempotency-Key` header gets the first answer.";
 
 /// The ways to show a token, and to get past an operator's guard.
 const SCHEMES: &[Scheme] = &[
@@ -148,7 +148,7 @@ impl Configure for ChannelFrontend {
 fn check(options: &Options) -> Result<TimeZone, OptionFault> {
     let Options { token_ttl, history, receive_max, timezone, .. } = options;
     if *token_ttl == Millis(0) {
-        return Err(OptionFault::new("token_ttl", "a token that lasts 0s signs nobody in"));
+        return Err(OptionFault::new("token_ttl", "a token that lasts 0s never signs a user in"));
     }
     if *history == 0 {
         return Err(OptionFault::new("history", "must be at least 1"));

@@ -21,7 +21,7 @@ pub(crate) enum Code {
     ServerError = 11,
 }
 
-/// It did not go well: `code` says why to programs, `msg` to people.
+/// Failure: `code` gives the reason to programs, `msg` to people.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Failure<'a> {
     /// 1 bad request, 2 not signed in, 3 wrong name or password, 4 name taken, 5 passwords

@@ -47,7 +47,7 @@ pub struct Options {
     /// address is loopback or private, else `false`. It never counts through a proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in_by_address: Option<SignInByAddress>,
-    /// How soon after a login the join must come, with `sign_in_by_address = "once"`.
+    /// How soon after a login the join must follow, with `sign_in_by_address = "once"`.
     pub sign_in_once_ttl: Millis,
     /// Which accounts `/auth/user_data` shows.
     pub user_data: UserData,
@@ -57,7 +57,7 @@ pub struct Options {
     pub seat_ttl: Millis,
     /// How long such a seat is kept after the WebSocket that used it dropped.
     pub seat_grace: Millis,
-    /// How many rooms `/chatroom/list` lists at most, those made first.
+    /// How many rooms `/chatroom/list` lists at most, the oldest.
     pub list_max: u32,
     /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
     /// and replies are in UTF-8.
@@ -161,8 +161,8 @@ impl Frontend for ChatroomFrontend {
 const EXAMPLES: &str = include_str!("../examples.json");
 
 const ABOUT: &str = "Accounts, rooms and seats over HTTP, talk over a WebSocket. The parameters \
-    of a request stand in the query string, in a form or in a JSON object. `res` says how it \
-    went. An `Idempotency-Key` header makes a repetition of a request give the first answer.";
+    of a request stand in the query string, in a form or in a JSON object. `res` is the result. A \
+    repeated request with the same `Idempotency-Key` header gets the first answer.";
 
 /// Who one is, and the way past an operator's guard.
 const SCHEMES: &[Scheme] = &[

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::words::{Error, Join, Leave, Msg, User};
 
-/// Enters a room: who it is, and the room, in `data`. The gateway answers with a packet `user` to
-/// everyone in the room, the one who joins included.
+/// Enters a room. The gateway answers with a packet `user` to everyone in the room, the sender
+/// included.
 #[derive(Debug, JsonSchema)]
 pub struct ClientJoin {
     pub r#type: Join,
@@ -22,25 +22,25 @@ pub struct ClientLeave {
     pub data: Given,
 }
 
-/// Says something in a room that was entered on this connection.
+/// Posts a text to a room that was entered on this connection.
 #[derive(Debug, JsonSchema)]
 pub struct ClientMsg {
     pub r#type: Msg,
     pub data: GivenMsg,
 }
 
-/// What a client says of who it is, and where.
+/// The user as the client names it, and the room.
 #[derive(Debug, Eq, JsonSchema, PartialEq)]
 pub struct Given {
     pub user: GivenUser,
     /// 1 to 64 characters, no control characters.
     #[schemars(length(min = 1))]
     pub room_name: String,
-    /// Of no meaning here; "" does.
+    /// Not used here; may be "".
     pub msg: String,
 }
 
-/// What a client says, as whom, and where.
+/// The text that a client posts, its author, and the room.
 #[derive(Debug, Eq, JsonSchema, PartialEq)]
 pub struct GivenMsg {
     pub user: GivenUser,
@@ -52,39 +52,39 @@ pub struct GivenMsg {
     pub msg: String,
 }
 
-/// Who a client says that it is.
+/// The user as the client names it; the gateway checks the name.
 #[derive(Debug, Eq, JsonSchema, PartialEq)]
 pub struct GivenUser {
     /// 1 to 64 characters, no control characters, not beginning with `@` or `guest:`.
     #[schemars(length(min = 1))]
     pub user_name: String,
-    /// What others see; the account's where there is none.
+    /// The avatar that others see; absent: the account's.
     #[schemars(extend("x-accepts" = json!({ "type": "null" })))]
     pub user_avatar: Option<String>,
 }
 
-/// Something went wrong: `data.msg` says what, the other fields are empty.
+/// An error: `data.msg` gives the reason, the other fields are empty.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct ServerError<'a> {
     pub r#type: Error,
     pub data: Data<'a>,
 }
 
-/// Somebody said something.
+/// A user posted a text.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ServerMsg<'a> {
     pub r#type: Msg,
     pub data: Data<'a>,
 }
 
-/// Somebody came or went.
+/// A user entered or left a room.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ServerUser<'a> {
     pub r#type: User,
     pub data: Presence<'a>,
 }
 
-/// Who says what, and where.
+/// The author, the room and the text.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct Data<'a> {
     pub user: Person<'a>,
@@ -92,7 +92,7 @@ pub struct Data<'a> {
     pub msg: &'a str,
 }
 
-/// Who came or went, and where.
+/// The user that entered or left, and the room.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct Presence<'a> {
     pub user: Person<'a>,
@@ -100,15 +100,15 @@ pub struct Presence<'a> {
     pub msg: Coming,
 }
 
-/// Whether somebody came or went.
+/// Whether the user entered or left.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coming {
-    /// It came, as the first ever to enter the room by WebSocket.
+    /// It entered, as the first ever to enter the room by WebSocket.
     Create,
-    /// It came.
+    /// It entered.
     Join,
-    /// It went.
+    /// It left.
     Leave,
 }
 

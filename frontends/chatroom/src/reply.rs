@@ -5,7 +5,7 @@ use frontend_api::http::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Why it was not done.
+/// The reason.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub enum Res {
     #[serde(rename = "chatroom already exist")]

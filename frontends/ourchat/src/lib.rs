@@ -32,8 +32,8 @@ const TCP_LISTEN: &str = "tcp_listen";
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How `ocid`, `private_id` and `members` are written. Numbers and strings of digits are
-    /// both read, whatever this says.
+    /// How `ocid`, `private_id` and `members` are written. Requests may have numbers or strings of
+    /// digits in either case.
     pub ocid: OcidStyle,
     /// How many of the messages that arrived while a user had no session are handed over at
     /// login, the newest.
@@ -54,8 +54,8 @@ const EXAMPLES: &str = include_str!("../examples/numbers.json");
 const STRING_EXAMPLES: &str = include_str!("../examples/strings.json");
 
 const ABOUT: &str = "Accounts, groups and messages over one connection: JSON objects told apart \
-    by `code`. Before a login only codes 4, 6, 12 and 14 are answered. Whatever is not done is \
-    told with code 18, and the connection stays.";
+    by `code`. Before a login only codes 4, 6, 12 and 14 are answered. A request that fails is \
+    answered with code 18, and the connection stays open.";
 
 /// Every message, by code.
 const MESSAGES: &[schema::Message] = &[

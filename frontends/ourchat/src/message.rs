@@ -155,25 +155,25 @@ pub struct TextCreate {
     pub msg: String,
 }
 
-/// Exactly one of `group_id` and `private_id` is given.
+/// Has exactly one of `group_id` and `private_id`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(expecting = "an object with the sender's ocid")]
 pub struct TextCreateSender {
     /// The account that is logged in on this connection.
     pub ocid: Ocid,
-    /// A group of which the sender is a member.
+    /// A group that the sender is a member of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_id: Option<Digits>,
-    /// Who it is for.
+    /// The recipient of a direct message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_id: Option<Ocid>,
 }
 
-/// Code 0, "文本信息", from the server: somebody's text, the receiver's own included.
+/// Code 0, "文本信息", from the server: a text of any member, the receiver's own included.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Text {
     pub code: Code<0>,
-    /// When it was taken in, ms since 1970.
+    /// When the gateway accepted it, ms since 1970.
     pub time: Timestamp,
     /// Unique in the gateway, increasing, below 2^53.
     pub cid: MessageId,
@@ -181,15 +181,15 @@ pub struct Text {
     pub msg: String,
 }
 
-/// Exactly one of `group_id` and `private_id` is there.
+/// Has exactly one of `group_id` and `private_id`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Sender {
-    /// Who wrote it.
+    /// The author.
     pub ocid: Ocid,
     /// The group it was written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_id: Option<RoomId>,
-    /// Whom it was written to: the recipient, at both ends.
+    /// The recipient of a direct message, at both ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_id: Option<Ocid>,
 }
@@ -204,29 +204,29 @@ pub struct Register {
     pub time: Option<u64>,
     /// One `@` with something on both sides, no space, at most 254 bytes; case does not matter.
     pub email: String,
-    /// Not empty. What is sent is what has to be sent at login: clients hash it their own way.
+    /// Not empty. The login has to send the same text: clients hash it in their own way.
     pub password: String,
     /// The nickname; where absent or empty the part of the email before `@`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// Code 5, "注册返回信息": what became of a [`Register`].
+/// Code 5, "注册返回信息": the result of a [`Register`].
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Registered {
     pub code: Code<5>,
     /// ms since 1970
     pub time: Timestamp,
-    /// 0 done, 1 not done (`details` say why), 2 the email is taken.
+    /// 0 success, 1 failure (`details` give the reason), 2 the email is taken.
     #[schemars(extend("enum" = [0, 1, 2]))]
     pub state: u8,
     /// The same as `state`.
     #[schemars(extend("enum" = [0, 1, 2]))]
     pub status: u8,
-    /// The new account; only when it was made.
+    /// The new account; only on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocid: Option<Ocid>,
-    /// Why it was not made.
+    /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
 }
@@ -246,19 +246,19 @@ pub struct Login {
     pub password: String,
 }
 
-/// Code 7, "登录返回信息": what became of a [`Login`].
+/// Code 7, "登录返回信息": the result of a [`Login`].
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct LoggedIn {
     pub code: Code<7>,
     /// ms since 1970
     pub time: Timestamp,
-    /// 0 logged in, 1 wrong account or password, 2 server error (`details` say why).
+    /// 0 logged in, 1 wrong account or password, 2 server error (`details` give the reason).
     #[schemars(extend("enum" = [0, 1, 2]))]
     pub state: u8,
     /// The same as `state`.
     #[schemars(extend("enum" = [0, 1, 2]))]
     pub status: u8,
-    /// Who is logged in now; only on success.
+    /// The account that is logged in now; only on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocid: Option<Ocid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,13 +275,13 @@ pub struct GroupCreate {
     pub time: Option<u64>,
     /// At least one other account. The caller is a member in any case.
     pub members: Vec<Member>,
-    /// What the group is called.
+    /// The group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// Code 9, "新建会话返回信息": what became of a [`GroupCreate`]; also sent, with `members`, to
-/// everyone else who is in the new group.
+/// Code 9, "新建会话返回信息": the result of a [`GroupCreate`]; also sent, with `members`, to
+/// the other members of the new group.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct GroupCreated {
     pub code: Code<9>,
@@ -293,12 +293,12 @@ pub struct GroupCreated {
     /// The new group; only on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_id: Option<RoomId>,
-    /// All members, ascending; only to those who did not ask for it.
+    /// All members, ascending; only to members other than the creator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Ocid>>,
 }
 
-/// Code 10, "获取账号信息": asks about an account.
+/// Code 10, "获取账号信息": queries an account.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AccountQuery {
     pub code: Code<10>,
@@ -311,7 +311,7 @@ pub struct AccountQuery {
     pub request_values: Vec<String>,
 }
 
-/// Code 11, "获取账号信息返回": what was asked for of an account.
+/// Code 11, "获取账号信息返回": the requested fields of an account.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Account {
     pub code: Code<11>,
@@ -323,7 +323,7 @@ pub struct Account {
     pub data: AccountData,
 }
 
-/// The asked fields of an account; none where there is no such account.
+/// The requested fields of an account; none if it does not exist.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct AccountData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -343,7 +343,7 @@ pub struct AccountData {
     pub time: Option<Timestamp>,
 }
 
-/// Code 12: asks whether the server is well.
+/// Code 12: queries the server's status.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct StatusQuery {
     pub code: Code<12>,
@@ -353,18 +353,18 @@ pub struct StatusQuery {
     pub time: Option<u64>,
 }
 
-/// Code 12, the server's: it is well.
+/// Code 12, from the server: its status.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Status {
     pub code: Code<12>,
     /// ms since 1970
     pub time: Timestamp,
-    /// 0: well.
+    /// 0: healthy.
     #[schemars(extend("const" = 0))]
     pub status: u8,
 }
 
-/// Code 14: asks that an email be verified.
+/// Code 14: requests the verification of an email.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Verify {
     pub code: Code<14>,
@@ -385,7 +385,7 @@ pub struct Verified {
     pub status: u8,
 }
 
-/// Code 18: what a client sent was not done, and why.
+/// Code 18: a request failed, and why.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Failure {
     pub code: Code<18>,

@@ -148,10 +148,11 @@ pub const FAILURE: &[Field] = &[field("reason", Kind::String, "why, for the clie
 
 const ROOM_ID: Field = field("room_id", Kind::U32, "the room");
 
-const OPENID: Field = field("openid", Kind::String, "who it is, 1 to 255 bytes");
+const OPENID: Field =
+    field("openid", Kind::String, "the user's id at its provider, 1 to 255 bytes");
 
 const OPENID_TYPE: Field =
-    field("openid_type", Kind::String, "who gave that openid, 1 to 255 bytes, no slash");
+    field("openid_type", Kind::String, "the provider of that openid, 1 to 255 bytes, no slash");
 
 const CLIENT_INFO: Field =
     field("info", Kind::JsonString { optional: true }, "the client's own JSON object, kept");
@@ -175,18 +176,18 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         verb: Verb::CreateAccount,
         name: "create_account",
-        about: "Makes an account. Does not log in.",
+        about: "Creates an account. Does not log in.",
         request: &[OPENID, OPENID_TYPE, CLIENT_INFO],
         reply: USER,
     },
     Operation {
         verb: Verb::Login,
         name: "login",
-        about: "Logs in on this connection, instead of whoever was.",
+        about: "Logs in on this connection, replacing the former login.",
         request: &[
             OPENID,
             OPENID_TYPE,
-            field("auto_create", Kind::I32, "other than 0: makes the account where there is none"),
+            field("auto_create", Kind::I32, "other than 0: creates a missing account"),
             CLIENT_INFO,
         ],
         reply: USER,
@@ -194,7 +195,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         verb: Verb::CreateRoom,
         name: "create_room",
-        about: "Makes a room that belongs to the token's user.",
+        about: "Creates a room that belongs to the token's user.",
         request: &[
             field("app_code", Kind::U16, "stored with the room"),
             field("token", Kind::U64, "from apply_for_token"),
@@ -219,21 +220,21 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         verb: Verb::LeaveRoom,
         name: "leave_room",
-        about: "Gives this connection's seat in a room back.",
+        about: "Gives back this connection's seat in a room.",
         request: &[ROOM_ID],
         reply: &[ROOM_ID],
     },
     Operation {
         verb: Verb::LeaveApplication,
         name: "leave_application",
-        about: "Ends the login and gives all seats of this connection back.",
+        about: "Ends the login and gives back all seats of this connection.",
         request: &[],
         reply: &[],
     },
     Operation {
         verb: Verb::ApplyForToken,
         name: "apply_for_token",
-        about: "Gives a token with which rooms are made.",
+        about: "Issues a token for creating rooms.",
         request: &[],
         reply: &[field("token", Kind::U64, "not 0; secret")],
     },
@@ -264,18 +265,18 @@ pub const NOTIFICATIONS: &[Notification] = &[
     Notification {
         news: News::MemberChanged,
         name: "member_changed",
-        about: "Somebody came or went.",
+        about: "A user entered or left a room.",
         body: &[
             ROOM_ID,
-            field("uid", Kind::U64, "who; 0 for a guest"),
-            field("entered", Kind::U8, "1 came, 0 went"),
+            field("uid", Kind::U64, "the user; 0 for a guest"),
+            field("entered", Kind::U8, "1 entered, 0 left"),
             field("info", Kind::JsonString { optional: false }, "an object with name"),
         ],
     },
     Notification {
         news: News::Message,
         name: "message",
-        about: "Somebody posted to a room. An extension.",
+        about: "A user posted to a room. An extension.",
         body: &[
             ROOM_ID,
             field("uid", Kind::U64, "the author; 0 for a guest"),
@@ -289,18 +290,18 @@ pub const NOTIFICATIONS: &[Notification] = &[
 /// Every result.
 pub const RESULTS: &[ResultRow] = &[
     result(Code::Ok, "OK", "done"),
-    result(Code::UserExist, "E_USER_EXIST", "there is such an account already"),
-    result(Code::UserNotExist, "E_USER_NOT_EXIST", "there is no such account"),
-    result(Code::NotLoggedIn, "E_NOT_LOGGED_IN", "nobody is logged in on this connection"),
-    result(Code::TokenInvalid, "E_TOKEN_INVALID", "the token is unknown or has run out"),
-    result(Code::RoomNotExist, "E_ROOM_NOT_EXIST", "there is no such room"),
+    result(Code::UserExist, "E_USER_EXIST", "the account exists already"),
+    result(Code::UserNotExist, "E_USER_NOT_EXIST", "the account does not exist"),
+    result(Code::NotLoggedIn, "E_NOT_LOGGED_IN", "no user is logged in on this connection"),
+    result(Code::TokenInvalid, "E_TOKEN_INVALID", "the token is unknown or expired"),
+    result(Code::RoomNotExist, "E_ROOM_NOT_EXIST", "the room does not exist"),
     result(Code::RoomFull, "E_ROOM_FULL", "every seat is taken"),
     result(Code::NotInRoom, "E_NOT_IN_ROOM", "this connection has no seat in the room"),
     result(Code::Frame, "E_FRAME", "the frame or its body is malformed"),
     result(Code::Argument, "E_ARGUMENT", "well-formed, but not acceptable"),
-    result(Code::Command, "E_COMMAND", "there is no such command"),
+    result(Code::Command, "E_COMMAND", "unknown command"),
     result(Code::Limit, "E_LIMIT", "too fast, or idle too long"),
-    result(Code::Server, "E_SERVER", "the gateway could not do it"),
+    result(Code::Server, "E_SERVER", "the gateway failed"),
     result(Code::Denied, "E_DENIED", "not allowed"),
 ];
 

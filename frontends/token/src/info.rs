@@ -29,7 +29,7 @@ const ROOM: &[Key<RoomView>] = &[
         if room.title.is_empty() { room.name.as_str() } else { &room.title }.into()
     }),
     key("population", "seats taken", "integer", |room| room.population.into()),
-    key("capacity", "seats there are", "integer", |room| room.capacity.into()),
+    key("capacity", "the number of seats", "integer", |room| room.capacity.into()),
     key("section", "\"\" where there is none", "string", |room| room.section.as_str().into()),
     key("state", "0 not active, 1 active", "integer", |room| u8::from(room.active).into()),
 ];
@@ -52,7 +52,7 @@ pub(crate) struct RoomInfo;
 /// For the schemas: `info` as a client sends it.
 pub(crate) struct ClientInfo;
 
-/// `info` of somebody who came or went.
+/// `info` of a user that entered or left.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct MemberInfo<'a> {
     /// The display name; a guest's handle.
@@ -65,7 +65,7 @@ impl JsonSchema for UserInfo {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of("`info` of a user: the client's own object, and in it", USER)
+        schema_of("`info` of a user: the client's own object, with", USER)
     }
 }
 
@@ -75,7 +75,7 @@ impl JsonSchema for RoomInfo {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of("`info` of a room: the client's own object, and in it", ROOM)
+        schema_of("`info` of a room: the client's own object, with", ROOM)
     }
 }
 
@@ -86,7 +86,7 @@ fn schema_of<T>(about: &str, keys: &[Key<T>]) -> Schema {
         (key.name.to_owned(), schema)
     };
     let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-    let about = format!("{about} these keys, where it has none of that name.");
+    let about = format!("{about} these keys added where it lacks them.");
     json_schema!({
         "type": "object",
         "description": about,
@@ -106,8 +106,8 @@ impl JsonSchema for ClientInfo {
             |about: &str| json!({ "type": "string", "description": about, "x-accepts": true });
         json_schema!({
             "type": "object",
-            "description": "`info` as a client sends it: an object of its own, of which these \
-                keys are read.",
+            "description": "`info` as a client sends it: an object of its own. The gateway \
+                reads these keys.",
             "properties": {
                 "name": text("the wanted display name, or the room's name"),
                 "section": text("the room's"),

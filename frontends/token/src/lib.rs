@@ -31,7 +31,7 @@ pub struct Options {
     pub frame_bytes_max: u32,
     /// How long a token made with command 8 is valid.
     pub token_ttl: Millis,
-    /// Whether messages are told from the start, not only once a client has posted.
+    /// Whether a client receives messages from the start, not only once it has posted.
     pub messages: bool,
 }
 
@@ -74,8 +74,8 @@ impl Default for TokenFrontend {
 /// Examples of the JSON objects in frames, taken from the transcripts.
 const EXAMPLES: &str = include_str!("../examples.json");
 
-const ABOUT: &str = "Length-prefixed binary frames over TCP. Their layout is in token.ksy, for \
-    the Kaitai Struct compiler; here are the JSON objects that stand in their `info`.";
+const ABOUT: &str = "Length-prefixed binary frames over TCP. token.ksy has their layout, for the \
+    Kaitai Struct compiler; this schema has the JSON objects in their `info`.";
 
 const INFOS: &[Shape] = &[
     Shape::of::<ClientInfo>(),

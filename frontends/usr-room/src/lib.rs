@@ -77,10 +77,10 @@ pub(crate) struct UsrRoom {
 const DOCUMENT_EXAMPLES: &str = include_str!("../examples/document.json");
 const MINIPROGRAM_EXAMPLES: &str = include_str!("../examples/miniprogram.json");
 
-const ABOUT: &str = "Users, rooms and messages for a trusted app backend, which names the \
-    caller of each request. Every request is a POST of a JSON object or a form; its fields are also \
-    taken from the query string. `response_code` is 1 for success and 0 for failure. An \
-    `Idempotency-Key` header makes a repetition of a request give the first answer.";
+const ABOUT: &str = "Users, rooms and messages for a trusted app backend, which names the caller \
+    of each request. Every request is a POST of a JSON object or a form; its fields are also \
+    taken from the query string. `response_code` is 1 for success and 0 for failure. A repeated \
+    request with the same `Idempotency-Key` header gets the first answer.";
 
 /// The ways to send an API key.
 const SCHEMES: &[Scheme] = &[

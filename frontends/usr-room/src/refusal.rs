@@ -19,13 +19,13 @@ pub(crate) struct Failure {
 }
 
 /// The reply to a request that was refused. For the mini-program also, without an `error`, the
-/// reply where there is nothing to list.
+/// reply if there is nothing to list.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Refused {
     /// 0
     #[schemars(extend("const" = 0))]
     response_code: u8,
-    /// The reason, for the client's developer; absent where there is nothing to list.
+    /// The reason, for the client's developer; absent if there is nothing to list.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }

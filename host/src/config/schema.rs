@@ -148,12 +148,12 @@ const FRONTEND: &[Row] = &[
     (
         "accounts_per_address_per_hour_max",
         Kind::From(0),
-        "accounts made from one address in an hour; 0 is no limit",
+        "accounts created from one address in an hour; 0 is no limit",
     ),
     (
         "rooms_per_address_per_day_max",
         Kind::From(0),
-        "rooms without an owner made from one address in a day; 0 is no limit",
+        "rooms without an owner created from one address in a day; 0 is no limit",
     ),
     ("unowned_rooms_max", Kind::From(0), "rooms without an owner, in all; 0 is no limit"),
     ("rooms_per_owner_max", Kind::From(0), "rooms of one owner; 0 is no limit"),
@@ -190,7 +190,7 @@ pub fn schema() -> Value {
     let mut server = properties(SERVER);
     server.insert("log".into(), log());
     let mut room =
-        table("a room that must exist: created at start where it is missing", properties(ROOM));
+        table("a room that must exist: created at the start if it is missing", properties(ROOM));
     room["required"] = json!(["name"]);
     let frontends = DIALECTS.iter().map(|dialect| {
         let manifest = dialect.manifest();

@@ -271,11 +271,11 @@ fn post_by_chatroom(gateway: &Gateway, mut work: Work<'_>) -> io::Result<Infalli
     loop {
         while waiting.len() < WINDOW {
             let message = work.next();
-            let (as_whom, text) = match &message {
+            let (author, text) = match &message {
                 Message::Good(text) => (name, text),
-                Message::ToBeRefused(text) => ("nobody", text),
+                Message::ToBeRefused(text) => ("stranger", text),
             };
-            talk.try_send("msg", "TEST", as_whom, text).map_err(io::Error::other)?;
+            talk.try_send("msg", "TEST", author, text).map_err(io::Error::other)?;
             waiting.push_back(message);
         }
         let packet = talk.try_receive().map_err(io::Error::other)?;

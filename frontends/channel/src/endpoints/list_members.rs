@@ -17,10 +17,12 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Lists the members of a channel, also for those who are none.")
-            .for_users()
-            .replies::<Success<Members>>()
-            .replies::<Failure>()
+        Operation::of::<Request>(
+            "Lists the members of a channel, also for callers that are not members.",
+        )
+        .for_users()
+        .replies::<Success<Members>>()
+        .replies::<Failure>()
     },
 };
 

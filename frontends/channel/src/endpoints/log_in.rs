@@ -20,8 +20,7 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     encode,
     describe: |_| {
         Operation::of::<Request>(
-            "Gives a token for a name and a password. It is good for `token_ttl`; each use extends \
-             it.",
+            "Issues a token for a name and a password. It is valid for `token_ttl`; each use extends it.",
         )
         .replies::<Success<SignedIn>>()
         .replies::<Failure>()

@@ -29,7 +29,7 @@ pub(crate) const ALL: &[Endpoint<Channel>] = &[
     show_user::ENDPOINT,
 ];
 
-/// It went well, and `data` has what there is to tell.
+/// Success, with `data`.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "{T}Success")]
 struct Success<T> {
@@ -40,7 +40,7 @@ struct Success<T> {
     data: T,
 }
 
-/// It went well, and there is nothing more to tell.
+/// Success, without data.
 #[derive(JsonSchema, Serialize)]
 struct Done {
     #[schemars(extend("const" = 0))]
@@ -49,7 +49,7 @@ struct Done {
     msg: &'static str,
 }
 
-/// Somebody, where there is nothing to tell but the name.
+/// A user, by name only.
 #[derive(JsonSchema, Serialize)]
 #[schemars(rename = "User")]
 struct Named<'a> {

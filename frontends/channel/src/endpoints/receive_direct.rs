@@ -20,10 +20,12 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Gives the messages to the caller that it has not received yet.")
-            .for_users()
-            .replies::<Success<Received>>()
-            .replies::<Failure>()
+        Operation::of::<Request>(
+            "Returns the direct messages that the caller has not received yet.",
+        )
+        .for_users()
+        .replies::<Success<Received>>()
+        .replies::<Failure>()
     },
 };
 
@@ -31,7 +33,7 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
 struct Request {
     /// The caller's own handle, if it is given.
     name: Option<String>,
-    /// The `cursor` of an earlier reply: reads from after there.
+    /// The `cursor` of an earlier reply: returns the messages after it.
     after: Option<Digits>,
 }
 
@@ -40,7 +42,7 @@ struct Request {
 struct Received<'a> {
     /// The texts of each sender, by its handle, in the order of sending.
     messages: BTreeMap<&'a str, Vec<&'a str>>,
-    /// The id up to which was read; 0 before anything.
+    /// The id of the newest message that the caller has received; 0 for none.
     cursor: MessageId,
 }
 

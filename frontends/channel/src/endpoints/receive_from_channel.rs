@@ -22,8 +22,8 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     encode,
     describe: |_| {
         Operation::of::<Request>(
-            "Gives the messages of a channel that the caller has not received yet, its own among \
-             them. The caller joins the channel by it.",
+            "Returns the messages of a channel that the caller has not received yet, its own \
+            included. The caller joins the channel.",
         )
         .for_users()
         .replies::<Success<Received>>()
@@ -36,7 +36,7 @@ struct Request {
     /// The channel's.
     #[schemars(required, length(min = 1))]
     name: Option<String>,
-    /// The `cursor` of an earlier reply: reads from after there.
+    /// The `cursor` of an earlier reply: returns the messages after it.
     after: Option<Digits>,
 }
 
@@ -45,7 +45,7 @@ struct Request {
 struct Received<'a> {
     /// In the order of sending.
     messages: Vec<Message<'a>>,
-    /// The id up to which was read; 0 before anything.
+    /// The id of the newest message that the caller has received; 0 for none.
     cursor: MessageId,
 }
 

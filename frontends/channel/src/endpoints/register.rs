@@ -17,7 +17,7 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Makes an account. It signs nobody in.")
+        Operation::of::<Request>("Creates an account. Does not sign the user in.")
             .replies::<Done>()
             .replies::<Failure>()
             .leads_to("log_in", THE_ACCOUNT)

@@ -26,7 +26,7 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
 
 #[derive(Deserialize, JsonSchema)]
 struct Request {
-    /// The handle of the user it is for.
+    /// The handle of the recipient.
     #[schemars(required, length(min = 1))]
     name: Option<String>,
     /// The text, kept byte for byte.

@@ -19,8 +19,8 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     encode,
     describe: |_| {
         Operation::of::<Request>(
-            "Sends a message to a channel. The caller joins the channel by it; where there is none \
-             of the name, it is made, if `auto_create` is on.",
+            "Sends a message to a channel. The caller joins the channel. A channel that does not \
+            exist is created, if `auto_create` is on.",
         )
         .for_users()
         .replies::<Done>()

@@ -17,7 +17,7 @@ pub(super) const ENDPOINT: Endpoint<Channel> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Tells whether there is a user of this name, in any dialect.")
+        Operation::of::<Request>("Checks whether a user of this name exists, in any dialect.")
             .for_users()
             .replies::<Success<Named>>()
             .replies::<Failure>()

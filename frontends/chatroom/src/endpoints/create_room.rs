@@ -17,7 +17,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Makes a room that nobody owns.")
+        Operation::of::<Request>("Creates a room without an owner.")
             .replies::<Done<ChatroomCreateSuccessfully>>()
             .replies::<Verdict>()
             .leads_to("visit_room", &[("room_name", Source::Request("room_name"))])

@@ -18,7 +18,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Lists the open rooms, and how many seats are taken.")
+        Operation::of::<Request>("Lists the open rooms, with the number of seats taken.")
             .replies::<Reply<'_>>()
             .replies::<Verdict>()
     },
@@ -27,7 +27,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Request {}
 
-/// The rooms twice: the document's table and its example disagree, and clients of both are about.
+/// The rooms twice: the document's table and its example disagree, and clients of both exist.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "ListedRooms")]
 pub struct Reply<'a> {

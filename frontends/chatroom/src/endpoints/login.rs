@@ -20,10 +20,12 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Shows who somebody is. Sets a cookie that says so to the WebSocket and to `/chatroom/room`.")
-            .replies::<LoggedIn>()
-            .replies::<LoginRefused>()
-            .leads_to("show_user", &[("user_name", Source::Reply("/data/user_name"))])
+        Operation::of::<Request>(
+            "Logs the user in. Sets a cookie for the WebSocket and `/chatroom/room`.",
+        )
+        .replies::<LoggedIn>()
+        .replies::<LoginRefused>()
+        .leads_to("show_user", &[("user_name", Source::Reply("/data/user_name"))])
     },
 };
 
@@ -35,21 +37,21 @@ pub struct Request {
     pub user_password: Option<Param>,
 }
 
-/// The login was right.
+/// The login succeeded.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct LoggedIn {
     pub res: LoginSuccessfully,
     pub data: Account,
 }
 
-/// Nobody is logged in.
+/// The login failed.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct LoginRefused {
     pub res: Res,
     pub data: Nothing,
 }
 
-/// The account of who logged in.
+/// The account that logged in.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct Account {
     pub user_tel: Tel,

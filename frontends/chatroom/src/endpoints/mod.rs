@@ -35,14 +35,14 @@ const TEL_DIGITS_MAX: usize = 20;
 /// The realm of the identities that are telephone numbers.
 const TEL_REALM: &str = "tel";
 
-/// It was done, and there is nothing more to tell.
+/// Success, without data.
 #[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "{W}")]
 pub struct Done<W> {
     pub res: W,
 }
 
-/// It was not done.
+/// Failure.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Refused")]
 pub struct Verdict {
@@ -55,7 +55,7 @@ impl Verdict {
     }
 }
 
-/// `data` where there is nothing to tell: `{}`.
+/// `data` without content: `{}`.
 #[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 #[schemars(deny_unknown_fields)]
 pub struct Nothing {}

@@ -17,7 +17,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Makes an account. It signs nobody in.")
+        Operation::of::<Request>("Creates an account. Does not log the user in.")
             .replies::<Done<RegisterSuccessfully>>()
             .replies::<Verdict>()
             .leads_to("login", THE_ACCOUNT)

@@ -19,7 +19,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     encode,
     describe: |_| {
         Operation::of::<Request>(
-            "Shows an account, by name or by telephone number; that decides, where both are given.",
+            "Shows an account, by name or by telephone number. If both are given, the number counts.",
         )
         .replies::<Found>()
         .replies::<NotFound>()
@@ -29,12 +29,12 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct Request {
     pub user_name: Option<Param>,
-    /// Decides, where both are given.
+    /// Counts, if both are given.
     #[schemars(with = "Option<Tel>", extend("x-accepts" = tel_or_nothing()))]
     pub user_tel: Option<Param>,
 }
 
-/// There is such an account.
+/// The account exists.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "UserFound")]
 pub struct Found {
@@ -42,7 +42,7 @@ pub struct Found {
     pub data: Data,
 }
 
-/// No account is shown.
+/// The account does not exist, or is not shown.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "UserNotFound")]
 pub struct NotFound {

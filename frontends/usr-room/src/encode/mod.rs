@@ -17,7 +17,7 @@ use crate::{Flavor, UsrRoom, refusal};
 
 pub(crate) const SUCCESS: u8 = 1;
 
-/// Success without content. For the mini-program also the reply where there is nothing to list.
+/// Success without content. For the mini-program also the reply if there is nothing to list.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Done {
     /// 1

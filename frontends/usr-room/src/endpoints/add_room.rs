@@ -19,7 +19,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |_| {
         let operation =
-            Operation::of::<Request>("Makes a room, with its owner as the first member.");
+            Operation::of::<Request>("Creates a room, with its owner as the first member.");
         let operation = operation.replies::<Added>().replies::<Failure>();
         let operation =
             operation.leads_to("join_room", THE_ROOM).leads_to("list_messages", THE_ROOM);

@@ -16,9 +16,8 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        let operation = Operation::of::<Request>(
-            "Makes the caller a member of the room, if it is not one yet.",
-        );
+        let operation =
+            Operation::of::<Request>("Makes the caller a member of the room, unless it is one.");
         let operation = operation.replies::<Done>().replies::<Failure>();
         operation.leads_to("send_message", THE_MEMBER)
     },

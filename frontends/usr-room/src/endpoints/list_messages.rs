@@ -17,7 +17,9 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     encode,
     describe: |dialect| {
         let operation = Operation::of::<Request>(
-            "Gives messages of a room, oldest first: the newest, or with `after` the oldest after that message. A closed room shows its messages to members only, so there the caller is required.",
+            "Returns messages of a room, oldest first: the newest, or with `after` the oldest \
+            after that message. A closed room shows its messages to members only, so there \
+            the caller is required.",
         );
         dialect.replies_with_messages(operation)
     },

@@ -27,7 +27,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
 
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Request {
-    /// The code that the client has from the vendor.
+    /// The login code that the vendor gave to the client.
     #[expect(dead_code, reason = "part of the request, though the gateway does not use it")]
     code: Option<String>,
 }

@@ -51,9 +51,9 @@ pub(crate) struct Request {
 pub(crate) struct AppRequest {
     /// Digits: that room. Else: fuzzy over name and description, best first.
     key: Option<TextOrNumber>,
-    /// This very room, as one object.
+    /// This room, as one object.
     room_id: Option<Digits>,
-    /// Rooms of this very section.
+    /// Rooms of this section.
     section: Option<TextOrNumber>,
     /// Rooms whose description contains this; "" alone finds every open room.
     description: Option<String>,

@@ -17,7 +17,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     decode,
     encode,
     describe: |_| {
-        Operation::of::<Request>("Gives the time of the last change and the current time.")
+        Operation::of::<Request>("Returns the time of the last change and the current time.")
             .replies::<Times>()
             .replies::<Failure>()
     },

@@ -170,7 +170,7 @@ async fn read(request: Request<Incoming>) -> Result<UserAction, UsersError> {
 fn show(query: &[u8]) -> Result<UserAction, UsersError> {
     let mut fields = form_urlencoded::parse(query);
     let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
-    let who = who.ok_or_else(|| wrong("who is missing"))?.parse().map_err(wrong)?;
+    let who = who.ok_or_else(|| wrong("the parameter `who` is missing"))?.parse().map_err(wrong)?;
     Ok(UserAction { who, act: Act::Show })
 }
 

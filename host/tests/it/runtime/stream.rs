@@ -219,7 +219,7 @@ async fn wrong_passwords_and_unknown_accounts_differ_only_in_the_text() {
         ("ann", "tea", "= signed_in"),
         ("ann", "coffee", "! wrong_password"),
         ("bob", "", "! wrong_password"),
-        ("nobody", "tea", "! unknown_user"),
+        ("zoe", "tea", "! unknown_user"),
     ] {
         let answer = client.ask(&attempt(name, password)).await;
         assert_eq!(kind(&answer), kind_of_answer, "{name} {password}");

@@ -163,7 +163,9 @@ fn answer(outcome: &Outcome, out: &mut Outbox) {
         Ok(Reply::Messages { messages }) => {
             messages.iter().for_each(|message| out.send_text(one_line(&said(message))));
         }
-        Ok(Reply::Members { members }) if members.is_empty() => out.send_text("* nobody is there"),
+        Ok(Reply::Members { members }) if members.is_empty() => {
+            out.send_text("* the room is empty")
+        }
         Ok(Reply::Members { members }) => {
             let there = |handle: &str| one_line(&format!("* {handle} is there"));
             members.iter().for_each(|member| out.send_text(there(&member.handle)));

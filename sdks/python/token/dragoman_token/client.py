@@ -96,7 +96,7 @@ class TokenClient:
         return int((await self._call(8)).token)
 
     async def create_room(self, token: int, info: Info | None = None, app_code: int = 0) -> Room:
-        """Makes a room that belongs to the token's user. `info["name"]`, `section` and `description` are the room's."""
+        """Creates a room that belongs to the token's user. `info["name"]`, `section` and `description` are the room's."""
         return _room(await self._call(3, app_code=app_code, token=token, info=_text(info)))
 
     async def enter_room(self, room_id: int) -> Room:

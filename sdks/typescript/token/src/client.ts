@@ -88,7 +88,7 @@ export class TokenClient {
     return bigAtStart(_raw_body);
   }
 
-  /** Makes a room that belongs to the token's user. `info.name`, `section` and `description` are the room's. */
+  /** Creates a room that belongs to the token's user. `info.name`, `section` and `description` are the room's. */
   async createRoom(token: bigint, info?: Info, appCode = 0): Promise<Room> {
     return room(await this.#call(3, { appCode, token, info: text(info) }));
   }

@@ -93,7 +93,7 @@ fn a_search_key_longer_than_64_characters_is_refused() {
 #[test]
 fn more_members_than_the_room_has_seats_are_refused_before_they_are_looked_up() {
     let gateway = with(&["ann"]);
-    let unknown: Vec<String> = (0..501).map(|number| format!("nobody-{number}")).collect();
+    let unknown: Vec<String> = (0..501).map(|number| format!("stranger-{number}")).collect();
     let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
     let creation = |members| create_for(titled("x"), user("ann"), members);
     assert_eq!(gateway.refuses(0, creation(&unknown)), Refusal::RoomFull);

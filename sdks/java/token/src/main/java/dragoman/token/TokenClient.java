@@ -334,7 +334,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
             }
         }
         if (options.messages()) {
-            // The gateway tells of messages on connections that have used this command; that there is no such room does not matter.
+            // The gateway sends messages on connections that have used this command; the room need not exist.
             ask(in, to, ++used, new Request.PostMessage(0, ""));
         }
         return used;
