@@ -181,7 +181,7 @@ fn avoided_words_count_in_comments_prose_and_messages() {
     assert_eq!(found, [("a.rs", 2), ("a.rs", 3)]);
     assert_eq!(
         share.to_string(),
-        "2 of 3 lines of prose have avoided words: 66.67 % (limit 0.3 %)"
+        "2 of 3 lines of prose have avoided words: 66.67 % (limit 0.1 %)"
     );
     assert!(share.is_over_limit());
 }
