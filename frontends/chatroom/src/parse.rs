@@ -1,10 +1,11 @@
 //! Parses a WebSocket message into the client's request. Document: the packet, and its errors.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use core_model::{check_existing_handle, check_existing_name};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, NULL_MESSAGE};
 
@@ -31,167 +32,247 @@ pub(crate) enum Packet {
     },
 }
 
-/// Complete `data` with valid names: as [`Given`](crate::packet::Given), but with the names
-/// normalized and an absent avatar as "".
+/// A value where a packet may have anything. Strings are borrowed from the message where they have no
+/// escapes, so parsing hardly allocates.
+#[derive(Default)]
+enum Field<'a, T = ()> {
+    #[default]
+    Absent,
+    Null,
+    Text(Cow<'a, str>),
+    Object(T),
+    Other,
+}
+
+/// The packet itself.
+#[derive(Default)]
+struct Head<'a> {
+    kind: Field<'a>,
+    data: Field<'a, Data<'a>>,
+}
+
+#[derive(Default)]
 struct Data<'a> {
-    room: String,
-    user: String,
-    avatar: &'a str,
-    msg: &'a str,
+    user: Field<'a, User<'a>>,
+    room_name: Field<'a>,
+    msg: Field<'a>,
 }
 
-/// The usual packet: no field is null, and none is unknown. Serde borrows its strings from the
-/// message where they have no escapes, so parsing hardly allocates.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Usual<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow)]
-    data: UsualData<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UsualData<'a> {
-    #[serde(borrow)]
-    user: UsualUser<'a>,
-    #[serde(borrow)]
-    room_name: Cow<'a, str>,
-    #[serde(borrow)]
-    msg: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UsualUser<'a> {
-    #[serde(borrow)]
-    user_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    user_avatar: Cow<'a, str>,
+#[derive(Default)]
+struct User<'a> {
+    name: Field<'a>,
+    avatar: Field<'a>,
 }
 
 /// Parses a packet. An `Err` is the `msg` of the error packet; the checks run in the order of
 /// deployed servers.
 pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
-    // Serde accepts a list in place of an object; text without a bracket has no list.
-    if text.contains('[') {
-        return any_packet(text);
-    }
-    match serde_json::from_str(text) {
-        Ok(Usual { r#type, data: UsualData { user, room_name, msg } }) => {
-            let data = checked(&user.user_name, &user.user_avatar, &room_name, &msg)?;
-            wanted(Some(&r#type), data)
-        }
-        Err(_) => any_packet(text),
-    }
-}
-
-/// Parses any packet, including those that [`Usual`] does not accept.
-fn any_packet(text: &str) -> Result<Packet, &'static str> {
-    let Ok(Value::Object(packet)) = serde_json::from_str(text) else {
+    let Ok(Field::Object(Head { kind, data })) = serde_json::from_str(text) else {
         return Err(INVALID_MESSAGE);
     };
-    let (Some(kind), Some(data)) = (present(&packet, "type"), present(&packet, "data")) else {
+    if kind.is_missing() || data.is_missing() {
         return Err(INVALID_MESSAGE);
-    };
-    wanted(kind.as_str(), parse_data(data)?)
-}
-
-fn wanted(kind: Option<&str>, data: Data<'_>) -> Result<Packet, &'static str> {
-    let Data { room, user, avatar, msg } = data;
-    match kind {
-        Some("join") => Ok(Packet::Join { room, user, avatar: avatar.to_owned() }),
-        Some("leave") => Ok(Packet::Leave { room, user }),
-        Some("msg") if msg.is_empty() => Err(NULL_MESSAGE),
-        Some("msg") => Ok(Packet::Msg { room, user, text: msg.to_owned() }),
-        Some(_) | None => Err(ILLEGAL_TYPE),
     }
-}
-
-fn parse_data(data: &Value) -> Result<Data<'_>, &'static str> {
-    let data = data.as_object().ok_or(INVALID_DATA)?;
-    let user = data.get("user").and_then(Value::as_object).ok_or(INVALID_DATA)?;
-    let user_name = name(user, "user_name")?;
-    let avatar = match user.get("user_avatar") {
-        None | Some(Value::Null) => "",
-        Some(Value::String(avatar)) => avatar,
-        Some(_) => return Err(INVALID_DATA),
+    let Field::Object(Data { user: Field::Object(user), room_name, msg }) = data else {
+        return Err(INVALID_DATA);
     };
-    let room_name = name(data, "room_name")?;
-    let msg = data.get("msg").and_then(Value::as_str).ok_or(INVALID_DATA)?;
-    checked(user_name, avatar, room_name, msg)
-}
-
-fn checked<'a>(
-    user_name: &str,
-    avatar: &'a str,
-    room_name: &str,
-    msg: &'a str,
-) -> Result<Data<'a>, &'static str> {
+    let user_name = user.name.name()?;
+    let avatar = match user.avatar {
+        Field::Absent | Field::Null => Cow::default(),
+        Field::Text(avatar) => avatar,
+        Field::Object(()) | Field::Other => return Err(INVALID_DATA),
+    };
+    let room_name = room_name.name()?;
+    let Field::Text(msg) = msg else { return Err(INVALID_DATA) };
     if avatar.len() > AVATAR_BYTES_MAX {
         return Err(ILLEGAL_DATA);
     }
-    let user = check_existing_handle(user_name).map_err(|_| ILLEGAL_DATA)?;
-    let room = check_existing_name(room_name).map_err(|_| ILLEGAL_DATA)?;
-    Ok(Data { room, user, avatar, msg })
-}
-
-/// A field that is present and not null.
-fn present<'a>(fields: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    fields.get(key).filter(|value| !value.is_null())
-}
-
-/// A name; null counts as empty.
-fn name<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, &'static str> {
-    match fields.get(key) {
-        Some(Value::Null) => Ok(""),
-        Some(Value::String(name)) => Ok(name),
-        Some(_) | None => Err(INVALID_DATA),
+    let user = check_existing_handle(&user_name).map_err(|_| ILLEGAL_DATA)?;
+    let room = check_existing_name(&room_name).map_err(|_| ILLEGAL_DATA)?;
+    match kind {
+        Field::Text(kind) => match &*kind {
+            "join" => Ok(Packet::Join { room, user, avatar: avatar.into_owned() }),
+            "leave" => Ok(Packet::Leave { room, user }),
+            "msg" if msg.is_empty() => Err(NULL_MESSAGE),
+            "msg" => Ok(Packet::Msg { room, user, text: msg.into_owned() }),
+            _ => Err(ILLEGAL_TYPE),
+        },
+        _ => Err(ILLEGAL_TYPE),
     }
 }
+
+impl<'a, T> Field<'a, T> {
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Absent | Self::Null)
+    }
+
+    /// A name; null counts as empty.
+    fn name(self) -> Result<Cow<'a, str>, &'static str> {
+        match self {
+            Self::Null => Ok(Cow::default()),
+            Self::Text(name) => Ok(name),
+            Self::Absent | Self::Object(_) | Self::Other => Err(INVALID_DATA),
+        }
+    }
+}
+
+/// The fields of an object. Of a repeated one the last counts.
+trait Fields<'de>: Default {
+    /// Reads the value of `key`, which may be any.
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+impl<'de> Fields<'de> for Head<'de> {
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "type" => self.kind = map.next_value()?,
+            "data" => self.data = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Fields<'de> for Data<'de> {
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "user" => self.user = map.next_value()?,
+            "room_name" => self.room_name = map.next_value()?,
+            "msg" => self.msg = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Fields<'de> for User<'de> {
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "user_name" => self.name = map.next_value()?,
+            "user_avatar" => self.avatar = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// An object in a place for text.
+impl<'de> Fields<'de> for () {
+    fn read<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+}
+
+impl<'de, T: Fields<'de>> Deserialize<'de> for Field<'de, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Fields<'de>> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<'de, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = T::default();
+        while let Some(Key(key)) = map.next_key()? {
+            fields.read(&key, &mut map)?;
+        }
+        Ok(Field::Object(fields))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_usual_packet_is_read_as_any_packet_is() {
+    fn fields_may_be_absent_null_repeated_unknown_or_of_another_type() {
         let given = r#"{"type":"msg","data":{"user":{"user_name":"ann","user_avatar":"a"},"room_name":"TEA","msg":"hi"}}"#;
-        let (room, user, text) = ("TEA".into(), "ann".into(), "hi".into());
-        assert_eq!(packet(given), Ok(Packet::Msg { room, user, text }));
+        let msg = |user: &str, text: &str| {
+            Ok(Packet::Msg { room: "TEA".into(), user: user.into(), text: text.into() })
+        };
+        let join = |avatar: &str| {
+            let (room, user) = ("TEA".into(), "ann".into());
+            Ok(Packet::Join { room, user, avatar: avatar.into() })
+        };
+        let leave = Ok(Packet::Leave { room: "TEA".into(), user: "ann".into() });
         let variants = [
-            ("", ""),
-            (r#","user_avatar":"a""#, ""),
-            (r#","user_avatar":"a""#, r#","user_avatar":null"#),
-            (r#","user_avatar":"a""#, r#","user_avatar":1"#),
-            (r#","user_avatar":"a""#, r#","user_avatar":"a","user_avatar":"b""#),
-            (r#","user_avatar":"a""#, r#","more":1e999"#),
-            (r#""ann""#, "null"),
-            (r#""ann""#, r#""guest:ann""#),
-            (r#""ann""#, r#""\u0061nn\ud83c\udf75""#),
-            (r#""ann""#, r#""\ud83c""#),
-            (r#""TEA""#, "null"),
-            (r#""TEA""#, "\"\""),
-            (r#""hi""#, "\"\""),
-            (r#""hi""#, "null"),
-            (r#""hi""#, r#""[\n\"\\]""#),
-            (r#""hi""#, r#""hi","msg":"again""#),
-            (r#""hi""#, r#""hi","more":{"#),
-            (r#""msg","data""#, r#""join","data""#),
-            (r#""msg","data""#, r#""leave","data""#),
-            (r#""msg","data""#, r#""other","data""#),
-            (r#""msg","data""#, r#"7,"data""#),
-            (r#""msg","data""#, r#"null,"data""#),
-            (r#"{"type":"msg","data":"#, r#"{"data":"#),
-            (r#"{"user_name":"ann","user_avatar":"a"}"#, r#"["ann","a"]"#),
-            (r#"{"user_name":"ann","user_avatar":"a"}"#, "{}"),
-            (r#"{"type":"msg","data":"#, r#"["msg","#),
-            (r#""hi"}}"#, r#""hi"}} {"#),
+            ("", "", msg("ann", "hi")),
+            (r#","user_avatar":"a""#, "", msg("ann", "hi")),
+            (r#","user_avatar":"a""#, r#","user_avatar":null"#, msg("ann", "hi")),
+            (r#","user_avatar":"a""#, r#","user_avatar":1"#, Err(INVALID_DATA)),
+            (r#","user_avatar":"a""#, r#","user_avatar":{}"#, Err(INVALID_DATA)),
+            (r#"{"user_name":"ann","#, r#"{"user_name":7,"user_name":"ann","#, msg("ann", "hi")),
+            (r#","user_avatar":"a""#, r#","more":{"a":[1e999]}"#, msg("ann", "hi")),
+            (r#""ann""#, "null", Err(ILLEGAL_DATA)),
+            (r#""ann""#, "[]", Err(INVALID_DATA)),
+            (r#""ann""#, r#""guest:ann""#, Err(ILLEGAL_DATA)),
+            (r#""ann""#, r#""\u0061nn\ud83c\udf75""#, msg("ann🍵", "hi")),
+            (r#""ann""#, r#""\ud83c""#, Err(INVALID_MESSAGE)),
+            (r#""TEA""#, "null", Err(ILLEGAL_DATA)),
+            (r#""TEA""#, "\"\"", Err(ILLEGAL_DATA)),
+            (r#""TEA""#, "-1.5", Err(INVALID_DATA)),
+            (r#""hi""#, "\"\"", Err(NULL_MESSAGE)),
+            (r#""hi""#, "null", Err(INVALID_DATA)),
+            (r#""hi""#, r#""[\n\"\\]""#, msg("ann", "[\n\"\\]")),
+            (r#""hi""#, r#""hi","msg":"again""#, msg("ann", "again")),
+            (r#""hi""#, r#""hi","more":{"#, Err(INVALID_MESSAGE)),
+            (r#""msg","data""#, r#""join","data""#, join("a")),
+            (r#""msg","data""#, r#""leave","data""#, leave),
+            (r#""msg","data""#, r#""other","data""#, Err(ILLEGAL_TYPE)),
+            (r#""msg","data""#, r#"7,"data""#, Err(ILLEGAL_TYPE)),
+            (r#""msg","data""#, r#"null,"data""#, Err(INVALID_MESSAGE)),
+            (r#"{"type":"msg","data":"#, r#"{"data":"#, Err(INVALID_MESSAGE)),
+            (r#"{"user_name":"ann","user_avatar":"a"}"#, r#"["ann","a"]"#, Err(INVALID_DATA)),
+            (r#"{"user_name":"ann","user_avatar":"a"}"#, "{}", Err(INVALID_DATA)),
+            (r#"{"type":"msg","data":"#, r#"["msg","#, Err(INVALID_MESSAGE)),
+            (r#""hi"}}"#, r#""hi"}} {"#, Err(INVALID_MESSAGE)),
         ];
-        for (from, to) in variants {
+        for (from, to, wanted) in variants {
             let text = given.replace(from, to);
-            assert_eq!(packet(&text), any_packet(&text), "{text}");
+            assert_eq!(packet(&text), wanted, "{text}");
         }
         let list = format!("[{}]", &given[1..given.len() - 1]);
         for other in ["", "null", "\"\"", r#"["msg",[["ann",""],"TEA","hi"]]"#, list.as_str()] {
