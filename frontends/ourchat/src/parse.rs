@@ -22,7 +22,7 @@ const EMAIL_BYTES_MAX: usize = 254;
 const COMPLAINT_CHARS_MAX: usize = 200;
 
 /// No account has this number: uids begin at 10000.
-const NOBODY: UserRef = UserRef::Id(Uid(0));
+const NO_ACCOUNT: UserRef = UserRef::Id(Uid(0));
 
 /// A parsed message from the peer.
 pub(crate) enum Line {
@@ -125,7 +125,7 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
         other => return Err(format!("unknown login_type {other}")),
     };
     let credential = Credential::Password(message.password);
-    Ok(open_session(user.unwrap_or(NOBODY), credential, options))
+    Ok(open_session(user.unwrap_or(NO_ACCOUNT), credential, options))
 }
 
 /// Signs in the account that was just registered on this connection.

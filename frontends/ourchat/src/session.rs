@@ -4,39 +4,39 @@
 use std::collections::VecDeque;
 
 use core_model::{Outcome, Reply, Timestamp, Uid};
-use frontend_api::{Ending, Input, Outbox, Session, Subscribe};
+use frontend_api::{Ending, Input, Outbox, ReplyQueue, Session, Subscribe};
 
 use crate::encode::{self, Wanted};
 use crate::parse::{self, Line};
 use crate::{Options, refusal};
 
-/// The maximum number of pending replies, and of deferred messages. The host stops reading before
-/// the engine has so many queries; this bounds what the host does not count.
+/// The maximum number of pending replies and deferred messages. The host stops reading from a peer
+/// with far fewer unanswered requests; this bounds the deferred messages, which it does not count.
 const WAITING_MAX: usize = 256;
 
 /// The maximum size of the deferred messages in bytes; a single one may be of any size.
-const HELD_BYTES_MAX: usize = 1 << 20;
+const DEFERRED_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) struct OurchatSession {
     options: Options,
     /// Whether the peer uses lines over TCP, where no close code tells the reason for closing.
     lines: bool,
     logged_in: Option<Uid>,
-    /// Pending replies, oldest first.
-    owed: VecDeque<Owed>,
+    replies: ReplyQueue<PendingReply>,
     /// Messages that arrived during a registration or login, oldest first.
-    held: VecDeque<Held>,
-    held_bytes: usize,
+    deferred: VecDeque<Deferred>,
+    deferred_bytes: usize,
 }
 
-/// A reply that needs an answer of the engine, and the replies that wait behind it.
-struct Owed {
-    asked: Asked,
-    then: Vec<Known>,
+/// What to send for an answer of the engine.
+enum PendingReply {
+    /// The reply to a request of this kind.
+    To(RequestKind),
+    /// This reply, which needs no answer but waits for its turn.
+    Ready(ReadyReply),
 }
 
-/// The purpose of a query or command.
-enum Asked {
+enum RequestKind {
     Text,
     Register,
     /// Opens the session of the account that was just registered.
@@ -47,7 +47,7 @@ enum Asked {
 }
 
 /// A reply without its time, which is set when it is sent.
-enum Known {
+enum ReadyReply {
     Status,
     Verified,
     NotRegistered(String),
@@ -56,7 +56,7 @@ enum Known {
 }
 
 /// A message from the peer that is not parsed yet.
-enum Held {
+enum Deferred {
     Text(String),
     Binary,
 }
@@ -64,9 +64,9 @@ enum Held {
 impl Session for OurchatSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         match input {
-            Input::Text(text) => self.hear(now, Some(text), out),
-            Input::Binary(_) => self.hear(now, None, out),
-            Input::Answer(outcome) => self.settle(now, outcome, out),
+            Input::Text(text) => self.take(now, Some(text), out),
+            Input::Binary(_) => self.take(now, None, out),
+            Input::Answer(outcome) => self.answer(now, outcome, out),
             Input::Ending(ending) if self.lines => {
                 out.send_text(encode::failure(now, last_words(ending).into()));
             }
@@ -92,124 +92,139 @@ fn last_words(ending: Ending) -> &'static str {
 
 impl OurchatSession {
     pub(crate) fn new(options: Options, lines: bool) -> Self {
-        let (owed, held) = (VecDeque::new(), VecDeque::new());
-        Self { options, lines, logged_in: None, owed, held, held_bytes: 0 }
+        Self {
+            options,
+            lines,
+            logged_in: None,
+            replies: ReplyQueue::default(),
+            deferred: VecDeque::new(),
+            deferred_bytes: 0,
+        }
     }
 
     /// Handles a text message, or a binary one, which this dialect refuses.
-    fn hear(&mut self, now: Timestamp, text: Option<&str>, out: &mut Outbox) {
+    fn take(&mut self, now: Timestamp, text: Option<&str>, out: &mut Outbox) {
         if self.is_full(text.map_or(0, str::len)) {
             out.send_text(encode::failure(now, "too many messages wait for their replies".into()));
         } else if self.is_deciding() {
-            self.hold(text);
+            self.defer(text);
         } else {
             self.begin(now, line(text), out);
         }
     }
 
     fn is_full(&self, bytes: usize) -> bool {
-        let owed: usize = self.owed.iter().map(|owed| 1 + owed.then.len()).sum();
-        let too_many = owed + self.held.len() >= WAITING_MAX;
-        let too_long = !self.held.is_empty() && self.held_bytes + bytes > HELD_BYTES_MAX;
+        let too_many = self.replies.len() + self.deferred.len() >= WAITING_MAX;
+        let too_long =
+            !self.deferred.is_empty() && self.deferred_bytes + bytes > DEFERRED_BYTES_MAX;
         too_many || too_long
     }
 
     /// Whether a login or registration is pending: later messages may depend on it. The session
-    /// asks the engine for nothing meanwhile, so it is the last pending reply.
+    /// submits nothing meanwhile, so it is the last pending reply.
     fn is_deciding(&self) -> bool {
-        let last = self.owed.back();
-        last.is_some_and(|owed| {
-            matches!(owed.asked, Asked::Login | Asked::NewAccount | Asked::Register)
-        })
+        matches!(
+            self.replies.last(),
+            Some(PendingReply::To(
+                RequestKind::Login | RequestKind::NewAccount | RequestKind::Register
+            ))
+        )
     }
 
-    fn hold(&mut self, text: Option<&str>) {
-        self.held_bytes += text.map_or(0, str::len);
-        self.held.push_back(text.map_or(Held::Binary, |text| Held::Text(text.into())));
+    fn defer(&mut self, text: Option<&str>) {
+        self.deferred_bytes += text.map_or(0, str::len);
+        self.deferred.push_back(text.map_or(Deferred::Binary, |text| Deferred::Text(text.into())));
     }
 
     fn begin(&mut self, now: Timestamp, line: Line, out: &mut Outbox) {
-        match (self.ask(line, out), self.owed.back_mut()) {
-            (Ok(asked), _) => self.owed.push_back(Owed { asked, then: Vec::new() }),
-            (Err(known), Some(last)) => last.then.push(known),
-            (Err(known), None) => known.send(now, out),
+        match self.submit(line, out) {
+            Ok(RequestKind::Account(wanted)) => {
+                self.replies.push_query(PendingReply::To(RequestKind::Account(wanted)));
+            }
+            Ok(kind) => self.replies.push_command(PendingReply::To(kind)),
+            Err(ready) => {
+                if let Some(PendingReply::Ready(ready)) =
+                    self.replies.in_turn(PendingReply::Ready(ready), out)
+                {
+                    ready.send(now, out);
+                }
+            }
         }
     }
 
-    /// Asks the engine, or replies where no answer of the engine is needed.
-    fn ask(&self, line: Line, out: &mut Outbox) -> Result<Asked, Known> {
+    /// Submits a request to the engine. `Err` is the reply to one that needs no answer.
+    fn submit(&self, line: Line, out: &mut Outbox) -> Result<RequestKind, ReadyReply> {
         match line {
-            Line::Nonsense(why) => Err(Known::Failure(why)),
-            Line::Status => Err(Known::Status),
-            Line::Verify => Err(Known::Verified),
+            Line::Nonsense(why) => Err(ReadyReply::Failure(why)),
+            Line::Status => Err(ReadyReply::Status),
+            Line::Verify => Err(ReadyReply::Verified),
             Line::Register(message) => {
-                let refused = |why: &str| Known::NotRegistered(why.into());
+                let refused = |why: &str| ReadyReply::NotRegistered(why.into());
                 out.submit(parse::register(message).map_err(refused)?);
-                Ok(Asked::Register)
+                Ok(RequestKind::Register)
             }
             Line::Login(message) => {
-                let command = parse::login(message, self.options).map_err(Known::Failure)?;
+                let command = parse::login(message, self.options).map_err(ReadyReply::Failure)?;
                 out.submit_and_subscribe(command, Subscribe::User);
-                Ok(Asked::Login)
+                Ok(RequestKind::Login)
             }
             Line::Text(message) => {
-                let refused = |why: &str| Known::Failure(why.into());
+                let refused = |why: &str| ReadyReply::Failure(why.into());
                 out.submit_ack_only(parse::post(message, self.logged_in()?).map_err(refused)?);
-                Ok(Asked::Text)
+                Ok(RequestKind::Text)
             }
             Line::Group(message) => {
                 self.logged_in()?;
-                let refused = |why: &str| Known::NoGroup(why.into());
+                let refused = |why: &str| ReadyReply::NoGroup(why.into());
                 out.submit(parse::group(message, self.options).map_err(refused)?);
-                Ok(Asked::Group)
+                Ok(RequestKind::Group)
             }
             Line::Account(message) => {
                 self.logged_in()?;
                 out.query(parse::account(&message));
-                Ok(Asked::Account(Wanted::of(&message.request_values)))
+                Ok(RequestKind::Account(Wanted::of(&message.request_values)))
             }
         }
     }
 
-    fn logged_in(&self) -> Result<Uid, Known> {
-        self.logged_in.ok_or_else(|| Known::Failure("not logged in".into()))
+    fn logged_in(&self) -> Result<Uid, ReadyReply> {
+        self.logged_in.ok_or_else(|| ReadyReply::Failure("not logged in".into()))
     }
 
-    /// Sends the oldest pending reply, then the replies that waited for it.
-    fn settle(&mut self, now: Timestamp, outcome: &Outcome, out: &mut Outbox) {
-        let Some(Owed { asked, then }) = self.owed.pop_front() else { return };
-        self.answer(now, &asked, outcome, out);
-        for known in then {
-            known.send(now, out);
+    fn answer(&mut self, now: Timestamp, outcome: &Outcome, out: &mut Outbox) {
+        match self.replies.pop(outcome) {
+            Some(PendingReply::To(kind)) => self.reply(now, &kind, outcome, out),
+            Some(PendingReply::Ready(ready)) => ready.send(now, out),
+            None => return,
         }
         while !self.is_deciding()
-            && let Some(held) = self.held.pop_front()
+            && let Some(deferred) = self.deferred.pop_front()
         {
-            self.release(now, held, out);
+            self.release(now, deferred, out);
         }
     }
 
-    fn answer(&mut self, now: Timestamp, asked: &Asked, outcome: &Outcome, out: &mut Outbox) {
+    fn reply(&mut self, now: Timestamp, kind: &RequestKind, outcome: &Outcome, out: &mut Outbox) {
         let style = self.options.ocid;
-        match asked {
+        match kind {
             // On success the event is the reply.
-            Asked::Text => {
+            RequestKind::Text => {
                 if let Err(refused) = outcome {
                     out.send_text(encode::failure(now, refusal::details(refused)));
                 }
             }
-            Asked::Register => {
+            RequestKind::Register => {
                 out.send_text(encode::registered(now, style, outcome));
                 self.sign_in_registered(outcome, out);
             }
             // The registration is answered already; this only opens the session.
-            Asked::NewAccount => self.log_in(outcome, out),
-            Asked::Login => {
+            RequestKind::NewAccount => self.log_in(outcome, out),
+            RequestKind::Login => {
                 out.send_text(encode::logged_in(now, style, outcome));
                 self.log_in(outcome, out);
             }
-            Asked::Group => out.send_text(encode::group_created(now, outcome)),
-            Asked::Account(wanted) => {
+            RequestKind::Group => out.send_text(encode::group_created(now, outcome)),
+            RequestKind::Account(wanted) => {
                 out.send_text(encode::account(now, style, *wanted, outcome));
             }
         }
@@ -221,7 +236,7 @@ impl OurchatSession {
             && let Some(uid) = user.person.uid
         {
             out.submit_and_subscribe(parse::sign_in(uid, self.options), Subscribe::User);
-            self.owed.push_back(Owed { asked: Asked::NewAccount, then: Vec::new() });
+            self.replies.push_command(PendingReply::To(RequestKind::NewAccount));
         }
     }
 
@@ -235,13 +250,13 @@ impl OurchatSession {
         }
     }
 
-    fn release(&mut self, now: Timestamp, held: Held, out: &mut Outbox) {
-        match held {
-            Held::Text(text) => {
-                self.held_bytes -= text.len();
+    fn release(&mut self, now: Timestamp, deferred: Deferred, out: &mut Outbox) {
+        match deferred {
+            Deferred::Text(text) => {
+                self.deferred_bytes -= text.len();
                 self.begin(now, line(Some(&text)), out);
             }
-            Held::Binary => self.begin(now, line(None), out),
+            Deferred::Binary => self.begin(now, line(None), out),
         }
     }
 }
@@ -251,7 +266,7 @@ fn line(text: Option<&str>) -> Line {
     text.map_or_else(binary, parse::line)
 }
 
-impl Known {
+impl ReadyReply {
     fn send(self, now: Timestamp, out: &mut Outbox) {
         out.send_text(match self {
             Self::Status => encode::status(now),
