@@ -5,4 +5,5 @@ mod http;
 mod life;
 mod stage;
 mod stream;
+mod unread_bodies;
 mod websocket;

@@ -20,77 +20,123 @@ use crate::runtime::session::exchange::retry_later;
 /// How long the body of a request may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Read and discarded of a body over the limit before the answer: many clients read nothing until
-/// they have sent everything.
+/// Read and discarded of a body that is not wanted, before the response: many clients read nothing
+/// until they have sent everything.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
-/// The complete body. Refused: 413 over the limit, 408 too slow, 400 broken off.
-pub(super) async fn read_body(
-    frontend: &FrontendHandle,
-    headers: &HeaderMap,
-    mut body: Incoming,
-    reservation: Reservation,
-) -> Result<Vec<u8>, HttpError> {
-    let max = u64::from(frontend.limits.body_bytes_max);
-    if body.size_hint().lower() <= max
-        && let Some(bytes) = read_up_to(max, &mut body, reservation).await?
-    {
-        return Ok(bytes);
-    }
-    frontend.metrics.note_refused(Limit::BodyBytes);
-    if !headers.contains_key(header::EXPECT) {
-        discard(body).await;
-    }
-    Err(HttpError::new(413, format!("the body is larger than {max} bytes")))
+/// The body of a request. Another request can follow on the connection only after its end.
+pub(super) struct RequestBody {
+    incoming: Incoming,
+    /// The client sends it once it has been asked to, which reading does (`Expect: 100-continue`).
+    awaits_request: bool,
+    has_ended: bool,
+    has_failed: bool,
 }
 
-/// `None`: the body is larger than `max`.
-async fn read_up_to(
-    max: u64,
-    body: &mut Incoming,
-    mut reservation: Reservation,
-) -> Result<Option<Vec<u8>>, HttpError> {
-    // What is only announced takes no memory.
-    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut bytes = Vec::with_capacity(declared.min(FREE_BYTES));
-    let mut read = pin!(async {
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| HttpError::new(400, "the body breaks off"))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() as u64 + data.len() as u64 > max {
-                return Ok(None);
-            }
-            let grown = bytes.len() + data.len();
-            reservation.grow_to(grown).map_err(|Exhausted| no_memory())?;
-            bytes.extend_from_slice(&data);
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
+        let awaits_request = headers.contains_key(header::EXPECT);
+        Self { incoming, awaits_request, has_ended: false, has_failed: false }
+    }
+
+    /// Whether nothing of the body is left to be read.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended || self.incoming.is_end_stream()
+    }
+
+    /// The complete body. Refused: 413 over the limit, 408 too slow, 400 broken off.
+    pub(super) async fn read(
+        &mut self,
+        frontend: &FrontendHandle,
+        reservation: Reservation,
+    ) -> Result<Vec<u8>, HttpError> {
+        let max = u64::from(frontend.limits.body_bytes_max);
+        if self.incoming.size_hint().lower() <= max
+            && let Some(bytes) = self.read_up_to(max, reservation).await?
+        {
+            return Ok(bytes);
         }
-        Ok(Some(bytes))
-    });
-    // Mostly the body has arrived, and no timer is needed.
-    match poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
-        Poll::Ready(read) => read,
-        Poll::Pending => timeout(BODY_TIMEOUT, read)
-            .await
-            .unwrap_or_else(|_| Err(HttpError::new(408, "the body does not come"))),
+        frontend.metrics.note_refused(Limit::BodyBytes);
+        Err(HttpError::new(413, format!("the body is larger than {max} bytes")))
+    }
+
+    /// `None`: the body is larger than `max`.
+    async fn read_up_to(
+        &mut self,
+        max: u64,
+        mut reservation: Reservation,
+    ) -> Result<Option<Vec<u8>>, HttpError> {
+        // What is only announced takes no memory.
+        let declared = usize::try_from(self.incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(declared.min(FREE_BYTES));
+        let read = {
+            let mut read = pin!(async {
+                while let Some(data) = self.next().await? {
+                    if bytes.len() as u64 + data.len() as u64 > max {
+                        return Ok(None);
+                    }
+                    let grown = bytes.len() + data.len();
+                    reservation.grow_to(grown).map_err(|Exhausted| no_memory())?;
+                    bytes.extend_from_slice(&data);
+                }
+                Ok(Some(bytes))
+            });
+            // Mostly the body has arrived, and no timer is needed.
+            match poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
+                Poll::Ready(read) => Ok(read),
+                Poll::Pending => timeout(BODY_TIMEOUT, read).await,
+            }
+        };
+        read.unwrap_or_else(|_| {
+            self.has_failed = true;
+            Err(HttpError::new(408, "the body does not come"))
+        })
+    }
+
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
+        self.awaits_request = false;
+        loop {
+            match self.incoming.frame().await {
+                None => {
+                    self.has_ended = true;
+                    return Ok(None);
+                }
+                Some(Err(_)) => {
+                    self.has_failed = true;
+                    return Err(HttpError::new(400, "the body breaks off"));
+                }
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads and discards what is left of the body, up to a bound of bytes and time. True: it has
+    /// ended. False: the response must say that the connection closes.
+    pub(super) async fn finish(&mut self) -> bool {
+        let is_short = self.incoming.size_hint().lower() <= DISCARDED_BYTES_MAX as u64;
+        if is_short && !self.has_ended() && !self.awaits_request && !self.has_failed {
+            // A client that takes longer gets the response while it sends.
+            drop(timeout(LINGER_TIMEOUT, self.discard()).await);
+        }
+        self.has_ended()
+    }
+
+    async fn discard(&mut self) {
+        let mut read = 0;
+        while let Ok(Some(data)) = self.next().await {
+            read += data.len();
+            if read > DISCARDED_BYTES_MAX {
+                return;
+            }
+        }
     }
 }
 
 fn no_memory() -> HttpError {
     retry_later(503, "too many large requests at once", 1_000)
-}
-
-/// Reads the rest of a body over the limit, up to a bound: many clients read no response before
-/// they have sent everything.
-async fn discard(mut body: Incoming) {
-    let read = async {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DISCARDED_BYTES_MAX {
-                return;
-            }
-        }
-    };
-    // A client that takes longer gets the response while it sends.
-    drop(timeout(LINGER_TIMEOUT, read).await);
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use frontend_api::http::{HttpError, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -19,7 +20,7 @@ use crate::runtime::frontends::cors;
 use crate::runtime::frontends::instance::{FrontendHandle, is_down_error};
 use crate::runtime::limits::Permit;
 use crate::runtime::metrics::Limit;
-use crate::runtime::net::http::body::read_body;
+use crate::runtime::net::http::body::RequestBody;
 use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::guard::{check_access, check_rate};
@@ -58,9 +59,9 @@ pub(crate) async fn serve(
         let (connection, activity) = (connection.clone(), activity.clone());
         async move {
             activity.set_busy(true);
-            let response = handle(connection, request).await;
+            let response = handle(&connection, request, &activity).await;
             activity.set_busy(false);
-            response
+            Ok::<_, Infallible>(response)
         }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -96,25 +97,42 @@ fn deadlines(listener: &BoundListener) -> Deadlines {
 }
 
 async fn handle(
-    connection: Arc<HttpConnection>,
+    connection: &Arc<HttpConnection>,
     request: Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let path = convert::path(request.uri());
+    activity: &Activity,
+) -> hyper::Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    let mut body = RequestBody::new(body, &parts.headers);
+    let mut response = respond(connection, parts, &mut body).await;
+    // Whatever refused the request: what is left of its body is not the head of the next one.
+    if !body.finish().await {
+        response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
+        activity.note_unread_body();
+    }
+    response
+}
+
+async fn respond(
+    connection: &Arc<HttpConnection>,
+    parts: Parts,
+    body: &mut RequestBody,
+) -> hyper::Response<Full<Bytes>> {
+    let path = convert::path(&parts.uri);
     let bindings = connection.listener.bindings();
-    let route = route(&bindings, &path, upgrade::is_wanted(&request));
+    let route = route(&bindings, &path, upgrade::is_wanted(&parts));
     let binding = route.binding.clone();
     let frontend = &binding.frontend;
     frontend.metrics.requests.add(1);
-    let is_head = request.method() == Method::HEAD;
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let response = match answer(&connection, &route, &path, request).await {
+    let is_head = parts.method == Method::HEAD;
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let response = match answer(connection, &route, &path, parts, body).await {
         Ok(Answer::Frontend(response)) => response,
-        Ok(Answer::Host(response)) => return Ok(response),
+        Ok(Answer::Host(response)) => return response,
         Err(error) => convert::error(frontend, error),
     };
     let mut response = convert::response(frontend, response, is_head);
     frontend.cors.permit(origin.as_ref(), response.headers_mut());
-    Ok(response)
+    response
 }
 
 enum Answer {
@@ -127,18 +145,18 @@ async fn answer(
     connection: &Arc<HttpConnection>,
     route: &Route<'_>,
     path: &str,
-    request: Request<Incoming>,
+    parts: Parts,
+    body: &mut RequestBody,
 ) -> Result<Answer, HttpError> {
     let Route { binding, document } = route;
     let frontend = &binding.frontend;
     check_serving(connection, frontend)?;
-    if cors::is_preflight(request.method(), request.headers()) {
-        return Ok(Answer::Host(preflight(route, path, request.headers())));
+    if cors::is_preflight(&parts.method, &parts.headers) {
+        return Ok(Answer::Host(preflight(route, path, &parts.headers)));
     }
     let state = &connection.state;
     let registry = state.registry();
-    let caller =
-        Caller::of(connection.remote, request.headers(), |address| registry.trusts(address));
+    let caller = Caller::of(connection.remote, &parts.headers, |address| registry.trusts(address));
     let arrival = Arrival {
         caller,
         from_trusted_proxy: registry.trusts(connection.remote),
@@ -146,20 +164,22 @@ async fn answer(
     };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
-    check_access(frontend, caller, request.headers())?;
+    check_access(frontend, caller, &parts.headers)?;
     let now_ns = state.services.clock.steady_ns();
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
-        return well_known::answer(frontend, request.method(), name).map(Answer::Frontend);
+        return well_known::answer(frontend, &parts.method, name).map(Answer::Frontend);
     }
-    check_site(frontend, arrival, request.headers())?;
+    check_site(frontend, arrival, &parts.headers)?;
     if binding.is_websocket() {
-        return upgrade::accept(connection, binding, caller, path, request).map(Answer::Host);
+        if upgrade::is_wanted(&parts) && !body.has_ended() {
+            return Err(HttpError::new(400, "the handshake of a WebSocket has no body"));
+        }
+        return upgrade::accept(connection, binding, caller, path, parts).map(Answer::Host);
     }
     check_rate(frontend, caller, now_ns)?;
-    let (parts, body) = request.into_parts();
     let reservation = state.services.memory_budget.reservation(caller.address);
-    let body = read_body(frontend, &parts.headers, body, reservation).await?;
+    let body = body.read(frontend, reservation).await?;
     let request = convert::request(&parts, path.to_owned(), body)?;
     let peer = connection.peer(binding, caller);
     let response =

@@ -5,12 +5,14 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::runtime::net::linger::{Linger, has_arrived};
 
 /// How long each part of a connection may take; zero is for ever.
 #[derive(Clone, Copy, Debug)]
@@ -23,17 +25,33 @@ pub(crate) struct Deadlines {
     pub(crate) stalled: Duration,
 }
 
-/// Whether a request is being answered, as the service knows it.
+/// What the service knows of its connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Activity(Arc<AtomicBool>);
+pub(crate) struct Activity(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    is_busy: AtomicBool,
+    has_unread_body: AtomicBool,
+}
 
 impl Activity {
+    /// Whether a request is being answered.
     pub(crate) fn set_busy(&self, busy: bool) {
-        self.0.store(busy, Ordering::Relaxed);
+        self.0.is_busy.store(busy, Ordering::Relaxed);
+    }
+
+    /// The last response leaves while the client may still send the body of its request.
+    pub(crate) fn note_unread_body(&self) {
+        self.0.has_unread_body.store(true, Ordering::Relaxed);
     }
 
     fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_busy.load(Ordering::Relaxed)
+    }
+
+    fn has_unread_body(&self) -> bool {
+        self.0.has_unread_body.load(Ordering::Relaxed)
     }
 }
 
@@ -58,6 +76,7 @@ pub(crate) struct TimedStream {
     /// When a write was first refused, if the last one was.
     stalled_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    linger: Option<Linger>,
 }
 
 impl TimedStream {
@@ -71,6 +90,7 @@ impl TimedStream {
             since: now,
             stalled_since: None,
             timer: Box::pin(sleep_until(now)),
+            linger: None,
         }
     }
 
@@ -185,8 +205,18 @@ impl AsyncWrite for TimedStream {
         Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
+    /// Lingers if the client has sent, or may yet send, what will not be read: closing then would
+    /// make its system discard the response.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if !this.activity.has_unread_body() && !has_arrived(&this.stream) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = this.linger.get_or_insert_with(Linger::new);
+        linger.poll(&mut this.stream, cx).map(Ok)
     }
 }
 
@@ -252,5 +282,18 @@ mod tests {
         let long = vec![0; 64 << 20];
         let error = stream.write_all(&long).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_with_an_unread_body_lingers() {
+        let (_client, mut stream, activity) = pair().await;
+        let begun = Instant::now();
+        stream.shutdown().await.unwrap();
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let (_client, mut other, _) = pair().await;
+        activity.note_unread_body();
+        other.activity = activity;
+        other.shutdown().await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 1);
     }
 }

@@ -6,8 +6,9 @@ use frontend_api::Peer;
 use frontend_api::http::HttpError;
 use gateway_fanout::Framing;
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
@@ -28,10 +29,10 @@ use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::stream::StreamSession;
 
 /// Whether a request wants to become a WebSocket.
-pub(crate) fn is_wanted<T>(request: &Request<T>) -> bool {
-    request.method() == Method::GET
-        && has_token(request.headers(), &header::CONNECTION, "upgrade")
-        && has_token(request.headers(), &header::UPGRADE, "websocket")
+pub(crate) fn is_wanted(request: &Parts) -> bool {
+    request.method == Method::GET
+        && has_token(&request.headers, &header::CONNECTION, "upgrade")
+        && has_token(&request.headers, &header::UPGRADE, "websocket")
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
@@ -45,14 +46,15 @@ pub(super) fn accept(
     binding: &ListenerBinding,
     caller: Caller,
     path: &str,
-    mut request: Request<Incoming>,
+    request: Parts,
 ) -> Result<hyper::Response<Full<Bytes>>, HttpError> {
     let frontend = &binding.frontend;
     let accepted = accept_key(&request)?;
-    let protocol = offered_protocol(request.headers());
+    let protocol = offered_protocol(&request.headers);
     let permit = connection.permit_for(frontend, caller)?;
+    let mut request = Request::from_parts(request, ());
     let on_upgrade = hyper::upgrade::on(&mut request);
-    let (parts, _) = request.into_parts();
+    let (parts, ()) = request.into_parts();
     let upgrade = Some(convert::request(&parts, path.to_owned(), Vec::new())?);
     let peer = Peer { upgrade, ..connection.peer(binding, caller) };
     let services = connection.state.services.clone();
@@ -89,15 +91,15 @@ fn switching_protocols(
     response
 }
 
-fn accept_key(request: &Request<Incoming>) -> Result<HeaderValue, HttpError> {
-    let headers = request.headers();
+fn accept_key(request: &Parts) -> Result<HeaderValue, HttpError> {
+    let headers = &request.headers;
     if !is_wanted(request) {
         let error = HttpError::new(426, "this address speaks WebSocket");
         return Err(error.with_header("upgrade", "websocket").with_header("connection", "upgrade"));
     }
     // RFC 9110, section 7.8: Upgrade in a request of HTTP/1.0 has no meaning. Answering it would
     // open a connection that the proxy in front closes at once.
-    if request.version() < Version::HTTP_11 {
+    if request.version < Version::HTTP_11 {
         let reason = "a WebSocket needs HTTP/1.1 (nginx: proxy_http_version 1.1)";
         return Err(HttpError::new(426, reason).with_header("upgrade", "websocket"));
     }
