@@ -1,7 +1,8 @@
 //! Hashes and verifies passwords (argon2id) on blocking threads, a bounded number at a time.
 //!
 //! The queue takes turns by address, so that one address with many sign-ins delays another's by
-//! one turn, and holds few of each address and account.
+//! one turn, and holds few of each address and account. When it is full, a newcomer displaces the
+//! last of the address that has the most in it.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -113,7 +114,7 @@ impl Passwords {
     ) -> Result<T, Refusal> {
         let address = AddressPrefix::of(caller.address);
         let place = self.enter(caller).ok_or(Refusal::Overloaded)?;
-        let turn = self.turn(address).await;
+        let turn = self.turn(address).await.ok_or(Refusal::Overloaded)?;
         // Both are held until the work is done, even if the caller is gone.
         let work = move || {
             let _held = (turn, place);
@@ -133,7 +134,10 @@ impl Passwords {
         let of_account = of_account.copied().unwrap_or(0);
         // A loopback address may be a proxy's, which stands for many.
         let is_many = of_address >= QUEUED_PER_ADDRESS_MAX && !caller.address.is_loopback();
-        if queue.queued >= QUEUED_MAX || is_many || of_account >= QUEUED_PER_ACCOUNT_MAX {
+        if is_many || of_account >= QUEUED_PER_ACCOUNT_MAX {
+            return None;
+        }
+        if queue.queued >= QUEUED_MAX && !queue.displace_for(of_address) {
             return None;
         }
         queue.queued += 1;
@@ -144,12 +148,13 @@ impl Passwords {
         Some(Place { queue: self.queue.clone(), address, account })
     }
 
-    async fn turn(&self, address: AddressPrefix) -> Turn {
+    /// `None`: displaced by one of another address.
+    async fn turn(&self, address: AddressPrefix) -> Option<Turn> {
         let granted = {
             let mut queue = self.queue.lock();
             if queue.idle_threads > 0 {
                 queue.idle_threads -= 1;
-                return Turn(self.queue.clone());
+                return Some(Turn(self.queue.clone()));
             }
             let (sender, granted) = oneshot::channel();
             let waiting = queue.waiting.entry(address).or_default();
@@ -160,11 +165,24 @@ impl Passwords {
             }
             granted
         };
-        granted.await.expect("a waiting sender is dropped only after it has sent")
+        granted.await.ok()
     }
 }
 
 impl Queue {
+    /// Makes room for a newcomer whose address has so many: takes out the last that waits of the
+    /// address with the most, if those are more. The place of what is taken out is given back when
+    /// its task has noticed.
+    fn displace_for(&mut self, of_newcomer: usize) -> bool {
+        let most = self.waiting.iter_mut().max_by_key(|(_, waiting)| waiting.len());
+        let Some((_, waiting)) = most.filter(|(_, waiting)| waiting.len() > of_newcomer + 1) else {
+            return false;
+        };
+        // At least one of the address stays, and with it the turn of the address.
+        waiting.pop_back();
+        true
+    }
+
     /// The next in turn. Its address goes to the end of the queue.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         let address = self.turns.pop_front()?;
@@ -284,13 +302,13 @@ mod tests {
     async fn addresses_take_turns() {
         let passwords = Passwords::new(1);
         let prefix = |address: &str| AddressPrefix::of(address.parse().unwrap());
-        let busy = passwords.turn(prefix("10.0.0.9")).await;
+        let busy = passwords.turn(prefix("10.0.0.9")).await.unwrap();
         let order = Arc::<Mutex<Vec<&str>>>::default();
         let mut tasks = Vec::new();
         for address in ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"] {
             let (passwords, order) = (passwords.clone(), order.clone());
             tasks.push(tokio::spawn(async move {
-                let _turn = passwords.turn(prefix(address)).await;
+                let _turn = passwords.turn(prefix(address)).await.unwrap();
                 order.lock().push(address);
             }));
             tokio::task::yield_now().await;
@@ -304,5 +322,36 @@ mod tests {
         }
         assert_eq!(*order.lock(), ["10.0.0.1", "10.0.0.2", "10.0.0.1"]);
         assert_eq!(passwords.queue.lock().idle_threads, 1);
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_displaces_the_last_of_the_address_with_the_most() {
+        let passwords = Passwords::new(1);
+        let busy = passwords.turn(AddressPrefix::of("10.0.0.9".parse().unwrap())).await.unwrap();
+        // A loopback address may fill the queue.
+        let mut tasks = Vec::new();
+        for _ in 0..QUEUED_MAX {
+            let passwords = passwords.clone();
+            tasks.push(tokio::spawn(async move {
+                passwords.work(caller("127.0.0.1", None), || ()).await
+            }));
+        }
+        while passwords.queue.lock().queued < QUEUED_MAX {
+            tokio::task::yield_now().await;
+        }
+        let own = passwords.work(caller("127.0.0.1", None), || ()).await;
+        assert_eq!(own, Err(Refusal::Overloaded), "its own address has the most");
+        let other = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.work(caller("127.0.0.2", None), || ()).await }
+        });
+        let last = tasks.pop().expect("they were made above");
+        assert_eq!(last.await.unwrap(), Err(Refusal::Overloaded), "it makes room");
+        drop(busy);
+        assert_eq!(other.await.unwrap(), Ok(()));
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), Ok(()));
+        }
+        assert_eq!(passwords.queue.lock().queued, 0);
     }
 }
