@@ -132,7 +132,11 @@ const FRONTEND: &[Row] = &[
     ("requests_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
     ("messages_per_s", Kind::From(0), "messages posted by a peer; 0 is no limit"),
     ("messages_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
-    ("bytes_per_s", Kind::From(0), "bytes of texts posted by a peer; 0 is no limit"),
+    (
+        "bytes_per_s",
+        Kind::From(0),
+        "bytes that an address posts, over all its connections; 0 is no limit",
+    ),
     ("body_bytes_max", Kind::From(0), "an HTTP body; 0 is no limit"),
     ("message_bytes_max", Kind::From(0), "a WebSocket message or a line; 0 is no limit"),
     ("text_chars_max", Kind::From(0), "the text of one message, in characters; 0 is no limit"),

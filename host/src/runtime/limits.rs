@@ -89,12 +89,15 @@ impl Gcra {
     }
 }
 
-/// The rates of one peer: of a stream connection, or for HTTP of an address.
+/// The rates of one peer: of a stream connection, or for HTTP of an address; and, in a table of
+/// their own, the bytes of an address.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RateLimiter {
     requests: Gcra,
     messages: Gcra,
     bytes: Gcra,
+    /// Bytes of the avatar that each message of the peer carries.
+    pub(crate) avatar_bytes: u64,
 }
 
 impl RateLimiter {
@@ -168,7 +171,7 @@ impl AddressPrefix {
     }
 }
 
-/// The rates of all addresses that recently made HTTP requests.
+/// The rates of all addresses that recently made HTTP requests, or sent messages.
 #[derive(Debug, Default)]
 pub(crate) struct KeyedRateLimiter {
     limiters: Mutex<HashMap<AddressPrefix, RateLimiter>>,

@@ -12,17 +12,32 @@ use crate::runtime::session::passwords::{PASSWORD_BYTES_MAX, PasswordCaller};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::sign_in_guard::Attempt;
 
-/// Checks a message against the limits of its front end.
+/// Bytes of a message beside its text: names, room, time and framing, as most dialects send them.
+const ENVELOPE_BYTES: u64 = 512;
+
+/// The sender of a message, for its limits.
+pub(crate) struct Sender<'a> {
+    pub(crate) services: &'a Services,
+    pub(crate) frontend: &'a FrontendHandle,
+    /// The address that its bytes count for, whatever front ends and connections they come through.
+    pub(crate) address: IpAddr,
+    pub(crate) now_ns: u64,
+}
+
+/// Checks a message against the limits of its front end. `rates` are those of the connection or,
+/// for HTTP, of the address.
 pub(crate) fn check_message(
-    frontend: &FrontendHandle,
+    sender: Sender<'_>,
     rates: &mut RateLimiter,
-    now_ns: u64,
     command: &Command,
 ) -> Result<(), Refusal> {
+    let Sender { frontend, now_ns, .. } = sender;
     let text = match command {
         Command::Post { text, .. } | Command::PostDirect { text, .. } => text,
         Command::Enter { avatar: Some(avatar), .. } => {
-            return check_bytes(frontend, rates, now_ns, avatar.len());
+            // Every message of the seat carries it.
+            rates.avatar_bytes = sent_bytes(avatar);
+            return check_bytes(sender, rates.avatar_bytes);
         }
         _ => return Ok(()),
     };
@@ -37,19 +52,29 @@ pub(crate) fn check_message(
         frontend.metrics.note_refused(Limit::Messages);
         Refusal::SlowDown { retry_after_ms }
     })?;
-    check_bytes(frontend, rates, now_ns, text.len())
+    check_bytes(sender, ENVELOPE_BYTES + rates.avatar_bytes + sent_bytes(text))
 }
 
-fn check_bytes(
-    frontend: &FrontendHandle,
-    rates: &mut RateLimiter,
-    now_ns: u64,
-    bytes: usize,
-) -> Result<(), Refusal> {
-    rates.bytes(now_ns, bytes as u64, &frontend.limits).map_err(|retry_after_ms| {
+fn check_bytes(sender: Sender<'_>, bytes: u64) -> Result<(), Refusal> {
+    let Sender { services, frontend, address, now_ns } = sender;
+    if frontend.limits.bytes_per_s == 0 {
+        return Ok(());
+    }
+    let take = |rates: &mut RateLimiter| rates.bytes(now_ns, bytes, &frontend.limits);
+    services.byte_rates.with(address, now_ns, take).map_err(|retry_after_ms| {
         frontend.metrics.note_refused(Limit::Bytes);
         Refusal::SlowDown { retry_after_ms }
     })
+}
+
+/// Bytes of a text as JSON, which most dialects send: six for a control character.
+fn sent_bytes(text: &str) -> u64 {
+    let sent = |byte| match byte {
+        b'"' | b'\\' => 2,
+        ..=0x1f => 6,
+        _ => 1,
+    };
+    text.bytes().map(sent).sum()
 }
 
 /// Whether a command must go through the password pool before it is submitted.
@@ -197,5 +222,19 @@ pub(crate) fn needs_disconnect(command: &Command) -> bool {
         Command::SignIn { session, .. } => *session,
         Command::Enter { seat, .. } => matches!(seat, SeatKind::Connection),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_counts_as_it_is_sent() {
+        for text in ["", "tea", "茶", "a \"b\" \\", "\u{1}\u{2}x"] {
+            let json = serde_json::to_string(text).expect("a text is JSON");
+            assert_eq!(sent_bytes(text), json.len() as u64 - 2, "{text:?}");
+        }
+        assert_eq!(sent_bytes("\n"), 6, "at most two bytes more than JSON takes");
     }
 }

@@ -11,7 +11,9 @@ use frontend_api::{Input, Outbox, Output, Peer};
 
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
-use crate::runtime::session::admission::{check_message, needs_passwords, settle_passwords};
+use crate::runtime::session::admission::{
+    Sender, check_message, needs_passwords, settle_passwords,
+};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
@@ -127,9 +129,9 @@ impl Exchange {
         let SessionDriver { services, frontend, connection, address, .. } = &self.driver;
         let connection = *connection;
         let now_ns = services.clock.steady_ns();
-        frontend
-            .request_rates
-            .with(*address, now_ns, |rates| check_message(frontend, rates, now_ns, &command))?;
+        let sender = Sender { services, frontend, address: *address, now_ns };
+        let check = |rates: &mut _| check_message(sender, rates, &command);
+        frontend.request_rates.with(*address, now_ns, check)?;
         if let Some(outcome) = services.try_read_only(frontend, self.now, connection, &command) {
             return outcome;
         }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::KeyedRateLimiter;
 use crate::runtime::limits::memory_budget::MemoryBudget;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::auto_join_log::AutoJoinLog;
@@ -43,6 +44,9 @@ pub(crate) struct Services {
     pub(crate) clock: Clock,
     pub(crate) passwords: Passwords,
     pub(crate) sign_in_guard: SignInGuard,
+    /// The bytes that each address has others sent, through all front ends together: a room has
+    /// members of several.
+    pub(crate) byte_rates: KeyedRateLimiter,
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
     /// Memory for messages that peers have begun to send.
@@ -77,6 +81,7 @@ impl Services {
             clock: Clock::start(),
             passwords: Passwords::new(config.server.password_threads),
             sign_in_guard: SignInGuard::default(),
+            byte_rates: KeyedRateLimiter::default(),
             metrics,
             auto_join_log: AutoJoinLog::default(),
             memory_budget: Arc::default(),

@@ -17,7 +17,9 @@ use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
 use crate::runtime::metrics::Limit;
-use crate::runtime::session::admission::{check_message, needs_passwords, settle_passwords};
+use crate::runtime::session::admission::{
+    Sender, check_message, needs_passwords, settle_passwords,
+};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::pending::{Fence, Finished, Pending, PendingCommand};
 use crate::runtime::session::services::Services;
@@ -396,9 +398,12 @@ impl StreamSession {
     /// Checks a command against the limits. Refused: why, and the longest pause in reading.
     fn admit(&mut self, command: &Command) -> Result<(), (Refusal, Duration)> {
         let now_ns = self.driver.services.clock.steady_ns();
-        self.admit_request(now_ns)
-            .and_then(|()| check_message(&self.driver.frontend, &mut self.rates, now_ns, command))
-            .map_err(|refusal| (refusal, READ_PAUSE.1))?;
+        let checked = self.admit_request(now_ns).and_then(|()| {
+            let SessionDriver { services, frontend, address, .. } = &self.driver;
+            let sender = Sender { services, frontend, address: *address, now_ns };
+            check_message(sender, &mut self.rates, command)
+        });
+        checked.map_err(|refusal| (refusal, READ_PAUSE.1))?;
         self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
     }
 
