@@ -105,7 +105,7 @@ pub(super) fn http_head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
 
 /// A frame from a client. The mask is 0, so that a frame can be built once and marked later; it
 /// costs the server the same work as any other mask.
-pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![opcode];
     match payload.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
@@ -132,7 +132,7 @@ pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A request of the token dialect.
-pub(super) fn token_request(command: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn token_request(command: u16, body: &[u8]) -> Vec<u8> {
     let mut frame = ((6 + body.len()) as u32).to_be_bytes().to_vec();
     frame.extend(command.to_be_bytes());
     frame.extend([0; 4]);

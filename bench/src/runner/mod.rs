@@ -49,7 +49,8 @@ enum Sub {
 
 #[derive(Debug, clap::Args)]
 struct Jobs {
-    /// `all`, or the beginning of a job's name; `--list` lists them
+    /// `all`, or the beginning of a job's name, or `abuse:` and that of an attack's; `--list`
+    /// lists them
     #[arg(default_value = "all")]
     job: Vec<String>,
 
@@ -205,7 +206,7 @@ impl Jobs {
                 run.search(Size { messages: 1000, users: 1000, rooms })
             }
             "overload" => run.overload(),
-            _ => run.abuse(),
+            _ => run.abuse(&self.attacks()),
         }
     }
 
@@ -217,7 +218,13 @@ impl Jobs {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.job.iter().any(|job| job == "all" || name.starts_with(job.as_str()))
+        let jobs = self.job.iter().map(|job| job.split(':').next().unwrap_or(job));
+        jobs.into_iter().any(|job| job == "all" || name.starts_with(job))
+    }
+
+    /// The attacks of `abuse:E1` and the like.
+    fn attacks(&self) -> Vec<&str> {
+        self.job.iter().filter_map(|job| job.strip_prefix("abuse:")).collect()
     }
 
     /// The gateway's program, and chatroom as a plugin if there is one. Built first if cargo runs

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,6 +87,7 @@ pub(super) const CHANNEL: u16 = 5004;
 pub(super) const TOKEN: u16 = 5100;
 pub(super) const OURCHAT: u16 = 7777;
 pub(super) const OURCHAT_TCP: u16 = 7778;
+pub(super) const IRC: u16 = 6667;
 pub(super) const ADMIN: u16 = 5090;
 pub(super) const FLOOR: u16 = 9000;
 
@@ -123,6 +125,12 @@ impl Stage {
             fs::remove_file(&store)?;
         }
         Ok(store)
+    }
+
+    /// Bytes of the store on disk.
+    pub(super) fn store_bytes(&self) -> u64 {
+        let store = self.folder.path().join("store.redb");
+        store.metadata().map_or(0, |file| file.blocks() * 512)
     }
 
     /// Starts a server on an existing store.
@@ -246,7 +254,8 @@ fn configuration(ip: IpAddr, rooms: u32, store: &Path, limits: &str) -> String {
          websocket_listen = \"{ip}:{CHATROOM_WEBSOCKET}\"\n{limits}\
          [frontends.ourchat]\nlisten = \"{ip}:{OURCHAT}\"\ntcp_listen = \"{ip}:{OURCHAT_TCP}\"\n\
          auto_join = [\"bench-0\"]\n{limits}\
-         [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}"
+         [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}\
+         [frontends.irc]\nlisten = \"{ip}:{IRC}\"\n{limits}"
     );
     for room in 0..rooms {
         text += &format!("[[rooms]]\nname = \"bench-{room}\"\n{capacity}");

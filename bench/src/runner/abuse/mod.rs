@@ -1,10 +1,12 @@
 //! Latency of others, memory and disconnects while one client attacks a gateway at its defaults.
 //!
 //! Each attack is bounded in time and in connections. The others are four members of the attacked
-//! room and four HTTP clients; they connect from another loopback address than the attacker.
+//! room, one more that reads no more than 1 MB/s, four HTTP clients, one that signs in, and a
+//! newcomer afterwards; they connect from another loopback address than the attacker.
 
 mod attacks;
 mod client;
+mod reader;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::attacks::{ATTACKS, Attack, Target};
+use self::reader::{Reader, Reading};
 use super::Run;
 use super::load::TEXT_BYTES;
 use super::server::{CHANNEL, CHATROOM, CHATROOM_WEBSOCKET, Server};
@@ -43,13 +46,23 @@ struct Impact {
     /// The slowest sign-in of another client in ms, and how many were refused.
     sign_in_ms: f64,
     sign_ins_refused: u32,
+    /// Whether the member that reads no more than 1 MB/s was cut off, and how much it read.
+    reader: Reading,
+    /// Whether a newcomer from another address gets a seat afterwards.
+    newcomer: bool,
+    /// Bytes that the store grew by.
+    stored: u64,
     attempts: u64,
 }
 
 impl Run {
-    pub(super) fn abuse(&self) -> io::Result<Vec<FigureRow>> {
+    /// Runs the attacks whose names begin with one of these; all if there is none.
+    pub(super) fn abuse(&self, names: &[&str]) -> io::Result<Vec<FigureRow>> {
         let mut rows = Vec::new();
-        for attack in ATTACKS {
+        let is_wanted = |attack: &&Attack| {
+            names.is_empty() || names.iter().any(|name| attack.name.starts_with(name))
+        };
+        for attack in ATTACKS.iter().filter(is_wanted) {
             self.say(&format!("abuse: {}", attack.name));
             rows.extend(figures(attack, &self.attack(attack)?));
         }
@@ -63,7 +76,8 @@ impl Run {
         server.ask(CHANNEL, "/register", Some(account))?;
         let mut posts = Load::join(&members(&server), TEXT_BYTES, &mut teller())?;
         let mut http = Load::join(&readers(&server), TEXT_BYTES, &mut teller())?;
-        let before = server.resident_bytes();
+        let reader = Reader::join(server.at(CHATROOM_WEBSOCKET), server.clients[1])?;
+        let before = (server.resident_bytes(), self.stage.store_bytes());
         let span = self.span * SPANS;
         let target = Target::new(&server, Instant::now() + span);
         let (is_over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -74,6 +88,7 @@ impl Run {
             let requesting =
                 threads.spawn(move || http.drive(Pace::Rate(OTHERS_PER_S), span, &mut |_| ()));
             let signing_in = threads.spawn(|| sign_ins(&server, target.until));
+            let reading = threads.spawn(|| reader.read(target.until));
             threads.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
                     peak.fetch_max(server.resident_bytes(), Ordering::Relaxed);
@@ -85,12 +100,25 @@ impl Run {
             let attempts = attacking.join().expect("the attack does not panic");
             let (sign_in_ms, sign_ins_refused) = signing_in.join().expect("no panic");
             is_over.store(true, Ordering::Relaxed);
-            let grown = peak.load(Ordering::Relaxed).saturating_sub(before);
-            let grown_mib = grown as f64 / f64::from(1 << 20);
-            let (posts, http) = (posts?, http?);
-            Ok(Impact { posts, http, grown_mib, sign_in_ms, sign_ins_refused, attempts })
+            let reader = reading.join().expect("reading does not panic");
+            let grown_mib = mib(peak.load(Ordering::Relaxed).saturating_sub(before.0));
+            Ok(Impact {
+                posts: posts?,
+                http: http?,
+                grown_mib,
+                sign_in_ms,
+                sign_ins_refused,
+                reader,
+                newcomer: reader::gets_a_seat(server.at(CHATROOM_WEBSOCKET), server.clients[2]),
+                stored: self.stage.store_bytes().saturating_sub(before.1),
+                attempts,
+            })
         })
     }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// The members of the attacked room.
@@ -134,7 +162,9 @@ fn figures(attack: &Attack, impact: &Impact) -> Vec<FigureRow> {
         goal: bound.map(|bound| Goal::new(what, is, bound)),
     };
     let at_most = |most| Some(Bound::AtMost(most));
-    let cut_off = (impact.posts.ended + impact.http.ended) as f64;
+    let ended = impact.posts.ended + impact.http.ended;
+    let cut_off = (ended + usize::from(impact.reader.is_cut_off)) as f64;
+    let turned_away = f64::from(u8::from(!impact.newcomer));
     vec![
         row("attempts", impact.attempts as f64, "", None),
         row("p99 of others' posts", impact.posts.latency.p99_ms, "ms", at_most(P99_MS_MAX)),
@@ -142,6 +172,9 @@ fn figures(attack: &Attack, impact: &Impact) -> Vec<FigureRow> {
         row("slowest sign-in of others", impact.sign_in_ms, "ms", None),
         row("sign-ins of others refused", impact.sign_ins_refused.into(), "", at_most(0.0)),
         row("others cut off", cut_off, "", at_most(0.0)),
+        row("read at 1 MB/s", impact.reader.bytes as f64 / 1e6, "MB", None),
+        row("newcomers turned away", turned_away, "", at_most(0.0)),
+        row("store more than before", mib(impact.stored), "MiB", None),
         row("memory more than before", impact.grown_mib, "MiB", at_most(MEMORY_MIB_MAX)),
     ]
 }

@@ -1,13 +1,16 @@
 //! The attacks, each bounded in connections and in time. They count their attempts: messages,
-//! requests or connections.
+//! requests, connections or bytes.
 
-use std::io::Write as _;
+mod chat;
+mod hold;
+mod requests;
+
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::client::{ask, connect, drain, read_some, say, websocket};
-use crate::runner::server::{CHANNEL, CHATROOM, CHATROOM_WEBSOCKET, OURCHAT_TCP, Server, USR_ROOM};
+use super::client::{connect, websocket};
+use crate::runner::server::{CHATROOM_WEBSOCKET, Server};
 
 /// The gateway, and the attacker's address.
 pub(super) struct Target {
@@ -29,12 +32,22 @@ impl Target {
         connect(self.at(port), self.from).ok()
     }
 
+    fn websocket(&self) -> Option<TcpStream> {
+        websocket(self.at(CHATROOM_WEBSOCKET), self.from).ok()
+    }
+
     fn is_over(&self) -> bool {
         Instant::now() >= self.until
+    }
+
+    /// Waits until the time is over.
+    fn wait(&self) {
+        thread::sleep(self.until.saturating_duration_since(Instant::now()));
     }
 }
 
 pub(super) struct Attack {
+    /// The number in the list of what was tried on the gateway, and what it does.
     pub(super) name: &'static str,
     /// Threads that attack at once.
     threads: u32,
@@ -56,147 +69,34 @@ impl Attack {
     }
 }
 
+const fn attack(name: &'static str, threads: u32, attack: fn(&Target, u32) -> u64) -> Attack {
+    Attack { name, threads, attack }
+}
+
 pub(super) const ATTACKS: &[Attack] = &[
-    Attack { name: "none", threads: 1, attack: nothing },
-    Attack { name: "E1 long messages in a batch", threads: 1, attack: long_messages },
-    Attack { name: "E2 long room descriptions", threads: 3, attack: long_descriptions },
-    Attack { name: "E4 bodies that do not come", threads: 1, attack: absent_bodies },
-    Attack { name: "E7 long search keys", threads: 2, attack: long_keys },
-    Attack { name: "E8 blank lines", threads: 8, attack: blank_lines },
-    Attack { name: "E9 rooms without end", threads: 2, attack: many_rooms },
-    Attack { name: "E10 replies that are not read", threads: 1, attack: unread_replies },
-    Attack { name: "P1 sign-ins without end", threads: 100, attack: sign_ins },
+    attack("none", 1, nothing),
+    attack("E1 long messages in a batch", 1, chat::long_messages),
+    attack("E1 long messages of eight guests", 8, chat::long_messages),
+    attack("E1 comings and goings with avatars", 4, chat::avatars),
+    attack("E2 long room descriptions", 3, requests::long_descriptions),
+    attack("E2 long room descriptions over token", 3, chat::long_token_descriptions),
+    attack("E3 seats under many names", 2, requests::many_seats),
+    attack("E4 bodies that do not come", 1, hold::absent_bodies),
+    attack("E4 messages that do not end", 1, hold::endless_messages),
+    attack("E5 posts as fast as they go", 4, chat::posts),
+    attack("E6 silent connections", 1, hold::silent_connections),
+    attack("E7 long search keys", 2, requests::long_keys),
+    attack("E8 blank lines", 8, chat::blank_lines),
+    attack("E9 rooms without end", 2, requests::many_rooms),
+    attack("E10 replies that are not read", 1, hold::unread_replies),
+    attack("E11 schemas", 1, requests::schemas),
+    attack("E12 bytes after the end", 4, hold::bytes_after_the_end),
+    attack("E13 pings", 4, chat::pings),
+    attack("P1 sign-ins on many connections", 1, hold::sign_ins),
+    attack("P2 guesses of one password", 20, requests::guesses),
 ];
 
 fn nothing(target: &Target, _: u32) -> u64 {
-    thread::sleep(target.until.saturating_duration_since(Instant::now()));
+    target.wait();
     0
-}
-
-/// A guest posts 150 messages of 64 KiB at once, again and again.
-fn long_messages(target: &Target, _: u32) -> u64 {
-    let Ok(mut stream) = websocket(target.at(CHATROOM_WEBSOCKET), target.from) else { return 0 };
-    let packet = |kind: &str, text: &str| {
-        let data = serde_json::json!({
-            "room_name": "bench-0", "user": { "user_name": "eve", "user_avatar": "" }, "msg": text,
-        });
-        serde_json::json!({ "type": kind, "data": data }).to_string()
-    };
-    say(&mut stream, &packet("join", ""));
-    read_some(&mut stream);
-    let long = packet("msg", &"\u{1f600}".repeat(16_384));
-    let mut sent = 0;
-    while !target.is_over() {
-        for _ in 0..150 {
-            sent += u64::from(say(&mut stream, &long));
-        }
-        drain(&mut stream, target.until);
-    }
-    sent
-}
-
-/// Rooms with descriptions of 21,000 different characters, which are all indexed.
-fn long_descriptions(target: &Target, nth: u32) -> u64 {
-    let Some(mut stream) = target.connect(USR_ROOM) else { return 0 };
-    let owner = format!("o-eve-{nth}");
-    let user = serde_json::json!({ "openid": owner, "name": owner }).to_string();
-    ask(&mut stream, "/usr/complete", Some(&user));
-    let character = |at: u32| char::from_u32(0x4e00 + at * 7919 % 20_000).unwrap_or('x');
-    let mut made = 0;
-    while !target.is_over() {
-        let description: String = (0..21_000).map(|at| character(at + made as u32)).collect();
-        let room = serde_json::json!({
-            "room_owner_id": owner, "name": format!("{owner}-{made}"), "description": description,
-        });
-        if !ask(&mut stream, "/room/add", Some(&room.to_string())) {
-            let Some(again) = target.connect(USR_ROOM) else { return made };
-            stream = again;
-        }
-        made += 1;
-    }
-    made
-}
-
-/// 900 requests announce 1 MiB each and send nothing of it.
-fn absent_bodies(target: &Target, _: u32) -> u64 {
-    let head = b"POST /auth/login HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
-                 Content-Length: 1048576\r\n\r\n";
-    let open = |_| {
-        let mut stream = target.connect(CHATROOM)?;
-        stream.write_all(head).ok()?;
-        Some(stream)
-    };
-    let streams: Vec<TcpStream> = (0..900).filter(|_| !target.is_over()).filter_map(open).collect();
-    nothing(target, 0);
-    streams.len() as u64
-}
-
-/// Searches for 100 kB.
-fn long_keys(target: &Target, nth: u32) -> u64 {
-    let key = "bench room number ".repeat(100_000 / 18);
-    let body = serde_json::json!({ "key": format!("{nth}{key}") }).to_string();
-    requests(target, USR_ROOM, "/search", Some(&body))
-}
-
-/// Sends a request again and again, at most 200 per second.
-fn requests(target: &Target, port: u16, path: &str, body: Option<&str>) -> u64 {
-    let mut sent = 0;
-    while let Some(mut stream) = target.connect(port).filter(|_| !target.is_over()) {
-        while !target.is_over() {
-            sent += 1;
-            if !ask(&mut stream, path, body) {
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-    sent
-}
-
-/// Lines with nothing in them.
-fn blank_lines(target: &Target, _: u32) -> u64 {
-    let Some(mut stream) = target.connect(OURCHAT_TCP) else { return 0 };
-    let chunk = [b'\n'; 8192];
-    let mut sent = 0;
-    while !target.is_over() && stream.write_all(&chunk).is_ok() {
-        sent += chunk.len() as u64;
-        thread::sleep(Duration::from_millis(20));
-    }
-    sent
-}
-
-/// One thread makes rooms, the other lists them all.
-fn many_rooms(target: &Target, nth: u32) -> u64 {
-    if nth > 0 {
-        return requests(target, CHATROOM, "/chatroom/list", None);
-    }
-    let Some(mut stream) = target.connect(CHATROOM) else { return 0 };
-    let mut made = 0;
-    while !target.is_over() && made < 10_000 {
-        let path = format!("/chatroom/create?room_name=eve-{made}");
-        if !ask(&mut stream, &path, None) {
-            return made;
-        }
-        made += 1;
-    }
-    made
-}
-
-/// 20 clients request the list of rooms 20 times each and do not read it.
-fn unread_replies(target: &Target, _: u32) -> u64 {
-    let request = crate::load::HttpCall::request("/chatroom/list", "", None).repeat(20);
-    let open = |_| {
-        let mut stream = target.connect(CHATROOM)?;
-        stream.write_all(&request).ok()?;
-        Some(stream)
-    };
-    let streams: Vec<TcpStream> = (0..20).filter_map(open).collect();
-    nothing(target, 0);
-    streams.len() as u64
-}
-
-/// Wrong passwords, one after the other on each connection.
-fn sign_ins(target: &Target, nth: u32) -> u64 {
-    let body = format!(r#"{{"name":"eve-{nth}","password":"wrong"}}"#);
-    requests(target, CHANNEL, "/login", Some(&body))
 }
