@@ -260,7 +260,8 @@ pub(crate) fn newest_between(
     Ok(newest_first)
 }
 
-/// The newest ids of several streams, each above its own id, at most `limit`, ascending.
+/// The newest ids of several streams, each above its own id and below `before`, at most `limit`,
+/// ascending.
 ///
 /// It reads the streams from the one with the newest message on, and of each only what is newer than
 /// the `limit` newest found so far: however many streams and messages there are, little more than
@@ -268,11 +269,12 @@ pub(crate) fn newest_between(
 pub(crate) fn newest_of(
     tables: &impl Tables,
     streams: &[(u64, u64)],
+    before: u64,
     limit: usize,
 ) -> Result<Vec<u64>, StoreError> {
     let mut by_newest = Vec::with_capacity(streams.len());
     for (stream, after) in streams {
-        let newest = newest_between(tables, *stream, *after, u64::MAX, limit.min(1))?;
+        let newest = newest_between(tables, *stream, *after, before, limit.min(1))?;
         by_newest.extend(newest.first().map(|newest| (*newest, *stream, *after)));
     }
     by_newest.sort_unstable_by(|one, other| other.cmp(one));
@@ -282,7 +284,7 @@ pub(crate) fn newest_of(
         if newest <= oldest {
             break;
         }
-        found.extend(newest_between(tables, stream, after.max(oldest), u64::MAX, limit)?);
+        found.extend(newest_between(tables, stream, after.max(oldest), before, limit)?);
         while found.len() > limit {
             found.pop_first();
         }

@@ -218,7 +218,8 @@ impl<T> Queue<T> {
 }
 
 /// Whether a command waits for the store to recover instead of being refused: a connection that
-/// ended does not end again, and carrying this out twice changes nothing.
+/// ended does not end again, nor does its peer acknowledge again, and carrying this out twice
+/// changes nothing.
 fn is_kept(command: &Command) -> bool {
-    matches!(command, Command::Disconnect { .. })
+    matches!(command, Command::Disconnect { .. } | Command::Acknowledge { .. })
 }

@@ -187,11 +187,12 @@ pub(crate) struct LeaseRow {
     pub(crate) ends: u64,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct SessionRow {
     pub(crate) uid: u64,
-    /// Whether messages handed to it count as delivered.
-    pub(crate) delivers: bool,
+    /// Which cursor its acknowledgements move: 0 none, 1 the one that sessions without a device
+    /// share, else the stream of a device. It was a flag once, which has the same bytes.
+    pub(crate) delivery: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]

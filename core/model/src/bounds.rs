@@ -53,6 +53,9 @@ pub const ADDRESS_BYTES_MAX: usize = 64;
 /// An idempotency key, in bytes, without the front end's name before it.
 pub const KEY_BYTES_MAX: usize = 255;
 
+/// The name of a user's device, in bytes: a UUID and more.
+pub const DEVICE_BYTES_MAX: usize = 64;
+
 /// What rooms are searched for, in characters. The work grows with the product of this and the
 /// length of the names and descriptions that are compared.
 pub const SEARCH_CHARS_MAX: usize = 64;
@@ -69,8 +72,10 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
             check_bytes("text", text, TEXT_BYTES_MAX)
         }
         Command::Register { user } => check_user(user),
-        Command::SignIn { create, changes, address, .. } => {
+        Command::SignIn { create, changes, address, delivery, .. } => {
             create.as_ref().map_or(Ok(()), check_user)?;
+            let device = delivery.as_ref().map_or("", |delivery| delivery.device.as_str());
+            check_bytes("device", device, DEVICE_BYTES_MAX)?;
             check_profile(changes)?;
             let address = address.as_ref().map(|grant| grant.address.as_str());
             check_bytes("address", address.unwrap_or_default(), ADDRESS_BYTES_MAX)
@@ -99,6 +104,7 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::Exit { .. }
         | Command::Receive { .. }
         | Command::Start
+        | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire
         | Command::Prune { .. } => Ok(()),

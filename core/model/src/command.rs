@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, RoomId, Timestamp, TokenHash};
+use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A request for a change. Imperative: it may yet be refused.
@@ -28,7 +28,7 @@ pub enum Command {
         /// connection, and the seats taken in it, end.
         #[serde(default)]
         session: bool,
-        /// Which messages to deliver of those that arrived while the user had no session.
+        /// Which messages to deliver of those that the user has not acknowledged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivery: Option<Delivery>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,11 +176,15 @@ pub enum Command {
     },
 
     // For the host.
+    /// The peer of this connection has shown to have the messages up to this one, of those that
+    /// were delivered to its session. Changes nothing unless the session asked for delivery, and is
+    /// this user's.
+    Acknowledge { user: Uid, message: MessageId },
     /// The gateway starts: removes the sessions and seats of earlier connections.
     Start,
     /// This connection has ended: its session and seats with it.
     Disconnect {
-        /// The newest message that was delivered to it.
+        /// The newest message that its peer has acknowledged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         delivered: Option<MessageId>,
     },
@@ -314,12 +318,21 @@ pub struct AddressGrant {
     pub ttl_ms: u64,
 }
 
-/// Which messages a new session is delivered, of those that arrived while the user had no session
-/// that asks for delivery.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+/// Which messages a new session is delivered, of those that the user, or one device of the user,
+/// has
+/// not acknowledged.
+///
+/// A cursor says up to which message id they are acknowledged; [`Command::Acknowledge`] moves it.
+/// Signing in does not: what a lost connection never read comes again, with the same ids.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Delivery {
     /// The most messages to deliver: the newest.
     pub backlog_max: u32,
+    /// The name of a device with a cursor of its own, at most 64 bytes; "" for the cursor that all
+    /// sessions without a device share. A new device has acknowledged nothing. The engine keeps the
+    /// cursors of 16 devices of a user, and forgets the one that is farthest behind.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device: String,
 }
 
 /// A room to create.

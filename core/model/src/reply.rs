@@ -56,9 +56,13 @@ pub enum Reply {
         /// The rooms that the user is a durable member of.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         rooms: Vec<RoomTag>,
-        /// Messages that arrived while the user had no session, oldest first.
+        /// Messages that are not acknowledged, oldest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         backlog: Vec<Arc<Message>>,
+        /// The id up to which the user has acknowledged messages; only where delivery was asked
+        /// for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<MessageId>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<AutoJoinFailure>,
     },

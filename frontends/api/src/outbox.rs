@@ -1,6 +1,6 @@
 //! What a session has the host do.
 
-use core_model::{Command, Query, Timestamp};
+use core_model::{Command, MessageId, Query, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,20 @@ pub enum Output {
     SendBytes(Vec<u8>),
     /// One WebSocket text message, or one line, for the peer.
     SendText(String),
+    /// What was sent so far has the messages to the session's user up to this one. When the peer
+    /// has
+    /// shown to have it, by means of the transport, the host acknowledges them.
+    ///
+    /// The host marks by itself what [`Frontend::broadcast`](crate::Frontend::broadcast) encoded of
+    /// an event, what the session sends at an [`Input::Event`](crate::Input::Event), and all that
+    /// it
+    /// sends at the answer to a sign-in with delivery. A mark after each message of a backlog says
+    /// more: half a backlog may arrive.
+    Mark { message: MessageId },
+    /// The peer has shown, in the dialect's own words, to have the messages to the session's user
+    /// up
+    /// to this one.
+    Acknowledge { message: MessageId },
     /// Replaces the connection's event filter for all rooms it is subscribed to.
     #[serde(rename = "set_interest")]
     SetEventFilter(EventFilter),
@@ -185,6 +199,16 @@ impl Outbox {
 
     pub fn send_text(&mut self, text: impl Into<String>) {
         self.push(Output::SendText(text.into()));
+    }
+
+    /// Marks what was sent so far as the messages up to this one. See [`Output::Mark`].
+    pub fn mark(&mut self, message: MessageId) {
+        self.push(Output::Mark { message });
+    }
+
+    /// The peer has the messages up to this one. See [`Output::Acknowledge`].
+    pub fn acknowledge(&mut self, message: MessageId) {
+        self.push(Output::Acknowledge { message });
     }
 
     pub fn set_event_filter(&mut self, filter: EventFilter) {

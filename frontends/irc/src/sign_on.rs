@@ -204,7 +204,7 @@ impl IrcSession {
                 return self.end("not signed in", out);
             }
         };
-        let delivery = Delivery { backlog_max: self.options.backlog };
+        let delivery = Delivery { backlog_max: self.options.backlog, ..Delivery::default() };
         out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
         self.expect(PendingReply::SignOn);
     }
@@ -261,6 +261,7 @@ impl IrcSession {
         self.start_keepalive(out);
         for message in backlog {
             self.send_direct(message, out);
+            out.mark(message.id);
         }
         for room in rooms.iter().take(self.options.channels_max as usize) {
             self.enter(room.name.to_string(), out);

@@ -140,7 +140,7 @@ fn open_session(user: UserRef, credential: Credential, options: Options) -> Comm
         create: None,
         changes: ProfileChanges::default(),
         session: true,
-        delivery: Some(Delivery { backlog_max: options.backlog }),
+        delivery: Some(Delivery { backlog_max: options.backlog, ..Delivery::default() }),
         token: None,
         address: None,
     }

@@ -246,6 +246,7 @@ impl OurchatSession {
             self.logged_in = user.person.uid;
             for message in backlog {
                 out.send_text(encode::text(self.options.ocid, message));
+                out.mark(message.id);
             }
         }
     }

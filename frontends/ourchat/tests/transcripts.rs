@@ -110,6 +110,7 @@ impl Talk {
             match output {
                 Output::Submit { .. } | Output::Query { .. } => self.asked += 1,
                 Output::SendText(text) => self.said.push(text),
+                Output::Mark { .. } => (),
                 other => panic!("unexpected {other:?}"),
             }
         }
@@ -146,7 +147,7 @@ fn ann() -> UserView {
 
 fn signed_in() -> Outcome {
     let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
-    Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, skipped })
+    Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, cursor: None, skipped })
 }
 
 /// Requests of every kind; each gets exactly one message if the engine refuses it.

@@ -266,6 +266,8 @@ fn show(output: &Output) -> String {
             format!("interest {}", serde_json::to_string(interest).unwrap())
         }
         Output::WakeAt(at) => format!("wake at {}", at.0),
+        Output::Mark { message } => format!("mark {}", message.0),
+        Output::Acknowledge { message } => format!("acknowledge {}", message.0),
     }
 }
 

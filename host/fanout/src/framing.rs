@@ -42,9 +42,9 @@ impl Framing {
     }
 }
 
-/// A ping without a payload.
-pub fn ping_frame() -> Bytes {
-    Bytes::from_static(&[PING, 0])
+/// A ping with a payload of at most 125 bytes.
+pub fn ping_frame(payload: &[u8]) -> Bytes {
+    websocket(PING, payload)
 }
 
 /// A close frame with a code of RFC 6455, section 7.4.
@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn control_frames_are_read_back() {
-        assert_eq!(read(&ping_frame()), Message::Ping(Bytes::new()));
+        assert_eq!(read(&ping_frame(&[])), Message::Ping(Bytes::new()));
+        assert_eq!(read(&ping_frame(&[7])), Message::Ping(Bytes::from_static(&[7])));
         match read(&close_frame(1001)) {
             Message::Close(Some(frame)) => assert_eq!(frame.code, CloseCode::Away),
             other => panic!("not a close frame: {other:?}"),

@@ -152,6 +152,15 @@ extern "C" {
  * the beginning. Body: the document, in UTF-8. */
 #define GW_OUT_DOCUMENT UINT32_C(11)
 
+/* From a session: what it emitted to send so far has the messages to the session's user up to this
+ * one. When the peer has shown to have it, the host acknowledges them, and they are not delivered
+ * again. Payload: JSON, the message's id. Not known to hosts before 0.2. */
+#define GW_OUT_MARK UINT32_C(12)
+
+/* From a session: the peer has shown, in the dialect's own words, to have the messages to the
+ * session's user up to this one. Payload: JSON, the message's id. Not known to hosts before 0.2. */
+#define GW_OUT_ACKNOWLEDGE UINT32_C(13)
+
 /* Borrowed bytes. ptr may be null if len is 0. Text is not zero-terminated. */
 typedef struct gw_bytes {
     const uint8_t *ptr;
@@ -199,7 +208,8 @@ typedef struct gw_plugin {
     gw_session *(*session_open)(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit emit);
 
     /* Gives an input to a session. now_ms: milliseconds since 1970, never going backwards;
-     * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE, in order. Returns GW_OK,
+     * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE,
+     * GW_OUT_MARK and GW_OUT_ACKNOWLEDGE, in order. Returns GW_OK,
      * or a negative code; after that only session_free is called for the session. */
     int32_t (*session_handle)(
         gw_session *session,

@@ -134,6 +134,15 @@ pub const GW_OUT_REASON: u32 = 10;
 /// the beginning. Body: the document, in UTF-8.
 pub const GW_OUT_DOCUMENT: u32 = 11;
 
+/// From a session: what it emitted to send so far has the messages to the session's user up to this
+/// one. When the peer has shown to have it, the host acknowledges them, and they are not delivered
+/// again. Payload: JSON, the message's id. Not known to hosts before 0.2.
+pub const GW_OUT_MARK: u32 = 12;
+
+/// From a session: the peer has shown, in the dialect's own words, to have the messages to the
+/// session's user up to this one. Payload: JSON, the message's id. Not known to hosts before 0.2.
+pub const GW_OUT_ACKNOWLEDGE: u32 = 13;
+
 /// Borrowed bytes. `ptr` may be null if `len` is 0. Text is not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +215,8 @@ pub struct GwPlugin {
     >,
 
     /// Gives an input to a session. `now_ms`: milliseconds since 1970, never going backwards;
-    /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`, in order. Returns `GW_OK`,
+    /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`,
+    /// `GW_OUT_MARK` and `GW_OUT_ACKNOWLEDGE`, in order. Returns `GW_OK`,
     /// or a negative code; after that only `session_free` is called for the session.
     pub session_handle: Option<
         unsafe extern "C" fn(

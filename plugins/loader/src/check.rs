@@ -16,9 +16,11 @@ const PURPOSE_BYTES_MAX: usize = 64;
 /// Refused: what is wrong with it, as the end of a sentence that begins with "it".
 pub(crate) fn command(command: &Command) -> Result<(), String> {
     match command {
-        Command::Start | Command::Disconnect { .. } | Command::Expire | Command::Prune { .. } => {
-            Err("emitted a command that only the gateway may submit".into())
-        }
+        Command::Start
+        | Command::Acknowledge { .. }
+        | Command::Disconnect { .. }
+        | Command::Expire
+        | Command::Prune { .. } => Err("emitted a command that only the gateway may submit".into()),
         Command::Register { user } => new_user(user),
         Command::SignIn { create, token, address, .. } => {
             create.as_ref().map_or(Ok(()), new_user)?;

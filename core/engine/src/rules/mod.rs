@@ -9,6 +9,7 @@ mod clock;
 mod context;
 #[cfg(test)]
 mod cost;
+mod delivery;
 mod expiry;
 mod messages;
 mod names;
@@ -191,6 +192,7 @@ impl BatchContext<'_> {
             }
             Command::Receive { .. } => self.receive(cx, command),
             Command::Start => self.start(cx),
+            Command::Acknowledge { user, message } => self.acknowledge(cx, *user, *message),
             Command::Disconnect { delivered } => self.disconnect(cx, *delivered),
             Command::Expire => self.expire(cx),
             Command::Prune { before, keep_per_room, from, limit } => {

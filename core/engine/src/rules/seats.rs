@@ -5,19 +5,11 @@ use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
 use super::seat_rows::{seat, seats_in};
-use crate::cache::writer::WriterCache;
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{LeaseRow, RoomRow, SeatRow, Who};
 
 impl BatchContext<'_> {
-    pub(super) fn start(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
-        self.restart_clock(cx.request)?;
-        self.batch.clear_run_state()?;
-        self.cached(WriterCache::clear_run_state);
-        Ok(Reply::Done)
-    }
-
     pub(super) fn enter(
         &mut self,
         cx: &mut CommandContext<'_>,

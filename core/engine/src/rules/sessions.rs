@@ -1,25 +1,28 @@
-//! Sessions: signing in and out, and what is delivered to a session.
+//! Sessions: signing in and out.
 
-use std::sync::Arc;
-
-use core_model::{Command, Credential, Delivery, Message, MessageId, Refusal, Reply};
+use core_model::{Command, Credential, Delivery, MessageId, Refusal, Reply};
 use redb::ReadableTable;
 
 use super::accounts::change_profile;
 use super::context::{BatchContext, CommandContext, tags};
+use super::delivery::{self, Begun};
 use super::expiry;
 use super::tokens::drawn;
+use crate::cache::writer::WriterCache;
 use crate::error::{Error, StoreError};
 use crate::lookup;
-use crate::message_index;
-use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::rows::{SessionRow, pack};
 use crate::tables::Tables;
 
-/// The stream number of a user's delivery cursor; no room and no inbox has it.
-const DELIVERY: u64 = u64::MAX;
-
 impl BatchContext<'_> {
+    pub(super) fn start(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
+        self.restart_clock(cx.request)?;
+        self.note_sent_before_start()?;
+        self.batch.clear_run_state()?;
+        self.cached(WriterCache::clear_run_state);
+        Ok(Reply::Done)
+    }
+
     pub(super) fn sign_in(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -53,11 +56,13 @@ impl BatchContext<'_> {
             self.write_user(uid, &row)?;
             cx.visible = true;
         }
-        if *session {
-            self.replace_session(cx)?;
-        }
+        let former = if *session { self.end_session(cx)? } else { None };
         let skipped = self.auto_join(cx, uid)?;
-        let backlog = if *session { self.begin_session(cx, uid, *delivery)? } else { Vec::new() };
+        let Begun { backlog, cursor } = if *session {
+            self.begin_session(cx, uid, delivery.as_ref(), former)?
+        } else {
+            Begun::default()
+        };
         if let Some(grant) = token {
             self.store_token(cx, uid, grant)?;
         }
@@ -71,35 +76,32 @@ impl BatchContext<'_> {
         let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
         let rooms = tags(&self.batch, &rooms)?;
         let user = lookup::user_view(&self.batch, uid)?;
-        Ok(Reply::SignedIn { user, token: None, rooms, backlog, skipped })
+        Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, skipped })
     }
 
-    /// Makes this connection a session of the user and returns the messages to deliver.
-    fn begin_session(
+    /// Makes this connection a session of the user. `former` is the session that it was before.
+    pub(super) fn begin_session(
         &mut self,
         cx: &CommandContext<'_>,
         uid: u64,
-        delivery: Option<Delivery>,
-    ) -> Result<Vec<Arc<Message>>, Error> {
-        let mut backlog = Vec::new();
-        if let Some(delivery) = delivery
-            && !self.is_delivered_live(uid)?
-        {
-            backlog = self.backlog(uid, delivery.backlog_max as usize)?;
-            let newest = self.counters.next_message - 1;
-            self.batch.cursors_mut()?.insert((uid, DELIVERY), newest)?;
-        }
-        let row = SessionRow { uid, delivers: delivery.is_some() };
+        delivery: Option<&Delivery>,
+        former: Option<SessionRow>,
+    ) -> Result<Begun, Error> {
+        let row = delivery::session(uid, delivery);
+        let begun = match delivery {
+            Some(delivery) => self.begin_delivery(&row, delivery, former)?,
+            None => Begun::default(),
+        };
         let connection = cx.request.connection;
         self.batch.sessions_mut()?.insert(connection, pack(&row).as_slice())?;
         self.cached(|cache| cache.forget_session(connection));
         self.batch.sessions_by_user_mut()?.insert((uid, connection), ())?;
         self.count_presence(uid, 1)?;
-        Ok(backlog)
+        Ok(begun)
     }
 
     pub(super) fn sign_out(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
-        self.replace_session(cx)?;
+        self.end_session(cx)?;
         Ok(Reply::Done)
     }
 
@@ -108,39 +110,26 @@ impl BatchContext<'_> {
         cx: &mut CommandContext<'_>,
         delivered: Option<MessageId>,
     ) -> Result<Reply, Error> {
-        self.end_session(cx, delivered)?;
+        if let (Some(session), Some(delivered)) = (self.end_session(cx)?, delivered) {
+            self.move_cursor(&session, delivered)?;
+        }
         Ok(Reply::Done)
     }
 
-    /// Ends the session of a connection that stays open: messages on their way to it will arrive.
-    fn replace_session(&mut self, cx: &mut CommandContext<'_>) -> Result<(), StoreError> {
-        let newest = MessageId(self.counters.next_message - 1);
-        self.end_session(cx, Some(newest))
-    }
-
-    /// Gives back the seats of this connection and ends its session, if it has any.
-    fn end_session(
+    /// Gives back the seats of this connection and ends its session, if it has any, and returns it.
+    pub(super) fn end_session(
         &mut self,
         cx: &mut CommandContext<'_>,
-        delivered: Option<MessageId>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<SessionRow>, StoreError> {
         self.leave_seats_of_connection(cx)?;
         let connection = cx.request.connection;
-        let Some(session) = lookup::session(&self.batch, connection)? else { return Ok(()) };
+        let Some(session) = lookup::session(&self.batch, connection)? else { return Ok(None) };
         self.batch.sessions_mut()?.remove(connection)?;
         self.cached(|cache| cache.forget_session(connection));
         self.batch.sessions_by_user_mut()?.remove((session.uid, connection))?;
         self.count_presence(session.uid, -1)?;
-        if session.delivers
-            && let Some(delivered) = delivered
-        {
-            let key = (session.uid, DELIVERY);
-            // A message that does not exist yet cannot have been delivered.
-            let delivered = delivered.0.min(self.counters.next_message - 1);
-            let cursor = self.batch.cursors()?.get(key)?.map_or(0, |cursor| cursor.value());
-            self.batch.cursors_mut()?.insert(key, cursor.max(delivered))?;
-        }
-        Ok(())
+        self.note_sent(&session)?;
+        Ok(Some(session))
     }
 
     /// Changes the number of sessions and seats that make a user online.
@@ -155,32 +144,5 @@ impl BatchContext<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a session receives the user's messages as they are posted.
-    fn is_delivered_live(&self, uid: u64) -> Result<bool, StoreError> {
-        for row in self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))? {
-            let connection = row?.0.value().1;
-            if lookup::session(&self.batch, connection)?.is_some_and(|session| session.delivers) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The newest undelivered messages: in the user's rooms since it joined them, and direct ones
-    /// to and from the user.
-    fn backlog(&mut self, uid: u64, limit: usize) -> Result<Vec<Arc<Message>>, StoreError> {
-        self.settle()?;
-        let cursor = self.batch.cursors()?.get((uid, DELIVERY))?.map_or(0, |id| id.value());
-        let mut streams =
-            vec![(message_index::of_inbox(uid), cursor), (message_index::of_outbox(uid), cursor)];
-        for room in lookup::rooms_of_member(&self.batch, uid)? {
-            let member = self.batch.members()?.get((room, uid))?;
-            let since = member.map_or(0, |member| member.value().1);
-            streams.push((message_index::of_room(room), cursor.max(since)));
-        }
-        let ids = message_index::newest_of(&self.batch, &streams, limit)?;
-        MessageReader::new(&self.batch).newest_within(&ids, REPLY_BYTES_MAX)
     }
 }

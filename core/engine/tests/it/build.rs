@@ -89,7 +89,7 @@ pub(crate) fn sign_in(user: UserRef) -> Command {
 pub(crate) fn sign_in_for_messages(user: UserRef, backlog_max: u32) -> Command {
     let mut command = sign_in(user);
     let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
-    *delivery = Some(Delivery { backlog_max });
+    *delivery = Some(Delivery { backlog_max, ..Delivery::default() });
     command
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn disconnect() -> Command {
     Command::Disconnect { delivered: None }
 }
 
-/// The end of a connection that has delivered messages up to this one.
+/// The end of a connection whose peer has acknowledged the messages up to this one.
 pub(crate) fn disconnect_after(delivered: u64) -> Command {
     Command::Disconnect { delivered: Some(MessageId(delivered)) }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
     AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
-    PostRight, ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, UserRef,
+    PostRight, ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, Uid,
+    UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -187,6 +188,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::DeclareRoom { .. }
         | Command::Kick { .. }
         | Command::Start
+        | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire
         | Command::Prune { .. } => (),
@@ -306,6 +308,9 @@ fn of_accounts() -> BoxedStrategy<Command> {
         2 => select(&[None, Some(1), Some(3), Some(9)][..]).prop_map(|delivered| {
             Command::Disconnect { delivered: delivered.map(MessageId) }
         }),
+        2 => (10_000u64..10_004, 1u64..9).prop_map(|(user, message)| {
+            Command::Acknowledge { user: Uid(user), message: MessageId(message) }
+        }),
         2 => (anybody(), any::<bool>(), profiles())
             .prop_map(|(user, create, changes)| Command::UpdateUser { user, create, changes }),
         1 => (anybody(), identities())
@@ -323,7 +328,8 @@ fn of_accounts() -> BoxedStrategy<Command> {
 }
 
 fn sign_ins() -> BoxedStrategy<Command> {
-    let delivery = of((0u32..4).prop_map(|backlog_max| Delivery { backlog_max }));
+    let delivery = of((0u32..4, select(&["", "", "phone", "desk"][..]))
+        .prop_map(|(backlog_max, device)| Delivery { backlog_max, device: device.into() }));
     let address = weighted(0.2, (select(&["10.0.0.1", "10.0.0.2"][..]), 1u64..5_000));
     let create = weighted(0.2, new_users());
     let session = weighted(0.8, Just(()));

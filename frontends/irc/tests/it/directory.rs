@@ -39,6 +39,7 @@ impl Client {
             token: None,
             rooms: Vec::new(),
             backlog: Vec::new(),
+            cursor: None,
             skipped: Vec::new(),
         })));
         client

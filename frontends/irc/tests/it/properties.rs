@@ -70,7 +70,10 @@ impl Conversation {
                     self.received.push(text.into());
                 }
                 Output::Close => self.over = true,
-                Output::SetEventFilter(_) | Output::WakeAt(_) => (),
+                Output::SetEventFilter(_)
+                | Output::WakeAt(_)
+                | Output::Mark { .. }
+                | Output::Acknowledge { .. } => (),
                 Output::Respond(_) | Output::SendBytes(_) => {
                     panic!("not for a stream of lines: {output:?}")
                 }
@@ -106,7 +109,7 @@ fn ann() -> Person {
 fn signed_in() -> Outcome {
     let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
     let user = UserView { person: ann().into(), ..UserView::default() };
-    Ok(Reply::SignedIn { user, token, rooms, backlog, skipped })
+    Ok(Reply::SignedIn { user, token, rooms, backlog, cursor: None, skipped })
 }
 
 fn room() -> RoomView {

@@ -70,7 +70,10 @@ impl Conversation {
                 Output::SendBytes(frame) => self.said.push(frame),
                 Output::Close => self.closed = true,
                 Output::SetEventFilter(_) | Output::WakeAt(_) => (),
-                Output::Respond(_) | Output::SendText(_) => panic!("not over TCP: {output:?}"),
+                Output::Respond(_)
+                | Output::SendText(_)
+                | Output::Mark { .. }
+                | Output::Acknowledge { .. } => panic!("not in this dialect: {output:?}"),
             }
         }
     }

@@ -30,6 +30,7 @@ fn signed_in(uid: u64, rooms: &[u32]) -> Reply {
         token: None,
         rooms: rooms.iter().map(|room| tag(*room)).collect(),
         backlog: Vec::new(),
+        cursor: None,
         skipped: Vec::new(),
     }
 }

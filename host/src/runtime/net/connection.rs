@@ -134,6 +134,9 @@ impl<S: Socket> Connection<S> {
             self.paused_until = Some(self.read_pause.begin(Instant::now(), at_most));
         }
         more |= self.advance_stage();
+        if matches!(self.stage, Stage::Open) {
+            self.socket.probe(&mut self.session);
+        }
         if !blocked {
             self.write(cx)?;
         }

@@ -1,6 +1,7 @@
 //! Listeners, and the connections that they accept.
 
 pub(crate) mod accept;
+pub(crate) mod acknowledged;
 pub(crate) mod connection;
 pub(crate) mod http;
 pub(crate) mod linger;

@@ -7,13 +7,24 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::runtime::session::stream::{CloseReason, StreamSession};
+
 /// How long a line or WebSocket message that has begun may take to be complete.
 pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-use crate::runtime::session::stream::{CloseReason, StreamSession};
-
 pub(crate) trait Socket: Send {
     fn stream(&mut self) -> &mut TcpStream;
+
+    /// Up to which byte of what was written the peer's system has acknowledged, as far as the
+    /// transport knows; `written` bytes of the stream were given to it. A transport with bytes of
+    /// its
+    /// own between them, as of TLS, does not know: 0. What a peer then has is shown by probes and
+    /// the
+    /// dialect only.
+    fn acknowledged(&self, written: u64) -> u64 {
+        let _ = written;
+        0
+    }
 
     /// Reads, and passes what came to the session.
     fn poll_receive(&mut self, cx: &mut Context<'_>, session: &mut StreamSession)
@@ -28,6 +39,13 @@ pub(crate) trait Socket: Send {
     fn on_deadline(&mut self, now: Instant, session: &mut StreamSession) -> bool {
         let _ = (now, session);
         true
+    }
+
+    /// Asks the peer to show what it has, where it was sent messages that it has not acknowledged
+    /// and
+    /// the transport can ask.
+    fn probe(&mut self, session: &mut StreamSession) {
+        let _ = session;
     }
 
     /// Whether the peer has shown in a handshake that it speaks the transport's protocol.

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
+use crate::runtime::net::acknowledged::acknowledged;
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
@@ -38,7 +39,12 @@ impl Socket for Tcp {
         cx: &mut Context<'_>,
         session: &mut StreamSession,
     ) -> Poll<Received> {
-        poll_chunk(&mut self.stream, cx, |bytes| session.feed(Input::Bytes(bytes)))
+        let received = poll_chunk(&mut self.stream, cx, |bytes| session.feed(Input::Bytes(bytes)));
+        received.map(|received| note_life(self, session, received))
+    }
+
+    fn acknowledged(&self, written: u64) -> u64 {
+        acknowledged(&self.stream, written)
     }
 }
 
@@ -140,9 +146,14 @@ impl Lines {
     }
 
     /// Reads more. `Err`: there is no more, or no memory for it.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Received>> {
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut StreamSession,
+    ) -> Poll<Result<(), Received>> {
         let Self { stream, unread, .. } = self;
         let read = poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes));
+        let read = read.map(|received| note_life(self, session, received));
         if read.is_pending() && !self.unread.is_empty() {
             self.begun_at.get_or_insert_with(Instant::now);
         }
@@ -204,10 +215,14 @@ impl Socket for Lines {
                 }
                 Found::Nothing => (),
             }
-            if let Err(received) = ready!(self.poll_more(cx)) {
+            if let Err(received) = ready!(self.poll_more(cx, session)) {
                 return Poll::Ready(received);
             }
         }
+    }
+
+    fn acknowledged(&self, written: u64) -> u64 {
+        acknowledged(&self.stream, written)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -218,6 +233,26 @@ impl Socket for Lines {
     fn on_deadline(&mut self, _: Instant, _: &mut StreamSession) -> bool {
         false
     }
+}
+
+/// Notes what the peer shows by what was read. Each read counts once, however many requests were in
+/// it.
+fn note_life(socket: &impl Socket, session: &mut StreamSession, received: Received) -> Received {
+    if session.unacknowledged().is_some() {
+        let written = session.write_queue.written();
+        match received {
+            Received::Input => {
+                let acknowledged = socket.acknowledged(written);
+                session.note_delivery(|delivery| delivery.note_life(acknowledged));
+            }
+            Received::Closed(CloseReason::PeerFinished) => {
+                let acknowledged = socket.acknowledged(written);
+                session.note_delivery(|delivery| delivery.note_orderly_end(acknowledged));
+            }
+            Received::Closed(_) | Received::Control | Received::Overlong => (),
+        }
+    }
+    received
 }
 
 /// Reads once, through a buffer on the stack.

@@ -20,6 +20,7 @@ use crate::config::Limits;
 
 use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
+use crate::runtime::session::delivery::Sent;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 use crate::runtime::session::write_queue::WriteQueue;
 use gateway_fanout::{close_frame, ping_frame};
@@ -31,12 +32,28 @@ const PINGS_UNANSWERED_MAX: u8 = 2;
 /// take more reads.
 const READ_BUFFER_BYTES: usize = 1024;
 
+/// How long after a probe the next may be sent: a busy room costs a connection no more than a ping
+/// a second.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A ping whose pong shows that the peer has read all messages before it.
+#[derive(Default)]
+struct Probe {
+    /// The newest message before the ping that is not answered.
+    pending: Option<Sent>,
+    /// Before then no other is sent.
+    not_before: Option<Instant>,
+    /// When one is to be sent that had to wait.
+    due: Option<Instant>,
+}
+
 pub(crate) struct WebSocket {
     stream: TcpStream,
     context: WebSocketContext,
     ping_interval: Duration,
     next_ping: Option<Instant>,
     pings_unanswered: u8,
+    probe: Probe,
     /// Whether everything that was read has been passed on, so that only the socket can have more.
     drained: bool,
     /// Bytes that were read since the last complete message.
@@ -69,6 +86,7 @@ impl WebSocket {
             ping_interval,
             next_ping,
             pings_unanswered: 0,
+            probe: Probe::default(),
             drained: false,
             unfinished_bytes: 0,
             begun_at: None,
@@ -126,7 +144,11 @@ impl Socket for WebSocket {
                 Received::Input
             }
             Ok(Message::Ping(_)) => Received::Input,
-            Ok(Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => Received::Control,
+            Ok(Message::Pong(payload)) => {
+                self.probe.note_pong(&payload, session);
+                Received::Control
+            }
+            Ok(Message::Close(_) | Message::Frame(_)) => Received::Control,
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.wait_for_rest() {
                     return Poll::Pending;
@@ -153,20 +175,40 @@ impl Socket for WebSocket {
 
     fn deadline(&self) -> Option<Instant> {
         let message_due = self.begun_at.map(|begun_at| begun_at + MESSAGE_TIMEOUT);
-        [self.next_ping, message_due].into_iter().flatten().min()
+        [self.next_ping, message_due, self.probe.due].into_iter().flatten().min()
     }
 
     fn on_deadline(&mut self, now: Instant, session: &mut StreamSession) -> bool {
         if self.begun_at.is_some_and(|begun_at| begun_at + MESSAGE_TIMEOUT <= now) {
             return false;
         }
+        // The connection probes after every wake-up, while it is open.
+        self.probe.due.take_if(|due| *due <= now);
+        if self.next_ping.is_none_or(|next_ping| now < next_ping) {
+            return true;
+        }
         if self.pings_unanswered >= PINGS_UNANSWERED_MAX {
             return false;
         }
         self.pings_unanswered += 1;
         self.next_ping = Some(now + self.ping_interval);
-        session.write_queue.push(ping_frame());
+        session.write_queue.push(ping_frame(&[]));
         true
+    }
+
+    fn probe(&mut self, session: &mut StreamSession) {
+        let Some(sent) = session.unacknowledged().filter(|_| self.probe.pending.is_none()) else {
+            self.probe.due = None;
+            return;
+        };
+        let now = Instant::now();
+        if let Some(not_before) = self.probe.not_before.filter(|not_before| now < *not_before) {
+            self.probe.due = Some(not_before);
+            return;
+        }
+        let not_before = Some(now + PROBE_INTERVAL);
+        self.probe = Probe { pending: Some(sent), not_before, due: None };
+        session.write_queue.push(ping_frame(&sent.message.0.to_be_bytes()));
     }
 
     fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
@@ -182,6 +224,16 @@ impl Socket for WebSocket {
             }
         };
         Some(close_frame(code))
+    }
+}
+
+impl Probe {
+    /// A pong has the payload of its ping (RFC 6455, section 5.5.3).
+    fn note_pong(&mut self, payload: &[u8], session: &mut StreamSession) {
+        let is_answer = |sent: &mut Sent| *payload == sent.message.0.to_be_bytes();
+        if let Some(sent) = self.pending.take_if(is_answer) {
+            session.note_delivery(|delivery| delivery.acknowledge(sent));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use core_model::{Command, ConnectionId, MessageId, Outcome, Query, Refusal, Timestamp};
+use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Timestamp};
 use frontend_api::{Input, Outbox, Peer};
 use gateway_fanout::Ticket;
 
@@ -101,13 +101,16 @@ impl SessionDriver {
         self.needs_disconnect = true;
     }
 
-    /// Has the engine release what it holds for the connection, if anything. `delivered` is the
-    /// newest message that the peer was sent.
-    pub(crate) fn disconnect(&mut self, delivered: Option<MessageId>) {
+    /// Has the engine release what it holds for the connection, if anything.
+    pub(crate) fn disconnect(&mut self) {
         if self.needs_disconnect {
-            let command = Command::Disconnect { delivered };
-            let ticket = Ticket::Discard;
-            self.services.submit_always(&self.frontend, self.connection, command, ticket);
+            self.submit_unanswered(Command::Disconnect { delivered: None });
         }
+    }
+
+    /// Submits a command of the host about this connection, which must not be refused for load.
+    pub(crate) fn submit_unanswered(&self, command: Command) {
+        let ticket = Ticket::Discard;
+        self.services.submit_always(&self.frontend, self.connection, command, ticket);
     }
 }

@@ -107,6 +107,8 @@ impl Exchange {
                 // An exchange has no stream to send on, gets no events and does not wait.
                 Output::SendBytes(_)
                 | Output::SendText(_)
+                | Output::Mark { .. }
+                | Output::Acknowledge { .. }
                 | Output::SetEventFilter(_)
                 | Output::WakeAt(_) => (),
             }
@@ -153,7 +155,7 @@ impl Exchange {
 /// What a session tied to an exchange, as if it were a connection, ends with it.
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.driver.disconnect(None);
+        self.driver.disconnect();
     }
 }
 

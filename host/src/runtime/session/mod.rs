@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod auto_join_log;
+pub(crate) mod delivery;
 pub(crate) mod driver;
 pub(crate) mod exchange;
 pub(crate) mod passwords;

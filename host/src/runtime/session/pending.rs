@@ -1,7 +1,15 @@
 //! What a stream session has asked for and not been answered.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use core_model::{Command, Outcome, Query};
+use frontend_api::Subscribe;
 use gateway_fanout::SubscriptionChange;
+
+use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::session::admission::settle_passwords;
+use crate::runtime::session::services::Services;
 
 /// One command or query that is not answered.
 pub(crate) enum Pending {
@@ -33,9 +41,33 @@ pub(crate) enum Finished {
     Ready(Box<PendingCommand>),
 }
 
+/// Replaces the passwords in a command by what the engine takes.
+pub(crate) async fn settle(
+    services: Arc<Services>,
+    frontend: Arc<FrontendHandle>,
+    address: IpAddr,
+    command: Box<PendingCommand>,
+) -> Finished {
+    let PendingCommand { command, change, key, ack_only } = *command;
+    match settle_passwords(&services, &frontend, address, command).await {
+        Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
+        Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
+    }
+}
+
 impl Pending {
     pub(crate) fn is_submitted(&self) -> bool {
         matches!(self, Self::Submitted { .. })
+    }
+}
+
+/// What a command changes of its connection's subscriptions if it succeeds.
+pub(crate) fn change(command: &Command, subscribe: Subscribe) -> SubscriptionChange {
+    match (command, subscribe) {
+        (Command::SignOut { .. }, _) => SubscriptionChange::SignOut,
+        (_, Subscribe::Nothing) => SubscriptionChange::None,
+        (_, Subscribe::Seat) => SubscriptionChange::Seat,
+        (_, Subscribe::User) => SubscriptionChange::User,
     }
 }
 

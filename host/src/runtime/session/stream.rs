@@ -2,14 +2,13 @@
 //! No socket here.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
-use frontend_api::{Ending, Input, Outbox, Output, Subscribe};
+use frontend_api::{Ending, Input, Outbox, Output};
 use gateway_fanout::{ConnectionHandle, Framing, Mailbox, MailboxItem, SubscriptionChange, Ticket};
 use tokio::time::Instant;
 
@@ -17,11 +16,10 @@ use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
 use crate::runtime::metrics::Limit;
-use crate::runtime::session::admission::{
-    Sender, check_message, needs_passwords, settle_passwords,
-};
+use crate::runtime::session::admission::{Sender, check_message, needs_passwords};
+use crate::runtime::session::delivery::Delivery;
 use crate::runtime::session::driver::SessionDriver;
-use crate::runtime::session::pending::{Fence, Finished, Pending, PendingCommand};
+use crate::runtime::session::pending::{self, Fence, Finished, Pending, PendingCommand};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
 use crate::runtime::session::write_queue::WriteQueue;
@@ -64,6 +62,8 @@ pub(crate) struct StreamSession {
     driver: SessionDriver,
     handle: Arc<ConnectionHandle>,
     pub(crate) write_queue: WriteQueue,
+    /// What the peer has acknowledged, once a sign-in has asked for delivery.
+    delivery: Option<Box<Delivery>>,
     /// What is not answered, oldest first.
     pending: VecDeque<Pending>,
     /// How many of `pending` are not with the engine yet, or not answered.
@@ -91,6 +91,7 @@ impl StreamSession {
             driver,
             handle,
             write_queue: WriteQueue::default(),
+            delivery: None,
             pending: VecDeque::new(),
             unsubmitted: 0,
             running: None,
@@ -175,12 +176,13 @@ impl StreamSession {
                 self.fence.has_passed = true;
             }
             MailboxItem::Frame { bytes, message, .. } => {
-                self.write_queue.push_message(bytes, message);
+                self.write_queue.push(bytes);
+                self.mark(message);
             }
             MailboxItem::Event(recorded) => {
                 self.feed(Input::Event(&recorded));
                 if let Event::Posted { message } = &recorded.event {
-                    self.write_queue.note_delivered(message.id);
+                    self.mark(Some(message.id));
                 }
             }
         }
@@ -242,9 +244,11 @@ impl StreamSession {
             return;
         };
         self.fence.has_passed = false;
+        let newest = self.begin_delivery(&outcome);
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
+        self.mark(newest);
     }
 
     /// Whether events of commands before the oldest request may still be on their way; asks the hub
@@ -277,7 +281,7 @@ impl StreamSession {
                 self.replace_head(Pending::Decided(Box::new(outcome)));
             }
             Pending::Command(command) if needs_passwords(&command.command) => {
-                self.running = Some(Box::pin(settle(
+                self.running = Some(Box::pin(pending::settle(
                     services.clone(),
                     self.driver.frontend.clone(),
                     self.driver.address,
@@ -348,7 +352,7 @@ impl StreamSession {
     fn carry_out_one(&mut self, now: Timestamp, output: Output) {
         match output {
             Output::Submit { command, subscribe, key, ack_only } => {
-                let change = change(&command, subscribe);
+                let change = pending::change(&command, subscribe);
                 self.submit(PendingCommand { command, change, key, ack_only });
             }
             Output::Query { query } => self.query(query),
@@ -356,6 +360,10 @@ impl StreamSession {
             Output::Respond(_) => (),
             Output::SendBytes(bytes) => self.write_queue.push(self.handle.framing.bytes(bytes)),
             Output::SendText(text) => self.write_queue.push(self.handle.framing.text(text)),
+            Output::Mark { message } => self.mark(Some(message)),
+            Output::Acknowledge { message } => {
+                self.note_delivery(|delivery| delivery.acknowledge_message(message));
+            }
             Output::SetEventFilter(filter) => self.handle.set_event_filter(filter),
             Output::WakeAt(at) => {
                 let wait = Duration::from_millis(at.0.saturating_sub(now.0));
@@ -470,31 +478,11 @@ impl Drop for StreamSession {
         if self.driver.needs_disconnect() {
             self.driver.services.hub.forget(self.handle.id);
         }
-        self.driver.disconnect(self.write_queue.delivered());
+        self.submit_acknowledged(true);
+        self.driver.disconnect();
     }
 }
 
-async fn settle(
-    services: Arc<Services>,
-    frontend: Arc<FrontendHandle>,
-    address: IpAddr,
-    command: Box<PendingCommand>,
-) -> Finished {
-    let PendingCommand { command, change, key, ack_only } = *command;
-    match settle_passwords(&services, &frontend, address, command).await {
-        Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
-        Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
-    }
-}
-
-fn change(command: &Command, subscribe: Subscribe) -> SubscriptionChange {
-    match (command, subscribe) {
-        (Command::SignOut { .. }, _) => SubscriptionChange::SignOut,
-        (_, Subscribe::Nothing) => SubscriptionChange::None,
-        (_, Subscribe::Seat) => SubscriptionChange::Seat,
-        (_, Subscribe::User) => SubscriptionChange::User,
-    }
-}
-
+mod delivering;
 #[cfg(test)]
 pub(crate) mod tests;

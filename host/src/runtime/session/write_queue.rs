@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use core_model::MessageId;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
@@ -16,13 +15,14 @@ const FRAMES_PER_WRITE: usize = 64;
 /// Capacity that an empty queue keeps: 200 bytes, enough for single messages.
 const FRAMES_KEPT: usize = 4;
 
-/// Frames in order, each with the message that it carries, if any. Many leave in one write; an empty
-/// queue owns next to no memory.
+/// Frames in order. Many leave in one write; an empty queue owns next to no memory.
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
-    frames: VecDeque<(Bytes, Option<MessageId>)>,
-    /// The newest message that the operating system has accepted.
-    delivered: Option<MessageId>,
+    frames: VecDeque<Bytes>,
+    /// Bytes of all frames that were ever pushed.
+    pushed: u64,
+    /// Bytes that the operating system has accepted.
+    written: u64,
 }
 
 impl WriteQueue {
@@ -32,12 +32,9 @@ impl WriteQueue {
     }
 
     pub(crate) fn push(&mut self, bytes: Bytes) {
-        self.push_message(bytes, None);
-    }
-
-    pub(crate) fn push_message(&mut self, bytes: Bytes, message: Option<MessageId>) {
         if !bytes.is_empty() {
-            self.frames.push_back((bytes, message));
+            self.pushed += bytes.len() as u64;
+            self.frames.push_back(bytes);
         }
     }
 
@@ -45,13 +42,14 @@ impl WriteQueue {
         self.frames.is_empty()
     }
 
-    pub(crate) fn delivered(&self) -> Option<MessageId> {
-        self.delivered
+    /// Where the last frame ends in the stream: bytes since the connection began.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
     }
 
-    /// The session itself got a message.
-    pub(crate) fn note_delivered(&mut self, message: MessageId) {
-        self.delivered = self.delivered.max(Some(message));
+    /// Up to where the stream is written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes until the queue is empty or the socket is full.
@@ -63,7 +61,7 @@ impl WriteQueue {
         while !self.frames.is_empty() {
             let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
             let mut count = 0;
-            for (slice, (bytes, _)) in slices.iter_mut().zip(&self.frames) {
+            for (slice, bytes) in slices.iter_mut().zip(&self.frames) {
                 *slice = IoSlice::new(bytes);
                 count += 1;
             }
@@ -83,13 +81,13 @@ impl WriteQueue {
     }
 
     fn advance(&mut self, mut written: usize) {
-        while let Some((bytes, message)) = self.frames.front_mut() {
+        self.written += written as u64;
+        while let Some(bytes) = self.frames.front_mut() {
             if bytes.len() > written {
                 bytes.advance(written);
                 return;
             }
             written -= bytes.len();
-            self.delivered = self.delivered.max(*message);
             self.frames.pop_front();
         }
     }
@@ -100,18 +98,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_delivered_when_its_last_byte_is_written() {
+    fn frames_have_places_in_the_stream_and_are_written_in_part() {
         let mut queue = WriteQueue::default();
-        queue.push_message(Bytes::from_static(b"abc"), Some(MessageId(1)));
-        queue.push(Bytes::from_static(b"de"));
-        queue.push_message(Bytes::from_static(b"fg"), Some(MessageId(2)));
+        queue.push(Bytes::from_static(b"abc"));
+        assert_eq!(queue.pushed(), 3);
+        queue.push(Bytes::new());
+        queue.push(Bytes::from_static(b"defg"));
+        assert_eq!((queue.pushed(), queue.written()), (7, 0));
+        queue.advance(5);
+        assert_eq!((queue.pushed(), queue.written()), (7, 5));
+        assert_eq!(queue.frames.front().unwrap(), "fg");
         queue.advance(2);
-        assert_eq!(queue.delivered(), None);
-        queue.advance(4);
-        assert_eq!(queue.delivered(), Some(MessageId(1)));
-        assert_eq!(queue.frames.front().unwrap().0, "g");
-        queue.advance(2);
-        assert_eq!(queue.delivered(), Some(MessageId(2)));
+        assert_eq!(queue.written(), 7);
         assert!(queue.is_empty());
     }
 }

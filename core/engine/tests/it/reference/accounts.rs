@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use core_model::{
-    AutoJoinFailure, Claim, Command, Credential, GUEST_PREFIX, Grant, Message, NewUser, Outcome,
-    ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef, check_handle, normalize,
+    AutoJoinFailure, Claim, Command, Credential, Delivery, GUEST_PREFIX, Grant, Message, MessageId,
+    NewUser, Outcome, ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef, check_handle,
+    normalize,
 };
 
 use super::quotas::ACCOUNTS;
-use super::{Kept, Place, Reference, Seat, Token, User, Who};
+use super::{Kept, Place, Reference, Seat, Session, Token, User, Who};
 
 impl Reference {
     pub(super) fn user(&mut self, uid: u64) -> &mut User {
@@ -181,18 +182,20 @@ impl Reference {
         if *changes != ProfileChanges::default() {
             self.change_profile(uid, changes);
         }
-        if *session {
-            self.end_session(Some(self.newest()));
-        }
+        let former = if *session { self.end_session() } else { None };
         let skipped = self.auto_join(uid);
         let mut backlog = Vec::new();
+        let mut cursor = None;
         if *session {
-            let live = self.sessions.values().any(|(other, delivers)| *other == uid && *delivers);
-            if let Some(delivery) = delivery.filter(|_| !live) {
-                backlog = self.missed(uid, delivery.backlog_max as usize);
-                self.delivered.insert(uid, self.newest());
+            let device = delivery.as_ref().map(|delivery| delivery.device.clone());
+            if let Some(Delivery { backlog_max, device }) = delivery {
+                let acknowledged = self.delivered.get(&(uid, device.clone()));
+                cursor = Some(MessageId(acknowledged.copied().unwrap_or(0)));
+                if former != Some((uid, Some(device.clone()))) && *backlog_max > 0 {
+                    backlog = self.missed(uid, device, *backlog_max as usize);
+                }
             }
-            self.sessions.insert(self.connection, (uid, delivery.is_some()));
+            self.sessions.insert(self.connection, (uid, device));
         }
         if let Some(grant) = token {
             self.store_token(uid, grant);
@@ -202,12 +205,22 @@ impl Reference {
         }
         let rooms = self.rooms.keys().filter(|id| *session && self.is_member(**id, uid));
         let rooms = rooms.map(|id| self.tag(*id)).collect();
-        Ok(Reply::SignedIn { user: self.user_view(uid), token: None, rooms, backlog, skipped })
+        Ok(Reply::SignedIn {
+            user: self.user_view(uid),
+            token: None,
+            rooms,
+            backlog,
+            cursor,
+            skipped,
+        })
     }
 
-    /// The newest messages to and from a user that no session of its has delivered.
-    pub(super) fn missed(&self, uid: u64, limit: usize) -> Vec<Arc<Message>> {
-        let cursor = self.delivered.get(&uid).copied().unwrap_or(0);
+    /// The newest messages to and from a user that a device of its has not acknowledged.
+    pub(super) fn missed(&self, uid: u64, device: &str, limit: usize) -> Vec<Arc<Message>> {
+        let key = (uid, device.to_owned());
+        let cursor = self.delivered.get(&key).copied().unwrap_or(0);
+        let is_live = self.sessions.values().any(|session| *session == (uid, Some(device.into())));
+        let sent = if is_live { self.newest() } else { self.sent.get(&key).copied().unwrap_or(0) };
         let concerns = |message: &&Kept| match message.to {
             Place::Inbox(to) => to == uid || message.author == Who::User(uid),
             Place::Room(id) => {
@@ -216,22 +229,37 @@ impl Reference {
             }
         };
         let missed = self.messages.iter().filter(|message| message.id > cursor).filter(concerns);
-        self.newest_of(missed.collect(), limit)
+        let (lost, missed): (Vec<_>, Vec<_>) = missed.partition(|message| message.id <= sent);
+        let mut messages = self.newest_of(lost, usize::MAX);
+        messages.extend(self.newest_of(missed, limit));
+        messages
     }
 
-    pub(super) fn end_session(&mut self, delivered: Option<u64>) {
+    pub(super) fn end_session(&mut self) -> Option<Session> {
         let connection = self.connection;
         let own = |seat: &&Seat| seat.connection == Some(connection);
         for seat in self.seats.iter().filter(own).cloned().collect::<Vec<_>>() {
             self.leave(&seat, seat.lease.as_ref().map(|lease| lease.grace_ms));
         }
-        if let Some((uid, true)) = self.sessions.remove(&connection)
-            && let Some(delivered) = delivered
-        {
-            let newest = self.newest();
-            let cursor = self.delivered.entry(uid).or_default();
-            *cursor = delivered.min(newest).max(*cursor);
+        let session = self.sessions.remove(&connection);
+        session.iter().for_each(|session| self.note_sent(session));
+        session
+    }
+
+    /// A session was sent everything, and it may not have arrived.
+    pub(super) fn note_sent(&mut self, (uid, device): &Session) {
+        let Some(device) = device else { return };
+        let key = (*uid, device.clone());
+        if self.delivered.get(&key).copied().unwrap_or(0) < self.newest() {
+            self.sent.insert(key, self.newest());
         }
+    }
+
+    pub(super) fn acknowledge(&mut self, (uid, device): &Session, message: u64) {
+        let Some(device) = device else { return };
+        let message = message.min(self.newest());
+        let cursor = self.delivered.entry((*uid, device.clone())).or_default();
+        *cursor = message.max(*cursor);
     }
 
     pub(super) fn update_user(

@@ -106,6 +106,9 @@ struct Key {
     address: u128,
 }
 
+/// The user of a connection, and the device to which messages are delivered, if they are.
+type Session = (u64, Option<String>);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     now: u64,
@@ -119,14 +122,16 @@ pub(crate) struct Reference {
     users: BTreeMap<u64, User>,
     rooms: BTreeMap<u32, Room>,
     seats: Vec<Seat>,
-    /// Connection → user, and whether the session delivers messages.
-    sessions: BTreeMap<u64, (u64, bool)>,
+    sessions: BTreeMap<u64, Session>,
     messages: Vec<Kept>,
     tokens: BTreeMap<TokenHash, Token>,
     addresses: BTreeMap<(String, u64), u64>,
     /// (User, room, or none for direct messages) → received up to.
     cursors: BTreeMap<(u64, Option<u32>), u64>,
-    delivered: BTreeMap<u64, u64>,
+    /// (User, device) → acknowledged up to.
+    delivered: BTreeMap<(u64, String), u64>,
+    /// (User, device) → sent up to when its last session ended.
+    sent: BTreeMap<(u64, String), u64>,
     keys: BTreeMap<String, Key>,
     /// (What is counted, address) → when the count ends, and the count.
     windows: BTreeMap<(u8, u128), (u64, u32)>,
@@ -161,6 +166,7 @@ impl Reference {
             addresses: BTreeMap::new(),
             cursors: BTreeMap::new(),
             delivered: BTreeMap::new(),
+            sent: BTreeMap::new(),
             keys: BTreeMap::new(),
             windows: BTreeMap::new(),
             unowned: BTreeMap::new(),
@@ -248,7 +254,7 @@ impl Reference {
             }
             Command::SignIn { .. } => self.sign_in(command),
             Command::SignOut { .. } => {
-                self.end_session(Some(self.newest()));
+                self.end_session();
                 Ok(Reply::Done)
             }
             Command::UpdateUser { user, create, changes } => {
@@ -270,7 +276,7 @@ impl Reference {
         }
     }
 
-    /// The commands about rooms, seats and messages, and the host's.
+    /// The commands about rooms, seats and messages.
     fn carry_out_in_room(&mut self, command: &Command) -> Outcome {
         match command {
             Command::CreateRoom { room, owner, members } => {
@@ -307,13 +313,31 @@ impl Reference {
                 self.post_direct(author, to, text, *allow_self)
             }
             Command::Receive { .. } => self.receive(command),
+            _ => self.carry_out_for_host(command),
+        }
+    }
+
+    /// The commands of the host.
+    fn carry_out_for_host(&mut self, command: &Command) -> Outcome {
+        match command {
             Command::Start => {
                 self.seats.clear();
-                self.sessions.clear();
+                for session in std::mem::take(&mut self.sessions).values() {
+                    self.note_sent(session);
+                }
+                Ok(Reply::Done)
+            }
+            Command::Acknowledge { user, message } => {
+                let session = self.sessions.get(&self.connection).cloned();
+                if let Some(session) = session.filter(|(uid, _)| *uid == user.0) {
+                    self.acknowledge(&session, message.0);
+                }
                 Ok(Reply::Done)
             }
             Command::Disconnect { delivered } => {
-                self.end_session(delivered.map(|delivered| delivered.0));
+                if let (Some(session), Some(delivered)) = (self.end_session(), delivered) {
+                    self.acknowledge(&session, delivered.0);
+                }
                 Ok(Reply::Done)
             }
             Command::Expire => {

@@ -1,8 +1,30 @@
-//! Delivery to a new session of messages that arrived while the user had none.
+//! Delivery to a new session of messages that the user has not acknowledged.
 
-use core_model::{Command, Reply};
+use core_model::{Command, Delivery, MessageId, Refusal, Reply, Uid};
 
 use super::*;
+
+fn acknowledge(gateway: &Gateway, connection: u64, user: u64, message: u64) {
+    let (user, message) = (Uid(user), MessageId(message));
+    let done = gateway.does(connection, Command::Acknowledge { user, message });
+    assert_eq!(done, Reply::Done);
+}
+
+fn sign_in_on(device: &str, user: UserRef) -> Command {
+    let mut command = sign_in_for_messages(user, 9);
+    let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
+    *delivery = Some(Delivery { backlog_max: 9, device: device.into() });
+    command
+}
+
+/// Signs in on a device and returns the backlog.
+#[track_caller]
+fn handed_on(gateway: &Gateway, connection: u64, device: &str, who: &str) -> Vec<String> {
+    match gateway.does(connection, sign_in_on(device, user(who))) {
+        Reply::SignedIn { backlog, .. } => say::messages(&backlog),
+        other => panic!("not signed in: {other:?}"),
+    }
+}
 
 /// Signs in with delivery and returns the backlog.
 #[track_caller]
@@ -39,19 +61,37 @@ fn messages_that_arrived_without_a_session_are_delivered_in_order() {
 }
 
 #[test]
-fn delivered_messages_are_not_delivered_again() {
+fn acknowledged_messages_are_not_delivered_again_and_others_are() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to bob: one"]);
     gateway.does(1, disconnect());
-    assert_eq!(handed(&gateway, 2, "bob", 9), [""; 0]);
-    // Live messages count as delivered up to the newest that the connection got.
+    assert_eq!(handed(&gateway, 2, "bob", 9), ["ann to bob: one"], "it was never acknowledged");
+    acknowledge(&gateway, 2, 10_001, 1);
     for text in ["two", "three", "four"] {
         gateway.does(0, direct(user("ann"), user("bob"), text));
     }
+    acknowledge(&gateway, 2, 10_001, 2);
+    // The end of the connection may say more.
     gateway.does(2, disconnect_after(3));
     gateway.does(0, direct(user("ann"), user("bob"), "five"));
     assert_eq!(handed(&gateway, 3, "bob", 9), ["ann to bob: four", "ann to bob: five"]);
+}
+
+#[test]
+fn acknowledging_needs_the_users_own_session_with_delivery() {
+    let gateway = with(&["ann", "bob"]);
+    gateway.does(0, direct(user("ann"), user("bob"), "one"));
+    acknowledge(&gateway, 1, 10_001, 1);
+    gateway.does(1, sign_in(user("bob")));
+    acknowledge(&gateway, 1, 10_001, 1);
+    handed(&gateway, 1, "ann", 9);
+    acknowledge(&gateway, 1, 10_001, 1);
+    assert_eq!(handed(&gateway, 2, "bob", 9), ["ann to bob: one"]);
+    // Not beyond what exists: the next message is not acknowledged.
+    acknowledge(&gateway, 2, 10_001, 7);
+    gateway.does(0, direct(user("ann"), user("bob"), "two"));
+    assert_eq!(handed(&gateway, 3, "bob", 9), ["ann to bob: two"]);
 }
 
 #[test]
@@ -66,7 +106,7 @@ fn messages_before_joining_are_not_delivered() {
     gateway.does(0, post(room("tea"), user("ann"), "again"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to tea: again"]);
     // Nor are messages in a room that the user has left.
-    gateway.does(1, disconnect());
+    gateway.does(1, disconnect_after(4));
     gateway.does(0, post(room("tea"), user("ann"), "missed"));
     gateway.does(0, kick(room("tea"), user("bob")));
     assert_eq!(handed(&gateway, 1, "bob", 9), [""; 0]);
@@ -81,7 +121,7 @@ fn over_the_limit_only_the_newest_are_delivered_oldest_first() {
         gateway.does(0, direct(user("ann"), user("bob"), text));
     }
     assert_eq!(handed(&gateway, 1, "bob", 3), ["ann to bob: 2", "ann to tea: 3", "ann to bob: 3"]);
-    gateway.does(1, disconnect());
+    gateway.does(1, disconnect_after(6));
     assert_eq!(handed(&gateway, 1, "bob", 9), [""; 0]);
     gateway.does(1, disconnect());
     gateway.does(0, direct(user("ann"), user("bob"), "4"));
@@ -89,19 +129,83 @@ fn over_the_limit_only_the_newest_are_delivered_oldest_first() {
 }
 
 #[test]
-fn a_second_session_gets_no_backlog_while_another_receives() {
+fn a_second_session_gets_what_the_first_has_not_acknowledged() {
     let gateway = with(&["ann", "bob"]);
     gateway.does(0, direct(user("ann"), user("bob"), "one"));
     handed(&gateway, 1, "bob", 9);
     gateway.does(0, direct(user("ann"), user("bob"), "two"));
-    assert_eq!(handed(&gateway, 2, "bob", 9), [""; 0]);
-    gateway.does(1, disconnect_after(2));
-    gateway.does(0, direct(user("ann"), user("bob"), "three"));
+    acknowledge(&gateway, 1, 10_001, 1);
+    // The first may be dead without the gateway knowing.
+    assert_eq!(handed(&gateway, 2, "bob", 9), ["ann to bob: two"]);
+    acknowledge(&gateway, 2, 10_001, 2);
+    gateway.does(1, disconnect_after(1));
     assert_eq!(handed(&gateway, 3, "bob", 9), [""; 0]);
-    gateway.does(2, disconnect_after(3));
-    gateway.does(3, disconnect_after(3));
-    gateway.does(0, direct(user("ann"), user("bob"), "four"));
-    assert_eq!(handed(&gateway, 4, "bob", 9), ["ann to bob: four"]);
+}
+
+#[test]
+fn what_a_lost_session_was_sent_is_not_limited() {
+    let mut gateway = with(&["ann", "bob"]);
+    let say = |gateway: &Gateway, text| gateway.does(0, direct(user("ann"), user("bob"), text));
+    handed(&gateway, 1, "bob", 9);
+    for text in ["1", "2", "3"] {
+        say(&gateway, text);
+    }
+    acknowledge(&gateway, 1, 10_001, 1);
+    // Beside the session, whose end was not noticed.
+    assert_eq!(handed(&gateway, 2, "bob", 1), ["ann to bob: 2", "ann to bob: 3"]);
+    gateway.does(2, disconnect());
+    gateway.does(1, disconnect());
+    for text in ["4", "5"] {
+        say(&gateway, text);
+    }
+    let limited = ["ann to bob: 2", "ann to bob: 3", "ann to bob: 5"];
+    assert_eq!(handed(&gateway, 3, "bob", 1), limited);
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    say(&gateway, "6");
+    say(&gateway, "7");
+    let all = ["2", "3", "4", "5", "7"].map(|text| format!("ann to bob: {text}"));
+    assert_eq!(handed(&gateway, 1, "bob", 1), all);
+    gateway.does(1, disconnect_after(7));
+    say(&gateway, "8");
+    assert_eq!(handed(&gateway, 1, "bob", 1), ["ann to bob: 8"]);
+}
+
+#[test]
+fn every_device_has_a_cursor_of_its_own() {
+    let gateway = with(&["ann", "bob"]);
+    for text in ["one", "two"] {
+        gateway.does(0, direct(user("ann"), user("bob"), text));
+    }
+    let both = ["ann to bob: one", "ann to bob: two"];
+    assert_eq!(handed_on(&gateway, 1, "phone", "bob"), both);
+    acknowledge(&gateway, 1, 10_001, 2);
+    assert_eq!(handed_on(&gateway, 2, "desk", "bob"), both);
+    acknowledge(&gateway, 2, 10_001, 1);
+    assert_eq!(handed(&gateway, 3, "bob", 9), both, "the shared cursor is not moved by devices");
+    acknowledge(&gateway, 3, 10_001, 2);
+    assert_eq!(handed_on(&gateway, 4, "phone", "bob"), [""; 0]);
+    assert_eq!(handed_on(&gateway, 5, "desk", "bob"), both[1..]);
+    let long = sign_in_on(&"x".repeat(65), user("bob"));
+    assert!(matches!(gateway.refuses(6, long), Refusal::TooLong { .. }));
+}
+
+#[test]
+fn of_too_many_devices_the_one_farthest_behind_is_forgotten() {
+    let gateway = with(&["ann", "bob"]);
+    for device in 1..=17 {
+        gateway.does(0, direct(user("ann"), user("bob"), "hi"));
+        gateway.does(device, sign_in_on(&format!("d{device}"), user("bob")));
+        acknowledge(&gateway, device, 10_001, device);
+    }
+    assert_eq!(handed_on(&gateway, 30, "d2", "bob").len(), 15);
+    assert_eq!(handed_on(&gateway, 31, "d17", "bob").len(), 0);
+    assert_eq!(handed_on(&gateway, 32, "d10", "bob").len(), 7);
+    // d1 was forgotten: a new device.
+    gateway.does(33, sign_in_on("d1", user("bob")));
+    let all = gateway.does(34, sign_in_for_messages(user("bob"), 99));
+    let Reply::SignedIn { backlog, .. } = all else { panic!() };
+    assert_eq!(backlog.len(), 17);
 }
 
 #[test]
@@ -135,14 +239,14 @@ fn signing_in_again_on_one_connection_repeats_nothing() {
     gateway.does(0, direct(user("ann"), user("bob"), "came to the session"));
     assert_eq!(handed(&gateway, 1, "bob", 9), [""; 0]);
     gateway.does(0, direct(user("ann"), user("bob"), "came to the next"));
+    acknowledge(&gateway, 1, 10_001, 2);
     gateway.does(1, Command::SignOut { reason: String::new() });
     gateway.does(0, direct(user("ann"), user("bob"), "missed"));
     assert_eq!(handed(&gateway, 1, "bob", 9), ["ann to bob: missed"]);
-    // Another user's session on that connection ends his as well.
-    gateway.does(0, direct(user("ann"), user("bob"), "came"));
+    // Another user's session on that connection ends his, and acknowledges nothing for him.
     handed(&gateway, 1, "ann", 9);
-    gateway.does(0, direct(user("ann"), user("bob"), "missed too"));
-    assert_eq!(handed(&gateway, 2, "bob", 9), ["ann to bob: missed too"]);
+    acknowledge(&gateway, 1, 10_000, 3);
+    assert_eq!(handed(&gateway, 2, "bob", 9), ["ann to bob: missed"]);
 }
 
 #[test]

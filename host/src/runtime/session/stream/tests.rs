@@ -3,7 +3,7 @@ use core_model::{
     ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Secret, Uid,
     UserRef,
 };
-use frontend_api::{Frontend, Manifest, Peer, Session};
+use frontend_api::{Frontend, Manifest, Peer, Session, Subscribe};
 use gateway_fanout::{Fanout, Hub, MailboxPoll};
 
 use super::*;
@@ -12,6 +12,7 @@ use crate::config::{
     StoreConfig,
 };
 use crate::runtime::metrics::{GatewayMetrics, SignInResult};
+use crate::runtime::session::admission::settle_passwords;
 use crate::runtime::session::services::{BACKLOG_COMMANDS_MAX, CommandSource};
 
 struct Asking;

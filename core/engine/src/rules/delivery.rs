@@ -1,0 +1,221 @@
+//! What is delivered to a session.
+//!
+//! A user's cursor is the id up to which messages are acknowledged. It moves only on what the peer of
+//! a connection has shown to have. A session that begins gets everything after it, whether or not
+//! another session of the user is still open: that one may be dead and not noticed yet.
+//!
+//! A front end limits how many messages of the time without a session it delivers. What a session was
+//! sent before it was lost is not limited so: its peer would not know that some are missing.
+
+use std::sync::Arc;
+
+use core_model::{Delivery, Message, MessageId, Reply, Uid};
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+use super::context::{BatchContext, CommandContext};
+use crate::error::{Error, StoreError};
+use crate::lookup;
+use crate::message_index;
+use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
+use crate::rows::{SessionRow, unpack};
+use crate::tables::Tables;
+
+/// The stream number of the cursor that a user's sessions without a device share.
+const SHARED: u64 = u64::MAX;
+
+/// The two highest bits mark the cursors of devices; no room, inbox or outbox has both.
+const DEVICE: u64 = 0b11 << 62;
+
+/// The lowest bit of every cursor's stream. The stream without it has the id up to which the last
+/// session was sent messages.
+const CURSOR: u64 = 1;
+
+/// [`SessionRow::delivery`] of a session that has no cursor, and of one that uses [`SHARED`].
+const NO_DELIVERY: u64 = 0;
+const SHARED_DELIVERY: u64 = 1;
+
+/// Devices of a user with cursors of their own: more than a person has, few enough that one account
+/// cannot fill the table.
+const DEVICES_MAX: usize = 16;
+
+/// Messages of lost sessions that are delivered again: more than the buffers of a connection and
+/// its mailbox hold of common messages.
+const IN_FLIGHT_MAX: usize = 8_192;
+
+/// Bytes of text that are delivered: as much as such buffers hold.
+const DELIVERY_BYTES_MAX: usize = 4 * REPLY_BYTES_MAX;
+
+/// What a session begins with.
+#[derive(Default)]
+pub(super) struct Begun {
+    pub(super) backlog: Vec<Arc<Message>>,
+    /// The id up to which messages are acknowledged; none without delivery.
+    pub(super) cursor: Option<MessageId>,
+}
+
+impl BatchContext<'_> {
+    /// The messages to deliver to a session that begins. `former` is the session that its connection
+    /// was before.
+    pub(super) fn begin_delivery(
+        &mut self,
+        session: &SessionRow,
+        delivery: &Delivery,
+        former: Option<SessionRow>,
+    ) -> Result<Begun, Error> {
+        let cursor = self.cursor(session.uid, stream_of(session))?;
+        let mut begun = Begun { cursor: Some(MessageId(cursor)), ..Begun::default() };
+        // The same session again was sent all of it, and its peer may yet acknowledge that.
+        if former != Some(*session) && delivery.backlog_max > 0 {
+            let sent = self.sent_up_to(session)?;
+            let limit = delivery.backlog_max as usize;
+            begun.backlog = self.backlog(session.uid, cursor, sent, limit)?;
+        }
+        Ok(begun)
+    }
+
+    pub(super) fn acknowledge(
+        &mut self,
+        cx: &CommandContext<'_>,
+        user: Uid,
+        message: MessageId,
+    ) -> Result<Reply, Error> {
+        // A connection that has signed in as another user acknowledges nothing for that one.
+        if let Some(session) = lookup::session(&self.batch, cx.request.connection)?
+            && session.uid == user.0
+        {
+            self.move_cursor(&session, message)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Notes that the sessions which a former run has left were sent everything.
+    pub(super) fn note_sent_before_start(&mut self) -> Result<(), StoreError> {
+        let mut sessions = Vec::new();
+        for row in self.batch.sessions()?.iter()? {
+            sessions.push(unpack::<SessionRow>("sessions", row?.1.value())?);
+        }
+        sessions.iter().try_for_each(|session| self.note_sent(session))
+    }
+
+    /// Notes up to which id a session was sent messages that may not have arrived.
+    pub(super) fn note_sent(&mut self, session: &SessionRow) -> Result<(), StoreError> {
+        let newest = self.counters.next_message - 1;
+        let stream = stream_of(session);
+        if session.delivery != NO_DELIVERY && self.cursor(session.uid, stream)? < newest {
+            self.batch.cursors_mut()?.insert((session.uid, stream & !CURSOR), newest)?;
+        }
+        Ok(())
+    }
+
+    /// The id up to which sessions with the same cursor were sent messages.
+    fn sent_up_to(&self, session: &SessionRow) -> Result<u64, StoreError> {
+        let uid = session.uid;
+        for row in self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))? {
+            let connection = row?.0.value().1;
+            if lookup::session(&self.batch, connection)? == Some(*session) {
+                return Ok(self.counters.next_message - 1);
+            }
+        }
+        self.cursor(uid, stream_of(session) & !CURSOR)
+    }
+
+    fn cursor(&self, uid: u64, stream: u64) -> Result<u64, StoreError> {
+        Ok(self.batch.cursors()?.get((uid, stream))?.map_or(0, |cursor| cursor.value()))
+    }
+
+    /// Moves the cursor of a session forward.
+    pub(super) fn move_cursor(
+        &mut self,
+        session: &SessionRow,
+        to: MessageId,
+    ) -> Result<(), StoreError> {
+        if session.delivery == NO_DELIVERY {
+            return Ok(());
+        }
+        let key = (session.uid, stream_of(session));
+        // A message that does not exist yet cannot have been delivered.
+        let to = to.0.min(self.counters.next_message - 1);
+        let cursor = self.batch.cursors()?.get(key)?.map(|cursor| cursor.value());
+        if cursor.unwrap_or(0) >= to {
+            return Ok(());
+        }
+        self.batch.cursors_mut()?.insert(key, to)?;
+        if cursor.is_none() && session.delivery != SHARED_DELIVERY {
+            self.forget_oldest_device(key)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the device that is farthest behind, other than `but`, if there are too many.
+    fn forget_oldest_device(&mut self, but: (u64, u64)) -> Result<(), StoreError> {
+        let mut devices = Vec::new();
+        for row in self.batch.cursors()?.range((but.0, DEVICE)..(but.0, SHARED))? {
+            let (key, cursor) = row?;
+            if key.value().1 & CURSOR != 0 {
+                devices.push((cursor.value(), key.value()));
+            }
+        }
+        if devices.len() > DEVICES_MAX {
+            let oldest = devices.into_iter().filter(|(_, key)| *key != but).min();
+            if let Some((_, (uid, stream))) = oldest {
+                self.batch.cursors_mut()?.remove((uid, stream))?;
+                self.batch.cursors_mut()?.remove((uid, stream & !CURSOR))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The messages after a cursor: in the user's rooms since it joined them, and direct ones to and
+    /// from the user. Of those after `sent`, too, the newest `limit`.
+    fn backlog(
+        &mut self,
+        uid: u64,
+        cursor: u64,
+        sent: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, StoreError> {
+        self.settle()?;
+        let mut streams =
+            vec![(message_index::of_inbox(uid), 0), (message_index::of_outbox(uid), 0)];
+        for room in lookup::rooms_of_member(&self.batch, uid)? {
+            let member = self.batch.members()?.get((room, uid))?;
+            streams.push((message_index::of_room(room), member.map_or(0, |it| it.value().1)));
+        }
+        let after = |from: u64| -> Vec<(u64, u64)> {
+            streams.iter().map(|(stream, since)| (*stream, from.max(*since))).collect()
+        };
+        let mut ids = Vec::new();
+        if sent > cursor {
+            let before = sent + 1;
+            ids = message_index::newest_of(&self.batch, &after(cursor), before, IN_FLIGHT_MAX)?;
+        }
+        let missed = after(cursor.max(sent));
+        ids.extend(message_index::newest_of(&self.batch, &missed, u64::MAX, limit)?);
+        MessageReader::new(&self.batch).newest_within(&ids, DELIVERY_BYTES_MAX)
+    }
+}
+
+/// The row of a session, with its delivery if it asked for that.
+pub(super) fn session(uid: u64, delivery: Option<&Delivery>) -> SessionRow {
+    SessionRow { uid, delivery: delivery.map_or(NO_DELIVERY, cursor_of) }
+}
+
+/// [`SessionRow::delivery`] of a session with delivery.
+fn cursor_of(delivery: &Delivery) -> u64 {
+    if delivery.device.is_empty() {
+        return SHARED_DELIVERY;
+    }
+    let digest = Sha256::digest(delivery.device.as_bytes());
+    let number = digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    // Never `SHARED`.
+    DEVICE | CURSOR | (number & !DEVICE).min(!DEVICE - 2)
+}
+
+/// The stream of the cursor of a session with delivery.
+fn stream_of(session: &SessionRow) -> u64 {
+    match session.delivery {
+        SHARED_DELIVERY => SHARED,
+        device => device,
+    }
+}

@@ -1,0 +1,207 @@
+//! What a peer has shown to have of the messages that were delivered to its user.
+//!
+//! A message counts only when the peer has acknowledged it: in the words of the dialect, by the pong
+//! to a ping that followed it, or, where there is nothing else, by its system's acknowledgement of
+//! the bytes up to a sign of life of the peer. That the operating system here has accepted the bytes
+//! says nothing: everything in its buffers is lost with the connection.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use core_model::{Command, MessageId, Uid};
+use tokio::time::Instant;
+
+/// How often the engine is given what a peer has acknowledged, while its connection lasts. Each time
+/// is a row to write; after a crash this much is delivered again.
+const SUBMIT_PERIOD: Duration = Duration::from_secs(10);
+
+/// Messages whose places in the stream are remembered. Beyond them, the newest take the place of
+/// the one before: acknowledged later, not wrongly.
+const PLACES_MAX: usize = 1024;
+
+/// The messages on their way to the peer of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    /// Whose session the connection is; none before the answer to the sign-in.
+    user: Option<Uid>,
+    /// Counts the sessions of this connection: what is shown of an earlier one is not of this user.
+    session: u32,
+    /// (Where its last byte is in the stream, message), oldest first; not acknowledged.
+    places: VecDeque<(u64, MessageId)>,
+    /// The bytes that the peer's system had acknowledged at the last sign of life.
+    acknowledged_bytes: u64,
+    acknowledged: Option<MessageId>,
+    submitted: Option<MessageId>,
+    submitted_at: Option<Instant>,
+}
+
+/// The newest message that was sent, as a transport asks for its acknowledgement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Sent {
+    session: u32,
+    pub(crate) message: MessageId,
+}
+
+impl Delivery {
+    /// The connection becomes a session of this user.
+    pub(crate) fn begin(&mut self, user: Option<Uid>) {
+        let session = self.session.wrapping_add(1);
+        *self = Self { user, session, ..Self::default() };
+    }
+
+    /// A message ends at this place of the stream, counted in bytes of the connection.
+    pub(crate) fn note_sent(&mut self, place: u64, message: MessageId) {
+        let is_known = self.places.back().is_some_and(|(_, last)| *last >= message);
+        if self.user.is_none() || is_known || self.acknowledged >= Some(message) {
+            return;
+        }
+        if self.places.len() >= PLACES_MAX {
+            self.places.pop_back();
+        }
+        self.places.push_back((place, message));
+    }
+
+    /// The newest message that is not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> Option<Sent> {
+        let (_, message) = *self.places.back()?;
+        Some(Sent { session: self.session, message })
+    }
+
+    /// The peer has this message, and all before it.
+    pub(crate) fn acknowledge(&mut self, sent: Sent) {
+        if sent.session == self.session {
+            self.acknowledge_message(sent.message);
+        }
+    }
+
+    /// The peer has said that it has this message. Not beyond what it was sent.
+    pub(crate) fn acknowledge_message(&mut self, message: MessageId) {
+        while let Some((_, sent)) = self.places.pop_front_if(|(_, sent)| *sent <= message) {
+            self.acknowledged = Some(sent);
+        }
+    }
+
+    /// The peer has sent something, and its system has acknowledged so many bytes. What it had
+    /// acknowledged at the sign of life before counts as read: the peer's program may not have read
+    /// yet what arrived since.
+    pub(crate) fn note_life(&mut self, acknowledged_bytes: u64) {
+        let read = std::mem::replace(&mut self.acknowledged_bytes, acknowledged_bytes);
+        self.acknowledge_bytes(read);
+    }
+
+    /// The peer has ended the connection in order. Systems reset a connection that is closed with
+    /// something unread, so all that its system has acknowledged was read.
+    pub(crate) fn note_orderly_end(&mut self, acknowledged_bytes: u64) {
+        self.acknowledge_bytes(acknowledged_bytes);
+    }
+
+    fn acknowledge_bytes(&mut self, bytes: u64) {
+        while let Some((_, message)) = self.places.pop_front_if(|(place, _)| *place <= bytes) {
+            self.acknowledged = Some(message);
+        }
+    }
+
+    /// What the engine should be given now, if anything is new; `last`: it is the end.
+    pub(crate) fn take_command(&mut self, last: bool) -> Option<Command> {
+        let (user, message) = (self.user?, self.acknowledged?);
+        if self.submitted == Some(message) {
+            return None;
+        }
+        let now = Instant::now();
+        let is_early = self.submitted_at.is_some_and(|at| now < at + SUBMIT_PERIOD);
+        if is_early && !last {
+            return None;
+        }
+        self.submitted = Some(message);
+        self.submitted_at = Some(now);
+        Some(Command::Acknowledge { user, message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session that was sent messages 1 to 3, ending at bytes 10, 20 and 30.
+    fn of_three() -> Delivery {
+        let mut delivery = Delivery::default();
+        delivery.note_sent(5, MessageId(9));
+        assert_eq!(delivery.unacknowledged(), None, "there is no session yet");
+        delivery.begin(Some(Uid(7)));
+        for message in 1..=3 {
+            delivery.note_sent(message * 10, MessageId(message));
+        }
+        delivery
+    }
+
+    fn acknowledged(delivery: &mut Delivery) -> Option<u64> {
+        match delivery.take_command(true)? {
+            Command::Acknowledge { user: Uid(7), message } => Some(message.0),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bytes_count_when_the_peer_has_shown_life_after_they_arrived() {
+        let mut delivery = of_three();
+        delivery.note_life(20);
+        assert_eq!(acknowledged(&mut delivery), None, "its program may not have read them");
+        delivery.note_life(29);
+        assert_eq!(acknowledged(&mut delivery), Some(2));
+        delivery.note_life(30);
+        assert_eq!(acknowledged(&mut delivery), None, "29 are not the third message");
+        delivery.note_orderly_end(30);
+        assert_eq!(acknowledged(&mut delivery), Some(3));
+    }
+
+    #[test]
+    fn a_peer_acknowledges_no_more_than_it_was_sent() {
+        let mut delivery = of_three();
+        delivery.acknowledge_message(MessageId(2));
+        assert_eq!(acknowledged(&mut delivery), Some(2));
+        delivery.acknowledge_message(MessageId(1));
+        assert_eq!(acknowledged(&mut delivery), None);
+        delivery.acknowledge_message(MessageId(99));
+        assert_eq!(acknowledged(&mut delivery), Some(3));
+        delivery.note_sent(40, MessageId(3));
+        assert_eq!(delivery.unacknowledged(), None, "it was acknowledged");
+    }
+
+    #[test]
+    fn what_a_former_session_was_sent_is_not_acknowledged_for_the_next() {
+        let mut delivery = of_three();
+        let sent = delivery.unacknowledged().unwrap();
+        delivery.begin(Some(Uid(7)));
+        delivery.note_sent(50, MessageId(1));
+        delivery.acknowledge(sent);
+        assert_eq!(acknowledged(&mut delivery), None);
+        let sent = delivery.unacknowledged().unwrap();
+        delivery.acknowledge(sent);
+        assert_eq!(acknowledged(&mut delivery), Some(1));
+    }
+
+    #[test]
+    fn a_full_list_of_places_acknowledges_late_and_not_wrongly() {
+        let mut delivery = Delivery::default();
+        delivery.begin(Some(Uid(7)));
+        for message in 1..=PLACES_MAX as u64 + 5 {
+            delivery.note_sent(message * 10, MessageId(message));
+        }
+        delivery.note_orderly_end(PLACES_MAX as u64 * 10);
+        assert_eq!(acknowledged(&mut delivery), Some(PLACES_MAX as u64 - 1));
+        delivery.note_orderly_end(u64::MAX);
+        assert_eq!(acknowledged(&mut delivery), Some(PLACES_MAX as u64 + 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_engine_is_given_the_first_at_once_and_others_now_and_then() {
+        let mut delivery = of_three();
+        delivery.acknowledge_message(MessageId(1));
+        assert!(delivery.take_command(false).is_some());
+        delivery.acknowledge_message(MessageId(2));
+        assert!(delivery.take_command(false).is_none());
+        tokio::time::advance(SUBMIT_PERIOD).await;
+        assert!(delivery.take_command(false).is_some());
+        assert!(delivery.take_command(false).is_none(), "nothing is new");
+    }
+}
