@@ -46,6 +46,11 @@ impl Irc {
         names.rsplit_once(" :").expect("names come last").1.to_owned()
     }
 
+    /// The stream below, to do what a client would not.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.lines.get_mut()
+    }
+
     #[track_caller]
     pub fn send(&mut self, line: &str) {
         let line = format!("{line}\r\n");

@@ -11,6 +11,8 @@ use crate::websocket::WebSocket;
 #[derive(Debug)]
 pub struct Ourchat {
     transport: Transport,
+    /// Of the newest message.
+    last_cid: u64,
 }
 
 #[derive(Debug)]
@@ -22,13 +24,15 @@ enum Transport {
 impl Ourchat {
     #[track_caller]
     pub fn websocket(address: SocketAddr) -> Self {
-        Self { transport: Transport::WebSocket(Box::new(WebSocket::connect(address))) }
+        let websocket = WebSocket::connect(address);
+        Self { transport: Transport::WebSocket(Box::new(websocket)), last_cid: 0 }
     }
 
     /// At `tcp_listen`.
     #[track_caller]
     pub fn lines(address: SocketAddr) -> Self {
-        Self { transport: Transport::Lines(BufReader::new(connect(address))) }
+        let lines = BufReader::new(connect(address));
+        Self { transport: Transport::Lines(lines), last_cid: 0 }
     }
 
     /// Registers `<name>@example.org` with its name as nickname, and logs in: the ocid.
@@ -71,6 +75,28 @@ impl Ourchat {
         }
     }
 
+    /// Has the gateway see that every message so far was read. A WebSocket answers the ping that
+    /// has
+    /// the id of the last; over TCP the gateway believes what arrived before the last request but
+    /// one.
+    #[track_caller]
+    pub fn show_life(&mut self) {
+        if let Transport::WebSocket(websocket) = &mut self.transport {
+            return websocket.answer_ping(&self.last_cid.to_be_bytes());
+        }
+        for _ in 0..2 {
+            assert_eq!(self.call(&json!({"code": 12}))["code"], 12);
+        }
+    }
+
+    /// The stream below, to do what a client would not.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        match &mut self.transport {
+            Transport::WebSocket(websocket) => websocket.stream(),
+            Transport::Lines(lines) => lines.get_mut(),
+        }
+    }
+
     #[track_caller]
     pub fn receive(&mut self) -> Value {
         let text = match &mut self.transport {
@@ -81,6 +107,9 @@ impl Ourchat {
                 line
             }
         };
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"))
+        let message: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+        self.last_cid = message["cid"].as_u64().unwrap_or(self.last_cid);
+        message
     }
 }

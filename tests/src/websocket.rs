@@ -15,6 +15,8 @@ use crate::{PATIENCE, connect};
 #[derive(Debug)]
 pub struct WebSocket {
     socket: tungstenite::WebSocket<TcpStream>,
+    /// The payload of the last ping that had one.
+    last_ping: Vec<u8>,
 }
 
 impl WebSocket {
@@ -56,7 +58,7 @@ impl WebSocket {
             request.headers_mut().insert(*name, value.parse().expect("it is a header's value"));
         }
         match tungstenite::client(request, stream) {
-            Ok((socket, _)) => Ok(Self { socket }),
+            Ok((socket, _)) => Ok(Self { socket, last_ping: Vec::new() }),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -89,7 +91,7 @@ impl WebSocket {
             match self.socket.read()? {
                 Message::Text(text) => return Ok(text.to_string()),
                 // Pings keep a socket from timing out by itself.
-                Message::Ping(_) if Instant::now() < until => (),
+                Message::Ping(payload) if Instant::now() < until => self.note_ping(&payload),
                 Message::Ping(_) => return Err(Error::Io(ErrorKind::TimedOut.into())),
                 Message::Close(_) => return Err(Error::ConnectionClosed),
                 other => panic!("the gateway sends text: {other:?}"),
@@ -111,11 +113,32 @@ impl WebSocket {
         loop {
             match self.receive_message() {
                 Message::Text(text) => texts.push(text.to_string()),
-                Message::Ping(_) => (),
+                Message::Ping(payload) => self.note_ping(&payload),
                 Message::Pong(_) => return texts,
                 other => panic!("{other:?} instead of a pong"),
             }
         }
+    }
+
+    fn note_ping(&mut self, payload: &[u8]) {
+        if !payload.is_empty() {
+            self.last_ping = payload.to_vec();
+        }
+    }
+
+    /// Reads up to the ping with this payload, unless it has come already, and until the gateway
+    /// has
+    /// the answer to it.
+    #[track_caller]
+    pub fn answer_ping(&mut self, payload: &[u8]) {
+        while self.last_ping != payload {
+            match self.receive_message() {
+                Message::Ping(payload) => self.note_ping(&payload),
+                other => panic!("{other:?} instead of a ping"),
+            }
+        }
+        // The pong leaves before this ping.
+        assert_eq!(self.ping(), [""; 0]);
     }
 
     /// Reads up to the close of the gateway, and to the end of the connection behind it: the
