@@ -86,7 +86,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use core_model::{Outcome, Recorded, Timestamp};
+use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
 pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport};
 pub use outbox::{EventFilter, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
@@ -179,6 +179,10 @@ pub struct Peer {
     /// For a WebSocket: the upgrade request, without a body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade: Option<http::Request>,
+    /// The connection of a stream session, for [`Output::Wake`]; `None` from a host that cannot wake
+    /// sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
 }
 
 /// Everything that can happen to a session. The list is closed on purpose.
@@ -199,7 +203,8 @@ pub enum Input<'a> {
     /// An event that the connection is subscribed to, if [`Frontend::broadcast`] gave
     /// [`Broadcast::PerSession`] for it.
     Event(&'a Recorded),
-    /// The time set with [`Output::WakeAt`] has come.
+    /// The time set with [`Output::WakeAt`] has come, or another session has asked for it with
+    /// [`Output::Wake`].
     Woken,
     /// The host is about to close the connection. The session may still send.
     Ending(Ending),

@@ -1,6 +1,6 @@
 //! What a session has the host do.
 
-use core_model::{Command, MessageId, Query, Timestamp};
+use core_model::{Command, ConnectionId, MessageId, Query, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,10 @@ pub enum Output {
     SetEventFilter(EventFilter),
     /// Sets the session's one alarm, in place of the former.
     WakeAt(Timestamp),
+    /// Wakes the session of another connection of this front end: it gets `Input::Woken` after what
+    /// is in its mailbox. Sessions of one front end may share state, and so tell each other that it
+    /// has changed. A connection that is gone is ignored.
+    Wake(ConnectionId),
     /// Closes the connection once everything sent is written.
     Close,
 }
@@ -217,6 +221,10 @@ impl Outbox {
 
     pub fn wake_at(&mut self, at: Timestamp) {
         self.push(Output::WakeAt(at));
+    }
+
+    pub fn wake(&mut self, connection: ConnectionId) {
+        self.push(Output::Wake(connection));
     }
 
     pub fn close(&mut self) {

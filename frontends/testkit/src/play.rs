@@ -268,6 +268,7 @@ fn show(output: &Output) -> String {
         Output::WakeAt(at) => format!("wake at {}", at.0),
         Output::Mark { message } => format!("mark {}", message.0),
         Output::Acknowledge { message } => format!("acknowledge {}", message.0),
+        Output::Wake(connection) => format!("wake connection {}", connection.0),
     }
 }
 

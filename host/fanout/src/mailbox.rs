@@ -28,6 +28,8 @@ pub enum MailboxItem {
     Frame { bytes: Bytes, frames: u32, message: Option<MessageId> },
     /// An event that the session encodes itself.
     Event(Arc<Recorded>),
+    /// Another session of the front end has something for this one.
+    Wake,
 }
 
 impl MailboxItem {
@@ -35,7 +37,7 @@ impl MailboxItem {
     /// is never cut off for what it asked for.
     fn size(&self) -> (usize, usize) {
         match self {
-            Self::Answer { .. } | Self::Fence => (0, 0),
+            Self::Answer { .. } | Self::Fence | Self::Wake => (0, 0),
             Self::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
             Self::Event(_) => (1, 0),
         }
@@ -71,6 +73,8 @@ struct State {
     /// it asked for.
     unsolicited: usize,
     bytes: usize,
+    /// Whether a [`MailboxItem::Wake`] is among the items: one is enough.
+    has_wake: bool,
     ending: Option<Ending>,
     /// Nothing more is taken in: cut off, or the connection is gone.
     closed: bool,
@@ -117,6 +121,16 @@ impl Mailbox {
             Ok(())
         };
         (state.waker.take(), result)
+    }
+
+    /// Has the session woken, after what waits.
+    pub fn wake_session(&self) {
+        let mut state = self.state();
+        if !state.closed && !state.has_wake {
+            state.has_wake = true;
+            state.items.push_back(MailboxItem::Wake);
+            wake(state);
+        }
     }
 
     /// Ends the connection for this reason, after what waits. The first reason counts.
@@ -167,7 +181,7 @@ impl Mailbox {
         if items.is_empty() {
             return Poll::Pending;
         }
-        (state.unsolicited, state.bytes) = (0, 0);
+        (state.unsolicited, state.bytes, state.has_wake) = (0, 0, false);
         Poll::Ready(MailboxPoll::Items { items, more: state.ending.is_some() })
     }
 
@@ -187,7 +201,20 @@ fn wake(mut state: MutexGuard<'_, State>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
+
+    /// How often a task was woken.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn frame(len: usize) -> MailboxItem {
         MailboxItem::Frame { bytes: vec![0; len].into(), frames: 1, message: None }
@@ -195,6 +222,27 @@ mod tests {
 
     fn answer() -> MailboxItem {
         MailboxItem::Answer { outcome: Box::new(Ok(core_model::Reply::Done)), has_events: false }
+    }
+
+    #[test]
+    fn a_session_is_woken_once_for_any_number_of_calls_until_it_takes_its_items() {
+        let mailbox = Mailbox::new(1, 1);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let mut cx = Context::from_waker(&waker);
+        assert!(mailbox.poll(&mut cx, true).is_pending());
+        for _ in 0..1000 {
+            mailbox.wake_session();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        for _ in 0..2 {
+            let poll = mailbox.poll(&mut cx, true);
+            let Poll::Ready(MailboxPoll::Items { items, .. }) = poll else { panic!("{poll:?}") };
+            assert!(matches!(Vec::from(items)[..], [MailboxItem::Wake]));
+            mailbox.wake_session();
+        }
+        mailbox.close();
+        mailbox.wake_session();
     }
 
     /// Puts an item in and wakes the waiting task.
@@ -274,19 +322,13 @@ mod tests {
 
     #[test]
     fn a_waiting_task_is_woken_once_per_burst() {
-        struct Count(std::sync::atomic::AtomicUsize);
-        impl std::task::Wake for Count {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            }
-        }
-        let count = Arc::new(Count(0.into()));
+        let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let mailbox = Mailbox::new(10, 100);
         assert!(mailbox.poll(&mut Context::from_waker(&waker), true).is_pending());
         put(&mailbox, frame(1)).unwrap();
         put(&mailbox, frame(1)).unwrap();
-        assert_eq!(count.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

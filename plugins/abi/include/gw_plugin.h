@@ -99,7 +99,8 @@ extern "C" {
  * frontend_broadcast. */
 #define GW_IN_EVENT UINT32_C(7)
 
-/* The time set with GW_OUT_WAKE_AT has come. No payload. */
+/* The time set with GW_OUT_WAKE_AT has come, or another session has emitted GW_OUT_WAKE for this
+ * one. No payload. */
 #define GW_IN_WOKEN UINT32_C(8)
 
 /* The host is about to close the connection; the session may send a farewell. Payload: one of the
@@ -161,6 +162,11 @@ extern "C" {
  * session's user up to this one. Payload: JSON, the message's id. Not known to hosts before 0.2. */
 #define GW_OUT_ACKNOWLEDGE UINT32_C(13)
 
+/* Wakes the session of another connection of this front end, by GW_IN_WOKEN. Payload: JSON, a
+ * number: the connection of its peer. Only for a plugin whose own peers have a connection:
+ * older gateways do not know this output. */
+#define GW_OUT_WAKE UINT32_C(14)
+
 /* Borrowed bytes. ptr may be null if len is 0. Text is not zero-terminated. */
 typedef struct gw_bytes {
     const uint8_t *ptr;
@@ -209,7 +215,7 @@ typedef struct gw_plugin {
 
     /* Gives an input to a session. now_ms: milliseconds since 1970, never going backwards;
      * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE,
-     * GW_OUT_MARK and GW_OUT_ACKNOWLEDGE, in order. Returns GW_OK,
+     * GW_OUT_MARK, GW_OUT_ACKNOWLEDGE and GW_OUT_WAKE, in order. Returns GW_OK,
      * or a negative code; after that only session_free is called for the session. */
     int32_t (*session_handle)(
         gw_session *session,

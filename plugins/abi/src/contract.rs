@@ -81,7 +81,8 @@ pub const GW_IN_ANSWER: u32 = 6;
 /// `frontend_broadcast`.
 pub const GW_IN_EVENT: u32 = 7;
 
-/// The time set with `GW_OUT_WAKE_AT` has come. No payload.
+/// The time set with `GW_OUT_WAKE_AT` has come, or another session has emitted `GW_OUT_WAKE` for this
+/// one. No payload.
 pub const GW_IN_WOKEN: u32 = 8;
 
 /// The host is about to close the connection; the session may send a farewell. Payload: one of the
@@ -142,6 +143,11 @@ pub const GW_OUT_MARK: u32 = 12;
 /// From a session: the peer has shown, in the dialect's own words, to have the messages to the
 /// session's user up to this one. Payload: JSON, the message's id. Not known to hosts before 0.2.
 pub const GW_OUT_ACKNOWLEDGE: u32 = 13;
+
+/// Wakes the session of another connection of this front end, by `GW_IN_WOKEN`. Payload: JSON, a
+/// number: the `connection` of its peer. Only for a plugin whose own peers have a `connection`:
+/// older gateways do not know this output.
+pub const GW_OUT_WAKE: u32 = 14;
 
 /// Borrowed bytes. `ptr` may be null if `len` is 0. Text is not zero-terminated.
 #[repr(C)]
@@ -216,7 +222,7 @@ pub struct GwPlugin {
 
     /// Gives an input to a session. `now_ms`: milliseconds since 1970, never going backwards;
     /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`,
-    /// `GW_OUT_MARK` and `GW_OUT_ACKNOWLEDGE`, in order. Returns `GW_OK`,
+    /// `GW_OUT_MARK`, `GW_OUT_ACKNOWLEDGE` and `GW_OUT_WAKE`, in order. Returns `GW_OK`,
     /// or a negative code; after that only `session_free` is called for the session.
     pub session_handle: Option<
         unsafe extern "C" fn(

@@ -7,7 +7,7 @@ use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
 use plugin_abi::{
     GW_OUT_ACKNOWLEDGE, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_MANIFEST,
     GW_OUT_MARK, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST,
-    GW_OUT_WAKE_AT,
+    GW_OUT_WAKE, GW_OUT_WAKE_AT,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,7 @@ impl Take for &mut Outbox {
             GW_OUT_WAKE_AT => Output::WakeAt(json("a time", payload)?),
             GW_OUT_MARK => Output::Mark { message: json("a message id", payload)? },
             GW_OUT_ACKNOWLEDGE => Output::Acknowledge { message: json("a message id", payload)? },
+            GW_OUT_WAKE => Output::Wake(json("a connection", payload)?),
             GW_OUT_CLOSE => Output::Close,
             other => return Err(format!("emitted {other}, which a session may not emit")),
         });

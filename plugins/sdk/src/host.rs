@@ -9,8 +9,8 @@ use frontend_api::{Broadcast, Frame, Output, Subscribe};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ACKNOWLEDGE, GW_OUT_ASK,
     GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_MARK, GW_OUT_REASON, GW_OUT_RESPOND,
-    GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE_AT, GwBytes, GwEmit,
-    GwHost,
+    GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE, GW_OUT_WAKE_AT, GwBytes,
+    GwEmit, GwHost,
 };
 use serde::Serialize;
 
@@ -93,6 +93,7 @@ impl Host {
             Output::WakeAt(at) => self.emit_json(GW_OUT_WAKE_AT, &at, &[]),
             Output::Mark { message } => self.emit_json(GW_OUT_MARK, &message, &[]),
             Output::Acknowledge { message } => self.emit_json(GW_OUT_ACKNOWLEDGE, &message, &[]),
+            Output::Wake(connection) => self.emit_json(GW_OUT_WAKE, &connection, &[]),
             Output::Close => self.emit(GW_OUT_CLOSE, &[], &[]),
         }
     }

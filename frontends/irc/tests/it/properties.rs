@@ -71,6 +71,7 @@ impl Conversation {
                 }
                 Output::Close => self.over = true,
                 Output::SetEventFilter(_)
+                | Output::Wake(_)
                 | Output::WakeAt(_)
                 | Output::Mark { .. }
                 | Output::Acknowledge { .. } => (),

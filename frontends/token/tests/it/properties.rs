@@ -69,7 +69,7 @@ impl Conversation {
                 Output::Submit { .. } | Output::Query { .. } => self.unanswered += 1,
                 Output::SendBytes(frame) => self.said.push(frame),
                 Output::Close => self.closed = true,
-                Output::SetEventFilter(_) | Output::WakeAt(_) => (),
+                Output::SetEventFilter(_) | Output::Wake(_) | Output::WakeAt(_) => (),
                 Output::Respond(_)
                 | Output::SendText(_)
                 | Output::Mark { .. }

@@ -110,6 +110,7 @@ fn say(item: &MailboxItem) -> String {
     match item {
         MailboxItem::Answer { .. } => "answer".into(),
         MailboxItem::Fence => "fence".into(),
+        MailboxItem::Wake => "wake".into(),
         MailboxItem::Frame { bytes, message, .. } => format!("{bytes:?} of {}", message.unwrap()),
         MailboxItem::Event(_) => "event".into(),
     }

@@ -259,6 +259,14 @@ impl FrontendInstance {
         self.streams.lock().open.remove(&connection);
     }
 
+    /// Has the session of a stream connection woken, if it is still there.
+    pub(crate) fn wake_stream(&self, connection: ConnectionId) {
+        let stream = self.streams.lock().open.get(&connection).cloned();
+        if let Some(stream) = stream {
+            stream.mailbox.wake_session();
+        }
+    }
+
     /// How many stream connections are open.
     pub(crate) fn stream_count(&self) -> usize {
         self.streams.lock().open.len()

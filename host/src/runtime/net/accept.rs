@@ -175,7 +175,7 @@ fn open_stream(
     };
     let services = state.services.clone();
     let address = remote.to_canonical();
-    let driver = SessionDriver::open(services, frontend.clone(), &peer, address);
+    let driver = SessionDriver::open_stream(services, frontend.clone(), peer, address);
     let Ok(driver) = driver else { return };
     if binding.listener.transport == Transport::TcpLines {
         let reservation = state.services.memory_budget.reservation(Some(remote));

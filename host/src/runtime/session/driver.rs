@@ -34,8 +34,30 @@ impl SessionDriver {
         peer: &Peer,
         address: IpAddr,
     ) -> Result<Self, Panicked> {
-        let session = frontend.frontend.open(peer)?;
         let connection = services.next_connection();
+        Self::with(services, frontend, peer, address, connection)
+    }
+
+    /// Opens the session of a stream, which other sessions can wake.
+    pub(crate) fn open_stream(
+        services: Arc<Services>,
+        frontend: Arc<FrontendHandle>,
+        peer: Peer,
+        address: IpAddr,
+    ) -> Result<Self, Panicked> {
+        let connection = services.next_connection();
+        let peer = Peer { connection: Some(connection), ..peer };
+        Self::with(services, frontend, &peer, address, connection)
+    }
+
+    fn with(
+        services: Arc<Services>,
+        frontend: Arc<FrontendHandle>,
+        peer: &Peer,
+        address: IpAddr,
+        connection: ConnectionId,
+    ) -> Result<Self, Panicked> {
+        let session = frontend.frontend.open(peer)?;
         Ok(Self { services, frontend, connection, address, session, needs_disconnect: false })
     }
 

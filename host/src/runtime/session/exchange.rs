@@ -111,6 +111,9 @@ impl Exchange {
                 | Output::Acknowledge { .. }
                 | Output::SetEventFilter(_)
                 | Output::WakeAt(_) => (),
+                Output::Wake(connection) => {
+                    self.driver.frontend.instance().wake_stream(connection);
+                }
             }
         }
     }

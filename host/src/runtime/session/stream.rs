@@ -158,7 +158,10 @@ impl StreamSession {
     pub(crate) fn expect(&mut self, items: &VecDeque<MailboxItem>) {
         let frames = items.iter().map(|item| match item {
             MailboxItem::Frame { frames, .. } => u64::from(*frames),
-            MailboxItem::Answer { .. } | MailboxItem::Event(_) | MailboxItem::Fence => 0,
+            MailboxItem::Answer { .. }
+            | MailboxItem::Event(_)
+            | MailboxItem::Fence
+            | MailboxItem::Wake => 0,
         });
         // Once for all of them: every connection of the front end counts here.
         self.driver.frontend.metrics.frames.add(frames.sum());
@@ -175,6 +178,7 @@ impl StreamSession {
                 self.fence.is_requested = false;
                 self.fence.has_passed = true;
             }
+            MailboxItem::Wake => self.feed(Input::Woken),
             MailboxItem::Frame { bytes, message, .. } => {
                 self.write_queue.push(bytes);
                 self.mark(message);
@@ -369,6 +373,7 @@ impl StreamSession {
                 let wait = Duration::from_millis(at.0.saturating_sub(now.0));
                 self.alarm = Instant::now().checked_add(wait);
             }
+            Output::Wake(connection) => self.driver.frontend.instance().wake_stream(connection),
             Output::Close if self.driver.has_failed() => {
                 self.closed = Some(CloseReason::SessionFailed);
             }

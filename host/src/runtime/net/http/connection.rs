@@ -39,6 +39,7 @@ impl HttpConnection {
             private_listener: self.listener.is_private(),
             listener: binding.listener.key.clone(),
             upgrade: None,
+            connection: None,
         }
     }
 

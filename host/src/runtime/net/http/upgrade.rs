@@ -58,7 +58,8 @@ pub(super) fn accept(
     let upgrade = Some(convert::request(&parts, path.to_owned(), Vec::new())?);
     let peer = Peer { upgrade, ..connection.peer(binding, caller) };
     let services = connection.state.services.clone();
-    let driver = SessionDriver::open(services, frontend.clone(), &peer, caller.counted_address())
+    let address = caller.counted_address();
+    let driver = SessionDriver::open_stream(services, frontend.clone(), peer, address)
         .map_err(|_| HttpError::new(503, "the gateway could not open a session"))?;
     frontend.metrics.opened.add(1);
     let state = connection.state.clone();
