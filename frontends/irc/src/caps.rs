@@ -2,22 +2,26 @@
 
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Caps(u16);
+pub(crate) struct Caps(u32);
 
 /// One capability: its bit, its name, and its value for clients of CAP version 302.
-struct Row(u16, &'static str, &'static str);
+struct Row(u32, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
     Row(Caps::ACCOUNT_TAG.0, "account-tag", ""),
+    Row(Caps::AWAY_NOTIFY.0, "away-notify", ""),
     Row(Caps::BATCH.0, "batch", ""),
     Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
     Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
     Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
     Row(Caps::EXTENDED_JOIN.0, "extended-join", ""),
+    Row(Caps::INVITE_NOTIFY.0, "invite-notify", ""),
+    Row(Caps::LABELED_RESPONSE.0, "labeled-response", ""),
     Row(Caps::MESSAGE_TAGS.0, "message-tags", ""),
     Row(Caps::MULTI_PREFIX.0, "multi-prefix", ""),
     Row(Caps::SASL.0, "sasl", "PLAIN"),
     Row(Caps::SERVER_TIME.0, "server-time", ""),
+    Row(Caps::SETNAME.0, "setname", ""),
     Row(Caps::USERHOST_IN_NAMES.0, "userhost-in-names", ""),
 ];
 
@@ -35,6 +39,10 @@ impl Caps {
     const SASL: Self = Self(1 << 8);
     pub(crate) const SERVER_TIME: Self = Self(1 << 9);
     pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 10);
+    pub(crate) const AWAY_NOTIFY: Self = Self(1 << 11);
+    pub(crate) const INVITE_NOTIFY: Self = Self(1 << 12);
+    pub(crate) const LABELED_RESPONSE: Self = Self(1 << 13);
+    pub(crate) const SETNAME: Self = Self(1 << 14);
 
     pub(crate) fn has(self, cap: Self) -> bool {
         self.0 & cap.0 != 0

@@ -59,9 +59,11 @@ pub const VERBS: &[Verb] = &[
     verb("NAMES", 0, IrcSession::names),
     verb("PART", 1, IrcSession::part),
     verb("TOPIC", 1, IrcSession::topic),
-    // Users: who.rs.
+    // Users: who.rs, peers.rs and monitor.rs.
     verb("AWAY", 0, IrcSession::away),
     verb("ISON", 1, IrcSession::ison),
+    verb("MONITOR", 1, IrcSession::monitor),
+    verb("SETNAME", 1, IrcSession::set_name),
     verb("USERHOST", 1, IrcSession::userhost),
     verb("WHO", 0, IrcSession::who),
     verb("WHOIS", 0, IrcSession::whois),

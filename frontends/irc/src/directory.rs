@@ -3,12 +3,14 @@
 //! The engine identifies a guest by name alone and does not know real names or away messages. This
 //! table belongs to one front end; a session holds an entry for as long as it is signed on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use core_model::{Timestamp, Uid};
+use core_model::{ConnectionId, Person, RoomId, Timestamp, Uid};
 
 use crate::names::fold;
+use crate::notice::{Inbox, Notice, Told, What};
 
 /// The number of departed users that WHOWAS remembers.
 const DEPARTED_MAX: usize = 100;
@@ -22,27 +24,53 @@ pub(crate) struct Presence {
     pub(crate) real_name: String,
     /// Why the user is away, if it is.
     pub(crate) away: Option<String>,
+    /// Whether the user has declared itself a bot.
+    pub(crate) is_bot: bool,
     pub(crate) signed_on: Timestamp,
 }
 
 /// All entries. A nick has one entry for each connection of the account.
 #[derive(Debug, Default)]
-pub(crate) struct Directory(Mutex<Table>);
+pub(crate) struct Directory {
+    table: Mutex<Table>,
+    /// The number of entries of bots: while there are none, messages are sent without a look at the
+    /// table.
+    bots: AtomicUsize,
+}
+
+/// The folded nick, and a number that no other entry has.
+type Key = (String, u64);
 
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    entries: BTreeMap<(String, u64), Presence>,
+    entries: BTreeMap<Key, Record>,
     /// The newest last.
     departed: VecDeque<Presence>,
     most: usize,
+    /// The numbers of the entries that have joined a room.
+    rooms: BTreeMap<RoomId, BTreeSet<u64>>,
+    /// The numbers of the entries that watch a nick, by its folded form.
+    watchers: BTreeMap<String, BTreeSet<u64>>,
+    keys: BTreeMap<u64, Key>,
+}
+
+#[derive(Debug)]
+struct Record {
+    presence: Presence,
+    /// `None` if the host cannot wake the session; it is told nothing then.
+    connection: Option<ConnectionId>,
+    inbox: Inbox,
+    rooms: BTreeSet<RoomId>,
+    /// The watched nicks as the client wrote them, by their folded form.
+    watched: BTreeMap<String, String>,
 }
 
 /// The entry of one connection, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Entry {
     directory: Arc<Directory>,
-    key: (String, u64),
+    key: Key,
 }
 
 /// The numbers of LUSERS.
@@ -53,11 +81,15 @@ pub(crate) struct Counts {
 
 impl Directory {
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a connection. `None` where it is a guest whose nick another user has.
-    pub(crate) fn enter(self: &Arc<Self>, presence: Presence) -> Option<Entry> {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        presence: Presence,
+        connection: Option<ConnectionId>,
+    ) -> Option<Entry> {
         let mut table = self.table();
         let folded = fold(&presence.nick);
         if presence.uid.is_none() && table.of(&folded).next().is_some() {
@@ -65,7 +97,15 @@ impl Directory {
         }
         table.next += 1;
         let key = (folded, table.next);
-        table.entries.insert(key.clone(), presence);
+        table.keys.insert(key.1, key.clone());
+        let record = Record {
+            presence,
+            connection,
+            inbox: Inbox::default(),
+            rooms: BTreeSet::new(),
+            watched: BTreeMap::new(),
+        };
+        table.entries.insert(key.clone(), record);
         table.most = table.most.max(table.entries.len());
         Some(Entry { directory: Arc::clone(self), key })
     }
@@ -74,9 +114,9 @@ impl Directory {
     pub(crate) fn find(&self, nick: &str) -> Option<Presence> {
         let table = self.table();
         let mut found: Option<&Presence> = None;
-        for presence in table.of(&fold(nick)) {
+        for record in table.of(&fold(nick)) {
             if found.is_none_or(|found| found.away.is_some()) {
-                found = Some(presence);
+                found = Some(&record.presence);
             }
         }
         found.cloned()
@@ -89,109 +129,258 @@ impl Directory {
         table.departed.iter().rev().filter(|gone| fold(&gone.nick) == folded).cloned().collect()
     }
 
+    /// Whether the user of this nick, with this account or none, has declared itself a bot.
+    pub(crate) fn is_bot(&self, nick: &str, uid: Option<Uid>) -> bool {
+        if self.bots.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let table = self.table();
+        table.of(&fold(nick)).any(|record| record.presence.is_bot && record.presence.uid == uid)
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
         Counts { users: table.entries.len(), most: table.most }
     }
+
+    fn forget_bot(&self, presence: &Presence) {
+        if presence.is_bot {
+            self.bots.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells all connections of a nick.
+    pub(crate) fn tell_nick(&self, nick: &str, notice: &Notice) -> Told {
+        let mut table = self.table();
+        let numbers = table.numbers_of(&fold(nick));
+        table.tell(numbers, notice)
+    }
 }
 
 impl Table {
-    fn of<'a>(&'a self, folded: &str) -> impl Iterator<Item = &'a Presence> + use<'a> {
+    fn of<'a>(&'a self, folded: &str) -> impl Iterator<Item = &'a Record> + use<'a> {
         let range = (folded.to_owned(), 0)..=(folded.to_owned(), u64::MAX);
-        self.entries.range(range).map(|(_, presence)| presence)
-    }
-}
-
-impl Entry {
-    pub(crate) fn set_away(&self, away: Option<String>) {
-        if let Some(presence) = self.directory.table().entries.get_mut(&self.key) {
-            presence.away = away;
-        }
+        self.entries.range(range).map(|(_, record)| record)
     }
 
-    /// Gives a guest another nick; false where another user has it.
-    pub(crate) fn rename(&mut self, nick: &str) -> bool {
-        let folded = fold(nick);
-        let mut table = self.directory.table();
-        if folded != self.key.0 && table.of(&folded).next().is_some() {
-            return false;
-        }
-        if let Some(mut presence) = table.entries.remove(&self.key) {
-            table.keep_departed(presence.clone());
-            presence.nick = nick.to_owned();
-            self.key.0 = folded;
-            table.entries.insert(self.key.clone(), presence);
-        }
-        true
+    fn numbers_of(&self, folded: &str) -> Vec<u64> {
+        let range = (folded.to_owned(), 0)..=(folded.to_owned(), u64::MAX);
+        self.entries.range(range).map(|((_, number), _)| *number).collect()
     }
-}
 
-impl Table {
+    fn record(&mut self, number: u64) -> Option<&mut Record> {
+        let key = self.keys.get(&number)?;
+        self.entries.get_mut(key)
+    }
+
+    fn tell(&mut self, numbers: impl IntoIterator<Item = u64>, notice: &Notice) -> Told {
+        let mut told = Told::default();
+        for number in numbers {
+            if let Some(record) = self.record(number)
+                && let Some(connection) = record.connection
+            {
+                record.inbox.put(notice.clone(), connection, &mut told);
+            }
+        }
+        told
+    }
+
+    fn tell_watchers(&mut self, folded: &str, notice: &Notice) -> Told {
+        let watchers = self.watchers.get(folded).cloned().unwrap_or_default();
+        self.tell(watchers, notice)
+    }
+
     fn keep_departed(&mut self, presence: Presence) {
         if self.departed.len() == DEPARTED_MAX {
             self.departed.pop_front();
         }
         self.departed.push_back(presence);
     }
+
+    fn leave_room(&mut self, room: RoomId, number: u64) {
+        remove_from(&mut self.rooms, &room, number);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Presence> {
+        let record = self.entries.remove(key)?;
+        self.keys.remove(&key.1);
+        for room in &record.rooms {
+            self.leave_room(*room, key.1);
+        }
+        for folded in record.watched.keys() {
+            remove_from(&mut self.watchers, folded, key.1);
+        }
+        self.keep_departed(record.presence.clone());
+        Some(record.presence)
+    }
+}
+
+fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<u64>>, key: &K, number: u64) {
+    if let Some(numbers) = index.get_mut(key) {
+        numbers.remove(&number);
+        if numbers.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+impl Entry {
+    fn change(&self, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = self.directory.table().entries.get_mut(&self.key) {
+            change(record);
+        }
+    }
+
+    /// Tells those that watch the nick that it is in use, if this connection is its first.
+    pub(crate) fn announce(&self, by: &Arc<Person>, at: Timestamp) -> Told {
+        let mut table = self.directory.table();
+        if table.numbers_of(&self.key.0).len() > 1 {
+            return Told::default();
+        }
+        let notice = Notice { by: Arc::clone(by), at, what: What::Online };
+        table.tell_watchers(&self.key.0, &notice)
+    }
+
+    /// Removes the entry, and tells those that watch the nick if no other connection uses it.
+    pub(crate) fn leave(self, by: &Arc<Person>, at: Timestamp) -> Told {
+        let mut table = self.directory.table();
+        let Some(presence) = table.remove(&self.key) else { return Told::default() };
+        self.directory.forget_bot(&presence);
+        if table.of(&self.key.0).next().is_some() {
+            return Told::default();
+        }
+        let notice = Notice { by: Arc::clone(by), at, what: What::Offline(presence.nick) };
+        table.tell_watchers(&self.key.0, &notice)
+    }
+
+    /// Gives a guest another nick; `None` where another user has it.
+    pub(crate) fn rename(&mut self, nick: &str, by: &Arc<Person>, at: Timestamp) -> Option<Told> {
+        let folded = fold(nick);
+        let mut table = self.directory.table();
+        if folded != self.key.0 && table.of(&folded).next().is_some() {
+            return None;
+        }
+        let mut record = table.entries.remove(&self.key)?;
+        table.keep_departed(record.presence.clone());
+        let former = std::mem::replace(&mut record.presence.nick, nick.to_owned());
+        let former_folded = std::mem::replace(&mut self.key.0, folded);
+        table.keys.insert(self.key.1, self.key.clone());
+        table.entries.insert(self.key.clone(), record);
+        if former_folded == self.key.0 {
+            return Some(Told::default());
+        }
+        let notice = |what| Notice { by: Arc::clone(by), at, what };
+        let mut told = table.tell_watchers(&former_folded, &notice(What::Offline(former)));
+        let online = table.tell_watchers(&self.key.0, &notice(What::Online));
+        told.wakes.extend(online.wakes);
+        Some(told)
+    }
+
+    /// Marks the connection as away or back. True if that changes what others see of the user.
+    pub(crate) fn set_away(&self, away: Option<String>) -> bool {
+        let seen = || self.directory.find(&self.key.0).and_then(|user| user.away);
+        let before = seen();
+        self.change(|record| record.presence.away = away);
+        before != seen()
+    }
+
+    pub(crate) fn set_real_name(&self, real_name: &str) {
+        self.change(|record| record.presence.real_name = real_name.to_owned());
+    }
+
+    pub(crate) fn set_bot(&self, is_bot: bool) {
+        self.change(|record| {
+            if is_bot && !record.presence.is_bot {
+                self.directory.bots.fetch_add(1, Ordering::Relaxed);
+            } else if !is_bot && record.presence.is_bot {
+                self.directory.bots.fetch_sub(1, Ordering::Relaxed);
+            }
+            record.presence.is_bot = is_bot;
+        });
+    }
+
+    pub(crate) fn is_bot(&self) -> bool {
+        let table = self.directory.table();
+        table.entries.get(&self.key).is_some_and(|record| record.presence.is_bot)
+    }
+
+    pub(crate) fn join(&self, room: RoomId) {
+        let mut table = self.directory.table();
+        if let Some(record) = table.entries.get_mut(&self.key) {
+            record.rooms.insert(room);
+            table.rooms.entry(room).or_default().insert(self.key.1);
+        }
+    }
+
+    pub(crate) fn part(&self, room: RoomId) {
+        let mut table = self.directory.table();
+        if let Some(record) = table.entries.get_mut(&self.key) {
+            record.rooms.remove(&room);
+            table.leave_room(room, self.key.1);
+        }
+    }
+
+    /// Tells the other connections that have joined a room that this one has joined.
+    pub(crate) fn tell_neighbors(&self, notice: &Notice) -> Told {
+        let mut table = self.directory.table();
+        let Some(record) = table.entries.get(&self.key) else { return Told::default() };
+        let rooms = record.rooms.iter().filter_map(|room| table.rooms.get(room));
+        let mut numbers: BTreeSet<u64> = rooms.flatten().copied().collect();
+        numbers.remove(&self.key.1);
+        table.tell(numbers, notice)
+    }
+
+    /// Tells the other connections in a room.
+    pub(crate) fn tell_room(&self, room: RoomId, notice: &Notice) -> Told {
+        let mut table = self.directory.table();
+        let mut numbers = table.rooms.get(&room).cloned().unwrap_or_default();
+        numbers.remove(&self.key.1);
+        table.tell(numbers, notice)
+    }
+
+    pub(crate) fn take_inbox(&self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        self.change(|record| notices = record.inbox.take());
+        notices
+    }
+
+    /// Watches a nick; false if that would be more than `most`.
+    pub(crate) fn watch(&self, nick: &str, most: usize) -> bool {
+        let folded = fold(nick);
+        let mut table = self.directory.table();
+        let Some(record) = table.entries.get_mut(&self.key) else { return false };
+        if record.watched.len() >= most && !record.watched.contains_key(&folded) {
+            return false;
+        }
+        record.watched.insert(folded.clone(), nick.to_owned());
+        table.watchers.entry(folded).or_default().insert(self.key.1);
+        true
+    }
+
+    pub(crate) fn unwatch(&self, nick: &str) {
+        let folded = fold(nick);
+        let mut table = self.directory.table();
+        if let Some(record) = table.entries.get_mut(&self.key) {
+            record.watched.remove(&folded);
+            remove_from(&mut table.watchers, &folded, self.key.1);
+        }
+    }
+
+    pub(crate) fn watched(&self) -> Vec<String> {
+        let table = self.directory.table();
+        let record = table.entries.get(&self.key);
+        record.map(|record| record.watched.values().cloned().collect()).unwrap_or_default()
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut table = self.directory.table();
-        if let Some(presence) = table.entries.remove(&self.key) {
-            table.keep_departed(presence);
+        let removed = self.directory.table().remove(&self.key);
+        if let Some(presence) = removed {
+            self.directory.forget_bot(&presence);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn presence(nick: &str, uid: Option<u64>) -> Presence {
-        Presence {
-            nick: nick.into(),
-            uid: uid.map(Uid),
-            real_name: nick.to_uppercase(),
-            away: None,
-            signed_on: Timestamp(0),
-        }
-    }
-
-    #[test]
-    fn a_nick_has_one_guest_at_a_time_in_either_case() {
-        let directory = Arc::new(Directory::default());
-        let zed = directory.enter(presence("zed", None)).unwrap();
-        assert!(directory.enter(presence("Zed", None)).is_none());
-        let mut yan = directory.enter(presence("yan", None)).unwrap();
-        assert!(!yan.rename("ZED"));
-        drop(zed);
-        assert!(yan.rename("ZED"));
-        assert_eq!(directory.find("zed").unwrap().real_name, "YAN");
-        let gone: Vec<String> = directory.departed("zed").into_iter().map(|it| it.nick).collect();
-        assert_eq!(gone, ["zed"]);
-        assert_eq!(directory.counts().users, 1);
-    }
-
-    #[test]
-    fn an_account_is_away_if_all_its_connections_are() {
-        let directory = Arc::new(Directory::default());
-        let one = directory.enter(presence("ann", Some(1))).unwrap();
-        let other = directory.enter(presence("ann", Some(1))).unwrap();
-        assert!(directory.enter(presence("ann", None)).is_none());
-        one.set_away(Some("tea".into()));
-        assert_eq!(directory.find("ann").unwrap().away, None);
-        other.set_away(Some("tea".into()));
-        assert_eq!(directory.find("ann").unwrap().away.as_deref(), Some("tea"));
-    }
-
-    #[test]
-    fn a_bounded_number_of_departed_users_is_remembered() {
-        let directory = Arc::new(Directory::default());
-        for nth in 0..300 {
-            drop(directory.enter(presence(&format!("guest-{nth}"), None)));
-        }
-        assert!(directory.departed("guest-199").is_empty());
-        assert_eq!(directory.departed("guest-200").len(), 1);
-    }
-}
+mod tests;

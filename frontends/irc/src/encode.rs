@@ -34,6 +34,8 @@ pub(crate) struct Tags<'a> {
     pub(crate) by: &'a Person,
     pub(crate) id: Option<MessageId>,
     pub(crate) batch: Option<&'a str>,
+    /// Whether the user has declared itself a bot.
+    pub(crate) is_bot: bool,
 }
 
 impl Reader<'_> {
@@ -67,14 +69,19 @@ impl Reader<'_> {
     }
 
     /// The lines of a message.
-    pub(crate) fn message(self, message: &Message, batch: Option<&str>) -> Vec<String> {
+    pub(crate) fn message(
+        self,
+        message: &Message,
+        batch: Option<&str>,
+        is_bot: bool,
+    ) -> Vec<String> {
         let target = match &message.to {
             Recipient::Room(room) => names::channel(&room.name),
             Recipient::User(person) => names::nick(person),
         };
         let verb = if message.notice { "NOTICE" } else { "PRIVMSG" };
         let head = format!(":{} {verb} {target} :", self.mask(&message.author));
-        let tags = |id| Tags { at: message.at, by: &message.author, id, batch };
+        let tags = |id| Tags { at: message.at, by: &message.author, id, batch, is_bot };
         let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
         // Clients drop a second line with the same id as a duplicate.
         let line = |(nth, piece): (usize, String)| {
@@ -84,8 +91,15 @@ impl Reader<'_> {
         pieces.map(line).collect()
     }
 
+    /// The lines of a message that the engine does not know.
+    pub(crate) fn whisper(self, tags: Tags<'_>, verb: &str, to: &str, text: &str) -> Vec<String> {
+        let head = format!(":{} {verb} {to} :", self.mask(tags.by));
+        let pieces = pieces(text, left_of_line(&head)).into_iter();
+        pieces.map(|piece| format!("{}{head}{piece}", self.tags(tags))).collect()
+    }
+
     fn tags(self, tags: Tags<'_>) -> String {
-        let Tags { at, by, id, batch } = tags;
+        let Tags { at, by, id, batch, is_bot } = tags;
         let mut all: Vec<String> = Vec::new();
         if let Some(batch) = batch.filter(|_| self.caps.has(Caps::BATCH)) {
             all.push(format!("batch={batch}"));
@@ -95,6 +109,9 @@ impl Reader<'_> {
         }
         if let Some(id) = id.filter(|_| self.caps.has(Caps::MESSAGE_TAGS)) {
             all.push(format!("msgid={id}"));
+        }
+        if is_bot && self.caps.has(Caps::MESSAGE_TAGS) {
+            all.push("bot".into());
         }
         if by.uid.is_some() && self.caps.has(Caps::ACCOUNT_TAG) {
             all.push(format!("account={}", tag_value(&names::nick(by))));
@@ -150,13 +167,25 @@ fn tag_value(text: &str) -> String {
     value
 }
 
+/// A line with one more tag.
+pub(crate) fn with_tag(tag: &str, line: &str) -> String {
+    match line.strip_prefix('@') {
+        Some(tagged) => format!("@{tag};{tagged}"),
+        None => format!("@{tag} {line}"),
+    }
+}
+
 /// Words in lines that begin with `head`, as many in each as fit.
-pub(crate) fn rows(head: &str, words: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn rows(
+    head: &str,
+    separator: char,
+    words: impl Iterator<Item = String>,
+) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for word in words {
         match rows.last_mut() {
             Some(row) if row.len() + 1 + word.len() <= LINE_BYTES_MAX => {
-                row.push(' ');
+                row.push(separator);
                 row.push_str(&word);
             }
             _ => rows.push(format!("{head}{word}")),

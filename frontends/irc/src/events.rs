@@ -5,12 +5,26 @@ use std::sync::Arc;
 use core_model::{ConnectionId, Event, Person, Recorded, RoomTag};
 use frontend_api::Outbox;
 
+use crate::caps::Caps;
 use crate::encode;
 use crate::names;
 use crate::state::{IrcSession, is_owner, send};
 
 impl IrcSession {
+    /// What the client has caused itself is part of the response to its request.
     pub(crate) fn event(&mut self, recorded: &Recorded, out: &mut Outbox) {
+        let is_own = match &recorded.event {
+            Event::Posted { message } => self.own == Some(message.id),
+            _ => self.connection == Some(recorded.cause),
+        };
+        if is_own {
+            self.capture(out, |session, out| session.send_event(recorded, out));
+        } else {
+            self.send_event(recorded, out);
+        }
+    }
+
+    fn send_event(&mut self, recorded: &Recorded, out: &mut Outbox) {
         match &recorded.event {
             Event::Posted { message } => self.send_posted(message, out),
             Event::Entered { room, user, connection, elsewhere, .. } => {
@@ -52,6 +66,11 @@ impl IrcSession {
     fn send_join(&self, room: &RoomTag, user: &Person, out: &mut Outbox) {
         let Some(channel) = self.rooms.get(&room.id) else { return };
         send(self.join_line(user, &room.name), out);
+        if self.has(Caps::AWAY_NOTIFY)
+            && let Some(why) = self.away_of(&names::nick(user))
+        {
+            send(encode::trailing(self.line_by(user, "AWAY"), &why), out);
+        }
         if is_owner(user, channel.owner) {
             let (server, name) = (&self.options.server_name, names::channel(&room.name));
             send(format!(":{server} MODE {name} +o {}", names::nick(user)), out);
@@ -93,10 +112,7 @@ impl IrcSession {
         left: &Left<'_>,
         out: &mut Outbox,
     ) {
-        if connection.is_some()
-            && connection == self.connection
-            && self.rooms.remove(&room.id).is_some()
-        {
+        if connection.is_some() && connection == self.connection && self.leave_room(room.id) {
             let by = left.by.map(|by| self.reader().mask(by));
             let source = by.unwrap_or_else(|| self.options.server_name.clone());
             send(self.kick_line(&source, room, &self.nick, left.reason), out);

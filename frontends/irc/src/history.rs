@@ -104,7 +104,8 @@ impl IrcSession {
             send(format!(":{server} BATCH +{batch} chathistory {target}"), out);
         }
         for message in messages {
-            let lines = self.reader().message(message, Some(&batch));
+            let is_bot = self.is_bot(&message.author);
+            let lines = self.reader().message(message, Some(&batch), is_bot);
             lines.into_iter().for_each(|line| send(line, out));
         }
         if batched {

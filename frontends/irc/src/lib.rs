@@ -9,11 +9,15 @@ mod directory;
 mod encode;
 mod events;
 mod history;
+mod label;
 mod message;
 mod moderation;
+mod monitor;
 mod names;
+mod notice;
 pub mod numeric;
 mod parse;
+mod peers;
 mod pending;
 mod refusal;
 mod reply;
@@ -24,6 +28,7 @@ mod session;
 mod sign_on;
 mod state;
 mod turn;
+mod turns;
 mod who;
 
 use std::sync::Arc;
@@ -151,8 +156,9 @@ impl Frontend for IrcFrontend {
         &self.manifest
     }
 
-    fn open(&self, _peer: &Peer) -> Box<dyn Session> {
-        Box::new(IrcSession::new(Arc::clone(&self.options), Arc::clone(&self.directory)))
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        let (options, directory) = (Arc::clone(&self.options), Arc::clone(&self.directory));
+        Box::new(IrcSession::new(options, directory, peer.connection))
     }
 
     /// The lines for an event depend on the client's capabilities, on the channels that it has

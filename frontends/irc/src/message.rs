@@ -10,7 +10,7 @@ use crate::encode::ME;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
-use crate::pending::PendingReply;
+use crate::pending::{PendingReply, Whisper};
 use crate::refusal::RequestKind;
 use crate::server::TARGETS_MAX;
 use crate::state::{IrcSession, send};
@@ -73,6 +73,10 @@ impl IrcSession {
                 let right = PostRight::Seated;
                 out.submit(Command::Post { room, author, text, standing: right, notice });
                 RequestKind::Post
+            }
+            (None, Some(handle)) if self.is_whisper(target) => {
+                let whisper = Whisper { verb, to: target.into(), text, quiet };
+                return self.whisper(handle, whisper, out);
             }
             (None, Some(handle)) => {
                 let to = UserRef::Handle(handle);
@@ -151,7 +155,8 @@ impl IrcSession {
     }
 
     fn send_message(&self, message: &Posted, out: &mut Outbox) {
-        self.reader().message(message, None).into_iter().for_each(|line| send(line, out));
+        let is_bot = self.is_bot(&message.author);
+        self.reader().message(message, None, is_bot).into_iter().for_each(|line| send(line, out));
     }
 }
 

@@ -1,10 +1,12 @@
 //! KICK, INVITE and MODE: what a room of the engine has of them.
 
-use core_model::{Command, Outcome, Refusal, Reply, RoomRef, RoomView, UserRef};
+use core_model::{Command, Outcome, Refusal, Reply, RoomId, RoomRef, RoomView, UserRef};
 use frontend_api::Outbox;
 
+use crate::directory::Presence;
 use crate::encode;
 use crate::names;
+use crate::notice::What;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::pending::{PendingReply, Target};
@@ -16,6 +18,9 @@ pub(crate) const REASON_BYTES_MAX: usize = 390;
 
 /// The modes of channels that ISUPPORT and 004 announce.
 const CHANNEL_MODES: &str = "beIilnot";
+
+/// The mode of users that are bots: IRCv3 bot mode.
+pub(crate) const BOT_MODE: &str = "B";
 
 impl IrcSession {
     // KICK.
@@ -85,22 +90,49 @@ impl IrcSession {
         self.query(query, PendingReply::Invite(target), out);
     }
 
-    /// The engine has no invitations, so every INVITE is refused, with the error that comes first.
-    pub(crate) fn refuse_invite(&mut self, target: &Target, outcome: &Outcome, out: &mut Outbox) {
+    /// Invites a user of irc to an open channel, which it may join without that as well. A closed
+    /// room has members in place of invitations.
+    pub(crate) fn send_invite(&mut self, target: &Target, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(&target.room);
         let Some(people) = members(outcome) else {
             return self.report(RequestKind::Channel, "INVITE", &channel, outcome, out);
         };
-        let line = if self.channel(&target.room).is_none() {
-            self.numeric(ERR_NOTONCHANNEL, &[&channel], "You're not on that channel")
-        } else if people.iter().any(|it| names::same(&names::nick(it), &target.nick)) {
+        let Some((room, joined)) = self.channel(&target.room) else {
+            let why = "You're not on that channel";
+            return send(self.numeric(ERR_NOTONCHANNEL, &[&channel], why), out);
+        };
+        let known = self.directory.find(&target.nick);
+        let line = if people.iter().any(|it| names::same(&names::nick(it), &target.nick)) {
             let params = [target.nick.as_str(), &channel];
             self.numeric(ERR_USERONCHANNEL, &params, "is already on channel")
-        } else {
-            let why = "Rooms have no invitations: open ones can be joined, closed ones add members";
+        } else if joined.closed {
+            let why = "A closed room has no invitations: its owner adds members";
             self.numeric(ERR_UNKNOWNERROR, &["INVITE"], why)
+        } else if let Some(known) = known {
+            return self.invite_to(room, channel, known, out);
+        } else {
+            self.numeric(ERR_NOSUCHNICK, &[&target.nick], "No such nick")
         };
         send(line, out);
+    }
+
+    fn invite_to(&self, room: RoomId, channel: String, known: Presence, out: &mut Outbox) {
+        send(self.numeric_of_invite(&known.nick, &channel), out);
+        if let Some(away) = &known.away {
+            send(self.numeric(RPL_AWAY, &[&known.nick], away), out);
+        }
+        let to = known.nick;
+        let notice = self.my_notice(What::Invite { to: to.clone(), room, channel });
+        let told = self.directory.tell_nick(&to, &notice);
+        self.wake_all(told, out);
+        if let Some(entry) = &self.entry {
+            let told = entry.tell_room(room, &notice);
+            self.wake_all(told, out);
+        }
+    }
+
+    fn numeric_of_invite(&self, nick: &str, channel: &str) -> String {
+        self.bare(RPL_INVITING, &[nick, channel])
     }
 
     // MODE.
@@ -123,7 +155,7 @@ impl IrcSession {
         self.query_room(room, reply, out);
     }
 
-    /// Every user has the mode `i`, and no other.
+    /// Every user has the mode `i`; a bot has `B` as well, which is the only one to change.
     fn user_mode(&self, nick: &str, change: &str) -> Vec<String> {
         if !names::same(nick, &self.nick) {
             if self.directory.find(nick).is_none() {
@@ -132,13 +164,29 @@ impl IrcSession {
             let why = "The modes of others are their own";
             return vec![self.numeric(ERR_USERSDONTMATCH, &[], why)];
         }
+        let Some(entry) = &self.entry else { return Vec::new() };
+        let was_bot = entry.is_bot();
+        let modes = || if entry.is_bot() { "+Bi" } else { "+i" };
         if change.is_empty() {
-            return vec![self.bare(RPL_UMODEIS, &["+i"])];
+            return vec![self.bare(RPL_UMODEIS, &[modes()])];
         }
-        let known = change.chars().all(|char| matches!(char, '+' | '-' | 'i'));
-        let unknown = || self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such mode");
-        // The mode is there whatever the client asks for.
-        if known { vec![self.bare(RPL_UMODEIS, &["+i"])] } else { vec![unknown()] }
+        if !change.chars().all(|char| matches!(char, '+' | '-' | 'i' | 'B')) {
+            return vec![self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such mode")];
+        }
+        let mut adds = true;
+        for char in change.chars() {
+            match char {
+                '+' | '-' => adds = char == '+',
+                'B' => entry.set_bot(adds),
+                // The mode is there whatever the client asks for.
+                _ => (),
+            }
+        }
+        match (was_bot, entry.is_bot()) {
+            (false, true) => vec![self.my_line(&format!("MODE {} :+{BOT_MODE}", self.nick))],
+            (true, false) => vec![self.my_line(&format!("MODE {} :-{BOT_MODE}", self.nick))],
+            _ => vec![self.bare(RPL_UMODEIS, &[modes()])],
+        }
     }
 
     pub(crate) fn send_modes(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {

@@ -17,11 +17,13 @@ pub(crate) enum Line<'a> {
     TooLong,
 }
 
-/// A command with its parameters. Tags and source are ignored: nothing that the server does
-/// depends on them.
+/// A command with its parameters. The source and all tags but the label are ignored: nothing that
+/// the server does depends on them.
 pub(crate) struct Message<'a> {
     /// In upper case.
     pub(crate) verb: String,
+    /// The tag `label` of IRCv3 labeled-response, still escaped.
+    pub(crate) label: Option<&'a str>,
     params: Vec<&'a str>,
 }
 
@@ -43,7 +45,9 @@ pub(crate) fn line(text: &str) -> Line<'_> {
     let mut words = middle.split(' ').filter(|word| !word.is_empty());
     let Some(verb) = words.next() else { return Line::Empty };
     let params = words.chain(trailing).collect();
-    Line::Message(Message { verb: verb.to_ascii_uppercase(), params })
+    let mut tags = tags.strip_prefix('@').unwrap_or_default().split(';');
+    let label = tags.find_map(|tag| tag.strip_prefix("label="));
+    Line::Message(Message { verb: verb.to_ascii_uppercase(), label, params })
 }
 
 impl<'a> Message<'a> {

@@ -11,6 +11,8 @@ pub(crate) enum PendingReply {
     Say(Vec<String>),
     /// End the connection, for this reason.
     End(String),
+    /// Everything that a request with a label led to has been sent.
+    LabelEnd,
     /// Nothing: the replies that follow show how the request went.
     Ignore,
 
@@ -59,6 +61,10 @@ pub(crate) enum PendingReply {
     },
     Who(String),
     Whois(String),
+    /// A message from or to a guest.
+    Whisper(Whisper),
+    Away(Option<String>),
+    SetName(String),
     /// Whether the account of this nick is online.
     Ison(String),
     /// The users of an ISON that are online, of those signed on here.
@@ -85,4 +91,13 @@ pub(crate) struct Target {
     pub(crate) room: String,
     pub(crate) nick: String,
     pub(crate) reason: String,
+}
+
+/// A message that the engine does not know, to this nick.
+pub(crate) struct Whisper {
+    pub(crate) verb: &'static str,
+    pub(crate) to: String,
+    pub(crate) text: String,
+    /// Whether a refusal is not reported to the client.
+    pub(crate) quiet: bool,
 }

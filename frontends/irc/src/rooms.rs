@@ -90,7 +90,11 @@ impl IrcSession {
             Ok(Reply::Entered { room, .. }) => {
                 self.joined = true;
                 let owner = room.owner.as_ref().and_then(|owner| owner.uid);
-                self.rooms.insert(room.id, Channel { name: room.name.clone(), owner });
+                let closed = room.closed;
+                self.rooms.insert(room.id, Channel { name: room.name.clone(), owner, closed });
+                if let Some(entry) = &self.entry {
+                    entry.join(room.id);
+                }
                 send(self.join_line(&self.me, &room.name), out);
                 if !room.description.is_empty() {
                     send(self.topic_line(room), out);
@@ -145,12 +149,20 @@ impl IrcSession {
         match outcome {
             Ok(_) => {
                 if let Some((id, _)) = self.channel(room) {
-                    self.rooms.remove(&id);
+                    self.leave_room(id);
                 }
                 send(self.part_line(&self.me, room, reason), out);
             }
             Err(_) => self.report(RequestKind::Channel, "PART", &channel, outcome, out),
         }
+    }
+
+    /// Forgets a room that the client has joined; false if it has not.
+    pub(crate) fn leave_room(&mut self, room: RoomId) -> bool {
+        if let Some(entry) = &self.entry {
+            entry.part(room);
+        }
+        self.rooms.remove(&room).is_some()
     }
 
     // NAMES.
@@ -204,7 +216,7 @@ impl IrcSession {
             format!("{mark}{name}")
         };
         let people = members(outcome).unwrap_or_default().iter();
-        for row in encode::rows(&head, people.map(|person| word(person))) {
+        for row in encode::rows(&head, ' ', people.map(|person| word(person))) {
             send(row, out);
         }
         send(self.numeric(RPL_ENDOFNAMES, &[&channel], "End of NAMES"), out);

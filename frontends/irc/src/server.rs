@@ -5,7 +5,8 @@ use frontend_api::Outbox;
 
 use crate::directory::Counts;
 use crate::encode;
-use crate::moderation::REASON_BYTES_MAX;
+use crate::moderation::{BOT_MODE, REASON_BYTES_MAX};
+use crate::monitor::WATCHED_MAX;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
@@ -33,6 +34,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "LIST",
     "LUSERS",
     "MODE",
+    "MONITOR",
     "MOTD",
     "NAMES",
     "NICK",
@@ -45,6 +47,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "PRIVMSG",
     "QUIT",
     "REHASH",
+    "SETNAME",
     "STATS",
     "TAGMSG",
     "TIME",
@@ -175,7 +178,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "i", "beIilnot", "beIlo"]),
+            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", "beIilnot", "beIlo"]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -188,6 +191,7 @@ impl IrcSession {
         let options = &self.options;
         let tokens = [
             "AWAYLEN=390".into(),
+            format!("BOT={BOT_MODE}"),
             "CASEMAPPING=ascii".into(),
             format!("CHANLIMIT=#:{}", options.channels_max),
             "CHANMODES=beI,,l,int".into(),
@@ -197,7 +201,9 @@ impl IrcSession {
             "CLIENTTAGDENY=*".into(),
             "KICKLEN=390".into(),
             "LINELEN=512".into(),
+            format!("MONITOR={WATCHED_MAX}"),
             "MSGREFTYPES=msgid".into(),
+            "NAMELEN=390".into(),
             format!("NETWORK={}", options.network),
             "NICKLEN=64".into(),
             "PREFIX=(o)@".into(),

@@ -8,7 +8,7 @@ use crate::numeric::*;
 use crate::parse::{self, Line, Message};
 use crate::pending::PendingReply;
 use crate::state::{IrcSession, farewell, send};
-use crate::turn::Received;
+use crate::turns::Received;
 
 impl Session for IrcSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
@@ -38,7 +38,7 @@ impl Session for IrcSession {
             Input::Ending(ending) => send(farewell(ending_text(ending)), out),
             Input::Closed => {
                 self.over = true;
-                self.entry = None;
+                self.leave_directory(out);
             }
             Input::Request(_) | Input::Bytes(_) => (),
         }
@@ -60,7 +60,7 @@ impl IrcSession {
     /// Runs a line whose turn it is.
     pub(crate) fn run_line(&mut self, line: Received<'_>, out: &mut Outbox) {
         match line {
-            Received::Message(_, message) => self.run(&message, out),
+            Received::Message(_, message) => self.run_labeled(&message, out),
             Received::TooLong => {
                 let line = self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long");
                 self.say(vec![line], out);
@@ -69,7 +69,7 @@ impl IrcSession {
         }
     }
 
-    fn run(&mut self, message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn run(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let signed_on = self.sign_on.is_none();
         let name = message.verb.as_str();
         let error = match VERBS.iter().find(|verb| verb.name == name) {
@@ -91,9 +91,12 @@ impl IrcSession {
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        let Some(reply) = self.next_reply(outcome) else { return };
+        let Some(reply) = self.turns.next_reply(outcome) else { return };
         let is_turn = matches!(reply, PendingReply::Turn);
-        self.reply(reply, outcome, out);
+        match reply {
+            PendingReply::LabelEnd => self.end_label(out),
+            reply => self.capture(out, |session, out| session.reply(reply, outcome, out)),
+        }
         self.run_waiting(out);
         if is_turn {
             self.renew_turn(out);
@@ -104,7 +107,7 @@ impl IrcSession {
         use PendingReply::*;
 
         match reply {
-            Turn => (),
+            Turn | LabelEnd => (),
             Say(lines) => lines.into_iter().for_each(|line| send(line, out)),
             End(why) => self.end_now(&why, out),
             Ignore => (),
@@ -118,7 +121,7 @@ impl IrcSession {
             TopicChange(room) => self.topic_changed(&room, outcome, out),
             Kick(target) => self.kick_found(target, outcome, out),
             Kicked(room) => self.kicked(&room, outcome, out),
-            Invite(target) => self.refuse_invite(&target, outcome, out),
+            Invite(target) => self.send_invite(&target, outcome, out),
             ModeChange { room, modes, lists_only } => {
                 self.refuse_mode_change(&room, &modes, lists_only, outcome, out);
             }
@@ -127,6 +130,9 @@ impl IrcSession {
             ListOne => self.send_list_entry(outcome, out),
             WhoRoom(room) => self.send_who_room(&room, outcome, out),
             FindIn { room, nick } => self.find_in(&room, &nick, outcome),
+            Whisper(whisper) => self.whispered(whisper, outcome, out),
+            Away(away) => self.went_away(away, outcome, out),
+            SetName(name) => self.name_set(name, outcome, out),
             Ison(nick) => self.ison_found(nick, outcome),
             IsonEnd(known) => self.send_ison(known, out),
             Who(mask) => self.send_who(&mask, outcome, out),
@@ -139,10 +145,12 @@ impl IrcSession {
         }
     }
 
+    /// The alarm has gone off, or another session has told something.
     fn wake(&mut self, out: &mut Outbox) {
         if self.sign_on.is_some() {
             return self.end_now("it took too long to sign on", out);
         }
+        self.take_notices(out);
         let keepalive = self.options.keepalive.0;
         let silent = self.now.0.saturating_sub(self.heard_at.0);
         if keepalive == 0 {

@@ -17,12 +17,10 @@ use crate::encode;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
+use crate::peers::REAL_NAME_BYTES_MAX;
 use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
 use crate::state::{IrcSession, guest, send};
-
-/// The longest real name.
-const REAL_NAME_BYTES_MAX: usize = 390;
 
 impl IrcSession {
     pub(crate) fn cap(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -163,8 +161,14 @@ impl IrcSession {
         let guest = Arc::new(guest(name));
         let nick = names::nick(&guest);
         let is_free = match &mut self.entry {
-            Some(entry) => entry.rename(&nick),
-            None => self.register(&guest),
+            Some(entry) => match entry.rename(&nick, &guest, self.now) {
+                Some(told) => {
+                    self.wake_all(told, out);
+                    true
+                }
+                None => false,
+            },
+            None => self.register(&guest, out),
         };
         if !is_free {
             if let Some(sign_on) = &mut self.sign_on {
@@ -212,7 +216,7 @@ impl IrcSession {
     pub(crate) fn signed_on(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
             Ok(Reply::SignedIn { user, rooms, backlog, .. }) => {
-                self.register(&user.person);
+                self.register(&user.person, out);
                 self.greet(Arc::clone(&user.person), rooms, backlog, out);
             }
             Err(Refusal::UnknownUser | Refusal::WrongPassword) => {
@@ -230,16 +234,22 @@ impl IrcSession {
     }
 
     /// Enters the user into the directory; false for a guest whose nick another user has.
-    fn register(&mut self, person: &Person) -> bool {
+    fn register(&mut self, person: &Arc<Person>, out: &mut Outbox) -> bool {
         let real_name = self.sign_on.as_ref().and_then(|sign_on| sign_on.real_name.clone());
         let nick = names::nick(person);
-        self.entry = self.directory.enter(Presence {
+        let presence = Presence {
             real_name: real_name.filter(|name| !name.is_empty()).unwrap_or_else(|| nick.clone()),
             nick,
             uid: person.uid,
             away: None,
+            is_bot: false,
             signed_on: self.now,
-        });
+        };
+        self.entry = self.directory.enter(presence, self.connection);
+        if let Some(entry) = &self.entry {
+            let told = entry.announce(person, self.now);
+            self.wake_all(told, out);
+        }
         self.entry.is_some()
     }
 

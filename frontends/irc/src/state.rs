@@ -13,7 +13,7 @@ use crate::Options;
 use crate::caps::Caps;
 use crate::directory::{Directory, Entry};
 use crate::names;
-use crate::turn::Turns;
+use crate::turns::{Label, Turns};
 
 pub(crate) struct IrcSession {
     pub(crate) options: Arc<Options>,
@@ -30,8 +30,10 @@ pub(crate) struct IrcSession {
     pub(crate) nick: String,
     /// The channels that the client has joined.
     pub(crate) rooms: BTreeMap<RoomId, Channel>,
-    /// This connection, as the event of the client's first entrance names it.
+    /// This connection, as the host or the event of the client's first entrance names it.
     pub(crate) connection: Option<ConnectionId>,
+    /// The response to the labeled request that is being answered, if there is one.
+    pub(crate) label: Option<Label>,
     /// The newest message that this connection has posted.
     pub(crate) own: Option<MessageId>,
     pub(crate) turns: Turns,
@@ -64,6 +66,8 @@ pub(crate) struct Channel {
     /// The room name.
     pub(crate) name: String,
     pub(crate) owner: Option<Uid>,
+    /// Whether only members can join it.
+    pub(crate) closed: bool,
 }
 
 /// What a client has sent of its sign-on.
@@ -85,7 +89,11 @@ pub(crate) struct SignOn {
 }
 
 impl IrcSession {
-    pub(crate) fn new(options: Arc<Options>, directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(
+        options: Arc<Options>,
+        directory: Arc<Directory>,
+        connection: Option<ConnectionId>,
+    ) -> Self {
         Self {
             options,
             directory,
@@ -96,7 +104,8 @@ impl IrcSession {
             me: Arc::default(),
             nick: "*".into(),
             rooms: BTreeMap::new(),
-            connection: None,
+            connection,
+            label: None,
             own: None,
             turns: Turns::default(),
             joined: false,
@@ -115,10 +124,10 @@ impl IrcSession {
     }
 
     pub(crate) fn end_now(&mut self, why: &str, out: &mut Outbox) {
+        self.leave_directory(out);
         send(farewell(why), out);
         out.close();
         self.over = true;
-        self.entry = None;
     }
 
     // The user and its channels.
@@ -173,6 +182,11 @@ impl IrcSession {
     /// Why a user of irc is away, if it is.
     pub(crate) fn away_of(&self, nick: &str) -> Option<String> {
         self.directory.find(nick)?.away
+    }
+
+    /// Whether a user of irc has declared itself a bot, if the client reads tags.
+    pub(crate) fn is_bot(&self, person: &Person) -> bool {
+        self.has(Caps::MESSAGE_TAGS) && self.directory.is_bot(&names::nick(person), person.uid)
     }
 
     /// The owner of a room that the client has joined.

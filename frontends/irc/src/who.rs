@@ -6,6 +6,7 @@ use core_model::{Outcome, Person, Query, Reply, UserRef};
 use frontend_api::Outbox;
 
 use crate::encode;
+use crate::moderation::BOT_MODE;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
@@ -20,9 +21,6 @@ const ISON_MAX: usize = 100;
 
 /// The most nicks of one USERHOST: RFC 2812, section 4.8.
 const USERHOST_MAX: usize = 5;
-
-/// The longest away message, as ISUPPORT announces it.
-pub(crate) const AWAY_BYTES_MAX: usize = 390;
 
 impl IrcSession {
     // WHO.
@@ -91,11 +89,12 @@ impl IrcSession {
         Some((person, true, found))
     }
 
-    /// The flag is `G` for users that are away, else `H`.
+    /// The flag is `G` for users that are away, else `H`; bots have another.
     fn who_line(&self, channel: &str, mark: &str, person: &Person) -> String {
         let (user, nick) = (encode::user(person), names::nick(person));
         let away = self.away_of(&nick).is_some();
-        let flags = format!("{}{mark}", if away { "G" } else { "H" });
+        let bot = if self.directory.is_bot(&nick, person.uid) { BOT_MODE } else { "" };
+        let flags = format!("{}{mark}{bot}", if away { "G" } else { "H" });
         let server = self.options.server_name.as_str();
         let params = [channel, &user, server, server, &nick, &flags];
         self.numeric(RPL_WHOREPLY, &params, &format!("0 {}", self.real_name(person)))
@@ -145,11 +144,14 @@ impl IrcSession {
         let mut lines = vec![self.numeric(RPL_WHOISUSER, &[&nick, &user, server, "*"], &name)];
         if !channels.is_empty() {
             let head = format!(":{server} {RPL_WHOISCHANNELS} {} {nick} :", self.nick);
-            lines.extend(encode::rows(&head, channels.iter().cloned()));
+            lines.extend(encode::rows(&head, ' ', channels.iter().cloned()));
         }
         lines.push(self.numeric(RPL_WHOISSERVER, &[&nick, server], network));
         if person.uid.is_some() {
             lines.push(self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], "is signed in as"));
+        }
+        if self.directory.is_bot(&nick, person.uid) {
+            lines.push(self.numeric(RPL_WHOISBOT, &[&nick], "is a bot"));
         }
         lines
     }
@@ -207,7 +209,7 @@ impl IrcSession {
         self.say(lines, out);
     }
 
-    // ISON, USERHOST and AWAY.
+    // ISON and USERHOST.
 
     /// Users of irc are online while they are signed on; accounts, while they are in any dialect.
     pub(crate) fn ison(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -251,19 +253,6 @@ impl IrcSession {
         });
         let reply = reply.collect::<Vec<_>>().join(" ");
         let line = self.numeric(RPL_USERHOST, &[], &reply);
-        self.say(vec![line], out);
-    }
-
-    pub(crate) fn away(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let why = encode::cut_to(message.param(0), AWAY_BYTES_MAX);
-        let away = (!why.is_empty()).then(|| why.to_owned());
-        let line = match &away {
-            None => self.numeric(RPL_UNAWAY, &[], "You are no longer marked as being away"),
-            Some(_) => self.numeric(RPL_NOWAWAY, &[], "You have been marked as being away"),
-        };
-        if let Some(entry) = &self.entry {
-            entry.set_away(away);
-        }
         self.say(vec![line], out);
     }
 }

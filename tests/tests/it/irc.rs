@@ -114,6 +114,28 @@ fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
 }
 
 #[test]
+fn guests_write_to_each_other_and_see_each_other_come_and_go() {
+    let gateway = gateway();
+    let address = gateway.address("irc", "listen");
+    let mut zed = Irc::sign_on(address, "zed", None);
+    zed.send("MONITOR + yan");
+    assert_eq!(zed.receive(), ":irc.localhost 731 zed :yan");
+    let mut yan = Irc::sign_on(address, "yan", None);
+    assert_eq!(zed.receive(), ":irc.localhost 730 zed :yan!guest@irc.localhost");
+    yan.send("PRIVMSG zed :hello");
+    assert_eq!(zed.receive(), ":yan!guest@irc.localhost PRIVMSG zed :hello");
+    zed.send("PRIVMSG yan :hello yourself");
+    assert_eq!(yan.receive(), ":zed!guest@irc.localhost PRIVMSG yan :hello yourself");
+    // Without a QUIT, and with one.
+    drop(yan);
+    assert_eq!(zed.receive(), ":irc.localhost 731 zed :yan");
+    let mut yan = Irc::sign_on(address, "yan", None);
+    assert_eq!(zed.receive(), ":irc.localhost 730 zed :yan!guest@irc.localhost");
+    yan.send("QUIT");
+    assert_eq!(zed.receive(), ":irc.localhost 731 zed :yan");
+}
+
+#[test]
 fn a_pipelined_conversation_is_answered_in_order() {
     let gateway = gateway();
     let mut raw = Raw::connect(gateway.address("irc", "listen"));

@@ -1,87 +1,10 @@
 //! What the sessions of one front end know of each other.
 
-use std::collections::VecDeque;
-
-use core_model::{Person, Query, Refusal, Reply, Timestamp, Uid, UserView};
-use frontend_api::{Frontend, Input, Outbox, Output, Peer, Session};
+use core_model::{Refusal, Reply, Timestamp};
+use frontend_api::Input;
 use frontend_irc::IrcFrontend;
 
-/// A client of a front end. Each test plays the engine, but for the turns that the session waits
-/// for: these come as soon as everything before them is answered.
-struct Client {
-    session: Box<dyn Session>,
-    /// Whether each unanswered request only waits for its turn, the oldest first.
-    waits: VecDeque<bool>,
-}
-
-impl Client {
-    fn open(frontend: &IrcFrontend) -> Self {
-        let mut client = Self { session: frontend.open(&Peer::default()), waits: VecDeque::new() };
-        client.feed(Input::Opened);
-        client
-    }
-
-    fn guest(frontend: &IrcFrontend, nick: &str) -> (Self, Vec<String>) {
-        let mut client = Self::open(frontend);
-        client.send(&format!("NICK {nick}"));
-        client.send(&format!("USER {nick} 0 * :Real {nick}"));
-        let lines = client.feed(Input::Answer(&Err(Refusal::UnknownUser)));
-        (client, lines)
-    }
-
-    fn account(frontend: &IrcFrontend, nick: &str, uid: u64) -> Self {
-        let mut client = Self::open(frontend);
-        client.send("PASS tea");
-        client.send(&format!("NICK {nick}"));
-        client.send(&format!("USER {nick} 0 * :Real {nick}"));
-        client.feed(Input::Answer(&Ok(Reply::SignedIn {
-            user: user(nick, uid),
-            token: None,
-            rooms: Vec::new(),
-            backlog: Vec::new(),
-            cursor: None,
-            skipped: Vec::new(),
-        })));
-        client
-    }
-
-    fn feed(&mut self, input: Input<'_>) -> Vec<String> {
-        if matches!(input, Input::Answer(_)) {
-            assert_eq!(self.waits.pop_front(), Some(false), "an answer to nothing");
-        }
-        let mut lines = self.handle(input);
-        while self.waits.front() == Some(&true) {
-            self.waits.pop_front();
-            lines.extend(self.handle(Input::Answer(&Ok(Reply::Done))));
-        }
-        lines
-    }
-
-    fn handle(&mut self, input: Input<'_>) -> Vec<String> {
-        let mut out = Outbox::default();
-        self.session.handle(Timestamp(1_700_000_000_000), input, &mut out);
-        let mut lines = Vec::new();
-        for output in out.drain() {
-            match output {
-                Output::SendText(line) => lines.push(line.trim_end().to_owned()),
-                Output::Submit { .. } => self.waits.push_back(false),
-                Output::Query { query } => self.waits.push_back(*query == Query::LastChange),
-                _ => (),
-            }
-        }
-        lines
-    }
-
-    fn send(&mut self, line: &str) -> Vec<String> {
-        self.feed(Input::Text(line))
-    }
-}
-
-fn user(nick: &str, uid: u64) -> UserView {
-    let person =
-        Person { uid: Some(Uid(uid)), handle: nick.into(), name: nick.into(), ..Person::default() };
-    UserView { person: person.into(), online: true, ..UserView::default() }
-}
+use crate::client::{Client, user};
 
 #[test]
 fn a_nick_that_another_guest_has_is_in_use_in_either_case() {
@@ -115,6 +38,8 @@ fn away_is_shown_to_those_who_ask_and_to_those_who_write() {
     let mut ann = Client::account(&frontend, "ann", 10_001);
     let mut bob = Client::account(&frontend, "bob", 10_002);
     bob.send("AWAY :at lunch");
+    let counted = Ok(Reply::User { user: user("bob", 10_002) });
+    bob.feed(Input::Answer(&counted));
     let known = Ok(Reply::User { user: user("bob", 10_002) });
     ann.send("WHO BOB");
     assert_eq!(
@@ -140,6 +65,7 @@ fn away_is_shown_to_those_who_ask_and_to_those_who_write() {
     ann.send("NOTICE bob :hi");
     assert_eq!(ann.feed(Input::Answer(&posted)), [""; 0]);
     bob.send("AWAY");
+    bob.feed(Input::Answer(&counted));
     ann.send("PRIVMSG bob :hi");
     assert_eq!(ann.feed(Input::Answer(&posted)), [""; 0]);
 }

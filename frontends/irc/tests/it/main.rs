@@ -1,8 +1,10 @@
 //! The dialect without sockets: transcripts, and properties of every conversation.
 
+mod client;
 mod directory;
 mod options;
 mod order;
 mod page;
+mod peers;
 mod properties;
 mod transcripts;

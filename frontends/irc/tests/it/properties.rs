@@ -243,7 +243,11 @@ fn every_refusal_of_every_kind_of_request_is_one_numeric() {
         table.push_str(&format!("{refusal:?}\n"));
         let requests = ["PART #tea", "PRIVMSG #tea :hi", "PRIVMSG bob :hi", "TOPIC #tea :hot"];
         for request in requests {
-            let mut conversation = Conversation::of_guest();
+            // The engine has direct messages of accounts alone.
+            let mut conversation = match request {
+                "PRIVMSG bob :hi" => Conversation::of_account(),
+                _ => Conversation::of_guest(),
+            };
             conversation.send(request);
             conversation.answer(&Err(refusal.clone()));
             assert_eq!(conversation.received.len(), 1, "{request}: {:?}", conversation.received);

@@ -1,0 +1,79 @@
+//! labeled-response of IRCv3: the lines that a request led to carry the label of the request.
+
+use frontend_api::{Outbox, Output};
+
+use crate::caps::Caps;
+use crate::encode;
+use crate::parse::Message;
+use crate::pending::PendingReply;
+use crate::state::{IrcSession, send};
+use crate::turns::Label;
+
+/// The longest label: IRCv3 labeled-response.
+const LABEL_BYTES_MAX: usize = 64;
+
+impl IrcSession {
+    /// The label of a request. A response of several lines is a batch, so a client needs both
+    /// capabilities.
+    pub(crate) fn label_of<'a>(&self, message: &Message<'a>) -> Option<&'a str> {
+        let is_offered = self.has(Caps::LABELED_RESPONSE) && self.has(Caps::BATCH);
+        let label = message.label.filter(|label| !label.is_empty())?;
+        (is_offered && label.len() <= LABEL_BYTES_MAX).then_some(label)
+    }
+
+    /// Runs a request, and keeps what it sends if it has a label.
+    pub(crate) fn run_labeled(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let Some(label) = self.label_of(message) else { return self.run(message, out) };
+        self.label = Some(Label { value: label.into(), lines: Vec::new() });
+        self.capture(out, |session, inner| session.run(message, inner));
+        self.end_label(out);
+    }
+
+    /// Does something whose lines belong to the response to the labeled request, if there is one.
+    pub(crate) fn capture(&mut self, out: &mut Outbox, act: impl FnOnce(&mut Self, &mut Outbox)) {
+        if self.label.is_none() {
+            return act(self, out);
+        }
+        let mut inner = Outbox::default();
+        act(self, &mut inner);
+        for output in inner.drain() {
+            match (output, &mut self.label) {
+                (Output::SendText(line), Some(label)) => label.lines.push(line),
+                (Output::Close, _) => {
+                    self.send_labeled(out);
+                    out.close();
+                }
+                (output, _) => out.push(output),
+            }
+        }
+    }
+
+    /// Sends the response, or waits until all of it is known.
+    pub(crate) fn end_label(&mut self, out: &mut Outbox) {
+        if self.label.is_none() {
+        } else if self.turns.is_idle() {
+            self.send_labeled(out);
+        } else {
+            self.wait_turn(PendingReply::LabelEnd, out);
+        }
+    }
+
+    fn send_labeled(&mut self, out: &mut Outbox) {
+        let Some(Label { value, mut lines }) = self.label.take() else { return };
+        let (server, tag) = (&self.options.server_name, format!("label={value}"));
+        match lines.len() {
+            0 => send(format!("@{tag} :{server} ACK"), out),
+            1 => out.send_text(encode::with_tag(&tag, &lines.remove(0))),
+            _ => {
+                self.batches += 1;
+                let batch = format!("l{}", self.batches);
+                send(format!("@{tag} :{server} BATCH +{batch} labeled-response"), out);
+                let tag = format!("batch={batch}");
+                for line in &lines {
+                    out.send_text(encode::with_tag(&tag, line));
+                }
+                send(format!(":{server} BATCH -{batch}"), out);
+            }
+        }
+    }
+}

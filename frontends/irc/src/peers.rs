@@ -1,0 +1,181 @@
+//! What users of irc tell each other past the engine: messages of guests, invitations, being away,
+//! and real names.
+
+use std::sync::Arc;
+
+use core_model::{Outcome, Query, Refusal, UserRef};
+use frontend_api::Outbox;
+
+use crate::caps::Caps;
+use crate::encode::{self, Tags};
+use crate::names;
+use crate::notice::{Notice, Told, What};
+use crate::numeric::*;
+use crate::parse::Message;
+use crate::pending::{PendingReply, Whisper};
+use crate::refusal::RequestKind;
+use crate::state::{IrcSession, send};
+
+/// The longest away message, as ISUPPORT announces it.
+pub(crate) const AWAY_BYTES_MAX: usize = 390;
+
+/// The longest real name.
+pub(crate) const REAL_NAME_BYTES_MAX: usize = 390;
+
+impl IrcSession {
+    pub(crate) fn my_notice(&self, what: What) -> Notice {
+        Notice { by: Arc::clone(&self.me), at: self.now, what }
+    }
+
+    pub(crate) fn wake_all(&self, told: Told, out: &mut Outbox) {
+        told.wakes.into_iter().for_each(|connection| out.wake(connection));
+    }
+
+    /// Leaves the directory, so that those who watch the nick are told.
+    pub(crate) fn leave_directory(&mut self, out: &mut Outbox) {
+        if let Some(entry) = self.entry.take() {
+            let told = entry.leave(&self.me, self.now);
+            self.wake_all(told, out);
+        }
+    }
+
+    /// A query for the user itself, so that the limits of the gateway cover what others are told.
+    fn count(&mut self, reply: PendingReply, out: &mut Outbox) {
+        let query = Query::User { user: self.actor(), caller: None };
+        self.query(query, reply, out);
+    }
+
+    // Messages to and from guests.
+
+    /// Whether the engine has no such messages: the author or the recipient is a guest.
+    pub(crate) fn is_whisper(&self, target: &str) -> bool {
+        let known = self.directory.find(target);
+        self.me.uid.is_none() || known.is_some_and(|known| known.uid.is_none())
+    }
+
+    /// Asks whether the recipient is an account, for the error to a guest that writes to one that is
+    /// not on irc.
+    pub(crate) fn whisper(&mut self, handle: String, whisper: Whisper, out: &mut Outbox) {
+        let query = Query::User { user: UserRef::Handle(handle), caller: None };
+        self.query(query, PendingReply::Whisper(whisper), out);
+    }
+
+    pub(crate) fn whispered(&mut self, whisper: Whisper, outcome: &Outcome, out: &mut Outbox) {
+        let Whisper { verb, to, text, quiet } = whisper;
+        let report = |session: &Self, outcome: &Outcome, out: &mut Outbox| {
+            if !quiet {
+                session.report(RequestKind::PostDirect, verb, &to, outcome, out);
+            }
+        };
+        if is_refused_for_load(outcome) {
+            return report(self, outcome, out);
+        }
+        let Some(known) = self.directory.find(&to) else {
+            let refusal = if outcome.is_ok() { Refusal::NotSignedIn } else { Refusal::UnknownUser };
+            return report(self, &Err(refusal), out);
+        };
+        let what = What::Message { verb, to: known.nick.clone(), text: text.clone() };
+        let notice = self.my_notice(what);
+        let told = self.directory.tell_nick(&known.nick, &notice);
+        let is_lost = told.is_lost;
+        self.wake_all(told, out);
+        if is_lost {
+            return report(self, &Err(Refusal::Overloaded), out);
+        }
+        if self.has(Caps::ECHO_MESSAGE) {
+            self.send_notice(notice, out);
+        }
+        if let Some(away) = known.away.filter(|_| !quiet) {
+            send(self.numeric(RPL_AWAY, &[&known.nick], &away), out);
+        }
+    }
+
+    // AWAY and SETNAME.
+
+    pub(crate) fn away(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let why = encode::cut_to(message.param(0), AWAY_BYTES_MAX);
+        let away = (!why.is_empty()).then(|| why.to_owned());
+        self.count(PendingReply::Away(away), out);
+    }
+
+    pub(crate) fn went_away(&mut self, away: Option<String>, outcome: &Outcome, out: &mut Outbox) {
+        if is_refused_for_load(outcome) {
+            return self.report(RequestKind::Channel, "AWAY", "*", outcome, out);
+        }
+        let line = match &away {
+            None => self.numeric(RPL_UNAWAY, &[], "You are no longer marked as being away"),
+            Some(_) => self.numeric(RPL_NOWAWAY, &[], "You have been marked as being away"),
+        };
+        send(line, out);
+        let Some(entry) = &self.entry else { return };
+        if entry.set_away(away) {
+            let seen = self.away_of(&self.nick);
+            let told = entry.tell_neighbors(&self.my_notice(What::Away(seen)));
+            self.wake_all(told, out);
+        }
+    }
+
+    pub(crate) fn set_name(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        let name = message.param(0);
+        if name.is_empty() || name.len() > REAL_NAME_BYTES_MAX {
+            let why = "That cannot be a real name";
+            let line = self.fail("SETNAME", "INVALID_REALNAME", &[], why);
+            return self.say(vec![line], out);
+        }
+        self.count(PendingReply::SetName(name.into()), out);
+    }
+
+    pub(crate) fn name_set(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
+        if is_refused_for_load(outcome) {
+            return self.report(RequestKind::Channel, "SETNAME", "*", outcome, out);
+        }
+        let Some(entry) = &self.entry else { return };
+        entry.set_real_name(&name);
+        let notice = self.my_notice(What::RealName(name));
+        let told = entry.tell_neighbors(&notice);
+        self.wake_all(told, out);
+        self.send_notice(notice, out);
+    }
+
+    // What others tell.
+
+    pub(crate) fn take_notices(&mut self, out: &mut Outbox) {
+        let notices = self.entry.as_ref().map(|entry| entry.take_inbox()).unwrap_or_default();
+        for notice in notices {
+            self.send_notice(notice, out);
+        }
+    }
+
+    fn send_notice(&self, notice: Notice, out: &mut Outbox) {
+        let Notice { by, at, what } = notice;
+        let tags = Tags { at, by: &by, id: None, batch: None, is_bot: self.is_bot(&by) };
+        let reader = self.reader();
+        let lines = match what {
+            What::Message { verb, to, text } => reader.whisper(tags, verb, &to, &text),
+            What::Invite { to, channel, room } => {
+                let is_mine = names::same(&to, &self.nick);
+                let is_here = self.has(Caps::INVITE_NOTIFY) && self.rooms.contains_key(&room);
+                let shown = is_mine || is_here;
+                shown
+                    .then(|| reader.line_by(tags, &format!("INVITE {to} {channel}")))
+                    .into_iter()
+                    .collect()
+            }
+            What::Away(_) if !self.has(Caps::AWAY_NOTIFY) => Vec::new(),
+            What::Away(None) => vec![reader.line_by(tags, "AWAY")],
+            What::Away(Some(why)) => vec![encode::trailing(reader.line_by(tags, "AWAY"), &why)],
+            What::RealName(_) if !self.has(Caps::SETNAME) => Vec::new(),
+            What::RealName(name) => {
+                vec![encode::trailing(reader.line_by(tags, "SETNAME"), &name)]
+            }
+            What::Online => self.online_lines(&by),
+            What::Offline(nick) => self.offline_lines(nick),
+        };
+        lines.into_iter().for_each(|line| send(line, out));
+    }
+}
+
+fn is_refused_for_load(outcome: &Outcome) -> bool {
+    use Refusal::{Internal, Overloaded, SlowDown};
+    matches!(outcome, Err(Overloaded | SlowDown { .. } | Internal { .. }))
+}

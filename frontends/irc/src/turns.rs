@@ -1,0 +1,86 @@
+//! What a session has yet to do, in order.
+
+use std::collections::VecDeque;
+
+use core_model::Outcome;
+use frontend_api::ReplyQueue;
+
+use crate::parse::Message;
+use crate::pending::PendingReply;
+
+/// What a session has yet to do, in order.
+#[derive(Default)]
+pub(crate) struct Turns {
+    /// One entry for each answer that the host owes the session. Bounded, because the host stops
+    /// reading when it owes many answers.
+    pub(crate) replies: ReplyQueue<PendingReply>,
+    /// The lines that wait. `replies` has a [`PendingReply::Turn`] for each, so that the host's
+    /// bound covers them.
+    pub(crate) lines: VecDeque<Waiting>,
+}
+
+/// A line as it was received.
+pub(crate) enum Received<'a> {
+    /// The line as text, and what it means.
+    Message(&'a str, Message<'a>),
+    TooLong,
+    NotUtf8,
+}
+
+/// A line that waits.
+pub(crate) enum Waiting {
+    Message { text: String, is_post: bool },
+    TooLong,
+    NotUtf8,
+}
+
+/// The response to a request with a label, as far as it is known.
+pub(crate) struct Label {
+    pub(crate) value: String,
+    pub(crate) lines: Vec<String>,
+}
+
+impl Turns {
+    /// Whether a reply may be sent now: nothing that earlier lines led to is outstanding.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.replies.are_events_due()
+            && self.replies.iter().all(|reply| matches!(reply, PendingReply::Turn))
+    }
+
+    /// Whether a line may run. A message runs while the messages before it are unanswered.
+    pub(crate) fn may_run(&self, is_post: bool) -> bool {
+        let runs_beside = |reply: &PendingReply| match reply {
+            PendingReply::Turn => true,
+            PendingReply::Post { .. } => is_post,
+            _ => false,
+        };
+        self.replies.iter().all(runs_beside)
+    }
+
+    /// Whether a line may run before those that wait, if any.
+    pub(crate) fn may_run_now(&self, is_post: bool) -> bool {
+        self.lines.is_empty() && self.may_run(is_post)
+    }
+
+    /// The oldest waiting line, if it is its turn.
+    pub(crate) fn next_line(&mut self) -> Option<Waiting> {
+        let is_post = matches!(self.lines.front()?, Waiting::Message { is_post: true, .. });
+        if self.may_run(is_post) { self.lines.pop_front() } else { None }
+    }
+
+    /// Whether more lines wait than turns are to come.
+    pub(crate) fn lack_turn(&self) -> bool {
+        let turns = self.replies.iter().filter(|reply| matches!(reply, PendingReply::Turn));
+        turns.count() < self.lines.len()
+    }
+
+    /// The reply for an answer that has arrived.
+    pub(crate) fn next_reply(&mut self, outcome: &Outcome) -> Option<PendingReply> {
+        self.replies.pop(outcome)
+    }
+
+    /// The number of joins without an answer.
+    pub(crate) fn pending_joins(&self) -> usize {
+        self.replies.iter().filter(|reply| matches!(reply, PendingReply::Join(_))).count()
+    }
+}

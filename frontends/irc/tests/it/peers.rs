@@ -1,0 +1,184 @@
+//! What the sessions of one front end tell each other past the engine.
+
+use core_model::{Outcome, Refusal, Reply, RoomId, RoomView};
+use frontend_api::Input;
+use frontend_irc::IrcFrontend;
+
+use crate::client::{Client, user};
+
+/// zed, yan and xan are guests with the connections 1, 2 and 3; the first has the capabilities.
+fn guests(frontend: &IrcFrontend, caps: &str) -> [Client; 3] {
+    let mut guests = [("zed", 1), ("yan", 2), ("xan", 3)]
+        .map(|(nick, at)| Client::guest_as(frontend, nick, at).0);
+    if !caps.is_empty() {
+        guests[0].send(&format!("CAP REQ :{caps}"));
+    }
+    guests
+}
+
+fn join(client: &mut Client, closed: bool) {
+    let room = RoomView { id: RoomId(7), name: "tea".into(), closed, ..RoomView::default() };
+    let entered = Ok(Reply::Entered { room, user: user("x", 1).person, again: false });
+    client.send("JOIN #tea");
+    for outcome in [Err(Refusal::RoomNameTaken), entered, Err(Refusal::UnknownRoom)] {
+        client.feed(Input::Answer(&outcome));
+    }
+}
+
+#[test]
+fn guests_write_to_each_other_and_to_accounts_that_are_on_irc() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, _] = guests(&frontend, "echo-message");
+    let mut ann = Client::account(&frontend, "ann", 10_001);
+    assert_eq!(zed.send_counted("PRIVMSG YAN :hi"), [":zed!guest@irc.localhost PRIVMSG yan :hi"]);
+    assert_eq!(zed.wakes, [2]);
+    assert_eq!(yan.woken(), [":zed!guest@irc.localhost PRIVMSG yan :hi"]);
+    assert_eq!(yan.woken(), [""; 0]);
+    assert_eq!(yan.send_counted("NOTICE zed :ho"), [""; 0]);
+    assert_eq!(zed.woken(), [":yan!guest@irc.localhost NOTICE zed :ho"]);
+    ann.send_counted("PRIVMSG zed :hello");
+    assert_eq!(zed.woken(), [":ann!10001@irc.localhost PRIVMSG zed :hello"]);
+    yan.send_counted("PRIVMSG ann :hello");
+    assert_eq!(ann.woken(), [":yan!guest@irc.localhost PRIVMSG ann :hello"]);
+    // To oneself: the message and, with the capability, its echo.
+    assert_eq!(zed.send_counted("PRIVMSG zed :note").len() + zed.woken().len(), 2);
+}
+
+#[test]
+fn a_message_of_a_guest_that_cannot_arrive_is_refused_and_a_notice_is_not_answered() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, _] = guests(&frontend, "");
+    assert_eq!(zed.send_counted("PRIVMSG nemo :x"), [":irc.localhost 401 zed nemo :No such nick"]);
+    let cases: [(Outcome, &str); 3] = [
+        (Ok(Reply::User { user: user("bob", 10_002) }), " 486 zed bob "),
+        (Err(Refusal::SlowDown { retry_after_ms: 9 }), " 263 zed PRIVMSG "),
+        (Err(Refusal::Overloaded), " 263 zed PRIVMSG "),
+    ];
+    for (outcome, numeric) in &cases {
+        zed.send("PRIVMSG bob :x");
+        let lines = zed.feed(Input::Answer(outcome));
+        assert!(lines.len() == 1 && lines[0].contains(numeric), "{lines:?}");
+        zed.send("NOTICE bob :x");
+        assert_eq!(zed.feed(Input::Answer(outcome)), [""; 0]);
+    }
+    // What waits for a session that does not take it is bounded.
+    let refused = (0..1000).any(|_| zed.send_counted("PRIVMSG yan :x").concat().contains(" 263 "));
+    assert!(refused && yan.woken().len() < 1000);
+}
+
+#[test]
+fn an_invitation_reaches_the_invited_and_those_who_want_to_know() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, mut xan] = guests(&frontend, "invite-notify");
+    join(&mut zed, false);
+    join(&mut yan, false);
+    let members = Ok(Reply::Members { members: Vec::new() });
+    yan.send("INVITE xan #tea");
+    assert_eq!(yan.feed(Input::Answer(&members)), [":irc.localhost 341 yan xan #tea"]);
+    let invitation = [":yan!guest@irc.localhost INVITE xan #tea"];
+    assert_eq!(
+        (xan.woken(), zed.woken()),
+        (invitation.map(String::from).to_vec(), invitation.map(String::from).to_vec())
+    );
+    yan.send("INVITE nemo #tea");
+    assert_eq!(yan.feed(Input::Answer(&members)), [":irc.localhost 401 yan nemo :No such nick"]);
+    xan.send("INVITE zed #tea");
+    let lines = xan.feed(Input::Answer(&members));
+    assert_eq!(lines, [":irc.localhost 442 xan #tea :You're not on that channel"]);
+}
+
+#[test]
+fn a_closed_room_has_no_invitations() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, mut xan] = guests(&frontend, "");
+    join(&mut zed, true);
+    zed.send("INVITE xan #tea");
+    let lines = zed.feed(Input::Answer(&Ok(Reply::Members { members: Vec::new() })));
+    assert!(lines[0].contains(" 400 zed INVITE "), "{lines:?}");
+    assert_eq!(xan.woken(), [""; 0]);
+}
+
+#[test]
+fn neighbors_hear_of_being_away_and_of_a_real_name_if_they_want_to() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, mut xan] = guests(&frontend, "away-notify setname");
+    for client in [&mut zed, &mut yan] {
+        join(client, false);
+    }
+    yan.send_counted("AWAY :tea");
+    assert_eq!(zed.woken(), [":yan!guest@irc.localhost AWAY :tea"]);
+    yan.send_counted("AWAY :tea");
+    assert_eq!(zed.woken(), [""; 0]);
+    yan.send_counted("AWAY");
+    assert_eq!(zed.woken(), [":yan!guest@irc.localhost AWAY"]);
+    assert_eq!(yan.send_counted("SETNAME :Yan the Guest"), [""; 0]);
+    assert_eq!(zed.woken(), [":yan!guest@irc.localhost SETNAME :Yan the Guest"]);
+    let own = zed.send_counted("SETNAME :Zed");
+    assert_eq!(own, [":zed!guest@irc.localhost SETNAME :Zed"]);
+    // Without the capabilities, or a common channel, nothing is heard.
+    assert_eq!((yan.woken(), xan.woken()), (Vec::new(), Vec::new()));
+    let long = "x".repeat(391);
+    assert!(zed.send(&format!("SETNAME :{long}"))[0].contains(" FAIL SETNAME INVALID_REALNAME "));
+    // After a limit was exceeded nothing has changed.
+    yan.send("AWAY :late");
+    let lines = yan.feed(Input::Answer(&Err(Refusal::SlowDown { retry_after_ms: 9 })));
+    assert!(lines[0].contains(" 263 yan AWAY "), "{lines:?}");
+    assert_eq!(zed.woken(), [""; 0]);
+}
+
+#[test]
+fn a_watched_nick_is_reported_when_it_comes_and_goes() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, yan, mut xan] = guests(&frontend, "");
+    let lines = zed.send("MONITOR + ann,YAN,*!x@y");
+    assert_eq!(
+        lines,
+        [":irc.localhost 730 zed :yan!guest@irc.localhost", ":irc.localhost 731 zed :ann"]
+    );
+    let mut ann = Client::account(&frontend, "ann", 10_001);
+    assert_eq!(ann.wakes, [1]);
+    assert_eq!(zed.woken(), [":irc.localhost 730 zed :ann!10001@irc.localhost"]);
+    ann.send("QUIT");
+    assert_eq!(zed.woken(), [":irc.localhost 731 zed :ann"]);
+    // A connection that is gone without a QUIT.
+    let mut yan = yan;
+    yan.feed(Input::Closed);
+    assert_eq!((yan.wakes, zed.woken()), (vec![1], vec![":irc.localhost 731 zed :yan".into()]));
+    zed.send("MONITOR + xan,wil");
+    zed.send("MONITOR - ann");
+    xan.send_counted("NICK Wil");
+    let lines = zed.woken();
+    assert_eq!(
+        lines,
+        [":irc.localhost 731 zed :xan", ":irc.localhost 730 zed :Wil!guest@irc.localhost"]
+    );
+    assert_eq!(zed.send("MONITOR L")[0], ":irc.localhost 732 zed :wil,xan,YAN");
+    assert_eq!(zed.send("MONITOR S").len(), 2);
+    assert_eq!(zed.send("MONITOR C"), [""; 0]);
+    assert_eq!(zed.send("MONITOR L"), [":irc.localhost 733 zed :End of MONITOR list"]);
+    assert!(zed.send("MONITOR x")[0].contains(" 461 zed MONITOR "));
+    let many: Vec<String> = (0..101).map(|nth| format!("a{nth}")).collect();
+    let lines: Vec<String> = many
+        .chunks(50)
+        .flat_map(|nicks| zed.send(&format!("MONITOR + {}", nicks.join(","))))
+        .collect();
+    assert_eq!(lines.last().unwrap(), ":irc.localhost 734 zed 100 a100 :Monitor list is full");
+}
+
+#[test]
+fn a_bot_is_marked_everywhere() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, _] = guests(&frontend, "message-tags");
+    assert_eq!(yan.send("MODE yan +B"), [":yan!guest@irc.localhost MODE yan :+B"]);
+    assert_eq!(yan.send("MODE yan +B"), [":irc.localhost 221 yan +Bi"]);
+    yan.send_counted("PRIVMSG zed :beep");
+    assert_eq!(zed.woken(), ["@bot :yan!guest@irc.localhost PRIVMSG zed :beep"]);
+    assert!(zed.send("WHOIS yan").contains(&":irc.localhost 335 zed yan :is a bot".into()));
+    assert_eq!(
+        zed.send("WHO yan")[0],
+        ":irc.localhost 352 zed * guest irc.localhost irc.localhost yan HB :0 Real yan"
+    );
+    assert_eq!(yan.send("MODE yan -B"), [":yan!guest@irc.localhost MODE yan :-B"]);
+    yan.send_counted("PRIVMSG zed :hi");
+    assert_eq!(zed.woken(), [":yan!guest@irc.localhost PRIVMSG zed :hi"]);
+}
