@@ -1,6 +1,8 @@
 //! Receiving new messages, and the cursor.
 
-use core_model::{Command, ConnectionId, MessageId, ProfileChanges, Refusal, Timestamp};
+use core_model::{
+    Command, ConnectionId, MessageId, ProfileChanges, Query, Refusal, Reply, Timestamp,
+};
 
 use super::*;
 
@@ -330,4 +332,46 @@ fn a_message_read_again_shows_current_names() {
     call("ann", "Anna");
     assert_eq!(read(), ("Anna".into(), "Robert".into()));
     assert_eq!(read(), ("Anna".into(), "Robert".into()));
+}
+
+/// Each of 90 messages has 100 kB: a reply holds at most 4 MiB of them.
+#[test]
+fn a_reply_holds_so_many_bytes_and_the_next_goes_on_from_there() {
+    const COUNT: usize = 90;
+    const BYTES: usize = 100_000;
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, Command::Join { room: room("tea"), user: user("bob") });
+    for _ in 0..COUNT {
+        gateway.does(0, post(room("tea"), user("ann"), &"x".repeat(BYTES)));
+    }
+    let fits = (4 << 20) / BYTES;
+    let page = |before, after| {
+        let query =
+            Query::History { room: room("tea"), caller: None, before, after, limit: u32::MAX };
+        let Ok(Reply::Messages { messages }) = gateway.ask(&query) else { panic!("no messages") };
+        messages.iter().map(|message| message.id).collect::<Vec<_>>()
+    };
+    let newest = page(None, None);
+    assert_eq!(newest.len(), fits);
+    assert_eq!(newest.last(), page(None, None).last());
+    let older = page(newest.first().copied(), None);
+    assert_eq!(older.len(), fits);
+    assert!(older.last() < newest.first());
+    assert_eq!(page(None, Some(MessageId(0))).len(), fits);
+    // What a receive leaves out comes with the next.
+    let mut seen = Vec::new();
+    loop {
+        let Reply::Received { messages, .. } =
+            gateway.does(0, read("bob", Some("tea"), u32::MAX, u32::MAX))
+        else {
+            panic!("nothing was received")
+        };
+        assert!(messages.len() <= fits);
+        if messages.is_empty() {
+            break;
+        }
+        seen.extend(messages.iter().map(|message| message.id));
+    }
+    assert_eq!(seen.len(), COUNT);
+    assert!(seen.is_sorted());
 }
