@@ -27,7 +27,7 @@ pub fn assert_noise_is_harmless_as(frontend: &dyn Frontend, peer: &Peer, rounds:
 
 /// Feeds the same noise and returns the outputs of all sessions in sequence.
 pub fn outputs_of_noise(frontend: &dyn Frontend, peer: &Peer, rounds: u32) -> Vec<Output> {
-    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    let mut noise = Noise::new();
     let mut outputs = Vec::new();
     for _ in 0..rounds {
         let bytes: Vec<u8> = (0..noise.below(64)).map(|_| noise.below(256) as u8).collect();
@@ -74,10 +74,14 @@ fn said_and_asked(frontend: &dyn Frontend, pieces: &[&[u8]]) -> Vec<Output> {
 }
 
 /// A splitmix64 generator: random enough for a test, without a dependency.
-struct Noise(u64);
+pub(crate) struct Noise(u64);
 
 impl Noise {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn new() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -5,6 +5,7 @@
 mod c;
 mod faulty;
 mod load;
+mod order;
 mod page;
 mod parity;
 mod tables;
