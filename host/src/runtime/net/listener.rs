@@ -222,3 +222,28 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_notices_a_peer_that_vanishes() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            // A machine may have no IPv6.
+            let Ok(listener) = bind(address.parse().unwrap()) else { continue };
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (accepted, _) = listener.accept().await.unwrap();
+            assert!(accepted.nodelay().unwrap());
+            let accepted = SockRef::from(&accepted);
+            assert!(accepted.keepalive().unwrap(), "{address}");
+            assert_eq!(accepted.tcp_keepalive_time().unwrap(), KEEPALIVE_AFTER);
+            assert_eq!(accepted.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+            assert_eq!(accepted.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+            #[cfg(target_os = "linux")]
+            assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_TIMEOUT));
+        }
+    }
+}

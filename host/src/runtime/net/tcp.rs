@@ -276,6 +276,7 @@ fn poll_chunk(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::limits::memory_budget::MemoryBudget;
 
     #[test]
     fn an_http_request_is_known_by_its_first_line() {
@@ -288,5 +289,27 @@ mod tests {
         {
             assert!(!is_http_request(line.as_bytes()), "{line}");
         }
+    }
+
+    /// The work for blank lines is in proportion to their bytes: nothing that is left is moved or
+    /// searched again, and others have their turn in between.
+    #[tokio::test]
+    async fn blank_lines_are_passed_over_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let budget = std::sync::Arc::<MemoryBudget>::default();
+        let mut lines = Lines::new(stream, 1024, budget.reservation(None));
+        lines.unread = [b"\n".repeat(READ_BYTES), b"NICK ann\r\n".to_vec()].concat();
+        let (place, all) = (lines.unread.as_ptr(), lines.unread.len());
+        for turn in 1..=READ_BYTES / BLANK_LINES_PER_POLL {
+            assert!(matches!(lines.find_line(), Found::Blank), "turn {turn}");
+            let passed = turn * BLANK_LINES_PER_POLL;
+            assert_eq!((lines.begin, lines.searched), (passed, passed));
+            assert_eq!((lines.unread.as_ptr(), lines.unread.len()), (place, all));
+        }
+        let Found::Line(line) = lines.find_line() else { panic!("no line") };
+        assert_eq!(&lines.unread[line], b"NICK ann");
+        assert!(matches!(lines.find_line(), Found::Nothing));
+        assert!(lines.unread.is_empty(), "what was read is moved once, at its end");
     }
 }

@@ -1,5 +1,10 @@
 //! HTTP: routing, guard, limits, CORS, proxies.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use frontend_api::schema::Document;
+use frontend_api::{Frontend, Manifest, Peer, Session};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -312,4 +317,38 @@ async fn front_ends_and_a_websocket_share_an_address() {
     http(free, &["POST /unknown HTTP/1.1"], "").await;
     assert!(metrics().await.contains(r#"dragoman_requests_total{frontend="stage"} 1"#));
     assert_eq!(Socket::connect(free).await.ask("say hi").await, "hi");
+}
+
+/// A stage that counts how often its schemas are made.
+struct Counted {
+    stage: Arc<dyn Frontend>,
+    made: AtomicU32,
+}
+
+impl Frontend for Counted {
+    fn manifest(&self) -> &Manifest {
+        self.stage.manifest()
+    }
+
+    fn open(&self, peer: &Peer) -> Box<dyn Session> {
+        self.stage.open(peer)
+    }
+
+    fn schemas(&self) -> Vec<Document> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.stage.schemas()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documents_of_a_front_end_are_made_once() {
+    let counted = Arc::new(Counted { stage: frontend().frontend, made: AtomicU32::new(0) });
+    let stage = Stagecraft::start(|config| config.frontend = counted.clone()).await;
+    for _ in 0..3 {
+        for path in ["", "schema.json", "unknown.json"] {
+            let get = format!("GET /.well-known/dragoman/stage/{path} HTTP/1.1");
+            http(stage.address("http"), &[&get], "").await;
+        }
+    }
+    assert_eq!(counted.made.load(Ordering::Relaxed), 1);
 }

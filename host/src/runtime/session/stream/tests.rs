@@ -38,6 +38,13 @@ impl Session for Asking {
             }
             Input::Text("post ack only") => out.submit_ack_only(post()),
             Input::Text("post") => out.submit(post()),
+            Input::Text("ask") => out.query(Query::History {
+                room: RoomRef::Id(RoomId(1)),
+                caller: None,
+                before: None,
+                after: None,
+                limit: 1,
+            }),
             Input::Text(_) => out.query(Query::LastChange),
             Input::Answer(_) => out.send_text("answer"),
             _ => (),
