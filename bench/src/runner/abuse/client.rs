@@ -11,6 +11,9 @@ use crate::load::{HttpCall, frames};
 /// Longest wait for one connect, read or write.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After this long without a byte, what was asked for has come, or does not come soon.
+const QUIET: Duration = Duration::from_millis(50);
+
 pub(super) fn connect(to: SocketAddr, from: IpAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -49,7 +52,16 @@ pub(super) fn read_some(stream: &mut TcpStream) -> usize {
     stream.read(&mut chunk).unwrap_or_default()
 }
 
-/// Reads and discards until nothing comes or the time is over.
+/// Reads and discards until nothing comes for a moment, or the time is over.
 pub(super) fn drain(stream: &mut TcpStream, until: Instant) {
-    while Instant::now() < until && read_some(stream) > 0 {}
+    while Instant::now() < until && read_soon(stream) > 0 {}
+}
+
+/// Reads what is there, for at most [`QUIET`].
+pub(super) fn read_soon(stream: &mut TcpStream) -> usize {
+    // Sockets take every timeout but zero.
+    stream.set_read_timeout(Some(QUIET)).expect("a timeout");
+    let read = read_some(stream);
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    read
 }

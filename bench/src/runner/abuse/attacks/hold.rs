@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use super::Target;
 use crate::load::HttpCall;
-use crate::runner::abuse::client::read_some;
+use crate::runner::abuse::client::read_soon;
 use crate::runner::server::{CHANNEL, CHATROOM, IRC, OURCHAT_TCP, TOKEN};
 
 /// Opens so many connections and sends these bytes on each.
@@ -80,7 +80,8 @@ pub(super) fn bytes_after_the_end(target: &Target, _: u32) -> u64 {
     sent
 }
 
-/// 900 connections with a sign-in under way on each, as soon as the one before is answered.
+/// 900 connections with a sign-in under way on each, and others in place of those that are not
+/// answered soon.
 pub(super) fn sign_ins(target: &Target, _: u32) -> u64 {
     let mut tried = 0;
     while !target.is_over() {
@@ -97,7 +98,7 @@ pub(super) fn sign_ins(target: &Target, _: u32) -> u64 {
         tried += streams.len() as u64;
         for mut stream in streams {
             if !target.is_over() {
-                read_some(&mut stream);
+                read_soon(&mut stream);
             }
         }
     }
