@@ -183,6 +183,28 @@ async fn waiting_for_a_turn_does_not_count_against_the_rate_of_requests() {
 }
 
 #[tokio::test]
+async fn the_bytes_of_an_address_are_counted_over_its_connections() {
+    // A little more than one message of five bytes.
+    let limits = Limits { bytes_per_s: 600, messages_per_s: 0, ..Limits::default() };
+    let Scene { services, hub, session, .. } = Scene::within(limits).await;
+    let frontend = session.driver.frontend.clone();
+    let is_refused = |address: [u8; 4]| {
+        let (services, frontend) = (services.clone(), frontend.clone());
+        let driver =
+            SessionDriver::open(services, frontend, &Peer::default(), address.into()).unwrap();
+        let mut session = StreamSession::new(driver, Framing::Lines);
+        session.feed(Input::Text("post"));
+        matches!(session.pending.back(), Some(Pending::Decided(_)))
+    };
+    assert!(!is_refused([10, 0, 0, 1]));
+    assert!(is_refused([10, 0, 0, 1]), "another connection of the address");
+    assert!(!is_refused([10, 0, 0, 2]));
+    drop(session);
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
+#[tokio::test]
 async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_down() {
     let Scene { services, hub, mut session, .. } = Scene::open().await;
     let frontend = session.driver.frontend.clone();
