@@ -193,6 +193,7 @@ mod tests {
             title: String::new(),
             version: String::new(),
             listeners: listeners.iter().map(listener).collect(),
+            upstreams: Vec::new(),
             capabilities: Capabilities::default(),
             hint: String::new(),
             options: json!({ "properties": { "greeting": { "type": "string" } } }),

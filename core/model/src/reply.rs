@@ -88,6 +88,10 @@ pub enum Reply {
     /// To [`Query::User`](crate::Query::User) and
     /// [`Command::UpdateUser`](crate::Command::UpdateUser).
     User { user: UserView },
+
+    // Answers of the host.
+    /// To a request to a server that the front end's manifest names: the HTTP status and the body.
+    Fetched { status: u16, body: String },
 }
 
 /// A room in `auto_join` that the user could not join, and why.

@@ -87,8 +87,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
-pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport};
-pub use outbox::{EventFilter, Outbox, Output, Subscribe};
+pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport, Upstream};
+pub use outbox::{EventFilter, Fetch, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
 pub use outbox::{Follow, Interest};
 pub use reply_queue::ReplyQueue;
@@ -198,7 +198,8 @@ pub enum Input<'a> {
     Text(&'a str),
     /// One whole WebSocket binary message, or one line that is not UTF-8.
     Binary(&'a [u8]),
-    /// The answer to the oldest unanswered [`Output::Submit`] or [`Output::Query`].
+    /// The answer to the oldest unanswered [`Output::Submit`], [`Output::Query`] or
+    /// [`Output::Fetch`].
     Answer(&'a Outcome),
     /// An event that the connection is subscribed to, if [`Frontend::broadcast`] gave
     /// [`Broadcast::PerSession`] for it.

@@ -12,6 +12,9 @@ pub struct Manifest {
     pub title: String,
     pub version: String,
     pub listeners: Vec<Listener>,
+    /// The servers that its sessions ask with [`Output::Fetch`](crate::Output::Fetch).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<Upstream>,
     #[serde(default)]
     pub capabilities: Capabilities,
     /// A command that tries the front end, with `{<listener key>}` in place of an address.
@@ -39,6 +42,23 @@ pub struct Listener {
     /// For HTTP: the paths it answers, so that several front ends can share an address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+}
+
+/// A server that the sessions of a front end ask over HTTP. The host makes the requests, each a GET
+/// without redirects; the front end knows neither sockets nor the secret.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Upstream {
+    /// What [`Fetch::upstream`](crate::Fetch::upstream) says, and the option that describes the
+    /// server, for messages to the operator: `code_exchange`.
+    pub key: String,
+    /// The URL, http or https. After the host, `{secret}` stands for the secret and any other
+    /// `{name}` for a field of the [`Fetch`](crate::Fetch), percent-encoded.
+    pub url: String,
+    /// The path of a file whose one line is the secret, relative to the folder of gateway.toml.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<String>,
+    /// How long a request may take, from the look-up of the name to the end of the body.
+    pub timeout_ms: u64,
 }
 
 /// The transport of a listener.

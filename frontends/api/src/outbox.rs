@@ -1,5 +1,7 @@
 //! What a session has the host do.
 
+use std::collections::BTreeMap;
+
 use core_model::{Command, ConnectionId, MessageId, Query, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,10 @@ pub enum Output {
     /// its answer comes after the events of those commands.
     #[serde(rename = "ask")]
     Query { query: Box<Query> },
+    /// Asks a server that the manifest names. The answer arrives as `Input::Answer`, in the order of
+    /// commands and queries: [`Reply::Fetched`](core_model::Reply::Fetched), or a refusal if the
+    /// server cannot be reached, takes too long, or sends too much or what is not UTF-8.
+    Fetch(Fetch),
     /// The response to the HTTP request; the session ends once it is written.
     Respond(Response),
     /// Bytes for the peer, on a TCP stream.
@@ -61,6 +67,16 @@ pub enum Output {
     Wake(ConnectionId),
     /// Closes the connection once everything sent is written.
     Close,
+}
+
+/// A request to a server that the manifest names.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Fetch {
+    /// The key of an [`Upstream`](crate::Upstream).
+    pub upstream: String,
+    /// The values of the names in the server's URL. They may be secrets of a user.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// What a connection subscribes to when its command succeeds.

@@ -172,6 +172,7 @@ fn manifest(channel: &Channel) -> Manifest {
             address: Some("127.0.0.1:5004".into()),
             routes: channel.routes(),
         }],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Absent,

@@ -230,6 +230,7 @@ fn manifest(dialect: &Chatroom) -> Manifest {
         title: "auth/chatroom REST + WebSocket".into(),
         version: env!("CARGO_PKG_VERSION").into(),
         listeners: vec![listen, websocket_listen],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

@@ -186,6 +186,7 @@ fn manifest() -> Manifest {
             address: Some("127.0.0.1:6667".into()),
             routes: Vec::new(),
         }],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

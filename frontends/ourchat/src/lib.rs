@@ -142,6 +142,7 @@ fn manifest() -> Manifest {
             listener("listen", Transport::WebSocket, Some("127.0.0.1:7777")),
             listener(TCP_LISTEN, Transport::TcpLines, None),
         ],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

@@ -123,6 +123,7 @@ fn manifest() -> Manifest {
             address: Some("127.0.0.1:5100".into()),
             routes: Vec::new(),
         }],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Emulated,
             receive_push: Support::Emulated,

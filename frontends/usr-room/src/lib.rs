@@ -178,6 +178,7 @@ fn manifest(dialect: &UsrRoom) -> Manifest {
             address: Some("127.0.0.1:5001".into()),
             routes: dialect.routes(),
         }],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Absent,

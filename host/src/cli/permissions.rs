@@ -11,7 +11,7 @@ const OTHERS_WRITE: u32 = 0o002;
 /// Only the owner of a file may replace it in such a folder.
 const STICKY: u32 = 0o1000;
 
-/// Warnings about the configuration file and the plugins.
+/// Warnings about the configuration file, the plugins and the files with secrets.
 pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
     let mut warnings = Vec::new();
     let has_keys = config.frontends.iter().any(|frontend| !frontend.guard.api_keys.is_empty());
@@ -21,8 +21,17 @@ pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
             file.display()
         ));
     }
+    let upstreams = config.frontends.iter().flat_map(|frontend| &frontend.upstreams);
+    let secrets: Vec<&Path> =
+        upstreams.filter_map(|upstream| upstream.secret_file.as_deref()).collect();
+    for path in secrets.iter().filter(|path| mode(path) & OTHERS_READ != 0) {
+        warnings.push(format!(
+            "{0} has a secret, and every user of this machine can read it: chmod o-r {0}",
+            path.display()
+        ));
+    }
     let plugins = config.frontends.iter().filter_map(|frontend| frontend.plugin.as_ref());
-    for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]) {
+    for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]).chain(secrets) {
         warnings.extend(writable_by_others(path));
     }
     let problem = |what| Problem::new(ValueSource::Default, what);

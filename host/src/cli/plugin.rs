@@ -35,7 +35,9 @@ pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
 
 fn shown(inspection: &Inspection) -> String {
     let Inspection { path, abi, table_bytes, is_newer, absent, manifest, documents } = inspection;
-    let Manifest { dialect, title, version, listeners, capabilities, hint, options } = manifest;
+    let Manifest { dialect, title, version, listeners, upstreams, capabilities, hint, options } =
+        manifest;
+    let asks: Vec<&str> = upstreams.iter().map(|upstream| upstream.key.as_str()).collect();
     let facts = [
         ("name", dialect.clone()),
         ("title", title.clone()),
@@ -44,6 +46,7 @@ fn shown(inspection: &Inspection) -> String {
         ("ABI", format!("{abi}, a table of {table_bytes} bytes")),
         ("newer", if *is_newer { IS_NEWER.to_owned() } else { String::new() }),
         ("does without", absent.join(", ")),
+        ("asks", asks.join(", ")),
         ("try", hint.clone()),
     ];
     let facts = facts.into_iter().filter(|(_, words)| !words.is_empty());

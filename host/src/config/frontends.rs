@@ -15,6 +15,7 @@ use super::parse;
 use super::section::{Reader, Section, hint};
 use super::settings::{FrontendConfig, Guard, Limits, default_quotas};
 use super::shapes::Shapes;
+use super::upstreams::upstreams;
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
 
@@ -92,6 +93,10 @@ fn frontend(
     let manifest =
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let listeners = listeners(section, &manifest.listeners);
+    let upstreams = match enabled {
+        true => upstreams(reader, section, &manifest, folder),
+        false => Vec::new(),
+    };
     section.finish();
 
     let Made { frontend, options, plugin } = made.filter(|_| enabled)?;
@@ -102,6 +107,7 @@ fn frontend(
         options,
         plugin,
         listeners,
+        upstreams,
         limits,
         guard,
         cors_origins,

@@ -10,6 +10,7 @@ mod schema;
 mod section;
 mod settings;
 mod shapes;
+mod upstreams;
 
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};
@@ -21,3 +22,4 @@ pub use settings::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, OnStoreFailure,
     ServerConfig, StoreConfig, is_private,
 };
+pub use upstreams::UpstreamConfig;

@@ -11,6 +11,7 @@ use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
 
 /// A checked configuration.
@@ -107,6 +108,8 @@ pub struct FrontendConfig {
     pub plugin: Option<Loaded>,
     /// The manifest's listeners that have an address.
     pub listeners: Vec<(Listener, SocketAddr)>,
+    /// The servers that it asks.
+    pub upstreams: Vec<UpstreamConfig>,
     pub limits: Limits,
     pub guard: Guard,
     /// Origins allowed by CORS; `*` is all.

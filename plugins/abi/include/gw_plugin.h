@@ -91,7 +91,7 @@ extern "C" {
 /* One WebSocket binary message, or one line that is not UTF-8. */
 #define GW_IN_BINARY UINT32_C(5)
 
-/* The answer to the oldest unanswered GW_OUT_CALL or GW_OUT_ASK. Payload: JSON,
+/* The answer to the oldest unanswered GW_OUT_CALL, GW_OUT_ASK or GW_OUT_FETCH. Payload: JSON,
  * {"Ok":{"did":...}} or {"Err":{"refused":...}}. */
 #define GW_IN_ANSWER UINT32_C(6)
 
@@ -166,6 +166,10 @@ extern "C" {
  * number: the connection of its peer. Only for a plugin whose own peers have a connection:
  * older gateways do not know this output. */
 #define GW_OUT_WAKE UINT32_C(14)
+
+/* A request to a server that the manifest names in upstreams; an answer follows. Payload: JSON,
+ * {"upstream":"code_exchange","fields":{"code":"..."}}. */
+#define GW_OUT_FETCH UINT32_C(15)
 
 /* Borrowed bytes. ptr may be null if len is 0. Text is not zero-terminated. */
 typedef struct gw_bytes {

@@ -73,7 +73,7 @@ pub const GW_IN_TEXT: u32 = 4;
 /// One WebSocket binary message, or one line that is not UTF-8.
 pub const GW_IN_BINARY: u32 = 5;
 
-/// The answer to the oldest unanswered `GW_OUT_CALL` or `GW_OUT_ASK`. Payload: JSON,
+/// The answer to the oldest unanswered `GW_OUT_CALL`, `GW_OUT_ASK` or `GW_OUT_FETCH`. Payload: JSON,
 /// `{"Ok":{"did":...}}` or `{"Err":{"refused":...}}`.
 pub const GW_IN_ANSWER: u32 = 6;
 
@@ -149,6 +149,10 @@ pub const GW_OUT_ACKNOWLEDGE: u32 = 13;
 /// older gateways do not know this output.
 pub const GW_OUT_WAKE: u32 = 14;
 
+/// A request to a server that the manifest names in `upstreams`; an answer follows. Payload: JSON,
+/// `{"upstream":"code_exchange","fields":{"code":"..."}}`.
+pub const GW_OUT_FETCH: u32 = 15;
+
 /// Borrowed bytes. `ptr` may be null if `len` is 0. Text is not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -221,9 +225,9 @@ pub struct GwPlugin {
     >,
 
     /// Gives an input to a session. `now_ms`: milliseconds since 1970, never going backwards;
-    /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`,
-    /// `GW_OUT_MARK`, `GW_OUT_ACKNOWLEDGE` and `GW_OUT_WAKE`, in order. Returns `GW_OK`,
-    /// or a negative code; after that only `session_free` is called for the session.
+    /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`, `GW_OUT_MARK`,
+    /// `GW_OUT_ACKNOWLEDGE`, `GW_OUT_WAKE` and `GW_OUT_FETCH`, in order. Returns `GW_OK`, or a
+    /// negative code; after that only `session_free` is called for the session.
     pub session_handle: Option<
         unsafe extern "C" fn(
             session: *mut GwSession,

@@ -172,6 +172,7 @@ fn manifest() -> Manifest {
             listener("websocket_listen", Transport::WebSocket, &[]),
             listener("http_listen", Transport::Http, &["/fine", "/panic", "/silence"]),
         ],
+        upstreams: Vec::new(),
         capabilities: Capabilities::default(),
         hint: String::new(),
         options: schemars::schema_for!(Options).to_value(),

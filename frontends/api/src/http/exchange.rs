@@ -29,6 +29,19 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
         None
     }
 
+    /// What the answer to an [`Action::Fetch`] leads to. It may note what it read in the fields of
+    /// the request, for the endpoint's `encode`. The default words an HTTP error 503: a dialect
+    /// that fetches has an order of its own.
+    fn after_fetch(
+        &self,
+        path: &str,
+        fields: &mut Map<String, Value>,
+        outcome: &Outcome,
+    ) -> Result<Action, Response> {
+        let _ = (path, fields, outcome);
+        Err(self.fault(&HttpError::new(503, "the gateway has no answer")))
+    }
+
     /// Words an HTTP error: status and body. The exchange adds the error's headers.
     fn fault(&self, fault: &HttpError) -> Response;
 
@@ -61,11 +74,21 @@ enum State<D: 'static> {
     Over,
 }
 
-/// What is needed to encode the answer.
+/// What is needed to go on with the answer.
 struct Pending<D: 'static> {
     endpoint: &'static Endpoint<D>,
     fields: Map<String, Value>,
-    instead: Option<Response>,
+    next: Next,
+}
+
+/// What an answer leads to.
+enum Next {
+    /// The endpoint encodes it.
+    Encode,
+    /// This response, unless it is a refusal.
+    Respond(Response),
+    /// The dialect decides.
+    AfterFetch,
 }
 
 impl<D: HttpDialect> Exchange<D> {
@@ -76,30 +99,68 @@ impl<D: HttpDialect> Exchange<D> {
     fn begin(&self, now: Timestamp, request: &Request, out: &mut Outbox) -> State<D> {
         match self.decode(now, request) {
             Ok((endpoint, fields, action)) => {
-                let mut instead = None;
-                match action {
-                    Action::Submit(command) => {
-                        let key = request.header("idempotency-key").map(str::to_owned);
-                        out.push(Output::Submit {
-                            command: Box::new(command),
-                            subscribe: Subscribe::Nothing,
-                            key,
-                            ack_only: false,
-                        });
-                    }
-                    Action::Query(query) => out.query(query),
-                    Action::QueryThenRespond(query, response) => {
-                        out.query(query);
-                        instead = Some(response);
-                    }
-                }
-                State::Waiting(Box::new(Pending { endpoint, fields, instead }))
+                let key = request.header("idempotency-key").map(str::to_owned);
+                self.act(endpoint, fields, action, key, out)
             }
             Err(response) => {
                 out.respond(response);
                 State::Over
             }
         }
+    }
+
+    fn act(
+        &self,
+        endpoint: &'static Endpoint<D>,
+        fields: Map<String, Value>,
+        action: Action,
+        key: Option<String>,
+        out: &mut Outbox,
+    ) -> State<D> {
+        let mut next = Next::Encode;
+        match action {
+            Action::Submit(command) => out.push(Output::Submit {
+                command: Box::new(command),
+                subscribe: Subscribe::Nothing,
+                key,
+                ack_only: false,
+            }),
+            Action::Query(query) => out.query(query),
+            Action::QueryThenRespond(query, response) => {
+                out.query(query);
+                next = Next::Respond(response);
+            }
+            Action::Fetch(fetch) => {
+                out.push(Output::Fetch(fetch));
+                next = Next::AfterFetch;
+            }
+        }
+        State::Waiting(Box::new(Pending { endpoint, fields, next }))
+    }
+
+    fn go_on(
+        &self,
+        now: Timestamp,
+        pending: Pending<D>,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) -> State<D> {
+        let Pending { endpoint, mut fields, next } = pending;
+        let response = match (next, outcome) {
+            (Next::AfterFetch, outcome) => {
+                match self.dialect.after_fetch(endpoint.path, &mut fields, outcome) {
+                    Ok(action) => return self.act(endpoint, fields, action, None, out),
+                    Err(response) => response,
+                }
+            }
+            (Next::Respond(response), Ok(_)) => response,
+            (Next::Respond(_) | Next::Encode, outcome) => {
+                let params = Params { peer: &self.peer, fields, now };
+                (endpoint.encode)(&self.dialect, &params, outcome)
+            }
+        };
+        out.respond(response);
+        State::Over
     }
 
     fn decode(&self, now: Timestamp, request: &Request) -> Result<Decoded<D>, Response> {
@@ -142,15 +203,6 @@ impl<D: HttpDialect> Exchange<D> {
         response.headers.extend(fault.headers.iter().cloned());
         response
     }
-
-    fn encode(&self, now: Timestamp, pending: Pending<D>, outcome: &Outcome) -> Response {
-        let Pending { endpoint, fields, instead } = pending;
-        if let (Some(response), Ok(_)) = (instead, outcome) {
-            return response;
-        }
-        let params = Params { peer: &self.peer, fields, now };
-        (endpoint.encode)(&self.dialect, &params, outcome)
-    }
 }
 
 /// `GET, HEAD, OPTIONS, POST` for a table that says GET and POST.
@@ -170,8 +222,7 @@ impl<D: HttpDialect> Session for Exchange<D> {
         self.state = match (state, input) {
             (State::Idle, Input::Request(request)) => self.begin(now, request, out),
             (State::Waiting(pending), Input::Answer(outcome)) => {
-                out.respond(self.encode(now, *pending, outcome));
-                State::Over
+                self.go_on(now, *pending, outcome, out)
             }
             (state, _) => state,
         };

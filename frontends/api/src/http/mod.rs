@@ -8,6 +8,7 @@ mod params;
 
 use core_model::{Command, Outcome, Query};
 
+use crate::Fetch;
 pub use crate::http_message::{HttpError, Request, Response};
 use crate::schema::Operation;
 pub use charset::Charset;
@@ -91,7 +92,7 @@ pub struct Endpoint<D: 'static> {
     pub describe: fn(&D) -> Operation,
 }
 
-/// What a decoded request submits to the engine.
+/// What a decoded request leads to.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one lives for the length of a call")]
 pub enum Action {
@@ -100,6 +101,8 @@ pub enum Action {
     /// Runs the query, then sends this response; if the query is refused, the refusal is encoded
     /// instead. For errors that rank below a check which only the engine can make.
     QueryThenRespond(Query, Response),
+    /// Asks a server; [`HttpDialect::after_fetch`] says what its answer leads to.
+    Fetch(Fetch),
 }
 
 #[deprecated = "use `Action`"]

@@ -18,7 +18,7 @@ use gateway_fanout::ConnectionHandle;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::config::{FrontendConfig, Limits};
+use crate::config::{FrontendConfig, Limits, UpstreamConfig};
 use crate::plugin::Loaded;
 use crate::runtime::frontends::api_keys::ApiKeys;
 use crate::runtime::frontends::cors::Cors;
@@ -49,6 +49,8 @@ pub(crate) struct FrontendHandle {
     pub(crate) cors: Cors,
     /// Names that HTTP clients may call this host by, beside those of private networks.
     pub(crate) hosts: Vec<String>,
+    /// The servers that its sessions ask.
+    pub(crate) upstreams: Vec<UpstreamConfig>,
     pub(crate) metrics: Arc<FrontendMetrics>,
     pub(crate) connections: Arc<ConnectionLimiter>,
     pub(crate) request_rates: Arc<KeyedRateLimiter>,
@@ -84,6 +86,8 @@ pub(crate) struct FrontendInstance {
     documents: Mutex<Option<Arc<[Document]>>>,
     /// Why requests of web pages were refused.
     pub(crate) site_log: LogThrottle<String>,
+    /// Why requests to the servers that it asks failed.
+    pub(crate) upstream_log: LogThrottle<String>,
     /// The answer once it is taken down, in its own dialect: encoded while it still worked.
     down_response: Response,
     /// Why it was taken down, if it was.
@@ -147,6 +151,7 @@ impl FrontendHandle {
             api_keys: ApiKeys::new(&config.guard.api_keys),
             cors: Cors::new(&config.cors_origins),
             hosts: config.hosts.clone(),
+            upstreams: config.upstreams.clone(),
             metrics: instance.0.metrics.clone(),
             connections: instance.0.connections.clone(),
             request_rates: instance.0.request_rates.clone(),
@@ -238,6 +243,7 @@ impl FrontendInstance {
             fault_log: LogThrottle::new(FAULT_QUIET, FAULT_KEYS_MAX),
             documents: Mutex::default(),
             site_log: LogThrottle::new(SITE_QUIET, SITE_KEYS_MAX),
+            upstream_log: LogThrottle::new(FAULT_QUIET, FAULT_KEYS_MAX),
             down_response,
             down: watch::Sender::new(None),
             streams: Mutex::default(),

@@ -106,6 +106,7 @@ fn frontend_changes(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<&'s
     changed([
         ("plugin", !same_plugin),
         ("its own keys", before.options != wanted.options),
+        ("its servers or secrets", before.upstreams != wanted.upstreams),
         ("its addresses", addresses(before) != addresses(wanted)),
         ("its limits", before.limits != wanted.limits),
         ("allow", before.guard.allow != wanted.guard.allow),

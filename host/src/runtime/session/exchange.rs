@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use core_model::{Command, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
-use frontend_api::{Input, Outbox, Output, Peer};
+use frontend_api::{Fetch, Input, Outbox, Output, Peer};
 
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -35,6 +35,7 @@ struct Exchange {
 enum Pending {
     Command { command: Box<Command>, key: Option<String> },
     Query(Box<Query>),
+    Fetch(Fetch),
 }
 
 /// Has the front end answer a request. `Err`: an answer that HTTP itself has a status for.
@@ -100,6 +101,7 @@ impl Exchange {
                     self.pending.push_back(Pending::Command { command, key });
                 }
                 Output::Query { query } => self.pending.push_back(Pending::Query(query)),
+                Output::Fetch(fetch) => self.pending.push_back(Pending::Fetch(fetch)),
                 Output::Respond(response) => {
                     self.response.get_or_insert(response);
                 }
@@ -127,6 +129,12 @@ impl Exchange {
                 outcome
             }
             Pending::Query(query) => self.driver.query(self.now, &query),
+            Pending::Fetch(fetch) => {
+                let SessionDriver { services, frontend, .. } = &self.driver;
+                let outcome = services.fetcher.fetch(frontend, &fetch).await;
+                self.now = services.clock.now();
+                outcome
+            }
         }
     }
 
@@ -169,7 +177,7 @@ fn check_key(pending: &Pending) -> Result<(), HttpError> {
             let reason = format!("the Idempotency-Key is longer than {KEY_BYTES_MAX} bytes");
             Err(HttpError::new(400, reason))
         }
-        Pending::Command { .. } | Pending::Query(_) => Ok(()),
+        Pending::Command { .. } | Pending::Query(_) | Pending::Fetch(_) => Ok(()),
     }
 }
 

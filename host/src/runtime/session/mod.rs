@@ -5,6 +5,7 @@ pub(crate) mod auto_join_log;
 pub(crate) mod delivery;
 pub(crate) mod driver;
 pub(crate) mod exchange;
+pub(crate) mod fetch;
 pub(crate) mod passwords;
 pub(crate) mod pending;
 pub(crate) mod services;

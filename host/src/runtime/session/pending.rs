@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{Command, Outcome, Query};
-use frontend_api::Subscribe;
+use frontend_api::{Fetch, Subscribe};
 use gateway_fanout::SubscriptionChange;
 
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -23,6 +23,8 @@ pub(crate) enum Pending {
     Command(Box<PendingCommand>),
     /// To be answered when everything before it is answered.
     Query(Box<Query>),
+    /// To be sent to another server in its turn.
+    Fetch(Box<Fetch>),
     /// The oldest, being worked on.
     Running,
 }

@@ -17,6 +17,7 @@ use crate::runtime::limits::KeyedRateLimiter;
 use crate::runtime::limits::memory_budget::MemoryBudget;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::auto_join_log::AutoJoinLog;
+use crate::runtime::session::fetch::Fetcher;
 use crate::runtime::session::passwords::Passwords;
 use crate::runtime::session::sign_in_guard::SignInGuard;
 
@@ -49,6 +50,7 @@ pub(crate) struct Services {
     pub(crate) byte_rates: KeyedRateLimiter,
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
+    pub(crate) fetcher: Fetcher,
     /// Memory for messages that peers have begun to send.
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
@@ -84,6 +86,7 @@ impl Services {
             byte_rates: KeyedRateLimiter::default(),
             metrics,
             auto_join_log: AutoJoinLog::default(),
+            fetcher: Fetcher::default(),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
             heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),

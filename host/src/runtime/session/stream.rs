@@ -284,6 +284,13 @@ impl StreamSession {
                 let outcome = self.driver.query(services.clock.now(), &query);
                 self.replace_head(Pending::Decided(Box::new(outcome)));
             }
+            Pending::Fetch(fetch) => {
+                let (services, frontend) = (services.clone(), self.driver.frontend.clone());
+                self.running = Some(Box::pin(async move {
+                    let answer = services.fetcher.fetch(&frontend, &fetch).await;
+                    Finished::Answer(Box::new(answer))
+                }));
+            }
             Pending::Command(command) if needs_passwords(&command.command) => {
                 self.running = Some(Box::pin(pending::settle(
                     services.clone(),
@@ -322,7 +329,9 @@ impl StreamSession {
                     self.pending[at] = self.submit_now(*command);
                     self.unsubmitted -= 1;
                 }
-                Pending::Command(_) | Pending::Query(_) | Pending::Running => return,
+                Pending::Command(_) | Pending::Query(_) | Pending::Fetch(_) | Pending::Running => {
+                    return;
+                }
             }
         }
     }
@@ -359,7 +368,8 @@ impl StreamSession {
                 let change = pending::change(&command, subscribe);
                 self.submit(PendingCommand { command, change, key, ack_only });
             }
-            Output::Query { query } => self.query(query),
+            Output::Query { query } => self.wait(Pending::Query(query)),
+            Output::Fetch(fetch) => self.wait(Pending::Fetch(Box::new(fetch))),
             // A stream session has no request to respond to.
             Output::Respond(_) => (),
             Output::SendBytes(bytes) => self.write_queue.push(self.handle.framing.bytes(bytes)),
@@ -393,16 +403,18 @@ impl StreamSession {
         self.pending.push_back(pending);
     }
 
-    fn query(&mut self, query: Box<Query>) {
+    /// Keeps a query or fetch until its turn.
+    fn wait(&mut self, request: Pending) {
         // A session that only waits for its turn asks the engine for nothing.
-        let is_turn = matches!(*query, Query::LastChange);
+        let is_turn =
+            matches!(&request, Pending::Query(query) if matches!(**query, Query::LastChange));
         let now_ns = self.driver.services.clock.steady_ns();
         let admitted = if is_turn { Ok(()) } else { self.admit_request(now_ns) };
         let pending = match admitted {
             Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
             Ok(()) => {
                 self.unsubmitted += 1;
-                Pending::Query(query)
+                request
             }
         };
         self.pending.push_back(pending);

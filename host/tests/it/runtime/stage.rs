@@ -48,6 +48,7 @@ impl Stage {
                     listener("tcp", Transport::Tcp, &[]),
                     listener("lines", Transport::TcpLines, &[]),
                 ],
+                upstreams: Vec::new(),
                 capabilities: Capabilities {
                     post: none,
                     receive_push: none,
@@ -197,6 +198,7 @@ pub(super) fn frontend() -> FrontendConfig {
         frontend: Arc::new(frontend),
         options: serde_json::Value::Null,
         plugin: None,
+        upstreams: Vec::new(),
         limits: Limits {
             requests_per_s: 0,
             messages_per_s: 0,

@@ -211,6 +211,7 @@ fn manifest() -> Manifest {
             address: Some("127.0.0.1:5200".into()),
             routes: Vec::new(),
         }],
+        upstreams: Vec::new(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

@@ -1,7 +1,7 @@
 use core_engine::Engine;
 use core_model::{
-    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, RoomId, RoomRef, Secret, Uid,
-    UserRef,
+    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, Query, RoomId, RoomRef, Secret,
+    Uid, UserRef,
 };
 use frontend_api::{Frontend, Manifest, Peer, Session, Subscribe};
 use gateway_fanout::{Fanout, Hub, MailboxPoll};
@@ -99,6 +99,7 @@ fn config(folder: &std::path::Path, limits: Limits) -> Config {
             options: serde_json::Value::Null,
             plugin: None,
             listeners: Vec::new(),
+            upstreams: Vec::new(),
             limits,
             guard: Guard::default(),
             cors_origins: Vec::new(),

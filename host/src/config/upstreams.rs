@@ -1,0 +1,238 @@
+//! The servers that front ends ask: their URLs, and the secrets in them from files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use frontend_api::{Manifest, Upstream};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use super::section::{Reader, Section};
+
+/// A secret file: far longer than any secret, so that a wrong path is noticed.
+const SECRET_BYTES_MAX: u64 = 4_096;
+
+/// Where the secret goes in a URL.
+const SECRET: &str = "secret";
+
+/// A server that a front end asks over HTTP.
+#[derive(Clone, Eq, PartialEq)]
+pub struct UpstreamConfig {
+    /// What sessions name it by.
+    pub key: String,
+    pub timeout: Duration,
+    pub secret_file: Option<PathBuf>,
+    url: Vec<Part>,
+}
+
+#[derive(Clone, Eq, PartialEq)]
+enum Part {
+    /// May contain the secret.
+    Text(String),
+    Field(String),
+}
+
+/// Without the URL, which contains the secret.
+impl fmt::Debug for UpstreamConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamConfig").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl UpstreamConfig {
+    /// The URL of a request. `Err`: the field that is missing.
+    pub fn url(&self, fields: &BTreeMap<String, String>) -> Result<String, String> {
+        let mut url = String::new();
+        for part in &self.url {
+            match part {
+                Part::Text(text) => url += text,
+                Part::Field(name) => {
+                    url += &encoded(fields.get(name).ok_or_else(|| name.clone())?);
+                }
+            }
+        }
+        Ok(url)
+    }
+}
+
+/// The servers of a front end, with their secrets.
+pub(super) fn upstreams(
+    reader: &Reader,
+    section: &Section<'_>,
+    manifest: &Manifest,
+    folder: &Path,
+) -> Vec<UpstreamConfig> {
+    let mut configs = Vec::new();
+    for upstream in &manifest.upstreams {
+        match read(upstream, folder) {
+            Ok(config) => configs.push(config),
+            Err(why) => section.complain(&upstream.key, &why),
+        }
+        if upstream.secret_file.is_some() && is_unencrypted(&upstream.url) {
+            let what = format!(
+                "{}: the secret is sent unencrypted; use an https URL",
+                section.shown(&upstream.key)
+            );
+            reader.warn(section.source_of(&upstream.key), what);
+        }
+    }
+    configs
+}
+
+fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, String> {
+    check_url(&upstream.url)?;
+    let mut parts = split(&upstream.url)?;
+    let path = upstream.secret_file.as_ref().map(|path| folder.join(path));
+    let secret = path.as_deref().map(read_secret).transpose()?;
+    for part in &mut parts {
+        if *part == Part::Field(SECRET.into()) {
+            let secret = secret.as_ref().ok_or("the url has {secret}, and there is no file")?;
+            *part = Part::Text(encoded(secret));
+        }
+    }
+    if upstream.timeout_ms == 0 {
+        return Err("the timeout is 0".into());
+    }
+    Ok(UpstreamConfig {
+        key: upstream.key.clone(),
+        timeout: Duration::from_millis(upstream.timeout_ms),
+        secret_file: path,
+        url: parts,
+    })
+}
+
+/// The text of a file without the end of its line.
+fn read_secret(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let metadata = path.metadata().map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if !metadata.is_file() {
+        return Err(format!("{shown} is not a file"));
+    }
+    if metadata.len() > SECRET_BYTES_MAX {
+        return Err(format!("{shown} is longer than {SECRET_BYTES_MAX} bytes, so it is no secret"));
+    }
+    let text = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = String::from_utf8(text).map_err(|_| format!("{shown} is not text"))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(format!("{shown} is empty"));
+    }
+    if secret.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("{shown} contains more than one line, or white space"));
+    }
+    Ok(secret.to_owned())
+}
+
+/// Messages leave the URL out: it may contain a secret. A field before the path could direct requests, and the secret, to another server.
+fn check_url(url: &str) -> Result<(), String> {
+    let parsed = Url::parse(&url.replace(['{', '}'], "x"))
+        .map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+        return Err("is not an http or https URL".into());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("a user in the URL is not sent; put the secret in secret_file".into());
+    }
+    if parsed.fragment().is_some() {
+        return Err("has a fragment, which is not sent".into());
+    }
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
+    if authority.is_empty() || authority.contains(['{', '}', '\\']) {
+        return Err("has no host, or a {name} before the path".into());
+    }
+    Ok(())
+}
+
+fn is_unencrypted(url: &str) -> bool {
+    let Ok(url) = Url::parse(&url.replace(['{', '}'], "x")) else { return false };
+    let is_loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "http" && !is_loopback
+}
+
+fn split(url: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = url;
+    while let Some((text, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or("has a { without a }")?;
+        parts.push(Part::Text(text.to_owned()));
+        parts.push(Part::Field(name.to_owned()));
+        rest = after;
+    }
+    parts.push(Part::Text(rest.to_owned()));
+    Ok(parts)
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(url: &str) -> Upstream {
+        Upstream { key: "it".into(), url: url.into(), secret_file: None, timeout_ms: 1 }
+    }
+
+    #[test]
+    fn a_field_cannot_leave_its_place() {
+        let config = read(&upstream("http://h:1/p/{a}?b={b}"), Path::new("")).unwrap();
+        let fields = |a: &str, b: &str| {
+            BTreeMap::from([("a".to_owned(), a.to_owned()), ("b".to_owned(), b.to_owned())])
+        };
+        let url = config.url(&fields("../x", "1&c=2#é")).unwrap();
+        assert_eq!(url, "http://h:1/p/%2E%2E%2Fx?b=1%26c%3D2%23%C3%A9");
+        assert_eq!(config.url(&BTreeMap::new()), Err("a".to_owned()));
+        assert_eq!(config.url(&fields("{b}", "x")).unwrap(), "http://h:1/p/%7Bb%7D?b=x");
+    }
+
+    #[test]
+    fn a_url_that_makes_no_sense_is_refused() {
+        for url in [
+            "ftp://h/",
+            "h/x",
+            "http:///x?c={c}",
+            "https://{host}/x",
+            "https://h{c}/",
+            "https://h?c={c",
+            "https://u:p@h/{c}",
+            "https://h/{c}#x",
+            "https://h/{secret}",
+        ] {
+            assert!(read(&upstream(url), Path::new("")).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_secret_is_one_line_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret_of = |content: &[u8]| {
+            std::fs::write(folder.path().join("secret"), content).unwrap();
+            let secret_file = Some("secret".into());
+            let upstream = Upstream { secret_file, ..upstream("https://h/?s={secret}") };
+            read(&upstream, folder.path()).map(|config| config.url(&BTreeMap::new()).unwrap())
+        };
+        assert_eq!(secret_of(b"a/b\r\n").unwrap(), "https://h/?s=a%2Fb");
+        for wrong in [&b""[..], b"\n", b"a b", b"a\nb\n", b"\xff", &[b'x'; 5_000]] {
+            assert!(secret_of(wrong).is_err(), "{wrong:?}");
+        }
+        let missing = Upstream { secret_file: Some("none".into()), ..upstream("http://h/") };
+        assert!(read(&missing, folder.path()).unwrap_err().contains("none: No such file"));
+    }
+
+    #[test]
+    fn a_secret_over_the_network_is_encrypted() {
+        assert!(is_unencrypted("http://192.0.2.1/?s={secret}"));
+        assert!(is_unencrypted("http://localhost.example/"));
+        assert!(!is_unencrypted("http://127.0.0.1:80/"));
+        assert!(!is_unencrypted("https://example.com/"));
+    }
+}
