@@ -3,14 +3,18 @@
 //!
 //! It has two flavors: the document's, and the one that the deployed mini-program reads.
 
+mod code_exchange;
 mod encode;
 mod endpoints;
 mod parse;
 mod refusal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use frontend_api::http::{Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
+use core_model::Outcome;
+use frontend_api::duration::Millis;
+use frontend_api::http::{Action, Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
     Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
@@ -18,7 +22,9 @@ use frontend_api::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use code_exchange::CodeExchange;
 use refusal::Failure;
 
 /// The front end `usr_room`.
@@ -40,6 +46,15 @@ pub struct Options {
     /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
     /// and replies are in UTF-8.
     pub charset: Charset,
+    /// The URL at which `/login` exchanges a code for an openid, with `{code}` and `{secret}` in
+    /// it; "" asks no server. Flavor miniprogram only.
+    pub code_exchange: String,
+    /// The file whose one line is `{secret}`, relative to the folder of gateway.toml.
+    pub code_exchange_secret_file: String,
+    /// How long that server may take.
+    pub code_exchange_timeout: Millis,
+    /// Codes with their openids, about which no server is asked, for tests and private apps.
+    pub code_exchange_codes: BTreeMap<String, String>,
 }
 
 /// The form of the replies, and the set of endpoints.
@@ -60,6 +75,10 @@ impl Default for Options {
             flavor: Flavor::default(),
             history: 200,
             charset: Charset::default(),
+            code_exchange: String::new(),
+            code_exchange_secret_file: String::new(),
+            code_exchange_timeout: Millis::from_secs(5),
+            code_exchange_codes: BTreeMap::new(),
         }
     }
 }
@@ -71,6 +90,7 @@ pub(crate) struct UsrRoom {
     flavor: Flavor,
     history: u32,
     charset: Charset,
+    code_exchange: Option<CodeExchange>,
 }
 
 /// Examples from the transcripts of each flavor.
@@ -114,6 +134,15 @@ impl HttpDialect for UsrRoom {
         self.charset
     }
 
+    fn after_fetch(
+        &self,
+        _: &str,
+        fields: &mut Map<String, Value>,
+        outcome: &Outcome,
+    ) -> Result<Action, Response> {
+        endpoints::after_fetch(self, fields, outcome)
+    }
+
     fn fault(&self, fault: &HttpError) -> Response {
         refusal::fault(fault)
     }
@@ -125,8 +154,9 @@ impl Configure for UsrRoomFrontend {
     fn configure(options: Options) -> Result<Self, OptionFault> {
         check(&options)?;
         let realm = format!("openid:{}", options.openid_type);
+        let code_exchange = CodeExchange::of(&options)?;
         let Options { flavor, history, charset, .. } = options;
-        let dialect = UsrRoom { realm, flavor, history, charset };
+        let dialect = UsrRoom { realm, flavor, history, charset, code_exchange };
         Ok(Self { manifest: manifest(&dialect), dialect: Arc::new(dialect) })
     }
 }
@@ -178,7 +208,7 @@ fn manifest(dialect: &UsrRoom) -> Manifest {
             address: Some("127.0.0.1:5001".into()),
             routes: dialect.routes(),
         }],
-        upstreams: Vec::new(),
+        upstreams: dialect.code_exchange.iter().filter_map(CodeExchange::upstream).collect(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Absent,

@@ -32,10 +32,23 @@ fn miniprogram() {
     });
 }
 
+#[test]
+fn code_exchange() {
+    insta::glob!("transcripts/code_exchange/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(played(Flavor::Miniprogram, &script));
+    });
+}
+
 /// What the schemas cannot say: answers to requests with whose form nothing is wrong.
 const WELL_FORMED: &[&str] = &[
     "an openid does not begin with @",
     "code exchange is not configured",
+    "the code exchange failed",
+    "the code is too long",
+    "the code is not valid",
+    "the code was refused",
+    "server error",
     "no such room",
     r#""rooms":[]"#,
     r#"[{"response_code":0},[]]"#,
@@ -53,6 +66,10 @@ fn the_schemas_describe_every_transcript() {
     let mut described = Described::new(WELL_FORMED);
     insta::glob!("transcripts/miniprogram/*.in", |path| {
         described.play(&frontend(Flavor::Miniprogram), &std::fs::read_to_string(path).unwrap());
+    });
+    insta::glob!("transcripts/code_exchange/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        described.play(&frontend_for::<UsrRoomFrontend>(&script, Options::default()), &script);
     });
     described.assert_examples_are_current(folder.join("examples/miniprogram.json"));
 }
@@ -126,6 +143,36 @@ fn options_that_make_no_sense_are_refused() {
     }
     assert_eq!(refused(Options { history: 0, ..Options::default() }).as_deref(), Some("history"));
     assert_eq!(refused(Options { history: 1, ..Options::default() }), None);
+}
+
+#[test]
+fn a_code_exchange_that_makes_no_sense_is_refused() {
+    let fault = |keys: &str| {
+        let options = format!(r#"{{"flavor":"miniprogram",{keys}}}"#);
+        let options = serde_json::from_str(&options).unwrap();
+        UsrRoomFrontend::configure(options).err().map(|fault| fault.key)
+    };
+    for right in [
+        r#""code_exchange":"https://h/?c={code}""#,
+        r#""code_exchange":"https://h/?c={code}&s={secret}","code_exchange_secret_file":"s""#,
+        r#""code_exchange_codes":{"demo":"o-demo"}"#,
+    ] {
+        assert_eq!(fault(right), None, "{right}");
+    }
+    for (wrong, key) in [
+        (r#""code_exchange":"https://h/""#, "code_exchange"),
+        (r#""code_exchange":"https://h/?c={code}&x={x}""#, "code_exchange"),
+        (r#""code_exchange":"https://h/?c={code}&s={secret}""#, "code_exchange_secret_file"),
+        (r#""code_exchange_secret_file":"s""#, "code_exchange_secret_file"),
+        (r#""code_exchange_timeout":"0s""#, "code_exchange_timeout"),
+        (r#""code_exchange_codes":{"demo":"@ann"}"#, "code_exchange_codes"),
+        (r#""code_exchange_codes":{"":"o-demo"}"#, "code_exchange_codes"),
+    ] {
+        assert_eq!(fault(wrong).as_deref(), Some(key), "{wrong}");
+    }
+    let document = r#"{"code_exchange":"https://h/?c={code}"}"#;
+    let options = serde_json::from_str(document).unwrap();
+    assert_eq!(UsrRoomFrontend::configure(options).err().unwrap().key, "code_exchange");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use core_model::{Detail, Query, RoomFilter, RoomId};
 use frontend_api::http::Endpoint;
 
 use crate::UsrRoom;
+pub(crate) use log_in::after_fetch;
 
 /// Every endpoint: those of the document in its order, then those of the mini-program alone.
 const ALL: [Endpoint<UsrRoom>; 17] = [
