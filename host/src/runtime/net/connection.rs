@@ -48,6 +48,12 @@ enum Stage {
         reason: CloseReason,
         until: Instant,
     },
+    /// The peer has closed, and the answer waits until the engine has released what it held for the
+    /// connection: a peer that sees the answer finds its seats given back.
+    Releasing {
+        reason: CloseReason,
+        until: Instant,
+    },
     /// The last bytes leave.
     Closing {
         reason: CloseReason,
@@ -133,7 +139,7 @@ impl<S: Socket> Connection<S> {
         if let Some(at_most) = self.session.take_read_pause() {
             self.paused_until = Some(self.read_pause.begin(Instant::now(), at_most));
         }
-        more |= self.advance_stage();
+        more |= self.advance_stage() | self.poll_release(cx);
         if matches!(self.stage, Stage::Open) {
             self.socket.probe(&mut self.session);
         }
@@ -194,9 +200,19 @@ impl<S: Socket> Connection<S> {
         true
     }
 
+    /// Closes when the engine has released what it held; true if it did.
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> bool {
+        let Stage::Releasing { reason, .. } = self.stage else { return false };
+        let released = self.session.poll_release(cx).is_ready();
+        if released {
+            self.close(reason);
+        }
+        released
+    }
+
     /// Goes on to the next stage; true if it did.
     fn advance_stage(&mut self) -> bool {
-        if matches!(self.stage, Stage::Closing { .. }) {
+        if matches!(self.stage, Stage::Releasing { .. } | Stage::Closing { .. }) {
             return false;
         }
         if let Some(reason) = self.session.closed() {
@@ -222,7 +238,7 @@ impl<S: Socket> Connection<S> {
             Stage::Open => self.paused_until.is_none(),
             // What had arrived is answered first, paused or not.
             Stage::Emptying { .. } => true,
-            Stage::Finishing { .. } | Stage::Closing { .. } => false,
+            Stage::Finishing { .. } | Stage::Releasing { .. } | Stage::Closing { .. } => false,
         };
         if !reading || !self.session.may_read() {
             return Ok(false);
@@ -251,6 +267,10 @@ impl<S: Socket> Connection<S> {
                 self.end(Ending::Overlong);
             }
             Received::Closed(CloseReason::PeerFinished) => self.finish(CloseReason::PeerFinished),
+            Received::Closed(reason @ CloseReason::PeerClosed) => {
+                self.session.release(reason);
+                self.stage = Stage::Releasing { reason, until: Instant::now() + FINISH_TIMEOUT };
+            }
             Received::Closed(CloseReason::Disconnected) => return Err(CloseReason::Disconnected),
             Received::Closed(reason) => self.close(reason),
         }
@@ -259,7 +279,7 @@ impl<S: Socket> Connection<S> {
 
     fn end(&mut self, ending: Ending) {
         match (ending, &self.stage) {
-            (_, Stage::Closing { .. }) => (),
+            (_, Stage::Releasing { .. } | Stage::Closing { .. }) => (),
             (Ending::Draining, Stage::Open) => {
                 let reason = CloseReason::Host(ending);
                 self.stage = Stage::Emptying { reason, reads_left: DRAIN_READS_MAX };
@@ -308,7 +328,7 @@ impl<S: Socket> Connection<S> {
         let until = match self.stage {
             Stage::Open => [self.idle_at, self.paused_until].into_iter().flatten().min(),
             Stage::Emptying { .. } => None,
-            Stage::Finishing { until, .. } => Some(until),
+            Stage::Finishing { until, .. } | Stage::Releasing { until, .. } => Some(until),
             Stage::Closing { until, .. } => return Some(until),
         };
         [until, self.session.alarm(), self.socket.deadline()].into_iter().flatten().min()
@@ -329,10 +349,13 @@ impl<S: Socket> Connection<S> {
         let now = Instant::now();
         match self.stage {
             Stage::Closing { .. } => return Err(CloseReason::Disconnected),
-            Stage::Finishing { until, .. } if until <= now => {
+            Stage::Finishing { until, .. } | Stage::Releasing { until, .. } if until <= now => {
                 return Err(CloseReason::Disconnected);
             }
-            Stage::Open | Stage::Emptying { .. } | Stage::Finishing { .. } => (),
+            Stage::Open
+            | Stage::Emptying { .. }
+            | Stage::Finishing { .. }
+            | Stage::Releasing { .. } => (),
         }
         self.paused_until.take_if(|until| *until <= now);
         if self.session.alarm().is_some_and(|alarm| alarm <= now) {

@@ -1,5 +1,5 @@
-//! WebSockets after the handshake. tungstenite reads frames; those that it writes (pongs, and the
-//! answer to a close) go into the connection's write queue, so that no two frames interleave.
+//! WebSockets after the handshake. tungstenite reads frames; those that it writes (pongs) go into
+//! the connection's write queue, so that no two frames interleave.
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -61,6 +62,8 @@ pub(crate) struct WebSocket {
     /// When the message that is unfinished was first waited for.
     begun_at: Option<Instant>,
     reservation: Reservation,
+    /// The answer to the peer's close.
+    close_answer: Option<Bytes>,
 }
 
 impl WebSocket {
@@ -91,6 +94,7 @@ impl WebSocket {
             unfinished_bytes: 0,
             begun_at: None,
             reservation,
+            close_answer: None,
         }
     }
 
@@ -148,7 +152,12 @@ impl Socket for WebSocket {
                 self.probe.note_pong(&payload, session);
                 Received::Control
             }
-            Ok(Message::Close(_) | Message::Frame(_)) => Received::Control,
+            Ok(Message::Frame(_)) => Received::Control,
+            // tungstenite would answer at the next read, which is too early.
+            Ok(Message::Close(close)) => {
+                self.close_answer = encoded(Frame::close(close));
+                Received::Closed(CloseReason::PeerClosed)
+            }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.wait_for_rest() {
                     return Poll::Pending;
@@ -158,7 +167,6 @@ impl Socket for WebSocket {
             Err(Error::Io(_)) => Received::Closed(CloseReason::Disconnected),
             Err(Error::Capacity(_)) => Received::Overlong,
             Err(Error::Utf8(_)) => protocol_error(CloseCode::Invalid),
-            // In both cases the answer to the peer's close is queued already.
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
                 Received::Closed(CloseReason::PeerClosed)
             }
@@ -219,9 +227,8 @@ impl Socket for WebSocket {
             CloseReason::Host(Ending::Overlong) => CloseCode::Size.into(),
             CloseReason::Host(Ending::Slow) => CloseCode::Policy.into(),
             CloseReason::ProtocolError(code) => code,
-            CloseReason::PeerFinished | CloseReason::PeerClosed | CloseReason::Disconnected => {
-                return None;
-            }
+            CloseReason::PeerClosed => return self.close_answer.clone(),
+            CloseReason::PeerFinished | CloseReason::Disconnected => return None,
         };
         Some(close_frame(code))
     }
@@ -268,6 +275,13 @@ impl io::Write for Pipe<'_, '_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A frame as bytes. `None`: it cannot be encoded, which a vector never causes.
+fn encoded(frame: Frame) -> Option<Bytes> {
+    let mut bytes = Vec::new();
+    frame.format(&mut bytes).ok()?;
+    Some(bytes.into())
 }
 
 fn protocol_error(code: CloseCode) -> Received {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Timestamp};
 use frontend_api::{Input, Outbox, Peer};
 use gateway_fanout::Ticket;
+use tokio::sync::oneshot;
 
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -125,8 +126,18 @@ impl SessionDriver {
 
     /// Has the engine release what it holds for the connection, if anything.
     pub(crate) fn disconnect(&mut self) {
-        if self.needs_disconnect {
+        if std::mem::take(&mut self.needs_disconnect) {
             self.submit_unanswered(Command::Disconnect { delivered: None });
+        }
+    }
+
+    /// The same, and its answer.
+    pub(crate) fn disconnect_and_wait(&mut self) -> oneshot::Receiver<Outcome> {
+        let (sender, released) = oneshot::channel();
+        if std::mem::take(&mut self.needs_disconnect) {
+            let command = Command::Disconnect { delivered: None };
+            let ticket = Ticket::Once(sender);
+            self.services.submit_always(&self.frontend, self.connection, command, ticket);
         }
     }
 

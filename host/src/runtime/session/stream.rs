@@ -10,6 +10,7 @@ use std::time::Duration;
 use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
 use frontend_api::{Ending, Input, Outbox, Output};
 use gateway_fanout::{ConnectionHandle, Framing, Mailbox, MailboxItem, SubscriptionChange, Ticket};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::runtime::frontends::guarded::Panicked;
@@ -76,8 +77,10 @@ pub(crate) struct StreamSession {
     /// [`take_read_pause`](Self::take_read_pause).
     read_pause: Option<Duration>,
     fence: Fence,
-    /// [`CloseReason::SessionClosed`] or [`CloseReason::SessionFailed`].
+    /// [`CloseReason::SessionClosed`], [`CloseReason::SessionFailed`], or why it was released.
     closed: Option<CloseReason>,
+    /// The answer of the engine when it has released what it held for the connection.
+    released: Option<oneshot::Receiver<Outcome>>,
 }
 
 impl StreamSession {
@@ -100,6 +103,7 @@ impl StreamSession {
             read_pause: None,
             fence: Fence::default(),
             closed: None,
+            released: None,
         }
     }
 
@@ -190,6 +194,22 @@ impl StreamSession {
                 }
             }
         }
+    }
+
+    /// Ends the session, and has the engine release what it holds for the connection.
+    pub(crate) fn release(&mut self, reason: CloseReason) {
+        self.feed(Input::Closed);
+        self.closed = Some(reason);
+        if self.driver.needs_disconnect() {
+            self.driver.services.hub.forget(self.handle.id);
+        }
+        self.released = Some(self.driver.disconnect_and_wait());
+    }
+
+    /// Waits until the engine has released it; an engine that has stopped holds nothing.
+    pub(crate) fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(released) = &mut self.released else { return Poll::Ready(()) };
+        Pin::new(released).poll(cx).map(|_| self.released = None)
     }
 
     /// Waits for the work on the oldest request.

@@ -7,12 +7,14 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::advance;
 
 use bytes::Bytes;
+use core_model::{ConnectionId, Query, Reply, UserRef};
 use gateway_fanout::ConnectionHandle;
 
 use super::*;
 use crate::config::Limits;
 use crate::runtime::limits::READ_PAUSE;
 use crate::runtime::net::tcp::Lines;
+use crate::runtime::net::websocket::WebSocket;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::stream::tests::Scene;
 
@@ -123,4 +125,54 @@ async fn a_peer_that_closes_during_a_read_pause_is_noticed_after_it() {
     }
     assert_eq!(reason, Poll::Ready(CloseReason::PeerFinished));
     refused.end().await;
+}
+
+/// A peer that sees the answer to its close finds its seats given back.
+#[tokio::test(start_paused = true)]
+async fn a_close_is_answered_when_the_engine_has_released_the_connection() {
+    let Scene { services, hub, session, _folder, .. } = Scene::within(Limits::default()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // "sign in", masked with zeros.
+    peer.write_all(b"\x81\x87\0\0\0\0sign in").unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let reservation = session.services().memory_budget.reservation(None);
+    let socket = WebSocket::new(stream, Vec::new(), &Limits::default(), reservation);
+    let mut connection = Connection::new(socket, session);
+    let mut sleep = Box::pin(sleep_until(Instant::now()));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut received = Vec::new();
+    while received.is_empty() {
+        yield_now().await;
+        assert!(connection.poll(&mut cx, sleep.as_mut()).is_pending());
+        drop(peer.read_to_end(&mut received));
+    }
+    peer.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
+    // Without a turn of the hub, which brings the engine's answer, there is none to the close.
+    connection.socket.stream().readable().await.unwrap();
+    received.clear();
+    for _ in 0..100 {
+        assert!(connection.poll(&mut cx, sleep.as_mut()).is_pending());
+    }
+    drop(peer.read_to_end(&mut received));
+    assert_eq!(received, b"");
+    let reason = loop {
+        match connection.poll(&mut cx, sleep.as_mut()) {
+            Poll::Ready(reason) => break reason,
+            Poll::Pending => yield_now().await,
+        }
+    };
+    assert_eq!(reason, CloseReason::PeerClosed);
+    drop(peer.read_to_end(&mut received));
+    assert_eq!(received, b"\x88\x02\x03\xe8");
+    let user = UserRef::Identity("tel/1".into());
+    let query = Query::User { user, caller: None };
+    match services.engine.query(services.clock.now(), ConnectionId(0), &query).outcome {
+        Ok(Reply::User { user }) => assert!(!user.online),
+        other => panic!("{other:?}"),
+    }
+    drop(connection);
+    services.hub.stop();
+    hub.await.unwrap();
 }
