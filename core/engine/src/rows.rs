@@ -80,7 +80,8 @@ pub(crate) struct UserRow {
     pub(crate) identities: Vec<String>,
     pub(crate) info: String,
     pub(crate) created: u64,
-    /// A PHC string; "" for an account without a password.
+    /// A PHC string, after `sha256:` if it is of a password's digest; "" for an account without a
+    /// password.
     pub(crate) password: String,
 }
 

@@ -256,7 +256,11 @@ impl ProfileChanges {
 #[serde(rename_all = "snake_case")]
 pub enum Secret {
     Plain(String),
-    /// A PHC string, `$argon2id$…`.
+    /// What the client sent in place of the password: its SHA-256 in lower-case hexadecimal
+    /// digits. The password itself then signs in too, from dialects that send it.
+    Sha256(String),
+    /// What the host stores: a PHC string, `$argon2id$…`, after `sha256:` if it is of the digest
+    /// of a password.
     Hashed(String),
 }
 

@@ -21,6 +21,9 @@ const EMAIL_BYTES_MAX: usize = 254;
 /// The maximum length of an error text. It may quote the peer's input, which may be long.
 const COMPLAINT_CHARS_MAX: usize = 200;
 
+/// Hexadecimal digits of a SHA-256.
+const DIGEST_CHARS: usize = 64;
+
 /// No account has this number: uids begin at 10000.
 const NO_ACCOUNT: UserRef = UserRef::Id(Uid(0));
 
@@ -109,10 +112,20 @@ pub(crate) fn register(message: Register) -> Result<Command, &'static str> {
         handle: Some(name.clone()),
         insist: false,
         identities: vec![email],
-        password: Some(Secret::Plain(password)),
+        password: Some(secret(password)),
         profile: ProfileChanges { name: Some(name), ..ProfileChanges::default() },
     };
     Ok(Command::Register { user })
+}
+
+/// Clients send the SHA-256 of what the user typed, in lower-case hexadecimal digits.
+fn secret(password: String) -> Secret {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if password.len() == DIGEST_CHARS && password.bytes().all(is_digit) {
+        Secret::Sha256(password)
+    } else {
+        Secret::Plain(password)
+    }
 }
 
 /// Code 6. `Err`: an unknown login type. An account that cannot exist is looked up like any other,

@@ -118,6 +118,7 @@ fn frontend(
     if let Some(dialect) = dialects.iter().find(|dialect| dialect.name == manifest.dialect) {
         check_guard(section, dialect, &config);
         warn_of_risk(reader, section, dialect);
+        warn_of_unsent_cookies(reader, section, dialect, &config);
     }
     maker.warn_if_newer(reader, section, name);
     listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
@@ -321,6 +322,24 @@ fn warn_of_risk(reader: &Reader, section: &Section<'_>, dialect: &Dialect) {
     let Some((key, why)) = dialect.risky else { return };
     if section.value(key).and_then(Value::to_bool) == Some(true) {
         reader.warn(section.source_of(key), format!("{} is on: {why}", section.shown(key)));
+    }
+}
+
+/// Browsers send a cookie to pages of other sites only if it says so.
+fn warn_of_unsent_cookies(
+    reader: &Reader,
+    section: &Section<'_>,
+    dialect: &Dialect,
+    config: &FrontendConfig,
+) {
+    let Some(key) = dialect.cookie_key else { return };
+    if !config.cors_origins.is_empty() && section.value(key).is_none() {
+        let what = format!(
+            "{}: pages of another site stay signed out, since browsers do not send them the cookie \
+             of a login; set {key} to \"none\" (https only), or to \"lax\" if they are of the same site",
+            section.shown("cors_origins")
+        );
+        reader.warn(section.source_of("cors_origins"), what);
     }
 }
 

@@ -12,7 +12,7 @@ use core_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::password_hash::{hash, is_hash};
+use crate::password_hash::{Form, hash, is_hash};
 
 pub use who::{Identity, Who};
 
@@ -53,7 +53,7 @@ impl Phc {
         if password.chars().any(char::is_control) {
             return Err("a password cannot have control characters".into());
         }
-        hash(password).map(Self).map_err(|refusal| refusal.to_string())
+        hash(password, Form::Plain).map(Self).map_err(|refusal| refusal.to_string())
     }
 
     pub fn as_str(&self) -> &str {

@@ -217,7 +217,7 @@ impl BatchContext<'_> {
 fn hashed(password: &Secret) -> Result<String, Refusal> {
     match password {
         Secret::Hashed(hash) => Ok(hash.clone()),
-        Secret::Plain(_) => {
+        Secret::Plain(_) | Secret::Sha256(_) => {
             let why = "a password reached the engine before it was hashed".into();
             Err(Refusal::Internal { why })
         }

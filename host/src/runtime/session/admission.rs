@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use core_model::{Command, Credential, NewUser, Refusal, SeatKind, Secret, UserRef};
 
+use crate::password_hash::Form;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
 use crate::runtime::metrics::{Limit, SignInResult};
@@ -79,13 +80,14 @@ fn sent_bytes(text: &str) -> u64 {
 
 /// Whether a command must go through the password pool before it is submitted.
 pub(crate) fn needs_passwords(command: &Command) -> bool {
-    let plain = |user: &NewUser| matches!(user.password, Some(Secret::Plain(_)));
+    let is_clear = |secret: &Secret| matches!(secret, Secret::Plain(_) | Secret::Sha256(_));
+    let is_new = |user: &NewUser| user.password.as_ref().is_some_and(is_clear);
     match command {
-        Command::Register { user } => plain(user),
+        Command::Register { user } => is_new(user),
         Command::SignIn { credential, create, .. } => {
-            matches!(credential, Credential::Password(_)) || create.as_ref().is_some_and(plain)
+            matches!(credential, Credential::Password(_)) || create.as_ref().is_some_and(is_new)
         }
-        Command::SetPassword { password, .. } => matches!(password, Secret::Plain(_)),
+        Command::SetPassword { password, .. } => is_clear(password),
         _ => false,
     }
 }
@@ -132,12 +134,16 @@ impl Caller<'_> {
     }
 
     async fn hash(&self, secret: &mut Secret) -> Result<(), Refusal> {
-        let Secret::Plain(password) = secret else { return Ok(()) };
+        let (password, form) = match secret {
+            Secret::Plain(password) => (password, Form::Plain),
+            Secret::Sha256(digest) => (digest, Form::Sha256),
+            Secret::Hashed(_) => return Ok(()),
+        };
         if password.len() > PASSWORD_BYTES_MAX {
             return Err(Refusal::TextTooLong { chars_max: PASSWORD_BYTES_MAX as u32 });
         }
         let password = std::mem::take(password);
-        let hashed = self.services.passwords.hash(self.password_caller(None), password).await;
+        let hashed = self.services.passwords.hash(self.password_caller(None), password, form).await;
         *secret = Secret::Hashed(hashed.inspect_err(|refusal| self.note_overloaded(refusal))?);
         Ok(())
     }
@@ -171,8 +177,9 @@ impl Caller<'_> {
         let is_right = if password.len() > PASSWORD_BYTES_MAX {
             Ok(false)
         } else {
-            let phc = found.as_ref().map(|(_, phc)| phc.clone()).filter(|phc| !phc.is_empty());
-            services.passwords.verify(self.password_caller(Some(account)), password, phc).await
+            let stored = found.as_ref().map(|(_, stored)| stored.clone());
+            let stored = stored.filter(|stored| !stored.is_empty());
+            services.passwords.verify(self.password_caller(Some(account)), password, stored).await
         };
         if !matches!(is_right, Ok(false)) {
             services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());

@@ -14,7 +14,7 @@ use data_encoding::BASE64;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::password_hash::{hash, verify};
+use crate::password_hash::{Form, hash, verify};
 use crate::runtime::limits::AddressPrefix;
 
 /// Passwords in the queue: at 30 ms each some four seconds' work of two threads, as long as a
@@ -83,26 +83,27 @@ impl Passwords {
         drop(making.await);
     }
 
-    /// The PHC string to store for a password.
+    /// What to store for a password, or its digest.
     pub(crate) async fn hash(
         &self,
         caller: PasswordCaller,
         password: String,
+        form: Form,
     ) -> Result<String, Refusal> {
-        self.work(caller, move || hash(&password)).await?
+        self.work(caller, move || hash(&password, form)).await?
     }
 
-    /// Whether a password matches a PHC string; without one, false after as long.
+    /// Whether a password matches what is stored; without that, false after as long.
     pub(crate) async fn verify(
         &self,
         caller: PasswordCaller,
         password: String,
-        phc: Option<String>,
+        stored: Option<String>,
     ) -> Result<bool, Refusal> {
         let decoy = self.decoy.clone();
-        let check = move || match phc {
-            Some(phc) => verify(&password, &phc),
-            None => verify(&password, decoy_hash(&decoy)),
+        let check = move || {
+            let decoy = decoy_hash(&decoy);
+            verify(&password, stored.as_deref().unwrap_or(decoy), decoy)
         };
         self.work(caller, check).await
     }
@@ -238,7 +239,7 @@ fn decoy_hash(decoy: &OnceLock<String>) -> &str {
     decoy.get_or_init(|| {
         let mut password = [0; 32];
         let drawn = getrandom::fill(&mut password).is_ok();
-        hash(&BASE64.encode(&password)).ok().filter(|_| drawn).unwrap_or_default()
+        hash(&BASE64.encode(&password), Form::Plain).ok().filter(|_| drawn).unwrap_or_default()
     })
 }
 
@@ -258,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_verifies() {
         let passwords = Passwords::new(1);
-        let phc = passwords.hash(ann(), "tea".into()).await.unwrap();
+        let phc = passwords.hash(ann(), "tea".into(), Form::Plain).await.unwrap();
         assert!(phc.starts_with("$argon2id$"));
         assert_eq!(passwords.verify(ann(), "tea".into(), Some(phc.clone())).await, Ok(true));
         assert_eq!(passwords.verify(ann(), "coffee".into(), Some(phc)).await, Ok(false));

@@ -101,7 +101,7 @@ impl Reference {
             }
             Some(Err(_)) | None => counted(&format!("user-{uid}"), free),
         };
-        if matches!(new.password, Some(Secret::Plain(_))) {
+        if matches!(new.password, Some(Secret::Plain(_) | Secret::Sha256(_))) {
             return Err(Refusal::Internal { why: String::new() });
         }
         self.count_in_window(ACCOUNTS, accounts_max);
@@ -310,7 +310,7 @@ impl Reference {
 
     pub(super) fn set_password(&mut self, user: &UserRef, password: &Secret) -> Outcome {
         let uid = self.account(user)?;
-        if matches!(password, Secret::Plain(_)) {
+        if matches!(password, Secret::Plain(_) | Secret::Sha256(_)) {
             return Err(Refusal::Internal { why: String::new() });
         }
         self.tokens.retain(|_, token| token.uid != uid);
