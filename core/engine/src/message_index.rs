@@ -349,6 +349,31 @@ pub(crate) fn each_run(
     Ok(())
 }
 
+/// Whether the run that begins with this id was cleared.
+pub(crate) fn is_cleared(
+    tables: &impl Tables,
+    stream: u64,
+    first: u64,
+) -> Result<bool, StoreError> {
+    Ok(first < first_key(tables, stream)?)
+}
+
+/// The room or user of a stream.
+pub(crate) enum Holder {
+    Room(u32),
+    User(u64),
+    /// No stream has this number.
+    Unknown,
+}
+
+pub(crate) fn holder(stream: u64) -> Holder {
+    match (u32::try_from(stream), stream & (INBOX | OUTBOX)) {
+        (Ok(room), _) => Holder::Room(room),
+        (Err(_), INBOX | OUTBOX) => Holder::User(stream & !(INBOX | OUTBOX)),
+        (Err(_), _) => Holder::Unknown,
+    }
+}
+
 /// How many messages that still exist [`clear`] has left to [`sweep`].
 pub(crate) fn cleared(tables: &impl Tables) -> Result<u64, StoreError> {
     let mut count = 0;

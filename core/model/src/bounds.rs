@@ -50,6 +50,14 @@ pub const REASON_CHARS_MAX: usize = 256;
 /// A peer's address as it is kept for signing in by it, in bytes.
 pub const ADDRESS_BYTES_MAX: usize = 64;
 
+/// Addresses from which a user counts as signed in; those that expire first are forgotten. More than
+/// a user has devices and networks within the time that a sign-in by address lasts.
+pub const ADDRESSES_MAX: usize = 64;
+
+/// Sessions of a user. More than a user has devices; a login looks at each, and each is sent all of
+/// the user's messages.
+pub const SESSIONS_MAX: usize = 1_000;
+
 /// An idempotency key, in bytes, without the front end's name before it.
 pub const KEY_BYTES_MAX: usize = 255;
 
@@ -97,6 +105,7 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::SetPassword { .. }
         | Command::IssueToken { .. }
         | Command::RefreshToken { .. }
+        | Command::SetOwner { .. }
         | Command::DeleteRoom { .. }
         | Command::ClearMessages { .. }
         | Command::Join { .. }

@@ -76,6 +76,13 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
+    /// Gives a room another owner, or none, whoever has it; its members stay. A closed room keeps an
+    /// owner. For operators.
+    SetOwner {
+        room: RoomRef,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<UserRef>,
+    },
     /// Deletes a room and its messages. If `by` is given, it must be the owner.
     DeleteRoom {
         room: RoomRef,

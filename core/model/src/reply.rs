@@ -77,8 +77,8 @@ pub enum Reply {
     Members { members: Vec<Arc<Person>> },
     /// To [`Query::History`](crate::Query::History), oldest first.
     Messages { messages: Vec<Arc<Message>> },
-    /// To [`Query::Room`](crate::Query::Room) and
-    /// [`Command::UpdateRoom`](crate::Command::UpdateRoom).
+    /// To [`Query::Room`](crate::Query::Room), [`Command::UpdateRoom`](crate::Command::UpdateRoom)
+    /// and [`Command::SetOwner`](crate::Command::SetOwner).
     Room { room: Arc<RoomView> },
     /// To [`Query::RoomIds`](crate::Query::RoomIds), ascending.
     RoomIds { rooms: Vec<RoomId> },

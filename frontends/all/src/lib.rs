@@ -27,7 +27,7 @@ pub const DIALECTS: &[Dialect] = &[
         "sign_in_by_address",
         "every client at the address of a user who has signed in can act as that user; behind a \
          reverse proxy or a router that is every client",
-    ),
+    ).with_cookies("cookie_same_site"),
     Dialect::new::<OurchatFrontend>("ourchat").with_variant(Variant {
         name: "strings",
         key: "ocid",
@@ -50,6 +50,8 @@ pub struct Dialect {
     pub trusted_app: bool,
     /// A key of its own that deserves a warning when it is `true`: the key, and why.
     pub risky: Option<(&'static str, &'static str)>,
+    /// The key of its own that says to which sites browsers send its cookies, if it has cookies.
+    pub cookie_key: Option<&'static str>,
     /// An option that changes the wire format.
     pub variant: Option<Variant>,
     configure: fn(Map<String, Value>) -> Configured,
@@ -84,6 +86,7 @@ impl Dialect {
             name,
             trusted_app: false,
             risky: None,
+            cookie_key: None,
             variant: None,
             configure: configure::<D>,
             in_full: in_full::<D>,
@@ -99,6 +102,11 @@ impl Dialect {
     /// See [`Dialect::risky`].
     pub const fn risky(self, key: &'static str, why: &'static str) -> Self {
         Self { risky: Some((key, why)), ..self }
+    }
+
+    /// See [`Dialect::cookie_key`].
+    pub const fn with_cookies(self, key: &'static str) -> Self {
+        Self { cookie_key: Some(key), ..self }
     }
 
     /// See [`Dialect::variant`].
@@ -180,7 +188,8 @@ mod tests {
     #[test]
     fn every_risky_key_is_an_option_of_its_dialect() {
         for dialect in DIALECTS {
-            if let Some((key, _)) = dialect.risky {
+            let risky = dialect.risky.map(|(key, _)| key);
+            for key in [risky, dialect.cookie_key].into_iter().flatten() {
                 assert!(dialect.option_keys().contains(&key.to_owned()), "{key}");
             }
         }

@@ -43,12 +43,15 @@ pub struct Options {
     /// Whether a `user_name` that no account owns may be used, by anyone.
     pub guests: bool,
     /// Whether a login counts for the client's address, for clients that keep no cookies: `true`,
-    /// `false`, or `"once"` for one join under that very name. Absent: `true` while the listener's
-    /// address is loopback or private, else `false`. It never counts through a proxy.
+    /// `false`, or `"once"` for one join under that very name. Absent: `"once"` while the
+    /// listener's address is loopback or private, else `false`. It never counts through a proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in_by_address: Option<SignInByAddress>,
     /// How soon after a login the join must follow, with `sign_in_by_address = "once"`.
     pub sign_in_once_ttl: Millis,
+    /// To which pages browsers send the cookie of a login: `lax` for those of the same site, `none`
+    /// for those of every site, over https only. `none` is for pages of `cors_origins`.
+    pub cookie_same_site: SameSite,
     /// Which accounts `/auth/user_data` shows.
     pub user_data: UserData,
     /// How long a login counts.
@@ -62,6 +65,14 @@ pub struct Options {
     /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
     /// and replies are in UTF-8.
     pub charset: Charset,
+}
+
+/// The pages to which browsers send a cookie.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SameSite {
+    Lax,
+    None,
 }
 
 /// Which accounts `/auth/user_data` shows: each shows a telephone number.
@@ -82,6 +93,7 @@ impl Default for Options {
             guests: true,
             sign_in_by_address: None,
             sign_in_once_ttl: Millis::from_secs(60),
+            cookie_same_site: SameSite::Lax,
             user_data: UserData::Own,
             sign_in_ttl: Millis::from_hours(12),
             seat_ttl: Millis::from_mins(10),

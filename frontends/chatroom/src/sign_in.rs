@@ -9,7 +9,7 @@ use frontend_api::http::Request;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{COOKIE, Chatroom, TOKEN_PURPOSE};
+use crate::{COOKIE, Chatroom, Options, TOKEN_PURPOSE};
 
 /// Whether a login counts for the client's address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,7 +92,8 @@ impl Chatroom {
         let token = request.cookie(COOKIE).map(|token| TokenHash::of(TOKEN_PURPOSE, token));
         let address_left_min_ms = match self.sign_in_by_address(peer) {
             SignInByAddress::Once => {
-                self.options.sign_in_ttl.0.saturating_sub(self.options.sign_in_once_ttl.0)
+                let Options { sign_in_ttl, sign_in_once_ttl, .. } = &self.options;
+                sign_in_ttl.0.saturating_sub(sign_in_once_ttl.0).max(1)
             }
             SignInByAddress::Never | SignInByAddress::Always => 0,
         };
@@ -110,7 +111,9 @@ impl Chatroom {
         match self.options.sign_in_by_address {
             _ if peer.proxied => SignInByAddress::Never,
             Some(configured) => configured,
-            None if peer.private_listener => SignInByAddress::Always,
+            // A proxy on this machine that adds no header makes every client look local: a login is
+            // then good for one join within a minute, not for every client.
+            None if peer.private_listener => SignInByAddress::Once,
             None => SignInByAddress::Never,
         }
     }

@@ -20,7 +20,10 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire
-        | Command::Prune { .. } => Err("emitted a command that only the gateway may submit".into()),
+        | Command::Prune { .. }
+        | Command::SetOwner { .. } => {
+            Err("emitted a command that only the gateway may submit".into())
+        }
         Command::Register { user } => new_user(user),
         Command::SignIn { create, token, address, .. } => {
             create.as_ref().map_or(Ok(()), new_user)?;

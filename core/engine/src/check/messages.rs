@@ -5,7 +5,7 @@ use redb::ReadableTable;
 use super::Report;
 use super::accounts::counters;
 use crate::error::StoreError;
-use crate::message_index;
+use crate::message_index::{self, Holder};
 use crate::rows::MessageRow;
 use crate::tables::Tables;
 
@@ -30,6 +30,8 @@ pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Resul
         report.expect(ids.first().is_none_or(|id| *id == first), || {
             format!("a run of stream {stream} does not begin with {first}")
         });
+        let is_held = is_held(tables, stream)? || message_index::is_cleared(tables, stream, first)?;
+        report.expect(is_held, || format!("stream {stream} is of no room and no user"));
         for id in ids {
             found += u64::from(check_listed(tables, report, stream, id)?);
         }
@@ -40,6 +42,29 @@ pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Resul
     report.expect(found + cleared == expected, || {
         format!("{expected} messages are to be listed, and {found} are, {cleared} cleared")
     });
+    Ok(())
+}
+
+/// Whether the room or user of a stream exists.
+fn is_held(tables: &impl Tables, stream: u64) -> Result<bool, StoreError> {
+    Ok(match message_index::holder(stream) {
+        Holder::Room(id) => tables.rooms()?.get(id)?.is_some(),
+        Holder::User(uid) => tables.users()?.get(uid)?.is_some(),
+        Holder::Unknown => false,
+    })
+}
+
+/// What is cleared ends with a whole run, or has been swept up.
+pub(super) fn check_cleared(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    for row in tables.cleared()?.iter()? {
+        let (stream, newest) = row?;
+        let (stream, newest) = (stream.value(), newest.value());
+        let last =
+            tables.chunks()?.range((stream, 0)..=(stream, newest))?.next_back().transpose()?;
+        let ends_there = last.is_none_or(|(key, _)| key.value().1 == newest);
+        report
+            .expect(ends_there, || format!("stream {stream} is cleared up to the middle of a run"));
+    }
     Ok(())
 }
 

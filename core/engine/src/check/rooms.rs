@@ -1,11 +1,14 @@
 //! Rooms, their members, and the indexes of both.
 
+use std::collections::BTreeSet;
+
 use redb::ReadableTable;
 
 use super::Report;
 use super::accounts::counters;
 use crate::error::StoreError;
 use crate::rows::{RoomRow, unpack};
+use crate::rules::UNOWNED_ROOM;
 use crate::search;
 use crate::tables::Tables;
 
@@ -51,12 +54,29 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
     report.expect_len("room_names", tables.room_names()?, rooms)?;
     report.expect_len("sections", tables.sections()?, open)?;
     report.expect_len("open_rooms", tables.open_rooms()?, open)?;
+    report.expect_len("owned_rooms", tables.owned_rooms()?, owned)
+}
+
+/// Rooms that clients made without an owner: each is looked at again.
+pub(super) fn check_unowned_rooms(
+    tables: &impl Tables,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let mut ending = BTreeSet::new();
+    for row in tables.expiries()?.iter()? {
+        let (key, ()) = row.map(|(key, _)| (key, ()))?;
+        let (_, kind, id) = key.value();
+        if let (UNOWNED_ROOM, Ok(id)) = (kind, id.try_into()) {
+            ending.insert(u32::from_be_bytes(id));
+        }
+    }
     for row in tables.unowned_rooms()?.iter()? {
         let id = row?.0.value();
         let has_owner = room(tables, id)?.is_none_or(|room| room.owner.is_some());
         report.expect(!has_owner, || format!("room {id} is no room without an owner"));
+        report.expect(ending.contains(&id), || format!("room {id} without an owner never ends"));
     }
-    report.expect_len("owned_rooms", tables.owned_rooms()?, owned)
+    Ok(())
 }
 
 pub(super) fn check_members(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {

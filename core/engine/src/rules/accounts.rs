@@ -7,7 +7,7 @@ use core_model::{
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
-use super::names::{first_free, suffixed};
+use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use super::quotas::Window;
 use crate::error::{Error, StoreError};
 use crate::lookalike;
@@ -37,8 +37,7 @@ impl BatchContext<'_> {
         for identity in &user.identities {
             self.check_identity(identity)?;
         }
-        let uid = self.counters.next_uid;
-        let handle = self.choose_handle(user, uid)?;
+        let (uid, handle) = self.choose_handle(user)?;
         let password = match &user.password {
             None => String::new(),
             Some(password) => hashed(password)?,
@@ -52,7 +51,7 @@ impl BatchContext<'_> {
             ..UserRow::default()
         };
         change_profile(&mut row, &user.profile);
-        self.counters.next_uid += 1;
+        self.counters.next_uid = uid + 1;
         self.batch.handles_mut()?.insert(row.handle.as_str(), uid)?;
         for key in lookalike::keys(&row.handle) {
             self.batch.lookalikes_mut()?.insert((key.as_str(), uid), ())?;
@@ -83,27 +82,39 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    fn choose_handle(&self, user: &NewUser, uid: u64) -> Result<String, Error> {
+    /// A handle that is free, and the uid that goes with it: one that others have taken all handles
+    /// for is skipped.
+    fn choose_handle(&self, user: &NewUser) -> Result<(u64, String), Error> {
         let wanted = user.handle.as_deref().map(check_handle);
         let free = |handle: &str| -> Result<bool, StoreError> {
             Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())
         };
-        let base = match wanted {
+        let next = self.counters.next_uid;
+        let wanted = match wanted {
             Some(Ok(handle)) => {
                 if free(&handle)? && !lookup::resembles_other_handle(&self.batch, &handle)? {
-                    return Ok(handle);
+                    return Ok((next, handle));
                 }
                 if user.insist {
                     return Err(Refusal::HandleTaken.into());
                 }
-                suffixed(&handle, &format!("-{uid}"))
+                Some(handle)
             }
             Some(Err(fault)) if user.insist => {
                 return Err(Refusal::InvalidHandle { why: fault.to_string() }.into());
             }
-            Some(Err(_)) | None => format!("user-{uid}"),
+            Some(Err(_)) | None => None,
         };
-        first_free(&base, free)
+        for uid in next..next.saturating_add(IDS_TRIED_MAX.into()) {
+            let base = match &wanted {
+                Some(handle) => suffixed(handle, &format!("-{uid}")),
+                None => format!("user-{uid}"),
+            };
+            if let Some(handle) = first_free(&base, free)? {
+                return Ok((uid, handle));
+            }
+        }
+        Err(Refusal::HandleTaken.into())
     }
 
     pub(super) fn update_user(

@@ -175,6 +175,7 @@ impl BatchContext<'_> {
             Command::UpdateRoom { room, changes, by } => {
                 self.update_room(cx, room, changes, by.as_ref())
             }
+            Command::SetOwner { room, owner } => self.set_owner(cx, room, owner.as_ref()),
             Command::DeleteRoom { room, by } => self.delete_room(cx, room, by.as_ref()),
             Command::ClearMessages { room, by } => self.clear_messages(cx, room, by.as_ref()),
             Command::Join { room, user } => self.join(cx, room, user),

@@ -1,7 +1,7 @@
 //! Quotas: how much one user, connection or address may have. Each is of the front end that the
 //! command came through (see [`Quotas`](crate::Quotas)); 0 is none.
 
-use core_model::Refusal;
+use core_model::{Refusal, bounds};
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::context::{BatchContext, CommandContext};
@@ -165,6 +165,35 @@ impl BatchContext<'_> {
     }
 
     // Tokens, keys, seats.
+
+    /// Refuses one more session of a user; one that this connection has is replaced.
+    pub(super) fn check_sessions(&self, cx: &CommandContext<'_>, uid: u64) -> Result<(), Error> {
+        let sessions = self.batch.sessions_by_user()?.range((uid, 0)..=(uid, u64::MAX))?;
+        let max = bounds::SESSIONS_MAX;
+        let mut others = 0;
+        for row in sessions.take(max + 1) {
+            others += usize::from(row?.0.value().1 != cx.request.connection);
+        }
+        refuse_beyond(others as u64, max as u32, "sessions of this user")
+    }
+
+    /// Forgets addresses of a user beyond the bound: those that expire first, but not this one.
+    pub(super) fn trim_addresses(&mut self, uid: u64, newest: &str) -> Result<(), StoreError> {
+        let mut addresses = Vec::new();
+        for row in self.batch.addresses_by_user()?.range((uid, "")..(uid + 1, ""))? {
+            let address = row?.0.value().1.to_owned();
+            let until = self.batch.addresses()?.get((address.as_str(), uid))?;
+            addresses.push((until.map_or(0, |until| until.value()), address));
+        }
+        let excess = addresses.len().saturating_sub(bounds::ADDRESSES_MAX);
+        addresses.retain(|(_, address)| address != newest);
+        addresses.sort_unstable();
+        for (_, address) in addresses.into_iter().take(excess) {
+            self.batch.addresses_mut()?.remove((address.as_str(), uid))?;
+            self.batch.addresses_by_user_mut()?.remove((uid, address.as_str()))?;
+        }
+        Ok(())
+    }
 
     /// Removes the tokens of a user beyond its quota: those that expire first, but not this one.
     pub(super) fn trim_tokens(

@@ -9,7 +9,7 @@ use core_model::{
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
-use super::names::{first_free, suffixed};
+use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
@@ -135,9 +135,8 @@ impl BatchContext<'_> {
             self.check_owned_rooms(cx, owner)?;
             self.check_memberships(owner, cx.frontend.quotas.memberships_per_user_max)?;
         }
-        let id = self.counters.next_room;
-        let name = self.choose_room_name(room, id)?;
-        self.counters.next_room += 1;
+        let (id, name) = self.choose_room_name(room)?;
+        self.counters.next_room = id + 1;
         let row = RoomRow {
             name,
             title: title(room.name.as_deref().unwrap_or_default()),
@@ -161,29 +160,34 @@ impl BatchContext<'_> {
         Ok(id)
     }
 
-    fn choose_room_name(&self, room: &NewRoom, id: u32) -> Result<String, Error> {
+    /// A name that is free, and the id that goes with it: one that others have taken all names for
+    /// is skipped.
+    fn choose_room_name(&self, room: &NewRoom) -> Result<(u32, String), Error> {
         let wanted = room.name.as_deref().map(check_room_name);
         let free = |name: &str| -> Result<bool, StoreError> {
             Ok(self.batch.room_names()?.get(name)?.is_none())
         };
-        let base = match wanted {
-            // The name of a closed room would tell others that it exists.
-            Some(Ok(name)) if room.closed => suffixed(&name, &format!("#{id}")),
-            Some(Ok(name)) => {
-                if free(&name)? {
-                    return Ok(name);
-                }
-                if room.insist {
-                    return Err(Refusal::RoomNameTaken.into());
-                }
-                suffixed(&name, &format!("#{id}"))
-            }
+        let next = self.counters.next_room;
+        let wanted = match wanted {
+            Some(Ok(name)) if !room.closed && free(&name)? => return Ok((next, name)),
+            Some(Ok(_)) if room.insist && !room.closed => return Err(Refusal::RoomNameTaken.into()),
             Some(Err(fault)) if room.insist => {
                 return Err(Refusal::InvalidRoomName { why: fault.to_string() }.into());
             }
-            Some(Err(_)) | None => format!("room-{id}"),
+            Some(Err(_)) | None => None,
+            // The name of a closed room would tell others that it exists.
+            Some(Ok(name)) => Some(name),
         };
-        first_free(&base, free)
+        for id in next..next.saturating_add(IDS_TRIED_MAX) {
+            let base = match &wanted {
+                Some(name) => suffixed(name, &format!("#{id}")),
+                None => format!("room-{id}"),
+            };
+            if let Some(name) = first_free(&base, free)? {
+                return Ok((id, name));
+            }
+        }
+        Err(Refusal::RoomNameTaken.into())
     }
 
     /// Indexes an open room for lists and searches.
@@ -241,6 +245,32 @@ impl BatchContext<'_> {
         let by = by.map(|by| self.user(cx, by)).transpose()?;
         let by = by.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
         cx.events.push(Event::RoomChanged { room: row.tag(id), changes: changes.clone(), by });
+        Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
+    }
+
+    pub(super) fn set_owner(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        room: &RoomRef,
+        owner: Option<&UserRef>,
+    ) -> Result<Reply, Error> {
+        let (id, before) = lookup::any_room(&self.batch, room)?;
+        let owner = owner.map(|owner| self.user(cx, owner)).transpose()?;
+        if before.closed && owner.is_none() {
+            let why = "is closed, and so is for its members only".into();
+            return Err(Refusal::RoomNotPublic { room: RoomId(id), why }.into());
+        }
+        let row = RoomRow { owner, ..RoomRow::clone(&before) };
+        if let Some(former) = before.owner {
+            self.batch.owned_rooms_mut()?.remove((former, id))?;
+        }
+        if let Some(owner) = owner {
+            self.batch.owned_rooms_mut()?.insert((owner, id), ())?;
+        }
+        // From now on it is the operator's choice, so it does not end for having no owner.
+        self.batch.unowned_rooms_mut()?.remove(id)?;
+        self.write_room(id, &row)?;
+        cx.visible = true;
         Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
     }
 

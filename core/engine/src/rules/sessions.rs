@@ -50,6 +50,9 @@ impl BatchContext<'_> {
             (Err(Error::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(cx, new)?,
             (found, _) => found?,
         };
+        if *session {
+            self.check_sessions(cx, uid)?;
+        }
         if !changes.is_empty() {
             let mut row = lookup::known_user(&self.batch, uid)?;
             change_profile(&mut row, changes);
@@ -72,6 +75,7 @@ impl BatchContext<'_> {
             self.batch.addresses_mut()?.insert((address, uid), until)?;
             self.batch.addresses_by_user_mut()?.insert((uid, address), ())?;
             expiry::note_address(&mut self.batch, until, &grant.address, uid)?;
+            self.trim_addresses(uid, &grant.address)?;
         }
         let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
         let rooms = tags(&self.batch, &rooms)?;

@@ -28,6 +28,13 @@ fn furnished(path: &Path) {
         gateway.does(0, direct(user("ann"), user("bob"), &number.to_string()));
     }
     gateway.does(0, receive(user("ann"), Some(room("tea"))));
+    // A room that is gone, whose messages are not swept up yet, and one without an owner.
+    gateway.does(0, create(titled("gone"), Some(user("ann"))));
+    for number in 0..100 {
+        gateway.does(0, post(room("gone"), user("ann"), &number.to_string()));
+    }
+    gateway.does(0, delete(room("gone"), None));
+    gateway.does(0, create(titled("free"), None));
     let key = Some("test/k".into());
     let posting = gateway.envelope(0, post(room("tea"), user("ann"), "hi"));
     gateway.call_as_is(core_engine::Envelope { key, ..posting }).0.unwrap();
@@ -56,7 +63,7 @@ fn nothing_is_wrong_with_a_store_that_is_whole() {
     assert_eq!(report.faults, Vec::<String>::new());
     assert!(report.is_whole());
     let rows = |table| report.readable.iter().find(|(name, _)| *name == table).unwrap().1;
-    assert_eq!((rows("users"), rows("rooms"), rows("messages")), (2, 1, 201));
+    assert_eq!((rows("users"), rows("rooms"), rows("messages")), (2, 2, 301));
     assert!(check(&folder.path().join("missing"), 1 << 20).is_err());
 }
 
@@ -118,7 +125,52 @@ fn a_missing_row_is_found_in_every_table() {
         "grams": (u64, u32) => (),
         "gram_counts": u64 => u32,
         "folded_names": (&str, u32) => (),
+        "cleared": u64 => u64,
     }
+}
+
+/// The faults of a copy of the store, changed like this.
+fn faults_after(store: &Path, name: &str, change: impl Fn(&redb::WriteTransaction)) -> Vec<String> {
+    let copy = store.with_file_name(format!("{name}.redb"));
+    std::fs::copy(store, &copy).unwrap();
+    {
+        let database = redb::Database::open(&copy).unwrap();
+        let write = database.begin_write().unwrap();
+        change(&write);
+        write.commit().unwrap();
+    }
+    faults(&copy).faults
+}
+
+#[test]
+fn a_row_too_many_is_found_among_rooms_without_an_owner_and_cleared_streams() {
+    const UNOWNED: TableDefinition<'_, u32, ()> = TableDefinition::new("unowned_rooms");
+    const CLEARED: TableDefinition<'_, u64, u64> = TableDefinition::new("cleared");
+    const EXPIRIES: TableDefinition<'_, (u64, u8, &[u8]), ()> = TableDefinition::new("expiries");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    furnished(&path);
+    for (room, what) in [(1, "owned"), (77, "unknown")] {
+        let found = faults_after(&path, what, |write| {
+            write.open_table(UNOWNED).unwrap().insert(room, ()).unwrap();
+        });
+        assert!(found.iter().any(|fault| fault.contains("no room without an owner")), "{found:?}");
+    }
+    let found = faults_after(&path, "endless", |write| {
+        let mut expiries = write.open_table(EXPIRIES).unwrap();
+        expiries.retain(|(_, kind, _), ()| kind != 5).unwrap();
+    });
+    assert_eq!(found, ["room 3 without an owner never ends"]);
+    let found = faults_after(&path, "amid", |write| {
+        let mut cleared = write.open_table(CLEARED).unwrap();
+        let (stream, newest) = cleared
+            .pop_first()
+            .unwrap()
+            .map(|(stream, newest)| (stream.value(), newest.value()))
+            .unwrap();
+        cleared.insert(stream, newest + 1).unwrap();
+    });
+    assert_eq!(found, ["stream 2 is cleared up to the middle of a run"]);
 }
 
 #[test]

@@ -193,7 +193,8 @@ fn store_1() -> PathBuf {
     fixture("store-1.redb")
 }
 
-/// A store that an earlier version wrote. That of format 2 is the one of format 1, upgraded.
+/// A store that an earlier version wrote: those of formats 1 and 3 with [`made_store_1`], that of
+/// format 2 by upgrading the one of format 1.
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -290,17 +291,34 @@ static STORE_1: LazyLock<()> = LazyLock::new(|| {
     panic!("{} was missing: look at it, and commit it", path.display());
 });
 
-/// A gateway on a copy of the store of format 1.
-fn format_1() -> Gateway {
+/// Gateways on copies of the stores of earlier formats, which hold the same.
+fn earlier_formats() -> impl Iterator<Item = Gateway> {
     LazyLock::force(&STORE_1);
-    let gateway = Gateway::on_a_copy_of(&store_1());
-    gateway.does(0, Command::Start);
-    gateway
+    ["store-1.redb", "store-2.redb", "store-3.redb"].into_iter().map(|name| {
+        let gateway = Gateway::on_a_copy_of(&fixture(name));
+        gateway.does(0, Command::Start);
+        gateway
+    })
 }
 
-#[test]
-fn users_of_format_1_are_read() {
-    let gateway = format_1();
+/// Has a test look at each store of an earlier format.
+macro_rules! of_earlier_formats {
+    ($($test:ident => $check:ident,)*) => {$(
+        #[test]
+        fn $test() {
+            earlier_formats().for_each($check);
+        }
+    )*};
+}
+
+of_earlier_formats! {
+    users_of_earlier_formats_are_read => check_users,
+    a_new_password_revokes_the_sign_ins_of_a_user_of_earlier_formats => check_revocation,
+    rooms_of_earlier_formats_are_read => check_rooms,
+    messages_of_earlier_formats_are_read_and_continued => check_messages,
+}
+
+fn check_users(gateway: Gateway) {
     let known = |name: UserRef| match gateway.ask(&about_user(name)) {
         Ok(Reply::User { user }) => user,
         other => panic!("{other:?}"),
@@ -326,9 +344,7 @@ fn users_of_format_1_are_read() {
     assert_eq!(password, "$argon2id$ann");
 }
 
-#[test]
-fn a_new_password_revokes_the_sign_ins_of_a_user_of_format_1() {
-    let gateway = format_1();
+fn check_revocation(gateway: Gateway) {
     let rows = |table: &str| {
         let dump = gateway.engine().dump().unwrap();
         dump.into_iter().find(|(name, _)| *name == table).unwrap().1.len()
@@ -342,9 +358,7 @@ fn a_new_password_revokes_the_sign_ins_of_a_user_of_format_1() {
     assert!(gateway.ask(&about_user(by_token("cyd's"))).is_ok());
 }
 
-#[test]
-fn rooms_of_format_1_are_read() {
-    let gateway = format_1();
+fn check_rooms(gateway: Gateway) {
     let known = |name: &str, caller: Option<UserRef>| {
         let detail = core_model::Detail { members: true, messages: 0 };
         match gateway.ask(&Query::Room { room: room(name), caller, detail }) {
@@ -378,9 +392,7 @@ fn rooms_of_format_1_are_read() {
     assert_eq!(told, ["cyd enters tea by 1", "tea holds 3"]);
 }
 
-#[test]
-fn messages_of_format_1_are_read_and_continued() {
-    let gateway = format_1();
+fn check_messages(gateway: Gateway) {
     let Ok(Reply::Messages { messages }) = gateway.ask(&history(room("tea"), u32::MAX)) else {
         panic!()
     };
@@ -436,10 +448,21 @@ fn messages_of_format_1_are_read_and_continued() {
 
 #[test]
 fn a_store_of_an_earlier_format_knows_which_names_resemble_its_handles() {
-    for store in ["store-1.redb", "store-2.redb"] {
+    for store in ["store-1.redb", "store-2.redb", "store-3.redb"] {
         let gateway = Gateway::on_a_copy_of(&fixture(store));
         gateway.does(0, Command::Start);
         let resembling = enter(room("tea"), guest("ANN"));
         assert_eq!(gateway.refuses(1, resembling), Refusal::NotSignedIn, "{store}");
+    }
+}
+
+#[test]
+fn a_store_of_an_earlier_format_is_whole_after_its_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["store-1.redb", "store-2.redb", "store-3.redb"] {
+        let copy = folder.path().join(name);
+        std::fs::copy(fixture(name), &copy).unwrap();
+        let report = core_engine::check(&copy, 1 << 20).unwrap();
+        assert_eq!(report.faults, Vec::<String>::new(), "{name}");
     }
 }

@@ -183,6 +183,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::Receive { .. }
         | Command::Register { .. }
         | Command::SignOut { .. }
+        | Command::SetOwner { .. }
         | Command::RefreshToken { .. }
         | Command::CreateRoom { .. }
         | Command::DeclareRoom { .. }
@@ -394,6 +395,8 @@ fn of_rooms() -> BoxedStrategy<Command> {
         1 => new_rooms().prop_map(|room| Command::DeclareRoom { room }),
         1 => (rooms(), changes, by())
             .prop_map(|(room, changes, by)| Command::UpdateRoom { room, changes, by }),
+        1 => (rooms(), of(anybody()))
+            .prop_map(|(room, owner)| Command::SetOwner { room, owner }),
         1 => (rooms(), by()).prop_map(|(room, by)| delete(room, by)),
         1 => (rooms(), by()).prop_map(|(room, by)| clear(room, by)),
     ]
@@ -470,7 +473,7 @@ fn the_sequences_cover_every_command_and_refusal() {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
     let commands = "ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
-        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetPassword \
+        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
         SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{METHODS, Nothing, Param, Res, Tel, present, read, reply};
 use crate::words::LoginSuccessfully;
-use crate::{COOKIE, Chatroom, TOKEN_PURPOSE, refusal};
+use crate::{COOKIE, Chatroom, SameSite, TOKEN_PURPOSE, refusal};
 
 pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     name: "login",
@@ -121,5 +121,10 @@ fn failed(res: Res) -> LoginRefused {
 
 fn cookie(dialect: &Chatroom, token: &str) -> String {
     let max_age_s = dialect.options.sign_in_ttl.0.div_ceil(1_000);
-    format!("{COOKIE}={token}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite=Lax")
+    let same_site = match dialect.options.cookie_same_site {
+        SameSite::Lax => "Lax",
+        // Browsers refuse it without Secure.
+        SameSite::None => "None; Secure",
+    };
+    format!("{COOKIE}={token}; Max-Age={max_age_s}; Path=/; HttpOnly; SameSite={same_site}")
 }

@@ -71,6 +71,36 @@ fn a_login_that_counts_once_is_fresh_for_a_seat_but_not_for_giving_it_back() {
 }
 
 #[test]
+fn on_a_private_listener_a_login_counts_once_unless_the_operator_says_otherwise() {
+    let peer = Peer { address: "127.0.0.1".into(), private_listener: true, ..Peer::default() };
+    for (options, left_min_ms) in [
+        (serde_json::json!({ "sign_in_ttl": "1h" }), 3_600_000 - 60_000),
+        (serde_json::json!({ "sign_in_ttl": "30s" }), 1),
+        (serde_json::json!({ "sign_in_by_address": true }), 0),
+    ] {
+        let (claim, _) = enter(&configure(options.clone()), &peer);
+        assert_eq!(claim.address_left_min_ms, left_min_ms, "{options}");
+    }
+}
+
+#[test]
+fn the_cookie_reaches_pages_of_other_sites_only_where_the_operator_says_so() {
+    for (options, expected) in [
+        (serde_json::json!({}), "HttpOnly; SameSite=Lax"),
+        (serde_json::json!({ "cookie_same_site": "lax" }), "HttpOnly; SameSite=Lax"),
+        (serde_json::json!({ "cookie_same_site": "none" }), "HttpOnly; SameSite=None; Secure"),
+    ] {
+        let script = concat!(
+            "> GET /auth/login?user_tel=1&user_password=p\n",
+            r#"= {"Ok":{"did":"signed_in","user":{"person":{"uid":10000,"handle":"ann","name":"ann"},"created":0,"online":false},"token":"t0kEn"}}"#,
+            "\n"
+        );
+        let played = frontend_testkit::play(&configure(options), script);
+        assert!(played.contains(&format!("Path=/; {expected}\n")), "{played}");
+    }
+}
+
+#[test]
 fn guests_and_the_length_of_a_seat_are_options() {
     let options = serde_json::json!({ "guests": false, "seat_ttl": "3s", "seat_grace": "0s" });
     let (claim, seat) = enter(&configure(options), &Peer::default());
@@ -108,7 +138,7 @@ fn options_that_make_no_sense_are_named() {
 fn the_options_survive_being_written_and_read() {
     let written = serde_json::to_value(Options::default()).unwrap();
     let expected = serde_json::json!({
-        "guests": true, "sign_in_once_ttl": "1m", "user_data": "own", "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
+        "guests": true, "sign_in_once_ttl": "1m", "cookie_same_site": "lax", "user_data": "own", "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
         "charset": "utf-8",
     });
     assert_eq!(written, expected);

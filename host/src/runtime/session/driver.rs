@@ -139,6 +139,7 @@ impl SessionDriver {
             let ticket = Ticket::Once(sender);
             self.services.submit_always(&self.frontend, self.connection, command, ticket);
         }
+        released
     }
 
     /// Submits a command of the host about this connection, which must not be refused for load.

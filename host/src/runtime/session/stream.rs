@@ -203,6 +203,7 @@ impl StreamSession {
         if self.driver.needs_disconnect() {
             self.driver.services.hub.forget(self.handle.id);
         }
+        self.submit_acknowledged(true);
         self.released = Some(self.driver.disconnect_and_wait());
     }
 

@@ -286,6 +286,7 @@ impl Reference {
             Command::UpdateRoom { room, changes, by } => {
                 self.update_room(room, changes, by.as_ref())
             }
+            Command::SetOwner { room, owner } => self.set_owner(room, owner.as_ref()),
             Command::DeleteRoom { room, by } => {
                 let id = self.owned(room, by.as_ref())?;
                 self.delete_room(id);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomRef, UserRef, check_room_name,
-    normalize,
+    Event, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef,
+    check_room_name, normalize,
 };
 
 use super::accounts::{counted, first};
@@ -218,6 +218,19 @@ impl Reference {
         self.visible = true;
         let changes = changes.clone();
         self.told.push(Event::RoomChanged { room: self.tag(id), changes, by });
+        Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
+    }
+
+    pub(super) fn set_owner(&mut self, room: &RoomRef, owner: Option<&UserRef>) -> Outcome {
+        let id = self.any_room(room)?;
+        let owner = owner.map(|owner| self.account(owner)).transpose()?;
+        if owner.is_none() && self.rooms[&id].closed {
+            let why = "is closed, and so is for its members only".into();
+            return Err(Refusal::RoomNotPublic { room: RoomId(id), why });
+        }
+        self.rooms.get_mut(&id).unwrap().owner = owner;
+        self.unowned.remove(&id);
+        self.visible = true;
         Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
     }
 }

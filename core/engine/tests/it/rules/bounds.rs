@@ -99,3 +99,69 @@ fn more_members_than_the_room_has_seats_are_refused_before_they_are_looked_up() 
     assert_eq!(gateway.refuses(0, creation(&unknown)), Refusal::RoomFull);
     assert_eq!(gateway.refuses(0, creation(&unknown[..500])), Refusal::UnknownUser);
 }
+
+#[test]
+fn a_user_has_so_many_sessions_and_an_own_one_is_replaced() {
+    let gateway = Gateway::new();
+    gateway.does(0, register("ann"));
+    gateway.does(0, register("bob"));
+    for connection in 1..=core_model::bounds::SESSIONS_MAX as u64 {
+        gateway.does(connection, sign_in(user("ann")));
+    }
+    let refused = gateway.refuses(5_000, sign_in(user("ann")));
+    assert!(matches!(refused, Refusal::QuotaExceeded { max: 1_000, .. }), "{refused:?}");
+    gateway.does(7, sign_in(user("ann")));
+    gateway.does(5_000, sign_in(user("bob")));
+    gateway.does(8, Command::Disconnect { delivered: None });
+    gateway.does(5_001, sign_in(user("ann")));
+}
+
+#[test]
+fn of_the_addresses_of_a_user_those_that_expire_first_are_forgotten() {
+    let gateway = Gateway::new();
+    gateway.does(0, register("ann"));
+    let sign_in_from = |address: u64, ttl_ms: u64| {
+        let mut command = vouch(user("ann"));
+        if let Command::SignIn { address: granted, .. } = &mut command {
+            let address = format!("10.0.0.{address}");
+            *granted = Some(core_model::AddressGrant { address, ttl_ms });
+        }
+        gateway.does(0, command);
+    };
+    let counts = |address: u64| {
+        let address = Some(format!("10.0.0.{address}"));
+        let claim = core_model::Claim { address, ..claim("ann") };
+        gateway.ask(&about_user(UserRef::Claim(claim))).is_ok()
+    };
+    let max = core_model::bounds::ADDRESSES_MAX as u64;
+    for address in 1..=max {
+        sign_in_from(address, 1_000_000 - address);
+    }
+    assert!((1..=max).all(counts));
+    // The newest stays, however soon it expires.
+    sign_in_from(200, 10);
+    assert!(counts(200) && !counts(max) && (1..max).all(counts));
+    let dump = gateway.engine().dump().unwrap();
+    let rows = |table: &str| dump.iter().find(|(name, _)| *name == table).unwrap().1.len() as u64;
+    assert_eq!((rows("addresses"), rows("addresses_by_user")), (max, max));
+}
+
+#[test]
+fn an_id_for_which_all_names_are_taken_is_skipped() {
+    let gateway = Gateway::new();
+    // Those of the user that is made after them.
+    for count in 1..=100 {
+        let name = if count == 1 { "user-10100".into() } else { format!("user-10100-{count}") };
+        gateway.does(0, register(&name));
+    }
+    let made = gateway.does(0, Command::Register { user: NewUser::default() });
+    let Reply::Registered { user, .. } = made else { panic!("{made:?}") };
+    assert_eq!((&*user.person.handle, user.person.uid.unwrap().0), ("user-10101", 10_101));
+    for count in 1..=100 {
+        let name = if count == 1 { "room-101".into() } else { format!("room-101-{count}") };
+        gateway.does(0, create(titled(&name), None));
+    }
+    let made = gateway.does(0, create(NewRoom::default(), None));
+    let Reply::RoomCreated { room } = made else { panic!("{made:?}") };
+    assert_eq!((&*room.name, room.id.0), ("room-102", 102));
+}

@@ -367,3 +367,38 @@ fn posting_to_an_unknown_channel_creates_it_on_request() {
     assert_eq!(seen.owner.unwrap().handle, "ann");
     assert!(seen.active, "a user posted");
 }
+
+#[test]
+fn an_operator_releases_a_room_or_gives_it_to_another_user() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, create(titled("den"), Some(user("ann"))));
+    let set = |name: &str, owner: Option<&str>| Command::SetOwner {
+        room: room(name),
+        owner: owner.map(user),
+    };
+    let owner = |name: &str| {
+        let room = gateway.engine().room_named(name).unwrap().expect("it exists");
+        room.owner.as_ref().map(|owner| owner.handle.clone())
+    };
+    let declare = Command::DeclareRoom { room: titled("den") };
+    let refused = gateway.refuses(0, declare.clone());
+    assert!(matches!(refused, Refusal::RoomNotPublic { .. }), "{refused:?}");
+    gateway.does(0, set("den", None));
+    assert_eq!(owner("den"), None);
+    gateway.does(0, declare);
+    let members = |room: &core_model::RoomView| room.population;
+    assert_eq!(members(&room_seen_by(&gateway, room("den"), None)), 1, "ann stays a member");
+    gateway.does(0, set("den", Some("bob")));
+    assert_eq!(owner("den").as_deref(), Some("bob"));
+    let delete = |by: &str| Command::DeleteRoom { room: room("den"), by: Some(user(by)) };
+    assert_eq!(gateway.refuses(0, delete("ann")), Refusal::NotAllowed);
+    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
+    let name = "secret#3";
+    let refused = gateway.refuses(0, set(name, None));
+    assert!(matches!(refused, Refusal::RoomNotPublic { .. }), "{refused:?}");
+    gateway.does(0, set(name, Some("bob")));
+    assert_eq!(owner(name).as_deref(), Some("bob"));
+    assert_eq!(gateway.refuses(0, set("none", None)), Refusal::UnknownRoom);
+    assert_eq!(gateway.refuses(0, set("den", Some("zoe"))), Refusal::UnknownUser);
+    gateway.does(0, delete("bob"));
+}
