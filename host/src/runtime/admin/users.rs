@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode};
+use percent_encoding::percent_decode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -168,10 +169,18 @@ async fn read(request: Request<Incoming>) -> Result<UserAction, UsersError> {
 }
 
 fn show(query: &[u8]) -> Result<UserAction, UsersError> {
-    let mut fields = form_urlencoded::parse(query);
-    let who = fields.find_map(|(name, value)| (name == "who").then_some(value));
-    let who = who.ok_or_else(|| wrong("the parameter `who` is missing"))?.parse().map_err(wrong)?;
-    Ok(UserAction { who, act: Act::Show })
+    let mut fields = query.split(|byte| *byte == b'&');
+    let who = fields.find_map(|field| field.strip_prefix(b"who="));
+    let who = form_text(who.ok_or_else(|| wrong("the parameter `who` is missing"))?)?;
+    Ok(UserAction { who: who.parse().map_err(wrong)?, act: Act::Show })
+}
+
+/// The text of a form's value. A lossy decoding would make different users one.
+fn form_text(value: &[u8]) -> Result<String, UsersError> {
+    let spaced: Vec<u8> =
+        value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let text = percent_decode(&spaced).decode_utf8();
+    Ok(text.map_err(|_| wrong("the parameter `who` is not UTF-8"))?.into_owned())
 }
 
 fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, UsersError> {
@@ -220,6 +229,15 @@ mod tests {
         assert!(!local("10.0.0.7:40000", "10.0.0.5:5090"));
         assert!(!local("10.0.0.5:40000", "127.0.0.1:5090"));
         assert!(!local("127.0.0.1:40000", "10.0.0.5:5090"));
+    }
+
+    #[test]
+    fn a_user_is_shown_by_text_in_utf_8_only() {
+        let shown = |query: &str| show(query.as_bytes()).map(|action| action.who.to_string());
+        assert_eq!(shown("x=1&who=%E4%B8%AD+%2B").ok().as_deref(), Some("@中 +"));
+        for query in ["", "who", "whom=ann", "who=%D6%D0", "who=%FF"] {
+            assert_eq!(shown(query).map_err(|error| error.status), Err(StatusCode::BAD_REQUEST));
+        }
     }
 
     #[test]

@@ -72,10 +72,8 @@ fn a_guest_named_like_a_user_of_any_dialect_is_not_signed_in() {
         for status in ["1", "0"] {
             assert_eq!(seat(&mut http, name, status), "not signed in", "{title}");
         }
-        // At the address of a sign-in, the name belongs to the user that signed in there.
-        let signed_in = one.dialect().name == "chatroom";
-        let said = if signed_in { "user" } else { "not signed in" };
-        assert_eq!(said_to(&mut near, "join", "TEST", name), said, "{title}");
+        // At the address of a sign-in, too: it was good for the join of the user that signed in.
+        assert_eq!(said_to(&mut near, "join", "TEST", name), "not signed in", "{title}");
     }
     for name in ["@n0", "guest:n0", "n\n0"] {
         assert_eq!(said_to(&mut far, "join", "TEST", name), "illegal data");
@@ -419,8 +417,35 @@ fn a_login_from_an_address_counts_there_and_not_elsewhere() {
     assert_eq!(said_to(&mut site.talk(), "join", "TEST", "ann"), "not signed in");
     http.login("100", "secret");
     assert_eq!(said_to(&mut site.talk(), "join", "TEST", "ann"), "user");
+    // It counts for one join: a proxy that adds no header would make others look like ann's client.
+    assert_eq!(said_to(&mut site.talk(), "join", "TEST", "ann"), "not signed in");
     assert_eq!(said_to(&mut talk_from_elsewhere(&site), "join", "TEST", "ann"), "not signed in");
     assert_eq!(seat(&mut chatroom_from_elsewhere(&site), "ann", "1"), "not signed in");
+}
+
+/// SHA-256 of `tea for two`, which the client sends in its place.
+const DIGEST: &str = "0544470d4cfe6e3aa5df0604566d5fbd0da5678c032a05582ce1b8f6fee1b753";
+
+#[test]
+fn a_password_that_ourchat_sends_as_a_digest_opens_the_account_elsewhere_as_it_is_typed() {
+    let site = Site::open();
+    let register =
+        json!({"code": 4, "email": "ann@example.org", "password": DIGEST, "name": "ann"});
+    let registered = site.ourchat().call(&register);
+    assert_eq!(registered["state"], 0, "{registered}");
+    let code = |password: &str| {
+        let login = json!({"name": "ann", "password": password});
+        site.channel().call("/login", &login)["code"].clone()
+    };
+    assert_eq!(code("tea for two"), 0);
+    assert_eq!(code(DIGEST), 0);
+    assert_eq!(code("tea for three"), 3);
+    assert_eq!(code(&DIGEST.to_uppercase()), 3);
+    site.ourchat().login("ann@example.org", DIGEST);
+    // An account that was made with the password itself has no digest.
+    site.channel().register("bob", "tea for two");
+    let login = json!({"name": "bob", "password": DIGEST});
+    assert_eq!(site.channel().call("/login", &login)["code"], 3);
 }
 
 #[test]
