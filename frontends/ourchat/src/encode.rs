@@ -5,6 +5,7 @@ use std::sync::Arc;
 use core_model::{
     Event, Message, Outcome, Person, Recipient, Recorded, Reply, Timestamp, UserView,
 };
+use frontend_api::http::Charset;
 use frontend_api::json;
 use serde::Serialize;
 
@@ -188,4 +189,26 @@ pub(crate) fn failure(now: Timestamp, details: String) -> String {
 
 fn json(message: &impl Serialize) -> String {
     json::to_string(message).expect("a message is plain data with string keys")
+}
+
+/// JSON as clients of this charset read it. What is not ASCII stands within strings, so it can be
+/// escaped; escapes are the same in every charset, and name characters that GBK lacks.
+pub(crate) fn in_charset(charset: Charset, json: String) -> String {
+    match charset {
+        Charset::Utf8 => json,
+        Charset::Gbk if json.is_ascii() => json,
+        Charset::Gbk => {
+            let mut escaped = String::with_capacity(2 * json.len());
+            for c in json.chars() {
+                if c.is_ascii() {
+                    escaped.push(c);
+                } else {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        escaped += &format!("\\u{unit:04x}");
+                    }
+                }
+            }
+            escaped
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod refusal;
 mod session;
 
 use core_model::Recorded;
+use frontend_api::http::Charset;
 use frontend_api::{
     Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
     Session, Support, Transport, schema,
@@ -41,11 +42,14 @@ pub struct Options {
     /// Whether the groups made here can be seen and joined by anyone, in every dialect. Otherwise
     /// only their members know of them.
     pub open: bool,
+    /// The charset of the lines that clients send to `tcp_listen`: `utf-8` or `gbk`. With `gbk`,
+    /// everything that is sent is ASCII, other characters as JSON escapes: GBK lacks some of them.
+    pub charset: Charset,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ocid: OcidStyle::Number, backlog: 500, open: false }
+        Self { ocid: OcidStyle::Number, backlog: 500, open: false, charset: Charset::Utf8 }
     }
 }
 
@@ -125,10 +129,11 @@ impl Frontend for OurchatFrontend {
     }
 
     fn broadcast(&self, event: &Recorded) -> Broadcast {
+        let frame = |text| Frame::Text(encode::in_charset(self.options.charset, text));
         match encode::event(self.options.ocid, event) {
             encode::Push::Nothing => Broadcast::Nothing,
-            encode::Push::Everyone(text) => Broadcast::Everyone(Frame::Text(text)),
-            encode::Push::Others(text) => Broadcast::Others(Frame::Text(text)),
+            encode::Push::Everyone(text) => Broadcast::Everyone(frame(text)),
+            encode::Push::Others(text) => Broadcast::Others(frame(text)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use core_model::{Outcome, Reply, Timestamp, Uid};
-use frontend_api::{Ending, Input, Outbox, ReplyQueue, Session, Subscribe};
+use frontend_api::{Ending, Input, Outbox, Output, ReplyQueue, Session, Subscribe};
 
 use crate::encode::{self, Wanted};
 use crate::parse::{self, Line};
@@ -63,7 +63,25 @@ enum Deferred {
 
 impl Session for OurchatSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
+        let mut sent = Outbox::default();
+        self.react(now, input, &mut sent);
+        for output in sent.drain() {
+            out.push(match output {
+                Output::SendText(text) => {
+                    Output::SendText(encode::in_charset(self.options.charset, text))
+                }
+                other => other,
+            });
+        }
+    }
+}
+
+impl OurchatSession {
+    fn react(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         match input {
+            // The host takes bytes for text where they are UTF-8 by chance.
+            Input::Text(text) if self.lines => self.take_line(now, text.as_bytes(), out),
+            Input::Binary(line) if self.lines => self.take_line(now, line, out),
             Input::Text(text) => self.take(now, Some(text), out),
             Input::Binary(_) => self.take(now, None, out),
             Input::Answer(outcome) => self.answer(now, outcome, out),
@@ -100,6 +118,11 @@ impl OurchatSession {
             deferred: VecDeque::new(),
             deferred_bytes: 0,
         }
+    }
+
+    /// Handles a line in the charset of the clients.
+    fn take_line(&mut self, now: Timestamp, line: &[u8], out: &mut Outbox) {
+        self.take(now, self.options.charset.decode(line).as_deref(), out);
     }
 
     /// Handles a text message, or a binary one, which this dialect refuses.

@@ -45,6 +45,17 @@ fn transcripts_of_lines() {
     });
 }
 
+#[test]
+fn transcripts_in_gbk() {
+    let peer = Peer { listener: "tcp_listen".into(), ..Peer::default() };
+    let options = serde_json::from_str(r#"{"charset":"gbk"}"#).unwrap();
+    let frontend = OurchatFrontend::configure(options).unwrap();
+    insta::glob!("transcripts/gbk/*.in", |path| {
+        let script = std::fs::read_to_string(path).unwrap();
+        insta::assert_snapshot!(play_as(&frontend, &peer, &script));
+    });
+}
+
 /// What the schemas cannot express: refusals of well-formed messages.
 const WELL_FORMED: &[&str] = &[
     r#""code":12,"#,
