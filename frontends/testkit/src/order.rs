@@ -126,6 +126,7 @@ impl<E: Engine> Host<'_, E> {
                 Output::SendBytes(bytes) => self.hear(&Frame::Bytes(bytes)),
                 Output::SendText(text) => self.hear(&Frame::Text(text)),
                 Output::Close => self.heard.push("the end".into()),
+                Output::Fetch(fetch) => unreachable!("no stream dialect fetches: {fetch:?}"),
                 Output::Respond(_)
                 | Output::SetEventFilter(_)
                 | Output::WakeAt(_)

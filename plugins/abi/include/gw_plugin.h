@@ -218,9 +218,9 @@ typedef struct gw_plugin {
     gw_session *(*session_open)(gw_frontend *frontend, gw_bytes peer, gw_host *host, gw_emit emit);
 
     /* Gives an input to a session. now_ms: milliseconds since 1970, never going backwards;
-     * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE,
-     * GW_OUT_MARK, GW_OUT_ACKNOWLEDGE and GW_OUT_WAKE, in order. Returns GW_OK,
-     * or a negative code; after that only session_free is called for the session. */
+     * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE, GW_OUT_MARK,
+     * GW_OUT_ACKNOWLEDGE, GW_OUT_WAKE and GW_OUT_FETCH, in order. Returns GW_OK, or a
+     * negative code; after that only session_free is called for the session. */
     int32_t (*session_handle)(
         gw_session *session,
         uint64_t now_ms,

@@ -472,7 +472,7 @@ fn the_sequences_cover_every_command_and_refusal() {
     let often = |counts: BTreeMap<String, usize>| -> Vec<String> {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
-    let commands = "ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
+    let commands = "Acknowledge ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
         IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
         SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);

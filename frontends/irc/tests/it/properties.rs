@@ -63,7 +63,9 @@ impl Conversation {
         for output in out.drain() {
             assert!(!self.over, "{output:?} after the end");
             match output {
-                Output::Submit { .. } | Output::Query { .. } => self.unanswered += 1,
+                Output::Submit { .. } | Output::Query { .. } | Output::Fetch(_) => {
+                    self.unanswered += 1;
+                }
                 Output::SendText(line) => {
                     let text = line.strip_suffix('\r').expect("a line ends with a return");
                     assert!(!text.contains(['\r', '\n', '\0']), "{text:?} has several lines");

@@ -66,7 +66,9 @@ impl Conversation {
         for output in out.drain() {
             assert!(!self.closed, "after closing came {output:?}");
             match output {
-                Output::Submit { .. } | Output::Query { .. } => self.unanswered += 1,
+                Output::Submit { .. } | Output::Query { .. } | Output::Fetch(_) => {
+                    self.unanswered += 1;
+                }
                 Output::SendBytes(frame) => self.said.push(frame),
                 Output::Close => self.closed = true,
                 Output::SetEventFilter(_) | Output::Wake(_) | Output::WakeAt(_) => (),
