@@ -12,7 +12,6 @@ const ROWS: &[Row] = &[
     Row(Caps::AWAY_NOTIFY.0, "away-notify", ""),
     Row(Caps::BATCH.0, "batch", ""),
     Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
-    Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
     Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
     Row(Caps::EXTENDED_JOIN.0, "extended-join", ""),
     Row(Caps::INVITE_NOTIFY.0, "invite-notify", ""),
@@ -30,19 +29,18 @@ impl Caps {
     pub(crate) const BATCH: Self = Self(1 << 1);
     /// The list of capabilities never changes, so the server never sends a notification.
     const CAP_NOTIFY: Self = Self(1 << 2);
-    pub(crate) const CHATHISTORY: Self = Self(1 << 3);
-    pub(crate) const ECHO_MESSAGE: Self = Self(1 << 4);
-    pub(crate) const EXTENDED_JOIN: Self = Self(1 << 5);
-    pub(crate) const MESSAGE_TAGS: Self = Self(1 << 6);
+    pub(crate) const ECHO_MESSAGE: Self = Self(1 << 3);
+    pub(crate) const EXTENDED_JOIN: Self = Self(1 << 4);
+    pub(crate) const MESSAGE_TAGS: Self = Self(1 << 5);
     /// There is one prefix, so no user ever has several.
-    const MULTI_PREFIX: Self = Self(1 << 7);
-    const SASL: Self = Self(1 << 8);
-    pub(crate) const SERVER_TIME: Self = Self(1 << 9);
-    pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 10);
-    pub(crate) const AWAY_NOTIFY: Self = Self(1 << 11);
-    pub(crate) const INVITE_NOTIFY: Self = Self(1 << 12);
-    pub(crate) const LABELED_RESPONSE: Self = Self(1 << 13);
-    pub(crate) const SETNAME: Self = Self(1 << 14);
+    const MULTI_PREFIX: Self = Self(1 << 6);
+    const SASL: Self = Self(1 << 7);
+    pub(crate) const SERVER_TIME: Self = Self(1 << 8);
+    pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 9);
+    pub(crate) const AWAY_NOTIFY: Self = Self(1 << 10);
+    pub(crate) const INVITE_NOTIFY: Self = Self(1 << 11);
+    pub(crate) const LABELED_RESPONSE: Self = Self(1 << 12);
+    pub(crate) const SETNAME: Self = Self(1 << 13);
 
     pub(crate) fn has(self, cap: Self) -> bool {
         self.0 & cap.0 != 0

@@ -48,11 +48,20 @@ struct Table {
     /// The newest last.
     departed: VecDeque<Presence>,
     most: usize,
-    /// The numbers of the entries that have joined a room.
-    rooms: BTreeMap<RoomId, BTreeSet<u64>>,
+    rooms: BTreeMap<RoomId, Joined>,
+    /// The folded and the own names of these rooms.
+    room_names: BTreeSet<(String, String)>,
     /// The numbers of the entries that watch a nick, by its folded form.
     watchers: BTreeMap<String, BTreeSet<u64>>,
     keys: BTreeMap<u64, Key>,
+}
+
+/// A room that some entry has joined.
+#[derive(Debug)]
+struct Joined {
+    name: String,
+    /// The numbers of the entries.
+    numbers: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -129,6 +138,18 @@ impl Directory {
         table.departed.iter().rev().filter(|gone| fold(&gone.nick) == folded).cloned().collect()
     }
 
+    /// The name of a room that users of irc have joined and that differs from this one in case at
+    /// most; the same name comes before others.
+    pub(crate) fn room_name(&self, name: &str) -> Option<String> {
+        let table = self.table();
+        let folded = fold(name);
+        if table.room_names.contains(&(folded.clone(), name.to_owned())) {
+            return Some(name.to_owned());
+        }
+        let mut names = table.room_names.range((folded.clone(), String::new())..);
+        names.next().filter(|(other, _)| *other == folded).map(|(_, name)| name.clone())
+    }
+
     /// Whether the user of this nick, with this account or none, has declared itself a bot.
     pub(crate) fn is_bot(&self, nick: &str, uid: Option<Uid>) -> bool {
         if self.bots.load(Ordering::Relaxed) == 0 {
@@ -198,7 +219,12 @@ impl Table {
     }
 
     fn leave_room(&mut self, room: RoomId, number: u64) {
-        remove_from(&mut self.rooms, &room, number);
+        let Some(joined) = self.rooms.get_mut(&room) else { return };
+        joined.numbers.remove(&number);
+        if joined.numbers.is_empty() {
+            self.room_names.remove(&(fold(&joined.name), joined.name.clone()));
+            self.rooms.remove(&room);
+        }
     }
 
     fn remove(&mut self, key: &Key) -> Option<Presence> {
@@ -304,11 +330,13 @@ impl Entry {
         table.entries.get(&self.key).is_some_and(|record| record.presence.is_bot)
     }
 
-    pub(crate) fn join(&self, room: RoomId) {
+    pub(crate) fn join(&self, room: RoomId, name: &str) {
         let mut table = self.directory.table();
         if let Some(record) = table.entries.get_mut(&self.key) {
             record.rooms.insert(room);
-            table.rooms.entry(room).or_default().insert(self.key.1);
+            table.room_names.insert((fold(name), name.to_owned()));
+            let new = || Joined { name: name.to_owned(), numbers: BTreeSet::new() };
+            table.rooms.entry(room).or_insert_with(new).numbers.insert(self.key.1);
         }
     }
 
@@ -325,7 +353,8 @@ impl Entry {
         let mut table = self.directory.table();
         let Some(record) = table.entries.get(&self.key) else { return Told::default() };
         let rooms = record.rooms.iter().filter_map(|room| table.rooms.get(room));
-        let mut numbers: BTreeSet<u64> = rooms.flatten().copied().collect();
+        let mut numbers: BTreeSet<u64> =
+            rooms.flat_map(|joined| joined.numbers.iter().copied()).collect();
         numbers.remove(&self.key.1);
         table.tell(numbers, notice)
     }
@@ -333,7 +362,8 @@ impl Entry {
     /// Tells the other connections in a room.
     pub(crate) fn tell_room(&self, room: RoomId, notice: &Notice) -> Told {
         let mut table = self.directory.table();
-        let mut numbers = table.rooms.get(&room).cloned().unwrap_or_default();
+        let joined = table.rooms.get(&room);
+        let mut numbers = joined.map(|joined| joined.numbers.clone()).unwrap_or_default();
         numbers.remove(&self.key.1);
         table.tell(numbers, notice)
     }

@@ -13,11 +13,9 @@ use crate::refusal::{self, RequestKind};
 use crate::state::{IrcSession, send};
 
 impl IrcSession {
-    /// Queries the messages before a join, for clients that show times and do not send CHATHISTORY
-    /// themselves.
+    /// Queries the messages before a join, for clients that show times.
     pub(crate) fn query_playback(&mut self, room: String, out: &mut Outbox) {
-        let wanted = self.has(Caps::SERVER_TIME) && !self.has(Caps::CHATHISTORY);
-        if wanted && self.options.history > 0 {
+        if self.has(Caps::SERVER_TIME) && self.options.history > 0 {
             let slice =
                 Slice { after: None, before: None, oldest: false, limit: self.options.history };
             let query = self.history(room.clone(), slice);

@@ -62,7 +62,7 @@ pub struct Options {
     /// Whether joining a channel that does not exist creates it.
     pub auto_create: bool,
     /// The number of newest messages sent on joining a channel, to clients that have
-    /// `server-time` but not `draft/chathistory`; 0 for none.
+    /// `server-time`; 0 for none.
     pub history: u32,
     /// The most messages in the reply to one CHATHISTORY.
     pub history_max: u32,

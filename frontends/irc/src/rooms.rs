@@ -93,7 +93,7 @@ impl IrcSession {
                 let closed = room.closed;
                 self.rooms.insert(room.id, Channel { name: room.name.clone(), owner, closed });
                 if let Some(entry) = &self.entry {
-                    entry.join(room.id);
+                    entry.join(room.id, &room.name);
                 }
                 send(self.join_line(&self.me, &room.name), out);
                 if !room.description.is_empty() {
@@ -280,7 +280,8 @@ impl IrcSession {
 
     pub(crate) fn list(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let start = self.numeric(RPL_LISTSTART, &["Channel"], "Users  Topic");
-        let rooms: Vec<String> = message.list(0).filter_map(names::room).collect();
+        let rooms = message.list(0).filter_map(names::room);
+        let rooms: Vec<String> = rooms.map(|room| self.joined_name(room)).collect();
         self.say(vec![start], out);
         if rooms.is_empty() {
             let (filter, after) = (RoomFilter::Open, RoomId(0));

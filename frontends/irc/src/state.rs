@@ -162,10 +162,11 @@ impl IrcSession {
             .map(|(id, channel)| (*id, channel))
     }
 
-    /// The name of a room as the client has joined it, which may differ in case; else as it is.
+    /// The name of a room as the client, or another user of irc, has joined it, which may differ in
+    /// case; else as it is.
     pub(crate) fn joined_name(&self, room: String) -> String {
         let joined = self.channel(&room).map(|(_, channel)| channel.name.clone());
-        joined.unwrap_or(room)
+        joined.or_else(|| self.directory.room_name(&room)).unwrap_or(room)
     }
 
     /// The real name that a user of irc has given, unless the account has a display name.

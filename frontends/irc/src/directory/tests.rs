@@ -81,11 +81,11 @@ fn neighbors_are_those_in_a_common_room_and_each_is_told_once() {
     let entries: Vec<Entry> =
         (0..4).map(|nth| enter(&directory, presence(&nth.to_string(), None)).unwrap()).collect();
     for room in [RoomId(1), RoomId(2)] {
-        entries[0].join(room);
-        entries[1].join(room);
+        entries[0].join(room, "tea");
+        entries[1].join(room, "tea");
     }
-    entries[2].join(RoomId(2));
-    entries[3].join(RoomId(3));
+    entries[2].join(RoomId(2), "tea");
+    entries[3].join(RoomId(3), "tea");
     let back = notice(What::Away(None));
     assert_eq!(entries[0].tell_neighbors(&back).wakes, [ConnectionId(1), ConnectionId(2)]);
     assert_eq!(entries[1].take_inbox().len(), 1);
@@ -121,4 +121,23 @@ fn those_who_watch_a_nick_are_told_of_its_first_and_last_connection() {
     assert!(
         matches!(&watcher.take_inbox()[..], [Notice { what: What::Offline(nick), .. }] if nick == "Ann")
     );
+}
+
+#[test]
+fn a_room_is_found_in_either_case_while_someone_is_in_it() {
+    let directory = Arc::new(Directory::default());
+    let [one, other] = ["zed", "yan"].map(|nick| enter(&directory, presence(nick, None)).unwrap());
+    one.join(RoomId(1), "Tea");
+    other.join(RoomId(1), "Tea");
+    other.join(RoomId(2), "teapot");
+    assert_eq!(directory.room_name("tEA").as_deref(), Some("Tea"));
+    assert_eq!(directory.room_name("te"), None);
+    other.join(RoomId(3), "tea");
+    for name in ["tea", "Tea"] {
+        assert_eq!(directory.room_name(name).as_deref(), Some(name));
+    }
+    one.part(RoomId(1));
+    assert_eq!(directory.room_name("Tea").as_deref(), Some("Tea"));
+    drop(other);
+    assert_eq!(directory.room_name("Tea"), None);
 }
