@@ -73,7 +73,8 @@ pub fn room_conflict(room: &RoomView) -> Option<String> {
         Some(uid) => format!("{:?} (uid {uid})", owner.handle),
         None => format!("{:?}", owner.handle),
     });
-    Some(format!("in the store it is {kind} of {owner}; choose another name"))
+    let cure = if room.closed { "" } else { ", or release it with `dragoman room release`" };
+    Some(format!("in the store it is {kind} of {owner}; choose another name{cure}"))
 }
 
 /// Whether there is a store in the file: not in an empty one, nor in one whose creation was cut

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use frontend_api::{Listener, Manifest};
 
+use super::operation::admin_address;
 use super::table::{CAPABILITIES, Capability, aligned, support, transport};
-use super::user::admin_address;
 use super::{DEFAULT_FILE, Options, output};
 use crate::config::{Config, FrontendConfig};
 use crate::dialects::DIALECTS;

@@ -6,10 +6,12 @@
 mod bench;
 mod check;
 mod dialects;
+mod operation;
 mod output;
 mod password;
 mod permissions;
 mod plugin;
+mod room;
 mod schema;
 mod sdk;
 mod serve;
@@ -59,6 +61,8 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Manage user accounts, whether or not the gateway is running
     User(user::User),
+    /// Show rooms and change their owners, whether or not the gateway is running
+    Room(room::Room),
 }
 
 /// Options of every subcommand, before or after its name. They are not clap's global options:
@@ -87,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Store(store) => store::run(options, store),
         Command::Bench(bench) => bench::run(options, *bench),
         Command::User(user) => user::run(options, user),
+        Command::Room(room) => room::run(options, room),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

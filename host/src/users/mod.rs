@@ -108,6 +108,10 @@ pub enum Failure {
     Taken { identity: Identity, uid: u64, handle: String },
     #[error("{identity} is not linked to uid {uid} (handle {handle:?})")]
     NotLinked { identity: Identity, uid: u64, handle: String },
+    #[error("there is no room with the name {0:?}")]
+    UnknownRoom(String),
+    #[error("the room {0:?} is closed, so it keeps an owner; give it to another user instead")]
+    ClosedRoom(String),
     #[error("the store failed: {0}")]
     Store(String),
     #[error("{0}")]

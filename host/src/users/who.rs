@@ -24,7 +24,7 @@ pub enum Who {
 }
 
 impl Who {
-    pub(super) fn user_ref(&self) -> UserRef {
+    pub(crate) fn user_ref(&self) -> UserRef {
         match self {
             Self::Uid(uid) => UserRef::Id(*uid),
             Self::Handle(handle) => UserRef::Handle(handle.clone()),

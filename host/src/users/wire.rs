@@ -18,6 +18,12 @@ pub const UNLINK_PATH: &str = "/users/unlink";
 /// POST with a [`NewPassword`].
 pub const PASSWORD_PATH: &str = "/users/password";
 
+/// GET with the query `room=<name>`.
+pub const ROOM_PATH: &str = "/rooms";
+
+/// POST with a [`RoomOwner`].
+pub const ROOM_OWNER_PATH: &str = "/rooms/owner";
+
 /// A header that every request must have, with any value. A web page of another origin cannot send
 /// it without a preflight, which the gateway never answers.
 pub const ADMIN_HEADER: &str = "x-dragoman-admin";
@@ -40,6 +46,15 @@ pub struct NewPassword {
     pub who: String,
     /// The argon2id hash, as a PHC string.
     pub hash: String,
+}
+
+/// The body of a request to give a room to a user, or to none.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomOwner {
+    pub room: String,
+    /// In the notation of the command line.
+    pub owner: Option<String>,
 }
 
 /// The body of a response other than 200. The body of a 200 is an [`Account`](super::Account).

@@ -129,7 +129,7 @@ fn a_declared_room_that_a_user_owns_is_an_error_of_check_and_serve() {
     with_a_room_of_bob(&folder.path().join("chat.redb"), "tea", false);
     insta::assert_snapshot!(run(folder.path(), &["check"]), @r#"
     $ dragoman check
-    stderr: gateway.toml:4: rooms[0].name names the room "tea": in the store it is a room of "bob" (uid 10000); choose another name
+    stderr: gateway.toml:4: rooms[0].name names the room "tea": in the store it is a room of "bob" (uid 10000); choose another name, or release it with `dragoman room release`
     exit 1
     "#);
     let said = run(folder.path(), &["serve"]);

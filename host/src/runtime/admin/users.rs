@@ -1,4 +1,5 @@
-//! The part of the admin listener by which `dragoman user` reaches a running gateway.
+//! The part of the admin listener by which `dragoman user` and `dragoman room` reach a running
+//! gateway.
 //!
 //! Linking an identity to a user grants that user's account. So these paths are only for programs
 //! on this machine: see [`admit`].
@@ -6,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use core_model::Refusal;
+use core_model::{Command, Outcome, Refusal};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,12 +16,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::rooms::{RoomAct, RoomAction, RoomReport};
 use crate::runtime::session::services::Services;
 use crate::users::wire::{
-    ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, Refused, SHOW_PATH, STORE_HEADER,
-    UNLINK_PATH, store_mark,
+    ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, ROOM_OWNER_PATH, ROOM_PATH,
+    Refused, RoomOwner, SHOW_PATH, STORE_HEADER, UNLINK_PATH, store_mark,
 };
 use crate::users::{Account, Act, Failure, Identity, UserAction};
 
@@ -30,14 +33,22 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A path, its method, and how to parse its query (GET) or body (POST).
-type Row = (&'static str, Method, fn(&[u8]) -> Result<UserAction, UsersError>);
+type Row = (&'static str, Method, fn(&[u8]) -> Result<Action, UsersError>);
 
-const PATHS: [Row; 4] = [
-    (SHOW_PATH, Method::GET, show),
-    (LINK_PATH, Method::POST, |body| change(body, Act::Link)),
-    (UNLINK_PATH, Method::POST, |body| change(body, Act::Unlink)),
-    (PASSWORD_PATH, Method::POST, set_password),
+const PATHS: [Row; 6] = [
+    (SHOW_PATH, Method::GET, |query| show(query).map(Action::User)),
+    (LINK_PATH, Method::POST, |body| change(body, Act::Link).map(Action::User)),
+    (UNLINK_PATH, Method::POST, |body| change(body, Act::Unlink).map(Action::User)),
+    (PASSWORD_PATH, Method::POST, |body| set_password(body).map(Action::User)),
+    (ROOM_PATH, Method::GET, |query| show_room(query).map(Action::Room)),
+    (ROOM_OWNER_PATH, Method::POST, |body| set_owner(body).map(Action::Room)),
 ];
+
+/// What a request asks for.
+enum Action {
+    User(UserAction),
+    Room(RoomAction),
+}
 
 /// An error response.
 struct UsersError {
@@ -70,7 +81,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     match carry_out(services, local, request).await {
-        Ok(account) => json(StatusCode::OK, &account),
+        Ok(report) => json(StatusCode::OK, &report),
         Err(UsersError { status, error, header }) => {
             let mut response = json(status, &Refused { error });
             response.headers_mut().extend(header);
@@ -96,13 +107,17 @@ async fn carry_out(
     services: &Services,
     local: bool,
     request: Request<Incoming>,
-) -> Result<Account, UsersError> {
+) -> Result<Value, UsersError> {
     admit(services, local, request.headers())?;
-    let action = read(request).await?;
-    let done = match action.command() {
-        None => None,
-        Some(command) => Some(services.submit_internal(command).await),
+    let report = match read(request).await? {
+        Action::User(action) => serde_json::to_value(on_user(services, &action).await?),
+        Action::Room(action) => serde_json::to_value(on_room(services, &action).await?),
     };
+    Ok(report.expect("a report is plain data"))
+}
+
+async fn on_user(services: &Services, action: &UserAction) -> Result<Account, UsersError> {
+    let done = submit(services, action.command()).await;
     let account = action.report(&services.engine, services.clock.now(), done).map_err(refused)?;
     let uid = account.uid;
     match &action.act {
@@ -112,6 +127,19 @@ async fn carry_out(
         Act::SetPassword(_) => tracing::info!(uid, "the password was set"),
     }
     Ok(account)
+}
+
+async fn on_room(services: &Services, action: &RoomAction) -> Result<RoomReport, UsersError> {
+    let done = submit(services, action.command()).await;
+    let room = action.report(&services.engine, done).map_err(refused)?;
+    if let RoomAct::SetOwner(_) = &action.act {
+        tracing::info!(room = room.name, owner = room.owner, "the owner was set");
+    }
+    Ok(room)
+}
+
+async fn submit(services: &Services, command: Option<Command>) -> Option<Outcome> {
+    Some(services.submit_internal(command?).await)
 }
 
 /// Admits requests over loopback with a header that a web page cannot send without a preflight, and
@@ -149,7 +177,7 @@ fn is_address_or_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
 }
 
-async fn read(request: Request<Incoming>) -> Result<UserAction, UsersError> {
+async fn read(request: Request<Incoming>) -> Result<Action, UsersError> {
     let path = PATHS.iter().find(|(path, ..)| *path == request.uri().path());
     let (_, method, action) = path.expect("has_path was checked before");
     if request.method() != method {
@@ -169,18 +197,33 @@ async fn read(request: Request<Incoming>) -> Result<UserAction, UsersError> {
 }
 
 fn show(query: &[u8]) -> Result<UserAction, UsersError> {
+    let who = field(query, "who")?.parse().map_err(wrong)?;
+    Ok(UserAction { who, act: Act::Show })
+}
+
+fn show_room(query: &[u8]) -> Result<RoomAction, UsersError> {
+    Ok(RoomAction { room: field(query, "room")?, act: RoomAct::Show })
+}
+
+fn set_owner(body: &[u8]) -> Result<RoomAction, UsersError> {
+    let RoomOwner { room, owner } = parse(body)?;
+    let owner = owner.map(|owner| owner.parse()).transpose().map_err(wrong)?;
+    Ok(RoomAction { room, act: RoomAct::SetOwner(owner) })
+}
+
+/// A parameter of a query.
+fn field(query: &[u8], name: &str) -> Result<String, UsersError> {
     let mut fields = query.split(|byte| *byte == b'&');
-    let who = fields.find_map(|field| field.strip_prefix(b"who="));
-    let who = form_text(who.ok_or_else(|| wrong("the parameter `who` is missing"))?)?;
-    Ok(UserAction { who: who.parse().map_err(wrong)?, act: Act::Show })
+    let value = fields.find_map(|field| field.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    let value = value.ok_or_else(|| wrong(format!("the parameter `{name}` is missing")))?;
+    form_text(value).ok_or_else(|| wrong(format!("the parameter `{name}` is not UTF-8")))
 }
 
 /// The text of a form's value. A lossy decoding would make different users one.
-fn form_text(value: &[u8]) -> Result<String, UsersError> {
+fn form_text(value: &[u8]) -> Option<String> {
     let spaced: Vec<u8> =
         value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    let text = percent_decode(&spaced).decode_utf8();
-    Ok(text.map_err(|_| wrong("the parameter `who` is not UTF-8"))?.into_owned())
+    Some(percent_decode(&spaced).decode_utf8().ok()?.into_owned())
 }
 
 fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, UsersError> {
@@ -206,8 +249,10 @@ fn wrong(error: impl Into<String>) -> UsersError {
 
 fn refused(failure: Failure) -> UsersError {
     let status = match &failure {
-        Failure::Unknown(_) => StatusCode::NOT_FOUND,
-        Failure::Taken { .. } | Failure::NotLinked { .. } => StatusCode::CONFLICT,
+        Failure::Unknown(_) | Failure::UnknownRoom(_) => StatusCode::NOT_FOUND,
+        Failure::Taken { .. } | Failure::NotLinked { .. } | Failure::ClosedRoom(_) => {
+            StatusCode::CONFLICT
+        }
         Failure::Store(_) | Failure::Refused(Refusal::Overloaded) => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -3,6 +3,7 @@
 mod gateway;
 mod identities;
 mod passwords;
+mod rooms;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
