@@ -86,6 +86,8 @@ pub(crate) struct Entry {
 pub(crate) struct Counts {
     pub(crate) users: usize,
     pub(crate) most: usize,
+    /// Rooms that users of irc have joined.
+    pub(crate) rooms: usize,
 }
 
 impl Directory {
@@ -161,7 +163,7 @@ impl Directory {
 
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
-        Counts { users: table.entries.len(), most: table.most }
+        Counts { users: table.entries.len(), most: table.most, rooms: table.rooms.len() }
     }
 
     fn forget_bot(&self, presence: &Presence) {

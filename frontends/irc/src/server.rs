@@ -87,7 +87,24 @@ impl IrcSession {
         self.end("quit", out);
     }
 
-    pub(crate) fn info(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    /// Whether a query is for this server, the only one: by its name, by a user of it, or by a mask.
+    /// Sends an error otherwise.
+    fn is_this_server(&mut self, target: &str, out: &mut Outbox) -> bool {
+        let is_here = target.is_empty()
+            || names::same(target, &self.options.server_name)
+            || matches_mask(target, &self.options.server_name)
+            || self.directory.find(target).is_some();
+        if !is_here {
+            let line = self.numeric(ERR_NOSUCHSERVER, &[target], "No such server");
+            self.say(vec![line], out);
+        }
+        is_here
+    }
+
+    pub(crate) fn info(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if !self.is_this_server(message.param(0), out) {
+            return;
+        }
         let lines = vec![
             self.numeric(RPL_INFO, &[], &format!("{VERSION}, a gateway of many chat dialects")),
             self.numeric(RPL_ENDOFINFO, &[], "End of INFO"),
@@ -112,7 +129,10 @@ impl IrcSession {
         self.say(lines, out);
     }
 
-    pub(crate) fn admin(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn admin(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if !self.is_this_server(message.param(0), out) {
+            return;
+        }
         let why = "No administrative information is available";
         let line = self.numeric(ERR_NOADMININFO, &[&self.options.server_name], why);
         self.say(vec![line], out);
@@ -146,7 +166,10 @@ impl IrcSession {
         self.say(vec![line], out);
     }
 
-    pub(crate) fn motd(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn motd(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if !self.is_this_server(message.param(0), out) {
+            return;
+        }
         let lines = self.message_of_the_day();
         self.say(lines, out);
     }
@@ -156,14 +179,20 @@ impl IrcSession {
         self.say(lines, out);
     }
 
-    pub(crate) fn version(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn version(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if !self.is_this_server(message.param(0), out) {
+            return;
+        }
         let server = &self.options.server_name;
         let mut lines = vec![self.numeric(RPL_VERSION, &[VERSION, server], "IRC with IRCv3")];
         lines.extend(self.supported());
         self.say(lines, out);
     }
 
-    pub(crate) fn time(&mut self, _message: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn time(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        if !self.is_this_server(message.param(0), out) {
+            return;
+        }
         let time = encode::time(self.now).unwrap_or_default();
         let line = self.numeric(RPL_TIME, &[&self.options.server_name], &time);
         self.say(vec![line], out);
@@ -219,7 +248,7 @@ impl IrcSession {
 
     /// The replies to LUSERS: the connections of this front end, all of them with the mode `i`.
     fn lusers_lines(&self) -> Vec<String> {
-        let Counts { users, most } = self.directory.counts();
+        let Counts { users, most, rooms } = self.directory.counts();
         let client = format!("There are 0 users and {users} invisible on 1 servers");
         let (now, max) = (users.to_string(), most.to_string());
         let local = format!("Current local users {now}, max {max}");
@@ -227,6 +256,7 @@ impl IrcSession {
         vec![
             self.numeric(RPL_LUSERCLIENT, &[], &client),
             self.numeric(RPL_LUSEROP, &["0"], "operator(s) online"),
+            self.numeric(RPL_LUSERCHANNELS, &[&rooms.to_string()], "channels formed"),
             self.numeric(RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers")),
             self.numeric(RPL_LOCALUSERS, &[&now, &max], &local),
             self.numeric(RPL_GLOBALUSERS, &[&now, &max], &global),
@@ -243,5 +273,46 @@ impl IrcSession {
         lines.extend(motd.lines().map(|line| self.numeric(RPL_MOTD, &[], &format!("- {line}"))));
         lines.push(self.numeric(RPL_ENDOFMOTD, &[], "End of the message of the day"));
         lines
+    }
+}
+
+/// Whether a name fits a mask with `*` for any characters and `?` for one: RFC 2812, section 2.5.
+fn matches_mask(mask: &str, name: &str) -> bool {
+    let (mask, name) = (mask.as_bytes(), name.as_bytes());
+    let (mut at, mut in_mask) = (0, 0);
+    // Where the last `*` is, and how much of the name it covers.
+    let mut star: Option<(usize, usize)> = None;
+    while at < name.len() {
+        match (mask.get(in_mask), star) {
+            (Some(b'*'), _) => {
+                star = Some((in_mask, at));
+                in_mask += 1;
+            }
+            (Some(char), _) if *char == b'?' || char.eq_ignore_ascii_case(&name[at]) => {
+                (at, in_mask) = (at + 1, in_mask + 1);
+            }
+            (_, Some((position, covered))) => {
+                (at, in_mask) = (covered + 1, position + 1);
+                star = Some((position, covered + 1));
+            }
+            (_, None) => return false,
+        }
+    }
+    mask[in_mask..].iter().all(|char| *char == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_covers_names_as_rfc_2812_has_it() {
+        for mask in ["*", "irc.*", "*.example.org", "i?c.*ample*", "IRC.EXAMPLE.ORG", "**"] {
+            assert!(matches_mask(mask, "irc.example.org"), "{mask}");
+        }
+        for mask in ["", "irc", "irc.*.net", "?", "*.example.org.", "i??c*"] {
+            assert!(!matches_mask(mask, "irc.example.org"), "{mask}");
+        }
+        assert!(!matches_mask(&"*a".repeat(200), &"a".repeat(63)));
     }
 }

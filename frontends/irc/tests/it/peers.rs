@@ -1,6 +1,9 @@
 //! What the sessions of one front end tell each other past the engine.
 
-use core_model::{Outcome, Refusal, Reply, RoomId, RoomView};
+use core_model::{
+    ConnectionId, Event, Outcome, Person, Recorded, Refusal, Reply, RoomId, RoomTag, RoomView, Seq,
+    Timestamp,
+};
 use frontend_api::Input;
 use frontend_irc::IrcFrontend;
 
@@ -115,6 +118,22 @@ fn neighbors_hear_of_being_away_and_of_a_real_name_if_they_want_to() {
     assert_eq!(zed.woken(), [":yan!guest@irc.localhost SETNAME :Yan the Guest"]);
     let own = zed.send_counted("SETNAME :Zed");
     assert_eq!(own, [":zed!guest@irc.localhost SETNAME :Zed"]);
+    // A user that is away already, as it joins.
+    xan.send_counted("AWAY :early");
+    let entered = Event::Entered {
+        room: RoomTag { id: RoomId(7), name: "tea".into() },
+        user: Person { handle: "guest:xan".into(), name: "xan".into(), ..Person::default() }.into(),
+        avatar: String::new(),
+        durable: false,
+        opened: false,
+        connection: Some(ConnectionId(3)),
+        elsewhere: false,
+    };
+    let (seq, at, cause) = (Seq(1), Timestamp(0), ConnectionId(3));
+    let recorded = Recorded { seq, at, cause, event: entered };
+    let seen = [":xan!guest@irc.localhost JOIN #tea", ":xan!guest@irc.localhost AWAY :early"];
+    assert_eq!(zed.feed(Input::Event(&recorded)), seen);
+    assert_eq!(yan.feed(Input::Event(&recorded)), seen[..1]);
     // Without the capabilities, or a common channel, nothing is heard.
     assert_eq!((yan.woken(), xan.woken()), (Vec::new(), Vec::new()));
     let long = "x".repeat(391);
