@@ -22,6 +22,10 @@ use crate::runtime::net::tcp::{Lines, Tcp};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::stream::StreamSession;
 
+/// Connections that are accepted before others of the thread have their turn: each is some 30 µs'
+/// work with its first request, and a thousand opened at once must not delay the others.
+const ACCEPTED_PER_TURN: u32 = 8;
+
 /// How long accepting pauses after it failed, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -81,6 +85,7 @@ async fn until_all_down(bindings: &[Arc<ListenerBinding>]) {
 /// Accepts until the listener is closed, all its front ends are down, or the gateway drains.
 async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<GatewayState>) {
     let mut bindings = listener.watch_bindings();
+    let mut turn = Turn::default();
     'open: loop {
         let current = bindings.borrow_and_update().clone();
         let all_down = until_all_down(&current);
@@ -94,13 +99,31 @@ async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<Ga
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, remote)) => admit(&listener, stream, remote.ip(), &state),
+                Ok((stream, remote)) => {
+                    admit(&listener, stream, remote.ip(), &state);
+                    turn.count_one().await;
+                }
                 Err(error) => pause(listener.key.address, &error).await,
             }
         }
     }
     drop(socket);
     listener.set_closed();
+}
+
+/// Counts what is accepted before other tasks of the thread have their turn.
+#[derive(Default)]
+struct Turn {
+    accepted: u32,
+}
+
+impl Turn {
+    async fn count_one(&mut self) {
+        self.accepted = (self.accepted + 1) % ACCEPTED_PER_TURN;
+        if self.accepted == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// Waits until another connection may be accepted, after an error.
@@ -184,5 +207,27 @@ fn open_stream(
     } else {
         let socket = Tcp::new(stream);
         state.spawn(run(permit, socket, StreamSession::new(driver, Framing::Tcp)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn others_have_their_turn_while_many_connections_are_accepted() {
+        let (turns, mut turn) = (Arc::new(std::sync::atomic::AtomicU32::new(0)), Turn::default());
+        let counted = turns.clone();
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..4 * ACCEPTED_PER_TURN {
+            turn.count_one().await;
+        }
+        assert_eq!(turns.load(std::sync::atomic::Ordering::Relaxed), 4);
+        other.abort();
     }
 }
