@@ -116,7 +116,7 @@ pub(crate) fn user_or_guest(
             }
             uid_of_handle(tables, &normalize(handle))?
         }
-        UserRef::Identity(identity) => {
+        UserRef::Identity(identity) | UserRef::IdentityOrNew(identity) => {
             tables.identities()?.get(identity.as_str())?.map(|uid| uid.value())
         }
         UserRef::Token(hash) => {

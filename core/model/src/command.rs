@@ -89,7 +89,9 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
-    /// Removes a room's messages. If `by` is given, it must be the owner.
+    /// Removes a room's messages. If `by` is given, it must be the owner. A room without messages
+    /// is
+    /// answered [`Reply::Pruned`](crate::Reply::Pruned) with 0.
     ClearMessages {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]

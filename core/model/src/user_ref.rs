@@ -16,6 +16,8 @@ pub enum UserRef {
     Handle(String),
     /// By identity, `realm/subject`: `openid:wechat/o1`, `tel/5551234`, `email/ann@example.org`.
     Identity(String),
+    /// The same; where the caller joins or creates a room, a user is made if none has the identity.
+    IdentityOrNew(String),
     /// The owner of a token. A token that is unknown or expired is refused with
     /// [`Refusal::TokenInvalid`](crate::Refusal::TokenInvalid).
     Token(TokenHash),

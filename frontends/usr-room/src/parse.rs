@@ -5,7 +5,7 @@ use frontend_api::http::{Digits, Params, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{UsrRoom, refusal};
+use crate::{Flavor, UsrRoom, refusal};
 
 /// For the schemas: the user field is required under one of its names.
 pub(crate) const EITHER_OPENID: [Requires; 2] =
@@ -86,6 +86,17 @@ impl UsrRoom {
     /// The caller: always an openid, whatever it begins with.
     pub(crate) fn caller(&self, openid: &str) -> UserRef {
         UserRef::Identity(format!("{}/{openid}", self.realm))
+    }
+
+    /// The caller, who may be new in flavor miniprogram: its users may decline the profile. An
+    /// openid that `/usr/complete` refuses is not made a user here either.
+    pub(crate) fn caller_or_new(&self, openid: &str) -> UserRef {
+        match (self.flavor, self.caller(openid)) {
+            (Flavor::Miniprogram, UserRef::Identity(identity)) if !openid.starts_with('@') => {
+                UserRef::IdentityOrNew(identity)
+            }
+            (Flavor::Miniprogram | Flavor::Document, caller) => caller,
+        }
     }
 
     /// A user named by openid or as `@<handle>`.

@@ -117,6 +117,23 @@ impl BatchContext<'_> {
         Err(Refusal::HandleTaken.into())
     }
 
+    /// The user, which is made if it is an identity that none has and that may be new.
+    pub(super) fn user_or_new(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        user: &UserRef,
+    ) -> Result<u64, Error> {
+        match (self.user(cx, user), user) {
+            (Err(Error::Refused(Refusal::UnknownUser)), UserRef::IdentityOrNew(identity)) => {
+                let identities = vec![identity.clone()];
+                let uid = self.make_user(cx, &NewUser { identities, ..NewUser::default() })?;
+                self.auto_join(cx, uid)?;
+                Ok(uid)
+            }
+            (found, _) => found,
+        }
+    }
+
     pub(super) fn update_user(
         &mut self,
         cx: &mut CommandContext<'_>,

@@ -25,7 +25,7 @@ impl BatchContext<'_> {
         owner: Option<&UserRef>,
         invited: Option<&[UserRef]>,
     ) -> Result<Reply, Error> {
-        let owner = owner.map(|owner| self.user(cx, owner)).transpose()?;
+        let owner = owner.map(|owner| self.user_or_new(cx, owner)).transpose()?;
         let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
         if invited.is_some_and(|invited| invited.len() > capacity as usize) {
             return Err(Refusal::RoomFull.into());
@@ -321,6 +321,11 @@ impl BatchContext<'_> {
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
         let (id, _) = self.owned_room(cx, room, by)?;
+        self.settle()?;
+        let stream = message_index::of_room(id);
+        if message_index::newest(&self.batch, stream, u64::MAX, 1)?.is_empty() {
+            return Ok(Reply::Pruned { messages: 0, next: None });
+        }
         self.forget_messages(id)?;
         cx.visible = true;
         Ok(Reply::Done)
@@ -337,7 +342,11 @@ impl BatchContext<'_> {
         room: &RoomRef,
         user: &UserRef,
     ) -> Result<Reply, Error> {
-        let uid = self.user(cx, user)?;
+        if let UserRef::IdentityOrNew(_) = user {
+            // No user is made for a room that there is not.
+            lookup::any_room(&self.batch, room)?;
+        }
+        let uid = self.user_or_new(cx, user)?;
         let (id, row) = lookup::room(&self.batch, room, Some(uid))?;
         self.join_room(cx, id, &row, uid)?;
         Ok(Reply::Joined { room: row.tag(id) })

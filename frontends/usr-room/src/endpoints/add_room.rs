@@ -61,7 +61,7 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
         description: request.description.unwrap_or_default(),
         ..NewRoom::default()
     };
-    let owner = Some(dialect.caller(&owner));
+    let owner = Some(dialect.caller_or_new(&owner));
     Ok(Action::Submit(Command::CreateRoom { room, owner, members: None }))
 }
 

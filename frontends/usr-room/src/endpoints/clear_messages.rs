@@ -1,14 +1,14 @@
 //! `POST /room/clear_message` (flavor miniprogram): removes a room's messages, in every dialect.
 //! With a caller, only the owner may; without one, the app itself acts.
 
-use core_model::{Command, Outcome};
+use core_model::{Command, Outcome, Reply};
 use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 
 use super::POST;
 use crate::encode::Done;
-use crate::refusal::Failure;
-use crate::{UsrRoom, encode, parse};
+use crate::refusal::Refused;
+use crate::{UsrRoom, encode, parse, refusal};
 
 pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     name: "clear_messages",
@@ -20,7 +20,7 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
         let operation = Operation::of::<Request>(
             "Removes a room's messages, in every dialect. With a caller, only the owner may; without one, the app itself acts.",
         );
-        operation.replies::<Done>().replies::<Failure>()
+        operation.replies::<Done>().replies::<Refused>()
     },
 };
 
@@ -41,5 +41,9 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
-    encode::ack(outcome)
+    match outcome {
+        // Deployed: nothing was there to remove.
+        Ok(Reply::Pruned { messages: 0, .. }) => refusal::nothing(),
+        outcome => encode::ack(outcome),
+    }
 }

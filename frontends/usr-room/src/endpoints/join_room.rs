@@ -39,7 +39,7 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
     let request: Request = parse::read(params)?;
     let openid = parse::openid(request.openid, request.open_id)?;
     let room = parse::room(request.room_id)?;
-    Ok(Action::Submit(Command::Join { room, user: dialect.caller(&openid) }))
+    Ok(Action::Submit(Command::Join { room, user: dialect.caller_or_new(&openid) }))
 }
 
 fn encode(_: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {

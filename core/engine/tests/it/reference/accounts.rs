@@ -27,7 +27,7 @@ impl Reference {
                 Some(name) => return Ok(Who::Guest(normalize(name))),
                 None => self.uid_of_handle(&normalize(handle)),
             },
-            UserRef::Identity(identity) => {
+            UserRef::Identity(identity) | UserRef::IdentityOrNew(identity) => {
                 let mut users = self.users.iter();
                 users.find(|(_, user)| user.identities.contains(identity)).map(|(uid, _)| *uid)
             }

@@ -157,6 +157,9 @@ impl Reference {
 
     pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {
         let id = self.owned(room, by)?;
+        if self.messages.iter().all(|message| message.to != Place::Room(id)) {
+            return Ok(Reply::Pruned { messages: 0, next: None });
+        }
         self.messages.retain(|message| message.to != Place::Room(id));
         self.visible = true;
         Ok(Reply::Done)

@@ -402,3 +402,25 @@ fn an_operator_releases_a_room_or_gives_it_to_another_user() {
     assert_eq!(gateway.refuses(0, set("den", Some("zoe"))), Refusal::UnknownUser);
     gateway.does(0, delete("bob"));
 }
+
+#[test]
+fn a_user_that_may_be_new_is_made_where_it_joins_or_creates_a_room() {
+    let gateway = with_tea(&["ann"]);
+    let new = |subject: &str| UserRef::IdentityOrNew(format!("openid:wechat/{subject}"));
+    let known =
+        |subject: &str| gateway.ask(&about_user(identity(&format!("openid:wechat/{subject}"))));
+    assert_eq!(gateway.refuses(0, join(room("none"), new("a"))), Refusal::UnknownRoom);
+    assert_eq!(known("a"), Err(Refusal::UnknownUser));
+    gateway.does(0, join(room("tea"), new("a")));
+    gateway.does(0, join(room("tea"), new("a")));
+    gateway.does(0, create(titled("den"), Some(new("b"))));
+    assert!(known("a").is_ok() && known("b").is_ok());
+    // Nowhere else.
+    assert_eq!(gateway.refuses(0, post(room("tea"), new("c"), "hi")), Refusal::UnknownUser);
+    let clear = || Command::ClearMessages { room: room("tea"), by: None };
+    let nothing = Reply::Pruned { messages: 0, next: None };
+    assert_eq!(gateway.does(0, clear()), nothing);
+    gateway.does(0, post(room("tea"), new("a"), "hi"));
+    assert_eq!(gateway.does(0, clear()), Reply::Done);
+    assert_eq!(gateway.does(0, clear()), nothing);
+}
