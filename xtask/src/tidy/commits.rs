@@ -13,6 +13,7 @@ const EXCEPT: &[&str] = &[
     "cli: survive a closed stdout; take strings and lists from the environment",
     "runtime: bound what one peer fills others' mailboxes with, and its guesses",
     "session: keep the fence beside what waits for it; document sign_ins_total",
+    "session: waiting for a turn is no request of the rate",
 ];
 
 /// Ends of words that are no imperatives, and imperatives that end so.
