@@ -154,7 +154,16 @@ impl BatchContext<'_> {
         };
         let mut row = lookup::known_user(&self.batch, uid)?;
         change_profile(&mut row, changes);
-        self.write_user(uid, &row)?;
+        self.changed(cx, uid, &row)
+    }
+
+    fn changed(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        uid: u64,
+        row: &UserRow,
+    ) -> Result<Reply, Error> {
+        self.write_user(uid, row)?;
         cx.visible = true;
         Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
     }
@@ -167,19 +176,18 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let uid = self.user(cx, user)?;
         let mut row = lookup::known_user(&self.batch, uid)?;
-        if !row.identities.iter().any(|linked| linked == identity) {
-            self.check_identity(identity)?;
-            if row.identities.len() >= bounds::IDENTITIES_MAX {
-                let max = bounds::IDENTITIES_MAX as u32;
-                let what = "identities of the user".into();
-                return Err(Refusal::QuotaExceeded { what, max }.into());
-            }
-            row.identities.push(identity.to_owned());
-            self.batch.identities_mut()?.insert(identity, uid)?;
-            self.write_user(uid, &row)?;
-            cx.visible = true;
+        if row.identities.iter().any(|linked| linked == identity) {
+            return Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? });
         }
-        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
+        self.check_identity(identity)?;
+        if row.identities.len() >= bounds::IDENTITIES_MAX {
+            let max = bounds::IDENTITIES_MAX as u32;
+            let what = "identities of the user".into();
+            return Err(Refusal::QuotaExceeded { what, max }.into());
+        }
+        row.identities.push(identity.to_owned());
+        self.batch.identities_mut()?.insert(identity, uid)?;
+        self.changed(cx, uid, &row)
     }
 
     pub(super) fn unlink_identity(
@@ -196,9 +204,7 @@ impl BatchContext<'_> {
         }
         row.identities.retain(|linked| linked != identity);
         self.batch.identities_mut()?.remove(identity)?;
-        self.write_user(uid, &row)?;
-        cx.visible = true;
-        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
+        self.changed(cx, uid, &row)
     }
 
     pub(super) fn set_password(

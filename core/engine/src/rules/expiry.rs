@@ -1,6 +1,6 @@
 //! Expiry of leases, tokens, addresses and idempotency keys, and removal of cleared messages.
 
-use core_model::Reply;
+use core_model::{Reply, TokenHash};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
@@ -39,15 +39,17 @@ pub(crate) fn address_key(uid: u64, address: &str) -> Vec<u8> {
     [&uid.to_be_bytes(), address.as_bytes()].concat()
 }
 
+fn key_of_address(address: u128, key: &str) -> Vec<u8> {
+    [&address.to_be_bytes(), key.as_bytes()].concat()
+}
+
 pub(super) fn note_key(
     batch: &mut Batch<'_>,
     ends: u64,
     address: u128,
     key: &str,
 ) -> Result<(), StoreError> {
-    let key = [&address.to_be_bytes(), key.as_bytes()].concat();
-    batch.expiries_mut()?.insert((ends, KEY_OF_ADDRESS, key.as_slice()), ())?;
-    Ok(())
+    note(batch, ends, KEY_OF_ADDRESS, &key_of_address(address, key))
 }
 
 pub(super) fn drop_key(
@@ -56,7 +58,7 @@ pub(super) fn drop_key(
     address: u128,
     key: &str,
 ) -> Result<(), StoreError> {
-    let key = [&address.to_be_bytes(), key.as_bytes()].concat();
+    let key = key_of_address(address, key);
     batch.expiries_mut()?.remove((ends, KEY_OF_ADDRESS, key.as_slice()))?;
     Ok(())
 }
@@ -68,8 +70,7 @@ pub(super) fn note_window(
     address: u128,
 ) -> Result<(), StoreError> {
     let key = [&[kind], address.to_be_bytes().as_slice()].concat();
-    batch.expiries_mut()?.insert((ends, WINDOW, key.as_slice()), ())?;
-    Ok(())
+    note(batch, ends, WINDOW, &key)
 }
 
 /// Has `Command::Expire` look at a room without an owner a week from now.
@@ -78,9 +79,7 @@ pub(super) fn note_unowned_room(
     now: u64,
     id: u32,
 ) -> Result<(), StoreError> {
-    let ends = now.saturating_add(UNOWNED_ROOM_TTL_MS);
-    batch.expiries_mut()?.insert((ends, UNOWNED_ROOM, id.to_be_bytes().as_slice()), ())?;
-    Ok(())
+    note(batch, now.saturating_add(UNOWNED_ROOM_TTL_MS), UNOWNED_ROOM, &id.to_be_bytes())
 }
 
 pub(super) fn note_address(
@@ -89,8 +88,19 @@ pub(super) fn note_address(
     address: &str,
     uid: u64,
 ) -> Result<(), StoreError> {
-    let key = address_key(uid, address);
-    batch.expiries_mut()?.insert((until, ADDRESS, key.as_slice()), ())?;
+    note(batch, until, ADDRESS, &address_key(uid, address))
+}
+
+pub(super) fn note_token(
+    batch: &mut Batch<'_>,
+    expires: u64,
+    hash: &TokenHash,
+) -> Result<(), StoreError> {
+    note(batch, expires, TOKEN, &hash.0)
+}
+
+fn note(batch: &mut Batch<'_>, ends: u64, kind: u8, key: &[u8]) -> Result<(), StoreError> {
+    batch.expiries_mut()?.insert((ends, kind, key), ())?;
     Ok(())
 }
 

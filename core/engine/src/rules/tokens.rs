@@ -60,7 +60,7 @@ impl BatchContext<'_> {
             self.batch.tokens_by_user_mut()?.remove((uid, &hash.0))?;
         }
         self.batch.tokens_by_user_mut()?.insert((uid, &hash.0), ())?;
-        self.batch.expiries_mut()?.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
+        expiry::note_token(&mut self.batch, expires, &hash)?;
         self.trim_tokens(cx, uid, &hash.0)?;
         Ok(())
     }
@@ -81,9 +81,9 @@ impl BatchContext<'_> {
             return Ok(());
         }
         let expires = now.saturating_add(row.ttl_ms);
-        let expiries = self.batch.expiries_mut()?;
-        expiries.remove((row.expires, expiry::TOKEN, hash.0.as_slice()))?;
-        expiries.insert((expires, expiry::TOKEN, hash.0.as_slice()), ())?;
+        let former = (row.expires, expiry::TOKEN, hash.0.as_slice());
+        self.batch.expiries_mut()?.remove(former)?;
+        expiry::note_token(&mut self.batch, expires, hash)?;
         let row = TokenRow { expires, ..row };
         self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
         Ok(())

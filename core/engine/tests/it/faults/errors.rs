@@ -1,7 +1,5 @@
 //! One operation of the disk fails.
 
-use std::path::Path;
-
 use super::disk::{Disk, Fault, Kind, Random};
 use super::*;
 
@@ -30,10 +28,10 @@ fn an_error_while_serving_loses_nothing_and_the_engine_goes_on() {
             let when = format!("{fault:?} of seed {seed}");
             let served = serve(&disk).expect("it opens");
             disk.arm(Some(fault));
-            let mut told = Told::default();
+            let mut outcomes = Outcomes::default();
             let mut random = Random(seed);
             for batch in batches(16, &mut random) {
-                served.post_all(&batch, &mut told, |_| ());
+                served.post_all(&batch, &mut outcomes, |_| ());
                 served.engine.wait_for_recovery();
             }
             let (_, fired) = disk.disarm();
@@ -41,10 +39,10 @@ fn an_error_while_serving_loses_nothing_and_the_engine_goes_on() {
             assert!(served.engine.failures() <= 1, "{when}");
             let found = served.found();
             assert!(is_subsequence(&texts("before", 40), &found), "{when}");
-            assert!(is_subsequence(&told.stored, &found), "{when}: {:?}", told.stored);
-            assert!(told.refused.iter().all(|text| !found.contains(text)), "{when}");
-            let known = 40 + told.stored.len();
-            assert!(found.len() <= known + told.unknown.len(), "{when}: nothing is invented");
+            assert!(is_subsequence(&outcomes.stored, &found), "{when}: {:?}", outcomes.stored);
+            assert!(outcomes.refused.iter().all(|text| !found.contains(text)), "{when}");
+            let known = 40 + outcomes.stored.len();
+            assert!(found.len() <= known + outcomes.unknown.len(), "{when}: nothing is invented");
             served.call(post(room("tea"), user("ann"), "after")).expect("it goes on");
             drop(served);
             let again = serve(&disk).expect("it opens again").found();
@@ -106,8 +104,7 @@ fn an_error_while_opening_loses_nothing() {
 
 #[test]
 fn an_error_while_upgrading_loses_nothing() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1.redb");
-    let before = std::fs::read(path).unwrap();
+    let before = store_of_format_1();
     let upgraded = Disk::new(before.clone());
     let expected = serve(&upgraded).unwrap().engine.dump().unwrap();
     let points = at_each_operation(&before, |disk, fault| {
@@ -123,13 +120,7 @@ fn an_error_while_upgrading_loses_nothing() {
 
 #[test]
 fn an_error_while_compacting_loses_nothing() {
-    let disk = Disk::new(furnished(600, false));
-    let served = serve(&disk).unwrap();
-    for _ in 0..90 {
-        served.call(prune()).unwrap();
-    }
-    let expected = served.found();
-    drop(served);
+    let (disk, expected) = pruned();
     let points = at_each_operation(&disk.bytes(), |disk, fault| {
         disk.arm(Some(fault));
         let _ = core_engine::compact_backend(disk.clone());

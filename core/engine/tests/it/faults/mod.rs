@@ -5,6 +5,7 @@ mod disk;
 mod errors;
 mod power;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -14,28 +15,28 @@ use core_model::{Command, ConnectionId, Outcome, Refusal, Reply, RoomId, Timesta
 use self::disk::{Disk, Random};
 use crate::build::*;
 
-struct Served {
+struct RunningEngine {
     engine: Engine<usize>,
     published: Receiver<Vec<Done<usize>>>,
 }
 
 /// The texts of messages by what became of them.
 #[derive(Default)]
-struct Told {
+struct Outcomes {
     stored: Vec<String>,
     refused: Vec<String>,
     unknown: Vec<String>,
 }
 
-fn serve(disk: &Disk) -> Result<Served, OpenError> {
+fn serve(disk: &Disk) -> Result<RunningEngine, OpenError> {
     let (publish, published) = channel();
     let publish = move |batch| drop(publish.send(batch));
     let options = Options { cache_bytes: 64 << 10, ..Options::default() };
     let engine = Engine::open_with_backend(disk.clone(), options, publish)?;
-    Ok(Served { engine, published })
+    Ok(RunningEngine { engine, published })
 }
 
-impl Served {
+impl RunningEngine {
     fn submit(&self, ticket: usize, command: Command) -> Result<(), (usize, Refusal)> {
         let frontend = FrontendSettings { room_capacity: 9, ..FrontendSettings::default() };
         let envelope = Envelope {
@@ -58,16 +59,16 @@ impl Served {
     }
 
     /// Posts these messages, some at once, and waits until each is answered.
-    fn post_all(&self, texts: &[String], told: &mut Told, mut answered: impl FnMut(&str)) {
+    fn post_all(&self, texts: &[String], outcomes: &mut Outcomes, mut answered: impl FnMut(&str)) {
         let mut waiting = 0;
         let mut tell = |text: &String, outcome: Outcome| match outcome {
             Ok(Reply::Posted { message }) => {
                 assert_eq!(message.text, *text);
                 answered(text);
-                told.stored.push(text.clone());
+                outcomes.stored.push(text.clone());
             }
-            Err(refusal) if refusal.is_outcome_unknown() => told.unknown.push(text.clone()),
-            Err(Refusal::Internal { .. }) => told.refused.push(text.clone()),
+            Err(refusal) if refusal.is_outcome_unknown() => outcomes.unknown.push(text.clone()),
+            Err(Refusal::Internal { .. }) => outcomes.refused.push(text.clone()),
             other => panic!("{other:?}"),
         };
         for (ticket, text) in texts.iter().enumerate() {
@@ -104,10 +105,27 @@ fn furnished(messages: usize, killed: bool) -> Vec<u8> {
     let served = serve(&disk).expect("a new store");
     served.call(register("ann")).unwrap();
     served.call(create(titled("tea"), Some(user("ann")))).unwrap();
-    served.post_all(&texts("before", messages), &mut Told::default(), |_| ());
+    served.post_all(&texts("before", messages), &mut Outcomes::default(), |_| ());
     let bytes = disk.bytes();
     drop(served);
     if killed { bytes } else { disk.bytes() }
+}
+
+/// A store with room to give back, closed, and the texts of its messages.
+fn pruned() -> (Disk, Vec<String>) {
+    let disk = Disk::new(furnished(600, false));
+    let served = serve(&disk).unwrap();
+    for _ in 0..90 {
+        served.call(prune()).unwrap();
+    }
+    let expected = served.found();
+    drop(served);
+    (disk, expected)
+}
+
+fn store_of_format_1() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1.redb");
+    std::fs::read(path).unwrap()
 }
 
 fn texts(name: &str, count: usize) -> Vec<String> {

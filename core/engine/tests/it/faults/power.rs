@@ -1,7 +1,5 @@
 //! The power fails: what was synced is there, of what was written since any part.
 
-use std::path::Path;
-
 use super::disk::{Disk, Entry, PowerFailures, Random};
 use super::*;
 
@@ -32,7 +30,7 @@ fn a_power_failure_while_serving_loses_nothing_acknowledged() {
     let served = serve(&disk).unwrap();
     disk.record();
     for batch in batches(400, &mut Random(7)) {
-        served.post_all(&batch, &mut Told::default(), |text| disk.note(text.to_owned()));
+        served.post_all(&batch, &mut Outcomes::default(), |text| disk.note(text.to_owned()));
     }
     drop(served);
     let journal = disk.recorded();
@@ -89,8 +87,7 @@ fn a_power_failure_while_opening_or_closing_loses_nothing() {
 
 #[test]
 fn a_power_failure_while_upgrading_loses_nothing() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1.redb");
-    let before = std::fs::read(path).unwrap();
+    let before = store_of_format_1();
     let disk = Disk::new(before.clone());
     disk.record();
     let served = serve(&disk).unwrap();
@@ -106,13 +103,7 @@ fn a_power_failure_while_upgrading_loses_nothing() {
 
 #[test]
 fn a_power_failure_while_compacting_loses_nothing() {
-    let disk = Disk::new(furnished(600, false));
-    let served = serve(&disk).unwrap();
-    for _ in 0..90 {
-        served.call(prune()).unwrap();
-    }
-    let expected = served.found();
-    drop(served);
+    let (disk, expected) = pruned();
     let before = disk.bytes();
     disk.record();
     core_engine::compact_backend(disk.clone()).unwrap();

@@ -150,6 +150,17 @@ impl Scene {
     }
 }
 
+/// Submits a command of another connection.
+async fn submit(services: &Services, frontend: &FrontendHandle, command: Command) -> Outcome {
+    let source = CommandSource { connection: ConnectionId(2), network: None };
+    services.submit_and_wait(frontend, source, command, None).await
+}
+
+async fn end(services: &Services, hub: tokio::task::JoinHandle<()>) {
+    services.hub.stop();
+    hub.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_peer_with_much_unanswered_is_not_read_from() {
     let Scene { services, hub, mut session, .. } = Scene::open().await;
@@ -162,8 +173,7 @@ async fn a_peer_with_much_unanswered_is_not_read_from() {
     while session.advance() {}
     assert!(session.may_read() && session.is_answered());
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -179,8 +189,7 @@ async fn waiting_for_a_turn_does_not_count_against_the_rate_of_requests() {
     session.feed(Input::Text("post"));
     assert!(session.pending.back().is_some_and(is_refused));
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -231,8 +240,7 @@ async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_dow
     assert!(matches!(session.pending[0], Pending::Submitted { .. }));
     assert!(is_refused(&session.pending[1]));
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -257,8 +265,7 @@ async fn an_ack_only_command_is_answered_done_or_refused() {
         "{answers:?}"
     );
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -271,18 +278,10 @@ async fn the_hub_keeps_nothing_of_a_session_that_ended() {
     let frontend = session.driver.frontend.clone();
     drop(session);
     // All goes through one queue: a later answer comes after it.
-    let signed_out = services
-        .submit_and_wait(
-            &frontend,
-            CommandSource { connection: ConnectionId(2), network: None },
-            Command::SignOut { reason: String::new() },
-            None,
-        )
-        .await;
+    let signed_out = submit(&services, &frontend, Command::SignOut { reason: String::new() }).await;
     signed_out.unwrap();
     assert_eq!(Arc::strong_count(&handle), 1);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -299,15 +298,7 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
         settle_passwords(&services, &frontend, address, Box::new(command)).await.map(|done| *done)
     };
     let register = settled(Command::Register { user: register }).await.unwrap();
-    services
-        .submit_and_wait(
-            &frontend,
-            CommandSource { connection: ConnectionId(2), network: None },
-            register,
-            None,
-        )
-        .await
-        .unwrap();
+    submit(&services, &frontend, register).await.unwrap();
     let sign_in = |password: &str| match sign_in() {
         Command::SignIn { changes, .. } => Command::SignIn {
             user: UserRef::Handle("ann".into()),
@@ -331,8 +322,7 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
     let counted = SignInResult::ALL.map(|(result, _)| frontend.metrics.sign_ins(result));
     assert_eq!(counted, [1, 10, 0, 1, 0]);
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -357,8 +347,7 @@ async fn what_the_host_answers_waits_for_the_events_of_earlier_commands() {
     session.advance();
     assert!(session.is_answered(), "there is nothing to wait for");
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
 
 #[tokio::test]
@@ -368,15 +357,7 @@ async fn an_idempotency_key_is_its_callers_own() {
     for handle in ["ann", "bob"] {
         let user = NewUser { handle: Some(handle.into()), ..NewUser::default() };
         let register = Command::Register { user };
-        services
-            .submit_and_wait(
-                &frontend,
-                CommandSource { connection: ConnectionId(2), network: None },
-                register,
-                None,
-            )
-            .await
-            .unwrap();
+        submit(&services, &frontend, register).await.unwrap();
     }
     let key_of = |handle: &str| {
         let user = UserRef::Handle(handle.into());
@@ -386,6 +367,5 @@ async fn an_idempotency_key_is_its_callers_own() {
     assert_ne!(key_of("ann"), key_of("bob"));
     assert_eq!(key_of("guest:eve"), "a127.0.0.1/1");
     drop(session);
-    services.hub.stop();
-    hub.await.unwrap();
+    end(&services, hub).await;
 }
