@@ -11,11 +11,11 @@ use crate::users::{Failure, Who};
 pub struct RoomAction {
     /// The name that is unique in the gateway.
     pub room: String,
-    pub act: RoomAct,
+    pub kind: RoomActionKind,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum RoomAct {
+pub enum RoomActionKind {
     Show,
     /// Gives the room to a user, or to none. Its members stay.
     SetOwner(Option<Who>),
@@ -41,9 +41,9 @@ pub struct RoomReport {
 impl RoomAction {
     /// The command that carries it out, unless looking is enough.
     pub fn command(&self) -> Option<Command> {
-        match &self.act {
-            RoomAct::Show => None,
-            RoomAct::SetOwner(owner) => Some(Command::SetOwner {
+        match &self.kind {
+            RoomActionKind::Show => None,
+            RoomActionKind::SetOwner(owner) => Some(Command::SetOwner {
                 room: RoomRef::Name(self.room.clone()),
                 owner: owner.as_ref().map(Who::user_ref),
             }),
@@ -71,9 +71,11 @@ impl RoomAction {
     }
 
     fn explain(&self, refusal: Refusal) -> Failure {
-        match (refusal, &self.act) {
+        match (refusal, &self.kind) {
             (Refusal::UnknownRoom, _) => Failure::UnknownRoom(self.room.clone()),
-            (Refusal::UnknownUser, RoomAct::SetOwner(Some(who))) => Failure::Unknown(who.clone()),
+            (Refusal::UnknownUser, RoomActionKind::SetOwner(Some(who))) => {
+                Failure::Unknown(who.clone())
+            }
             (Refusal::RoomNotPublic { .. }, _) => Failure::ClosedRoom(self.room.clone()),
             (Refusal::Internal { why }, _) => Failure::Store(why),
             (refusal, _) => Failure::Refused(refusal),

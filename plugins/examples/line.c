@@ -222,7 +222,7 @@ static const struct request {
      "who <room>, history <room>, quit"},
 };
 
-static void hear_line(call *in, gw_bytes line)
+static void handle_line(call *in, gw_bytes line)
 {
     const struct request *one = REQUESTS;
     gw_bytes verb = next_word(&line), words[2];
@@ -283,7 +283,7 @@ static void tell_each(call *in, gw_bytes list, const char *form, const char *non
 }
 
 /* The poster sees the message by its event, as all others do, so its answer has no format. */
-static void hear_answer(call *in, gw_bytes outcome)
+static void handle_answer(call *in, gw_bytes outcome)
 {
     gw_bytes reply = find(outcome, "Ok"), error = find(outcome, "Err");
     const char *form = reply.len == 0 ? form_of(REFUSALS, inside(find(error, "refused")))
@@ -372,11 +372,11 @@ static int32_t session_handle(gw_session *session, uint64_t now_ms, uint32_t kin
     if (kind == GW_IN_OPENED)
         tell(&in, find(options, "greeting").len == 0 ? "* hello" : "$greeting", options);
     else if (kind == GW_IN_TEXT)
-        hear_line(&in, payload);
+        handle_line(&in, payload);
     else if (kind == GW_IN_BINARY)
         tell(&in, "! that is not UTF-8", NONE);
     else if (kind == GW_IN_ANSWER)
-        hear_answer(&in, payload);
+        handle_answer(&in, payload);
     else if (kind == GW_IN_ENDING)
         tell(&in, "* the gateway hangs up", NONE);
     /* Woken, closed, or an input of a later version. */

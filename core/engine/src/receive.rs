@@ -17,7 +17,7 @@ use crate::state::State;
 /// The result of a [`Command::Receive`].
 pub(crate) struct Receipt {
     ids: Vec<u64>,
-    /// Whether the newest of them come first to be shown, where not all fit into a reply.
+    /// Whether the newest have priority if not all fit into a reply.
     newest: bool,
     /// The id up to which the user has now received.
     pub(crate) read: u64,

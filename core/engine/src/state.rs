@@ -1,4 +1,4 @@
-//! The tables together with the caches that are true of them.
+//! The tables, with the caches of their rows.
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -56,7 +56,7 @@ enum Aborted {
     },
 }
 
-/// A commit that failed, and may be durable all the same.
+/// A failed commit that may be durable nevertheless.
 struct Unknown {
     answers: Vec<Answer>,
     before: Counters,

@@ -367,7 +367,7 @@ pub struct NewRoom {
     /// Seats; absent: the front end's `room_capacity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
-    /// Whether only members may know of it.
+    /// Whether only members may see it.
     #[serde(default)]
     pub closed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -49,7 +49,7 @@ pub enum Refusal {
     /// A room's owner cannot be removed from it.
     #[error("the owner cannot be removed")]
     OwnerStays,
-    /// A quota is used up: of what there are too many. It does not pass by waiting alone.
+    /// The quota named by `what` is used up. Waiting alone does not help.
     #[error("there are too many {what}: at most {max}")]
     QuotaExceeded { what: String, max: u32 },
     /// Every seat is taken, or every seat that this person, connection or address may have.
@@ -79,7 +79,7 @@ pub enum Refusal {
     /// Something other than a message's text is longer than what the engine stores.
     #[error("the {what} is longer than {limit}")]
     TooLong { what: String, limit: String },
-    /// No such room, or one that the caller may not know of.
+    /// No such room, or one that the caller may not see.
     #[error("no such room")]
     UnknownRoom,
     /// No such user.

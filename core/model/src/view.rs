@@ -86,7 +86,7 @@ pub struct RoomView {
     pub capacity: u32,
     /// Whether a user other than the creator ever joined, or any user entered or posted.
     pub active: bool,
-    /// Whether only members may know of it.
+    /// Whether only members may see it.
     pub closed: bool,
     /// The `app_code` it was created with.
     #[serde(default, skip_serializing_if = "Option::is_none")]

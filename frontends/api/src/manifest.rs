@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The description of a dialect for the operator and the host.
+/// What the operator and the host need to know of a dialect.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Manifest {
     /// The name used in gateway.toml: `chatroom`.

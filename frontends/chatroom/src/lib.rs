@@ -176,7 +176,7 @@ const ABOUT: &str = "Accounts, rooms and seats over HTTP, talk over a WebSocket.
     of a request stand in the query string, in a form or in a JSON object. `res` is the result. A \
     repeated request with the same `Idempotency-Key` header gets the first answer.";
 
-/// Who one is, and the way past an operator's guard.
+/// The user's proofs, and the way past an operator's guard.
 const SCHEMES: &[Scheme] = &[
     Scheme {
         name: "cookie",

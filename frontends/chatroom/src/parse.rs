@@ -12,7 +12,7 @@ use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, 
 /// The longest `user_avatar`, in bytes. Every message of its user carries it.
 const AVATAR_BYTES_MAX: usize = 2_048;
 
-/// What a client may send.
+/// A packet from a client.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Packet {
     /// `avatar` is "" where the client gave none.

@@ -13,7 +13,7 @@ use crate::sign_in::Proof;
 use crate::{Chatroom, encode};
 
 /// The most packets without an answer. The host stops reading from a peer long before.
-const OWED_MAX: usize = 256;
+const PENDING_MAX: usize = 256;
 
 /// The most names that a connection keeps as proven.
 const PROVEN_MAX: usize = 16;
@@ -21,24 +21,24 @@ const PROVEN_MAX: usize = 16;
 pub(crate) struct ChatSession {
     dialect: Arc<Chatroom>,
     proof: Proof,
-    replies: ReplyQueue<Owed>,
+    replies: ReplyQueue<PendingReply>,
     /// The users that this connection has joined as, by name, where a login by address counts for
     /// one join: after it, the connection is the proof.
     proven: BTreeMap<String, Uid>,
     /// Packets behind a join that may prove the name in them.
-    held: VecDeque<Result<Packet, &'static str>>,
+    deferred: VecDeque<Result<Packet, &'static str>>,
     joining: bool,
     over: bool,
 }
 
 /// What to send for an answer.
-enum Owed {
+enum PendingReply {
     /// The answer to a join under this name and with this avatar.
-    Entrance { name: String, avatar: String },
+    Join { name: String, avatar: String },
     /// The answer to a leave or a message: on success the event is the reply.
-    Receipt,
+    Ack,
     /// This error, which needs no answer but waited for its turn.
-    Complaint(&'static str),
+    Error(&'static str),
 }
 
 impl ChatSession {
@@ -49,7 +49,7 @@ impl ChatSession {
             proof,
             replies: ReplyQueue::default(),
             proven: BTreeMap::new(),
-            held: VecDeque::new(),
+            deferred: VecDeque::new(),
             joining: false,
             over: false,
         }
@@ -65,8 +65,8 @@ impl Session for ChatSession {
             Input::Opened => {
                 out.set_event_filter(EventFilter { population: false, ..EventFilter::default() })
             }
-            Input::Text(text) => self.take(parse::packet(text), out),
-            Input::Binary(_) => self.take(Err(INVALID_MESSAGE), out),
+            Input::Text(text) => self.receive(parse::packet(text), out),
+            Input::Binary(_) => self.receive(Err(INVALID_MESSAGE), out),
             Input::Answer(outcome) => self.answer(outcome, out),
             Input::Closed => self.over = true,
             Input::Request(_)
@@ -79,25 +79,25 @@ impl Session for ChatSession {
 }
 
 impl ChatSession {
-    fn take(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
-        if self.replies.len() + self.held.len() == OWED_MAX {
+    fn receive(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
+        if self.replies.len() + self.deferred.len() == PENDING_MAX {
             out.send_text(encode::error(SLOW_DOWN));
             out.close();
             self.over = true;
         } else if self.joining {
-            self.held.push_back(packet);
+            self.deferred.push_back(packet);
         } else {
-            self.act(packet, out);
+            self.process(packet, out);
         }
     }
 
-    fn act(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
+    fn process(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
         match packet {
             Ok(packet) => self.submit(packet, out),
-            Err(complaint) => {
-                let now = self.replies.in_turn(Owed::Complaint(complaint), out);
+            Err(error) => {
+                let now = self.replies.in_turn(PendingReply::Error(error), out);
                 if now.is_some() {
-                    out.send_text(encode::error(complaint));
+                    out.send_text(encode::error(error));
                 }
             }
         }
@@ -113,20 +113,20 @@ impl ChatSession {
                 let given = Some(avatar.clone()).filter(|avatar| !avatar.is_empty());
                 let enter = Command::Enter { room, user, seat, opens: true, avatar: given };
                 out.submit_and_subscribe(enter, Subscribe::Seat);
-                self.replies.push_command(Owed::Entrance { name, avatar });
+                self.replies.push_command(PendingReply::Join { name, avatar });
             }
             Packet::Leave { room, user } => {
                 let room = RoomRef::Name(room);
                 let user = self.claim(user);
                 out.submit_ack_only(Command::Exit { room, user, seat, reason: String::new() });
-                self.replies.push_command(Owed::Receipt);
+                self.replies.push_command(PendingReply::Ack);
             }
             Packet::Msg { room, user, text } => {
                 let room = RoomRef::Name(room);
                 let author = self.claim(user);
                 let standing = PostRight::Seated;
                 out.submit_ack_only(Command::Post { room, author, text, standing, notice: false });
-                self.replies.push_command(Owed::Receipt);
+                self.replies.push_command(PendingReply::Ack);
             }
         }
     }
@@ -140,8 +140,8 @@ impl ChatSession {
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match (self.replies.pop(outcome), outcome) {
-            (Some(Owed::Complaint(complaint)), _) => out.send_text(encode::error(complaint)),
-            (Some(Owed::Entrance { name, avatar }), outcome) => {
+            (Some(PendingReply::Error(error)), _) => out.send_text(encode::error(error)),
+            (Some(PendingReply::Join { name, avatar }), outcome) => {
                 self.entered(name, &avatar, outcome, out);
             }
             (_, Err(refusal)) => out.send_text(encode::error(refusal::message(refusal))),
@@ -163,8 +163,8 @@ impl ChatSession {
             Ok(_) => (),
             Err(refusal) => out.send_text(encode::error(refusal::message(refusal))),
         }
-        while let Some(packet) = self.held.pop_front() {
-            self.act(packet, out);
+        while let Some(packet) = self.deferred.pop_front() {
+            self.process(packet, out);
             if self.joining {
                 break;
             }

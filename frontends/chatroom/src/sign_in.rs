@@ -1,4 +1,4 @@
-//! What proves that a client is the user whose name it goes by.
+//! The proofs that a client is the user that it names.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -66,7 +66,7 @@ impl JsonSchema for SignInByAddress {
     }
 }
 
-/// The proofs that a peer has for the names it goes by.
+/// The proofs that a peer has for the names it uses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proof {
     pub(crate) token: Option<TokenHash>,

@@ -36,11 +36,11 @@ pub struct Options {
     /// How `ocid`, `private_id` and `members` are written. Requests may have numbers or strings of
     /// digits in either case.
     pub ocid: OcidStyle,
-    /// How many of the messages that arrived while a user had no session are handed over at
-    /// login, the newest.
+    /// How many of the messages that arrived while a user had no session the login delivers, the
+    /// newest.
     pub backlog: u32,
-    /// Whether the groups made here can be seen and joined by anyone, in every dialect. Otherwise
-    /// only their members know of them.
+    /// Whether groups created here are open: any user can see and join them, in every dialect.
+    /// Otherwise only their members can see them.
     pub open: bool,
     /// The charset of the lines that clients send to `tcp_listen`: `utf-8` or `gbk`. With `gbk`,
     /// everything that is sent is ASCII, other characters as JSON escapes: GBK lacks some of them.

@@ -95,11 +95,13 @@ impl Described {
         let name = schemas.operation(&request.path).map(|name| format!("{name}Request"));
         let Some(name) = name.filter(|name| schemas.has(name)) else { return };
         let Ok(Params { fields, .. }) = Params::of(peer, request) else { return };
-        let refused = match look_at(frontend, peer, request) {
-            Look::Understood => None,
+        let refused = match reaction_of(frontend, peer, request) {
+            Reaction::Understood => None,
             // HTTP errors do not depend on the fields.
-            Look::Answered(response) if response.status != 200 => return,
-            Look::Answered(response) => Some(String::from_utf8_lossy(&response.body).into_owned()),
+            Reaction::Answered(response) if response.status != 200 => return,
+            Reaction::Answered(response) => {
+                Some(String::from_utf8_lossy(&response.body).into_owned())
+            }
         };
         let fields = Value::Object(fields);
         let is_right = self.check_sent(schemas, &name, &fields, refused);
@@ -210,14 +212,14 @@ pub fn acceptor(frontend: &dyn Frontend, definition: &str) -> impl Fn(&Value) ->
 }
 
 /// The reaction of a front end to a request, without an engine.
-enum Look {
+enum Reaction {
     /// It asks the engine.
     Understood,
     /// It answers without the engine, or holds an answer until the engine has replied.
     Answered(Response),
 }
 
-fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
+fn reaction_of(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Reaction {
     let outputs = |answer: Option<core_model::Outcome>| {
         let mut session = frontend.open(peer);
         let mut out = Outbox::default();
@@ -230,7 +232,7 @@ fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
         out.drain().collect::<Vec<_>>()
     };
     match outputs(None).pop() {
-        Some(Output::Respond(response)) => Look::Answered(response),
+        Some(Output::Respond(response)) => Reaction::Answered(response),
         Some(Output::Query { .. }) => {
             // A wrong answer and a failure are both the gateway's fault, unless the reply was
             // already decided.
@@ -239,12 +241,12 @@ fn look_at(frontend: &dyn Frontend, peer: &Peer, request: &Request) -> Look {
                 (Some(Output::Respond(settled)), Some(Output::Respond(failed)))
                     if settled != failed =>
                 {
-                    Look::Answered(settled)
+                    Reaction::Answered(settled)
                 }
-                _ => Look::Understood,
+                _ => Reaction::Understood,
             }
         }
-        _ => Look::Understood,
+        _ => Reaction::Understood,
     }
 }
 

@@ -59,10 +59,10 @@ impl Frames {
             if begun {
                 self.top_up(&mut bytes);
             }
-            match look(if begun { &self.begun } else { bytes }, self.length_max) {
-                Look::Needs(_) if begun => (),
-                Look::Needs(_) => self.begun.extend(std::mem::take(&mut bytes)),
-                Look::Found(piece, count) => {
+            match scan(if begun { &self.begun } else { bytes }, self.length_max) {
+                Scan::Needs(_) if begun => (),
+                Scan::Needs(_) => self.begun.extend(std::mem::take(&mut bytes)),
+                Scan::Found(piece, count) => {
                     self.broken = matches!(piece, Piece::Broken { .. });
                     take(piece);
                     // Frees the buffer, so that an idle connection has none.
@@ -77,7 +77,7 @@ impl Frames {
 
     /// Moves as many bytes as are known to belong to the incomplete frame.
     fn top_up(&mut self, bytes: &mut &[u8]) {
-        if let Look::Needs(count) = look(&self.begun, self.length_max) {
+        if let Scan::Needs(count) = scan(&self.begun, self.length_max) {
             let missing = (count - self.begun.len()).min(bytes.len());
             let (head, tail) = bytes.split_at(missing);
             self.begun.extend(head);
@@ -102,32 +102,32 @@ impl Frames {
     }
 }
 
-enum Look<'a> {
+enum Scan<'a> {
     /// Needs at least this many bytes.
     Needs(usize),
     /// The first piece and its size in bytes.
     Found(Piece<'a>, usize),
 }
 
-fn look(bytes: &[u8], length_max: u32) -> Look<'_> {
+fn scan(bytes: &[u8], length_max: u32) -> Scan<'_> {
     let Some(length) = length(bytes) else {
-        return Look::Needs(LENGTH_BYTES);
+        return Scan::Needs(LENGTH_BYTES);
     };
     if length < LENGTH_LEAST {
         let why = format!("length is {length}, command and sequence take {LENGTH_LEAST}");
-        return Look::Found(Piece::Broken { header: Header::default(), why }, LENGTH_BYTES);
+        return Scan::Found(Piece::Broken { header: Header::default(), why }, LENGTH_BYTES);
     }
     if bytes.len() < HEADER_BYTES {
-        return Look::Needs(HEADER_BYTES);
+        return Scan::Needs(HEADER_BYTES);
     }
     let header = header(bytes);
     if length > length_max {
-        return Look::Found(overlong(length, length_max, header), HEADER_BYTES);
+        return Scan::Found(overlong(length, length_max, header), HEADER_BYTES);
     }
     let end = LENGTH_BYTES + length as usize;
     match bytes.get(HEADER_BYTES..end) {
-        Some(body) => Look::Found(Piece::Frame { header, body }, end),
-        None => Look::Needs(end),
+        Some(body) => Scan::Found(Piece::Frame { header, body }, end),
+        None => Scan::Needs(end),
     }
 }
 

@@ -32,7 +32,7 @@ impl TokenSession {
         let dialogue = Dialogue {
             token_ttl_ms: options.token_ttl.0,
             hears_messages: options.messages,
-            owed: ReplyQueue::default(),
+            replies: ReplyQueue::default(),
         };
         Self { frames: Frames::new(options.frame_bytes_max), dialogue }
     }
@@ -94,11 +94,11 @@ struct Dialogue {
     token_ttl_ms: u64,
     /// Whether this connection receives messages.
     hears_messages: bool,
-    owed: ReplyQueue<Owed>,
+    replies: ReplyQueue<PendingReply>,
 }
 
 /// What to send for an answer.
-enum Owed {
+enum PendingReply {
     /// The answer, as a reply.
     Reply { verb: Verb, sequence: u32, room_id: u32 },
     /// This frame, whatever the answer: it only waits for its turn. The session closes the
@@ -118,11 +118,11 @@ impl Dialogue {
             Piece::Frame { header, body } => match parse::request(header.command, body) {
                 Ok((verb, request)) => self.ask(verb, header.sequence, request, out),
                 Err(Nonsense { code, why }) => {
-                    self.say(encode::failure(header, code, &why), false, out);
+                    self.send_in_turn(encode::failure(header, code, &why), false, out);
                 }
             },
             Piece::Broken { header, why } => {
-                self.say(encode::failure(header, Code::Frame, &why), true, out);
+                self.send_in_turn(encode::failure(header, Code::Frame, &why), true, out);
             }
         }
     }
@@ -153,33 +153,33 @@ impl Dialogue {
             Request::LeaveApplication => out.submit(Command::SignOut { reason: String::new() }),
             Request::ApplyForToken => out.submit(self.issue_token()),
             Request::Heartbeat => {
-                return self.say(encode::success(verb, sequence, &[]), false, out);
+                return self.send_in_turn(encode::success(verb, sequence, &[]), false, out);
             }
             Request::PostMessage { room, text } => self.post(room, text, out),
         }
-        let reply = Owed::Reply { verb, sequence, room_id };
+        let reply = PendingReply::Reply { verb, sequence, room_id };
         if verb == Verb::RoomList {
-            self.owed.push_query(reply);
+            self.replies.push_query(reply);
         } else {
-            self.owed.push_command(reply);
+            self.replies.push_command(reply);
         }
     }
 
     /// Sends a frame that needs no answer, in its turn.
-    fn say(&mut self, frame: Vec<u8>, last: bool, out: &mut Outbox) {
-        if let Some(Owed::Frame { frame, last }) =
-            self.owed.in_turn(Owed::Frame { frame, last }, out)
+    fn send_in_turn(&mut self, frame: Vec<u8>, last: bool, out: &mut Outbox) {
+        if let Some(PendingReply::Frame { frame, last }) =
+            self.replies.in_turn(PendingReply::Frame { frame, last }, out)
         {
             send(frame, last, out);
         }
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        match self.owed.pop(outcome) {
-            Some(Owed::Reply { verb, sequence, room_id }) => {
+        match self.replies.pop(outcome) {
+            Some(PendingReply::Reply { verb, sequence, room_id }) => {
                 send(encode::reply(verb, sequence, room_id, outcome), false, out);
             }
-            Some(Owed::Frame { frame, last }) => send(frame, last, out),
+            Some(PendingReply::Frame { frame, last }) => send(frame, last, out),
             None => (),
         }
     }

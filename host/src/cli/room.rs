@@ -11,7 +11,7 @@ use hyper::Method;
 
 use super::operation::{Operation, carry_out, printable, with_query};
 use super::{Options, output};
-use crate::rooms::{RoomAct, RoomAction, RoomReport};
+use crate::rooms::{RoomAction, RoomActionKind, RoomReport};
 use crate::users::wire::{ROOM_OWNER_PATH, ROOM_PATH, RoomOwner};
 use crate::users::{Failure, Who};
 
@@ -60,13 +60,13 @@ struct Which {
 }
 
 pub(super) fn run(options: Options, room: Room) -> Result<(), Box<dyn Error>> {
-    let (which, act) = match room.what {
-        What::Show { which } => (which, RoomAct::Show),
-        What::Release { which } => (which, RoomAct::SetOwner(None)),
-        What::Give { which, who } => (which, RoomAct::SetOwner(Some(who))),
+    let (which, kind) = match room.what {
+        What::Show { which } => (which, RoomActionKind::Show),
+        What::Release { which } => (which, RoomActionKind::SetOwner(None)),
+        What::Give { which, who } => (which, RoomActionKind::SetOwner(Some(who))),
     };
     let config = options.and(room.options).and(which.options).configuration()?.config;
-    let report = carry_out(&config, &RoomAction { room: which.name, act })?;
+    let report = carry_out(&config, &RoomAction { room: which.name, kind })?;
     if which.json {
         output::line(serde_json::to_string(&report)?)?;
     } else {
@@ -105,9 +105,11 @@ impl Operation for RoomAction {
     }
 
     fn request(&self) -> serde_json::Result<(Method, String, Vec<u8>)> {
-        Ok(match &self.act {
-            RoomAct::Show => (Method::GET, with_query(ROOM_PATH, "room", &self.room), Vec::new()),
-            RoomAct::SetOwner(owner) => {
+        Ok(match &self.kind {
+            RoomActionKind::Show => {
+                (Method::GET, with_query(ROOM_PATH, "room", &self.room), Vec::new())
+            }
+            RoomActionKind::SetOwner(owner) => {
                 let owner = owner.as_ref().map(Who::to_string);
                 let body = serde_json::to_vec(&RoomOwner { room: self.room.clone(), owner })?;
                 (Method::POST, ROOM_OWNER_PATH.to_owned(), body)

@@ -12,7 +12,7 @@ use hyper::Method;
 use super::operation::{Operation, carry_out, printable, with_query};
 use super::{Options, output, password};
 use crate::users::wire::{Change, LINK_PATH, NewPassword, PASSWORD_PATH, SHOW_PATH, UNLINK_PATH};
-use crate::users::{Account, Act, Failure, Identity, Phc, UserAction, Who};
+use crate::users::{Account, ActionKind, Failure, Identity, Phc, UserAction, Who};
 
 #[derive(Args, Debug)]
 pub(super) struct User {
@@ -66,17 +66,17 @@ struct Whose {
 }
 
 pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
-    let (whose, act) = match user.what {
-        What::Show { whose } => (whose, Act::Show),
-        What::Link { whose, identity } => (whose, Act::Link(identity)),
-        What::Unlink { whose, identity } => (whose, Act::Unlink(identity)),
+    let (whose, kind) = match user.what {
+        What::Show { whose } => (whose, ActionKind::Show),
+        What::Link { whose, identity } => (whose, ActionKind::Link(identity)),
+        What::Unlink { whose, identity } => (whose, ActionKind::Unlink(identity)),
         What::Password { whose } => {
             let phc = Phc::of(&password::read(&whose.who.to_string())?)?;
-            (whose, Act::SetPassword(phc))
+            (whose, ActionKind::SetPassword(phc))
         }
     };
     let config = options.and(user.options).and(whose.options).configuration()?.config;
-    let account = carry_out(&config, &UserAction { who: whose.who, act })?;
+    let account = carry_out(&config, &UserAction { who: whose.who, kind })?;
     if whose.json {
         output::line(serde_json::to_string(&account)?)?;
     } else {
@@ -130,11 +130,11 @@ impl Operation for UserAction {
             let change = Change { who: who.clone(), identity: identity.to_string() };
             serde_json::to_vec(&change).map(|body| (Method::POST, path.to_owned(), body))
         };
-        Ok(match &self.act {
-            Act::Show => (Method::GET, with_query(SHOW_PATH, "who", &who), Vec::new()),
-            Act::Link(identity) => change(LINK_PATH, identity)?,
-            Act::Unlink(identity) => change(UNLINK_PATH, identity)?,
-            Act::SetPassword(phc) => {
+        Ok(match &self.kind {
+            ActionKind::Show => (Method::GET, with_query(SHOW_PATH, "who", &who), Vec::new()),
+            ActionKind::Link(identity) => change(LINK_PATH, identity)?,
+            ActionKind::Unlink(identity) => change(UNLINK_PATH, identity)?,
+            ActionKind::SetPassword(phc) => {
                 let new = NewPassword { who, hash: phc.as_str().to_owned() };
                 (Method::POST, PASSWORD_PATH.to_owned(), serde_json::to_vec(&new)?)
             }

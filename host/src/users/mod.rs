@@ -20,11 +20,11 @@ pub use who::{Identity, Who};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UserAction {
     pub who: Who,
-    pub act: Act,
+    pub kind: ActionKind,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Act {
+pub enum ActionKind {
     Show,
     /// Links an identity; does nothing if the user has it already.
     Link(Identity),
@@ -133,15 +133,15 @@ impl UserAction {
     /// The command that carries it out, unless a query is enough.
     pub fn command(&self) -> Option<Command> {
         let user = self.who.user_ref();
-        match &self.act {
-            Act::Show => None,
-            Act::Link(identity) => {
+        match &self.kind {
+            ActionKind::Show => None,
+            ActionKind::Link(identity) => {
                 Some(Command::LinkIdentity { user, identity: identity.to_string() })
             }
-            Act::Unlink(identity) => {
+            ActionKind::Unlink(identity) => {
                 Some(Command::UnlinkIdentity { user, identity: identity.to_string() })
             }
-            Act::SetPassword(phc) => {
+            ActionKind::SetPassword(phc) => {
                 let password = Secret::Hashed(phc.as_str().to_owned());
                 Some(Command::SetPassword { user, password })
             }
@@ -172,17 +172,18 @@ impl UserAction {
             Ok(Reply::User { user }) => Some((user.person.uid?.0, user.person.handle.clone())),
             _ => None,
         };
-        let explained = match (&refusal, &self.act) {
+        let explained = match (&refusal, &self.kind) {
             (Refusal::UnknownUser, _) => Some(Failure::Unknown(self.who.clone())),
             (Refusal::Internal { why }, _) => Some(Failure::Store(why.clone())),
-            (Refusal::IdentityTaken, Act::Link(identity)) => person(identity.user_ref())
+            (Refusal::IdentityTaken, ActionKind::Link(identity)) => person(identity.user_ref())
                 .map(|(uid, handle)| Failure::Taken { identity: identity.clone(), uid, handle }),
-            (Refusal::InvalidIdentity { .. }, Act::Unlink(identity)) => person(self.who.user_ref())
-                .map(|(uid, handle)| Failure::NotLinked {
+            (Refusal::InvalidIdentity { .. }, ActionKind::Unlink(identity)) => {
+                person(self.who.user_ref()).map(|(uid, handle)| Failure::NotLinked {
                     identity: identity.clone(),
                     uid,
                     handle,
-                }),
+                })
+            }
             _ => None,
         };
         explained.unwrap_or(Failure::Refused(refusal))

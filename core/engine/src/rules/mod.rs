@@ -88,7 +88,7 @@ impl BatchContext<'_> {
         Ok((outcome, recorded))
     }
 
-    /// Adds to the events of users who leave how and why they did.
+    /// Adds to the events `Left` how and why the user left.
     fn explain_leaving(
         &self,
         cx: &mut CommandContext<'_>,

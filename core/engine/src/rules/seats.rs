@@ -35,7 +35,7 @@ impl BatchContext<'_> {
         }
     }
 
-    /// Leaves of the grant of an address no more than does not suffice for another entrance.
+    /// Shortens the grant of an address so that it does not suffice for another entrance.
     fn use_up_address(
         &mut self,
         cx: &CommandContext<'_>,

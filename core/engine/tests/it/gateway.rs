@@ -13,7 +13,7 @@ use crate::memory::Memory;
 use crate::say;
 
 /// Where the store is.
-enum Place {
+enum StoreLocation {
     Folder(TempDir),
     File(PathBuf),
     Memory(Memory),
@@ -24,7 +24,7 @@ enum Place {
 /// The writer thread waits after each batch that it publishes, so that the test, not the scheduler,
 /// decides which commands share a commit.
 pub(crate) struct Gateway {
-    place: Place,
+    location: StoreLocation,
     running: Option<Running>,
     /// The time of the next command and query.
     pub(crate) now: u64,
@@ -44,7 +44,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(place: &Place) -> Self {
+    fn start(location: &StoreLocation) -> Self {
         let (publish, published) = channel();
         let (go_on, held) = channel::<()>();
         let publish = move |batch: Vec<Done<usize>>| {
@@ -53,10 +53,12 @@ impl Running {
             let _ = held.recv();
         };
         let options = Options { cache_bytes: 4 << 20, ..Options::default() };
-        let engine = match place {
-            Place::Folder(folder) => Engine::open(&store_in(folder), options, publish),
-            Place::File(path) => Engine::open(path, options, publish),
-            Place::Memory(memory) => Engine::open_with_backend(memory.clone(), options, publish),
+        let engine = match location {
+            StoreLocation::Folder(folder) => Engine::open(&store_in(folder), options, publish),
+            StoreLocation::File(path) => Engine::open(path, options, publish),
+            StoreLocation::Memory(memory) => {
+                Engine::open_with_backend(memory.clone(), options, publish)
+            }
         };
         let running = Self { engine: engine.expect("the store opens"), published, go_on };
         // From here on the writer waits for `go_on`.
@@ -82,31 +84,31 @@ fn store_in(folder: &TempDir) -> PathBuf {
 impl Gateway {
     /// On a file.
     pub(crate) fn new() -> Self {
-        Self::at(Place::Folder(tempfile::tempdir().expect("a folder for the store")))
+        Self::at(StoreLocation::Folder(tempfile::tempdir().expect("a folder for the store")))
     }
 
     /// On this file, which stays.
     pub(crate) fn on(store: PathBuf) -> Self {
-        Self::at(Place::File(store))
+        Self::at(StoreLocation::File(store))
     }
 
     /// On a file that is a copy of this one.
     pub(crate) fn on_a_copy_of(store: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the store");
         std::fs::copy(store, store_in(&folder)).expect("the store can be copied");
-        Self::at(Place::Folder(folder))
+        Self::at(StoreLocation::Folder(folder))
     }
 
     /// In memory, for tests that make hundreds.
     pub(crate) fn in_memory() -> Self {
-        Self::at(Place::Memory(Memory::default()))
+        Self::at(StoreLocation::Memory(Memory::default()))
     }
 
-    fn at(place: Place) -> Self {
-        let running = Some(Running::start(&place));
+    fn at(location: StoreLocation) -> Self {
+        let running = Some(Running::start(&location));
         let frontend =
             FrontendSettings { frontend: "test".into(), room_capacity: 500, ..Default::default() };
-        Self { place, running, now: 1_000, steady: None, frontend, address: None }
+        Self { location, running, now: 1_000, steady: None, frontend, address: None }
     }
 
     fn running(&self) -> &Running {
@@ -190,20 +192,20 @@ impl Gateway {
     /// Stops the engine, as the gateway does when it ends, and opens the store again.
     pub(crate) fn reopen(&mut self) {
         self.halt();
-        self.running = Some(Running::start(&self.place));
+        self.running = Some(Running::start(&self.location));
     }
 
     /// As [`reopen`](Self::reopen); what the engine left must be whole.
     pub(crate) fn reopen_checked(&mut self) {
         self.halt();
-        let report = match &self.place {
-            Place::Folder(folder) => core_engine::check(&store_in(folder), 1 << 20),
-            Place::File(path) => core_engine::check(path, 1 << 20),
-            Place::Memory(memory) => core_engine::check_backend(memory.clone()),
+        let report = match &self.location {
+            StoreLocation::Folder(folder) => core_engine::check(&store_in(folder), 1 << 20),
+            StoreLocation::File(path) => core_engine::check(path, 1 << 20),
+            StoreLocation::Memory(memory) => core_engine::check_backend(memory.clone()),
         };
         let report = report.expect("the store opens");
         assert_eq!(report.faults, Vec::<String>::new());
-        self.running = Some(Running::start(&self.place));
+        self.running = Some(Running::start(&self.location));
     }
 
     fn halt(&mut self) {

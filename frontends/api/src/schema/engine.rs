@@ -18,16 +18,16 @@ struct Row {
 }
 
 const ROWS: &[Row] = &[
-    given("command", "A command to the engine", Shape::of::<Command>()),
-    given("query", "A query to the engine", Shape::of::<Query>()),
-    told("outcome", "The outcome of a command or query", Shape::of::<Outcome>()),
-    told("event", "An event", Shape::of::<Recorded>()),
-    given("manifest", "The manifest of a front end", Shape::of::<Manifest>()),
-    told("peer", "The peer of a session", Shape::of::<Peer>()),
-    told("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
-    given("response", "An HTTP response; its body crosses as bytes", Shape::of::<Response>()),
-    told("fault", "An HTTP error of the gateway", Shape::of::<HttpError>()),
-    given("interest", "The event filter of a connection", Shape::of::<EventFilter>()),
+    read("command", "A command to the engine", Shape::of::<Command>()),
+    read("query", "A query to the engine", Shape::of::<Query>()),
+    written("outcome", "The outcome of a command or query", Shape::of::<Outcome>()),
+    written("event", "An event", Shape::of::<Recorded>()),
+    read("manifest", "The manifest of a front end", Shape::of::<Manifest>()),
+    written("peer", "The peer of a session", Shape::of::<Peer>()),
+    written("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
+    read("response", "An HTTP response; its body crosses as bytes", Shape::of::<Response>()),
+    written("fault", "An HTTP error of the gateway", Shape::of::<HttpError>()),
+    read("interest", "The event filter of a connection", Shape::of::<EventFilter>()),
 ];
 
 /// The engine's command, query, outcome and event, and what a front end declares and receives.
@@ -44,10 +44,10 @@ fn document(row: &Row) -> Document {
     }
 }
 
-const fn given(name: &'static str, title: &'static str, shape: Shape) -> Row {
+const fn read(name: &'static str, title: &'static str, shape: Shape) -> Row {
     Row { name, title, contract: Contract::Deserialize, shape }
 }
 
-const fn told(name: &'static str, title: &'static str, shape: Shape) -> Row {
+const fn written(name: &'static str, title: &'static str, shape: Shape) -> Row {
     Row { name, title, contract: Contract::Serialize, shape }
 }

@@ -1,4 +1,5 @@
-//! `POST /channel/list_users` lists the members of a channel, also for those who are none.
+//! `POST /channel/list_users` lists the members of a channel, also for callers that are not
+//! members.
 
 use core_model::{Outcome, Person, Query, Reply, RoomRef};
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};

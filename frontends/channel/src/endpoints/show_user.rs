@@ -1,4 +1,4 @@
-//! `POST /user/info` tells whether there is a user of this name.
+//! `POST /user/info` checks whether a user of this name exists.
 
 use core_model::{Outcome, Query, Reply, UserRef};
 use frontend_api::http::{Action, Endpoint, Params, RequestParams, Response};

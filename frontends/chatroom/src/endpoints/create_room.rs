@@ -6,7 +6,7 @@ use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Done, METHODS, Param, Res, Verdict, present, read, reply};
+use super::{Done, Failure, METHODS, Param, Res, present, read, reply};
 use crate::words::ChatroomCreateSuccessfully;
 use crate::{Chatroom, refusal};
 
@@ -19,7 +19,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     describe: |_| {
         Operation::of::<Request>("Creates a room without an owner.")
             .replies::<Done<ChatroomCreateSuccessfully>>()
-            .replies::<Verdict>()
+            .replies::<Failure>()
             .leads_to("visit_room", &[("room_name", Source::Request("room_name"))])
     },
 };
@@ -31,7 +31,7 @@ pub struct Request {
 }
 
 fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
-    let room = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
+    let room = wanted(read(params)).map_err(|res| reply(&Failure { res }))?;
     Ok(Action::Submit(Command::CreateRoom { room, owner: None, members: None }))
 }
 
@@ -45,6 +45,6 @@ fn wanted(request: Request) -> Result<NewRoom, Res> {
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
         Ok(_) => reply(&Done { res: ChatroomCreateSuccessfully }),
-        Err(refusal) => refusal::response(refusal, Verdict::of),
+        Err(refusal) => refusal::response(refusal, Failure::of),
     }
 }

@@ -8,7 +8,7 @@ use frontend_api::schema::Operation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{METHODS, Res, Verdict, reply};
+use super::{Failure, METHODS, Res, reply};
 use crate::{Chatroom, refusal};
 
 pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
@@ -20,7 +20,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     describe: |_| {
         Operation::of::<Request>("Lists the open rooms, with the number of seats taken.")
             .replies::<Reply<'_>>()
-            .replies::<Verdict>()
+            .replies::<Failure>()
     },
 };
 
@@ -62,8 +62,8 @@ fn decode(dialect: &Chatroom, _: &RequestParams<'_>) -> Result<Action, Response>
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
         Ok(EngineReply::Rooms { rooms }) => reply(&listed(rooms)),
-        Ok(_) => reply(&Verdict { res: Res::ServerError }),
-        Err(refusal) => refusal::response(refusal, Verdict::of),
+        Ok(_) => reply(&Failure { res: Res::ServerError }),
+        Err(refusal) => refusal::response(refusal, Failure::of),
     }
 }
 

@@ -45,11 +45,11 @@ pub struct Done<W> {
 /// Failure.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Refused")]
-pub struct Verdict {
+pub struct Failure {
     pub res: Res,
 }
 
-impl Verdict {
+impl Failure {
     pub(crate) fn of(res: Res) -> Self {
         Self { res }
     }
@@ -91,7 +91,7 @@ pub(crate) fn not_text(path: &str, field: &str) -> Option<Response> {
     if path == show_user::ENDPOINT.path && field == "user_name" {
         return Some(reply(&show_user::NotFound { res, data: Some(Nothing {}) }));
     }
-    Some(reply(&Verdict { res }))
+    Some(reply(&Failure { res }))
 }
 
 /// All of these parameters; an error if one is missing or empty.

@@ -6,7 +6,7 @@ use frontend_api::schema::{Operation, Source};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Done, METHODS, Param, Res, Tel, Verdict, present, read, reply};
+use super::{Done, Failure, METHODS, Param, Res, Tel, present, read, reply};
 use crate::words::RegisterSuccessfully;
 use crate::{Chatroom, refusal};
 
@@ -19,7 +19,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
     describe: |_| {
         Operation::of::<Request>("Creates an account. Does not log the user in.")
             .replies::<Done<RegisterSuccessfully>>()
-            .replies::<Verdict>()
+            .replies::<Failure>()
             .leads_to("login", THE_ACCOUNT)
     },
 };
@@ -40,7 +40,7 @@ pub struct Request {
 }
 
 fn decode(_: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
-    let user = wanted(read(params)).map_err(|res| reply(&Verdict { res }))?;
+    let user = wanted(read(params)).map_err(|res| reply(&Failure { res }))?;
     Ok(Action::Submit(Command::Register { user }))
 }
 
@@ -64,6 +64,6 @@ fn wanted(request: Request) -> Result<NewUser, Res> {
 fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
         Ok(_) => reply(&Done { res: RegisterSuccessfully }),
-        Err(refusal) => refusal::response(refusal, Verdict::of),
+        Err(refusal) => refusal::response(refusal, Failure::of),
     }
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Done, METHODS, Param, Res, Verdict, present, read, reply};
+use super::{Done, Failure, METHODS, Param, Res, present, read, reply};
 use crate::words::{JoinChatroom, LeaveChatroom};
 use crate::{Chatroom, refusal};
 
@@ -25,7 +25,7 @@ pub(crate) const ENDPOINT: Endpoint<Chatroom> = Endpoint {
         Operation::of::<Request>("Takes a seat in a room ahead of the WebSocket, or gives it back.")
             .replies::<Done<JoinChatroom>>()
             .replies::<Done<LeaveChatroom>>()
-            .replies::<Verdict>()
+            .replies::<Failure>()
     },
 };
 
@@ -46,7 +46,7 @@ enum Status {
 }
 
 fn decode(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Response> {
-    ask(dialect, params).map_err(|res| reply(&Verdict { res }))
+    ask(dialect, params).map_err(|res| reply(&Failure { res }))
 }
 
 fn ask(dialect: &Chatroom, params: &RequestParams<'_>) -> Result<Action, Res> {
@@ -84,7 +84,7 @@ fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> 
 /// An unknown room takes precedence over every other error.
 fn complain_of(room: RoomRef, res: Res) -> Action {
     let query = Query::Room { room, caller: None, detail: Detail::default() };
-    Action::QueryThenRespond(query, reply(&Verdict { res }))
+    Action::QueryThenRespond(query, reply(&Failure { res }))
 }
 
 fn parse_status(status: Param) -> Result<Status, Res> {
@@ -103,7 +103,7 @@ fn encode(_: &Chatroom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
         Ok(EngineReply::Entered { .. }) => reply(&Done { res: JoinChatroom }),
         Ok(EngineReply::Done) => reply(&Done { res: LeaveChatroom }),
-        Ok(_) => reply(&Verdict { res: Res::ServerError }),
-        Err(refusal) => refusal::response(refusal, Verdict::of),
+        Ok(_) => reply(&Failure { res: Res::ServerError }),
+        Err(refusal) => refusal::response(refusal, Failure::of),
     }
 }

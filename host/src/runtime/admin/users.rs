@@ -19,13 +19,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::rooms::{RoomAct, RoomAction, RoomReport};
+use crate::rooms::{RoomAction, RoomActionKind, RoomReport};
 use crate::runtime::session::services::Services;
 use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, ROOM_OWNER_PATH, ROOM_PATH,
     Refused, RoomOwner, SHOW_PATH, STORE_HEADER, UNLINK_PATH, store_mark,
 };
-use crate::users::{Account, Act, Failure, Identity, UserAction};
+use crate::users::{Account, ActionKind, Failure, Identity, UserAction};
 
 /// A user and an identity are at most 1 KiB each.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -37,8 +37,8 @@ type Row = (&'static str, Method, fn(&[u8]) -> Result<Action, UsersError>);
 
 const PATHS: [Row; 6] = [
     (SHOW_PATH, Method::GET, |query| show(query).map(Action::User)),
-    (LINK_PATH, Method::POST, |body| change(body, Act::Link).map(Action::User)),
-    (UNLINK_PATH, Method::POST, |body| change(body, Act::Unlink).map(Action::User)),
+    (LINK_PATH, Method::POST, |body| change(body, ActionKind::Link).map(Action::User)),
+    (UNLINK_PATH, Method::POST, |body| change(body, ActionKind::Unlink).map(Action::User)),
     (PASSWORD_PATH, Method::POST, |body| set_password(body).map(Action::User)),
     (ROOM_PATH, Method::GET, |query| show_room(query).map(Action::Room)),
     (ROOM_OWNER_PATH, Method::POST, |body| set_owner(body).map(Action::Room)),
@@ -120,11 +120,11 @@ async fn on_user(services: &Services, action: &UserAction) -> Result<Account, Us
     let done = submit(services, action.command()).await;
     let account = action.report(&services.engine, services.clock.now(), done).map_err(refused)?;
     let uid = account.uid;
-    match &action.act {
-        Act::Show => (),
-        Act::Link(identity) => tracing::info!(uid, realm = identity.realm(), "linked"),
-        Act::Unlink(identity) => tracing::info!(uid, realm = identity.realm(), "unlinked"),
-        Act::SetPassword(_) => tracing::info!(uid, "the password was set"),
+    match &action.kind {
+        ActionKind::Show => (),
+        ActionKind::Link(identity) => tracing::info!(uid, realm = identity.realm(), "linked"),
+        ActionKind::Unlink(identity) => tracing::info!(uid, realm = identity.realm(), "unlinked"),
+        ActionKind::SetPassword(_) => tracing::info!(uid, "the password was set"),
     }
     Ok(account)
 }
@@ -132,7 +132,7 @@ async fn on_user(services: &Services, action: &UserAction) -> Result<Account, Us
 async fn on_room(services: &Services, action: &RoomAction) -> Result<RoomReport, UsersError> {
     let done = submit(services, action.command()).await;
     let room = action.report(&services.engine, done).map_err(refused)?;
-    if let RoomAct::SetOwner(_) = &action.act {
+    if let RoomActionKind::SetOwner(_) = &action.kind {
         tracing::info!(room = room.name, owner = room.owner, "the owner was set");
     }
     Ok(room)
@@ -198,17 +198,17 @@ async fn read(request: Request<Incoming>) -> Result<Action, UsersError> {
 
 fn show(query: &[u8]) -> Result<UserAction, UsersError> {
     let who = field(query, "who")?.parse().map_err(wrong)?;
-    Ok(UserAction { who, act: Act::Show })
+    Ok(UserAction { who, kind: ActionKind::Show })
 }
 
 fn show_room(query: &[u8]) -> Result<RoomAction, UsersError> {
-    Ok(RoomAction { room: field(query, "room")?, act: RoomAct::Show })
+    Ok(RoomAction { room: field(query, "room")?, kind: RoomActionKind::Show })
 }
 
 fn set_owner(body: &[u8]) -> Result<RoomAction, UsersError> {
     let RoomOwner { room, owner } = parse(body)?;
     let owner = owner.map(|owner| owner.parse()).transpose().map_err(wrong)?;
-    Ok(RoomAction { room, act: RoomAct::SetOwner(owner) })
+    Ok(RoomAction { room, kind: RoomActionKind::SetOwner(owner) })
 }
 
 /// A parameter of a query.
@@ -226,16 +226,16 @@ fn form_text(value: &[u8]) -> Option<String> {
     Some(percent_decode(&spaced).decode_utf8().ok()?.into_owned())
 }
 
-fn change(body: &[u8], act: fn(Identity) -> Act) -> Result<UserAction, UsersError> {
+fn change(body: &[u8], kind: fn(Identity) -> ActionKind) -> Result<UserAction, UsersError> {
     let change: Change = parse(body)?;
     let identity = change.identity.parse().map_err(wrong)?;
-    Ok(UserAction { who: change.who.parse().map_err(wrong)?, act: act(identity) })
+    Ok(UserAction { who: change.who.parse().map_err(wrong)?, kind: kind(identity) })
 }
 
 fn set_password(body: &[u8]) -> Result<UserAction, UsersError> {
     let new: NewPassword = parse(body)?;
     let phc = new.hash.parse().map_err(|why| wrong(format!("hash: {why}")))?;
-    Ok(UserAction { who: new.who.parse().map_err(wrong)?, act: Act::SetPassword(phc) })
+    Ok(UserAction { who: new.who.parse().map_err(wrong)?, kind: ActionKind::SetPassword(phc) })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, UsersError> {

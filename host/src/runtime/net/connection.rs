@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::runtime::limits::{Permit, ReadPause};
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::linger::{has_arrived, linger};
-use crate::runtime::net::socket::{Received, Socket};
+use crate::runtime::net::socket::{ReadOutcome, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// Polls per wake-up before yielding; a flooding peer gets at most 4 messages ahead of a quiet one.
@@ -258,21 +258,25 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn receive(&mut self, received: Received) -> Result<(), CloseReason> {
+    fn receive(&mut self, received: ReadOutcome) -> Result<(), CloseReason> {
         match received {
-            Received::Input => self.reset_idle(),
-            Received::Control => (),
-            Received::Overlong => {
+            ReadOutcome::Input => self.reset_idle(),
+            ReadOutcome::Control => (),
+            ReadOutcome::Overlong => {
                 self.session.frontend().metrics.note_refused(Limit::MessageBytes);
                 self.end(Ending::Overlong);
             }
-            Received::Closed(CloseReason::PeerFinished) => self.finish(CloseReason::PeerFinished),
-            Received::Closed(reason @ CloseReason::PeerClosed) => {
+            ReadOutcome::Closed(CloseReason::PeerFinished) => {
+                self.finish(CloseReason::PeerFinished)
+            }
+            ReadOutcome::Closed(reason @ CloseReason::PeerClosed) => {
                 self.session.release(reason);
                 self.stage = Stage::Releasing { reason, until: Instant::now() + FINISH_TIMEOUT };
             }
-            Received::Closed(CloseReason::Disconnected) => return Err(CloseReason::Disconnected),
-            Received::Closed(reason) => self.close(reason),
+            ReadOutcome::Closed(CloseReason::Disconnected) => {
+                return Err(CloseReason::Disconnected);
+            }
+            ReadOutcome::Closed(reason) => self.close(reason),
         }
         Ok(())
     }

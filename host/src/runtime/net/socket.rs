@@ -27,8 +27,11 @@ pub(crate) trait Socket: Send {
     }
 
     /// Reads, and passes what came to the session.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, session: &mut StreamSession)
-    -> Poll<Received>;
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        session: &mut StreamSession,
+    ) -> Poll<ReadOutcome>;
 
     /// When the transport itself next has something to do.
     fn deadline(&self) -> Option<Instant> {
@@ -62,7 +65,7 @@ pub(crate) trait Socket: Send {
 
 /// What a read found.
 #[derive(Debug)]
-pub(crate) enum Received {
+pub(crate) enum ReadOutcome {
     /// Input, which the session has got.
     Input,
     /// A reaction of the peer's transport, which does not end its idle time.

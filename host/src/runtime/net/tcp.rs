@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
 use crate::runtime::net::acknowledged::acknowledged;
-use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
+use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// Read from a TCP stream at once; also what a pipelining client may be ahead of
@@ -38,7 +38,7 @@ impl Socket for Tcp {
         &mut self,
         cx: &mut Context<'_>,
         session: &mut StreamSession,
-    ) -> Poll<Received> {
+    ) -> Poll<ReadOutcome> {
         let received = poll_chunk(&mut self.stream, cx, |bytes| session.feed(Input::Bytes(bytes)));
         received.map(|received| note_life(self, session, received))
     }
@@ -150,7 +150,7 @@ impl Lines {
         &mut self,
         cx: &mut Context<'_>,
         session: &mut StreamSession,
-    ) -> Poll<Result<(), Received>> {
+    ) -> Poll<Result<(), ReadOutcome>> {
         let Self { stream, unread, .. } = self;
         let read = poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes));
         let read = read.map(|received| note_life(self, session, received));
@@ -158,12 +158,12 @@ impl Lines {
             self.begun_at.get_or_insert_with(Instant::now);
         }
         Poll::Ready(match ready!(read) {
-            Received::Input => match self.reservation.grow_to(self.unread.len()) {
+            ReadOutcome::Input => match self.reservation.grow_to(self.unread.len()) {
                 Ok(()) => Ok(()),
-                Err(Exhausted) => Err(Received::Overlong),
+                Err(Exhausted) => Err(ReadOutcome::Overlong),
             },
             // The last line may lack a line end.
-            Received::Closed(CloseReason::PeerFinished) if !self.ended => {
+            ReadOutcome::Closed(CloseReason::PeerFinished) if !self.ended => {
                 self.ended = true;
                 self.unread.push(b'\n');
                 Ok(())
@@ -195,7 +195,7 @@ impl Socket for Lines {
         &mut self,
         cx: &mut Context<'_>,
         session: &mut StreamSession,
-    ) -> Poll<Received> {
+    ) -> Poll<ReadOutcome> {
         loop {
             match self.find_line() {
                 Found::Line(line) => {
@@ -205,13 +205,13 @@ impl Socket for Lines {
                         Ok(text) => session.feed(Input::Text(text)),
                         Err(_) => session.feed(Input::Binary(line)),
                     }
-                    return Poll::Ready(Received::Input);
+                    return Poll::Ready(ReadOutcome::Input);
                 }
-                Found::Blank => return Poll::Ready(Received::Control),
-                Found::Overlong => return Poll::Ready(Received::Overlong),
-                Found::Http => return Poll::Ready(Received::Closed(CloseReason::PeerFinished)),
+                Found::Blank => return Poll::Ready(ReadOutcome::Control),
+                Found::Overlong => return Poll::Ready(ReadOutcome::Overlong),
+                Found::Http => return Poll::Ready(ReadOutcome::Closed(CloseReason::PeerFinished)),
                 Found::Nothing if self.ended => {
-                    return Poll::Ready(Received::Closed(CloseReason::PeerFinished));
+                    return Poll::Ready(ReadOutcome::Closed(CloseReason::PeerFinished));
                 }
                 Found::Nothing => (),
             }
@@ -237,19 +237,23 @@ impl Socket for Lines {
 
 /// Notes what the peer shows by what was read. Each read counts once, however many requests were in
 /// it.
-fn note_life(socket: &impl Socket, session: &mut StreamSession, received: Received) -> Received {
+fn note_life(
+    socket: &impl Socket,
+    session: &mut StreamSession,
+    received: ReadOutcome,
+) -> ReadOutcome {
     if session.unacknowledged().is_some() {
         let written = session.write_queue.written();
         match received {
-            Received::Input => {
+            ReadOutcome::Input => {
                 let acknowledged = socket.acknowledged(written);
                 session.note_delivery(|delivery| delivery.note_life(acknowledged));
             }
-            Received::Closed(CloseReason::PeerFinished) => {
+            ReadOutcome::Closed(CloseReason::PeerFinished) => {
                 let acknowledged = socket.acknowledged(written);
                 session.note_delivery(|delivery| delivery.note_orderly_end(acknowledged));
             }
-            Received::Closed(_) | Received::Control | Received::Overlong => (),
+            ReadOutcome::Closed(_) | ReadOutcome::Control | ReadOutcome::Overlong => (),
         }
     }
     received
@@ -260,15 +264,15 @@ fn poll_chunk(
     stream: &mut TcpStream,
     cx: &mut Context<'_>,
     take: impl FnOnce(&[u8]),
-) -> Poll<Received> {
+) -> Poll<ReadOutcome> {
     let mut scratch = [std::mem::MaybeUninit::uninit(); READ_BYTES];
     let mut buffer = ReadBuf::uninit(&mut scratch);
     Poll::Ready(match ready!(Pin::new(stream).poll_read(cx, &mut buffer)) {
-        Err(_) => Received::Closed(CloseReason::Disconnected),
-        Ok(()) if buffer.filled().is_empty() => Received::Closed(CloseReason::PeerFinished),
+        Err(_) => ReadOutcome::Closed(CloseReason::Disconnected),
+        Ok(()) if buffer.filled().is_empty() => ReadOutcome::Closed(CloseReason::PeerFinished),
         Ok(()) => {
             take(buffer.filled());
-            Received::Input
+            ReadOutcome::Input
         }
     })
 }

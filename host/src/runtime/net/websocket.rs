@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::config::Limits;
 
 use crate::runtime::limits::memory_budget::Reservation;
-use crate::runtime::net::socket::{MESSAGE_TIMEOUT, Received, Socket};
+use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
 use crate::runtime::session::delivery::Sent;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 use crate::runtime::session::write_queue::WriteQueue;
@@ -123,7 +123,7 @@ impl Socket for WebSocket {
         &mut self,
         cx: &mut Context<'_>,
         session: &mut StreamSession,
-    ) -> Poll<Received> {
+    ) -> Poll<ReadOutcome> {
         if self.drained {
             // An error shows in the read below.
             drop(ready!(self.stream.poll_read_ready(cx)));
@@ -140,38 +140,38 @@ impl Socket for WebSocket {
             Ok(Message::Text(text)) => {
                 self.message_is_complete();
                 session.feed(Input::Text(&text));
-                Received::Input
+                ReadOutcome::Input
             }
             Ok(Message::Binary(bytes)) => {
                 self.message_is_complete();
                 session.feed(Input::Binary(&bytes));
-                Received::Input
+                ReadOutcome::Input
             }
-            Ok(Message::Ping(_)) => Received::Input,
+            Ok(Message::Ping(_)) => ReadOutcome::Input,
             Ok(Message::Pong(payload)) => {
                 self.probe.note_pong(&payload, session);
-                Received::Control
+                ReadOutcome::Control
             }
-            Ok(Message::Frame(_)) => Received::Control,
+            Ok(Message::Frame(_)) => ReadOutcome::Control,
             // tungstenite would answer at the next read, which is too early.
             Ok(Message::Close(close)) => {
                 self.close_answer = encoded(Frame::close(close));
-                Received::Closed(CloseReason::PeerClosed)
+                ReadOutcome::Closed(CloseReason::PeerClosed)
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.wait_for_rest() {
                     return Poll::Pending;
                 }
-                Received::Overlong
+                ReadOutcome::Overlong
             }
-            Err(Error::Io(_)) => Received::Closed(CloseReason::Disconnected),
-            Err(Error::Capacity(_)) => Received::Overlong,
+            Err(Error::Io(_)) => ReadOutcome::Closed(CloseReason::Disconnected),
+            Err(Error::Capacity(_)) => ReadOutcome::Overlong,
             Err(Error::Utf8(_)) => protocol_error(CloseCode::Invalid),
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
-                Received::Closed(CloseReason::PeerClosed)
+                ReadOutcome::Closed(CloseReason::PeerClosed)
             }
             Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                Received::Closed(CloseReason::Disconnected)
+                ReadOutcome::Closed(CloseReason::Disconnected)
             }
             Err(_) => protocol_error(CloseCode::Protocol),
         })
@@ -284,6 +284,6 @@ fn encoded(frame: Frame) -> Option<Bytes> {
     Some(bytes.into())
 }
 
-fn protocol_error(code: CloseCode) -> Received {
-    Received::Closed(CloseReason::ProtocolError(code.into()))
+fn protocol_error(code: CloseCode) -> ReadOutcome {
+    ReadOutcome::Closed(CloseReason::ProtocolError(code.into()))
 }

@@ -52,7 +52,7 @@ struct Queue {
     idle_threads: usize,
     /// The addresses that wait, each once, in the order of their turns.
     turns: VecDeque<AddressPrefix>,
-    waiting: HashMap<AddressPrefix, VecDeque<oneshot::Sender<Turn>>>,
+    waiting: HashMap<AddressPrefix, VecDeque<oneshot::Sender<ThreadPermit>>>,
     /// Waiting or being worked on.
     queued: usize,
     by_address: HashMap<AddressPrefix, usize>,
@@ -60,10 +60,10 @@ struct Queue {
 }
 
 /// A thread of the pool; the next in the queue gets it when dropped.
-struct Turn(Arc<Mutex<Queue>>);
+struct ThreadPermit(Arc<Mutex<Queue>>);
 
 /// A place in the queue, until the work is done.
-struct Place {
+struct QueueSlot {
     queue: Arc<Mutex<Queue>>,
     address: AddressPrefix,
     account: Option<String>,
@@ -126,7 +126,7 @@ impl Passwords {
     }
 
     /// `None`: too many wait, in all or of this address or account.
-    fn enter(&self, caller: PasswordCaller) -> Option<Place> {
+    fn enter(&self, caller: PasswordCaller) -> Option<QueueSlot> {
         let address = AddressPrefix::of(caller.address);
         let account = caller.account;
         let mut queue = self.queue.lock();
@@ -146,16 +146,16 @@ impl Passwords {
         if let Some(account) = &account {
             *queue.by_account.entry(account.clone()).or_default() += 1;
         }
-        Some(Place { queue: self.queue.clone(), address, account })
+        Some(QueueSlot { queue: self.queue.clone(), address, account })
     }
 
     /// `None`: displaced by one of another address.
-    async fn turn(&self, address: AddressPrefix) -> Option<Turn> {
+    async fn turn(&self, address: AddressPrefix) -> Option<ThreadPermit> {
         let granted = {
             let mut queue = self.queue.lock();
             if queue.idle_threads > 0 {
                 queue.idle_threads -= 1;
-                return Some(Turn(self.queue.clone()));
+                return Some(ThreadPermit(self.queue.clone()));
             }
             let (sender, granted) = oneshot::channel();
             let waiting = queue.waiting.entry(address).or_default();
@@ -185,7 +185,7 @@ impl Queue {
     }
 
     /// The next in turn. Its address goes to the end of the queue.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self) -> Option<oneshot::Sender<ThreadPermit>> {
         let address = self.turns.pop_front()?;
         let waiting = self.waiting.get_mut(&address)?;
         let next = waiting.pop_front();
@@ -198,7 +198,7 @@ impl Queue {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ThreadPermit {
     fn drop(&mut self) {
         let next = {
             let mut queue = self.0.lock();
@@ -215,7 +215,7 @@ impl Drop for Turn {
     }
 }
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         let mut queue = self.queue.lock();
         queue.queued -= 1;

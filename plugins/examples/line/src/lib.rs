@@ -85,7 +85,7 @@ impl Session for LineSession {
     fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
         match input {
             Input::Opened => out.send_text(one_line(&self.greeting)),
-            Input::Text(line) => hear(line, out),
+            Input::Text(line) => handle_line(line, out),
             Input::Binary(_) => out.send_text("! that is not UTF-8"),
             Input::Answer(outcome) => answer(outcome, out),
             Input::Ending(_) => out.send_text("* the gateway hangs up"),
@@ -99,7 +99,7 @@ const USAGE: &str = "! register <name> <password>, login <name> <password>, join
     say <room> <text>, who <room>, history <room>, quit";
 
 /// Each request is one command or one query; the answer comes later.
-fn hear(line: &str, out: &mut Outbox) {
+fn handle_line(line: &str, out: &mut Outbox) {
     let word = |line| str::split_once(line, ' ').unwrap_or((line, ""));
     let (verb, rest) = word(line);
     let (first, rest) = word(rest);

@@ -9,7 +9,7 @@ use core_model::{
 };
 
 use super::quotas::ACCOUNTS;
-use super::{Kept, Place, Reference, Seat, Session, Token, User, Who};
+use super::{Destination, Reference, Seat, Session, StoredMessage, Token, User, Who};
 
 impl Reference {
     pub(super) fn user(&mut self, uid: u64) -> &mut User {
@@ -221,9 +221,9 @@ impl Reference {
         let cursor = self.delivered.get(&key).copied().unwrap_or(0);
         let is_live = self.sessions.values().any(|session| *session == (uid, Some(device.into())));
         let sent = if is_live { self.newest() } else { self.sent.get(&key).copied().unwrap_or(0) };
-        let concerns = |message: &&Kept| match message.to {
-            Place::Inbox(to) => to == uid || message.author == Who::User(uid),
-            Place::Room(id) => {
+        let concerns = |message: &&StoredMessage| match message.to {
+            Destination::Inbox(to) => to == uid || message.author == Who::User(uid),
+            Destination::Room(id) => {
                 let mut members = self.rooms[&id].members.iter();
                 members.any(|(member, since)| *member == uid && message.id > *since)
             }

@@ -8,7 +8,7 @@ use core_model::{
     UserRef, normalize,
 };
 
-use super::{Kept, Place, Reference, Who};
+use super::{Destination, Reference, StoredMessage, Who};
 
 impl Reference {
     pub(super) fn newest(&self) -> u64 {
@@ -66,7 +66,7 @@ impl Reference {
         };
         check_text()?;
         self.activate(id);
-        Ok(self.add_message(who, avatar, Place::Room(id), text))
+        Ok(self.add_message(who, avatar, Destination::Room(id), text))
     }
 
     pub(super) fn post_direct(
@@ -84,25 +84,30 @@ impl Reference {
         if from == to && !allow_self {
             return Err(Refusal::SelfAddressed);
         }
-        Ok(self.add_message(Who::User(from), None, Place::Inbox(to), text))
+        Ok(self.add_message(Who::User(from), None, Destination::Inbox(to), text))
     }
 
     pub(super) fn add_message(
         &mut self,
         who: Who,
         avatar: Option<String>,
-        to: Place,
+        to: Destination,
         text: &str,
     ) -> Reply {
-        let kept =
-            Kept { id: self.next_message, at: self.now, author: who, to, text: text.to_owned() };
+        let kept = StoredMessage {
+            id: self.next_message,
+            at: self.now,
+            author: who,
+            to,
+            text: text.to_owned(),
+        };
         self.next_message += 1;
         let mut message = Arc::unwrap_or_clone(self.message(&kept));
         if let Some(avatar) = avatar {
             Arc::make_mut(&mut message.author).avatar = avatar;
         }
         self.messages.push(kept);
-        self.told.push(Event::Posted { message: message.clone() });
+        self.events.push(Event::Posted { message: message.clone() });
         Reply::Posted { message }
     }
 
@@ -119,8 +124,9 @@ impl Reference {
         if let Some(id) = id {
             self.join(id, uid)?;
         }
-        let place = id.map_or(Place::Inbox(uid), Place::Room);
-        let all: Vec<&Kept> = self.messages.iter().filter(|kept| kept.to == place).collect();
+        let place = id.map_or(Destination::Inbox(uid), Destination::Room);
+        let all: Vec<&StoredMessage> =
+            self.messages.iter().filter(|kept| kept.to == place).collect();
         let (limit, first_limit) = (*limit as usize, *first_limit as usize);
         let split = all.len().saturating_sub(first_limit);
         let cursor = self.cursors.get(&(uid, id)).copied();
@@ -133,7 +139,8 @@ impl Reference {
         }
         let older = split.checked_sub(1).map_or(0, |last| all[last].id);
         let from = asked.or(cursor).unwrap_or(older);
-        let new: Vec<&Kept> = all.into_iter().filter(|kept| kept.id > from).take(limit).collect();
+        let new: Vec<&StoredMessage> =
+            all.into_iter().filter(|kept| kept.id > from).take(limit).collect();
         let read = new.last().map_or(from, |kept| kept.id);
         let messages = new.into_iter().map(|kept| self.message(kept)).collect();
         self.cursors.insert((uid, id), read);
@@ -145,20 +152,20 @@ impl Reference {
         let count = self.messages.len();
         self.messages.retain(|kept| before.is_none_or(|before| kept.at >= before));
         let mut newer: BTreeMap<u32, usize> = BTreeMap::new();
-        let mut is_kept = |kept: &Kept| {
-            let Place::Room(room) = kept.to else { return true };
+        let mut is_kept = |kept: &StoredMessage| {
+            let Destination::Room(room) = kept.to else { return true };
             let newer = newer.entry(room).or_default();
             *newer += 1;
             keep.is_none_or(|keep| *newer <= keep)
         };
-        let mut kept: Vec<Kept> =
+        let mut kept: Vec<StoredMessage> =
             self.messages.iter().rev().filter(|kept| is_kept(kept)).cloned().collect();
         kept.reverse();
         self.messages = kept;
         Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
     }
 
-    pub(super) fn newest_of(&self, all: Vec<&Kept>, limit: usize) -> Vec<Arc<Message>> {
+    pub(super) fn newest_of(&self, all: Vec<&StoredMessage>, limit: usize) -> Vec<Arc<Message>> {
         let first = all.len().saturating_sub(limit);
         all[first..].iter().map(|kept| self.message(kept)).collect()
     }

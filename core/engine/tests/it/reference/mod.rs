@@ -75,17 +75,17 @@ struct Lease {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum Destination {
     Room(u32),
     Inbox(u64),
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct StoredMessage {
     id: u64,
     at: u64,
     author: Who,
-    to: Place,
+    to: Destination,
     text: String,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct Reference {
     rooms: BTreeMap<u32, Room>,
     seats: Vec<Seat>,
     sessions: BTreeMap<u64, Session>,
-    messages: Vec<Kept>,
+    messages: Vec<StoredMessage>,
     tokens: BTreeMap<TokenHash, Token>,
     addresses: BTreeMap<(String, u64), u64>,
     /// (User, room, or none for direct messages) → received up to.
@@ -142,7 +142,7 @@ pub(crate) struct Reference {
     connection: u64,
     address: Option<u128>,
     frontend: FrontendSettings,
-    told: Vec<Event>,
+    events: Vec<Event>,
     visible: bool,
 }
 
@@ -173,7 +173,7 @@ impl Reference {
             connection: 0,
             address: None,
             frontend: FrontendSettings::default(),
-            told: Vec::new(),
+            events: Vec::new(),
             visible: false,
         }
     }
@@ -187,7 +187,7 @@ impl Reference {
         self.connection = envelope.connection.0;
         self.address = envelope.address;
         self.frontend = FrontendSettings::clone(&envelope.frontend);
-        self.told.clear();
+        self.events.clear();
         self.visible = false;
         let outcome = self.keyed(envelope.key.as_deref(), &envelope.command);
         if outcome.is_err() {
@@ -196,18 +196,18 @@ impl Reference {
             *self = Self { tokens, ..before };
             return (outcome, Vec::new());
         }
-        let mut told = std::mem::take(&mut self.told);
+        let mut events = std::mem::take(&mut self.events);
         if matches!(envelope.command, Command::SignOut { .. } | Command::Disconnect { .. }) {
-            for event in &mut told {
+            for event in &mut events {
                 if let Event::Left { user, quit, .. } = event {
                     *quit = user.uid.is_none_or(|uid| self.is_gone(uid.0));
                 }
             }
         }
-        if self.visible || !told.is_empty() {
+        if self.visible || !events.is_empty() {
             self.last_change = self.now;
         }
-        let recorded = told.into_iter().map(|event| {
+        let recorded = events.into_iter().map(|event| {
             let seq = Seq(self.next_seq);
             self.next_seq += 1;
             Recorded { seq, at: Timestamp(self.now), cause: envelope.connection, event }

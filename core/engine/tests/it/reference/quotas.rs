@@ -2,7 +2,7 @@
 
 use core_model::{Refusal, RoomId, TokenHash};
 
-use super::{Place, Reference, Seat, Who};
+use super::{Destination, Reference, Seat, Who};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -67,14 +67,14 @@ impl Reference {
             self.unowned.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, *id)).collect();
         due.sort_unstable();
         for (_, id) in due {
-            let written = self.messages.iter().any(|message| message.to == Place::Room(id));
+            let written = self.messages.iter().any(|message| message.to == Destination::Room(id));
             if self.population(id) > 0 || written {
                 self.unowned.insert(id, now + WEEK_MS);
             } else {
-                let mut told = std::mem::take(&mut self.told);
+                let mut events = std::mem::take(&mut self.events);
                 self.delete_room(id);
-                told.append(&mut self.told);
-                self.told = told;
+                events.append(&mut self.events);
+                self.events = events;
             }
         }
     }

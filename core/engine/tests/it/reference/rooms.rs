@@ -9,7 +9,7 @@ use core_model::{
 };
 
 use super::accounts::{counted, first};
-use super::{Place, Reference, Room, Seat, Who};
+use super::{Destination, Reference, Room, Seat, Who};
 
 impl Reference {
     pub(super) fn room_of_name(&self, name: &str) -> Option<u32> {
@@ -135,7 +135,7 @@ impl Reference {
                 members: everyone.collect(),
                 owner: owner.map(|uid| self.person(&Who::User(uid))),
             };
-            self.told.push(event);
+            self.events.push(event);
         }
         for uid in &members {
             self.add_member(id, *uid);
@@ -157,10 +157,10 @@ impl Reference {
 
     pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {
         let id = self.owned(room, by)?;
-        if self.messages.iter().all(|message| message.to != Place::Room(id)) {
+        if self.messages.iter().all(|message| message.to != Destination::Room(id)) {
             return Ok(Reply::Pruned { messages: 0, next: None });
         }
-        self.messages.retain(|message| message.to != Place::Room(id));
+        self.messages.retain(|message| message.to != Destination::Room(id));
         self.visible = true;
         Ok(Reply::Done)
     }
@@ -175,15 +175,15 @@ impl Reference {
             self.leave(&seat, None);
         }
         // The population is published once, at the end.
-        self.told.retain(|event| !matches!(event, Event::PopulationChanged { .. }));
+        self.events.retain(|event| !matches!(event, Event::PopulationChanged { .. }));
         if taken > 0 {
             self.announce_population(id);
         }
-        self.messages.retain(|message| message.to != Place::Room(id));
+        self.messages.retain(|message| message.to != Destination::Room(id));
         let room = self.tag(id);
         self.rooms.remove(&id);
         self.unowned.remove(&id);
-        self.told.push(Event::RoomDeleted { room });
+        self.events.push(Event::RoomDeleted { room });
     }
 
     pub(super) fn declare_room(&mut self, room: &NewRoom) -> Outcome {
@@ -220,7 +220,7 @@ impl Reference {
         }
         self.visible = true;
         let changes = changes.clone();
-        self.told.push(Event::RoomChanged { room: self.tag(id), changes, by });
+        self.events.push(Event::RoomChanged { room: self.tag(id), changes, by });
         Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
     }
 

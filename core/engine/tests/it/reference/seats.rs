@@ -12,7 +12,7 @@ impl Reference {
         let elsewhere = self.is_visible(id, &Who::User(uid), None);
         self.rooms.get_mut(&id).unwrap().members.push((uid, newest));
         let user = self.person(&Who::User(uid));
-        self.told.push(Event::Entered {
+        self.events.push(Event::Entered {
             room: self.tag(id),
             avatar: user.avatar.clone(),
             user,
@@ -29,7 +29,7 @@ impl Reference {
         }
         self.rooms.get_mut(&id).unwrap().members.retain(|(member, _)| *member != uid);
         let user = self.person(&Who::User(uid));
-        self.told.push(Event::Left {
+        self.events.push(Event::Left {
             room: self.tag(id),
             avatar: user.avatar.clone(),
             user,
@@ -88,7 +88,7 @@ impl Reference {
             self.leave(&seat, None);
             changed = true;
         }
-        self.told.retain(|event| !matches!(event, Event::PopulationChanged { .. }));
+        self.events.retain(|event| !matches!(event, Event::PopulationChanged { .. }));
         if changed {
             self.announce_population(id);
         }
@@ -103,7 +103,7 @@ impl Reference {
         opens: bool,
         avatar: Option<&String>,
     ) -> Outcome {
-        let (who, id) = self.who_at_the_door(room, user, kind == SeatKind::Connection)?;
+        let (who, id) = self.resolve_entrant(room, user, kind == SeatKind::Connection)?;
         let entered = self.enter_room(&who, id, kind, opens, avatar)?;
         if kind == SeatKind::Connection
             && let (UserRef::Claim(claim), Who::User(uid)) = (user, &who)
@@ -169,7 +169,7 @@ impl Reference {
         let opened = opens && !room.opened;
         room.opened |= opens;
         let user = self.person(&who);
-        self.told.push(Event::Entered {
+        self.events.push(Event::Entered {
             room: self.tag(id),
             avatar: avatar.unwrap_or_else(|| user.avatar.clone()),
             user,
@@ -208,7 +208,7 @@ impl Reference {
 
     /// For a claimed name an unknown room is refused before a missing proof, and by a connection a
     /// full room is as well; otherwise it is the other way round.
-    pub(super) fn who_at_the_door(
+    pub(super) fn resolve_entrant(
         &mut self,
         room: &RoomRef,
         user: &UserRef,
@@ -270,7 +270,7 @@ impl Reference {
     }
 
     pub(super) fn end_lease(&mut self, room: &RoomRef, user: &UserRef) -> Outcome {
-        let (who, id) = self.who_at_the_door(room, user, false)?;
+        let (who, id) = self.resolve_entrant(room, user, false)?;
         let leases = self
             .seats
             .iter()
@@ -286,7 +286,7 @@ impl Reference {
     pub(super) fn leave(&mut self, seat: &Seat, wait_ms: Option<u64>) {
         if let Some(connection) = seat.connection {
             let user = self.person(&seat.who);
-            self.told.push(Event::Left {
+            self.events.push(Event::Left {
                 room: self.tag(seat.room),
                 avatar: seat.avatar.clone().unwrap_or_else(|| user.avatar.clone()),
                 user,

@@ -8,7 +8,7 @@ use core_model::{
     Timestamp, Uid, UserView,
 };
 
-use super::{Kept, Place, Reference, Who};
+use super::{Destination, Reference, StoredMessage, Who};
 
 impl Reference {
     pub(super) fn person(&self, who: &Who) -> Arc<Person> {
@@ -78,14 +78,14 @@ impl Reference {
         }
     }
 
-    pub(super) fn message(&self, kept: &Kept) -> Arc<Message> {
+    pub(super) fn message(&self, kept: &StoredMessage) -> Arc<Message> {
         Arc::new(Message {
             id: MessageId(kept.id),
             at: Timestamp(kept.at),
             author: self.person(&kept.author),
             to: match kept.to {
-                Place::Room(id) => Recipient::Room(self.tag(id)),
-                Place::Inbox(uid) => Recipient::User(self.person(&Who::User(uid))),
+                Destination::Room(id) => Recipient::Room(self.tag(id)),
+                Destination::Inbox(uid) => Recipient::User(self.person(&Who::User(uid))),
             },
             text: kept.text.clone(),
             notice: false,
@@ -94,7 +94,7 @@ impl Reference {
 
     pub(super) fn announce_population(&mut self, id: u32) {
         let (room, population) = (self.tag(id), self.population(id));
-        self.told.push(Event::PopulationChanged { room, population });
+        self.events.push(Event::PopulationChanged { room, population });
     }
 
     pub(crate) fn uids(&self) -> Vec<u64> {
@@ -114,7 +114,7 @@ impl Reference {
     pub(crate) fn room_for(&self, id: u32, caller: Option<u64>) -> Option<RoomView> {
         self.room(&RoomRef::Id(RoomId(id)), caller).ok()?;
         let members = self.rooms[&id].members.iter().map(|(uid, _)| self.user_view(*uid));
-        let there = |kept: &&Kept| kept.to == Place::Room(id);
+        let there = |kept: &&StoredMessage| kept.to == Destination::Room(id);
         let messages = self.messages.iter().filter(there).map(|kept| self.message(kept));
         let (members, messages) = (members.collect(), messages.collect());
         Some(RoomView { members, messages, ..self.room_view(id) })

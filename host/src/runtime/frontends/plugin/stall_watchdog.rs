@@ -119,7 +119,7 @@ impl StallWatchdog {
     pub fn start(runtime: Handle) -> io::Result<Self> {
         let spare = Arc::<SpareWorker>::default();
         let stopping = Arc::<AtomicBool>::default();
-        let watch = Watch { runtime, spare: spare.clone(), in_place_until: Instant::now() };
+        let watch = WatchLoop { runtime, spare: spare.clone(), in_place_until: Instant::now() };
         let run = {
             let stopping = stopping.clone();
             move || watch.run(&stopping)
@@ -145,13 +145,13 @@ impl Drop for StallWatchdog {
 }
 
 /// The state of the watchdog's loop.
-struct Watch {
+struct WatchLoop {
     runtime: Handle,
     spare: Arc<SpareWorker>,
     in_place_until: Instant,
 }
 
-impl Watch {
+impl WatchLoop {
     fn run(mut self, stopping: &AtomicBool) {
         let mut last_call = Instant::now();
         while !stopping.load(Ordering::Relaxed) {

@@ -25,7 +25,7 @@ use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::guard::{check_access, check_rate};
 use crate::runtime::net::http::route::{Route, route};
-use crate::runtime::net::http::site::{Arrival, check_site};
+use crate::runtime::net::http::site::{RequestSource, check_site};
 use crate::runtime::net::http::timed_stream::{Activity, Deadlines, TimedStream};
 use crate::runtime::net::http::{convert, upgrade, well_known};
 use crate::runtime::net::listener::BoundListener;
@@ -157,7 +157,7 @@ async fn answer(
     let state = &connection.state;
     let registry = state.registry();
     let caller = Caller::of(connection.remote, &parts.headers, |address| registry.trusts(address));
-    let arrival = Arrival {
+    let source = RequestSource {
         caller,
         from_trusted_proxy: registry.trusts(connection.remote),
         private_listener: connection.listener.is_private(),
@@ -170,7 +170,7 @@ async fn answer(
         check_rate(frontend, caller, now_ns)?;
         return well_known::answer(frontend, &parts.method, name).map(Answer::Frontend);
     }
-    check_site(frontend, arrival, &parts.headers)?;
+    check_site(frontend, source, &parts.headers)?;
     if binding.is_websocket() {
         if upgrade::is_wanted(&parts) && !body.has_ended() {
             return Err(HttpError::new(400, "the handshake of a WebSocket has no body"));

@@ -22,7 +22,7 @@ const PRIVATE_SUFFIXES: [&str; 5] = [".localhost", ".local", ".internal", ".home
 
 /// Where a request arrived.
 #[derive(Clone, Copy)]
-pub(super) struct Arrival {
+pub(super) struct RequestSource {
     pub(super) caller: Caller,
     pub(super) from_trusted_proxy: bool,
     pub(super) private_listener: bool,
@@ -31,13 +31,13 @@ pub(super) struct Arrival {
 /// Refuses with 403 what a page of a site that is not configured has its visitor's browser send.
 pub(super) fn check_site(
     frontend: &FrontendHandle,
-    arrival: Arrival,
+    source: RequestSource,
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
-    let host = asked_host(headers, arrival.from_trusted_proxy);
+    let host = asked_host(headers, source.from_trusted_proxy);
     let checked = check_origin(frontend, headers, host).and_then(|()| {
-        let is_forwarded = arrival.from_trusted_proxy && arrival.caller.address.is_some();
-        let is_guarded = !arrival.private_listener || is_forwarded || frontend.has_api_keys();
+        let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
+        let is_guarded = !source.private_listener || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
     checked.map_err(|Refused { why, key }| {
