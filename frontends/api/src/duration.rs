@@ -12,6 +12,14 @@ const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// A duration in milliseconds, written as digits and `ms`, `s`, `m`, `h` or `d`.
+///
+/// ```
+/// use frontend_api::duration::Millis;
+///
+/// assert_eq!("90s".parse(), Ok(Millis(90_000)));
+/// assert_eq!(Millis::from_hours(12).to_string(), "12h");
+/// assert!("90".parse::<Millis>().is_err(), "the unit is missing");
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Millis(pub u64);
 

@@ -37,6 +37,12 @@ impl Request {
     }
 
     /// The value of a cookie.
+    ///
+    /// ```
+    /// let headers = vec![("Cookie".into(), "lang=en; token=abc".into())];
+    /// let request = frontend_api::http::Request { headers, ..Default::default() };
+    /// assert_eq!(request.cookie("token"), Some("abc"));
+    /// ```
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let cookies = self.headers_named("cookie");
         cookies.flat_map(|value| value.split(';')).find_map(|pair| {

@@ -228,6 +228,22 @@ pub enum Ending {
 }
 
 /// How an event reaches the connections that are subscribed to it.
+///
+/// ```
+/// use core_model::{Event, Recorded};
+/// use frontend_api::{Broadcast, Frame};
+///
+/// /// Shows messages to all subscribers, and entrances to all but the one that enters.
+/// fn broadcast(recorded: &Recorded) -> Broadcast {
+///     match &recorded.event {
+///         Event::Posted { message } => Broadcast::Everyone(Frame::Text(message.text.clone())),
+///         Event::Entered { user, .. } => {
+///             Broadcast::Others(Frame::Text(format!("{} entered", user.name)))
+///         }
+///         _ => Broadcast::Nothing,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Broadcast {

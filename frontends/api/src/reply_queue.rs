@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_reply_waits_while_events_of_an_earlier_command_may_be_due() {
-        let (mut replies, mut out) = (ReplyQueue::default(), Outbox::default());
+        let mut replies = ReplyQueue::default();
+        let mut out = Outbox::default();
         replies.push_command("refused");
         assert_eq!(replies.pop(&Err(Refusal::RoomFull)), Some("refused"));
         assert_eq!(replies.in_turn("at once", &mut out), Some("at once"));

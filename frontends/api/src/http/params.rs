@@ -15,6 +15,29 @@ use crate::Peer;
 
 /// The parameters of a request: the fields of its body and query, the body winning. A field that
 /// is `null` is missing.
+///
+/// ```
+/// use frontend_api::Peer;
+/// use frontend_api::http::{Digits, Params, Request};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct ListMessages {
+///     room_id: Option<Digits>,
+///     openid: Option<String>,
+/// }
+///
+/// let request = Request {
+///     query: "room_id=7&openid=o1".into(),
+///     headers: vec![("content-type".into(), "application/json".into())],
+///     body: br#"{"openid":"o2"}"#.to_vec(),
+///     ..Request::default()
+/// };
+/// let request: ListMessages = Params::of(&Peer::default(), &request)?.read().expect("the types fit");
+/// assert_eq!(request.room_id, Some(Digits(7)));
+/// assert_eq!(request.openid.as_deref(), Some("o2"));
+/// # Ok::<(), frontend_api::http::HttpError>(())
+/// ```
 pub struct Params<'a> {
     pub peer: &'a Peer,
     pub fields: Map<String, Value>,
@@ -171,7 +194,8 @@ fn form(text: &[u8], charset: Charset) -> Result<Map<String, Value>, ParamsError
     let mut fields = Map::new();
     for pair in text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        let (key, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
+        let key = &pair[..equals];
+        let value = pair.get(equals + 1..).unwrap_or_default();
         let not_text = |field: String| ParamsError::NotText { field, charset };
         let key = unescape(key, charset).ok_or_else(|| not_text(key.escape_ascii().to_string()))?;
         let value = unescape(value, charset).ok_or_else(|| not_text(key.clone()))?;
