@@ -211,12 +211,12 @@ impl Bench {
         let mut load = Load::join(&seats, self.bytes, &mut tell)?;
         let joins_per_s = seats.len() as f64 / begin.elapsed().as_secs_f64();
         let time = Duration::try_from_secs_f64(self.seconds)?;
-        let report = match self.idle {
-            true => load.listen(time).map(|()| None)?,
-            false => {
-                let messages = self.count.unwrap_or(u64::MAX);
-                Some(load.drive(self.pace(&seats), Span { time, messages }, &mut tell)?)
-            }
+        let report = if self.idle {
+            load.listen(time)?;
+            None
+        } else {
+            let messages = self.count.unwrap_or(u64::MAX);
+            Some(load.drive(self.pace(&seats), Span { time, messages }, &mut tell)?)
         };
         let faultless = report.as_ref().is_none_or(Report::is_faultless);
         self.print(&Outcome { connections: seats.len(), joins_per_s, report }, out)?;
@@ -374,9 +374,10 @@ pub fn teller() -> impl FnMut(Progress) {
         };
         let mut stderr = std::io::stderr();
         // A progress line that cannot be written is no reason to stop.
-        drop(match terminal {
-            true => write!(stderr, "\r\x1b[K{line}\r"),
-            false => writeln!(stderr, "{line}"),
+        drop(if terminal {
+            write!(stderr, "\r\x1b[K{line}\r")
+        } else {
+            writeln!(stderr, "{line}")
         });
     }
 }

@@ -32,7 +32,8 @@ fn emit_all(host: *mut GwHost, emit: GwEmit) -> i32 {
         let kind = str::from_utf8(&line[..space]).ok().and_then(|kind| kind.parse().ok());
         let rest = &line[space + 1..];
         let tab = rest.iter().position(|byte| *byte == b'\t').unwrap_or(rest.len());
-        let (payload, body) = (&rest[..tab], rest.get(tab + 1..).unwrap_or_default());
+        let payload = &rest[..tab];
+        let body = rest.get(tab + 1..).unwrap_or_default();
         // SAFETY: host and emit came with the current call; the bytes outlive it.
         unsafe {
             emit(host, kind.unwrap_or(0), GwBytes::new(payload), GwBytes::new(body));

@@ -65,7 +65,8 @@ impl Channel {
     #[track_caller]
     pub fn history(&mut self, channel: &str) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().expect("it is a string").to_owned();
-        let (mut all, mut after) = (Vec::new(), 0);
+        let mut all = Vec::new();
+        let mut after = 0;
         loop {
             let (messages, cursor) = self.receive_after(channel, after);
             if messages.is_empty() {

@@ -142,7 +142,8 @@ pub fn read(stream: &mut impl Read) -> io::Result<Frame> {
     let mut frame = vec![0; length as usize];
     stream.read_exact(&mut frame)?;
     let mut fields = Fields(frame.into());
-    let (command, sequence) = (fields.u16(), fields.u32());
+    let command = fields.u16();
+    let sequence = fields.u32();
     let result = (command & REPLY != 0).then(|| fields.u16());
     Ok(Frame { command, sequence, result, body: fields.0.into() })
 }

@@ -35,7 +35,8 @@ impl UsrRoom {
     /// Everything in a room, page by page, in flavor document.
     #[track_caller]
     pub fn history(&mut self, room_id: u64) -> Vec<Value> {
-        let (mut all, mut after) = (Vec::new(), 0);
+        let mut all = Vec::new();
+        let mut after = 0;
         loop {
             let body = json!({"room_id": room_id, "after": after, "limit": 200});
             let page = self.done("/room/get_message", &body)["messages"].take();

@@ -273,23 +273,19 @@ impl Connection {
     }
 
     fn connected(&mut self, text_bytes: usize) {
-        match self.talk.is_websocket() {
-            false => {
-                let begin = self.talk.begin(text_bytes);
-                self.stage = Stage::Joining;
-                self.go(begin);
-            }
-            true => {
-                let path = &self.path;
-                self.stage = Stage::Upgrading;
-                let upgrade = format!(
-                    "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n\
-                     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-                );
-                self.send(upgrade.as_bytes());
-            }
+        if !self.talk.is_websocket() {
+            let begin = self.talk.begin(text_bytes);
+            self.stage = Stage::Joining;
+            return self.go(begin);
         }
+        let path = &self.path;
+        self.stage = Stage::Upgrading;
+        let upgrade = format!(
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.send(upgrade.as_bytes());
     }
 
     fn go(&mut self, step: Step) {

@@ -121,7 +121,8 @@ impl Load {
     fn join_all(&mut self, seats: &[Seat], tell: &mut dyn FnMut(Progress)) -> io::Result<()> {
         let of = seats.len();
         let mut events = Events::with_capacity(1024);
-        let (mut told, mut last) = (Instant::now(), (0, Instant::now()));
+        let mut told = Instant::now();
+        let mut last = (0, Instant::now());
         while self.joined < of {
             while self.connections.len() < of && self.connections.len() - self.joined < JOINING_MAX
             {
@@ -179,7 +180,8 @@ impl Load {
     ) -> io::Result<Report> {
         let Span { time: mut until, messages } = span.into();
         self.forget();
-        let (start, cpu_s) = (Instant::now(), own_cpu_s());
+        let start = Instant::now();
+        let cpu_s = own_cpu_s();
         let mut drive = Drive { pace, start_ns: self.now_ns(), due: 0, left: messages };
         let mut told = start;
         let mut events = Events::with_capacity(1024);
@@ -356,7 +358,8 @@ impl Load {
             }
             if event.is_readable() {
                 let now_ns = self.began.elapsed().as_nanos() as u64;
-                let (ledger, listener) = (&mut self.ledger, at as u32);
+                let ledger = &mut self.ledger;
+                let listener = at as u32;
                 connection.readable(
                     &mut self.chunk,
                     self.text_bytes,

@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn control_frames_are_told_apart() {
-        let (ping, pong, close) = (served(PING, b"a"), served(PONG, b""), served(CLOSE, b""));
+        let ping = served(PING, b"a");
+        let pong = served(PONG, b"");
+        let close = served(CLOSE, b"");
         assert_eq!(websocket(&ping), Found::Whole(Frame::Ping(b"a"), 3));
         assert_eq!(websocket(&pong), Found::Whole(Frame::Nothing, 2));
         assert_eq!(websocket(&close), Found::Whole(Frame::Close, 2));

@@ -108,7 +108,8 @@ impl Talk {
                 Step::Say(masked_text(&packet("join", room, user, "")))
             }
             Self::OurChat { account, password, .. } => {
-                let (account, password) = (quoted(account), quoted(password));
+                let account = quoted(account);
+                let password = quoted(password);
                 Step::Say(masked_text(&format!(
                     r#"{{"code":6,"login_type":0,"account":{account},"password":{password}}}"#
                 )))
@@ -133,13 +134,11 @@ impl Talk {
                     return Step::Failed(failed);
                 }
                 let own = format!("\"user_name\":{}", quoted(user));
-                match contains(message, &own) {
-                    true => {
-                        let text = mark::text(text_bytes);
-                        Step::In(vec![masked_text(&packet("msg", room, user, &text))])
-                    }
-                    false => Step::Wait,
+                if !contains(message, &own) {
+                    return Step::Wait;
                 }
+                let text = mark::text(text_bytes);
+                Step::In(vec![masked_text(&packet("msg", room, user, &text))])
             }
             Self::OurChat { group, .. } => our_chat_in(message, *group, text_bytes),
             Self::Token { room, .. } => token_in(message, *room, text_bytes),
@@ -176,7 +175,8 @@ impl Talk {
 
 /// A packet of the chatroom dialect.
 fn packet(kind: &str, room: &str, user: &str, msg: &str) -> String {
-    let (room, user) = (quoted(room), quoted(user));
+    let room = quoted(room);
+    let user = quoted(user);
     format!(
         r#"{{"type":"{kind}","data":{{"user":{{"user_name":{user},"user_avatar":""}},"room_name":{room},"msg":"{msg}"}}}}"#
     )
@@ -184,10 +184,10 @@ fn packet(kind: &str, room: &str, user: &str, msg: &str) -> String {
 
 fn our_chat_in(message: &[u8], group: u32, text_bytes: usize) -> Step {
     if !message.starts_with(br#"{"code":7"#) {
-        return match message.starts_with(br#"{"code":18"#) {
-            true => Step::Failed(String::from_utf8_lossy(message).into_owned()),
-            false => Step::Wait,
-        };
+        if !message.starts_with(br#"{"code":18"#) {
+            return Step::Wait;
+        }
+        return Step::Failed(String::from_utf8_lossy(message).into_owned());
     }
     let Some(ocid) = number_after(message, "\"ocid\":") else {
         return Step::Failed(String::from_utf8_lossy(message).into_owned());

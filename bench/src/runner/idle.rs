@@ -21,7 +21,8 @@ impl Run {
     pub(super) fn idle(&self, connections: u32) -> io::Result<Vec<FigureRow>> {
         let mut rows = Vec::new();
         for side in [Side::Gateway, Side::FloorWs] {
-            let (mut kib, mut joins_per_s) = (Vec::new(), Vec::new());
+            let mut kib = Vec::new();
+            let mut joins_per_s = Vec::new();
             for nth in 1..=self.turns {
                 self.say(&format!("{connections} idle connections: {} {nth}", side.name()));
                 let server = self.stage.start(side, connections.div_ceil(MEMBERS))?;
@@ -41,7 +42,8 @@ impl Run {
                 let bytes = server.resident_bytes().saturating_sub(before);
                 kib.push(bytes as f64 / 1024.0 / second.len() as f64);
             }
-            let (kib, joins_per_s) = (median(kib), median(joins_per_s));
+            let kib = median(kib);
+            let joins_per_s = median(joins_per_s);
             let ours = side == Side::Gateway;
             let what = |what: &str| format!("{what}, {connections} idle, {}", side.name());
             rows.push(FigureRow {
@@ -66,7 +68,8 @@ fn seats(server: &Server, side: Side, connections: u32) -> Vec<Seat> {
         let room = nth / MEMBERS;
         let (port, talk) = match side {
             Side::Gateway => {
-                let (room, user) = (format!("bench-{room}"), format!("guest-{nth}"));
+                let room = format!("bench-{room}");
+                let user = format!("guest-{nth}");
                 (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
             }
             _ => (FLOOR, Talk::Floor { room }),

@@ -101,7 +101,8 @@ const PLUGIN: Chat = Chat {
 
 /// Senders alone in their rooms, each waiting for its own message.
 const fn ingest(name: &'static str, senders: u32, reach: Reach) -> Chat {
-    let (pace, mix) = (Pace::OneEach, Mix::Chatroom);
+    let pace = Pace::OneEach;
+    let mix = Mix::Chatroom;
     Chat { name, rooms: senders, members: 1, pace, mix, sides: DURABLE, reach }
 }
 
@@ -163,7 +164,8 @@ impl Run {
 impl Chat {
     /// Prepares the server and returns the seats.
     fn seats(&self, server: &Server, side: Side) -> io::Result<Vec<Seat>> {
-        let (email, password) = ("bench@example.org", "bench");
+        let email = "bench@example.org";
+        let password = "bench";
         if side.is_gateway() && self.mix == Mix::Spread {
             prepare::register(server.at(OURCHAT), email, "bench", password)?;
         }
@@ -172,14 +174,16 @@ impl Chat {
             let nth = room * self.members + member;
             let (port, talk) = match (side.is_gateway(), self.mix, member % 3) {
                 (true, Mix::Spread, 1) => {
-                    let (account, password) = (email.into(), password.into());
+                    let account = email.into();
+                    let password = password.into();
                     (OURCHAT, Talk::OurChat { account, password, group: room + 1 })
                 }
                 (true, Mix::Spread, 2) => {
                     (TOKEN, Talk::Token { openid: format!("bench-{nth}"), room: room + 1 })
                 }
                 (true, ..) => {
-                    let (room, user) = (format!("bench-{room}"), format!("guest-{nth}"));
+                    let room = format!("bench-{room}");
+                    let user = format!("guest-{nth}");
                     (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
                 }
                 (false, ..) => (FLOOR, Talk::Floor { room }),

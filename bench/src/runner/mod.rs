@@ -153,9 +153,10 @@ impl Jobs {
         let run = Run { stage, turns, span: Duration::try_from_secs_f64(seconds)? };
         let mut tables = Tables::default();
         let failed = self.tables(&run, &mut tables);
-        match self.json {
-            true => println!("{}", serde_json::to_string(&tables)?),
-            false => print!("{}", tables.text()),
+        if self.json {
+            println!("{}", serde_json::to_string(&tables)?)
+        } else {
+            print!("{}", tables.text())
         }
         if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
     }

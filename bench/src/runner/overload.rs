@@ -147,7 +147,8 @@ fn seats(server: &Server, rooms: std::ops::Range<u32>) -> Vec<Seat> {
     let begin = rooms.start;
     let of_room = |room: u32| (0..MEMBERS).map(move |member| (room, member));
     let seat = |(room, member): (u32, u32)| {
-        let (name, user) = (format!("bench-{room}"), format!("guest-{}", room * MEMBERS + member));
+        let name = format!("bench-{room}");
+        let user = format!("guest-{}", room * MEMBERS + member);
         let talk = Talk::Chatroom { room: name, user };
         Seat::new(server.at(CHATROOM_WEBSOCKET), room - begin, talk)
     };

@@ -159,7 +159,8 @@ fn floor_chores(server: &Server, size: Size) -> [Chore; CHATS] {
 fn chores(server: &Server, size: Size) -> io::Result<[Chore; CHORES.len()]> {
     let room = |nth| room_of(nth, size);
     let chats = chats(|nth, place| {
-        let (room, user) = (format!("room number {}", room(place)), format!("guest-{nth}"));
+        let room = format!("room number {}", room(place));
+        let user = format!("guest-{nth}");
         let talk = Talk::Chatroom { room, user };
         Seat::new(server.at(CHATROOM_WEBSOCKET), place as u32, talk)
     });

@@ -48,7 +48,8 @@ impl Run {
             unit: "x",
             goal: Some(Goal::new("disk", ratio, Bound::AtMost(2.5))),
         }];
-        let (mut clean, mut killed) = (Vec::new(), Vec::new());
+        let mut clean = Vec::new();
+        let mut killed = Vec::new();
         // The first start declares the room.
         self.stage.start_on(Side::Gateway, 1, &store)?.stop()?;
         for nth in 1..=self.turns {
@@ -76,8 +77,10 @@ impl Run {
     /// Kills the server during a load.
     fn load_and_kill(&self, server: Server) -> io::Result<()> {
         let seat = |nth: u32| {
-            let (room, user) = ("bench-0".into(), format!("guest-{nth}"));
-            let (address, talk) = (server.at(CHATROOM_WEBSOCKET), Talk::Chatroom { room, user });
+            let room = "bench-0".into();
+            let user = format!("guest-{nth}");
+            let address = server.at(CHATROOM_WEBSOCKET);
+            let talk = Talk::Chatroom { room, user };
             Seat::new(address, 0, talk)
         };
         let seats: Vec<Seat> = (0..20).map(seat).collect();
@@ -199,7 +202,8 @@ fn commands(size: Size) -> impl Iterator<Item = Command> {
     let Size { messages, users, rooms } = size;
     let owner = move |room: u64| UserRef::Id(Uid(10_000 + room % users));
     let register = |nth: u64| {
-        let (handle, identities) = (Some(format!("user{nth}")), vec![format!("tel/{nth}")]);
+        let handle = Some(format!("user{nth}"));
+        let identities = vec![format!("tel/{nth}")];
         Command::Register { user: NewUser { handle, identities, ..NewUser::default() } }
     };
     let create = move |nth: u64| Command::CreateRoom {

@@ -161,15 +161,21 @@ fn aligned(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
         !rows.is_empty() && rows.iter().all(digits)
     };
     let line = |row: &Vec<String>| {
-        let cells = (0..columns).map(|column| match is_number(column) {
-            true => format!("{:>1$}", row[column], width(column)),
-            false => format!("{:<1$}", row[column], width(column)),
+        let cells = (0..columns).map(|column| {
+            if is_number(column) {
+                format!("{:>1$}", row[column], width(column))
+            } else {
+                format!("{:<1$}", row[column], width(column))
+            }
         });
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
     };
-    let rule = (0..columns).map(|column| match is_number(column) {
-        true => format!("{}:", "-".repeat(width(column) + 1)),
-        false => "-".repeat(width(column) + 2),
+    let rule = (0..columns).map(|column| {
+        if is_number(column) {
+            format!("{}:", "-".repeat(width(column) + 1))
+        } else {
+            "-".repeat(width(column) + 2)
+        }
     });
     let rule = format!("|{}|\n", rule.collect::<Vec<_>>().join("|"));
     let rows: String = rows.iter().map(line).collect();
@@ -180,7 +186,8 @@ fn aligned(head: Vec<String>, rows: Vec<Vec<String>>) -> String {
 pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
-    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+    let low = (values.len() - 1) / 2;
+    let high = values.len() / 2;
     (values[low] + values[high]) / 2.0
 }
 

@@ -55,12 +55,14 @@ pub(crate) fn update(
     before: &RoomRow,
     row: &RoomRow,
 ) -> Result<(), StoreError> {
-    let (former, current) = (fold(name(before)), fold(name(row)));
+    let former = fold(name(before));
+    let current = fold(name(row));
     if former != current {
         batch.folded_names_mut()?.remove((former.as_str(), id))?;
         batch.folded_names_mut()?.insert((current.as_str(), id), ())?;
     }
-    let (former, current) = (grams_of_room(before), grams_of_room(row));
+    let former = grams_of_room(before);
+    let current = grams_of_room(row);
     for gram in former.difference(&current) {
         remove_gram(batch, id, *gram)?;
     }

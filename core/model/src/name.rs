@@ -106,7 +106,8 @@ fn check_profile(name: &str) -> Result<(), NameFault> {
     }
     let characters: Vec<char> = name.chars().collect();
     for (at, character) in characters.iter().enumerate() {
-        let (before, after) = (&characters[..at], &characters[at + 1..]);
+        let before = &characters[..at];
+        let after = &characters[at + 1..];
         check_character(before, *character, after)?;
     }
     Ok(())

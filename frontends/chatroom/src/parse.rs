@@ -234,7 +234,8 @@ mod tests {
             Ok(Packet::Msg { room: "TEA".into(), user: user.into(), text: text.into() })
         };
         let join = |avatar: &str| {
-            let (room, user) = ("TEA".into(), "ann".into());
+            let room = "TEA".into();
+            let user = "ann".into();
             Ok(Packet::Join { room, user, avatar: avatar.into() })
         };
         let leave = Ok(Packet::Leave { room: "TEA".into(), user: "ann".into() });
@@ -288,7 +289,8 @@ mod tests {
             packet(&serde_json::json!({ "type": "join", "data": data }).to_string())
         };
         let longest = "a".repeat(AVATAR_BYTES_MAX);
-        let (room, user) = ("TEST".into(), "test".into());
+        let room = "TEST".into();
+        let user = "test".into();
         assert_eq!(join(&longest), Ok(Packet::Join { room, user, avatar: longest.clone() }));
         assert_eq!(join(&format!("{longest}!")), Err(ILLEGAL_DATA));
     }

@@ -72,7 +72,8 @@ impl IrcSession {
             send(encode::trailing(self.line_by(user, "AWAY"), &why), out);
         }
         if is_owner(user, channel.owner) {
-            let (server, name) = (&self.options.server_name, names::channel(&room.name));
+            let server = &self.options.server_name;
+            let name = names::channel(&room.name);
             send(format!(":{server} MODE {name} +o {}", names::nick(user)), out);
         }
     }

@@ -51,7 +51,8 @@ impl IrcSession {
                 return self.say(vec![line], out);
             }
         };
-        let (subcommand, target) = (message.param(0), message.param(1));
+        let subcommand = message.param(0);
+        let target = message.param(1);
         // Only rooms have a history; direct messages are delivered once.
         let room = names::room(target).filter(|room| self.channel(room).is_some());
         let Some(room) = room else {
@@ -96,7 +97,8 @@ impl IrcSession {
         out: &mut Outbox,
     ) {
         self.batches += 1;
-        let (server, batch) = (self.options.server_name.clone(), format!("h{}", self.batches));
+        let server = self.options.server_name.clone();
+        let batch = format!("h{}", self.batches);
         let batched = self.has(Caps::BATCH);
         if batched {
             send(format!(":{server} BATCH +{batch} chathistory {target}"), out);

@@ -53,7 +53,8 @@ impl IrcSession {
             return send(self.numeric(ERR_USERNOTINCHANNEL, &params, why), out);
         };
         let user = UserRef::Handle(person.handle.clone());
-        let (room, by) = (RoomRef::Name(target.room.clone()), Some(self.actor()));
+        let room = RoomRef::Name(target.room.clone());
+        let by = Some(self.actor());
         out.submit(Command::Kick { room, user, by, reason: target.reason });
         self.expect(PendingReply::Kicked(target.room));
     }

@@ -93,7 +93,9 @@ pub(crate) struct Plain {
 pub(crate) fn plain(base64: &str) -> Option<Plain> {
     let text = String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()?;
     let mut parts = text.split('\0');
-    let (acting, handle, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let acting = parts.next()?;
+    let handle = parts.next()?;
+    let password = parts.next()?;
     let whole = parts.next().is_none() && (acting.is_empty() || acting == handle);
     whole.then(|| Plain { handle: handle.into(), password: password.into() })
 }
@@ -133,7 +135,8 @@ pub(crate) fn slice<'a>(message: &Message<'a>) -> Result<Slice, BadHistory<'a>> 
         "BEFORE" => (None, Some(at(2)?), false),
         "AFTER" => (Some(at(2)?), None, true),
         _ => {
-            let (from, to) = (at(2)?, at(3)?);
+            let from = at(2)?;
+            let to = at(3)?;
             (Some(from.min(to)), Some(from.max(to)), from < to)
         }
     };

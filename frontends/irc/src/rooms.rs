@@ -137,7 +137,8 @@ impl IrcSession {
     }
 
     fn exit(&mut self, room: String, reason: &str, out: &mut Outbox) {
-        let (user, seat) = (self.actor(), SeatKind::Connection);
+        let user = self.actor();
+        let seat = SeatKind::Connection;
         let exit =
             Command::Exit { room: RoomRef::Name(room.clone()), user, seat, reason: reason.into() };
         out.submit(exit);
@@ -234,13 +235,15 @@ impl IrcSession {
             description: Some(encode::cut_to(text, TOPIC_BYTES_MAX).into()),
             ..RoomChanges::default()
         };
-        let (name, by) = (RoomRef::Name(room.clone()), Some(self.actor()));
+        let name = RoomRef::Name(room.clone());
+        let by = Some(self.actor());
         out.submit(Command::UpdateRoom { room: name, changes, by });
         self.expect(PendingReply::TopicChange(room));
     }
 
     pub(crate) fn query_room(&mut self, room: String, reply: PendingReply, out: &mut Outbox) {
-        let (room, caller) = (RoomRef::Name(room), self.caller());
+        let room = RoomRef::Name(room);
+        let caller = self.caller();
         self.query(Query::Room { room, caller, detail: Detail::default() }, reply, out);
     }
 
@@ -284,8 +287,10 @@ impl IrcSession {
         let rooms: Vec<String> = rooms.map(|room| self.joined_name(room)).collect();
         self.say(vec![start], out);
         if rooms.is_empty() {
-            let (filter, after) = (RoomFilter::Open, RoomId(0));
-            let (limit, detail) = (self.options.list_max, Detail::default());
+            let filter = RoomFilter::Open;
+            let after = RoomId(0);
+            let limit = self.options.list_max;
+            let detail = Detail::default();
             self.query(Query::Rooms { filter, after, limit, detail }, PendingReply::List, out);
         }
         for room in rooms {
@@ -296,7 +301,8 @@ impl IrcSession {
     }
 
     fn list_line(&self, room: &RoomView) -> String {
-        let (channel, population) = (names::channel(&room.name), room.population.to_string());
+        let channel = names::channel(&room.name);
+        let population = room.population.to_string();
         self.numeric(RPL_LIST, &[&channel, &population], &room.description)
     }
 

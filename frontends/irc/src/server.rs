@@ -200,7 +200,8 @@ impl IrcSession {
 
     /// The lines of the greeting after a sign-on.
     pub(crate) fn greeting(&self) -> Vec<String> {
-        let (server, network) = (&self.options.server_name, &self.options.network);
+        let server = &self.options.server_name;
+        let network = &self.options.network;
         let mask = self.reader().mask(&self.me);
         let host = format!("Your host is {server}, running {VERSION}");
         let mut lines = vec![
@@ -250,7 +251,8 @@ impl IrcSession {
     fn lusers_lines(&self) -> Vec<String> {
         let Counts { users, most, rooms } = self.directory.counts();
         let client = format!("There are 0 users and {users} invisible on 1 servers");
-        let (now, max) = (users.to_string(), most.to_string());
+        let now = users.to_string();
+        let max = most.to_string();
         let local = format!("Current local users {now}, max {max}");
         let global = format!("Current global users {now}, max {max}");
         vec![

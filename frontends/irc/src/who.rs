@@ -91,7 +91,8 @@ impl IrcSession {
 
     /// The flag is `G` for users that are away, else `H`; bots have another.
     fn who_line(&self, channel: &str, mark: &str, person: &Person) -> String {
-        let (user, nick) = (encode::user(person), names::nick(person));
+        let user = encode::user(person);
+        let nick = names::nick(person);
         let away = self.away_of(&nick).is_some();
         let bot = if self.directory.is_bot(&nick, person.uid) { BOT_MODE } else { "" };
         let flags = format!("{}{mark}{bot}", if away { "G" } else { "H" });
@@ -105,7 +106,8 @@ impl IrcSession {
     }
 
     pub(crate) fn send_who_room(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
-        let (channel, owner) = (names::channel(room), self.owner(room));
+        let channel = names::channel(room);
+        let owner = self.owner(room);
         for person in members(outcome).unwrap_or_default() {
             let mark = if is_owner(person, owner) { "@" } else { "" };
             send(self.who_line(&channel, mark, person), out);
@@ -138,8 +140,10 @@ impl IrcSession {
     }
 
     fn whois_lines(&self, person: &Person, channels: &[String]) -> Vec<String> {
-        let (nick, user) = (names::nick(person), encode::user(person));
-        let (server, network) = (self.options.server_name.as_str(), &self.options.network);
+        let nick = names::nick(person);
+        let user = encode::user(person);
+        let server = self.options.server_name.as_str();
+        let network = &self.options.network;
         let name = self.real_name(person);
         let mut lines = vec![self.numeric(RPL_WHOISUSER, &[&nick, &user, server, "*"], &name)];
         if !channels.is_empty() {

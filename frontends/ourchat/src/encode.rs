@@ -115,7 +115,9 @@ pub(crate) fn group_created(now: Timestamp, outcome: &Outcome) -> String {
 
 /// Code 9, without a group.
 pub(crate) fn no_group(now: Timestamp, msg: String) -> String {
-    let (code, time, success) = (Code, now, false);
+    let code = Code;
+    let time = now;
+    let success = false;
     json(&GroupCreated { code, time, success, msg, group_id: None, members: None })
 }
 

@@ -66,10 +66,7 @@ impl Frames {
                     self.broken = matches!(piece, Piece::Broken { .. });
                     take(piece);
                     // Frees the buffer, so that an idle connection has none.
-                    match begun {
-                        true => self.begun = Vec::new(),
-                        false => bytes = &bytes[count..],
-                    }
+                    if begun { self.begun = Vec::new() } else { bytes = &bytes[count..] }
                 }
             }
         }
@@ -223,7 +220,8 @@ fn account(body: &Body<'_>) -> Result<Account, Nonsense> {
             more => return unacceptable(format!("{name} has {more} bytes, over 255")),
         }
     }
-    let (openid, openid_type) = (body.text("openid"), body.text("openid_type"));
+    let openid = body.text("openid");
+    let openid_type = body.text("openid_type");
     if openid_type.contains('/') {
         return unacceptable("openid_type has a slash".into());
     }

@@ -60,7 +60,8 @@ fn rows<'a>(config: Option<&'a Config>, notes: &'a Notes) -> Vec<Row<'a>> {
         let on = on.iter().find(|frontend| frontend.name == dialect.name);
         let manifest =
             on.map_or_else(|| dialect.manifest(), |frontend| frontend.frontend.manifest().clone());
-        let (down, kept) = (down(dialect.name), kept(dialect.name));
+        let down = down(dialect.name);
+        let kept = kept(dialect.name);
         Row { name: dialect.name.into(), manifest, on, down, kept }
     });
     let is_listed = |name: &str| DIALECTS.iter().any(|dialect| dialect.name == name);

@@ -24,7 +24,8 @@ fn submit(path: &Path, commands: Vec<Command>) -> Vec<Outcome> {
     let engine = Engine::open(path, Options::default(), publish).expect("it opens");
     let submit = |command| {
         let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..Default::default() });
-        let (at, connection) = (Timestamp(1_700_000_000_000), ConnectionId(0));
+        let at = Timestamp(1_700_000_000_000);
+        let connection = ConnectionId(0);
         let envelope =
             Envelope { at, steady_ms: 0, connection, address: None, frontend, key: None, command };
         engine.submit(envelope, ()).expect("there is room");

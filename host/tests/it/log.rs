@@ -38,7 +38,8 @@ impl Gateway {
             .spawn()
             .expect("the program starts");
         let mut log = BufReader::new(log);
-        let (mut admin, mut channel) = (None, None);
+        let mut admin = None;
+        let mut channel = None;
         while admin.is_none() || channel.is_none() {
             let mut line = String::new();
             log.read_line(&mut line).expect("it logs");
@@ -51,7 +52,8 @@ impl Gateway {
                 *frontend = address;
             }
         }
-        let (admin, channel) = (admin.expect("it listens"), channel.expect("it listens"));
+        let admin = admin.expect("it listens");
+        let channel = channel.expect("it listens");
         Self { child, log, pipe, admin, channel, _folder: folder }
     }
 

@@ -39,7 +39,8 @@ fn start(folder: &Path, script: &str) -> (Child, BufReader<ChildStderr>, SocketA
 /// The body of the answer, if there is one.
 fn post(address: SocketAddr, path: &str, token: &str, body: &Value) -> Option<Value> {
     let mut stream = TcpStream::connect(address).ok()?;
-    let (body, mut answer) = (body.to_string(), String::new());
+    let body = body.to_string();
+    let mut answer = String::new();
     write!(
         stream,
         "POST {path} HTTP/1.0\r\nhost: x\r\nauthorization: Bearer {token}\r\n\

@@ -173,7 +173,9 @@ fn obey(line: &str, host: Host) -> Option<i32> {
         }
         "emit-nonsense" => Some(host.emit(GW_OUT_CALL, b"{")),
         "flood" => {
-            let (kind, times, payload) = (number(1)? as u32, number(2)?, vec![b'x'; number(3)?]);
+            let kind = number(1)? as u32;
+            let times = number(2)?;
+            let payload = vec![b'x'; number(3)?];
             (0..times)
                 .map(|_| host.emit(kind, &payload))
                 .find(|code| *code != GW_OK)

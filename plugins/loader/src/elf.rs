@@ -47,7 +47,8 @@ fn check_against(own: &Machine, path: &Path, bytes: &[u8]) -> Result<(), LoadErr
         return Err(LoadError::NotALibrary { path: path.into() });
     };
     if found != *own {
-        let (found, host) = (found.name(), own.name());
+        let found = found.name();
+        let host = own.name();
         return Err(LoadError::OtherArchitecture { path: path.into(), found, host });
     }
     let end = if own.is_64 {

@@ -31,7 +31,9 @@ pub(crate) fn with_input<R>(input: Input<'_>, work: impl FnOnce(u32, &[u8], &[u8
     match input {
         Input::Opened => work(GW_IN_OPENED, &[], &[]),
         Input::Request(request) => {
-            let (method, path, query) = (&*request.method, &*request.path, &*request.query);
+            let method = &*request.method;
+            let path = &*request.path;
+            let query = &*request.query;
             let head = Head { method, path, query, headers: &request.headers };
             with_json(&head, |json| work(GW_IN_REQUEST, json, &request.body))
         }

@@ -29,7 +29,8 @@ pub struct Inspection {
 pub fn inspect(path: &Path) -> Result<Inspection, LoadError> {
     let plugin = Plugin::open(path)?;
     let frontend = plugin.frontend(&Map::new())?;
-    let (manifest, documents) = (frontend.manifest().clone(), frontend.documents()?);
+    let manifest = frontend.manifest().clone();
+    let documents = frontend.documents()?;
     let Plugin { table, .. } = &plugin;
     Ok(Inspection {
         path: path.into(),

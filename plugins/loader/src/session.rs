@@ -52,7 +52,8 @@ impl LoadedSession {
     ) -> Result<(), Failure> {
         let handle = self.instance.table().session_handle;
         let (code, done) = with_input(input, |kind, payload, body| {
-            let (payload, body) = (GwBytes::new(payload), GwBytes::new(body));
+            let payload = GwBytes::new(payload);
+            let body = GwBytes::new(body);
             // SAFETY: this table opened the session, which is not freed yet; `&mut self` of the
             // caller excludes other calls; payload and body are borrowed for the call.
             call(out, |host, emit| unsafe {

@@ -121,7 +121,8 @@ impl Presence for Visitor {
         let mut packet = self.packet();
         assert_eq!(packet["type"], "user", "{packet}");
         let data = &mut packet["data"];
-        let (user, room) = (data["user"]["user_name"].take(), data["room_name"].take());
+        let user = data["user"]["user_name"].take();
+        let room = data["room_name"].take();
         match data["msg"].as_str() {
             Some("create" | "join") => News::Came { user, room },
             Some("leave") => News::Went { user, room },

@@ -274,7 +274,8 @@ impl Client for IrcClient {
 impl Presence for IrcClient {
     fn next(&mut self) -> News {
         let line = self.take(|line| ["JOIN", "PART", "QUIT", "KICK"].contains(&line.verb.as_str()));
-        let (user, room) = (line.source.as_str().into(), line.param(0).into());
+        let user = line.source.as_str().into();
+        let room = line.param(0).into();
         match line.verb.as_str() {
             "JOIN" => News::Came { user, room },
             "PART" => News::Went { user, room },

@@ -134,7 +134,8 @@ impl Direct for Messenger {
     }
 
     fn expected(&self, from: &User, to: &User, text: &str, at: u64) -> Seen {
-        let (sender, room) = (from.uid.into(), to.uid.into());
+        let sender = from.uid.into();
+        let room = to.uid.into();
         Seen { sender, room, text: text.into(), time: at.into(), id: None }
     }
 }

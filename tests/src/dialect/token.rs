@@ -76,7 +76,10 @@ impl Client for Token {
 
 fn seen(frame: &Frame) -> Seen {
     let mut fields = Fields::of(frame);
-    let (room, sender, id, time) = (fields.u32(), fields.u64(), fields.u64(), fields.u64());
+    let room = fields.u32();
+    let sender = fields.u64();
+    let id = fields.u64();
+    let time = fields.u64();
     let text = fields.text();
     fields.end();
     Seen { sender: sender.into(), room: room.into(), text, time: time.into(), id: Some(id) }
@@ -93,7 +96,8 @@ impl Presence for Token {
             return News::Population { room, count };
         }
         assert_eq!(frame.command, MEMBER_CHANGED, "{frame:?}");
-        let (user, entered) = (fields.u64().into(), fields.u8());
+        let user = fields.u64().into();
+        let entered = fields.u8();
         let info: Value = serde_json::from_str(&fields.text()).expect("info is JSON");
         assert!(info["name"].is_string(), "{info}");
         fields.end();

@@ -65,7 +65,8 @@ fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
     carl.send("tea", "any tea left?");
     ann.join("tea", "ann");
     let Some((mut irssi, mut weechat)) = clients(&gateway, &mut carl) else { return };
-    let (in_irssi, in_weechat) = (irssi.window("#tea"), weechat.window("#tea"));
+    let in_irssi = irssi.window("#tea");
+    let in_weechat = weechat.window("#tea");
     assert_eq!(joined(&mut ann, 2), ["bob", "wendy"]);
     in_weechat.wait_for(&["carl\tany tea left?"]);
 
@@ -267,7 +268,8 @@ fn history_has_pages_with_messages_of_other_dialects() {
     let mut page = |request: &str| {
         zed.send(&format!("CHATHISTORY {request}"));
         zed.receive_until(" BATCH +");
-        let (mut texts, mut id) = (Vec::new(), String::new());
+        let mut texts = Vec::new();
+        let mut id = String::new();
         loop {
             let line = zed.receive();
             if line.contains(" BATCH -") {

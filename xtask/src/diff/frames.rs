@@ -37,7 +37,8 @@ pub(crate) fn compare(former: &Value, now: &Value) -> Vec<Break> {
 }
 
 fn body(name: &str, was: &Value, is: &Value, broken: &mut Vec<Break>) {
-    let (given, taken) = (fields(was), fields(is));
+    let given = fields(was);
+    let taken = fields(is);
     for (at, field) in given.iter().enumerate() {
         let id = field.get("id").and_then(Value::as_str).unwrap_or_default();
         let place = format!("/{id}");

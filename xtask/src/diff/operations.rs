@@ -60,7 +60,8 @@ fn operation(
     if is_needed(is) && !is_needed(was) {
         note("", "wants a body now");
     }
-    let (given, taken) = (parameters(was), parameters(is));
+    let given = parameters(was);
+    let taken = parameters(is);
     for (key, parameter) in &taken {
         if parameter["required"] == true && !given.contains_key(key) {
             note(&format!("/{key}"), "is required now");

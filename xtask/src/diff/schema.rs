@@ -58,7 +58,8 @@ impl<'a> Comparison<'a> {
             Side::Sent => (self.former, self.now),
             Side::Told => (self.now, self.former),
         };
-        let (wide, narrow) = (resolved(from, wide), resolved(to, narrow));
+        let wide = resolved(from, wide);
+        let narrow = resolved(to, narrow);
         match (wide.as_object(), narrow.as_object()) {
             (_, None) if *narrow == Value::Bool(false) => self.note("nothing fits here any more"),
             (_, None) => (),
@@ -151,7 +152,8 @@ impl<'a> Comparison<'a> {
         let fields = |schema: &'_ Map<String, Value>| {
             schema.get("properties").and_then(Value::as_object).unwrap_or(&none).clone()
         };
-        let (given, taken) = (fields(wide), fields(narrow));
+        let given = fields(wide);
+        let taken = fields(narrow);
         let more = narrow.get("additionalProperties");
         for (name, schema) in &given {
             self.place.push(name.clone());

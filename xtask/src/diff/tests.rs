@@ -36,7 +36,8 @@ fn object(required: &[&str], properties: Value) -> Value {
 #[test]
 fn a_field_that_must_be_sent_breaks_senders_and_one_that_may_be_missing_breaks_readers() {
     let text = json!({ "a": { "type": "string" } });
-    let (may, must) = (object(&[], text.clone()), object(&["a"], text));
+    let may = object(&[], text.clone());
+    let must = object(&["a"], text);
     assert_said(may.clone(), must.clone(), &[": a is required now"], &[]);
     assert_said(must, may, &[], &[": a may be missing now"]);
 }
@@ -105,7 +106,8 @@ fn values_types_and_bounds_break_by_direction() {
         let or_type = |what: &str| {
             format!("{place}: {}", if what.is_empty() { "the type is another" } else { what })
         };
-        let (sent, told) = (or_type(sent), or_type(told));
+        let sent = or_type(sent);
+        let told = or_type(told);
         assert_said(within(wide.clone()), within(narrow.clone()), &[&sent], &[]);
         assert_said(within(narrow), within(wide), &[], &[&told]);
     }

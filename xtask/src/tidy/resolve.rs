@@ -47,7 +47,8 @@ impl Modules {
     /// The innermost module that has both inside it, and its children that have the one and the
     /// other; none if one has the other inside it.
     pub(super) fn siblings(&self, one: Id, other: Id) -> Option<(Id, Id, Id)> {
-        let (one, other) = (self.ancestry(one), self.ancestry(other));
+        let one = self.ancestry(one);
+        let other = self.ancestry(other);
         let at = one.iter().zip(&other).position(|(one, other)| one != other)?;
         Some((*one.get(at.checked_sub(1)?)?, one[at], other[at]))
     }

@@ -48,7 +48,8 @@ impl Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (found, lines) = (self.findings.len(), self.lines);
+        let found = self.findings.len();
+        let lines = self.lines;
         let percent = found as f64 * 100.0 / lines.max(1) as f64;
         let limit = LINES_MAX as f64 / 100.0;
         write!(

@@ -80,7 +80,8 @@ impl Run {
         let before = (server.resident_bytes(), self.stage.store_bytes());
         let span = self.span * SPANS;
         let target = Target::new(&server, Instant::now() + span);
-        let (is_over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
+        let is_over = AtomicBool::new(false);
+        let peak = AtomicU64::new(0);
         thread::scope(|threads| {
             let attacking = threads.spawn(|| attack.run(&target));
             let posting =
@@ -142,7 +143,8 @@ fn readers(server: &Server) -> Vec<Seat> {
 
 /// Signs another client in, one time after the other.
 fn sign_ins(server: &Server, until: Instant) -> (f64, u32) {
-    let (mut slowest, mut refused) = (Duration::ZERO, 0);
+    let mut slowest = Duration::ZERO;
+    let mut refused = 0;
     while Instant::now() < until {
         let start = Instant::now();
         if prepare::sign_in(server.at(CHANNEL), "other", "tea for two").is_err() {

@@ -55,7 +55,8 @@ fn job(title: &str, rooms: u32, measure: impl Fn(&dyn Posts) -> Figures) {
     let engine = Subject::open(&folder.path().join("engine.redb"));
     engine.furnish(rooms.into());
     let floor = Floor::open(&folder.path().join("floor.redb"));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
     for _ in 0..TURNS {
         ours.push(measure(&engine));
         theirs.push(measure(&floor));
@@ -64,7 +65,8 @@ fn job(title: &str, rooms: u32, measure: impl Fn(&dyn Posts) -> Figures) {
     print!("{title:>26}");
     let fields: [fn(&Figures) -> f64; 4] = [|f| f.rate, |f| f.p50, |f| f.p99, |f| f.cpu];
     for (field, (width, places)) in fields.into_iter().zip([(9, 0), (9, 0), (9, 0), (7, 2)]) {
-        let (engine, floor) = (of(&ours, field), of(&theirs, field));
+        let engine = of(&ours, field);
+        let floor = of(&theirs, field);
         print!(" {engine:>width$.places$} {:>5.2}", engine / floor);
     }
     println!(" {:>6.1} / {:>5.1}", of(&ours, |f| f.grouped), of(&theirs, |f| f.grouped));
@@ -72,7 +74,8 @@ fn job(title: &str, rooms: u32, measure: impl Fn(&dyn Posts) -> Figures) {
 
 /// `senders` callers, each waiting for its answer before the next message.
 pub(crate) fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures {
-    let (start, before) = (Instant::now(), cpu());
+    let start = Instant::now();
+    let before = cpu();
     let mut number = 0;
     let mut under_way = VecDeque::with_capacity(senders);
     let mut post = |under_way: &mut VecDeque<Instant>| {
@@ -83,7 +86,8 @@ pub(crate) fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures
     for _ in 0..senders {
         post(&mut under_way);
     }
-    let (mut latencies, mut commits) = (Vec::new(), 0);
+    let mut latencies = Vec::new();
+    let mut commits = 0;
     while !under_way.is_empty() {
         let answered = posts.answered().recv().expect("an answer");
         commits += 1;
@@ -100,9 +104,11 @@ pub(crate) fn flat_out(posts: &dyn Posts, senders: usize, rooms: u32) -> Figures
 
 /// `rate` messages a second, without waiting for answers.
 fn at_a_rate(posts: &dyn Posts, rate: u32, rooms: u32) -> Figures {
-    let (start, before) = (Instant::now(), cpu());
+    let start = Instant::now();
+    let before = cpu();
     let count = (f64::from(rate) * SPAN.as_secs_f64()) as u32;
-    let (mut latencies, mut commits) = (Vec::new(), 0);
+    let mut latencies = Vec::new();
+    let mut commits = 0;
     let mut posted = 0;
     let due = |number: u32| start + SPAN * number / count;
     while latencies.len() < count as usize {

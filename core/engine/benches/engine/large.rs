@@ -28,7 +28,8 @@ const LARGE: Size = Size { messages: 10_000_000, busy: 10_000, rooms: 100_000, u
 
 pub(crate) fn run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (small, large) = (folder.path().join("small.redb"), folder.path().join("large.redb"));
+    let small = folder.path().join("small.redb");
+    let large = folder.path().join("large.redb");
     fill_messages(&small, &SMALL);
     fill_messages(&large, &LARGE);
     println!("\n{} messages of {TEXT_BYTES} bytes in {} rooms", LARGE.messages, LARGE.busy);
@@ -154,7 +155,8 @@ fn compare(small: &Subject, large: &Subject) {
                 call(subject, size, n);
             }))
         };
-        let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
+        let mut of_small = Vec::new();
+        let mut of_large = Vec::new();
         for _ in 0..TURNS {
             of_small.push(measured(small, &SMALL));
             of_large.push(measured(large, &LARGE));
@@ -165,7 +167,8 @@ fn compare(small: &Subject, large: &Subject) {
 
 /// CPU of a durable post to each, in turn.
 fn compare_posts(title: &str, senders: usize, small: &impl Posts, large: &impl Posts) {
-    let (mut of_small, mut of_large) = (Vec::new(), Vec::new());
+    let mut of_small = Vec::new();
+    let mut of_large = Vec::new();
     for _ in 0..TURNS {
         of_small.push(flat_out(small, senders, 100).cpu);
         of_large.push(flat_out(large, senders, 100).cpu);

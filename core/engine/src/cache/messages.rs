@@ -67,7 +67,9 @@ mod tests {
             })
         };
         let slots = SLOTS as u64;
-        let (short, other, long) = (said(7, 1), said(7 + slots, 2), said(8, TEXT_BYTES_MAX + 1));
+        let short = said(7, 1);
+        let other = said(7 + slots, 2);
+        let long = said(8, TEXT_BYTES_MAX + 1);
         keep(1, &short);
         keep(1, &long);
         assert!(Arc::ptr_eq(&get(1, 7).unwrap(), &short));

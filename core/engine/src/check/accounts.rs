@@ -19,7 +19,9 @@ pub(super) fn counters(tables: &impl Tables) -> Result<Counters, StoreError> {
 
 pub(super) fn check_users(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
     let next_uid = counters(tables)?.next_uid;
-    let (mut users, mut identities, mut lookalikes) = (0, 0, 0);
+    let mut users = 0;
+    let mut identities = 0;
+    let mut lookalikes = 0;
     for row in tables.users()?.iter()? {
         let (uid, row) = row?;
         let uid = uid.value();
@@ -94,7 +96,8 @@ pub(super) fn check_keys(tables: &impl Tables, report: &mut Report) -> Result<()
         let is_readable = unpack::<KeyRow>("keys", row.value()).is_ok();
         report.expect(is_readable, || format!("the key {:?} cannot be read", key.value()));
     }
-    let (mut expiring, mut of_addresses) = (0, 0);
+    let mut expiring = 0;
+    let mut of_addresses = 0;
     for row in tables.expiries()?.iter()? {
         let (row, ()) = row.map(|(key, _)| (key, ()))?;
         let (at, kind, key) = row.value();

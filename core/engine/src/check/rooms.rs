@@ -18,7 +18,9 @@ fn room(tables: &impl Tables, id: u32) -> Result<Option<RoomRow>, StoreError> {
 
 pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
     let next_room = counters(tables)?.next_room;
-    let (mut rooms, mut open, mut owned) = (0, 0, 0);
+    let mut rooms = 0;
+    let mut open = 0;
+    let mut owned = 0;
     for row in tables.rooms()?.iter()? {
         let (id, row) = row?;
         let id = id.value();
@@ -97,7 +99,8 @@ pub(super) fn check_members(tables: &impl Tables, report: &mut Report) -> Result
     let mut counts = 0;
     for row in tables.membership_counts()?.iter()? {
         let (uid, count) = row?;
-        let (uid, count) = (uid.value(), count.value());
+        let uid = uid.value();
+        let count = count.value();
         counts += u64::from(count);
         let found = tables.member_rooms()?.range((uid, 0)..=(uid, u32::MAX))?.count();
         report.expect(found == count as usize, || {
@@ -109,7 +112,8 @@ pub(super) fn check_members(tables: &impl Tables, report: &mut Report) -> Result
 }
 
 pub(super) fn check_search(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
-    let (mut names, mut grams) = (0, 0);
+    let mut names = 0;
+    let mut grams = 0;
     for row in tables.rooms()?.iter()? {
         let (id, row) = row?;
         let id = id.value();
@@ -132,7 +136,8 @@ pub(super) fn check_search(tables: &impl Tables, report: &mut Report) -> Result<
     let mut counts = 0;
     for row in tables.gram_counts()?.iter()? {
         let (gram, count) = row?;
-        let (gram, count) = (gram.value(), count.value());
+        let gram = gram.value();
+        let count = count.value();
         counts += u64::from(count);
         let found = tables.grams()?.range((gram, 0)..=(gram, u32::MAX))?.count();
         report.expect(found == count as usize, || {

@@ -12,7 +12,10 @@ use crate::tables::Tables;
 
 pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
     let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
-    let (mut seats, mut connected, mut waiting, mut of_addresses) = (0, 0, 0, 0);
+    let mut seats = 0;
+    let mut connected = 0;
+    let mut waiting = 0;
+    let mut of_addresses = 0;
     for row in tables.seats()?.iter()? {
         let (id, row) = row?;
         let id = id.value();

@@ -107,7 +107,8 @@ fn a_full_room_is_made_and_deleted_in_a_bounded_number_of_rows() {
     let create = Command::CreateRoom { room, owner: Some(handle(0)), members };
     assert!(rows(&mut context, 0, create) < ROWS_MAX);
     for number in 0..5_000 {
-        let (room, author) = (tea(), handle(number % 500));
+        let room = tea();
+        let author = handle(number % 500);
         let text = "hi".into();
         let standing = PostRight::Member;
         rows(&mut context, 0, Command::Post { room, author, text, standing, notice: false });

@@ -64,7 +64,8 @@ impl BatchContext<'_> {
         max: u32,
     ) -> Result<(), StoreError> {
         let Some(address) = cx.address.filter(|_| max > 0) else { return Ok(()) };
-        let (kind, now) = (window as u8, cx.request.now);
+        let kind = window as u8;
+        let now = cx.request.now;
         let row = self.batch.quotas()?.get((kind, address))?.map(|row| row.value());
         let (ends, count) = match row {
             Some((ends, count)) if window.has_begun(ends, now) => (ends, count),

@@ -56,7 +56,8 @@ fn answers_come_once_each_in_order_and_a_query_after_an_answer_sees_it() {
     let together = Barrier::new(THREADS as usize);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (engine, together) = (&engine, &together);
+            let engine = &engine;
+            let together = &together;
             scope.spawn(move || {
                 together.wait();
                 posts_and_looks(engine, thread);

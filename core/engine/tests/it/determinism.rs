@@ -83,7 +83,8 @@ struct Played {
 /// Carries out the commands, `in_one_commit` at a time; None is a restart.
 fn played(steps: &[Option<Envelope>], in_one_commit: usize) -> Played {
     let mut gateway = Gateway::in_memory();
-    let (mut answers, mut tables) = (Vec::new(), Vec::new());
+    let mut answers = Vec::new();
+    let mut tables = Vec::new();
     for run in steps.split(Option::is_none) {
         let run: Vec<Envelope> = run.iter().flatten().cloned().collect();
         for batch in run.chunks(in_one_commit) {

@@ -399,7 +399,8 @@ fn check_messages(gateway: Gateway) {
     assert_eq!(messages.len(), 301);
     assert_eq!(say::message(&messages[0]), "guest:gus to tea: 你好");
     for (place, message) in messages[1..].iter().enumerate() {
-        let (id, text) = (place as u64 + 2, place.to_string());
+        let id = place as u64 + 2;
+        let text = place.to_string();
         assert_eq!((message.id.0, &message.text, message.at), (id, &text, Timestamp(1_000)));
     }
     let received = |command: Command| match gateway.does(0, command) {

@@ -53,9 +53,10 @@ pub(crate) fn envelopes(steps: &[Step]) -> Vec<Option<Envelope>> {
     let envelopes = steps.iter().map(|step| {
         let Step::Call(call) = step else { return None };
         now += call.pause;
-        let auto_join = match call.auto_join {
-            true => vec!["hall".into(), "tea".into(), "nowhere".into(), "secret#2".into()],
-            false => Vec::new(),
+        let auto_join = if call.auto_join {
+            vec!["hall".into(), "tea".into(), "nowhere".into(), "secret#2".into()]
+        } else {
+            Vec::new()
         };
         let quotas = if call.quotas { tight() } else { Quotas::default() };
         let frontend = "test".into();

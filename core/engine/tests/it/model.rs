@@ -160,7 +160,8 @@ fn compare_room(
     });
     prop_assert_eq!(gateway.ask(&query), members);
     // A page in the middle.
-    let (before, after) = (None, Some(MessageId(3)));
+    let before = None;
+    let after = Some(MessageId(3));
     let query = Query::History { room, caller, before, after, limit: 2 };
     let page = expected.map(|room| {
         let messages = room.messages.into_iter().filter(|message| message.id.0 > 3).take(2);

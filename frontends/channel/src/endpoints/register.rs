@@ -45,14 +45,16 @@ fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
     if password != again {
         return Err(refusal::failure(Code::PasswordsDiffer, "the passwords differ"));
     }
-    let (handle, password) = (Some(name), Some(Secret::Plain(password)));
+    let handle = Some(name);
+    let password = Some(Secret::Plain(password));
     let user = NewUser { handle, insist: true, password, ..NewUser::default() };
     Ok(Action::Submit(Command::Register { user }))
 }
 
 fn read(params: &Params<'_>) -> Result<(String, String, String), String> {
     let Request { name, password, password_repete } = params.read()?;
-    let (name, password) = (required("name", name)?, required("password", password)?);
+    let name = required("name", name)?;
+    let password = required("password", password)?;
     Ok((name, password, required("password_repete", password_repete)?))
 }
 

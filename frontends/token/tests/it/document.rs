@@ -27,10 +27,8 @@ fn command((_, frame): &(&str, Vec<u8>)) -> u16 {
 fn every_example_decodes_as_documented() {
     for (words, frame) in examples() {
         let from_client = u16::from_be_bytes([frame[4], frame[5]]) < 0x4000;
-        let said = match from_client {
-            true => frames::describe_request(&frame),
-            false => frames::describe(&frame),
-        };
+        let said =
+            if from_client { frames::describe_request(&frame) } else { frames::describe(&frame) };
         assert_eq!(said, words);
     }
 }

@@ -44,7 +44,9 @@ pub(crate) fn annotate(transcript: &str) -> String {
 
 /// The complete client frames of a transcript, each as if alone, and the gateway's frames.
 pub(crate) fn of(transcript: &str) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    let (mut sent, mut told, mut stream) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sent = Vec::new();
+    let mut told = Vec::new();
+    let mut stream = Vec::new();
     for line in transcript.lines() {
         if let Some(hex) = line.strip_prefix("<hex") {
             stream.extend(bytes(hex));

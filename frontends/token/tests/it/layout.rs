@@ -10,7 +10,9 @@ use crate::{frames, frontend};
 
 #[test]
 fn the_layout_has_every_frame() {
-    let (mut heard, mut said, mut malformed) = (0, 0, 0);
+    let mut heard = 0;
+    let mut said = 0;
+    let mut malformed = 0;
     insta::glob!("..", "transcripts/*.in", |path| {
         let script = std::fs::read_to_string(path).unwrap();
         let frontend = frontend(&script);
@@ -94,10 +96,7 @@ impl Layout {
         let command = integer(&mut rest, 2)?;
         integer(&mut rest, 4)?;
         let is_reply = command & 0x8000 != 0;
-        let result = match is_reply {
-            true => integer(&mut rest, 2)?,
-            false => 0,
-        };
+        let result = if is_reply { integer(&mut rest, 2)? } else { 0 };
         if is_reply && self.0["enums"]["result"].get(result.to_string()).is_none() {
             return Err(format!("there is no result {result}"));
         }

@@ -149,7 +149,8 @@ fn an_answer_comes_before_the_events_of_its_command() {
 #[test]
 fn a_full_mailbox_cuts_off_one_connection_and_no_other() {
     let mut scene = Scene::new();
-    let (slow, quick) = (scene.seated(7, Framing::Tcp, 1), scene.seated(8, Framing::Tcp, 10));
+    let slow = scene.seated(7, Framing::Tcp, 1);
+    let quick = scene.seated(8, Framing::Tcp, 10);
     scene.happen(vec![posted(5, 0), posted(6, 0), posted(7, 0)]);
     assert_eq!(read(&slow), ["cut off"]);
     assert_eq!(read(&quick).len(), 3);
@@ -171,7 +172,8 @@ fn post(poster: Option<&Arc<ConnectionHandle>>, event: Recorded) -> Done<Ticket>
 #[test]
 fn consecutive_posts_are_one_item_except_for_their_posters() {
     let mut scene = Scene::new();
-    let (poster, other) = (scene.seated(7, Framing::Tcp, 10), scene.seated(8, Framing::Lines, 10));
+    let poster = scene.seated(7, Framing::Tcp, 10);
+    let other = scene.seated(8, Framing::Lines, 10);
     scene.deliver([
         post(None, posted(5, 0)),
         post(Some(&poster), posted(6, 7)),
@@ -187,7 +189,8 @@ fn consecutive_posts_are_one_item_except_for_their_posters() {
 #[test]
 fn each_of_several_joined_posts_counts_against_the_mailbox() {
     let mut scene = Scene::new();
-    let (slow, quick) = (scene.seated(7, Framing::Tcp, 1), scene.seated(8, Framing::Tcp, 2));
+    let slow = scene.seated(7, Framing::Tcp, 1);
+    let quick = scene.seated(8, Framing::Tcp, 2);
     scene.deliver([post(None, posted(5, 0)), post(None, posted(6, 0))]);
     assert_eq!(read(&slow), ["cut off"]);
     assert_eq!(read(&quick).len(), 1);
@@ -240,7 +243,8 @@ fn a_late_answer_does_not_subscribe_a_closed_connection() {
 #[test]
 fn what_was_delivered_says_how_much_of_a_mailbox_it_took() {
     let mut scene = Scene::new();
-    let (_small, _large) = (scene.seated(7, Framing::Tcp, 4), scene.seated(8, Framing::Tcp, 1000));
+    let _small = scene.seated(7, Framing::Tcp, 4);
+    let _large = scene.seated(8, Framing::Tcp, 1000);
     let done =
         Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events: vec![posted(5, 0)] };
     let mut batch = [done].into_iter().peekable();

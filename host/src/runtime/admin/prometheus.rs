@@ -110,7 +110,8 @@ fn reloads(text: &mut String, metrics: &GatewayMetrics) {
     let successful = u64::from(result == ReloadResult::Applied);
     line(text, format_args!("dragoman_last_reload_successful {successful}"));
     head(text, "last_reload_timestamp_seconds", "gauge", "Unix time of the last reload.");
-    let (secs, ms) = (at.0 / 1000, at.0 % 1000);
+    let secs = at.0 / 1000;
+    let ms = at.0 % 1000;
     line(text, format_args!("dragoman_last_reload_timestamp_seconds {secs}.{ms:03}"));
 }
 

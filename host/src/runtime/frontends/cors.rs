@@ -75,12 +75,14 @@ impl Cors {
 
 /// Whether an origin is the allowed one, or on a subdomain of it where that begins with `*.`.
 fn matches(allowed: &str, origin: &HeaderValue) -> bool {
-    let (allowed, origin) = (allowed.as_bytes(), origin.as_bytes());
+    let allowed = allowed.as_bytes();
+    let origin = origin.as_bytes();
     if allowed.eq_ignore_ascii_case(origin) {
         return true;
     }
     let Some(star) = allowed.windows(5).position(|part| part == b"://*.") else { return false };
-    let (scheme, domain) = (&allowed[..star + 3], &allowed[star + 4..]);
+    let scheme = &allowed[..star + 3];
+    let domain = &allowed[star + 4..];
     let labels = origin.len().checked_sub(scheme.len() + domain.len());
     labels.is_some_and(|labels| {
         let (start, rest) = origin.split_at(scheme.len());
@@ -97,7 +99,8 @@ fn matches(allowed: &str, origin: &HeaderValue) -> bool {
 fn is_own(origin: &HeaderValue, host: Option<&str>) -> Option<bool> {
     let authority = |text: &str| text.trim().parse::<Authority>().ok();
     let (_, origin) = origin.to_str().ok()?.split_once("://")?;
-    let (origin, host) = (authority(origin)?, authority(host?)?);
+    let origin = authority(origin)?;
+    let host = authority(host?)?;
     Some(origin.host().eq_ignore_ascii_case(host.host()))
 }
 

@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn a_number_is_a_random_u64_in_digits() {
         let draw = || draw(&mut issue(TokenShape::Number, None)).unwrap().expect("a token");
-        let (first, second) = (draw(), draw());
+        let first = draw();
+        let second = draw();
         assert_ne!(first.parse::<u64>().unwrap(), 0);
         assert_ne!(first, second);
     }

@@ -106,7 +106,8 @@ async fn many_pipelined_calls_are_all_answered_in_order() {
     let mut client = seated(&stage, "ann").await;
     let lines: Vec<_> = (0..500).map(|n| post(&format!("n{n}"))).collect();
     client.send(&lines.join("\n")).await;
-    let (mut answers, mut events) = (Vec::new(), Vec::new());
+    let mut answers = Vec::new();
+    let mut events = Vec::new();
     for line in client.lines(1000).await {
         let text = line.split(r#""text":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
         match &line[..1] {

@@ -36,8 +36,10 @@ fn an_unreachable_gateway_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn a_gateway_with_another_store_refuses() {
-    let (mine, other) = (populated(), populated());
-    let (running, gateway) = (Gateway::start(mine.path()), Gateway::start(other.path()));
+    let mine = populated();
+    let other = populated();
+    let running = Gateway::start(mine.path());
+    let gateway = Gateway::start(other.path());
     let said = gateway.user(mine.path(), &["link", "bob", "tel/1"]);
     assert!(said.contains("the gateway that listens here has another store open: "), "{said}");
     assert!(said.ends_with("exit 1"), "{said}");
@@ -54,7 +56,8 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
     let admin = gateway.address("admin");
     let change = r#"{"who":"bob","identity":"tel/1"}"#;
     let link = "POST /users/link HTTP/1.1";
-    let (own, header) = (format!("host: {admin}"), "x-dragoman-admin: 1");
+    let own = format!("host: {admin}");
+    let header = "x-dragoman-admin: 1";
     for (lines, status, body, says) in [
         // A form of another origin.
         (
@@ -109,7 +112,8 @@ fn the_admin_listener_accepts_requests_with_its_header() {
     let admin = gateway.address("admin");
     let change = r#"{"who":"bob","identity":"tel/1"}"#;
     let link = "POST /users/link HTTP/1.1";
-    let (own, header) = (format!("host: {admin}"), "x-dragoman-admin: 1");
+    let own = format!("host: {admin}");
+    let header = "x-dragoman-admin: 1";
     let (status, _, said) = http(admin, &[link, &own, header].join("\r\n"), change);
     assert_eq!(status, 200);
     assert!(said.contains(r#""identities":["tel/1"]"#), "{said}");

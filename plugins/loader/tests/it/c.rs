@@ -58,7 +58,8 @@ fn a_plugin_of_the_first_release_loads_and_behaves_as_before() {
 fn the_current_header_has_every_line_of_code_of_the_first_one() {
     let plugins = plugin_testkit::root().join("plugins");
     let read = |path: &str| std::fs::read_to_string(plugins.join(path)).unwrap();
-    let (first, current) = (read("compat/v1/gw_plugin.h"), read("abi/include/gw_plugin.h"));
+    let first = read("compat/v1/gw_plugin.h");
+    let current = read("abi/include/gw_plugin.h");
     let code = |line: &&str| {
         let line = line.trim();
         !line.is_empty() && !line.starts_with("/*") && !line.starts_with('*')
@@ -114,8 +115,10 @@ fn answers(table: &GwPlugin, outcome: &[u8], len: usize) -> Vec<Vec<u8>> {
         GW_OK
     }
     let mut kept: Vec<Vec<u8>> = Vec::new();
-    let (none, host) = (GwBytes::EMPTY, (&raw mut kept).cast());
-    let (options, outcome) = (GwBytes::new(b"{}"), GwBytes { ptr: outcome.as_ptr(), len });
+    let none = GwBytes::EMPTY;
+    let host = (&raw mut kept).cast();
+    let options = GwBytes::new(b"{}");
+    let outcome = GwBytes { ptr: outcome.as_ptr(), len };
     // SAFETY: the functions of the table are called as the contract requires.
     unsafe {
         let frontend = table.frontend_new.unwrap()(options, host, keep);

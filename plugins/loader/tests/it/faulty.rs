@@ -277,7 +277,8 @@ fn a_request_without_a_response_is_left_to_the_host() {
 fn a_session_that_blocks_does_not_block_other_threads() {
     let frontend = Arc::new(faulty(json!({})).unwrap());
     let (sender, order) = mpsc::channel();
-    let (slow, slow_sender) = (frontend.open(&Peer::default()), sender.clone());
+    let slow = frontend.open(&Peer::default());
+    let slow_sender = sender.clone();
     let blocked = std::thread::spawn(move || {
         let mut slow = slow;
         slow_sender.send("blocking").unwrap();

@@ -23,7 +23,8 @@ fn file(folder: &TempDir, bytes: &[u8]) -> PathBuf {
 
 /// A library compiled from this source.
 fn library(folder: &TempDir, name: &str, source: &str) -> Option<PathBuf> {
-    let (from, to) = (folder.path().join("x.c"), folder.path().join(name));
+    let from = folder.path().join("x.c");
+    let to = folder.path().join(name);
     std::fs::write(&from, source).unwrap();
     plugin_testkit::c_plugin(&from, &["-I", "plugins/abi/include"], &to).map(|()| to)
 }
@@ -154,7 +155,8 @@ fn a_file_that_replaced_another_is_loaded_beside_it() {
     let (path, next) = (folder.path().join("libx.so"), folder.path().join("next.so"));
     let load = || LoadedFrontend::open(&path, &Map::new()).unwrap();
     std::fs::copy(plugin_testkit::plugin("token"), &path).unwrap();
-    let (before, again) = (load(), load());
+    let before = load();
+    let again = load();
     std::fs::copy(plugin_testkit::plugin("channel"), &next).unwrap();
     std::fs::rename(&next, &path).unwrap();
     let after = load();

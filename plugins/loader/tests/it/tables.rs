@@ -61,7 +61,8 @@ impl Frontend for Echo {
 }
 
 fn document() -> Document {
-    let (name, media_type) = ("schema.json".into(), "application/schema+json".into());
+    let name = "schema.json".into();
+    let media_type = "application/schema+json".into();
     Document { name, media_type, text: "{}".into() }
 }
 
@@ -127,9 +128,11 @@ fn tables_of_other_versions_work_and_everything_is_freed_once_and_in_order() {
 }
 
 fn functions_beyond_the_end_of_an_older_table_are_absent() {
-    let (least, one) = (GW_SIZE_LEAST as usize, size_of::<usize>());
+    let least = GW_SIZE_LEAST as usize;
+    let one = size_of::<usize>();
     let none = Response::text(429, "slow down");
-    let (told, said) = (Broadcast::Others(Frame::Bytes(vec![1])), Response::text(429, "echo"));
+    let told = Broadcast::Others(Frame::Bytes(vec![1]));
+    let said = Response::text(429, "echo");
     let cases = [
         (least, Broadcast::Nothing, &none, vec![]),
         (least + 4, Broadcast::Nothing, &none, vec![]),
@@ -163,7 +166,8 @@ fn everything_is_freed_once_and_sessions_first() {
     let counts = || (FRONTENDS.load(Ordering::SeqCst), SESSIONS.load(Ordering::SeqCst));
     assert_eq!(counts(), (0, 0));
     let frontend = Arc::new(plugin(&TABLE).unwrap().frontend(&Map::new()).unwrap());
-    let (first, mut second) = (frontend.open(&Peer::default()), frontend.open(&Peer::default()));
+    let first = frontend.open(&Peer::default());
+    let mut second = frontend.open(&Peer::default());
     assert_eq!(counts(), (1, 2));
     drop(first);
     drop(frontend);

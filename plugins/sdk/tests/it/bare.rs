@@ -93,7 +93,8 @@ impl Bare {
     }
 
     pub(crate) fn handle(&self, kind: u32, payload: &[u8], body: &[u8]) -> (i32, Vec<Emitted>) {
-        let (payload, body) = (GwBytes::new(payload), GwBytes::new(body));
+        let payload = GwBytes::new(payload);
+        let body = GwBytes::new(body);
         let mut kept = Vec::new();
         // SAFETY: the session is of this table; one call at a time.
         let code = unsafe {

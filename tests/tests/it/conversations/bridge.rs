@@ -22,7 +22,8 @@ fn messages_of_any_dialect_reach_all_dialects_in_one_order() {
     // dan and eve make the room in ourchat; open = true lets the others in.
     let mut dan = Ourchat::websocket(gateway.address("ourchat", "listen"));
     let mut eve = Ourchat::lines(gateway.address("ourchat", "tcp_listen"));
-    let (dan_id, eve_id) = (dan.enroll("dan"), eve.enroll("eve"));
+    let dan_id = dan.enroll("dan");
+    let eve_id = eve.enroll("eve");
     let made = dan.call(&json!({"code": 8, "members": [eve_id], "name": "TEST"}));
     assert_eq!(made["success"], true, "{made}");
     let room_id = made["group_id"].as_u64().expect("it is a number");
@@ -110,7 +111,8 @@ fn joins_and_leaves_are_announced_across_dialects() {
         let member = tom.notification();
         assert_eq!(member.command, MEMBER_CHANGED, "{member:?}");
         let mut fields = Fields::of(&member);
-        let (_room, _uid) = (fields.u32(), fields.u64());
+        let _room = fields.u32();
+        let _uid = fields.u64();
         assert_eq!(fields.u8(), entered);
         let changed = tom.notification();
         assert_eq!(changed.command, POPULATION_CHANGED, "{changed:?}");

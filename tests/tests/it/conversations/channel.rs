@@ -7,7 +7,8 @@ use serde_json::json;
 fn the_operations_of_the_document_go_as_it_says() {
     let gateway = Gateway::start("[frontends.channel]");
     let address = gateway.address("channel", "listen");
-    let (ann, bob) = (&mut Channel::connect(address), &mut Channel::connect(address));
+    let ann = &mut Channel::connect(address);
+    let bob = &mut Channel::connect(address);
     let script = &mut Script::default();
 
     script.heading("用户注册, 用户登录");

@@ -60,7 +60,8 @@ fn every_answer_in_the_tables_of_the_document_is_given() {
     let script = &mut Script::default();
     let ann = [("user_tel", "15550001"), ("user_name", "ann"), ("user_password", "123456")];
     let room = ("room_name", "TEST");
-    let (test, other) = (("user_name", "test"), ("user_name", "other"));
+    let test = ("user_name", "test");
+    let other = ("user_name", "other");
 
     script.heading("register");
     script.get("ann", http, "/auth/register", &ann);
@@ -76,7 +77,8 @@ fn every_answer_in_the_tables_of_the_document_is_given() {
     script.get("test", http, "/chatroom/create", &[room]);
 
     script.heading("room");
-    let (enter, leave) = (("status", "1"), ("status", "0"));
+    let enter = ("status", "1");
+    let leave = ("status", "0");
     script.get("test", http, "/chatroom/room", &[room, test]);
     script.get("test", http, "/chatroom/room", &[("room_name", "NONE"), test, enter]);
     script.get("test", http, "/chatroom/room", &[room, test, ("status", "2")]);

@@ -110,10 +110,12 @@ fn data(name: &str, msg: &str) -> Value {
 /// `YYYY.MM.DD:HH:MM:SS` in UTC. As text these are in the order of time.
 fn datetime(time: SystemTime) -> String {
     let secs = time.duration_since(UNIX_EPOCH).expect("it is later").as_secs();
-    let (days, secs) = (secs / 86_400, secs % 86_400);
+    let days = secs / 86_400;
+    let secs = secs % 86_400;
     // Howard Hinnant's days_from_civil, backwards.
     let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -121,7 +123,9 @@ fn datetime(time: SystemTime) -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (secs / 3_600, secs / 60 % 60, secs % 60);
+    let hour = secs / 3_600;
+    let minute = secs / 60 % 60;
+    let second = secs % 60;
     format!("{year:04}.{month:02}.{day:02}:{hour:02}:{minute:02}:{second:02}")
 }
 

@@ -65,7 +65,8 @@ fn a_guest_named_like_a_user_of_any_dialect_is_not_signed_in() {
     let mut near = site.talk();
     let (mut far, mut http) = (talk_from_elsewhere(&site), chatroom_from_elsewhere(&site));
     for one in &cast {
-        let (name, title) = (one.user.handle.as_str(), one.row.title);
+        let name = one.user.handle.as_str();
+        let title = one.row.title;
         assert_eq!(said_to(&mut far, "join", "TEST", name), "not signed in", "{title}");
         assert_eq!(said_to(&mut far, "msg", "TEST", name), "user not exist", "{title}");
         assert_eq!(said_to(&mut far, "leave", "TEST", name), "user not exist", "{title}");

@@ -24,7 +24,8 @@ fn a_direct_message_of_any_dialect_is_shown_in_every_other_as_that_shows_it() {
         let can_send = sender.dialect().can_send;
         for recipient in &mut recipients {
             for text in texts().into_iter().filter(|text| can_send(text)) {
-                let (before, to) = (now_ms(), recipient.user.clone());
+                let before = now_ms();
+                let to = recipient.user.clone();
                 assert!(direct(sender).send(&to, &text));
                 let seen = direct(recipient).receive();
                 let at = seen.time.as_u64().unwrap_or(before);

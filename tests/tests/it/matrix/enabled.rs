@@ -33,7 +33,9 @@ fn ports_of(pid: u32) -> BTreeSet<u16> {
 /// The port of a line of /proc/net/tcp, if it is listened on by one of these.
 fn listening(line: &str, open: &BTreeSet<String>) -> Option<u16> {
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+    let local = fields.get(1)?;
+    let state = fields.get(3)?;
+    let inode = fields.get(9)?;
     let is_listening = *state == "0A" && open.contains(&format!("socket:[{inode}]"));
     let (_, port) = local.split_once(':')?;
     is_listening.then(|| u16::from_str_radix(port, 16).ok())?

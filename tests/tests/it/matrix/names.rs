@@ -84,7 +84,8 @@ fn member_lists_use_the_names_of_the_dialect_and_omit_visitors() {
 fn a_handle_is_unique_and_the_next_request_gets_another_or_is_refused() {
     let site = Site::open();
     // Two spellings of one name.
-    let (composed, decomposed) = ("\u{e9}ric", "e\u{301}ric");
+    let composed = "\u{e9}ric";
+    let decomposed = "e\u{301}ric";
     let mut channel = Channel::enroll(site.gateway.address("channel", "listen"), decomposed);
     let listed = channel.done("/user/info", &json!({ "name": composed }));
     assert_eq!(listed["name"], composed);
@@ -97,7 +98,8 @@ fn a_handle_is_unique_and_the_next_request_gets_another_or_is_refused() {
     for uid in [site.token().login(composed), site.ourchat().enroll(composed)] {
         let user = site.operate(&["show", &uid.to_string()]);
         // What it wanted is its display name.
-        let (handle, name) = (format!("{composed}-{uid}"), composed);
+        let handle = format!("{composed}-{uid}");
+        let name = composed;
         assert_eq!((&user["handle"], &user["name"]), (&json!(handle), &json!(name)));
         let found = channel.done("/user/info", &json!({ "name": handle }));
         assert_eq!(found["name"], handle);

@@ -149,7 +149,8 @@ fn a_user_of_all_dialects_at_once_is_one_member_with_one_name_and_uid() {
     talk.say("TEST", "ann", "5");
 
     for nth in 1..=5 {
-        let (heard, seen) = (eve.receive(&room), eva.receive(&room));
+        let heard = eve.receive(&room);
+        let seen = eva.receive(&room);
         assert_eq!((heard.text, heard.sender), (nth.to_string(), json!(uid)));
         assert_eq!((seen.text, seen.sender), (nth.to_string(), json!("ann")));
     }

@@ -194,7 +194,8 @@ fn a_second_entrance_of_the_same_user_is_announced_and_counted() {
     // irc announces the first entrance of a user and the last leave.
     let mut watch = Watch::by(&site, &room, &["token", "chatroom"]);
     let own = watch.own();
-    let (mut first, mut second) = (site.talk(), site.talk());
+    let mut first = site.talk();
+    let mut second = site.talk();
     for (talk, count) in [(&mut first, own + 1), (&mut second, own + 2)] {
         talk.join(&room.name, "gus");
         watch.sees_entrance(guest_row(), "gus", count);

@@ -194,7 +194,8 @@ fn a_hundred_concurrent_entrances_in_all_dialects_take_exactly_the_free_seats() 
         let tries: Vec<_> = crowd
             .iter_mut()
             .map(|client| {
-                let (together, room) = (&together, &room);
+                let together = &together;
+                let room = &room;
                 scope.spawn(move || {
                     together.wait();
                     client.try_enter(room)

@@ -199,7 +199,8 @@ impl Doorkeeper {
             if frame.command == MEMBER_CHANGED {
                 let mut fields = Fields::of(&frame);
                 assert_eq!(fields.u32(), self.room.id);
-                let (uid, entered) = (fields.u64(), fields.u8());
+                let uid = fields.u64();
+                let entered = fields.u8();
                 let info: Value = serde_json::from_str(&fields.text()).expect("it is JSON");
                 if entered == 1 {
                     return (uid, info["name"].as_str().expect("it is a string").into());

@@ -40,7 +40,8 @@ fn reloads_under_load_lose_no_message_and_leak_nothing() {
     let (sender, posted) = mpsc::channel();
     let acknowledged = thread::scope(|scope| {
         for name in &names {
-            let (over, sender) = (&over, sender.clone());
+            let over = &over;
+            let sender = sender.clone();
             scope.spawn(move || post_until(address, name, over, &sender));
         }
         drop(sender);

@@ -225,7 +225,8 @@ fn clients_that_connect_while_a_front_end_is_replaced_are_served() {
     let websocket = gateway.address("chatroom", "websocket_listen");
     let mut ann = Talk::connect(websocket);
     ann.join("TEST", "ann");
-    let (over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
+    let over = AtomicBool::new(false);
+    let asked = AtomicU32::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {

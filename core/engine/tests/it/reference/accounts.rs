@@ -78,9 +78,10 @@ impl Reference {
             return Err(Refusal::InvalidIdentity { why: String::new() });
         }
         let mut users = self.users.values();
-        match users.any(|user| user.identities.iter().any(|taken| taken == identity)) {
-            true => Err(Refusal::IdentityTaken),
-            false => Ok(()),
+        if users.any(|user| user.identities.iter().any(|taken| taken == identity)) {
+            Err(Refusal::IdentityTaken)
+        } else {
+            Ok(())
         }
     }
 

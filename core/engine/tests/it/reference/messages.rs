@@ -127,7 +127,8 @@ impl Reference {
         let place = id.map_or(Destination::Inbox(uid), Destination::Room);
         let all: Vec<&StoredMessage> =
             self.messages.iter().filter(|kept| kept.to == place).collect();
-        let (limit, first_limit) = (*limit as usize, *first_limit as usize);
+        let limit = *limit as usize;
+        let first_limit = *first_limit as usize;
         let split = all.len().saturating_sub(first_limit);
         let cursor = self.cursors.get(&(uid, id)).copied();
         let asked = after.map(|after| after.0.min(self.newest()));

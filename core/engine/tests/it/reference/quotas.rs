@@ -86,9 +86,10 @@ impl Reference {
             None => "has no owner".to_owned(),
         };
         let why = if room.closed { format!("{owner} and is closed") } else { owner };
-        match room.owner.is_some() || room.closed {
-            true => Err(Refusal::RoomNotPublic { room: RoomId(id), why }),
-            false => Ok(()),
+        if room.owner.is_some() || room.closed {
+            Err(Refusal::RoomNotPublic { room: RoomId(id), why })
+        } else {
+            Ok(())
         }
     }
 

@@ -149,10 +149,7 @@ impl Reference {
     pub(super) fn owned(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Result<u32, Refusal> {
         let by = by.map(|by| self.account(by)).transpose()?;
         let id = self.room(room, by)?;
-        match by.is_none() || by == self.rooms[&id].owner {
-            true => Ok(id),
-            false => Err(Refusal::NotAllowed),
-        }
+        if by.is_none() || by == self.rooms[&id].owner { Ok(id) } else { Err(Refusal::NotAllowed) }
     }
 
     pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {

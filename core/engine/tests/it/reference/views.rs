@@ -93,7 +93,8 @@ impl Reference {
     }
 
     pub(super) fn announce_population(&mut self, id: u32) {
-        let (room, population) = (self.tag(id), self.population(id));
+        let room = self.tag(id);
+        let population = self.population(id);
         self.events.push(Event::PopulationChanged { room, population });
     }
 
@@ -116,7 +117,8 @@ impl Reference {
         let members = self.rooms[&id].members.iter().map(|(uid, _)| self.user_view(*uid));
         let there = |kept: &&StoredMessage| kept.to == Destination::Room(id);
         let messages = self.messages.iter().filter(there).map(|kept| self.message(kept));
-        let (members, messages) = (members.collect(), messages.collect());
+        let members = members.collect();
+        let messages = messages.collect();
         Some(RoomView { members, messages, ..self.room_view(id) })
     }
 

@@ -95,7 +95,8 @@ fn a_direct_message_goes_to_another_account() {
 fn a_note_to_oneself_is_kept_and_received_once() {
     let gateway = with(&["ann"]);
     let text = "tea at five".to_owned();
-    let (author, to) = (user("ann"), user("ann"));
+    let author = user("ann");
+    let to = user("ann");
     let note = Command::PostDirect { author, to, text, notice: false, allow_self: true };
     assert_eq!(gateway.tells(0, note), ["ann to ann: tea at five"]);
     let receive = Command::Receive {
@@ -148,7 +149,8 @@ fn many_messages() -> (Gateway, Vec<u64>) {
 fn history_is_paged_both_ways_over_any_number_of_messages() {
     let (gateway, ids) = many_messages();
     let page = |before: Option<u64>, after: Option<u64>, limit: u32| -> Vec<u64> {
-        let (before, after) = (before.map(MessageId), after.map(MessageId));
+        let before = before.map(MessageId);
+        let after = after.map(MessageId);
         let query = Query::History { room: room("tea"), caller: None, before, after, limit };
         let Ok(Reply::Messages { messages }) = gateway.ask(&query) else { panic!() };
         for message in &messages {

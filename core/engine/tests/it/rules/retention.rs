@@ -28,7 +28,8 @@ fn pruned(gateway: &Gateway, command: Command) -> (u32, Option<u32>) {
 /// Ids of the messages that this finds.
 #[track_caller]
 fn ids(gateway: &Gateway, before: Option<u64>, after: Option<u64>, limit: u32) -> Vec<u64> {
-    let (before, after) = (before.map(MessageId), after.map(MessageId));
+    let before = before.map(MessageId);
+    let after = after.map(MessageId);
     match gateway.ask(&Query::History { room: room("tea"), caller: None, before, after, limit }) {
         Ok(Reply::Messages { messages }) => messages.iter().map(|message| message.id.0).collect(),
         other => panic!("not messages: {other:?}"),
@@ -108,7 +109,9 @@ fn a_pass_in_small_steps_does_what_one_step_does() {
             gateway.does(0, post(room("hall"), user("ann"), "hi"));
             gateway.now = 2_000;
             fill(&gateway, 100);
-            let (mut from, mut all, mut steps) = (0, 0, 0);
+            let mut from = 0;
+            let mut all = 0;
+            let mut steps = 0;
             loop {
                 let (count, next) = pruned(&gateway, prune(before, keep, from, limit));
                 assert!(count <= limit, "{count} of {limit}");
@@ -217,7 +220,8 @@ fn a_step_looks_at_a_bounded_number_of_rooms_and_the_next_continues() {
     for batch in commands.collect::<Vec<_>>().chunks(1_000) {
         gateway.batch(batch.to_vec());
     }
-    let (mut from, mut steps) = (0, Vec::new());
+    let mut from = 0;
+    let mut steps = Vec::new();
     loop {
         let (count, next) = pruned(&gateway, prune(None, Some(1), from, u32::MAX));
         steps.push(count);

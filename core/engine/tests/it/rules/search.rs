@@ -7,7 +7,8 @@ use super::*;
 fn with_rooms(rooms: &[(&str, &str, &str)]) -> Gateway {
     let gateway = with(&["ann", "bob"]);
     for (name, section, description) in rooms {
-        let (section, description) = ((*section).into(), (*description).into());
+        let section = (*section).into();
+        let description = (*description).into();
         gateway.does(0, create(NewRoom { section, description, ..titled(name) }, None));
     }
     gateway

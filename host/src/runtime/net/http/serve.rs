@@ -56,7 +56,8 @@ pub(crate) async fn serve(
     let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
     let connection = Arc::new(HttpConnection::new(listener, remote, permit, state));
     let service = service_fn(move |request| {
-        let (connection, activity) = (connection.clone(), activity.clone());
+        let connection = connection.clone();
+        let activity = activity.clone();
         async move {
             activity.set_busy(true);
             let response = handle(&connection, request, &activity).await;
