@@ -48,14 +48,12 @@ pub(crate) fn room(stream: u64) -> RoomId {
 
 /// The streams that list a message.
 pub(crate) fn streams_of(row: &MessageRow) -> impl Iterator<Item = u64> {
-    let (one, other) = match (&row.author, row.to) {
-        (_, Destination::Room(room)) => (Some(of_room(room)), None),
-        (Who::User(author), Destination::User(to)) => {
-            (Some(of_outbox(*author)), Some(of_inbox(to)))
-        }
-        (Who::Guest(_), Destination::User(to)) => (None, Some(of_inbox(to))),
+    let streams = match (&row.author, row.to) {
+        (_, Destination::Room(room)) => [Some(of_room(room)), None],
+        (Who::User(from), Destination::User(to)) => [Some(of_outbox(*from)), Some(of_inbox(to))],
+        (Who::Guest(_), Destination::User(to)) => [None, Some(of_inbox(to))],
     };
-    one.into_iter().chain(other)
+    streams.into_iter().flatten()
 }
 
 /// The oldest message that still exists: smaller ids in streams are dead.

@@ -76,7 +76,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
-    /// Gives a room another owner, or none, whoever has it; its members stay. A closed room keeps an
+    /// Gives a room another owner, or none; its members stay. A closed room keeps an
     /// owner. For operators.
     SetOwner {
         room: RoomRef,

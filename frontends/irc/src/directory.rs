@@ -67,7 +67,7 @@ struct Joined {
 #[derive(Debug)]
 struct Record {
     presence: Presence,
-    /// `None` if the host cannot wake the session; it is told nothing then.
+    /// `None` if the host cannot wake the session; it hears of nothing then.
     connection: Option<ConnectionId>,
     inbox: Inbox,
     rooms: BTreeSet<RoomId>,

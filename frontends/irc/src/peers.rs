@@ -31,7 +31,7 @@ impl IrcSession {
         told.wakes.into_iter().for_each(|connection| out.wake(connection));
     }
 
-    /// Leaves the directory, so that those who watch the nick are told.
+    /// Leaves the directory, and notifies the sessions that watch the nick.
     pub(crate) fn leave_directory(&mut self, out: &mut Outbox) {
         if let Some(entry) = self.entry.take() {
             let told = entry.leave(&self.me, self.now);
@@ -39,7 +39,7 @@ impl IrcSession {
         }
     }
 
-    /// A query for the user itself, so that the limits of the gateway cover what others are told.
+    /// A query for the user itself, so that the limits of the gateway cover the notices to others.
     fn count(&mut self, reply: PendingReply, out: &mut Outbox) {
         let query = Query::User { user: self.actor(), caller: None };
         self.query(query, reply, out);

@@ -40,7 +40,7 @@ pub struct Talk<'a> {
     pub peer: &'a Peer,
     /// Sent first, each after the answer to the one before.
     pub first: &'a [Said],
-    /// Valid and invalid requests, of which pipelines are made.
+    /// Valid and invalid requests for pipelines.
     pub requests: &'a [Said],
 }
 

@@ -116,7 +116,7 @@ impl CodeExchange {
     }
 }
 
-/// The openid in the server's answer. `Err`: what the client is told instead; the server's own words
+/// The openid in the server's answer. `Err`: the reply to the client instead; the server's own words
 /// may contain the code or the app's id.
 pub(crate) fn openid(outcome: &Outcome) -> Result<String, String> {
     let failed = || "the code exchange failed".to_owned();

@@ -93,10 +93,8 @@ fn frontend(
     let manifest =
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let listeners = listeners(section, &manifest.listeners);
-    let upstreams = match enabled {
-        true => upstreams(reader, section, &manifest, folder),
-        false => Vec::new(),
-    };
+    let upstreams =
+        if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };
     section.finish();
 
     let Made { frontend, options, plugin } = made.filter(|_| enabled)?;

@@ -49,7 +49,7 @@ impl Transport {
     }
 }
 
-/// Ann, who sends to bob, who is away.
+/// Ann sends to bob while he is away.
 struct Scene {
     gateway: Gateway,
     transport: Transport,

@@ -12,7 +12,7 @@ pub(super) fn suffixed(base: &str, suffix: &str) -> String {
 /// costs the writer a look-up.
 const NAMES_TRIED_MAX: u32 = 100;
 
-/// Ids that are tried. Whoever takes all names of this many needs ten thousand of them.
+/// Ids that are tried. To take all names of this many, a client needs ten thousand of them.
 pub(super) const IDS_TRIED_MAX: u32 = 100;
 
 /// The first of `base`, `base-2`, `base-3`… that is free, if one of the first is.

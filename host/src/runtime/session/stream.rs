@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use core_model::{Command, Event, Outcome, Query, Refusal, Reply, Timestamp};
+use core_model::{Event, Outcome, Query, Refusal, Reply, Timestamp};
 use frontend_api::{Ending, Input, Outbox, Output};
 use gateway_fanout::{ConnectionHandle, Framing, Mailbox, MailboxItem, SubscriptionChange, Ticket};
 use tokio::sync::oneshot;
@@ -16,8 +16,7 @@ use tokio::time::Instant;
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
-use crate::runtime::metrics::Limit;
-use crate::runtime::session::admission::{Sender, check_message, needs_passwords};
+use crate::runtime::session::admission::needs_passwords;
 use crate::runtime::session::delivery::Delivery;
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::pending::{self, Fence, Finished, Pending, PendingCommand};
@@ -32,13 +31,6 @@ pub(crate) const UNANSWERED_MAX: usize = 64;
 /// Answers passed to a session before other connections of the thread have their turn, since a
 /// session may ask again at every answer.
 const ANSWERS_PER_TURN: usize = 64;
-
-/// The longest pause in reading after a refusal because much waits: by then it is done, and the
-/// refused peers are needed again to keep the writer busy.
-const READ_PAUSE_BEHIND: Duration = Duration::from_millis(5);
-
-/// How long a peer is asked to wait when much waits: until some batches have been committed.
-const BEHIND_RETRY_MS: u64 = 100;
 
 /// Why a stream connection ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -441,50 +433,6 @@ impl StreamSession {
         self.pending.push_back(pending);
     }
 
-    /// Checks a command against the limits. Refused: why, and the longest pause in reading.
-    fn admit(&mut self, command: &Command) -> Result<(), (Refusal, Duration)> {
-        let now_ns = self.driver.services.clock.steady_ns();
-        let checked = self.admit_request(now_ns).and_then(|()| {
-            let SessionDriver { services, frontend, address, .. } = &self.driver;
-            let sender = Sender { services, frontend, address: *address, now_ns };
-            check_message(sender, &mut self.rates, command)
-        });
-        checked.map_err(|refusal| (refusal, READ_PAUSE.1))?;
-        self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
-    }
-
-    fn admit_request(&mut self, now_ns: u64) -> Result<(), Refusal> {
-        let frontend = &self.driver.frontend;
-        self.rates.request(now_ns, &frontend.limits).map_err(|retry_after_ms| {
-            frontend.metrics.note_refused(Limit::Requests);
-            Refusal::SlowDown { retry_after_ms }
-        })
-    }
-
-    /// While the engine is behind, refuses a post of a peer with others unanswered: a flooding peer
-    /// must not delay one that posts now and then.
-    fn admit_behind(&self, command: &Command) -> Result<(), Refusal> {
-        let is_post = matches!(command, Command::Post { .. } | Command::PostDirect { .. });
-        let has_others = || self.pending.iter().any(Pending::is_submitted);
-        if is_post && has_others() && self.driver.services.is_behind() {
-            self.driver.frontend.metrics.note_refused(Limit::Overloaded);
-            return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
-        }
-        Ok(())
-    }
-
-    /// Answers with a refusal. One for load pauses reading from the peer, for no longer than
-    /// `pause_max` or than the peer is asked to wait.
-    fn refuse(&mut self, refusal: Refusal, pause_max: Duration) -> Pending {
-        let pause = match refusal {
-            Refusal::SlowDown { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
-            Refusal::Overloaded => Some(pause_max),
-            _ => None,
-        };
-        self.read_pause = self.read_pause.max(pause.map(|pause| pause.min(pause_max)));
-        Pending::Decided(Box::new(Err(refusal)))
-    }
-
     fn submit_now(&mut self, command: PendingCommand) -> Pending {
         let ack_only = command.ack_only;
         match self.try_submit(command) {
@@ -521,6 +469,7 @@ impl Drop for StreamSession {
     }
 }
 
+mod admitting;
 mod delivering;
 #[cfg(test)]
 pub(crate) mod tests;

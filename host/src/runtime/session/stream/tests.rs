@@ -1,7 +1,7 @@
 use core_engine::Engine;
 use core_model::{
-    ConnectionId, Credential, NewUser, PostRight, ProfileChanges, Query, RoomId, RoomRef, Secret,
-    Uid, UserRef,
+    Command, ConnectionId, Credential, NewUser, PostRight, ProfileChanges, Query, RoomId, RoomRef,
+    Secret, Uid, UserRef,
 };
 use frontend_api::{Frontend, Manifest, Peer, Session, Subscribe};
 use gateway_fanout::{Fanout, Hub, MailboxPoll};

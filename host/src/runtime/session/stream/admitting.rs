@@ -1,0 +1,65 @@
+//! Which commands and queries of a stream session the limits admit.
+
+use std::time::Duration;
+
+use core_model::{Command, Refusal};
+
+use super::StreamSession;
+use crate::runtime::limits::READ_PAUSE;
+use crate::runtime::metrics::Limit;
+use crate::runtime::session::admission::{Sender, check_message};
+use crate::runtime::session::driver::SessionDriver;
+use crate::runtime::session::pending::Pending;
+
+/// The longest pause in reading after a refusal because much waits: by then it is done, and the
+/// refused peers are needed again to keep the writer busy.
+const READ_PAUSE_BEHIND: Duration = Duration::from_millis(5);
+
+/// How long a peer is asked to wait when much waits: until some batches have been committed.
+const BEHIND_RETRY_MS: u64 = 100;
+
+impl StreamSession {
+    /// Checks a command against the limits. Refused: why, and the longest pause in reading.
+    pub(super) fn admit(&mut self, command: &Command) -> Result<(), (Refusal, Duration)> {
+        let now_ns = self.driver.services.clock.steady_ns();
+        let checked = self.admit_request(now_ns).and_then(|()| {
+            let SessionDriver { services, frontend, address, .. } = &self.driver;
+            let sender = Sender { services, frontend, address: *address, now_ns };
+            check_message(sender, &mut self.rates, command)
+        });
+        checked.map_err(|refusal| (refusal, READ_PAUSE.1))?;
+        self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
+    }
+
+    pub(super) fn admit_request(&mut self, now_ns: u64) -> Result<(), Refusal> {
+        let frontend = &self.driver.frontend;
+        self.rates.request(now_ns, &frontend.limits).map_err(|retry_after_ms| {
+            frontend.metrics.note_refused(Limit::Requests);
+            Refusal::SlowDown { retry_after_ms }
+        })
+    }
+
+    /// While the engine is behind, refuses a post of a peer with others unanswered: a flooding peer
+    /// must not delay one that posts now and then.
+    fn admit_behind(&self, command: &Command) -> Result<(), Refusal> {
+        let is_post = matches!(command, Command::Post { .. } | Command::PostDirect { .. });
+        let has_others = || self.pending.iter().any(Pending::is_submitted);
+        if is_post && has_others() && self.driver.services.is_behind() {
+            self.driver.frontend.metrics.note_refused(Limit::Overloaded);
+            return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
+        }
+        Ok(())
+    }
+
+    /// Answers with a refusal. One for load pauses reading from the peer, for no longer than
+    /// `pause_max` or than the peer is asked to wait.
+    pub(super) fn refuse(&mut self, refusal: Refusal, pause_max: Duration) -> Pending {
+        let pause = match refusal {
+            Refusal::SlowDown { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
+            Refusal::Overloaded => Some(pause_max),
+            _ => None,
+        };
+        self.read_pause = self.read_pause.max(pause.map(|pause| pause.min(pause_max)));
+        Pending::Decided(Box::new(Err(refusal)))
+    }
+}
