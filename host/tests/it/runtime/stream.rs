@@ -260,9 +260,10 @@ async fn requests_over_the_limit_get_a_retry_time() {
     })
     .await;
     let mut client = Lines::connect(stage.address("lines")).await;
-    client.send(&[r#"ask {"ask":"last_change"}"#; 3].join("\n")).await;
+    let ask = r#"ask {"ask":"rooms","filter":"open","after":0,"limit":10}"#;
+    client.send(&[ask; 3].join("\n")).await;
     let lines = client.lines(3).await;
-    assert_eq!(kinds(&lines), ["= last_change", "= last_change", "! slow_down"]);
+    assert_eq!(kinds(&lines), ["= rooms", "= rooms", "! slow_down"]);
     let refused: serde_json::Value = serde_json::from_str(&lines[2][2..]).unwrap();
     assert!((1..=1000).contains(&refused["retry_after_ms"].as_u64().unwrap()), "{refused}");
 }
