@@ -76,9 +76,7 @@ impl Delivery {
 
     /// The peer has said that it has this message. Not beyond what it was sent.
     pub(crate) fn acknowledge_message(&mut self, message: MessageId) {
-        while let Some((_, sent)) = self.places.pop_front_if(|(_, sent)| *sent <= message) {
-            self.acknowledged = Some(sent);
-        }
+        self.acknowledge_while(|_, sent| sent <= message);
     }
 
     /// The peer has sent something, and its system has acknowledged so many bytes. What it had
@@ -96,7 +94,14 @@ impl Delivery {
     }
 
     fn acknowledge_bytes(&mut self, bytes: u64) {
-        while let Some((_, message)) = self.places.pop_front_if(|(place, _)| *place <= bytes) {
+        self.acknowledge_while(|place, _| place <= bytes);
+    }
+
+    fn acknowledge_while(&mut self, is_read: impl Fn(u64, MessageId) -> bool) {
+        while let Some(&(_, message)) =
+            self.places.front().filter(|&&(place, message)| is_read(place, message))
+        {
+            self.places.pop_front();
             self.acknowledged = Some(message);
         }
     }

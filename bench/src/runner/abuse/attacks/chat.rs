@@ -130,7 +130,7 @@ fn string(text: &str) -> Vec<u8> {
 
 /// Lines with nothing in them.
 pub(super) fn blank_lines(target: &Target, nth: u32) -> u64 {
-    let port = if nth % 2 == 0 { OURCHAT_TCP } else { IRC };
+    let port = if nth.is_multiple_of(2) { OURCHAT_TCP } else { IRC };
     let chunk = [b'\n'; 8192];
     let mut sent = 0;
     while let Some(mut stream) = target.connect(port).filter(|_| !target.is_over()) {
