@@ -185,7 +185,7 @@ fn answer(output: &Output) -> Option<Outcome> {
         },
         Output::Submit { ack_only: true, .. } => answers.done.clone(),
         Output::Query { query } => match &**query {
-            Query::History { .. } => answers.messages.clone(),
+            Query::History { .. } | Query::Missed { .. } => answers.messages.clone(),
             Query::LastChange => answers.last_change.clone(),
             Query::Members { .. } | Query::Occupants { .. } => answers.members.clone(),
             Query::Room { .. } => answers.room.clone(),

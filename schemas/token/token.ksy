@@ -15,6 +15,14 @@
         "id": "post_message",
         "doc": "Posts to a room that this connection has entered. An extension."
       },
+      "11": {
+        "id": "catch_up",
+        "doc": "Asks for the messages of a room that came after one, the oldest first. They follow the reply as notifications. An extension."
+      },
+      "12": {
+        "id": "post_once",
+        "doc": "Posts like post_message, but once for each client_id, however often it is sent within a day. An extension."
+      },
       "16385": {
         "id": "population_changed",
         "doc": "The number of seats taken in a room has changed."
@@ -64,6 +72,35 @@
         { "id": "elements", "type": "u4", "repeat": "expr", "repeat-expr": "count" }
       ]
     },
+    "catch_up_reply": {
+      "doc": "That it was done: catch_up",
+      "seq": [
+        { "id": "room_id", "doc": "the room", "type": "u4" },
+        { "id": "count", "doc": "messages that follow", "type": "u2" },
+        { "id": "more", "doc": "1: there are more after the last of these", "type": "u1" },
+        {
+          "id": "gap_before",
+          "doc": "other than 0: some of those after the asked one and before this one were removed",
+          "type": "u8"
+        }
+      ]
+    },
+    "catch_up_request": {
+      "doc": "Asks for the messages of a room that came after one, the oldest first. They follow the reply as notifications. An extension.",
+      "seq": [
+        { "id": "room_id", "doc": "the room", "type": "u4" },
+        {
+          "id": "after",
+          "doc": "the newest message that the client has; 0 for none",
+          "type": "u8"
+        },
+        {
+          "id": "limit",
+          "doc": "the most messages to send, at most 1000; 0 for 1000",
+          "type": "u2"
+        }
+      ]
+    },
     "content": {
       "doc": "What a frame is about.",
       "instances": {
@@ -103,6 +140,8 @@
             "cases": {
               "1": "create_account_request",
               "10": "post_message_request",
+              "11": "catch_up_request",
+              "12": "post_once_request",
               "16385": "population_changed_notification",
               "16386": "member_changed_notification",
               "16387": "message_notification",
@@ -119,6 +158,8 @@
               "32776": "apply_for_token_reply",
               "32777": "heartbeat_reply",
               "32778": "post_message_reply",
+              "32779": "catch_up_reply",
+              "32780": "post_once_reply",
               "4": "enter_room_request",
               "5": "room_list_request",
               "6": "leave_room_request",
@@ -276,6 +317,22 @@
       "doc": "Posts to a room that this connection has entered. An extension.",
       "seq": [
         { "id": "room_id", "doc": "the room", "type": "u4" },
+        { "id": "text", "doc": "not empty, kept byte for byte", "type": "string32" }
+      ]
+    },
+    "post_once_reply": {
+      "doc": "That it was done: post_once",
+      "seq": [{ "id": "message_id", "doc": "of the one message", "type": "u8" }]
+    },
+    "post_once_request": {
+      "doc": "Posts like post_message, but once for each client_id, however often it is sent within a day. An extension.",
+      "seq": [
+        { "id": "room_id", "doc": "the room", "type": "u4" },
+        {
+          "id": "client_id",
+          "doc": "the client's name for the message, 1 to 200 bytes",
+          "type": "string16"
+        },
         { "id": "text", "doc": "not empty, kept byte for byte", "type": "string32" }
       ]
     },

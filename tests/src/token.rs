@@ -16,6 +16,8 @@ pub const LEAVE_APPLICATION: u16 = 7;
 pub const APPLY_FOR_TOKEN: u16 = 8;
 pub const HEARTBEAT: u16 = 9;
 pub const POST_MESSAGE: u16 = 10;
+pub const CATCH_UP: u16 = 11;
+pub const POST_ONCE: u16 = 12;
 
 pub const POPULATION_CHANGED: u16 = 0x4001;
 pub const MEMBER_CHANGED: u16 = 0x4002;

@@ -31,6 +31,7 @@ mod lookup;
 mod message_index;
 mod message_reader;
 mod migrate;
+mod missed;
 mod open;
 mod queries;
 mod queue;

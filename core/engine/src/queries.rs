@@ -14,6 +14,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
+use crate::missed;
 use crate::rows::{RoomRow, SeatRow, Who, unpack};
 use crate::search;
 use crate::state::State;
@@ -28,6 +29,9 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
             let messages = history(tables, id, *before, *after, *limit as usize)?;
             Ok(Reply::Messages { messages })
+        }
+        Query::Missed { room, caller, .. } => {
+            missed::answer(tables, lookup::room(tables, room, resolve(caller)?)?.0, query)
         }
         Query::LastChange => {
             Ok(Reply::LastChange { at: Timestamp(lookup::counters(tables)?.last_change) })
@@ -45,8 +49,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
             Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
         }
         Query::RoomIds { after, limit } => {
-            let rooms = ids_of_open_rooms(tables, after.0, *limit as usize)?;
-            Ok(Reply::RoomIds { rooms })
+            Ok(Reply::RoomIds { rooms: ids_of_open_rooms(tables, after.0, *limit as usize)? })
         }
         Query::Rooms { filter: RoomFilter::Open, after, limit, detail }
             if *detail == Detail::default() =>
@@ -81,6 +84,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
 pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     let caller = match query {
         Query::History { caller, .. }
+        | Query::Missed { caller, .. }
         | Query::Members { caller, .. }
         | Query::Occupants { caller, .. }
         | Query::Room { caller, .. } => caller.as_ref(),

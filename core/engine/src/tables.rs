@@ -190,7 +190,8 @@ tables! {
     garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
     /// Stream → the key of its newest run in `chunks` that was cleared and is still to be removed.
     cleared, cleared_mut, CLEARED: u64 => u64;
-    /// (uid, stream) → the message id up to which the user has received.
+    /// (uid, stream) → the message id up to which the user has received. See `rules/delivery` for
+    /// the streams of deliveries, and `missed` for uid 0.
     cursors, cursors_mut, CURSORS: (u64, u64) => u64;
 
     /// Idempotency key → `KeyRow`.

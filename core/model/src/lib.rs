@@ -30,7 +30,7 @@ pub use query::{Detail, Query, RoomFilter};
 pub use refusal::Refusal;
 pub use reply::{AutoJoinFailure, Outcome, Reply};
 pub use user_ref::{Claim, RoomRef, UserRef};
-pub use view::{Message, Person, Recipient, RoomTag, RoomView, UserView};
+pub use view::{Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};
 
 #[deprecated = "use `PostRight`"]
 pub type Standing = PostRight;

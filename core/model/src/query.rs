@@ -24,6 +24,20 @@ pub enum Query {
         after: Option<MessageId>,
         limit: u32,
     },
+    /// The messages of a room after one that the reader has, and what of them is not there any
+    /// more.
+    Missed {
+        room: RoomRef,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<UserRef>,
+        after: MessageId,
+        /// The most messages to return.
+        limit: u32,
+        /// Whether to return the newest; those before them are a gap. Otherwise the oldest, and
+        /// whether there are more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        newest: bool,
+    },
     /// The time of the newest message or change.
     LastChange,
     /// The durable members of a room.

@@ -20,7 +20,7 @@ pub enum Refusal {
     #[error("the identity is taken")]
     IdentityTaken,
     /// The gateway failed; the request was valid. `why` is for the operator.
-    #[error("server error")]
+    #[error("{}", words_of_internal(why))]
     Internal { why: String },
     /// A handle that is too long, has control characters or a reserved prefix.
     #[error("the name {why}")]
@@ -92,6 +92,11 @@ pub enum Refusal {
 
 /// How the reason of [`Refusal::outcome_unknown`] begins.
 const OUTCOME_UNKNOWN: &str = "the outcome is unknown: it may have been stored";
+
+/// What a client reads of an internal error: that the request failed, or that this is not known.
+fn words_of_internal(why: &str) -> &'static str {
+    if why.starts_with(OUTCOME_UNKNOWN) { OUTCOME_UNKNOWN } else { "server error" }
+}
 
 impl Refusal {
     /// The gateway failed while it stored a command, and cannot tell whether it did.

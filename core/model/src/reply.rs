@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp};
 use crate::refusal::Refusal;
-use crate::view::{Message, Person, RoomTag, RoomView, UserView};
+use crate::view::{Gap, Message, Person, RoomTag, RoomView, UserView};
 
 /// The answer to a command that was carried out, or to a query.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -63,6 +63,9 @@ pub enum Reply {
         /// for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<MessageId>,
+        /// What is not in `backlog` though the device missed it; only for a device.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gap: Option<Gap>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<AutoJoinFailure>,
     },
@@ -77,6 +80,15 @@ pub enum Reply {
     Members { members: Vec<Arc<Person>> },
     /// To [`Query::History`](crate::Query::History), oldest first.
     Messages { messages: Vec<Arc<Message>> },
+    /// To [`Query::Missed`](crate::Query::Missed), oldest first.
+    Missed {
+        messages: Vec<Arc<Message>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gap: Option<Gap>,
+        /// Whether there are more, after these.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
+    },
     /// To [`Query::Room`](crate::Query::Room), [`Command::UpdateRoom`](crate::Command::UpdateRoom)
     /// and [`Command::SetOwner`](crate::Command::SetOwner).
     Room { room: Arc<RoomView> },

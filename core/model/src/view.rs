@@ -122,6 +122,19 @@ pub struct Message {
     pub notice: bool,
 }
 
+/// Messages that are not delivered to a reader who missed them: there were too many, or retention
+/// or an owner has removed them.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Gap {
+    /// They come after this message,
+    pub after: MessageId,
+    /// and before this one.
+    pub before: MessageId,
+    /// How many; absent where some were removed, which are not counted, or for very many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
 /// Where a message was sent.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

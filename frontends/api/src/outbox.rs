@@ -106,12 +106,23 @@ pub struct EventFilter {
     /// `RoomChanged`. Off by default: front ends built before it do not know the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room_changes: bool,
+    /// The session encodes each event itself, as [`Input::Event`](crate::Input::Event), instead of
+    /// the frame that [`Frontend::broadcast`](crate::Frontend::broadcast) makes for all. For a
+    /// client that has asked for more than others get; each such connection costs an encoding.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_session: bool,
 }
 
 impl Default for EventFilter {
     /// Everything but room changes.
     fn default() -> Self {
-        Self { messages: true, presence: true, population: true, room_changes: false }
+        Self {
+            messages: true,
+            presence: true,
+            population: true,
+            room_changes: false,
+            per_session: false,
+        }
     }
 }
 
@@ -158,6 +169,17 @@ impl Outbox {
             subscribe: Subscribe::Nothing,
             key: None,
             ack_only: true,
+        });
+    }
+
+    /// Submits a command with a key of the client's: repeated, it returns the first outcome,
+    /// without events. The host makes the key the caller's own; it is kept for a day.
+    pub fn submit_once(&mut self, command: Command, key: String) {
+        self.push(Output::Submit {
+            command: Box::new(command),
+            subscribe: Subscribe::Nothing,
+            key: Some(key),
+            ack_only: false,
         });
     }
 

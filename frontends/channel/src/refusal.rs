@@ -74,7 +74,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         }
         Refusal::Overloaded => retry_after(failure_of_http(503, Code::ServerError, &reason), 1000),
         // The log has the cause; the client does not get it.
-        Refusal::Internal { .. } => server_error(),
+        Refusal::Internal { .. } => failure(Code::ServerError, &reason),
     }
 }
 

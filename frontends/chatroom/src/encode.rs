@@ -1,16 +1,22 @@
 //! Encodes an event, an answer or an error as a WebSocket message. Document: the packet.
 
-use core_model::{Event, Message, Person, Recipient, RoomTag};
+use core_model::{Event, Gap, Message, MessageId, Person, Recipient, RoomTag};
 use frontend_api::{Broadcast, Frame, json};
 use serde::Serialize;
 
-use crate::packet::{self, Coming, Data, Presence, ServerError, ServerMsg, ServerUser};
-use crate::words::{Msg, User};
+use crate::packet::{
+    self, Coming, Data, Kept, Missing, Presence, Said, ServerError, ServerGap, ServerMsg,
+    ServerPosted, ServerUser,
+};
+use crate::words::{self, Msg, Posted, User};
 
 /// Encodes an event once for everyone in the room, including the user that caused it.
 pub(crate) fn broadcast(event: &Event) -> Broadcast {
     match event {
-        Event::Posted { message } => posted(message),
+        Event::Posted { message } => match said(message, None) {
+            Some(text) => everyone(text),
+            None => Broadcast::Nothing,
+        },
         Event::Entered { room, user, avatar, opened, .. } => {
             let msg = if *opened { Coming::Create } else { Coming::Join };
             everyone(presence(&room.name, user, avatar, msg))
@@ -35,15 +41,37 @@ pub(crate) fn error(msg: &str) -> String {
     text(&ServerError { data: Data { msg, ..Data::default() }, ..ServerError::default() })
 }
 
-fn posted(message: &Message) -> Broadcast {
-    match &message.to {
-        Recipient::Room(RoomTag { name, .. }) => {
-            let user = shown(&message.author, &message.author.avatar);
-            let data = Data { user, room_name: name, msg: &message.text };
-            everyone(text(&ServerMsg { r#type: Msg, data }))
-        }
-        Recipient::User(_) => Broadcast::Nothing,
+/// A message in a room; with its id for a client that asked.
+pub(crate) fn said(message: &Message, id: Option<MessageId>) -> Option<String> {
+    let Recipient::Room(RoomTag { name, .. }) = &message.to else { return None };
+    let user = shown(&message.author, &message.author.avatar);
+    let data = Said { user, room_name: name, msg: &message.text, id };
+    Some(text(&ServerMsg { r#type: Msg, data }))
+}
+
+/// An event for a client that has joined with `since`.
+pub(crate) fn numbered(event: &Event) -> Option<String> {
+    match (event, broadcast(event)) {
+        (Event::Posted { message }, _) => said(message, Some(message.id)),
+        (_, Broadcast::Everyone(Frame::Text(text))) => Some(text),
+        (_, _) => None,
     }
+}
+
+/// What a client has missed and does not receive.
+pub(crate) fn gap(room_name: &str, gap: Gap) -> String {
+    let Gap { after, before, count } = gap;
+    let how_many = count.map_or("some messages".into(), |count| format!("{count} messages"));
+    let msg = &format!("{how_many} from {after} to {before} are not here");
+    let user = packet::Person::default();
+    let data = Missing { user, room_name, msg, after, before, count };
+    text(&ServerGap { r#type: words::Gap, data })
+}
+
+/// The text with this `client_id` is posted.
+pub(crate) fn kept(room_name: &str, client_id: &str, id: MessageId) -> String {
+    let user = packet::Person::default();
+    text(&ServerPosted { r#type: Posted, data: Kept { user, room_name, msg: "", client_id, id } })
 }
 
 fn presence(room_name: &str, user: &Person, avatar: &str, msg: Coming) -> String {

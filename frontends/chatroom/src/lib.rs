@@ -26,7 +26,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use endpoints::FaultReply;
-use packet::{ClientJoin, ClientLeave, ClientMsg, ServerError, ServerMsg, ServerUser};
+use packet::{
+    ClientJoin, ClientLeave, ClientMsg, ServerError, ServerGap, ServerMsg, ServerPosted, ServerUser,
+};
 use session::ChatSession;
 pub use sign_in::SignInByAddress;
 
@@ -199,6 +201,8 @@ const PACKETS: &[Message] = &[
     Message::from_client::<ClientLeave>(),
     Message::from_server::<ServerUser<'_>>(),
     Message::from_server::<ServerMsg<'_>>(),
+    Message::from_server::<ServerGap<'_>>(),
+    Message::from_server::<ServerPosted<'_>>(),
     Message::from_server::<ServerError<'_>>(),
 ];
 

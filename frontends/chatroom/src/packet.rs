@@ -1,18 +1,19 @@
 //! Every packet as it is on the WebSocket, fields in the document's order. Schemas are made from
 //! these very types.
 
+use core_model::MessageId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::words::{Error, Join, Leave, Msg, User};
+use crate::words::{Error, Gap, Join, Leave, Msg, Posted, User};
 
 /// Enters a room. The gateway answers with a packet `user` to everyone in the room, the sender
 /// included.
 #[derive(Debug, JsonSchema)]
 pub struct ClientJoin {
     pub r#type: Join,
-    pub data: Given,
+    pub data: GivenJoin,
 }
 
 /// Leaves a room that was entered on this connection.
@@ -40,6 +41,21 @@ pub struct Given {
     pub msg: String,
 }
 
+/// The user as the client names it, the room, and what the client has of its messages.
+#[derive(Debug, Eq, JsonSchema, PartialEq)]
+pub struct GivenJoin {
+    pub user: GivenUser,
+    /// 1 to 64 characters, no control characters.
+    #[schemars(length(min = 1))]
+    pub room_name: String,
+    /// Not used here; may be "".
+    pub msg: String,
+    /// The `id` of the newest message of the room that the client has; 0 for none. The client then
+    /// receives what it missed, and every message on this connection has its `id`.
+    #[schemars(extend("x-accepts" = true))]
+    pub since: Option<u64>,
+}
+
 /// The text that a client posts, its author, and the room.
 #[derive(Debug, Eq, JsonSchema, PartialEq)]
 pub struct GivenMsg {
@@ -50,6 +66,10 @@ pub struct GivenMsg {
     /// The text, kept byte for byte.
     #[schemars(length(min = 1))]
     pub msg: String,
+    /// A name of the client's for this message, 1 to 200 bytes: the text is posted once, however
+    /// often it is sent with it within a day, and each time a packet `posted` is the answer.
+    #[schemars(length(min = 1, max = 200), extend("x-accepts" = true))]
+    pub client_id: Option<String>,
 }
 
 /// The user as the client names it; the gateway checks the name.
@@ -74,7 +94,22 @@ pub struct ServerError<'a> {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ServerMsg<'a> {
     pub r#type: Msg,
-    pub data: Data<'a>,
+    pub data: Said<'a>,
+}
+
+/// Messages that the client has missed and does not receive: there were too many, or they were
+/// removed. `data.msg` says so in words. Only after a join with `since`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ServerGap<'a> {
+    pub r#type: Gap,
+    pub data: Missing<'a>,
+}
+
+/// The text with this `client_id` is posted. Only to the connection that sent it.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ServerPosted<'a> {
+    pub r#type: Posted,
+    pub data: Kept<'a>,
 }
 
 /// A user entered or left a room.
@@ -85,6 +120,43 @@ pub struct ServerUser<'a> {
 }
 
 /// The author, the room and the text.
+#[derive(Debug, Default, JsonSchema, Serialize)]
+pub struct Said<'a> {
+    pub user: Person<'a>,
+    pub room_name: &'a str,
+    pub msg: &'a str,
+    /// Unique in the gateway, increasing, below 2^53. Only on a connection that has joined with
+    /// `since`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<MessageId>,
+}
+
+/// The room, and where the missing messages are. `user` is empty.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Missing<'a> {
+    pub user: Person<'a>,
+    pub room_name: &'a str,
+    pub msg: &'a str,
+    /// They came after this message,
+    pub after: MessageId,
+    /// and before this one.
+    pub before: MessageId,
+    /// How many; absent where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// The room, and which message the text has become. `user` and `msg` are empty.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Kept<'a> {
+    pub user: Person<'a>,
+    pub room_name: &'a str,
+    pub msg: &'a str,
+    pub client_id: &'a str,
+    pub id: MessageId,
+}
+
+/// The fields of an error.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct Data<'a> {
     pub user: Person<'a>,

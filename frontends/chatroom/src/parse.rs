@@ -12,6 +12,10 @@ use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, 
 /// The longest `user_avatar`, in bytes. Every message of its user carries it.
 const AVATAR_BYTES_MAX: usize = 2_048;
 
+/// The longest `client_id`, in bytes: leaves room in an idempotency key for what makes it the
+/// caller's own.
+const CLIENT_ID_BYTES_MAX: usize = 200;
+
 /// A packet from a client.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Packet {
@@ -20,6 +24,8 @@ pub(crate) enum Packet {
         room: String,
         user: String,
         avatar: String,
+        /// The newest message that the client has, where it asks for those after it.
+        since: Option<u64>,
     },
     Leave {
         room: String,
@@ -29,6 +35,8 @@ pub(crate) enum Packet {
         room: String,
         user: String,
         text: String,
+        /// The client's name for the message.
+        client_id: Option<String>,
     },
 }
 
@@ -40,6 +48,7 @@ enum Field<'a, T = ()> {
     Absent,
     Null,
     Text(Cow<'a, str>),
+    Number(u64),
     Object(T),
     Other,
 }
@@ -56,6 +65,8 @@ struct Data<'a> {
     user: Field<'a, User<'a>>,
     room_name: Field<'a>,
     msg: Field<'a>,
+    since: Field<'a>,
+    client_id: Field<'a>,
 }
 
 #[derive(Default)]
@@ -73,14 +84,15 @@ pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
     if kind.is_missing() || data.is_missing() {
         return Err(INVALID_MESSAGE);
     }
-    let Field::Object(Data { user: Field::Object(user), room_name, msg }) = data else {
+    let Field::Object(Data { user: Field::Object(user), room_name, msg, since, client_id }) = data
+    else {
         return Err(INVALID_DATA);
     };
     let user_name = user.name.name()?;
     let avatar = match user.avatar {
         Field::Absent | Field::Null => Cow::default(),
         Field::Text(avatar) => avatar,
-        Field::Object(()) | Field::Other => return Err(INVALID_DATA),
+        Field::Number(_) | Field::Object(()) | Field::Other => return Err(INVALID_DATA),
     };
     let room_name = room_name.name()?;
     let Field::Text(msg) = msg else { return Err(INVALID_DATA) };
@@ -91,10 +103,16 @@ pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
     let room = check_existing_name(&room_name).map_err(|_| ILLEGAL_DATA)?;
     match kind {
         Field::Text(kind) => match &*kind {
-            "join" => Ok(Packet::Join { room, user, avatar: avatar.into_owned() }),
+            "join" => {
+                let (avatar, since) = (avatar.into_owned(), since.id());
+                Ok(Packet::Join { room, user, avatar, since })
+            }
             "leave" => Ok(Packet::Leave { room, user }),
             "msg" if msg.is_empty() => Err(NULL_MESSAGE),
-            "msg" => Ok(Packet::Msg { room, user, text: msg.into_owned() }),
+            "msg" => {
+                let (text, client_id) = (msg.into_owned(), client_id.client_id());
+                Ok(Packet::Msg { room, user, text, client_id })
+            }
             _ => Err(ILLEGAL_TYPE),
         },
         _ => Err(ILLEGAL_TYPE),
@@ -106,12 +124,35 @@ impl<'a, T> Field<'a, T> {
         matches!(self, Self::Absent | Self::Null)
     }
 
+    /// The id of a message, as a number or digits. Other servers ignore the field, so anything else
+    /// counts as absent.
+    fn id(self) -> Option<u64> {
+        match self {
+            Self::Number(id) => Some(id),
+            Self::Text(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().ok()
+            }
+            Self::Absent | Self::Null | Self::Text(_) | Self::Object(_) | Self::Other => None,
+        }
+    }
+
+    /// The client's name for a message; anything else counts as absent, likewise.
+    fn client_id(self) -> Option<String> {
+        match self {
+            Self::Number(number) => Some(number.to_string()),
+            Self::Text(name) if (1..=CLIENT_ID_BYTES_MAX).contains(&name.len()) => {
+                Some(name.into_owned())
+            }
+            Self::Absent | Self::Null | Self::Text(_) | Self::Object(_) | Self::Other => None,
+        }
+    }
+
     /// A name; null counts as empty.
     fn name(self) -> Result<Cow<'a, str>, &'static str> {
         match self {
             Self::Null => Ok(Cow::default()),
             Self::Text(name) => Ok(name),
-            Self::Absent | Self::Object(_) | Self::Other => Err(INVALID_DATA),
+            Self::Absent | Self::Number(_) | Self::Object(_) | Self::Other => Err(INVALID_DATA),
         }
     }
 }
@@ -139,6 +180,8 @@ impl<'de> Fields<'de> for Data<'de> {
             "user" => self.user = map.next_value()?,
             "room_name" => self.room_name = map.next_value()?,
             "msg" => self.msg = map.next_value()?,
+            "since" => self.since = map.next_value()?,
+            "client_id" => self.client_id = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -190,8 +233,8 @@ impl<'de, T: Fields<'de>> Visitor<'de> for FieldVisitor<T> {
         Ok(Field::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Field::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Field::Number(number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
@@ -231,12 +274,12 @@ mod tests {
     fn fields_may_be_absent_null_repeated_unknown_or_of_another_type() {
         let given = r#"{"type":"msg","data":{"user":{"user_name":"ann","user_avatar":"a"},"room_name":"TEA","msg":"hi"}}"#;
         let msg = |user: &str, text: &str| {
-            Ok(Packet::Msg { room: "TEA".into(), user: user.into(), text: text.into() })
+            let (room, user, text) = ("TEA".into(), user.into(), text.into());
+            Ok(Packet::Msg { room, user, text, client_id: None })
         };
         let join = |avatar: &str| {
-            let room = "TEA".into();
-            let user = "ann".into();
-            Ok(Packet::Join { room, user, avatar: avatar.into() })
+            let (room, user) = ("TEA".into(), "ann".into());
+            Ok(Packet::Join { room, user, avatar: avatar.into(), since: None })
         };
         let leave = Ok(Packet::Leave { room: "TEA".into(), user: "ann".into() });
         let variants = [
@@ -282,6 +325,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_id_and_no_name_counts_as_absent() {
+        let with = |kind: &str, field: &str| {
+            packet(&format!(
+                r#"{{"type":"{kind}","data":{{"user":{{"user_name":"a"}},"room_name":"T","msg":"x",{field}}}}}"#
+            ))
+        };
+        let since = |value: &str| match with("join", &format!(r#""since":{value}"#)) {
+            Ok(Packet::Join { since, .. }) => since,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(["0", "\"42\""].map(since), [Some(0), Some(42)]);
+        for nothing in ["null", "-1", "1.5", "\"\"", "\"x\"", "[1]", "{}", "true"] {
+            assert_eq!(since(nothing), None, "{nothing}");
+        }
+        let client_id = |value: &str| match with("msg", &format!(r#""client_id":{value}"#)) {
+            Ok(Packet::Msg { client_id, .. }) => client_id,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(client_id("7").as_deref(), Some("7"));
+        assert_eq!(client_id("\"7d1f\"").as_deref(), Some("7d1f"));
+        let long = format!("\"{}\"", "x".repeat(201));
+        for nothing in ["null", "\"\"", "[]", "{}", "1.5", &long] {
+            assert_eq!(client_id(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
     fn an_avatar_has_at_most_2_kb() {
         let join = |avatar: &str| {
             let user = serde_json::json!({ "user_name": "test", "user_avatar": avatar });
@@ -289,9 +359,11 @@ mod tests {
             packet(&serde_json::json!({ "type": "join", "data": data }).to_string())
         };
         let longest = "a".repeat(AVATAR_BYTES_MAX);
-        let room = "TEST".into();
-        let user = "test".into();
-        assert_eq!(join(&longest), Ok(Packet::Join { room, user, avatar: longest.clone() }));
+        let (room, user) = ("TEST".into(), "test".into());
+        assert_eq!(
+            join(&longest),
+            Ok(Packet::Join { room, user, avatar: longest.clone(), since: None })
+        );
         assert_eq!(join(&format!("{longest}!")), Err(ILLEGAL_DATA));
     }
 }

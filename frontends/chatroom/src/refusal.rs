@@ -46,6 +46,9 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
     match refusal {
         Refusal::EmptyText => (Res::MissingParameters, NULL_MESSAGE),
         Refusal::HandleTaken | Refusal::IdentityTaken => (Res::UserExist, "user exist"),
+        Refusal::Internal { .. } if refusal.is_outcome_unknown() => {
+            (Res::OutcomeUnknown, "outcome unknown")
+        }
         Refusal::Internal { .. } => (Res::ServerError, "server error"),
         Refusal::InvalidHandle { .. } => (Res::InvalidUserName, ILLEGAL_DATA),
         Refusal::InvalidIdentity { .. } => (Res::InvalidUserTel, ILLEGAL_DATA),

@@ -32,6 +32,9 @@ pub enum Res {
     NotAllowed,
     #[serde(rename = "not signed in")]
     NotSignedIn,
+    /// The gateway failed and does not know whether the request was carried out.
+    #[serde(rename = "outcome unknown")]
+    OutcomeUnknown,
     #[serde(rename = "password wrong")]
     PasswordWrong,
     #[serde(rename = "server busy")]

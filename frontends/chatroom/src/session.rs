@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use core_model::{Command, Outcome, PostRight, Reply, RoomRef, SeatKind, Timestamp, Uid, UserRef};
+use core_model::{
+    Command, MessageId, Outcome, PostRight, Query, Reply, RoomId, RoomRef, SeatKind, Timestamp,
+    Uid, UserRef,
+};
 use frontend_api::http::Request;
 use frontend_api::{EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
 
@@ -14,6 +17,18 @@ use crate::{Chatroom, encode};
 
 /// The most packets without an answer. The host stops reading from a peer long before.
 const PENDING_MAX: usize = 256;
+
+/// The most messages that a join with `since` brings; those before them are a gap.
+const MISSED_MAX: u32 = 1_000;
+
+/// The events of this dialect.
+const FILTER: EventFilter = EventFilter {
+    messages: true,
+    presence: true,
+    population: false,
+    room_changes: false,
+    per_session: false,
+};
 
 /// The most names that a connection keeps as proven.
 const PROVEN_MAX: usize = 16;
@@ -33,8 +48,13 @@ pub(crate) struct ChatSession {
 
 /// What to send for an answer.
 enum PendingReply {
-    /// The answer to a join under this name and with this avatar.
-    Join { name: String, avatar: String },
+    /// The answer to a join under this name and with this avatar, by a client that has the messages
+    /// up to one, if it asked for those after it.
+    Join { name: String, avatar: String, since: Option<u64> },
+    /// The messages that the client missed of this room.
+    Missed { room_name: String },
+    /// The answer to a message with this `client_id`.
+    Posted { room_name: String, client_id: String },
     /// The answer to a leave or a message: on success the event is the reply.
     Ack,
     /// This error, which needs no answer but waited for its turn.
@@ -62,18 +82,18 @@ impl Session for ChatSession {
             return;
         }
         match input {
-            Input::Opened => {
-                out.set_event_filter(EventFilter { population: false, ..EventFilter::default() })
-            }
+            Input::Opened => out.set_event_filter(FILTER),
             Input::Text(text) => self.receive(parse::packet(text), out),
             Input::Binary(_) => self.receive(Err(INVALID_MESSAGE), out),
             Input::Answer(outcome) => self.answer(outcome, out),
             Input::Closed => self.over = true,
-            Input::Request(_)
-            | Input::Bytes(_)
-            | Input::Event(_)
-            | Input::Woken
-            | Input::Ending(_) => (),
+            // Only after a join with `since`.
+            Input::Event(recorded) => {
+                if let Some(text) = encode::numbered(&recorded.event) {
+                    out.send_text(text);
+                }
+            }
+            Input::Request(_) | Input::Bytes(_) | Input::Woken | Input::Ending(_) => (),
         }
     }
 }
@@ -106,14 +126,17 @@ impl ChatSession {
     fn submit(&mut self, packet: Packet, out: &mut Outbox) {
         let seat = SeatKind::Connection;
         match packet {
-            Packet::Join { room, user: name, avatar } => {
+            Packet::Join { room, user: name, avatar, since } => {
+                if since.is_some() {
+                    out.set_event_filter(EventFilter { per_session: true, ..FILTER });
+                }
                 let room = RoomRef::Name(room);
                 let user = self.claim(name.clone());
                 self.joining = self.proof.counts_once() && matches!(user, UserRef::Claim(_));
                 let given = Some(avatar.clone()).filter(|avatar| !avatar.is_empty());
                 let enter = Command::Enter { room, user, seat, opens: true, avatar: given };
                 out.submit_and_subscribe(enter, Subscribe::Seat);
-                self.replies.push_command(PendingReply::Join { name, avatar });
+                self.replies.push_command(PendingReply::Join { name, avatar, since });
             }
             Packet::Leave { room, user } => {
                 let room = RoomRef::Name(room);
@@ -121,12 +144,18 @@ impl ChatSession {
                 out.submit_ack_only(Command::Exit { room, user, seat, reason: String::new() });
                 self.replies.push_command(PendingReply::Ack);
             }
-            Packet::Msg { room, user, text } => {
-                let room = RoomRef::Name(room);
+            Packet::Msg { room: room_name, user, text, client_id } => {
+                let room = RoomRef::Name(room_name.clone());
                 let author = self.claim(user);
                 let standing = PostRight::Seated;
-                out.submit_ack_only(Command::Post { room, author, text, standing, notice: false });
-                self.replies.push_command(PendingReply::Ack);
+                let post = Command::Post { room, author, text, standing, notice: false };
+                if let Some(client_id) = client_id {
+                    out.submit_once(post, client_id.clone());
+                    self.replies.push_command(PendingReply::Posted { room_name, client_id });
+                } else {
+                    out.submit_ack_only(post);
+                    self.replies.push_command(PendingReply::Ack);
+                }
             }
         }
     }
@@ -141,8 +170,21 @@ impl ChatSession {
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match (self.replies.pop(outcome), outcome) {
             (Some(PendingReply::Error(error)), _) => out.send_text(encode::error(error)),
-            (Some(PendingReply::Join { name, avatar }), outcome) => {
-                self.entered(name, &avatar, outcome, out);
+            (Some(PendingReply::Join { name, avatar, since }), outcome) => {
+                self.entered(name, &avatar, since, outcome, out);
+            }
+            (Some(PendingReply::Missed { room_name }), Ok(Reply::Missed { messages, gap, .. })) => {
+                if let Some(gap) = gap {
+                    out.send_text(encode::gap(&room_name, *gap));
+                }
+                let texts = messages.iter().filter_map(|it| encode::said(it, Some(it.id)));
+                texts.for_each(|text| out.send_text(text));
+            }
+            (
+                Some(PendingReply::Posted { room_name, client_id }),
+                Ok(Reply::Posted { message }),
+            ) => {
+                out.send_text(encode::kept(&room_name, &client_id, message.id));
             }
             (_, Err(refusal)) => out.send_text(encode::error(refusal::message(refusal))),
             // The event that follows reaches everyone in the room, this connection included.
@@ -150,13 +192,24 @@ impl ChatSession {
         }
     }
 
-    fn entered(&mut self, name: String, avatar: &str, outcome: &Outcome, out: &mut Outbox) {
+    fn entered(
+        &mut self,
+        name: String,
+        avatar: &str,
+        since: Option<u64>,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
         self.joining = false;
         match outcome {
             Ok(Reply::Entered { room, user, again }) => {
                 if *again {
                     let avatar = if avatar.is_empty() { &user.avatar } else { avatar };
                     out.send_text(encode::joined_again(&room.name, user, avatar));
+                }
+                if let Some(since) = since {
+                    out.query(missed(room.id, user.uid, MessageId(since)));
+                    self.replies.push_query(PendingReply::Missed { room_name: room.name.clone() });
                 }
                 self.remember(name, user.uid);
             }
@@ -179,4 +232,10 @@ impl ChatSession {
             self.proven.insert(name, uid);
         }
     }
+}
+
+/// The newest messages after one. Every user in the room may read it, guests too.
+fn missed(room: RoomId, user: Option<Uid>, after: MessageId) -> Query {
+    let (room, caller) = (RoomRef::Id(room), user.map(UserRef::Id));
+    Query::Missed { room, caller, after, limit: MISSED_MAX, newest: true }
 }

@@ -44,7 +44,9 @@ word!(RegisterSuccessfully = "register successfully");
 
 // `type` of a packet.
 word!(Error = "error");
+word!(Gap = "gap");
 word!(Join = "join");
 word!(Leave = "leave");
 word!(Msg = "msg");
+word!(Posted = "posted");
 word!(User = "user");

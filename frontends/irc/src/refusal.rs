@@ -77,7 +77,8 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
 pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
     match refusal {
         // The cause is for the operator's log, not for a client.
-        Refusal::Internal { .. } => "Server error".into(),
+        Refusal::Internal { .. } if !refusal.is_outcome_unknown() => "Server error".into(),
+        Refusal::Internal { .. } => refusal.to_string(),
         Refusal::NotAllowed => "Only the owner of the channel may do that".into(),
         Refusal::NotInRoom => "You're not on that channel".into(),
         Refusal::NotSignedIn => match request {

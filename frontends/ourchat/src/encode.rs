@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use core_model::{
-    Event, Message, Outcome, Person, Recipient, Recorded, Reply, Timestamp, UserView,
+    Event, Gap, Message, Outcome, Person, Recipient, Recorded, Reply, Timestamp, UserView,
 };
 use frontend_api::http::Charset;
 use frontend_api::json;
 use serde::Serialize;
 
 use crate::message::{
-    Account, AccountData, Code, Failure, GroupCreated, LoggedIn, OcidStyle, Registered, Sender,
-    Status, Text, Verified,
+    self, Account, AccountData, Code, Failure, GroupCreated, Kept, LoggedIn, OcidStyle, Registered,
+    Sender, Status, Text, Verified,
 };
 use crate::refusal;
 
@@ -61,6 +61,24 @@ pub(crate) fn text(style: OcidStyle, message: &Message) -> String {
         sender: Sender { ocid: style.write(message.author.uid), group_id, private_id },
         msg: message.text.clone(),
     })
+}
+
+/// Code 16.
+pub(crate) fn gap(now: Timestamp, gap: Gap) -> String {
+    let Gap { after, before, count } = gap;
+    json(&message::Gap { code: Code, time: now, after, before, count })
+}
+
+/// Code 19, for a text with a `client_id`; 18 where it was not kept.
+pub(crate) fn kept(now: Timestamp, client_id: &str, outcome: &Outcome) -> String {
+    match outcome {
+        Ok(Reply::Posted { message }) => {
+            let client_id = client_id.to_owned();
+            json(&Kept { code: Code, time: now, client_id, cid: message.id })
+        }
+        Ok(_) => failure(now, ASTRAY.into()),
+        Err(refused) => failure(now, refusal::details(refused)),
+    }
 }
 
 /// Code 5.

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use message::OcidStyle;
 use message::{
-    Account, AccountQuery, Failure, GroupCreate, GroupCreated, LoggedIn, Login, Register,
-    Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
+    Account, AccountQuery, Acknowledge, Failure, Gap, GroupCreate, GroupCreated, Kept, LoggedIn,
+    Login, Register, Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
 };
 use session::OurchatSession;
 
@@ -70,6 +70,7 @@ const MESSAGES: &[schema::Message] = &[
     schema::Message::from_client::<AccountQuery>(),
     schema::Message::from_client::<StatusQuery>(),
     schema::Message::from_client::<Verify>(),
+    schema::Message::from_client::<Acknowledge>(),
     schema::Message::from_server::<Text>(),
     schema::Message::from_server::<Registered>(),
     schema::Message::from_server::<LoggedIn>(),
@@ -77,6 +78,8 @@ const MESSAGES: &[schema::Message] = &[
     schema::Message::from_server::<Account>(),
     schema::Message::from_server::<Status>(),
     schema::Message::from_server::<Verified>(),
+    schema::Message::from_server::<Gap>(),
+    schema::Message::from_server::<Kept>(),
     schema::Message::from_server::<Failure>(),
 ];
 

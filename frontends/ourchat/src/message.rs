@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use core_model::bounds::DEVICE_BYTES_MAX;
 use core_model::{MessageId, RoomId, Timestamp, Uid};
 use frontend_api::http::{Digits, TextOrNumber};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -142,6 +143,22 @@ fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
+/// The longest `client_id`, in bytes: leaves room in an idempotency key for what makes it the
+/// caller's own.
+const CLIENT_ID_BYTES_MAX: usize = 200;
+
+/// A name that a client may give, of at most so many bytes. Other servers ignore the field, so a
+/// value that is no such name counts as none.
+fn any_name<'de, const BYTES_MAX: usize, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(name) if (1..=BYTES_MAX).contains(&name.len()) => Some(name),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
 /// Code 0, "文本信息", to the server: a text for a group or for one user.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct TextCreate {
@@ -153,6 +170,15 @@ pub struct TextCreate {
     pub sender: TextCreateSender,
     /// 1 to `text_chars_max` characters, kept byte for byte.
     pub msg: String,
+    /// A name of the client's for this message, 1 to 200 bytes: the text is posted once, however
+    /// often it is sent with it within a day, and each time a [`Kept`] says which message it is.
+    #[serde(
+        default,
+        deserialize_with = "any_name::<CLIENT_ID_BYTES_MAX, _>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 200), extend("x-accepts" = true))]
+    pub client_id: Option<String>,
 }
 
 /// Has exactly one of `group_id` and `private_id`.
@@ -244,6 +270,16 @@ pub struct Login {
     pub login_type: Digits,
     pub account: TextOrNumber,
     pub password: String,
+    /// The name of this device, 1 to 64 bytes, the same at each login. The device then gets all
+    /// that it has not acknowledged itself, whatever other devices have, and a [`Gap`] for what is
+    /// missing.
+    #[serde(
+        default,
+        deserialize_with = "any_name::<DEVICE_BYTES_MAX, _>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 64), extend("x-accepts" = true))]
+    pub device: Option<String>,
 }
 
 /// Code 7, "登录返回信息": the result of a [`Login`].
@@ -383,6 +419,41 @@ pub struct Verified {
     /// Always 0.
     #[schemars(extend("const" = 0))]
     pub status: u8,
+}
+
+/// Code 16: messages that the device has missed and that do not come: too many, or no longer kept.
+/// Only after a login with a `device`, before the messages that do come.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Gap {
+    pub code: Code<16>,
+    /// ms since 1970
+    pub time: Timestamp,
+    /// They come after this `cid`,
+    pub after: MessageId,
+    /// and before this one.
+    pub before: MessageId,
+    /// How many; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// Code 17, to the server: the client has this message and all before it. There is no reply.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Acknowledge {
+    pub code: Code<17>,
+    /// The `cid` of the newest message that the client has.
+    pub cid: Digits,
+}
+
+/// Code 19: the text with this `client_id` is kept; only to the session that sent it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Kept {
+    pub code: Code<19>,
+    /// ms since 1970
+    pub time: Timestamp,
+    pub client_id: String,
+    /// The message that it became.
+    pub cid: MessageId,
 }
 
 /// Code 18: a request failed, and why.

@@ -12,7 +12,8 @@ use serde_json::error::Category;
 
 use crate::Options;
 use crate::message::{
-    AccountQuery, GroupCreate, Login, Member, Ocid, Register, StatusQuery, TextCreate, Verify,
+    AccountQuery, Acknowledge, GroupCreate, Login, Member, Ocid, Register, StatusQuery, TextCreate,
+    Verify,
 };
 
 /// The maximum length of an email in bytes: what fits in an SMTP path (RFC 5321, 4.5.3.1.3).
@@ -36,6 +37,7 @@ pub(crate) enum Line {
     Account(AccountQuery),
     Status,
     Verify,
+    Acknowledge(Acknowledge),
     /// Not a message of this dialect; the text says why.
     Nonsense(String),
 }
@@ -55,7 +57,8 @@ pub(crate) fn line(text: &str) -> Line {
         Ok(10) => read(text, Line::Account),
         Ok(12) => read(text, |_: StatusQuery| Line::Status),
         Ok(14) => read(text, |_: Verify| Line::Verify),
-        Ok(code @ (5 | 7 | 9 | 11 | 15 | 18)) => {
+        Ok(17) => read(text, Line::Acknowledge),
+        Ok(code @ (5 | 7 | 9 | 11 | 15 | 16 | 18 | 19)) => {
             Line::Nonsense(format!("code {code} is only sent by the server"))
         }
         Ok(code) => Line::Nonsense(format!("unknown code {code}")),
@@ -138,22 +141,25 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
         other => return Err(format!("unknown login_type {other}")),
     };
     let credential = Credential::Password(message.password);
-    Ok(open_session(user.unwrap_or(NO_ACCOUNT), credential, options))
+    let device = message.device.unwrap_or_default();
+    let delivery = Delivery { backlog_max: options.backlog, device };
+    Ok(open_session(user.unwrap_or(NO_ACCOUNT), credential, delivery))
 }
 
 /// Signs in the account that was just registered on this connection.
 pub(crate) fn sign_in(registered: Uid, options: Options) -> Command {
-    open_session(UserRef::Id(registered), Credential::Vouched, options)
+    let delivery = Delivery { backlog_max: options.backlog, ..Delivery::default() };
+    open_session(UserRef::Id(registered), Credential::Vouched, delivery)
 }
 
-fn open_session(user: UserRef, credential: Credential, options: Options) -> Command {
+fn open_session(user: UserRef, credential: Credential, delivery: Delivery) -> Command {
     Command::SignIn {
         user,
         credential,
         create: None,
         changes: ProfileChanges::default(),
         session: true,
-        delivery: Some(Delivery { backlog_max: options.backlog, ..Delivery::default() }),
+        delivery: Some(delivery),
         token: None,
         address: None,
     }

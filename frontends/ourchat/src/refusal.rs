@@ -49,7 +49,7 @@ pub(crate) fn details(refusal: &Refusal) -> String {
     match refusal {
         Refusal::IdentityTaken => "the email is taken".into(),
         // Internal errors go to the operator's log, not to the client.
-        Refusal::Internal { .. } => "server error".into(),
+        Refusal::Internal { .. } => refusal.to_string(),
         Refusal::NotInRoom => "not a member of the group".into(),
         Refusal::NotSignedIn => "not logged in".into(),
         Refusal::RoomFull => "the group is full".into(),

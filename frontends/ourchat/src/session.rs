@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use core_model::{Outcome, Reply, Timestamp, Uid};
+use core_model::{MessageId, Outcome, Reply, Timestamp, Uid};
 use frontend_api::{Ending, Input, Outbox, Output, ReplyQueue, Session, Subscribe};
 
 use crate::encode::{self, Wanted};
@@ -38,6 +38,8 @@ enum PendingReply {
 
 enum RequestKind {
     Text,
+    /// A text with a `client_id`.
+    NamedText(String),
     Register,
     /// Opens the session of the account that was just registered.
     NewAccount,
@@ -160,6 +162,9 @@ impl OurchatSession {
     }
 
     fn begin(&mut self, now: Timestamp, line: Line, out: &mut Outbox) {
+        if let (Line::Acknowledge(message), Some(_)) = (&line, self.logged_in) {
+            return out.acknowledge(MessageId(message.cid.0));
+        }
         match self.submit(line, out) {
             Ok(RequestKind::Account(wanted)) => {
                 self.replies.push_query(PendingReply::To(RequestKind::Account(wanted)));
@@ -181,6 +186,7 @@ impl OurchatSession {
             Line::Nonsense(why) => Err(ReadyReply::Failure(why)),
             Line::Status => Err(ReadyReply::Status),
             Line::Verify => Err(ReadyReply::Verified),
+            Line::Acknowledge(_) => Err(ReadyReply::Failure("not logged in".into())),
             Line::Register(message) => {
                 let refused = |why: &str| ReadyReply::NotRegistered(why.into());
                 out.submit(parse::register(message).map_err(refused)?);
@@ -192,9 +198,15 @@ impl OurchatSession {
                 Ok(RequestKind::Login)
             }
             Line::Text(message) => {
-                let refused = |why: &str| ReadyReply::Failure(why.into());
-                out.submit_ack_only(parse::post(message, self.logged_in()?).map_err(refused)?);
-                Ok(RequestKind::Text)
+                let client_id = message.client_id.clone();
+                let post = parse::post(message, self.logged_in()?);
+                let post = post.map_err(|why| ReadyReply::Failure(why.into()))?;
+                let Some(client_id) = client_id else {
+                    out.submit_ack_only(post);
+                    return Ok(RequestKind::Text);
+                };
+                out.submit_once(post, client_id.clone());
+                Ok(RequestKind::NamedText(client_id))
             }
             Line::Group(message) => {
                 self.logged_in()?;
@@ -236,15 +248,18 @@ impl OurchatSession {
                     out.send_text(encode::failure(now, refusal::details(refused)));
                 }
             }
+            RequestKind::NamedText(client_id) => {
+                out.send_text(encode::kept(now, client_id, outcome));
+            }
             RequestKind::Register => {
                 out.send_text(encode::registered(now, style, outcome));
                 self.sign_in_registered(outcome, out);
             }
             // The registration is answered already; this only opens the session.
-            RequestKind::NewAccount => self.log_in(outcome, out),
+            RequestKind::NewAccount => self.log_in(now, outcome, out),
             RequestKind::Login => {
                 out.send_text(encode::logged_in(now, style, outcome));
-                self.log_in(outcome, out);
+                self.log_in(now, outcome, out);
             }
             RequestKind::Group => out.send_text(encode::group_created(now, outcome)),
             RequestKind::Account(wanted) => {
@@ -264,9 +279,12 @@ impl OurchatSession {
     }
 
     /// A failed login keeps the previous one.
-    fn log_in(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        if let Ok(Reply::SignedIn { user, backlog, .. }) = outcome {
+    fn log_in(&mut self, now: Timestamp, outcome: &Outcome, out: &mut Outbox) {
+        if let Ok(Reply::SignedIn { user, backlog, gap, .. }) = outcome {
             self.logged_in = user.person.uid;
+            if let Some(gap) = gap {
+                out.send_text(encode::gap(now, *gap));
+            }
             for message in backlog {
                 out.send_text(encode::text(self.options.ocid, message));
                 out.mark(message.id);

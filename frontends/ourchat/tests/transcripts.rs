@@ -6,8 +6,8 @@ use std::path::Path;
 use core_model::{Outcome, Refusal, Reply, Timestamp, UserView};
 use frontend_api::{Configure, Frontend, Input, Outbox, Output, Peer, Session};
 use frontend_ourchat::message::{
-    Account, AccountQuery, Failure, GroupCreate, GroupCreated, LoggedIn, Login, Register,
-    Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
+    Account, AccountQuery, Acknowledge, Failure, Gap, GroupCreate, GroupCreated, Kept, LoggedIn,
+    Login, Register, Registered, Status, StatusQuery, Text, TextCreate, Verified, Verify,
 };
 use frontend_ourchat::{OcidStyle, Options, OurchatFrontend};
 use frontend_testkit::{Described, assert_noise_is_harmless, play, play_as};
@@ -158,7 +158,7 @@ fn ann() -> UserView {
 
 fn signed_in() -> Outcome {
     let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
-    Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, cursor: None, skipped })
+    Ok(Reply::SignedIn { user: ann(), token, rooms, backlog, cursor: None, gap: None, skipped })
 }
 
 /// Requests of every kind; each gets exactly one message if the engine refuses it.
@@ -416,6 +416,7 @@ fn every_example_in_the_documentation_is_a_message() {
             ("→", 10) => assert_survives::<AccountQuery>(text),
             ("→", 12) => assert_survives::<StatusQuery>(text),
             ("→", 14) => assert_survives::<Verify>(text),
+            ("→", 17) => assert_survives::<Acknowledge>(text),
             ("→", 99) => (),
             ("←", 0) => assert_survives::<Text>(text),
             ("←", 5) => assert_survives::<Registered>(text),
@@ -424,11 +425,13 @@ fn every_example_in_the_documentation_is_a_message() {
             ("←", 11) => assert_survives::<Account>(text),
             ("←", 12) => assert_survives::<Status>(text),
             ("←", 15) => assert_survives::<Verified>(text),
+            ("←", 16) => assert_survives::<Gap>(text),
             ("←", 18) => assert_survives::<Failure>(text),
+            ("←", 19) => assert_survives::<Kept>(text),
             _ => panic!("no such message: {line}"),
         }
     }
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), 7 + 8 + 1);
+    assert_eq!(codes.len(), 8 + 10 + 1);
 }

@@ -1,6 +1,6 @@
 //! Encodes the engine's answers and events as frames.
 
-use core_model::{Event, Outcome, Person, Recipient, Recorded, Reply, RoomTag};
+use core_model::{Event, Message, Outcome, Person, Recipient, Recorded, Reply, RoomTag};
 use frontend_api::json;
 
 use crate::fields::{
@@ -41,8 +41,19 @@ pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) 
             Ok(token) => success(verb, sequence, &[Value::U64(token)]),
             Err(_) => failure(header, Code::Server, "the token is no number"),
         },
-        (Verb::PostMessage, Reply::Posted { message }) => {
+        (Verb::PostMessage | Verb::PostOnce, Reply::Posted { message }) => {
             success(verb, sequence, &[Value::U64(message.id.0)])
+        }
+        (Verb::CatchUp, Reply::Missed { messages, gap, more }) => {
+            let count = u16::try_from(messages.len()).expect("no more were asked for");
+            let gap_before = gap.map_or(0, |gap| gap.before.0);
+            let body = [
+                Value::U32(room_id),
+                Value::U16(count),
+                Value::U8(u8::from(*more)),
+                Value::U64(gap_before),
+            ];
+            success(verb, sequence, &body)
         }
         _ => failure(header, Code::Server, "the gateway answered something else"),
     }
@@ -63,19 +74,7 @@ pub(crate) fn failure(header: Header, code: Code, reason: &str) -> Vec<u8> {
 /// Encodes an event as a notification, if this dialect has one for it.
 pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
     match &recorded.event {
-        Event::Posted { message } => match &message.to {
-            Recipient::Room(room) => Some(news(
-                News::Message,
-                &[
-                    Value::U32(room.id.0),
-                    Value::U64(uid(&message.author)),
-                    Value::U64(message.id.0),
-                    Value::U64(message.at.0),
-                    Value::Text(&message.text),
-                ],
-            )),
-            Recipient::User(_) => None,
-        },
+        Event::Posted { message } => posted(message),
         Event::Entered { room, user, .. } => Some(member_changed(room, user, true)),
         Event::Left { room, user, .. } => Some(member_changed(room, user, false)),
         Event::PopulationChanged { room, population } => {
@@ -83,6 +82,19 @@ pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
         }
         Event::RoomChanged { .. } | Event::RoomCreated { .. } | Event::RoomDeleted { .. } => None,
     }
+}
+
+/// The notification of a message in a room.
+pub(crate) fn posted(message: &Message) -> Option<Vec<u8>> {
+    let Recipient::Room(room) = &message.to else { return None };
+    let body = [
+        Value::U32(room.id.0),
+        Value::U64(uid(&message.author)),
+        Value::U64(message.id.0),
+        Value::U64(message.at.0),
+        Value::Text(&message.text),
+    ];
+    Some(news(News::Message, &body))
 }
 
 fn member_changed(room: &RoomTag, user: &Person, entered: bool) -> Vec<u8> {

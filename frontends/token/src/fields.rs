@@ -47,6 +47,8 @@ pub enum Verb {
     ApplyForToken = 8,
     Heartbeat = 9,
     PostMessage = 10,
+    CatchUp = 11,
+    PostOnce = 12,
 }
 
 /// A command with the bodies of its request and its OK reply.
@@ -251,6 +253,39 @@ pub const OPERATIONS: &[Operation] = &[
         about: "Posts to a room that this connection has entered. An extension.",
         request: &[ROOM_ID, field("text", Kind::Text, "not empty, kept byte for byte")],
         reply: &[field("message_id", Kind::U64, "unique, increasing, below 2^53")],
+    },
+    Operation {
+        verb: Verb::CatchUp,
+        name: "catch_up",
+        about: "Asks for the messages of a room that came after one, the oldest first. They follow \
+            the reply as notifications. An extension.",
+        request: &[
+            ROOM_ID,
+            field("after", Kind::U64, "the newest message that the client has; 0 for none"),
+            field("limit", Kind::U16, "the most messages to send, at most 1000; 0 for 1000"),
+        ],
+        reply: &[
+            ROOM_ID,
+            field("count", Kind::U16, "messages that follow"),
+            field("more", Kind::U8, "1: there are more after the last of these"),
+            field(
+                "gap_before",
+                Kind::U64,
+                "other than 0: some of those after the asked one and before this one were removed",
+            ),
+        ],
+    },
+    Operation {
+        verb: Verb::PostOnce,
+        name: "post_once",
+        about: "Posts like post_message, but once for each client_id, however often it is sent \
+            within a day. An extension.",
+        request: &[
+            ROOM_ID,
+            field("client_id", Kind::String, "the client's name for the message, 1 to 200 bytes"),
+            field("text", Kind::Text, "not empty, kept byte for byte"),
+        ],
+        reply: &[field("message_id", Kind::U64, "of the one message")],
     },
 ];
 

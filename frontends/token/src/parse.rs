@@ -1,6 +1,6 @@
 //! Splits bytes into frames, and parses frames into requests.
 
-use core_model::RoomId;
+use core_model::{MessageId, RoomId};
 
 use crate::fields::{self, Body, Code, Operation, Verb};
 use crate::info::Info;
@@ -16,6 +16,10 @@ const LENGTH_LEAST: u32 = 6;
 
 /// The maximum length of `openid` and `openid_type` in bytes.
 const OPENID_BYTES_MAX: usize = 255;
+
+/// The longest `client_id`, in bytes: leaves room in an idempotency key for what makes it the
+/// caller's own.
+const CLIENT_ID_BYTES_MAX: usize = 200;
 
 /// The command and sequence of a frame.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -159,6 +163,8 @@ pub(crate) enum Request {
     ApplyForToken,
     Heartbeat,
     PostMessage { room: RoomId, text: String },
+    CatchUp { room: RoomId, after: MessageId, limit: u16 },
+    PostOnce { room: RoomId, client_id: String, text: String },
 }
 
 /// The identity that a client claims.
@@ -206,8 +212,28 @@ pub(crate) fn request(command: u16, body: &[u8]) -> Result<(Verb, Request), Nons
         Verb::PostMessage => {
             Request::PostMessage { room: room(), text: body.text("text").to_owned() }
         }
+        Verb::CatchUp => Request::CatchUp {
+            room: room(),
+            after: MessageId(body.number("after")),
+            limit: body.number("limit"),
+        },
+        Verb::PostOnce => Request::PostOnce {
+            room: room(),
+            client_id: client_id(&body)?,
+            text: body.text("text").to_owned(),
+        },
     };
     Ok((operation.verb, request))
+}
+
+fn client_id(body: &Body<'_>) -> Result<String, Nonsense> {
+    let client_id = body.text("client_id");
+    let why = match client_id.len() {
+        0 => "client_id is empty".to_owned(),
+        1..=CLIENT_ID_BYTES_MAX => return Ok(client_id.to_owned()),
+        more => format!("client_id has {more} bytes, over {CLIENT_ID_BYTES_MAX}"),
+    };
+    Err(Nonsense { code: Code::Argument, why })
 }
 
 /// A type must not contain a slash, because a slash ends the type in an identity.

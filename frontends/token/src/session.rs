@@ -1,8 +1,8 @@
 //! One connection: requests in, replies out in the same order.
 
 use core_model::{
-    Command, Credential, Grant, NewRoom, NewUser, Outcome, PostRight, ProfileChanges, Query,
-    RoomId, RoomRef, SeatKind, Timestamp, TokenHash, TokenShape, UserRef,
+    Command, Credential, Grant, MessageId, NewRoom, NewUser, Outcome, PostRight, ProfileChanges,
+    Query, Reply, RoomId, RoomRef, SeatKind, Timestamp, TokenHash, TokenShape, UserRef,
 };
 use frontend_api::{Ending, EventFilter, Input, Outbox, ReplyQueue, Session, Subscribe};
 
@@ -17,6 +17,9 @@ const TOKEN_PURPOSE: &str = "token";
 
 /// The maximum number of rooms in one reply.
 const ROOM_LIST_MAX: u32 = 1_000;
+
+/// The most messages that one request catches up with.
+const CATCH_UP_MAX: u32 = 1_000;
 
 /// How long the session waits for the rest of a header whose length is over the limit, so that the
 /// reply can name its request.
@@ -155,10 +158,22 @@ impl Dialogue {
             Request::Heartbeat => {
                 return self.send_in_turn(encode::success(verb, sequence, &[]), false, out);
             }
-            Request::PostMessage { room, text } => self.post(room, text, out),
+            Request::PostMessage { room, text } => {
+                let post = self.post(room, text, out);
+                out.submit(post);
+            }
+            Request::PostOnce { room, client_id, text } => {
+                let post = self.post(room, text, out);
+                out.submit_once(post, client_id);
+            }
+            Request::CatchUp { room, after, limit } => {
+                room_id = room.0;
+                self.hear_messages(out);
+                out.query(catch_up(room, after, limit));
+            }
         }
         let reply = PendingReply::Reply { verb, sequence, room_id };
-        if verb == Verb::RoomList {
+        if matches!(verb, Verb::RoomList | Verb::CatchUp) {
             self.replies.push_query(reply);
         } else {
             self.replies.push_command(reply);
@@ -178,6 +193,10 @@ impl Dialogue {
         match self.replies.pop(outcome) {
             Some(PendingReply::Reply { verb, sequence, room_id }) => {
                 send(encode::reply(verb, sequence, room_id, outcome), false, out);
+                if let Ok(Reply::Missed { messages, .. }) = outcome {
+                    let frames = messages.iter().filter_map(|message| encode::posted(message));
+                    frames.for_each(|frame| send(frame, false, out));
+                }
             }
             Some(PendingReply::Frame { frame, last }) => send(frame, last, out),
             None => (),
@@ -195,19 +214,34 @@ impl Dialogue {
         Command::IssueToken { user: UserRef::Session, grant }
     }
 
-    /// A client that posts knows the notification, so the session sends it from then on.
-    fn post(&mut self, room: RoomId, text: String, out: &mut Outbox) {
+    /// A client that posts or catches up knows the notification, so the session sends it from then
+    /// on.
+    fn hear_messages(&mut self, out: &mut Outbox) {
         if !std::mem::replace(&mut self.hears_messages, true) {
             out.set_event_filter(EventFilter::default());
         }
-        out.submit(Command::Post {
+    }
+
+    fn post(&mut self, room: RoomId, text: String, out: &mut Outbox) -> Command {
+        self.hear_messages(out);
+        Command::Post {
             room: RoomRef::Id(room),
             author: UserRef::Session,
             text,
             standing: PostRight::Seated,
             notice: false,
-        });
+        }
     }
+}
+
+/// The messages after one. The oldest first: the client asks again until it has all.
+fn catch_up(room: RoomId, after: MessageId, limit: u16) -> Query {
+    let limit = match u32::from(limit) {
+        0 => CATCH_UP_MAX,
+        limit => limit.min(CATCH_UP_MAX),
+    };
+    let (room, caller) = (RoomRef::Id(room), Some(UserRef::Session));
+    Query::Missed { room, caller, after, limit, newest: false }
 }
 
 fn send(frame: Vec<u8>, last: bool, out: &mut Outbox) {

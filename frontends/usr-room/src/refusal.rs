@@ -52,8 +52,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
             reply(429, refusal.to_string()).with_header("retry-after", seconds(*retry_after_ms))
         }
         Refusal::Overloaded => reply(503, refusal.to_string()).with_header("retry-after", "1"),
-        Refusal::Internal { why: _ } => unexpected(),
-        Refusal::EmptyText
+        // Its text has no cause: that is for the operator's log.
+        Refusal::Internal { why: _ }
+        | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::IdentityTaken
         | Refusal::InvalidHandle { .. }

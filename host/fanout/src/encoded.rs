@@ -14,7 +14,13 @@ use crate::mailbox::MailboxItem;
 /// One event in one dialect.
 pub(crate) enum Encoded {
     Nothing,
-    Frame { frame: Frame, skip_cause: bool, laid_out: LaidOut },
+    Frame {
+        frame: Frame,
+        skip_cause: bool,
+        laid_out: LaidOut,
+        /// The event, for sessions that encode it themselves.
+        shared: Option<Arc<Recorded>>,
+    },
     PerSession(Arc<Recorded>),
 }
 
@@ -32,7 +38,7 @@ impl Encoded {
     }
 
     fn frame(frame: Frame, skip_cause: bool) -> Self {
-        Self::Frame { frame, skip_cause, laid_out: Vec::new() }
+        Self::Frame { frame, skip_cause, laid_out: Vec::new(), shared: None }
     }
 
     /// What this connection gets of the event.
@@ -44,6 +50,10 @@ impl Encoded {
         match self {
             Self::Nothing => None,
             Self::Frame { skip_cause: true, .. } if recorded.cause == to.id => None,
+            Self::Frame { shared, .. } if to.is_per_session() => {
+                let recorded = shared.get_or_insert_with(|| Arc::new(recorded.clone()));
+                Some(MailboxItem::Event(Arc::clone(recorded)))
+            }
             Self::Frame { frame, laid_out, .. } => {
                 let bytes = lay_out(laid_out, to.framing, || to.framing.encode(frame.clone()));
                 Some(MailboxItem::Frame { bytes, frames: 1, message: message_of(recorded) })
@@ -95,6 +105,7 @@ impl EncodedPostBatch {
         let mut each = each.filter_map(|(encoded, recorded)| encoded.item(recorded, to));
         match joined {
             None => each.for_each(put),
+            Some(_) if to.is_per_session() => each.for_each(put),
             Some(Joined { frames: 0, .. }) => (),
             Some(Joined { frames, last, laid_out }) => {
                 let bytes = lay_out(laid_out, to.framing, || join(&mut each));

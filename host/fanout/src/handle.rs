@@ -23,6 +23,7 @@ const MESSAGES: u8 = 1;
 const PRESENCE: u8 = 2;
 const POPULATION: u8 = 4;
 const ROOM_CHANGES: u8 = 8;
+const PER_SESSION: u8 = 16;
 
 impl ConnectionHandle {
     pub fn new(id: ConnectionId, frontend: u16, framing: Framing, mailbox: Mailbox) -> Self {
@@ -37,8 +38,14 @@ impl ConnectionHandle {
         let bits = bit(filter.messages, MESSAGES)
             | bit(filter.presence, PRESENCE)
             | bit(filter.population, POPULATION)
-            | bit(filter.room_changes, ROOM_CHANGES);
+            | bit(filter.room_changes, ROOM_CHANGES)
+            | bit(filter.per_session, PER_SESSION);
         self.filter.store(bits, Ordering::Release);
+    }
+
+    /// Whether its session encodes events itself.
+    pub fn is_per_session(&self) -> bool {
+        self.filter.load(Ordering::Acquire) & PER_SESSION != 0
     }
 
     /// Whether the connection wants such events of the rooms it is subscribed to.

@@ -6,6 +6,7 @@ use super::Report;
 use super::accounts::counters;
 use crate::error::StoreError;
 use crate::message_index::{self, Holder};
+use crate::missed::REMOVED;
 use crate::rows::MessageRow;
 use crate::tables::Tables;
 
@@ -93,7 +94,7 @@ pub(super) fn check_cursors(tables: &impl Tables, report: &mut Report) -> Result
     for row in tables.cursors()?.iter()? {
         let (key, cursor) = row?;
         let (uid, stream) = key.value();
-        let is_known = tables.users()?.get(uid)?.is_some();
+        let is_known = uid == REMOVED || tables.users()?.get(uid)?.is_some();
         report.expect(is_known, || format!("a cursor belongs to the unknown user {uid}"));
         report.expect(cursor.value() < next_message, || {
             format!("the cursor of user {uid} in stream {stream} is beyond the counter")

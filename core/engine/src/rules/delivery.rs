@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Delivery, Message, MessageId, Reply, Uid};
+use core_model::{Delivery, Gap, Message, MessageId, Reply, Uid};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
@@ -18,6 +18,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
+use crate::missed;
 use crate::rows::{SessionRow, unpack};
 use crate::tables::Tables;
 
@@ -52,6 +53,8 @@ pub(super) struct Begun {
     pub(super) backlog: Vec<Arc<Message>>,
     /// The id up to which messages are acknowledged; none without delivery.
     pub(super) cursor: Option<MessageId>,
+    /// What a device missed that is not in the backlog.
+    pub(super) gap: Option<Gap>,
 }
 
 impl BatchContext<'_> {
@@ -70,6 +73,10 @@ impl BatchContext<'_> {
             let sent = self.sent_up_to(session)?;
             let limit = delivery.backlog_max as usize;
             begun.backlog = self.backlog(session.uid, cursor, sent, limit)?;
+            if !delivery.device.is_empty() {
+                let cursors = [cursor, cursor.max(sent)];
+                begun.gap = self.gap(session.uid, cursors, &begun.backlog)?;
+            }
         }
         Ok(begun)
     }
@@ -166,6 +173,30 @@ impl BatchContext<'_> {
         Ok(())
     }
 
+    /// What is missing of the messages that a user may have and has not acknowledged; `backlog` has
+    /// the newest of them. `cursors`: acknowledged, and sent.
+    fn gap(
+        &self,
+        uid: u64,
+        cursors: [u64; 2],
+        backlog: &[Arc<Message>],
+    ) -> Result<Option<Gap>, StoreError> {
+        let [_, sent] = cursors;
+        let delivered = &backlog[backlog.partition_point(|message| message.id.0 <= sent)..];
+        missed::gap(&self.batch, &self.streams_to(uid)?, cursors, delivered)
+    }
+
+    /// The streams of the messages that a user may have, each with the id before its first.
+    fn streams_to(&self, uid: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+        let mut streams =
+            vec![(message_index::of_inbox(uid), 0), (message_index::of_outbox(uid), 0)];
+        for room in lookup::rooms_of_member(&self.batch, uid)? {
+            let member = self.batch.members()?.get((room, uid))?;
+            streams.push((message_index::of_room(room), member.map_or(0, |it| it.value().1)));
+        }
+        Ok(streams)
+    }
+
     /// The messages after a cursor: in the user's rooms since it joined them, and direct ones to and
     /// from the user. Of those after `sent`, too, the newest `limit`.
     fn backlog(
@@ -176,24 +207,26 @@ impl BatchContext<'_> {
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, StoreError> {
         self.settle()?;
-        let mut streams =
-            vec![(message_index::of_inbox(uid), 0), (message_index::of_outbox(uid), 0)];
-        for room in lookup::rooms_of_member(&self.batch, uid)? {
-            let member = self.batch.members()?.get((room, uid))?;
-            streams.push((message_index::of_room(room), member.map_or(0, |it| it.value().1)));
-        }
-        let after = |from: u64| -> Vec<(u64, u64)> {
-            streams.iter().map(|(stream, since)| (*stream, from.max(*since))).collect()
-        };
+        let streams = self.streams_to(uid)?;
         let mut ids = Vec::new();
         if sent > cursor {
             let before = sent + 1;
-            ids = message_index::newest_of(&self.batch, &after(cursor), before, IN_FLIGHT_MAX)?;
+            ids = message_index::newest_of(
+                &self.batch,
+                &after(&streams, cursor),
+                before,
+                IN_FLIGHT_MAX,
+            )?;
         }
-        let missed = after(cursor.max(sent));
+        let missed = after(&streams, cursor.max(sent));
         ids.extend(message_index::newest_of(&self.batch, &missed, u64::MAX, limit)?);
         MessageReader::new(&self.batch).newest_within(&ids, DELIVERY_BYTES_MAX)
     }
+}
+
+/// Streams from an id on.
+fn after(streams: &[(u64, u64)], from: u64) -> Vec<(u64, u64)> {
+    streams.iter().map(|(stream, since)| (*stream, from.max(*since))).collect()
 }
 
 /// The row of a session, with its delivery if it asked for that.

@@ -6,7 +6,7 @@
 //! Their ids stay in the streams, where readers skip them (see `message_index`), until a whole run
 //! is dead: removing each id by itself would cost as many writes as posting did.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use core_model::{Reply, RoomId, Timestamp};
 use redb::ReadableTable;
@@ -15,6 +15,7 @@ use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
 use crate::message_index;
+use crate::missed;
 use crate::rows::MessageRow;
 use crate::tables::Tables;
 
@@ -54,7 +55,7 @@ impl BatchContext<'_> {
         let distrust = request.now - self.trusted(request)?;
         let before = before.saturating_sub(distrust);
         let mut ids = Vec::new();
-        let mut streams = BTreeSet::new();
+        let mut streams = BTreeMap::new();
         let mut ahead = Vec::new();
         for row in self.batch.messages()?.iter()?.take(limit) {
             let (id, row) = row?;
@@ -68,13 +69,14 @@ impl BatchContext<'_> {
             }
             for (id, row) in ahead.drain(..).chain([(id.value(), row)]) {
                 ids.push(id);
-                streams.extend(message_index::streams_of(&row));
+                streams.extend(message_index::streams_of(&row).map(|stream| (stream, id)));
             }
         }
         for id in &ids {
             self.batch.messages_mut()?.remove(*id)?;
         }
-        for stream in streams {
+        for (stream, newest) in streams {
+            missed::note_removed(&mut self.batch, stream, newest)?;
             message_index::drop_dead(&mut self.batch, stream)?;
         }
         Ok(ids.len())
@@ -98,6 +100,9 @@ impl BatchContext<'_> {
         for room in rooms {
             let ids = message_index::take_excess(&mut self.batch, room, keep, left)?;
             left -= ids.len();
+            if let Some(newest) = ids.last() {
+                missed::note_removed(&mut self.batch, room, *newest)?;
+            }
             for id in ids {
                 // A message that was too old may be gone already.
                 removed += usize::from(self.batch.messages_mut()?.remove(id)?.is_some());

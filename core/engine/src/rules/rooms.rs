@@ -13,6 +13,7 @@ use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
+use crate::missed;
 use crate::rows::{RoomRow, Who};
 use crate::search;
 use crate::tables::Tables;
@@ -323,9 +324,11 @@ impl BatchContext<'_> {
         let (id, _) = self.owned_room(cx, room, by)?;
         self.settle()?;
         let stream = message_index::of_room(id);
-        if message_index::newest(&self.batch, stream, u64::MAX, 1)?.is_empty() {
+        let newest = message_index::newest(&self.batch, stream, u64::MAX, 1)?;
+        let Some(newest) = newest.first() else {
             return Ok(Reply::Pruned { messages: 0, next: None });
-        }
+        };
+        missed::note_removed(&mut self.batch, stream, *newest)?;
         self.forget_messages(id)?;
         cx.visible = true;
         Ok(Reply::Done)

@@ -61,7 +61,7 @@ impl BatchContext<'_> {
         }
         let former = if *session { self.end_session(cx)? } else { None };
         let skipped = self.auto_join(cx, uid)?;
-        let Begun { backlog, cursor } = if *session {
+        let Begun { backlog, cursor, gap } = if *session {
             self.begin_session(cx, uid, delivery.as_ref(), former)?
         } else {
             Begun::default()
@@ -80,7 +80,7 @@ impl BatchContext<'_> {
         let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
         let rooms = tags(&self.batch, &rooms)?;
         let user = lookup::user_view(&self.batch, uid)?;
-        Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, skipped })
+        Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, gap, skipped })
     }
 
     /// Makes this connection a session of the user. `former` is the session that it was before.

@@ -135,6 +135,16 @@ fn compare_all_queries(gateway: &Gateway, reference: &Reference) -> Result<(), T
             prop_assert_eq!(found(query), occupants.map(|members| Reply::Members { members }));
             compare_room(gateway, id, caller, expected)?;
         }
+        for (after, limit, newest) in [(0, 2, true), (3, 0, true), (3, 2, false), (0, 9, false)] {
+            let missed = reference.missed_of(id, after, limit as usize, newest);
+            let after = MessageId(after);
+            // The engine may read any room.
+            let room = room_id(id);
+            let owner = uids.iter().find(|uid| reference.room_for(id, Some(**uid)).is_some());
+            let Some(caller) = owner.map(|owner| Some(self::uid(*owner))) else { continue };
+            let query = Query::Missed { room, caller, after, limit, newest };
+            prop_assert_eq!(found(query), Ok(missed));
+        }
     }
     let at = reference.changed_at();
     prop_assert_eq!(found(Query::LastChange), Ok(Reply::LastChange { at }));

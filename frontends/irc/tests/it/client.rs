@@ -56,6 +56,7 @@ impl Client {
             rooms: Vec::new(),
             backlog: Vec::new(),
             cursor: None,
+            gap: None,
             skipped: Vec::new(),
         })));
         client

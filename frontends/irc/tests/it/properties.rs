@@ -112,7 +112,7 @@ fn ann() -> Person {
 fn signed_in() -> Outcome {
     let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
     let user = UserView { person: ann().into(), ..UserView::default() };
-    Ok(Reply::SignedIn { user, token, rooms, backlog, cursor: None, skipped })
+    Ok(Reply::SignedIn { user, token, rooms, backlog, cursor: None, gap: None, skipped })
 }
 
 fn room() -> RoomView {

@@ -223,6 +223,8 @@ fn numbers_and_names_match_the_protocol() {
             (8, "apply_for_token"),
             (9, "heartbeat"),
             (10, "post_message"),
+            (11, "catch_up"),
+            (12, "post_once"),
         ]
     );
     let results: Vec<_> = RESULTS.iter().map(|row| (row.code as u16, row.name)).collect();

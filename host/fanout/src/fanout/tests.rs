@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use core_model::{Event, Message, MessageId, Person, Recipient, Reply, RoomTag, RoomView};
 use core_model::{Seq, Timestamp};
-use frontend_api::{Broadcast, Ending, Frame};
+use frontend_api::{Broadcast, Ending, EventFilter, Frame};
 
 use super::*;
 use crate::framing::Framing;
@@ -253,4 +253,17 @@ fn what_was_delivered_says_how_much_of_a_mailbox_it_took() {
     let mut batch = [post(None, posted(6, 0)), post(None, posted(7, 0))].into_iter().peekable();
     let delivered = scene.fanout.deliver_next(&mut batch).unwrap();
     assert_eq!((delivered.commands, delivered.mailbox_share), (2, 500));
+}
+
+#[test]
+fn a_session_that_encodes_events_itself_gets_them_instead_of_frames() {
+    let mut scene = Scene::new();
+    let (own, other) = (scene.seated(7, Framing::Tcp, 10), scene.seated(8, Framing::Tcp, 10));
+    own.set_event_filter(EventFilter { per_session: true, ..EventFilter::default() });
+    scene.happen(vec![posted(5, 0)]);
+    scene.deliver([post(None, posted(6, 0)), post(None, posted(7, 0))]);
+    assert_eq!(read(&own), ["event"; 3]);
+    assert_eq!(read(&other), [r#"b"5 0" of 5"#, r#"b"6 17 2" of 7"#]);
+    scene.happen(vec![posted(8, 7)]);
+    assert_eq!(read(&own), [""; 0], "what is for others only is not for its cause");
 }

@@ -31,6 +31,7 @@ fn signed_in(uid: u64, rooms: &[u32]) -> Reply {
         rooms: rooms.iter().map(|room| tag(*room)).collect(),
         backlog: Vec::new(),
         cursor: None,
+        gap: None,
         skipped: Vec::new(),
     }
 }

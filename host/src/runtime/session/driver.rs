@@ -108,9 +108,9 @@ impl SessionDriver {
     pub(crate) fn scoped_key(&self, command: &Command, key: &str) -> String {
         let Services { engine, clock, .. } = &*self.services;
         let user = caller_of(command);
-        let found = user.and_then(|user| engine.credential(clock.now(), user).ok().flatten());
+        let found = user.and_then(|user| engine.uid_of(clock.now(), self.connection, user));
         match found {
-            Some((uid, _)) => format!("u{uid}/{key}"),
+            Some(uid) => format!("u{uid}/{key}"),
             None => format!("a{}/{key}", self.address),
         }
     }

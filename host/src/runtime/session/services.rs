@@ -254,7 +254,9 @@ impl Services {
             Query::Rooms { detail, .. } | Query::SearchRooms { detail, .. } => {
                 is_detailed(detail) || self.engine.rooms() > LIGHT_ROOMS_MAX
             }
-            Query::History { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
+            Query::History { limit, .. } | Query::Missed { limit, .. } => {
+                *limit > LIGHT_MESSAGES_MAX
+            }
             Query::Room { detail, .. } => is_detailed(detail),
             Query::LastChange | Query::RoomIds { .. } | Query::User { .. } => false,
         }
@@ -271,5 +273,5 @@ fn is_detailed(detail: &Detail) -> bool {
 }
 
 fn stopped() -> Refusal {
-    Refusal::Internal { why: "the gateway stopped before the answer".into() }
+    Refusal::outcome_unknown("the gateway stopped before the answer")
 }

@@ -1,6 +1,7 @@
 //! Frames that are none, or not what they say.
 
-use gateway_tests::token::{Fields, Frame, HEARTBEAT, LOGIN, POST_MESSAGE, json, read, request};
+use gateway_tests::token::{CATCH_UP, Fields, Frame, HEARTBEAT, LOGIN, POST_MESSAGE, POST_ONCE};
+use gateway_tests::token::{json, read, request};
 use gateway_tests::{Gateway, Raw, Token};
 
 use super::{ALL, Bystanders};
@@ -64,7 +65,9 @@ fn a_malformed_frame_gets_an_error_and_the_connection_stays_open() {
         (E_FRAME, LOGIN, no_object),
         (E_FRAME, POST_MESSAGE, json_beyond_the_end),
         (E_COMMAND, 0, vec![]),
-        (E_COMMAND, 11, vec![1, 2, 3]),
+        (E_COMMAND, 13, vec![1, 2, 3]),
+        (E_FRAME, CATCH_UP, vec![1, 2, 3]),
+        (E_FRAME, POST_ONCE, vec![1, 2, 3]),
         (E_COMMAND, 0x7fff, vec![]),
     ];
     for (result, command, body) in cases {

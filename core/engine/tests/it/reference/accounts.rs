@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use core_model::{
-    AutoJoinFailure, Claim, Command, Credential, Delivery, GUEST_PREFIX, Grant, Message, MessageId,
-    NewUser, Outcome, ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef, check_handle,
-    normalize,
+    AutoJoinFailure, Claim, Command, Credential, Delivery, GUEST_PREFIX, Gap, Grant, Message,
+    MessageId, NewUser, Outcome, ProfileChanges, Refusal, Reply, Secret, TokenHash, UserRef,
+    check_handle, normalize,
 };
 
 use super::quotas::ACCOUNTS;
@@ -187,13 +187,14 @@ impl Reference {
         let skipped = self.auto_join(uid);
         let mut backlog = Vec::new();
         let mut cursor = None;
+        let mut gap = None;
         if *session {
             let device = delivery.as_ref().map(|delivery| delivery.device.clone());
             if let Some(Delivery { backlog_max, device }) = delivery {
                 let acknowledged = self.delivered.get(&(uid, device.clone()));
                 cursor = Some(MessageId(acknowledged.copied().unwrap_or(0)));
                 if former != Some((uid, Some(device.clone()))) && *backlog_max > 0 {
-                    backlog = self.missed(uid, device, *backlog_max as usize);
+                    (backlog, gap) = self.missed(uid, device, *backlog_max as usize);
                 }
             }
             self.sessions.insert(self.connection, (uid, device));
@@ -212,12 +213,19 @@ impl Reference {
             rooms,
             backlog,
             cursor,
+            gap,
             skipped,
         })
     }
 
-    /// The newest messages to and from a user that a device of its has not acknowledged.
-    pub(super) fn missed(&self, uid: u64, device: &str, limit: usize) -> Vec<Arc<Message>> {
+    /// The messages to and from a user that a device of its has not acknowledged: what a session
+    /// was sent, and the newest of the others; and what is missing of these.
+    pub(super) fn missed(
+        &self,
+        uid: u64,
+        device: &str,
+        limit: usize,
+    ) -> (Vec<Arc<Message>>, Option<Gap>) {
         let key = (uid, device.to_owned());
         let cursor = self.delivered.get(&key).copied().unwrap_or(0);
         let is_live = self.sessions.values().any(|session| *session == (uid, Some(device.into())));
@@ -232,8 +240,38 @@ impl Reference {
         let missed = self.messages.iter().filter(|message| message.id > cursor).filter(concerns);
         let (lost, missed): (Vec<_>, Vec<_>) = missed.partition(|message| message.id <= sent);
         let mut messages = self.newest_of(lost, usize::MAX);
-        messages.extend(self.newest_of(missed, limit));
-        messages
+        let left_out = missed.len().saturating_sub(limit);
+        let delivered = self.newest_of(missed, limit);
+        let removed = self.removed_for(uid, cursor);
+        let before = match delivered.first() {
+            Some(first) => first.id.0,
+            None if left_out == 0 => removed + 1,
+            None => self.newest() + 1,
+        };
+        let gap = Gap {
+            after: MessageId(if removed > 0 { cursor } else { cursor.max(sent) }),
+            before: MessageId(before),
+            count: (removed == 0).then_some(left_out as u64),
+        };
+        messages.extend(delivered);
+        let is_told = !device.is_empty() && (left_out > 0 || removed > 0);
+        (messages, is_told.then_some(gap))
+    }
+
+    /// The newest message after `from` that retention has removed and the user could have had; 0
+    /// for none.
+    fn removed_for(&self, uid: u64, from: u64) -> u64 {
+        let since = |place: &(Option<u32>, u64)| match place {
+            (Some(room), _) => {
+                let room = self.rooms.get(room)?;
+                room.members.iter().find(|(member, _)| *member == uid).map(|(_, since)| *since)
+            }
+            (None, of) => (*of == uid).then_some(0),
+        };
+        let removed = self.removed.iter().filter_map(|(place, removed)| {
+            (*removed > from.max(since(place)?)).then_some(*removed)
+        });
+        removed.max().unwrap_or(0)
     }
 
     pub(super) fn end_session(&mut self) -> Option<Session> {

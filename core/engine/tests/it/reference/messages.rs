@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Command, Event, Message, MessageId, NewRoom, Outcome, PostRight, Refusal, Reply, RoomRef,
+    Command, Event, Gap, Message, MessageId, NewRoom, Outcome, PostRight, Refusal, Reply, RoomRef,
     UserRef, normalize,
 };
 
@@ -151,6 +151,7 @@ impl Reference {
     /// A whole pass at once.
     pub(super) fn prune(&mut self, before: Option<u64>, keep: Option<usize>) -> Reply {
         let count = self.messages.len();
+        let before_retain = self.messages.clone();
         self.messages.retain(|kept| before.is_none_or(|before| kept.at >= before));
         let mut newer: BTreeMap<u32, usize> = BTreeMap::new();
         let mut is_kept = |kept: &StoredMessage| {
@@ -162,8 +163,53 @@ impl Reference {
         let mut kept: Vec<StoredMessage> =
             self.messages.iter().rev().filter(|kept| is_kept(kept)).cloned().collect();
         kept.reverse();
-        self.messages = kept;
+        let before = std::mem::replace(&mut self.messages, kept);
+        for gone in before_retain.iter().chain(&before) {
+            if !self.messages.iter().any(|kept| kept.id == gone.id) {
+                self.note_removed(gone);
+            }
+        }
         Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
+    }
+
+    fn note_removed(&mut self, gone: &StoredMessage) {
+        let author = match gone.author {
+            Who::User(uid) => Some((None, uid)),
+            Who::Guest(_) => None,
+        };
+        let places = match gone.to {
+            Destination::Room(room) => [Some((Some(room), 0)), None],
+            Destination::Inbox(to) => [Some((None, to)), author],
+        };
+        for place in places.into_iter().flatten() {
+            let removed = self.removed.entry(place).or_default();
+            *removed = gone.id.max(*removed);
+        }
+    }
+
+    /// What [`Query::Missed`](core_model::Query::Missed) returns of a room.
+    pub(crate) fn missed_of(&self, room: u32, after: u64, limit: usize, newest: bool) -> Reply {
+        let after = after.min(self.newest());
+        let in_room =
+            |kept: &&StoredMessage| matches!(kept.to, Destination::Room(id) if id == room);
+        let all = self.messages.iter().filter(in_room).filter(|kept| kept.id > after);
+        let all: Vec<&StoredMessage> = all.collect();
+        let left_out = all.len().saturating_sub(limit);
+        let shown = if newest { &all[left_out..] } else { &all[..all.len() - left_out] };
+        let removed = self.removed.get(&(Some(room), 0)).copied().filter(|it| *it > after);
+        let before = match shown.first() {
+            Some(first) => first.id,
+            None if newest && left_out > 0 => self.newest() + 1,
+            None => removed.unwrap_or(0) + 1,
+        };
+        let is_gap = removed.is_some() || newest && left_out > 0;
+        let count = removed.is_none().then_some(left_out as u64);
+        let (after, before) = (MessageId(after), MessageId(before));
+        Reply::Missed {
+            messages: shown.iter().map(|kept| self.message(kept)).collect(),
+            gap: is_gap.then_some(Gap { after, before, count }),
+            more: !newest && left_out > 0,
+        }
     }
 
     pub(super) fn newest_of(&self, all: Vec<&StoredMessage>, limit: usize) -> Vec<Arc<Message>> {

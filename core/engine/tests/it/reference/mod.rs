@@ -128,6 +128,8 @@ pub(crate) struct Reference {
     addresses: BTreeMap<(String, u64), u64>,
     /// (User, room, or none for direct messages) → received up to.
     cursors: BTreeMap<(u64, Option<u32>), u64>,
+    /// (Room, or none and an end of a direct message) → removed up to.
+    removed: BTreeMap<(Option<u32>, u64), u64>,
     /// (User, device) → acknowledged up to.
     delivered: BTreeMap<(u64, String), u64>,
     /// (User, device) → sent up to when its last session ended.
@@ -165,6 +167,7 @@ impl Reference {
             tokens: BTreeMap::new(),
             addresses: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            removed: BTreeMap::new(),
             delivered: BTreeMap::new(),
             sent: BTreeMap::new(),
             keys: BTreeMap::new(),

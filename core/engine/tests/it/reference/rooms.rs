@@ -9,7 +9,7 @@ use core_model::{
 };
 
 use super::accounts::{counted, first};
-use super::{Destination, Reference, Room, Seat, Who};
+use super::{Destination, Reference, Room, Seat, StoredMessage, Who};
 
 impl Reference {
     pub(super) fn room_of_name(&self, name: &str) -> Option<u32> {
@@ -154,9 +154,11 @@ impl Reference {
 
     pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {
         let id = self.owned(room, by)?;
-        if self.messages.iter().all(|message| message.to != Destination::Room(id)) {
+        let in_room = |message: &&StoredMessage| message.to == Destination::Room(id);
+        let Some(newest) = self.messages.iter().rfind(in_room).map(|newest| newest.id) else {
             return Ok(Reply::Pruned { messages: 0, next: None });
-        }
+        };
+        self.removed.insert((Some(id), 0), newest);
         self.messages.retain(|message| message.to != Destination::Room(id));
         self.visible = true;
         Ok(Reply::Done)

@@ -277,3 +277,54 @@ fn a_deleted_room_delivers_nothing() {
     gateway.does(0, delete(room("tea"), None));
     assert_eq!(handed(&gateway, 1, "bob", 9), [""; 0]);
 }
+
+#[test]
+fn a_device_learns_what_is_not_in_its_backlog() {
+    let gateway = with(&["ann", "bob"]);
+    let gap_of = |device: &str, backlog_max| {
+        let mut command = sign_in_on(device, user("bob"));
+        let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
+        *delivery = Some(Delivery { backlog_max, device: device.into() });
+        match gateway.does(1, command) {
+            Reply::SignedIn { gap, backlog, .. } => {
+                (backlog.len(), gap.map(|gap| (gap.after.0, gap.before.0, gap.count)))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    for _ in 0..5 {
+        gateway.does(0, direct(user("ann"), user("bob"), "hi"));
+    }
+    assert_eq!(gap_of("phone", 9), (5, None));
+    gateway.does(1, disconnect());
+    assert_eq!(gap_of("desk", 2), (2, Some((0, 4, Some(3)))));
+    assert_eq!(gap_of("", 2), (2, None), "a client without a device does not know of gaps");
+    gateway.does(1, disconnect_after(5));
+    gateway.does(0, direct(user("ann"), user("bob"), "hi"));
+    gateway.does(
+        0,
+        Command::Prune {
+            before: Some(core_model::Timestamp(u64::MAX)),
+            keep_per_room: None,
+            from: core_model::RoomId(0),
+            limit: 99,
+        },
+    );
+    assert_eq!(gap_of("desk", 2), (0, Some((0, 7, None))));
+}
+
+#[test]
+fn a_message_of_a_user_to_itself_is_missing_once() {
+    let gateway = with(&["ann"]);
+    let mut to_itself = direct(user("ann"), user("ann"), "hi");
+    let Command::PostDirect { allow_self, .. } = &mut to_itself else { unreachable!() };
+    *allow_self = true;
+    for _ in 0..3 {
+        gateway.does(0, to_itself.clone());
+    }
+    let mut command = sign_in_on("phone", user("ann"));
+    let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
+    *delivery = Some(Delivery { backlog_max: 1, device: "phone".into() });
+    let Reply::SignedIn { gap, .. } = gateway.does(1, command) else { panic!() };
+    assert_eq!(gap.and_then(|gap| gap.count), Some(2));
+}

@@ -1,6 +1,6 @@
 //! Retention: which messages are removed, and which stay.
 
-use core_model::{Command, MessageId, Query, Reply, RoomId, Timestamp};
+use core_model::{Command, Gap, MessageId, Query, Reply, RoomId, Timestamp};
 
 use super::*;
 
@@ -253,4 +253,43 @@ fn the_file_does_not_grow_under_a_pruned_steady_stream() {
         assert!(rows(&gateway, "messages") <= 5 * 250);
         assert!(lengths[2] <= lengths[0], "{lengths:?}");
     }
+}
+
+/// The ids of the messages of tea that were missed, and the gap.
+#[track_caller]
+fn missed(gateway: &Gateway, after: u64, limit: u32, newest: bool) -> (Vec<u64>, Option<Gap>) {
+    let after = MessageId(after);
+    let query = Query::Missed { room: room("tea"), caller: None, after, limit, newest };
+    match gateway.ask(&query) {
+        Ok(Reply::Missed { messages, gap, .. }) => {
+            (messages.iter().map(|message| message.id.0).collect(), gap)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn gap(after: u64, before: u64, count: Option<u64>) -> Option<Gap> {
+    Some(Gap { after: MessageId(after), before: MessageId(before), count })
+}
+
+#[test]
+fn a_reader_learns_what_it_missed_and_cannot_get_any_more() {
+    let gateway = with_tea(&["ann"]);
+    for text in ["1", "2", "3", "4", "5"] {
+        gateway.does(0, post(room("tea"), user("ann"), text));
+    }
+    assert_eq!(missed(&gateway, 3, 9, true), (vec![4, 5], None));
+    assert_eq!(missed(&gateway, 1, 2, true), (vec![4, 5], gap(1, 4, Some(2))));
+    assert_eq!(missed(&gateway, 1, 2, false), (vec![2, 3], None));
+    assert_eq!(missed(&gateway, 99, 9, true), (vec![], None));
+    let (before, keep_per_room) = (None, Some(2));
+    gateway.does(0, Command::Prune { before, keep_per_room, from: RoomId(0), limit: 99 });
+    assert_eq!(missed(&gateway, 3, 9, true), (vec![4, 5], None), "all that came after is there");
+    assert_eq!(missed(&gateway, 2, 9, true), (vec![4, 5], gap(2, 4, None)));
+    assert_eq!(missed(&gateway, 0, 1, true), (vec![5], gap(0, 5, None)));
+    assert_eq!(missed(&gateway, 2, 1, false), (vec![4], gap(2, 4, None)));
+    let (before, keep_per_room) = (Some(Timestamp(u64::MAX)), None);
+    gateway.does(0, Command::Prune { before, keep_per_room, from: RoomId(0), limit: 99 });
+    assert_eq!(missed(&gateway, 4, 9, true), (vec![], gap(4, 6, None)));
+    assert_eq!(missed(&gateway, 5, 9, true), (vec![], None));
 }
