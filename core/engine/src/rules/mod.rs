@@ -11,6 +11,7 @@ mod context;
 mod cost;
 mod delivery;
 mod expiry;
+mod keys;
 mod messages;
 mod names;
 mod quotas;
@@ -21,11 +22,8 @@ mod seats;
 mod sessions;
 mod tokens;
 
-use core_model::{
-    Command, Event, Outcome, Person, Recorded, Refusal, Reply, Seq, Timestamp, Uid, bounds,
-};
+use core_model::{Command, Event, Outcome, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds};
 use redb::ReadableTable;
-use sha2::{Digest, Sha256};
 
 use self::context::CommandContext;
 use self::messages::Content;
@@ -33,7 +31,6 @@ use crate::clock::engine_time;
 use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
-use crate::rows::{KeyRow, pack, unpack};
 use crate::tables::Tables;
 
 pub(crate) use context::{BatchContext, Finished};
@@ -121,36 +118,6 @@ impl BatchContext<'_> {
             && self.batch.member_rooms()?.range((uid, 0)..=(uid, u32::MAX))?.next().is_none())
     }
 
-    fn keyed(&mut self, cx: &mut CommandContext<'_>, envelope: &Envelope) -> Result<Reply, Error> {
-        bounds::check_command(&envelope.command)?;
-        let Some(key) = envelope.key.as_deref().filter(|_| may_repeat(&envelope.command)) else {
-            return self.carry_out(cx, &envelope.command);
-        };
-        bounds::check_key(key)?;
-        // `UserRef::Session` means a different user on another connection, so the digest covers it.
-        let session =
-            lookup::session(&self.batch, cx.request.connection)?.map(|session| session.uid);
-        let command =
-            serde_json::to_vec(&(session, &envelope.command)).expect("a command is plain data");
-        let digest: [u8; 32] = Sha256::digest(command).into();
-        if let Some(row) = self.batch.keys()?.get(key)? {
-            let row: KeyRow = unpack("keys", row.value())?;
-            if row.digest != digest {
-                return Err(Refusal::KeyReused.into());
-            }
-            let outcome: Outcome = serde_json::from_str(&row.outcome)
-                .map_err(|_| StoreError::Corrupt { table: "keys" })?;
-            return outcome.map_err(Error::Refused);
-        }
-        let reply = self.carry_out(cx, &envelope.command)?;
-        let outcome =
-            serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
-        self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
-        let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
-        self.note_key(cx, key, ends)?;
-        Ok(reply)
-    }
-
     fn carry_out(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -201,15 +168,4 @@ impl BatchContext<'_> {
             }
         }
     }
-}
-
-/// Whether an idempotency key applies: to posting, joining and creating, not to signing in.
-fn may_repeat(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Post { .. }
-            | Command::PostDirect { .. }
-            | Command::CreateRoom { .. }
-            | Command::Join { .. }
-    )
 }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use core_engine::{Envelope, FrontendSettings};
 use core_model::{
-    Command, Event, Outcome, ProfileChanges, Recorded, Refusal, Reply, SeatKind, Seq, Timestamp,
-    TokenHash,
+    Command, Event, GUEST_PREFIX, Outcome, ProfileChanges, Recorded, Refusal, Reply, SeatKind, Seq,
+    Timestamp, TokenHash, UserRef,
 };
 
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -231,21 +231,51 @@ impl Reference {
                 | Command::Join { .. }
         );
         let Some(key) = key.filter(|_| repeatable) else { return self.carry_out(command) };
-        let session = self.sessions.get(&self.connection).map(|(uid, _)| *uid);
+        let (session, kept) = self.without_proof(command);
         if let Some(used) = self.keys.get(key) {
-            return if used.command == *command && used.session == session {
+            return if used.command == kept && used.session == session {
                 Ok(used.reply.clone())
             } else {
                 Err(Refusal::KeyReused)
             };
         }
         let reply = self.carry_out(command)?;
-        let (command, ends) = (command.clone(), self.now + KEY_WINDOW_MS);
+        let (command, ends) = (kept, self.now + KEY_WINDOW_MS);
         let address = self.address.unwrap_or_default();
         let used = Key { session, command, reply: reply.clone(), ends, address };
         self.keys.insert(key.into(), used);
         self.trim_keys();
         Ok(reply)
+    }
+
+    /// A keyed command, and its user, whichever token or address proves the user.
+    fn without_proof(&self, command: &Command) -> (Option<u64>, Command) {
+        let session = self.sessions.get(&self.connection).map(|(uid, _)| *uid);
+        let mut kept = command.clone();
+        let caller = match &mut kept {
+            Command::Post { author: caller, .. }
+            | Command::PostDirect { author: caller, .. }
+            | Command::Join { user: caller, .. }
+            | Command::CreateRoom { owner: Some(caller), .. } => caller,
+            _ => return (session, kept),
+        };
+        let proven = match caller {
+            UserRef::Id(uid) => self.users.contains_key(&uid.0).then_some(Who::User(uid.0)),
+            UserRef::Token(hash) => self.uid_of_token(hash).map(Who::User),
+            UserRef::Claim(claim) => self.claimed(claim).ok(),
+            _ => None,
+        };
+        match proven {
+            Some(Who::User(uid)) => {
+                *caller = UserRef::Session;
+                (Some(uid), kept)
+            }
+            Some(Who::Guest(name)) => {
+                *caller = UserRef::Handle(format!("{GUEST_PREFIX}{name}"));
+                (session, kept)
+            }
+            None => (session, kept),
+        }
     }
 
     pub(super) fn carry_out(&mut self, command: &Command) -> Outcome {

@@ -1,7 +1,7 @@
 //! Idempotency keys: the same command twice is carried out once.
 
 use core_engine::Envelope;
-use core_model::{Command, Outcome, Refusal, Reply, UserRef};
+use core_model::{AddressGrant, Claim, Command, Outcome, Refusal, Reply, UserRef};
 
 use super::*;
 
@@ -81,6 +81,60 @@ fn the_same_command_by_another_user_is_another_command() {
     gateway.does(3, sign_in(user("ann")));
     let Ok(Reply::Posted { message }) = keyed(&gateway, 3, "k", posting()).0 else { panic!() };
     assert_eq!(message.id.0, 1);
+}
+
+#[test]
+fn a_new_proof_of_the_same_user_is_the_same_command() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    for (of, name) in [("ann", "first"), ("ann", "second"), ("bob", "bob's")] {
+        gateway.does(0, issue(user(of), grant(name, 5_000)));
+    }
+    let mut from_home = vouch(user("ann"));
+    let Command::SignIn { address, .. } = &mut from_home else { unreachable!() };
+    *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 9_000 });
+    gateway.does(0, from_home);
+    let claimed =
+        |name: &str, of: &str| UserRef::Claim(Claim { token: Some(token(of)), ..claim(name) });
+    let at_home = Claim { address: Some("10.0.0.1".into()), guests: false, ..claim("ann") };
+    let posting = |author: UserRef| post(room("tea"), author, "hi");
+    let first = keyed(&gateway, 1, "k", posting(claimed("ann", "first"))).0;
+    assert!(first.is_ok());
+    for again in [claimed("ann", "second"), UserRef::Claim(at_home), by_token("first"), uid(10_000)]
+    {
+        assert_eq!(
+            keyed(&gateway, 2, "k", posting(again.clone())),
+            (first.clone(), 0),
+            "{again:?}"
+        );
+    }
+    for (other, refusal) in [
+        (claimed("bob", "bob's"), Refusal::KeyReused),
+        (by_token("bob's"), Refusal::KeyReused),
+        (claimed("ann", "bob's"), Refusal::KeyReused),
+        (by_token("unknown"), Refusal::KeyReused),
+    ] {
+        assert_eq!(keyed(&gateway, 2, "k", posting(other.clone())).0, Err(refusal), "{other:?}");
+    }
+    let other_text = post(room("tea"), claimed("ann", "second"), "ho");
+    assert_eq!(keyed(&gateway, 2, "k", other_text).0, Err(Refusal::KeyReused));
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi"]);
+}
+
+#[test]
+fn a_guest_is_the_same_guest_from_another_address() {
+    let gateway = with_tea(&["ann"]);
+    gateway.does(1, enter(room("tea"), guest("gus")));
+    gateway.does(1, enter(room("tea"), guest("hal")));
+    let posting = |name: &str, address: &str| {
+        let claim = Claim { address: Some(address.into()), ..claim(name) };
+        say(room("tea"), UserRef::Claim(claim), "hi")
+    };
+    let first = keyed(&gateway, 1, "k", posting("gus", "10.0.0.1"));
+    assert_eq!(first.1, 1);
+    assert_eq!(keyed(&gateway, 1, "k", posting("gus", "10.0.0.2")), (first.0, 0));
+    let other = keyed(&gateway, 1, "k", posting("hal", "10.0.0.1"));
+    assert_eq!(other.0, Err(Refusal::KeyReused));
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Idempotency keys.
+
+use core_model::{Claim, Command, Outcome, Refusal, Reply, UserRef, bounds};
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+use super::KEY_WINDOW_MS;
+use super::context::{BatchContext, CommandContext};
+use crate::envelope::Envelope;
+use crate::error::{Error, StoreError};
+use crate::lookup;
+use crate::rows::{KeyRow, Who, pack, unpack};
+use crate::tables::Tables;
+
+impl BatchContext<'_> {
+    /// Carries a command out, or returns the outcome that its key already has.
+    pub(super) fn keyed(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        envelope: &Envelope,
+    ) -> Result<Reply, Error> {
+        bounds::check_command(&envelope.command)?;
+        let Some(key) = envelope.key.as_deref().filter(|_| may_repeat(&envelope.command)) else {
+            return self.carry_out(cx, &envelope.command);
+        };
+        bounds::check_key(key)?;
+        let digest = self.digest(cx, &envelope.command)?;
+        if let Some(row) = self.batch.keys()?.get(key)? {
+            let row: KeyRow = unpack("keys", row.value())?;
+            if row.digest != digest {
+                return Err(Refusal::KeyReused.into());
+            }
+            let outcome: Outcome = serde_json::from_str(&row.outcome)
+                .map_err(|_| StoreError::Corrupt { table: "keys" })?;
+            return outcome.map_err(Error::Refused);
+        }
+        let reply = self.carry_out(cx, &envelope.command)?;
+        let outcome =
+            serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
+        self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
+        let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
+        self.note_key(cx, key, ends)?;
+        Ok(reply)
+    }
+
+    /// The digest of a command and the user that it acts for, without how the client proved to be
+    /// that user: a client that signs in again between two attempts has another token, session or
+    /// address.
+    fn digest(&self, cx: &CommandContext<'_>, command: &Command) -> Result<[u8; 32], StoreError> {
+        let session = lookup::session(&self.batch, cx.request.connection)?;
+        let mut uid = session.map(|session| session.uid);
+        let mut command = command.clone();
+        if let Some(user) = caller(&mut command).filter(|user| may_differ(user)) {
+            match lookup::user_or_guest(&self.batch, cx.request, user) {
+                Ok(Who::User(proven)) => {
+                    uid = Some(proven);
+                    *user = UserRef::Session;
+                }
+                Ok(Who::Guest(name)) => {
+                    let (token, address) = (None, None);
+                    let claim =
+                        Claim { name, token, address, address_left_min_ms: 0, guests: true };
+                    *user = UserRef::Claim(claim);
+                }
+                Err(Error::Refused(_)) => (),
+                Err(Error::Store(fault)) => return Err(fault),
+            }
+        }
+        let command = serde_json::to_vec(&(uid, &command)).expect("a command is plain data");
+        Ok(Sha256::digest(command).into())
+    }
+}
+
+/// Whether an idempotency key applies: to posting, joining and creating, not to signing in.
+fn may_repeat(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Post { .. }
+            | Command::PostDirect { .. }
+            | Command::CreateRoom { .. }
+            | Command::Join { .. }
+    )
+}
+
+/// The user that a command which may repeat acts for.
+fn caller(command: &mut Command) -> Option<&mut UserRef> {
+    match command {
+        Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
+        Command::Join { user, .. } => Some(user),
+        Command::CreateRoom { owner, .. } => owner.as_mut(),
+        _ => None,
+    }
+}
+
+/// Whether one user may be named by this reference once and by another at a retry.
+fn may_differ(user: &UserRef) -> bool {
+    matches!(user, UserRef::Id(_) | UserRef::Token(_) | UserRef::Claim(_))
+}
