@@ -88,6 +88,10 @@ impl<'a> JsonReader<'a> {
                 "u" => {
                     let (digits, rest) = behind.split_at_checked(4)?;
                     behind = rest;
+                    // `from_str_radix` takes a sign too.
+                    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                        return None;
+                    }
                     // `from_u32` refuses surrogates: pairs are left to serde_json.
                     char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
                 }
@@ -179,7 +183,7 @@ mod tests {
         assert_eq!(read(escapes).unwrap(), "a\"b\\c/d\u{8}\u{c}\n\r\t\0\u{e9}");
         let others =
             ["", "\"", "\"a", "\"a\\", r#""\u00""#, r#""\ud83c\udf75""#, r#""\x""#, "\"\n\""];
-        for other in others.into_iter().chain([r#""\u00é""#, r#""\é""#, "1"]) {
+        for other in others.into_iter().chain([r#""\u+007""#, r#""\u00é""#, r#""\é""#, "1"]) {
             assert_eq!(read(other), None, "{other}");
         }
     }

@@ -86,7 +86,9 @@ fn unescape(escaped: &str) -> Option<String> {
     let mut parts = escaped.split('\\');
     let mut name = parts.next()?.to_owned();
     for part in parts {
-        let code = u8::from_str_radix(part.get(..2)?, 16).ok()?;
+        // `from_str_radix` takes a sign too.
+        let digits = part.get(..2).filter(|digits| !digits.starts_with('+'))?;
+        let code = u8::from_str_radix(digits, 16).ok()?;
         name.push(char::from(code));
         name.push_str(&part[2..]);
     }
@@ -140,6 +142,7 @@ mod tests {
         assert_eq!(requested("foo\\bar").as_deref(), Some("foo\\bar"));
         assert_eq!(requested("x\\").as_deref(), Some("x\\"));
         assert_eq!(requested("a\\20b").as_deref(), Some("a b"));
+        assert_eq!(requested("a\\+9b").as_deref(), Some("a\\+9b"));
         assert_eq!(requested("[x]^{}|`-_").as_deref(), Some("[x]^{}|`-_"));
         for nick in ["\\40ann", "a b\\", "a@b", "#a", "a.b", "", ":a"] {
             assert_eq!(requested(nick), None, "{nick}");
