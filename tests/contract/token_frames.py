@@ -260,6 +260,8 @@ witness.send(commands["heartbeat"], b"")
 heard = [frame for _ in range(2) for frame in witness.reply()[1]]
 heard += [] if heard else [witness.frame()]
 assert heard[-1][3]["text"] == "still here", heard
+first, second = (witness.order("post_once", room_id=room, client_id=b"a", text=b"once") for _ in range(2))
+assert first == second and first[0] == results["ok"], (first, second)
 unseen = {name for name in bodies.values() if not name.endswith("_request")} - seen.keys() - {"failure"}
 unseen |= {name for name in results if name not in ("ok", "e_limit", "e_server", "e_denied", "e_room_full")} - seen.keys()
 assert not unseen, f"never said: {unseen}"
