@@ -20,18 +20,21 @@ const TOML: &str = "
     [frontends.token]
     requests_per_s = 0
     messages_per_s = 0
+    bytes_per_s = 0
     mailbox_max = 1000000
     mailbox_bytes_max = 1000000000
 
     [frontends.chatroom]
     requests_per_s = 0
     messages_per_s = 0
+    bytes_per_s = 0
     mailbox_max = 1000000
     mailbox_bytes_max = 1000000000
 
     [frontends.channel]
     requests_per_s = 0
     messages_per_s = 0
+    bytes_per_s = 0
     text_chars_max = 100
 
     [frontends.usr_room]

@@ -14,9 +14,11 @@ const TOML: &str = "
     [frontends.ourchat]
     tcp_listen = \"127.0.0.1:0\"
     messages_per_s = 0
+    bytes_per_s = 0
     requests_per_s = 0
     [frontends.irc]
     messages_per_s = 0
+    bytes_per_s = 0
     requests_per_s = 0
 ";
 

@@ -35,6 +35,7 @@ from .packets import (
     FromClient,
     FromServer,
     Given,
+    GivenJoin,
     GivenMsg,
     GivenUser,
     ServerError,
@@ -166,7 +167,7 @@ class ChatroomClient:
         return (await done(login.asyncio_detailed(client=self.api, body=body), LoggedIn)).data
 
     async def _enter(self, room: str) -> None:
-        packet = ClientJoin(Given("", room, GivenUser(self.name)))
+        packet = ClientJoin(GivenJoin("", room, GivenUser(self.name)))
         await self._ask(packet, lambda told: isinstance(told, ServerUser) and self._is_own(told, room, "join", "create"))
 
     async def _ask(self, packet: FromClient, fits: Callable[[FromServer], bool]) -> None:

@@ -11,6 +11,7 @@ import dragoman.chatroom.model.ClientMsg;
 import dragoman.chatroom.model.Coming;
 import dragoman.chatroom.model.CreateRoomRequest;
 import dragoman.chatroom.model.Given;
+import dragoman.chatroom.model.GivenJoin;
 import dragoman.chatroom.model.GivenMsg;
 import dragoman.chatroom.model.GivenUser;
 import dragoman.chatroom.model.JoinChatroom;
@@ -213,7 +214,7 @@ public final class ChatroomClient implements AutoCloseable {
     }
 
     private void enter(Link link, String room) throws ChatroomException, IOException, InterruptedException {
-        var packet = new ClientJoin().type(ClientJoin.TypeEnum.JOIN).data(new Given().user(me()).roomName(room).msg(""));
+        var packet = new ClientJoin().type(ClientJoin.TypeEnum.JOIN).data(new GivenJoin().user(me()).roomName(room).msg(""));
         link.ask(packet, isOwn(room, Coming.JOIN, Coming.CREATE), options.callTimeout());
     }
 

@@ -1,12 +1,11 @@
 package dragoman.chatroom;
 
-import dragoman.chatroom.model.Data;
 import dragoman.chatroom.model.Presence;
 
 /** What happens without being asked for. */
 public sealed interface ChatroomEvent {
     /** A message in a joined room, including own messages. */
-    record Said(Data data) implements ChatroomEvent {}
+    record Said(dragoman.chatroom.model.Said data) implements ChatroomEvent {}
 
     /** A member entered or left a joined room. */
     record CameOrWent(Presence data) implements ChatroomEvent {}
