@@ -207,8 +207,10 @@ class ChatroomClient:
             if not self._pending.refuse(error):
                 self._on_trouble(error)
             return
-        self._pending.take(packet)
-        self._feed.push(packet)
+        # The others come only to a client that asks for them, which this one does not.
+        if isinstance(packet, ServerMsg | ServerUser):
+            self._pending.take(packet)
+            self._feed.push(packet)
 
 
 class _Handler:

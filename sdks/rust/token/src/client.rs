@@ -188,7 +188,9 @@ impl Shared {
             | Request::RoomList(_)
             | Request::ApplyForToken(_)
             | Request::Heartbeat(_)
-            | Request::PostMessage(_) => (),
+            | Request::PostMessage(_)
+            | Request::PostOnce(_)
+            | Request::CatchUp(_) => (),
         }
     }
 

@@ -185,6 +185,8 @@ export class ChatroomClient {
       if (!this.#pending.refuse(error)) this.#options.onTrouble?.(error);
       return;
     }
+    // These come only to a client that asks for them, which this one does not.
+    if (packet.type === "gap" || packet.type === "posted") return;
     this.#pending.take(packet);
     this.#feed.push(packet);
   }
