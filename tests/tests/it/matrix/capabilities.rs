@@ -174,7 +174,7 @@ fn has_direct_messages(site: &Site, row: &'static Row) -> bool {
     let mut other = new_user(site, row_of("channel"));
     let other_user = other.user.clone();
     let sender = other.client.direct().expect("channel has them");
-    assert!(sender.send(&one.user, "between us"));
+    assert_eq!(sender.send(&one.user, "between us"), row.has_account(), "{}", row.title);
     if let Some(direct) = one.client.direct() {
         assert_eq!(direct.receive().text, "between us");
         assert!(direct.send(&other_user, "and back"));
