@@ -165,6 +165,7 @@ impl Stage {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let ip = own_address(number);
         let text = configuration(ip, rooms, store, limits);
+        let text = if side == Side::GatewayBefore { without_new_limits(&text) } else { text };
         fs::write(self.config(), text)?;
         let plugin = |path: &PathBuf| format!("frontends.chatroom.plugin={}", path.display());
         let plugin = self.plugin.iter().map(plugin).filter(|_| side == Side::GatewayPlugin);
@@ -238,6 +239,11 @@ fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
 /// Limits are not what most jobs measure.
 const NO_LIMITS: &str = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
                          messages_per_s = 0\nbytes_per_s = 0\nroom_capacity = 100000\n";
+
+/// The same without the limits that former builds do not know; those have no limit of that kind.
+fn without_new_limits(text: &str) -> String {
+    text.replace("bytes_per_s = 0\n", "")
+}
 
 /// gateway.toml, with these keys in the section of each front end.
 fn configuration(ip: IpAddr, rooms: u32, store: &Path, limits: &str) -> String {
