@@ -84,11 +84,26 @@ def take_configuration():
         add("config", block)
 
 
+def take_proxy_headers():
+    """Headers of the PROXY protocol, both versions."""
+    signature = b"\r\n\r\n\0\r\nQUIT\n"
+    addresses = bytes([192, 0, 2, 7, 10, 0, 0, 1, 18, 52, 0, 80])
+    tls = b"\x20\x00\x0b\x07\0\0\0\0\x22\x00\x03app"
+    for line in [b"TCP4 192.0.2.7 10.0.0.1 4660 80", b"TCP6 2001:db8::7 ::1 4660 80", b"UNKNOWN", b"UNKNOWN ff ee"]:
+        add("proxy_header", b"PROXY " + line + b"\r\n")
+    for head, body in [
+        (b"\x21\x11", addresses), (b"\x20\x00", b""), (b"\x21\x11", addresses + b"\x01\x00\x02h2" + tls),
+        (b"\x21\x21", bytes(36)), (b"\x21\x31", bytes(216)),
+    ]:
+        add("proxy_header", signature + head + len(body).to_bytes(2, "big") + body)
+
+
 for target, folder in DIALECTS.items():
     for script in sorted((ROOT / "frontends" / folder / "tests/transcripts").rglob("*.in")):
         take_script(target, script.read_text())
 take_page((ROOT / "docs/plugins.md").read_text())
 take_configuration()
+take_proxy_headers()
 # A message row and a run of ids; libFuzzer finds the other rows, which are short.
 add("store_rows", b"\x01\x00" + bytes(8) + (10_000).to_bytes(8, "little") + (7).to_bytes(4, "little") + b"hello")
 add("store_rows", b"\x01\x01" + bytes(8) + b"\x03\x00zed" + (7).to_bytes(4, "little") + b"hello")

@@ -9,6 +9,8 @@ mod config;
 mod dialects;
 mod json;
 mod params;
+#[cfg(feature = "config")]
+mod proxy_header;
 
 pub use border::{plugin_inputs, plugin_outputs};
 #[cfg(feature = "config")]
@@ -17,3 +19,5 @@ pub use core_engine::fuzzing::store_rows;
 pub use dialects::{channel, chatroom, irc, ourchat, token, usr_room};
 pub use json::json;
 pub use params::http_params;
+#[cfg(feature = "config")]
+pub use proxy_header::proxy_header;

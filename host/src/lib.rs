@@ -6,6 +6,7 @@ pub mod logging;
 pub mod open_files;
 mod password_hash;
 pub mod plugin;
+pub mod proxy_header;
 pub mod rooms;
 pub mod runtime;
 pub mod schemas;
