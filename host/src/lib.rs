@@ -12,6 +12,7 @@ pub mod runtime;
 pub mod schemas;
 pub mod sdks;
 pub mod store_preview;
+pub mod tls;
 pub mod users;
 
 pub use frontend_all as dialects;
