@@ -174,6 +174,14 @@ pub struct Peer {
     /// Whether the listener's address is loopback or private, so that the internet cannot reach it
     /// directly.
     pub private_listener: bool,
+    /// Whether the client's connection is encrypted: by the gateway, or by a trusted proxy that says
+    /// so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub secure: bool,
+    /// The identity that the client's certificate proves, `cert/<subject>`, with the subject as in
+    /// RFC 4514: `cert/CN=app,O=Example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// The [`Listener::key`] of the listener that accepted the connection.
     pub listener: String,
     /// For a WebSocket: the upgrade request, without a body.
@@ -183,6 +191,10 @@ pub struct Peer {
     /// sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionId>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Everything that can happen to a session. The list is closed on purpose.
