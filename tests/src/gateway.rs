@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use toml::{Table, Value};
 
+use crate::encrypted::Encryption;
 use crate::log::{Log, fields};
 use crate::program;
 
@@ -179,6 +180,14 @@ impl Gateway {
         let listener = (frontend.to_owned(), key.to_owned());
         let address = self.addresses.get(&listener).copied();
         address.unwrap_or_else(|| panic!("{frontend}.{key} does not listen: {:?}", self.addresses))
+    }
+
+    /// Has clients connect to every front end by TLS from now on: to addresses from which it is spoken.
+    pub fn encrypt(&mut self, encryption: &Encryption) {
+        let fronts = self.addresses.iter_mut().filter(|((frontend, _), _)| frontend != "admin");
+        for (_, address) in fronts {
+            *address = encryption.to(*address);
+        }
     }
 
     /// Waits until one listener listens.

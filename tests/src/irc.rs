@@ -21,7 +21,12 @@ pub struct Irc {
 impl Irc {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        Self { lines: BufReader::new(connect(address)) }
+        Self::over(connect(address))
+    }
+
+    /// On a connection that there is already.
+    pub fn over(stream: TcpStream) -> Self {
+        Self { lines: BufReader::new(stream) }
     }
 
     /// Signs on as a guest, or as an account by its password, and reads the greeting.

@@ -34,7 +34,7 @@ pub const DIALECTS: &[Dialect] = &[
         value: "string",
     }),
     Dialect::new::<ChannelFrontend>("channel"),
-    Dialect::new::<IrcFrontend>("irc"),
+    Dialect::new::<IrcFrontend>("irc").with_alpn("irc"),
 ];
 
 /// The front end that a dialect's own keys make, or what is wrong with each key.
@@ -52,6 +52,9 @@ pub struct Dialect {
     pub risky: Option<(&'static str, &'static str)>,
     /// The key of its own that says to which sites browsers send its cookies, if it has cookies.
     pub cookie_key: Option<&'static str>,
+    /// What it is called in a TLS handshake (ALPN) where it is neither HTTP nor WebSocket, if the
+    /// IANA has a name for it.
+    pub alpn: Option<&'static str>,
     /// An option that changes the wire format.
     pub variant: Option<Variant>,
     configure: fn(Map<String, Value>) -> Configured,
@@ -87,6 +90,7 @@ impl Dialect {
             trusted_app: false,
             risky: None,
             cookie_key: None,
+            alpn: None,
             variant: None,
             configure: configure::<D>,
             in_full: in_full::<D>,
@@ -107,6 +111,11 @@ impl Dialect {
     /// See [`Dialect::cookie_key`].
     pub const fn with_cookies(self, key: &'static str) -> Self {
         Self { cookie_key: Some(key), ..self }
+    }
+
+    /// See [`Dialect::alpn`].
+    pub const fn with_alpn(self, name: &'static str) -> Self {
+        Self { alpn: Some(name), ..self }
     }
 
     /// See [`Dialect::variant`].

@@ -38,7 +38,7 @@ fn targets(config: &Config) -> Vec<Target> {
         frontend
             .listeners
             .iter()
-            .map(move |(listener, address)| (dialect.clone(), listener, *address))
+            .filter_map(move |(listener, at)| Some((dialect.clone(), listener, at.address.ip()?)))
     });
     let target = |(dialect, listener, address): (String, &Listener, SocketAddr)| {
         let dialect = match (dialect.as_str(), listener.transport) {

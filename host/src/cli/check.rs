@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rustix::fs::{Access, access};
+use socket2::Socket;
 
 use super::{Options, output, permissions};
-use crate::config::{Draft, NamedRoom, Problem, Problems, ValueSource, draft};
+use crate::config::{
+    Draft, Listen, ListenAddress, NamedRoom, Problem, Problems, ValueSource, draft,
+};
 use crate::dialects::DIALECTS;
 use crate::open_files;
+use crate::runtime::{bind_tcp, is_stale};
 use crate::store_preview::{StorePreview, room_conflict};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -47,13 +50,15 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// One problem for each address that cannot be bound now.
 fn in_use(draft: &Draft) -> Vec<Problem> {
-    let mut tried: BTreeSet<SocketAddr> = BTreeSet::new();
+    let mut tried: BTreeSet<&ListenAddress> = BTreeSet::new();
+    // Kept, as two of them may collide.
+    let mut bound = Vec::new();
     let mut problems = Vec::new();
     for listen in &draft.listens {
-        if !tried.insert(listen.address) {
+        if !tried.insert(&listen.address) {
             continue;
         }
-        if let Err(error) = TcpListener::bind(listen.address) {
+        if let Err(error) = try_bind(listen).map(|socket| bound.extend(socket)) {
             let why = match error.kind() {
                 ErrorKind::AddrInUse => "in use; stop the program that listens there (is a \
                                          gateway already running?) or choose another port"
@@ -68,6 +73,17 @@ fn in_use(draft: &Draft) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Binds an address; a unix socket is only looked at.
+fn try_bind(listen: &Listen) -> io::Result<Option<Socket>> {
+    match &listen.address {
+        ListenAddress::Ip(address) => bind_tcp(*address, listen.options.only_v6).map(Some),
+        ListenAddress::Unix(path) => {
+            is_stale(path)?;
+            creatable(path).map(|()| None).map_err(io::Error::other)
+        }
+    }
 }
 
 /// The store, if there is one. `Err`: it cannot be opened or created.

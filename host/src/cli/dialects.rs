@@ -138,10 +138,11 @@ fn listener_rows(row: &Row<'_>) -> Vec<[String; 4]> {
     let Row { name, manifest, on, down, .. } = row;
     let listener_row = |nth: usize, listener: &Listener| {
         let address = match on {
-            Some(on) => on
-                .listeners
-                .iter()
-                .find_map(|(of, address)| (of.key == listener.key).then(|| address.to_string())),
+            Some(on) => {
+                let own = on.listeners.iter().filter(|(of, _)| of.key == listener.key);
+                let shown: Vec<_> = own.map(|(_, at)| at.address.to_string()).collect();
+                (!shown.is_empty()).then(|| shown.join(", "))
+            }
             None => listener.address.clone(),
         };
         let transport = transport(listener.transport);

@@ -1,5 +1,6 @@
 //! Warns of files that other users of the machine can write, or read although they have secrets.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -30,12 +31,27 @@ pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
             path.display()
         ));
     }
+    let keys: Vec<&Path> = key_files(config).into_iter().collect();
+    for path in keys.iter().filter(|path| mode(path) & OTHERS_READ != 0) {
+        warnings.push(format!(
+            "{0} has the key of a certificate, and every user of this machine can read it: chmod o-r {0}",
+            path.display()
+        ));
+    }
     let plugins = config.frontends.iter().filter_map(|frontend| frontend.plugin.as_ref());
-    for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]).chain(secrets) {
+    for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]).chain(secrets).chain(keys)
+    {
         warnings.extend(writable_by_others(path));
     }
     let problem = |what| Problem::new(ValueSource::Default, what);
     warnings.into_iter().map(problem).collect()
+}
+
+/// The keys of all certificates, once each.
+fn key_files(config: &Config) -> BTreeSet<&Path> {
+    let listeners = config.frontends.iter().flat_map(|frontend| &frontend.listeners);
+    let tls = listeners.filter_map(|(_, endpoint)| endpoint.options.tls.as_ref());
+    tls.flat_map(|tls| &tls.settings.identities).map(|identity| identity.key.as_path()).collect()
 }
 
 fn writable_by_others(path: &Path) -> Option<String> {

@@ -1,7 +1,6 @@
 //! The sections `[frontends.<name>]`.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,11 +9,13 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
+use super::endpoints::{self, Endpoint, EndpointReader};
 use super::listens::Listen;
 use super::parse;
 use super::section::{Reader, Section, hint};
 use super::settings::{FrontendConfig, Guard, Limits, default_quotas};
 use super::shapes::Shapes;
+use super::tls::SharedTls;
 use super::upstreams::upstreams;
 use crate::dialects::Dialect;
 use crate::plugin::{self, Loaded, Plugin};
@@ -22,14 +23,22 @@ use crate::plugin::{self, Loaded, Plugin};
 /// The default burst, as a multiple of the rate per second.
 const BURST_PER_RATE: u32 = 5;
 
+/// What the reading of every front end needs.
+pub(super) struct Context<'a> {
+    pub(super) reader: &'a Reader,
+    /// Where relative paths start.
+    pub(super) folder: &'a Path,
+    pub(super) dialects: &'a [Dialect],
+    pub(super) shared: &'a SharedTls<'a>,
+}
+
 pub(super) fn frontends(
-    reader: &Reader,
+    context: &Context<'_>,
     section: &Section<'_>,
-    folder: &Path,
-    dialects: &[Dialect],
     rooms: &[NewRoom],
     listens: &mut Vec<Listen>,
 ) -> Vec<FrontendConfig> {
+    let Context { reader, dialects, .. } = *context;
     let names: BTreeSet<String> = dialects.iter().map(|dialect| dialect.name.into()).collect();
     let listed = dialects.iter().map(|dialect| dialect.name);
     let listed = listed.filter(|name| section.keys().any(|key| key == *name));
@@ -47,7 +56,7 @@ pub(super) fn frontends(
             continue;
         }
         let section = section.table(name);
-        if let Some(config) = frontend(reader, name, &section, folder, dialects, listens) {
+        if let Some(config) = frontend(context, name, &section, listens) {
             for room in &config.auto_join {
                 section.name_room("auto_join", room, false);
             }
@@ -69,13 +78,12 @@ const PLUGIN: &str = "plugin";
 
 /// One front end, if it is enabled and its own options are valid.
 fn frontend(
-    reader: &Reader,
+    context: &Context<'_>,
     name: &str,
     section: &Section<'_>,
-    folder: &Path,
-    dialects: &[Dialect],
     listens: &mut Vec<Listen>,
 ) -> Option<FrontendConfig> {
+    let Context { reader, folder, dialects, shared } = *context;
     let enabled = section.read("enabled", parse::flag).unwrap_or(true);
     let required = section.read("required", parse::flag).unwrap_or(false);
     let dialect = dialects.iter().find(|dialect| dialect.name == name);
@@ -88,11 +96,15 @@ fn frontend(
     let hosts = section.list("hosts", "host names", parse::host_name);
     let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
     let auto_join = section.list("auto_join", "room names", parse::room_name);
+    let given = endpoints::given(section, shared);
     let maker = maker(section, name, folder, dialects, enabled)?;
     let made = made(section, &maker);
     let manifest =
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
-    let listeners = listeners(section, &manifest.listeners);
+    let found = dialects.iter().find(|dialect| dialect.name == manifest.dialect);
+    let protocol = found.and_then(|dialect| dialect.alpn);
+    let endpoints = EndpointReader { section, folder, given, shared, protocol };
+    let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
     let upstreams =
         if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };
     section.finish();
@@ -104,7 +116,7 @@ fn frontend(
         frontend,
         options,
         plugin,
-        listeners,
+        listeners: found.iter().map(|one| (one.listener.clone(), one.endpoint.clone())).collect(),
         upstreams,
         limits,
         guard,
@@ -119,13 +131,7 @@ fn frontend(
         warn_of_unsent_cookies(reader, section, dialect, &config);
     }
     maker.warn_if_newer(reader, section, name);
-    listens.extend(config.listeners.iter().map(|(listener, address)| Listen {
-        key: section.shown(&listener.key),
-        transport: listener.transport,
-        routes: Some(listener.routes.clone()),
-        address: *address,
-        source: section.source_or_default(&listener.key),
-    }));
+    listens.extend(found.into_iter().map(|one| one.listen));
     Some(config)
 }
 
@@ -223,21 +229,6 @@ fn made(section: &Section<'_>, maker: &Maker<'_>) -> Option<Made> {
     None
 }
 
-/// The listeners that have an address, from their keys or the manifest.
-fn listeners(section: &Section<'_>, listeners: &[Listener]) -> Vec<(Listener, SocketAddr)> {
-    let mut listening = Vec::new();
-    for listener in listeners {
-        let address = match section.value(&listener.key) {
-            Some(_) => section.read(&listener.key, parse::address),
-            None => listener.address.as_deref().map(|address| {
-                address.parse().expect("a manifest's default address is an address")
-            }),
-        };
-        listening.extend(address.map(|address| (listener.clone(), address)));
-    }
-    listening
-}
-
 fn limits(section: &Section<'_>, trusted_app: bool) -> Limits {
     let default = Limits::default();
     let limit = |key| section.read(key, parse::limit);
@@ -294,7 +285,7 @@ fn quotas(section: &Section<'_>, trusted_app: bool) -> Quotas {
 /// it listens on loopback. API keys guard nothing if no listener speaks HTTP.
 fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig) {
     let Guard { api_keys, allow } = &config.guard;
-    let speaks_http = |(listener, _): &(Listener, SocketAddr)| match listener.transport {
+    let speaks_http = |(listener, _): &(Listener, Endpoint)| match listener.transport {
         Transport::Http | Transport::WebSocket => true,
         Transport::Tcp | Transport::TcpLines => false,
     };
@@ -307,7 +298,7 @@ fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig
     if !dialect.trusted_app || !api_keys.is_empty() || !allow.is_empty() {
         return;
     }
-    for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.ip().is_loopback()) {
+    for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.is_guarded()) {
         section.complain(
             &listener.key,
             "this dialect has no credentials; restrict its clients with api_keys or allow, or \

@@ -1,10 +1,10 @@
 //! The listeners of a configuration, and which of them cannot share an address.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use frontend_api::{Route, Transport};
 
+use super::endpoints::{EndpointOptions, ListenAddress};
 use super::problem::{Problem, ValueSource};
 use super::settings::FrontendConfig;
 
@@ -16,7 +16,8 @@ pub struct Listen {
     pub transport: Transport,
     /// The HTTP routes. `None`: the admin listener, which cannot share an address.
     pub routes: Option<Vec<Route>>,
-    pub address: SocketAddr,
+    pub address: ListenAddress,
+    pub options: EndpointOptions,
     pub source: ValueSource,
 }
 
@@ -47,11 +48,12 @@ pub(super) fn collisions(listens: &[Listen]) -> Vec<Problem> {
 /// Whether any two listeners of these front ends collide.
 pub fn collide(frontends: &[FrontendConfig]) -> bool {
     let listens = frontends.iter().flat_map(|frontend| {
-        frontend.listeners.iter().map(|(listener, address)| Listen {
+        frontend.listeners.iter().map(|(listener, endpoint)| Listen {
             key: listener.key.clone(),
             transport: listener.transport,
             routes: Some(listener.routes.clone()),
-            address: *address,
+            address: endpoint.address.clone(),
+            options: endpoint.options.clone(),
             source: ValueSource::Default,
         })
     });
@@ -59,18 +61,21 @@ pub fn collide(frontends: &[FrontendConfig]) -> bool {
 }
 
 /// Whether a listening socket on one address prevents binding the other.
-pub fn is_in_the_way(one: SocketAddr, other: SocketAddr) -> bool {
-    (one == other && one.port() != 0) || overlap(one, other)
+pub fn is_in_the_way(one: &ListenAddress, other: &ListenAddress) -> bool {
+    (one == other && !one.has_any_port()) || overlap(one, other)
 }
 
 /// Why two listeners collide.
 fn clash(a: &Listen, b: &Listen) -> Option<String> {
     if a.address != b.address {
-        return overlap(a.address, b.address)
+        return overlap(&a.address, &b.address)
             .then(|| "which is the same port on overlapping addresses".into());
     }
-    if a.address.port() == 0 {
+    if a.address.has_any_port() {
         return None;
+    }
+    if a.options != b.options {
+        return Some("and listeners that share an address must accept connections alike".into());
     }
     match (a.transport, b.transport) {
         (Transport::Http, Transport::Http) => match (&a.routes, &b.routes) {
@@ -94,7 +99,11 @@ fn clash(a: &Listen, b: &Listen) -> Option<String> {
 }
 
 /// Whether one of two different addresses includes the other.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+fn overlap(a: &ListenAddress, b: &ListenAddress) -> bool {
+    let (ListenAddress::Ip(a), ListenAddress::Ip(b)) = (a, b) else { return false };
+    if a == b {
+        return false;
+    }
     let wildcard = a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && wildcard
 }

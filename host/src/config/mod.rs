@@ -1,5 +1,6 @@
 //! The configuration: reads gateway.toml and its overrides into typed values.
 
+mod endpoints;
 mod frontends;
 mod layers;
 mod listens;
@@ -10,8 +11,10 @@ mod schema;
 mod section;
 mod settings;
 mod shapes;
+mod tls;
 mod upstreams;
 
+pub use endpoints::{Endpoint, EndpointOptions, ListenAddress, SocketAccess};
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
@@ -20,6 +23,6 @@ pub use schema::schema;
 pub use section::NamedRoom;
 pub use settings::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, OnStoreFailure,
-    ServerConfig, StoreConfig, is_private,
+    ServerConfig, StoreConfig, TrustedProxies, is_private,
 };
 pub use upstreams::UpstreamConfig;

@@ -82,6 +82,29 @@ pub(super) fn address(value: &Value) -> Result<SocketAddr, String> {
     address.ok_or_else(|| "expected an IP address and a port, such as \"127.0.0.1:5000\"".into())
 }
 
+/// The permissions of a file, in octal digits.
+pub(super) fn file_mode(value: &Value) -> Result<u32, String> {
+    let digits = text(value).ok().filter(|text| (3..=4).contains(&text.len()));
+    let mode = digits.and_then(|digits| u32::from_str_radix(&digits, 8).ok());
+    let mode = mode.filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "expected permissions in octal digits, such as \"0660\"".into())
+}
+
+/// A group of users, by its name in /etc/group or by its number.
+pub(super) fn group(value: &Value) -> Result<u32, String> {
+    if let Some(id) = value.to_i128().and_then(|id| u32::try_from(id).ok()) {
+        return Ok(id);
+    }
+    let name = text(value).map_err(|_| "expected the name or the number of a group")?;
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let found = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_it = fields.next() == Some(&name);
+        is_it.then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    found.ok_or_else(|| "/etc/group has no such group; create it, or give its number".into())
+}
+
 pub(super) fn on_store_failure(value: &Value) -> Result<OnStoreFailure, String> {
     match value.as_str() {
         Some("recover") => Ok(OnStoreFailure::Recover),

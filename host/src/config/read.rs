@@ -10,13 +10,17 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::Transport;
 
-use super::frontends::frontends;
+use super::endpoints::EndpointOptions;
+use super::frontends::{Context, frontends};
 use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};
 use super::parse;
 use super::problem::{Problem, Problems, ValueSource};
 use super::section::{Findings, NamedRoom, Reader, Section};
-use super::settings::{AdminConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig};
+use super::settings::{
+    AdminConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig, TrustedProxies,
+};
+use super::tls::SharedTls;
 use crate::dialects::Dialect;
 
 /// A larger number of threads is taken for a typing mistake.
@@ -49,12 +53,14 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     let store_section = section.table("store");
     let rooms = rooms(&section);
     let frontends_section = section.table("frontends");
+    let shared = SharedTls::read(&reader, &section, folder);
+    let context = Context { reader: &reader, folder, dialects, shared: &shared };
     let mut listens = Vec::new();
     let config = Config {
         server: server(&section.table("server")),
         store: store(&store_section, folder),
         admin: admin(&section.table("admin"), &mut listens),
-        frontends: frontends(&reader, &frontends_section, folder, dialects, &rooms, &mut listens),
+        frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
         rooms,
     };
     section.finish();
@@ -77,7 +83,7 @@ fn server(section: &Section<'_>) -> ServerConfig {
         log: log(section),
         threads: threads("threads").unwrap_or((cores / 2).max(1)),
         password_threads: threads("password_threads").unwrap_or((cores / 2).max(1)),
-        trusted_proxies: section.list("trusted_proxies", "networks", parse::network),
+        trusted_proxies: trusted_proxies(section),
         well_known: section.read("well_known", parse::flag).unwrap_or(true),
         on_store_failure: section
             .read("on_store_failure", parse::on_store_failure)
@@ -85,6 +91,17 @@ fn server(section: &Section<'_>) -> ServerConfig {
     };
     section.finish();
     config
+}
+
+/// Networks, and `unix:` for the peers on unix sockets.
+fn trusted_proxies(section: &Section<'_>) -> TrustedProxies {
+    let proxy = |value: &Value| match value.as_str() {
+        Some("unix:") => Ok(None),
+        _ => parse::network(value).map(Some),
+    };
+    let proxies = section.list("trusted_proxies", "networks", proxy);
+    let unix = proxies.contains(&None);
+    TrustedProxies { networks: proxies.into_iter().flatten().collect(), unix }
 }
 
 /// `log = "debug"` is short for `log = { filter = "debug" }`.
@@ -134,7 +151,8 @@ fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
             key: section.shown("listen"),
             transport: Transport::Http,
             routes: None,
-            address,
+            address: address.into(),
+            options: EndpointOptions::default(),
             source: section.source_or_default("listen"),
         });
     }

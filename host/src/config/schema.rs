@@ -24,6 +24,12 @@ enum Kind {
     Bytes,
     Duration,
     Address,
+    /// Where a listener listens: see [`endpoints`].
+    Endpoints,
+    /// A name or a number.
+    Name,
+    /// A list of whole numbers.
+    Numbers,
     Networks,
     Texts,
     Choice(&'static [&'static str]),
@@ -90,6 +96,38 @@ const ROOM: &[Row] = &[
     ("section", Kind::Text, "shown by dialects that have this field"),
     ("description", Kind::Text, "shown by dialects that have this field"),
     ("capacity", Kind::From(1), "seats"),
+];
+
+/// The keys of a listener's table, and of every front end for all its listeners.
+const LISTENER: &[Row] = &[
+    ("socket_mode", Kind::Text, "permissions of a unix socket in octal digits: 0660"),
+    ("socket_group", Kind::Name, "the group of a unix socket"),
+    ("allow_uids", Kind::Numbers, "users whose processes may connect to a unix socket; empty: all"),
+    (
+        "proxy_protocol",
+        Kind::Choice(&["required", "off"]),
+        "whether each connection begins with a PROXY header, of a proxy in trusted_proxies",
+    ),
+];
+
+/// The keys of `[tls.<name>]`, and of `tls` as a table.
+const TLS: &[Row] = &[
+    ("cert", Kind::Text, "the PEM file of the certificate with its chain"),
+    ("key", Kind::Text, "the PEM file of its key: PKCS#8, PKCS#1 or SEC1, without a password"),
+    ("client_ca", Kind::Text, "the PEM file of the CAs that sign the certificates of clients"),
+    (
+        "require",
+        Kind::Flag,
+        "whether a client needs a certificate; by default if there is client_ca",
+    ),
+    ("min_version", Kind::Choice(&["1.2", "1.3"]), "the oldest version of TLS"),
+    ("hsts", Kind::Duration, "how long browsers are told to use https only; 0: not at all"),
+];
+
+/// A further certificate.
+const CERTIFICATE: &[Row] = &[
+    ("cert", Kind::Text, "the PEM file of the certificate with its chain"),
+    ("key", Kind::Text, "the PEM file of its key"),
 ];
 
 /// The keys of every front end.
@@ -202,10 +240,13 @@ pub fn schema() -> Value {
     });
     let mut all_frontends = table("a front end is on if it has a section", frontends.collect());
     all_frontends["additionalProperties"] = loaded();
+    let mut shared_tls = table("certificates that several listeners use, by name", Map::new());
+    shared_tls["additionalProperties"] = tls();
     let root = [
         ("server", table("the process", server)),
         ("store", table("the store of users, rooms and messages", properties(STORE))),
         ("admin", table("the admin listener", properties(ADMIN))),
+        ("tls", shared_tls),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
     ];
@@ -226,10 +267,11 @@ fn log() -> Value {
 
 fn frontend(manifest: &Manifest) -> Value {
     let mut keys = properties(FRONTEND);
+    keys.extend(listener_keys());
     for listener in &manifest.listeners {
         let default = listener.address.as_deref().unwrap_or("none");
         let about = format!("its address; by default {default}");
-        keys.insert(listener.key.clone(), value(Kind::Address, &about));
+        keys.insert(listener.key.clone(), value(Kind::Endpoints, &about));
     }
     let mut options = cleaned(manifest.options.clone());
     let defs = options["$defs"].take();
@@ -243,12 +285,46 @@ fn frontend(manifest: &Manifest) -> Value {
 
 /// A front end of any other name. Only its library knows its further keys.
 fn loaded() -> Value {
+    let mut keys = properties(FRONTEND);
+    keys.extend(listener_keys());
     json!({
         "type": "object",
         "description": "a front end from a shared library",
-        "properties": properties(FRONTEND),
+        "properties": keys,
         "required": ["plugin"],
     })
+}
+
+fn listener_keys() -> Map<String, Value> {
+    let mut keys = properties(LISTENER);
+    let tls = json!({
+        "description": "encrypts connections: the name of a table [tls.<name>], or such a table",
+        "anyOf": [{ "type": "string" }, { "const": false }, tls()],
+    });
+    keys.insert("tls".into(), tls);
+    keys
+}
+
+fn tls() -> Value {
+    let mut keys = properties(TLS);
+    let further = table("a certificate for other names", properties(CERTIFICATE));
+    keys.insert("certificates".into(), json!({ "type": "array", "items": further }));
+    table("certificates with their keys", keys)
+}
+
+/// An address, a table with one and how to listen there, or a list of such.
+fn endpoints() -> Value {
+    let address = json!({ "type": "string", "pattern": "^(unix:.+|.+:[0-9]+)$" });
+    let mut keys = listener_keys();
+    let addresses = json!({ "type": "array", "items": address, "minItems": 1 });
+    keys.insert(
+        "address".into(),
+        json!({ "description": "where to listen", "anyOf": [address, addresses] }),
+    );
+    let listener = table("an address, and how to listen there", keys);
+    let listeners =
+        json!({ "type": "array", "items": { "anyOf": [address, listener] }, "minItems": 1 });
+    json!({ "anyOf": [address, listener, listeners] })
 }
 
 /// Inlines the definition that an option refers to.
@@ -296,6 +372,12 @@ fn value(kind: Kind, about: &str) -> Value {
         Kind::Address => json!({
             "type": "string",
             "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+$",
+        }),
+        Kind::Endpoints => endpoints(),
+        Kind::Name => json!({ "type": ["string", "integer"], "minimum": 0, "maximum": u32::MAX }),
+        Kind::Numbers => json!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
         }),
         Kind::Networks | Kind::Texts => {
             json!({ "type": "array", "items": { "type": "string" } })

@@ -95,6 +95,18 @@ pub(super) struct Section<'a> {
     known: RefCell<BTreeSet<String>>,
 }
 
+/// A value that stands alone or in a list.
+pub(super) enum Part<'a> {
+    Table(Section<'a>),
+    Plain(PlainPart<'a>),
+}
+
+/// A value that is no table.
+pub(super) struct PlainPart<'a> {
+    path: Vec<String>,
+    value: &'a Value,
+}
+
 impl<'a> Section<'a> {
     /// The whole configuration.
     pub(super) fn root(reader: &'a Reader, root: &'a Value) -> Self {
@@ -199,6 +211,32 @@ impl<'a> Section<'a> {
             }
         }
         read
+    }
+
+    /// The parts of a value that is one thing or a list of them. Marks the key as known.
+    pub(super) fn parts(&self, key: &str) -> Vec<Part<'a>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let path = self.path_of(key);
+        let part = |path: Vec<String>, value: &'a Value| match value {
+            Value::Dict(..) => Part::Table(Section::new(self.reader, path, Some(value))),
+            _ => Part::Plain(PlainPart { path, value }),
+        };
+        match value.as_array() {
+            Some(elements) => {
+                let elements = elements.iter().enumerate();
+                elements.map(|(nth, value)| part(with(&path, &nth.to_string()), value)).collect()
+            }
+            None => vec![part(path, value)],
+        }
+    }
+
+    /// Reads a part. One that `parse` refuses is a problem and counts as absent.
+    pub(super) fn read_part<T>(
+        &self,
+        part: &PlainPart<'_>,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        parse(part.value).map_err(|why| self.complain_of(&part.path, part.value, &why)).ok()
     }
 
     /// A table within this one.

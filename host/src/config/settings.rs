@@ -11,6 +11,7 @@ use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::endpoints::Endpoint;
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
 
@@ -36,11 +37,19 @@ pub struct ServerConfig {
     /// Concurrent password hashes. Default: half of the cores, at least 1.
     pub password_threads: usize,
     /// Peers whose `X-Forwarded-For` is trusted. Default: none.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
     /// Whether each front end serves its schemas. Default true.
     pub well_known: bool,
     /// Default: recover.
     pub on_store_failure: OnStoreFailure,
+}
+
+/// The proxies whose word about their clients counts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TrustedProxies {
+    pub networks: Vec<IpNet>,
+    /// Whether those on unix sockets do.
+    pub unix: bool,
 }
 
 /// What the gateway does when the store fails.
@@ -106,8 +115,8 @@ pub struct FrontendConfig {
     pub options: Value,
     /// `None`: a linked dialect.
     pub plugin: Option<Loaded>,
-    /// The manifest's listeners that have an address.
-    pub listeners: Vec<(Listener, SocketAddr)>,
+    /// The manifest's listeners that have an address, once for each.
+    pub listeners: Vec<(Listener, Endpoint)>,
     /// The servers that it asks.
     pub upstreams: Vec<UpstreamConfig>,
     pub limits: Limits,

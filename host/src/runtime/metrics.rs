@@ -63,10 +63,11 @@ pub(crate) enum Limit {
     Guard,
     Overloaded,
     Draining,
+    Handshakes,
 }
 
 impl Limit {
-    pub(crate) const ALL: [(Self, &'static str); 12] = [
+    pub(crate) const ALL: [(Self, &'static str); 13] = [
         (Self::Connections, "connections"),
         (Self::ConnectionsPerAddress, "connections_per_address"),
         (Self::Requests, "requests"),
@@ -79,6 +80,7 @@ impl Limit {
         (Self::Guard, "guard"),
         (Self::Overloaded, "overloaded"),
         (Self::Draining, "draining"),
+        (Self::Handshakes, "handshakes"),
     ];
 }
 

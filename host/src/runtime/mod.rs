@@ -7,6 +7,7 @@
 //! mailbox of each connection it concerns.
 
 mod admin;
+mod certificates;
 mod clock;
 mod free_space;
 mod frontends;
@@ -29,13 +30,15 @@ use frontend_api::Transport;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use crate::config::{Config, Draft, OnStoreFailure, Problem, Problems, ValueSource};
+use crate::config::{Config, Draft, ListenAddress, OnStoreFailure, Problem, Problems, ValueSource};
 use housekeeping::Retention;
 use metrics::ReloadResult;
 use net::accept::retry_bind;
 use net::state::GatewayState;
 use reload::StartupKeys;
 use signals::{SignalRequest, Signals};
+
+pub(crate) use net::bind::{bind_tcp, is_stale};
 
 pub use admin::{IS_DOWN, IS_KEPT};
 pub use frontends::plugin::stall_watchdog::StallWatchdog;
@@ -55,7 +58,7 @@ pub struct Address {
     /// The key of the listener: `listen`.
     pub listener: String,
     pub transport: Transport,
-    pub address: SocketAddr,
+    pub address: ListenAddress,
 }
 
 /// A running gateway. Dropped without [`shutdown`](Self::shutdown), it closes all connections.
@@ -143,6 +146,7 @@ impl Gateway {
         let passwords = services.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
         state.spawn(housekeeping::expire(state.clone()));
+        state.spawn(certificates::watch(state.clone()));
         Ok(gateway)
     }
 
@@ -218,16 +222,16 @@ impl Gateway {
         addresses.collect()
     }
 
-    /// The address of the front end's listener with this key.
+    /// The address and port of the front end's listener with this key.
     pub fn address(&self, frontend: &str, listener: &str) -> Option<SocketAddr> {
         let mut addresses = self.addresses().into_iter();
         let is_it = |found: &Address| found.frontend == frontend && found.listener == listener;
-        addresses.find(is_it).map(|found| found.address)
+        addresses.find(is_it)?.address.ip()
     }
 
     /// The address of /healthz, /readyz and /metrics.
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.state.registry().admin.as_ref()?.bound()
+        self.state.registry().admin.as_ref()?.bound()?.ip()
     }
 
     /// Drains: accepts nothing new, answers what was asked, says goodbye in each dialect, and

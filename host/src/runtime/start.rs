@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use frontend_api::{Listener, Transport};
 use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, FrontendConfig};
+use crate::config::{Config, EndpointOptions, FrontendConfig, ListenAddress};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::net::accept;
@@ -36,7 +35,7 @@ pub enum ServeError {
     #[error("{key} names the room {name:?}: {why}")]
     RoomConflict { key: String, name: String, why: String },
     #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
-    Required { frontend: String, address: SocketAddr, error: io::Error },
+    Required { frontend: String, address: ListenAddress, error: io::Error },
     #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
     Deaf,
     #[error("the store failed: {0}; exiting, since on_store_failure is \"exit\"")]
@@ -154,25 +153,39 @@ fn warn_of_differences(declared: &NewRoom, found: &RoomView) {
     }
 }
 
-/// The listeners that the front ends want, each with what is behind it: HTTP and WebSocket
-/// listeners of one address share a listener. With port 0 nothing is shared.
+/// An address to listen on, and the listeners of front ends behind it.
+pub(crate) struct WantedListener<'a, T> {
+    pub(crate) key: ListenerKey,
+    pub(crate) options: EndpointOptions,
+    pub(crate) behind: Vec<(&'a T, &'a Listener)>,
+}
+
+/// The listeners that the front ends want: HTTP and WebSocket listeners of one address share a
+/// listener. With port 0 nothing is shared.
 pub(crate) fn wanted_listeners<'a, T>(
     frontends: impl IntoIterator<Item = (&'a T, &'a FrontendConfig)>,
-) -> Vec<(ListenerKey, Vec<(&'a T, &'a Listener)>)>
+) -> Vec<WantedListener<'a, T>>
 where
     T: 'a,
 {
     let mut index: BTreeMap<ListenerKey, usize> = BTreeMap::new();
-    let mut wanted: Vec<(ListenerKey, Vec<(&T, &Listener)>)> = Vec::new();
+    let mut wanted: Vec<WantedListener<'a, T>> = Vec::new();
     for (frontend, config) in frontends {
-        for (listener, address) in &config.listeners {
-            let owner = (address.port() == 0).then(|| (config.name.clone(), listener.key.clone()));
-            let key = ListenerKey { address: *address, owner };
+        for (nth, (listener, endpoint)) in config.listeners.iter().enumerate() {
+            let address = endpoint.address.clone();
+            let owner = || (config.name.clone(), listener.key.clone(), nth);
+            let owner = address.has_any_port().then(owner);
+            let key = ListenerKey { address, owner };
             match index.get(&key) {
-                Some(at) => wanted[*at].1.push((frontend, listener)),
+                Some(at) => wanted[*at].behind.push((frontend, listener)),
                 None => {
                     index.insert(key.clone(), wanted.len());
-                    wanted.push((key, vec![(frontend, listener)]));
+                    let options = endpoint.options.clone();
+                    wanted.push(WantedListener {
+                        key,
+                        options,
+                        behind: vec![(frontend, listener)],
+                    });
                 }
             }
         }
@@ -187,8 +200,8 @@ pub(crate) fn listeners(
     configs: &[FrontendConfig],
 ) -> Vec<Arc<BoundListener>> {
     let wanted = wanted_listeners(frontends.iter().zip(configs)).into_iter();
-    let listener = |(key, behind): (ListenerKey, Vec<_>)| {
-        Arc::new(BoundListener::new(key, bindings(&behind), state.shutdown.child()))
+    let listener = |WantedListener { key, options, behind }| {
+        Arc::new(BoundListener::new(key, options, bindings(&behind), state.shutdown.child()))
     };
     wanted.map(listener).collect()
 }
@@ -217,7 +230,11 @@ pub(crate) fn listen(
         let mut names = bindings.iter().map(|binding| &binding.frontend.name);
         if let Some(frontend) = names.find(|name| is_required(name)) {
             let frontend = frontend.clone();
-            return Err(ServeError::Required { frontend, address: listener.key.address, error });
+            return Err(ServeError::Required {
+                frontend,
+                address: listener.key.address.clone(),
+                error,
+            });
         }
         failed.push(listener);
     }
@@ -256,13 +273,13 @@ pub(crate) fn announce<'a>(
 pub(crate) fn addresses_of(
     frontend: &FrontendHandle,
     listeners: &[Arc<BoundListener>],
-) -> Vec<(Arc<ListenerBinding>, SocketAddr)> {
+) -> Vec<(Arc<ListenerBinding>, ListenAddress)> {
     let mut addresses = Vec::new();
     for listener in listeners {
         let Some(bound) = listener.bound() else { continue };
         let bindings = listener.bindings();
         let own = bindings.iter().filter(|one| one.frontend.index() == frontend.index());
-        addresses.extend(own.map(|binding| (binding.clone(), bound)));
+        addresses.extend(own.map(|binding| (binding.clone(), bound.clone())));
     }
     addresses
 }

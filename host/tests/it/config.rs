@@ -91,7 +91,8 @@ fn a_section_is_enough_and_brings_the_defaults() {
     assert!(!channel.required);
     assert_eq!(channel.limits, dragoman::config::Limits::default());
     assert_eq!(channel.room_capacity, 500);
-    let addresses: Vec<String> = channel.listeners.iter().map(|(_, at)| at.to_string()).collect();
+    let addresses: Vec<String> =
+        channel.listeners.iter().map(|(_, at)| at.address.to_string()).collect();
     assert_eq!(addresses, ["127.0.0.1:5004"]);
 }
 
@@ -114,7 +115,7 @@ fn the_environment_beats_the_file_and_set_beats_the_environment() {
     let set = ["frontends.channel.listen=127.0.0.1:3"];
     let channel =
         config(toml, &Around { environment: &environment, set: &set }).frontends.remove(0);
-    assert_eq!(channel.listeners[0].1.port(), 3);
+    assert_eq!(channel.listeners[0].1.address.to_string(), "127.0.0.1:3");
     assert_eq!(channel.room_capacity, 2);
 }
 

@@ -259,7 +259,7 @@ fn serve_does_not_start_with_a_wrong_configuration() {
     let folder = folder("[frontends.channel]\nlisten = 5004\nhistori = 1\n");
     insta::assert_snapshot!(run(folder.path(), &[]), @r#"
     $ dragoman
-    stderr: gateway.toml:2: frontends.channel.listen = 5004: expected an IP address and a port, such as "127.0.0.1:5000"
+    stderr: gateway.toml:2: frontends.channel.listen = 5004: expected an IP address and a port, such as "127.0.0.1:5000", or a unix socket, such as "unix:/run/dragoman/chat.sock"
     stderr: gateway.toml:3: unknown key frontends.channel.histori; did you mean history?
     exit 1
     "#);

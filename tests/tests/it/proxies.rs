@@ -1,10 +1,11 @@
 //! docs/proxies.md, run as written with the real proxies.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use gateway_tests::{Chatroom, Gateway, Http, Launch, Talk, WebSocket};
+use gateway_tests::{Chatroom, Gateway, Http, Irc, Launch, Talk, WebSocket};
 use gateway_tests::{connect_from, foreign, program};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -33,8 +34,12 @@ impl Drop for Proxy {
 
 /// The first block of this language on the page.
 fn block(language: &str) -> String {
+    nth_block(language, 0)
+}
+
+fn nth_block(language: &str, nth: usize) -> String {
     let page = fs::read_to_string(program::workspace().join("docs/proxies.md")).expect("the page");
-    let (_, rest) = page.split_once(&format!("```{language}\n")).expect(language);
+    let rest = page.split(&format!("```{language}\n")).nth(nth + 1).expect(language);
     rest.split_once("```").expect("the end of the block").0.to_owned()
 }
 
@@ -111,6 +116,73 @@ fn haproxy_runs_as_the_page_says() {
     fs::write(&file, site).expect("a new file");
     foreign::run(haproxy.arg("-D").arg("-f").arg(file).arg("-p").arg(&pid_file));
     check(&Proxy { address, pid_file });
+}
+
+/// Of the page, for IRC: only clients of one address may connect.
+fn irc_gateway() -> Gateway {
+    let toml = nth_block("toml", 1).replace("127.0.0.1:6667", "127.0.0.1:0");
+    Launch::of(&format!("{toml}allow = [\"127.0.0.2/32\"]\n")).start()
+}
+
+/// The configuration of the page that passes IRC on, and the address of the proxy.
+fn irc_configuration(language: &str, gateway: &Gateway) -> (String, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let text = nth_block(language, 1).replace("6697", &address.port().to_string());
+    let gateway = gateway.address("irc", "listen").to_string();
+    (text.replace("127.0.0.1:6667", &gateway), address)
+}
+
+#[test]
+fn haproxy_names_the_clients_of_irc() {
+    let Some(mut haproxy) = foreign::command("haproxy") else { return };
+    let gateway = irc_gateway();
+    let (text, address) = irc_configuration("haproxy", &gateway);
+    let folder = gateway.launch().folder().to_owned();
+    let pid_file = folder.join("haproxy.pid");
+    let file = folder.join("haproxy.cfg");
+    fs::write(&file, format!("defaults\ntimeout connect 5s\ntimeout server 10m\n{text}"))
+        .expect("a new file");
+    foreign::run(haproxy.arg("-D").arg("-f").arg(file).arg("-p").arg(&pid_file));
+    check_irc(&Proxy { address, pid_file });
+}
+
+#[test]
+fn nginx_names_the_clients_of_irc() {
+    let Some(mut nginx) = foreign::command("nginx") else { return };
+    let module = "/usr/lib/nginx/modules/ngx_stream_module.so";
+    if !std::path::Path::new(module).exists() {
+        let why = "nginx has no stream module";
+        assert!(std::env::var_os("CI").is_none(), "{why}, and in CI it must have it");
+        return eprintln!("skipped: {why}");
+    }
+    let gateway = irc_gateway();
+    let (text, address) = irc_configuration("nginx", &gateway);
+    let folder = gateway.launch().folder().to_owned();
+    let pid_file = folder.join("nginx.pid");
+    let main = format!(
+        "load_module {module};\nuser root;\npid {};\nerror_log {}/error.log;\nevents {{}}\n{text}",
+        pid_file.display(),
+        folder.display()
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, main).expect("a new file");
+    foreign::run(nginx.arg("-e").arg(folder.join("error.log")).arg("-c").arg(file));
+    check_irc(&Proxy { address, pid_file });
+}
+
+/// The gateway goes by the address of the proxy's client.
+fn check_irc(proxy: &Proxy) {
+    let connect = |from: &str| connect_from(from.parse().expect("an address"), proxy.address);
+    let mut ann = Irc::over(connect("127.0.0.2"));
+    ann.send("NICK ann");
+    ann.send("USER ann 0 * :ann");
+    ann.receive_until(" 422 ");
+    let mut refused = Vec::new();
+    let mut other = connect("127.0.0.3");
+    drop(other.write_all(b"NICK ben\r\nUSER ben 0 * :ben\r\n"));
+    drop(other.read_to_end(&mut refused));
+    assert_eq!(refused, b"");
 }
 
 /// What the page promises of every proxy.

@@ -17,12 +17,15 @@ use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
+use crate::config::EndpointOptions;
 use crate::runtime::net::accept::pause;
-use crate::runtime::net::listener::{BoundListener, ListenerKey, bind};
+use crate::runtime::net::bind::{ListenSocket, bind};
+use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::net::stream::Stream;
 
 /// Separates, in `/readyz`, the name of a front end from why it was taken down.
 pub const IS_DOWN: &str = " is down: ";
@@ -33,20 +36,21 @@ pub const IS_KEPT: &str = " is as it was: ";
 
 /// The admin listener at this address. It keeps listening while the gateway drains.
 pub(crate) fn listener(address: SocketAddr, state: &GatewayState) -> Arc<BoundListener> {
-    let owner = Some(("admin".into(), "listen".into()));
-    let key = ListenerKey { address, owner };
-    Arc::new(BoundListener::new(key, Vec::new(), state.shutdown.late_child()))
+    let owner = Some(("admin".into(), "listen".into(), 0));
+    let key = ListenerKey { address: address.into(), owner };
+    let options = EndpointOptions::default();
+    Arc::new(BoundListener::new(key, options, Vec::new(), state.shutdown.late_child()))
 }
 
 /// Opens the admin listener.
 pub(crate) fn open(listener: &Arc<BoundListener>, state: &Arc<GatewayState>) -> io::Result<()> {
-    let socket = bind(listener.key.address)?;
-    listener.set_open(socket.local_addr()?);
+    let socket = bind(&listener.key.address, &listener.acceptance().options)?;
+    listener.set_open(socket.local_address()?);
     state.spawn_background(accept(listener.clone(), socket, state.clone()));
     Ok(())
 }
 
-async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<GatewayState>) {
+async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<GatewayState>) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -55,8 +59,9 @@ async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<Ga
         };
         match accepted {
             Ok(_) if state.has_drained() => break,
-            Ok((stream, _)) => state.spawn(serve(stream, state.clone())),
-            Err(error) => pause(listener.key.address, &error).await,
+            Ok((Stream::Tcp(stream), _)) => state.spawn(serve(stream, state.clone())),
+            Ok(_) => (),
+            Err(error) => pause(&listener.key.address, &error).await,
         }
     }
     drop(socket);
@@ -96,7 +101,10 @@ async fn answer(
         "/readyz" => readiness(&state),
         "/metrics" => {
             let healthy = services.engine.problem().is_none();
-            (StatusCode::OK, prometheus::render(&state.registry(), &services.metrics, healthy))
+            let registry = state.registry();
+            let expiries = registry.certificate_expiries();
+            let text = prometheus::render(&registry, &services.metrics, healthy, &expiries);
+            (StatusCode::OK, text)
         }
         path => {
             if let Some(response) = api_page::answer(&state.registry(), path, request.headers()) {

@@ -1,6 +1,8 @@
 //! Renders the metrics in the text format of Prometheus.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use crate::runtime::frontends::instance::FrontendInstance;
 use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult, SignInResult};
@@ -37,6 +39,7 @@ pub(crate) fn render(
     registry: &FrontendRegistry,
     metrics: &GatewayMetrics,
     healthy: bool,
+    expiries: &BTreeMap<PathBuf, i64>,
 ) -> String {
     let mut text = String::new();
     gateway(&mut text, metrics, healthy);
@@ -79,7 +82,21 @@ pub(crate) fn render(
             sample(&mut text, "plugin_faults_total", &labels, instance.metrics.plugin_faults(kind));
         }
     }
+    certificates(&mut text, expiries);
     text
+}
+
+fn certificates(text: &mut String, expiries: &BTreeMap<PathBuf, i64>) {
+    if expiries.is_empty() {
+        return;
+    }
+    let name = "certificate_expiry_timestamp_seconds";
+    head(text, name, "gauge", "Unix time at which a served certificate expires, by its file.");
+    for (path, expiry) in expiries {
+        let path = path.display().to_string();
+        let path = path.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+        line(text, format_args!("dragoman_{name}{{certificate=\"{path}\"}} {expiry}"));
+    }
 }
 
 fn gateway(text: &mut String, metrics: &GatewayMetrics, healthy: bool) {

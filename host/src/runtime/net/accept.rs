@@ -1,7 +1,6 @@
 //! Accepts connections.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +8,22 @@ use std::time::Duration;
 use frontend_api::{Peer, Transport};
 use gateway_fanout::Framing;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
+use crate::config::ListenAddress;
+use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::Permit;
 use crate::runtime::metrics::Limit;
+use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::connection::run;
+use crate::runtime::net::handshake::shake_hands;
 use crate::runtime::net::http;
 use crate::runtime::net::linger::linger;
-use crate::runtime::net::listener::{BoundListener, ListenerBinding, bind};
+use crate::runtime::net::listener::{Acceptance, BoundListener, ListenerBinding};
+use crate::runtime::net::proxied::{NoHeader, read_header};
+use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::net::stream::Stream;
 use crate::runtime::net::tcp::{Lines, Tcp};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::stream::StreamSession;
@@ -37,16 +43,16 @@ pub(crate) type Open = fn(&Arc<BoundListener>, &Arc<GatewayState>) -> io::Result
 
 /// Opens a listener of front ends.
 pub(crate) fn open(listener: &Arc<BoundListener>, state: &Arc<GatewayState>) -> io::Result<()> {
-    open_with(listener, bind(listener.key.address)?, state)
+    open_with(listener, bind(&listener.key.address, &listener.acceptance().options)?, state)
 }
 
 /// Opens a listener of front ends whose address is bound already.
 pub(crate) fn open_with(
     listener: &Arc<BoundListener>,
-    socket: TcpListener,
+    socket: ListenSocket,
     state: &Arc<GatewayState>,
 ) -> io::Result<()> {
-    listener.set_open(socket.local_addr()?);
+    listener.set_open(socket.local_address()?);
     state.spawn(accept(listener.clone(), socket, state.clone()));
     Ok(())
 }
@@ -83,7 +89,7 @@ async fn until_all_down(bindings: &[Arc<ListenerBinding>]) {
 }
 
 /// Accepts until the listener is closed, all its front ends are down, or the gateway drains.
-async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<GatewayState>) {
+async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<GatewayState>) {
     let mut bindings = listener.watch_bindings();
     let mut turn = Turn::default();
     'open: loop {
@@ -100,10 +106,10 @@ async fn accept(listener: Arc<BoundListener>, socket: TcpListener, state: Arc<Ga
             };
             match accepted {
                 Ok((stream, remote)) => {
-                    admit(&listener, stream, remote.ip(), &state);
+                    admit(&listener, stream, remote, &state);
                     turn.count_one().await;
                 }
-                Err(error) => pause(listener.key.address, &error).await,
+                Err(error) => pause(&listener.key.address, &error).await,
             }
         }
     }
@@ -127,46 +133,164 @@ impl Turn {
 }
 
 /// Waits until another connection may be accepted, after an error.
-pub(crate) async fn pause(address: SocketAddr, error: &io::Error) {
+pub(crate) async fn pause(address: &ListenAddress, error: &io::Error) {
     tracing::warn!(%address, "cannot accept a connection for now: {error}");
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-fn admit(
-    listener: &Arc<BoundListener>,
-    stream: TcpStream,
-    remote: IpAddr,
-    state: &Arc<GatewayState>,
-) {
-    let first = listener.bindings()[0].clone();
-    let frontend = &first.frontend;
-    if !first.is_http() && !frontend.allows(Some(remote)) {
+/// An accepted connection, on its way to a session.
+struct Accepted {
+    listener: Arc<BoundListener>,
+    /// The first of the listener.
+    binding: Arc<ListenerBinding>,
+    acceptance: Arc<Acceptance>,
+    remote: Remote,
+    permit: Permit,
+}
+
+fn admit(listener: &Arc<BoundListener>, stream: Stream, remote: Remote, state: &Arc<GatewayState>) {
+    let binding = listener.bindings()[0].clone();
+    let frontend = &binding.frontend;
+    let acceptance = listener.acceptance();
+    let is_trusted = state.registry().trusts(&remote);
+    if let Err(why) = check_guard(&acceptance, &binding, &remote, is_trusted) {
         frontend.metrics.note_refused(Limit::Guard);
+        if let Some(why) = why {
+            let address = remote.shown_address();
+            tracing::debug!(frontend = frontend.name, address, "refused a connection: {why}");
+        }
         return;
     }
     // A proxy stands for many addresses.
-    let address = (!state.registry().trusts(remote)).then_some(remote);
+    let address = remote.address.filter(|_| !is_trusted);
     match frontend.connections.admit(address, &frontend.limits) {
         Err(full) => {
             frontend.note_full(full);
-            if first.is_http() {
+            if binding.is_http() && acceptance.is_plain() {
                 reject(stream, state);
             }
         }
         Ok(permit) => {
             frontend.metrics.opened.add(1);
-            if first.is_http() {
-                state.spawn(http::serve(listener.clone(), stream, remote, permit, state.clone()));
+            let listener = listener.clone();
+            let accepted = Accepted { listener, binding, acceptance, remote, permit };
+            if accepted.acceptance.is_plain() {
+                open_connection(accepted, stream, state);
             } else {
-                open_stream(listener, &first, stream, remote, permit, state);
+                state.spawn(prepare(accepted, stream, state.clone()));
             }
         }
     }
 }
 
+/// Whether the direct peer may connect; why not, where the log may say more than the metric.
+fn check_guard(
+    acceptance: &Acceptance,
+    binding: &ListenerBinding,
+    remote: &Remote,
+    is_trusted: bool,
+) -> Result<(), Option<&'static str>> {
+    let uids = &acceptance.options.socket.allow_uids;
+    if remote.uid.is_some_and(|uid| !uids.is_empty() && !uids.contains(&uid)) {
+        return Err(Some("allow_uids does not have the user of the process"));
+    }
+    if acceptance.options.proxy_protocol {
+        let why = "proxy_protocol is required, and trusted_proxies does not have the peer";
+        return if is_trusted { Ok(()) } else { Err(Some(why)) };
+    }
+    let is_allowed = binding.is_http() || binding.frontend.allows(remote.address);
+    if is_allowed { Ok(()) } else { Err(None) }
+}
+
+/// What comes before the dialect: the header of a proxy, and the handshake of TLS.
+async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayState>) {
+    let frontend = accepted.binding.frontend.clone();
+    let draining = accepted.listener.shutdown.clone();
+    let limit = frontend.limits.handshake_timeout;
+    let limit = if limit.is_zero() { Duration::MAX } else { limit };
+    let prepared = async {
+        if accepted.acceptance.options.proxy_protocol {
+            read_header(&mut stream, &mut accepted.remote).await?;
+            accepted.check_client(&state)?;
+        }
+        match accepted.acceptance.tls.clone() {
+            None => Ok(stream),
+            Some(tls) => {
+                let turns = &state.handshake_turns;
+                let shaken = shake_hands(stream, tls, turns, &mut accepted.remote).await;
+                shaken.map_err(Unprepared::Handshake)
+            }
+        }
+    };
+    let prepared = tokio::select! {
+        prepared = timeout(limit, prepared) => prepared.unwrap_or(Err(Unprepared::Late)),
+        () = draining.draining() => return,
+    };
+    match prepared {
+        Ok(stream) => open_connection(accepted, stream, &state),
+        Err(why) => why.note(&frontend, &accepted.remote),
+    }
+}
+
+/// Why a connection did not come to its dialect.
+enum Unprepared {
+    NoHeader(NoHeader),
+    Handshake(io::Error),
+    Late,
+    /// The client that the proxy names may not connect; it is counted.
+    Refused,
+}
+
+impl From<NoHeader> for Unprepared {
+    fn from(why: NoHeader) -> Self {
+        Self::NoHeader(why)
+    }
+}
+
+impl Unprepared {
+    /// Noise of the internet, and no fault: it is counted, and logged for those who look for it.
+    fn note(self, frontend: &FrontendHandle, remote: &Remote) {
+        let why = match self {
+            Self::Refused | Self::NoHeader(NoHeader::Nothing) => return,
+            Self::NoHeader(NoHeader::Wrong(why)) => why,
+            Self::Handshake(error) => format!("no TLS handshake: {error}"),
+            Self::Late => "the handshake took longer than handshake_timeout".into(),
+        };
+        frontend.metrics.note_refused(Limit::Handshakes);
+        let address = remote.shown_address();
+        tracing::debug!(frontend = frontend.name, address, "closed a connection: {why}");
+    }
+}
+
+impl Accepted {
+    /// Limits and `allow`, for the client that a proxy names.
+    fn check_client(&mut self, state: &GatewayState) -> Result<(), Unprepared> {
+        let frontend = &self.binding.frontend;
+        if !self.binding.is_http() && !frontend.allows(self.remote.address) {
+            frontend.metrics.note_refused(Limit::Guard);
+            return Err(Unprepared::Refused);
+        }
+        let is_trusted = state.registry().trusts(&self.remote);
+        let address = self.remote.address.filter(|_| !is_trusted);
+        self.permit.readdress(address, &frontend.limits).map_err(|full| {
+            frontend.note_full(full);
+            Unprepared::Refused
+        })
+    }
+}
+
+fn open_connection(accepted: Accepted, stream: Stream, state: &Arc<GatewayState>) {
+    let Accepted { listener, binding, remote, permit, .. } = accepted;
+    if binding.is_http() {
+        state.spawn(http::serve(listener, stream, remote, permit, state.clone()));
+    } else {
+        open_stream(&listener, &binding, stream, remote, permit, state);
+    }
+}
+
 /// Answers 503 and lingers: closing with the request unread would discard the answer. If too many
 /// are rejected at once, closes without an answer.
-fn reject(mut stream: TcpStream, state: &GatewayState) {
+fn reject(mut stream: Stream, state: &GatewayState) {
     const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
         content-length: 0\r\nconnection: close\r\n\r\n";
     let Ok(permit) = state.rejections.clone().try_acquire_owned() else { return };
@@ -183,25 +307,27 @@ fn reject(mut stream: TcpStream, state: &GatewayState) {
 fn open_stream(
     listener: &BoundListener,
     binding: &ListenerBinding,
-    stream: TcpStream,
-    remote: IpAddr,
+    stream: Stream,
+    remote: Remote,
     permit: Permit,
     state: &GatewayState,
 ) {
     let frontend = &binding.frontend;
     let peer = Peer {
-        address: remote.to_canonical().to_string(),
-        proxied: state.registry().trusts(remote),
+        address: remote.shown_address(),
+        proxied: remote.is_proxied || state.registry().trusts(&remote),
+        secure: remote.secure,
+        certificate: remote.certified_identity(),
         private_listener: listener.is_private(),
         listener: binding.listener.key.clone(),
         ..Peer::default()
     };
     let services = state.services.clone();
-    let address = remote.to_canonical();
+    let address = remote.counted_address();
     let driver = SessionDriver::open_stream(services, frontend.clone(), peer, address);
     let Ok(driver) = driver else { return };
     if binding.listener.transport == Transport::TcpLines {
-        let reservation = state.services.memory_budget.reservation(Some(remote));
+        let reservation = state.services.memory_budget.reservation(remote.address);
         let socket = Lines::new(stream, frontend.limits.message_bytes_max, reservation);
         state.spawn(run(permit, socket, StreamSession::new(driver, Framing::Lines)));
     } else {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::runtime::limits::{Permit, ReadPause};
 use crate::runtime::metrics::Limit;
-use crate::runtime::net::linger::{has_arrived, linger};
+use crate::runtime::net::linger::linger;
 use crate::runtime::net::socket::{ReadOutcome, Socket};
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
@@ -247,7 +247,7 @@ impl<S: Socket> Connection<S> {
         if let Stage::Emptying { reason, reads_left } = &mut self.stage {
             let reason = *reason;
             *reads_left -= 1;
-            if *reads_left == 0 || (received.is_pending() && !has_arrived(self.socket.stream())) {
+            if *reads_left == 0 || (received.is_pending() && !self.socket.stream().has_arrived()) {
                 self.finish(reason);
                 return Ok(true);
             }

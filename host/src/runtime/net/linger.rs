@@ -1,16 +1,15 @@
 //! The end of a connection that the host closes.
 
 use std::future::poll_fn;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
+
+use crate::runtime::net::stream::Stream;
 
 /// How long, and for how many bytes, a connection that the host closes is read from after its last
 /// bytes: closing with unread bytes would make the peer's system discard them. After the bytes, the
@@ -22,10 +21,13 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// Shuts down writing, and reads until the peer closes, or one of the bounds is reached, or the
 /// gateway stops.
-pub(crate) async fn linger(stream: &mut TcpStream, stopping: &CancellationToken) {
+pub(crate) async fn linger(stream: &mut Stream, stopping: &CancellationToken) {
     let mut linger = Linger::new();
-    if stream.shutdown().await.is_err() {
-        return;
+    tokio::select! {
+        // Shutting down may wait for a peer that takes nothing, where it is more than a flag.
+        shut = stream.shutdown() => if shut.is_err() { return },
+        () = &mut linger.timer => return,
+        () = stopping.cancelled() => return,
     }
     tokio::select! {
         () = poll_fn(|cx| linger.poll(stream, cx)) => (),
@@ -45,7 +47,7 @@ impl Linger {
     }
 
     /// Ready: the peer has closed, or is to be cut.
-    pub(crate) fn poll(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
         while self.bytes_left > 0 {
             let mut scratch = [0; READ_BYTES];
             let mut buffer = ReadBuf::new(&mut scratch);
@@ -61,24 +63,18 @@ impl Linger {
     }
 }
 
-/// Whether the socket has bytes to read that the runtime does not know of yet.
-pub(crate) fn has_arrived(stream: &TcpStream) -> bool {
-    let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
-    peeked.is_ok_and(|bytes| bytes > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
 
     use super::*;
 
-    async fn pair() -> (TcpStream, TcpStream) {
+    async fn pair() -> (TcpStream, Stream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (client, listener.accept().await.unwrap().0)
+        (client, listener.accept().await.unwrap().0.into())
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,26 +1,25 @@
 //! An address that is listened on, and the front ends behind it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use frontend_api::{Listener, Transport};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket};
+use hyper::header::HeaderValue;
+use parking_lot::RwLock;
+use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use crate::config::is_private;
+use crate::config::{EndpointOptions, ListenAddress};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::shutdown::Shutdown;
-
-/// The backlog of a listening socket: a burst of reconnecting clients after a restart.
-const BACKLOG: u32 = 4096;
+use crate::tls::Tls;
 
 /// One address. HTTP and WebSocket listeners may share it. A reload may replace its bindings while
 /// it stays open.
 pub(crate) struct BoundListener {
     pub(crate) key: ListenerKey,
+    /// How its connections are accepted; of the last reload.
+    acceptance: RwLock<Arc<Acceptance>>,
     bindings: watch::Sender<Bindings>,
     state: watch::Sender<ListenState>,
     /// Of the connections that it accepted.
@@ -31,18 +30,45 @@ pub(crate) struct BoundListener {
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct ListenerKey {
     /// As configured; its port may be 0.
-    pub(crate) address: SocketAddr,
-    /// Of a listener that is not shared: the front end and the key of its listener.
-    pub(crate) owner: Option<(String, String)>,
+    pub(crate) address: ListenAddress,
+    /// Of a listener that is not shared: the front end, the key of its listener, and which of its
+    /// addresses it is.
+    pub(crate) owner: Option<(String, String, usize)>,
+}
+
+/// How the connections of a listener are accepted.
+pub(crate) struct Acceptance {
+    pub(crate) options: EndpointOptions,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+impl Acceptance {
+    /// Whether a connection begins with the dialect.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.tls.is_none() && !self.options.proxy_protocol
+    }
+
+    /// The value of Strict-Transport-Security (RFC 6797), where responses have one.
+    pub(crate) fn hsts(&self) -> Option<HeaderValue> {
+        let seconds = self.options.tls.as_ref()?.settings.hsts.as_secs();
+        let value = format!("max-age={seconds}");
+        (seconds > 0).then(|| HeaderValue::try_from(value).expect("it is ASCII"))
+    }
+
+    fn of(options: EndpointOptions) -> Self {
+        let protocols: Vec<&str> = options.protocol.into_iter().collect();
+        let tls = options.tls.as_ref().map(|tls| tls.server_config(&protocols));
+        Self { options, tls }
+    }
 }
 
 /// The front ends behind a listener; none behind the admin listener.
 pub(crate) type Bindings = Arc<[Arc<ListenerBinding>]>;
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum ListenState {
     NotYet,
-    Listening(SocketAddr),
+    Listening(ListenAddress),
     Closed,
 }
 
@@ -75,11 +101,13 @@ impl ListenerBinding {
 impl BoundListener {
     pub(crate) fn new(
         key: ListenerKey,
+        options: EndpointOptions,
         bindings: Vec<Arc<ListenerBinding>>,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             key,
+            acceptance: RwLock::new(Arc::new(Acceptance::of(options))),
             bindings: watch::Sender::new(bindings.into()),
             state: watch::Sender::new(ListenState::NotYet),
             shutdown,
@@ -87,9 +115,9 @@ impl BoundListener {
     }
 
     /// The address it listens on, while it does.
-    pub(crate) fn bound(&self) -> Option<SocketAddr> {
-        match *self.state.borrow() {
-            ListenState::Listening(address) => Some(address),
+    pub(crate) fn bound(&self) -> Option<ListenAddress> {
+        match &*self.state.borrow() {
+            ListenState::Listening(address) => Some(address.clone()),
             ListenState::NotYet | ListenState::Closed => None,
         }
     }
@@ -97,6 +125,26 @@ impl BoundListener {
     /// Whether it listens, or will.
     pub(crate) fn is_usable(&self) -> bool {
         !self.shutdown.is_draining() && *self.state.borrow() != ListenState::Closed
+    }
+
+    pub(crate) fn acceptance(&self) -> Arc<Acceptance> {
+        self.acceptance.read().clone()
+    }
+
+    /// Changes how connections are accepted from now on.
+    pub(crate) fn set_options(&self, options: EndpointOptions) {
+        // Sessions can be resumed as long as nothing changes.
+        if self.acceptance().options != options {
+            *self.acceptance.write() = Arc::new(Acceptance::of(options));
+        }
+    }
+
+    /// Serves what was read again of the files that it serves, if it is of these.
+    pub(crate) fn replace_tls(&self, tls: &Arc<Tls>) {
+        let options = self.acceptance().options.clone();
+        if options.tls.as_ref().is_some_and(|served| served.settings == tls.settings) {
+            self.set_options(EndpointOptions { tls: Some(tls.clone()), ..options });
+        }
     }
 
     pub(crate) fn bindings(&self) -> Bindings {
@@ -116,13 +164,13 @@ impl BoundListener {
     pub(crate) fn rebind(&self, bindings: Vec<Arc<ListenerBinding>>) {
         let former = self.bindings.send_replace(bindings.into());
         if let Some(bound) = self.bound() {
-            self.log_open(bound, &former);
+            self.log_open(&bound, &former);
         }
     }
 
     /// Whether peers from the public internet cannot reach it.
     pub(crate) fn is_private(&self) -> bool {
-        is_private(self.key.address.ip())
+        self.key.address.is_private()
     }
 
     /// Accepts no more connections. HTTP connections end after their current response.
@@ -144,9 +192,9 @@ impl BoundListener {
     }
 
     /// Its socket listens. Logs a line per binding, for programs to read.
-    pub(crate) fn set_open(&self, bound: SocketAddr) {
-        self.state.send_replace(ListenState::Listening(bound));
-        self.log_open(bound, &[]);
+    pub(crate) fn set_open(&self, bound: ListenAddress) {
+        self.state.send_replace(ListenState::Listening(bound.clone()));
+        self.log_open(&bound, &[]);
     }
 
     /// Its socket is closed.
@@ -155,7 +203,7 @@ impl BoundListener {
     }
 
     /// `former`: bindings that were logged before.
-    fn log_open(&self, bound: SocketAddr, former: &[Arc<ListenerBinding>]) {
+    fn log_open(&self, bound: &ListenAddress, former: &[Arc<ListenerBinding>]) {
         let bindings = self.bindings();
         if bindings.is_empty() {
             tracing::info!(frontend = "admin", listener = "listen", address = %bound, "listening");
@@ -173,7 +221,7 @@ impl BoundListener {
     }
 
     pub(crate) fn log_bind_error(&self, error: &io::Error) {
-        let address = self.key.address;
+        let address = &self.key.address;
         let bindings = self.bindings();
         if bindings.is_empty() {
             tracing::error!(%address, "the admin listener cannot listen: {error}");
@@ -182,68 +230,6 @@ impl BoundListener {
             let frontend = &binding.frontend.name;
             let listener = &binding.listener.key;
             tracing::error!(frontend, listener, %address, "cannot listen: {error}");
-        }
-    }
-}
-
-/// When a silent connection is first probed, how often then, and how many probes may go unanswered
-/// before its peer counts as gone.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 3;
-
-/// How long bytes that were sent may be unacknowledged before the peer counts as gone.
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Sets what accepted sockets inherit. Chat messages are small packets that a peer waits for:
-/// Nagle's algorithm only delays them. A peer that vanished without a word is noticed by the
-/// system, whether or not anything is sent to it.
-fn set_options(socket: &TcpSocket) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let socket = SockRef::from(socket);
-    let keepalive =
-        TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_INTERVAL);
-    #[cfg(not(target_os = "openbsd"))]
-    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
-    Ok(())
-}
-
-/// Binds an address and listens on it.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_reuseaddr(true)?;
-    set_options(&socket)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpStream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_accepted_socket_notices_a_peer_that_vanishes() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            // A machine may have no IPv6.
-            let Ok(listener) = bind(address.parse().unwrap()) else { continue };
-            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (accepted, _) = listener.accept().await.unwrap();
-            assert!(accepted.nodelay().unwrap());
-            let accepted = SockRef::from(&accepted);
-            assert!(accepted.keepalive().unwrap(), "{address}");
-            assert_eq!(accepted.tcp_keepalive_time().unwrap(), KEEPALIVE_AFTER);
-            assert_eq!(accepted.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
-            assert_eq!(accepted.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
-            #[cfg(target_os = "linux")]
-            assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_TIMEOUT));
         }
     }
 }

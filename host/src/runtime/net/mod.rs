@@ -2,13 +2,18 @@
 
 pub(crate) mod accept;
 pub(crate) mod acknowledged;
+pub(crate) mod bind;
 pub(crate) mod connection;
+pub(crate) mod handshake;
 pub(crate) mod http;
 pub(crate) mod linger;
 pub(crate) mod listener;
+pub(crate) mod proxied;
 pub(crate) mod registry;
+pub(crate) mod remote;
 pub(crate) mod shutdown;
 pub(crate) mod socket;
 pub(crate) mod state;
+pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod websocket;

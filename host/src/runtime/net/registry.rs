@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use crate::config::Config;
+use crate::config::{Config, TrustedProxies};
 use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
 use crate::runtime::net::listener::BoundListener;
+use crate::runtime::net::remote::Remote;
+use crate::tls::Tls;
 
 #[derive(Clone)]
 pub(crate) struct FrontendRegistry {
@@ -23,7 +24,7 @@ pub(crate) struct FrontendRegistry {
     /// The front ends that are not as the configuration wants them, and why.
     pub(crate) kept: BTreeMap<String, String>,
     pub(crate) drain_timeout: Duration,
-    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whether front ends serve the documents that describe them.
     pub(crate) well_known: bool,
     /// Whether the admin listener serves pages of these documents.
@@ -60,9 +61,37 @@ impl FrontendRegistry {
         self.frontends.iter().find(|frontend| frontend.name == name)
     }
 
-    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether the peer of a connection is a trusted proxy.
+    pub(crate) fn trusts(&self, remote: &Remote) -> bool {
+        match remote.address {
+            Some(address) => self.trusts_address(address),
+            None => remote.uid.is_some() && self.trusted_proxies.unix,
+        }
+    }
+
+    pub(crate) fn trusts_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.trusted_proxies.iter().any(|network| network.contains(&address))
+        self.trusted_proxies.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The certificates of all listeners, once each.
+    pub(crate) fn served_tls(&self) -> Vec<Arc<Tls>> {
+        let mut served: Vec<Arc<Tls>> = Vec::new();
+        for listener in &self.listeners {
+            if let Some(tls) = &listener.acceptance().options.tls
+                && !served.iter().any(|other| other == tls)
+            {
+                served.push(tls.clone());
+            }
+        }
+        served
+    }
+
+    /// When each certificate that is served expires, in seconds since 1970, by its file.
+    pub(crate) fn certificate_expiries(&self) -> BTreeMap<PathBuf, i64> {
+        let served = self.served_tls();
+        let certificates = served.iter().flat_map(|tls| &tls.certificates);
+        certificates.map(|one| (one.path.clone(), one.not_after)).collect()
     }
 
     /// Whether a front end is up and all its listeners are open.

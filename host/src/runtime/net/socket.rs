@@ -1,26 +1,24 @@
-//! What a transport adds to a TCP stream.
+//! What a transport adds to a stream.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::runtime::net::stream::Stream;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// How long a line or WebSocket message that has begun may take to be complete.
 pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) trait Socket: Send {
-    fn stream(&mut self) -> &mut TcpStream;
+    fn stream(&mut self) -> &mut Stream;
 
     /// Up to which byte of what was written the peer's system has acknowledged, as far as the
     /// transport knows; `written` bytes of the stream were given to it. A transport with bytes of
-    /// its
-    /// own between them, as of TLS, does not know: 0. What a peer then has is shown by probes and
-    /// the
-    /// dialect only.
+    /// its own between them, as of TLS, does not know: 0. What a peer then has is shown by probes
+    /// and the dialect only.
     fn acknowledged(&self, written: u64) -> u64 {
         let _ = written;
         0
@@ -45,8 +43,7 @@ pub(crate) trait Socket: Send {
     }
 
     /// Asks the peer to show what it has, where it was sent messages that it has not acknowledged
-    /// and
-    /// the transport can ask.
+    /// and the transport can ask.
     fn probe(&mut self, session: &mut StreamSession) {
         let _ = session;
     }

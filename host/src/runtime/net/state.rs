@@ -6,6 +6,7 @@ use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::runtime::net::handshake::HandshakeTurns;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
 use crate::runtime::session::services::Services;
@@ -17,6 +18,7 @@ const REJECTIONS_MAX: usize = 256;
 pub(crate) struct GatewayState {
     pub(crate) services: Arc<Services>,
     pub(crate) shutdown: Shutdown,
+    pub(crate) handshake_turns: HandshakeTurns,
     /// Permits for connections that are answered 503.
     pub(crate) rejections: Arc<Semaphore>,
     registry: RwLock<Arc<FrontendRegistry>>,
@@ -31,6 +33,7 @@ impl GatewayState {
         Self {
             shutdown: Shutdown::new(services.stopping.clone()),
             services,
+            handshake_turns: HandshakeTurns::default(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
             registry: RwLock::new(Arc::new(registry)),
             drained: TaskTracker::new(),

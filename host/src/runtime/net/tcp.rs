@@ -1,4 +1,4 @@
-//! TCP streams: of bytes, which the session splits into frames, and of lines.
+//! Streams: of bytes, which the session splits into frames, and of lines.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -6,12 +6,11 @@ use std::task::{Context, Poll, ready};
 
 use frontend_api::Input;
 use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
-use crate::runtime::net::acknowledged::acknowledged;
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
+use crate::runtime::net::stream::Stream;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// Read from a TCP stream at once; also what a pipelining client may be ahead of
@@ -20,17 +19,17 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// A stream of bytes. Nothing is buffered between reads.
 pub(crate) struct Tcp {
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Tcp {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self { stream }
     }
 }
 
 impl Socket for Tcp {
-    fn stream(&mut self) -> &mut TcpStream {
+    fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
@@ -44,7 +43,7 @@ impl Socket for Tcp {
     }
 
     fn acknowledged(&self, written: u64) -> u64 {
-        acknowledged(&self.stream, written)
+        self.stream.acknowledged(written)
     }
 }
 
@@ -54,7 +53,7 @@ impl Socket for Tcp {
 /// A stream that begins with an HTTP request is refused: a web page can make a browser send one to
 /// any port, and the lines of its body would be executed as commands of the dialect.
 pub(crate) struct Lines {
-    stream: TcpStream,
+    stream: Stream,
     /// Read, from `begin` on not passed on yet.
     unread: Vec<u8>,
     begin: usize,
@@ -85,7 +84,7 @@ enum Found {
 }
 
 impl Lines {
-    pub(crate) fn new(stream: TcpStream, line_bytes_max: u32, reservation: Reservation) -> Self {
+    pub(crate) fn new(stream: Stream, line_bytes_max: u32, reservation: Reservation) -> Self {
         Self {
             stream,
             unread: Vec::new(),
@@ -187,7 +186,7 @@ fn is_http_request(line: &[u8]) -> bool {
 }
 
 impl Socket for Lines {
-    fn stream(&mut self) -> &mut TcpStream {
+    fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
@@ -222,7 +221,7 @@ impl Socket for Lines {
     }
 
     fn acknowledged(&self, written: u64) -> u64 {
-        acknowledged(&self.stream, written)
+        self.stream.acknowledged(written)
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -261,7 +260,7 @@ fn note_life(
 
 /// Reads once, through a buffer on the stack.
 fn poll_chunk(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     cx: &mut Context<'_>,
     take: impl FnOnce(&[u8]),
 ) -> Poll<ReadOutcome> {
@@ -300,9 +299,9 @@ mod tests {
     #[tokio::test]
     async fn blank_lines_are_passed_over_once() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let budget = std::sync::Arc::<MemoryBudget>::default();
-        let mut lines = Lines::new(stream, 1024, budget.reservation(None));
+        let mut lines = Lines::new(stream.into(), 1024, budget.reservation(None));
         lines.unread = [b"\n".repeat(READ_BYTES), b"NICK ann\r\n".to_vec()].concat();
         let (place, all) = (lines.unread.as_ptr(), lines.unread.len());
         for turn in 1..=READ_BYTES / BLANK_LINES_PER_POLL {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontend_api::{Ending, Input};
 use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -21,6 +20,7 @@ use crate::config::Limits;
 
 use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
+use crate::runtime::net::stream::Stream;
 use crate::runtime::session::delivery::Sent;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 use crate::runtime::session::write_queue::WriteQueue;
@@ -49,7 +49,7 @@ struct Probe {
 }
 
 pub(crate) struct WebSocket {
-    stream: TcpStream,
+    stream: Stream,
     context: WebSocketContext,
     ping_interval: Duration,
     next_ping: Option<Instant>,
@@ -69,7 +69,7 @@ pub(crate) struct WebSocket {
 impl WebSocket {
     /// `part`: bytes after the handshake that were read from the stream already.
     pub(crate) fn new(
-        stream: TcpStream,
+        stream: Stream,
         part: Vec<u8>,
         limits: &Limits,
         reservation: Reservation,
@@ -115,7 +115,7 @@ impl WebSocket {
 }
 
 impl Socket for WebSocket {
-    fn stream(&mut self) -> &mut TcpStream {
+    fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 
@@ -125,8 +125,7 @@ impl Socket for WebSocket {
         session: &mut StreamSession,
     ) -> Poll<ReadOutcome> {
         if self.drained {
-            // An error shows in the read below.
-            drop(ready!(self.stream.poll_read_ready(cx)));
+            ready!(self.stream.poll_read_ready(cx));
             self.drained = false;
         }
         let write_queue = &mut session.write_queue;
@@ -246,7 +245,7 @@ impl Probe {
 
 /// The connection as tungstenite sees it: reads from the socket, writes to the queue.
 struct Pipe<'a, 'b> {
-    stream: &'a mut TcpStream,
+    stream: &'a mut Stream,
     cx: &'a mut Context<'b>,
     write_queue: &'a mut WriteQueue,
     unfinished_bytes: &'a mut usize,

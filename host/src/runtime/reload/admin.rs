@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::is_in_the_way;
+use crate::config::{ListenAddress, is_in_the_way};
 use crate::runtime::admin;
 use crate::runtime::net::accept::retry_bind;
 use crate::runtime::net::listener::BoundListener;
@@ -46,7 +46,10 @@ async fn close_if_in_the_way(
     new: Option<SocketAddr>,
 ) -> Option<Arc<BoundListener>> {
     let before = before?;
-    let fits = |new: SocketAddr| !before.bound().is_some_and(|bound| is_in_the_way(bound, new));
+    let fits = |new: SocketAddr| {
+        let new = ListenAddress::Ip(new);
+        !before.bound().is_some_and(|bound| is_in_the_way(&bound, &new))
+    };
     if new.is_some_and(fits) {
         return Some(before);
     }

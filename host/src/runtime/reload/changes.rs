@@ -1,9 +1,8 @@
 //! How two configurations differ.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::{Config, FrontendConfig, LogFormat, OnStoreFailure, StoreConfig};
+use crate::config::{Config, Endpoint, FrontendConfig, LogFormat, OnStoreFailure, StoreConfig};
 use crate::plugin::Loaded;
 use crate::runtime::frontends::instance::FrontendHandle;
 
@@ -123,7 +122,7 @@ pub(super) fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'
     keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 
-pub(super) fn addresses(config: &FrontendConfig) -> Vec<(&str, SocketAddr)> {
+pub(super) fn addresses(config: &FrontendConfig) -> Vec<(&str, &Endpoint)> {
     let listeners = config.listeners.iter();
-    listeners.map(|(listener, address)| (listener.key.as_str(), *address)).collect()
+    listeners.map(|(listener, endpoint)| (listener.key.as_str(), endpoint)).collect()
 }

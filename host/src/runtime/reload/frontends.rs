@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::config::{Config, FrontendConfig};
+use crate::config::{Config, FrontendConfig, ListenAddress};
 use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
 use crate::runtime::net::accept;
+use crate::runtime::net::bind::ListenSocket;
 use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::reload::changes::{Fate, addresses};
 use crate::runtime::reload::plan::Plan;
-use crate::runtime::start;
+use crate::runtime::start::{self, WantedListener};
 
 /// The front ends after a reload.
 #[derive(Default)]
@@ -34,7 +34,8 @@ pub(super) async fn apply(
 ) -> (Vec<FrontendConfig>, bool) {
     let registry = state.registry();
     let admin = registry.admin.as_ref();
-    let moving_admin = admin.filter(|admin| Some(admin.key.address) != new.admin.listen);
+    let wanted_admin = new.admin.listen.map(ListenAddress::Ip);
+    let moving_admin = admin.filter(|admin| Some(&admin.key.address) != wanted_admin.as_ref());
     let Plan { wanted, kept, bound } =
         Plan::make(&registry, former, new.frontends.clone(), moving_admin);
     let renewed = renew(state, &registry, former, wanted);
@@ -143,21 +144,23 @@ fn renew_listeners(
     state: &Arc<GatewayState>,
     registry: &FrontendRegistry,
     renewed: &Renewed,
-    mut bound: BTreeMap<ListenerKey, TcpListener>,
+    mut bound: BTreeMap<ListenerKey, ListenSocket>,
 ) -> (Vec<Arc<BoundListener>>, Vec<Arc<BoundListener>>) {
     let mut listeners = Vec::new();
     let mut unopened = Vec::new();
-    for (key, behind) in start::wanted_listeners(renewed.frontends.iter().zip(&renewed.configs)) {
+    let wanted = start::wanted_listeners(renewed.frontends.iter().zip(&renewed.configs));
+    for WantedListener { key, options, behind } in wanted {
         let bindings = start::bindings(&behind);
         let current = registry.listeners.iter().find(|one| one.key == key && one.is_usable());
         if let Some(listener) = current {
+            listener.set_options(options);
             if !are_same(&listener.bindings(), &bindings) {
                 listener.rebind(bindings);
             }
             listeners.push(listener.clone());
             continue;
         }
-        let listener = Arc::new(BoundListener::new(key, bindings, state.shutdown.child()));
+        let listener = Arc::new(BoundListener::new(key, options, bindings, state.shutdown.child()));
         let socket = bound.remove(&listener.key);
         let open = |socket| accept::open_with(&listener, socket, state);
         if socket.is_none_or(|socket| open(socket).is_err()) {

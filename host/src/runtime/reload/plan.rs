@@ -1,22 +1,20 @@
 //! What a reload can do, given the addresses that it can bind.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-
-use crate::config::{FrontendConfig, collide, is_in_the_way};
-use crate::runtime::net::listener::{BoundListener, ListenerKey, bind};
+use crate::config::{FrontendConfig, ListenAddress, collide, is_in_the_way};
+use crate::runtime::net::bind::{ListenSocket, bind};
+use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
-use crate::runtime::start;
+use crate::runtime::start::{self, WantedListener};
 
 pub(super) struct Plan {
     pub(super) wanted: Vec<FrontendConfig>,
     /// The front ends that keep their former section because a new address cannot be bound.
     pub(super) kept: BTreeMap<String, String>,
     /// The new addresses, as far as they can be bound beside the former ones.
-    pub(super) bound: BTreeMap<ListenerKey, TcpListener>,
+    pub(super) bound: BTreeMap<ListenerKey, ListenSocket>,
 }
 
 impl Plan {
@@ -49,21 +47,21 @@ impl Plan {
     ) -> Vec<(String, String)> {
         let names = self.wanted.iter().map(|config| &config.name);
         let wanted = start::wanted_listeners(names.zip(&self.wanted));
-        let is_wanted = |key: &ListenerKey| wanted.iter().any(|(wanted, _)| wanted == key);
+        let is_wanted = |key: &ListenerKey| wanted.iter().any(|one| one.key == *key);
         let is_open = |key: &ListenerKey| {
             registry.listeners.iter().any(|one| one.key == *key && one.is_usable())
         };
         let closing = registry.listeners.iter().filter(|one| !is_wanted(&one.key));
         let closing = closing.chain(moving_admin).filter_map(|listener| listener.bound());
-        let closing: Vec<SocketAddr> = closing.collect();
+        let closing: Vec<ListenAddress> = closing.collect();
         self.bound.retain(|key, _| is_wanted(key));
         let mut failed = Vec::new();
-        for (key, behind) in &wanted {
-            let waits = closing.iter().any(|closing| is_in_the_way(*closing, key.address));
+        for WantedListener { key, options, behind } in &wanted {
+            let waits = closing.iter().any(|closing| is_in_the_way(closing, &key.address));
             if is_open(key) || waits || self.bound.contains_key(key) {
                 continue;
             }
-            match bind(key.address) {
+            match bind(&key.address, options) {
                 Ok(socket) => drop(self.bound.insert(key.clone(), socket)),
                 Err(error) => {
                     let why = format!("cannot listen on {}: {error}", key.address);

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// Frames in one write: 64 slices are 1 KiB of stack, and more do not save time.
 const FRAMES_PER_WRITE: usize = 64;
@@ -21,8 +20,10 @@ pub(crate) struct WriteQueue {
     frames: VecDeque<Bytes>,
     /// Bytes of all frames that were ever pushed.
     pushed: u64,
-    /// Bytes that the operating system has accepted.
+    /// Bytes that the stream has accepted.
     written: u64,
+    /// Whether the stream may hold back some of them, as encryption does while its socket is full.
+    is_unflushed: bool,
 }
 
 impl WriteQueue {
@@ -38,8 +39,9 @@ impl WriteQueue {
         }
     }
 
+    /// Whether everything has left: to the operating system, and no further.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.frames.is_empty() && !self.is_unflushed
     }
 
     /// Where the last frame ends in the stream: bytes since the connection began.
@@ -52,10 +54,10 @@ impl WriteQueue {
         self.written
     }
 
-    /// Writes until the queue is empty or the socket is full.
+    /// Writes until the queue is empty or the stream is full.
     pub(crate) fn poll_write(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while !self.frames.is_empty() {
@@ -73,6 +75,11 @@ impl WriteQueue {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.advance(written),
             }
+            self.is_unflushed = true;
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.is_unflushed = false;
         }
         if self.frames.capacity() > FRAMES_KEPT {
             self.frames = VecDeque::new();

@@ -165,7 +165,7 @@ async fn only_a_trusted_proxy_sets_the_peer_address() {
     assert!(plain.body.contains(r#""address":"127.0.0.1","proxied":false"#), "{}", plain.body);
 
     let stage = Stagecraft::start_all(|config| {
-        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.server.trusted_proxies.networks = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
     let proxied = http(stage.address("http"), &head, "").await;
@@ -179,7 +179,7 @@ async fn only_a_trusted_proxy_sets_the_peer_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_without_a_known_address_passes_no_allow() {
     let stage = Stagecraft::start_all(|config| {
-        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.server.trusted_proxies.networks = vec!["127.0.0.0/8".parse().unwrap()];
         config.frontends[0].guard.allow =
             vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
     })
@@ -301,7 +301,7 @@ async fn front_ends_and_a_websocket_share_an_address() {
         config.frontends.push(second);
         for frontend in &mut config.frontends {
             for (_, address) in &mut frontend.listeners {
-                *address = free;
+                *address = free.into();
             }
         }
     })

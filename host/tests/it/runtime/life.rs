@@ -124,13 +124,15 @@ async fn an_address_in_use_is_fatal_only_if_required_or_the_only_one() {
     let mut blocked = frontend();
     blocked.name = "blocked".into();
     blocked.listeners.truncate(1);
-    blocked.listeners[0].1 = address;
+    blocked.listeners[0].1 = address.into();
 
     let folder = tempfile::tempdir().unwrap();
     let mut required = blocked_again(&blocked);
     required.required = true;
     let started = Gateway::start(config(folder.path(), vec![required, frontend()])).await;
-    assert!(matches!(started, Err(ServeError::Required { address: at, .. }) if at == address));
+    assert!(
+        matches!(started, Err(ServeError::Required { address: at, .. }) if at == address.into())
+    );
 
     let alone = Gateway::start(config(folder.path(), vec![blocked_again(&blocked)])).await;
     assert!(matches!(alone, Err(ServeError::Deaf)));
@@ -148,7 +150,7 @@ async fn an_address_in_use_is_fatal_only_if_required_or_the_only_one() {
 async fn an_address_is_bound_once_it_becomes_free() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let stage = Stagecraft::start(|frontend| frontend.listeners[0].1 = address).await;
+    let stage = Stagecraft::start(|frontend| frontend.listeners[0].1 = address.into()).await;
     drop(taken);
     // The retry is visible only in the log, so the test has to poll.
     let listening = async {

@@ -194,7 +194,7 @@ pub(super) fn frontend() -> FrontendConfig {
     FrontendConfig {
         name: "stage".into(),
         required: false,
-        listeners: listeners.map(|listener| (listener, anywhere)).collect(),
+        listeners: listeners.map(|listener| (listener, anywhere.into())).collect(),
         frontend: Arc::new(frontend),
         options: serde_json::Value::Null,
         plugin: None,
@@ -222,7 +222,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             log: LogConfig { format: LogFormat::Text, filter: "info".into() },
             threads: 2,
             password_threads: 1,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Default::default(),
             well_known: true,
             on_store_failure: Default::default(),
         },

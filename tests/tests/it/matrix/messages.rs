@@ -54,7 +54,7 @@ fn a_closed_group_of_ourchat_is_a_room_for_its_members_in_every_dialect() {
 }
 
 /// Every speaker posts every text; every client, the speaker included, receives the same message.
-fn assert_every_client_receives_every_message(
+pub(super) fn assert_every_client_receives_every_message(
     room: &Room,
     speakers: &mut [Character],
     listeners: &mut [Character],

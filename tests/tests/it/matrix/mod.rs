@@ -6,6 +6,7 @@ mod claims;
 mod closed;
 mod direct;
 mod enabled;
+mod encrypted;
 mod messages;
 mod names;
 mod order;

@@ -2,6 +2,7 @@
 
 use super::html::{Html, code, escaped, link};
 use super::shape::Shape;
+use crate::config::ListenAddress;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::registry::FrontendRegistry;
 
@@ -30,7 +31,7 @@ fn listeners(registry: &FrontendRegistry, frontend: &FrontendHandle) -> Vec<[Str
         let its = its.map(|binding| (binding.listener.key.clone(), listener.bound()));
         its.collect::<Vec<_>>()
     });
-    let row = |(key, bound): (String, Option<std::net::SocketAddr>)| {
+    let row = |(key, bound): (String, Option<ListenAddress>)| {
         let address = bound.map_or("not listening yet".into(), |address| address.to_string());
         [escaped(&key).into_owned(), code(&address)]
     };

@@ -41,7 +41,7 @@ impl Refused {
         let (stream, _) = listener.accept().await.unwrap();
         stream.readable().await.unwrap();
         let reservation = session.services().memory_budget.reservation(None);
-        let connection = Connection::new(Lines::new(stream, 100, reservation), session);
+        let connection = Connection::new(Lines::new(stream.into(), 100, reservation), session);
         let sleep = Box::pin(sleep_until(Instant::now()));
         let mut refused = Self { connection, sleep, peer, handle, services, hub, _folder };
         assert!(refused.poll().is_pending());
@@ -138,7 +138,7 @@ async fn a_close_is_answered_when_the_engine_has_released_the_connection() {
     peer.set_nonblocking(true).unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let reservation = session.services().memory_budget.reservation(None);
-    let socket = WebSocket::new(stream, Vec::new(), &Limits::default(), reservation);
+    let socket = WebSocket::new(stream.into(), Vec::new(), &Limits::default(), reservation);
     let mut connection = Connection::new(socket, session);
     let mut sleep = Box::pin(sleep_until(Instant::now()));
     let mut cx = Context::from_waker(Waker::noop());
@@ -150,7 +150,7 @@ async fn a_close_is_answered_when_the_engine_has_released_the_connection() {
     }
     peer.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
     // Without a turn of the hub, which brings the engine's answer, there is none to the close.
-    connection.socket.stream().readable().await.unwrap();
+    std::future::poll_fn(|cx| connection.socket.stream().poll_read_ready(cx)).await;
     received.clear();
     for _ in 0..100 {
         assert!(connection.poll(&mut cx, sleep.as_mut()).is_pending());

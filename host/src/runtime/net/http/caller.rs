@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
+use crate::runtime::net::remote::Remote;
+
 /// Headers that only a proxy adds. A request with one of them has passed a proxy.
 const PROXY_HEADERS: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
@@ -16,24 +18,41 @@ pub(super) struct Caller {
     pub(super) address: Option<IpAddr>,
     /// The request has passed a proxy, trusted or not, so that its address proves nothing.
     pub(super) proxied: bool,
+    /// Whether its connection is encrypted: here, or as far as a trusted proxy.
+    pub(super) secure: bool,
 }
 
 impl Caller {
     /// The caller of a request that `remote` sent with these headers. From a trusted proxy it is
     /// the last address of X-Forwarded-For, or else of Forwarded (RFC 7239, section 5.2), that is
     /// not itself a trusted proxy's.
-    pub(super) fn of(remote: IpAddr, headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Self {
-        let remote = remote.to_canonical();
-        if !trusts(remote) {
-            return Self { address: Some(remote), proxied: has_proxy_header(headers) };
+    pub(super) fn of(
+        remote: &Remote,
+        is_trusted: bool,
+        headers: &HeaderMap,
+        trusts: impl Fn(IpAddr) -> bool,
+    ) -> Self {
+        if !is_trusted {
+            let proxied =
+                remote.is_proxied || remote.address.is_none() || has_proxy_header(headers);
+            return Self { address: remote.address, proxied, secure: remote.secure };
         }
         let address = if headers.contains_key("x-forwarded-for") {
             last_untrusted(elements(headers, "x-forwarded-for").map(parse_address), trusts)
         } else {
             last_untrusted(elements(headers, "forwarded").map(forwarded_for), trusts)
         };
-        Self { address, proxied: true }
+        let secure = remote.secure || is_forwarded_https(headers);
+        Self { address, proxied: true, secure }
     }
+}
+
+/// Whether the proxy says that its client came over https.
+fn is_forwarded_https(headers: &HeaderMap) -> bool {
+    let last = elements(headers, "x-forwarded-proto").next();
+    let last = last.and_then(|scheme| str::from_utf8(scheme).ok()).map(str::trim);
+    let standard = || elements(headers, "forwarded").find_map(|one| parameter(one, "proto"));
+    last.or_else(standard).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 fn has_proxy_header(headers: &HeaderMap) -> bool {
@@ -122,7 +141,8 @@ mod tests {
             map.append(*name, HeaderValue::from_bytes(value).unwrap());
         }
         let trusts = |address: IpAddr| ["127.0.0.9", "10.0.0.1"].contains(&&*address.to_string());
-        Caller::of(remote.parse().unwrap(), &map, trusts)
+        let remote: IpAddr = remote.parse().unwrap();
+        Caller::of(&Remote::at(remote), trusts(remote.to_canonical()), &map, trusts)
     }
 
     fn address(address: &str) -> Option<IpAddr> {
@@ -131,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_is_no_trusted_proxy_is_its_own_address() {
-        let plain = Caller { address: address("127.0.0.1"), proxied: false };
+        let plain = Caller { address: address("127.0.0.1"), proxied: false, secure: false };
         assert_eq!(caller("127.0.0.1", &[]), plain);
         assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
         for name in PROXY_HEADERS {
@@ -142,6 +162,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_says_who_its_client_is() {
+        let proxied = Caller { address: None, proxied: true, secure: false };
         for (value, expected) in [
             ("203.0.113.7", "203.0.113.7"),
             ("1.2.3.4, 203.0.113.7", "203.0.113.7"),
@@ -154,7 +175,7 @@ mod tests {
             ("10.0.0.1", "10.0.0.1"),
         ] {
             let caller = caller(PROXY, &[("x-forwarded-for", value.as_bytes())]);
-            assert_eq!(caller, Caller { address: address(expected), proxied: true }, "{value}");
+            assert_eq!(caller, Caller { address: address(expected), ..proxied }, "{value}");
         }
         let several: [(_, &[u8]); 2] =
             [("x-forwarded-for", b"1.2.3.4"), ("x-forwarded-for", b"203.0.113.7")];
@@ -165,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_a_trusted_proxy_says_unreadably_is_an_unknown_address() {
-        let unknown = Caller { address: None, proxied: true };
+        let unknown = Caller { address: None, proxied: true, secure: false };
         assert_eq!(caller(PROXY, &[]), unknown);
         let unreadable: [&[u8]; 9] = [
             b"\xff",

@@ -1,23 +1,29 @@
 //! What all requests of one HTTP connection share.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use frontend_api::Peer;
 use frontend_api::http::HttpError;
+use hyper::header::HeaderValue;
 use parking_lot::Mutex;
 
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::Permit;
 use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::listener::{BoundListener, ListenerBinding};
+use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::exchange::retry_later;
 
 pub(super) struct HttpConnection {
     pub(super) listener: Arc<BoundListener>,
-    pub(super) remote: IpAddr,
+    pub(super) remote: Remote,
     pub(super) state: Arc<GatewayState>,
+    /// Whether a page of the internet can reach it by a name that it points here: not over TLS, since
+    /// the certificate is for other names.
+    pub(super) can_be_rebound: bool,
+    /// What responses say of how long browsers are to use https only.
+    pub(super) hsts: Option<HeaderValue>,
     /// The connection's own permit, for a WebSocket to take over.
     permit: Mutex<Option<Permit>>,
 }
@@ -25,17 +31,23 @@ pub(super) struct HttpConnection {
 impl HttpConnection {
     pub(super) fn new(
         listener: Arc<BoundListener>,
-        remote: IpAddr,
+        remote: Remote,
         permit: Permit,
         state: Arc<GatewayState>,
     ) -> Self {
-        Self { listener, remote, state, permit: Mutex::new(Some(permit)) }
+        let acceptance = listener.acceptance();
+        let can_be_rebound = listener.is_private() && acceptance.tls.is_none();
+        let hsts = acceptance.hsts().filter(|_| remote.secure);
+        let permit = Mutex::new(Some(permit));
+        Self { listener, remote, state, can_be_rebound, hsts, permit }
     }
 
     pub(super) fn peer(&self, binding: &ListenerBinding, caller: Caller) -> Peer {
         Peer {
             address: caller.address.map(|address| address.to_string()).unwrap_or_default(),
             proxied: caller.proxied,
+            secure: caller.secure,
+            certificate: self.remote.certified_identity(),
             private_listener: self.listener.is_private(),
             listener: binding.listener.key.clone(),
             upgrade: None,

@@ -83,6 +83,17 @@ pub(crate) fn response(
     made
 }
 
+/// Has browsers send the cookies of a response over https only (RFC 6265, section 5.2.5).
+pub(super) fn secure_cookies(response: &mut Response) {
+    let is_cookie = |name: &str| name.eq_ignore_ascii_case("set-cookie");
+    for (_, cookie) in response.headers.iter_mut().filter(|(name, _)| is_cookie(name)) {
+        let mut attributes = cookie.split(';').skip(1).map(str::trim);
+        if !attributes.any(|attribute| attribute.eq_ignore_ascii_case("secure")) {
+            cookie.push_str("; Secure");
+        }
+    }
+}
+
 /// An error of the host, in the dialect's form and with the headers that belong to it.
 pub(super) fn error(frontend: &FrontendHandle, error: HttpError) -> Response {
     let plain = |_| Response::text(error.status, &error.reason);

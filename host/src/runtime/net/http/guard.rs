@@ -6,12 +6,14 @@ use hyper::header::HeaderMap;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::http::caller::Caller;
+use crate::runtime::net::remote::Remote;
 use crate::runtime::session::exchange::retry_later;
 
-/// Checks `allow` and `api_keys`.
+/// Checks `allow` and `api_keys`. A client with a certificate needs no key.
 pub(super) fn check_access(
     frontend: &FrontendHandle,
     caller: Caller,
+    remote: &Remote,
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
     if !frontend.allows(caller.address) {
@@ -19,7 +21,7 @@ pub(super) fn check_access(
         let reason = format!("{caller} is not among the addresses allowed here");
         return Err(HttpError::new(403, reason));
     }
-    if !frontend.api_keys.admit(headers) {
+    if remote.certificate.is_none() && !frontend.api_keys.admit(headers) {
         frontend.metrics.note_refused(Limit::Guard);
         let reason = "an API key is needed: X-Api-Key, or Authorization: Bearer";
         return Err(HttpError::new(401, reason).with_header("www-authenticate", "Bearer"));

@@ -1,7 +1,6 @@
 //! Serves an HTTP connection.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::runtime::frontends::cors;
 use crate::runtime::frontends::instance::{FrontendHandle, is_down_error};
@@ -29,7 +27,9 @@ use crate::runtime::net::http::site::{RequestSource, check_site};
 use crate::runtime::net::http::timed_stream::{Activity, Deadlines, TimedStream};
 use crate::runtime::net::http::{convert, upgrade, well_known};
 use crate::runtime::net::listener::BoundListener;
+use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::net::stream::Stream;
 use crate::runtime::session::exchange::{exchange, retry_later};
 
 /// How long a connection is kept between requests, unless `idle_timeout` says otherwise: longer
@@ -46,8 +46,8 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Serves a connection to its end, or until it is a WebSocket.
 pub(crate) async fn serve(
     listener: Arc<BoundListener>,
-    stream: TcpStream,
-    remote: IpAddr,
+    stream: Stream,
+    remote: Remote,
     permit: Permit,
     state: Arc<GatewayState>,
 ) {
@@ -105,6 +105,9 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body, &parts.headers);
     let mut response = respond(connection, parts, &mut body).await;
+    if let Some(hsts) = &connection.hsts {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     // Whatever refused the request: what is left of its body is not the head of the next one.
     if !body.finish().await {
         response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
@@ -157,15 +160,14 @@ async fn answer(
     }
     let state = &connection.state;
     let registry = state.registry();
-    let caller = Caller::of(connection.remote, &parts.headers, |address| registry.trusts(address));
-    let source = RequestSource {
-        caller,
-        from_trusted_proxy: registry.trusts(connection.remote),
-        private_listener: connection.listener.is_private(),
-    };
+    let from_trusted_proxy = registry.trusts(&connection.remote);
+    let trusts = |address| registry.trusts_address(address);
+    let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
+    let source =
+        RequestSource { caller, from_trusted_proxy, can_be_rebound: connection.can_be_rebound };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
-    check_access(frontend, caller, &parts.headers)?;
+    check_access(frontend, caller, &connection.remote, &parts.headers)?;
     let now_ns = state.services.clock.steady_ns();
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
@@ -185,7 +187,11 @@ async fn answer(
     let peer = connection.peer(binding, caller);
     let response =
         exchange(&state.services, frontend, caller.counted_address(), &peer, &request).await;
-    response.map(Answer::Frontend)
+    let mut response = response?;
+    if caller.secure {
+        convert::secure_cookies(&mut response);
+    }
+    Ok(Answer::Frontend(response))
 }
 
 /// Refuses requests during shutdown, and to a front end that was taken down.

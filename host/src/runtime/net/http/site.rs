@@ -25,7 +25,8 @@ const PRIVATE_SUFFIXES: [&str; 5] = [".localhost", ".local", ".internal", ".home
 pub(super) struct RequestSource {
     pub(super) caller: Caller,
     pub(super) from_trusted_proxy: bool,
-    pub(super) private_listener: bool,
+    /// Whether a page could have pointed a name of its own at the listener.
+    pub(super) can_be_rebound: bool,
 }
 
 /// Refuses with 403 what a page of a site that is not configured has its visitor's browser send.
@@ -37,7 +38,7 @@ pub(super) fn check_site(
     let host = asked_host(headers, source.from_trusted_proxy);
     let checked = check_origin(frontend, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
-        let is_guarded = !source.private_listener || is_forwarded || frontend.has_api_keys();
+        let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
     checked.map_err(|Refused { why, key }| {

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::runtime::net::linger::{Linger, has_arrived};
+use crate::runtime::net::linger::Linger;
+use crate::runtime::net::stream::Stream;
 
 /// How long each part of a connection may take; zero is for ever.
 #[derive(Clone, Copy, Debug)]
@@ -63,12 +63,12 @@ enum Wait {
     RestOfHead,
 }
 
-/// A TCP stream that fails with [`io::ErrorKind::TimedOut`] when a deadline has passed.
+/// A stream that fails with [`io::ErrorKind::TimedOut`] when a deadline has passed.
 ///
 /// One timer serves all deadlines. It is moved only when it fires, not with every request, since a
 /// deadline mostly moves away before it is reached.
 pub(crate) struct TimedStream {
-    stream: TcpStream,
+    stream: Stream,
     deadlines: Deadlines,
     activity: Activity,
     wait: Wait,
@@ -80,7 +80,7 @@ pub(crate) struct TimedStream {
 }
 
 impl TimedStream {
-    pub(crate) fn new(stream: TcpStream, deadlines: Deadlines, activity: Activity) -> Self {
+    pub(crate) fn new(stream: Stream, deadlines: Deadlines, activity: Activity) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -94,7 +94,7 @@ impl TimedStream {
         }
     }
 
-    pub(crate) fn into_inner(self) -> TcpStream {
+    pub(crate) fn into_inner(self) -> Stream {
         self.stream
     }
 
@@ -145,15 +145,25 @@ impl TimedStream {
         cx: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        match written {
-            Poll::Ready(Ok(_)) => self.has_written(),
-            Poll::Ready(Err(_)) => (),
-            Poll::Pending => {
-                self.stalled_since.get_or_insert_with(Instant::now);
-                self.poll_deadline(cx)?;
-            }
+        if let Poll::Ready(Ok(_)) = written {
+            self.has_written();
         }
-        written
+        self.poll_while_stalled(cx, written)
+    }
+
+    /// Has the deadline pass while the client takes nothing of what waits for it.
+    fn poll_while_stalled<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            self.stalled_since.get_or_insert_with(Instant::now);
+            self.poll_deadline(cx)?;
+        } else {
+            self.stalled_since = None;
+        }
+        polled
     }
 }
 
@@ -202,7 +212,9 @@ impl AsyncWrite for TimedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.poll_while_stalled(cx, flushed)
     }
 
     /// Lingers if the client has sent, or may yet send, what will not be read: closing then would
@@ -210,8 +222,9 @@ impl AsyncWrite for TimedStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.linger.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            if !this.activity.has_unread_body() && !has_arrived(&this.stream) {
+            let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+            ready!(this.poll_while_stalled(cx, shut))?;
+            if !this.activity.has_unread_body() && !this.stream.has_arrived() {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -223,7 +236,7 @@ impl AsyncWrite for TimedStream {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::time::timeout;
 
     use super::*;
@@ -239,7 +252,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
         let activity = Activity::default();
-        (client, TimedStream::new(server, DEADLINES, activity.clone()), activity)
+        (client, TimedStream::new(server.into(), DEADLINES, activity.clone()), activity)
     }
 
     /// How long the next read waits before the deadline ends it.

@@ -12,7 +12,6 @@ use hyper::http::request::Parts;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::runtime::limits::Permit;
@@ -24,6 +23,7 @@ use crate::runtime::net::http::convert;
 use crate::runtime::net::http::timed_stream::TimedStream;
 use crate::runtime::net::listener::ListenerBinding;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::net::stream::Stream;
 use crate::runtime::net::websocket::WebSocket;
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::stream::StreamSession;
@@ -131,7 +131,7 @@ async fn start(
 }
 
 /// The socket, and what hyper read from it after the handshake.
-fn into_stream(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
+fn into_stream(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
     let parts = upgraded.downcast::<TokioIo<TimedStream>>().ok()?;
     Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
 }

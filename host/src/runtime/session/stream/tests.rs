@@ -78,7 +78,7 @@ fn config(folder: &std::path::Path, limits: Limits) -> Config {
             log: LogConfig { format: LogFormat::Text, filter: String::new() },
             threads: 1,
             password_threads: 1,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Default::default(),
             well_known: true,
             on_store_failure: Default::default(),
         },

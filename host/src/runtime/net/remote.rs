@@ -1,0 +1,44 @@
+//! The other end of a connection, as its transport names it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Who connects.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Remote {
+    /// `None`: the peer is on a unix socket, or a proxy does not name it.
+    pub(crate) address: Option<IpAddr>,
+    /// The user of a peer on a unix socket.
+    pub(crate) uid: Option<u32>,
+    /// Whether a proxy names it, by the PROXY protocol.
+    pub(crate) is_proxied: bool,
+    /// Whether the client's connection is encrypted: here, or as far as the proxy.
+    pub(crate) secure: bool,
+    /// The subject of the client's certificate, once it is verified.
+    pub(crate) certificate: Option<Arc<str>>,
+}
+
+impl Remote {
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self { address: Some(address.to_canonical()), ..Self::default() }
+    }
+
+    pub(crate) fn on_unix_socket(uid: u32) -> Self {
+        Self { uid: Some(uid), ..Self::default() }
+    }
+
+    /// The address that its requests count for; all without one count as one.
+    pub(crate) fn counted_address(&self) -> IpAddr {
+        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// The address in words.
+    pub(crate) fn shown_address(&self) -> String {
+        self.address.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// The identity that the client's certificate proves: `cert/CN=app`.
+    pub(crate) fn certified_identity(&self) -> Option<String> {
+        self.certificate.as_ref().map(|subject| format!("cert/{subject}"))
+    }
+}
