@@ -223,7 +223,7 @@ impl Jobs {
         jobs.into_iter().any(|job| job == "all" || name.starts_with(job))
     }
 
-    /// The attacks of `abuse:E1` and the like.
+    /// The attacks of `abuse:pings` and the like: the beginnings of their names.
     fn attacks(&self) -> Vec<&str> {
         self.job.iter().filter_map(|job| job.strip_prefix("abuse:")).collect()
     }

@@ -47,7 +47,7 @@ impl Target {
 }
 
 pub(super) struct Attack {
-    /// The number in the list of what was tried on the gateway, and what it does.
+    /// What it does; the beginning of it selects it on the command line.
     pub(super) name: &'static str,
     /// Threads that attack at once.
     threads: u32,
@@ -75,25 +75,25 @@ const fn attack(name: &'static str, threads: u32, attack: fn(&Target, u32) -> u6
 
 pub(super) const ATTACKS: &[Attack] = &[
     attack("none", 1, nothing),
-    attack("E1 long messages in a batch", 1, chat::long_messages),
-    attack("E1 long messages of eight guests", 8, chat::long_messages),
-    attack("E1 comings and goings with avatars", 4, chat::avatars),
-    attack("E2 long room descriptions", 3, requests::long_descriptions),
-    attack("E2 long room descriptions over token", 3, chat::long_token_descriptions),
-    attack("E3 seats under many names", 2, requests::many_seats),
-    attack("E4 bodies that do not come", 1, hold::absent_bodies),
-    attack("E4 messages that do not end", 1, hold::endless_messages),
-    attack("E5 posts as fast as they go", 4, chat::posts),
-    attack("E6 silent connections", 1, hold::silent_connections),
-    attack("E7 long search keys", 2, requests::long_keys),
-    attack("E8 blank lines", 8, chat::blank_lines),
-    attack("E9 rooms without end", 2, requests::many_rooms),
-    attack("E10 replies that are not read", 1, hold::unread_replies),
-    attack("E11 schemas", 1, requests::schemas),
-    attack("E12 bytes after the end", 4, hold::bytes_after_the_end),
-    attack("E13 pings", 4, chat::pings),
-    attack("P1 sign-ins on many connections", 1, hold::sign_ins),
-    attack("P2 guesses of one password", 20, requests::guesses),
+    attack("long messages in a batch", 1, chat::long_messages),
+    attack("long messages of eight guests", 8, chat::long_messages),
+    attack("comings and goings with avatars", 4, chat::avatars),
+    attack("long room descriptions", 3, requests::long_descriptions),
+    attack("long room descriptions over token", 3, chat::long_token_descriptions),
+    attack("seats under many names", 2, requests::many_seats),
+    attack("bodies that do not come", 1, hold::absent_bodies),
+    attack("messages that do not end", 1, hold::endless_messages),
+    attack("posts as fast as they go", 4, chat::posts),
+    attack("silent connections", 1, hold::silent_connections),
+    attack("long search keys", 2, requests::long_keys),
+    attack("blank lines", 8, chat::blank_lines),
+    attack("rooms without end", 2, requests::many_rooms),
+    attack("replies that are not read", 1, hold::unread_replies),
+    attack("schemas", 1, requests::schemas),
+    attack("bytes after the end", 4, hold::bytes_after_the_end),
+    attack("pings", 4, chat::pings),
+    attack("sign-ins on many connections", 1, hold::sign_ins),
+    attack("guesses of one password", 20, requests::guesses),
 ];
 
 fn nothing(target: &Target, _: u32) -> u64 {
