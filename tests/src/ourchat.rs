@@ -76,9 +76,8 @@ impl Ourchat {
     }
 
     /// Has the gateway see that every message so far was read. A WebSocket answers the ping that
-    /// has
-    /// the id of the last; over TCP the gateway believes what arrived before the last request but
-    /// one.
+    /// has the id of the last; over TCP the gateway believes what arrived before the last request
+    /// but one.
     #[track_caller]
     pub fn show_life(&mut self) {
         if let Transport::WebSocket(websocket) = &mut self.transport {

@@ -127,8 +127,7 @@ impl WebSocket {
     }
 
     /// Reads up to the ping with this payload, unless it has come already, and until the gateway
-    /// has
-    /// the answer to it.
+    /// has the answer to it.
     #[track_caller]
     pub fn answer_ping(&mut self, payload: &[u8]) {
         while self.last_ping != payload {

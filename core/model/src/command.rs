@@ -90,8 +90,7 @@ pub enum Command {
         by: Option<UserRef>,
     },
     /// Removes a room's messages. If `by` is given, it must be the owner. A room without messages
-    /// is
-    /// answered [`Reply::Pruned`](crate::Reply::Pruned) with 0.
+    /// is answered [`Reply::Pruned`](crate::Reply::Pruned) with 0.
     ClearMessages {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -332,8 +331,7 @@ pub struct AddressGrant {
 }
 
 /// Which messages a new session is delivered, of those that the user, or one device of the user,
-/// has
-/// not acknowledged.
+/// has not acknowledged.
 ///
 /// A cursor says up to which message id they are acknowledged; [`Command::Acknowledge`] moves it.
 /// Signing in does not: what a lost connection never read comes again, with the same ids.

@@ -42,19 +42,16 @@ pub enum Output {
     SendBytes(Vec<u8>),
     /// One WebSocket text message, or one line, for the peer.
     SendText(String),
-    /// What was sent so far has the messages to the session's user up to this one. When the peer
-    /// has
-    /// shown to have it, by means of the transport, the host acknowledges them.
+    /// What was sent so far has the messages to the session's user up to this one. When the
+    /// transport shows that the peer has it, the host acknowledges them.
     ///
     /// The host marks by itself what [`Frontend::broadcast`](crate::Frontend::broadcast) encoded of
     /// an event, what the session sends at an [`Input::Event`](crate::Input::Event), and all that
-    /// it
-    /// sends at the answer to a sign-in with delivery. A mark after each message of a backlog says
-    /// more: half a backlog may arrive.
+    /// it sends at the answer to a sign-in with delivery. A mark after each message of a backlog
+    /// says more: half a backlog may arrive.
     Mark { message: MessageId },
     /// The peer has shown, in the dialect's own words, to have the messages to the session's user
-    /// up
-    /// to this one.
+    /// up to this one.
     Acknowledge { message: MessageId },
     /// Replaces the connection's event filter for all rooms it is subscribed to.
     #[serde(rename = "set_interest")]

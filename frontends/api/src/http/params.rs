@@ -278,7 +278,7 @@ impl JsonSchema for Digits {
     }
 }
 
-/// A text, accepted as a string or as a number (whose JSON notation it then is).
+/// A string, or a number: whole and of at most 64 bits as written, else as Rust prints its `f64`.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct TextOrNumber(pub String);
