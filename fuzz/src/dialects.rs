@@ -185,7 +185,8 @@ fn answer(output: &Output) -> Option<Outcome> {
         },
         Output::Submit { ack_only: true, .. } => answers.done.clone(),
         Output::Query { query } => match &**query {
-            Query::History { .. } | Query::Missed { .. } => answers.messages.clone(),
+            Query::History { .. } => answers.messages.clone(),
+            Query::Missed { .. } => answers.missed.clone(),
             Query::LastChange => answers.last_change.clone(),
             Query::Members { .. } | Query::Occupants { .. } => answers.members.clone(),
             Query::Room { .. } => answers.room.clone(),
@@ -208,6 +209,7 @@ struct Answers {
     posted: Outcome,
     received: Outcome,
     messages: Outcome,
+    missed: Outcome,
     last_change: Outcome,
     members: Outcome,
     room: Outcome,
@@ -245,6 +247,10 @@ impl Answers {
             posted: ok(json!({ "did": "posted", "message": message })),
             received: ok(json!({ "did": "received", "messages": [message], "cursor": 1 })),
             messages: ok(json!({ "did": "messages", "messages": [message] })),
+            missed: ok(json!({
+                "did": "missed", "messages": [message], "more": true,
+                "gap": { "after": 0, "before": 1, "count": 7 },
+            })),
             last_change: ok(json!({ "did": "last_change", "at": 1 })),
             members: ok(json!({ "did": "members", "members": [person] })),
             room: ok(json!({ "did": "room", "room": room })),
