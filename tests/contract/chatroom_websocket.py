@@ -1,7 +1,7 @@
 """The chatroom WebSocket, by its schema: chatroom_websocket.py HTTP_ADDRESS WEBSOCKET_ADDRESS
 
 Each message gets an answer that the schema describes, a complaint about the form exactly where the schema has none of
-that form, and somebody else in the room hears on as before. The gateway has the rooms TEST and MARKER.
+that form, and another client in the room hears on as before. The gateway has the rooms TEST and MARKER.
 """
 
 import json

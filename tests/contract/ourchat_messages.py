@@ -1,7 +1,7 @@
 """OurChat over WebSocket and over TCP, by its schema: ourchat_messages.py WEBSOCKET_ADDRESS TCP_ADDRESS
 
 Each message gets an answer that the schema describes, and code 18 where the schema has none of that form; a session of
-somebody else hears on as before.
+another client hears on as before.
 """
 
 import json
@@ -111,7 +111,7 @@ values = {
 LOGIN = {"code": 6, "login_type": 0, "account": "ann@example.org", "password": "secret"}
 
 
-def for_somebody(message):
+def for_a_user(message):
     """A text as the schema has it, for a user who exists."""
     sender = message["sender"]
     sender["ocid"] = ann_ocid
@@ -124,7 +124,7 @@ def for_somebody(message):
 
 kinds = schema.sent()
 right = known(st.one_of(kinds), values)
-texts = known(kinds[0], values).map(for_somebody)
+texts = known(kinds[0], values).map(for_a_user)
 steps = st.one_of(right, texts, texts, changed(right), changed(texts), broken(right), st.binary(max_size=20))
 
 

@@ -154,7 +154,7 @@ fn a_code_becomes_an_openid_and_the_secret_stays_secret() {
 }
 
 #[test]
-fn a_server_that_lies_signs_nobody_in() {
+fn a_server_that_lies_signs_no_user_in() {
     let vendor = Vendor::start(None);
     let gateway = start(Launch::of(&toml(&format!("http://{}", vendor.address), "")));
     let mut ann = client(&gateway);

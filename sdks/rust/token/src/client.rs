@@ -98,7 +98,7 @@ struct Shared {
     line: Mutex<Line>,
     /// The line was opened or closed.
     changed: Condvar,
-    /// Who waits for a reply, in the order of the requests.
+    /// Callers that wait for a reply, in the order of the requests.
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
@@ -224,7 +224,7 @@ impl Shared {
     fn forget_waiting(&self, error: fn() -> Error) {
         for waiting in lock(&self.waiting).drain(..) {
             if let Some(answer) = waiting.answer {
-                // Who no longer waits needs no answer.
+                // The caller has timed out.
                 let _ = answer.send(Err(error()));
             }
         }
@@ -430,7 +430,7 @@ impl Connection {
                     drop(queue);
                     match (waiting, outcome) {
                         (Some(Waiting { answer: Some(answer), .. }), outcome) => {
-                            // Who no longer waits needs no answer.
+                            // The caller has timed out.
                             let _ = answer.send(outcome.map_err(Error::Refused));
                         }
                         (Some(Waiting { answer: None, .. }), _) => (),

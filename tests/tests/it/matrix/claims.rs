@@ -224,7 +224,7 @@ fn a_user_of_ourchat_posts_only_as_itself() {
             }
         }
     }
-    // Nor before a login, as anybody.
+    // Nor before a login, as any user.
     let sender = json!({"ocid": own, "group_id": room.id});
     let said = site.ourchat().call(&json!({"code": 0, "sender": sender, "msg": "it is me"}));
     assert_eq!((&said["code"], &said["details"]), (&json!(18), &json!("not logged in")));

@@ -306,7 +306,8 @@ public final class ChatroomClient implements AutoCloseable {
                 }
                 events.push(new ChatroomEvent.Reconnected());
             }
-        } catch (InterruptedException nobodyElseKnowsTheThread) {
+        } catch (InterruptedException ignored) {
+            // No code outside this class has the thread.
             close();
         }
     }

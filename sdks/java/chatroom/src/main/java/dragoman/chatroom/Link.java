@@ -29,7 +29,7 @@ final class Link implements WebSocket.Listener {
     private volatile long heardAt = System.nanoTime();
     private volatile WebSocket socket;
 
-    /** Who waits for an answer, in the order of the requests. Its own lock. */
+    /** Callers that wait for an answer, in the order of the requests. Its own lock. */
     private final List<Waiting> waiting = new ArrayList<>();
 
     /** One packet is written at a time. */

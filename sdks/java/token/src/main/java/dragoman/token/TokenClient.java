@@ -42,7 +42,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
     private long writtenAt;
     private boolean closed;
 
-    /** Who waits for a reply, in the order of the requests. Its own lock. */
+    /** Callers that wait for a reply, in the order of the requests. Its own lock. */
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
 
     private record Waiting(int sequence, int command, CompletableFuture<Frame> answer) {}
@@ -268,7 +268,8 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
             while (!closed && (leftMs = TimeUnit.NANOSECONDS.toMillis(until - System.nanoTime() + 999_999)) > 0) {
                 try {
                     line.wait(leftMs);
-                } catch (InterruptedException nobodyElseKnowsTheThread) {
+                } catch (InterruptedException ignored) {
+                    // No code outside this class has the thread.
                     return true;
                 }
             }
