@@ -43,6 +43,8 @@ pub(crate) fn table_of(path: &Path) -> Result<*const GwPlugin, LoadError> {
     if found.is_none() {
         known.push(identity);
     }
+    // The entry is the plugin's own code and may hang; other libraries can be loaded meanwhile.
+    drop(mapped);
     // SAFETY: a library that exports this name exports it with this type; the ABI takes that on
     // trust.
     let entry = unsafe { library.get::<GwEntry>(GW_ENTRY_NAME) }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugin_abi::{GW_ENTRY, GwPlugin};
 
@@ -28,11 +29,17 @@ impl Plugin {
     ///
     /// A file that replaced another at the same path is mapped beside it; a mapped file is not
     /// mapped again.
+    ///
+    /// The error is [`LoadError::TimedOut`] if that has not ended within [`START_TIMEOUT`].
     pub fn open(path: &Path) -> Result<Self, LoadError> {
+        Self::open_within(START_TIMEOUT, path)
+    }
+
+    /// As [`Plugin::open`], with another timeout.
+    pub fn open_within(timeout: Duration, path: &Path) -> Result<Self, LoadError> {
         let file = path.to_path_buf();
-        let table = within(START_TIMEOUT, path, GW_ENTRY, move || {
-            library::table_of(&file).map(TablePointer)
-        })?;
+        let table =
+            within(timeout, path, GW_ENTRY, move || library::table_of(&file).map(TablePointer))?;
         // SAFETY: the library declares that it keeps to the contract, and is never unmapped.
         unsafe { Self::from_table(path, table.0) }
     }

@@ -1,6 +1,7 @@
 //! Every file that is not a plugin of this gateway is refused with its path and the reason.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use frontend_api::Frontend;
 use plugin_loader::{LoadError, LoadedFrontend, Plugin};
@@ -147,6 +148,22 @@ fn an_incomplete_or_foreign_table_is_refused() {
         let words = error(&path).to_string();
         assert!(words.contains(expected), "{words}");
     }
+}
+
+/// A timeout of the library that hangs is that library's own.
+#[test]
+fn an_entry_that_never_returns_keeps_no_other_library_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "#include <unistd.h>\n#include \"gw_plugin.h\"\n\
+                  const gw_plugin *gw_plugin_v1(void) { for (;;) pause(); }\n";
+    let Some(path) = library(&folder, "a.so", source) else { return };
+    let timeout = Duration::from_millis(20);
+    let error = Plugin::open_within(timeout, &path).err().expect("it hangs");
+    let function = "gw_plugin_v1";
+    assert_eq!(error, LoadError::TimedOut { path: path.clone(), function, timeout });
+    let next = folder.path().join("next.so");
+    std::fs::copy(plugin_testkit::plugin("token"), &next).unwrap();
+    assert!(Plugin::open(&next).is_ok());
 }
 
 #[test]
