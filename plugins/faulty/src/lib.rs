@@ -10,6 +10,8 @@
 //! | `flood 8 70000 0` | emits this kind so many times, with a payload of so many bytes |
 //! | `emit-bytes` | emits a text that is not UTF-8 |
 //! | `emit-nonsense` | emits half a command |
+//! | `emit-null payload`, `emit-null body` | emits a length without a pointer |
+//! | `emit-endless` | emits a length that no memory has |
 //! | `return 7` | sends something, then returns this code |
 //! | anything else | answers `fine` |
 //!
@@ -41,7 +43,8 @@ pub struct Options {
     pub panic_in: Option<String>,
     /// The function of the ABI that never returns: `frontend_new` or `frontend_manifest`.
     pub hang_in: Option<String>,
-    /// The function of the ABI that emits malformed output.
+    /// The function of the ABI that emits malformed output. `no frontend_new`: it returns null as
+    /// well, and gives no reason.
     pub malformed_in: Option<String>,
     /// The name of the document that describes it.
     pub document: Option<String>,

@@ -15,6 +15,7 @@ const PROPER: GwPlugin = plugin_sdk::table::<Faulty>();
 
 /// The correct table with some functions replaced.
 static TABLE: GwPlugin = GwPlugin {
+    frontend_new: Some(frontend_new),
     frontend_manifest: Some(frontend_manifest),
     frontend_broadcast: Some(frontend_broadcast),
     frontend_fault: Some(frontend_fault),
@@ -42,8 +43,12 @@ struct Host {
 
 impl Host {
     fn emit(self, kind: u32, payload: &[u8]) -> i32 {
-        // SAFETY: both came with the current call.
-        unsafe { (self.emit)(self.host, kind, GwBytes::new(payload), GwBytes::EMPTY) }
+        self.emit_raw(kind, GwBytes::new(payload), GwBytes::EMPTY)
+    }
+
+    fn emit_raw(self, kind: u32, payload: GwBytes, body: GwBytes) -> i32 {
+        // SAFETY: both pointers came with the current call.
+        unsafe { (self.emit)(self.host, kind, payload, body) }
     }
 }
 
@@ -55,6 +60,31 @@ unsafe fn is_malformed_in(frontend: *mut GwFrontend, function: &str) -> bool {
     // SAFETY: the caller's promise, above.
     let frontend = unsafe { &*frontend.cast::<Faulty>() };
     frontend.options.malformed_in.as_deref() == Some(function)
+}
+
+unsafe extern "C" fn frontend_new(
+    options: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> *mut GwFrontend {
+    // SAFETY: the host passes arguments as the ABI requires; the front end is a box of `Faulty`,
+    // and it is freed only where it is not returned.
+    unsafe {
+        let proper = PROPER.frontend_new;
+        let frontend = proper.map_or(std::ptr::null_mut(), |proper| proper(options, host, emit));
+        if frontend.is_null() {
+            return frontend;
+        }
+        if is_malformed_in(frontend, "frontend_new") {
+            Host { host, emit }.emit(GW_OUT_SEND_TEXT, b"too early");
+        }
+        if is_malformed_in(frontend, "no frontend_new") {
+            Host { host, emit }.emit(GW_OUT_SEND_TEXT, b"too early");
+            PROPER.frontend_free.inspect(|free| free(frontend));
+            return std::ptr::null_mut();
+        }
+        frontend
+    }
 }
 
 unsafe extern "C" fn frontend_manifest(
@@ -169,6 +199,20 @@ fn obey(line: &str, host: Host) -> Option<i32> {
         "emit-bytes" => {
             host.emit(GW_OUT_SEND_TEXT, &[0xFF, 0xFE]);
             host.emit(GW_OUT_SEND_BYTES, b"this is never seen");
+            Some(GW_OK)
+        }
+        "emit-null" => {
+            let nothing = GwBytes { ptr: std::ptr::null(), len: 7 };
+            let (payload, body) = match words.get(1) {
+                Some(&"body") => (GwBytes::EMPTY, nothing),
+                _ => (nothing, GwBytes::EMPTY),
+            };
+            host.emit_raw(GW_OUT_SEND_BYTES, payload, body);
+            Some(GW_OK)
+        }
+        "emit-endless" => {
+            let endless = GwBytes { len: usize::MAX, ..GwBytes::new(b"x") };
+            host.emit_raw(GW_OUT_SEND_BYTES, endless, GwBytes::EMPTY);
             Some(GW_OK)
         }
         "emit-nonsense" => Some(host.emit(GW_OUT_CALL, b"{")),

@@ -80,7 +80,10 @@ unsafe extern "C" fn emit<T: Take>(
     // SAFETY: the plugin passes back the pointer it got, during its call and on its thread;
     // nothing else uses it then.
     let call = unsafe { &mut *host.cast::<Call<T>>() };
-    // SAFETY: both are borrowed for this call.
+    if !payload.is_sound() || !body.is_sound() {
+        return call.refuse(GW_MALFORMED, "emitted a length without bytes".into());
+    }
+    // SAFETY: both are borrowed for this call, and not null.
     let (payload, body) = unsafe { (payload.as_slice(), body.as_slice()) };
     call.take(kind, payload, body)
 }
@@ -108,9 +111,9 @@ impl<T: Take> Call<T> {
         }
     }
 
+    /// Notes the first fault, and returns its code.
     fn refuse(&mut self, code: i32, why: String) -> i32 {
-        self.refused = Some((code, why));
-        code
+        self.refused.get_or_insert((code, why)).0
     }
 
     fn keep_reason(&mut self, why: &[u8], key: &[u8]) {
@@ -142,9 +145,15 @@ impl<T: Take> Call<T> {
         Failure { kind: FaultKind::Panicked, why }
     }
 
-    /// The plugin's reasons, each with the option at fault.
+    /// The plugin's reasons, each with the option at fault; if it gave none, what is wrong with its
+    /// outputs.
     pub(crate) fn into_reasons(self) -> Vec<OptionFault> {
-        self.reasons
+        match self.refused {
+            Some((_, why)) if self.reasons.is_empty() => {
+                vec![OptionFault::new("", format!("it {why}"))]
+            }
+            _ => self.reasons,
+        }
     }
 
     fn reason(&self) -> Option<String> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use core_model::Recorded;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
-use frontend_api::{Broadcast, Frame, Manifest};
+use frontend_api::{Broadcast, Frame, Manifest, OptionFault};
 use plugin_abi::{GW_ASK, GW_EVERYONE, GW_OK, GwBytes, GwFrontend};
 use serde_json::{Map, Value};
 
@@ -47,8 +47,8 @@ impl Instance {
                 (plugin.table.frontend_new)(GwBytes::new(options), host, emit)
             })
         });
+        let path = plugin.path.to_path_buf();
         let Some(frontend) = NonNull::new(frontend) else {
-            let path = plugin.path.to_path_buf();
             return Err(LoadError::WouldNotStart { path, faults: done.into_reasons() });
         };
         let mut instance = Self {
@@ -58,6 +58,10 @@ impl Instance {
             faults: Arc::default(),
             observer: OnceLock::new(),
         };
+        if let Err(failure) = done.end(GW_OK, GW_OK) {
+            let faults = vec![OptionFault::new("", failure.why)];
+            return Err(LoadError::WouldNotStart { path, faults });
+        }
         let manifest = instance.manifest()?;
         instance.dialect.clone_from(&manifest.dialect);
         Ok((instance, manifest))

@@ -44,13 +44,16 @@ fn a_plugin_that_never_returns_from_its_start_is_given_up() {
 }
 
 /// Every fault of a session, whether it counts as a panic, and the reason reported.
-const WAYS: [(&str, bool, &str); 19] = [
+const WAYS: [(&str, bool, &str); 22] = [
     ("panic", true, "panicked at plugins/faulty/src/lib.rs:"),
     ("return -1", true, "it returned -1"),
     ("return -2", false, "it returned -2"),
     ("return 7", false, "it returned 7"),
     ("emit-nonsense", false, "it emitted a command that cannot be read: EOF while parsing"),
     ("emit-bytes", false, "it emitted text that is not UTF-8: invalid utf-8 sequence"),
+    ("emit-null payload", false, "it emitted a length without bytes"),
+    ("emit-null body", false, "it emitted a length without bytes"),
+    ("emit-endless", false, "it emitted a length without bytes"),
     ("emit 1 {\"command\":{\"do\":\"fly\"}}", false, "it emitted a command that cannot be read"),
     ("emit 1 {\"command\":{\"do\":\"expire\"}}", false, "that only the gateway may submit"),
     (
@@ -164,6 +167,14 @@ fn a_front_end_that_cannot_start_gives_its_reasons() {
             "cannot read: panicked at plugins/faulty/src/lib.rs:",
         ),
         (json!({ "malformed_in": "frontend_manifest" }), "a manifest that cannot be read: invalid"),
+        (
+            json!({ "malformed_in": "frontend_new" }),
+            "would not start: it emitted 5 where nothing is expected",
+        ),
+        (
+            json!({ "malformed_in": "no frontend_new" }),
+            "would not start: it emitted 5 where nothing is expected",
+        ),
     ] {
         let error = why(options).to_string();
         assert!(error.contains(words), "{error}");
