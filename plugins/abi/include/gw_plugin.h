@@ -95,8 +95,8 @@ extern "C" {
  * {"Ok":{"did":...}} or {"Err":{"refused":...}}. */
 #define GW_IN_ANSWER UINT32_C(6)
 
-/* An event that concerns this session; only after GW_ASK. Payload: JSON, as in
- * frontend_broadcast. */
+/* An event that concerns this session; only after GW_ASK, or if the session's interest has
+ * per_session. Payload: JSON, as in frontend_broadcast. */
 #define GW_IN_EVENT UINT32_C(7)
 
 /* The time set with GW_OUT_WAKE_AT has come, or another session has emitted GW_OUT_WAKE for this
@@ -131,7 +131,8 @@ extern "C" {
 #define GW_OUT_SEND_TEXT UINT32_C(5)
 
 /* Which events this connection receives. Payload: JSON,
- * {"messages":true,"presence":true,"population":false}. */
+ * {"messages":true,"presence":true,"population":false}. room_changes and per_session may be
+ * left out; if per_session is true, the session gets each event itself, as GW_IN_EVENT. */
 #define GW_OUT_SET_INTEREST UINT32_C(6)
 
 /* Sets the session's one alarm. Payload: JSON, a number: milliseconds since 1970. */

@@ -77,8 +77,8 @@ pub const GW_IN_BINARY: u32 = 5;
 /// `{"Ok":{"did":...}}` or `{"Err":{"refused":...}}`.
 pub const GW_IN_ANSWER: u32 = 6;
 
-/// An event that concerns this session; only after `GW_ASK`. Payload: JSON, as in
-/// `frontend_broadcast`.
+/// An event that concerns this session; only after `GW_ASK`, or if the session's interest has
+/// `per_session`. Payload: JSON, as in `frontend_broadcast`.
 pub const GW_IN_EVENT: u32 = 7;
 
 /// The time set with `GW_OUT_WAKE_AT` has come, or another session has emitted `GW_OUT_WAKE` for this
@@ -113,7 +113,8 @@ pub const GW_OUT_SEND_BYTES: u32 = 4;
 pub const GW_OUT_SEND_TEXT: u32 = 5;
 
 /// Which events this connection receives. Payload: JSON,
-/// `{"messages":true,"presence":true,"population":false}`.
+/// `{"messages":true,"presence":true,"population":false}`. `room_changes` and `per_session` may be
+/// left out; if `per_session` is true, the session gets each event itself, as `GW_IN_EVENT`.
 pub const GW_OUT_SET_INTEREST: u32 = 6;
 
 /// Sets the session's one alarm. Payload: JSON, a number: milliseconds since 1970.
