@@ -51,10 +51,12 @@ pub(crate) fn said(message: &Message, id: Option<MessageId>) -> Option<String> {
 
 /// An event for a client that has joined with `since`.
 pub(crate) fn numbered(event: &Event) -> Option<String> {
-    match (event, broadcast(event)) {
-        (Event::Posted { message }, _) => said(message, Some(message.id)),
-        (_, Broadcast::Everyone(Frame::Text(text))) => Some(text),
-        (_, _) => None,
+    if let Event::Posted { message } = event {
+        return said(message, Some(message.id));
+    }
+    match broadcast(event) {
+        Broadcast::Everyone(Frame::Text(text)) => Some(text),
+        _ => None,
     }
 }
 
