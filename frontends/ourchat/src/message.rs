@@ -1,8 +1,8 @@
 //! Every message of the dialect in its wire form, with fields in the document's order.
 //!
 //! A client sends [`TextCreate`], [`Register`], [`Login`], [`GroupCreate`], [`AccountQuery`],
-//! [`StatusQuery`] and [`Verify`]; only the server sends the others. The schemas are generated
-//! from these types.
+//! [`StatusQuery`], [`Verify`] and [`Acknowledge`]; only the server sends the others. The schemas
+//! are generated from these types.
 
 use std::borrow::Cow;
 
@@ -220,7 +220,7 @@ pub struct Sender {
     pub private_id: Option<Ocid>,
 }
 
-/// Code 4, "注册信息": makes an account, without logging in.
+/// Code 4, "注册信息": makes an account, and logs this connection in as it.
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Register {
     pub code: Code<4>,
@@ -428,9 +428,9 @@ pub struct Gap {
     pub code: Code<16>,
     /// ms since 1970
     pub time: Timestamp,
-    /// They come after this `cid`,
+    /// The missing messages are newer than this one: a `cid`.
     pub after: MessageId,
-    /// and before this one.
+    /// They are older than this one: a `cid`.
     pub before: MessageId,
     /// How many; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
