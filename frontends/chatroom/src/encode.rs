@@ -63,8 +63,12 @@ pub(crate) fn numbered(event: &Event) -> Option<String> {
 /// What a client has missed and does not receive.
 pub(crate) fn gap(room_name: &str, gap: Gap) -> String {
     let Gap { after, before, count } = gap;
-    let how_many = count.map_or("some messages".into(), |count| format!("{count} messages"));
-    let msg = &format!("{how_many} from {after} to {before} are not here");
+    let (how_many, are) = match count {
+        Some(1) => ("1 message".into(), "is"),
+        Some(count) => (format!("{count} messages"), "are"),
+        None => ("some messages".into(), "are"),
+    };
+    let msg = &format!("{how_many} after {after} and before {before} {are} missing");
     let user = packet::Person::default();
     let data = Missing { user, room_name, msg, after, before, count };
     text(&ServerGap { r#type: words::Gap, data })

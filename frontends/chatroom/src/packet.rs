@@ -137,9 +137,9 @@ pub struct Missing<'a> {
     pub user: Person<'a>,
     pub room_name: &'a str,
     pub msg: &'a str,
-    /// They came after this message,
+    /// The missing messages are newer than this one.
     pub after: MessageId,
-    /// and before this one.
+    /// They are older than this one.
     pub before: MessageId,
     /// How many; absent where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
