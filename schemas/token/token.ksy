@@ -47,7 +47,7 @@
       "10": { "id": "e_command", "doc": "unknown command" },
       "11": { "id": "e_limit", "doc": "too fast, or idle too long" },
       "12": { "id": "e_server", "doc": "the gateway failed" },
-      "13": { "id": "e_denied", "doc": "not allowed" },
+      "13": { "id": "e_denied", "doc": "not allowed, or over a quota" },
       "2": { "id": "e_user_not_exist", "doc": "the account does not exist" },
       "3": { "id": "e_not_logged_in", "doc": "no user is logged in on this connection" },
       "4": { "id": "e_token_invalid", "doc": "the token is unknown or expired" },

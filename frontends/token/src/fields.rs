@@ -337,7 +337,7 @@ pub const RESULTS: &[ResultRow] = &[
     result(Code::Command, "E_COMMAND", "unknown command"),
     result(Code::Limit, "E_LIMIT", "too fast, or idle too long"),
     result(Code::Server, "E_SERVER", "the gateway failed"),
-    result(Code::Denied, "E_DENIED", "not allowed"),
+    result(Code::Denied, "E_DENIED", "not allowed, or over a quota"),
 ];
 
 const fn field(name: &'static str, kind: Kind, about: &'static str) -> Field {

@@ -24,10 +24,12 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         | Refusal::TextTooLong { .. }
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. } => Code::Argument,
-        Refusal::QuotaExceeded { .. } | Refusal::SlowDown { .. } => Code::Limit,
+        Refusal::SlowDown { .. } => Code::Limit,
         Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
         Refusal::NotAllowed
         | Refusal::OwnerStays
+        // Waiting does not help, as it does with `Code::Limit`.
+        | Refusal::QuotaExceeded { .. }
         | Refusal::RoomNotPublic { .. }
         | Refusal::WrongPassword => Code::Denied,
     }
