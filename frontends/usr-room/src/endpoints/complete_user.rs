@@ -15,9 +15,12 @@ pub(super) const ENDPOINT: Endpoint<UsrRoom> = Endpoint {
     path: "/usr/complete",
     decode,
     encode,
-    describe: |_| {
-        let operation =
-            Operation::of::<Request>("Creates an unknown user, or updates the given fields.");
+    describe: |dialect| {
+        let about = "Creates an unknown user, or updates the given fields.";
+        let operation = match dialect.flavor {
+            Flavor::Document => Operation::of::<Request>(about),
+            Flavor::Miniprogram => Operation::of::<AppRequest>(about),
+        };
         let operation = operation.replies::<Done>().replies::<Failure>();
         operation.leads_to("add_room", &[("room_owner_id", Source::Request("openid"))])
     },
@@ -30,29 +33,42 @@ parse::request! {
         openid,
         sex: Option<TextOrNumber>,
         preference: Option<Loose<TextOrNumber>>,
-        /// A URL. Flavor miniprogram only.
+    }
+}
+
+parse::request! {
+    /// In flavor miniprogram. Absent fields stay as they are.
+    #[schemars(extend("anyOf" = parse::EITHER_OPENID))]
+    AppRequest {
+        openid,
+        sex: Option<TextOrNumber>,
+        preference: Option<Loose<TextOrNumber>>,
+        /// A URL.
         avatar: Option<String>,
-        /// The display name. Flavor miniprogram only.
+        /// The display name.
         name: Option<String>,
     }
 }
 
 fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Response> {
-    let request: Request = parse::read(params)?;
-    let openid = parse::openid(request.openid, request.open_id)?;
+    let request = match dialect.flavor {
+        Flavor::Document => {
+            let Request { openid, open_id, sex, preference } = parse::read(params)?;
+            AppRequest { openid, open_id, sex, preference, avatar: None, name: None }
+        }
+        Flavor::Miniprogram => parse::read(params)?,
+    };
+    let AppRequest { openid, open_id, sex, preference, avatar, name } = request;
+    let openid = parse::openid(openid, open_id)?;
     if openid.starts_with('@') {
         return Err(refusal::failure("an openid does not begin with @"));
     }
-    let (name, avatar) = match dialect.flavor {
-        Flavor::Document => (None, None),
-        Flavor::Miniprogram => (request.name, request.avatar),
-    };
     let texts = |list: Loose<TextOrNumber>| list.0.into_iter().map(|text| text.0).collect();
     let changes = ProfileChanges {
         name,
         avatar,
-        sex: request.sex.map(|sex| sex.0),
-        preferences: request.preference.map(texts),
+        sex: sex.map(|sex| sex.0),
+        preferences: preference.map(texts),
         info: None,
     };
     Ok(Action::Submit(Command::UpdateUser { user: dialect.caller(&openid), create: true, changes }))
