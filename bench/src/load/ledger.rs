@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_or_not_everybody_hears_is_lost() {
+    fn a_message_that_a_listener_misses_is_lost() {
         let mut ledger = three_said(2);
         hear(&mut ledger, 0, &[0, 2]);
         hear(&mut ledger, 1, &[0]);
