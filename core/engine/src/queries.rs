@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use core_model::{
-    Detail, Message, MessageId, Person, Query, Refusal, Reply, RoomFilter, RoomId, RoomRef,
+    Detail, Message, MessageId, Person, Query, Refusal, Reply, Roles, RoomFilter, RoomId, RoomRef,
     RoomView, Timestamp, TokenHash, UserRef, bounds,
 };
 use redb::ReadableTable;
@@ -15,7 +15,7 @@ use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
-use crate::rows::{RoomRow, SeatRow, Who, unpack};
+use crate::rows::{RoomRow, SeatRow, Who};
 use crate::search;
 use crate::state::State;
 
@@ -38,11 +38,12 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
         }
         Query::Members { room, caller } => {
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
-            Ok(Reply::Members { members: persons(tables, lookup::members(tables, id)?)? })
+            let members = persons(tables, lookup::members(tables, id)?)?;
+            Ok(Reply::Members { members, roles: BTreeMap::new() })
         }
         Query::Occupants { room, caller } => {
-            let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
-            Ok(Reply::Members { members: occupants(tables, id)? })
+            let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
+            Ok(occupants(tables, id, &row)?)
         }
         Query::Room { room, caller, detail } => {
             let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
@@ -103,22 +104,55 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     }
 }
 
-fn occupants(tables: &impl State, room: u32) -> Result<Vec<Arc<Person>>, StoreError> {
+fn occupants(tables: &impl State, room: u32, row: &RoomRow) -> Result<Reply, StoreError> {
     let members = lookup::members(tables, room)?;
     let known: BTreeSet<u64> = members.iter().copied().collect();
     let mut only_live = BTreeMap::new();
+    let mut roles: BTreeMap<String, Roles> = BTreeMap::new();
     for entry in tables.seats_by_person()?.range((room, "", 0)..(room.saturating_add(1), "", 0))? {
         let (key, _) = entry?;
         let row =
             tables.seats()?.get(key.value().2)?.ok_or(StoreError::Corrupt { table: "seats" })?;
-        let seat: SeatRow = unpack("seats", row.value())?;
+        let seat = SeatRow::unpack(row.value())?;
+        if !seat.roles.is_empty() {
+            let held = roles.entry(lookup::person_of(tables, &seat.who)?.handle.clone());
+            let held = held.or_default();
+            *held = held.and(seat.roles);
+        }
         if seat.who.uid().is_none_or(|uid| !known.contains(&uid)) {
             let person = lookup::person_of(tables, &seat.who)?;
             only_live.insert(person.handle.clone(), person);
         }
     }
     let members = persons(tables, members)?;
-    Ok(members.into_iter().chain(only_live.into_values()).collect())
+    let members: Vec<_> = members.into_iter().chain(only_live.into_values()).collect();
+    let is_owner = |person: &&Arc<Person>| person.uid.is_some_and(|uid| Some(uid.0) == row.owner);
+    if let Some(owner) = members.iter().find(is_owner) {
+        roles.entry(owner.handle.clone()).or_default().operator = true;
+    }
+    Ok(Reply::Members { members, roles })
+}
+
+/// The number of people in a room, each once.
+fn people(tables: &impl State, room: u32, members: u32) -> Result<u32, StoreError> {
+    let mut last = String::new();
+    let mut only_live = 0;
+    // A person's seats are beside each other.
+    for entry in tables.seats_by_person()?.range((room, "", 0)..(room.saturating_add(1), "", 0))? {
+        let (key, _) = entry?;
+        let (_, person, seat_id) = key.value();
+        if person == last {
+            continue;
+        }
+        person.clone_into(&mut last);
+        let row = tables.seats()?.get(seat_id)?.ok_or(StoreError::Corrupt { table: "seats" })?;
+        let is_member = match SeatRow::unpack(row.value())?.who.uid() {
+            Some(uid) if members > 0 => lookup::is_member(tables, room, uid)?,
+            _ => false,
+        };
+        only_live += u32::from(!is_member);
+    }
+    Ok(members.saturating_add(only_live))
 }
 
 fn persons(tables: &impl State, uids: Vec<u64>) -> Result<Vec<Arc<Person>>, StoreError> {
@@ -172,6 +206,9 @@ fn view(
         let members: Result<Vec<_>, _> =
             members.map(|uid| lookup::user_view(tables, uid)).collect();
         view.members = members?;
+    }
+    if detail.people {
+        view.people = Some(people(tables, id, row.members)?);
     }
     if detail.messages > 0 {
         view.messages = history(tables, id, None, None, detail.messages as usize)?;

@@ -2,7 +2,7 @@
 //!
 //! Rows that are written with every message are laid out by hand; the others are postcard.
 
-use core_model::{Person, RoomTag, RoomView, Timestamp, Uid};
+use core_model::{Person, Role, Roles, RoomTag, RoomView, Timestamp, Uid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,7 @@ impl RoomRow {
             owner: None,
             created: Timestamp(self.created),
             population,
+            people: None,
             capacity: self.capacity,
             active: self.active,
             closed: self.closed,
@@ -178,6 +179,42 @@ pub(crate) struct SeatRow {
     pub(crate) lease: Option<LeaseRow>,
     /// The network of the peer that took the lease.
     pub(crate) address: Option<u128>,
+    /// What its user may do, while a connection uses it. See [`SeatRow::pack`].
+    #[serde(skip)]
+    pub(crate) roles: Roles,
+}
+
+/// The version of a seat with roles: a byte of flags for them, and the layout of one without.
+const SEAT_WITH_ROLES: u8 = 2;
+
+const OPERATOR: u8 = 1;
+const VOICE: u8 = 2;
+
+impl SeatRow {
+    /// Few seats have roles; the others keep the layout that they had before there were any.
+    pub(crate) fn pack(&self) -> Vec<u8> {
+        if self.roles.is_empty() {
+            return pack(self);
+        }
+        let operator = if self.roles.operator { OPERATOR } else { 0 };
+        let voice = if self.roles.voice { VOICE } else { 0 };
+        let head = vec![SEAT_WITH_ROLES, operator | voice];
+        postcard::to_extend(self, head).expect("a row is plain data")
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
+        let [SEAT_WITH_ROLES, flags @ (OPERATOR | VOICE | 3), row @ ..] = bytes else {
+            return unpack("seats", bytes);
+        };
+        let seat: Self =
+            postcard::from_bytes(row).map_err(|_| StoreError::Corrupt { table: "seats" })?;
+        let roles = Roles { operator: flags & OPERATOR != 0, voice: flags & VOICE != 0 };
+        Ok(Self { roles, ..seat })
+    }
+
+    pub(crate) fn with_role(&self, role: Role, held: bool) -> Self {
+        Self { roles: self.roles.with(role, held), ..self.clone() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -300,6 +337,30 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_seat_without_roles_has_the_bytes_that_it_had_before_there_were_roles() {
+        let seat = SeatRow {
+            room: 7,
+            who: Who::Guest("zed".into()),
+            avatar: None,
+            connection: Some(5),
+            lease: None,
+            address: None,
+            roles: Roles::default(),
+        };
+        assert_eq!(seat.pack(), b"\x01\x07\x01\x03zed\x00\x01\x05\x00\x00");
+        for roles in [(false, false), (true, false), (false, true), (true, true)] {
+            let (operator, voice) = roles;
+            let seat = SeatRow { roles: Roles { operator, voice }, ..seat.clone() };
+            let read = SeatRow::unpack(&seat.pack()).unwrap();
+            assert_eq!((read.roles, read.connection), (seat.roles, seat.connection));
+        }
+        for head in [[2, 0], [2, 4], [3, 1]] {
+            let bytes: Vec<u8> = head.into_iter().chain(seat.pack().split_off(1)).collect();
+            assert!(SeatRow::unpack(&bytes).is_err(), "{head:?}");
+        }
+    }
 
     #[test]
     fn a_message_reads_back_as_it_was_written() {

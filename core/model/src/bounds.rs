@@ -110,6 +110,7 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::ClearMessages { .. }
         | Command::Join { .. }
         | Command::Kick { .. }
+        | Command::SetRole { .. }
         | Command::Exit { .. }
         | Command::Receive { .. }
         | Command::Start

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
+use crate::role::Role;
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A request for a change. Imperative: it may yet be refused.
@@ -69,7 +70,8 @@ pub enum Command {
     },
     /// Creates a room of exactly this name; changes nothing if it exists.
     DeclareRoom { room: NewRoom },
-    /// Changes the given fields of a room. If `by` is given, it must be the owner.
+    /// Changes the given fields of a room. If `by` is given, it must be the owner; to change nothing
+    /// but the description, it may be an operator by a seat of this connection.
     UpdateRoom {
         room: RoomRef,
         changes: RoomChanges,
@@ -105,7 +107,8 @@ pub enum Command {
     Kick {
         room: RoomRef,
         user: UserRef,
-        /// Who removes the user; must be the owner, where given.
+        /// Who removes the user; where given, the owner, or an operator by a seat of this
+        /// connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -123,6 +126,22 @@ pub enum Command {
         /// The avatar that others see, instead of the user's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         avatar: Option<String>,
+        /// Whether to make the room if there is none of this name: an account then owns it, without
+        /// being a member, and the seat of a guest is its operator's.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        create: bool,
+    },
+    /// Gives a user a role, or takes it, at each of its seats that a connection uses. A user
+    /// without such a seat is refused with [`Refusal::NotInRoom`](crate::Refusal::NotInRoom), and
+    /// to take the role of the owner with [`Refusal::OwnerStays`](crate::Refusal::OwnerStays).
+    SetRole {
+        room: RoomRef,
+        user: UserRef,
+        role: Role,
+        held: bool,
+        /// Who changes it; where given, the owner, or an operator by a seat of this connection.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserRef>,
     },
     /// Gives back a live seat. With [`SeatKind::Lease`], one that no connection uses, or else one
     /// in use, whose connection then leaves the room.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::RoomChanges;
 use crate::id::{ConnectionId, Seq, Timestamp};
+use crate::role::Role;
 use crate::view::{Message, Person, RoomTag};
 
 /// A change that sessions other than the caller's may need to show.
@@ -52,7 +53,7 @@ pub enum Event {
         /// Why, in the words of the user or of `by`; "" for no reason.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
-        /// The owner that removed the user.
+        /// The owner or operator that removed the user.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<Person>>,
     },
@@ -62,6 +63,18 @@ pub enum Event {
         room: RoomTag,
         /// The new values.
         changes: RoomChanges,
+        /// Who changed it; `None` for the gateway itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Person>>,
+    },
+    /// A user has got or lost a role by its live seats. Only connections whose event filter includes
+    /// room changes receive it.
+    RoleChanged {
+        room: RoomTag,
+        user: Arc<Person>,
+        role: Role,
+        /// Whether the user holds the role now.
+        held: bool,
         /// Who changed it; `None` for the gateway itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<Person>>,
@@ -92,6 +105,7 @@ impl Event {
             | Self::Left { room, .. }
             | Self::PopulationChanged { room, .. }
             | Self::RoomChanged { room, .. }
+            | Self::RoleChanged { room, .. }
             | Self::RoomCreated { room, .. }
             | Self::RoomDeleted { room } => Some(room),
         }

@@ -13,6 +13,7 @@ mod name;
 mod query;
 mod refusal;
 mod reply;
+mod role;
 mod user_ref;
 mod view;
 
@@ -29,6 +30,7 @@ pub use name::{
 pub use query::{Detail, Query, RoomFilter};
 pub use refusal::Refusal;
 pub use reply::{AutoJoinFailure, Outcome, Reply};
+pub use role::{Role, Roles};
 pub use user_ref::{Claim, RoomRef, UserRef};
 pub use view::{Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};
 

@@ -120,4 +120,7 @@ pub struct Detail {
     /// The most messages to return: the newest.
     #[serde(default)]
     pub messages: u32,
+    /// The number of people in it: as many as [`Query::Occupants`] names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub people: bool,
 }

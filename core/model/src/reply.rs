@@ -1,5 +1,6 @@
 //! Replies to commands and queries.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp};
 use crate::refusal::Refusal;
+use crate::role::Roles;
 use crate::view::{Gap, Message, Person, RoomTag, RoomView, UserView};
 
 /// The answer to a command that was carried out, or to a query.
@@ -77,7 +79,12 @@ pub enum Reply {
     LastChange { at: Timestamp },
     /// To [`Query::Members`](crate::Query::Members) and
     /// [`Query::Occupants`](crate::Query::Occupants).
-    Members { members: Vec<Arc<Person>> },
+    Members {
+        members: Vec<Arc<Person>>,
+        /// The roles of those that hold one, by handle; only for `Occupants`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        roles: BTreeMap<String, Roles>,
+    },
     /// To [`Query::History`](crate::Query::History), oldest first.
     Messages { messages: Vec<Arc<Message>> },
     /// To [`Query::Missed`](crate::Query::Missed), oldest first.

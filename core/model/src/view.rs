@@ -83,6 +83,9 @@ pub struct RoomView {
     pub created: Timestamp,
     /// Seats taken: durable members and live entrances.
     pub population: u32,
+    /// The people in it, each once whatever seats it takes; absent unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<u32>,
     pub capacity: u32,
     /// Whether a user other than the creator ever joined, or any user entered or posted.
     pub active: bool,

@@ -100,7 +100,8 @@ pub struct EventFilter {
     /// `Entered` and `Left`.
     pub presence: bool,
     pub population: bool,
-    /// `RoomChanged`. Off by default: front ends built before it do not know the event.
+    /// `RoomChanged` and `RoleChanged`. Off by default: front ends built before them do not know the
+    /// events.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room_changes: bool,
     /// The session encodes each event itself, as [`Input::Event`](crate::Input::Event), instead of
@@ -142,6 +143,7 @@ pub type Interest = EventFilter;
 ///     seat: SeatKind::Connection,
 ///     opens: false,
 ///     avatar: None,
+///     create: false,
 /// };
 /// // The connection receives the room's events from the commit of the command on.
 /// out.submit_and_subscribe(enter, Subscribe::Seat);

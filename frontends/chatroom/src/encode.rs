@@ -26,6 +26,7 @@ pub(crate) fn broadcast(event: &Event) -> Broadcast {
         }
         Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
+        | Event::RoleChanged { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => Broadcast::Nothing,
     }

@@ -134,7 +134,8 @@ impl ChatSession {
                 let user = self.claim(name.clone());
                 self.joining = self.proof.counts_once() && matches!(user, UserRef::Claim(_));
                 let given = Some(avatar.clone()).filter(|avatar| !avatar.is_empty());
-                let enter = Command::Enter { room, user, seat, opens: true, avatar: given };
+                let enter =
+                    Command::Enter { room, user, seat, opens: true, avatar: given, create: false };
                 out.submit_and_subscribe(enter, Subscribe::Seat);
                 self.replies.push_command(PendingReply::Join { name, avatar, since });
             }

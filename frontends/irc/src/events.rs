@@ -51,7 +51,9 @@ impl IrcSession {
             Event::RoomCreated { room, owner, members } => {
                 self.send_invitation(room, owner.as_ref(), members, out);
             }
-            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => (),
+            Event::PopulationChanged { .. }
+            | Event::RoleChanged { .. }
+            | Event::RoomDeleted { .. } => (),
         }
     }
 

@@ -170,7 +170,9 @@ impl Frontend for IrcFrontend {
             | Event::Left { .. }
             | Event::RoomChanged { .. }
             | Event::RoomCreated { .. } => Broadcast::PerSession,
-            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
+            Event::PopulationChanged { .. }
+            | Event::RoleChanged { .. }
+            | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }
     }
 }

@@ -76,6 +76,7 @@ impl IrcSession {
             seat: SeatKind::Connection,
             opens: false,
             avatar: None,
+            create: false,
         };
         out.submit_and_subscribe(enter, Subscribe::Seat);
         self.expect(PendingReply::Join(room.clone()));

@@ -208,7 +208,7 @@ pub(crate) fn guest(name: &str) -> Person {
 /// The users in an answer.
 pub(crate) fn members(outcome: &Outcome) -> Option<&[Arc<Person>]> {
     match outcome {
-        Ok(Reply::Members { members }) => Some(members),
+        Ok(Reply::Members { members, .. }) => Some(members),
         _ => None,
     }
 }

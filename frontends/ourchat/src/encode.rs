@@ -44,6 +44,7 @@ pub(crate) fn event(style: OcidStyle, recorded: &Recorded) -> Push {
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
+        | Event::RoleChanged { .. }
         | Event::RoomDeleted { .. } => Push::Nothing,
     }
 }

@@ -80,7 +80,10 @@ pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
         Event::PopulationChanged { room, population } => {
             Some(news(News::PopulationChanged, &[Value::U32(room.id.0), Value::U32(*population)]))
         }
-        Event::RoomChanged { .. } | Event::RoomCreated { .. } | Event::RoomDeleted { .. } => None,
+        Event::RoomChanged { .. }
+        | Event::RoleChanged { .. }
+        | Event::RoomCreated { .. }
+        | Event::RoomDeleted { .. } => None,
     }
 }
 

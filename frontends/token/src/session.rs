@@ -304,6 +304,7 @@ fn enter(room: RoomId) -> Command {
         seat: SeatKind::Connection,
         opens: false,
         avatar: None,
+        create: false,
     }
 }
 

@@ -142,6 +142,7 @@ fn message_of(recorded: &Recorded) -> Option<MessageId> {
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
+        | Event::RoleChanged { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => None,
     }

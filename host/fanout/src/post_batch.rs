@@ -56,6 +56,7 @@ fn text_bytes(event: &Event) -> usize {
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
+        | Event::RoleChanged { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => 0,
     }

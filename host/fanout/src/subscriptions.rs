@@ -120,6 +120,7 @@ impl Subscriptions {
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
+            | Event::RoleChanged { .. }
             | Event::RoomDeleted { .. } => (),
         }
     }
@@ -149,6 +150,7 @@ impl Subscriptions {
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
+            | Event::RoleChanged { .. }
             | Event::RoomCreated { .. } => (),
         }
     }
@@ -170,6 +172,7 @@ impl Subscriptions {
             | Event::Left { room, .. }
             | Event::PopulationChanged { room, .. }
             | Event::RoomChanged { room, .. }
+            | Event::RoleChanged { room, .. }
             | Event::RoomDeleted { room } => self.of_room(room.id, event),
             Event::RoomCreated { members, .. } => {
                 self.of_users(members.iter().map(|person| person.uid))

@@ -48,6 +48,7 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::ClearMessages { .. }
         | Command::Join { .. }
         | Command::Kick { .. }
+        | Command::SetRole { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. }
         | Command::Receive { .. } => Ok(()),

@@ -20,7 +20,7 @@ pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(
         let (id, row) = row?;
         let id = id.value();
         seats += 1;
-        let Ok(seat) = unpack::<SeatRow>("seats", row.value()) else {
+        let Ok(seat) = SeatRow::unpack(row.value()) else {
             report.fault(format!("seat {id} cannot be read"));
             continue;
         };
@@ -78,7 +78,7 @@ pub(super) fn check_presence(tables: &impl Tables, report: &mut Report) -> Resul
     }
     report.expect_len("sessions_by_user", tables.sessions_by_user()?, sessions)?;
     for row in tables.seats()?.iter()? {
-        let Ok(seat) = unpack::<SeatRow>("seats", row?.1.value()) else { continue };
+        let Ok(seat) = SeatRow::unpack(row?.1.value()) else { continue };
         if let (Some(uid), Some(_)) = (seat.who.uid(), seat.connection) {
             *online.entry(uid).or_default() += 1;
         }

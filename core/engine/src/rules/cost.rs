@@ -134,6 +134,7 @@ fn the_end_of_a_connection_or_of_many_leases_is_a_bounded_number_of_rows() {
         seat,
         opens: false,
         avatar: None,
+        create: false,
     };
     for number in 0..128 {
         let name = format!("r{number}");

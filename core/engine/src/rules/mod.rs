@@ -16,6 +16,7 @@ mod messages;
 mod names;
 mod quotas;
 mod retention;
+mod roles;
 mod rooms;
 mod seat_rows;
 mod seats;
@@ -97,8 +98,9 @@ impl BatchContext<'_> {
             Command::Disconnect { .. } => ("", None),
             _ => return Ok(()),
         };
-        let remover = remover.and_then(|by| lookup::user(&self.batch, cx.request, by).ok());
-        let remover = remover.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
+        let remover =
+            remover.and_then(|by| lookup::user_or_guest(&self.batch, cx.request, by).ok());
+        let remover = remover.map(|by| self.person(&by)).transpose()?;
         let ends = matches!(command, Command::SignOut { .. } | Command::Disconnect { .. });
         for event in &mut cx.events {
             if let Event::Left { user, quit, reason, by, .. } = event {
@@ -147,8 +149,9 @@ impl BatchContext<'_> {
             Command::ClearMessages { room, by } => self.clear_messages(cx, room, by.as_ref()),
             Command::Join { room, user } => self.join(cx, room, user),
             Command::Kick { room, user, by, .. } => self.kick(cx, room, user, by.as_ref()),
-            Command::Enter { room, user, seat, opens, avatar } => {
-                self.enter(cx, room, user, *seat, *opens, avatar.as_deref())
+            Command::Enter { .. } => self.enter(cx, command),
+            Command::SetRole { room, user, role, held, by } => {
+                self.set_role(cx, room, user, (*role, *held), by.as_ref())
             }
             Command::Exit { room, user, seat, .. } => self.exit(cx, room, user, *seat),
             Command::Post { room, author, text, standing, notice } => {

@@ -229,9 +229,12 @@ impl BatchContext<'_> {
         changes: &RoomChanges,
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
-        let (id, before) = self.owned_room(cx, room, by)?;
-        let mut row = RoomRow::clone(&before);
         let RoomChanges { name, section, description } = changes;
+        let (id, before) = match (name, section) {
+            (None, None) => self.moderated_room(cx, room, by)?,
+            _ => self.owned_room(cx, room, by)?,
+        };
+        let mut row = RoomRow::clone(&before);
         if let Some(name) = name {
             row.title = title(name);
         }
@@ -243,8 +246,8 @@ impl BatchContext<'_> {
         self.relist(id, &before, &row)?;
         self.write_room(id, &row)?;
         cx.visible = true;
-        let by = by.map(|by| self.user(cx, by)).transpose()?;
-        let by = by.map(|uid| lookup::person(&self.batch, uid)).transpose()?;
+        let by = by.map(|by| self.user_or_guest(cx, by)).transpose()?;
+        let by = by.map(|by| self.person(&by)).transpose()?;
         cx.events.push(Event::RoomChanged { room: row.tag(id), changes: changes.clone(), by });
         Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
     }
@@ -363,7 +366,7 @@ impl BatchContext<'_> {
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
         if by.is_some() {
-            self.owned_room(cx, room, by)?;
+            self.moderated_room(cx, room, by)?;
         }
         let who = match self.user_or_guest(cx, user) {
             Err(Error::Refused(Refusal::UnknownUser)) => None,

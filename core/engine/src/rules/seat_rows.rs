@@ -6,7 +6,7 @@ use super::context::BatchContext;
 use crate::cache::writer::Seats;
 use crate::error::StoreError;
 use crate::lookup;
-use crate::rows::{SeatRow, Who, pack, unpack};
+use crate::rows::{SeatRow, Who};
 use crate::state::{Batch, State};
 use crate::tables::Tables;
 
@@ -27,7 +27,7 @@ impl BatchContext<'_> {
     }
 
     pub(super) fn write_seat(&mut self, seat_id: u64, seat: &SeatRow) -> Result<(), StoreError> {
-        self.batch.seats_mut()?.insert(seat_id, pack(seat).as_slice())?;
+        self.batch.seats_mut()?.insert(seat_id, seat.pack().as_slice())?;
         if let Some(connection) = seat.connection {
             self.cached(|cache| cache.forget_seats(connection));
         }
@@ -170,7 +170,7 @@ impl BatchContext<'_> {
 
 pub(super) fn seat(batch: &Batch<'_>, seat_id: u64) -> Result<SeatRow, StoreError> {
     match batch.seats()?.get(seat_id)? {
-        Some(row) => unpack("seats", row.value()),
+        Some(row) => SeatRow::unpack(row.value()),
         None => Err(StoreError::Corrupt { table: "seats" }),
     }
 }

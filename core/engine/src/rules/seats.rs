@@ -1,6 +1,6 @@
 //! Live seats: entering and leaving, by a connection or on a lease.
 
-use core_model::{ConnectionId, Event, Refusal, Reply, RoomRef, SeatKind, UserRef};
+use core_model::{Command, ConnectionId, Event, Refusal, Reply, Roles, RoomRef, SeatKind, UserRef};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
@@ -9,22 +9,38 @@ use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{LeaseRow, RoomRow, SeatRow, Who};
 
+/// What an entrance by a connection asks for.
+struct Entrance<'a> {
+    opens: bool,
+    avatar: Option<&'a str>,
+    roles: Roles,
+}
+
 impl BatchContext<'_> {
     pub(super) fn enter(
         &mut self,
         cx: &mut CommandContext<'_>,
-        room: &RoomRef,
-        user: &UserRef,
-        seat: SeatKind,
-        opens: bool,
-        avatar: Option<&str>,
+        command: &Command,
     ) -> Result<Reply, Error> {
+        let Command::Enter { room, user, seat, opens, avatar, create } = command else {
+            unreachable!("called with an Enter")
+        };
         let who = self.user_or_guest(cx, user);
-        let (id, row) = self.room_to_enter(room, user, seat, &who)?;
+        let found = self.room_to_enter(room, user, *seat, &who);
+        let is_new = *create && matches!(found, Err(Error::Refused(Refusal::UnknownRoom)));
+        let found = if is_new { None } else { Some(found?) };
         let who = who?;
-        match seat {
+        let (id, row) = match found {
+            Some(found) => found,
+            None => self.make_room_to_enter(cx, room, &who)?,
+        };
+        let avatar = avatar.as_deref();
+        match *seat {
             SeatKind::Connection => {
-                let reply = self.enter_by_connection(cx, id, &row, &who, opens, avatar)?;
+                let operator = is_new && who.uid().is_none();
+                let roles = Roles { operator, ..Roles::default() };
+                let entrance = Entrance { opens: *opens, avatar, roles };
+                let reply = self.enter_by_connection(cx, id, &row, &who, entrance)?;
                 self.use_up_address(cx, user, &who)?;
                 Ok(reply)
             }
@@ -98,6 +114,7 @@ impl BatchContext<'_> {
             connection: None,
             lease: Some(lease),
             address: cx.address,
+            roles: Roles::default(),
         };
         if let Some((seat_id, former)) =
             self.seat_of_person(id, who, |seat| seat.connection.is_none())?
@@ -121,8 +138,7 @@ impl BatchContext<'_> {
         id: u32,
         row: &RoomRow,
         who: &Who,
-        opens: bool,
-        avatar: Option<&str>,
+        Entrance { opens, avatar, roles }: Entrance<'_>,
     ) -> Result<Reply, Error> {
         let connection = cx.request.connection;
         if self.seat_of_connection(connection, id, who)?.is_some() {
@@ -147,6 +163,7 @@ impl BatchContext<'_> {
                 connection: Some(connection),
                 lease: None,
                 address: None,
+                roles,
             })?;
         }
         let opened = opens && !row.opened;
@@ -304,6 +321,8 @@ impl BatchContext<'_> {
         mut seat: SeatRow,
         wait_ms: Option<u64>,
     ) -> Result<bool, StoreError> {
+        // Another connection may take the lease up, as another person of that name.
+        seat.roles = Roles::default();
         if let Some(connection) = seat.connection.take() {
             self.batch.seats_by_connection_mut()?.remove((connection, seat_id))?;
             self.cached(|cache| cache.forget_seats(connection));

@@ -162,15 +162,29 @@ pub(crate) fn kick(room: RoomRef, user: UserRef) -> Command {
 }
 
 pub(crate) fn enter(room: RoomRef, user: UserRef) -> Command {
-    Command::Enter { room, user, seat: SeatKind::Connection, opens: false, avatar: None }
+    Command::Enter {
+        room,
+        user,
+        seat: SeatKind::Connection,
+        opens: false,
+        avatar: None,
+        create: false,
+    }
 }
 
 pub(crate) fn enter_and_open(room: RoomRef, user: UserRef) -> Command {
-    Command::Enter { room, user, seat: SeatKind::Connection, opens: true, avatar: None }
+    Command::Enter {
+        room,
+        user,
+        seat: SeatKind::Connection,
+        opens: true,
+        avatar: None,
+        create: false,
+    }
 }
 
 pub(crate) fn lease(room: RoomRef, user: UserRef) -> Command {
-    Command::Enter { room, user, seat: LEASE, opens: false, avatar: None }
+    Command::Enter { room, user, seat: LEASE, opens: false, avatar: None, create: false }
 }
 
 pub(crate) fn exit(room: RoomRef, user: UserRef) -> Command {

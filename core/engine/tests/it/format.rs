@@ -360,7 +360,7 @@ fn check_revocation(gateway: Gateway) {
 
 fn check_rooms(gateway: Gateway) {
     let known = |name: &str, caller: Option<UserRef>| {
-        let detail = core_model::Detail { members: true, messages: 0 };
+        let detail = core_model::Detail { members: true, messages: 0, people: false };
         match gateway.ask(&Query::Room { room: room(name), caller, detail }) {
             Ok(Reply::Room { room }) => room,
             other => panic!("{other:?}"),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
     AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
-    PostRight, ProfileChanges, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, Uid,
-    UserRef,
+    PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp,
+    Uid, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -170,6 +170,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         {
             *user = usual;
         }
+        Command::SetRole { by, .. } | Command::Kick { by, .. } if by.is_some() => *by = Some(usual),
         Command::UpdateRoom { by, .. }
         | Command::DeleteRoom { by, .. }
         | Command::ClearMessages { by, .. } => *by = Some(user("ann")),
@@ -189,6 +190,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::CreateRoom { .. }
         | Command::DeclareRoom { .. }
         | Command::Kick { .. }
+        | Command::SetRole { .. }
         | Command::Start
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
@@ -353,7 +355,7 @@ fn sign_ins() -> BoxedStrategy<Command> {
 }
 
 fn new_rooms() -> BoxedStrategy<NewRoom> {
-    let name = of(select(&["tea", "hall", "room-4", "tea#5", ""][..]));
+    let name = of(select(&["tea", "tea", "hall", "room-4", "tea#5", ""][..]));
     let section = select(&["", "music"][..]);
     let description = prop_oneof![4 => Just(String::new()), 1 => long_texts()];
     let capacity = of(0u32..5);
@@ -415,9 +417,20 @@ fn of_seats() -> BoxedStrategy<Command> {
     let avatar = weighted(0.3, Just("own.png".to_owned()));
     prop_oneof![
         5 => (rooms(), anybody()).prop_map(|(room, user)| join(room, user)),
-        2 => (rooms(), anybody()).prop_map(|(room, user)| kick(room, user)),
-        9 => (rooms(), anybody(), seat(), any::<bool>(), avatar).prop_map(
-            |(room, user, seat, opens, avatar)| Command::Enter { room, user, seat, opens, avatar }
+        2 => (rooms(), anybody(), of(anybody())).prop_map(|(room, user, by)| {
+            Command::Kick { room, user, by, reason: String::new() }
+        }),
+        5 => (rooms(), anybody(), any::<bool>(), any::<bool>(), of(anybody())).prop_map(
+            |(room, user, operator, held, by)| {
+                let role = if operator { Role::Operator } else { Role::Voice };
+                Command::SetRole { room, user, role, held, by }
+            }
+        ),
+        9 => (rooms(), anybody(), seat(), any::<bool>(), avatar, weighted(0.4, Just(()))).prop_map(
+            |(room, user, seat, opens, avatar, create)| {
+                let create = create.is_some();
+                Command::Enter { room, user, seat, opens, avatar, create }
+            }
         ),
         9 => (rooms(), anybody(), seat())
             .prop_map(|(room, user, seat)| Command::Exit { room, user, seat, reason: String::new() }),
@@ -475,7 +488,7 @@ fn the_sequences_cover_every_command_and_refusal() {
     };
     let commands = "Acknowledge ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
         IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
-        SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
+        SetRole SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
         InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays QuotaExceeded \

@@ -1,6 +1,7 @@
 //! The engine against its [`Reference`]: after any commands, the same answers, the same events,
 //! and the same to be found.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_engine::Envelope;
@@ -104,7 +105,12 @@ fn compare_repeated_queries(gateway: &Gateway, reference: &Reference) -> Result<
     let seen = |id| reference.room_for(id, None).expect("it is open");
     let open: Vec<RoomView> = reference.open_rooms().into_iter().map(seen).collect();
     let listed = gateway.ask(&listed(RoomFilter::Open));
-    let own = |room: &RoomView| RoomView { members: vec![], messages: vec![], ..room.clone() };
+    let own = |room: &RoomView| RoomView {
+        members: vec![],
+        messages: vec![],
+        people: None,
+        ..room.clone()
+    };
     let rooms = open.iter().map(own).map(Arc::new).collect();
     prop_assert_eq!(listed, Ok(Reply::Rooms { rooms }));
     for RoomView { id, messages, .. } in open {
@@ -132,7 +138,11 @@ fn compare_all_queries(gateway: &Gateway, reference: &Reference) -> Result<(), T
             let expected = reference.room_for(id, caller).ok_or(Refusal::UnknownRoom);
             let occupants = expected.clone().map(|_| reference.occupants(id));
             let query = Query::Occupants { room: room_id(id), caller: caller.map(self::uid) };
-            prop_assert_eq!(found(query), occupants.map(|members| Reply::Members { members }));
+            let occupants = occupants.map(|members| {
+                let roles = reference.roles(id, &members);
+                Reply::Members { members, roles }
+            });
+            prop_assert_eq!(found(query), occupants);
             compare_room(gateway, id, caller, expected)?;
         }
         for (after, limit, newest) in [(0, 2, true), (3, 0, true), (3, 2, false), (0, 9, false)] {
@@ -159,14 +169,14 @@ fn compare_room(
 ) -> Result<(), TestCaseError> {
     let caller = caller.map(uid);
     let room = RoomRef::Id(RoomId(id));
-    let detail = Detail { members: true, messages: u32::MAX };
+    let detail = Detail { members: true, messages: u32::MAX, people: true };
     let query = Query::Room { room: room.clone(), caller: caller.clone(), detail };
     let shown = expected.clone().map(|room| Reply::Room { room: Arc::new(room) });
     prop_assert_eq!(gateway.ask(&query), shown);
     let query = Query::Members { room: room.clone(), caller: caller.clone() };
     let members = expected.clone().map(|room| {
         let members = room.members.into_iter().map(|member| member.person).collect();
-        Reply::Members { members }
+        Reply::Members { members, roles: BTreeMap::new() }
     });
     prop_assert_eq!(gateway.ask(&query), members);
     // A page in the middle.

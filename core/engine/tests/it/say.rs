@@ -27,6 +27,11 @@ pub(crate) fn event(event: &Event) -> String {
             let description = changes.description.as_deref().unwrap_or("the same");
             format!("{by} describes {} as {description}", room.name)
         }
+        Event::RoleChanged { room, user, role, held, by } => {
+            let by = by.as_ref().map_or("the gateway", |by| &by.handle);
+            let verb = if *held { "gives" } else { "takes" };
+            format!("{by} {verb} {role:?} of {} at {}", user.handle, room.name)
+        }
         Event::RoomCreated { room, owner, members } => {
             let owner = owner.as_ref().map_or("zed", |owner| &owner.handle);
             format!("{} is made by {owner} for {}", room.name, people(members).join(", "))

@@ -49,7 +49,7 @@ fn decode(_: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
 
 fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(Reply::Members { members }) => success(by_handle(members.iter().map(AsRef::as_ref))),
+        Ok(Reply::Members { members, .. }) => success(by_handle(members.iter().map(AsRef::as_ref))),
         Ok(_) => refusal::server_error(),
         Err(refusal) => refusal::refused(refusal),
     }

@@ -76,7 +76,9 @@ fn command(dialect: &Chatroom, status: Status, room: RoomRef, user: UserRef) -> 
         grace_ms: dialect.options.seat_grace.0,
     };
     match status {
-        Status::Enter => Command::Enter { room, user, seat, opens: false, avatar: None },
+        Status::Enter => {
+            Command::Enter { room, user, seat, opens: false, avatar: None, create: false }
+        }
         Status::Leave => Command::Exit { room, user, seat, reason: String::new() },
     }
 }

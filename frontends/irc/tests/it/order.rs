@@ -1,6 +1,6 @@
 //! Lines take effect in their order, whenever the engine answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use core_model::{
     Command, Message, MessageId, Outcome, Person, Query, Recipient, Refusal, Reply, RoomId,
@@ -97,7 +97,9 @@ impl Engine {
 
     fn look_up(&self, query: &Query) -> Outcome {
         match query {
-            Query::Occupants { .. } => Ok(Reply::Members { members: vec![zed().into()] }),
+            Query::Occupants { .. } => {
+                Ok(Reply::Members { members: vec![zed().into()], roles: BTreeMap::new() })
+            }
             Query::Room { room, .. } => Ok(Reply::Room { room: view(&named(room)).into() }),
             Query::User { .. } => Err(Refusal::UnknownUser),
             _ => Ok(Reply::Done),

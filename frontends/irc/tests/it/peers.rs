@@ -1,5 +1,7 @@
 //! What the sessions of one front end tell each other past the engine.
 
+use std::collections::BTreeMap;
+
 use core_model::{
     ConnectionId, Event, Outcome, Person, Recorded, Refusal, Reply, RoomId, RoomTag, RoomView, Seq,
     Timestamp,
@@ -75,7 +77,7 @@ fn an_invitation_reaches_the_invited_and_those_who_want_to_know() {
     let [mut zed, mut yan, mut xan] = guests(&frontend, "invite-notify");
     join(&mut zed, false);
     join(&mut yan, false);
-    let members = Ok(Reply::Members { members: Vec::new() });
+    let members = Ok(Reply::Members { members: Vec::new(), roles: BTreeMap::new() });
     yan.send("INVITE xan #tea");
     assert_eq!(yan.feed(Input::Answer(&members)), [":irc.localhost 341 yan xan #tea"]);
     let invitation = [":yan!guest@irc.localhost INVITE xan #tea"];
@@ -96,7 +98,8 @@ fn a_closed_room_has_no_invitations() {
     let [mut zed, _, mut xan] = guests(&frontend, "");
     join(&mut zed, true);
     zed.send("INVITE xan #tea");
-    let lines = zed.feed(Input::Answer(&Ok(Reply::Members { members: Vec::new() })));
+    let lines = zed
+        .feed(Input::Answer(&Ok(Reply::Members { members: Vec::new(), roles: BTreeMap::new() })));
     assert!(lines[0].contains(" 400 zed INVITE "), "{lines:?}");
     assert_eq!(xan.woken(), [""; 0]);
 }

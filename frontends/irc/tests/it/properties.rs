@@ -1,5 +1,7 @@
 //! Properties of every conversation in this dialect.
 
+use std::collections::BTreeMap;
+
 use core_model::{
     ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Refusal, Reply,
     RoomId, RoomTag, RoomView, Seq, Timestamp, Uid, UserView,
@@ -164,7 +166,7 @@ fn outcomes() -> Vec<Outcome> {
         Ok(Reply::Done),
         entered(),
         signed_in(),
-        Ok(Reply::Members { members: vec![ann().into(); 300] }),
+        Ok(Reply::Members { members: vec![ann().into(); 300], roles: BTreeMap::new() }),
         Ok(Reply::Messages { messages: vec![posted("one\ntwo").into(); 3] }),
         Ok(Reply::Posted { message: posted("hello") }),
         Ok(Reply::Room { room: room().into() }),

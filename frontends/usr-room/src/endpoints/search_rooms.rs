@@ -129,7 +129,7 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
 
 fn by_id(id: u32, messages: u32) -> Query {
     let room = RoomRef::Id(RoomId(id));
-    Query::Room { room, caller: None, detail: Detail { members: true, messages } }
+    Query::Room { room, caller: None, detail: Detail { members: true, messages, people: false } }
 }
 
 fn encode(dialect: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {

@@ -269,7 +269,7 @@ fn is_message(command: &Command) -> bool {
 }
 
 fn is_detailed(detail: &Detail) -> bool {
-    detail.members || detail.messages > LIGHT_MESSAGES_MAX
+    detail.members || detail.people || detail.messages > LIGHT_MESSAGES_MAX
 }
 
 fn stopped() -> Refusal {

@@ -68,6 +68,7 @@ impl Frontend for LineFrontend {
             Event::Left { room, user, .. } => format!("[{}] {} went", room.name, user.handle),
             Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
+            | Event::RoleChanged { .. }
             | Event::RoomCreated { .. }
             | Event::RoomDeleted { .. } => return Broadcast::Nothing,
         };
@@ -163,10 +164,10 @@ fn answer(outcome: &Outcome, out: &mut Outbox) {
         Ok(Reply::Messages { messages }) => {
             messages.iter().for_each(|message| out.send_text(one_line(&said(message))));
         }
-        Ok(Reply::Members { members }) if members.is_empty() => {
+        Ok(Reply::Members { members, .. }) if members.is_empty() => {
             out.send_text("* the room is empty")
         }
-        Ok(Reply::Members { members }) => {
+        Ok(Reply::Members { members, .. }) => {
             let there = |handle: &str| one_line(&format!("* {handle} is there"));
             members.iter().for_each(|member| out.send_text(there(&member.handle)));
         }

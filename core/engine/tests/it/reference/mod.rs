@@ -5,6 +5,7 @@
 mod accounts;
 mod messages;
 mod quotas;
+mod roles;
 mod rooms;
 mod seats;
 mod views;
@@ -13,8 +14,8 @@ use std::collections::BTreeMap;
 
 use core_engine::{Envelope, FrontendSettings};
 use core_model::{
-    Command, Event, GUEST_PREFIX, Outcome, ProfileChanges, Recorded, Refusal, Reply, SeatKind, Seq,
-    Timestamp, TokenHash, UserRef,
+    Command, Event, GUEST_PREFIX, Outcome, ProfileChanges, Recorded, Refusal, Reply, Roles,
+    SeatKind, Seq, Timestamp, TokenHash, UserRef,
 };
 
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -64,6 +65,7 @@ struct Seat {
     connection: Option<u64>,
     lease: Option<Lease>,
     address: Option<u128>,
+    roles: Roles,
 }
 
 #[derive(Clone, Debug)]
@@ -332,10 +334,9 @@ impl Reference {
                 self.join(id, uid)?;
                 Ok(Reply::Joined { room: self.tag(id) })
             }
-            Command::Kick { room, user, .. } => self.kick(room, user),
-            Command::Enter { room, user, seat, opens, avatar } => {
-                self.enter(room, user, *seat, *opens, avatar.as_ref())
-            }
+            Command::Kick { room, user, by, .. } => self.kick(room, user, by.as_ref()),
+            Command::Enter { .. } => self.enter(command),
+            Command::SetRole { .. } => self.set_role(command),
             Command::Exit { room, user, seat: SeatKind::Connection, .. } => self.exit(room, user),
             Command::Exit { room, user, seat: SeatKind::Lease { .. }, .. } => {
                 self.end_lease(room, user)

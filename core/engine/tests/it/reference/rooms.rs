@@ -204,9 +204,12 @@ impl Reference {
         changes: &RoomChanges,
         by: Option<&UserRef>,
     ) -> Outcome {
-        let id = self.owned(room, by)?;
-        let by = by.map(|by| self.account(by)).transpose()?;
-        let by = by.map(|uid| self.person(&Who::User(uid)));
+        let id = match (&changes.name, &changes.section) {
+            (None, None) => self.moderated(room, by)?,
+            _ => self.owned(room, by)?,
+        };
+        let by = by.map(|by| self.user_or_guest(by)).transpose()?;
+        let by = by.map(|by| self.person(&by));
         let room = self.rooms.get_mut(&id).unwrap();
         if let Some(name) = &changes.name {
             room.title = first(64, name);

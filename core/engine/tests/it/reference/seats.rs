@@ -1,7 +1,8 @@
 //! Members and seats.
 
 use core_model::{
-    ConnectionId, Event, Outcome, Refusal, Reply, RoomRef, SeatKind, UserRef, normalize,
+    Command, ConnectionId, Event, Outcome, Refusal, Reply, Roles, RoomRef, SeatKind, UserRef,
+    normalize,
 };
 
 use super::{Lease, Reference, Seat, Who};
@@ -68,7 +69,15 @@ impl Reference {
         Ok(())
     }
 
-    pub(super) fn kick(&mut self, room: &RoomRef, user: &UserRef) -> Outcome {
+    pub(super) fn kick(&mut self, room: &RoomRef, user: &UserRef, by: Option<&UserRef>) -> Outcome {
+        let remover = match by {
+            Some(by) => {
+                self.moderated(room, Some(by))?;
+                let by = self.user_or_guest(by)?;
+                Some(self.person(&by))
+            }
+            None => None,
+        };
         let who = match self.user_or_guest(user) {
             Err(Refusal::UnknownUser) => None,
             found => Some(found?),
@@ -92,19 +101,33 @@ impl Reference {
         if changed {
             self.announce_population(id);
         }
+        for event in &mut self.events {
+            if let Event::Left { by, .. } = event {
+                by.clone_from(&remover);
+            }
+        }
         Ok(Reply::Done)
     }
 
-    pub(super) fn enter(
-        &mut self,
-        room: &RoomRef,
-        user: &UserRef,
-        kind: SeatKind,
-        opens: bool,
-        avatar: Option<&String>,
-    ) -> Outcome {
-        let (who, id) = self.resolve_entrant(room, user, kind == SeatKind::Connection)?;
-        let entered = self.enter_room(&who, id, kind, opens, avatar)?;
+    pub(super) fn enter(&mut self, command: &Command) -> Outcome {
+        let Command::Enter { room, user, seat: kind, opens, avatar, create } = command else {
+            unreachable!()
+        };
+        let kind = *kind;
+        let live = kind == SeatKind::Connection;
+        let mut operator = false;
+        let (who, id) = match self.resolve_entrant(room, user, live) {
+            Err(Refusal::UnknownRoom) if *create => {
+                let who = self.user_or_guest(user)?;
+                operator = self.make_room_of(room, &who)? && live;
+                (who, self.any_room(room)?)
+            }
+            found => found?,
+        };
+        let entered = self.enter_room(&who, id, kind, *opens, avatar.as_ref())?;
+        if operator {
+            self.seats.last_mut().unwrap().roles.operator = true;
+        }
         if kind == SeatKind::Connection
             && let (UserRef::Claim(claim), Who::User(uid)) = (user, &who)
             && let (Some(address), true) = (&claim.address, claim.address_left_min_ms > 0)
@@ -131,6 +154,7 @@ impl Reference {
             connection: None,
             lease: None,
             address: None,
+            roles: Roles::default(),
         };
         if let SeatKind::Lease { ttl_ms, grace_ms } = kind {
             let lease = Some(Lease { ttl_ms, grace_ms, ends: self.steady + ttl_ms });
@@ -303,6 +327,7 @@ impl Reference {
                 let ends = self.steady + wait_ms;
                 let kept = self.seats.iter_mut().find(|kept| kept.number == seat.number).unwrap();
                 kept.connection = None;
+                kept.roles = Roles::default();
                 kept.lease.as_mut().unwrap().ends = ends;
             }
             None => {

@@ -68,6 +68,7 @@ impl Reference {
             owner: room.owner.map(|uid| self.person(&Who::User(uid))),
             created: Timestamp(room.created),
             population: self.population(id),
+            people: None,
             capacity: room.capacity,
             active: room.active,
             closed: room.closed,
@@ -119,7 +120,8 @@ impl Reference {
         let messages = self.messages.iter().filter(there).map(|kept| self.message(kept));
         let members = members.collect();
         let messages = messages.collect();
-        Some(RoomView { members, messages, ..self.room_view(id) })
+        let people = Some(self.occupants(id).len() as u32);
+        Some(RoomView { members, messages, people, ..self.room_view(id) })
     }
 
     /// Members, then other people with a seat, by handle.

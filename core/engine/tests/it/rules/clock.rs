@@ -109,6 +109,7 @@ fn a_jump_neither_frees_nor_freezes_a_leased_seat() {
             seat: core_model::SeatKind::Lease { ttl_ms: 3_000, grace_ms: 0 },
             opens: false,
             avatar: None,
+            create: false,
         },
     );
     assert_eq!(population(&gateway), 2);

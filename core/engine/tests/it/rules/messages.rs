@@ -220,7 +220,7 @@ fn a_room_shows_its_newest_messages_on_request() {
     for text in ["one", "two", "three"] {
         gateway.does(0, post(room("tea"), user("ann"), text));
     }
-    let detail = core_model::Detail { members: false, messages: 2 };
+    let detail = core_model::Detail { messages: 2, ..core_model::Detail::default() };
     let query = Query::Room { room: room("tea"), caller: None, detail };
     let Ok(Reply::Room { room: seen }) = gateway.ask(&query) else { panic!() };
     assert_eq!(say::messages(&seen.messages), ["ann to tea: two", "ann to tea: three"]);

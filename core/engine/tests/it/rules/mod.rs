@@ -15,6 +15,7 @@ mod messages;
 mod quotas;
 mod receive;
 mod retention;
+mod roles;
 mod rooms;
 mod search;
 mod seats;
@@ -48,7 +49,7 @@ fn with_tea(handles: &[&str]) -> Gateway {
 /// The room as this member sees it, or as others do if `None`.
 #[track_caller]
 fn room_seen_by(gateway: &Gateway, room: RoomRef, caller: Option<UserRef>) -> RoomView {
-    let detail = core_model::Detail { members: true, messages: 0 };
+    let detail = core_model::Detail { members: true, ..core_model::Detail::default() };
     let query = core_model::Query::Room { room, caller, detail };
     match gateway.ask(&query).expect("the room is there") {
         Reply::Room { room } => Arc::unwrap_or_clone(room),
@@ -69,7 +70,7 @@ fn population(gateway: &Gateway) -> u32 {
 #[track_caller]
 fn members_of(gateway: &Gateway, name: &str) -> Vec<String> {
     match gateway.ask(&members(room(name))).expect("the room is there") {
-        Reply::Members { members } => say::people(&members),
+        Reply::Members { members, .. } => say::people(&members),
         other => panic!("not members: {other:?}"),
     }
 }

@@ -55,7 +55,7 @@ fn occupants_are_members_in_the_order_of_joining_then_live_seats() {
     gateway.does(3, enter(room("tea"), user("ann")));
     gateway.does(4, enter(room("tea"), guest("zed")));
     let query = core_model::Query::Occupants { room: room("tea"), caller: None };
-    let Ok(Reply::Members { members }) = gateway.ask(&query) else { panic!("not members") };
+    let Ok(Reply::Members { members, .. }) = gateway.ask(&query) else { panic!("not members") };
     let handles: Vec<&str> = members.iter().map(|person| &*person.handle).collect();
     assert_eq!(handles, ["ann", "cy", "bob", "guest:zed"]);
 }
@@ -206,6 +206,7 @@ fn others_see_the_avatar_given_on_entering() {
         seat: SeatKind::Connection,
         opens: false,
         avatar: Some(avatar.into()),
+        create: false,
     };
     assert_eq!(
         gateway.tells(1, enter_as("new.png")),
