@@ -32,8 +32,7 @@ impl Caps {
     pub(crate) const ECHO_MESSAGE: Self = Self(1 << 3);
     pub(crate) const EXTENDED_JOIN: Self = Self(1 << 4);
     pub(crate) const MESSAGE_TAGS: Self = Self(1 << 5);
-    /// There is one prefix, so no user ever has several.
-    const MULTI_PREFIX: Self = Self(1 << 6);
+    pub(crate) const MULTI_PREFIX: Self = Self(1 << 6);
     const SASL: Self = Self(1 << 7);
     pub(crate) const SERVER_TIME: Self = Self(1 << 8);
     pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 9);

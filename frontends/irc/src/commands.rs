@@ -36,6 +36,7 @@ pub const VERBS: &[Verb] = &[
     // The connection and the server: server.rs.
     verb("ADMIN", 0, IrcSession::admin),
     verb("HELP", 0, IrcSession::help),
+    verb("HELPOP", 0, IrcSession::help),
     verb("INFO", 0, IrcSession::info),
     verb("KILL", 0, IrcSession::forbidden),
     verb("LINKS", 0, IrcSession::links),
@@ -50,7 +51,7 @@ pub const VERBS: &[Verb] = &[
     verb("TIME", 0, IrcSession::time),
     verb("VERSION", 0, IrcSession::version),
     verb("WALLOPS", 0, IrcSession::forbidden),
-    // Channels: rooms.rs and moderation.rs.
+    // Channels: rooms.rs, list.rs, moderation.rs and modes.rs.
     verb("INVITE", 2, IrcSession::invite),
     verb("JOIN", 1, IrcSession::join),
     verb("KICK", 2, IrcSession::kick),
@@ -59,7 +60,7 @@ pub const VERBS: &[Verb] = &[
     verb("NAMES", 0, IrcSession::names),
     verb("PART", 1, IrcSession::part),
     verb("TOPIC", 1, IrcSession::topic),
-    // Users: who.rs, peers.rs and monitor.rs.
+    // Users: who.rs, whois.rs, peers.rs and monitor.rs.
     verb("AWAY", 0, IrcSession::away),
     verb("ISON", 1, IrcSession::ison),
     verb("MONITOR", 1, IrcSession::monitor),

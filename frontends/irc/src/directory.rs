@@ -3,31 +3,22 @@
 //! The engine identifies a guest by name alone and does not know real names or away messages. This
 //! table belongs to one front end; a session holds an entry for as long as it is signed on.
 
+mod presence;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use core_model::{ConnectionId, Person, RoomId, Timestamp, Uid};
 
+use crate::mask::matches_mask;
 use crate::names::fold;
 use crate::notice::{Inbox, Notice, Told, What};
 
+pub(crate) use presence::{Presence, TopicNote};
+
 /// The number of departed users that WHOWAS remembers.
 const DEPARTED_MAX: usize = 100;
-
-/// A user that is signed on, as one of its connections describes it.
-#[derive(Clone, Debug)]
-pub(crate) struct Presence {
-    pub(crate) nick: String,
-    /// `None` for a guest.
-    pub(crate) uid: Option<Uid>,
-    pub(crate) real_name: String,
-    /// Why the user is away, if it is.
-    pub(crate) away: Option<String>,
-    /// Whether the user has declared itself a bot.
-    pub(crate) is_bot: bool,
-    pub(crate) signed_on: Timestamp,
-}
 
 /// All entries. A nick has one entry for each connection of the account.
 #[derive(Debug, Default)]
@@ -36,6 +27,8 @@ pub(crate) struct Directory {
     /// The number of entries of bots: while there are none, messages are sent without a look at the
     /// table.
     bots: AtomicUsize,
+    /// The number of connections that have not signed on.
+    unregistered: AtomicUsize,
 }
 
 /// The folded nick, and a number that no other entry has.
@@ -62,6 +55,8 @@ struct Joined {
     name: String,
     /// The numbers of the entries.
     numbers: BTreeSet<u64>,
+    /// Who has set the topic, if an entry has seen it.
+    topic: Option<TopicNote>,
 }
 
 #[derive(Debug)]
@@ -82,9 +77,20 @@ pub(crate) struct Entry {
     key: Key,
 }
 
+/// Counts a connection that has not signed on, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Unregistered(Arc<Directory>);
+
+impl Drop for Unregistered {
+    fn drop(&mut self) {
+        self.0.unregistered.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The numbers of LUSERS.
 pub(crate) struct Counts {
     pub(crate) users: usize,
+    pub(crate) unregistered: usize,
     pub(crate) most: usize,
     /// Rooms that users of irc have joined.
     pub(crate) rooms: usize,
@@ -163,7 +169,40 @@ impl Directory {
 
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
-        Counts { users: table.entries.len(), most: table.most, rooms: table.rooms.len() }
+        Counts {
+            users: table.entries.len(),
+            unregistered: self.unregistered.load(Ordering::Relaxed),
+            most: table.most,
+            rooms: table.rooms.len(),
+        }
+    }
+
+    pub(crate) fn add_unregistered(self: &Arc<Self>) -> Unregistered {
+        self.unregistered.fetch_add(1, Ordering::Relaxed);
+        Unregistered(Arc::clone(self))
+    }
+
+    /// The rooms that users of irc have joined, by id.
+    pub(crate) fn room_names(&self, most: usize) -> Vec<String> {
+        let table = self.table();
+        table.rooms.values().take(most).map(|joined| joined.name.clone()).collect()
+    }
+
+    /// Who has set this topic of a room, if a user of irc in it has seen that.
+    pub(crate) fn topic_note(&self, room: RoomId, topic: &str) -> Option<TopicNote> {
+        let table = self.table();
+        let note = table.rooms.get(&room)?.topic.as_ref()?;
+        (note.topic == topic).then(|| note.clone())
+    }
+
+    /// Notes who has set a topic; each session in the room does.
+    pub(crate) fn note_topic(&self, room: RoomId, note: &TopicNote) {
+        let mut table = self.table();
+        if let Some(joined) = table.rooms.get_mut(&room)
+            && joined.topic.as_ref().is_none_or(|former| former.at <= note.at)
+        {
+            joined.topic = Some(note.clone());
+        }
     }
 
     fn forget_bot(&self, presence: &Presence) {
@@ -218,6 +257,13 @@ impl Table {
             self.departed.pop_front();
         }
         self.departed.push_back(presence);
+    }
+
+    /// The numbers of the entries in the rooms that this one has joined.
+    fn neighbors(&self, key: &Key) -> BTreeSet<u64> {
+        let rooms = self.entries.get(key).map(|record| &record.rooms).into_iter().flatten();
+        let joined = rooms.filter_map(|room| self.rooms.get(room));
+        joined.flat_map(|joined| joined.numbers.iter().copied()).collect()
     }
 
     fn leave_room(&mut self, room: RoomId, number: u64) {
@@ -337,7 +383,8 @@ impl Entry {
         if let Some(record) = table.entries.get_mut(&self.key) {
             record.rooms.insert(room);
             table.room_names.insert((fold(name), name.to_owned()));
-            let new = || Joined { name: name.to_owned(), numbers: BTreeSet::new() };
+            let numbers = BTreeSet::new();
+            let new = || Joined { name: name.to_owned(), numbers, topic: None };
             table.rooms.entry(room).or_insert_with(new).numbers.insert(self.key.1);
         }
     }
@@ -353,12 +400,22 @@ impl Entry {
     /// Tells the other connections that have joined a room that this one has joined.
     pub(crate) fn tell_neighbors(&self, notice: &Notice) -> Told {
         let mut table = self.directory.table();
-        let Some(record) = table.entries.get(&self.key) else { return Told::default() };
-        let rooms = record.rooms.iter().filter_map(|room| table.rooms.get(room));
-        let mut numbers: BTreeSet<u64> =
-            rooms.flat_map(|joined| joined.numbers.iter().copied()).collect();
+        let mut numbers = table.neighbors(&self.key);
         numbers.remove(&self.key.1);
         table.tell(numbers, notice)
+    }
+
+    /// The users with such nicks, this one included, of those in the rooms that this connection has
+    /// joined.
+    pub(crate) fn neighbors(&self, mask: &str, most: usize) -> Vec<Presence> {
+        let table = self.directory.table();
+        let mut numbers = table.neighbors(&self.key);
+        numbers.insert(self.key.1);
+        let keys = numbers.iter().filter_map(|number| table.keys.get(number));
+        let folded: BTreeSet<&str> = keys.map(|(folded, _)| folded.as_str()).collect();
+        let fitting = folded.into_iter().filter(|folded| matches_mask(mask, folded));
+        let found = fitting.filter_map(|folded| table.of(folded).next());
+        found.take(most).map(|record| record.presence.clone()).collect()
     }
 
     /// Tells the other connections in a room.

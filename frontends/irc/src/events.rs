@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use core_model::{ConnectionId, Event, Person, Recorded, RoomTag};
+use core_model::{ConnectionId, Event, Person, Recorded, RoomTag, Timestamp};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
+use crate::directory::TopicNote;
 use crate::encode;
 use crate::names;
 use crate::state::{IrcSession, is_owner, send};
@@ -45,15 +46,15 @@ impl IrcSession {
             }
             Event::RoomChanged { room, changes, by } => {
                 if let Some(topic) = &changes.description {
+                    self.note_topic(room, topic, by.as_deref(), recorded.at);
                     self.send_topic_change(room, topic, by.as_deref(), out);
                 }
             }
+            Event::RoleChanged { room, .. } => self.send_role_change(room, recorded, out),
             Event::RoomCreated { room, owner, members } => {
                 self.send_invitation(room, owner.as_ref(), members, out);
             }
-            Event::PopulationChanged { .. }
-            | Event::RoleChanged { .. }
-            | Event::RoomDeleted { .. } => (),
+            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => (),
         }
     }
 
@@ -119,6 +120,14 @@ impl IrcSession {
             let by = left.by.map(|by| self.reader().mask(by));
             let source = by.unwrap_or_else(|| self.options.server_name.clone());
             send(self.kick_line(&source, room, &self.nick, left.reason), out);
+        }
+    }
+
+    fn note_topic(&self, room: &RoomTag, topic: &str, by: Option<&Person>, at: Timestamp) {
+        if self.rooms.contains_key(&room.id) {
+            let mask = by.map(|by| self.reader().mask(by));
+            let mask = mask.unwrap_or_else(|| self.options.server_name.clone());
+            self.directory.note_topic(room.id, &TopicNote { topic: topic.to_owned(), mask, at });
         }
     }
 

@@ -22,10 +22,15 @@ impl IrcSession {
     }
 
     /// Runs a request, and keeps what it sends if it has a label.
-    pub(crate) fn run_labeled(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let Some(label) = self.label_of(message) else { return self.run(message, out) };
+    pub(crate) fn with_label(
+        &mut self,
+        message: &Message<'_>,
+        out: &mut Outbox,
+        run: impl FnOnce(&mut Self, &mut Outbox),
+    ) {
+        let Some(label) = self.label_of(message) else { return run(self, out) };
         self.label = Some(Label { value: label.into(), lines: Vec::new() });
-        self.capture(out, |session, inner| session.run(message, inner));
+        self.capture(out, run);
         self.end_label(out);
     }
 

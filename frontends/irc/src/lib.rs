@@ -10,12 +10,16 @@ mod encode;
 mod events;
 mod history;
 mod label;
+mod list;
+mod mask;
 mod message;
 mod moderation;
+mod modes;
 mod monitor;
 mod names;
 mod notice;
 pub mod numeric;
+mod occupants;
 mod parse;
 mod peers;
 mod pending;
@@ -30,6 +34,7 @@ mod state;
 mod turn;
 mod turns;
 mod who;
+mod whois;
 
 use std::sync::Arc;
 
@@ -55,6 +60,8 @@ pub struct Options {
     pub server_name: String,
     /// The name of the network, one word.
     pub network: String,
+    /// What LINKS and WHOIS say of the server; empty for the name of the network.
+    pub description: String,
     /// The message of the day, in lines; empty for none.
     pub motd: String,
     /// Whether guests may use nicks that no account owns.
@@ -85,6 +92,7 @@ impl Default for Options {
         Self {
             server_name: "irc.localhost".into(),
             network: "Dragoman".into(),
+            description: String::new(),
             motd: String::new(),
             guests: true,
             auto_create: true,
@@ -103,6 +111,10 @@ impl Default for Options {
 const SERVER_NAME_BYTES_MAX: usize = 63;
 
 impl Options {
+    pub(crate) fn description(&self) -> &str {
+        if self.description.is_empty() { &self.network } else { &self.description }
+    }
+
     fn check(&self) -> Result<(), OptionFault> {
         let name = &self.server_name;
         let in_names = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-');
@@ -169,10 +181,9 @@ impl Frontend for IrcFrontend {
             | Event::Entered { .. }
             | Event::Left { .. }
             | Event::RoomChanged { .. }
-            | Event::RoomCreated { .. } => Broadcast::PerSession,
-            Event::PopulationChanged { .. }
             | Event::RoleChanged { .. }
-            | Event::RoomDeleted { .. } => Broadcast::Nothing,
+            | Event::RoomCreated { .. } => Broadcast::PerSession,
+            Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }
     }
 }

@@ -33,6 +33,7 @@ impl IrcSession {
 
     /// Leaves the directory, and notifies the sessions that watch the nick.
     pub(crate) fn leave_directory(&mut self, out: &mut Outbox) {
+        self.unregistered = None;
         if let Some(entry) = self.entry.take() {
             let told = entry.leave(&self.me, self.now);
             self.wake_all(told, out);

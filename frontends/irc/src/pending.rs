@@ -1,7 +1,9 @@
 //! What the session does with the next answer of the engine.
 
+use crate::list::Filter;
 use crate::parse::Slice;
 use crate::refusal::RequestKind;
+use crate::who::WhoFormat;
 
 /// One entry for each answer that the host owes the session, in order.
 pub(crate) enum PendingReply {
@@ -22,16 +24,18 @@ pub(crate) enum PendingReply {
     /// Whether an account owns a nick that a guest wants.
     Nick(String),
 
-    // Channels: rooms.rs.
+    // Channels: rooms.rs, list.rs, moderation.rs and modes.rs.
     Join(String),
     Part {
         room: String,
         reason: String,
     },
-    /// The occupants of a room. After a join they are listed only if the join succeeded.
+    /// The occupants of a room after a join, which are listed if it succeeded.
+    JoinedNames(String),
+    /// The occupants of a room; after the last one, what the client asked for.
     Names {
         room: String,
-        joining: bool,
+        ends: Option<String>,
     },
     Topic(String),
     TopicChange(String),
@@ -41,25 +45,29 @@ pub(crate) enum PendingReply {
     Kicked(String),
     /// The occupants, before the answer to an INVITE.
     Invite(Target),
-    /// The room of a MODE that is to change something.
-    ModeChange {
-        room: String,
-        modes: String,
-        /// Whether the modes have no parameter, so that list modes query their list.
-        lists_only: bool,
-    },
+    /// The occupants of the room of a MODE that is to change something.
+    ModeChange(ModeChange),
+    /// A change of a role by MODE.
+    RoleChanged(Target),
     Mode(String),
-    List,
+    List(Filter),
     ListOne,
 
-    // Users: who.rs.
-    WhoRoom(String),
+    // Users: who.rs and whois.rs.
+    WhoRoom {
+        room: String,
+        mask: String,
+        format: WhoFormat,
+    },
     /// The occupants of a channel in which a WHO or WHOIS looks for a user.
     FindIn {
         room: String,
         nick: String,
     },
-    Who(String),
+    Who {
+        mask: String,
+        format: WhoFormat,
+    },
     Whois(String),
     /// A message from or to a guest.
     Whisper(Whisper),
@@ -91,6 +99,13 @@ pub(crate) struct Target {
     pub(crate) room: String,
     pub(crate) nick: String,
     pub(crate) reason: String,
+}
+
+/// What a MODE is to change in a channel.
+pub(crate) struct ModeChange {
+    pub(crate) room: String,
+    pub(crate) modes: String,
+    pub(crate) params: Vec<String>,
 }
 
 /// A message that the engine does not know, to this nick.

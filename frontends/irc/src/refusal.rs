@@ -79,14 +79,14 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         // The cause is for the operator's log, not for a client.
         Refusal::Internal { .. } if !refusal.is_outcome_unknown() => "Server error".into(),
         Refusal::Internal { .. } => refusal.to_string(),
-        Refusal::NotAllowed => "Only the owner of the channel may do that".into(),
+        Refusal::NotAllowed => "You're not an operator of the channel".into(),
         Refusal::NotInRoom => "You're not on that channel".into(),
         Refusal::NotSignedIn => match request {
             RequestKind::Channel | RequestKind::Post => {
                 "Sign in to be there under that name".into()
             }
             RequestKind::PostDirect => "Guests cannot send private messages".into(),
-            RequestKind::Topic => "Only the owner of the channel may do that".into(),
+            RequestKind::Topic => "You're not an operator of the channel".into(),
         },
         Refusal::RoomFull => "The channel is full".into(),
         Refusal::SlowDown { retry_after_ms } => {

@@ -1,8 +1,8 @@
 //! Channels: joining, leaving and querying them.
 
 use core_model::{
-    Command, Detail, NewRoom, Outcome, Person, Query, Refusal, Reply, RoomChanges, RoomFilter,
-    RoomId, RoomRef, RoomView, SeatKind,
+    Command, Detail, NAME_CHARS_MAX, Outcome, Person, Query, Refusal, Reply, RoomChanges, RoomId,
+    RoomRef, RoomView, SeatKind,
 };
 use frontend_api::{Outbox, Subscribe};
 
@@ -11,20 +11,30 @@ use crate::encode;
 use crate::moderation::REASON_BYTES_MAX;
 use crate::names;
 use crate::numeric::*;
+use crate::occupants::Occupants;
 use crate::parse::Message;
 use crate::pending::PendingReply;
 use crate::refusal::RequestKind;
-use crate::state::{Channel, IrcSession, is_owner, members, send};
+use crate::state::{Channel, IrcSession, send};
 
 /// The longest topic, as ISUPPORT announces it.
 const TOPIC_BYTES_MAX: usize = 390;
+
+/// The longest channel, as ISUPPORT announces it; one whose name has escapes may be longer.
+pub(crate) const CHANNEL_CHARS_MAX: usize = NAME_CHARS_MAX + 1;
+
+/// The most channels that NAMES lists: of those it names, and where it names none.
+pub(crate) const NAMES_TARGETS_MAX: usize = 10;
+const NAMES_OF_ALL_MAX: usize = 50;
 
 impl IrcSession {
     /// The room that a channel stands for. Sends an error where it cannot stand for any.
     pub(crate) fn room(&mut self, channel: &str, out: &mut Outbox) -> Option<String> {
         let room = names::room(channel);
         if room.is_none() {
-            let line = if channel.starts_with('#') {
+            let is_ill_formed =
+                channel.starts_with('#') && channel.chars().count() <= CHANNEL_CHARS_MAX;
+            let line = if is_ill_formed {
                 self.numeric(ERR_BADCHANMASK, &[channel], "That cannot be a channel")
             } else {
                 self.numeric(ERR_NOSUCHCHANNEL, &[channel], "No such channel")
@@ -52,35 +62,25 @@ impl IrcSession {
                 self.say(vec![line], out);
                 continue;
             }
-            if self.options.auto_create {
-                self.create(room.clone(), out);
-            }
-            self.enter(room, out);
+            self.enter(room, self.options.auto_create, out);
         }
     }
 
-    /// Creates a room; that it exists already is no error. Its owner is not a member: the seats of
-    /// IRC last as long as the connection.
-    fn create(&mut self, name: String, out: &mut Outbox) {
-        let room =
-            NewRoom { name: Some(name), insist: true, owner_absent: true, ..NewRoom::default() };
-        out.submit(Command::CreateRoom { room, owner: self.caller(), members: None });
-        self.expect(PendingReply::Ignore);
-    }
-
-    /// Enters a room, then lists its occupants and its newest messages.
-    pub(crate) fn enter(&mut self, room: String, out: &mut Outbox) {
+    /// Enters a room, which is made if it does not exist, then lists its occupants and its newest
+    /// messages.
+    pub(crate) fn enter(&mut self, room: String, create: bool, out: &mut Outbox) {
         let enter = Command::Enter {
             room: RoomRef::Name(room.clone()),
             user: self.actor(),
             seat: SeatKind::Connection,
             opens: false,
             avatar: None,
-            create: false,
+            create,
         };
         out.submit_and_subscribe(enter, Subscribe::Seat);
         self.expect(PendingReply::Join(room.clone()));
-        self.query_names(room.clone(), true, out);
+        let query = self.occupants(&room);
+        self.query(query, PendingReply::JoinedNames(room.clone()), out);
         self.query_playback(room, out);
     }
 
@@ -98,7 +98,7 @@ impl IrcSession {
                 }
                 send(self.join_line(&self.me, &room.name), out);
                 if !room.description.is_empty() {
-                    send(self.topic_line(room), out);
+                    self.send_topic_of(room, out);
                 }
             }
             _ => self.report(RequestKind::Channel, "JOIN", &names::channel(name), outcome, out),
@@ -169,59 +169,76 @@ impl IrcSession {
 
     // NAMES.
 
+    /// Lists the occupants of the channels named, or of those that users of irc have joined; then
+    /// ends all lists at once.
     pub(crate) fn names(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        if message.given() == 0 {
-            let line = self.numeric(RPL_ENDOFNAMES, &["*"], "End of NAMES");
+        let asked = message.param(0);
+        let rooms: Vec<String> = if asked.is_empty() {
+            self.directory.room_names(NAMES_OF_ALL_MAX)
+        } else {
+            let channels = message.list(0).take(NAMES_TARGETS_MAX);
+            channels.filter_map(names::room).map(|room| self.joined_name(room)).collect()
+        };
+        let asked = if asked.is_empty() { "*" } else { asked };
+        if rooms.is_empty() {
+            let line = self.end_of_names(asked);
             return self.say(vec![line], out);
         }
-        for channel in message.list(0) {
-            if let Some(room) = names::room(channel) {
-                let room = self.joined_name(room);
-                self.query_names(room, false, out);
-            } else {
-                let line = self.numeric(RPL_ENDOFNAMES, &[channel], "End of NAMES");
-                self.say(vec![line], out);
-            }
+        let last = rooms.len() - 1;
+        for (nth, room) in rooms.into_iter().enumerate() {
+            let query = self.occupants(&room);
+            let ends = (nth == last).then(|| asked.to_owned());
+            self.query(query, PendingReply::Names { room, ends }, out);
         }
     }
 
-    fn query_names(&mut self, room: String, joining: bool, out: &mut Outbox) {
-        let query = self.occupants(&room);
-        self.query(query, PendingReply::Names { room, joining }, out);
+    fn end_of_names(&self, asked: &str) -> String {
+        self.numeric(RPL_ENDOFNAMES, &[asked], "End of NAMES")
     }
 
     pub(crate) fn occupants(&self, room: &str) -> Query {
         Query::Occupants { room: RoomRef::Name(room.into()), caller: self.caller() }
     }
 
-    pub(crate) fn send_names(
+    /// After a join that failed, nothing is listed.
+    pub(crate) fn send_joined_names(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+        if self.joined {
+            self.send_names(room, outcome, out);
+            send(self.end_of_names(&names::channel(room)), out);
+        }
+    }
+
+    pub(crate) fn send_listed_names(
         &mut self,
         room: &str,
-        joining: bool,
+        ends: Option<&str>,
         outcome: &Outcome,
         out: &mut Outbox,
     ) {
-        if joining && !self.joined {
-            return;
+        self.send_names(room, outcome, out);
+        if let Some(asked) = ends {
+            send(self.end_of_names(asked), out);
         }
+    }
+
+    fn send_names(&self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+        let Some(occupants) = Occupants::of(outcome) else { return };
+        let server = &self.options.server_name;
         let channel = names::channel(room);
-        let owner = self.owner(room);
-        let head =
-            format!(":{} {RPL_NAMREPLY} {} = {channel} :", self.options.server_name, self.nick);
+        let head = format!(":{server} {RPL_NAMREPLY} {} = {channel} :", self.nick);
         let word = |person: &Person| {
-            let mark = if is_owner(person, owner) { "@" } else { "" };
+            let marks = self.marks(occupants.roles(person));
             let name = if self.has(Caps::USERHOST_IN_NAMES) {
                 self.reader().mask(person)
             } else {
                 names::nick(person)
             };
-            format!("{mark}{name}")
+            format!("{marks}{name}")
         };
-        let people = members(outcome).unwrap_or_default().iter();
-        for row in encode::rows(&head, ' ', people.map(|person| word(person))) {
+        let words = occupants.people.iter().map(|person| word(person));
+        for row in encode::rows(&head, ' ', words) {
             send(row, out);
         }
-        send(self.numeric(RPL_ENDOFNAMES, &[&channel], "End of NAMES"), out);
     }
 
     // TOPIC.
@@ -248,17 +265,23 @@ impl IrcSession {
         self.query(Query::Room { room, caller, detail: Detail::default() }, reply, out);
     }
 
-    fn topic_line(&self, room: &RoomView) -> String {
+    /// Sends the topic, and who has set it if a user of irc that is in the channel has seen that.
+    fn send_topic_of(&self, room: &RoomView, out: &mut Outbox) {
         let channel = names::channel(&room.name);
-        match room.description.as_str() {
-            "" => self.numeric(RPL_NOTOPIC, &[&channel], "No topic is set"),
-            topic => self.numeric(RPL_TOPIC, &[&channel], topic),
+        let topic = room.description.as_str();
+        if topic.is_empty() {
+            return send(self.numeric(RPL_NOTOPIC, &[&channel], "No topic is set"), out);
+        }
+        send(self.numeric(RPL_TOPIC, &[&channel], topic), out);
+        if let Some(note) = self.directory.topic_note(room.id, topic) {
+            let at = (note.at.0 / 1000).to_string();
+            send(self.bare(RPL_TOPICWHOTIME, &[&channel, &note.mask, &at]), out);
         }
     }
 
     pub(crate) fn send_topic(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
-            Ok(Reply::Room { room }) => send(self.topic_line(room), out),
+            Ok(Reply::Room { room }) => self.send_topic_of(room, out),
             _ => self.report(RequestKind::Channel, "TOPIC", &names::channel(name), outcome, out),
         }
     }
@@ -277,49 +300,6 @@ impl IrcSession {
                 send(self.numeric(ERR_NOTONCHANNEL, &[&channel], why), out);
             }
             _ => self.report(RequestKind::Topic, "TOPIC", &channel, outcome, out),
-        }
-    }
-
-    // LIST.
-
-    pub(crate) fn list(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let start = self.numeric(RPL_LISTSTART, &["Channel"], "Users  Topic");
-        let rooms = message.list(0).filter_map(names::room);
-        let rooms: Vec<String> = rooms.map(|room| self.joined_name(room)).collect();
-        self.say(vec![start], out);
-        if rooms.is_empty() {
-            let filter = RoomFilter::Open;
-            let after = RoomId(0);
-            let limit = self.options.list_max;
-            let detail = Detail::default();
-            self.query(Query::Rooms { filter, after, limit, detail }, PendingReply::List, out);
-        }
-        for room in rooms {
-            self.query_room(room, PendingReply::ListOne, out);
-        }
-        let end = self.numeric(RPL_LISTEND, &[], "End of LIST");
-        self.say(vec![end], out);
-    }
-
-    fn list_line(&self, room: &RoomView) -> String {
-        let channel = names::channel(&room.name);
-        let population = room.population.to_string();
-        self.numeric(RPL_LIST, &[&channel, &population], &room.description)
-    }
-
-    pub(crate) fn send_list(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        match outcome {
-            Ok(Reply::Rooms { rooms }) => {
-                rooms.iter().for_each(|room| send(self.list_line(room), out));
-            }
-            _ => self.report(RequestKind::Channel, "LIST", "*", outcome, out),
-        }
-    }
-
-    /// Skips a channel that does not exist.
-    pub(crate) fn send_list_entry(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        if let Ok(Reply::Room { room }) = outcome {
-            send(self.list_line(room), out);
         }
     }
 }

@@ -5,12 +5,16 @@ use frontend_api::Outbox;
 
 use crate::directory::Counts;
 use crate::encode;
-use crate::moderation::{BOT_MODE, REASON_BYTES_MAX};
+use crate::mask::matches_mask;
+use crate::moderation::REASON_BYTES_MAX;
+use crate::modes::{BOT_MODE, CHANNEL_MODES, ROLE_CHANGES_MAX};
 use crate::monitor::WATCHED_MAX;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::pending::PendingReply;
+use crate::rooms::{CHANNEL_CHARS_MAX, NAMES_TARGETS_MAX};
+use crate::sign_on::USER_NAME_CHARS_MAX;
 use crate::state::IrcSession;
 
 /// The software, as VERSION and the greeting have it.
@@ -24,6 +28,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "CAP",
     "CHATHISTORY",
     "HELP",
+    "HELPOP",
     "INFO",
     "INVITE",
     "ISON",
@@ -61,7 +66,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "WHOWAS",
 ];
 
-/// The most targets of one PRIVMSG or NOTICE.
+/// The most targets of one PRIVMSG or NOTICE, and the most users of one KICK.
 pub(crate) const TARGETS_MAX: usize = 4;
 
 impl IrcSession {
@@ -141,7 +146,11 @@ impl IrcSession {
     pub(crate) fn links(&mut self, _message: &Message<'_>, out: &mut Outbox) {
         let server = self.options.server_name.clone();
         let lines = vec![
-            self.numeric(RPL_LINKS, &[&server, &server], &format!("0 {}", self.options.network)),
+            self.numeric(
+                RPL_LINKS,
+                &[&server, &server],
+                &format!("0 {}", self.options.description()),
+            ),
             self.numeric(RPL_ENDOFLINKS, &["*"], "End of LINKS"),
         ];
         self.say(lines, out);
@@ -208,7 +217,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", "beIilnot", "beIlo"]),
+            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, "beIlov"]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -225,19 +234,26 @@ impl IrcSession {
             "CASEMAPPING=ascii".into(),
             format!("CHANLIMIT=#:{}", options.channels_max),
             "CHANMODES=beI,,l,int".into(),
-            "CHANNELLEN=65".into(),
+            format!("CHANNELLEN={CHANNEL_CHARS_MAX}"),
             "CHANTYPES=#".into(),
             "CLIENTTAGDENY=*".into(),
+            "ELIST=CMNU".into(),
             "KICKLEN=390".into(),
             "LINELEN=512".into(),
+            format!("MODES={ROLE_CHANGES_MAX}"),
             format!("MONITOR={WATCHED_MAX}"),
             "NAMELEN=390".into(),
             format!("NETWORK={}", options.network),
             "NICKLEN=64".into(),
-            "PREFIX=(o)@".into(),
-            format!("TARGMAX=NOTICE:{TARGETS_MAX},PRIVMSG:{TARGETS_MAX}"),
+            "PREFIX=(ov)@+".into(),
+            format!(
+                "TARGMAX=JOIN:,KICK:{TARGETS_MAX},NAMES:{NAMES_TARGETS_MAX},NOTICE:{TARGETS_MAX},\
+                 PART:,PRIVMSG:{TARGETS_MAX}"
+            ),
             "TOPICLEN=390".into(),
+            format!("USERLEN={USER_NAME_CHARS_MAX}"),
             "UTF8ONLY".into(),
+            "WHOX".into(),
         ];
         let line = |tokens: &[String]| {
             let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -249,20 +265,27 @@ impl IrcSession {
 
     /// The replies to LUSERS: the connections of this front end, all of them with the mode `i`.
     fn lusers_lines(&self) -> Vec<String> {
-        let Counts { users, most, rooms } = self.directory.counts();
+        let Counts { users, unregistered, most, rooms } = self.directory.counts();
         let client = format!("There are 0 users and {users} invisible on 1 servers");
         let now = users.to_string();
         let max = most.to_string();
         let local = format!("Current local users {now}, max {max}");
         let global = format!("Current global users {now}, max {max}");
-        vec![
+        let mut lines = vec![
             self.numeric(RPL_LUSERCLIENT, &[], &client),
             self.numeric(RPL_LUSEROP, &["0"], "operator(s) online"),
+        ];
+        if unregistered > 0 {
+            let unregistered = unregistered.to_string();
+            lines.push(self.numeric(RPL_LUSERUNKNOWN, &[&unregistered], "unknown connection(s)"));
+        }
+        lines.extend([
             self.numeric(RPL_LUSERCHANNELS, &[&rooms.to_string()], "channels formed"),
             self.numeric(RPL_LUSERME, &[], &format!("I have {users} clients and 0 servers")),
             self.numeric(RPL_LOCALUSERS, &[&now, &max], &local),
             self.numeric(RPL_GLOBALUSERS, &[&now, &max], &global),
-        ]
+        ]);
+        lines
     }
 
     fn message_of_the_day(&self) -> Vec<String> {
@@ -275,46 +298,5 @@ impl IrcSession {
         lines.extend(motd.lines().map(|line| self.numeric(RPL_MOTD, &[], &format!("- {line}"))));
         lines.push(self.numeric(RPL_ENDOFMOTD, &[], "End of the message of the day"));
         lines
-    }
-}
-
-/// Whether a name fits a mask with `*` for any characters and `?` for one: RFC 2812, section 2.5.
-fn matches_mask(mask: &str, name: &str) -> bool {
-    let (mask, name) = (mask.as_bytes(), name.as_bytes());
-    let (mut at, mut in_mask) = (0, 0);
-    // Where the last `*` is, and how much of the name it covers.
-    let mut star: Option<(usize, usize)> = None;
-    while at < name.len() {
-        match (mask.get(in_mask), star) {
-            (Some(b'*'), _) => {
-                star = Some((in_mask, at));
-                in_mask += 1;
-            }
-            (Some(char), _) if *char == b'?' || char.eq_ignore_ascii_case(&name[at]) => {
-                (at, in_mask) = (at + 1, in_mask + 1);
-            }
-            (_, Some((position, covered))) => {
-                (at, in_mask) = (covered + 1, position + 1);
-                star = Some((position, covered + 1));
-            }
-            (_, None) => return false,
-        }
-    }
-    mask[in_mask..].iter().all(|char| *char == b'*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mask_covers_names_as_rfc_2812_has_it() {
-        for mask in ["*", "irc.*", "*.example.org", "i?c.*ample*", "IRC.EXAMPLE.ORG", "**"] {
-            assert!(matches_mask(mask, "irc.example.org"), "{mask}");
-        }
-        for mask in ["", "irc", "irc.*.net", "?", "*.example.org.", "i??c*"] {
-            assert!(!matches_mask(mask, "irc.example.org"), "{mask}");
-        }
-        assert!(!matches_mask(&"*a".repeat(200), &"a".repeat(63)));
     }
 }

@@ -28,9 +28,10 @@ impl Session for IrcSession {
                     }
                 }
             }
-            Input::Binary(_) => {
+            Input::Binary(bytes) => {
                 self.heard_at = now;
-                self.take_line(Received::NotUtf8, out);
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                self.take_line(Received::NotUtf8(text), out);
             }
             Input::Answer(outcome) => self.answer(outcome, out),
             Input::Event(recorded) => self.event(recorded, out),
@@ -60,12 +61,14 @@ impl IrcSession {
     /// Runs a line whose turn it is.
     pub(crate) fn run_line(&mut self, line: Received<'_>, out: &mut Outbox) {
         match line {
-            Received::Message(_, message) => self.run_labeled(&message, out),
+            Received::Message(_, message) => {
+                self.with_label(&message, out, |session, out| session.run(&message, out));
+            }
             Received::TooLong => {
                 let line = self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long");
                 self.say(vec![line], out);
             }
-            Received::NotUtf8 => self.reject_bytes(out),
+            Received::NotUtf8(text) => self.reject_bytes(&text, out),
         }
     }
 
@@ -85,9 +88,20 @@ impl IrcSession {
         self.say(vec![error], out);
     }
 
-    fn reject_bytes(&mut self, out: &mut Outbox) {
-        let line = self.fail("*", "INVALID_UTF8", &[], "A line is UTF-8, and this one was not");
-        self.say(vec![line], out);
+    /// Names the command, if the line has one.
+    fn reject_bytes(&mut self, text: &str, out: &mut Outbox) {
+        let reject = |session: &mut Self, verb: &str, out: &mut Outbox| {
+            let why = "A line is UTF-8, and this one was not";
+            let line = session.fail(verb, "INVALID_UTF8", &[], why);
+            session.say(vec![line], out);
+        };
+        match parse::line(text) {
+            Line::Message(message) => self.with_label(&message, out, |session, out| {
+                let known = VERBS.iter().find(|verb| verb.name == message.verb);
+                reject(session, known.map_or("*", |verb| verb.name), out);
+            }),
+            Line::Empty | Line::TooLong => reject(self, "*", out),
+        }
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
@@ -116,26 +130,28 @@ impl IrcSession {
             Nick(name) => self.nick_looked_up(name, outcome, out),
             Join(room) => self.entered(&room, outcome, out),
             Part { room, reason } => self.parted(&room, &reason, outcome, out),
-            Names { room, joining } => self.send_names(&room, joining, outcome, out),
+            JoinedNames(room) => self.send_joined_names(&room, outcome, out),
+            Names { room, ends } => self.send_listed_names(&room, ends.as_deref(), outcome, out),
             Topic(room) => self.send_topic(&room, outcome, out),
             TopicChange(room) => self.topic_changed(&room, outcome, out),
             Kick(target) => self.kick_found(target, outcome, out),
             Kicked(room) => self.kicked(&room, outcome, out),
             Invite(target) => self.send_invite(&target, outcome, out),
-            ModeChange { room, modes, lists_only } => {
-                self.refuse_mode_change(&room, &modes, lists_only, outcome, out);
-            }
+            ModeChange(change) => self.change_modes(&change, outcome, out),
+            RoleChanged(target) => self.role_changed(&target, outcome, out),
             Mode(room) => self.send_modes(&room, outcome, out),
-            List => self.send_list(outcome, out),
+            List(filter) => self.send_list(&filter, outcome, out),
             ListOne => self.send_list_entry(outcome, out),
-            WhoRoom(room) => self.send_who_room(&room, outcome, out),
+            WhoRoom { room, mask, format } => {
+                self.send_who_room(&room, &mask, &format, outcome, out);
+            }
             FindIn { room, nick } => self.find_in(&room, &nick, outcome),
             Whisper(whisper) => self.whispered(whisper, outcome, out),
             Away(away) => self.went_away(away, outcome, out),
             SetName(name) => self.name_set(name, outcome, out),
             Ison(nick) => self.ison_found(nick, outcome),
             IsonEnd(known) => self.send_ison(known, out),
-            Who(mask) => self.send_who(&mask, outcome, out),
+            Who { mask, format } => self.send_who(&mask, &format, outcome, out),
             Whois(nick) => self.send_whois(&nick, outcome, out),
             Post { verb, target, request, quiet } => {
                 self.posted(verb, &target, request, quiet, outcome, out);

@@ -78,6 +78,7 @@ impl IrcSession {
             Some(sign_on) => {
                 let real_name = encode::cut_to(message.param(3), REAL_NAME_BYTES_MAX);
                 sign_on.real_name = Some(real_name.to_owned());
+                sign_on.user_name = user_name(message.param(0));
                 self.try_sign_on(out);
             }
             None => self.too_late(out),
@@ -237,7 +238,9 @@ impl IrcSession {
     fn register(&mut self, person: &Arc<Person>, out: &mut Outbox) -> bool {
         let real_name = self.sign_on.as_ref().and_then(|sign_on| sign_on.real_name.clone());
         let nick = names::nick(person);
+        let user_name = self.sign_on.as_ref().map(|sign_on| sign_on.user_name.clone());
         let presence = Presence {
+            user_name: user_name.unwrap_or_default(),
             real_name: real_name.filter(|name| !name.is_empty()).unwrap_or_else(|| nick.clone()),
             nick,
             uid: person.uid,
@@ -263,6 +266,7 @@ impl IrcSession {
         out: &mut Outbox,
     ) {
         self.sign_on = None;
+        self.unregistered = None;
         self.nick = names::nick(&me);
         self.me = me;
         for line in self.greeting() {
@@ -274,9 +278,18 @@ impl IrcSession {
             out.mark(message.id);
         }
         for room in rooms.iter().take(self.options.channels_max as usize) {
-            self.enter(room.name.to_string(), out);
+            self.enter(room.name.to_string(), false, out);
         }
     }
+}
+
+/// The longest user name, as ISUPPORT announces it.
+pub(crate) const USER_NAME_CHARS_MAX: usize = 16;
+
+/// A user name without characters that masks cannot carry.
+fn user_name(given: &str) -> String {
+    let is_sound = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_');
+    given.chars().filter(is_sound).take(USER_NAME_CHARS_MAX).collect()
 }
 
 /// A sign-in. With `delivery` the connection becomes a session of the account.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, ConnectionId, GUEST_PREFIX, MessageId, Outcome, Person, Reply, RoomId, Timestamp, Uid,
-    UserRef,
+    Claim, ConnectionId, GUEST_PREFIX, MessageId, Person, RoomId, Timestamp, Uid, UserRef,
 };
 use frontend_api::Outbox;
 
 use crate::Options;
 use crate::caps::Caps;
-use crate::directory::{Directory, Entry};
+use crate::directory::{Directory, Entry, Unregistered};
+use crate::encode;
 use crate::names;
 use crate::turns::{Label, Turns};
 
@@ -20,6 +20,8 @@ pub(crate) struct IrcSession {
     pub(crate) directory: Arc<Directory>,
     /// The entry of this connection in the directory, while it is signed on.
     pub(crate) entry: Option<Entry>,
+    /// Counts this connection as one that is not signed on.
+    pub(crate) unregistered: Option<Unregistered>,
     pub(crate) now: Timestamp,
     pub(crate) caps: Caps,
     /// What the client has sent of its sign-on; `None` once it has signed on.
@@ -77,6 +79,8 @@ pub(crate) struct SignOn {
     pub(crate) negotiating: bool,
     /// The name that the requested nick stands for.
     pub(crate) wanted: Option<String>,
+    /// The user name, without what masks cannot carry.
+    pub(crate) user_name: String,
     /// The real name, once USER has arrived.
     pub(crate) real_name: Option<String>,
     pub(crate) password: Option<String>,
@@ -94,10 +98,12 @@ impl IrcSession {
         directory: Arc<Directory>,
         connection: Option<ConnectionId>,
     ) -> Self {
+        let unregistered = Some(directory.add_unregistered());
         Self {
             options,
             directory,
             entry: None,
+            unregistered,
             now: Timestamp::default(),
             caps: Caps::default(),
             sign_on: Some(Box::default()),
@@ -180,6 +186,16 @@ impl IrcSession {
         known.map_or_else(|| person.name.clone(), |known| known.real_name)
     }
 
+    /// The user part of a user: the uid of an account, and what a guest of irc has named, with a
+    /// mark that it is not proven.
+    pub(crate) fn user_name(&self, person: &Person) -> String {
+        let known = match person.uid {
+            Some(_) => None,
+            None => self.directory.find(&names::nick(person)).filter(|known| known.uid.is_none()),
+        };
+        known.map_or_else(|| encode::user(person), |known| known.user())
+    }
+
     /// Why a user of irc is away, if it is.
     pub(crate) fn away_of(&self, nick: &str) -> Option<String> {
         self.directory.find(nick)?.away
@@ -188,11 +204,6 @@ impl IrcSession {
     /// Whether a user of irc has declared itself a bot, if the client reads tags.
     pub(crate) fn is_bot(&self, person: &Person) -> bool {
         self.has(Caps::MESSAGE_TAGS) && self.directory.is_bot(&names::nick(person), person.uid)
-    }
-
-    /// The owner of a room that the client has joined.
-    pub(crate) fn owner(&self, room: &str) -> Option<Uid> {
-        self.channel(room).and_then(|(_, channel)| channel.owner)
     }
 }
 
@@ -203,14 +214,6 @@ pub(crate) fn is_owner(person: &Person, owner: Option<Uid>) -> bool {
 /// A guest of this name, as the engine describes it.
 pub(crate) fn guest(name: &str) -> Person {
     Person { handle: format!("{GUEST_PREFIX}{name}"), name: name.into(), ..Person::default() }
-}
-
-/// The users in an answer.
-pub(crate) fn members(outcome: &Outcome) -> Option<&[Arc<Person>]> {
-    match outcome {
-        Ok(Reply::Members { members, .. }) => Some(members),
-        _ => None,
-    }
 }
 
 /// Sends a line; the host adds the line feed.

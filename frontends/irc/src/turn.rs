@@ -24,7 +24,7 @@ impl IrcSession {
         self.turns.lines.push_back(match line {
             Received::Message(text, _) => Waiting::Message { text: text.into(), is_post },
             Received::TooLong => Waiting::TooLong,
-            Received::NotUtf8 => Waiting::NotUtf8,
+            Received::NotUtf8(text) => Waiting::NotUtf8(text),
         });
         self.wait_turn(PendingReply::Turn, out);
     }
@@ -47,7 +47,7 @@ impl IrcSession {
                     }
                 }
                 Waiting::TooLong => self.run_line(Received::TooLong, out),
-                Waiting::NotUtf8 => self.run_line(Received::NotUtf8, out),
+                Waiting::NotUtf8(text) => self.run_line(Received::NotUtf8(text), out),
             }
         }
         if self.leaving {

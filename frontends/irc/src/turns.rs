@@ -24,14 +24,15 @@ pub(crate) enum Received<'a> {
     /// The line as text, and what it means.
     Message(&'a str, Message<'a>),
     TooLong,
-    NotUtf8,
+    /// A line that is not UTF-8, with marks where it is not.
+    NotUtf8(String),
 }
 
 /// A line that waits.
 pub(crate) enum Waiting {
     Message { text: String, is_post: bool },
     TooLong,
-    NotUtf8,
+    NotUtf8(String),
 }
 
 /// The response to a request with a label, as far as it is known.

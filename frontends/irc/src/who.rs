@@ -1,4 +1,4 @@
-//! Users: WHO, WHOIS and the like.
+//! WHO, and how users are found.
 
 use std::sync::Arc;
 
@@ -6,47 +6,97 @@ use core_model::{Outcome, Person, Query, Reply, UserRef};
 use frontend_api::Outbox;
 
 use crate::encode;
-use crate::moderation::BOT_MODE;
+use crate::modes::BOT_MODE;
 use crate::names;
 use crate::numeric::*;
+use crate::occupants::Occupants;
 use crate::parse::Message;
 use crate::pending::PendingReply;
-use crate::state::{Found, IrcSession, guest, is_owner, members, send};
+use crate::state::{Found, IrcSession, guest, send};
 
 /// The most channels of the client in which WHO and WHOIS look for a user.
 const CHANNELS_SEARCHED_MAX: usize = 10;
 
-/// The most nicks of one ISON.
-const ISON_MAX: usize = 100;
+/// The most users that a mask lists.
+const MASK_USERS_MAX: usize = 100;
 
-/// The most nicks of one USERHOST: RFC 2812, section 4.8.
-const USERHOST_MAX: usize = 5;
+/// The longest token of an extended WHO.
+const TOKEN_BYTES_MAX: usize = 3;
+
+/// The form of the replies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WhoFormat {
+    /// The fields of an extended WHO: <https://ircv3.net/specs/extensions/whox>.
+    fields: Option<String>,
+    token: String,
+}
+
+impl WhoFormat {
+    /// `%fields,token`; anything else before the `%` is a filter that nothing here needs.
+    fn parse(text: &str) -> Self {
+        let Some((_, extended)) = text.split_once('%') else { return Self::default() };
+        let (fields, token) = extended.split_once(',').unwrap_or((extended, ""));
+        let token = encode::cut_to(token, TOKEN_BYTES_MAX).to_owned();
+        Self { fields: Some(fields.to_owned()), token }
+    }
+}
 
 impl IrcSession {
-    // WHO.
-
     pub(crate) fn who(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let mask = message.param(0);
+        let mask = match message.param(0) {
+            "" | "0" => "*",
+            mask => mask,
+        };
+        let format = WhoFormat::parse(message.param(1));
+        // A filter of operators, of which there are none.
+        let is_for_operators = message.param(1) == "o";
+        if is_for_operators {
+            let line = self.end_of_who(mask);
+            return self.say(vec![line], out);
+        }
         if let Some(room) = names::room(mask) {
             let room = self.joined_name(room);
             let query = self.occupants(&room);
-            return self.query(query, PendingReply::WhoRoom(room), out);
+            let mask = mask.to_owned();
+            return self.query(query, PendingReply::WhoRoom { room, mask, format }, out);
         }
         if names::same(mask, &self.nick) {
-            let lines = vec![self.who_line("*", "", &self.me), self.end_of_who(mask)];
+            let me = Arc::clone(&self.me);
+            let lines = vec![self.who_line(&format, "*", "", &me), self.end_of_who(mask)];
             return self.say(lines, out);
         }
-        let nick = mask.to_owned();
+        if mask.contains(['*', '?']) {
+            let lines = self.who_mask(mask, &format);
+            return self.say(lines, out);
+        }
         if names::handle(mask).is_some() {
-            self.look_for(mask, PendingReply::Who(nick), out);
+            self.look_for(mask, PendingReply::Who { mask: mask.into(), format }, out);
         } else {
             let line = self.end_of_who(mask);
             self.say(vec![line], out);
         }
     }
 
+    /// Every user has the mode `i`, so a mask finds those alone that share a channel.
+    fn who_mask(&self, mask: &str, format: &WhoFormat) -> Vec<String> {
+        let neighbors = self.entry.as_ref().map(|it| it.neighbors(mask, MASK_USERS_MAX));
+        let people = neighbors.unwrap_or_default().into_iter().filter_map(|known| {
+            let name = names::handle(&known.nick)?;
+            Some(match known.uid {
+                Some(_) => {
+                    Person { uid: known.uid, name: name.clone(), handle: name, ..Person::default() }
+                }
+                None => guest(&name),
+            })
+        });
+        let mut lines: Vec<String> =
+            people.map(|person| self.who_line(format, "*", "", &person)).collect();
+        lines.push(self.end_of_who(mask));
+        lines
+    }
+
     /// Looks for a user in the channels of the client, then among the accounts.
-    fn look_for(&mut self, nick: &str, reply: PendingReply, out: &mut Outbox) {
+    pub(crate) fn look_for(&mut self, nick: &str, reply: PendingReply, out: &mut Outbox) {
         let rooms: Vec<String> =
             self.rooms.values().take(CHANNELS_SEARCHED_MAX).map(|room| room.name.clone()).collect();
         for room in rooms {
@@ -66,18 +116,19 @@ impl IrcSession {
     }
 
     pub(crate) fn find_in(&mut self, room: &str, nick: &str, outcome: &Outcome) {
-        let owner = self.owner(room);
-        let mut people = members(outcome).unwrap_or_default().iter();
-        let Some(person) = people.find(|person| names::same(&names::nick(person), nick)) else {
-            return;
-        };
-        let mark = if is_owner(person, owner) { "@" } else { "" };
+        let Some(occupants) = Occupants::of(outcome) else { return };
+        let Some(person) = occupants.find(nick) else { return };
+        let marks = self.marks(occupants.roles(person));
         self.found.person = Some(Arc::clone(person));
-        self.found.channels.push(format!("{mark}{}", names::channel(room)));
+        self.found.channels.push(format!("{marks}{}", names::channel(room)));
     }
 
     /// The user that `look_for` found, whether it is online, and the channels shared with it.
-    fn take_found(&mut self, nick: &str, outcome: &Outcome) -> Option<(Arc<Person>, bool, Found)> {
+    pub(crate) fn take_found(
+        &mut self,
+        nick: &str,
+        outcome: &Outcome,
+    ) -> Option<(Arc<Person>, bool, Found)> {
         let found = std::mem::take(&mut self.found);
         if let Ok(Reply::User { user }) = outcome {
             return Some((Arc::clone(&user.person), user.online, found));
@@ -90,173 +141,76 @@ impl IrcSession {
     }
 
     /// The flag is `G` for users that are away, else `H`; bots have another.
-    fn who_line(&self, channel: &str, mark: &str, person: &Person) -> String {
-        let user = encode::user(person);
+    fn who_line(&self, format: &WhoFormat, channel: &str, marks: &str, person: &Person) -> String {
+        let user = self.user_name(person);
         let nick = names::nick(person);
         let away = self.away_of(&nick).is_some();
         let bot = if self.directory.is_bot(&nick, person.uid) { BOT_MODE } else { "" };
-        let flags = format!("{}{mark}{bot}", if away { "G" } else { "H" });
+        let flags = format!("{}{marks}{bot}", if away { "G" } else { "H" });
         let server = self.options.server_name.as_str();
-        let params = [channel, &user, server, server, &nick, &flags];
-        self.numeric(RPL_WHOREPLY, &params, &format!("0 {}", self.real_name(person)))
+        let real_name = self.real_name(person);
+        let Some(fields) = &format.fields else {
+            let params = [channel, &user, server, server, &nick, &flags];
+            return self.numeric(RPL_WHOREPLY, &params, &format!("0 {real_name}"));
+        };
+        let account = if person.uid.is_some() { nick.as_str() } else { "0" };
+        // In the order of the replies, whatever the order of the request. The address is not shown,
+        // how long a user is idle is not known, and there are no levels of operators.
+        let all = [
+            ('t', format.token.as_str()),
+            ('c', channel),
+            ('u', &user),
+            ('i', "255.255.255.255"),
+            ('h', server),
+            ('s', server),
+            ('n', &nick),
+            ('f', &flags),
+            ('d', "0"),
+            ('l', "0"),
+            ('a', account),
+            ('o', "n/a"),
+        ];
+        let asked = all.iter().filter(|(field, _)| fields.contains(*field));
+        let params: Vec<&str> = asked.map(|(_, value)| *value).collect();
+        if fields.contains('r') {
+            self.numeric(RPL_WHOSPCRPL, &params, &real_name)
+        } else {
+            self.bare(RPL_WHOSPCRPL, &params)
+        }
     }
 
     fn end_of_who(&self, mask: &str) -> String {
         self.numeric(RPL_ENDOFWHO, &[mask], "End of WHO")
     }
 
-    pub(crate) fn send_who_room(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn send_who_room(
+        &mut self,
+        room: &str,
+        mask: &str,
+        format: &WhoFormat,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
         let channel = names::channel(room);
-        let owner = self.owner(room);
-        for person in members(outcome).unwrap_or_default() {
-            let mark = if is_owner(person, owner) { "@" } else { "" };
-            send(self.who_line(&channel, mark, person), out);
-        }
-        send(self.end_of_who(&channel), out);
-    }
-
-    pub(crate) fn send_who(&mut self, mask: &str, outcome: &Outcome, out: &mut Outbox) {
-        if let Some((person, ..)) = self.take_found(mask, outcome) {
-            send(self.who_line("*", "", &person), out);
+        if let Some(occupants) = Occupants::of(outcome) {
+            for person in occupants.people {
+                let marks = self.marks(occupants.roles(person));
+                send(self.who_line(format, &channel, marks, person), out);
+            }
         }
         send(self.end_of_who(mask), out);
     }
 
-    // WHOIS and WHOWAS.
-
-    /// `WHOIS nick` or `WHOIS server nick`.
-    pub(crate) fn whois(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let nick = message.last().split(',').next().unwrap_or_default();
-        if nick.is_empty() {
-            let line = self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
-            return self.say(vec![line], out);
+    pub(crate) fn send_who(
+        &mut self,
+        mask: &str,
+        format: &WhoFormat,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
+        if let Some((person, ..)) = self.take_found(mask, outcome) {
+            send(self.who_line(format, "*", "", &person), out);
         }
-        if names::handle(nick).is_some() {
-            return self.look_for(nick, PendingReply::Whois(nick.into()), out);
-        }
-        let unknown = self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick");
-        let lines = vec![unknown, self.end_of_whois(nick)];
-        self.say(lines, out);
-    }
-
-    fn whois_lines(&self, person: &Person, channels: &[String]) -> Vec<String> {
-        let nick = names::nick(person);
-        let user = encode::user(person);
-        let server = self.options.server_name.as_str();
-        let network = &self.options.network;
-        let name = self.real_name(person);
-        let mut lines = vec![self.numeric(RPL_WHOISUSER, &[&nick, &user, server, "*"], &name)];
-        if !channels.is_empty() {
-            let head = format!(":{server} {RPL_WHOISCHANNELS} {} {nick} :", self.nick);
-            lines.extend(encode::rows(&head, ' ', channels.iter().cloned()));
-        }
-        lines.push(self.numeric(RPL_WHOISSERVER, &[&nick, server], network));
-        if person.uid.is_some() {
-            lines.push(self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], "is signed in as"));
-        }
-        if self.directory.is_bot(&nick, person.uid) {
-            lines.push(self.numeric(RPL_WHOISBOT, &[&nick], "is a bot"));
-        }
-        lines
-    }
-
-    fn end_of_whois(&self, nick: &str) -> String {
-        self.numeric(RPL_ENDOFWHOIS, &[nick], "End of WHOIS")
-    }
-
-    pub(crate) fn send_whois(&mut self, nick: &str, outcome: &Outcome, out: &mut Outbox) {
-        match self.take_found(nick, outcome) {
-            Some((person, online, found)) => {
-                let lines = self.whois_lines(&person, &found.channels);
-                lines.into_iter().for_each(|line| send(line, out));
-                let nick = names::nick(&person);
-                if let Some(away) = self.away_of(&nick) {
-                    send(self.numeric(RPL_AWAY, &[&nick], &away), out);
-                } else if !online {
-                    send(self.numeric(RPL_AWAY, &[&nick], "Not online"), out);
-                }
-            }
-            None if outcome.is_ok() => {
-                send(self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick"), out);
-            }
-            None => {
-                let request = crate::refusal::RequestKind::Channel;
-                self.report(request, "WHOIS", nick, outcome, out);
-            }
-        }
-        send(self.end_of_whois(nick), out);
-    }
-
-    /// Answers from the users that have left since the front end started, a bounded number.
-    pub(crate) fn whowas(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let nick = message.param(0);
-        if nick.is_empty() {
-            let line = self.numeric(ERR_NONICKNAMEGIVEN, &[], "No nickname given");
-            return self.say(vec![line], out);
-        }
-        let mut departed = self.directory.departed(nick);
-        let count = message.param(1).parse().ok().filter(|count| *count > 0);
-        departed.truncate(count.unwrap_or(usize::MAX));
-        let server = self.options.server_name.as_str();
-        let mut lines = Vec::new();
-        for gone in &departed {
-            let user = gone.uid.map_or_else(|| "guest".into(), |uid| uid.to_string());
-            let params = [gone.nick.as_str(), &user, server, "*"];
-            lines.push(self.numeric(RPL_WHOWASUSER, &params, &gone.real_name));
-            let at = encode::time(gone.signed_on).unwrap_or_default();
-            lines.push(self.numeric(RPL_WHOISSERVER, &[&gone.nick, server], &at));
-        }
-        if departed.is_empty() {
-            lines.push(self.numeric(ERR_WASNOSUCHNICK, &[nick], "There was no such nick"));
-        }
-        lines.push(self.numeric(RPL_ENDOFWHOWAS, &[nick], "End of WHOWAS"));
-        self.say(lines, out);
-    }
-
-    // ISON and USERHOST.
-
-    /// Users of irc are online while they are signed on; accounts, while they are in any dialect.
-    pub(crate) fn ison(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let words = message.words();
-        let mut known = Vec::new();
-        for nick in words.split(' ').filter(|nick| !nick.is_empty()).take(ISON_MAX) {
-            if let Some(presence) = self.directory.find(nick) {
-                known.push(presence.nick);
-            } else if let Some(handle) = names::handle(nick) {
-                let query = Query::User { user: UserRef::Handle(handle), caller: self.caller() };
-                self.query(query, PendingReply::Ison(nick.into()), out);
-            }
-        }
-        if self.turns.is_idle() {
-            self.send_ison(known, out);
-        } else {
-            self.wait_turn(PendingReply::IsonEnd(known), out);
-        }
-    }
-
-    pub(crate) fn ison_found(&mut self, nick: String, outcome: &Outcome) {
-        if matches!(outcome, Ok(Reply::User { user }) if user.online) {
-            self.online.push(nick);
-        }
-    }
-
-    pub(crate) fn send_ison(&mut self, mut known: Vec<String>, out: &mut Outbox) {
-        known.append(&mut self.online);
-        send(self.numeric(RPL_ISON, &[], &known.join(" ")), out);
-    }
-
-    /// Answers for users of irc: only their connections have a user and a host.
-    pub(crate) fn userhost(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let server = &self.options.server_name;
-        let asked = (0..message.given().min(USERHOST_MAX)).map(|at| message.param(at));
-        let found = asked.filter_map(|nick| self.directory.find(nick));
-        let reply = found.map(|presence| {
-            let user = presence.uid.map_or_else(|| "guest".into(), |uid| uid.to_string());
-            let sign = if presence.away.is_some() { '-' } else { '+' };
-            format!("{}={sign}{user}@{server}", presence.nick)
-        });
-        let reply = reply.collect::<Vec<_>>().join(" ");
-        let line = self.numeric(RPL_USERHOST, &[], &reply);
-        self.say(vec![line], out);
+        send(self.end_of_who(mask), out);
     }
 }

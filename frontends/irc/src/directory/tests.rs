@@ -4,6 +4,7 @@ fn presence(nick: &str, uid: Option<u64>) -> Presence {
     Presence {
         nick: nick.into(),
         uid: uid.map(Uid),
+        user_name: nick.into(),
         real_name: nick.to_uppercase(),
         away: None,
         is_bot: false,

@@ -76,7 +76,7 @@ fn guests_are_found_with_their_real_names_and_remembered_after_they_leave() {
     let (mut zed, _) = Client::guest(&frontend, "zed");
     let (mut yan, _) = Client::guest(&frontend, "yan");
     let lines = zed.send("WHOIS yan");
-    assert_eq!(lines[0], ":irc.localhost 311 zed yan guest irc.localhost * :Real yan");
+    assert_eq!(lines[0], ":irc.localhost 311 zed yan ~yan irc.localhost * :Real yan");
     assert_eq!(zed.send("ISON YAN"), [":irc.localhost 303 zed :yan"]);
     assert!(
         zed.send("LUSERS")[0].ends_with(" 251 zed :There are 0 users and 2 invisible on 1 servers")
@@ -86,5 +86,5 @@ fn guests_are_found_with_their_real_names_and_remembered_after_they_leave() {
     let lines = zed.feed(Input::Answer(&Err(Refusal::UnknownUser)));
     assert_eq!(lines, [":irc.localhost 303 zed :"]);
     let lines = zed.send("WHOWAS yan");
-    assert_eq!(lines[0], ":irc.localhost 314 zed yan guest irc.localhost * :Real yan");
+    assert_eq!(lines[0], ":irc.localhost 314 zed yan ~yan irc.localhost * :Real yan");
 }
