@@ -198,13 +198,6 @@ impl<T: Send + 'static> Engine<T> {
         Ok(found.map(|(uid, password)| (Uid(uid), password)))
     }
 
-    /// The user that `user` means on a connection. `None`: no such user.
-    pub fn uid_of(&self, at: Timestamp, connection: ConnectionId, user: &UserRef) -> Option<Uid> {
-        let request = Request { now: at.0, steady: 0, connection: connection.0 };
-        let found = self.read(|snapshot| queries::credential(snapshot, request, user));
-        found.ok().flatten().map(|(uid, _)| Uid(uid))
-    }
-
     /// The room of this name, a closed one too: for the operator, who names rooms in the configuration.
     pub fn room_named(&self, name: &str) -> Result<Option<RoomView>, Refusal> {
         self.read(|snapshot| queries::room_named(snapshot, name))

@@ -17,7 +17,8 @@ pub struct Envelope {
     /// gateway itself, or an address that is not known.
     pub address: Option<u128>,
     pub frontend: Arc<FrontendSettings>,
-    /// An idempotency key, already scoped to the front end.
+    /// An idempotency key, already scoped to the front end, and to the peer's address if it is
+    /// `<front end>/a<address>/<key>`: that scope gives way to the command's user, if it has one.
     pub key: Option<String>,
     pub command: Command,
 }

@@ -1,5 +1,7 @@
 //! Idempotency keys.
 
+use std::borrow::Cow;
+
 use core_model::{Claim, Command, Outcome, Refusal, Reply, UserRef, bounds};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
@@ -24,6 +26,7 @@ impl BatchContext<'_> {
             return self.carry_out(cx, &envelope.command);
         };
         bounds::check_key(key)?;
+        let key = &*self.of_user(cx, &envelope.command, key)?;
         let digest = self.digest(cx, &envelope.command)?;
         if let Some(row) = self.batch.keys()?.get(key)? {
             let row: KeyRow = unpack("keys", row.value())?;
@@ -43,6 +46,38 @@ impl BatchContext<'_> {
         Ok(reply)
     }
 
+    /// The key as one of the command's user, where the front end could only scope it to the address of
+    /// the peer (`<front end>/a<address>/<key>`): as `u<uid>`, for a user that the command may make as
+    /// `i<hash of its identity>`, which its first attempt and a retry have in common. Two users may
+    /// use the same keys. Only the writer knows the user of a command that was sent right behind the
+    /// login.
+    fn of_user<'a>(
+        &self,
+        cx: &CommandContext<'_>,
+        command: &Command,
+        key: &'a str,
+    ) -> Result<Cow<'a, str>, StoreError> {
+        let Some((frontend, (scope, name))) = key
+            .split_once('/')
+            .and_then(|(frontend, rest)| Some((frontend, rest.split_once('/')?)))
+        else {
+            return Ok(key.into());
+        };
+        let Some(user) = caller(command).filter(|_| scope.starts_with('a')) else {
+            return Ok(key.into());
+        };
+        if let UserRef::IdentityOrNew(identity) = user {
+            let digest = Sha256::digest(identity.as_bytes());
+            let hash = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            return Ok(format!("{frontend}/i{hash:016x}/{name}").into());
+        }
+        match lookup::user_or_guest(&self.batch, cx.request, user) {
+            Ok(Who::User(uid)) => Ok(format!("{frontend}/u{uid}/{name}").into()),
+            Ok(Who::Guest(_)) | Err(Error::Refused(_)) => Ok(key.into()),
+            Err(Error::Store(fault)) => Err(fault),
+        }
+    }
+
     /// The digest of a command and the user that it acts for, without how the client proved to be
     /// that user: a client that signs in again between two attempts has another token, session or
     /// address.
@@ -50,7 +85,7 @@ impl BatchContext<'_> {
         let session = lookup::session(&self.batch, cx.request.connection)?;
         let mut uid = session.map(|session| session.uid);
         let mut command = command.clone();
-        if let Some(user) = caller(&mut command).filter(|user| may_differ(user)) {
+        if let Some(user) = caller_mut(&mut command).filter(|user| may_differ(user)) {
             match lookup::user_or_guest(&self.batch, cx.request, user) {
                 Ok(Who::User(proven)) => {
                     uid = Some(proven);
@@ -83,7 +118,16 @@ fn may_repeat(command: &Command) -> bool {
 }
 
 /// The user that a command which may repeat acts for.
-fn caller(command: &mut Command) -> Option<&mut UserRef> {
+fn caller(command: &Command) -> Option<&UserRef> {
+    match command {
+        Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
+        Command::Join { user, .. } => Some(user),
+        Command::CreateRoom { owner, .. } => owner.as_ref(),
+        _ => None,
+    }
+}
+
+fn caller_mut(command: &mut Command) -> Option<&mut UserRef> {
     match command {
         Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
         Command::Join { user, .. } => Some(user),

@@ -126,6 +126,51 @@ fn a_commit_that_failed_after_it_was_durable_is_answered_as_stored() {
     assert_eq!(after.dump(), engine.dump());
 }
 
+/// Every kind of command that a key applies to, of an engine with ann, bob and ann's room tea.
+fn repeatable() -> [Command; 5] {
+    let new = core_model::UserRef::IdentityOrNew("openid:wechat/new".into());
+    [
+        post(room("tea"), user("ann"), "hi"),
+        direct(user("ann"), user("bob"), "hi"),
+        create(titled("hall"), Some(user("ann"))),
+        create(titled("attic"), Some(new)),
+        join(room("tea"), user("bob")),
+    ]
+}
+
+#[test]
+fn a_retry_with_the_same_key_is_the_same_command_whatever_failed() {
+    for (kind, command) in repeatable().into_iter().enumerate() {
+        for failing_sync in [None, Some(0), Some(1)] {
+            let memory = Memory::that_may_lose_power();
+            let (engine, published) = open(&memory);
+            does(&engine, &published, register("ann"));
+            does(&engine, &published, register("bob"));
+            does(&engine, &published, create(titled("tea"), Some(user("ann"))));
+            let keyed =
+                || Envelope { key: Some("t/a10.0.0.1/k".into()), ..envelope(command.clone()) };
+            if let Some(sync) = failing_sync {
+                memory.fail_after_sync(sync);
+            }
+            engine.submit(keyed(), 0).expect("the engine takes the command");
+            // It may be refused, as failed or as unknown; the client cannot tell what is there.
+            let first = outcomes(&published, 1).remove(0);
+            engine.wait_for_recovery();
+            engine.submit(keyed(), 0).expect("the engine takes the command");
+            let again = outcomes(&published, 1).remove(0);
+            assert!(again.is_ok(), "{kind} {failing_sync:?}: {again:?}");
+            assert!(first.is_err() || first == again, "{kind} {failing_sync:?}: {first:?}");
+            let then = engine.dump();
+            // The power fails, and it is sent once more.
+            drop((engine, published));
+            let (engine, published) = open(&memory.without_power());
+            engine.submit(keyed(), 0).expect("the engine takes the command");
+            assert_eq!(outcomes(&published, 1), [again], "{kind} {failing_sync:?}");
+            assert_eq!(engine.dump(), then, "{kind} {failing_sync:?}");
+        }
+    }
+}
+
 #[test]
 fn a_failed_read_of_a_query_is_a_failure_that_the_engine_recovers_from() {
     let memory = Memory::default();

@@ -212,16 +212,6 @@ impl Caller<'_> {
     }
 }
 
-/// The user that a command is for: its author, its owner, or the one who joins.
-pub(crate) fn caller_of(command: &Command) -> Option<&UserRef> {
-    match command {
-        Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
-        Command::Join { user, .. } => Some(user),
-        Command::CreateRoom { owner, .. } => owner.as_ref(),
-        _ => None,
-    }
-}
-
 /// Whether a command, if it succeeds, leaves something in the engine that lasts as long as the
 /// connection.
 pub(crate) fn needs_disconnect(command: &Command) -> bool {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::AddressPrefix;
-use crate::runtime::session::admission::{caller_of, needs_disconnect};
+use crate::runtime::session::admission::needs_disconnect;
 use crate::runtime::session::services::{CommandSource, Services};
 use crate::runtime::session::tokens;
 
@@ -104,15 +104,10 @@ impl SessionDriver {
         Ok(token)
     }
 
-    /// An idempotency key as one of this caller's own: two clients may use the same keys.
-    pub(crate) fn scoped_key(&self, command: &Command, key: &str) -> String {
-        let Services { engine, clock, .. } = &*self.services;
-        let user = caller_of(command);
-        let found = user.and_then(|user| engine.uid_of(clock.now(), self.connection, user));
-        match found {
-            Some(uid) => format!("u{uid}/{key}"),
-            None => format!("a{}/{key}", self.address),
-        }
+    /// An idempotency key as one of this peer's address. The engine makes it one of the user's own,
+    /// once the commands before it have said which user that is.
+    pub(crate) fn scoped_key(&self, key: &str) -> String {
+        format!("a{}/{key}", self.address)
     }
 
     /// Whether the engine may hold something for this connection.

@@ -151,7 +151,7 @@ impl Exchange {
         if needs_passwords(&command) {
             command = settle_passwords(services, frontend, *address, command).await?;
         }
-        let key = key.map(|key| self.driver.scoped_key(&command, &key));
+        let key = key.map(|key| self.driver.scoped_key(&key));
         let token = self.driver.prepare(&mut command)?;
         let SessionDriver { services, frontend, .. } = &self.driver;
         let source = self.driver.source();

@@ -443,7 +443,7 @@ impl StreamSession {
 
     fn try_submit(&mut self, command: PendingCommand) -> Result<Option<String>, Refusal> {
         let PendingCommand { mut command, change, key, .. } = command;
-        let key = key.map(|key| self.driver.scoped_key(&command, &key));
+        let key = key.map(|key| self.driver.scoped_key(&key));
         let token = self.driver.prepare(&mut command)?;
         if matches!(change, SubscriptionChange::Seat | SubscriptionChange::User) {
             self.driver.set_needs_disconnect();

@@ -84,6 +84,40 @@ fn the_same_command_by_another_user_is_another_command() {
 }
 
 #[test]
+fn a_key_that_the_front_end_could_only_scope_to_an_address_is_its_users_own() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    let sign_in = |connection: u64, name: &str| gateway.envelope(connection, sign_in(user(name)));
+    let posting = |connection: u64| {
+        let post = post(room("tea"), UserRef::Session, "hi");
+        Envelope { key: Some("t/a10.0.0.1/k".into()), ..gateway.envelope(connection, post) }
+    };
+    // Sent right behind the login, and again once it was answered.
+    let answers = gateway.batch(vec![sign_in(1, "ann"), posting(1), sign_in(2, "bob"), posting(2)]);
+    assert!(answers.iter().all(|(outcome, _)| outcome.is_ok()), "{answers:?}");
+    assert_eq!(gateway.call_as_is(posting(1)).0, answers[1].0);
+    let elsewhere = Envelope { key: Some("t/a10.0.0.2/k".into()), ..posting(2) };
+    assert_eq!(gateway.call_as_is(elsewhere).0, answers[3].0);
+    assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi", "bob to tea: hi"]);
+    // A key of a guest stays one of its address.
+    gateway.does(3, enter(room("tea"), guest("gus")));
+    let as_guest = |key: &str| keyed(&gateway, 3, key, say(room("tea"), guest("gus"), "hi")).1;
+    assert_eq!(["t/a10.0.0.1/k", "t/a10.0.0.1/k", "t/a10.0.0.2/k"].map(as_guest), [1, 0, 1]);
+}
+
+#[test]
+fn a_command_that_makes_its_user_has_one_key_before_and_after() {
+    let gateway = with_tea(&["ann"]);
+    for (number, subject) in ["new", "newer"].into_iter().enumerate() {
+        let owner = UserRef::IdentityOrNew(format!("openid:wechat/{subject}"));
+        let creating = || create(titled("hall"), Some(owner.clone()));
+        let first = keyed(&gateway, 1, "t/a10.0.0.1/k", creating()).0;
+        assert!(first.is_ok(), "{first:?}");
+        assert_eq!(keyed(&gateway, 2, "t/a10.0.0.2/k", creating()), (first, 0), "{number}");
+    }
+}
+
+#[test]
 fn a_new_proof_of_the_same_user_is_the_same_command() {
     let gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, join(room("tea"), user("bob")));

@@ -349,23 +349,3 @@ async fn what_the_host_answers_waits_for_the_events_of_earlier_commands() {
     drop(session);
     end(&services, hub).await;
 }
-
-#[tokio::test]
-async fn an_idempotency_key_is_its_callers_own() {
-    let Scene { services, hub, session, .. } = Scene::open().await;
-    let frontend = session.driver.frontend.clone();
-    for handle in ["ann", "bob"] {
-        let user = NewUser { handle: Some(handle.into()), ..NewUser::default() };
-        let register = Command::Register { user };
-        submit(&services, &frontend, register).await.unwrap();
-    }
-    let key_of = |handle: &str| {
-        let user = UserRef::Handle(handle.into());
-        session.driver.scoped_key(&Command::Join { room: RoomRef::Id(RoomId(1)), user }, "1")
-    };
-    assert_eq!(key_of("ann"), key_of("ann"));
-    assert_ne!(key_of("ann"), key_of("bob"));
-    assert_eq!(key_of("guest:eve"), "a127.0.0.1/1");
-    drop(session);
-    end(&services, hub).await;
-}
