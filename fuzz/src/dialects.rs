@@ -248,7 +248,7 @@ impl Answers {
             received: ok(json!({ "did": "received", "messages": [message], "cursor": 1 })),
             messages: ok(json!({ "did": "messages", "messages": [message] })),
             missed: ok(json!({
-                "did": "missed", "messages": [message], "more": true,
+                "did": "missed", "messages": [message], "more": true, "cursor": 1,
                 "gap": { "after": 0, "before": 1, "count": 7 },
             })),
             last_change: ok(json!({ "did": "last_change", "at": 1 })),

@@ -82,7 +82,9 @@
           "id": "gap_before",
           "doc": "other than 0: some of those after the asked one and before this one were removed",
           "type": "u8"
-        }
+        },
+        { "id": "gap_count", "doc": "how many were; 0 where that is not known", "type": "u8" },
+        { "id": "cursor", "doc": "the client then has all messages up to this one", "type": "u8" }
       ]
     },
     "catch_up_request": {
@@ -91,7 +93,7 @@
         { "id": "room_id", "doc": "the room", "type": "u4" },
         {
           "id": "after",
-          "doc": "the newest message that the client has; 0 for none",
+          "doc": "the newest message that the client has; 0 for none, 2^53 - 1 to begin now",
           "type": "u8"
         },
         {

@@ -64,6 +64,8 @@ def answers_of(said, heard):
         data = one["data"]
         if one["type"] == "error":
             return data["msg"] not in FORM
+        if one["type"] == "posted":
+            return said["type"] == "msg"
         same = data["room_name"] == room or not room.isascii()
         if said["type"] == "msg":
             return one["type"] == "msg" and same and data["msg"] == said["data"]["msg"]

@@ -35,7 +35,7 @@ pub fn store_rows(data: &[u8]) {
         let row = MessageRow { at, author, to, notice, text };
         assert_eq!(MessageRow::unpack(&bytes).ok(), Some(row));
     }
-    message_index::fuzz(data);
+    id_run::fuzz(data);
 }
 
 /// A row that decodes and its encoding have the same content.

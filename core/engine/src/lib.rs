@@ -13,6 +13,7 @@
 //! | `lookalike` | names that resemble a handle |
 //! | `clock` | the engine's time, and jumps of the host's clock |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
+//! | `missed`, `removed` | what a reader missed, and which messages are gone |
 //! | `state`, `cache` | snapshots and batches with their caches |
 //! | `check` | whether a store is whole |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
@@ -26,6 +27,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod id_run;
 mod lookalike;
 mod lookup;
 mod message_index;
@@ -36,6 +38,7 @@ mod open;
 mod queries;
 mod queue;
 mod receive;
+mod removed;
 mod rows;
 mod rules;
 mod search;

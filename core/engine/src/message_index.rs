@@ -14,14 +14,11 @@ use core_model::RoomId;
 use redb::ReadableTable;
 
 use crate::error::StoreError;
+use crate::id_run::{RUN, Run, count, pack, unpack};
+use crate::removed;
 use crate::rows::{Destination, MessageRow, Who};
 use crate::state::Batch;
 use crate::tables::Tables;
-
-/// Ids in a row of `chunks`; a tail, which every batch rewrites, has fewer. With 128 a message in
-/// one of 500 rooms costs a tenth more; with fewer than 32 the rows become too many. Rows of other
-/// lengths can be read.
-const RUN: usize = 32;
 
 /// The two highest bits mark streams of direct messages; a room's stream is its id.
 const INBOX: u64 = 1 << 63;
@@ -87,6 +84,7 @@ pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError
     let tail = tail(batch, stream)?;
     if let Some(first) = tail.first() {
         batch.garbage_mut()?.insert(*first, pack(&tail).as_slice())?;
+        removed::keep(batch, stream, &tail)?;
     }
     batch.tails_mut()?.remove(stream)?;
     let newest = batch.chunks()?.range((stream, 0)..=(stream, u64::MAX))?.next_back();
@@ -106,20 +104,37 @@ fn first_key(tables: &impl Tables, stream: u64) -> Result<u64, StoreError> {
 pub(crate) fn drop_dead(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
     let floor = floor(batch)?;
     let is_dead = |ids: &[u64]| ids.last().is_none_or(|newest| *newest < floor);
+    let mut dead = Vec::new();
     while let Some((first, run)) = oldest_run(batch, stream)? {
         if !is_dead(&run) {
-            return Ok(());
+            return removed::keep(batch, stream, &dead);
         }
         batch.chunks_mut()?.remove((stream, first))?;
+        dead.extend(run);
     }
-    if batch.tails()?.get(stream)?.is_some() && is_dead(&tail(batch, stream)?) {
-        batch.tails_mut()?.remove(stream)?;
+    if batch.tails()?.get(stream)?.is_some() {
+        let tail = tail(batch, stream)?;
+        if is_dead(&tail) {
+            batch.tails_mut()?.remove(stream)?;
+            dead.extend(tail);
+        }
     }
-    Ok(())
+    removed::keep(batch, stream, &dead)
 }
 
 /// Takes the oldest ids beyond the newest `keep` out of a stream, at most `limit`.
 pub(crate) fn take_excess(
+    batch: &mut Batch<'_>,
+    stream: u64,
+    keep: usize,
+    limit: usize,
+) -> Result<Vec<u64>, StoreError> {
+    let taken = take_oldest(batch, stream, keep, limit)?;
+    removed::keep(batch, stream, &taken)?;
+    Ok(taken)
+}
+
+fn take_oldest(
     batch: &mut Batch<'_>,
     stream: u64,
     keep: usize,
@@ -192,6 +207,12 @@ pub(crate) fn sweep(batch: &mut Batch<'_>, runs_max: usize) -> Result<(), StoreE
     Ok(())
 }
 
+/// As [`clear`], for a room that ends: which messages were removed is forgotten too.
+pub(crate) fn clear_for_good(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {
+    clear(batch, stream)?;
+    removed::forget(batch, stream)
+}
+
 /// Whether [`sweep`] has something to do.
 pub(crate) fn has_cleared(tables: &impl Tables) -> Result<bool, StoreError> {
     Ok(tables.garbage()?.first()?.is_some() || tables.cleared()?.first()?.is_some())
@@ -215,7 +236,11 @@ fn take_cleared(batch: &mut Batch<'_>) -> Result<Option<Vec<u64>>, StoreError> {
         return Ok(Some(Vec::new()));
     };
     batch.chunks_mut()?.remove((stream, first))?;
-    ids.map(Some)
+    let ids = ids?;
+    if matches!(holder(stream), Holder::Room(id) if batch.rooms()?.get(id)?.is_some()) {
+        removed::keep(batch, stream, &ids)?;
+    }
+    Ok(Some(ids))
 }
 
 /// The newest ids below `before`, at most `limit`, ascending.
@@ -328,6 +353,35 @@ pub(crate) fn oldest(
     Ok(ids)
 }
 
+/// The ids above `after` of messages that retention or an owner has removed, at most `limit` and a few,
+/// in no order; None where they are not all known.
+pub(crate) fn removed_after(
+    tables: &impl Tables,
+    stream: u64,
+    after: u64,
+    limit: usize,
+) -> Result<Option<Vec<u64>>, StoreError> {
+    let newest = removed::up_to(tables, stream)?;
+    if newest <= after {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(mut ids) = removed::kept_after(tables, stream, after)? else { return Ok(None) };
+    let mut take = |run: Vec<u64>| {
+        let is_oldest = run.first().is_some_and(|first| *first <= after);
+        ids.extend(run.into_iter().filter(|id| *id > after && *id <= newest));
+        !is_oldest && ids.len() < limit
+    };
+    // Those whose run is not dead yet, or not swept.
+    if take(tail(tables, stream)?) {
+        for row in tables.chunks()?.range((stream, 0)..=(stream, newest))?.rev() {
+            if !take(unpack("chunks", row?.1.value())?) {
+                break;
+            }
+        }
+    }
+    Ok(Some(ids))
+}
+
 /// Calls `run` with each run and tail: its stream, its first id and all its ids.
 pub(crate) fn each_run(
     tables: &impl Tables,
@@ -387,113 +441,5 @@ fn tail(tables: &impl Tables, stream: u64) -> Result<Vec<u64>, StoreError> {
     match tables.tails()?.get(stream)? {
         Some(row) => unpack("tails", row.value()),
         None => Ok(Vec::new()),
-    }
-}
-
-/// Encoded ids that more can be appended to: the first, then each one's distance from the one
-/// before, as LEB128.
-#[derive(Default)]
-struct Run {
-    bytes: Vec<u8>,
-    count: usize,
-    first: u64,
-    last: u64,
-}
-
-impl Run {
-    fn of(table: &'static str, bytes: &[u8]) -> Result<Self, StoreError> {
-        let mut run = Self { bytes: Vec::with_capacity(bytes.len() + 16), ..Self::default() };
-        run.bytes.extend_from_slice(bytes);
-        each(table, bytes, |id| {
-            if run.count == 0 {
-                run.first = id;
-            }
-            (run.count, run.last) = (run.count + 1, id);
-        })?;
-        Ok(run)
-    }
-
-    fn push(&mut self, id: u64) {
-        if self.count == 0 {
-            self.first = id;
-        }
-        let mut rest = id - self.last;
-        while rest >= 0x80 {
-            self.bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.bytes.push(rest as u8);
-        (self.count, self.last) = (self.count + 1, id);
-    }
-}
-
-fn pack(ids: &[u64]) -> Vec<u8> {
-    let mut run = Run { bytes: Vec::with_capacity(8 + 2 * ids.len()), ..Run::default() };
-    ids.iter().for_each(|id| run.push(*id));
-    run.bytes
-}
-
-fn unpack(table: &'static str, bytes: &[u8]) -> Result<Vec<u64>, StoreError> {
-    let mut ids = Vec::with_capacity(2 * RUN);
-    each(table, bytes, |id| ids.push(id))?;
-    Ok(ids)
-}
-
-/// Calls `id` with each id of a run.
-fn each(table: &'static str, bytes: &[u8], mut id: impl FnMut(u64)) -> Result<(), StoreError> {
-    let mut last = 0u64;
-    let mut distance = 0u64;
-    let mut shift = 0u32;
-    for byte in bytes {
-        let bits = u64::from(byte & 0x7f);
-        if shift > 63 || bits << shift >> shift != bits {
-            return Err(StoreError::Corrupt { table });
-        }
-        distance |= bits << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            last = last.checked_add(distance).ok_or(StoreError::Corrupt { table })?;
-            id(last);
-            (distance, shift) = (0, 0);
-        }
-    }
-    if shift > 0 {
-        return Err(StoreError::Corrupt { table });
-    }
-    Ok(())
-}
-
-/// The number of ids in a run.
-fn count(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte < 0x80).count()
-}
-
-/// Decodes bytes as a run; its encoding has the same ids.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn fuzz(data: &[u8]) {
-    if let Ok(ids) = unpack("fuzzed", data) {
-        assert_eq!(unpack("fuzzed", &pack(&ids)).ok(), Some(ids));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_read_back_as_they_were_written() {
-        for ids in [vec![], vec![1], vec![1, 2, 300, 1 << 40, (1 << 53) - 1]] {
-            assert_eq!(unpack("tails", &pack(&ids)).unwrap(), ids);
-            assert_eq!(count(&pack(&ids)), ids.len());
-        }
-    }
-
-    #[test]
-    fn a_run_that_is_cut_or_overflows_is_damaged() {
-        let nine = [0xff; 9];
-        assert_eq!(unpack("tails", &[&nine[..], &[1]].concat()).unwrap(), [u64::MAX]);
-        for bytes in [&[0x80][..], &[1, 0xff], &[&nine[..], &[2]].concat(), &[0xff; 11]] {
-            assert!(unpack("tails", bytes).is_err(), "{bytes:?}");
-        }
     }
 }

@@ -6,6 +6,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 
 use crate::error::StoreError;
 use crate::lookalike;
+use crate::removed;
 use crate::rows::{RoomRow, TokenRow, unpack};
 use crate::search;
 use crate::state::Batch;
@@ -51,6 +52,9 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     create_tables(&transaction)?;
     if found == Some(1) {
         index_by_user(&transaction)?;
+    }
+    if found.is_none() {
+        removed::begin_notes(&mut Batch::new(&transaction, RefCell::default()), 0)?;
     }
     if lookalikes != Some(revision) {
         index_lookalikes(&transaction)?;

@@ -11,6 +11,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
+use crate::missed;
 use crate::rows::RoomRow;
 use crate::state::State;
 
@@ -23,6 +24,9 @@ pub(crate) struct Receipt {
     pub(crate) read: u64,
     /// Whether the user's cursor has to move to it.
     pub(crate) moves: bool,
+    stream: u64,
+    /// The message that the client says to have.
+    after: Option<u64>,
 }
 
 /// The room to receive from, None for direct messages. Refuses an unknown room and an unexpected
@@ -42,13 +46,22 @@ pub(crate) fn room(
     Ok(room)
 }
 
-/// Finds what a user receives of a stream whose ids are below `next_message`.
+/// Refuses a message that the client says to have though there never was one.
+pub(crate) fn check_after(command: &Command, next_message: u64) -> Result<(), Refusal> {
+    match command {
+        Command::Receive { after: Some(after), newest: false, .. } => {
+            missed::check_sent(after.0, next_message - 1)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Finds what a user receives of a stream.
 pub(crate) fn find(
     tables: &impl State,
     uid: u64,
     stream: u64,
     command: &Command,
-    next_message: u64,
 ) -> Result<Receipt, Error> {
     let Command::Receive { after, limit, first_limit, newest, .. } = command else {
         unreachable!("called with a Receive")
@@ -56,8 +69,7 @@ pub(crate) fn find(
     let limit = *limit as usize;
     let first_limit = *first_limit as usize;
     let cursor = tables.cursors()?.get((uid, stream))?.map(|cursor| cursor.value());
-    // A client cannot have received messages that do not exist yet.
-    let after = after.map(|after| after.0.min(next_message - 1));
+    let after = after.map(|after| after.0);
     let from = after.or(cursor);
     let (ids, from) = match from {
         _ if *newest => (message_index::newest(tables, stream, u64::MAX, first_limit)?, from),
@@ -74,15 +86,23 @@ pub(crate) fn find(
         }
     };
     let read = ids.last().copied().or(from).unwrap_or(0);
-    Ok(Receipt { ids, newest: *newest, read, moves: !newest && cursor != Some(read) })
+    let moves = !newest && cursor != Some(read);
+    Ok(Receipt { ids, newest: *newest, read, moves, stream, after })
 }
 
 impl Receipt {
-    /// The messages, as far as one reply may hold them, and the id up to which they are received.
-    pub(crate) fn messages(
-        &self,
-        tables: &impl State,
-    ) -> Result<(Vec<Arc<Message>>, u64), StoreError> {
+    /// The reply, with as many messages as it may hold, and the id up to which they are received.
+    pub(crate) fn reply(&self, tables: &impl State) -> Result<(Reply, u64), StoreError> {
+        let (messages, read) = self.messages(tables)?;
+        let after = self.after.filter(|_| !self.newest);
+        let gap = match after {
+            Some(after) => missed::removed_before(tables, self.stream, after, &messages)?,
+            None => None,
+        };
+        Ok((Reply::Received { messages, cursor: MessageId(read), gap }, read))
+    }
+
+    fn messages(&self, tables: &impl State) -> Result<(Vec<Arc<Message>>, u64), StoreError> {
         let mut reader = MessageReader::new(tables);
         if self.newest {
             return Ok((reader.newest_within(&self.ids, REPLY_BYTES_MAX)?, self.read));
@@ -111,12 +131,12 @@ pub(crate) fn try_read_only(
         Some(_) => return Ok(None),
         None => message_index::of_inbox(uid),
     };
-    let receipt = find(tables, uid, stream, command, counters.next_message)?;
+    check_after(command, counters.next_message)?;
+    let receipt = find(tables, uid, stream, command)?;
     if receipt.moves {
         return Ok(None);
     }
-    let (messages, read) = receipt.messages(tables)?;
-    Ok(Some(Reply::Received { messages, cursor: MessageId(read) }))
+    Ok(Some(receipt.reply(tables)?.0))
 }
 
 /// The token that names the command's user, if one does.

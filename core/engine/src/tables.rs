@@ -121,6 +121,7 @@ macro_rules! tables {
 
 tables! {
     /// The row `COUNTERS_KEY`: everything that counts up. The row `CLOCK_KEY`: `ClockRow`.
+    /// The row `BEFORE_NOTES_KEY`: see `removed`.
     counters, counters_mut, COUNTERS: u8 => &'static [u8];
 
     /// uid → `UserRow`.
@@ -184,14 +185,15 @@ tables! {
     messages, messages_mut, MESSAGES: u64 => &'static [u8];
     /// Stream → its newest message ids. See `message_index`.
     tails, tails_mut, TAILS: u64 => &'static [u8];
-    /// (Stream, message id) → a run of older message ids that begins with that one.
+    /// (Stream, message id) → a run of older message ids that begins with that one. See `removed` for
+    /// the runs that belong to no stream.
     chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
     /// First message id of a run → message ids whose rows are to be removed.
     garbage, garbage_mut, GARBAGE: u64 => &'static [u8];
     /// Stream → the key of its newest run in `chunks` that was cleared and is still to be removed.
     cleared, cleared_mut, CLEARED: u64 => u64;
     /// (uid, stream) → the message id up to which the user has received. See `rules/delivery` for
-    /// the streams of deliveries, and `missed` for uid 0.
+    /// the streams of deliveries, and `removed` for uid 0.
     cursors, cursors_mut, CURSORS: (u64, u64) => u64;
 
     /// Idempotency key → `KeyRow`.

@@ -25,12 +25,13 @@ pub enum Query {
         limit: u32,
     },
     /// The messages of a room after one that the reader has, and what of them is not there any
-    /// more.
+    /// more. Without `after` none: the reader begins now.
     Missed {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<UserRef>,
-        after: MessageId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<MessageId>,
         /// The most messages to return.
         limit: u32,
         /// Whether to return the newest; those before them are a gap. Otherwise the oldest, and

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// Something other than a message's text is longer than what the engine stores.
     #[error("the {what} is longer than {limit}")]
     TooLong { what: String, limit: String },
+    /// No message with the id that the reader says to have was ever sent.
+    #[error("no such message")]
+    UnknownMessage,
     /// No such room, or one that the caller may not see.
     #[error("no such room")]
     UnknownRoom,

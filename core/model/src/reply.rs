@@ -24,6 +24,9 @@ pub enum Reply {
         user: Arc<Person>,
         /// Whether this connection was in the room already, so that nothing changed.
         again: bool,
+        /// The newest message there was: the later ones of the room are events.
+        #[serde(default)]
+        cursor: MessageId,
     },
     /// To [`Command::Join`](crate::Command::Join).
     Joined { room: RoomTag },
@@ -39,7 +42,13 @@ pub enum Reply {
     },
     /// To [`Command::Receive`](crate::Command::Receive): messages oldest first, and the id up to
     /// which has now been received (0 before anything).
-    Received { messages: Vec<Arc<Message>>, cursor: MessageId },
+    Received {
+        messages: Vec<Arc<Message>>,
+        cursor: MessageId,
+        /// What was removed after the `after` of the command; none without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gap: Option<Gap>,
+    },
     /// To [`Command::Register`](crate::Command::Register).
     Registered {
         user: UserView,
@@ -95,6 +104,9 @@ pub enum Reply {
         /// Whether there are more, after these.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         more: bool,
+        /// With these the reader has all messages of the room up to this id.
+        #[serde(default)]
+        cursor: MessageId,
     },
     /// To [`Query::Room`](crate::Query::Room), [`Command::UpdateRoom`](crate::Command::UpdateRoom)
     /// and [`Command::SetOwner`](crate::Command::SetOwner).

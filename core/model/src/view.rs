@@ -133,7 +133,7 @@ pub struct Gap {
     pub after: MessageId,
     /// and before this one.
     pub before: MessageId,
-    /// How many; absent where some were removed, which are not counted, or for very many.
+    /// How many; absent where that is not known any more, or for very many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }

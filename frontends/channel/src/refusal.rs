@@ -54,7 +54,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
         | Refusal::TooFewMembers
-        | Refusal::TooLong { .. } => failure(Code::BadRequest, &reason),
+        | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage => failure(Code::BadRequest, &reason),
         Refusal::NotSignedIn => not_signed_in(&reason),
         Refusal::TokenInvalid => not_signed_in("not signed in: the token is not valid"),
         Refusal::WrongPassword => wrong_name_or_password(),

@@ -5,10 +5,10 @@ use frontend_api::{Broadcast, Frame, json};
 use serde::Serialize;
 
 use crate::packet::{
-    self, Coming, Data, Kept, Missing, Presence, Said, ServerError, ServerGap, ServerMsg,
-    ServerPosted, ServerUser,
+    self, Coming, Current, Data, Kept, Missing, Presence, Said, ServerCaughtUp, ServerError,
+    ServerGap, ServerMsg, ServerPosted, ServerUser,
 };
-use crate::words::{self, Msg, Posted, User};
+use crate::words::{self, CaughtUp, Msg, Posted, User};
 
 /// Encodes an event once for everyone in the room, including the user that caused it.
 pub(crate) fn broadcast(event: &Event) -> Broadcast {
@@ -73,6 +73,13 @@ pub(crate) fn gap(room_name: &str, gap: Gap) -> String {
     let user = packet::Person::default();
     let data = Missing { user, room_name, msg, after, before, count };
     text(&ServerGap { r#type: words::Gap, data })
+}
+
+/// The client has every message of the room up to this one.
+pub(crate) fn caught_up(room_name: &str, id: MessageId) -> String {
+    let user = packet::Person::default();
+    let data = Current { user, room_name, msg: "", id };
+    text(&ServerCaughtUp { r#type: CaughtUp, data })
 }
 
 /// The text with this `client_id` is posted.

@@ -2,6 +2,7 @@
 //!
 //! Its contract is docs/dialects/chatroom.md.
 
+mod catching_up;
 mod encode;
 pub mod endpoints;
 pub mod packet;
@@ -27,7 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use endpoints::FaultReply;
 use packet::{
-    ClientJoin, ClientLeave, ClientMsg, ServerError, ServerGap, ServerMsg, ServerPosted, ServerUser,
+    ClientJoin, ClientLeave, ClientMsg, ServerCaughtUp, ServerError, ServerGap, ServerMsg,
+    ServerPosted, ServerUser,
 };
 use session::ChatSession;
 pub use sign_in::SignInByAddress;
@@ -201,6 +203,7 @@ const PACKETS: &[Message] = &[
     Message::from_client::<ClientLeave>(),
     Message::from_server::<ServerUser<'_>>(),
     Message::from_server::<ServerMsg<'_>>(),
+    Message::from_server::<ServerCaughtUp<'_>>(),
     Message::from_server::<ServerGap<'_>>(),
     Message::from_server::<ServerPosted<'_>>(),
     Message::from_server::<ServerError<'_>>(),

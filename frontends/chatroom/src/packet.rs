@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::words::{Error, Gap, Join, Leave, Msg, Posted, User};
+use crate::words::{CaughtUp, Error, Gap, Join, Leave, Msg, Posted, User};
 
 /// Enters a room. The gateway answers with a packet `user` to everyone in the room, the sender
 /// included.
@@ -51,8 +51,14 @@ pub struct GivenJoin {
     /// Not used here; may be "".
     pub msg: String,
     /// The `id` of the newest message of the room that the client has; 0 for none. The client then
-    /// receives what it missed, and every message on this connection has its `id`.
-    #[schemars(extend("x-accepts" = true))]
+    /// receives what it missed, and every message on this connection has its `id`. 9007199254740991,
+    /// the largest number there may be: nothing of the past.
+    #[schemars(
+        range(max = 9_007_199_254_740_991u64),
+        extend("x-accepts" = json!({
+            "anyOf": [{ "type": "null" }, { "type": "string", "pattern": "^[0-9]{1,15}$" }]
+        }))
+    )]
     pub since: Option<u64>,
 }
 
@@ -68,7 +74,12 @@ pub struct GivenMsg {
     pub msg: String,
     /// A name of the client's for this message, 1 to 200 bytes: the text is posted once, however
     /// often it is sent with it within a day, and each time a packet `posted` is the answer.
-    #[schemars(length(min = 1, max = 200), extend("x-accepts" = true))]
+    #[schemars(
+        length(min = 1, max = 200),
+        extend("x-accepts" = json!({
+            "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }]
+        }))
+    )]
     pub client_id: Option<String>,
 }
 
@@ -103,6 +114,14 @@ pub struct ServerMsg<'a> {
 pub struct ServerGap<'a> {
     pub r#type: Gap,
     pub data: Missing<'a>,
+}
+
+/// The client has every message of the room up to this `id`: what it missed has come, and the rest
+/// follows as it is posted. Once after each join with `since`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ServerCaughtUp<'a> {
+    pub r#type: CaughtUp,
+    pub data: Current<'a>,
 }
 
 /// The text with this `client_id` is posted. Only to the connection that sent it.
@@ -141,9 +160,18 @@ pub struct Missing<'a> {
     pub after: MessageId,
     /// They are older than this one.
     pub before: MessageId,
-    /// How many; absent where that is not known.
+    /// How many; absent where that is not known any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+}
+
+/// The room, and up to which message the client has all. `user` and `msg` are empty.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Current<'a> {
+    pub user: Person<'a>,
+    pub room_name: &'a str,
+    pub msg: &'a str,
+    pub id: MessageId,
 }
 
 /// The room, and which message the text has become. `user` and `msg` are empty.

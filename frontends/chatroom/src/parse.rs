@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use core_model::{check_existing_handle, check_existing_name};
+use core_model::{MessageId, check_existing_handle, check_existing_name};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::refusal::{ILLEGAL_DATA, ILLEGAL_TYPE, INVALID_DATA, INVALID_MESSAGE, NULL_MESSAGE};
@@ -16,6 +16,18 @@ const AVATAR_BYTES_MAX: usize = 2_048;
 /// caller's own.
 const CLIENT_ID_BYTES_MAX: usize = 200;
 
+/// The largest number that every client can count with: 2^53 - 1.
+pub(crate) const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// What a client that joins has of the room's messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Since {
+    /// Those up to this one.
+    Message(MessageId),
+    /// It wants none of the past: [`NUMBER_MAX`].
+    Now,
+}
+
 /// A packet from a client.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Packet {
@@ -24,8 +36,8 @@ pub(crate) enum Packet {
         room: String,
         user: String,
         avatar: String,
-        /// The newest message that the client has, where it asks for those after it.
-        since: Option<u64>,
+        /// What the client has, where it asks for what comes after.
+        since: Option<Since>,
     },
     Leave {
         room: String,
@@ -49,6 +61,8 @@ enum Field<'a, T = ()> {
     Null,
     Text(Cow<'a, str>),
     Number(u64),
+    /// A negative number, or one with a fraction or an exponent.
+    Decimal(f64),
     Object(T),
     Other,
 }
@@ -92,7 +106,9 @@ pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
     let avatar = match user.avatar {
         Field::Absent | Field::Null => Cow::default(),
         Field::Text(avatar) => avatar,
-        Field::Number(_) | Field::Object(()) | Field::Other => return Err(INVALID_DATA),
+        Field::Number(_) | Field::Decimal(_) | Field::Object(()) | Field::Other => {
+            return Err(INVALID_DATA);
+        }
     };
     let room_name = room_name.name()?;
     let Field::Text(msg) = msg else { return Err(INVALID_DATA) };
@@ -104,14 +120,14 @@ pub(crate) fn packet(text: &str) -> Result<Packet, &'static str> {
     match kind {
         Field::Text(kind) => match &*kind {
             "join" => {
-                let (avatar, since) = (avatar.into_owned(), since.id());
-                Ok(Packet::Join { room, user, avatar, since })
+                let avatar = avatar.into_owned();
+                Ok(Packet::Join { room, user, avatar, since: since.since()? })
             }
             "leave" => Ok(Packet::Leave { room, user }),
             "msg" if msg.is_empty() => Err(NULL_MESSAGE),
             "msg" => {
-                let (text, client_id) = (msg.into_owned(), client_id.client_id());
-                Ok(Packet::Msg { room, user, text, client_id })
+                let text = msg.into_owned();
+                Ok(Packet::Msg { room, user, text, client_id: client_id.client_id()? })
             }
             _ => Err(ILLEGAL_TYPE),
         },
@@ -124,26 +140,34 @@ impl<'a, T> Field<'a, T> {
         matches!(self, Self::Absent | Self::Null)
     }
 
-    /// The id of a message, as a number or digits. Other servers ignore the field, so anything else
-    /// counts as absent.
-    fn id(self) -> Option<u64> {
-        match self {
+    /// The id of a message, as a number or digits; null counts as absent.
+    fn since(self) -> Result<Option<Since>, &'static str> {
+        let id = match self {
+            Self::Absent | Self::Null => return Ok(None),
             Self::Number(id) => Some(id),
-            Self::Text(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().ok()
+            Self::Decimal(number) => whole(number),
+            Self::Text(text) if !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit()) => {
+                text.parse().ok()
             }
-            Self::Absent | Self::Null | Self::Text(_) | Self::Object(_) | Self::Other => None,
+            Self::Text(_) | Self::Object(_) | Self::Other => return Err(INVALID_DATA),
+        };
+        match id {
+            Some(NUMBER_MAX) => Ok(Some(Since::Now)),
+            Some(id) if id < NUMBER_MAX => Ok(Some(Since::Message(MessageId(id)))),
+            _ => Err(ILLEGAL_DATA),
         }
     }
 
-    /// The client's name for a message; anything else counts as absent, likewise.
-    fn client_id(self) -> Option<String> {
+    /// The client's name for a message, as a text or a number; null counts as absent.
+    fn client_id(self) -> Result<Option<String>, &'static str> {
         match self {
-            Self::Number(number) => Some(number.to_string()),
+            Self::Absent | Self::Null => Ok(None),
+            Self::Number(number) => Ok(Some(number.to_string())),
             Self::Text(name) if (1..=CLIENT_ID_BYTES_MAX).contains(&name.len()) => {
-                Some(name.into_owned())
+                Ok(Some(name.into_owned()))
             }
-            Self::Absent | Self::Null | Self::Text(_) | Self::Object(_) | Self::Other => None,
+            Self::Text(_) => Err(ILLEGAL_DATA),
+            Self::Decimal(_) | Self::Object(_) | Self::Other => Err(INVALID_DATA),
         }
     }
 
@@ -152,9 +176,17 @@ impl<'a, T> Field<'a, T> {
         match self {
             Self::Null => Ok(Cow::default()),
             Self::Text(name) => Ok(name),
-            Self::Absent | Self::Number(_) | Self::Object(_) | Self::Other => Err(INVALID_DATA),
+            Self::Absent | Self::Number(_) | Self::Decimal(_) | Self::Object(_) | Self::Other => {
+                Err(INVALID_DATA)
+            }
         }
     }
+}
+
+/// A number without a fraction, however it is written: `1e3` is 1000.
+fn whole(number: f64) -> Option<u64> {
+    let is_whole = number.fract() == 0.0 && (0.0..=NUMBER_MAX as f64).contains(&number);
+    is_whole.then_some(number as u64)
 }
 
 /// The fields of an object. Of a repeated one the last counts.
@@ -229,16 +261,16 @@ impl<'de, T: Fields<'de>> Visitor<'de> for FieldVisitor<T> {
         Ok(Field::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Field::Other)
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Field::Decimal(number as f64))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
         Ok(Field::Number(number))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Field::Other)
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Field::Decimal(number))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
@@ -325,30 +357,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_and_no_name_counts_as_absent() {
+    fn what_is_no_id_and_no_name_is_refused_by_its_kind() {
         let with = |kind: &str, field: &str| {
             packet(&format!(
                 r#"{{"type":"{kind}","data":{{"user":{{"user_name":"a"}},"room_name":"T","msg":"x",{field}}}}}"#
             ))
         };
         let since = |value: &str| match with("join", &format!(r#""since":{value}"#)) {
-            Ok(Packet::Join { since, .. }) => since,
-            other => panic!("{other:?}"),
+            Ok(Packet::Join { since, .. }) => Ok(since),
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why),
         };
-        assert_eq!(["0", "\"42\""].map(since), [Some(0), Some(42)]);
-        for nothing in ["null", "-1", "1.5", "\"\"", "\"x\"", "[1]", "{}", "true"] {
-            assert_eq!(since(nothing), None, "{nothing}");
+        let message = |id: u64| Ok(Some(Since::Message(MessageId(id))));
+        assert_eq!(since("null"), Ok(None));
+        for (value, id) in [("0", 0), ("\"42\"", 42), ("42.0", 42), ("1e3", 1_000)] {
+            assert_eq!(since(value), message(id), "{value}");
+        }
+        assert_eq!(since("9007199254740990"), message(NUMBER_MAX - 1));
+        for now in ["9007199254740991", "\"9007199254740991\""] {
+            assert_eq!(since(now), Ok(Some(Since::Now)));
+        }
+        let too_large = ["9007199254740992", "18446744073709551616", "\"18446744073709551616\""];
+        for illegal in ["-1", "-0.5", "3.5", "1e300"].into_iter().chain(too_large) {
+            assert_eq!(since(illegal), Err(ILLEGAL_DATA), "{illegal}");
+        }
+        for invalid in ["\"\"", "\"x\"", "\"-1\"", "\" 1\"", "\"1.0\"", "[1]", "{}", "true"] {
+            assert_eq!(since(invalid), Err(INVALID_DATA), "{invalid}");
         }
         let client_id = |value: &str| match with("msg", &format!(r#""client_id":{value}"#)) {
-            Ok(Packet::Msg { client_id, .. }) => client_id,
-            other => panic!("{other:?}"),
+            Ok(Packet::Msg { client_id, .. }) => Ok(client_id),
+            Ok(other) => panic!("{other:?}"),
+            Err(why) => Err(why),
         };
-        assert_eq!(client_id("7").as_deref(), Some("7"));
-        assert_eq!(client_id("\"7d1f\"").as_deref(), Some("7d1f"));
+        assert_eq!(client_id("null"), Ok(None));
+        assert_eq!(client_id("7"), Ok(Some("7".into())));
+        assert_eq!(client_id("\"7d1f\""), Ok(Some("7d1f".into())));
         let long = format!("\"{}\"", "x".repeat(201));
-        for nothing in ["null", "\"\"", "[]", "{}", "1.5", &long] {
-            assert_eq!(client_id(nothing), None, "{nothing}");
+        for illegal in ["\"\"", &long] {
+            assert_eq!(client_id(illegal), Err(ILLEGAL_DATA), "{illegal}");
         }
+        for invalid in ["[]", "{}", "1.5", "-1", "true"] {
+            assert_eq!(client_id(invalid), Err(INVALID_DATA), "{invalid}");
+        }
+        // In a packet that has no use for it, it may be anything.
+        assert!(with("msg", r#""since":-1"#).is_ok());
+        assert!(with("leave", r#""client_id":[]"#).is_ok());
     }
 
     #[test]

@@ -67,7 +67,9 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::RoomFull => (Res::FullRoom, "room full"),
         Refusal::RoomNameTaken => (Res::ChatroomAlreadyExist, "room exist"),
         Refusal::SlowDown { .. } => (Res::SlowDown, SLOW_DOWN),
-        Refusal::TextTooLong { .. } | Refusal::TooLong { .. } => (Res::NotAllowed, ILLEGAL_DATA),
+        Refusal::TextTooLong { .. } | Refusal::TooLong { .. } | Refusal::UnknownMessage => {
+            (Res::NotAllowed, ILLEGAL_DATA)
+        }
         Refusal::UnknownRoom => (Res::InvalidRoom, "room not exist"),
         Refusal::WrongPassword => (Res::PasswordWrong, "password wrong"),
     }

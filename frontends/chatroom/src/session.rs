@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use core_model::{
-    Command, MessageId, Outcome, PostRight, Query, Reply, RoomId, RoomRef, SeatKind, Timestamp,
-    Uid, UserRef,
+    Command, Event, MessageId, Outcome, PostRight, Query, Reply, RoomId, RoomRef, SeatKind,
+    Timestamp, Uid, UserRef,
 };
 use frontend_api::http::Request;
 use frontend_api::{EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
 
-use crate::parse::{self, Packet};
+use crate::catching_up::CatchingUp;
+use crate::parse::{self, Packet, Since};
 use crate::refusal::{self, INVALID_MESSAGE, SLOW_DOWN};
 use crate::sign_in::Proof;
 use crate::{Chatroom, encode};
@@ -43,14 +44,15 @@ pub(crate) struct ChatSession {
     /// Packets behind a join that may prove the name in them.
     deferred: VecDeque<Result<Packet, &'static str>>,
     joining: bool,
+    catching_up: CatchingUp,
     over: bool,
 }
 
 /// What to send for an answer.
 enum PendingReply {
-    /// The answer to a join under this name and with this avatar, by a client that has the messages
-    /// up to one, if it asked for those after it.
-    Join { name: String, avatar: String, since: Option<u64> },
+    /// The answer to a join under this name and with this avatar, by a client that asked for what
+    /// comes after what it has.
+    Join { name: String, avatar: String, since: Option<Since> },
     /// The messages that the client missed of this room.
     Missed { room_name: String },
     /// The answer to a message with this `client_id`.
@@ -71,6 +73,7 @@ impl ChatSession {
             proven: BTreeMap::new(),
             deferred: VecDeque::new(),
             joining: false,
+            catching_up: CatchingUp::default(),
             over: false,
         }
     }
@@ -88,11 +91,7 @@ impl Session for ChatSession {
             Input::Answer(outcome) => self.answer(outcome, out),
             Input::Closed => self.over = true,
             // Only after a join with `since`.
-            Input::Event(recorded) => {
-                if let Some(text) = encode::numbered(&recorded.event) {
-                    out.send_text(text);
-                }
-            }
+            Input::Event(recorded) => self.pass_on(&recorded.event, out),
             Input::Request(_) | Input::Bytes(_) | Input::Woken | Input::Ending(_) => (),
         }
     }
@@ -101,14 +100,32 @@ impl Session for ChatSession {
 impl ChatSession {
     fn receive(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
         if self.replies.len() + self.deferred.len() == PENDING_MAX {
-            out.send_text(encode::error(SLOW_DOWN));
-            out.close();
-            self.over = true;
+            self.give_up(out);
         } else if self.joining {
             self.deferred.push_back(packet);
         } else {
             self.process(packet, out);
         }
+    }
+
+    /// Sends an event, or keeps it until what the client has missed was sent.
+    fn pass_on(&mut self, event: &Event, out: &mut Outbox) {
+        let Some(text) = encode::numbered(event) else { return };
+        let text = match event {
+            Event::Posted { message } => self.catching_up.hold(message, text),
+            _ => Some(text),
+        };
+        if let Some(text) = text {
+            out.send_text(text);
+        } else if self.catching_up.is_full() {
+            self.give_up(out);
+        }
+    }
+
+    fn give_up(&mut self, out: &mut Outbox) {
+        out.send_text(encode::error(SLOW_DOWN));
+        out.close();
+        self.over = true;
     }
 
     fn process(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
@@ -174,12 +191,8 @@ impl ChatSession {
             (Some(PendingReply::Join { name, avatar, since }), outcome) => {
                 self.entered(name, &avatar, since, outcome, out);
             }
-            (Some(PendingReply::Missed { room_name }), Ok(Reply::Missed { messages, gap, .. })) => {
-                if let Some(gap) = gap {
-                    out.send_text(encode::gap(&room_name, *gap));
-                }
-                let texts = messages.iter().filter_map(|it| encode::said(it, Some(it.id)));
-                texts.for_each(|text| out.send_text(text));
+            (Some(PendingReply::Missed { room_name }), outcome) => {
+                self.catch_up(&room_name, outcome, out);
             }
             (
                 Some(PendingReply::Posted { room_name, client_id }),
@@ -197,20 +210,26 @@ impl ChatSession {
         &mut self,
         name: String,
         avatar: &str,
-        since: Option<u64>,
+        since: Option<Since>,
         outcome: &Outcome,
         out: &mut Outbox,
     ) {
         self.joining = false;
         match outcome {
-            Ok(Reply::Entered { room, user, again }) => {
+            Ok(Reply::Entered { room, user, again, cursor }) => {
                 if *again {
                     let avatar = if avatar.is_empty() { &user.avatar } else { avatar };
                     out.send_text(encode::joined_again(&room.name, user, avatar));
                 }
-                if let Some(since) = since {
-                    out.query(missed(room.id, user.uid, MessageId(since)));
-                    self.replies.push_query(PendingReply::Missed { room_name: room.name.clone() });
+                match since {
+                    Some(Since::Message(after)) => {
+                        self.catching_up.begin(&room.name);
+                        let room_name = room.name.clone();
+                        out.query(missed(room.id, user.uid, after));
+                        self.replies.push_query(PendingReply::Missed { room_name });
+                    }
+                    Some(Since::Now) => out.send_text(encode::caught_up(&room.name, *cursor)),
+                    None => (),
                 }
                 self.remember(name, user.uid);
             }
@@ -222,6 +241,31 @@ impl ChatSession {
             if self.joining {
                 break;
             }
+        }
+    }
+
+    /// Sends what the client missed, and then what was posted meanwhile.
+    fn catch_up(&mut self, room_name: &str, outcome: &Outcome, out: &mut Outbox) {
+        let mut current = None;
+        match outcome {
+            Ok(Reply::Missed { messages, gap, cursor, .. }) => {
+                if let Some(gap) = gap {
+                    out.send_text(encode::gap(room_name, *gap));
+                }
+                let texts = messages.iter().filter_map(|it| encode::said(it, Some(it.id)));
+                texts.for_each(|text| out.send_text(text));
+                current = Some(*cursor);
+            }
+            Ok(_) => (),
+            Err(refusal) => out.send_text(encode::error(refusal::message(refusal))),
+        }
+        let newest = current.unwrap_or_default();
+        for (id, text) in self.catching_up.end(room_name, newest) {
+            out.send_text(text);
+            current = current.map(|current| current.max(id));
+        }
+        if let Some(current) = current {
+            out.send_text(encode::caught_up(room_name, current));
         }
     }
 
@@ -238,5 +282,5 @@ impl ChatSession {
 /// The newest messages after one. Every user in the room may read it, guests too.
 fn missed(room: RoomId, user: Option<Uid>, after: MessageId) -> Query {
     let (room, caller) = (RoomRef::Id(room), user.map(UserRef::Id));
-    Query::Missed { room, caller, after, limit: MISSED_MAX, newest: true }
+    Query::Missed { room, caller, after: Some(after), limit: MISSED_MAX, newest: true }
 }

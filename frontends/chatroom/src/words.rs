@@ -43,6 +43,7 @@ word!(LoginSuccessfully = "login successfully");
 word!(RegisterSuccessfully = "register successfully");
 
 // `type` of a packet.
+word!(CaughtUp = "caught_up");
 word!(Error = "error");
 word!(Gap = "gap");
 word!(Join = "join");

@@ -69,7 +69,8 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
         | Refusal::QuotaExceeded { .. }
         | Refusal::RoomNameTaken
         | Refusal::RoomNotPublic { .. }
-        | Refusal::TooFewMembers => (ERR_UNKNOWNERROR, About::Verb),
+        | Refusal::TooFewMembers
+        | Refusal::UnknownMessage => (ERR_UNKNOWNERROR, About::Verb),
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage
         | Refusal::WrongPassword => sentence(&refusal.to_string()),
     }
 }

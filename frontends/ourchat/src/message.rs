@@ -10,6 +10,7 @@ use core_model::bounds::DEVICE_BYTES_MAX;
 use core_model::{MessageId, RoomId, Timestamp, Uid};
 use frontend_api::http::{Digits, TextOrNumber};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -147,16 +148,27 @@ fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 /// caller's own.
 const CLIENT_ID_BYTES_MAX: usize = 200;
 
-/// A name that a client may give, of at most so many bytes. Other servers ignore the field, so a
-/// value that is no such name counts as none.
+/// A name that a client may give, of at most so many bytes: a text, or a number without a sign or a
+/// fraction. `null` counts as none.
 fn any_name<'de, const BYTES_MAX: usize, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(name) if (1..=BYTES_MAX).contains(&name.len()) => Some(name),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(name) if (1..=BYTES_MAX).contains(&name.len()) => Ok(Some(name)),
+        Value::String(name) => {
+            let bytes = name.len();
+            Err(D::Error::custom(format!("a name has 1 to {BYTES_MAX} bytes, not {bytes}")))
+        }
+        Value::Number(number) if number.is_u64() => Ok(Some(number.to_string())),
+        _ => Err(D::Error::custom("a name is a text or a whole number")),
+    }
+}
+
+/// The id of a message: a whole number below 2^53.
+fn message_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digits, D::Error> {
+    let id = Digits::deserialize(deserializer)?;
+    if id.0 < 1 << 53 { Ok(id) } else { Err(D::Error::custom("there is no message with this cid")) }
 }
 
 /// Code 0, "文本信息", to the server: a text for a group or for one user.
@@ -177,7 +189,7 @@ pub struct TextCreate {
         deserialize_with = "any_name::<CLIENT_ID_BYTES_MAX, _>",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(length(min = 1, max = 200), extend("x-accepts" = true))]
+    #[schemars(length(min = 1, max = 200), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
     pub client_id: Option<String>,
 }
 
@@ -278,7 +290,7 @@ pub struct Login {
         deserialize_with = "any_name::<DEVICE_BYTES_MAX, _>",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(length(min = 1, max = 64), extend("x-accepts" = true))]
+    #[schemars(length(min = 1, max = 64), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
     pub device: Option<String>,
 }
 
@@ -442,6 +454,11 @@ pub struct Gap {
 pub struct Acknowledge {
     pub code: Code<17>,
     /// The `cid` of the newest message that the client has.
+    #[serde(deserialize_with = "message_id")]
+    #[schemars(extend("x-accepts" = json!({
+        "type": ["integer", "string"], "minimum": 0, "maximum": (1u64 << 53) - 1,
+        "pattern": "^[0-9]{1,15}$",
+    })))]
     pub cid: Digits,
 }
 

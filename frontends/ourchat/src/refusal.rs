@@ -40,6 +40,7 @@ pub(crate) fn states(refusal: &Refusal) -> States {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage
         | Refusal::UnknownRoom => States { register: 1, login: 2, account: None },
     }
 }
@@ -75,6 +76,7 @@ pub(crate) fn details(refusal: &Refusal) -> String {
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage
         | Refusal::WrongPassword => refusal.to_string(),
     }
 }

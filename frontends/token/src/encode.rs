@@ -44,14 +44,17 @@ pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) 
         (Verb::PostMessage | Verb::PostOnce, Reply::Posted { message }) => {
             success(verb, sequence, &[Value::U64(message.id.0)])
         }
-        (Verb::CatchUp, Reply::Missed { messages, gap, more }) => {
+        (Verb::CatchUp, Reply::Missed { messages, gap, more, cursor }) => {
             let count = u16::try_from(messages.len()).expect("no more were asked for");
             let gap_before = gap.map_or(0, |gap| gap.before.0);
+            let gap_count = gap.and_then(|gap| gap.count).unwrap_or(0);
             let body = [
                 Value::U32(room_id),
                 Value::U16(count),
                 Value::U8(u8::from(*more)),
                 Value::U64(gap_before),
+                Value::U64(gap_count),
+                Value::U64(cursor.0),
             ];
             success(verb, sequence, &body)
         }

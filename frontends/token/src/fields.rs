@@ -261,7 +261,11 @@ pub const OPERATIONS: &[Operation] = &[
             the reply as notifications. An extension.",
         request: &[
             ROOM_ID,
-            field("after", Kind::U64, "the newest message that the client has; 0 for none"),
+            field(
+                "after",
+                Kind::U64,
+                "the newest message that the client has; 0 for none, 2^53 - 1 to begin now",
+            ),
             field("limit", Kind::U16, "the most messages to send, at most 1000; 0 for 1000"),
         ],
         reply: &[
@@ -273,6 +277,8 @@ pub const OPERATIONS: &[Operation] = &[
                 Kind::U64,
                 "other than 0: some of those after the asked one and before this one were removed",
             ),
+            field("gap_count", Kind::U64, "how many were; 0 where that is not known"),
+            field("cursor", Kind::U64, "the client then has all messages up to this one"),
         ],
     },
     Operation {

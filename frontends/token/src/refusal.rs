@@ -23,7 +23,8 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         | Refusal::SelfAddressed
         | Refusal::TextTooLong { .. }
         | Refusal::TooFewMembers
-        | Refusal::TooLong { .. } => Code::Argument,
+        | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage => Code::Argument,
         Refusal::SlowDown { .. } => Code::Limit,
         Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
         Refusal::NotAllowed

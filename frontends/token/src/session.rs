@@ -21,6 +21,9 @@ const ROOM_LIST_MAX: u32 = 1_000;
 /// The most messages that one request catches up with.
 const CATCH_UP_MAX: u32 = 1_000;
 
+/// `after` of a client that has no message and wants none of the past.
+const NOW: MessageId = MessageId((1 << 53) - 1);
+
 /// How long the session waits for the rest of a header whose length is over the limit, so that the
 /// reply can name its request.
 const OVERLONG_WAIT_MS: u64 = 1_000;
@@ -234,13 +237,15 @@ impl Dialogue {
     }
 }
 
-/// The messages after one. The oldest first: the client asks again until it has all.
+/// The messages after one, the oldest first: the client asks again until it has all. None after
+/// [`NOW`].
 fn catch_up(room: RoomId, after: MessageId, limit: u16) -> Query {
     let limit = match u32::from(limit) {
         0 => CATCH_UP_MAX,
         limit => limit.min(CATCH_UP_MAX),
     };
     let (room, caller) = (RoomRef::Id(room), Some(UserRef::Session));
+    let after = Some(after).filter(|after| *after != NOW);
     Query::Missed { room, caller, after, limit, newest: false }
 }
 

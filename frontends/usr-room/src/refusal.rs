@@ -74,6 +74,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::UnknownMessage
         | Refusal::UnknownRoom
         | Refusal::UnknownUser
         | Refusal::WrongPassword => failure(refusal.to_string()),

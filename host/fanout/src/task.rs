@@ -217,7 +217,12 @@ mod tests {
 
     fn enter(connection: &Arc<ConnectionHandle>) -> Done<Ticket> {
         let room = RoomView { id: RoomId(1), ..RoomView::default() };
-        let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
+        let outcome = Ok(Reply::Entered {
+            room,
+            user: Arc::default(),
+            again: false,
+            cursor: core_model::MessageId(0),
+        });
         let connection = connection.clone();
         let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
         Done { ticket, outcome, events: Vec::new() }

@@ -6,7 +6,7 @@ use super::Report;
 use super::accounts::counters;
 use crate::error::StoreError;
 use crate::message_index::{self, Holder};
-use crate::missed::REMOVED;
+use crate::removed::{self, OWNER};
 use crate::rows::MessageRow;
 use crate::tables::Tables;
 
@@ -25,6 +25,9 @@ pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Resul
     let mut found = 0;
     message_index::each_run(tables, |stream, first, ids| {
         let ids = ids?;
+        if let Some(of) = removed::stream_of(stream) {
+            return check_removed(tables, report, (stream, of), first, &ids);
+        }
         report.expect(ids.is_sorted_by(|one, other| one < other), || {
             format!("the ids of stream {stream} from {first} do not ascend")
         });
@@ -43,6 +46,28 @@ pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Resul
     report.expect(found + cleared == expected, || {
         format!("{expected} messages are to be listed, and {found} are, {cleared} cleared")
     });
+    Ok(())
+}
+
+/// Checks a run of ids of removed messages.
+fn check_removed(
+    tables: &impl Tables,
+    report: &mut Report,
+    (number, stream): (u64, u64),
+    place: u64,
+    ids: &[u64],
+) -> Result<(), StoreError> {
+    report.expect(ids.is_sorted_by(|one, other| one < other), || {
+        format!("the removed ids of stream {stream} do not ascend")
+    });
+    let newest = removed::up_to(tables, stream)?;
+    let is_swept_up = message_index::is_cleared(tables, number, place)?;
+    report.expect(is_swept_up || ids.last().is_none_or(|last| *last <= newest), || {
+        format!("stream {stream} has removed ids beyond {newest}")
+    });
+    let is_held = is_held(tables, stream)? || is_swept_up;
+    report
+        .expect(is_held, || format!("removed ids are of stream {stream}, of no room and no user"));
     Ok(())
 }
 
@@ -94,7 +119,7 @@ pub(super) fn check_cursors(tables: &impl Tables, report: &mut Report) -> Result
     for row in tables.cursors()?.iter()? {
         let (key, cursor) = row?;
         let (uid, stream) = key.value();
-        let is_known = uid == REMOVED || tables.users()?.get(uid)?.is_some();
+        let is_known = uid == OWNER || tables.users()?.get(uid)?.is_some();
         report.expect(is_known, || format!("a cursor belongs to the unknown user {uid}"));
         report.expect(cursor.value() < next_message, || {
             format!("the cursor of user {uid} in stream {stream} is beyond the counter")

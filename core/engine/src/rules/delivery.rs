@@ -142,7 +142,7 @@ impl BatchContext<'_> {
         }
         let key = (session.uid, stream_of(session));
         // A message that does not exist yet cannot have been delivered.
-        let to = to.0.min(self.counters.next_message - 1);
+        let to = if to.0 < self.counters.next_message { to.0 } else { 0 };
         let cursor = self.batch.cursors()?.get(key)?.map(|cursor| cursor.value());
         if cursor.unwrap_or(0) >= to {
             return Ok(());

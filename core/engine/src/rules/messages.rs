@@ -194,7 +194,9 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let Command::Receive { user, .. } = command else { unreachable!("called with a Receive") };
         let uid = self.user(cx, user)?;
-        let stream = match receive::room(&self.batch, uid, command)? {
+        let room = receive::room(&self.batch, uid, command)?;
+        receive::check_after(command, self.counters.next_message)?;
+        let stream = match room {
             Some((id, row)) => {
                 self.join_room(cx, id, &row, uid)?;
                 message_index::of_room(id)
@@ -202,13 +204,12 @@ impl BatchContext<'_> {
             None => message_index::of_inbox(uid),
         };
         self.settle()?;
-        let next_message = self.counters.next_message;
-        let receipt = receive::find(&self.batch, uid, stream, command, next_message)?;
-        let (messages, read) = receipt.messages(&self.batch)?;
+        let receipt = receive::find(&self.batch, uid, stream, command)?;
+        let (reply, read) = receipt.reply(&self.batch)?;
         if receipt.moves {
             self.batch.cursors_mut()?.insert((uid, stream), read)?;
         }
-        Ok(Reply::Received { messages, cursor: MessageId(read) })
+        Ok(reply)
     }
 }
 

@@ -15,7 +15,7 @@ use super::context::{BatchContext, CommandContext};
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
 use crate::message_index;
-use crate::missed;
+use crate::removed;
 use crate::rows::MessageRow;
 use crate::tables::Tables;
 
@@ -76,7 +76,7 @@ impl BatchContext<'_> {
             self.batch.messages_mut()?.remove(*id)?;
         }
         for (stream, newest) in streams {
-            missed::note_removed(&mut self.batch, stream, newest)?;
+            removed::note(&mut self.batch, stream, newest)?;
             message_index::drop_dead(&mut self.batch, stream)?;
         }
         Ok(ids.len())
@@ -101,7 +101,7 @@ impl BatchContext<'_> {
             let ids = message_index::take_excess(&mut self.batch, room, keep, left)?;
             left -= ids.len();
             if let Some(newest) = ids.last() {
-                missed::note_removed(&mut self.batch, room, *newest)?;
+                removed::note(&mut self.batch, room, *newest)?;
             }
             for id in ids {
                 // A message that was too old may be gone already.

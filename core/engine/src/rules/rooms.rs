@@ -13,7 +13,7 @@ use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
-use crate::missed;
+use crate::removed;
 use crate::rows::{RoomRow, Who};
 use crate::search;
 use crate::tables::Tables;
@@ -305,7 +305,8 @@ impl BatchContext<'_> {
         if taken > 0 {
             self.announce_population(cx, id)?;
         }
-        self.forget_messages(id)?;
+        self.settle()?;
+        message_index::clear_for_good(&mut self.batch, message_index::of_room(id))?;
         self.unlist(id, row)?;
         self.batch.unowned_rooms_mut()?.remove(id)?;
         self.batch.room_names_mut()?.remove(row.name.as_str())?;
@@ -331,15 +332,10 @@ impl BatchContext<'_> {
         let Some(newest) = newest.first() else {
             return Ok(Reply::Pruned { messages: 0, next: None });
         };
-        missed::note_removed(&mut self.batch, stream, *newest)?;
-        self.forget_messages(id)?;
+        removed::note(&mut self.batch, stream, *newest)?;
+        message_index::clear(&mut self.batch, stream)?;
         cx.visible = true;
         Ok(Reply::Done)
-    }
-
-    fn forget_messages(&mut self, id: u32) -> Result<(), StoreError> {
-        self.settle()?;
-        message_index::clear(&mut self.batch, message_index::of_room(id))
     }
 
     pub(super) fn join(

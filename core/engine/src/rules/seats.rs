@@ -1,6 +1,8 @@
 //! Live seats: entering and leaving, by a connection or on a lease.
 
-use core_model::{Command, ConnectionId, Event, Refusal, Reply, Roles, RoomRef, SeatKind, UserRef};
+use core_model::{
+    Command, ConnectionId, Event, MessageId, Refusal, Reply, Roles, RoomRef, SeatKind, UserRef,
+};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
@@ -192,7 +194,8 @@ impl BatchContext<'_> {
     fn entered(&self, id: u32, who: &Who, again: bool) -> Result<Reply, Error> {
         let row = lookup::known_room(&self.batch, id)?;
         let room = lookup::room_view(&self.batch, id, &row)?;
-        Ok(Reply::Entered { room, user: self.person(who)?, again })
+        let cursor = MessageId(self.counters.next_message - 1);
+        Ok(Reply::Entered { room, user: self.person(who)?, again, cursor })
     }
 
     pub(super) fn exit(

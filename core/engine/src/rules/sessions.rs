@@ -11,6 +11,7 @@ use super::tokens::drawn;
 use crate::cache::writer::WriterCache;
 use crate::error::{Error, StoreError};
 use crate::lookup;
+use crate::removed;
 use crate::rows::{SessionRow, pack};
 use crate::tables::Tables;
 
@@ -18,6 +19,7 @@ impl BatchContext<'_> {
     pub(super) fn start(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
         self.restart_clock(cx.request)?;
         self.note_sent_before_start()?;
+        removed::begin_notes(&mut self.batch, self.counters.next_message - 1)?;
         self.batch.clear_run_state()?;
         self.cached(WriterCache::clear_run_state);
         Ok(Reply::Done)

@@ -404,7 +404,7 @@ fn check_messages(gateway: Gateway) {
         assert_eq!((message.id.0, &message.text, message.at), (id, &text, Timestamp(1_000)));
     }
     let received = |command: Command| match gateway.does(0, command) {
-        Reply::Received { messages, cursor } => (say::messages(&messages), cursor.0),
+        Reply::Received { messages, cursor, .. } => (say::messages(&messages), cursor.0),
         other => panic!("{other:?}"),
     };
     let (rest, cursor) = received(receive(user("小茶"), Some(room("tea"))));

@@ -492,7 +492,7 @@ fn the_sequences_cover_every_command_and_refusal() {
     assert_eq!(often(done).join(" "), commands);
     let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
         InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays QuotaExceeded \
-        RoomFull RoomNameTaken RoomNotPublic SelfAddressed SlowDown TokenInvalid TooFewMembers TooLong UnknownRoom UnknownUser";
+        RoomFull RoomNameTaken RoomNotPublic SelfAddressed SlowDown TokenInvalid TooFewMembers TooLong UnknownMessage UnknownRoom UnknownUser";
     assert_eq!(often(refused).join(" "), refusals);
 }
 

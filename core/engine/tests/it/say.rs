@@ -91,6 +91,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Refusal {
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
+        | Refusal::UnknownMessage
         | Refusal::UnknownRoom
         | Refusal::UnknownUser
         | Refusal::WrongPassword => refusal.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use core_model::{Message, MessageId, Outcome, Reply};
+use core_model::{Gap, Message, MessageId, Outcome, Reply};
 use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
@@ -44,6 +44,9 @@ struct Received<'a> {
     messages: BTreeMap<&'a str, Vec<&'a str>>,
     /// The id of the newest message that the caller has received; 0 for none.
     cursor: MessageId,
+    /// Only after a request with `after`, and only if some of those after it were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
 }
 
 fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Response> {
@@ -55,8 +58,8 @@ fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Respo
 
 fn encode(_: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(Reply::Received { messages, cursor }) => {
-            success(Received { messages: by_sender(messages), cursor: *cursor })
+        Ok(Reply::Received { messages, cursor, gap }) => {
+            success(Received { messages: by_sender(messages), cursor: *cursor, gap: *gap })
         }
         Ok(_) => refusal::server_error(),
         Err(refusal) => refusal::refused(refusal),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use core_model::{MessageId, Outcome, Reply, RoomRef, Timestamp};
+use core_model::{Gap, MessageId, Outcome, Reply, RoomRef, Timestamp};
 use frontend_api::http::{Action, Digits, Endpoint, Params, RequestParams, Response};
 use frontend_api::schema::Operation;
 use jiff::tz::TimeZone;
@@ -47,6 +47,9 @@ struct Received<'a> {
     messages: Vec<Message<'a>>,
     /// The id of the newest message that the caller has received; 0 for none.
     cursor: MessageId,
+    /// Only after a request with `after`, and only if some of those after it were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -69,11 +72,12 @@ fn decode(channel: &Channel, params: &RequestParams<'_>) -> Result<Action, Respo
 
 fn encode(channel: &Channel, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(Reply::Received { messages, cursor }) => {
+        Ok(Reply::Received { messages, cursor, gap }) => {
             let show = |message| show(&channel.timezone, message);
             success(Received {
                 messages: messages.iter().map(Arc::as_ref).map(show).collect(),
                 cursor: *cursor,
+                gap: *gap,
             })
         }
         Ok(_) => refusal::server_error(),

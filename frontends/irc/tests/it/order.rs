@@ -72,7 +72,12 @@ impl Engine {
             Command::Enter { room, .. } => {
                 let again = is_in(room);
                 self.0.push(named(room));
-                Ok(Reply::Entered { room: view(&named(room)), user: zed().into(), again })
+                Ok(Reply::Entered {
+                    room: view(&named(room)),
+                    user: zed().into(),
+                    again,
+                    cursor: MessageId(0),
+                })
             }
             Command::Exit { room, .. } if is_in(room) => {
                 self.0.retain(|it| *it != named(room));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use core_model::{
-    ConnectionId, Event, Outcome, Person, Recorded, Refusal, Reply, RoomId, RoomTag, RoomView, Seq,
-    Timestamp,
+    ConnectionId, Event, MessageId, Outcome, Person, Recorded, Refusal, Reply, RoomId, RoomTag,
+    RoomView, Seq, Timestamp,
 };
 use frontend_api::Input;
 use frontend_irc::IrcFrontend;
@@ -23,7 +23,8 @@ fn guests(frontend: &IrcFrontend, caps: &str) -> [Client; 3] {
 
 fn join(client: &mut Client, closed: bool) {
     let room = RoomView { id: RoomId(7), name: "tea".into(), closed, ..RoomView::default() };
-    let entered = Ok(Reply::Entered { room, user: user("x", 1).person, again: false });
+    let entered =
+        Ok(Reply::Entered { room, user: user("x", 1).person, again: false, cursor: MessageId(0) });
     client.send("JOIN #tea");
     for outcome in [entered, Err(Refusal::UnknownRoom)] {
         client.feed(Input::Answer(&outcome));

@@ -122,7 +122,7 @@ fn room() -> RoomView {
 }
 
 fn entered() -> Outcome {
-    Ok(Reply::Entered { room: room(), user: ann().into(), again: false })
+    Ok(Reply::Entered { room: room(), user: ann().into(), again: false, cursor: MessageId(0) })
 }
 
 fn posted(text: &str) -> Message {

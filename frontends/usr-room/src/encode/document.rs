@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use core_model::{MessageId, RoomId, RoomView, Timestamp, UserView};
+use core_model::{Gap, MessageId, RoomId, RoomView, Timestamp, UserView};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -79,6 +79,9 @@ pub(crate) struct MessageList<'a> {
     #[schemars(extend("const" = 1))]
     response_code: u8,
     messages: Vec<Message<'a>>,
+    /// Only after a request with `after`, and only if some of those after it were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
 }
 
 #[derive(JsonSchema, Serialize)]
@@ -93,9 +96,13 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> MessageList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [Arc<core_model::Message>]) -> Self {
+    pub(crate) fn of(
+        dialect: &UsrRoom,
+        messages: &'a [Arc<core_model::Message>],
+        gap: Option<Gap>,
+    ) -> Self {
         let messages = messages.iter().map(|message| Message::of(dialect, message)).collect();
-        Self { response_code: SUCCESS, messages }
+        Self { response_code: SUCCESS, messages, gap }
     }
 }
 

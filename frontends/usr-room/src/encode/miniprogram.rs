@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use core_model::{MessageId, Person, RoomId, RoomView, Timestamp, UserView};
+use core_model::{Gap, MessageId, Person, RoomId, RoomView, Timestamp, UserView};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Ack;
+use super::{Ack, SUCCESS};
 use crate::UsrRoom;
 
 /// `[{"response_code":1}, <user>]`
@@ -136,7 +136,17 @@ impl<'a> RoomMessage<'a> {
 
 /// `[{"response_code":1}, [<message>, …]]`
 #[derive(JsonSchema, Serialize)]
-pub(crate) struct MessageList<'a>(Ack, Vec<Message<'a>>);
+pub(crate) struct MessageList<'a>(MessagesHead, Vec<Message<'a>>);
+
+#[derive(JsonSchema, Serialize)]
+struct MessagesHead {
+    /// 1
+    #[schemars(extend("const" = 1))]
+    response_code: u8,
+    /// Only after a request with `after`, and only if some of those after it were removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<Gap>,
+}
 
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Message<'a> {
@@ -149,9 +159,13 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> MessageList<'a> {
-    pub(crate) fn of(dialect: &UsrRoom, messages: &'a [Arc<core_model::Message>]) -> Self {
+    pub(crate) fn of(
+        dialect: &UsrRoom,
+        messages: &'a [Arc<core_model::Message>],
+        gap: Option<Gap>,
+    ) -> Self {
         let messages = messages.iter().map(|message| Message::of(dialect, message)).collect();
-        Self(Ack::SUCCESS, messages)
+        Self(MessagesHead { response_code: SUCCESS, gap }, messages)
     }
 }
 

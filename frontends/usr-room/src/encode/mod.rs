@@ -6,7 +6,7 @@ pub(crate) mod miniprogram;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use core_model::{Message, Outcome, Person, Refusal, Reply, RoomView, UserView};
+use core_model::{Gap, Message, Outcome, Person, Refusal, Reply, RoomView, UserView};
 use frontend_api::http::Response;
 use frontend_api::schema::Operation;
 use schemars::JsonSchema;
@@ -146,12 +146,16 @@ impl UsrRoom {
         }
     }
 
-    pub(crate) fn messages(&self, messages: &[Arc<Message>]) -> Response {
+    pub(crate) fn messages(&self, messages: &[Arc<Message>], gap: Option<Gap>) -> Response {
         match self.flavor {
-            Flavor::Document => Response::json(200, &document::MessageList::of(self, messages)),
-            Flavor::Miniprogram if messages.is_empty() => Nothing::Failure.response(),
+            Flavor::Document => {
+                Response::json(200, &document::MessageList::of(self, messages, gap))
+            }
+            Flavor::Miniprogram if messages.is_empty() && gap.is_none() => {
+                Nothing::Failure.response()
+            }
             Flavor::Miniprogram => {
-                Response::json(200, &miniprogram::MessageList::of(self, messages))
+                Response::json(200, &miniprogram::MessageList::of(self, messages, gap))
             }
         }
     }

@@ -42,18 +42,21 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
     let request: Request = parse::read(params)?;
     let caller = parse::openid_if_any(request.openid, request.open_id)?;
     let wanted = request.limit.and_then(|limit| u32::try_from(limit.0).ok());
-    Ok(Action::Query(Query::History {
-        room: parse::room(request.room_id)?,
-        caller: caller.map(|openid| dialect.caller(&openid)),
-        before: None,
-        after: request.after.map(|after| MessageId(after.0)),
-        limit: wanted.unwrap_or(u32::MAX).min(dialect.history),
+    let room = parse::room(request.room_id)?;
+    let caller = caller.map(|openid| dialect.caller(&openid));
+    let limit = wanted.unwrap_or(u32::MAX).min(dialect.history);
+    Ok(Action::Query(match request.after {
+        Some(after) => {
+            Query::Missed { room, caller, after: Some(MessageId(after.0)), limit, newest: false }
+        }
+        None => Query::History { room, caller, before: None, after: None, limit },
     }))
 }
 
 fn encode(dialect: &UsrRoom, _: &Params<'_>, outcome: &Outcome) -> Response {
     match outcome {
-        Ok(Reply::Messages { messages }) => dialect.messages(messages),
+        Ok(Reply::Messages { messages }) => dialect.messages(messages, None),
+        Ok(Reply::Missed { messages, gap, .. }) => dialect.messages(messages, *gap),
         Ok(_) => refusal::unexpected(),
         Err(refused) => refusal::refused(refused),
     }

@@ -57,7 +57,8 @@ impl Scene {
 
     fn enter_room(&mut self, room: u32, connection: &Arc<ConnectionHandle>, events: Vec<Recorded>) {
         let room = RoomView { id: RoomId(room), ..RoomView::default() };
-        let outcome = Ok(Reply::Entered { room, user: Arc::default(), again: false });
+        let outcome =
+            Ok(Reply::Entered { room, user: Arc::default(), again: false, cursor: MessageId(0) });
         let connection = connection.clone();
         let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
         self.deliver([Done { ticket, outcome, events }]);

@@ -21,7 +21,7 @@ fn tag(room: u32) -> RoomTag {
 
 fn entered(room: u32, again: bool) -> Reply {
     let room = RoomView { id: RoomId(room), ..RoomView::default() };
-    Reply::Entered { room, user: person(1), again }
+    Reply::Entered { room, user: person(1), again, cursor: MessageId(0) }
 }
 
 fn signed_in(uid: u64, rooms: &[u32]) -> Reply {

@@ -1,5 +1,6 @@
 //! Users, sessions and tokens.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
@@ -242,7 +243,8 @@ impl Reference {
         let mut messages = self.newest_of(lost, usize::MAX);
         let left_out = missed.len().saturating_sub(limit);
         let delivered = self.newest_of(missed, limit);
-        let removed = self.removed_for(uid, cursor);
+        let gone = self.removed_for(uid, cursor);
+        let removed = gone.last().copied().unwrap_or(0);
         let before = match delivered.first() {
             Some(first) => first.id.0,
             None if left_out == 0 => removed + 1,
@@ -251,16 +253,15 @@ impl Reference {
         let gap = Gap {
             after: MessageId(if removed > 0 { cursor } else { cursor.max(sent) }),
             before: MessageId(before),
-            count: (removed == 0).then_some(left_out as u64),
+            count: Some((left_out + gone.len()) as u64),
         };
         messages.extend(delivered);
         let is_told = !device.is_empty() && (left_out > 0 || removed > 0);
         (messages, is_told.then_some(gap))
     }
 
-    /// The newest message after `from` that retention has removed and the user could have had; 0
-    /// for none.
-    fn removed_for(&self, uid: u64, from: u64) -> u64 {
+    /// The messages after `from` that were removed and the user could have had.
+    fn removed_for(&self, uid: u64, from: u64) -> BTreeSet<u64> {
         let since = |place: &(Option<u32>, u64)| match place {
             (Some(room), _) => {
                 let room = self.rooms.get(room)?;
@@ -268,10 +269,8 @@ impl Reference {
             }
             (None, of) => (*of == uid).then_some(0),
         };
-        let removed = self.removed.iter().filter_map(|(place, removed)| {
-            (*removed > from.max(since(place)?)).then_some(*removed)
-        });
-        removed.max().unwrap_or(0)
+        let places = self.removed.keys().filter_map(|place| Some((place, since(place)?)));
+        places.flat_map(|(place, since)| self.removed_after(*place, from.max(since))).collect()
     }
 
     pub(super) fn end_session(&mut self) -> Option<Session> {
@@ -296,7 +295,9 @@ impl Reference {
 
     pub(super) fn acknowledge(&mut self, (uid, device): &Session, message: u64) {
         let Some(device) = device else { return };
-        let message = message.min(self.newest());
+        if message > self.newest() {
+            return;
+        }
         let cursor = self.delivered.entry((*uid, device.clone())).or_default();
         *cursor = message.max(*cursor);
     }

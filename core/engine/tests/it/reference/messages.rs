@@ -121,6 +121,10 @@ impl Reference {
         if expect.as_ref().is_some_and(|handle| normalize(handle) != self.users[&uid].handle) {
             return Err(Refusal::NotAllowed);
         }
+        let asked = after.map(|after| after.0);
+        if !newest && asked > Some(self.newest()) {
+            return Err(Refusal::UnknownMessage);
+        }
         if let Some(id) = id {
             self.join(id, uid)?;
         }
@@ -131,21 +135,33 @@ impl Reference {
         let first_limit = *first_limit as usize;
         let split = all.len().saturating_sub(first_limit);
         let cursor = self.cursors.get(&(uid, id)).copied();
-        let asked = after.map(|after| after.0.min(self.newest()));
         if *newest {
             let messages = all[split..].iter().map(|kept| self.message(kept)).collect();
             let last = all[split..].last().map(|kept| kept.id);
             let cursor = MessageId(last.or(asked).or(cursor).unwrap_or(0));
-            return Ok(Reply::Received { messages, cursor });
+            return Ok(Reply::Received { messages, cursor, gap: None });
         }
         let older = split.checked_sub(1).map_or(0, |last| all[last].id);
         let from = asked.or(cursor).unwrap_or(older);
         let new: Vec<&StoredMessage> =
             all.into_iter().filter(|kept| kept.id > from).take(limit).collect();
         let read = new.last().map_or(from, |kept| kept.id);
-        let messages = new.into_iter().map(|kept| self.message(kept)).collect();
+        let messages: Vec<_> = new.into_iter().map(|kept| self.message(kept)).collect();
         self.cursors.insert((uid, id), read);
-        Ok(Reply::Received { messages, cursor: MessageId(read) })
+        let gap = asked.and_then(|after| {
+            let gone = match id {
+                Some(id) => self.removed_after((Some(id), 0), after),
+                None => {
+                    let gone = self.removed_from_inbox.get(&uid).into_iter().flatten();
+                    gone.copied().filter(|id| *id > after).collect()
+                }
+            };
+            let newest = gone.last()?;
+            let before = messages.first().map_or(newest + 1, |first| first.id.0);
+            let (after, before) = (MessageId(after), MessageId(before));
+            Some(Gap { after, before, count: Some(gone.len() as u64) })
+        });
+        Ok(Reply::Received { messages, cursor: MessageId(read), gap })
     }
 
     /// A whole pass at once.
@@ -181,35 +197,52 @@ impl Reference {
             Destination::Room(room) => [Some((Some(room), 0)), None],
             Destination::Inbox(to) => [Some((None, to)), author],
         };
+        if let Destination::Inbox(to) = gone.to {
+            self.removed_from_inbox.entry(to).or_default().insert(gone.id);
+        }
         for place in places.into_iter().flatten() {
-            let removed = self.removed.entry(place).or_default();
-            *removed = gone.id.max(*removed);
+            self.removed.entry(place).or_default().insert(gone.id);
         }
     }
 
     /// What [`Query::Missed`](core_model::Query::Missed) returns of a room.
-    pub(crate) fn missed_of(&self, room: u32, after: u64, limit: usize, newest: bool) -> Reply {
-        let after = after.min(self.newest());
+    pub(crate) fn missed_of(&self, room: u32, after: u64, limit: usize, newest: bool) -> Outcome {
+        if after > self.newest() {
+            return Err(Refusal::UnknownMessage);
+        }
         let in_room =
             |kept: &&StoredMessage| matches!(kept.to, Destination::Room(id) if id == room);
         let all = self.messages.iter().filter(in_room).filter(|kept| kept.id > after);
         let all: Vec<&StoredMessage> = all.collect();
         let left_out = all.len().saturating_sub(limit);
         let shown = if newest { &all[left_out..] } else { &all[..all.len() - left_out] };
-        let removed = self.removed.get(&(Some(room), 0)).copied().filter(|it| *it > after);
+        let gone = self.removed_after((Some(room), 0), after);
+        let removed = gone.last().copied();
         let before = match shown.first() {
             Some(first) => first.id,
             None if newest && left_out > 0 => self.newest() + 1,
             None => removed.unwrap_or(0) + 1,
         };
         let is_gap = removed.is_some() || newest && left_out > 0;
-        let count = removed.is_none().then_some(left_out as u64);
+        let count = gone.len() + if newest { left_out } else { 0 };
         let (after, before) = (MessageId(after), MessageId(before));
-        Reply::Missed {
+        let more = !newest && left_out > 0;
+        let cursor = match shown.last() {
+            Some(last) if more => last.id,
+            _ => self.newest(),
+        };
+        Ok(Reply::Missed {
             messages: shown.iter().map(|kept| self.message(kept)).collect(),
-            gap: is_gap.then_some(Gap { after, before, count }),
-            more: !newest && left_out > 0,
-        }
+            gap: is_gap.then_some(Gap { after, before, count: Some(count as u64) }),
+            more,
+            cursor: MessageId(cursor),
+        })
+    }
+
+    /// The ids above `after` that were removed, ascending.
+    pub(super) fn removed_after(&self, place: (Option<u32>, u64), after: u64) -> Vec<u64> {
+        let removed = self.removed.get(&place).into_iter().flatten();
+        removed.copied().filter(|id| *id > after).collect()
     }
 
     pub(super) fn newest_of(&self, all: Vec<&StoredMessage>, limit: usize) -> Vec<Arc<Message>> {

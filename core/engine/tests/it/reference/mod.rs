@@ -10,7 +10,7 @@ mod rooms;
 mod seats;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core_engine::{Envelope, FrontendSettings};
 use core_model::{
@@ -130,8 +130,10 @@ pub(crate) struct Reference {
     addresses: BTreeMap<(String, u64), u64>,
     /// (User, room, or none for direct messages) → received up to.
     cursors: BTreeMap<(u64, Option<u32>), u64>,
-    /// (Room, or none and an end of a direct message) → removed up to.
-    removed: BTreeMap<(Option<u32>, u64), u64>,
+    /// (Room, or none and an end of a direct message) → ids that were removed.
+    removed: BTreeMap<(Option<u32>, u64), BTreeSet<u64>>,
+    /// Recipient of direct messages → ids that were removed.
+    removed_from_inbox: BTreeMap<u64, BTreeSet<u64>>,
     /// (User, device) → acknowledged up to.
     delivered: BTreeMap<(u64, String), u64>,
     /// (User, device) → sent up to when its last session ended.
@@ -170,6 +172,7 @@ impl Reference {
             addresses: BTreeMap::new(),
             cursors: BTreeMap::new(),
             removed: BTreeMap::new(),
+            removed_from_inbox: BTreeMap::new(),
             delivered: BTreeMap::new(),
             sent: BTreeMap::new(),
             keys: BTreeMap::new(),

@@ -155,10 +155,11 @@ impl Reference {
     pub(super) fn clear_messages(&mut self, room: &RoomRef, by: Option<&UserRef>) -> Outcome {
         let id = self.owned(room, by)?;
         let in_room = |message: &&StoredMessage| message.to == Destination::Room(id);
-        let Some(newest) = self.messages.iter().rfind(in_room).map(|newest| newest.id) else {
+        if !self.messages.iter().any(|message| in_room(&message)) {
             return Ok(Reply::Pruned { messages: 0, next: None });
-        };
-        self.removed.insert((Some(id), 0), newest);
+        }
+        let gone = self.messages.iter().filter(in_room).map(|gone| gone.id).collect::<Vec<_>>();
+        self.removed.entry((Some(id), 0)).or_default().extend(gone);
         self.messages.retain(|message| message.to != Destination::Room(id));
         self.visible = true;
         Ok(Reply::Done)

@@ -1,8 +1,8 @@
 //! Members and seats.
 
 use core_model::{
-    Command, ConnectionId, Event, Outcome, Refusal, Reply, Roles, RoomRef, SeatKind, UserRef,
-    normalize,
+    Command, ConnectionId, Event, MessageId, Outcome, Refusal, Reply, Roles, RoomRef, SeatKind,
+    UserRef, normalize,
 };
 
 use super::{Lease, Reference, Seat, Who};
@@ -227,7 +227,8 @@ impl Reference {
     }
 
     fn entered(&self, id: u32, who: &Who, again: bool) -> Reply {
-        Reply::Entered { room: self.room_view(id), user: self.person(who), again }
+        let cursor = MessageId(self.newest());
+        Reply::Entered { room: self.room_view(id), user: self.person(who), again, cursor }
     }
 
     /// For a claimed name an unknown room is refused before a missing proof, and by a connection a

@@ -105,7 +105,7 @@ fn received(gateway: &Gateway, command: core_model::Command) -> (Vec<String>, u6
 
 fn received_in(reply: Reply) -> (Vec<String>, u64) {
     match reply {
-        Reply::Received { messages, cursor } => (say::messages(&messages), cursor.0),
+        Reply::Received { messages, cursor, .. } => (say::messages(&messages), cursor.0),
         other => panic!("not received: {other:?}"),
     }
 }

@@ -124,10 +124,12 @@ fn receiving_after_a_message_repeats_and_moves_the_cursor() {
 }
 
 #[test]
-fn a_cursor_ahead_of_the_newest_message_loses_none() {
+fn a_cursor_ahead_of_the_newest_message_is_refused_and_loses_none() {
     let gateway = with_talk(&["one"]);
-    let ahead = read_after("ann", Some("tea"), 1 << 50);
-    assert_eq!(texts(received(&gateway, ahead)), is(&[], 1));
+    let ahead = |user: &str| read_after(user, Some("tea"), 1 << 50);
+    assert_eq!(gateway.refuses(0, ahead("ann")), Refusal::UnknownMessage);
+    assert_eq!(texts(received(&gateway, read("ann", Some("tea"), 9, 9))), is(&["one"], 1));
+    assert_eq!(gateway.refuses(0, ahead("ann")), Refusal::UnknownMessage);
     gateway.does(0, post(room("tea"), user("ann"), "two"));
     assert_eq!(texts(received(&gateway, read("ann", Some("tea"), 9, 9))), is(&["two"], 2));
 }

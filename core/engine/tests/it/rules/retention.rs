@@ -73,9 +73,10 @@ fn messages_before_a_time_are_removed_in_rooms_and_between_users() {
     assert_eq!(say::messages(&backlog), ["ann to tea: three", "ann to bob: three"]);
     assert_eq!(pruned(&gateway, older_than(u64::MAX)), (2, None));
     assert_eq!(talk(&gateway, "tea"), [""; 0]);
-    for table in ["messages", "tails", "chunks", "garbage"] {
+    for table in ["messages", "tails", "garbage"] {
         assert_eq!(rows(&gateway, table), 0, "{table}");
     }
+    assert_eq!(rows(&gateway, "chunks"), 3, "which are gone of tea, of ann's and of bob's");
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn the_file_does_not_grow_under_a_pruned_steady_stream() {
 /// The ids of the messages of tea that were missed, and the gap.
 #[track_caller]
 fn missed(gateway: &Gateway, after: u64, limit: u32, newest: bool) -> (Vec<u64>, Option<Gap>) {
-    let after = MessageId(after);
+    let after = Some(MessageId(after));
     let query = Query::Missed { room: room("tea"), caller: None, after, limit, newest };
     match gateway.ask(&query) {
         Ok(Reply::Missed { messages, gap, .. }) => {
@@ -281,15 +282,68 @@ fn a_reader_learns_what_it_missed_and_cannot_get_any_more() {
     assert_eq!(missed(&gateway, 3, 9, true), (vec![4, 5], None));
     assert_eq!(missed(&gateway, 1, 2, true), (vec![4, 5], gap(1, 4, Some(2))));
     assert_eq!(missed(&gateway, 1, 2, false), (vec![2, 3], None));
-    assert_eq!(missed(&gateway, 99, 9, true), (vec![], None));
     let (before, keep_per_room) = (None, Some(2));
     gateway.does(0, Command::Prune { before, keep_per_room, from: RoomId(0), limit: 99 });
     assert_eq!(missed(&gateway, 3, 9, true), (vec![4, 5], None), "all that came after is there");
-    assert_eq!(missed(&gateway, 2, 9, true), (vec![4, 5], gap(2, 4, None)));
-    assert_eq!(missed(&gateway, 0, 1, true), (vec![5], gap(0, 5, None)));
-    assert_eq!(missed(&gateway, 2, 1, false), (vec![4], gap(2, 4, None)));
+    assert_eq!(missed(&gateway, 2, 9, true), (vec![4, 5], gap(2, 4, Some(1))));
+    assert_eq!(missed(&gateway, 0, 1, true), (vec![5], gap(0, 5, Some(4))));
+    assert_eq!(missed(&gateway, 2, 1, false), (vec![4], gap(2, 4, Some(1))));
     let (before, keep_per_room) = (Some(Timestamp(u64::MAX)), None);
     gateway.does(0, Command::Prune { before, keep_per_room, from: RoomId(0), limit: 99 });
-    assert_eq!(missed(&gateway, 4, 9, true), (vec![], gap(4, 6, None)));
+    assert_eq!(missed(&gateway, 4, 9, true), (vec![], gap(4, 6, Some(1))));
     assert_eq!(missed(&gateway, 5, 9, true), (vec![], None));
+    // A message that the reader cannot have: the store is an older one.
+    let query = |after: Option<u64>| {
+        let after = after.map(MessageId);
+        Query::Missed { room: room("tea"), caller: None, after, limit: 9, newest: true }
+    };
+    assert_eq!(gateway.ask(&query(Some(6))), Err(Refusal::UnknownMessage));
+    // A reader that begins now.
+    let (messages, gap, more, cursor) = (Vec::new(), None, false, MessageId(5));
+    assert_eq!(gateway.ask(&query(None)), Ok(Reply::Missed { messages, gap, more, cursor }));
+}
+
+#[test]
+fn what_is_gone_is_counted_over_every_way_to_remove_it() {
+    let mut gateway = with_tea(&["ann"]);
+    let counted = |gateway: &Gateway, after: u64| missed(gateway, after, 1, false).1.unwrap().count;
+    fill(&gateway, 100);
+    gateway.does(0, all_but(60));
+    assert_eq!([0, 7, 39].map(|after| counted(&gateway, after)), [40, 33, 1].map(Some));
+    gateway.now += 10;
+    gateway.does(0, older_than(gateway.now));
+    assert_eq!([0, 7, 99].map(|after| counted(&gateway, after)), [100, 93, 1].map(Some));
+    fill(&gateway, 100);
+    gateway.does(0, Command::ClearMessages { room: room("tea"), by: None });
+    assert_eq!([0, 7, 150].map(|after| counted(&gateway, after)), [200, 193, 50].map(Some));
+    gateway.does(0, Command::Expire);
+    assert_eq!([0, 7, 150].map(|after| counted(&gateway, after)), [200, 193, 50].map(Some));
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    fill(&gateway, 1);
+    assert_eq!(missed(&gateway, 150, 9, true), (vec![201], gap(150, 201, Some(50))));
+    // What was kept of a room ends with it.
+    gateway.does(0, delete(room("tea"), None));
+    for _ in 0..99 {
+        gateway.does(0, Command::Expire);
+    }
+    assert_eq!(["chunks", "tails", "messages", "cleared"].map(|it| rows(&gateway, it)), [0; 4]);
+}
+
+#[test]
+fn a_number_that_is_not_known_is_not_given() {
+    let gateway = with_tea(&["ann"]);
+    for _ in 0..20 {
+        fill(&gateway, 1_000);
+    }
+    loop {
+        let (_, next) = pruned(&gateway, prune(None, Some(10), 0, u32::MAX));
+        if next.is_none() {
+            break;
+        }
+    }
+    let counted = |after: u64| missed(&gateway, after, 1, false).1.unwrap().count;
+    assert_eq!(counted(0), None, "the oldest ids are forgotten");
+    assert_eq!(counted(10_000), Some(9_990));
+    assert!(rows(&gateway, "chunks") < 520);
 }

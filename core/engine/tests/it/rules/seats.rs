@@ -38,7 +38,7 @@ fn an_absent_owner_takes_no_seat_and_stays_the_owner() {
 #[test]
 fn the_reply_to_entering_counts_the_callers_seat() {
     let gateway = with_tea(&["ann", "bob"]);
-    let Reply::Entered { room: seen, user: who, again } =
+    let Reply::Entered { room: seen, user: who, again, .. } =
         gateway.does(1, enter(room("tea"), user("bob")))
     else {
         panic!("bob enters")
