@@ -42,6 +42,7 @@ async def main(
             if not isinstance(packet, ServerMsg) or data.user.user_name == name:
                 continue
             say(f"heard {data.user.user_name}: {data.msg}")
+            await client.say(room, f"thanks for {data.msg}")
             heard += 1
             if heard == int(how_many):
                 break

@@ -38,6 +38,7 @@ async def main(
             if not isinstance(message, Text) or message.sender.ocid == ocid:
                 continue
             say(f"heard {message.sender.ocid}: {message.msg}")
+            await client.send(Group(group_id), f"thanks for {message.msg}")
             heard += 1
             if heard == int(how_many):
                 break

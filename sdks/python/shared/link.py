@@ -119,7 +119,10 @@ class Link(Generic[In, Out]):
         try:
             while True:
                 self._handler.message(await wire.receive())
-        except ConnectionLost as why:
+        except Exception as error:
+            why = error if isinstance(error, ConnectionLost) else ConnectionLost(f"what came cannot be read: {error!r}")
+            if why is not error:
+                await wire.close()
             self._wire = None
             self._handler.lost(why)
             if self._greeted is wire and self._why_closed is None:

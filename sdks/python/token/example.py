@@ -39,6 +39,7 @@ async def main(
             if not isinstance(told, Message) or told.uid == user.uid:
                 continue
             say(f"heard {told.uid}: {told.text}")
+            await client.post(room.room_id, f"thanks for {told.text}")
             heard += 1
             if heard == int(how_many):
                 break

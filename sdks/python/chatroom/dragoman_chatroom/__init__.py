@@ -4,6 +4,15 @@ from .backoff import Backoff
 from .client import ChatroomClient, Packet
 from .error import ChatroomError
 from .link import ConnectionLost
-from .packets import ServerMsg, ServerUser
+from .packets import ServerGap, ServerMsg, ServerUser
 
-__all__ = ["Backoff", "ChatroomClient", "ChatroomError", "ConnectionLost", "Packet", "ServerMsg", "ServerUser"]
+__all__ = [
+    "Backoff",
+    "ChatroomClient",
+    "ChatroomError",
+    "ConnectionLost",
+    "Packet",
+    "ServerGap",
+    "ServerMsg",
+    "ServerUser",
+]

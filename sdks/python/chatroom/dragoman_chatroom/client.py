@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 
 from .backoff import Backoff
-from .error import ChatroomError
+from .error import OUTCOME_UNKNOWN, ChatroomError
 from .feed import Feed
 from .generated import Client
 from .generated.api.chatroom import create_room, list_rooms, login, register, visit_room
@@ -38,15 +39,21 @@ from .packets import (
     GivenJoin,
     GivenMsg,
     GivenUser,
+    ServerCaughtUp,
     ServerError,
+    ServerGap,
     ServerMsg,
+    ServerPosted,
     ServerUser,
 )
 from .pending import Pending
 from .wire import JsonWire
 
-Packet = ServerMsg | ServerUser
-"""A pushed event: a message, or a member who came or went."""
+Packet = ServerMsg | ServerUser | ServerGap
+"""A pushed event: a message, a member who came or went, or messages that were missed and are not there any more."""
+
+BEGIN_NOW = 2**53 - 1
+"""The `since` of a client that wants nothing of the past."""
 
 Success = TypeVar("Success")
 
@@ -54,9 +61,11 @@ Success = TypeVar("Success")
 class ChatroomClient:
     """A client of the chatroom: an account, or a guest.
 
-    The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew and joins its
-    rooms again. What is called meanwhile waits for that; what was under way fails with `ConnectionLost`. Every method
-    raises `ChatroomError` where the gateway says no, and `httpx.HTTPError` or `ConnectionLost` where it cannot be reached.
+    The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew, joins its
+    rooms again and gets what was said there meanwhile, each message once. What is called meanwhile waits for that. A
+    `say` that was under way is repeated, and the gateway posts it once; other calls that were under way fail with
+    `ConnectionLost`. Every method raises `ChatroomError` where the gateway says no, and `httpx.HTTPError` or
+    `ConnectionLost` where it cannot be reached.
 
     `on_trouble` is told why the connection broke or could not be made again, each time; `on_reconnect` when it was made
     again, and the rooms are taken up again. `headers` go with every request and the WebSocket's handshake.
@@ -78,9 +87,12 @@ class ChatroomClient:
         self._headers = headers or {}
         self._on_trouble = on_trouble or (lambda error: None)
         self._link: Link[FromServer, FromClient] = Link(_Handler(self), backoff, on_trouble, on_reconnect)
+        self._patience = Backoff()
         self._pending: Pending[FromServer] = Pending()
         self._feed: Feed[Packet] = Feed()
         self._rooms: set[str] = set()
+        self._newest: dict[str, int] = {}
+        """Up to which message what was said in a room has come."""
         self._account: tuple[int, str] | None = None
         self._name: str | None = None
 
@@ -139,10 +151,15 @@ class ChatroomClient:
         body = VisitRoomRequest(room_name=room, user_name=self.name, status=VisitRoomRequestStatus.VALUE_0)
         await done(visit_room.asyncio_detailed(client=self.api, body=body), LeaveChatroom)
 
-    async def join(self, room: str) -> None:
-        """Enters a room: what is said in it comes from now on, also after the connection broke."""
+    async def join(self, room: str, since: int | None = None) -> None:
+        """Enters a room: what is said in it comes from now on, also what is said while the connection is broken.
+
+        `since`: the `id` of a message; what was said after it comes first. 0 for all that there is.
+        """
         await self._link.up()
-        await self._enter(room)
+        if since is None:
+            since = self._newest.get(room, BEGIN_NOW) if room in self._rooms else BEGIN_NOW
+        await self._enter(room, since)
         self._rooms.add(room)
 
     async def leave(self, room: str) -> None:
@@ -152,33 +169,59 @@ class ChatroomClient:
         packet = ClientLeave(Given("", room, GivenUser(self.name)))
         await self._ask(packet, lambda told: isinstance(told, ServerUser) and self._is_own(told, room, "leave"))
 
-    async def say(self, room: str, text: str) -> None:
-        """Says something in a room that was joined. Returns when it is in the room."""
-        await self._link.up()
-        packet = ClientMsg(GivenMsg(text, room, GivenUser(self.name)))
-        await self._ask(packet, lambda told: isinstance(told, ServerMsg) and self._is_own(told, room, text))
+    async def say(self, room: str, text: str, client_id: str | None = None) -> int:
+        """Says something in a room that was joined, once. Returns when it is in the room, with its `id`.
+
+        Where the connection breaks before the answer, it is sent again with the same `client_id`: a name for the
+        message, 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message
+        for a day.
+        """
+        name = client_id or uuid4().hex
+        packet = ClientMsg(GivenMsg(text, room, GivenUser(self.name), client_id=name))
+        while True:
+            await self._link.up()
+            try:
+                posted = await self._ask(
+                    packet, lambda told: isinstance(told, ServerPosted) and told.data.client_id == name
+                )
+            except ConnectionLost as why:
+                self._on_trouble(why)
+                continue
+            except ChatroomError as error:
+                if error.code != OUTCOME_UNKNOWN:
+                    raise
+                self._on_trouble(error)
+                await self._patience.wait()
+                continue
+            assert isinstance(posted, ServerPosted), "it fits"
+            return posted.data.id
 
     def packets(self) -> AsyncIterator[Packet]:
-        """What is said in the rooms that were joined, and who comes and goes, the own ones too, from this call on."""
+        """What is said in the rooms that were joined, and who comes and goes, the own ones too, from this call on.
+
+        A `ServerGap` stands for messages that are not there any more: too many were missed, or they were removed.
+        """
         return self._feed.read()
 
     async def _login(self, tel: int, password: str) -> Account:
         body = LoginRequest(user_tel=tel, user_password=password)
         return (await done(login.asyncio_detailed(client=self.api, body=body), LoggedIn)).data
 
-    async def _enter(self, room: str) -> None:
-        packet = ClientJoin(GivenJoin("", room, GivenUser(self.name)))
-        await self._ask(packet, lambda told: isinstance(told, ServerUser) and self._is_own(told, room, "join", "create"))
+    async def _enter(self, room: str, since: int) -> None:
+        if since != BEGIN_NOW:
+            self._newest[room] = since
+        packet = ClientJoin(GivenJoin("", room, GivenUser(self.name), since=since))
+        await self._ask(packet, lambda told: isinstance(told, ServerCaughtUp) and told.data.room_name == room)
 
-    async def _ask(self, packet: FromClient, fits: Callable[[FromServer], bool]) -> None:
+    async def _ask(self, packet: FromClient, fits: Callable[[FromServer], bool]) -> FromServer:
         answer = self._pending.answer(fits)
         try:
             await self._link.send(packet)
         except ConnectionLost as why:
             self._pending.fail(why)
-        await answer
+        return await answer
 
-    def _is_own(self, packet: Packet, room: str, *msgs: str) -> bool:
+    def _is_own(self, packet: ServerMsg | ServerUser, room: str, *msgs: str) -> bool:
         data = packet.data
         return data.room_name == room and data.user.user_name == self.name and data.msg in msgs
 
@@ -194,7 +237,7 @@ class ChatroomClient:
     async def _join_again(self) -> None:
         for room in sorted(self._rooms):
             try:
-                await self._enter(room)
+                await self._enter(room, self._newest[room])
             except ChatroomError as error:
                 # A room that is gone or full does not keep the client from the others.
                 self._rooms.discard(room)
@@ -207,10 +250,27 @@ class ChatroomClient:
             if not self._pending.refuse(error):
                 self._on_trouble(error)
             return
-        # The others come only to a client that asks for them, which this one does not.
-        if isinstance(packet, ServerMsg | ServerUser):
-            self._pending.take(packet)
+        if isinstance(packet, ServerCaughtUp):
+            self._note(packet.data.room_name, packet.data.id)
+        elif isinstance(packet, ServerMsg) and not self._is_new(packet):
+            return
+        self._pending.take(packet)
+        if isinstance(packet, Packet):
             self._feed.push(packet)
+
+    def _is_new(self, packet: ServerMsg) -> bool:
+        """What is caught up with may come twice. Within a room, ids ascend."""
+        id = packet.data.id
+        if not isinstance(id, int):
+            return True
+        return self._note(packet.data.room_name, id)
+
+    def _note(self, room: str, id: int) -> bool:
+        """The messages of a room up to this one have come. Whether that is news."""
+        if id <= self._newest.get(room, -1):
+            return False
+        self._newest[room] = id
+        return True
 
 
 class _Handler:

@@ -1,5 +1,8 @@
 """What the gateway refuses."""
 
+OUTCOME_UNKNOWN = "outcome unknown"
+"""The gateway failed at a moment when the request may have been done."""
+
 
 class ChatroomError(Exception):
     """The gateway said no. The dialect's codes are words."""

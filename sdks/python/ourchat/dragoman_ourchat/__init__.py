@@ -4,11 +4,12 @@ from .backoff import Backoff
 from .client import Group, Ocid, OurchatClient, Private, Pushed
 from .error import OurchatError
 from .link import ConnectionLost
-from .messages import GroupCreated, Text
+from .messages import Gap, GroupCreated, Text
 
 __all__ = [
     "Backoff",
     "ConnectionLost",
+    "Gap",
     "Group",
     "GroupCreated",
     "Ocid",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET
@@ -19,12 +20,15 @@ from .messages import (
     Failure,
     FromClient,
     FromServer,
+    Gap,
     GroupCreate,
     GroupCreated,
+    Kept,
     LoggedIn,
     Login,
     Register,
     Registered,
+    Sender,
     Status,
     StatusQuery,
     Text,
@@ -39,10 +43,14 @@ from .wire import JsonWire
 Ocid = Any
 """A user: an int, or a str of digits where the gateway is configured so."""
 
-Pushed = Text | GroupCreated
-"""A pushed event: a text, or a new group with this user in it."""
+Pushed = Text | GroupCreated | Gap
+"""A pushed event: a text, a new group with this user in it, or, with a `device`, texts that it missed and that are not
+there any more."""
 
-KNOWN_MAX = 4096
+OUTCOME_UNKNOWN = "the outcome is unknown"
+"""How the reason begins where the gateway failed at a moment when the text may have been stored."""
+
+KNOWN_MAX = 16_384
 """After a break a text may be sent again; of so many the client knows that it had them."""
 
 Answer = TypeVar("Answer")
@@ -66,8 +74,12 @@ class OurchatClient:
     """A session of OurChat.
 
     The connection is made by the first call. When it breaks it is made again, and the client logs in anew; texts that
-    came meanwhile are then pushed. What is called meanwhile waits for that; what was under way fails with
-    `ConnectionLost`. Every method raises `OurchatError` where the gateway says no.
+    came meanwhile are then pushed, each once. What is called meanwhile waits for that. A `send` that was under way is
+    repeated, and the gateway stores the text once; other calls that were under way fail with `ConnectionLost`. Every
+    method raises `OurchatError` where the gateway says no.
+
+    `device`: the name of this device, 1 to 64 bytes, the same each time. It then gets all that it has not had itself,
+    whatever the user's other devices have, and a `Gap` for what is missing of that.
 
     `on_trouble` is told why the connection broke or could not be made again, each time; `on_reconnect` when it was made
     again. `headers` go with the WebSocket's handshake.
@@ -78,12 +90,15 @@ class OurchatClient:
         url: str = "ws://127.0.0.1:7777",
         *,
         headers: dict[str, str] | None = None,
+        device: str | None = None,
         backoff: Backoff | None = None,
         on_trouble: Callable[[Exception], None] | None = None,
         on_reconnect: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
         self._headers = headers or {}
+        self._device = device
+        self._patience = Backoff()
         self._on_trouble = on_trouble or (lambda error: None)
         self._link: Link[FromServer, FromClient] = Link(_Handler(self), backoff, on_trouble, on_reconnect)
         self._pending: Pending[FromServer] = Pending()
@@ -112,13 +127,15 @@ class OurchatClient:
         return self._ocid
 
     async def register(self, email: str, password: str, name: str | None = None) -> Ocid:
-        """Makes an account; gives its ocid. It does not log in.
+        """Makes an account, and logs in as it; gives its ocid.
 
         `name` is what others see, and who it is in other dialects if it is free.
         """
         await self._link.up()
         request = Register(email=email, password=password, name=UNSET if name is None else name)
-        return _ocid_of(5, await self._ask(request, Registered))
+        self._ocid = _ocid_of(5, await self._ask(request, Registered))
+        self._account = Login(account=email, login_type=0, password=password)
+        return self._ocid
 
     async def login(self, email: str, password: str) -> Ocid:
         """Logs in with an email; gives the ocid. Texts that arrived while the user was logged out are pushed after it."""
@@ -128,21 +145,35 @@ class OurchatClient:
         """Logs in with an ocid, as accounts that were made in other dialects do."""
         return await self._log_in_as(Login(account=str(ocid), login_type=1, password=password))
 
-    async def send(self, to: Group | Private, msg: str) -> Text:
-        """Sends a text. Returns it as everyone it is for is sent it, with its `cid`."""
+    async def send(self, to: Group | Private, msg: str, client_id: str | None = None) -> Text:
+        """Sends a text, once. Returns it when it is stored, with its `cid`.
+
+        Where the connection breaks before the answer, it is sent again with the same `client_id`: a name for the text,
+        1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same text for a day.
+        """
+        name = client_id or uuid4().hex
         await self._link.up()
         sender = TextCreateSender(ocid=self.ocid)
+        shown = Sender(ocid=self.ocid)
         if isinstance(to, Group):
-            sender.group_id = to.group_id
+            sender.group_id = shown.group_id = to.group_id
         else:
-            sender.private_id = to.ocid
-
-        def is_echo(message: FromServer) -> bool:
-            if not isinstance(message, Text) or message.msg != msg or message.sender.ocid != sender.ocid:
-                return False
-            return (message.sender.group_id, message.sender.private_id) == (sender.group_id, sender.private_id)
-
-        return await self._request(TextCreate(msg=msg, sender=sender), Text, is_echo)
+            sender.private_id = shown.private_id = to.ocid
+        request = TextCreate(msg=msg, sender=sender, client_id=name)
+        while True:
+            try:
+                kept = await self._request(
+                    request, Kept, lambda message: isinstance(message, Kept) and message.client_id == name
+                )
+                return Text(cid=kept.cid, msg=msg, sender=shown, time=kept.time)
+            except ConnectionLost as why:
+                self._on_trouble(why)
+            except OurchatError as error:
+                if OUTCOME_UNKNOWN not in str(error):
+                    raise
+                self._on_trouble(error)
+                await self._patience.wait()
+            await self._link.up()
 
     async def create_group(self, members: list[Ocid], name: str | None = None) -> int:
         """Makes a group of this user and others; gives its `group_id`."""
@@ -185,6 +216,8 @@ class OurchatClient:
         return ocid
 
     async def _login(self, account: Login) -> Ocid:
+        if self._device is not None:
+            account.device = self._device
         self._ocid = _ocid_of(7, await self._ask(account, LoggedIn))
         return self._ocid
 
@@ -213,7 +246,7 @@ class OurchatClient:
         is_answer = self._pending.take(message)
         if isinstance(message, Text) and self._is_new(message.cid):
             self._feed.push(message)
-        if isinstance(message, GroupCreated) and not is_answer:
+        if isinstance(message, Gap) or isinstance(message, GroupCreated) and not is_answer:
             self._feed.push(message)
 
     def _is_new(self, cid: int) -> bool:

@@ -3,12 +3,13 @@
 from .backoff import Backoff
 from .client import Info, Room, TokenClient, User
 from .error import Result, TokenError
-from .frames import MemberChanged, Message, Notification, PopulationChanged
+from .frames import Gap, MemberChanged, Message, Notification, PopulationChanged
 from .link import ConnectionLost
 
 __all__ = [
     "Backoff",
     "ConnectionLost",
+    "Gap",
     "Info",
     "MemberChanged",
     "Message",

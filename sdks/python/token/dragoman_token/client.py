@@ -7,15 +7,39 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from .backoff import Backoff
 from .error import Result, TokenError
 from .feed import Feed
-from .frames import REPLY, Notification, decode, encode, notification
+from .frames import REPLY, Gap, Message, Notification, decode, encode, notification
 from .link import ConnectionLost, Link
 
 Info = dict[str, Any]
 """What a client keeps with a user or a room, and what the gateway adds: `name`, for rooms `population`, `capacity`…"""
+
+
+BEGIN_NOW = 2**53 - 1
+"""What a client asks to catch up from that wants nothing of the past."""
+
+CATCH_UP = 11
+
+OUTCOME_UNKNOWN = "the outcome is unknown"
+"""How the reason begins where the gateway failed at a moment when the request may have been done."""
+
+
+@dataclass
+class CatchingUp:
+    """A room whose missed messages are on their way."""
+
+    left: int
+    """How many still follow the last reply."""
+    more: bool
+    cursor: int
+    held: list[Message]
+    """What was posted meanwhile."""
+    done: "asyncio.Future[None] | None"
+    """Of the last reply: all that follows it has come."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +57,10 @@ class Room:
 class TokenClient:
     """A connection of the token dialect, and the user who logged in on it.
 
-    The connection is made by the first call. When it breaks it is made again: the client logs in anew and enters its
-    rooms again. What is called meanwhile waits for that; what was under way fails with `ConnectionLost`. Every method
-    raises `TokenError` where the gateway says no.
+    The connection is made by the first call. When it breaks it is made again: the client logs in anew, enters its
+    rooms again and gets what was posted there meanwhile, each message once. What is called meanwhile waits for that. A
+    `post` that was under way is repeated, and the gateway posts it once; other calls that were under way fail with
+    `ConnectionLost`. Every method raises `TokenError` where the gateway says no.
 
     `messages`: whether to be told of messages before the first `post`, too. `heartbeat`: how often to ask whether the
     gateway is there, in seconds; a connection without an answer until the next time is given up. `on_trouble` is told
@@ -62,6 +87,10 @@ class TokenClient:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._feed: Feed[Notification] = Feed()
         self._rooms: set[int] = set()
+        self._newest: dict[int, int] = {}
+        """Up to which message those of a room have come."""
+        self._catching_up: dict[int, CatchingUp] = {}
+        self._patience = Backoff()
         self._account: tuple[str, str] | None = None
         self._sequence = 0
 
@@ -99,9 +128,18 @@ class TokenClient:
         """Creates a room that belongs to the token's user. `info["name"]`, `section` and `description` are the room's."""
         return _room(await self._call(3, app_code=app_code, token=token, info=_text(info)))
 
-    async def enter_room(self, room_id: int) -> Room:
-        """Enters a room: what happens in it comes from now on, also after the connection broke."""
-        room = _room(await self._call(4, room_id=room_id))
+    async def enter_room(self, room_id: int, since: int | None = None) -> Room:
+        """Enters a room: what happens in it comes from now on, and what is posted while the connection is broken.
+
+        `since`: the id of a message; what was posted after it comes first. 0 for all that there is.
+        """
+        await self._link.up()
+        if not self._messages:
+            room = _room(await self._ask(4, room_id=room_id))
+        else:
+            if since is None and room_id in self._rooms:
+                since = self._newest.get(room_id)
+            room = await self._enter(room_id, since)
         self._rooms.add(room_id)
         return room
 
@@ -125,9 +163,25 @@ class TokenClient:
         self._rooms.clear()
         await self._call(7)
 
-    async def post(self, room_id: int, text: str) -> int:
-        """Says something in a room that was entered; gives the message's id."""
-        return int((await self._call(10, room_id=room_id, text=text)).message_id)
+    async def post(self, room_id: int, text: str, client_id: str | None = None) -> int:
+        """Says something in a room that was entered, once; gives the message's id.
+
+        Where the connection breaks before the answer, it is sent again with the same `client_id`: a name for the
+        message, 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message
+        for a day.
+        """
+        name = client_id or uuid4().hex
+        while True:
+            await self._link.up()
+            try:
+                return int((await self._ask(12, room_id=room_id, client_id=name, text=text)).message_id)
+            except ConnectionLost as why:
+                self._on_trouble(why)
+            except TokenError as error:
+                if not error.reason.startswith(OUTCOME_UNKNOWN):
+                    raise
+                self._on_trouble(error)
+                await self._patience.wait()
 
     def notifications(self) -> AsyncIterator[Notification]:
         """What the gateway tells by itself, the own messages too, from this call on."""
@@ -168,18 +222,44 @@ class TokenClient:
         await self._log_in(*self._account, auto_create=False, info=None)
         for room_id in sorted(self._rooms):
             try:
-                await self._ask(4, room_id=room_id)
+                if self._messages:
+                    await self._enter(room_id, self._newest.get(room_id))
+                else:
+                    await self._ask(4, room_id=room_id)
             except TokenError as error:
                 # A room that is gone or full does not keep the client from the others.
                 self._rooms.discard(room_id)
                 self._on_trouble(error)
 
+    async def _enter(self, room_id: int, since: int | None) -> Room:
+        """Enters a room, and catches up with what came after `since`, else with what comes from now on."""
+        if since is None:
+            since = int((await self._ask(CATCH_UP, room_id=room_id, after=BEGIN_NOW, limit=0)).cursor)
+        self._newest[room_id] = since
+        state = CatchingUp(0, True, since, [], None)
+        self._catching_up[room_id] = state
+        try:
+            room = _room(await self._ask(4, room_id=room_id))
+            while state.more:
+                state.done = asyncio.get_running_loop().create_future()
+                await self._ask(CATCH_UP, room_id=room_id, after=self._newest[room_id], limit=0)
+                await state.done
+            return room
+        finally:
+            if self._catching_up.get(room_id) is state:
+                del self._catching_up[room_id]
+                self._release(room_id, state)
+
     def _receive(self, content: Any) -> None:
         if not content.command & REPLY:
             told = notification(content)
-            if told is not None:
+            if isinstance(told, Message):
+                self._hear(told)
+            elif told is not None:
                 self._feed.push(told)
             return
+        if content.command == REPLY | CATCH_UP and content.result == Result.OK:
+            self._begin_to_catch_up(content.body)
         answer = self._waiting.get(content.sequence)
         if content.result == Result.OK:
             if answer is not None and not answer.done():
@@ -192,7 +272,55 @@ class TokenClient:
         elif not answer.done():
             answer.set_exception(error)
 
+    def _begin_to_catch_up(self, body: Any) -> None:
+        """The missed messages follow this reply at once; the others of the room wait for them."""
+        state = self._catching_up.get(body.room_id)
+        if state is None:
+            return
+        state.left, state.more, state.cursor = body.count, body.more == 1, body.cursor
+        if body.gap_before:
+            after = self._newest[body.room_id]
+            self._feed.push(Gap(body.room_id, after, body.gap_before, body.gap_count or None))
+        self._end_of_batch(body.room_id, state)
+
+    def _hear(self, message: Message) -> None:
+        state = self._catching_up.get(message.room_id)
+        if state is not None and state.left == 0:
+            state.held.append(message)
+            return
+        self._pass_on(message)
+        if state is not None:
+            state.left -= 1
+            self._end_of_batch(message.room_id, state)
+
+    def _end_of_batch(self, room_id: int, state: CatchingUp) -> None:
+        if state.left > 0:
+            return
+        if not state.more:
+            del self._catching_up[room_id]
+            self._release(room_id, state)
+        if state.done is not None and not state.done.done():
+            state.done.set_result(None)
+
+    def _release(self, room_id: int, state: CatchingUp) -> None:
+        """What waited for the missed messages."""
+        for message in state.held:
+            self._pass_on(message)
+        if not state.more:
+            self._newest[room_id] = max(self._newest[room_id], state.cursor)
+
+    def _pass_on(self, message: Message) -> None:
+        """What is caught up with may come twice. Within a room, ids ascend."""
+        if message.message_id > self._newest.get(message.room_id, -1):
+            self._newest[message.room_id] = message.message_id
+            self._feed.push(message)
+
     def _fail(self, why: ConnectionLost) -> None:
+        for state in self._catching_up.values():
+            # They come again on the next connection.
+            state.held.clear()
+            if state.done is not None and not state.done.done():
+                state.done.set_exception(why)
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(why)

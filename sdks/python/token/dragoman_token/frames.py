@@ -49,8 +49,21 @@ class Message:
     text: str
 
 
-Notification = PopulationChanged | MemberChanged | Message
-"""What the gateway says by itself."""
+@dataclass(frozen=True)
+class Gap:
+    """Messages of a room that were missed and are not there any more: they were removed.
+
+    They came after the message `after` and before `before`. `count`: how many; None where that is not known any more.
+    """
+
+    room_id: int
+    after: int
+    before: int
+    count: int | None
+
+
+Notification = PopulationChanged | MemberChanged | Message | Gap
+"""What the gateway says by itself, and what it has removed."""
 
 
 def encode(command: int, sequence: int, **given: int | str) -> bytes:

@@ -23,7 +23,7 @@ fn main() -> Result<(), Error> {
     let token = client.apply_for_token()?.token;
     let room_id = client.create_room(1, token, &format!(r#"{{"name":"{room}"}}"#))?.room_id;
     client.enter_room(room_id)?;
-    client.post_message(room_id, &format!("hello from {name}"))?;
+    client.post(room_id, &format!("hello from {name}"))?;
     println!("said hello in: {room}");
 
     let mut heard = 0;
@@ -31,6 +31,7 @@ fn main() -> Result<(), Error> {
         match client.next_event() {
             Some(Event::Notified(Notification::Message(message))) if message.uid != own_uid => {
                 println!("heard {}: {}", message.uid, message.text);
+                client.post(room_id, &format!("thanks for {}", message.text))?;
                 heard += 1;
             }
             Some(Event::Reconnected) => println!("connected again"),

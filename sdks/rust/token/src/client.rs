@@ -16,13 +16,18 @@ use std::time::{Duration, Instant};
 use crate::events::{Event, Events};
 use crate::frame::{Frames, Incoming, encode};
 use crate::options::Options;
+use crate::resume::Resume;
 use crate::{
-    EnterRoomRequest, Error, HeartbeatRequest, LoginRequest, PostMessageRequest, Reply, Request,
-    TokenError,
+    EnterRoomRequest, Error, HeartbeatRequest, LoginRequest, PostMessageRequest, PostOnceRequest,
+    Reply, Request, TokenError,
 };
 
+/// How the reason begins where the gateway failed at a moment when the request may have been done.
+const OUTCOME_UNKNOWN: &str = "the outcome is unknown";
+
 /// A connection to a gateway that comes back when it is lost: logged in as before, and in the same
-/// rooms. It may be used by several threads at once.
+/// rooms, whose messages of the meantime come then, each once. It may be used by several threads at
+/// once.
 pub struct Client {
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
@@ -40,6 +45,7 @@ impl Client {
             events: Events::new(options.events_max),
             options,
             memory: Mutex::default(),
+            resume: Resume::default(),
             line: Mutex::default(),
             changed: Condvar::new(),
             waiting: Mutex::default(),
@@ -68,9 +74,42 @@ impl Client {
     /// Asks the gateway. What [`Client::login`] and the others do; of use with requests that were
     /// made elsewhere.
     pub fn call(&self, request: Request) -> Result<Reply, Error> {
-        let reply = self.shared.ask(&request)?;
+        let reply = match &request {
+            Request::EnterRoom(room) if self.shared.options.messages => {
+                self.shared.enter(room.room_id)?
+            }
+            _ => self.shared.ask(&request)?,
+        };
         self.shared.remember(request);
         Ok(reply)
+    }
+
+    /// Posts to a room that was entered, once; returns the message's id.
+    ///
+    /// Where the connection ends before the reply, the message is sent again on the next one, under
+    /// the same name, and so is posted once.
+    pub fn post(&self, room_id: u32, text: &str) -> Result<u64, Error> {
+        self.post_as(room_id, text, &format!("{:016x}{:016x}", random(), random()))
+    }
+
+    /// As [`Client::post`], with a name for the message, 1 to 200 bytes, of the client's own. Posted
+    /// again by another run of the program, it is the same message for a day.
+    pub fn post_as(&self, room_id: u32, text: &str, client_id: &str) -> Result<u64, Error> {
+        let (client_id, text) = (client_id.to_owned(), text.to_owned());
+        let request = Request::PostOnce(PostOnceRequest { room_id, client_id, text });
+        let mut pause = self.shared.options.backoff_first;
+        loop {
+            match self.shared.ask(&request) {
+                Ok(Reply::PostOnce(reply)) => return Ok(reply.message_id),
+                Ok(_) => return Err(Error::Protocol("the reply is to another command".into())),
+                Err(Error::Lost) => (),
+                Err(Error::Refused(refused)) if refused.reason.starts_with(OUTCOME_UNKNOWN) => {
+                    thread::sleep(jittered(pause));
+                    pause = (pause * 2).min(self.shared.options.backoff_max);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Ends the connection. Calls and waiting for events end, also in other threads.
@@ -94,6 +133,7 @@ struct Shared {
     options: Options,
     events: Events,
     memory: Mutex<Memory>,
+    resume: Resume,
     /// Never held while something is read, so that reading goes on while a write waits for it.
     line: Mutex<Line>,
     /// The line was opened or closed.
@@ -146,6 +186,44 @@ impl Shared {
         self.write(&mut line, request, Some(sender))?;
         drop(line);
         answer(&receiver, until)
+    }
+
+    /// Enters a room, and catches up with what came after the newest message that the client has of
+    /// it, or with what comes from now on.
+    fn enter(&self, room_id: u32) -> Result<Reply, Error> {
+        let is_known = lock(&self.memory).rooms.contains(&room_id);
+        let newest = match self.resume.newest(room_id).filter(|_| is_known) {
+            Some(newest) => newest,
+            None => match self.ask(&Request::CatchUp(Resume::beginning(room_id)))? {
+                Reply::CatchUp(reply) => reply.cursor,
+                _ => return Err(Error::Protocol("the reply is to another command".into())),
+            },
+        };
+        self.resume.begin(room_id, newest);
+        let entered = self.ask(&Request::EnterRoom(EnterRoomRequest { room_id }));
+        let caught_up = entered.and_then(|entered| self.catch_up(room_id).map(|()| entered));
+        // Of a room that it knows, the keeper may be catching up on a new connection.
+        if caught_up.is_err() && !is_known || matches!(caught_up, Err(Error::Refused(_))) {
+            self.resume.give_up(room_id, &self.events);
+        }
+        caught_up
+    }
+
+    fn catch_up(&self, room_id: u32) -> Result<(), Error> {
+        while let Some(request) = self.resume.next(room_id) {
+            self.ask(&Request::CatchUp(request))?;
+            if !self.resume.wait(room_id, Instant::now() + self.options.call_timeout) {
+                return Err(Error::TimedOut);
+            }
+        }
+        Ok(())
+    }
+
+    /// What came on a connection, besides being an answer.
+    fn note(&self, reply: &Reply) {
+        if let Reply::CatchUp(reply) = reply {
+            self.resume.replied(reply, &self.events);
+        }
     }
 
     /// A connection that cannot be written to is ended, which the keeper notices.
@@ -269,6 +347,7 @@ fn keep(shared: &Shared, mut connection: Connection) {
         let end = connection.run(shared);
         lock(&shared.line).stream = None;
         let closed = shared.is_closed();
+        shared.resume.forget_held();
         shared.forget_waiting(if closed { || Error::Closed } else { || Error::Lost });
         if closed {
             return;
@@ -302,10 +381,13 @@ fn reconnect(shared: &Shared) -> Option<Connection> {
 
 /// Between half and all of it, so that clients which lost the same gateway do not come back at once.
 fn jittered(pause: Duration) -> Duration {
-    // Each RandomState has other keys: as good as a random number.
-    let random = RandomState::new().build_hasher().finish();
-    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    let share = f64::from(u32::try_from(random() >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     pause.mul_f64(0.5 + share / 2.0)
+}
+
+/// Each RandomState has other keys: as good as a random number.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The reading side.
@@ -343,18 +425,15 @@ impl Connection {
             (memory.login.clone(), memory.rooms.clone())
         };
         let mut sequence = 0;
-        let mut ask = |request| {
-            sequence += 1;
-            self.ask(shared, sequence, &request)
-        };
         if let Some(login) = login
-            && let Err(refused) = ask(Request::Login(login))?
+            && let Err(refused) = self.ask(shared, next(&mut sequence), &Request::Login(login))?
         {
             *lock(&shared.memory) = Memory::default();
             shared.events.push(Event::LoginLost(refused));
         } else {
             for room_id in rooms {
-                if let Err(refused) = ask(Request::EnterRoom(EnterRoomRequest { room_id }))? {
+                if let Err(refused) = self.enter(shared, &mut sequence, room_id)? {
+                    shared.resume.give_up(room_id, &shared.events);
                     lock(&shared.memory).rooms.remove(&room_id);
                     shared.events.push(Event::RoomLost { room_id, refused });
                 }
@@ -364,9 +443,40 @@ impl Connection {
             // The gateway tells of messages on connections that have used this command; that there
             // is no such room does not matter.
             let nowhere = PostMessageRequest { room_id: 0, text: String::new() };
-            let _ = ask(Request::PostMessage(nowhere))?;
+            let _ = self.ask(shared, next(&mut sequence), &Request::PostMessage(nowhere))?;
         }
         Ok(sequence)
+    }
+
+    /// Enters a room again, and catches up with what came meanwhile.
+    fn enter(
+        &mut self,
+        shared: &Shared,
+        sequence: &mut u32,
+        room_id: u32,
+    ) -> Result<Result<(), TokenError>, End> {
+        let newest = shared.resume.newest(room_id).filter(|_| shared.options.messages);
+        if let Some(newest) = newest {
+            shared.resume.begin(room_id, newest);
+        }
+        let enter = Request::EnterRoom(EnterRoomRequest { room_id });
+        if let Err(refused) = self.ask(shared, next(sequence), &enter)? {
+            return Ok(Err(refused));
+        }
+        while let Some(request) = shared.resume.next(room_id) {
+            if let Err(refused) = self.ask(shared, next(sequence), &Request::CatchUp(request))? {
+                return Ok(Err(refused));
+            }
+            while !shared.resume.has_come(room_id) {
+                match self.next()? {
+                    Some(Incoming::Notification(one)) => shared.resume.heard(one, &shared.events),
+                    Some(Incoming::Reply { .. }) => return Err(out_of_turn()),
+                    Some(Incoming::Other) => (),
+                    None => self.read()?,
+                }
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Asks unless another request is pending.
@@ -385,14 +495,17 @@ impl Connection {
                         // Too many at once, or a gateway in trouble: later it may be better.
                         return match outcome {
                             Err(refused) if is_passing(&refused) => Err(End::Told(refused)),
-                            outcome => Ok(outcome),
+                            outcome => {
+                                let _ = outcome.as_ref().map(|reply| shared.note(reply));
+                                Ok(outcome)
+                            }
                         };
                     }
                     Incoming::Reply { outcome: Err(refused), .. } => {
                         return Err(End::Told(refused));
                     }
                     Incoming::Reply { .. } => return Err(out_of_turn()),
-                    Incoming::Notification(one) => shared.events.push(Event::Notified(one)),
+                    Incoming::Notification(one) => shared.resume.heard(one, &shared.events),
                     Incoming::Other => (),
                 }
             }
@@ -428,6 +541,7 @@ impl Connection {
                     let next = queue.front().is_some_and(|waiting| waiting.sequence == sequence);
                     let waiting = if next { queue.pop_front() } else { None };
                     drop(queue);
+                    let _ = outcome.as_ref().map(|reply| shared.note(reply));
                     match (waiting, outcome) {
                         (Some(Waiting { answer: Some(answer), .. }), outcome) => {
                             // The caller has timed out.
@@ -438,7 +552,7 @@ impl Connection {
                         (None, Ok(_)) => return Err(out_of_turn()),
                     }
                 }
-                Incoming::Notification(one) => shared.events.push(Event::Notified(one)),
+                Incoming::Notification(one) => shared.resume.heard(one, &shared.events),
                 Incoming::Other => (),
             }
         }
@@ -471,6 +585,11 @@ fn connect(address: &str, timeout: Duration) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+fn next(sequence: &mut u32) -> u32 {
+    *sequence += 1;
+    *sequence
 }
 
 fn is_timeout(error: &io::Error) -> bool {

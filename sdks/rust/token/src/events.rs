@@ -11,8 +11,11 @@ use crate::{Notification, TokenError};
 pub enum Event {
     /// The gateway told of something.
     Notified(Notification),
-    /// The connection ended, and why. The client connects again by itself. What happens in the
-    /// meantime is not told later.
+    /// Messages of a room that were missed and are not there any more, because they were removed:
+    /// those after the message `after` and before `before`. `count`: how many, where that is known.
+    Gap { room_id: u32, after: u64, before: u64, count: Option<u64> },
+    /// The connection ended, and why. The client connects again by itself; the messages of the
+    /// meantime come then.
     Disconnected(String),
     /// The connection is there again, with its login and in its rooms, but for those that the events
     /// before this one name.

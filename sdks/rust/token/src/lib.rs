@@ -9,7 +9,7 @@
 //! let token = client.apply_for_token()?.token;
 //! let room = client.create_room(7, token, r#"{"name":"tea"}"#)?.room_id;
 //! client.enter_room(room)?;
-//! client.post_message(room, "hello")?;
+//! client.post(room, "hello")?;
 //! while let Some(event) = client.next_event() {
 //!     if let Event::Notified(Notification::Message(message)) = event {
 //!         println!("{}: {}", message.uid, message.text);
@@ -26,6 +26,7 @@ mod frame;
 mod generated;
 mod kaitai;
 mod options;
+mod resume;
 
 pub use client::Client;
 pub use error::{Error, TokenError};

@@ -1,17 +1,32 @@
+import { randomUUID } from "node:crypto";
+
 import createClient, { type Client } from "openapi-fetch";
 
 import type { components, paths } from "./api.js";
+import { Backoff } from "./backoff.js";
 import { ChatroomError } from "./error.js";
 import { Feed } from "./feed.js";
 import { ConnectionLost, Link, type LinkOptions } from "./link.js";
-import type { FromClient, FromServer, ServerError, ServerMsg, ServerUser } from "./packets.js";
+import type {
+  FromClient,
+  FromServer,
+  ServerCaughtUp,
+  ServerError,
+  ServerGap,
+  ServerMsg,
+  ServerPosted,
+  ServerUser,
+} from "./packets.js";
 import { Pending } from "./pending.js";
 import { openWebSocket } from "./websocket.js";
 
 type Schemas = components["schemas"];
 
-/** A pushed event: a message, or a member who came or went. */
-export type Packet = ServerMsg | ServerUser;
+/** A pushed event: a message, a member who came or went, or messages that were missed and are not there any more. */
+export type Packet = ServerMsg | ServerUser | ServerGap;
+
+/** The `since` of a client that wants nothing of the past. */
+const BEGIN_NOW = Number.MAX_SAFE_INTEGER;
 
 export interface ClientOptions extends LinkOptions {
   /** Where the gateway listens for HTTP. Default `http://127.0.0.1:5000`. */
@@ -25,9 +40,10 @@ export interface ClientOptions extends LinkOptions {
 /**
  * A client of the chatroom: an account, or a guest.
  *
- * The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew and joins
- * its rooms again. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}.
- * Every method throws {@link ChatroomError} where the gateway says no.
+ * The WebSocket is opened by the first `join`. When it breaks it is made again: the client logs in anew, joins its
+ * rooms again and gets what was said there meanwhile, each message once. What is called meanwhile waits for that. A
+ * `say` that was under way is repeated, and the gateway posts it once; other calls that were under way fail with
+ * {@link ConnectionLost}. Every method throws {@link ChatroomError} where the gateway says no.
  */
 export class ChatroomClient {
   /** Every operation of the HTTP part as it was generated. */
@@ -37,6 +53,9 @@ export class ChatroomClient {
   readonly #pending = new Pending<FromServer>();
   readonly #feed = new Feed<Packet>();
   readonly #rooms = new Set<string>();
+  /** Up to which message what was said in a room has come. */
+  readonly #newest = new Map<string, number>();
+  readonly #patience = new Backoff({});
   #account: { user_tel: number; user_password: string } | undefined;
   #cookie: string | undefined;
   #name: string | undefined;
@@ -110,10 +129,14 @@ export class ChatroomClient {
     await done(this.api.POST("/chatroom/room", { body }), "leave chatroom");
   }
 
-  /** Enters a room: what is said in it comes from now on, also after the connection broke. */
-  async join(room: string): Promise<void> {
+  /**
+   * Enters a room: what is said in it comes from now on, also what is said while the connection is broken.
+   * `since`: the `id` of a message; what was said after it comes first. 0 for all that there is.
+   */
+  async join(room: string, since?: number): Promise<void> {
     await this.#link.up();
-    await this.#enter(room);
+    const known = this.#rooms.has(room) ? this.#newest.get(room) : undefined;
+    await this.#enter(room, since ?? known ?? BEGIN_NOW);
     this.#rooms.add(room);
   }
 
@@ -124,15 +147,35 @@ export class ChatroomClient {
     await this.#ask({ type: "leave", data: this.#given(room) }, this.#ownUser(room, (msg) => msg === "leave"));
   }
 
-  /** Says something in a room that was joined. Resolves when it is in the room. */
-  async say(room: string, text: string): Promise<void> {
-    await this.#link.up();
-    const isEcho = (packet: FromServer): packet is ServerMsg =>
-      packet.type === "msg" && packet.data.msg === text && this.#isOwn(packet, room);
-    await this.#ask({ type: "msg", data: { ...this.#given(room), msg: text } }, isEcho);
+  /**
+   * Says something in a room that was joined, once. Resolves when it is in the room, with its `id`.
+   *
+   * Where the connection breaks before the answer, it is sent again with the same `clientId`: a name for the message,
+   * 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message for a day.
+   */
+  async say(room: string, text: string, clientId: string = randomUUID()): Promise<number> {
+    const packet: FromClient = { type: "msg", data: { ...this.#given(room), msg: text, client_id: clientId } };
+    const isAnswer = (told: FromServer): told is ServerPosted =>
+      told.type === "posted" && told.data.client_id === clientId;
+    for (;;) {
+      await this.#link.up();
+      try {
+        const id = (await this.#ask(packet, isAnswer)).data.id;
+        this.#patience.reset();
+        return id;
+      } catch (error) {
+        const isUnknown = error instanceof ChatroomError && error.code === "outcome unknown";
+        if (!isUnknown && !(error instanceof ConnectionLost)) throw error;
+        this.#options.onTrouble?.(error);
+        if (isUnknown) await this.#patience.wait(0, this.#link.closed);
+      }
+    }
   }
 
-  /** What is said in the rooms that were joined, and who comes and goes, the own ones too, from this call on. */
+  /**
+   * What is said in the rooms that were joined, and who comes and goes, the own ones too, from this call on. A packet
+   * `gap` stands for messages that are not there any more: too many were missed, or they were removed.
+   */
   packets(): AsyncIterableIterator<Packet> {
     return this.#feed.read(this.#link.closed, (reason) => reason instanceof ConnectionLost);
   }
@@ -159,7 +202,7 @@ export class ChatroomClient {
   async #joinAgain(): Promise<void> {
     for (const room of [...this.#rooms]) {
       try {
-        await this.#enter(room);
+        await this.#enter(room, this.#newest.get(room) ?? BEGIN_NOW);
       } catch (error) {
         // A room that is gone or full does not keep the client from the others.
         if (!(error instanceof ChatroomError)) throw error;
@@ -169,8 +212,11 @@ export class ChatroomClient {
     }
   }
 
-  async #enter(room: string): Promise<void> {
-    await this.#ask({ type: "join", data: this.#given(room) }, this.#ownUser(room, (msg) => msg !== "leave"));
+  async #enter(room: string, since: number): Promise<void> {
+    if (since !== BEGIN_NOW) this.#newest.set(room, since);
+    const isAnswer = (told: FromServer): told is ServerCaughtUp =>
+      told.type === "caught_up" && told.data.room_name === room;
+    await this.#ask({ type: "join", data: { ...this.#given(room), since } }, isAnswer);
   }
 
   async #ask<A extends FromServer>(packet: FromClient, fits: (packet: FromServer) => packet is A): Promise<A> {
@@ -185,10 +231,19 @@ export class ChatroomClient {
       if (!this.#pending.refuse(error)) this.#options.onTrouble?.(error);
       return;
     }
-    // These come only to a client that asks for them, which this one does not.
-    if (packet.type === "gap" || packet.type === "posted") return;
+    const { room_name } = packet.data;
+    // What is caught up with may come twice. Within a room, ids ascend.
+    if (packet.type === "msg" && packet.data.id != null && !this.#note(room_name, packet.data.id)) return;
+    if (packet.type === "caught_up") this.#note(room_name, packet.data.id);
     this.#pending.take(packet);
-    this.#feed.push(packet);
+    if (packet.type !== "caught_up" && packet.type !== "posted") this.#feed.push(packet);
+  }
+
+  /** The messages of a room up to this one have come. Whether that is news. */
+  #note(room: string, id: number): boolean {
+    if (id <= (this.#newest.get(room) ?? -1)) return false;
+    this.#newest.set(room, id);
+    return true;
   }
 
   #given(room_name: string): { user: { user_name: string; user_avatar: string }; room_name: string; msg: string } {

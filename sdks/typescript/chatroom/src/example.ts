@@ -34,6 +34,7 @@ let heard = 0;
 for await (const { type, data } of packets) {
   if (type !== "msg" || data.user.user_name === name) continue;
   console.log(`heard ${data.user.user_name}: ${data.msg}`);
+  await client.say(room, `thanks for ${data.msg}`);
   heard += 1;
   if (heard === Number(howMany)) break;
 }

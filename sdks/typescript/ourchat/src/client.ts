@@ -1,3 +1,6 @@
+import { randomUUID } from "node:crypto";
+
+import { Backoff } from "./backoff.js";
 import { OurchatError } from "./error.js";
 import { Feed } from "./feed.js";
 import { ConnectionLost, Link, type LinkOptions } from "./link.js";
@@ -7,7 +10,9 @@ import type {
   Failure,
   FromClient,
   FromServer,
+  Gap,
   GroupCreated,
+  Kept,
   LoggedIn,
   Login,
   Registered,
@@ -25,18 +30,29 @@ export type Ocid = Sender["ocid"];
 /** The recipient of a text: a group, or one user. */
 export type To = { group_id: number } | { private_id: Ocid };
 
-/** A pushed event: a text, or a new group with this user in it. */
-export type Pushed = Text | GroupCreated;
+/**
+ * A pushed event: a text, a new group with this user in it, or, with a `device`, texts that it missed and that are not
+ * there any more.
+ */
+export type Pushed = Text | GroupCreated | Gap;
 
 export interface ClientOptions extends LinkOptions {
   /** Where the gateway listens. Default `ws://127.0.0.1:7777`. */
   url?: string;
   /** Headers of the WebSocket's handshake. */
   headers?: Record<string, string>;
+  /**
+   * The name of this device, 1 to 64 bytes, the same each time: it then gets all that it has not had itself, whatever the
+   * user's other devices have, and a `Gap` for what is missing of that.
+   */
+  device?: string;
 }
 
+/** How the reason begins where the gateway failed at a moment when the text may have been stored. */
+const OUTCOME_UNKNOWN = "the outcome is unknown";
+
 /** After a break a text may be sent again; of so many the client knows that it had them. */
-const KNOWN_MAX = 4096;
+const KNOWN_MAX = 16_384;
 
 /** The messages that answer a request. */
 type Answer = Exclude<FromServer, Failure>;
@@ -45,8 +61,9 @@ type Answer = Exclude<FromServer, Failure>;
  * A session of OurChat.
  *
  * The connection is made by the first call. When it breaks it is made again, and the client logs in anew; texts that came
- * meanwhile are then pushed. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}.
- * Every method throws {@link OurchatError} where the gateway says no.
+ * meanwhile are then pushed, each once. What is called meanwhile waits for that. A `send` that was under way is repeated,
+ * and the gateway stores the text once; other calls that were under way fail with {@link ConnectionLost}. Every method
+ * throws {@link OurchatError} where the gateway says no.
  */
 export class OurchatClient {
   readonly #link: Link<FromServer, FromClient>;
@@ -55,6 +72,7 @@ export class OurchatClient {
   readonly #options: ClientOptions;
   /** The `cid` of texts that were pushed. */
   readonly #known = new Set<number>();
+  readonly #patience = new Backoff();
   #account: Omit<Login, "code"> | undefined;
   #ocid: Ocid | undefined;
 
@@ -75,11 +93,13 @@ export class OurchatClient {
     );
   }
 
-  /** Makes an account; gives its ocid. `name` is what others see, and who it is in other dialects if it is free. It does not log in. */
+  /** Makes an account; gives its ocid. `name` is what others see, and who it is in other dialects if it is free. It logs in as it. */
   async register(email: string, password: string, name?: string): Promise<Ocid> {
     await this.#link.up();
     const reply = await this.#ask<Registered>({ code: 4, email, password, ...(name !== undefined && { name }) }, 5);
-    return registered(reply);
+    this.#ocid = registered(reply);
+    this.#account = { login_type: 0, account: email, password };
+    return this.#ocid;
   }
 
   /** Logs in with an email; gives the ocid. Texts that arrived while the user was logged out are pushed after it. */
@@ -92,19 +112,29 @@ export class OurchatClient {
     return await this.#logInAs({ login_type: 1, account: String(ocid), password });
   }
 
-  /** Sends a text. Resolves with it as everyone it is for is sent it, with its `cid`. */
-  async send(to: To, msg: string): Promise<Text> {
-    await this.#link.up();
-    const sender = { ocid: this.ocid, ...to };
-    const isEcho = (message: FromServer): message is Text =>
-      message.code === 0 &&
-      message.msg === msg &&
-      String(message.sender.ocid) === String(sender.ocid) &&
-      ("group_id" in to
-        ? message.sender.group_id === to.group_id
-        : String(message.sender.private_id) === String(to.private_id));
-    this.#link.send({ code: 0, sender, msg });
-    return await this.#pending.answer(isEcho);
+  /**
+   * Sends a text, once. Resolves with it when it is stored, with its `cid`.
+   *
+   * Where the connection breaks before the answer, it is sent again with the same `clientId`: a name for the text, 1 to
+   * 200 bytes, of the client's own. Sent again by another run of the program, it is the same text for a day.
+   */
+  async send(to: To, msg: string, clientId: string = randomUUID()): Promise<Text> {
+    const isAnswer = (message: FromServer): message is Kept => message.code === 19 && message.client_id === clientId;
+    for (;;) {
+      await this.#link.up();
+      try {
+        const sender = { ocid: this.ocid, ...to };
+        this.#link.send({ code: 0, sender, msg, client_id: clientId });
+        const { time, cid } = await this.#pending.answer(isAnswer);
+        this.#patience.reset();
+        return { code: 0, time, cid, sender, msg } as Text;
+      } catch (error) {
+        const isUnknown = error instanceof OurchatError && error.message.includes(OUTCOME_UNKNOWN);
+        if (!isUnknown && !(error instanceof ConnectionLost)) throw error;
+        this.#options.onTrouble?.(error);
+        if (isUnknown) await this.#patience.wait(0, this.#link.closed);
+      }
+    }
   }
 
   /** Makes a group of this user and others; gives its `group_id`. */
@@ -163,7 +193,9 @@ export class OurchatClient {
   }
 
   async #login(account: Omit<Login, "code">): Promise<Ocid> {
-    this.#ocid = registered(await this.#ask<LoggedIn>({ code: 6, ...account }, 7));
+    const { device } = this.#options;
+    const login = { code: 6, ...account, ...(device !== undefined && { device }) } as const;
+    this.#ocid = registered(await this.#ask<LoggedIn>(login, 7));
     return this.#ocid;
   }
 
@@ -180,7 +212,8 @@ export class OurchatClient {
       return;
     }
     const isAnswer = this.#pending.take(message);
-    if (message.code === 0 ? this.#isNew(message.cid) : message.code === 9 && !isAnswer) this.#feed.push(message as Pushed);
+    const isPushed = message.code === 16 || (message.code === 9 && !isAnswer);
+    if (message.code === 0 ? this.#isNew(message.cid) : isPushed) this.#feed.push(message as Pushed);
   }
 
   #isNew(cid: number): boolean {

@@ -26,6 +26,7 @@ let heard = 0;
 for await (const message of pushed) {
   if (message.code !== 0 || message.sender.ocid === ocid) continue;
   console.log(`heard ${message.sender.ocid}: ${message.msg}`);
+  await client.send({ group_id }, `thanks for ${message.msg}`);
   heard += 1;
   if (heard === Number(howMany)) break;
 }

@@ -1,9 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 
 import { type Requests, Token } from "../generated/token.cjs";
+import { Backoff } from "./backoff.js";
 import { TokenError } from "./error.js";
 import { Feed } from "./feed.js";
-import { bigAtStart, Cutter, decode, encode, type Notification, notification } from "./frames.js";
+import { bigAtStart, Cutter, decode, encode, type Message, type Notification, notification } from "./frames.js";
 import { ConnectionLost, Link, type LinkOptions, type Told, type Wire } from "./link.js";
 
 /** What a client keeps with a user or a room, and what the gateway adds: `name`, for rooms `population`, `capacity`… */
@@ -30,6 +32,26 @@ export interface ClientOptions extends LinkOptions {
   heartbeatMs?: number;
 }
 
+/** What a client asks to catch up from that wants nothing of the past. */
+const BEGIN_NOW = Number.MAX_SAFE_INTEGER;
+
+const CATCH_UP_REPLY = 0x8000 + 11;
+
+/** How the reason begins where the gateway failed at a moment when the request may have been done. */
+const OUTCOME_UNKNOWN = "the outcome is unknown";
+
+/** A room whose missed messages are on their way. */
+interface CatchingUp {
+  /** How many still follow the last reply. */
+  left: number;
+  more: boolean;
+  cursor: number;
+  /** What was posted meanwhile. */
+  held: Message[];
+  /** Of the last reply: all that follows it has come. */
+  done?: { resolve(): void; reject(why: Error): void };
+}
+
 interface Waiting {
   resolve(content: Token.Content): void;
   reject(why: Error): void;
@@ -38,9 +60,10 @@ interface Waiting {
 /**
  * A connection of the token dialect, and the user who logged in on it.
  *
- * The connection is made by the first call. When it breaks it is made again: the client logs in anew and enters its
- * rooms again. What is called meanwhile waits for that; what was under way fails with {@link ConnectionLost}. Every
- * method throws {@link TokenError} where the gateway says no.
+ * The connection is made by the first call. When it breaks it is made again: the client logs in anew, enters its rooms
+ * again and gets what was posted there meanwhile, each message once. What is called meanwhile waits for that. A `post`
+ * that was under way is repeated, and the gateway posts it once; other calls that were under way fail with
+ * {@link ConnectionLost}. Every method throws {@link TokenError} where the gateway says no.
  */
 export class TokenClient {
   readonly #options: ClientOptions;
@@ -48,6 +71,10 @@ export class TokenClient {
   readonly #waiting = new Map<number, Waiting>();
   readonly #feed = new Feed<Notification>();
   readonly #rooms = new Set<number>();
+  /** Up to which message those of a room have come. */
+  readonly #newest = new Map<number, number>();
+  readonly #catchingUp = new Map<number, CatchingUp>();
+  readonly #patience = new Backoff();
   #account: Requests[2] | undefined;
   #sequence = 0;
 
@@ -93,9 +120,14 @@ export class TokenClient {
     return room(await this.#call(3, { appCode, token, info: text(info) }));
   }
 
-  /** Enters a room: what happens in it comes from now on, also after the connection broke. */
-  async enterRoom(roomId: number): Promise<Room> {
-    const entered = room(await this.#call(4, { roomId }));
+  /**
+   * Enters a room: what happens in it comes from now on, and what is posted while the connection is broken.
+   * `since`: the id of a message; what was posted after it comes first. 0 for all that there is.
+   */
+  async enterRoom(roomId: number, since?: number): Promise<Room> {
+    await this.#link.up();
+    const known = this.#rooms.has(roomId) ? this.#newest.get(roomId) : undefined;
+    const entered = await this.#enter(roomId, since ?? known);
     this.#rooms.add(roomId);
     return entered;
   }
@@ -123,9 +155,26 @@ export class TokenClient {
     await this.#call(7, {});
   }
 
-  /** Says something in a room that was entered; gives the message's id. */
-  async post(roomId: number, text: string): Promise<number> {
-    return (await this.#call(10, { roomId, text })).messageId;
+  /**
+   * Says something in a room that was entered, once; gives the message's id.
+   *
+   * Where the connection breaks before the answer, it is sent again with the same `clientId`: a name for the message,
+   * 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message for a day.
+   */
+  async post(roomId: number, text: string, clientId: string = randomUUID()): Promise<number> {
+    for (;;) {
+      await this.#link.up();
+      try {
+        const { body } = await this.#ask(12, { roomId, clientId, text });
+        this.#patience.reset();
+        return (body as Token.PostOnceReply).messageId;
+      } catch (error) {
+        const isUnknown = error instanceof TokenError && error.message.startsWith(OUTCOME_UNKNOWN);
+        if (!isUnknown && !(error instanceof ConnectionLost)) throw error;
+        this.#options.onTrouble?.(error);
+        if (isUnknown) await this.#patience.wait(0, this.#link.closed);
+      }
+    }
   }
 
   /** What the gateway tells by itself, the own messages too, from this call on. */
@@ -169,13 +218,35 @@ export class TokenClient {
     await this.#logIn(this.#account);
     for (const roomId of [...this.#rooms]) {
       try {
-        await this.#ask(4, { roomId });
+        await this.#enter(roomId, this.#newest.get(roomId));
       } catch (error) {
         // A room that is gone or full does not keep the client from the others.
         if (!(error instanceof TokenError)) throw error;
         this.#rooms.delete(roomId);
         this.#options.onTrouble?.(error);
       }
+    }
+  }
+
+  /** Enters a room, and catches up with what came after `since`, else with what comes from now on. */
+  async #enter(roomId: number, since: number | undefined): Promise<Room> {
+    if (!(this.#options.messages ?? true)) return room((await this.#ask(4, { roomId })).body as Token.EnterRoomReply);
+    const catchUp = (after: number) => this.#ask(11, { roomId, after, limit: 0 });
+    const newest = since ?? ((await catchUp(BEGIN_NOW)).body as Token.CatchUpReply).cursor;
+    this.#newest.set(roomId, newest);
+    const state: CatchingUp = { left: 0, more: true, cursor: newest, held: [] };
+    this.#catchingUp.set(roomId, state);
+    try {
+      const { body } = await this.#ask(4, { roomId });
+      while (state.more) {
+        const done = new Promise<void>((resolve, reject) => (state.done = { resolve, reject }));
+        done.catch(() => {});
+        await catchUp(this.#newest.get(roomId) ?? newest);
+        await done;
+      }
+      return room(body as Token.EnterRoomReply);
+    } finally {
+      if (this.#catchingUp.get(roomId) === state) this.#release(roomId, state);
     }
   }
 
@@ -213,8 +284,12 @@ export class TokenClient {
   #receive(content: Token.Content): void {
     if (!content.isReply) {
       const told = notification(content);
-      if (told) this.#feed.push(told);
+      if (told?.kind === "message") this.#hear(told);
+      else if (told) this.#feed.push(told);
       return;
+    }
+    if ((content.command as number) === CATCH_UP_REPLY && content.result === Token.Result.OK) {
+      this.#beginToCatchUp(content.body as Token.CatchUpReply);
     }
     const waiting = this.#waiting.get(content.sequence);
     this.#waiting.delete(content.sequence);
@@ -226,7 +301,56 @@ export class TokenClient {
     else this.#options.onTrouble?.(error);
   }
 
+  /** The missed messages follow this reply at once; the others of the room wait for them. */
+  #beginToCatchUp({ roomId, count, more, gapBefore, gapCount, cursor }: Token.CatchUpReply): void {
+    const state = this.#catchingUp.get(roomId);
+    if (!state) return;
+    Object.assign(state, { left: count, more: more === 1, cursor });
+    if (gapBefore !== 0) {
+      const after = this.#newest.get(roomId) ?? 0;
+      this.#feed.push({ kind: "gap", roomId, after, before: gapBefore, ...(gapCount !== 0 && { count: gapCount }) });
+    }
+    this.#endOfBatch(roomId, state);
+  }
+
+  #hear(message: Message): void {
+    const state = this.#catchingUp.get(message.roomId);
+    if (state?.left === 0) {
+      state.held.push(message);
+      return;
+    }
+    this.#passOn(message);
+    if (!state) return;
+    state.left -= 1;
+    this.#endOfBatch(message.roomId, state);
+  }
+
+  #endOfBatch(roomId: number, state: CatchingUp): void {
+    if (state.left > 0) return;
+    if (!state.more) this.#release(roomId, state);
+    state.done?.resolve();
+  }
+
+  /** What waited for the missed messages. */
+  #release(roomId: number, state: CatchingUp): void {
+    this.#catchingUp.delete(roomId);
+    for (const message of state.held) this.#passOn(message);
+    if (!state.more) this.#newest.set(roomId, Math.max(this.#newest.get(roomId) ?? 0, state.cursor));
+  }
+
+  /** What is caught up with may come twice. Within a room, ids ascend. */
+  #passOn(message: Message): void {
+    if (message.messageId <= (this.#newest.get(message.roomId) ?? -1)) return;
+    this.#newest.set(message.roomId, message.messageId);
+    this.#feed.push(message);
+  }
+
   #fail(why: Error): void {
+    for (const state of this.#catchingUp.values()) {
+      // They come again on the next connection.
+      state.held.length = 0;
+      state.done?.reject(why);
+    }
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const one of waiting) one.reject(why);
@@ -245,6 +369,8 @@ interface Replies {
   8: Token.ApplyForTokenReply;
   9: Token.HeartbeatReply;
   10: Token.PostMessageReply;
+  11: Token.CatchUpReply;
+  12: Token.PostOnceReply;
 }
 type Done<C extends keyof Requests> = C extends keyof Replies ? Replies[C] : unknown;
 

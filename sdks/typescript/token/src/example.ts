@@ -28,6 +28,7 @@ let heard = 0;
 for await (const told of notifications) {
   if (told.kind !== "message" || told.uid === uid) continue;
   console.log(`heard ${told.uid}: ${told.text}`);
+  await client.post(roomId, `thanks for ${told.text}`);
   heard += 1;
   if (heard === Number(howMany)) break;
 }

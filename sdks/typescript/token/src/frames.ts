@@ -14,7 +14,29 @@ const requests: Record<number, Fields> = JSON.parse(
 export type Notification =
   | { kind: "population"; roomId: number; population: number }
   | { kind: "member"; roomId: number; uid: number; entered: boolean; name: string }
-  | { kind: "message"; roomId: number; uid: number; messageId: number; time: Date; text: string };
+  | Message
+  | Gap;
+
+export interface Message {
+  kind: "message";
+  roomId: number;
+  uid: number;
+  messageId: number;
+  time: Date;
+  text: string;
+}
+
+/**
+ * Messages of a room that were missed and are not there any more, because they were removed: those after the message
+ * `after` and before `before`. `count`: how many, where that is still known.
+ */
+export interface Gap {
+  kind: "gap";
+  roomId: number;
+  after: number;
+  before: number;
+  count?: number;
+}
 
 /** The frame of a request, its length included. */
 export function encode<C extends keyof Requests>(command: C, sequence: number, given: Requests[C]): Buffer {

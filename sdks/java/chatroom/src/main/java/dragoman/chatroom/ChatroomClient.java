@@ -23,7 +23,11 @@ import dragoman.chatroom.model.Presence;
 import dragoman.chatroom.model.RegisterRequest;
 import dragoman.chatroom.model.RegisterSuccessfully;
 import dragoman.chatroom.model.Room;
+import dragoman.chatroom.model.Said;
+import dragoman.chatroom.model.ServerCaughtUp;
+import dragoman.chatroom.model.ServerGap;
 import dragoman.chatroom.model.ServerMsg;
+import dragoman.chatroom.model.ServerPosted;
 import dragoman.chatroom.model.ServerUser;
 import dragoman.chatroom.model.VisitRoomRequest;
 import java.io.IOException;
@@ -32,27 +36,38 @@ import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 
 /**
  * A client of the chatroom: an account, or a guest. It may be used by several threads at once.
  *
- * <p>The WebSocket is opened by the first {@link #join}. When it breaks it is made again: the client logs in anew and joins its rooms
- * again. What the gateway refuses is a {@link ChatroomException}; an {@link IOException} says that it cannot be reached, or that the
- * connection broke before the answer came: whether the request was done is unknown.
+ * <p>The WebSocket is opened by the first {@link #join}. When it breaks it is made again: the client logs in anew, joins its rooms
+ * again and gets what was said there meanwhile, each message once. A {@link #say} that was under way is repeated, and the gateway
+ * posts it once. What the gateway refuses is a {@link ChatroomException}; an {@link IOException} says that it cannot be reached, or
+ * that the connection broke before the answer came: whether the request was done is unknown.
  */
 public final class ChatroomClient implements AutoCloseable {
     /** The only visit that is asked for: 1 takes a seat, 0 gives it back. */
     private static final int TAKE = 1;
 
     private static final int GIVE_BACK = 0;
+
+    /** The {@code since} of a client that wants nothing of the past. */
+    private static final long BEGIN_NOW = (1L << 53) - 1;
+
+    private static final String OUTCOME_UNKNOWN = "outcome unknown";
 
     private final URI webSocket;
     private final ChatroomOptions options;
@@ -70,6 +85,9 @@ public final class ChatroomClient implements AutoCloseable {
     private String name;
     private LoginRequest account;
     private final Set<String> rooms = new TreeSet<>();
+
+    /** Up to which message what was said in a room has come. */
+    private final Map<String, Long> newest = new HashMap<>();
 
     /** Something that the generated client can do. */
     @FunctionalInterface
@@ -134,9 +152,22 @@ public final class ChatroomClient implements AutoCloseable {
         visit(LeaveChatroom.class, room, GIVE_BACK);
     }
 
-    /** Enters a room: what is said in it comes from now on, also after the connection broke. */
+    /** Enters a room: what is said in it comes from now on, also what is said while the connection is broken. */
     public void join(String room) throws ChatroomException, IOException, InterruptedException {
-        enter(connected(), room);
+        Link link = connected();
+        long since;
+        synchronized (state) {
+            since = rooms.contains(room) ? newest.getOrDefault(room, BEGIN_NOW) : BEGIN_NOW;
+        }
+        enter(link, room, since);
+        synchronized (state) {
+            rooms.add(room);
+        }
+    }
+
+    /** As {@link #join(String)}, but what was said after the message with this id comes first; with 0 all that there is. */
+    public void join(String room, long since) throws ChatroomException, IOException, InterruptedException {
+        enter(connected(), room, since);
         synchronized (state) {
             rooms.add(room);
         }
@@ -151,15 +182,42 @@ public final class ChatroomClient implements AutoCloseable {
         connected().ask(packet, isOwn(room, Coming.LEAVE), options.callTimeout());
     }
 
-    /** Says something in a room that was joined. Returns when it is in the room. */
-    public void say(String room, String text) throws ChatroomException, IOException, InterruptedException {
-        var packet = new ClientMsg().type(ClientMsg.TypeEnum.MSG).data(new GivenMsg().user(me()).roomName(room).msg(text));
-        String me = me().getUserName();
-        Predicate<Object> own = told -> told instanceof ServerMsg msg
-                && msg.getData().getRoomName().equals(room)
-                && msg.getData().getUser().getUserName().equals(me)
-                && msg.getData().getMsg().equals(text);
-        connected().ask(packet, own, options.callTimeout());
+    /** Says something in a room that was joined, once. Returns when it is in the room, with its id. */
+    public long say(String room, String text) throws ChatroomException, IOException, InterruptedException {
+        return say(room, text, UUID.randomUUID().toString());
+    }
+
+    /**
+     * As {@link #say(String, String)}, with a name for the message, of 1 to 200 bytes. Where the connection breaks before the answer,
+     * it is sent again with this name, until there has been no connection for the call timeout. Sent again by another run of the
+     * program, it is the same message for a day.
+     */
+    public long say(String room, String text, String clientId) throws ChatroomException, IOException, InterruptedException {
+        var data = new GivenMsg().user(me()).roomName(room).msg(text).clientId(clientId);
+        var packet = new ClientMsg().type(ClientMsg.TypeEnum.MSG).data(data);
+        AtomicLong id = new AtomicLong();
+        Predicate<Object> isAnswer = told -> {
+            if (!(told instanceof ServerPosted posted) || !posted.getData().getClientId().equals(clientId)) {
+                return false;
+            }
+            id.set(posted.getData().getId());
+            return true;
+        };
+        for (long pauseMs = options.backoffFirst().toMillis(); ; pauseMs = Math.min(pauseMs * 2, options.backoffMax().toMillis())) {
+            Link link = connected();
+            try {
+                link.ask(packet, isAnswer, options.callTimeout());
+                return id.get();
+            } catch (IOException unknown) {
+                // The connection broke, or there is no answer: sent again, it is posted once.
+                continue;
+            } catch (ChatroomException refusal) {
+                if (!refusal.code().equals(OUTCOME_UNKNOWN)) {
+                    throw refusal;
+                }
+            }
+            Thread.sleep(pauseMs);
+        }
     }
 
     /** Waits for the next event. It is null after {@link #close()}. */
@@ -213,9 +271,16 @@ public final class ChatroomClient implements AutoCloseable {
         }
     }
 
-    private void enter(Link link, String room) throws ChatroomException, IOException, InterruptedException {
-        var packet = new ClientJoin().type(ClientJoin.TypeEnum.JOIN).data(new GivenJoin().user(me()).roomName(room).msg(""));
-        link.ask(packet, isOwn(room, Coming.JOIN, Coming.CREATE), options.callTimeout());
+    private void enter(Link link, String room, long since) throws ChatroomException, IOException, InterruptedException {
+        if (since != BEGIN_NOW) {
+            synchronized (state) {
+                newest.put(room, since);
+            }
+        }
+        var packet = new ClientJoin().type(ClientJoin.TypeEnum.JOIN).data(new GivenJoin().user(me()).roomName(room).msg("").since(since));
+        Predicate<Object> isAnswer =
+                told -> told instanceof ServerCaughtUp caughtUp && caughtUp.getData().getRoomName().equals(room);
+        link.ask(packet, isAnswer, options.callTimeout());
     }
 
     private Predicate<Object> isOwn(String room, Coming... coming) {
@@ -232,10 +297,29 @@ public final class ChatroomClient implements AutoCloseable {
     }
 
     private void unasked(Object packet) {
-        if (packet instanceof ServerMsg said) {
-            events.push(new ChatroomEvent.Said(said.getData()));
+        if (packet instanceof ServerMsg msg) {
+            Said said = msg.getData();
+            // What is caught up with may come twice. Within a room, ids ascend.
+            if (said.getId() == null || note(said.getRoomName(), said.getId())) {
+                events.push(new ChatroomEvent.Said(said));
+            }
+        } else if (packet instanceof ServerCaughtUp caughtUp) {
+            note(caughtUp.getData().getRoomName(), caughtUp.getData().getId());
+        } else if (packet instanceof ServerGap gap) {
+            events.push(new ChatroomEvent.Gap(gap.getData()));
         } else if (packet instanceof ServerUser user) {
             events.push(new ChatroomEvent.CameOrWent(user.getData()));
+        }
+    }
+
+    /** The messages of a room up to this one have come. Whether that is news. */
+    private boolean note(String room, long id) {
+        synchronized (state) {
+            boolean isNews = id > newest.getOrDefault(room, -1L);
+            if (isNews) {
+                newest.put(room, id);
+            }
+            return isNews;
         }
     }
 
@@ -366,13 +450,14 @@ public final class ChatroomClient implements AutoCloseable {
 
     /** A refusal that passes is thrown; one that stays ends being in that room. */
     private void joinAgain(Link made) throws ChatroomException, IOException, InterruptedException {
-        Set<String> before;
+        Map<String, Long> before = new TreeMap<>();
         synchronized (state) {
-            before = new TreeSet<>(rooms);
+            rooms.forEach(room -> before.put(room, newest.getOrDefault(room, BEGIN_NOW)));
         }
-        for (String room : before) {
+        for (Map.Entry<String, Long> each : before.entrySet()) {
+            String room = each.getKey();
             try {
-                enter(made, room);
+                enter(made, room, each.getValue());
             } catch (ChatroomException refusal) {
                 if (refusal.isPassing()) {
                     throw refusal;

@@ -10,7 +10,10 @@ public sealed interface ChatroomEvent {
     /** A member entered or left a joined room. */
     record CameOrWent(Presence data) implements ChatroomEvent {}
 
-    /** The connection ended. The client connects again by itself. What happens in the meantime is not told later. */
+    /** Messages that were missed and are not there any more: there were too many, or they were removed. */
+    record Gap(dragoman.chatroom.model.Missing data) implements ChatroomEvent {}
+
+    /** The connection ended. The client connects again by itself; what is said in the meantime comes then. */
     record Disconnected(String why) implements ChatroomEvent {}
 
     /** The connection is there again, with its login and in its rooms, but for those that the events before this one name. */

@@ -34,6 +34,7 @@ public final class Example {
                 ChatroomEvent event = client.nextEvent();
                 if (event instanceof ChatroomEvent.Said said && !said.data().getUser().getUserName().equals(name)) {
                     System.out.println("heard " + said.data().getUser().getUserName() + ": " + said.data().getMsg());
+                    client.say(room, "thanks for " + said.data().getMsg());
                     heard += 1;
                 } else if (event instanceof ChatroomEvent.Disconnected lost) {
                     System.out.println("connection lost: " + lost.why());

@@ -9,8 +9,11 @@ import dragoman.chatroom.model.ListRoomsReply;
 import dragoman.chatroom.model.ListedRooms;
 import dragoman.chatroom.model.Refused;
 import dragoman.chatroom.model.Res;
+import dragoman.chatroom.model.ServerCaughtUp;
 import dragoman.chatroom.model.ServerError;
+import dragoman.chatroom.model.ServerGap;
 import dragoman.chatroom.model.ServerMsg;
+import dragoman.chatroom.model.ServerPosted;
 import dragoman.chatroom.model.ServerUser;
 import java.io.IOException;
 import java.net.CookieManager;
@@ -34,6 +37,10 @@ final class PacketsTest {
         check(read(packet.formatted("msg", "hello")) instanceof ServerMsg msg && msg.getData().getMsg().equals("hello"));
         check(read(packet.formatted("user", "join")) instanceof ServerUser);
         check(read(packet.formatted("error", "invalid data")) instanceof ServerError);
+        String numbered = "{\"type\":\"%s\",\"data\":{\"user\":{\"user_name\":\"\",\"user_avatar\":\"\"},\"room_name\":\"TEST\",\"msg\":\"\",%s}}";
+        check(read(numbered.formatted("caught_up", "\"id\":7")) instanceof ServerCaughtUp it && it.getData().getId() == 7);
+        check(read(numbered.formatted("gap", "\"after\":1,\"before\":7,\"count\":5")) instanceof ServerGap it && it.getData().getCount() == 5);
+        check(read(numbered.formatted("posted", "\"client_id\":\"a\",\"id\":7")) instanceof ServerPosted);
     }
 
     private static void aPacketIsWrittenAsTheDialectHasIt() throws IOException {

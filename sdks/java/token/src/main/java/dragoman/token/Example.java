@@ -24,7 +24,7 @@ public final class Example {
             long token = client.applyForToken().token();
             long roomId = client.createRoom(1, token, "{\"name\":\"" + room + "\"}").roomId();
             client.enterRoom(roomId);
-            client.postMessage(roomId, "hello from " + name);
+            client.post(roomId, "hello from " + name);
             System.out.println("said hello in: " + room);
 
             for (int heard = 0; heard < howMany; ) {
@@ -33,6 +33,7 @@ public final class Example {
                         && told.body() instanceof Token.MessageNotification message
                         && message.uid() != ownUid) {
                     System.out.println("heard " + message.uid() + ": " + message.text().text());
+                    client.post(roomId, "thanks for " + message.text().text());
                     heard += 1;
                 } else if (event instanceof TokenEvent.Disconnected lost) {
                     System.out.println("connection lost: " + lost.why());

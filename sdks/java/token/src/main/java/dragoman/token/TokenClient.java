@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
@@ -19,8 +20,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * A connection to the token dialect of a gateway that comes back when it is lost: logged in as before, and in the same rooms. It may
- * be used by several threads at once.
+ * A connection to the token dialect of a gateway that comes back when it is lost: logged in as before, and in the same rooms, whose
+ * messages of the meantime come then, each once. It may be used by several threads at once.
  *
  * <p>One thread owns the reading side. It connects, restores what the client had, reads until the connection ends, and begins again.
  * A second one sends heartbeats. Callers write for themselves and wait for the reply.
@@ -29,6 +30,10 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
     private final InetSocketAddress address;
     private final TokenOptions options;
     private final Events events;
+    private final Resume resume;
+
+    /** How the reason begins where the gateway failed at a moment when the request may have been done. */
+    private static final String OUTCOME_UNKNOWN = "the outcome is unknown";
 
     /** What a new connection is given back. Its own lock. */
     private final Memory memory = new Memory();
@@ -56,6 +61,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
         this.address = address;
         this.options = options;
         this.events = new Events(options.eventsMax());
+        this.resume = new Resume(events);
     }
 
     /** Connects to an address such as {@code 127.0.0.1:5100}. */
@@ -95,6 +101,78 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
 
     @Override
     public KaitaiStruct call(Request request) throws TokenException, IOException, InterruptedException {
+        KaitaiStruct reply = options.messages() && request instanceof Request.EnterRoom room ? enter(room) : exchange(request);
+        remember(request);
+        return reply;
+    }
+
+    /** Posts to a room that was entered, once; returns the message's id. */
+    public long post(long roomId, String text) throws TokenException, IOException, InterruptedException {
+        return post(roomId, text, UUID.randomUUID().toString());
+    }
+
+    /**
+     * As {@link #post(long, String)}, with a name for the message, of 1 to 200 bytes. Where the connection ends before the reply, it is
+     * sent again with this name, until there has been no connection for the call timeout. Posted again by another run of the program,
+     * it is the same message for a day.
+     */
+    public long post(long roomId, String text, String clientId) throws TokenException, IOException, InterruptedException {
+        Request request = new Request.PostOnce(roomId, clientId, text);
+        for (long pauseMs = options.backoffFirst().toMillis(); ; pauseMs = Math.min(pauseMs * 2, options.backoffMax().toMillis())) {
+            try {
+                return ((Token.PostOnceReply) exchange(request)).messageId();
+            } catch (ConnectionLost again) {
+                continue;
+            } catch (TokenException refusal) {
+                if (!refusal.getMessage().contains(OUTCOME_UNKNOWN)) {
+                    throw refusal;
+                }
+            }
+            Thread.sleep(pauseMs);
+        }
+    }
+
+    /** Enters a room, and catches up with what came after the newest message of it, or with what comes from now on. */
+    private KaitaiStruct enter(Request.EnterRoom request) throws TokenException, IOException, InterruptedException {
+        long roomId = request.roomId();
+        boolean isKnown;
+        synchronized (memory) {
+            isKnown = memory.rooms.contains(roomId);
+        }
+        Long newest = isKnown ? resume.newest(roomId) : null;
+        resume.begin(roomId, newest != null ? newest : ((Token.CatchUpReply) exchange(Resume.beginning(roomId))).cursor());
+        boolean done = false;
+        try {
+            KaitaiStruct entered = exchange(request);
+            for (Request.CatchUp next; (next = resume.next(roomId)) != null; ) {
+                exchange(next);
+                if (!resume.await(roomId, System.nanoTime() + options.callTimeout().toNanos())) {
+                    throw new SocketTimeoutException("the missed messages do not come");
+                }
+            }
+            done = true;
+            return entered;
+        } catch (ConnectionLost lost) {
+            // Of a room that it knows, the reader catches up on a new connection.
+            done = isKnown;
+            throw lost;
+        } finally {
+            if (!done) {
+                resume.giveUp(roomId);
+            }
+        }
+    }
+
+    /** The connection ended before the reply came. */
+    private static final class ConnectionLost extends IOException {
+        private static final long serialVersionUID = 1;
+
+        ConnectionLost(String why, Throwable cause) {
+            super(why, cause);
+        }
+    }
+
+    private KaitaiStruct exchange(Request request) throws TokenException, IOException, InterruptedException {
         long until = System.nanoTime() + options.callTimeout().toNanos();
         CompletableFuture<Frame> answer = new CompletableFuture<>();
         synchronized (line) {
@@ -114,7 +192,6 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
         if (reply.refusal() != null) {
             throw reply.refusal();
         }
-        remember(request);
         return reply.body();
     }
 
@@ -136,7 +213,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
         } catch (TimeoutException late) {
             throw new SocketTimeoutException("no reply in time");
         } catch (ExecutionException failed) {
-            throw new IOException(failed.getCause().getMessage(), failed.getCause());
+            throw new ConnectionLost(failed.getCause().getMessage(), failed.getCause());
         }
     }
 
@@ -152,7 +229,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
             out.write(frame);
         } catch (IOException error) {
             quietlyClose(socket);
-            throw error;
+            throw new ConnectionLost(error.getMessage(), error);
         }
     }
 
@@ -184,6 +261,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
                 quietlyClose(socket);
                 ended = closed;
             }
+            resume.forgetHeld();
             forgetWaiting(ended ? "the client is closed" : "the connection ended before the reply came");
             if (ended) {
                 return;
@@ -215,6 +293,9 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
                     }
                 }
                 if (next != null) {
+                    if (frame.refusal() == null) {
+                        resume.replied(frame.body());
+                    }
                     next.answer().complete(frame);
                 } else {
                     TokenException farewell = frame.refusal();
@@ -228,7 +309,7 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
 
     private void notified(Frame frame) {
         if (frame.body() != null) {
-            events.push(new TokenEvent.Notified(frame.body()));
+            resume.heard(frame.body());
         }
     }
 
@@ -326,8 +407,19 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
             events.push(new TokenEvent.LoginLost(refusal));
         }
         for (long roomId : rooms) {
+            Long newest = options.messages() ? resume.newest(roomId) : null;
+            if (newest != null) {
+                resume.begin(roomId, newest);
+            }
             refusal = ask(in, to, ++used, new Request.EnterRoom(roomId));
+            for (Request.CatchUp next; refusal == null && (next = resume.next(roomId)) != null; ) {
+                refusal = ask(in, to, ++used, next);
+                while (refusal == null && !resume.hasCome(roomId)) {
+                    notified(Frame.read(in));
+                }
+            }
             if (refusal != null) {
+                resume.giveUp(roomId);
                 synchronized (memory) {
                     memory.rooms.remove(roomId);
                 }
@@ -353,6 +445,9 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
             TokenException refusal = frame.refusal();
             if (!frame.isReplyTo(request.command(), sequence) || (refusal != null && refusal.isPassing())) {
                 throw new IOException(refusal == null ? "a reply to what was not asked" : refusal.getMessage());
+            }
+            if (refusal == null) {
+                resume.replied(frame.body());
             }
             return refusal;
         }

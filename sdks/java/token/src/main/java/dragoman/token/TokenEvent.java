@@ -11,7 +11,15 @@ public sealed interface TokenEvent {
      */
     record Notified(KaitaiStruct body) implements TokenEvent {}
 
-    /** The connection ended. The client connects again by itself. What happens in the meantime is not told later. */
+    /**
+     * Messages of a room that were missed and are not there any more, because they were removed: those after the message {@code after}
+     * and before {@code before}.
+     *
+     * @param count how many; 0 where that is not known any more
+     */
+    record Gap(long roomId, long after, long before, long count) implements TokenEvent {}
+
+    /** The connection ended. The client connects again by itself; the messages of the meantime come then. */
     record Disconnected(String why) implements TokenEvent {}
 
     /** The connection is there again, with its login and in its rooms, but for those that the events before this one name. */
