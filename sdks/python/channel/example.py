@@ -34,6 +34,7 @@ async def main(
             if message.name == name or not is_new:
                 continue
             say(f"heard {message.name}: {message.msg}")
+            await client.send_to_channel(channel, f"thanks for {message.msg}")
             heard += 1
             if heard == int(how_many):
                 break

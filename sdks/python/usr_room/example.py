@@ -38,6 +38,7 @@ async def main(
             if message.sender == openid:
                 continue
             say(f"heard {message.sender}: {message.text}")
+            await client.send_message(room, openid, f"thanks for {message.text}")
             heard += 1
             if heard == int(how_many):
                 break

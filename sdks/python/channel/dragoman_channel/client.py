@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, TypeVar
+from types import ModuleType, TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import httpx
 
@@ -49,10 +50,18 @@ class DirectMessage:
 class ChannelClient:
     """A user of the channel API.
 
-    Every method raises `ChannelError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached.
+    Every method raises `ChannelError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached. A
+    message whose reply was lost is sent again, for `patience` seconds, and the gateway takes it once.
     """
 
-    def __init__(self, base_url: str = "http://127.0.0.1:5004", headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:5004",
+        headers: dict[str, str] | None = None,
+        *,
+        patience: float = 30.0,
+    ) -> None:
+        self._patience = patience
         self.api = AuthenticatedClient(
             base_url=base_url, headers=headers or {}, token="", prefix="", auth_header_name="token"
         )
@@ -92,15 +101,38 @@ class ChannelClient:
             raise
         return True
 
-    async def send(self, name: str, msg: str) -> None:
-        """Sends a direct message."""
-        body = SendDirectRequest(name=name, msg=msg)
-        await self.call(lambda: send_direct.asyncio_detailed(client=self.api, body=body))
+    async def send(self, name: str, msg: str, key: str | None = None) -> None:
+        """Sends a direct message, once. With the same `key` it is the same message for a day."""
+        await self._send_once(send_direct, SendDirectRequest(name=name, msg=msg), key)
 
-    async def send_to_channel(self, name: str, message: str) -> None:
-        """Says something in a channel. Joins it, and makes it where there is none."""
-        body = SendToChannelRequest(name=name, message=message)
-        await self.call(lambda: send_to_channel.asyncio_detailed(client=self.api, body=body))
+    async def send_to_channel(self, name: str, message: str, key: str | None = None) -> None:
+        """Says something in a channel, once. Joins it, and makes it where there is none.
+
+        With the same `key`, 1 to 200 bytes, it is the same message for a day.
+        """
+        await self._send_once(send_to_channel, SendToChannelRequest(name=name, message=message), key)
+
+    async def _send_once(self, operation: ModuleType, body: SendDirectRequest | SendToChannelRequest, key: str | None) -> None:
+        """Sends again what may not have arrived, under one idempotency key."""
+        key = key or uuid4().hex
+        until = asyncio.get_running_loop().time() + self._patience
+        backoff = Backoff()
+
+        async def send() -> Response[Any]:
+            request = operation._get_kwargs(body=body)
+            request["headers"] = request.get("headers", {}) | {"Idempotency-Key": key}
+            response = await self.api.get_async_httpx_client().request(**request)
+            return operation._build_response(client=self.api, response=response)  # type: ignore[no-any-return]
+
+        while True:
+            try:
+                await self.call(send)
+                return
+            except (ChannelError, httpx.TransportError) as error:
+                is_passing = not isinstance(error, ChannelError) or error.is_passing
+                if not is_passing or asyncio.get_running_loop().time() > until:
+                    raise
+                await backoff.wait((error.retry_after or 0.0) if isinstance(error, ChannelError) else 0.0)
 
     async def members(self, name: str) -> list[str]:
         """The members of a channel."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import httpx
 
@@ -50,10 +51,18 @@ class RoomMessage:
 class UsrRoomClient:
     """An app whose users are in the rooms. It says which of them acts; passwords are not needed.
 
-    Every method raises `UsrRoomError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached.
+    Every method raises `UsrRoomError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached. A
+    message whose reply was lost is sent again, for `patience` seconds, and the gateway takes it once.
     """
 
-    def __init__(self, base_url: str = "http://127.0.0.1:5001", headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:5001",
+        headers: dict[str, str] | None = None,
+        *,
+        patience: float = 30.0,
+    ) -> None:
+        self._patience = patience
         self.api = Client(base_url=base_url, headers=headers or {})
         """For every operation as it was generated; `done` makes errors of what they refuse."""
 
@@ -95,10 +104,28 @@ class UsrRoomClient:
         body = SearchRoomsRequest(key=key)
         return await _listed(search_rooms.asyncio_detailed(client=self.api, body=body), "rooms")
 
-    async def send_message(self, room_id: int, openid: str, message: str) -> None:
-        """A member says something in a room."""
+    async def send_message(self, room_id: int, openid: str, message: str, key: str | None = None) -> None:
+        """A member says something in a room, once. With the same `key`, 1 to 200 bytes, it is the same message for a day."""
         body = SendMessageRequest(room_id=room_id, openid=openid, message=message)
-        await done(send_message.asyncio_detailed(client=self.api, body=body))
+        key = key or uuid4().hex
+        until = asyncio.get_running_loop().time() + self._patience
+        backoff = Backoff()
+
+        async def send() -> Response[Any]:
+            request = send_message._get_kwargs(body=body)
+            request["headers"] = request.get("headers", {}) | {"Idempotency-Key": key}
+            response = await self.api.get_async_httpx_client().request(**request)
+            return send_message._build_response(client=self.api, response=response)
+
+        while True:
+            try:
+                await done(send())
+                return
+            except (UsrRoomError, httpx.TransportError) as error:
+                is_passing = not isinstance(error, UsrRoomError) or error.is_passing
+                if not is_passing or asyncio.get_running_loop().time() > until:
+                    raise
+                await backoff.wait((error.retry_after or 0.0) if isinstance(error, UsrRoomError) else 0.0)
 
     async def messages(
         self, room_id: int, *, openid: str | None = None, after: int | None = None, limit: int | None = None

@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 import createClient, { type Client } from "openapi-fetch";
 
 import type { components, paths } from "./api.js";
@@ -16,6 +18,8 @@ export interface ClientOptions {
   headers?: Record<string, string>;
   /** Instead of the global one. */
   fetch?: (request: Request) => Promise<Response>;
+  /** How long a message is sent again whose reply was lost, in ms. Default 30000. */
+  patienceMs?: number;
 }
 
 export interface ListenOptions extends BackoffOptions {
@@ -39,15 +43,18 @@ interface Reply<T> {
 /**
  * A user of the channel API.
  *
- * Every method throws {@link ChannelError} where the gateway says no, and what `fetch` throws where it cannot be reached.
+ * Every method throws {@link ChannelError} where the gateway says no, and what `fetch` throws where it cannot be reached. A
+ * message whose reply was lost is sent again, for `patienceMs`, and the gateway takes it once.
  */
 export class ChannelClient {
   /** Every operation as it was generated, with the token; `done` makes errors of what they refuse. */
   readonly api: Client<paths>;
+  readonly #patienceMs: number;
   #account: { name: string; password: string } | undefined;
   #token: string | undefined;
 
-  constructor({ baseUrl = "http://127.0.0.1:5004", headers = {}, fetch }: ClientOptions = {}) {
+  constructor({ baseUrl = "http://127.0.0.1:5004", headers = {}, fetch, patienceMs = 30_000 }: ClientOptions = {}) {
+    this.#patienceMs = patienceMs;
     this.api = createClient<paths>({ baseUrl, headers, ...(fetch && { fetch }) });
     this.api.use({
       onRequest: ({ request }) => {
@@ -80,14 +87,35 @@ export class ChannelClient {
     }
   }
 
-  /** Sends a direct message. */
-  async send(name: string, msg: string): Promise<void> {
-    await this.call(() => this.api.POST("/send", { body: { name, msg } }));
+  /** Sends a direct message, once. With the same `key`, 1 to 200 bytes, it is the same message for a day. */
+  async send(name: string, msg: string, key: string = randomUUID()): Promise<void> {
+    const headers = { "Idempotency-Key": key };
+    await this.#once(() => this.call(() => this.api.POST("/send", { body: { name, msg }, headers })));
   }
 
-  /** Says something in a channel. Joins it, and makes it where there is none. */
-  async sendToChannel(name: string, message: string): Promise<void> {
-    await this.call(() => this.api.POST("/channel/send", { body: { name, message } }));
+  /**
+   * Says something in a channel, once. Joins it, and makes it where there is none. With the same `key`, 1 to 200 bytes, it
+   * is the same message for a day.
+   */
+  async sendToChannel(name: string, message: string, key: string = randomUUID()): Promise<void> {
+    const headers = { "Idempotency-Key": key };
+    await this.#once(() => this.call(() => this.api.POST("/channel/send", { body: { name, message }, headers })));
+  }
+
+  /** Sends again what may not have arrived; its key has it done once. */
+  async #once(send: () => Promise<unknown>): Promise<void> {
+    const until = Date.now() + this.#patienceMs;
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        await send();
+        return;
+      } catch (error) {
+        const isPassing = !(error instanceof ChannelError) || error.isPassing;
+        if (!isPassing || Date.now() > until) throw error;
+        await backoff.wait(error instanceof ChannelError ? error.retryAfterMs : 0);
+      }
+    }
   }
 
   /** The members of a channel. */

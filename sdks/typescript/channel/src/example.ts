@@ -23,6 +23,7 @@ for await (const message of client.listenToChannel(channel, { intervalMs: 200, o
   if (message.name === name && message.msg === hello) isNew = true;
   if (message.name === name || !isNew) continue;
   console.log(`heard ${message.name}: ${message.msg}`);
+  await client.sendToChannel(channel, `thanks for ${message.msg}`);
   heard += 1;
   if (heard === Number(howMany)) break;
 }

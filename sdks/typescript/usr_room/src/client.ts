@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 import createClient, { type Client } from "openapi-fetch";
 
 import type { components, paths } from "./api.js";
@@ -26,6 +28,8 @@ export interface ClientOptions {
   headers?: Record<string, string>;
   /** Instead of the global one. */
   fetch?: (request: Request) => Promise<Response>;
+  /** How long a message is sent again whose reply was lost, in ms. Default 30000. */
+  patienceMs?: number;
 }
 
 export interface ListenOptions extends BackoffOptions {
@@ -50,7 +54,10 @@ export class UsrRoomClient {
   /** Every operation as it was generated; {@link done} makes errors of what they refuse. */
   readonly api: Client<paths>;
 
-  constructor({ baseUrl = "http://127.0.0.1:5001", headers = {}, fetch }: ClientOptions = {}) {
+  readonly #patienceMs: number;
+
+  constructor({ baseUrl = "http://127.0.0.1:5001", headers = {}, fetch, patienceMs = 30_000 }: ClientOptions = {}) {
+    this.#patienceMs = patienceMs;
     this.api = createClient<paths>({ baseUrl, headers, ...(fetch && { fetch }) });
   }
 
@@ -75,9 +82,24 @@ export class UsrRoomClient {
     return listed<Room>(await done(this.api.POST("/search", { body: { key } })), "rooms");
   }
 
-  /** A member says something in a room. */
-  async sendMessage(room_id: number, openid: string, message: string): Promise<void> {
-    await done(this.api.POST("/room/send_message", { body: { room_id, openid, message } }));
+  /**
+   * A member says something in a room, once: what may not have arrived is sent again, for `patienceMs`. With the same `key`,
+   * 1 to 200 bytes, it is the same message for a day.
+   */
+  async sendMessage(room_id: number, openid: string, message: string, key: string = randomUUID()): Promise<void> {
+    const request = { body: { room_id, openid, message }, headers: { "Idempotency-Key": key } };
+    const until = Date.now() + this.#patienceMs;
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        await done(this.api.POST("/room/send_message", request));
+        return;
+      } catch (error) {
+        const isPassing = !(error instanceof UsrRoomError) || error.isPassing;
+        if (!isPassing || Date.now() > until) throw error;
+        await backoff.wait(error instanceof UsrRoomError ? error.retryAfterMs : 0);
+      }
+    }
   }
 
   /** Messages of a room, oldest first: the oldest after a message, or the newest. */

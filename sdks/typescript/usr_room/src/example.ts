@@ -22,6 +22,7 @@ let heard = 0;
 for await (const { from, text } of client.listen(room, { openid, after: last?.id ?? 0, intervalMs: 200, onTrouble })) {
   if (from === openid) continue;
   console.log(`heard ${from}: ${text}`);
+  await client.sendMessage(room, openid, `thanks for ${text}`);
   heard += 1;
   if (heard === Number(howMany)) break;
 }
