@@ -19,7 +19,7 @@ impl IrcSession {
             "+" => self.watch(message),
             "-" => {
                 if let Some(entry) = &self.entry {
-                    message.list(1).for_each(|nick| entry.unwatch(nick));
+                    nicks(message).for_each(|nick| entry.unwatch(&nick));
                 }
                 Vec::new()
             }
@@ -47,10 +47,9 @@ impl IrcSession {
     fn watch(&self, message: &Message<'_>) -> Vec<String> {
         let Some(entry) = &self.entry else { return Vec::new() };
         let (mut added, mut refused) = (Vec::new(), Vec::new());
-        // What cannot be a nick is never online, and not worth a place in the list.
-        for nick in message.list(1).filter(|nick| names::requested(nick).is_some()) {
-            let list = if entry.watch(nick, WATCHED_MAX) { &mut added } else { &mut refused };
-            list.push(nick.to_owned());
+        for nick in nicks(message) {
+            let list = if entry.watch(&nick, WATCHED_MAX) { &mut added } else { &mut refused };
+            list.push(nick);
         }
         let mut lines = self.status_rows(added);
         if !refused.is_empty() {
@@ -90,4 +89,11 @@ impl IrcSession {
     pub(crate) fn offline_lines(&self, nick: String) -> Vec<String> {
         self.nick_rows(RPL_MONOFFLINE, vec![nick])
     }
+}
+
+/// The nicks that a client names, as users have them. What cannot be a nick is never online, and not
+/// worth a place in the list.
+fn nicks<'a>(message: &Message<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let names = message.list(1).filter_map(names::requested);
+    names.map(|name| names::nick_of(&name))
 }

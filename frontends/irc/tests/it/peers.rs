@@ -205,3 +205,15 @@ fn a_bot_is_marked_everywhere() {
     yan.send_counted("PRIVMSG zed :hi");
     assert_eq!(zed.woken(), [":yan!guest@irc.localhost PRIVMSG zed :hi"]);
 }
+
+#[test]
+fn a_nick_with_a_backslash_is_watched_as_users_have_it() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, _] = guests(&frontend, "");
+    zed.send("MONITOR + foo\\bar");
+    let mut foo = Client::guest_as(&frontend, "foo\\bar", 4).0;
+    assert_eq!(zed.woken(), [":irc.localhost 730 zed :foo\\5cbar!guest@irc.localhost"]);
+    zed.send("MONITOR - foo\\bar");
+    foo.send("QUIT");
+    assert_eq!(zed.woken(), [""; 0]);
+}
