@@ -9,7 +9,7 @@ use frontend_api::Outbox;
 use crate::parse::{self, Line, Message};
 use crate::pending::PendingReply;
 use crate::state::{IrcSession, send};
-use crate::turns::{Received, Waiting};
+use crate::turns::{LineKind, Received, Waiting};
 
 impl IrcSession {
     /// Runs a line, or keeps it until its turn.
@@ -17,22 +17,31 @@ impl IrcSession {
         if self.leaving {
             return;
         }
-        let is_post = matches!(&line, Received::Message(_, message) if self.is_post(message));
-        if self.turns.may_run_now(is_post) {
+        let kind = match &line {
+            Received::Message(_, message) => self.kind_of(message),
+            Received::NotUtf8(text) => match parse::line(text) {
+                Line::Message(message) => self.kind_of(&message),
+                Line::Empty | Line::TooLong => LineKind::Other,
+            },
+            Received::TooLong => LineKind::Other,
+        };
+        if self.turns.may_run_now(kind) {
             return self.run_line(line, out);
         }
         self.turns.lines.push_back(match line {
-            Received::Message(text, _) => Waiting::Message { text: text.into(), is_post },
+            Received::Message(text, _) => Waiting::Message { text: text.into(), kind },
             Received::TooLong => Waiting::TooLong,
-            Received::NotUtf8(text) => Waiting::NotUtf8(text),
+            Received::NotUtf8(text) => Waiting::NotUtf8 { text, kind },
         });
         self.wait_turn(PendingReply::Turn, out);
     }
 
-    /// Messages do not depend on the answers to the messages before them. One with a label does: its
-    /// response is what is sent until everything that it led to has been sent.
-    fn is_post(&self, message: &Message<'_>) -> bool {
-        matches!(message.verb.as_str(), "NOTICE" | "PRIVMSG") && self.label_of(message).is_none()
+    fn kind_of(&self, message: &Message<'_>) -> LineKind {
+        match message.verb.as_str() {
+            _ if self.label_of(message).is_some() => LineKind::Labeled,
+            "NOTICE" | "PRIVMSG" => LineKind::Post,
+            _ => LineKind::Other,
+        }
     }
 
     /// Runs the waiting lines whose turn it is.
@@ -47,7 +56,7 @@ impl IrcSession {
                     }
                 }
                 Waiting::TooLong => self.run_line(Received::TooLong, out),
-                Waiting::NotUtf8(text) => self.run_line(Received::NotUtf8(text), out),
+                Waiting::NotUtf8 { text, .. } => self.run_line(Received::NotUtf8(text), out),
             }
         }
         if self.leaving {

@@ -28,11 +28,21 @@ pub(crate) enum Received<'a> {
     NotUtf8(String),
 }
 
+/// What a line has to wait for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LineKind {
+    /// A message, which does not depend on the answers to messages before it.
+    Post,
+    /// A line with a label: whatever is sent while it runs is its response.
+    Labeled,
+    Other,
+}
+
 /// A line that waits.
 pub(crate) enum Waiting {
-    Message { text: String, is_post: bool },
+    Message { text: String, kind: LineKind },
     TooLong,
-    NotUtf8(String),
+    NotUtf8 { text: String, kind: LineKind },
 }
 
 /// The response to a request with a label, as far as it is known.
@@ -48,25 +58,30 @@ impl Turns {
             && self.replies.iter().all(|reply| matches!(reply, PendingReply::Turn))
     }
 
-    /// Whether a line may run. A message runs while the messages before it are unanswered.
-    pub(crate) fn may_run(&self, is_post: bool) -> bool {
+    /// Whether a line may run. A message runs while the messages before it are unanswered; one with
+    /// a label, once the events of earlier lines have been sent as well.
+    pub(crate) fn may_run(&self, kind: LineKind) -> bool {
         let runs_beside = |reply: &PendingReply| match reply {
             PendingReply::Turn => true,
-            PendingReply::Post { .. } => is_post,
+            PendingReply::Post { .. } => kind == LineKind::Post,
             _ => false,
         };
-        self.replies.iter().all(runs_beside)
+        let is_early = kind == LineKind::Labeled && self.replies.are_events_due();
+        !is_early && self.replies.iter().all(runs_beside)
     }
 
     /// Whether a line may run before those that wait, if any.
-    pub(crate) fn may_run_now(&self, is_post: bool) -> bool {
-        self.lines.is_empty() && self.may_run(is_post)
+    pub(crate) fn may_run_now(&self, kind: LineKind) -> bool {
+        self.lines.is_empty() && self.may_run(kind)
     }
 
     /// The oldest waiting line, if it is its turn.
     pub(crate) fn next_line(&mut self) -> Option<Waiting> {
-        let is_post = matches!(self.lines.front()?, Waiting::Message { is_post: true, .. });
-        if self.may_run(is_post) { self.lines.pop_front() } else { None }
+        let kind = match self.lines.front()? {
+            Waiting::Message { kind, .. } | Waiting::NotUtf8 { kind, .. } => *kind,
+            Waiting::TooLong => LineKind::Other,
+        };
+        if self.may_run(kind) { self.lines.pop_front() } else { None }
     }
 
     /// Whether more lines wait than turns are to come.
