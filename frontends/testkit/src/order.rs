@@ -79,7 +79,8 @@ fn converse<E: Engine>(
     mut timing: Option<&mut Noise>,
 ) -> Vec<String> {
     let session = frontend.open(talk.peer);
-    let mut host = Host { frontend, session, engine, coming: VecDeque::new(), heard: Vec::new() };
+    let (coming, heard) = Default::default();
+    let mut host = Host { frontend, session, engine, coming, heard, per_session: false };
     host.feed(Input::Opened);
     for said in talk.first {
         host.feed(said.input());
@@ -111,6 +112,8 @@ struct Host<'a, E> {
     engine: E,
     coming: VecDeque<Coming>,
     heard: Vec<String>,
+    /// Whether the session encodes every event itself.
+    per_session: bool,
 }
 
 impl<E: Engine> Host<'_, E> {
@@ -126,9 +129,9 @@ impl<E: Engine> Host<'_, E> {
                 Output::SendBytes(bytes) => self.hear(&Frame::Bytes(bytes)),
                 Output::SendText(text) => self.hear(&Frame::Text(text)),
                 Output::Close => self.heard.push("the end".into()),
+                Output::SetEventFilter(filter) => self.per_session = filter.per_session,
                 Output::Fetch(fetch) => unreachable!("no stream dialect fetches: {fetch:?}"),
                 Output::Respond(_)
-                | Output::SetEventFilter(_)
                 | Output::WakeAt(_)
                 | Output::Mark { .. }
                 | Output::Acknowledge { .. }
@@ -167,6 +170,9 @@ impl<E: Engine> Host<'_, E> {
 
     /// All events are the session's own.
     fn tell(&mut self, event: &Recorded) {
+        if self.per_session {
+            return self.feed(Input::Event(event));
+        }
         match self.frontend.broadcast(event) {
             Broadcast::Everyone(frame) => self.hear(&frame),
             Broadcast::PerSession => self.feed(Input::Event(event)),

@@ -140,6 +140,15 @@ fn in_token() {
         frame(10, &[&head, text.as_bytes()].concat())
     };
     let room = 1u32.to_be_bytes();
+    let catch_up = |room: u32, after: u64, limit: u16| {
+        let [room, limit] = [room.to_be_bytes().to_vec(), limit.to_be_bytes().to_vec()];
+        frame(11, &[room, after.to_be_bytes().to_vec(), limit].concat())
+    };
+    let post_once = |client_id: &[u8], text: &str| {
+        let head = [&room[..], &(client_id.len() as u16).to_be_bytes(), client_id].concat();
+        let text = [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+        frame(12, &[head, text].concat())
+    };
     check(
         "token",
         &peer("listen", false),
@@ -154,6 +163,12 @@ fn in_token() {
             frame(5, &[]),
             frame(6, &room),
             frame(9, &[]),
+            catch_up(1, 0, 0),
+            catch_up(1, 1, 2),
+            catch_up(99, 0, 0),
+            post_once(b"7d1f", "once"),
+            post_once(b"7d20", "once more"),
+            post_once(b"", "without a name"),
             frame(99, b"unknown"),
         ],
     );
@@ -174,6 +189,8 @@ fn in_chatroom() {
         &lines(&[
             &packet("msg", "eve", "one"),
             &packet("msg", "eve", "two"),
+            &packet("msg", "eve", r#"once","client_id":"7d1f"#),
+            &packet("msg", "bob", r#"not in it","client_id":"7d20"#),
             &packet("msg", "bob", "not in it"),
             &packet("msg", "ann", "an account"),
             &packet("sing", "eve", ""),
@@ -203,6 +220,9 @@ fn in_ourchat_over_both_transports() {
                 r#"{"code":10,"ocid":10000,"request_values":["ocid","nickname"]}"#,
                 r#"{"code":10,"ocid":99999,"request_values":["ocid"]}"#,
                 r#"{"code":8,"members":[99999]}"#,
+                r#"{"code":0,"sender":{"ocid":10000,"group_id":1},"msg":"once","client_id":"7d1f"}"#,
+                r#"{"code":0,"sender":{"ocid":10000,"group_id":99},"msg":"no","client_id":"7d20"}"#,
+                r#"{"code":17,"cid":1}"#,
                 r#"{"code":12}"#,
                 r#"{"code":99}"#,
                 r#"{"code":"#,
