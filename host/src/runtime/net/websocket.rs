@@ -17,7 +17,6 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketC
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Limits;
-
 use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
 use crate::runtime::net::stream::Stream;
@@ -32,6 +31,9 @@ const PINGS_UNANSWERED_MAX: u8 = 2;
 /// What tungstenite buffers for each WebSocket, idle or not. Most messages are smaller; larger ones
 /// take more reads.
 const READ_BUFFER_BYTES: usize = 1024;
+
+/// Of a control frame of a client (RFC 6455, section 5.2): two bytes and the mask.
+const CONTROL_HEADER_BYTES: usize = 6;
 
 /// How long after a probe the next may be sent: a busy room costs a connection no more than a ping
 /// a second.
@@ -57,7 +59,7 @@ pub(crate) struct WebSocket {
     probe: Probe,
     /// Whether everything that was read has been passed on, so that only the socket can have more.
     drained: bool,
-    /// Bytes that were read since the last complete message.
+    /// Bytes that were read since the last complete message, without those of control frames.
     unfinished_bytes: usize,
     /// When the message that is unfinished was first waited for.
     begun_at: Option<Instant>,
@@ -104,6 +106,15 @@ impl WebSocket {
         self.reservation.clear();
     }
 
+    /// A control frame is no part of the message that it may stand within.
+    fn control_is_complete(&mut self, payload_bytes: usize) {
+        let frame_bytes = CONTROL_HEADER_BYTES + payload_bytes;
+        self.unfinished_bytes = self.unfinished_bytes.saturating_sub(frame_bytes);
+        if self.unfinished_bytes == 0 {
+            self.message_is_complete();
+        }
+    }
+
     /// The socket has no more for now. False: there is no memory for more of the message.
     fn wait_for_rest(&mut self) -> bool {
         self.drained = true;
@@ -146,8 +157,12 @@ impl Socket for WebSocket {
                 session.feed(Input::Binary(&bytes));
                 ReadOutcome::Input
             }
-            Ok(Message::Ping(_)) => ReadOutcome::Input,
+            Ok(Message::Ping(payload)) => {
+                self.control_is_complete(payload.len());
+                ReadOutcome::Input
+            }
             Ok(Message::Pong(payload)) => {
+                self.control_is_complete(payload.len());
                 self.probe.note_pong(&payload, session);
                 ReadOutcome::Control
             }

@@ -1,4 +1,5 @@
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -9,10 +10,14 @@ use tokio::time::advance;
 use bytes::Bytes;
 use core_model::{ConnectionId, Query, Reply, UserRef};
 use gateway_fanout::ConnectionHandle;
+use socket2::SockRef;
 
 use super::*;
 use crate::config::Limits;
 use crate::runtime::limits::READ_PAUSE;
+use crate::runtime::limits::memory_budget::Reservation;
+use crate::runtime::net::socket::MESSAGE_TIMEOUT;
+use crate::runtime::net::stream::Stream;
 use crate::runtime::net::tcp::Lines;
 use crate::runtime::net::websocket::WebSocket;
 use crate::runtime::session::services::Services;
@@ -125,6 +130,139 @@ async fn a_peer_that_closes_during_a_read_pause_is_noticed_after_it() {
     }
     assert_eq!(reason, Poll::Ready(CloseReason::PeerFinished));
     refused.end().await;
+}
+
+/// A connection, and its peer.
+struct Opened<S> {
+    connection: Connection<S>,
+    sleep: Pin<Box<Sleep>>,
+    peer: std::net::TcpStream,
+    handle: Arc<ConnectionHandle>,
+    services: Arc<Services>,
+    hub: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+impl<S: Socket> Opened<S> {
+    async fn open(socket: impl FnOnce(Stream, Reservation) -> S) -> Self {
+        let Scene { services, hub, handle, session, _folder } =
+            Scene::within(Limits::default()).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.set_nonblocking(true).unwrap();
+        peer.set_nodelay(true).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let reservation = session.services().memory_budget.reservation(None);
+        let connection = Connection::new(socket(stream.into(), reservation), session);
+        let sleep = Box::pin(sleep_until(Instant::now()));
+        Self { connection, sleep, peer, handle, services, hub, _folder }
+    }
+
+    fn poll(&mut self) -> Poll<CloseReason> {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.connection.poll(&mut cx, self.sleep.as_mut())
+    }
+
+    /// Has the peer send bytes, and the connection read all of them.
+    async fn send(&mut self, bytes: &[u8]) {
+        self.peer.write_all(bytes).unwrap();
+        let mut arrived = vec![MaybeUninit::uninit(); bytes.len()];
+        let Stream::Tcp(stream) = self.connection.socket.stream() else { panic!("it is TCP") };
+        let stream = SockRef::from(&*stream);
+        while !stream.peek(&mut arrived).is_ok_and(|arrived| arrived == bytes.len()) {
+            std::thread::yield_now();
+        }
+        while self.connection.socket.stream().has_arrived() {
+            yield_now().await;
+            assert!(self.poll().is_pending());
+        }
+        // What was read is carried out in turns.
+        for _ in 0..16 {
+            yield_now().await;
+            assert!(self.poll().is_pending());
+        }
+    }
+
+    /// Asserts that the peer has received just these bytes since it was last asked.
+    #[track_caller]
+    fn expect(&mut self, bytes: &[u8]) {
+        let mut received = vec![0; bytes.len()];
+        self.peer.set_nonblocking(false).unwrap();
+        self.peer.read_exact(&mut received).expect("it has been sent");
+        self.peer.set_nonblocking(true).unwrap();
+        let more = self.peer.read_to_end(&mut received).unwrap_err();
+        assert_eq!(more.kind(), ErrorKind::WouldBlock);
+        assert_eq!(received.escape_ascii().to_string(), bytes.escape_ascii().to_string());
+    }
+
+    async fn end(self) {
+        drop(self.connection);
+        self.services.hub.stop();
+        // A test may have ended it.
+        drop(self.hub.await);
+    }
+}
+
+impl Opened<WebSocket> {
+    async fn websocket() -> Self {
+        let limits = Limits::default();
+        Self::open(|stream, memory| WebSocket::new(stream, Vec::new(), &limits, memory)).await
+    }
+}
+
+const PING: &[u8] = b"\x89\0";
+/// Of a client: masked, with zeros.
+const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_and_sends_nothing_else_stays_connected() {
+    let mut opened = Opened::websocket().await;
+    let interval = Limits::default().ping_interval;
+    let begun = Instant::now();
+    while begun.elapsed() < 10 * MESSAGE_TIMEOUT {
+        advance(interval).await;
+        assert_eq!(opened.poll(), Poll::Pending, "after {:?}", begun.elapsed());
+        opened.expect(PING);
+        opened.send(PONG).await;
+    }
+    opened.send(b"\x81\x84\0\0\0\0turn").await;
+    opened.expect(b"answer\n");
+    opened.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_no_ping_is_disconnected() {
+    let mut opened = Opened::websocket().await;
+    for _ in 0..2 {
+        advance(Limits::default().ping_interval).await;
+        assert_eq!(opened.poll(), Poll::Pending);
+        opened.expect(PING);
+    }
+    advance(Limits::default().ping_interval).await;
+    // Without last words: the peer is dead.
+    assert_eq!(opened.poll(), Poll::Ready(CloseReason::Disconnected));
+    opened.expect(b"");
+    opened.end().await;
+}
+
+/// Control frames within a message do not prolong its time.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_come_to_its_end_disconnects_a_peer_that_answers_pings() {
+    let mut opened = Opened::websocket().await;
+    let interval = Limits::default().ping_interval;
+    // A fragment, "sig", and another peer's ping with it.
+    opened.send(b"\x01\x83\0\0\0\0sig\x89\x82\0\0\0\0hi").await;
+    opened.expect(b"\x8a\x02hi");
+    let begun = Instant::now();
+    while begun.elapsed() + interval < MESSAGE_TIMEOUT {
+        advance(interval).await;
+        assert_eq!(opened.poll(), Poll::Pending, "after {:?}", begun.elapsed());
+        opened.send(PONG).await;
+    }
+    advance(interval).await;
+    assert_eq!(opened.poll(), Poll::Ready(CloseReason::Disconnected));
+    opened.end().await;
 }
 
 /// A peer that sees the answer to its close finds its seats given back.
