@@ -164,4 +164,55 @@ async fn a_websocket_takes_the_place_of_its_own_handshake() {
     let turned_away = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
     assert_eq!(turned_away.status, 503);
     assert_eq!(only.ask("say hi").await, "hi");
+    let counts = counts(&stage).await;
+    assert_eq!(counts, [1, 1], "open, and opened");
+}
+
+/// The connections that are open, and those that were accepted.
+async fn counts(stage: &Stagecraft) -> [u64; 2] {
+    let admin = stage.gateway.admin_address().unwrap();
+    let metrics = http(admin, &["GET /metrics HTTP/1.1"], "").await.body;
+    ["dragoman_connections", "dragoman_connections_total"].map(|name| {
+        let sample = format!("{name}{{frontend=\"stage\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&sample));
+        value.expect("it is measured").parse().expect("a number")
+    })
+}
+
+/// Sends the head of a handshake; the status of the answer, and the connection.
+async fn handshake(stage: &Stagecraft, header: &[u8]) -> (u16, TcpStream) {
+    let mut stream = TcpStream::connect(stage.address("ws")).await.unwrap();
+    let head = format!("{}\r\nsec-websocket-version: 13\r\n", UPGRADE.join("\r\n"));
+    let request = [head.as_bytes(), header, b"\r\n\r\n"].concat();
+    stream.write_all(&request).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon(stream.read_u8()).await.unwrap());
+    }
+    (Reply::parse(&String::from_utf8(head).unwrap()).status, stream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_handshake_is_refused_stays_counted() {
+    let stage = Stagecraft::start(|frontend| frontend.limits.connections_max = 1).await;
+    let (status, _open) = handshake(&stage, b"token: \xff").await;
+    assert_eq!(status, 400);
+    let turned_away = http(stage.address("http"), &["POST /peer HTTP/1.1"], "").await;
+    assert_eq!(turned_away.status, 503);
+    assert_eq!(counts(&stage).await, [1, 1], "open, and opened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_an_address_with_too_many_stays_counted() {
+    let stage = Stagecraft::start_all(|config| {
+        config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        config.frontends[0].limits.connections_per_address_max = 1;
+    })
+    .await;
+    let client = b"x-forwarded-for: 203.0.113.7";
+    let (status, _first) = handshake(&stage, client).await;
+    assert_eq!(status, 101);
+    let (status, _second) = handshake(&stage, client).await;
+    assert_eq!(status, 503);
+    assert_eq!(counts(&stage).await, [2, 2], "open, and opened");
 }

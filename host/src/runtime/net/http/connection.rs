@@ -55,18 +55,29 @@ impl HttpConnection {
         }
     }
 
-    /// The connection's own permit if it is one of this front end, else a new one.
+    /// The connection's own permit if it is one of this front end, else a new one. Refused: the
+    /// connection keeps its own, and stays counted.
     pub(super) fn permit_for(
         &self,
         frontend: &FrontendHandle,
         caller: Caller,
     ) -> Result<Permit, HttpError> {
         let mut own = self.permit.lock();
-        let permit = match own.take_if(|permit| permit.is_of(&frontend.connections)) {
-            Some(mut permit) => permit.readdress(caller.address, &frontend.limits).map(|()| permit),
-            None => frontend.connections.admit(caller.address, &frontend.limits),
+        let (address, limits) = (caller.address, &frontend.limits);
+        let admitted = match own.take_if(|permit| permit.is_of(&frontend.connections)) {
+            Some(mut permit) => match permit.readdress(address, limits) {
+                Ok(()) => Ok(permit),
+                Err(full) => {
+                    *own = Some(permit);
+                    Err(full)
+                }
+            },
+            None => {
+                let new = frontend.connections.admit(address, limits);
+                new.inspect(|_| frontend.metrics.opened.add(1))
+            }
         };
-        permit.map_err(|full| {
+        admitted.map_err(|full| {
             frontend.note_full(full);
             retry_later(503, "too many connections", 1_000)
         })

@@ -51,17 +51,15 @@ pub(super) fn accept(
     let frontend = &binding.frontend;
     let accepted = accept_key(&request)?;
     let protocol = offered_protocol(&request.headers);
-    let permit = connection.permit_for(frontend, caller)?;
-    let mut request = Request::from_parts(request, ());
-    let on_upgrade = hyper::upgrade::on(&mut request);
-    let (parts, ()) = request.into_parts();
-    let upgrade = Some(convert::request(&parts, path.to_owned(), Vec::new())?);
+    let upgrade = Some(convert::request(&request, path.to_owned(), Vec::new())?);
     let peer = Peer { upgrade, ..connection.peer(binding, caller) };
     let services = connection.state.services.clone();
     let address = caller.counted_address();
     let driver = SessionDriver::open_stream(services, frontend.clone(), peer, address)
         .map_err(|_| HttpError::new(503, "the gateway could not open a session"))?;
-    frontend.metrics.opened.add(1);
+    // The last that may fail: a refused handshake must leave the connection counted.
+    let permit = connection.permit_for(frontend, caller)?;
+    let on_upgrade = hyper::upgrade::on(Request::from_parts(request, ()));
     let state = connection.state.clone();
     let reservation = state.services.memory_budget.reservation(caller.address);
     connection.state.spawn(start(driver, on_upgrade, permit, reservation, state));
