@@ -20,11 +20,13 @@ const READ_BYTES: usize = 8 * 1024;
 /// A stream of bytes. Nothing is buffered between reads.
 pub(crate) struct Tcp {
     stream: Stream,
+    /// Whether nothing was left to read since the last sign of life.
+    drained: bool,
 }
 
 impl Tcp {
     pub(crate) fn new(stream: Stream) -> Self {
-        Self { stream }
+        Self { stream, drained: true }
     }
 }
 
@@ -38,8 +40,10 @@ impl Socket for Tcp {
         cx: &mut Context<'_>,
         session: &mut StreamSession,
     ) -> Poll<ReadOutcome> {
+        let is_fresh = self.drained && session.is_answered();
         let received = poll_chunk(&mut self.stream, cx, |bytes| session.feed(Input::Bytes(bytes)));
-        received.map(|received| note_life(self, session, received))
+        self.drained = received.is_pending();
+        received.map(|received| note_life(self, session, received, is_fresh))
     }
 
     fn acknowledged(&self, written: u64) -> u64 {
@@ -63,6 +67,8 @@ pub(crate) struct Lines {
     /// Whether no line was read yet.
     at_start: bool,
     ended: bool,
+    /// Whether nothing was left to read since the last sign of life.
+    drained: bool,
     /// When the line that is unfinished was first waited for.
     begun_at: Option<Instant>,
     reservation: Reservation,
@@ -93,6 +99,7 @@ impl Lines {
             line_bytes_max: line_bytes_max as usize,
             at_start: true,
             ended: false,
+            drained: true,
             begun_at: None,
             reservation,
         }
@@ -150,9 +157,11 @@ impl Lines {
         cx: &mut Context<'_>,
         session: &mut StreamSession,
     ) -> Poll<Result<(), ReadOutcome>> {
+        let is_fresh = self.drained && session.is_answered();
         let Self { stream, unread, .. } = self;
         let read = poll_chunk(stream, cx, |bytes| unread.extend_from_slice(bytes));
-        let read = read.map(|received| note_life(self, session, received));
+        self.drained = read.is_pending();
+        let read = read.map(|received| note_life(self, session, received, is_fresh));
         if read.is_pending() && !self.unread.is_empty() {
             self.begun_at.get_or_insert_with(Instant::now);
         }
@@ -235,16 +244,19 @@ impl Socket for Lines {
 }
 
 /// Notes what the peer shows by what was read. Each read counts once, however many requests were in
-/// it.
+/// it. It is a new sign of life only if it `is_fresh`: with nothing left to read before it, and all
+/// requests before it answered. Else it may be the rest of a burst, which the peer sent before it
+/// could read what came in between.
 fn note_life(
     socket: &impl Socket,
     session: &mut StreamSession,
     received: ReadOutcome,
+    is_fresh: bool,
 ) -> ReadOutcome {
     if session.unacknowledged().is_some() {
         let written = session.write_queue.written();
         match received {
-            ReadOutcome::Input => {
+            ReadOutcome::Input if is_fresh => {
                 let acknowledged = socket.acknowledged(written);
                 session.note_delivery(|delivery| delivery.note_life(acknowledged));
             }
@@ -252,7 +264,10 @@ fn note_life(
                 let acknowledged = socket.acknowledged(written);
                 session.note_delivery(|delivery| delivery.note_orderly_end(acknowledged));
             }
-            ReadOutcome::Closed(_) | ReadOutcome::Control | ReadOutcome::Overlong => (),
+            ReadOutcome::Input
+            | ReadOutcome::Closed(_)
+            | ReadOutcome::Control
+            | ReadOutcome::Overlong => (),
         }
     }
     received

@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::advance;
 
 use bytes::Bytes;
-use core_model::{ConnectionId, Query, Reply, UserRef};
+use core_model::{ConnectionId, MessageId, Query, Reply, UserRef};
 use gateway_fanout::ConnectionHandle;
 use socket2::SockRef;
 
@@ -262,6 +262,57 @@ async fn a_message_that_does_not_come_to_its_end_disconnects_a_peer_that_answers
     }
     advance(interval).await;
     assert_eq!(opened.poll(), Poll::Ready(CloseReason::Disconnected));
+    opened.end().await;
+}
+
+impl Opened<Lines> {
+    /// A peer that was sent a message, whose bytes its system has, and which has not read them.
+    async fn delivered() -> Self {
+        let mut opened = Self::open(|stream, memory| Lines::new(stream, 10_000, memory)).await;
+        opened.send(b"sign in\n").await;
+        while opened.peer.peek(&mut [0]).is_err() {
+            yield_now().await;
+            assert!(opened.poll().is_pending());
+        }
+        opened.expect(b"answer\n");
+        let message = Some(MessageId(7));
+        let bytes = Bytes::from_static(b"news\n");
+        let (_, pushed) =
+            opened.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message });
+        assert!(pushed.is_ok());
+        assert!(opened.poll().is_pending());
+        assert!(opened.has_unacknowledged());
+        opened
+    }
+
+    fn has_unacknowledged(&self) -> bool {
+        self.connection.session.unacknowledged().is_some()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_reads_of_one_burst_are_one_sign_of_life() {
+    let mut opened = Opened::delivered().await;
+    let line = [&[b'x'; 9_000][..], b"\n"].concat();
+    opened.send(&line.repeat(3)).await;
+    assert!(opened.has_unacknowledged(), "it was sent before the peer could read");
+    opened.expect(b"news\nanswer\nanswer\nanswer\n");
+    opened.send(b"turn\n").await;
+    assert!(!opened.has_unacknowledged());
+    opened.end().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_sent_before_the_answer_to_the_request_before_it_is_no_sign_of_life() {
+    let mut opened = Opened::delivered().await;
+    // Who brings the answers.
+    opened.hub.abort();
+    opened.send(b"post\n").await;
+    opened.send(b"turn\n").await;
+    opened.expect(b"news\n");
+    assert!(opened.has_unacknowledged());
     opened.end().await;
 }
 

@@ -1,7 +1,7 @@
 use core_engine::Engine;
 use core_model::{
-    Command, ConnectionId, Credential, NewUser, PostRight, ProfileChanges, Query, RoomId, RoomRef,
-    Secret, Uid, UserRef,
+    Command, ConnectionId, Credential, Delivery, NewUser, PostRight, ProfileChanges, Query, RoomId,
+    RoomRef, Secret, Uid, UserRef,
 };
 use frontend_api::{Frontend, Manifest, Peer, Session, Subscribe};
 use gateway_fanout::{Fanout, Hub, MailboxPoll};
@@ -60,7 +60,7 @@ fn sign_in() -> Command {
         create: Some(NewUser { identities, ..NewUser::default() }),
         changes: ProfileChanges::default(),
         session: true,
-        delivery: None,
+        delivery: Some(Delivery { backlog_max: 10, device: String::new() }),
         token: None,
         address: None,
     }
