@@ -1,6 +1,7 @@
 //! The listeners of a configuration, and which of them cannot share an address.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use frontend_api::{Route, Transport};
 
@@ -62,13 +63,14 @@ pub fn collide(frontends: &[FrontendConfig]) -> bool {
 
 /// Whether a listening socket on one address prevents binding the other.
 pub fn is_in_the_way(one: &ListenAddress, other: &ListenAddress) -> bool {
-    (one == other && !one.has_any_port()) || overlap(one, other)
+    (one == other && !one.has_any_port()) || overlap(one, other, false)
 }
 
 /// Why two listeners collide.
 fn clash(a: &Listen, b: &Listen) -> Option<String> {
     if a.address != b.address {
-        return overlap(&a.address, &b.address)
+        let only_v6 = a.options.only_v6 || b.options.only_v6;
+        return overlap(&a.address, &b.address, only_v6)
             .then(|| "which is the same port on overlapping addresses".into());
     }
     if a.address.has_any_port() {
@@ -98,12 +100,17 @@ fn clash(a: &Listen, b: &Listen) -> Option<String> {
     }
 }
 
-/// Whether one of two different addresses includes the other.
-fn overlap(a: &ListenAddress, b: &ListenAddress) -> bool {
+/// Whether one of two different addresses includes the other. `[::]` takes IPv4 as well, unless it
+/// is `only_v6`, and `[::ffff:127.0.0.1]` is an address of IPv4.
+fn overlap(a: &ListenAddress, b: &ListenAddress, only_v6: bool) -> bool {
     let (ListenAddress::Ip(a), ListenAddress::Ip(b)) = (a, b) else { return false };
     if a == b {
         return false;
     }
-    let wildcard = a.ip().is_unspecified() || b.ip().is_unspecified();
-    a.port() == b.port() && a.port() != 0 && a.is_ipv4() == b.is_ipv4() && wildcard
+    let includes = |all: IpAddr, other: IpAddr| {
+        let is_alike = all.is_ipv4() == other.is_ipv4() || (all.is_ipv6() && !only_v6);
+        all == other || (all.is_unspecified() && is_alike)
+    };
+    let (one, other) = (a.ip().to_canonical(), b.ip().to_canonical());
+    a.port() == b.port() && a.port() != 0 && (includes(one, other) || includes(other, one))
 }

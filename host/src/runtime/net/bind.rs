@@ -66,6 +66,9 @@ pub(crate) fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<Socket>
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if only_v6 {
         socket.set_only_v6(true)?;
+    } else if address.is_ipv6() {
+        // `[::]` takes IPv4 too, whatever the system's default. OpenBSD cannot.
+        drop(socket.set_only_v6(false));
     }
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
@@ -159,6 +162,15 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_unspecified_address_of_ipv6_takes_ipv4_too() {
+        let address = ListenAddress::Ip("[::]:0".parse().unwrap());
+        // A machine may have no IPv6.
+        let Ok(listener) = bind(&address, &EndpointOptions::default()) else { return };
+        let port = listener.local_address().unwrap().ip().unwrap().port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    }
 
     #[tokio::test]
     async fn an_accepted_socket_notices_a_peer_that_vanishes() {
