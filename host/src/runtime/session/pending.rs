@@ -79,7 +79,7 @@ pub(crate) fn change(command: &Command, subscribe: Subscribe) -> SubscriptionCha
 pub(crate) struct Fence {
     /// A command was answered whose events may not have arrived.
     pub(crate) is_needed: bool,
+    /// The hub was asked to mark where they end: between two commands, so a mark that was asked for
+    /// earlier serves as well.
     pub(crate) is_requested: bool,
-    /// All events before the oldest pending request have arrived.
-    pub(crate) has_passed: bool,
 }

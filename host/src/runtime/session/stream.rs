@@ -167,12 +167,16 @@ impl StreamSession {
     pub(crate) fn take_item(&mut self, item: MailboxItem) {
         match item {
             MailboxItem::Answer { outcome, has_events } => {
-                self.fence.is_needed |= has_events;
+                // It comes behind the events of all commands before, so what waited for those is
+                // due, and must not be overtaken by the events of this command.
+                self.fence.is_needed = false;
+                self.pass_decided();
+                self.fence.is_needed = has_events;
                 self.note_answer(outcome);
             }
             MailboxItem::Fence => {
                 self.fence.is_requested = false;
-                self.fence.has_passed = true;
+                self.fence.is_needed = false;
             }
             MailboxItem::Wake => self.feed(Input::Woken),
             MailboxItem::Frame { bytes, message, .. } => {
@@ -260,7 +264,6 @@ impl StreamSession {
         else {
             return;
         };
-        self.fence.has_passed = false;
         let newest = self.begin_delivery(&outcome);
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
@@ -268,19 +271,22 @@ impl StreamSession {
         self.mark(newest);
     }
 
+    /// Passes the answers of the host that are the oldest.
+    fn pass_decided(&mut self) {
+        while self.closed.is_none() && matches!(self.pending.front(), Some(Pending::Decided(_))) {
+            self.pass_answer();
+        }
+    }
+
     /// Whether events of commands before the oldest request may still be on their way; asks the hub
     /// to mark where they end.
     fn must_wait_for_fence(&mut self) -> bool {
         let fence = &mut self.fence;
-        if fence.has_passed {
-            return false;
-        }
         if fence.is_needed && !fence.is_requested {
-            fence.is_needed = false;
             fence.is_requested = true;
             self.driver.services.hub.fence(self.handle.clone());
         }
-        self.fence.is_requested
+        fence.is_needed
     }
 
     /// Begins with the oldest request, which waited for all before it.

@@ -349,3 +349,19 @@ async fn what_the_host_answers_waits_for_the_events_of_earlier_commands() {
     drop(session);
     end(&services, hub).await;
 }
+
+#[tokio::test]
+async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
+    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    session.feed(Input::Text("post"));
+    session.pending.push_back(Pending::Decided(Box::new(Err(Refusal::Overloaded))));
+    session.feed(Input::Text("post"));
+    let answer = || MailboxItem::Answer { outcome: Box::new(Ok(Reply::Done)), has_events: true };
+    session.take_item(answer());
+    assert!(!session.advance());
+    assert_eq!(session.pending.len(), 2, "the refusal waits for the events of the first post");
+    session.take_item(answer());
+    assert_eq!(session.pending.len(), 1, "the events of the second post come next");
+    drop(session);
+    end(&services, hub).await;
+}
