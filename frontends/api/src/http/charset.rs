@@ -35,6 +35,9 @@ impl Charset {
 
     /// The charset among the parameters of a content type, if it is one of these.
     pub(super) fn in_parameters(parameters: &str) -> Option<Self> {
+        if parameters.is_empty() {
+            return None;
+        }
         let named = parameters.split(';').find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
             name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))

@@ -139,16 +139,22 @@ fn body_fields(request: &Request, charset: Charset) -> Result<Map<String, Value>
     let content_type = request.header("content-type").unwrap_or("");
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let named = Charset::in_parameters(parameters);
-    match essence.trim().to_ascii_lowercase().as_str() {
-        "application/json" => Ok(json(body, named.unwrap_or_default())?),
-        // `curl -d '{…}'` labels JSON as a form; no form begins like that.
-        "application/x-www-form-urlencoded" if begins_like_json(body) => {
-            json(body, named.unwrap_or_default()).or_else(|_| form(body, named.unwrap_or(charset)))
-        }
-        "application/x-www-form-urlencoded" => form(body, named.unwrap_or(charset)),
-        "" => Ok(json(body, Charset::Utf8).map_err(|_| unsupported("it has no content type"))?),
-        other => Err(unsupported(&format!("it is {other}")).into()),
+    let essence = essence.trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(json(body, named.unwrap_or_default())?);
     }
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let as_form = |_| form(body, named.unwrap_or(charset));
+        // `curl -d '{…}'` labels JSON as a form; no form begins like that.
+        return match begins_like_json(body) {
+            true => json(body, named.unwrap_or_default()).or_else(as_form),
+            false => form(body, named.unwrap_or(charset)),
+        };
+    }
+    if essence.is_empty() {
+        return Ok(json(body, Charset::Utf8).map_err(|_| unsupported("it has no content type"))?);
+    }
+    Err(unsupported(&format!("it is {}", essence.to_ascii_lowercase())).into())
 }
 
 /// PowerShell and .NET begin a body with it. RFC 8259 8.1 lets a parser skip it.

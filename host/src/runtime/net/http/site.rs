@@ -5,16 +5,18 @@
 //! the site of the page (Origin, or Sec-Fetch-Site), and on a private listener the host name that
 //! was asked for, which a page can point at any address (DNS rebinding).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use frontend_api::http::HttpError;
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
 
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::http::caller::{Caller, asked_host};
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Suffixes of names that cannot be registered on the internet (RFC 6761, 6762, 8375, and ICANN's
 /// reservation of `.internal`).
@@ -73,7 +75,7 @@ fn check_origin(
         return Err(Refused { why, key });
     }
     // A browser sends no Origin with a plain GET, such as that of an image.
-    let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let is_foreign = headers.get(&SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
     if is_foreign && !frontend.cors.allows_all() {
         return Err(Refused { why: "web pages of other sites are not allowed here".into(), key });
     }
@@ -82,6 +84,10 @@ fn check_origin(
 
 fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
     let Some(host) = host else { return Ok(()) };
+    // Mostly it is an address and a port, which is cheaper to parse than any authority.
+    if host.parse::<SocketAddr>().is_ok() {
+        return Ok(());
+    }
     let name = host.parse::<Authority>().ok();
     let name = name.as_ref().map_or(host, Authority::host).trim_end_matches('.');
     if is_private_name(name) || frontend.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))

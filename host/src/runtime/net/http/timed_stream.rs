@@ -72,7 +72,9 @@ pub(crate) struct TimedStream {
     deadlines: Deadlines,
     activity: Activity,
     wait: Wait,
-    since: Instant,
+    /// Since when it waits for this; none until the stream is first found waiting, so that a request
+    /// that arrives whole costs no look at the clock.
+    since: Option<Instant>,
     /// When a write was first refused, if the last one was.
     stalled_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
@@ -87,7 +89,7 @@ impl TimedStream {
             deadlines,
             activity,
             wait: Wait::FirstHead,
-            since: now,
+            since: Some(now),
             stalled_since: None,
             timer: Box::pin(sleep_until(now)),
             linger: None,
@@ -101,8 +103,10 @@ impl TimedStream {
     /// Fails once the current deadline has passed, and wakes the task then.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         loop {
-            let Some(deadline) = self.deadline() else { return Ok(()) };
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            self.since.get_or_insert(now);
+            let Some(deadline) = self.deadline(now) else { return Ok(()) };
+            if now >= deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             if self.timer.deadline() > deadline {
@@ -115,12 +119,13 @@ impl TimedStream {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let waiting_since = self.since.unwrap_or(now);
         let (since, limit) = match (self.stalled_since, self.wait) {
             (Some(since), _) => (since, self.deadlines.stalled),
             (None, _) if self.activity.is_busy() => return None,
-            (None, Wait::FirstHead | Wait::RestOfHead) => (self.since, self.deadlines.head),
-            (None, Wait::NextRequest) => (self.since, self.deadlines.idle),
+            (None, Wait::FirstHead | Wait::RestOfHead) => (waiting_since, self.deadlines.head),
+            (None, Wait::NextRequest) => (waiting_since, self.deadlines.idle),
         };
         (!limit.is_zero()).then(|| since + limit)
     }
@@ -128,7 +133,7 @@ impl TimedStream {
     fn has_read(&mut self) {
         if matches!(self.wait, Wait::NextRequest) && !self.activity.is_busy() {
             self.wait = Wait::RestOfHead;
-            self.since = Instant::now();
+            self.since = None;
         }
     }
 
@@ -136,7 +141,7 @@ impl TimedStream {
         self.stalled_since = None;
         if !self.activity.is_busy() {
             self.wait = Wait::NextRequest;
-            self.since = Instant::now();
+            self.since = None;
         }
     }
 
