@@ -205,7 +205,7 @@ async fn a_connection_whose_handshake_is_refused_stays_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_of_an_address_with_too_many_stays_counted() {
     let stage = Stagecraft::start_all(|config| {
-        config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        config.server.trusted_proxies.networks = vec!["127.0.0.1/32".parse().unwrap()];
         config.frontends[0].limits.connections_per_address_max = 1;
     })
     .await;
