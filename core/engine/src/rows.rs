@@ -119,7 +119,8 @@ pub(crate) struct RoomRow {
 
 impl RoomRow {
     pub(crate) fn tag(&self, id: u32) -> RoomTag {
-        RoomTag { id: core_model::RoomId(id), name: self.name.as_str().into() }
+        let name = self.name.as_str().into();
+        RoomTag { id: core_model::RoomId(id), name, closed: self.closed }
     }
 
     /// The view, without what other tables hold.

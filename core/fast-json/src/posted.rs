@@ -51,7 +51,7 @@ fn write_message(json: &mut JsonWriter<'_>, message: &Message) {
     json.raw(r#","author":"#);
     write_person(json, author);
     match to {
-        Recipient::Room(RoomTag { id, name }) => {
+        Recipient::Room(RoomTag { id, name, closed: _ }) => {
             json.raw(r#","to":{"room":{"id":"#);
             json.number(id.0.into());
             json.raw(r#","name":"#);
@@ -168,7 +168,7 @@ fn read_room(reader: &mut JsonReader<'_>) -> Option<RoomTag> {
     reader.literal(r#","name":"#)?;
     let name = reader.text()?.into();
     reader.literal("}")?;
-    Some(RoomTag { id, name })
+    Some(RoomTag { id, name, closed: false })
 }
 
 #[cfg(test)]
@@ -195,7 +195,8 @@ mod tests {
             let text = "\u{0}\u{1f} \u{7f}\u{1f375}/\n and so on".into();
             Message { id: MessageId(u64::MAX), at: Timestamp(0), author, to, text, notice: false }
         };
-        let room = Recipient::Room(RoomTag { id: RoomId(u32::MAX), name: "tea".into() });
+        let room =
+            Recipient::Room(RoomTag { id: RoomId(u32::MAX), name: "tea".into(), closed: false });
         let people = people();
         let to = |person: &Person| Recipient::User(person.clone().into());
         people.iter().flat_map(|one| [message(one, room.clone()), message(one, to(one))]).collect()

@@ -63,6 +63,10 @@ pub struct RoomTag {
     pub id: RoomId,
     /// The unique room name.
     pub name: Arc<str>,
+    /// Whether only members know of it. For the host's figures: not part of the interface of front
+    /// ends, so not serialized.
+    #[serde(skip)]
+    pub closed: bool,
 }
 
 /// A room, in the [`Detail`](crate::Detail) asked for.
@@ -107,7 +111,7 @@ pub struct RoomView {
 
 impl RoomView {
     pub fn tag(&self) -> RoomTag {
-        RoomTag { id: self.id, name: self.name.as_str().into() }
+        RoomTag { id: self.id, name: self.name.as_str().into(), closed: self.closed }
     }
 }
 

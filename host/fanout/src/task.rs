@@ -233,7 +233,7 @@ mod tests {
             id: MessageId(seq),
             at: Timestamp(0),
             author: Arc::default(),
-            to: Recipient::Room(RoomTag { id: RoomId(1), name: "tea".into() }),
+            to: Recipient::Room(RoomTag { id: RoomId(1), name: "tea".into(), closed: false }),
             text: "hi".into(),
             notice: false,
         };

@@ -125,7 +125,7 @@ fn neighbors_hear_of_being_away_and_of_a_real_name_if_they_want_to() {
     // A user that is away already, as it joins.
     xan.send_counted("AWAY :early");
     let entered = Event::Entered {
-        room: RoomTag { id: RoomId(7), name: "tea".into() },
+        room: RoomTag { id: RoomId(7), name: "tea".into(), closed: false },
         user: Person { handle: "guest:xan".into(), name: "xan".into(), ..Person::default() }.into(),
         avatar: String::new(),
         durable: false,

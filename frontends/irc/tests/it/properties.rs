@@ -443,7 +443,7 @@ fn no_part_of_a_text_is_lost() {
 fn the_longest_names_leave_room_for_a_text() {
     let long = "𠮷".repeat(64);
     let name = format!("guest:{long}");
-    let room = RoomTag { id: RoomId(7), name: long.as_str().into() };
+    let room = RoomTag { id: RoomId(7), name: long.as_str().into(), closed: false };
     let mut conversation = Conversation::of_guest();
     let author = Person { handle: name, name: long, ..Person::default() }.into();
     let message = Message { author, to: Recipient::Room(room), ..posted(&"x".repeat(640)) };

@@ -88,7 +88,7 @@ fn posted_to(room: u32, seq: u64, cause: u64) -> Recorded {
         id: MessageId(seq),
         at: Timestamp(0),
         author: Arc::<Person>::default(),
-        to: Recipient::Room(RoomTag { id: RoomId(room), name: "tea".into() }),
+        to: Recipient::Room(RoomTag { id: RoomId(room), name: "tea".into(), closed: false }),
         text: "hi".into(),
         notice: false,
     };

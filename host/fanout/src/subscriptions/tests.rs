@@ -16,7 +16,7 @@ fn person(uid: u64) -> Arc<Person> {
 }
 
 fn tag(room: u32) -> RoomTag {
-    RoomTag { id: RoomId(room), name: format!("r{room}").into() }
+    RoomTag { id: RoomId(room), name: format!("r{room}").into(), closed: false }
 }
 
 fn entered(room: u32, again: bool) -> Reply {

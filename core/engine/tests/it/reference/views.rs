@@ -54,7 +54,8 @@ impl Reference {
     }
 
     pub(super) fn tag(&self, id: u32) -> RoomTag {
-        RoomTag { id: RoomId(id), name: self.rooms[&id].name.as_str().into() }
+        let room = &self.rooms[&id];
+        RoomTag { id: RoomId(id), name: room.name.as_str().into(), closed: room.closed }
     }
 
     pub(super) fn room_view(&self, id: u32) -> RoomView {
