@@ -9,11 +9,14 @@ use frontend_api::{Broadcast, Frame};
 use crate::event_encoder::EventEncoder;
 use crate::framing::Framing;
 use crate::handle::ConnectionHandle;
+use crate::ledger::DeliveryOutcome;
 use crate::mailbox::MailboxItem;
+use crate::tally::RoomClass;
 
 /// One event in one dialect.
 pub(crate) enum Encoded {
-    Nothing,
+    /// No connection gets it, for this reason.
+    Nothing(DeliveryOutcome),
     Frame {
         frame: Frame,
         skip_cause: bool,
@@ -30,10 +33,11 @@ type LaidOut = Vec<(Framing, Bytes)>;
 impl Encoded {
     pub(crate) fn new(encoder: &dyn EventEncoder, recorded: &Recorded) -> Self {
         match encoder.encode(recorded) {
-            Broadcast::Nothing => Self::Nothing,
-            Broadcast::Everyone(frame) => Self::frame(frame, false),
-            Broadcast::Others(frame) => Self::frame(frame, true),
-            Broadcast::PerSession => Self::PerSession(Arc::new(recorded.clone())),
+            None => Self::Nothing(DeliveryOutcome::Fault),
+            Some(Broadcast::Nothing) => Self::Nothing(DeliveryOutcome::Hidden),
+            Some(Broadcast::Everyone(frame)) => Self::frame(frame, false),
+            Some(Broadcast::Others(frame)) => Self::frame(frame, true),
+            Some(Broadcast::PerSession) => Self::PerSession(Arc::new(recorded.clone())),
         }
     }
 
@@ -41,24 +45,27 @@ impl Encoded {
         Self::Frame { frame, skip_cause, laid_out: Vec::new(), shared: None }
     }
 
-    /// What this connection gets of the event.
+    /// What this connection gets of the event; `Err`: nothing, and what that counts as.
     pub(crate) fn item(
         &mut self,
         recorded: &Recorded,
         to: &ConnectionHandle,
-    ) -> Option<MailboxItem> {
+    ) -> Result<MailboxItem, DeliveryOutcome> {
         match self {
-            Self::Nothing => None,
-            Self::Frame { skip_cause: true, .. } if recorded.cause == to.id => None,
+            Self::Nothing(why) => Err(*why),
+            Self::Frame { skip_cause: true, .. } if recorded.cause == to.id => {
+                Err(DeliveryOutcome::Own)
+            }
             Self::Frame { shared, .. } if to.is_per_session() => {
                 let recorded = shared.get_or_insert_with(|| Arc::new(recorded.clone()));
-                Some(MailboxItem::Event(Arc::clone(recorded)))
+                Ok(MailboxItem::Event(Arc::clone(recorded)))
             }
             Self::Frame { frame, laid_out, .. } => {
                 let bytes = lay_out(laid_out, to.framing, || to.framing.encode(frame.clone()));
-                Some(MailboxItem::Frame { bytes, frames: 1, message: message_of(recorded) })
+                let (message, class) = message_of(recorded);
+                Ok(MailboxItem::Frame { bytes, frames: 1, message, class })
             }
-            Self::PerSession(recorded) => Some(MailboxItem::Event(recorded.clone())),
+            Self::PerSession(recorded) => Ok(MailboxItem::Event(recorded.clone())),
         }
     }
 }
@@ -73,19 +80,33 @@ pub(crate) struct EncodedPostBatch {
 struct Joined {
     frames: u32,
     last: Option<MessageId>,
+    class: RoomClass,
     laid_out: LaidOut,
+    /// The messages that are in no frame.
+    hidden: u32,
+    faults: u32,
+}
+
+/// What a connection gets of several messages.
+pub(crate) enum Part {
+    Item(MailboxItem),
+    /// So many messages are not sent, which counts as this.
+    Withheld(u32, DeliveryOutcome),
 }
 
 impl EncodedPostBatch {
     pub(crate) fn new(encoder: &dyn EventEncoder, posted: &[Recorded]) -> Self {
         let each: Vec<_> = posted.iter().map(|recorded| Encoded::new(encoder, recorded)).collect();
-        let mut joined = Joined { frames: 0, last: None, laid_out: Vec::new() };
+        let class = posted.first().map_or(RoomClass::Public, |recorded| message_of(recorded).1);
+        let laid_out = LaidOut::new();
+        let mut joined = Joined { frames: 0, last: None, class, laid_out, hidden: 0, faults: 0 };
         for (encoded, recorded) in each.iter().zip(posted) {
             match encoded {
-                Encoded::Nothing => (),
+                Encoded::Nothing(DeliveryOutcome::Fault) => joined.faults += 1,
+                Encoded::Nothing(_) => joined.hidden += 1,
                 Encoded::Frame { .. } => {
                     joined.frames += 1;
-                    joined.last = message_of(recorded);
+                    joined.last = message_of(recorded).0;
                 }
                 Encoded::PerSession(_) => return Self { each, joined: None },
             }
@@ -94,23 +115,34 @@ impl EncodedPostBatch {
     }
 
     /// Passes on everything for a connection that caused none of it.
-    pub(crate) fn items(
+    pub(crate) fn parts(
         &mut self,
         posted: &[Recorded],
         to: &ConnectionHandle,
-        mut put: impl FnMut(MailboxItem),
+        mut each_part: impl FnMut(Part),
     ) {
         let Self { each, joined } = self;
         let each = each.iter_mut().zip(posted);
-        let mut each = each.filter_map(|(encoded, recorded)| encoded.item(recorded, to));
-        match joined {
-            None => each.for_each(put),
-            Some(_) if to.is_per_session() => each.for_each(put),
-            Some(Joined { frames: 0, .. }) => (),
-            Some(Joined { frames, last, laid_out }) => {
-                let bytes = lay_out(laid_out, to.framing, || join(&mut each));
-                put(MailboxItem::Frame { bytes, frames: *frames, message: *last });
+        let each = each.map(|(encoded, recorded)| encoded.item(recorded, to));
+        let part = |item| match item {
+            Ok(item) => Part::Item(item),
+            Err(why) => Part::Withheld(1, why),
+        };
+        let Some(joined) = joined.as_mut().filter(|_| !to.is_per_session()) else {
+            each.map(part).for_each(each_part);
+            return;
+        };
+        let Joined { frames, last, class, laid_out, hidden, faults } = joined;
+        let withheld = [(*hidden, DeliveryOutcome::Hidden), (*faults, DeliveryOutcome::Fault)];
+        for (count, why) in withheld {
+            if count > 0 {
+                each_part(Part::Withheld(count, why));
             }
+        }
+        if *frames > 0 {
+            let bytes = lay_out(laid_out, to.framing, || join(&mut each.flatten()));
+            let (frames, message, class) = (*frames, *last, *class);
+            each_part(Part::Item(MailboxItem::Frame { bytes, frames, message, class }));
         }
     }
 }
@@ -135,15 +167,16 @@ fn lay_out(laid_out: &mut LaidOut, framing: Framing, make: impl FnOnce() -> Byte
     bytes
 }
 
-fn message_of(recorded: &Recorded) -> Option<MessageId> {
+/// The message that an event is about, and the class of its room.
+fn message_of(recorded: &Recorded) -> (Option<MessageId>, RoomClass) {
     match &recorded.event {
-        Event::Posted { message } => Some(message.id),
+        Event::Posted { message } => (Some(message.id), RoomClass::of(message)),
         Event::Entered { .. }
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
         | Event::RoomCreated { .. }
-        | Event::RoomDeleted { .. } => None,
+        | Event::RoomDeleted { .. } => (None, RoomClass::Public),
     }
 }

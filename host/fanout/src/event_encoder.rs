@@ -1,14 +1,21 @@
 //! What the fan-out needs from a front end.
 
+use std::sync::Arc;
+
 use core_model::{ConnectionId, Recorded};
 use frontend_api::Broadcast;
 
+use crate::ledger::Ledger;
+
 /// A front end, as the fan-out sees it.
 pub trait EventEncoder: Send + Sync {
-    /// Encodes an event in the front end's dialect. Must not panic: an implementation that calls
-    /// foreign code catches its panics and returns [`Broadcast::Nothing`].
-    fn encode(&self, event: &Recorded) -> Broadcast;
+    /// Encodes an event in the front end's dialect; `None`: the front end failed. Must not panic: an
+    /// implementation that calls foreign code catches its panics.
+    fn encode(&self, event: &Recorded) -> Option<Broadcast>;
 
     /// A connection of this front end was cut off because its mailbox was full.
     fn note_cut_off(&self, connection: ConnectionId);
+
+    /// Where the deliveries to its connections are counted.
+    fn ledger(&self) -> Arc<Ledger>;
 }

@@ -9,13 +9,15 @@ use std::task::Waker;
 use core_engine::Done;
 use core_model::{ConnectionId, Outcome, Recorded, RoomId};
 
-use crate::encoded::{Encoded, EncodedPostBatch};
+use crate::counts::Counts;
+use crate::encoded::{Encoded, EncodedPostBatch, Part};
 use crate::event_encoder::EventEncoder;
 use crate::handle::ConnectionHandle;
-use crate::mailbox::MailboxItem;
+use crate::mailbox::{MailboxItem, Pushed};
 use crate::metrics::FanoutMetrics;
 use crate::post_batch::{PostBatch, posts_to};
 use crate::subscriptions::Subscriptions;
+use crate::tally::Tally;
 use crate::ticket::Ticket;
 
 /// Commands that become one [`PostBatch`]: a quarter of the default mailbox, so that one item does
@@ -36,7 +38,10 @@ pub struct Fanout {
 
 /// The front ends by index; `None` where none runs now.
 #[derive(Default)]
-struct Encoders(Vec<Option<Arc<dyn EventEncoder>>>);
+struct Encoders {
+    encoders: Vec<Option<Arc<dyn EventEncoder>>>,
+    counts: Counts,
+}
 
 /// How much was delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -64,15 +69,17 @@ impl Fanout {
     /// Adds a front end at this index.
     pub(crate) fn add_frontend(&mut self, index: u16, encoder: Arc<dyn EventEncoder>) {
         let at = usize::from(index);
-        if self.encoders.0.len() <= at {
-            self.encoders.0.resize_with(at + 1, || None);
+        let Encoders { encoders, counts } = &mut self.encoders;
+        counts.add_frontend(at, encoder.ledger());
+        if encoders.len() <= at {
+            encoders.resize_with(at + 1, || None);
         }
-        self.encoders.0[at] = Some(encoder);
+        encoders[at] = Some(encoder);
     }
 
     /// Removes the front end at this index, which has no connection any more.
     pub(crate) fn remove_frontend(&mut self, index: u16) {
-        if let Some(encoder) = self.encoders.0.get_mut(usize::from(index)) {
+        if let Some(encoder) = self.encoders.encoders.get_mut(usize::from(index)) {
             *encoder = None;
         }
     }
@@ -91,6 +98,7 @@ impl Fanout {
         batch: &mut Peekable<impl Iterator<Item = Done<Ticket>>>,
     ) -> Option<Delivered> {
         let first = batch.next()?;
+        note_posted(&first);
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
             self.answer(first.ticket, first.outcome, !first.events.is_empty());
@@ -104,13 +112,15 @@ impl Fanout {
             bytes += posts.push(done);
             let fits = posts.posted.len() < POSTS_PER_BATCH_MAX && bytes < BATCH_TEXT_BYTES_MAX;
             next = batch.next_if(|done| fits && posts_to(done) == Some(room));
+            next.iter().for_each(note_posted);
         }
         let commands = posts.posted.len();
         Some(Delivered { commands, ..self.deliver_posts(room, posts) })
     }
 
-    /// Wakes every connection that got items.
+    /// Wakes every connection that got items, and counts them.
     pub(crate) fn wake(&mut self) {
+        self.encoders.counts.flush();
         self.asleep.drain(..).for_each(Waker::wake);
     }
 
@@ -136,7 +146,7 @@ impl Fanout {
                 self.asleep.extend(self.encoders.put(&connection, item));
             }
             // Fails when an HTTP client did not wait for its answer.
-            Ticket::Once(sender) => drop(sender.send(outcome)),
+            Ticket::Once { sender, .. } => drop(sender.send(outcome)),
             Ticket::Discard => (),
         }
     }
@@ -147,14 +157,19 @@ impl Fanout {
         let mut delivered = Delivered::default();
         subscriptions.deliver(events, |recorded, audience| {
             let mut share = 0;
+            let owed = Tally::of_event(&recorded.event);
             let mut encoded: Vec<Option<Encoded>> = Vec::new();
             for to in audience {
+                encoders.counts.owe(to.frontend, owed);
                 let encoded =
                     encoders.once(&mut encoded, to, |encoder| Encoded::new(encoder, recorded));
-                if let Some(item) = encoded.item(recorded, to) {
-                    share = share.max(to.mailbox.share(&item));
-                    asleep.extend(encoders.put(to, item));
-                    delivered.items += 1;
+                match encoded.item(recorded, to) {
+                    Ok(item) => {
+                        share = share.max(to.mailbox.share(&item));
+                        asleep.extend(encoders.put(to, item));
+                        delivered.items += 1;
+                    }
+                    Err(why) => encoders.counts.settle(to.frontend, why, owed),
                 }
             }
             delivered.mailbox_share += share;
@@ -174,15 +189,22 @@ impl Fanout {
         let mut encoded: Vec<Option<EncodedPostBatch>> = Vec::new();
         let mut delivered = self.deliver_to_posters(room, &posted, answers, &mut encoded);
         let Self { subscriptions, encoders, asleep, .. } = self;
+        let owed = Tally::of_event(&first.event);
         for to in subscriptions.audience(&first.event) {
             if posters.binary_search(&to.id).is_err() {
                 let encoded = encoders
                     .once(&mut encoded, to, |encoder| EncodedPostBatch::new(encoder, &posted));
                 let mut share = 0;
-                encoded.items(&posted, to, |item| {
-                    share += to.mailbox.share(&item);
-                    asleep.extend(encoders.put(to, item));
-                    delivered.items += 1;
+                encoders.counts.owe(to.frontend, owed.times(posted.len()));
+                encoded.parts(&posted, to, |part| match part {
+                    Part::Item(item) => {
+                        share += to.mailbox.share(&item);
+                        asleep.extend(encoders.put(to, item));
+                        delivered.items += 1;
+                    }
+                    Part::Withheld(count, why) => {
+                        encoders.counts.settle(to.frontend, why, owed.times(count as usize));
+                    }
                 });
                 delivered.mailbox_share = delivered.mailbox_share.max(share);
             }
@@ -199,12 +221,16 @@ impl Fanout {
     ) -> Delivered {
         let Self { subscriptions, encoders, asleep, .. } = self;
         let Some(first) = posted.first() else { return Delivered::default() };
+        let owed = Tally::of_event(&first.event);
         let mut delivered = Delivered { items: answers.len(), ..Delivered::default() };
         let mut answers = answers.into_iter().peekable();
         while let Some((_, to, _)) = answers.peek() {
             let to = to.clone();
             let mut share = 0;
             let receives = subscriptions.receives(&to, room, &first.event);
+            if receives {
+                encoders.counts.owe(to.frontend, owed.times(posted.len()));
+            }
             for (at, recorded) in posted.iter().enumerate() {
                 while let Some((.., outcome)) =
                     answers.next_if(|(before, of, _)| *before == at && of.id == to.id)
@@ -218,10 +244,13 @@ impl Fanout {
                 }
                 let encoded =
                     encoders.once(encoded, &to, |encoder| EncodedPostBatch::new(encoder, posted));
-                if let Some(item) = encoded.each[at].item(recorded, &to) {
-                    share += to.mailbox.share(&item);
-                    asleep.extend(encoders.put(&to, item));
-                    delivered.items += 1;
+                match encoded.each[at].item(recorded, &to) {
+                    Ok(item) => {
+                        share += to.mailbox.share(&item);
+                        asleep.extend(encoders.put(&to, item));
+                        delivered.items += 1;
+                    }
+                    Err(why) => encoders.counts.settle(to.frontend, why, owed),
                 }
             }
             delivered.mailbox_share = delivered.mailbox_share.max(share);
@@ -232,7 +261,7 @@ impl Fanout {
 
 impl Encoders {
     fn of(&self, connection: &ConnectionHandle) -> &dyn EventEncoder {
-        let encoder = self.0[usize::from(connection.frontend)].as_deref();
+        let encoder = self.encoders[usize::from(connection.frontend)].as_deref();
         encoder.expect("a front end is removed after the last of its connections")
     }
 
@@ -245,18 +274,28 @@ impl Encoders {
     ) -> &'a mut T {
         let at = usize::from(connection.frontend);
         if made.len() <= at {
-            made.resize_with(self.0.len(), || None);
+            made.resize_with(self.encoders.len(), || None);
         }
         made[at].get_or_insert_with(|| make(self.of(connection)))
     }
 
     /// Puts an item into a mailbox; returns the waker of a task that waits for it.
-    fn put(&self, connection: &ConnectionHandle, item: MailboxItem) -> Option<Waker> {
+    fn put(&mut self, connection: &ConnectionHandle, item: MailboxItem) -> Option<Waker> {
+        let owed = item.owed();
         let (waker, pushed) = connection.mailbox.push(item);
-        if pushed.is_err() {
+        self.counts.note_pushed(connection.frontend, pushed, owed);
+        if matches!(pushed, Pushed::CutOff(_)) {
             self.of(connection).note_cut_off(connection.id);
         }
         waker
+    }
+}
+
+/// Counts the message that a command posted, if it did, for the front end it came through.
+fn note_posted(done: &Done<Ticket>) {
+    let Some(ledger) = done.ticket.ledger() else { return };
+    for recorded in &done.events {
+        ledger.note_posted(Tally::of_event(&recorded.event));
     }
 }
 

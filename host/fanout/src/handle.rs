@@ -1,11 +1,13 @@
 //! A stream connection, as the fan-out sees it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use core_model::{ConnectionId, Event};
 use frontend_api::EventFilter;
 
 use crate::framing::Framing;
+use crate::ledger::Ledger;
 use crate::mailbox::Mailbox;
 
 /// How to reach a stream connection, and which events it wants.
@@ -16,6 +18,8 @@ pub struct ConnectionHandle {
     pub frontend: u16,
     pub framing: Framing,
     pub mailbox: Mailbox,
+    /// Of its front end, which may be gone before the last answer to the connection.
+    pub(crate) ledger: Arc<Ledger>,
     filter: AtomicU8,
 }
 
@@ -26,8 +30,15 @@ const ROOM_CHANGES: u8 = 8;
 const PER_SESSION: u8 = 16;
 
 impl ConnectionHandle {
-    pub fn new(id: ConnectionId, frontend: u16, framing: Framing, mailbox: Mailbox) -> Self {
-        let handle = Self { id, frontend, framing, mailbox, filter: AtomicU8::new(0) };
+    pub fn new(
+        id: ConnectionId,
+        frontend: u16,
+        framing: Framing,
+        mailbox: Mailbox,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let filter = AtomicU8::new(0);
+        let handle = Self { id, frontend, framing, mailbox, ledger, filter };
         handle.set_event_filter(EventFilter::default());
         handle
     }

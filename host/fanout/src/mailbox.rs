@@ -12,6 +12,9 @@ use core_model::{MessageId, Outcome, Recorded};
 use frontend_api::Ending;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::account::{Account, Report};
+use crate::tally::{RoomClass, Tally};
+
 /// Capacity reserved at the first item, 1 KiB: growing to it in steps costs more than it saves.
 const FIRST_CAPACITY: usize = 16;
 
@@ -24,8 +27,9 @@ pub enum MailboxItem {
     /// All events of the commands answered before [`Hub::fence`](crate::Hub::fence) was called are
     /// in the mailbox.
     Fence,
-    /// One or more encoded events in one buffer, and the last message among them, if any.
-    Frame { bytes: Bytes, frames: u32, message: Option<MessageId> },
+    /// One or more encoded events in one buffer. They are all messages to rooms of one class, and
+    /// `message` is the last of them, or none is.
+    Frame { bytes: Bytes, frames: u32, message: Option<MessageId>, class: RoomClass },
     /// An event that the session encodes itself.
     Event(Arc<Recorded>),
     /// Another session of the front end has something for this one.
@@ -42,6 +46,22 @@ impl MailboxItem {
             Self::Event(_) => (1, 0),
         }
     }
+
+    /// The deliveries that it is.
+    pub fn owed(&self) -> Tally {
+        match self {
+            Self::Frame { frames, message: Some(_), class, .. } => Tally::new(*class, *frames),
+            Self::Event(recorded) => Tally::of_event(&recorded.event),
+            Self::Answer { .. } | Self::Frame { .. } | Self::Fence | Self::Wake => Tally::default(),
+        }
+    }
+}
+
+/// The deliveries among items.
+pub fn owed<'a>(items: impl IntoIterator<Item = &'a MailboxItem>) -> Tally {
+    let mut owed = Tally::default();
+    items.into_iter().for_each(|item| owed += item.owed());
+    owed
 }
 
 /// What a connection finds in its mailbox.
@@ -55,9 +75,29 @@ pub enum MailboxPoll {
     Abort,
 }
 
-/// The mailbox was full; its connection is now cut off.
-#[derive(Debug, Eq, PartialEq)]
-pub struct CutOff;
+/// What became of an item that was put into a mailbox.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pushed {
+    Waiting,
+    /// It did not fit: its connection is now cut off. Neither it nor what waited, these deliveries,
+    /// will leave.
+    CutOff(Tally),
+    /// The connection is gone, or was cut off before.
+    Closed {
+        cut_off: bool,
+    },
+}
+
+/// What a mailbox has when it is closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed {
+    /// Deliveries that were not taken.
+    pub waiting: Tally,
+    /// The deliveries without an outcome by the last report, those that wait included.
+    pub outstanding: Tally,
+    /// Whether it was closed because it was full.
+    pub cut_off: bool,
+}
 
 #[derive(Debug)]
 pub struct Mailbox {
@@ -75,9 +115,11 @@ struct State {
     bytes: usize,
     /// Whether a [`MailboxItem::Wake`] is among the items: one is enough.
     has_wake: bool,
+    account: Account,
     ending: Option<Ending>,
     /// Nothing more is taken in: cut off, or the connection is gone.
     closed: bool,
+    cut_off: bool,
     aborted: bool,
     waker: Option<Waker>,
 }
@@ -98,29 +140,31 @@ impl Mailbox {
     /// Puts an item in, unless the connection is gone. `CutOff` only the first time that it does
     /// not fit. The caller wakes the returned waker, after everything that comes at once is in, so
     /// that all of it leaves in one write.
-    pub fn push(&self, item: MailboxItem) -> (Option<Waker>, Result<(), CutOff>) {
+    pub fn push(&self, item: MailboxItem) -> (Option<Waker>, Pushed) {
         let mut state = self.state();
         if state.closed {
-            return (None, Ok(()));
+            return (None, Pushed::Closed { cut_off: state.cut_off });
         }
         let (unsolicited, bytes) = item.size();
-        let result = if state.unsolicited + unsolicited > self.items_max
+        let pushed = if state.unsolicited + unsolicited > self.items_max
             || state.bytes + bytes > self.bytes_max
         {
             state.items = VecDeque::new();
             state.closed = true;
+            state.cut_off = true;
             state.ending = Some(Ending::Slow);
-            Err(CutOff)
+            Pushed::CutOff(state.account.drop_waiting())
         } else {
             state.unsolicited += unsolicited;
             state.bytes += bytes;
+            state.account.put(item.owed());
             if state.items.capacity() == 0 {
                 state.items.reserve(FIRST_CAPACITY);
             }
             state.items.push_back(item);
-            Ok(())
+            Pushed::Waiting
         };
-        (state.waker.take(), result)
+        (state.waker.take(), pushed)
     }
 
     /// Has the session woken, after what waits.
@@ -149,12 +193,26 @@ impl Mailbox {
         wake(state);
     }
 
-    /// The connection is gone: drops what waits, and whatever comes later.
-    pub fn close(&self) {
+    /// The connection is gone: drops what waits, and whatever comes later. Its account is empty
+    /// then: the caller gives everything outstanding an outcome.
+    pub fn close(&self) -> Closed {
         let mut state = self.state();
         state.closed = true;
         state.items = VecDeque::new();
         state.waker = None;
+        let Account { outstanding, waiting, .. } = std::mem::take(&mut state.account);
+        Closed { waiting, outstanding, cut_off: state.cut_off }
+    }
+
+    /// The connection's task has done something with deliveries.
+    pub fn report(&self, report: Report) {
+        self.state().account.report(report);
+    }
+
+    /// What the connection is owed, and where that is. Counts what waits one by one.
+    pub fn account(&self) -> Account {
+        let state = self.state();
+        Account { waiting: owed(&state.items), ..state.account }
     }
 
     pub fn is_closed(&self) -> bool {
@@ -182,6 +240,7 @@ impl Mailbox {
             return Poll::Pending;
         }
         (state.unsolicited, state.bytes, state.has_wake) = (0, 0, false);
+        state.account.take();
         Poll::Ready(MailboxPoll::Items { items, more: state.ending.is_some() })
     }
 
@@ -217,7 +276,8 @@ mod tests {
     }
 
     fn frame(len: usize) -> MailboxItem {
-        MailboxItem::Frame { bytes: vec![0; len].into(), frames: 1, message: None }
+        let (message, class) = (Some(MessageId(1)), RoomClass::Public);
+        MailboxItem::Frame { bytes: vec![0; len].into(), frames: 1, message, class }
     }
 
     fn answer() -> MailboxItem {
@@ -246,10 +306,14 @@ mod tests {
     }
 
     /// Puts an item in and wakes the waiting task.
-    fn put(mailbox: &Mailbox, item: MailboxItem) -> Result<(), CutOff> {
-        let (waker, result) = mailbox.push(item);
+    fn put(mailbox: &Mailbox, item: MailboxItem) -> Pushed {
+        let (waker, pushed) = mailbox.push(item);
         waker.into_iter().for_each(Waker::wake);
-        result
+        pushed
+    }
+
+    fn public(count: u32) -> Tally {
+        Tally::new(RoomClass::Public, count)
     }
 
     fn poll(mailbox: &Mailbox) -> Poll<MailboxPoll> {
@@ -259,9 +323,9 @@ mod tests {
     #[test]
     fn a_poll_returns_all_items_in_order() {
         let mailbox = Mailbox::new(10, 100);
-        put(&mailbox, frame(1)).unwrap();
-        put(&mailbox, answer()).unwrap();
-        put(&mailbox, frame(3)).unwrap();
+        assert_eq!(put(&mailbox, frame(1)), Pushed::Waiting);
+        assert_eq!(put(&mailbox, answer()), Pushed::Waiting);
+        assert_eq!(put(&mailbox, frame(3)), Pushed::Waiting);
         let Poll::Ready(MailboxPoll::Items { items, .. }) = poll(&mailbox) else {
             panic!("nothing arrived")
         };
@@ -276,9 +340,14 @@ mod tests {
     fn a_full_mailbox_cuts_off_once_and_drops_its_items() {
         for fill in [vec![frame(1), frame(1), frame(1)], vec![frame(60), frame(41)]] {
             let mailbox = Mailbox::new(2, 100);
-            let cut_offs = fill.into_iter().filter_map(|item| put(&mailbox, item).err()).count();
-            assert_eq!(cut_offs, 1);
-            assert_eq!(put(&mailbox, frame(1)), Ok(()), "reported once");
+            let waiting = fill.len() as u32 - 1;
+            let pushed: Vec<_> = fill.into_iter().map(|item| put(&mailbox, item)).collect();
+            let (last, before) = pushed.split_last().unwrap();
+            assert!(before.iter().all(|pushed| *pushed == Pushed::Waiting));
+            assert_eq!(*last, Pushed::CutOff(public(waiting)));
+            let again = put(&mailbox, frame(1));
+            assert_eq!(again, Pushed::Closed { cut_off: true }, "reported once");
+            assert_eq!(mailbox.account(), Account::default());
             assert!(matches!(poll(&mailbox), Poll::Ready(MailboxPoll::Ending(Ending::Slow))));
             assert!(poll(&mailbox).is_pending());
         }
@@ -288,7 +357,7 @@ mod tests {
     fn taking_items_makes_room() {
         let mailbox = Mailbox::new(1, 100);
         for _ in 0..5 {
-            put(&mailbox, frame(100)).unwrap();
+            assert_eq!(put(&mailbox, frame(100)), Pushed::Waiting);
             assert!(matches!(poll(&mailbox), Poll::Ready(MailboxPoll::Items { more: false, .. })));
         }
     }
@@ -297,7 +366,7 @@ mod tests {
     fn answers_never_fill_a_mailbox() {
         let mailbox = Mailbox::new(1, 1);
         for _ in 0..100 {
-            put(&mailbox, answer()).unwrap();
+            assert_eq!(put(&mailbox, answer()), Pushed::Waiting);
         }
         let Poll::Ready(MailboxPoll::Items { items, .. }) = poll(&mailbox) else {
             panic!("nothing arrived")
@@ -308,13 +377,13 @@ mod tests {
     #[test]
     fn an_ending_comes_after_taken_items_and_overtakes_those_left() {
         let mailbox = Mailbox::new(10, 100);
-        put(&mailbox, frame(1)).unwrap();
+        assert_eq!(put(&mailbox, frame(1)), Pushed::Waiting);
         mailbox.end(Ending::Draining);
         assert!(matches!(poll(&mailbox), Poll::Ready(MailboxPoll::Items { more: true, .. })));
         assert!(matches!(poll(&mailbox), Poll::Ready(MailboxPoll::Ending(Ending::Draining))));
 
         let mailbox = Mailbox::new(10, 100);
-        put(&mailbox, frame(1)).unwrap();
+        assert_eq!(put(&mailbox, frame(1)), Pushed::Waiting);
         mailbox.end(Ending::Draining);
         let untaken = mailbox.poll(&mut Context::from_waker(Waker::noop()), false);
         assert!(matches!(untaken, Poll::Ready(MailboxPoll::Ending(Ending::Draining))));
@@ -326,8 +395,8 @@ mod tests {
         let waker = Waker::from(count.clone());
         let mailbox = Mailbox::new(10, 100);
         assert!(mailbox.poll(&mut Context::from_waker(&waker), true).is_pending());
-        put(&mailbox, frame(1)).unwrap();
-        put(&mailbox, frame(1)).unwrap();
+        assert_eq!(put(&mailbox, frame(1)), Pushed::Waiting);
+        assert_eq!(put(&mailbox, frame(1)), Pushed::Waiting);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
@@ -335,7 +404,40 @@ mod tests {
     fn a_closed_mailbox_keeps_nothing() {
         let mailbox = Mailbox::new(1, 1);
         mailbox.close();
-        assert_eq!(put(&mailbox, frame(50)), Ok(()));
+        assert_eq!(put(&mailbox, frame(50)), Pushed::Closed { cut_off: false });
         assert!(poll(&mailbox).is_pending());
+        assert_eq!(mailbox.account(), Account::default());
+    }
+
+    #[test]
+    fn a_delivery_is_in_one_place_until_it_has_an_outcome() {
+        let mailbox = Mailbox::new(10, 100);
+        let place = |account: Account| {
+            let Account { waiting, in_hand, unacknowledged, .. } = account;
+            assert_eq!(account.lost(), 0);
+            [waiting, in_hand, unacknowledged].map(|tally| tally.count(RoomClass::Public))
+        };
+        for _ in 0..3 {
+            put(&mailbox, frame(1));
+        }
+        assert_eq!(place(mailbox.account()), [3, 0, 0]);
+        assert!(poll(&mailbox).is_ready());
+        put(&mailbox, frame(1));
+        assert_eq!(place(mailbox.account()), [1, 3, 0]);
+        let [settled, in_hand, unacknowledged] = [public(1); 3];
+        mailbox.report(Report { settled, in_hand, unacknowledged, ..Report::default() });
+        assert_eq!(place(mailbox.account()), [1, 1, 1]);
+        mailbox.report(Report { in_hand, ..Report::default() });
+        assert_eq!(mailbox.account().lost(), 1, "it had no outcome, and is nowhere");
+        let Closed { waiting, outstanding, cut_off } = mailbox.close();
+        assert_eq!((waiting, outstanding, cut_off), (public(1), public(3), false));
+    }
+
+    #[test]
+    fn an_item_that_vanishes_from_the_mailbox_is_missing() {
+        let mailbox = Mailbox::new(10, 100);
+        put(&mailbox, frame(1));
+        mailbox.state().items.clear();
+        assert_eq!(mailbox.account().lost(), 1);
     }
 }

@@ -28,7 +28,7 @@ impl PostBatch {
                 self.answers.push((at, connection, done.outcome));
             }
             // Fails when an HTTP client did not wait for its answer.
-            Ticket::Once(sender) => drop(sender.send(done.outcome)),
+            Ticket::Once { sender, .. } => drop(sender.send(done.outcome)),
             Ticket::Discard => (),
         }
         let bytes = done.events.iter().map(|recorded| text_bytes(&recorded.event)).sum();

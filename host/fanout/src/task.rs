@@ -201,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::framing::Framing;
+    use crate::ledger::Ledger;
     use crate::mailbox::{Mailbox, MailboxItem, MailboxPoll};
     use crate::subscriptions::SubscriptionChange;
 
@@ -208,11 +209,15 @@ mod tests {
     struct Padding;
 
     impl EventEncoder for Padding {
-        fn encode(&self, _: &Recorded) -> Broadcast {
-            Broadcast::Everyone(Frame::Bytes(vec![0; 100]))
+        fn encode(&self, _: &Recorded) -> Option<Broadcast> {
+            Some(Broadcast::Everyone(Frame::Bytes(vec![0; 100])))
         }
 
         fn note_cut_off(&self, _: ConnectionId) {}
+
+        fn ledger(&self) -> Arc<Ledger> {
+            Arc::default()
+        }
     }
 
     fn enter(connection: &Arc<ConnectionHandle>) -> Done<Ticket> {
@@ -255,7 +260,8 @@ mod tests {
         hub.add_frontend(0, Arc::new(Padding));
         let task = hub.clone().run(Fanout::new(Arc::default()));
         let mailbox = Mailbox::new(1000, 1000);
-        let connection = ConnectionHandle::new(ConnectionId(7), 0, Framing::Tcp, mailbox);
+        let ledger = Arc::default();
+        let connection = ConnectionHandle::new(ConnectionId(7), 0, Framing::Tcp, mailbox, ledger);
         let connection = Arc::new(connection);
         let mut batch = vec![enter(&connection)];
         for seq in 1..=50 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use core_model::Timestamp;
-use gateway_fanout::FanoutMetrics;
+use gateway_fanout::{FanoutMetrics, Ledger};
 use parking_lot::Mutex;
 
 pub(crate) use gateway_fanout::Counter;
@@ -136,6 +136,10 @@ pub(crate) struct FrontendMetrics {
     /// Connections that were cut off because they did not read.
     pub(crate) cut_off: Counter,
     pub(crate) panics: Counter,
+    /// Events that a plugin failed to encode.
+    pub(crate) encoding_faults: Counter,
+    /// Its messages and deliveries.
+    pub(crate) ledger: Arc<Ledger>,
     refused: [Counter; Limit::ALL.len()],
     sign_ins: [Counter; SignInResult::ALL.len()],
     plugin_faults: [Counter; FaultKind::ALL.len()],

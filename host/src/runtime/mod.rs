@@ -15,6 +15,7 @@ mod housekeeping;
 mod limits;
 mod metrics;
 mod net;
+mod reconciler;
 mod reload;
 mod session;
 mod signals;
@@ -147,6 +148,7 @@ impl Gateway {
         tokio::spawn(async move { passwords.warm_up().await });
         state.spawn(housekeeping::expire(state.clone()));
         state.spawn(certificates::watch(state.clone()));
+        state.spawn_background(reconciler::run(state.clone()));
         Ok(gateway)
     }
 
@@ -259,6 +261,7 @@ impl Gateway {
             // A panic of the hub is in the log.
             drop(hub.await);
         }
+        reconciler::close(&state.registry());
     }
 
     /// Ends all connections and tasks at once.

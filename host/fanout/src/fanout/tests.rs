@@ -9,24 +9,31 @@ use frontend_api::{Broadcast, Ending, EventFilter, Frame};
 
 use super::*;
 use crate::framing::Framing;
+use crate::ledger::{DeliveryOutcome, Ledger, Source};
 use crate::mailbox::{Mailbox, MailboxPoll};
 use crate::subscriptions::SubscriptionChange;
+use crate::tally::RoomClass;
 
 /// Encodes everything for everyone but its cause, and counts.
 #[derive(Default)]
 struct Counting {
     encoded: AtomicU32,
     cut_off: AtomicU32,
+    ledger: Arc<Ledger>,
 }
 
 impl EventEncoder for Counting {
-    fn encode(&self, event: &Recorded) -> Broadcast {
+    fn encode(&self, event: &Recorded) -> Option<Broadcast> {
         let count = self.encoded.fetch_add(1, Ordering::Relaxed);
-        Broadcast::Others(Frame::Text(format!("{} {count}", event.seq)))
+        Some(Broadcast::Others(Frame::Text(format!("{} {count}", event.seq))))
     }
 
     fn note_cut_off(&self, _: ConnectionId) {
         self.cut_off.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.clone()
     }
 }
 
@@ -76,7 +83,8 @@ impl Scene {
 
 fn connection(id: u64, frontend: u16, framing: Framing, items_max: u32) -> Arc<ConnectionHandle> {
     let mailbox = Mailbox::new(items_max, 1000);
-    Arc::new(ConnectionHandle::new(ConnectionId(id), frontend, framing, mailbox))
+    let ledger = Arc::default();
+    Arc::new(ConnectionHandle::new(ConnectionId(id), frontend, framing, mailbox, ledger))
 }
 
 fn posted(seq: u64, cause: u64) -> Recorded {
@@ -267,4 +275,80 @@ fn a_session_that_encodes_events_itself_gets_them_instead_of_frames() {
     assert_eq!(read(&other), [r#"b"5 0" of 5"#, r#"b"6 17 2" of 7"#]);
     scene.happen(vec![posted(8, 7)]);
     assert_eq!(read(&own), [""; 0], "what is for others only is not for its cause");
+}
+
+impl Scene {
+    /// What is owed to connections in public rooms, and what became of it, after the turn.
+    fn ledger(&mut self) -> (u64, Vec<(DeliveryOutcome, u64)>) {
+        self.fanout.wake();
+        let ledger = &self.encoder.ledger;
+        let outcomes = DeliveryOutcome::ALL.into_iter();
+        let outcomes =
+            outcomes.map(|(outcome, _)| (outcome, ledger.outcome(outcome, RoomClass::Public)));
+        let outcomes = outcomes.filter(|(_, count)| *count > 0).collect();
+        (ledger.owed(Source::Live, RoomClass::Public), outcomes)
+    }
+}
+
+#[test]
+fn every_delivery_waits_or_has_an_outcome() {
+    let mut scene = Scene::new();
+    let quick = scene.seated(7, Framing::Tcp, 10);
+    let slow = scene.seated(8, Framing::Tcp, 2);
+    let gone = scene.seated(9, Framing::Tcp, 10);
+    gone.mailbox.close();
+    scene.happen(vec![posted(5, 0)]);
+    assert_eq!(scene.ledger(), (3, vec![(DeliveryOutcome::Ended, 1)]));
+    scene.deliver([post(Some(&quick), posted(6, 7)), post(None, posted(7, 0))]);
+    let outcomes = [(DeliveryOutcome::Own, 1), (DeliveryOutcome::CutOff, 3)];
+    let outcomes = [outcomes.as_slice(), &[(DeliveryOutcome::Ended, 3)]].concat();
+    assert_eq!(scene.ledger(), (9, outcomes));
+    // Cut off before.
+    scene.happen(vec![posted(8, 0)]);
+    let (owed, outcomes) = scene.ledger();
+    let settled: u64 = outcomes.iter().map(|(_, count)| count).sum();
+    let waiting = [&quick, &slow, &gone].map(|one| one.mailbox.account());
+    let waiting = waiting.map(|account| account.outstanding.count(RoomClass::Public));
+    assert_eq!(waiting, [3, 0, 0]);
+    assert_eq!((owed, settled), (12, 9));
+    assert!(outcomes.contains(&(DeliveryOutcome::CutOff, 4)), "{outcomes:?}");
+    assert_eq!(scene.encoder.ledger.lost(), 0);
+}
+
+#[test]
+fn other_events_are_no_deliveries() {
+    let mut scene = Scene::new();
+    let connection = scene.seated(7, Framing::Tcp, 10);
+    let room = RoomTag { id: RoomId(1), name: "tea".into(), closed: false };
+    let event = Event::PopulationChanged { room, population: 1 };
+    let cause = ConnectionId(0);
+    scene.happen(vec![Recorded { seq: Seq(5), at: Timestamp(0), cause, event }]);
+    assert_eq!(scene.ledger(), (0, Vec::new()));
+    assert!(connection.mailbox.account().outstanding.is_empty());
+}
+
+#[test]
+fn a_message_counts_for_the_front_end_that_it_came_through() {
+    let mut scene = Scene::new();
+    let poster = scene.seated(7, Framing::Tcp, 10);
+    let over_http = Arc::<Ledger>::default();
+    let (sender, _) = tokio::sync::oneshot::channel();
+    let ticket = Ticket::Once { sender, ledger: Some(over_http.clone()) };
+    let events = vec![posted(6, 0)];
+    let done = Done { ticket, outcome: Ok(Reply::Done), events };
+    scene.deliver([post(Some(&poster), posted(5, 7)), done]);
+    scene.deliver([post(Some(&poster), posted(7, 7))]);
+    assert_eq!(poster.ledger.posted(RoomClass::Public), 2);
+    assert_eq!(over_http.posted(RoomClass::Public), 1);
+}
+
+/// An item that the fan-out loses between the audience and the mailbox.
+#[test]
+fn a_delivery_that_is_owed_and_put_nowhere_is_missing() {
+    let mut scene = Scene::new();
+    let connection = scene.seated(7, Framing::Tcp, 10);
+    let owed = Tally::new(RoomClass::Public, 2);
+    scene.fanout.encoders.counts.owe(connection.frontend, owed);
+    scene.fanout.wake();
+    assert_eq!(scene.encoder.ledger.lost(), 2);
 }

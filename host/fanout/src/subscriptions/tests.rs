@@ -8,7 +8,8 @@ use crate::mailbox::Mailbox;
 const NONE: Vec<u64> = Vec::new();
 
 fn connection(id: u64) -> Arc<ConnectionHandle> {
-    Arc::new(ConnectionHandle::new(ConnectionId(id), 0, Framing::Tcp, Mailbox::new(10, 1000)))
+    let (mailbox, ledger) = (Mailbox::new(10, 1000), Arc::default());
+    Arc::new(ConnectionHandle::new(ConnectionId(id), 0, Framing::Tcp, mailbox, ledger))
 }
 
 fn person(uid: u64) -> Arc<Person> {

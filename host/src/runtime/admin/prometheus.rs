@@ -1,5 +1,7 @@
 //! Renders the metrics in the text format of Prometheus.
 
+mod ledger;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -61,6 +63,7 @@ pub(crate) fn render(
             sample(&mut text, name, &labels, value(instance));
         }
     }
+    ledger::render(&mut text, registry);
     head(&mut text, "refused_total", "counter", "Requests turned away, by limit.");
     for instance in &instances {
         for (limit, word) in Limit::ALL {

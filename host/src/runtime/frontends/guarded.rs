@@ -8,7 +8,7 @@ use core_model::{ConnectionId, Recorded, Timestamp};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
-use gateway_fanout::EventEncoder;
+use gateway_fanout::{EventEncoder, Ledger};
 
 use crate::runtime::metrics::FrontendMetrics;
 
@@ -61,16 +61,22 @@ impl GuardedFrontend {
 }
 
 impl EventEncoder for GuardedFrontend {
-    fn encode(&self, event: &Recorded) -> Broadcast {
+    fn encode(&self, event: &Recorded) -> Option<Broadcast> {
+        // Only the hub has events encoded, one after the other.
+        let faults = self.metrics.encoding_faults.count();
         let encoded = self.guard("encoding an event", || self.frontend.broadcast(event));
-        let Ok(broadcast) = encoded else { return Broadcast::Nothing };
+        let broadcast = encoded.ok()?;
         self.metrics.events.add(1);
-        broadcast
+        (self.metrics.encoding_faults.count() == faults).then_some(broadcast)
     }
 
     fn note_cut_off(&self, connection: ConnectionId) {
         self.metrics.cut_off.add(1);
         tracing::debug!(frontend = self.name, connection = connection.0, "cut off: does not read");
+    }
+
+    fn ledger(&self) -> Arc<Ledger> {
+        self.metrics.ledger.clone()
     }
 }
 

@@ -14,7 +14,7 @@ use core_model::ConnectionId;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Ending, Frontend};
-use gateway_fanout::ConnectionHandle;
+use gateway_fanout::{Account, ConnectionHandle};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -34,6 +34,9 @@ const FAULT_QUIET: Duration = Duration::from_secs(60);
 
 /// More than there are kinds of fault times functions of a plugin.
 const FAULT_KEYS_MAX: usize = 64;
+
+/// The function of a plugin that encodes events.
+const ENCODING_FUNCTION: &str = "frontend_broadcast";
 
 /// How long a refused site, once logged, is not logged again; and how many are remembered.
 const SITE_QUIET: Duration = Duration::from_secs(3600);
@@ -273,6 +276,12 @@ impl FrontendInstance {
         }
     }
 
+    /// Passes on what each open stream connection is owed. No connection opens or ends meanwhile.
+    pub(crate) fn each_account(&self, each: impl FnMut(Account)) {
+        let streams = self.streams.lock();
+        streams.open.values().map(|connection| connection.mailbox.account()).for_each(each);
+    }
+
     /// How many stream connections are open.
     pub(crate) fn stream_count(&self) -> usize {
         self.streams.lock().open.len()
@@ -333,6 +342,9 @@ impl FrontendInstance {
     /// Counts and logs a fault of the plugin; takes the front end down after too many.
     fn note_fault(&self, kind: FaultKind, function: &'static str, what: &str) {
         self.metrics.note_plugin_fault(kind);
+        if function == ENCODING_FUNCTION {
+            self.metrics.encoding_faults.add(1);
+        }
         let now = Instant::now();
         if self.fault_log.admit((kind, function), now) {
             tracing::error!(frontend = self.name, "{what}");

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use frontend_api::{Ending, Input};
-use gateway_fanout::{MailboxItem, MailboxPoll};
+use gateway_fanout::MailboxPoll;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::runtime::limits::{Permit, ReadPause};
@@ -64,8 +64,6 @@ enum Stage {
 struct Connection<S> {
     socket: S,
     session: StreamSession,
-    /// Taken from the mailbox and not passed on yet.
-    items: VecDeque<MailboxItem>,
     stage: Stage,
     /// When the idle timeout ends, if there is one.
     idle_at: Option<Instant>,
@@ -96,7 +94,6 @@ impl<S: Socket> Connection<S> {
         Self {
             socket,
             session,
-            items: VecDeque::new(),
             stage: Stage::Open,
             idle_at: None,
             paused_until: None,
@@ -146,6 +143,7 @@ impl<S: Socket> Connection<S> {
         if !blocked {
             self.write(cx)?;
         }
+        self.session.report();
         match self.stage {
             Stage::Closing { reason, .. } if self.session.write_queue.is_empty() => Err(reason),
             // Last: everything before may have changed the deadline.
@@ -167,12 +165,11 @@ impl<S: Socket> Connection<S> {
 
     fn poll_mailbox(&mut self, cx: &mut Context<'_>, blocked: bool) -> Result<bool, CloseReason> {
         let closing = matches!(self.stage, Stage::Closing { .. });
-        let unread = !self.items.is_empty();
+        let unread = !self.session.items.is_empty();
         let take_items = !unread && !blocked && !closing;
         match self.session.handle().mailbox.poll(cx, take_items) {
             Poll::Ready(MailboxPoll::Items { items, more }) => {
-                self.session.expect(&items);
-                self.items = items;
+                self.session.take_all(items);
                 return Ok(more);
             }
             Poll::Ready(MailboxPoll::Ending(ending)) => {
@@ -189,10 +186,10 @@ impl<S: Socket> Connection<S> {
     /// Passes on answers and mailbox items in order: an answer goes before the events after it.
     fn pass_items(&mut self) -> bool {
         while !self.session.advance() {
-            match self.items.pop_front() {
+            match self.session.items.pop_front() {
                 Some(item) => self.session.take_item(item),
                 None => {
-                    self.items = VecDeque::new();
+                    self.session.items = VecDeque::new();
                     return false;
                 }
             }
@@ -221,7 +218,7 @@ impl<S: Socket> Connection<S> {
         }
         match self.stage {
             Stage::Finishing { reason, .. }
-                if self.items.is_empty() && self.session.is_answered() =>
+                if self.session.items.is_empty() && self.session.is_answered() =>
             {
                 if let CloseReason::Host(ending) = reason {
                     self.session.feed(Input::Ending(ending));

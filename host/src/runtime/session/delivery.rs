@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use core_model::{Command, MessageId, Uid};
+use gateway_fanout::Tally;
 use tokio::time::Instant;
 
 /// How often the engine is given what a peer has acknowledged, while its connection lasts. Each time
@@ -26,13 +27,27 @@ pub(crate) struct Delivery {
     user: Option<Uid>,
     /// Counts the sessions of this connection: what is shown of an earlier one is not of this user.
     session: u32,
-    /// (Where its last byte is in the stream, message), oldest first; not acknowledged.
-    places: VecDeque<(u64, MessageId)>,
+    /// What is not acknowledged, oldest first.
+    places: VecDeque<Place>,
+    /// The deliveries in `places`.
+    owed: Tally,
+    /// The deliveries that were acknowledged since they were last taken.
+    acknowledged_owed: Tally,
     /// The bytes that the peer's system had acknowledged at the last sign of life.
     acknowledged_bytes: u64,
     acknowledged: Option<MessageId>,
     submitted: Option<MessageId>,
     submitted_at: Option<Instant>,
+}
+
+/// Up to where messages are sent.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Of the last byte, in the stream.
+    end: u64,
+    message: MessageId,
+    /// The deliveries since the place before.
+    owed: Tally,
 }
 
 /// The newest message that was sent, as a transport asks for its acknowledgement.
@@ -49,21 +64,51 @@ impl Delivery {
         *self = Self { user, session, ..Self::default() };
     }
 
-    /// A message ends at this place of the stream, counted in bytes of the connection.
-    pub(crate) fn note_sent(&mut self, place: u64, message: MessageId) {
-        let is_known = self.places.back().is_some_and(|(_, last)| *last >= message);
-        if self.user.is_none() || is_known || self.acknowledged >= Some(message) {
-            return;
+    /// These deliveries, the last of which is `message`, end at this place of the stream, counted in
+    /// bytes of the connection. False: they are not waited for.
+    pub(crate) fn note_sent(&mut self, end: u64, message: MessageId, mut owed: Tally) -> bool {
+        if self.user.is_none() {
+            return false;
         }
-        if self.places.len() >= PLACES_MAX {
-            self.places.pop_back();
+        if let Some(last) = self.places.back_mut().filter(|last| last.message >= message) {
+            last.owed += owed;
+            self.owed += owed;
+            return true;
         }
-        self.places.push_back((place, message));
+        if self.acknowledged >= Some(message) {
+            return false;
+        }
+        self.owed += owed;
+        if self.places.len() >= PLACES_MAX
+            && let Some(last) = self.places.pop_back()
+        {
+            owed += last.owed;
+        }
+        self.places.push_back(Place { end, message, owed });
+        true
+    }
+
+    /// The deliveries that are not acknowledged.
+    pub(crate) fn owed(&self) -> Tally {
+        if self.places.is_empty() { Tally::default() } else { self.owed }
+    }
+
+    /// The deliveries that were acknowledged since the last call.
+    pub(crate) fn take_acknowledged(&mut self) -> Tally {
+        std::mem::take(&mut self.acknowledged_owed)
+    }
+
+    /// Waits for no more acknowledgements; returns the deliveries without one.
+    pub(crate) fn abandon(&mut self) -> Tally {
+        let mut owed = Tally::default();
+        self.places.drain(..).for_each(|place| owed += place.owed);
+        self.owed = Tally::default();
+        owed
     }
 
     /// The newest message that is not acknowledged.
     pub(crate) fn unacknowledged(&self) -> Option<Sent> {
-        let (_, message) = *self.places.back()?;
+        let message = self.places.back()?.message;
         Some(Sent { session: self.session, message })
     }
 
@@ -76,7 +121,7 @@ impl Delivery {
 
     /// The peer has said that it has this message. Not beyond what it was sent.
     pub(crate) fn acknowledge_message(&mut self, message: MessageId) {
-        self.acknowledge_while(|_, sent| sent <= message);
+        self.acknowledge_while(|place| place.message <= message);
     }
 
     /// The peer has sent something, and its system has acknowledged so many bytes. What it had
@@ -94,15 +139,15 @@ impl Delivery {
     }
 
     fn acknowledge_bytes(&mut self, bytes: u64) {
-        self.acknowledge_while(|place, _| place <= bytes);
+        self.acknowledge_while(|place| place.end <= bytes);
     }
 
-    fn acknowledge_while(&mut self, is_read: impl Fn(u64, MessageId) -> bool) {
-        while let Some(&(_, message)) =
-            self.places.front().filter(|&&(place, message)| is_read(place, message))
-        {
+    fn acknowledge_while(&mut self, is_read: impl Fn(&Place) -> bool) {
+        while let Some(place) = self.places.front().copied().filter(|place| is_read(place)) {
             self.places.pop_front();
-            self.acknowledged = Some(message);
+            self.acknowledged = Some(place.message);
+            self.acknowledged_owed += place.owed;
+            self.owed -= place.owed;
         }
     }
 
@@ -125,16 +170,22 @@ impl Delivery {
 
 #[cfg(test)]
 mod tests {
+    use gateway_fanout::RoomClass;
+
     use super::*;
+
+    fn one() -> Tally {
+        Tally::new(RoomClass::Direct, 1)
+    }
 
     /// A session that was sent messages 1 to 3, ending at bytes 10, 20 and 30.
     fn of_three() -> Delivery {
         let mut delivery = Delivery::default();
-        delivery.note_sent(5, MessageId(9));
+        delivery.note_sent(5, MessageId(9), one());
         assert_eq!(delivery.unacknowledged(), None, "there is no session yet");
         delivery.begin(Some(Uid(7)));
         for message in 1..=3 {
-            delivery.note_sent(message * 10, MessageId(message));
+            delivery.note_sent(message * 10, MessageId(message), one());
         }
         delivery
     }
@@ -168,7 +219,7 @@ mod tests {
         assert_eq!(acknowledged(&mut delivery), None);
         delivery.acknowledge_message(MessageId(99));
         assert_eq!(acknowledged(&mut delivery), Some(3));
-        delivery.note_sent(40, MessageId(3));
+        delivery.note_sent(40, MessageId(3), one());
         assert_eq!(delivery.unacknowledged(), None, "it was acknowledged");
     }
 
@@ -177,7 +228,7 @@ mod tests {
         let mut delivery = of_three();
         let sent = delivery.unacknowledged().unwrap();
         delivery.begin(Some(Uid(7)));
-        delivery.note_sent(50, MessageId(1));
+        delivery.note_sent(50, MessageId(1), one());
         delivery.acknowledge(sent);
         assert_eq!(acknowledged(&mut delivery), None);
         let sent = delivery.unacknowledged().unwrap();
@@ -190,12 +241,28 @@ mod tests {
         let mut delivery = Delivery::default();
         delivery.begin(Some(Uid(7)));
         for message in 1..=PLACES_MAX as u64 + 5 {
-            delivery.note_sent(message * 10, MessageId(message));
+            delivery.note_sent(message * 10, MessageId(message), one());
         }
         delivery.note_orderly_end(PLACES_MAX as u64 * 10);
         assert_eq!(acknowledged(&mut delivery), Some(PLACES_MAX as u64 - 1));
+        let [unacknowledged, read] = [6, PLACES_MAX as u32 - 1];
+        assert_eq!(delivery.owed(), Tally::new(RoomClass::Direct, unacknowledged));
+        assert_eq!(delivery.take_acknowledged(), Tally::new(RoomClass::Direct, read));
         delivery.note_orderly_end(u64::MAX);
         assert_eq!(acknowledged(&mut delivery), Some(PLACES_MAX as u64 + 5));
+        assert_eq!(delivery.take_acknowledged(), Tally::new(RoomClass::Direct, unacknowledged));
+    }
+
+    #[test]
+    fn each_delivery_is_acknowledged_or_left() {
+        let mut delivery = of_three();
+        assert!(delivery.note_sent(35, MessageId(3), one()), "with the third");
+        delivery.acknowledge_message(MessageId(2));
+        let counts = |tally: Tally| tally.count(RoomClass::Direct);
+        assert_eq!(counts(delivery.take_acknowledged()), 2);
+        assert_eq!((counts(delivery.owed()), counts(delivery.abandon())), (2, 2));
+        assert!(delivery.owed().is_empty());
+        assert!(!delivery.note_sent(40, MessageId(2), one()), "it has this one");
     }
 
     #[tokio::test(start_paused = true)]

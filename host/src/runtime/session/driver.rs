@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Timestamp};
+use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Reply, Timestamp};
 use frontend_api::{Input, Outbox, Peer};
-use gateway_fanout::Ticket;
+use gateway_fanout::{Ledger, Tally, Ticket};
 use tokio::sync::oneshot;
 
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
@@ -78,6 +78,7 @@ impl SessionDriver {
     /// Passes an answer to the session; returns what it asks for.
     pub(crate) fn answer(&mut self, now: Timestamp, outcome: &Outcome) -> Result<Outbox, Panicked> {
         self.services.auto_join_log.note(&self.frontend.name, outcome);
+        note_read(&self.frontend.metrics.ledger, outcome);
         self.handle(now, Input::Answer(outcome))
     }
 
@@ -131,7 +132,7 @@ impl SessionDriver {
         let (sender, released) = oneshot::channel();
         if std::mem::take(&mut self.needs_disconnect) {
             let command = Command::Disconnect { delivered: None };
-            let ticket = Ticket::Once(sender);
+            let ticket = Ticket::Once { sender, ledger: None };
             self.services.submit_always(&self.frontend, self.connection, command, ticket);
         }
         released
@@ -141,5 +142,25 @@ impl SessionDriver {
     pub(crate) fn submit_unanswered(&self, command: Command) {
         let ticket = Ticket::Discard;
         self.services.submit_always(&self.frontend, self.connection, command, ticket);
+    }
+}
+
+/// Counts the messages in an answer to a request for them. Those of a sign-in are deliveries.
+fn note_read(ledger: &Ledger, outcome: &Outcome) {
+    let Ok(reply) = outcome else { return };
+    match reply {
+        Reply::Received { messages, .. }
+        | Reply::Messages { messages }
+        | Reply::Missed { messages, .. } => {
+            ledger.note_read(Tally::of_messages(messages.iter().map(AsRef::as_ref)));
+        }
+        Reply::Room { room } => {
+            ledger.note_read(Tally::of_messages(room.messages.iter().map(AsRef::as_ref)));
+        }
+        Reply::Rooms { rooms } => {
+            let messages = rooms.iter().flat_map(|room| &room.messages);
+            ledger.note_read(Tally::of_messages(messages.map(AsRef::as_ref)));
+        }
+        _ => (),
     }
 }

@@ -137,7 +137,8 @@ impl Services {
         key: Option<&str>,
     ) -> Outcome {
         let (sender, answer) = oneshot::channel();
-        self.submit(frontend, source, command, key, Ticket::Once(sender))?;
+        let ticket = Ticket::Once { sender, ledger: Some(frontend.metrics.ledger.clone()) };
+        self.submit(frontend, source, command, key, ticket)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -176,7 +177,8 @@ impl Services {
             key: None,
             command,
         };
-        let submitted = self.engine.submit_always(envelope, Ticket::Once(sender));
+        let ticket = Ticket::Once { sender, ledger: None };
+        let submitted = self.engine.submit_always(envelope, ticket);
         submitted.map_err(|(_, refusal)| refusal)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use core_model::{Event, Outcome, Query, Refusal, Reply, Timestamp};
+use core_model::{Outcome, Query, Refusal, Reply, Timestamp};
 use frontend_api::{Ending, Input, Outbox, Output};
 use gateway_fanout::{ConnectionHandle, Framing, Mailbox, MailboxItem, SubscriptionChange, Ticket};
 use tokio::sync::oneshot;
@@ -23,6 +23,7 @@ use crate::runtime::session::pending::{self, Fence, Finished, Pending, PendingCo
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tokens;
 use crate::runtime::session::write_queue::WriteQueue;
+use accounting::Books;
 
 /// Unanswered commands and queries of one connection before reading from it stops: enough that a
 /// pipelining client keeps a commit busy, too few for one peer to fill the engine's queue.
@@ -31,6 +32,10 @@ pub(crate) const UNANSWERED_MAX: usize = 64;
 /// Answers passed to a session before other connections of the thread have their turn, since a
 /// session may ask again at every answer.
 const ANSWERS_PER_TURN: usize = 64;
+
+/// A frame that a session loses, so that tests see the ledger report it.
+#[cfg(test)]
+pub(crate) const LOST_FRAME: &[u8] = b"lost on purpose\n";
 
 /// Why a stream connection ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,9 +59,12 @@ pub(crate) enum CloseReason {
 pub(crate) struct StreamSession {
     driver: SessionDriver,
     handle: Arc<ConnectionHandle>,
+    /// Taken from the mailbox and not passed on yet.
+    pub(crate) items: VecDeque<MailboxItem>,
     pub(crate) write_queue: WriteQueue,
     /// What the peer has acknowledged, once a sign-in has asked for delivery.
     delivery: Option<Box<Delivery>>,
+    books: Books,
     /// What is not answered, oldest first.
     pending: VecDeque<Pending>,
     /// How many of `pending` are not with the engine yet, or not answered.
@@ -79,14 +87,17 @@ impl StreamSession {
     pub(crate) fn new(driver: SessionDriver, framing: Framing) -> Self {
         let frontend = &driver.frontend;
         let mailbox = Mailbox::new(frontend.limits.mailbox_max, frontend.limits.mailbox_bytes_max);
-        let handle = ConnectionHandle::new(driver.connection, frontend.index(), framing, mailbox);
+        let (index, ledger) = (frontend.index(), frontend.metrics.ledger.clone());
+        let handle = ConnectionHandle::new(driver.connection, index, framing, mailbox, ledger);
         let handle = Arc::new(handle);
         frontend.instance().add_stream(handle.clone());
         Self {
             driver,
             handle,
+            items: VecDeque::new(),
             write_queue: WriteQueue::default(),
             delivery: None,
+            books: Books::default(),
             pending: VecDeque::new(),
             unsubmitted: 0,
             running: None,
@@ -150,21 +161,12 @@ impl StreamSession {
         self.feed(Input::Woken);
     }
 
-    /// Prepares for these items, which are about to be taken.
-    pub(crate) fn expect(&mut self, items: &VecDeque<MailboxItem>) {
-        let frames = items.iter().map(|item| match item {
-            MailboxItem::Frame { frames, .. } => u64::from(*frames),
-            MailboxItem::Answer { .. }
-            | MailboxItem::Event(_)
-            | MailboxItem::Fence
-            | MailboxItem::Wake => 0,
-        });
-        // Once for all of them: every connection of the front end counts here.
-        self.driver.frontend.metrics.frames.add(frames.sum());
-        self.write_queue.reserve(items.len());
-    }
-
     pub(crate) fn take_item(&mut self, item: MailboxItem) {
+        #[cfg(test)]
+        if matches!(&item, MailboxItem::Frame { bytes, .. } if bytes == LOST_FRAME) {
+            return;
+        }
+        let owed = item.owed();
         match item {
             MailboxItem::Answer { outcome, has_events } => {
                 // It comes behind the events of all commands before, so what waited for those is
@@ -181,14 +183,9 @@ impl StreamSession {
             MailboxItem::Wake => self.feed(Input::Woken),
             MailboxItem::Frame { bytes, message, .. } => {
                 self.write_queue.push(bytes);
-                self.mark(message);
+                self.mark_owed(message, owed);
             }
-            MailboxItem::Event(recorded) => {
-                self.feed(Input::Event(&recorded));
-                if let Event::Posted { message } = &recorded.event {
-                    self.mark(Some(message.id));
-                }
-            }
+            MailboxItem::Event(recorded) => self.pass_event(&recorded),
         }
     }
 
@@ -264,11 +261,11 @@ impl StreamSession {
         else {
             return;
         };
-        let newest = self.begin_delivery(&outcome);
+        let (newest, owed) = self.begin_delivery(&outcome);
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
-        self.mark(newest);
+        self.mark_owed(newest, owed);
     }
 
     /// Passes the answers of the host that are the oldest.
@@ -465,7 +462,7 @@ impl StreamSession {
 impl Drop for StreamSession {
     fn drop(&mut self) {
         self.feed(Input::Closed);
-        self.handle.mailbox.close();
+        self.close_books();
         self.driver.frontend.instance().remove_stream(self.handle.id);
         if self.driver.needs_disconnect() {
             self.driver.services.hub.forget(self.handle.id);
@@ -475,6 +472,7 @@ impl Drop for StreamSession {
     }
 }
 
+mod accounting;
 mod admitting;
 mod delivering;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
+use gateway_fanout::Tally;
 use tokio::io::AsyncWrite;
 
 /// Frames in one write: 64 slices are 1 KiB of stack, and more do not save time.
@@ -17,13 +18,24 @@ const FRAMES_KEPT: usize = 4;
 /// Frames in order. Many leave in one write; an empty queue owns next to no memory.
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
-    frames: VecDeque<Bytes>,
+    frames: VecDeque<QueuedFrame>,
     /// Bytes of all frames that were ever pushed.
     pushed: u64,
     /// Bytes that the stream has accepted.
     written: u64,
     /// Whether the stream may hold back some of them, as encryption does while its socket is full.
     is_unflushed: bool,
+    /// The deliveries in `frames`.
+    owed: Tally,
+    /// The deliveries in frames that were written since they were last taken.
+    written_owed: Tally,
+}
+
+#[derive(Debug)]
+struct QueuedFrame {
+    bytes: Bytes,
+    /// The deliveries that end with it.
+    owed: Tally,
 }
 
 impl WriteQueue {
@@ -35,8 +47,40 @@ impl WriteQueue {
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.pushed += bytes.len() as u64;
-            self.frames.push_back(bytes);
+            self.frames.push_back(QueuedFrame { bytes, owed: Tally::default() });
         }
+    }
+
+    /// These deliveries are written with the last frame of the queue.
+    pub(crate) fn attach(&mut self, owed: Tally) {
+        if owed.is_empty() {
+            return;
+        }
+        match self.frames.back_mut() {
+            Some(last) => {
+                last.owed += owed;
+                self.owed += owed;
+            }
+            None => self.written_owed += owed,
+        }
+    }
+
+    /// The deliveries that the stream has not accepted.
+    pub(crate) fn owed(&self) -> Tally {
+        if self.frames.is_empty() { Tally::default() } else { self.owed }
+    }
+
+    /// The deliveries that the stream has accepted since the last call.
+    pub(crate) fn take_written(&mut self) -> Tally {
+        std::mem::take(&mut self.written_owed)
+    }
+
+    /// Drops what is not written; returns these deliveries.
+    pub(crate) fn abandon(&mut self) -> Tally {
+        let mut owed = Tally::default();
+        self.frames.drain(..).for_each(|frame| owed += frame.owed);
+        self.owed = Tally::default();
+        owed
     }
 
     /// Whether everything has left: to the operating system, and no further.
@@ -63,8 +107,8 @@ impl WriteQueue {
         while !self.frames.is_empty() {
             let mut slices = [IoSlice::new(&[]); FRAMES_PER_WRITE];
             let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.frames) {
-                *slice = IoSlice::new(bytes);
+            for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+                *slice = IoSlice::new(&frame.bytes);
                 count += 1;
             }
             let written = match count {
@@ -89,12 +133,14 @@ impl WriteQueue {
 
     fn advance(&mut self, mut written: usize) {
         self.written += written as u64;
-        while let Some(bytes) = self.frames.front_mut() {
+        while let Some(QueuedFrame { bytes, owed }) = self.frames.front_mut() {
             if bytes.len() > written {
                 bytes.advance(written);
                 return;
             }
             written -= bytes.len();
+            self.written_owed += *owed;
+            self.owed -= *owed;
             self.frames.pop_front();
         }
     }
@@ -102,6 +148,8 @@ impl WriteQueue {
 
 #[cfg(test)]
 mod tests {
+    use gateway_fanout::RoomClass;
+
     use super::*;
 
     #[test]
@@ -114,9 +162,29 @@ mod tests {
         assert_eq!((queue.pushed(), queue.written()), (7, 0));
         queue.advance(5);
         assert_eq!((queue.pushed(), queue.written()), (7, 5));
-        assert_eq!(queue.frames.front().unwrap(), "fg");
+        assert_eq!(queue.frames.front().unwrap().bytes, "fg");
         queue.advance(2);
         assert_eq!(queue.written(), 7);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_delivery_is_written_with_the_last_byte_of_its_frame() {
+        let two = Tally::new(RoomClass::Public, 2);
+        let one = Tally::new(RoomClass::Direct, 1);
+        let mut queue = WriteQueue::default();
+        queue.push(Bytes::from_static(b"abc"));
+        queue.attach(two);
+        queue.push(Bytes::from_static(b"defg"));
+        queue.attach(one);
+        queue.advance(2);
+        assert!(queue.take_written().is_empty());
+        queue.advance(3);
+        assert_eq!((queue.take_written(), queue.owed()), (two, one));
+        assert!(queue.take_written().is_empty(), "it was taken");
+        assert_eq!(queue.abandon(), one);
+        assert!(queue.owed().is_empty() && queue.is_empty());
+        queue.attach(one);
+        assert_eq!(queue.take_written(), one, "nothing is left to wait for");
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::advance;
 
 use bytes::Bytes;
 use core_model::{ConnectionId, MessageId, Query, Reply, UserRef};
-use gateway_fanout::ConnectionHandle;
+use gateway_fanout::{ConnectionHandle, MailboxItem, Pushed, RoomClass};
 use socket2::SockRef;
 
 use super::*;
@@ -92,9 +92,10 @@ async fn a_refused_peer_is_not_read_from_for_a_moment() {
 async fn a_peer_that_is_not_read_from_is_written_to() {
     let mut refused = Refused::open().await;
     let bytes = Bytes::from_static(b"news\n");
+    let (message, class) = (Some(MessageId(1)), RoomClass::Public);
     let (waker, pushed) =
-        refused.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message: None });
-    assert!(waker.is_some() && pushed.is_ok(), "the task waits and must be woken");
+        refused.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message, class });
+    assert!(waker.is_some() && pushed == Pushed::Waiting, "the task waits and must be woken");
     assert!(refused.poll().is_pending());
     assert_eq!(refused.received(), "news\n");
     refused.end().await;

@@ -1,26 +1,29 @@
 //! A stream session's part in delivery: what it was sent, and what it passes on to the engine.
 
 use core_model::{MessageId, Outcome, Reply};
+use gateway_fanout::{DeliveryOutcome, Tally};
 
 use super::StreamSession;
 use crate::runtime::session::delivery::{Delivery, Sent};
 
 impl StreamSession {
-    /// Begins anew with a sign-in that asked for delivery; the newest message of its backlog.
-    pub(super) fn begin_delivery(&mut self, outcome: &Outcome) -> Option<MessageId> {
+    /// Begins anew with a sign-in that asked for delivery; the newest message of its backlog, and
+    /// the deliveries that this is.
+    pub(super) fn begin_delivery(&mut self, outcome: &Outcome) -> (Option<MessageId>, Tally) {
         let Ok(Reply::SignedIn { user, backlog, cursor: Some(_), .. }) = outcome else {
-            return None;
+            return Default::default();
         };
         self.submit_acknowledged(true);
+        self.abandon_delivery();
         self.delivery.get_or_insert_default().begin(user.person.uid);
-        backlog.last().map(|message| message.id)
+        let owed = Tally::of_messages(backlog.iter().map(AsRef::as_ref));
+        self.enter_backlog(owed);
+        (backlog.last().map(|message| message.id), owed)
     }
 
     /// What was queued so far has the messages up to this one.
     pub(super) fn mark(&mut self, message: Option<MessageId>) {
-        if let (Some(delivery), Some(message)) = (&mut self.delivery, message) {
-            delivery.note_sent(self.write_queue.pushed(), message);
-        }
+        self.mark_owed(message, Tally::default());
     }
 
     /// The newest message that the peer was sent and has not acknowledged.
@@ -32,6 +35,8 @@ impl StreamSession {
     pub(crate) fn note_delivery(&mut self, shown: impl FnOnce(&mut Delivery)) {
         if let Some(delivery) = &mut self.delivery {
             shown(delivery);
+            let acknowledged = delivery.take_acknowledged();
+            self.settle(DeliveryOutcome::Acknowledged, acknowledged);
             self.submit_acknowledged(false);
         }
     }

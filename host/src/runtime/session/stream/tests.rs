@@ -52,7 +52,7 @@ impl Session for Asking {
     }
 }
 
-fn sign_in() -> Command {
+pub(crate) fn sign_in() -> Command {
     let identities = vec!["tel/1".to_owned()];
     Command::SignIn {
         user: UserRef::Identity("tel/1".into()),
@@ -71,7 +71,7 @@ fn post() -> Command {
     Command::Post { room, author, text: "hello".into(), standing: PostRight::Seated, notice: false }
 }
 
-fn config(folder: &std::path::Path, limits: Limits) -> Config {
+pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
     Config {
         server: ServerConfig {
             drain_timeout: Duration::ZERO,
