@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod ledger;
 pub mod logging;
 pub mod open_files;
 mod password_hash;

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod dialects;
+mod ledger;
 mod operation;
 mod output;
 mod password;
@@ -59,6 +60,8 @@ enum Command {
     Store(store::Store),
     /// Load-test a running gateway and check that no message is lost, doubled or reordered
     Bench(Box<bench::Bench>),
+    /// Show what a running gateway owed to its connections, and what became of it
+    Ledger(ledger::Ledger),
     /// Manage user accounts, whether or not the gateway is running
     User(user::User),
     /// Show rooms and change their owners, whether or not the gateway is running
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Sdk(sdk) => sdk::run(options, sdk),
         Command::Store(store) => store::run(options, store),
         Command::Bench(bench) => bench::run(options, *bench),
+        Command::Ledger(ledger) => ledger::run(options, ledger),
         Command::User(user) => user::run(options, user),
         Command::Room(room) => room::run(options, room),
     };

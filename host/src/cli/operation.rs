@@ -128,11 +128,7 @@ fn through_the_gateway<O: Operation>(
         )
     })?;
     let mark = store_mark(path)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let response = runtime.block_on(async {
-        let response = timeout(ANSWER_TIMEOUT, send(address, &mark, operation)).await;
-        response.unwrap_or_else(|_| Err("it does not answer".into()))
-    });
+    let response = ask(send(address, request(address, &mark, operation)?));
     let (status, body) = response.map_err(|error| {
         format!(
             "another process has the store {} open, and no gateway answers at {address} \
@@ -145,6 +141,34 @@ fn through_the_gateway<O: Operation>(
         StatusCode::OK => read(address, &body),
         _ => Err(read::<Refused>(address, &body)?.error.into()),
     }
+}
+
+/// Asks the gateway of this configuration for a path of its admin listener.
+pub(super) fn get<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T, Box<dyn Error>> {
+    let address = admin_address(config.admin.listen)?;
+    let request = Request::get(path).header(HOST, address.to_string()).body(Full::default())?;
+    let response = ask(send(address, request));
+    let (status, body) = response.map_err(|error| {
+        format!(
+            "no gateway answers at {address} ([admin] listen): {error}; start the gateway with \
+             this configuration"
+        )
+    })?;
+    match status {
+        StatusCode::OK => read(address, &body),
+        _ => Err(format!("the program at {address} is not a gateway of this version").into()),
+    }
+}
+
+type Answer = Result<(StatusCode, Bytes), Box<dyn Error>>;
+
+/// Waits for an answer, but not forever.
+fn ask(answer: impl Future<Output = Answer>) -> Answer {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let answer = timeout(ANSWER_TIMEOUT, answer).await;
+        answer.unwrap_or_else(|_| Err("it does not answer".into()))
+    })
 }
 
 /// The loopback address of this configuration's admin listener, which accepts these requests over
@@ -175,17 +199,13 @@ pub(super) fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, St
 }
 
 /// Sends one request; returns status and body of the response.
-async fn send<O: Operation>(
-    address: SocketAddr,
-    mark: &str,
-    operation: &O,
-) -> Result<(StatusCode, Bytes), Box<dyn Error>> {
+async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // `send_request` reports the connection's errors.
     tokio::spawn(connection);
-    let response = sender.send_request(request(address, mark, operation)?).await?;
+    let response = sender.send_request(request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
     Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))

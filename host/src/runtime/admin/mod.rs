@@ -1,7 +1,8 @@
-//! The admin listener: /healthz, /readyz, /metrics, the pages at /api/, and the requests of
-//! `dragoman user`.
+//! The admin listener: /healthz, /readyz, /metrics, /ledger, the pages at /api/, and the requests
+//! of `dragoman user`.
 
 mod api_page;
+mod ledger;
 mod prometheus;
 mod users;
 
@@ -20,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::config::EndpointOptions;
+use crate::ledger::LEDGER_PATH;
 use crate::runtime::net::accept::pause;
 use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::listener::{BoundListener, ListenerKey};
@@ -93,6 +95,7 @@ async fn answer(
     if users::has_path(request.uri().path()) {
         return Ok(users::answer(services, is_local, request).await);
     }
+    let is_json = request.uri().path() == LEDGER_PATH;
     let (status, text) = match request.uri().path() {
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".into())
@@ -106,16 +109,29 @@ async fn answer(
             let text = prometheus::render(&registry, &services.metrics, healthy, &expiries);
             (StatusCode::OK, text)
         }
+        LEDGER_PATH => {
+            let report = ledger::report(&state.registry());
+            let json = serde_json::to_string(&report).expect("a report is plain data");
+            (StatusCode::OK, json)
+        }
         path => {
             if let Some(response) = api_page::answer(&state.registry(), path, request.headers()) {
                 return Ok(response);
             }
-            (StatusCode::NOT_FOUND, "there are /healthz, /readyz, /metrics and /api/\n".into())
+            (
+                StatusCode::NOT_FOUND,
+                "there are /healthz, /readyz, /metrics, /ledger and /api/\n".into(),
+            )
         }
     };
     let mut response = Response::new(Full::new(text.into()));
     *response.status_mut() = status;
-    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let content_type = if is_json {
+        "application/json; charset=utf-8"
+    } else {
+        "text/plain; version=0.0.4; charset=utf-8"
+    };
+    let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Ok(response)
 }

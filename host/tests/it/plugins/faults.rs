@@ -171,7 +171,37 @@ fn an_event_that_a_plugin_cannot_encode_is_lost_for_its_own_connections_only() {
         assert!(complaint.contains(" in frontend_broadcast: "), "{complaint}");
         assert_eq!(ann.ask("hello"), "fine\n");
         gateway.assert_others_are_served();
+        assert_message_is_counted_as_a_fault(&gateway, &mut ann);
     }
+}
+
+fn assert_message_is_counted_as_a_fault(gateway: &Gateway, ann: &mut Lines) {
+    let command = json!({
+        "do": "post", "room": { "name": "tea" }, "author": "session", "text": "hello",
+        "standing": "member",
+    });
+    ann.send(&format!("emit 1 {}", json!({ "command": command })));
+    assert_eq!(ann.ask("hello"), "fine\n");
+    // The second is answered in a later turn of the hub than the message was delivered in.
+    for name in ["eve", "zoe"] {
+        let form = format!("name={name}&password=secret&password_repete=secret");
+        http(gateway.address("channel.listen"), "POST", "/register", &form).unwrap();
+    }
+    let labels = "frontend=\"faulty\",room=\"public\"";
+    let fault = format!("deliveries_total{{{labels},outcome=\"fault\"}}");
+    let counted = [
+        format!("messages_posted_total{{{labels}}}"),
+        format!("deliveries_owed_total{{{labels},source=\"live\"}}"),
+        fault,
+    ];
+    assert_eq!(counted.map(|name| gateway.metric(&name)), [1, 1, 1]);
+    assert_eq!(gateway.metric("ledger_mismatch{frontend=\"faulty\"}"), 0);
+    let admin = format!("admin.listen={}", gateway.address("admin.listen"));
+    let shown = run(gateway.folder.path(), &["ledger", "--set", &admin]);
+    let table = "front end  room    posted  live  fault\nfaulty     public  1       1     1\n";
+    assert!(shown.contains(table), "{shown}");
+    let json = run(gateway.folder.path(), &["ledger", "--json", "--set", &admin]);
+    assert!(json.contains(r#"{"frontend":"faulty","mismatch":0,"rooms":{"direct":{"#), "{json}");
 }
 
 #[test]

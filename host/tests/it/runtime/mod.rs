@@ -2,6 +2,7 @@
 
 mod client;
 mod http;
+mod ledger;
 mod life;
 mod stage;
 mod stream;

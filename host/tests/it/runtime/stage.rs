@@ -87,7 +87,14 @@ impl Frontend for Stage {
         let text = serde_json::to_string(&event.event).unwrap();
         match &event.event {
             core_model::Event::Posted { message } if message.text == "panic" => panic!("as told"),
-            core_model::Event::Posted { message } if message.text == "ask" => Broadcast::PerSession,
+            core_model::Event::Posted { message } if message.text == "nothing" => {
+                Broadcast::Nothing
+            }
+            core_model::Event::Posted { message }
+                if ["ask", "unseen", "fail"].contains(&message.text.as_str()) =>
+            {
+                Broadcast::PerSession
+            }
             core_model::Event::Posted { message } if message.text == "others" => {
                 Broadcast::Others(Frame::Text(format!("* {text}")))
             }
@@ -98,6 +105,11 @@ impl Frontend for Stage {
     fn fault(&self, fault: &HttpError) -> Response {
         Response::text(fault.status, &format!("stage: {}", fault.reason))
     }
+}
+
+/// Whether an event is a message with this text.
+fn says(recorded: &Recorded, text: &str) -> bool {
+    matches!(&recorded.event, core_model::Event::Posted { message } if message.text == text)
 }
 
 struct Player {
@@ -135,6 +147,8 @@ impl Session for Player {
                     _ => out.send_text(text),
                 }
             }
+            Input::Event(recorded) if says(recorded, "fail") => panic!("as told"),
+            Input::Event(recorded) if says(recorded, "unseen") => (),
             Input::Event(recorded) => {
                 let text = serde_json::to_string(&recorded.event).unwrap();
                 out.send_text(format!("? {text}"));

@@ -19,7 +19,12 @@ fn sign_in(name: &str) -> String {
     )
 }
 
-fn post(text: &str) -> String {
+/// The lines that sign a user in and have it enter the room.
+pub(super) fn seat(name: &str) -> [String; 2] {
+    [sign_in(name), ENTER.to_owned()]
+}
+
+pub(super) fn post(text: &str) -> String {
     format!(
         r#"call {{"do":"post","room":{{"name":"tea"}},"author":"session","text":"{text}","standing":"seated"}}"#
     )
@@ -33,11 +38,11 @@ fn kind(line: &str) -> String {
     format!("{mark} {}", word.unwrap_or(rest))
 }
 
-fn kinds(lines: &[String]) -> Vec<String> {
+pub(super) fn kinds(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| kind(line)).collect()
 }
 
-async fn seated(stage: &Stagecraft, name: &str) -> Lines {
+pub(super) async fn seated(stage: &Stagecraft, name: &str) -> Lines {
     let mut client = Lines::connect(stage.address("lines")).await;
     assert_eq!(kind(&client.ask(&sign_in(name)).await), "= signed_in");
     assert_eq!(kind(&client.ask(ENTER).await), "= entered");

@@ -18,6 +18,11 @@ fn an_unreachable_gateway_is_an_error_that_says_what_to_do() {
         assert!(said.contains(why), "{said}");
         assert!(said.ends_with("exit 1"), "{said}");
     }
+    let said = run(folder.path(), &["--set", "admin.listen=127.0.0.1:1", "ledger"]);
+    assert!(said.contains("no gateway answers at 127.0.0.1:1 ([admin] listen): "), "{said}");
+    let listen = format!("admin.listen={}", gateway.address("channel"));
+    let said = run(folder.path(), &["--set", &listen, "ledger"]);
+    assert!(said.contains("is not a gateway of this version"), "{said}");
     std::fs::write(
         folder.path().join("without.toml"),
         TOML.replace("[admin]\nlisten = \"127.0.0.1:0\"\n", ""),

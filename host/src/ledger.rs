@@ -1,0 +1,38 @@
+//! The report of `dragoman ledger`, as the admin listener sends it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// GET answers with a [`Report`].
+pub const LEDGER_PATH: &str = "/ledger";
+
+/// What is owed to connections, and what became of it, since the gateway started.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Report {
+    pub frontends: Vec<FrontendReport>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FrontendReport {
+    /// Its name in gateway.toml.
+    pub frontend: String,
+    /// Deliveries that are missing from the sums; 0 when they add up.
+    pub mismatch: i64,
+    /// By the room's class: `public`, `group` and `direct`.
+    pub rooms: BTreeMap<String, RoomReport>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct RoomReport {
+    /// Messages posted through the front end.
+    pub posted: u64,
+    /// Messages in answers to requests for them.
+    pub read: u64,
+    /// Deliveries owed, by source: `live` and `backlog`.
+    pub owed: BTreeMap<String, u64>,
+    /// Deliveries under way: `queued` and `unacknowledged`.
+    pub pending: BTreeMap<String, u64>,
+    /// Deliveries with an outcome, by outcome.
+    pub deliveries: BTreeMap<String, u64>,
+}
