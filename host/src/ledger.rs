@@ -11,6 +11,20 @@ pub const LEDGER_PATH: &str = "/ledger";
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     pub frontends: Vec<FrontendReport>,
+    /// None while the store cannot be read.
+    pub store: Option<StoreReport>,
+}
+
+/// What the store owes to users of `ourchat` and `irc`: messages that they have not acknowledged,
+/// those that are pending on a connection included.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StoreReport {
+    /// Users, or devices where clients name them, that have acknowledged or were sent messages.
+    pub readers: u64,
+    /// Messages, by the room's class.
+    pub rooms: BTreeMap<String, u64>,
+    /// Whether all were counted.
+    pub complete: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -10,7 +10,7 @@ use core_model::{
 };
 use redb::ReadableTableMetadata as _;
 
-use crate::envelope::{Answered, Done, Envelope};
+use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::lookup::{self, Request};
 use crate::open::{FileId, OpenError, Opener};
@@ -21,6 +21,9 @@ use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
 use crate::writer::Writer;
 use crate::{clock, queries, receive};
+
+/// Messages that are counted of those that the store owes: about a second's work.
+const OWED_MAX: usize = 1_000_000;
 
 /// How much the engine may use.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +181,12 @@ impl<T: Send + 'static> Engine<T> {
         });
         let (reply, refresh) = found.ok().flatten()?;
         Some(Answered { outcome: Ok(reply), refresh })
+    }
+
+    /// What the store owes to users whose clients acknowledge messages. Reads the streams of all of
+    /// them, so it may take long.
+    pub fn owed(&self) -> Result<Owed, Refusal> {
+        self.read(|snapshot| Ok(rules::owed(snapshot, OWED_MAX)?))
     }
 
     /// The number of rooms: a bound on the work of a query that lists or searches them.

@@ -81,3 +81,17 @@ pub struct Answered {
     /// The sliding token it was asked with, if due for `Command::RefreshToken`.
     pub refresh: Option<TokenHash>,
 }
+
+/// What the store owes to users whose clients acknowledge messages: everything after their cursors.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Owed {
+    /// Devices, and users without a device, that have a cursor.
+    pub readers: u64,
+    /// Messages in open rooms.
+    pub public: u64,
+    /// Messages in closed groups.
+    pub group: u64,
+    pub direct: u64,
+    /// Whether nothing is left to count.
+    pub is_complete: bool,
+}

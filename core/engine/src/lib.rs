@@ -49,5 +49,7 @@ mod writer;
 
 pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};
-pub use envelope::{Answered, Done, Envelope, FrontendSettings, Quotas, ROOM_CAPACITY_DEFAULT};
+pub use envelope::{
+    Answered, Done, Envelope, FrontendSettings, Owed, Quotas, ROOM_CAPACITY_DEFAULT,
+};
 pub use open::{FileId, OpenError, compact, compact_backend};

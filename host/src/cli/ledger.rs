@@ -8,7 +8,7 @@ use clap::Args;
 use super::operation::get;
 use super::table::aligned;
 use super::{Options, output};
-use crate::ledger::{FrontendReport, LEDGER_PATH, Report, RoomReport};
+use crate::ledger::{FrontendReport, LEDGER_PATH, Report, RoomReport, StoreReport};
 
 #[derive(Args, Debug)]
 pub(super) struct Ledger {
@@ -47,6 +47,9 @@ pub(super) fn run(options: Options, ledger: Ledger) -> Result<(), Box<dyn Error>
         output::line(serde_json::to_string(&report)?)?;
     } else {
         output::line(shown(&report))?;
+        if let Some(store) = &report.store {
+            output::line(owed(store))?;
+        }
     }
     let wrong = report.frontends.iter().filter(|frontend| frontend.mismatch != 0);
     let wrong: Vec<_> = wrong
@@ -80,6 +83,19 @@ fn shown(report: &Report) -> String {
     aligned(rows)
 }
 
+/// What is for users who are away, or have not acknowledged it yet.
+fn owed(store: &StoreReport) -> String {
+    let of = |class: &str| count(&store.rooms, class);
+    let more = if store.complete { "" } else { ", and more" };
+    format!(
+        "the store owes {} readers of ourchat and irc: public {}, group {}, direct {}{more}",
+        store.readers,
+        of("public"),
+        of("group"),
+        of("direct"),
+    )
+}
+
 fn count(counts: &BTreeMap<String, u64>, word: &str) -> u64 {
     counts.get(word).copied().unwrap_or(0)
 }
@@ -103,7 +119,7 @@ mod tests {
         let rooms = [("public".to_owned(), public), ("direct".to_owned(), RoomReport::default())];
         let rooms = rooms.into_iter().collect();
         let frontend = FrontendReport { frontend: "chatroom".into(), mismatch: 0, rooms };
-        insta::assert_snapshot!(shown(&Report { frontends: vec![frontend] }), @r"
+        insta::assert_snapshot!(shown(&Report { frontends: vec![frontend], store: None }), @r"
         front end  room    posted  live  written  own  queued
         chatroom   public  3       30    27       1    2
         ");

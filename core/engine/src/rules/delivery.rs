@@ -7,6 +7,8 @@
 //! A front end limits how many messages of the time without a session it delivers. What a session was
 //! sent before it was lost is not limited so: its peer would not know that some are missing.
 
+mod owed;
+
 use std::sync::Arc;
 
 use core_model::{Delivery, Gap, Message, MessageId, Reply, Uid};
@@ -21,6 +23,8 @@ use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
 use crate::rows::{SessionRow, unpack};
 use crate::tables::Tables;
+
+pub(crate) use owed::owed;
 
 /// The stream number of the cursor that a user's sessions without a device share.
 const SHARED: u64 = u64::MAX;

@@ -35,6 +35,7 @@ use crate::lookup::{self, Request};
 use crate::tables::Tables;
 
 pub(crate) use context::{BatchContext, Finished};
+pub(crate) use delivery::owed;
 pub(crate) use expiry::{
     ADDRESS, KEY, KEY_OF_ADDRESS, TOKEN, UNOWNED_ROOM, address_key, is_due as is_expiry_due,
     next as next_expiry,

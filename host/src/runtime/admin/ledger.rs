@@ -2,13 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use core_engine::Owed;
 use gateway_fanout::{DeliveryOutcome, RoomClass, Source};
 
-use crate::ledger::{FrontendReport, Report, RoomReport};
+use crate::ledger::{FrontendReport, Report, RoomReport, StoreReport};
 use crate::runtime::net::ledger::{Books, Pending};
 use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::state::GatewayState;
 
-pub(super) fn report(registry: &FrontendRegistry) -> Report {
+pub(super) async fn report(state: &GatewayState) -> Report {
+    let services = state.services.clone();
+    let owed = tokio::task::spawn_blocking(move || services.engine.owed()).await;
+    let store = owed.ok().and_then(Result::ok).map(store);
+    Report { frontends: frontends(&state.registry()), store }
+}
+
+fn store(owed: Owed) -> StoreReport {
+    let Owed { readers, public, group, direct, is_complete } = owed;
+    let count = |class| match class {
+        RoomClass::Public => public,
+        RoomClass::Group => group,
+        RoomClass::Direct => direct,
+    };
+    let rooms = by_word(RoomClass::ALL.map(|(class, word)| (word, count(class))));
+    StoreReport { readers, rooms, complete: is_complete }
+}
+
+fn frontends(registry: &FrontendRegistry) -> Vec<FrontendReport> {
     let frontends = registry.books().into_iter().map(|books| {
         let pending = books.pending();
         let rooms = RoomClass::ALL.into_iter();
@@ -17,7 +37,7 @@ pub(super) fn report(registry: &FrontendRegistry) -> Report {
         let mismatch = books.mismatch(&pending);
         FrontendReport { frontend: books.frontend, mismatch, rooms }
     });
-    Report { frontends: frontends.collect() }
+    frontends.collect()
 }
 
 fn room(books: &Books, pending: &Pending, class: RoomClass) -> RoomReport {

@@ -110,7 +110,7 @@ async fn answer(
             (StatusCode::OK, text)
         }
         LEDGER_PATH => {
-            let report = ledger::report(&state.registry());
+            let report = ledger::report(&state).await;
             let json = serde_json::to_string(&report).expect("a report is plain data");
             (StatusCode::OK, json)
         }

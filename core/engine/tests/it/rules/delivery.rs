@@ -250,6 +250,34 @@ fn signing_in_again_on_one_connection_repeats_nothing() {
 }
 
 #[test]
+fn what_is_not_acknowledged_is_owed_to_each_reader_by_kind_of_room() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let owed = || {
+        let owed = gateway.engine().owed().unwrap();
+        assert!(owed.is_complete);
+        (owed.readers, [owed.public, owed.group, owed.direct])
+    };
+    gateway.does(0, post(room("tea"), user("ann"), "before bob joined"));
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
+    gateway.does(0, direct(user("ann"), user("bob"), "one"));
+    assert_eq!(owed(), (0, [0, 0, 0]), "no client of theirs acknowledges");
+    handed(&gateway, 1, "bob", 9);
+    gateway.does(1, disconnect());
+    gateway.does(0, post(room("tea"), user("ann"), "two"));
+    gateway.does(0, post(room("secret#2"), user("ann"), "three"));
+    gateway.does(0, direct(user("bob"), user("ann"), "four"));
+    assert_eq!(owed(), (1, [1, 1, 2]));
+    handed_on(&gateway, 2, "phone", "bob");
+    acknowledge(&gateway, 2, 10_001, 3);
+    assert_eq!(owed(), (2, [1, 2, 3]), "the phone has two of the four");
+    handed(&gateway, 3, "bob", 9);
+    acknowledge(&gateway, 3, 10_001, 5);
+    acknowledge(&gateway, 2, 10_001, 5);
+    assert_eq!(owed(), (2, [0, 0, 0]));
+}
+
+#[test]
 fn a_restart_loses_no_message() {
     let mut gateway = with(&["ann", "bob"]);
     handed(&gateway, 1, "bob", 9);
