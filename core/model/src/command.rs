@@ -363,6 +363,10 @@ pub struct Delivery {
     /// cursors of 16 devices of a user, and forgets the one that is farthest behind.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub device: String,
+    /// Whether to deliver direct messages only: for dialects whose clients get what they missed in a
+    /// room when they enter it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct_only: bool,
 }
 
 /// A room to create.

@@ -142,7 +142,7 @@ pub(crate) fn login(message: Login, options: Options) -> Result<Command, String>
     };
     let credential = Credential::Password(message.password);
     let device = message.device.unwrap_or_default();
-    let delivery = Delivery { backlog_max: options.backlog, device };
+    let delivery = Delivery { backlog_max: options.backlog, device, ..Delivery::default() };
     Ok(open_session(user.unwrap_or(NO_ACCOUNT), credential, delivery))
 }
 

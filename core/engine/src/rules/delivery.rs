@@ -76,10 +76,11 @@ impl BatchContext<'_> {
         if former != Some(*session) && delivery.backlog_max > 0 {
             let sent = self.sent_up_to(session)?;
             let limit = delivery.backlog_max as usize;
-            begun.backlog = self.backlog(session.uid, cursor, sent, limit)?;
+            let streams = self.streams_to(session.uid, delivery.direct_only)?;
+            begun.backlog = self.backlog(&streams, cursor, sent, limit)?;
             if !delivery.device.is_empty() {
                 let cursors = [cursor, cursor.max(sent)];
-                begun.gap = self.gap(session.uid, cursors, &begun.backlog)?;
+                begun.gap = self.gap(&streams, cursors, &begun.backlog)?;
             }
         }
         Ok(begun)
@@ -177,23 +178,27 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// What is missing of the messages that a user may have and has not acknowledged; `backlog` has
-    /// the newest of them. `cursors`: acknowledged, and sent.
+    /// What is missing of the messages of these streams that are not acknowledged; `backlog` has the
+    /// newest of them. `cursors`: acknowledged, and sent.
     fn gap(
         &self,
-        uid: u64,
+        streams: &[(u64, u64)],
         cursors: [u64; 2],
         backlog: &[Arc<Message>],
     ) -> Result<Option<Gap>, StoreError> {
         let [_, sent] = cursors;
         let delivered = &backlog[backlog.partition_point(|message| message.id.0 <= sent)..];
-        missed::gap(&self.batch, &self.streams_to(uid)?, cursors, delivered)
+        missed::gap(&self.batch, streams, cursors, delivered)
     }
 
-    /// The streams of the messages that a user may have, each with the id before its first.
-    fn streams_to(&self, uid: u64) -> Result<Vec<(u64, u64)>, StoreError> {
+    /// The streams of the messages that a user may have, each with the id before its first: direct
+    /// ones to and from the user, and those in its rooms since it joined them.
+    fn streams_to(&self, uid: u64, direct_only: bool) -> Result<Vec<(u64, u64)>, StoreError> {
         let mut streams =
             vec![(message_index::of_inbox(uid), 0), (message_index::of_outbox(uid), 0)];
+        if direct_only {
+            return Ok(streams);
+        }
         for room in lookup::rooms_of_member(&self.batch, uid)? {
             let member = self.batch.members()?.get((room, uid))?;
             streams.push((message_index::of_room(room), member.map_or(0, |it| it.value().1)));
@@ -201,28 +206,26 @@ impl BatchContext<'_> {
         Ok(streams)
     }
 
-    /// The messages after a cursor: in the user's rooms since it joined them, and direct ones to and
-    /// from the user. Of those after `sent`, too, the newest `limit`.
+    /// The messages of streams after a cursor. Of those after `sent`, too, the newest `limit`.
     fn backlog(
         &mut self,
-        uid: u64,
+        streams: &[(u64, u64)],
         cursor: u64,
         sent: u64,
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, StoreError> {
         self.settle()?;
-        let streams = self.streams_to(uid)?;
         let mut ids = Vec::new();
         if sent > cursor {
             let before = sent + 1;
             ids = message_index::newest_of(
                 &self.batch,
-                &after(&streams, cursor),
+                &after(streams, cursor),
                 before,
                 IN_FLIGHT_MAX,
             )?;
         }
-        let missed = after(&streams, cursor.max(sent));
+        let missed = after(streams, cursor.max(sent));
         ids.extend(message_index::newest_of(&self.batch, &missed, u64::MAX, limit)?);
         MessageReader::new(&self.batch).newest_within(&ids, DELIVERY_BYTES_MAX)
     }

@@ -93,6 +93,11 @@ pub(crate) fn sign_in_for_messages(user: UserRef, backlog_max: u32) -> Command {
     command
 }
 
+pub(crate) fn deliver(of: (u32, &str, bool)) -> Delivery {
+    let (backlog_max, device, direct_only) = of;
+    Delivery { backlog_max, device: device.into(), direct_only }
+}
+
 pub(crate) fn grant(text: &str, ttl_ms: u64) -> Grant {
     Grant {
         purpose: "test".into(),

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
-    AddressGrant, Claim, Command, ConnectionId, Delivery, Grant, MessageId, NewRoom, NewUser,
-    PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp,
-    Uid, UserRef,
+    AddressGrant, Claim, Command, ConnectionId, Grant, MessageId, NewRoom, NewUser, PostRight,
+    ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, Uid, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -332,8 +331,8 @@ fn of_accounts() -> BoxedStrategy<Command> {
 }
 
 fn sign_ins() -> BoxedStrategy<Command> {
-    let delivery = of((0u32..4, select(&["", "", "phone", "desk"][..]))
-        .prop_map(|(backlog_max, device)| Delivery { backlog_max, device: device.into() }));
+    let device = select(&["", "", "phone", "desk"][..]);
+    let delivery = of((0u32..4, device, any::<bool>()).prop_map(deliver));
     let address = weighted(0.2, (select(&["10.0.0.1", "10.0.0.2"][..]), 1u64..5_000));
     let create = weighted(0.2, new_users());
     let session = weighted(0.8, Just(()));

@@ -191,11 +191,12 @@ impl Reference {
         let mut gap = None;
         if *session {
             let device = delivery.as_ref().map(|delivery| delivery.device.clone());
-            if let Some(Delivery { backlog_max, device }) = delivery {
+            if let Some(delivery) = delivery {
+                let Delivery { backlog_max, device, .. } = delivery;
                 let acknowledged = self.delivered.get(&(uid, device.clone()));
                 cursor = Some(MessageId(acknowledged.copied().unwrap_or(0)));
                 if former != Some((uid, Some(device.clone()))) && *backlog_max > 0 {
-                    (backlog, gap) = self.missed(uid, device, *backlog_max as usize);
+                    (backlog, gap) = self.missed(uid, delivery);
                 }
             }
             self.sessions.insert(self.connection, (uid, device));
@@ -221,18 +222,16 @@ impl Reference {
 
     /// The messages to and from a user that a device of its has not acknowledged: what a session
     /// was sent, and the newest of the others; and what is missing of these.
-    pub(super) fn missed(
-        &self,
-        uid: u64,
-        device: &str,
-        limit: usize,
-    ) -> (Vec<Arc<Message>>, Option<Gap>) {
+    pub(super) fn missed(&self, uid: u64, delivery: &Delivery) -> (Vec<Arc<Message>>, Option<Gap>) {
+        let Delivery { backlog_max, device, direct_only } = delivery;
+        let limit = *backlog_max as usize;
         let key = (uid, device.to_owned());
         let cursor = self.delivered.get(&key).copied().unwrap_or(0);
-        let is_live = self.sessions.values().any(|session| *session == (uid, Some(device.into())));
+        let is_live = self.sessions.values().any(|session| *session == (uid, Some(device.clone())));
         let sent = if is_live { self.newest() } else { self.sent.get(&key).copied().unwrap_or(0) };
         let concerns = |message: &&StoredMessage| match message.to {
             Destination::Inbox(to) => to == uid || message.author == Who::User(uid),
+            Destination::Room(_) if *direct_only => false,
             Destination::Room(id) => {
                 let mut members = self.rooms[&id].members.iter();
                 members.any(|(member, since)| *member == uid && message.id > *since)
@@ -243,7 +242,7 @@ impl Reference {
         let mut messages = self.newest_of(lost, usize::MAX);
         let left_out = missed.len().saturating_sub(limit);
         let delivered = self.newest_of(missed, limit);
-        let gone = self.removed_for(uid, cursor);
+        let gone = self.removed_for(uid, cursor, *direct_only);
         let removed = gone.last().copied().unwrap_or(0);
         let before = match delivered.first() {
             Some(first) => first.id.0,
@@ -261,8 +260,9 @@ impl Reference {
     }
 
     /// The messages after `from` that were removed and the user could have had.
-    fn removed_for(&self, uid: u64, from: u64) -> BTreeSet<u64> {
+    fn removed_for(&self, uid: u64, from: u64, direct_only: bool) -> BTreeSet<u64> {
         let since = |place: &(Option<u32>, u64)| match place {
+            (Some(_), _) if direct_only => None,
             (Some(room), _) => {
                 let room = self.rooms.get(room)?;
                 room.members.iter().find(|(member, _)| *member == uid).map(|(_, since)| *since)

@@ -13,7 +13,7 @@ fn acknowledge(gateway: &Gateway, connection: u64, user: u64, message: u64) {
 fn sign_in_on(device: &str, user: UserRef) -> Command {
     let mut command = sign_in_for_messages(user, 9);
     let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
-    *delivery = Some(Delivery { backlog_max: 9, device: device.into() });
+    *delivery = Some(Delivery { backlog_max: 9, device: device.into(), ..Delivery::default() });
     command
 }
 
@@ -312,7 +312,7 @@ fn a_device_learns_what_is_not_in_its_backlog() {
     let gap_of = |device: &str, backlog_max| {
         let mut command = sign_in_on(device, user("bob"));
         let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
-        *delivery = Some(Delivery { backlog_max, device: device.into() });
+        *delivery = Some(Delivery { backlog_max, device: device.into(), ..Delivery::default() });
         match gateway.does(1, command) {
             Reply::SignedIn { gap, backlog, .. } => {
                 (backlog.len(), gap.map(|gap| (gap.after.0, gap.before.0, gap.count)))
@@ -352,7 +352,22 @@ fn a_message_of_a_user_to_itself_is_missing_once() {
     }
     let mut command = sign_in_on("phone", user("ann"));
     let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
-    *delivery = Some(Delivery { backlog_max: 1, device: "phone".into() });
+    *delivery = Some(Delivery { backlog_max: 1, device: "phone".into(), ..Delivery::default() });
     let Reply::SignedIn { gap, .. } = gateway.does(1, command) else { panic!() };
     assert_eq!(gap.and_then(|gap| gap.count), Some(2));
+}
+
+#[test]
+fn a_session_for_direct_messages_only_has_none_of_its_rooms_in_their_way() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, join(room("tea"), user("bob")));
+    gateway.does(0, direct(user("ann"), user("bob"), "psst"));
+    for _ in 0..5 {
+        gateway.does(0, post(room("tea"), user("ann"), "hi"));
+    }
+    let mut command = sign_in_on("irc", user("bob"));
+    let Command::SignIn { delivery, .. } = &mut command else { unreachable!() };
+    *delivery = Some(deliver((2, "irc", true)));
+    let Reply::SignedIn { backlog, gap, .. } = gateway.does(1, command) else { panic!() };
+    assert_eq!((say::messages(&backlog), gap), (vec!["ann to bob: psst".to_owned()], None));
 }
