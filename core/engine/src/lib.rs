@@ -24,6 +24,7 @@ mod clock;
 mod engine;
 mod envelope;
 mod error;
+mod excerpt;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -37,6 +38,7 @@ mod missed;
 mod open;
 mod queries;
 mod queue;
+mod read_markers;
 mod receive;
 mod removed;
 mod rows;
@@ -44,6 +46,7 @@ mod rules;
 mod search;
 mod state;
 mod store;
+mod stream_cursor;
 mod tables;
 mod writer;
 

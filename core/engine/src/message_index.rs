@@ -96,7 +96,7 @@ pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError
 }
 
 /// The lowest key that a run of a stream may have: those below were cleared.
-fn first_key(tables: &impl Tables, stream: u64) -> Result<u64, StoreError> {
+pub(crate) fn first_key(tables: &impl Tables, stream: u64) -> Result<u64, StoreError> {
     Ok(tables.cleared()?.get(stream)?.map_or(0, |newest| newest.value() + 1))
 }
 
@@ -437,7 +437,7 @@ pub(crate) fn cleared(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(count)
 }
 
-fn tail(tables: &impl Tables, stream: u64) -> Result<Vec<u64>, StoreError> {
+pub(crate) fn tail(tables: &impl Tables, stream: u64) -> Result<Vec<u64>, StoreError> {
     match tables.tails()?.get(stream)? {
         Some(row) => unpack("tails", row.value()),
         None => Ok(Vec::new()),

@@ -11,18 +11,18 @@ use redb::ReadableTable;
 
 use crate::cache::rows as row_cache;
 use crate::error::{Error, StoreError};
+use crate::excerpt;
 use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
+use crate::read_markers;
 use crate::rows::{RoomRow, SeatRow, Who};
 use crate::search;
 use crate::state::State;
 
 pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Result<Reply, Error> {
-    let resolve = |caller: &Option<UserRef>| {
-        caller.as_ref().map(|caller| lookup::user(tables, request, caller)).transpose()
-    };
+    let resolve = |caller: &Option<UserRef>| resolved(tables, request, caller);
     bounds::check_query(query)?;
     match query {
         Query::History { room, caller, before, after, limit } => {
@@ -30,9 +30,10 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
             let messages = history(tables, id, *before, *after, *limit as usize)?;
             Ok(Reply::Messages { messages })
         }
-        Query::Missed { room, caller, .. } => {
-            missed::answer(tables, lookup::room(tables, room, resolve(caller)?)?.0, query)
-        }
+        Query::Missed { .. }
+        | Query::Excerpt { .. }
+        | Query::Conversations { .. }
+        | Query::ReadMarker { .. } => about_conversations(tables, request, query),
         Query::LastChange => {
             Ok(Reply::LastChange { at: Timestamp(lookup::counters(tables)?.last_change) })
         }
@@ -81,15 +82,53 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
     }
 }
 
+fn about_conversations(
+    tables: &impl State,
+    request: Request,
+    query: &Query,
+) -> Result<Reply, Error> {
+    let resolve = |caller: &Option<UserRef>| resolved(tables, request, caller);
+    match query {
+        Query::Missed { room, caller, .. } => {
+            missed::answer(tables, lookup::room(tables, room, resolve(caller)?)?.0, query)
+        }
+        Query::Excerpt { conversation, caller, part, limit } => {
+            let caller = resolve(caller)?;
+            excerpt::answer(tables, request, conversation, caller, *part, *limit as usize)
+        }
+        Query::Conversations { caller, rooms, from, to, limit } => {
+            let caller = resolve(caller)?;
+            excerpt::conversations(tables, caller, rooms, [*from, *to], *limit as usize)
+        }
+        Query::ReadMarker { user, conversation } => {
+            let uid = lookup::user(tables, request, user)?;
+            let stream = read_markers::find(tables, request, uid, conversation)?;
+            Ok(Reply::ReadMarker { at: read_markers::get(tables, uid, stream)? })
+        }
+        _ => unreachable!("called with a query about conversations"),
+    }
+}
+
+fn resolved(
+    tables: &impl State,
+    request: Request,
+    caller: &Option<UserRef>,
+) -> Result<Option<u64>, Error> {
+    caller.as_ref().map(|caller| lookup::user(tables, request, caller)).transpose()
+}
+
 /// The token that names the caller, if one does.
 pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
     let caller = match query {
         Query::History { caller, .. }
         | Query::Missed { caller, .. }
+        | Query::Excerpt { caller, .. }
+        | Query::Conversations { caller, .. }
         | Query::Members { caller, .. }
         | Query::Occupants { caller, .. }
         | Query::Room { caller, .. } => caller.as_ref(),
         Query::User { user, caller } => caller.as_ref().or(Some(user)),
+        Query::ReadMarker { user, .. } => Some(user),
         Query::Rooms { filter, .. } => match filter {
             RoomFilter::OwnedBy(user)
             | RoomFilter::MemberOf(user)

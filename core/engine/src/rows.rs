@@ -305,6 +305,13 @@ impl MessageRow {
         Self::read(bytes).ok_or(StoreError::Corrupt { table: "messages" })
     }
 
+    /// When a message was posted, without the rest of its row.
+    pub(crate) fn time(mut bytes: &[u8]) -> Result<u64, StoreError> {
+        let head = take(&mut bytes).filter(|[version, _]| *version == VERSION);
+        let time = head.and_then(|[_, _]| take(&mut bytes));
+        time.map(u64::from_le_bytes).ok_or(StoreError::Corrupt { table: "messages" })
+    }
+
     fn read(mut bytes: &[u8]) -> Option<Self> {
         let [version, flags] = take(&mut bytes)?;
         if version != VERSION {
@@ -372,6 +379,7 @@ mod tests {
                 MessageRow::pack(5, &author, to, notice, &text, &mut bytes);
                 let row = MessageRow { at: 5, author: author.clone(), to, notice, text };
                 assert_eq!(MessageRow::unpack(&bytes).unwrap(), row);
+                assert_eq!(MessageRow::time(&bytes).unwrap(), 5);
                 for cut in 0..bytes.len() - 7 {
                     assert!(MessageRow::unpack(&bytes[..cut]).is_err(), "cut at {cut}");
                 }

@@ -193,7 +193,7 @@ tables! {
     /// Stream → the key of its newest run in `chunks` that was cleared and is still to be removed.
     cleared, cleared_mut, CLEARED: u64 => u64;
     /// (uid, stream) → the message id up to which the user has received. See `rules/delivery` for
-    /// the streams of deliveries, and `removed` for uid 0.
+    /// the streams of deliveries, and `removed` for uid 0, and `read_markers` for rows of another kind.
     cursors, cursors_mut, CURSORS: (u64, u64) => u64;
 
     /// Idempotency key → `KeyRow`.

@@ -113,6 +113,7 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::SetRole { .. }
         | Command::Exit { .. }
         | Command::Receive { .. }
+        | Command::MarkRead { .. }
         | Command::Start
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }

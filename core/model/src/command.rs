@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
 use crate::role::Role;
-use crate::user_ref::{RoomRef, UserRef};
+use crate::user_ref::{ConversationRef, RoomRef, UserRef};
 
 /// A request for a change. Imperative: it may yet be refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -201,6 +201,11 @@ pub enum Command {
         #[serde(default)]
         newest: bool,
     },
+
+    /// Notes that a user has read a conversation up to a time, if that is later than what is noted.
+    /// A time in the future counts as now. The engine keeps the marks of 1,000 conversations of a
+    /// user, and forgets the earliest.
+    MarkRead { user: UserRef, conversation: ConversationRef, at: Timestamp },
 
     // For the host.
     /// The peer of this connection has shown to have the messages up to this one, of those that

@@ -27,12 +27,12 @@ pub use name::{
     GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,
     check_handle, check_room_name, normalize,
 };
-pub use query::{Detail, Query, RoomFilter};
+pub use query::{Detail, Part, Position, Query, RoomFilter};
 pub use refusal::Refusal;
 pub use reply::{AutoJoinFailure, Outcome, Reply};
 pub use role::{Role, Roles};
-pub use user_ref::{Claim, RoomRef, UserRef};
-pub use view::{Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};
+pub use user_ref::{Claim, ConversationRef, RoomRef, UserRef};
+pub use view::{ConversationView, Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};
 
 #[deprecated = "use `PostRight`"]
 pub type Standing = PostRight;

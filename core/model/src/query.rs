@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, RoomId};
-use crate::user_ref::{RoomRef, UserRef};
+use crate::id::{MessageId, RoomId, Timestamp};
+use crate::user_ref::{ConversationRef, RoomRef, UserRef};
 
 /// A query to the engine. If `caller` is given and cannot be resolved, the query is refused. A
 /// closed room is unknown to callers that are not its members.
@@ -39,6 +39,34 @@ pub enum Query {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         newest: bool,
     },
+    /// Part of a conversation, oldest message first. Direct messages need a caller.
+    ///
+    /// Direct messages are found among those of both users. Where these wrote to others in turns a
+    /// hundred thousand times, the reply ends there, with fewer messages.
+    Excerpt {
+        conversation: ConversationRef,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<UserRef>,
+        part: Part,
+        /// The most messages to return.
+        limit: u32,
+    },
+    /// The conversations whose newest message was posted between two times, both excluded; by that
+    /// message, the oldest first. At most `limit`: those nearest to `from`, which may be the later
+    /// time.
+    ///
+    /// Of direct messages, the newest 20,000 of the caller are considered.
+    Conversations {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<UserRef>,
+        /// The rooms to consider. Those that the caller may not know of are left out.
+        rooms: Vec<RoomId>,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    },
+    /// Up to when a user has read a conversation.
+    ReadMarker { user: UserRef, conversation: ConversationRef },
     /// The time of the newest message or change.
     LastChange,
     /// The durable members of a room.
@@ -93,6 +121,37 @@ pub enum Query {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<UserRef>,
     },
+}
+
+/// A place in the order of messages, which is that of their ids.
+///
+/// Times ascend with the ids, unless the clock was set back. Several messages may have one time.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// That of a message, whether or not it exists or is of this conversation.
+    Message(MessageId),
+    /// That of the messages posted at this time.
+    Time(Timestamp),
+}
+
+/// Which messages of a conversation. What is at a position is excluded, but for `Around`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The newest, of those after a position if one is given.
+    Newest {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Position>,
+    },
+    /// The newest before a position.
+    Before(Position),
+    /// The oldest after a position.
+    After(Position),
+    /// As many before a position as from it on; more of one if there are too few of the other.
+    Around(Position),
+    /// Those between two positions that are nearest to `from`, which may be the later one.
+    Between { from: Position, to: Position },
 }
 
 /// Which rooms. Only [`MemberOf`](Self::MemberOf) and [`OwnedBy`](Self::OwnedBy) include closed

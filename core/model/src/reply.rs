@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{MessageId, RoomId, Timestamp};
 use crate::refusal::Refusal;
 use crate::role::Roles;
-use crate::view::{Gap, Message, Person, RoomTag, RoomView, UserView};
+use crate::view::{ConversationView, Gap, Message, Person, RoomTag, RoomView, UserView};
 
 /// The answer to a command that was carried out, or to a query.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -83,7 +83,17 @@ pub enum Reply {
     /// To [`Command::IssueToken`](crate::Command::IssueToken).
     TokenIssued { token: String },
 
+    /// To [`Command::MarkRead`](crate::Command::MarkRead) and
+    /// [`Query::ReadMarker`](crate::Query::ReadMarker): up to when the user has read the
+    /// conversation; absent where nothing was marked.
+    ReadMarker {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+    },
+
     // Answers to queries.
+    /// To [`Query::Conversations`](crate::Query::Conversations), by the newest message.
+    Conversations { conversations: Vec<ConversationView> },
     /// To [`Query::LastChange`](crate::Query::LastChange): 0 before anything happened.
     LastChange { at: Timestamp },
     /// To [`Query::Members`](crate::Query::Members) and
@@ -94,7 +104,8 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         roles: BTreeMap<String, Roles>,
     },
-    /// To [`Query::History`](crate::Query::History), oldest first.
+    /// To [`Query::History`](crate::Query::History) and [`Query::Excerpt`](crate::Query::Excerpt),
+    /// oldest first.
     Messages { messages: Vec<Arc<Message>> },
     /// To [`Query::Missed`](crate::Query::Missed), oldest first.
     Missed {

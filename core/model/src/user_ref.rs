@@ -64,3 +64,13 @@ pub enum RoomRef {
     /// By its unique room name.
     Name(String),
 }
+
+/// Names a conversation of a user.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationRef {
+    /// The messages of a room.
+    Room(RoomRef),
+    /// The direct messages between the caller and this user, which may be the caller.
+    User(UserRef),
+}

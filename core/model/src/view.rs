@@ -142,6 +142,16 @@ pub struct Gap {
     pub count: Option<u64>,
 }
 
+/// A conversation of a user, with its newest message.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ConversationView {
+    /// The room, or the other user.
+    pub with: Recipient,
+    pub newest: MessageId,
+    /// When the newest message was posted.
+    pub at: Timestamp,
+}
+
 /// Where a message was sent.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -51,7 +51,8 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::SetRole { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. }
-        | Command::Receive { .. } => Ok(()),
+        | Command::Receive { .. }
+        | Command::MarkRead { .. } => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ mod keys;
 mod messages;
 mod names;
 mod quotas;
+mod read_markers;
 mod retention;
 mod roles;
 mod rooms;
@@ -163,6 +164,9 @@ impl BatchContext<'_> {
                 self.post_direct(cx, author, to, content, *allow_self)
             }
             Command::Receive { .. } => self.receive(cx, command),
+            Command::MarkRead { user, conversation, at } => {
+                self.mark_read(cx, user, conversation, *at)
+            }
             Command::Start => self.start(cx),
             Command::Acknowledge { user, message } => self.acknowledge(cx, *user, *message),
             Command::Disconnect { delivered } => self.disconnect(cx, *delivered),

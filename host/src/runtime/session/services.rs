@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use core_engine::{Engine, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
-use core_model::{Command, ConnectionId, Detail, Outcome, Query, Refusal, Timestamp, TokenHash};
+use core_model::{
+    Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
+};
 use gateway_fanout::{Hub, Ticket};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -252,15 +254,21 @@ impl Services {
     /// Whether a query may take so long that other connections would wait for it.
     pub(crate) fn is_heavy(&self, query: &Query) -> bool {
         match query {
-            Query::Members { .. } | Query::Occupants { .. } => true,
+            Query::Members { .. }
+            | Query::Occupants { .. }
+            | Query::Conversations { .. }
+            | Query::Excerpt { conversation: ConversationRef::User(_), .. } => true,
             Query::Rooms { detail, .. } | Query::SearchRooms { detail, .. } => {
                 is_detailed(detail) || self.engine.rooms() > LIGHT_ROOMS_MAX
             }
-            Query::History { limit, .. } | Query::Missed { limit, .. } => {
-                *limit > LIGHT_MESSAGES_MAX
-            }
+            Query::History { limit, .. }
+            | Query::Missed { limit, .. }
+            | Query::Excerpt { limit, .. } => *limit > LIGHT_MESSAGES_MAX,
             Query::Room { detail, .. } => is_detailed(detail),
-            Query::LastChange | Query::RoomIds { .. } | Query::User { .. } => false,
+            Query::LastChange
+            | Query::ReadMarker { .. }
+            | Query::RoomIds { .. }
+            | Query::User { .. } => false,
         }
     }
 }

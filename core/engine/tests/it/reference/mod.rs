@@ -3,6 +3,7 @@
 //! return to if it is refused.
 
 mod accounts;
+mod conversations;
 mod messages;
 mod quotas;
 mod roles;
@@ -108,6 +109,8 @@ struct Key {
     address: u128,
 }
 
+pub(crate) use conversations::Conversation;
+
 /// The user of a connection, and the device to which messages are delivered, if they are.
 type Session = (u64, Option<String>);
 
@@ -138,6 +141,8 @@ pub(crate) struct Reference {
     delivered: BTreeMap<(u64, String), u64>,
     /// (User, device) → sent up to when its last session ended.
     sent: BTreeMap<(u64, String), u64>,
+    /// (User, conversation) → read up to.
+    read: BTreeMap<(u64, Conversation), u64>,
     keys: BTreeMap<String, Key>,
     /// (What is counted, address) → when the count ends, and the count.
     windows: BTreeMap<(u8, u128), (u64, u32)>,
@@ -175,6 +180,7 @@ impl Reference {
             removed_from_inbox: BTreeMap::new(),
             delivered: BTreeMap::new(),
             sent: BTreeMap::new(),
+            read: BTreeMap::new(),
             keys: BTreeMap::new(),
             windows: BTreeMap::new(),
             unowned: BTreeMap::new(),
@@ -351,6 +357,7 @@ impl Reference {
                 self.post_direct(author, to, text, *allow_self)
             }
             Command::Receive { .. } => self.receive(command),
+            Command::MarkRead { user, conversation, at } => self.mark_read(user, conversation, *at),
             _ => self.carry_out_for_host(command),
         }
     }

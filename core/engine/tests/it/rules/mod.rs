@@ -4,6 +4,7 @@ mod accounts;
 mod bounds;
 mod claims;
 mod clock;
+mod conversations;
 mod delivery;
 mod guests;
 mod keys;
