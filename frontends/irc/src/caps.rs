@@ -12,6 +12,8 @@ const ROWS: &[Row] = &[
     Row(Caps::AWAY_NOTIFY.0, "away-notify", ""),
     Row(Caps::BATCH.0, "batch", ""),
     Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
+    Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
+    Row(Caps::READ_MARKER.0, "draft/read-marker", ""),
     Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
     Row(Caps::EXTENDED_JOIN.0, "extended-join", ""),
     Row(Caps::INVITE_NOTIFY.0, "invite-notify", ""),
@@ -40,6 +42,9 @@ impl Caps {
     pub(crate) const INVITE_NOTIFY: Self = Self(1 << 11);
     pub(crate) const LABELED_RESPONSE: Self = Self(1 << 12);
     pub(crate) const SETNAME: Self = Self(1 << 13);
+
+    pub(crate) const CHATHISTORY: Self = Self(1 << 14);
+    pub(crate) const READ_MARKER: Self = Self(1 << 15);
 
     pub(crate) fn has(self, cap: Self) -> bool {
         self.0 & cap.0 != 0

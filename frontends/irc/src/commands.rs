@@ -69,8 +69,9 @@ pub const VERBS: &[Verb] = &[
     verb("WHO", 0, IrcSession::who),
     verb("WHOIS", 0, IrcSession::whois),
     verb("WHOWAS", 0, IrcSession::whowas),
-    // Messages: message.rs and history.rs.
+    // Messages: message.rs, history.rs and read_marker.rs.
     verb("CHATHISTORY", 0, IrcSession::chathistory),
+    verb("MARKREAD", 0, IrcSession::mark_read),
     verb("NOTICE", 0, IrcSession::notice),
     verb("PRIVMSG", 0, IrcSession::privmsg),
     verb("TAGMSG", 0, IrcSession::tagmsg),

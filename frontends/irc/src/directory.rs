@@ -418,6 +418,14 @@ impl Entry {
         found.take(most).map(|record| record.presence.clone()).collect()
     }
 
+    /// Tells the other connections of the user.
+    pub(crate) fn tell_own(&self, notice: &Notice) -> Told {
+        let mut table = self.directory.table();
+        let mut numbers = table.numbers_of(&self.key.0);
+        numbers.retain(|number| *number != self.key.1);
+        table.tell(numbers, notice)
+    }
+
     /// Tells the other connections in a room.
     pub(crate) fn tell_room(&self, room: RoomId, notice: &Notice) -> Told {
         let mut table = self.directory.table();

@@ -33,7 +33,6 @@ pub(crate) struct Tags<'a> {
     pub(crate) at: Timestamp,
     pub(crate) by: &'a Person,
     pub(crate) id: Option<MessageId>,
-    pub(crate) batch: Option<&'a str>,
     /// Whether the user has declared itself a bot.
     pub(crate) is_bot: bool,
 }
@@ -69,19 +68,14 @@ impl Reader<'_> {
     }
 
     /// The lines of a message.
-    pub(crate) fn message(
-        self,
-        message: &Message,
-        batch: Option<&str>,
-        is_bot: bool,
-    ) -> Vec<String> {
+    pub(crate) fn message(self, message: &Message, is_bot: bool) -> Vec<String> {
         let target = match &message.to {
             Recipient::Room(room) => names::channel(&room.name),
             Recipient::User(person) => names::nick(person),
         };
         let verb = if message.notice { "NOTICE" } else { "PRIVMSG" };
         let head = format!(":{} {verb} {target} :", self.mask(&message.author));
-        let tags = |id| Tags { at: message.at, by: &message.author, id, batch, is_bot };
+        let tags = |id| Tags { at: message.at, by: &message.author, id, is_bot };
         let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
         // Clients drop a second line with the same id as a duplicate.
         let line = |(nth, piece): (usize, String)| {
@@ -99,11 +93,8 @@ impl Reader<'_> {
     }
 
     fn tags(self, tags: Tags<'_>) -> String {
-        let Tags { at, by, id, batch, is_bot } = tags;
+        let Tags { at, by, id, is_bot } = tags;
         let mut all: Vec<String> = Vec::new();
-        if let Some(batch) = batch.filter(|_| self.caps.has(Caps::BATCH)) {
-            all.push(format!("batch={batch}"));
-        }
         if let Some(time) = time(at).filter(|_| self.caps.has(Caps::SERVER_TIME)) {
             all.push(format!("time={time}"));
         }

@@ -2,35 +2,35 @@
 
 use std::sync::Arc;
 
-use core_model::{Message as Posted, Outcome, Query, Refusal, Reply, RoomRef};
+use core_model::{
+    ConversationRef, ConversationView, Message as Posted, Outcome, Query, Recipient, Refusal,
+    Reply, RoomRef, UserRef,
+};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
+use crate::encode;
 use crate::names;
-use crate::parse::{self, Message, Slice};
-use crate::pending::PendingReply;
+use crate::parse::Message;
+use crate::pending::{HistoryTarget, PendingReply};
 use crate::refusal::{self, RequestKind};
+use crate::selectors::{self, HistoryRequest};
 use crate::state::{IrcSession, send};
 
 impl IrcSession {
-    /// Queries the messages before a join, for clients that show times.
+    /// Queries the messages before a join, for clients that show times and do not request them by
+    /// CHATHISTORY.
     pub(crate) fn query_playback(&mut self, room: String, out: &mut Outbox) {
-        if self.has(Caps::SERVER_TIME) && self.options.history > 0 {
-            let slice =
-                Slice { after: None, before: None, oldest: false, limit: self.options.history };
-            let query = self.history(room.clone(), slice);
+        let wanted = self.has(Caps::SERVER_TIME) && !self.has(Caps::CHATHISTORY);
+        if wanted && self.options.history > 0 {
+            let query = Query::History {
+                room: RoomRef::Name(room.clone()),
+                caller: self.caller(),
+                before: None,
+                after: None,
+                limit: self.options.history,
+            };
             self.query(query, PendingReply::Playback(room), out);
-        }
-    }
-
-    fn history(&self, room: String, slice: Slice) -> Query {
-        let Slice { after, before, oldest, limit } = slice;
-        Query::History {
-            room: RoomRef::Name(room),
-            caller: self.caller(),
-            before,
-            after: after.filter(|_| oldest),
-            limit,
         }
     }
 
@@ -39,77 +39,131 @@ impl IrcSession {
             && self.joined
             && !messages.is_empty()
         {
-            self.send_batch(&names::channel(room), messages.iter().map(Arc::as_ref), out);
+            self.send_history_batch(&names::channel(room), None, messages, out);
         }
     }
 
+    // CHATHISTORY.
+
     pub(crate) fn chathistory(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let slice = match parse::slice(message) {
-            Ok(slice) => slice,
-            Err((code, about, why)) => {
-                let line = self.fail("CHATHISTORY", code, &[about], why);
-                return self.say(vec![line], out);
-            }
-        };
         let subcommand = message.param(0);
-        let target = message.param(1);
-        // Only rooms have a history; direct messages are delivered once.
-        let room = names::room(target).filter(|room| self.channel(room).is_some());
-        let Some(room) = room else {
-            let why = "You are not in such a channel";
-            let line = self.fail("CHATHISTORY", "INVALID_TARGET", &[subcommand, target], why);
-            return self.say(vec![line], out);
-        };
-        let slice = Slice { limit: slice.limit.min(self.options.history_max), ..slice };
-        let query = self.history(room, slice);
-        self.query(query, PendingReply::History { target: target.into(), slice }, out);
+        match selectors::history(message) {
+            Err((code, about, why)) => {
+                let line = self.fail("CHATHISTORY", code, &[subcommand, about], why);
+                self.say(vec![line], out);
+            }
+            Ok(HistoryRequest::Targets { from, to, limit }) => {
+                let limit = limit.min(self.options.history_max);
+                let rooms = self.rooms.keys().copied().collect();
+                let query = Query::Conversations { caller: self.caller(), rooms, from, to, limit };
+                self.query(query, PendingReply::HistoryTargets, out);
+            }
+            Ok(HistoryRequest::Part { target, part, limit }) => {
+                let given = (subcommand.to_owned(), target.to_owned());
+                let Some((conversation, name)) = self.conversation(target) else {
+                    let line = self.no_history(&given.0, &given.1);
+                    return self.say(vec![line], out);
+                };
+                let limit = limit.min(self.options.history_max);
+                let caller = self.caller();
+                let query = Query::Excerpt { conversation, caller, part, limit };
+                let target = HistoryTarget { subcommand: given.0, target: given.1, name };
+                self.query(query, PendingReply::History(target), out);
+            }
+        }
+    }
+
+    /// The conversation of a target, with its name: a channel that the client has joined, or a user,
+    /// if the client has an account. The engine keeps no messages of guests to users.
+    fn conversation(&self, target: &str) -> Option<(ConversationRef, String)> {
+        if let Some(room) = names::room(target) {
+            let (id, channel) = self.channel(&room)?;
+            let name = names::channel(&channel.name);
+            return Some((ConversationRef::Room(RoomRef::Id(id)), name));
+        }
+        let handle = self.me.uid.and_then(|_| self.account_handle(target))?;
+        let name = names::nick_of(&handle);
+        Some((ConversationRef::User(UserRef::Handle(handle)), name))
+    }
+
+    fn no_history(&self, subcommand: &str, target: &str) -> String {
+        let why = "Messages could not be retrieved: you have no such conversation";
+        self.fail("CHATHISTORY", "INVALID_TARGET", &[subcommand, target], why)
     }
 
     pub(crate) fn send_history(
         &mut self,
-        target: &str,
-        slice: Slice,
+        target: &HistoryTarget,
         outcome: &Outcome,
         out: &mut Outbox,
     ) {
-        let messages = match outcome {
-            Ok(Reply::Messages { messages }) => messages,
-            _ => {
-                let unexpected = Refusal::Internal { why: String::new() };
-                let refusal = outcome.as_ref().err().unwrap_or(&unexpected);
-                let why = refusal::text(RequestKind::Channel, refusal);
-                let line = self.fail("CHATHISTORY", "MESSAGE_ERROR", &[target], &why);
-                return send(line, out);
+        let HistoryTarget { subcommand, target, name } = target;
+        match outcome {
+            Ok(Reply::Messages { messages }) => {
+                self.send_history_batch(name, None, messages, out);
             }
-        };
-        let wanted = |message: &&Posted| {
-            slice.after.is_none_or(|after| message.id > after)
-                && slice.before.is_none_or(|before| message.id < before)
-        };
-        self.send_batch(target, messages.iter().map(Arc::as_ref).filter(wanted), out);
+            Err(Refusal::UnknownRoom | Refusal::UnknownUser | Refusal::NotSignedIn) => {
+                send(self.no_history(subcommand, target), out);
+            }
+            _ => self.report_history(&[subcommand, target], outcome, out),
+        }
     }
 
-    /// Sends messages, as one batch to clients with the capability.
-    fn send_batch<'a>(
+    fn report_history(&self, about: &[&str], outcome: &Outcome, out: &mut Outbox) {
+        let unexpected = Refusal::Internal { why: String::new() };
+        let refusal = outcome.as_ref().err().unwrap_or(&unexpected);
+        let why = refusal::text(RequestKind::Channel, refusal);
+        send(self.fail("CHATHISTORY", "MESSAGE_ERROR", about, &why), out);
+    }
+
+    pub(crate) fn send_history_targets(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        let Ok(Reply::Conversations { conversations }) = outcome else {
+            return self.report_history(&["TARGETS"], outcome, out);
+        };
+        let lines = conversations.iter().map(|conversation| self.target_line(conversation));
+        self.send_batch("draft/chathistory-targets", lines.collect(), out);
+    }
+
+    fn target_line(&self, conversation: &ConversationView) -> String {
+        let name = match &conversation.with {
+            Recipient::Room(room) => names::channel(&room.name),
+            Recipient::User(person) => names::nick(person),
+        };
+        let time = encode::time(conversation.at).unwrap_or_default();
+        format!(":{} CHATHISTORY TARGETS {name} {time}", self.options.server_name)
+    }
+
+    // Batches.
+
+    /// Sends messages of a channel or conversation, after a notice if there is one.
+    pub(crate) fn send_history_batch(
         &mut self,
-        target: &str,
-        messages: impl Iterator<Item = &'a Posted>,
+        name: &str,
+        notice: Option<String>,
+        messages: &[Arc<Posted>],
         out: &mut Outbox,
     ) {
-        self.batches += 1;
-        let server = self.options.server_name.clone();
-        let batch = format!("h{}", self.batches);
-        let batched = self.has(Caps::BATCH);
-        if batched {
-            send(format!(":{server} BATCH +{batch} chathistory {target}"), out);
-        }
-        for message in messages {
+        let lines = messages.iter().flat_map(|message| {
             let is_bot = self.is_bot(&message.author);
-            let lines = self.reader().message(message, Some(&batch), is_bot);
-            lines.into_iter().for_each(|line| send(line, out));
+            self.reader().message(message, is_bot)
+        });
+        let lines = notice.into_iter().chain(lines).collect();
+        self.send_batch(&format!("chathistory {name}"), lines, out);
+    }
+
+    /// Sends lines, as one batch to clients with the capability.
+    fn send_batch(&mut self, kind: &str, lines: Vec<String>, out: &mut Outbox) {
+        if !self.has(Caps::BATCH) {
+            return lines.into_iter().for_each(|line| send(line, out));
         }
-        if batched {
-            send(format!(":{server} BATCH -{batch}"), out);
+        self.batches += 1;
+        let batch = format!("h{}", self.batches);
+        let server = &self.options.server_name;
+        send(format!(":{server} BATCH +{batch} {kind}"), out);
+        let tag = format!("batch={batch}");
+        for line in lines {
+            send(encode::with_tag(&tag, &line), out);
         }
+        send(format!(":{server} BATCH -{batch}"), out);
     }
 }

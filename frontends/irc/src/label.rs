@@ -69,16 +69,33 @@ impl IrcSession {
         match lines.len() {
             0 => send(format!("@{tag} :{server} ACK"), out),
             1 => out.send_text(encode::with_tag(&tag, &lines.remove(0))),
+            _ if is_one_batch(&lines) => {
+                out.send_text(encode::with_tag(&tag, &lines.remove(0)));
+                lines.into_iter().for_each(|line| out.send_text(line));
+            }
             _ => {
                 self.batches += 1;
                 let batch = format!("l{}", self.batches);
                 send(format!("@{tag} :{server} BATCH +{batch} labeled-response"), out);
                 let tag = format!("batch={batch}");
-                for line in &lines {
-                    out.send_text(encode::with_tag(&tag, line));
+                for line in lines {
+                    // A line of an inner batch is in the outer one by the start of the inner.
+                    let is_inner = line.starts_with("@batch=");
+                    out.send_text(if is_inner { line } else { encode::with_tag(&tag, &line) });
                 }
                 send(format!(":{server} BATCH -{batch}"), out);
             }
         }
     }
+}
+
+/// Whether lines are a batch from the first to the last: then the label belongs to that batch.
+fn is_one_batch(lines: &[String]) -> bool {
+    let batch = |line: &'_ String, sign| -> Option<String> {
+        let mut words = line.trim_end().split(' ').skip(1);
+        let name = words.next().filter(|verb| *verb == "BATCH").and_then(|_| words.next())?;
+        name.strip_prefix(sign).map(String::from)
+    };
+    let begun = lines.first().and_then(|line| batch(line, '+'));
+    begun.is_some() && begun == lines.last().and_then(|line| batch(line, '-'))
 }

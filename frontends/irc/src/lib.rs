@@ -23,10 +23,12 @@ mod occupants;
 mod parse;
 mod peers;
 mod pending;
+mod read_marker;
 mod refusal;
 mod reply;
 mod rooms;
 mod sasl;
+mod selectors;
 mod server;
 mod session;
 mod sign_on;
@@ -69,9 +71,9 @@ pub struct Options {
     /// Whether joining a channel that does not exist creates it.
     pub auto_create: bool,
     /// The number of newest messages sent on joining a channel, to clients that have
-    /// `server-time`; 0 for none.
+    /// `server-time` but not `draft/chathistory`; 0 for none.
     pub history: u32,
-    /// The most messages in the reply to one CHATHISTORY.
+    /// The most messages, or targets, in the reply to one CHATHISTORY.
     pub history_max: u32,
     /// The most messages delivered at sign-on, of those that arrived while the user had no
     /// session.

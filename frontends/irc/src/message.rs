@@ -95,7 +95,7 @@ impl IrcSession {
     }
 
     /// The handle that a nick stands for. Users of irc are found whatever the case of the nick.
-    fn account_handle(&self, nick: &str) -> Option<String> {
+    pub(crate) fn account_handle(&self, nick: &str) -> Option<String> {
         let known = self.directory.find(nick);
         names::handle(known.as_ref().map_or(nick, |known| &known.nick))
     }
@@ -156,7 +156,7 @@ impl IrcSession {
 
     fn send_message(&self, message: &Posted, out: &mut Outbox) {
         let is_bot = self.is_bot(&message.author);
-        self.reader().message(message, None, is_bot).into_iter().for_each(|line| send(line, out));
+        self.reader().message(message, is_bot).into_iter().for_each(|line| send(line, out));
     }
 }
 

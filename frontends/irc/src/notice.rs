@@ -31,6 +31,11 @@ pub(crate) enum What {
     /// Away for this reason, or back.
     Away(Option<String>),
     RealName(String),
+    /// The user has read a channel or conversation up to this time, by another connection.
+    Read {
+        target: String,
+        at: Option<Timestamp>,
+    },
     /// A watched nick is in use now; `by` uses it.
     Online,
     /// A watched nick is free now.

@@ -1,6 +1,5 @@
 //! Lines to protocol messages, and the parsing of their parameters.
 
-use core_model::MessageId;
 use data_encoding::BASE64;
 
 /// The most bytes of a line without its tags and its end: RFC 1459, section 2.3.
@@ -98,54 +97,6 @@ pub(crate) fn plain(base64: &str) -> Option<Plain> {
     let password = parts.next()?;
     let whole = parts.next().is_none() && (acting.is_empty() || acting == handle);
     whole.then(|| Plain { handle: handle.into(), password: password.into() })
-}
-
-/// The part of a room's history that a client requests.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Slice {
-    /// Only messages after this one.
-    pub(crate) after: Option<MessageId>,
-    /// Only messages before this one.
-    pub(crate) before: Option<MessageId>,
-    /// Whether to give the oldest of them rather than the newest.
-    pub(crate) oldest: bool,
-    pub(crate) limit: u32,
-}
-
-/// The error of a CHATHISTORY: the code of the standard reply, the wrong parameter, and the text.
-pub(crate) type BadHistory<'a> = (&'static str, &'a str, &'static str);
-
-/// Parses the supported subcommands.
-pub(crate) fn slice<'a>(message: &Message<'a>) -> Result<Slice, BadHistory<'a>> {
-    let subcommand = message.param(0);
-    let references = match subcommand.to_ascii_uppercase().as_str() {
-        "LATEST" | "BEFORE" | "AFTER" => 1,
-        "BETWEEN" => 2,
-        _ => return Err(("UNKNOWN_COMMAND", subcommand, "There is no such part of it here")),
-    };
-    if message.given() < references + 3 {
-        return Err(("NEED_MORE_PARAMS", subcommand, "Not enough parameters"));
-    }
-    let limit = message.param(references + 2);
-    let limit = limit.parse().map_err(|_| ("INVALID_PARAMS", limit, "It is no number"))?;
-    let at = |param| reference(message.param(param));
-    let (after, before, oldest) = match subcommand.to_ascii_uppercase().as_str() {
-        "LATEST" if message.param(2) == "*" => (None, None, false),
-        "LATEST" => (Some(at(2)?), None, false),
-        "BEFORE" => (None, Some(at(2)?), false),
-        "AFTER" => (Some(at(2)?), None, true),
-        _ => {
-            let from = at(2)?;
-            let to = at(3)?;
-            (Some(from.min(to)), Some(from.max(to)), from < to)
-        }
-    };
-    Ok(Slice { after, before, oldest, limit })
-}
-
-fn reference(text: &str) -> Result<MessageId, BadHistory<'_>> {
-    let id = text.strip_prefix("msgid=").and_then(|id| id.parse().ok());
-    id.map(MessageId).ok_or(("INVALID_PARAMS", text, "A message is referred to as msgid=<number>"))
 }
 
 #[cfg(test)]

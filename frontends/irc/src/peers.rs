@@ -149,7 +149,7 @@ impl IrcSession {
 
     fn send_notice(&self, notice: Notice, out: &mut Outbox) {
         let Notice { by, at, what } = notice;
-        let tags = Tags { at, by: &by, id: None, batch: None, is_bot: self.is_bot(&by) };
+        let tags = Tags { at, by: &by, id: None, is_bot: self.is_bot(&by) };
         let reader = self.reader();
         let lines = match what {
             What::Message { verb, to, text } => reader.whisper(tags, verb, &to, &text),
@@ -169,6 +169,8 @@ impl IrcSession {
             What::RealName(name) => {
                 vec![encode::trailing(reader.line_by(tags, "SETNAME"), &name)]
             }
+            What::Read { .. } if !self.has(Caps::READ_MARKER) => Vec::new(),
+            What::Read { target, at } => vec![self.marker_line(&target, at)],
             What::Online => self.online_lines(&by),
             What::Offline(nick) => self.offline_lines(nick),
         };

@@ -1,7 +1,7 @@
 //! What the session does with the next answer of the engine.
 
 use crate::list::Filter;
-use crate::parse::Slice;
+use crate::read_marker::Marking;
 use crate::refusal::RequestKind;
 use crate::who::WhoFormat;
 
@@ -86,12 +86,23 @@ pub(crate) enum PendingReply {
         /// Whether a refusal is not reported to the client.
         quiet: bool,
     },
+    Marking(Marking),
+    /// How far the user has read a room that the client joins.
+    JoinedMarker(String),
     /// The messages posted in a room before the client joined.
     Playback(String),
-    History {
-        target: String,
-        slice: Slice,
-    },
+    History(HistoryTarget),
+    /// The conversations that a CHATHISTORY TARGETS requests.
+    HistoryTargets,
+}
+
+/// What a CHATHISTORY is about.
+pub(crate) struct HistoryTarget {
+    /// As the client wrote both.
+    pub(crate) subcommand: String,
+    pub(crate) target: String,
+    /// The name of the channel or nick.
+    pub(crate) name: String,
 }
 
 /// A user in a channel, as a command names it.

@@ -29,10 +29,7 @@ impl IrcSession {
 
     /// A line whose source is a user, stamped with the current time.
     pub(crate) fn line_by(&self, by: &Person, rest: &str) -> String {
-        self.reader().line_by(
-            Tags { at: self.now, by, id: None, batch: None, is_bot: self.is_bot(by) },
-            rest,
-        )
+        self.reader().line_by(Tags { at: self.now, by, id: None, is_bot: self.is_bot(by) }, rest)
     }
 
     /// A FAIL of IRCv3 standard replies.

@@ -79,6 +79,7 @@ impl IrcSession {
         };
         out.submit_and_subscribe(enter, Subscribe::Seat);
         self.expect(PendingReply::Join(room.clone()));
+        self.query_joined_marker(&room, out);
         let query = self.occupants(&room);
         self.query(query, PendingReply::JoinedNames(room.clone()), out);
         self.query_playback(room, out);

@@ -156,8 +156,11 @@ impl IrcSession {
             Post { verb, target, request, quiet } => {
                 self.posted(verb, &target, request, quiet, outcome, out);
             }
+            Marking(marking) => self.marking_answered(&marking, outcome, out),
+            JoinedMarker(room) => self.send_joined_marker(&room, outcome, out),
             Playback(room) => self.send_playback(&room, outcome, out),
-            History { target, slice } => self.send_history(&target, slice, outcome, out),
+            History(target) => self.send_history(&target, outcome, out),
+            HistoryTargets => self.send_history_targets(outcome, out),
         }
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct IrcSession {
     pub(crate) online: Vec<String>,
     /// The last user that has quit, so that a user who leaves several rooms quits once.
     pub(crate) last_quit: Option<(ConnectionId, String)>,
+    /// Markers that the engine does not keep, by the folded name of the channel or nick.
+    pub(crate) markers: BTreeMap<String, Timestamp>,
     /// The number of batches begun.
     pub(crate) batches: u64,
     /// When the client last sent anything.
@@ -118,6 +120,7 @@ impl IrcSession {
             found: Found::default(),
             online: Vec::new(),
             last_quit: None,
+            markers: BTreeMap::new(),
             batches: 0,
             heard_at: Timestamp::default(),
             leaving: false,
