@@ -42,6 +42,53 @@ impl Irc {
         irc
     }
 
+    /// Signs on to an account with capabilities, from a device unless it is "".
+    #[track_caller]
+    pub fn sign_on_from(
+        address: SocketAddr,
+        account: (&str, &str),
+        device: &str,
+        caps: &str,
+    ) -> Self {
+        let (nick, password) = account;
+        let at = if device.is_empty() { "" } else { "@" };
+        let mut irc = Self::connect(address);
+        irc.send(&format!("CAP REQ :{caps}"));
+        irc.send(&format!("PASS :{password}"));
+        irc.send(&format!("NICK {nick}"));
+        irc.send(&format!("USER {nick}{at}{device} 0 * :{nick}"));
+        irc.send("CAP END");
+        irc.receive_until(" 422 ");
+        irc
+    }
+
+    /// What has arrived, up to the answer to a PING of the client. Answers no PING of the server.
+    #[track_caller]
+    pub fn drain(&mut self) -> Vec<String> {
+        self.send("PING :drained");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.receive();
+            if line.ends_with(" PONG irc.localhost :drained") {
+                return lines;
+            }
+            lines.push(line);
+        }
+    }
+
+    /// As [`drain`](Self::drain), and answers the PING of the server that is among it.
+    #[track_caller]
+    pub fn acknowledge(&mut self) -> Vec<String> {
+        let mut lines = self.drain();
+        let is_ping = |line: &String| line.starts_with("PING :m");
+        if let Some(at) = lines.iter().rposition(is_ping) {
+            let token = lines.remove(at).split_off("PING :".len());
+            self.send(&format!("PONG :{token}"));
+            lines.extend(self.drain());
+        }
+        lines
+    }
+
     /// Joins and reads to the end of NAMES; returns the occupants.
     #[track_caller]
     pub fn join(&mut self, channel: &str) -> String {

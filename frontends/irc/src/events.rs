@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use core_model::{ConnectionId, Event, Person, Recorded, RoomTag, Timestamp};
+use core_model::{ConnectionId, Event, Person, Recipient, Recorded, RoomTag, Timestamp};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -22,6 +22,10 @@ impl IrcSession {
             self.capture(out, |session, out| session.send_event(recorded, out));
         } else {
             self.send_event(recorded, out);
+        }
+        if let Event::Posted { message } = &recorded.event {
+            let is_urgent = matches!(&message.to, Recipient::User(to) if self.is_me(to));
+            self.note_sent(message.id, is_urgent, out);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Earlier messages: on joining, and by CHATHISTORY of IRCv3 draft/chathistory.
+//! CHATHISTORY of IRCv3 draft/chathistory.
 
 use std::sync::Arc;
 
@@ -18,33 +18,6 @@ use crate::selectors::{self, HistoryRequest};
 use crate::state::{IrcSession, send};
 
 impl IrcSession {
-    /// Queries the messages before a join, for clients that show times and do not request them by
-    /// CHATHISTORY.
-    pub(crate) fn query_playback(&mut self, room: String, out: &mut Outbox) {
-        let wanted = self.has(Caps::SERVER_TIME) && !self.has(Caps::CHATHISTORY);
-        if wanted && self.options.history > 0 {
-            let query = Query::History {
-                room: RoomRef::Name(room.clone()),
-                caller: self.caller(),
-                before: None,
-                after: None,
-                limit: self.options.history,
-            };
-            self.query(query, PendingReply::Playback(room), out);
-        }
-    }
-
-    pub(crate) fn send_playback(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
-        if let Ok(Reply::Messages { messages }) = outcome
-            && self.joined
-            && !messages.is_empty()
-        {
-            self.send_history_batch(&names::channel(room), None, messages, out);
-        }
-    }
-
-    // CHATHISTORY.
-
     pub(crate) fn chathistory(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let subcommand = message.param(0);
         match selectors::history(message) {

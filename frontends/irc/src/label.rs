@@ -43,7 +43,10 @@ impl IrcSession {
         act(self, &mut inner);
         for output in inner.drain() {
             match (output, &mut self.label) {
-                (Output::SendText(line), Some(label)) => label.lines.push(line),
+                // A PING is no response to anything.
+                (Output::SendText(line), Some(label)) if !line.starts_with("PING ") => {
+                    label.lines.push(line);
+                }
                 (Output::Close, _) => {
                     self.send_labeled(out);
                     out.close();

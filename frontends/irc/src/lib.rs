@@ -5,6 +5,7 @@
 
 mod caps;
 mod commands;
+mod delivery;
 mod directory;
 mod encode;
 mod events;
@@ -25,6 +26,7 @@ mod peers;
 mod pending;
 mod read_marker;
 mod refusal;
+mod replay;
 mod reply;
 mod rooms;
 mod sasl;
@@ -75,8 +77,9 @@ pub struct Options {
     pub history: u32,
     /// The most messages, or targets, in the reply to one CHATHISTORY.
     pub history_max: u32,
-    /// The most messages delivered at sign-on, of those that arrived while the user had no
-    /// session.
+    /// The most direct messages delivered at sign-on, of those that arrived while the account had
+    /// no session on IRC; and the most missed messages sent on joining channels, beyond
+    /// `history`.
     pub backlog: u32,
     /// The most channels in the reply to LIST.
     pub list_max: u32,

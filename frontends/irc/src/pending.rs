@@ -89,6 +89,8 @@ pub(crate) enum PendingReply {
     Marking(Marking),
     /// How far the user has read a room that the client joins.
     JoinedMarker(String),
+    /// The messages of a room that the user has missed; the newest ones follow.
+    Missed,
     /// The messages posted in a room before the client joined.
     Playback(String),
     History(HistoryTarget),

@@ -77,8 +77,11 @@ impl IrcSession {
         self.say(vec![pong], out);
     }
 
-    /// Any line resets the keepalive, so a PONG needs nothing more.
-    pub(crate) fn pong(&mut self, _message: &Message<'_>, _out: &mut Outbox) {}
+    /// Any line resets the keepalive. The token is the last parameter; some clients put the name of
+    /// the server before it.
+    pub(crate) fn pong(&mut self, message: &Message<'_>, out: &mut Outbox) {
+        self.take_token(message.last(), out);
+    }
 
     /// Signs out first, so that others see the reason.
     pub(crate) fn quit(&mut self, message: &Message<'_>, out: &mut Outbox) {

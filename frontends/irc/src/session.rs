@@ -158,6 +158,7 @@ impl IrcSession {
             }
             Marking(marking) => self.marking_answered(&marking, outcome, out),
             JoinedMarker(room) => self.send_joined_marker(&room, outcome, out),
+            Missed => self.take_missed(outcome),
             Playback(room) => self.send_playback(&room, outcome, out),
             History(target) => self.send_history(&target, outcome, out),
             HistoryTargets => self.send_history_targets(outcome, out),
@@ -172,14 +173,25 @@ impl IrcSession {
         self.take_notices(out);
         let keepalive = self.options.keepalive.0;
         let silent = self.now.0.saturating_sub(self.heard_at.0);
-        if keepalive == 0 {
-        } else if silent >= keepalive.saturating_mul(2) {
-            self.end_now("ping timeout", out);
-        } else if silent >= keepalive {
+        if keepalive > 0 && silent >= keepalive.saturating_mul(2) {
+            return self.end_now("ping timeout", out);
+        }
+        if keepalive > 0 && silent >= keepalive {
             send(format!("PING {}", self.options.server_name), out);
-            out.wake_at(self.heard_at.plus_ms(keepalive.saturating_mul(2)));
-        } else {
-            out.wake_at(self.heard_at.plus_ms(keepalive));
+        }
+        self.ask_if_due(out);
+        self.set_alarm(out);
+    }
+
+    /// Sets the alarm for what is next: the keepalive, or a PING that asks for messages.
+    pub(crate) fn set_alarm(&self, out: &mut Outbox) {
+        let keepalive = self.options.keepalive.0;
+        let silent = self.now.0.saturating_sub(self.heard_at.0);
+        let periods = if silent >= keepalive { 2 } else { 1 };
+        let keepalive_at = self.heard_at.plus_ms(keepalive.saturating_mul(periods));
+        let keepalive_at = Some(keepalive_at).filter(|_| keepalive > 0);
+        if let Some(at) = keepalive_at.into_iter().chain(self.ask_due()).min() {
+            out.wake_at(at);
         }
     }
 

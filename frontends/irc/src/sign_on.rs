@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use core_model::{
-    Claim, Command, Credential, Delivery, Message as Posted, Outcome, Person, ProfileChanges,
-    Query, Refusal, Reply, RoomTag, UserRef,
+    Claim, Command, Credential, Delivery, Gap, Message as Posted, Outcome, Person, ProfileChanges,
+    Query, Refusal, Reply, UserRef,
 };
 use frontend_api::{Outbox, Subscribe};
 
 use crate::caps;
+use crate::delivery;
 use crate::directory::Presence;
 use crate::encode;
 use crate::names;
@@ -20,6 +21,7 @@ use crate::parse::Message;
 use crate::peers::REAL_NAME_BYTES_MAX;
 use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
+use crate::replay::Missed;
 use crate::state::{IrcSession, guest, send};
 
 impl IrcSession {
@@ -78,7 +80,10 @@ impl IrcSession {
             Some(sign_on) => {
                 let real_name = encode::cut_to(message.param(3), REAL_NAME_BYTES_MAX);
                 sign_on.real_name = Some(real_name.to_owned());
-                sign_on.user_name = user_name(message.param(0));
+                let given = message.param(0);
+                let (name, device) = given.split_once('@').unwrap_or((given, ""));
+                sign_on.user_name = user_name(name);
+                sign_on.device = Some(device).filter(|it| !it.is_empty()).map(String::from);
                 self.try_sign_on(out);
             }
             None => self.too_late(out),
@@ -179,7 +184,7 @@ impl IrcSession {
             return send(self.numeric(ERR_NICKNAMEINUSE, &[&nick], why), out);
         }
         if self.sign_on.is_some() {
-            return self.greet(guest, &[], &[], out);
+            return self.greet(guest, out);
         }
         send(self.my_line(&format!("NICK {nick}")), out);
         self.nick = nick;
@@ -209,16 +214,22 @@ impl IrcSession {
                 return self.end("not signed in", out);
             }
         };
-        let delivery = Delivery { backlog_max: self.options.backlog, ..Delivery::default() };
+        let delivery = delivery::delivery(sign_on.device.as_deref(), self.options.backlog);
         out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
         self.expect(PendingReply::SignOn);
     }
 
     pub(crate) fn signed_on(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
-            Ok(Reply::SignedIn { user, rooms, backlog, .. }) => {
+            Ok(Reply::SignedIn { user, rooms, backlog, cursor, gap, .. }) => {
                 self.register(&user.person, out);
-                self.greet(Arc::clone(&user.person), rooms, backlog, out);
+                self.missed = Missed::new(*cursor, self.options.backlog);
+                self.greet(Arc::clone(&user.person), out);
+                self.send_backlog(*gap, backlog, out);
+                for room in rooms.iter().take(self.options.channels_max as usize) {
+                    self.enter(room.name.to_string(), false, out);
+                }
+                self.end_replay(out);
             }
             Err(Refusal::UnknownUser | Refusal::WrongPassword) => {
                 send(self.numeric(ERR_PASSWDMISMATCH, &[], &failure_text(outcome)), out);
@@ -256,15 +267,8 @@ impl IrcSession {
         self.entry.is_some()
     }
 
-    /// Completes the sign-on: sends the greeting and the messages that arrived while the user had
-    /// no session, and joins the rooms that the user is a member of.
-    fn greet(
-        &mut self,
-        me: Arc<Person>,
-        rooms: &[RoomTag],
-        backlog: &[Arc<Posted>],
-        out: &mut Outbox,
-    ) {
+    /// Completes the sign-on.
+    fn greet(&mut self, me: Arc<Person>, out: &mut Outbox) {
         self.sign_on = None;
         self.unregistered = None;
         self.nick = names::nick(&me);
@@ -273,12 +277,19 @@ impl IrcSession {
             send(line, out);
         }
         self.start_keepalive(out);
+    }
+
+    /// Sends the direct messages that the account's clients have not acknowledged.
+    fn send_backlog(&mut self, gap: Option<Gap>, backlog: &[Arc<Posted>], out: &mut Outbox) {
+        // An account that never had a message on irc has missed none.
+        let gap = gap.filter(|_| self.missed.is_known());
+        if let Some(notice) = gap.and_then(|gap| self.gap_notice(&self.nick, gap)) {
+            send(notice, out);
+        }
         for message in backlog {
             self.send_direct(message, out);
             out.mark(message.id);
-        }
-        for room in rooms.iter().take(self.options.channels_max as usize) {
-            self.enter(room.name.to_string(), false, out);
+            self.missed.note_sent(message.id);
         }
     }
 }

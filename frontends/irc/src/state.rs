@@ -10,9 +10,11 @@ use frontend_api::Outbox;
 
 use crate::Options;
 use crate::caps::Caps;
+use crate::delivery::Acknowledging;
 use crate::directory::{Directory, Entry, Unregistered};
 use crate::encode;
 use crate::names;
+use crate::replay::Missed;
 use crate::turns::{Label, Turns};
 
 pub(crate) struct IrcSession {
@@ -47,6 +49,8 @@ pub(crate) struct IrcSession {
     pub(crate) online: Vec<String>,
     /// The last user that has quit, so that a user who leaves several rooms quits once.
     pub(crate) last_quit: Option<(ConnectionId, String)>,
+    pub(crate) acknowledging: Acknowledging,
+    pub(crate) missed: Missed,
     /// Markers that the engine does not keep, by the folded name of the channel or nick.
     pub(crate) markers: BTreeMap<String, Timestamp>,
     /// The number of batches begun.
@@ -83,6 +87,8 @@ pub(crate) struct SignOn {
     pub(crate) wanted: Option<String>,
     /// The user name, without what masks cannot carry.
     pub(crate) user_name: String,
+    /// What the client calls its device, if it does.
+    pub(crate) device: Option<String>,
     /// The real name, once USER has arrived.
     pub(crate) real_name: Option<String>,
     pub(crate) password: Option<String>,
@@ -120,6 +126,8 @@ impl IrcSession {
             found: Found::default(),
             online: Vec::new(),
             last_quit: None,
+            acknowledging: Acknowledging::default(),
+            missed: Missed::default(),
             markers: BTreeMap::new(),
             batches: 0,
             heard_at: Timestamp::default(),

@@ -77,7 +77,7 @@ fn limits_are_announced_and_applied() {
         assert!(transcript.contains(part), "no {part} in {transcript}");
     }
     let script = "< PASS x\n< NICK ann\n< USER ann 0 * :Ann\n";
-    assert!(play(&configured(options), script).contains("\"backlog_max\":9}"));
+    assert!(play(&configured(options), script).contains("\"backlog_max\":9,"));
 }
 
 #[test]
