@@ -76,17 +76,20 @@ impl Irc {
         }
     }
 
-    /// As [`drain`](Self::drain), and answers the PING of the server that is among it.
+    /// What arrives up to a PING of the server that asks for messages, which it answers; and what has
+    /// arrived when the answer has.
     #[track_caller]
     pub fn acknowledge(&mut self) -> Vec<String> {
-        let mut lines = self.drain();
-        let is_ping = |line: &String| line.starts_with("PING :m");
-        if let Some(at) = lines.iter().rposition(is_ping) {
-            let token = lines.remove(at).split_off("PING :".len());
-            self.send(&format!("PONG :{token}"));
-            lines.extend(self.drain());
+        let mut lines = Vec::new();
+        loop {
+            let line = self.receive();
+            if let Some(token) = line.strip_prefix("PING :m") {
+                self.send(&format!("PONG :m{token}"));
+                lines.extend(self.drain());
+                return lines;
+            }
+            lines.push(line);
         }
-        lines
     }
 
     /// Joins and reads to the end of NAMES; returns the occupants.

@@ -6,14 +6,18 @@ use core_model::{
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
-use crate::encode::ME;
+use crate::encode::{self, ME};
 use crate::names;
 use crate::numeric::*;
-use crate::parse::Message;
-use crate::pending::{PendingReply, Whisper};
+use crate::parse::{CLIENT_ID, Message};
+use crate::pending::{ClientId, PendingReply, Post, Whisper};
 use crate::refusal::RequestKind;
 use crate::server::TARGETS_MAX;
 use crate::state::{IrcSession, send};
+
+/// The longest id of a client for a message, in bytes: leaves room in an idempotency key for what
+/// makes it the caller's own.
+const CLIENT_ID_BYTES_MAX: usize = 200;
 
 impl IrcSession {
     pub(crate) fn privmsg(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -44,8 +48,10 @@ impl IrcSession {
         };
         match text {
             Ok(text) => {
-                for target in targets {
-                    self.post_to(verb, target, text.clone(), quiet, out);
+                let client_id = message.client_id.filter(|id| self.is_client_id(id));
+                for (nth, target) in targets.into_iter().enumerate() {
+                    let client_id = client_id.map(|id| ClientId { value: id.into(), nth });
+                    self.post_to(verb, target, text.clone(), client_id, quiet, out);
                 }
             }
             Err((numeric, about, why)) if !quiet => {
@@ -62,26 +68,26 @@ impl IrcSession {
         verb: &'static str,
         target: &str,
         text: String,
+        client_id: Option<ClientId>,
         quiet: bool,
         out: &mut Outbox,
     ) {
         let author = self.actor();
         let notice = verb == "NOTICE";
-        let request = match (names::room(target), self.account_handle(target)) {
+        let (request, command) = match (names::room(target), self.account_handle(target)) {
             (Some(room), _) => {
                 let room = RoomRef::Name(self.joined_name(room));
-                let right = PostRight::Seated;
-                out.submit(Command::Post { room, author, text, standing: right, notice });
-                RequestKind::Post
+                let standing = PostRight::Seated;
+                (RequestKind::Post, Command::Post { room, author, text, standing, notice })
             }
             (None, Some(handle)) if self.is_whisper(target) => {
                 let whisper = Whisper { verb, to: target.into(), text, quiet };
                 return self.whisper(handle, whisper, out);
             }
             (None, Some(handle)) => {
-                let to = UserRef::Handle(handle);
-                out.submit(Command::PostDirect { author, to, text, notice, allow_self: true });
-                RequestKind::PostDirect
+                let (to, allow_self) = (UserRef::Handle(handle), true);
+                let post = Command::PostDirect { author, to, text, notice, allow_self };
+                (RequestKind::PostDirect, post)
             }
             (None, None) => {
                 let line = self.numeric(ERR_NOSUCHNICK, &[target], "No such nick or channel");
@@ -91,7 +97,17 @@ impl IrcSession {
                 return;
             }
         };
-        self.expect(PendingReply::Post { verb, target: target.into(), request, quiet });
+        match &client_id {
+            Some(id) => out.submit_once(command, id.key()),
+            None => out.submit(command),
+        }
+        let target = target.into();
+        self.expect(PendingReply::Post(Post { verb, target, request, client_id, quiet }));
+    }
+
+    /// Whether a value of the tag makes a message one that is posted once.
+    fn is_client_id(&self, value: &str) -> bool {
+        self.has(Caps::MESSAGE_TAGS) && (1..=CLIENT_ID_BYTES_MAX).contains(&value.len())
     }
 
     /// The handle that a nick stands for. Users of irc are found whatever the case of the nick.
@@ -100,28 +116,36 @@ impl IrcSession {
         names::handle(known.as_ref().map_or(nick, |known| &known.nick))
     }
 
-    pub(crate) fn posted(
-        &mut self,
-        verb: &str,
-        target: &str,
-        request: RequestKind,
-        quiet: bool,
-        outcome: &Outcome,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn posted(&mut self, post: &Post, outcome: &Outcome, out: &mut Outbox) {
+        let Post { verb, target, request, client_id, quiet } = post;
         match outcome {
-            // The event that follows is the echo.
             Ok(Reply::Posted { message }) => {
                 self.own = Some(message.id);
+                if let Some(client_id) = client_id {
+                    self.confirm(client_id, message, out);
+                }
                 if !quiet
-                    && request == RequestKind::PostDirect
+                    && *request == RequestKind::PostDirect
                     && let Some(away) = self.away_of(target)
                 {
                     send(self.numeric(RPL_AWAY, &[target], &away), out);
                 }
             }
-            _ if quiet => (),
-            _ => self.report(request, verb, target, outcome, out),
+            _ if *quiet => (),
+            _ => self.report(*request, verb, target, outcome, out),
+        }
+    }
+
+    /// Echoes a message with a client's id. One that was posted before has no event, which is the
+    /// echo of others; so the event of a new one is passed over.
+    fn confirm(&mut self, client_id: &ClientId, message: &Posted, out: &mut Outbox) {
+        self.confirmed = Some(message.id);
+        if self.has(Caps::ECHO_MESSAGE) {
+            let is_bot = self.is_bot(&message.author);
+            let mut lines = self.reader().message(message, is_bot);
+            let tag = format!("{CLIENT_ID}={}", client_id.value);
+            lines.iter_mut().take(1).for_each(|line| *line = encode::with_tag(&tag, line));
+            lines.into_iter().for_each(|line| send(line, out));
         }
     }
 
@@ -129,7 +153,8 @@ impl IrcSession {
     pub(crate) fn send_posted(&mut self, message: &Posted, out: &mut Outbox) {
         let own = self.own == Some(message.id);
         let to_me = matches!(&message.to, Recipient::User(to) if self.is_me(to));
-        if own && !to_me && !self.has(Caps::ECHO_MESSAGE) {
+        let is_echoed = self.confirmed == Some(message.id) || !self.has(Caps::ECHO_MESSAGE);
+        if own && !to_me && is_echoed {
             return;
         }
         match &message.to {

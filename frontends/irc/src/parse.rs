@@ -8,6 +8,9 @@ const LINE_BYTES_MAX: usize = 510;
 /// The most bytes of a client's tags, with the `@` and the space: IRCv3 message tags.
 const TAGS_BYTES_MAX: usize = 4096;
 
+/// The tag with the client's own id of a message, which is then posted once.
+pub(crate) const CLIENT_ID: &str = "+draft/client-msgid";
+
 /// A line from the client.
 pub(crate) enum Line<'a> {
     Message(Message<'a>),
@@ -16,13 +19,15 @@ pub(crate) enum Line<'a> {
     TooLong,
 }
 
-/// A command with its parameters. The source and all tags but the label are ignored: nothing that
-/// the server does depends on them.
+/// A command with its parameters. The source and all tags but these are ignored: nothing that the
+/// server does depends on them.
 pub(crate) struct Message<'a> {
     /// In upper case.
     pub(crate) verb: String,
     /// The tag `label` of IRCv3 labeled-response, still escaped.
     pub(crate) label: Option<&'a str>,
+    /// The tag [`CLIENT_ID`], still escaped.
+    pub(crate) client_id: Option<&'a str>,
     params: Vec<&'a str>,
 }
 
@@ -44,9 +49,13 @@ pub(crate) fn line(text: &str) -> Line<'_> {
     let mut words = middle.split(' ').filter(|word| !word.is_empty());
     let Some(verb) = words.next() else { return Line::Empty };
     let params = words.chain(trailing).collect();
-    let mut tags = tags.strip_prefix('@').unwrap_or_default().split(';');
-    let label = tags.find_map(|tag| tag.strip_prefix("label="));
-    Line::Message(Message { verb: verb.to_ascii_uppercase(), label, params })
+    let tags = tags.strip_prefix('@').unwrap_or_default();
+    let value = |key| {
+        let mut pairs = tags.split(';').filter_map(|tag| tag.split_once('='));
+        pairs.find(|(found, _)| *found == key).map(|(_, value)| value)
+    };
+    let (label, client_id) = (value("label"), value(CLIENT_ID));
+    Line::Message(Message { verb: verb.to_ascii_uppercase(), label, client_id, params })
 }
 
 impl<'a> Message<'a> {

@@ -79,13 +79,7 @@ pub(crate) enum PendingReply {
     IsonEnd(Vec<String>),
 
     // Messages: message.rs and history.rs.
-    Post {
-        verb: &'static str,
-        target: String,
-        request: RequestKind,
-        /// Whether a refusal is not reported to the client.
-        quiet: bool,
-    },
+    Post(Post),
     Marking(Marking),
     /// How far the user has read a room that the client joins.
     JoinedMarker(String),
@@ -96,6 +90,31 @@ pub(crate) enum PendingReply {
     History(HistoryTarget),
     /// The conversations that a CHATHISTORY TARGETS requests.
     HistoryTargets,
+}
+
+/// A message to a channel or an account.
+pub(crate) struct Post {
+    pub(crate) verb: &'static str,
+    pub(crate) target: String,
+    pub(crate) request: RequestKind,
+    pub(crate) client_id: Option<ClientId>,
+    /// Whether a refusal is not reported to the client.
+    pub(crate) quiet: bool,
+}
+
+/// A client's own id of a message.
+pub(crate) struct ClientId {
+    /// The value of the tag, still escaped.
+    pub(crate) value: String,
+    /// The place of the target among those of the command.
+    pub(crate) nth: usize,
+}
+
+impl ClientId {
+    /// The idempotency key. The value of a tag has no spaces.
+    pub(crate) fn key(&self) -> String {
+        if self.nth == 0 { self.value.clone() } else { format!("{} {}", self.value, self.nth) }
+    }
 }
 
 /// What a CHATHISTORY is about.

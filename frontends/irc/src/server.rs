@@ -241,7 +241,7 @@ impl IrcSession {
             format!("CHANNELLEN={CHANNEL_CHARS_MAX}"),
             "CHANTYPES=#".into(),
             format!("CHATHISTORY={}", options.history_max),
-            "CLIENTTAGDENY=*".into(),
+            "CLIENTTAGDENY=*,-draft/client-msgid".into(),
             "ELIST=CMNU".into(),
             "KICKLEN=390".into(),
             "LINELEN=512".into(),

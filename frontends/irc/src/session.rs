@@ -153,9 +153,7 @@ impl IrcSession {
             IsonEnd(known) => self.send_ison(known, out),
             Who { mask, format } => self.send_who(&mask, &format, outcome, out),
             Whois(nick) => self.send_whois(&nick, outcome, out),
-            Post { verb, target, request, quiet } => {
-                self.posted(verb, &target, request, quiet, outcome, out);
-            }
+            Post(post) => self.posted(&post, outcome, out),
             Marking(marking) => self.marking_answered(&marking, outcome, out),
             JoinedMarker(room) => self.send_joined_marker(&room, outcome, out),
             Missed => self.take_missed(outcome),

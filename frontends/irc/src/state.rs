@@ -40,6 +40,8 @@ pub(crate) struct IrcSession {
     pub(crate) label: Option<Label>,
     /// The newest message that this connection has posted.
     pub(crate) own: Option<MessageId>,
+    /// The newest of them that was echoed already, as it has a client's id.
+    pub(crate) confirmed: Option<MessageId>,
     pub(crate) turns: Turns,
     /// Whether the join that was answered last succeeded.
     pub(crate) joined: bool,
@@ -121,6 +123,7 @@ impl IrcSession {
             connection,
             label: None,
             own: None,
+            confirmed: None,
             turns: Turns::default(),
             joined: false,
             found: Found::default(),

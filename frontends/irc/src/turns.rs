@@ -63,7 +63,7 @@ impl Turns {
     pub(crate) fn may_run(&self, kind: LineKind) -> bool {
         let runs_beside = |reply: &PendingReply| match reply {
             PendingReply::Turn => true,
-            PendingReply::Post { .. } => kind == LineKind::Post,
+            PendingReply::Post(_) => kind == LineKind::Post,
             _ => false,
         };
         let is_early = kind == LineKind::Labeled && self.replies.are_events_due();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use core_model::{
-    ConnectionId, Event, Message, MessageId, Outcome, Person, Recipient, Recorded, Refusal, Reply,
-    RoomId, RoomTag, RoomView, Seq, Timestamp, Uid, UserView,
+    ConnectionId, ConversationView, Event, Gap, Message, MessageId, Outcome, Person, Recipient,
+    Recorded, Refusal, Reply, RoomId, RoomTag, RoomView, Seq, Timestamp, Uid, UserView,
 };
 use frontend_api::{Frontend, Input, Outbox, Output, Peer, Session};
 use frontend_irc::{IrcFrontend, VERBS};
@@ -40,8 +40,8 @@ impl Conversation {
     /// An account in #tea.
     fn of_account() -> Self {
         let mut conversation = Self::begin();
-        conversation
-            .send("CAP REQ :echo-message server-time message-tags account-tag extended-join");
+        let caps = "echo-message server-time message-tags account-tag extended-join batch";
+        conversation.send(&format!("CAP REQ :{caps} draft/read-marker"));
         conversation.send("PASS tea");
         conversation.send("NICK ann");
         conversation.send("USER ann 0 * :Ann");
@@ -113,7 +113,12 @@ fn ann() -> Person {
 fn signed_in() -> Outcome {
     let (token, rooms, backlog, skipped) = (None, Vec::new(), Vec::new(), Vec::new());
     let user = UserView { person: ann().into(), ..UserView::default() };
-    Ok(Reply::SignedIn { user, token, rooms, backlog, cursor: None, gap: None, skipped })
+    let cursor = Some(MessageId(9));
+    Ok(Reply::SignedIn { user, token, rooms, backlog, cursor, gap: Some(gap()), skipped })
+}
+
+fn gap() -> Gap {
+    Gap { after: MessageId(9), before: MessageId(50), count: Some(7) }
 }
 
 fn room() -> RoomView {
@@ -148,6 +153,7 @@ fn lines() -> Vec<String> {
         "CAP" => "LS 302",
         "USER" => "zed 0 * :Zed",
         "PRIVMSG" | "NOTICE" => "#tea,bob :hello",
+        "MARKREAD" => "#tea timestamp=2023-11-14T22:13:20.000Z",
         "CHATHISTORY" => "LATEST #tea * 10",
         "WHO" | "WHOIS" => "bob",
         "NICK" => "yan",
@@ -168,6 +174,20 @@ fn outcomes() -> Vec<Outcome> {
         signed_in(),
         Ok(Reply::Members { members: vec![ann().into(); 300], roles: BTreeMap::new() }),
         Ok(Reply::Messages { messages: vec![posted("one\ntwo").into(); 3] }),
+        Ok(Reply::Missed {
+            messages: vec![posted("one\ntwo").into(); 3],
+            gap: Some(gap()),
+            more: false,
+        }),
+        Ok(Reply::Conversations {
+            conversations: vec![ConversationView {
+                with: posted("one").to,
+                newest: MessageId(50),
+                at: Timestamp(u64::MAX),
+            }],
+        }),
+        Ok(Reply::ReadMarker { at: Some(Timestamp(u64::MAX)) }),
+        Ok(Reply::ReadMarker { at: None }),
         Ok(Reply::Posted { message: posted("hello") }),
         Ok(Reply::Room { room: room().into() }),
         Ok(Reply::RoomCreated { room: room() }),
