@@ -3,6 +3,7 @@
 //!
 //! docs/dialects/irc.md describes the dialect.
 
+mod acknowledging;
 mod caps;
 mod commands;
 mod delivery;
@@ -14,6 +15,7 @@ mod label;
 mod list;
 mod mask;
 mod message;
+mod missed;
 mod moderation;
 mod modes;
 mod monitor;

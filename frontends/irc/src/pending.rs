@@ -1,7 +1,8 @@
 //! What the session does with the next answer of the engine.
 
+use core_model::Timestamp;
+
 use crate::list::Filter;
-use crate::read_marker::Marking;
 use crate::refusal::RequestKind;
 use crate::who::WhoFormat;
 
@@ -115,6 +116,14 @@ impl ClientId {
     pub(crate) fn key(&self) -> String {
         if self.nth == 0 { self.value.clone() } else { format!("{} {}", self.value, self.nth) }
     }
+}
+
+/// A MARKREAD that the engine answers.
+pub(crate) struct Marking {
+    /// The name of the channel or nick.
+    pub(crate) target: String,
+    /// The time to set; `None` to get the marker.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// What a CHATHISTORY is about.

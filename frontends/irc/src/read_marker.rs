@@ -13,21 +13,13 @@ use crate::encode;
 use crate::names;
 use crate::notice::What;
 use crate::parse::Message;
-use crate::pending::PendingReply;
+use crate::pending::{Marking, PendingReply};
 use crate::refusal::{self, RequestKind};
 use crate::selectors;
 use crate::state::{IrcSession, send};
 
 /// The most markers that a session remembers.
 const REMEMBERED_MAX: usize = 1_000;
-
-/// A MARKREAD that the engine answers.
-pub(crate) struct Marking {
-    /// The name of the channel or nick.
-    target: String,
-    /// The time to set; `None` to get the marker.
-    at: Option<Timestamp>,
-}
 
 impl IrcSession {
     pub(crate) fn mark_read(&mut self, message: &Message<'_>, out: &mut Outbox) {

@@ -1,10 +1,7 @@
 //! What an account has missed in the channels that it joins, instead of their newest messages alone:
 //! for clients that show times and batches, and do not request it by CHATHISTORY.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use core_model::{Gap, Message as Posted, MessageId, Outcome, Query, Reply, RoomRef};
+use core_model::{Gap, Outcome, Query, Reply, RoomRef};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -12,76 +9,6 @@ use crate::encode;
 use crate::names;
 use crate::pending::PendingReply;
 use crate::state::IrcSession;
-
-/// The most channels of one connection in which missed messages are sent.
-const ROOMS_MAX: usize = 1_000;
-
-/// What an account has missed while it was away.
-#[derive(Default)]
-pub(crate) struct Missed {
-    /// The newest message that it had when the client signed on; none if it never had any.
-    after: Option<MessageId>,
-    /// How many messages more than the newest may still be sent, over all channels.
-    left: u32,
-    /// The channels whose missed messages were sent, by their folded names.
-    rooms: BTreeSet<String>,
-    /// The missed messages of the channel that the client joins, until the newest are known.
-    page: Option<Page>,
-    /// The newest message sent on signing on and joining, if it was missed.
-    newest: Option<MessageId>,
-}
-
-/// The newest missed messages of a channel.
-struct Page {
-    messages: Vec<Arc<Posted>>,
-    /// What is missing before them.
-    gap: Option<Gap>,
-}
-
-impl Missed {
-    pub(crate) fn new(acknowledged: Option<MessageId>, left: u32) -> Self {
-        Self { after: acknowledged.filter(|id| id.0 > 0), left, ..Self::default() }
-    }
-
-    /// Whether the account has had messages before, so that it can have missed some.
-    pub(crate) fn is_known(&self) -> bool {
-        self.after.is_some()
-    }
-
-    /// Notes that this message was sent on signing on or joining.
-    pub(crate) fn note_sent(&mut self, message: MessageId) {
-        if self.after.is_none_or(|after| message > after) {
-            self.newest = self.newest.max(Some(message));
-        }
-    }
-
-    /// What to send on joining a channel with these newest messages: them, or all that was missed if
-    /// that is more; and what of that is missing.
-    fn choose(&mut self, newest: &[Arc<Posted>]) -> (Vec<Arc<Posted>>, Option<Gap>) {
-        let (Some(page), Some(after)) = (self.page.take(), self.after) else {
-            return (newest.to_vec(), None);
-        };
-        let most = newest.len() + self.left as usize;
-        let missed = &page.messages[page.messages.len().saturating_sub(most)..];
-        let shown = if missed.len() > newest.len() { missed } else { newest };
-        self.left -= u32::try_from(shown.len() - newest.len()).unwrap_or(0).min(self.left);
-        let before = shown.first().map(|first| first.id);
-        let gap = match page.gap {
-            Some(gap @ Gap { count: None, .. }) => {
-                Some(Gap { before: before.unwrap_or(gap.before), ..gap })
-            }
-            gap => {
-                let counted = gap.and_then(|gap| gap.count).unwrap_or(0);
-                let all = counted + page.messages.len() as u64;
-                let sent = shown.iter().filter(|message| message.id > after).count() as u64;
-                let count = all.saturating_sub(sent);
-                let before = before.filter(|_| count > 0);
-                before.map(|before| Gap { after, before, count: Some(count) })
-            }
-        };
-        (shown.to_vec(), gap)
-    }
-}
 
 impl IrcSession {
     /// Queries the messages that precede a join, for clients that show times.
@@ -102,10 +29,10 @@ impl IrcSession {
     }
 
     fn query_missed(&mut self, room: &str, out: &mut Outbox) {
-        let Some(after) = self.missed.after.filter(|_| self.has(Caps::BATCH)) else { return };
-        let limit = self.options.history.saturating_add(self.missed.left);
-        let rooms = &mut self.missed.rooms;
-        if rooms.len() < ROOMS_MAX && rooms.insert(names::fold(room)) {
+        if self.has(Caps::BATCH)
+            && let Some((after, left)) = self.missed.begin(names::fold(room))
+        {
+            let limit = self.options.history.saturating_add(left);
             let room = RoomRef::Name(room.to_owned());
             let query = Query::Missed {
                 room,
@@ -120,13 +47,13 @@ impl IrcSession {
 
     pub(crate) fn take_missed(&mut self, outcome: &Outcome) {
         if let Ok(Reply::Missed { messages, gap, .. }) = outcome {
-            self.missed.page = Some(Page { messages: messages.clone(), gap: *gap });
+            self.missed.keep(messages.clone(), *gap);
         }
     }
 
     pub(crate) fn send_playback(&mut self, room: &str, outcome: &Outcome, out: &mut Outbox) {
         if !self.joined && self.channel(room).is_none() {
-            self.missed.rooms.remove(&names::fold(room));
+            self.missed.forget(&names::fold(room));
         }
         if let Ok(Reply::Messages { messages }) = outcome
             && self.joined
@@ -141,7 +68,7 @@ impl IrcSession {
                 self.send_history_batch(&target, notice, &messages, out);
             }
         }
-        self.missed.page = None;
+        self.missed.drop_page();
         self.end_replay(out);
     }
 
@@ -156,7 +83,7 @@ impl IrcSession {
         if self.me.uid.is_none() || self.is_replaying() {
             return;
         }
-        match self.missed.newest.take() {
+        match self.missed.take_newest() {
             Some(newest) => {
                 out.mark(newest);
                 self.note_sent(newest, true, out);

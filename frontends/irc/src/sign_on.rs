@@ -15,13 +15,13 @@ use crate::caps;
 use crate::delivery;
 use crate::directory::Presence;
 use crate::encode;
+use crate::missed::Missed;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::peers::REAL_NAME_BYTES_MAX;
 use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
-use crate::replay::Missed;
 use crate::state::{IrcSession, guest, send};
 
 impl IrcSession {

@@ -9,12 +9,12 @@ use core_model::{
 use frontend_api::Outbox;
 
 use crate::Options;
+use crate::acknowledging::Acknowledging;
 use crate::caps::Caps;
-use crate::delivery::Acknowledging;
 use crate::directory::{Directory, Entry, Unregistered};
 use crate::encode;
+use crate::missed::Missed;
 use crate::names;
-use crate::replay::Missed;
 use crate::turns::{Label, Turns};
 
 pub(crate) struct IrcSession {

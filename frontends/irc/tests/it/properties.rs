@@ -178,6 +178,7 @@ fn outcomes() -> Vec<Outcome> {
             messages: vec![posted("one\ntwo").into(); 3],
             gap: Some(gap()),
             more: false,
+            cursor: MessageId(50),
         }),
         Ok(Reply::Conversations {
             conversations: vec![ConversationView {
