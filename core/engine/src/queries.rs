@@ -39,8 +39,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
         }
         Query::Members { room, caller } => {
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
-            let members = persons(tables, lookup::members(tables, id)?)?;
-            Ok(Reply::Members { members, roles: BTreeMap::new() })
+            Ok(members(tables, id)?)
         }
         Query::Occupants { room, caller } => {
             let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
@@ -141,6 +140,11 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
         Some(UserRef::Token(hash)) => Some(hash),
         _ => None,
     }
+}
+
+fn members(tables: &impl State, room: u32) -> Result<Reply, StoreError> {
+    let members = persons(tables, lookup::members(tables, room)?)?;
+    Ok(Reply::Members { members, roles: BTreeMap::new() })
 }
 
 fn occupants(tables: &impl State, room: u32, row: &RoomRow) -> Result<Reply, StoreError> {

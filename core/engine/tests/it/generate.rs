@@ -418,12 +418,8 @@ fn of_seats() -> BoxedStrategy<Command> {
         2 => (rooms(), anybody(), of(anybody())).prop_map(|(room, user, by)| {
             Command::Kick { room, user, by, reason: String::new() }
         }),
-        5 => (rooms(), anybody(), any::<bool>(), any::<bool>(), of(anybody())).prop_map(
-            |(room, user, operator, held, by)| {
-                let role = if operator { Role::Operator } else { Role::Voice };
-                Command::SetRole { room, user, role, held, by }
-            }
-        ),
+        5 => (rooms(), anybody(), select(&[Role::Operator, Role::Voice][..]), any::<bool>(), of(anybody()))
+            .prop_map(|(room, user, role, held, by)| Command::SetRole { room, user, role, held, by }),
         9 => (rooms(), anybody(), seat(), any::<bool>(), avatar, weighted(0.4, Just(()))).prop_map(
             |(room, user, seat, opens, avatar, create)| {
                 let create = create.is_some();
