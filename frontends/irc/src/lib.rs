@@ -13,6 +13,7 @@ mod events;
 mod history;
 mod label;
 mod list;
+mod list_filter;
 mod mask;
 mod message;
 mod missed;
@@ -40,6 +41,7 @@ mod state;
 mod turn;
 mod turns;
 mod who;
+mod who_format;
 mod whois;
 
 use std::sync::Arc;

@@ -12,8 +12,10 @@ use crate::occupants::Occupants;
 use crate::parse::Message;
 use crate::pending::{PendingReply, Target};
 use crate::refusal::RequestKind;
-use crate::server::TARGETS_MAX;
 use crate::state::{IrcSession, send};
+
+/// The most users of one KICK, as ISUPPORT announces it.
+pub(crate) const KICKED_MAX: usize = 4;
 
 /// The longest reason of a KICK, PART or QUIT.
 pub(crate) const REASON_BYTES_MAX: usize = 390;
@@ -25,7 +27,7 @@ impl IrcSession {
     pub(crate) fn kick(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let channels: Vec<&str> = message.list(0).collect();
         let nicks: Vec<&str> = message.list(1).collect();
-        let error = if nicks.len() > TARGETS_MAX {
+        let error = if nicks.len() > KICKED_MAX {
             Some((ERR_TOOMANYTARGETS, message.param(1), "Too many users"))
         } else if channels.len() != 1 && channels.len() != nicks.len() {
             Some((ERR_NEEDMOREPARAMS, "KICK", "Name one channel, or one for each user"))

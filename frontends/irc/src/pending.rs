@@ -2,9 +2,9 @@
 
 use core_model::Timestamp;
 
-use crate::list::Filter;
+use crate::list_filter::Filter;
 use crate::refusal::RequestKind;
-use crate::who::WhoFormat;
+use crate::who_format::WhoFormat;
 
 /// One entry for each answer that the host owes the session, in order.
 pub(crate) enum PendingReply {

@@ -6,7 +6,7 @@ use frontend_api::Outbox;
 use crate::directory::Counts;
 use crate::encode;
 use crate::mask::matches_mask;
-use crate::moderation::REASON_BYTES_MAX;
+use crate::moderation::{KICKED_MAX, REASON_BYTES_MAX};
 use crate::modes::{BOT_MODE, CHANNEL_MODES, ROLE_CHANGES_MAX};
 use crate::monitor::WATCHED_MAX;
 use crate::names;
@@ -67,7 +67,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "WHOWAS",
 ];
 
-/// The most targets of one PRIVMSG or NOTICE, and the most users of one KICK.
+/// The most targets of one PRIVMSG or NOTICE.
 pub(crate) const TARGETS_MAX: usize = 4;
 
 impl IrcSession {
@@ -253,7 +253,7 @@ impl IrcSession {
             "NICKLEN=64".into(),
             "PREFIX=(ov)@+".into(),
             format!(
-                "TARGMAX=JOIN:,KICK:{TARGETS_MAX},NAMES:{NAMES_TARGETS_MAX},NOTICE:{TARGETS_MAX},\
+                "TARGMAX=JOIN:,KICK:{KICKED_MAX},NAMES:{NAMES_TARGETS_MAX},NOTICE:{TARGETS_MAX},\
                  PART:,PRIVMSG:{TARGETS_MAX}"
             ),
             "TOPICLEN=390".into(),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use core_model::{Outcome, Person, Query, Reply, UserRef};
 use frontend_api::Outbox;
 
-use crate::encode;
 use crate::modes::BOT_MODE;
 use crate::names;
 use crate::numeric::*;
@@ -13,33 +12,13 @@ use crate::occupants::Occupants;
 use crate::parse::Message;
 use crate::pending::PendingReply;
 use crate::state::{Found, IrcSession, guest, send};
+use crate::who_format::WhoFormat;
 
 /// The most channels of the client in which WHO and WHOIS look for a user.
 const CHANNELS_SEARCHED_MAX: usize = 10;
 
 /// The most users that a mask lists.
 const MASK_USERS_MAX: usize = 100;
-
-/// The longest token of an extended WHO.
-const TOKEN_BYTES_MAX: usize = 3;
-
-/// The form of the replies.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WhoFormat {
-    /// The fields of an extended WHO: <https://ircv3.net/specs/extensions/whox>.
-    fields: Option<String>,
-    token: String,
-}
-
-impl WhoFormat {
-    /// `%fields,token`; anything else before the `%` is a filter that nothing here needs.
-    fn parse(text: &str) -> Self {
-        let Some((_, extended)) = text.split_once('%') else { return Self::default() };
-        let (fields, token) = extended.split_once(',').unwrap_or((extended, ""));
-        let token = encode::cut_to(token, TOKEN_BYTES_MAX).to_owned();
-        Self { fields: Some(fields.to_owned()), token }
-    }
-}
 
 impl IrcSession {
     pub(crate) fn who(&mut self, message: &Message<'_>, out: &mut Outbox) {
