@@ -20,6 +20,7 @@
 //! ```
 
 mod client;
+mod connection;
 mod error;
 mod events;
 mod frame;
