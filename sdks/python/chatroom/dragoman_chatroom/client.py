@@ -67,8 +67,9 @@ class ChatroomClient:
     `ConnectionLost`. Every method raises `ChatroomError` where the gateway says no, and `httpx.HTTPError` or
     `ConnectionLost` where it cannot be reached.
 
-    `on_trouble` is told why the connection broke or could not be made again, each time; `on_reconnect` when it was made
-    again, and the rooms are taken up again. `headers` go with every request and the WebSocket's handshake.
+    Calls `on_trouble` with the reason each time that the connection broke or could not be made again, and
+    `on_reconnect` after it was made again and the rooms are taken up again. `headers` go with every request and the
+    WebSocket's handshake.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class ChatroomClient:
 
     @property
     def name(self) -> str:
-        """Who this is."""
+        """The user name."""
         if self._name is None:
             raise RuntimeError("not logged in: call login or be_guest first")
         return self._name

@@ -81,8 +81,8 @@ class OurchatClient:
     `device`: the name of this device, 1 to 64 bytes, the same each time. It then gets all that it has not had itself,
     whatever the user's other devices have, and a `Gap` for what is missing of that.
 
-    `on_trouble` is told why the connection broke or could not be made again, each time; `on_reconnect` when it was made
-    again. `headers` go with the WebSocket's handshake.
+    Calls `on_trouble` with the reason each time that the connection broke or could not be made again, and
+    `on_reconnect` after it was made again. `headers` go with the WebSocket's handshake.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class OurchatClient:
 
     @property
     def ocid(self) -> Ocid:
-        """Who this is."""
+        """The ocid of the user."""
         if self._ocid is None:
             raise RuntimeError("not logged in: call login first")
         return self._ocid

@@ -62,10 +62,10 @@ class TokenClient:
     `post` that was under way is repeated, and the gateway posts it once; other calls that were under way fail with
     `ConnectionLost`. Every method raises `TokenError` where the gateway says no.
 
-    `messages`: whether to be told of messages before the first `post`, too. `heartbeat`: how often to ask whether the
-    gateway is there, in seconds; a connection without an answer until the next time is given up. `on_trouble` is told
-    why the connection broke or could not be made again, each time; `on_reconnect` when it was made again, and the
-    rooms are taken up again.
+    `messages`: whether to get messages before the first `post`, too. `heartbeat`: how often to ask whether the
+    gateway is there, in seconds; a connection without an answer until the next time is given up.
+    Calls `on_trouble` with the reason each time that the connection broke or could not be made again, and
+    `on_reconnect` after it was made again and the rooms are taken up again.
     """
 
     def __init__(

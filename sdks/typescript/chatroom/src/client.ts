@@ -117,7 +117,7 @@ export class ChatroomClient {
     await done(this.api.POST("/chatroom/create", { body: { room_name } }), "chatroom create successfully");
   }
 
-  /** Takes a seat in a room ahead of `join`, which then uses it. Hardly anybody needs it: `join` takes one where there is none. */
+  /** Takes a seat in a room ahead of `join`, which then uses it. Rarely needed: `join` takes one where there is none. */
   async takeSeat(room_name: string): Promise<void> {
     const body = { room_name, user_name: this.name, status: 1 } as const;
     await done(this.api.POST("/chatroom/room", { body }), "join chatroom");
@@ -185,7 +185,7 @@ export class ChatroomClient {
     this.#link.close();
   }
 
-  /** Who this is. */
+  /** The user name. */
   get name(): string {
     if (this.#name === undefined) throw new Error("not logged in: call login or beGuest first");
     return this.#name;

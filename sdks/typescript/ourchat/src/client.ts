@@ -179,7 +179,7 @@ export class OurchatClient {
     this.#link.close();
   }
 
-  /** Who this is. */
+  /** The ocid of the user. */
   get ocid(): Ocid {
     if (this.#ocid === undefined) throw new Error("not logged in: call login first");
     return this.#ocid;
