@@ -72,9 +72,9 @@ struct Connection<S> {
     read_pause: ReadPause,
 }
 
-/// Runs a connection to its end. `permit` is given back when nothing is left of it.
+/// Runs a connection to its end. `permit` is given back when nothing is left of it, or if the peer
+/// has ended its side, before it sees the end: it may connect again at once.
 pub(crate) async fn run<S: Socket>(permit: Permit, socket: S, session: StreamSession) {
-    let _until_the_end = permit;
     let mut connection = Connection::new(socket, session);
     connection.expect_first_input();
     connection.session.feed(Input::Opened);
@@ -84,9 +84,12 @@ pub(crate) async fn run<S: Socket>(permit: Permit, socket: S, session: StreamSes
     let stopping = session.services().stopping.clone();
     // Releases what the engine holds for the connection before waiting for the peer.
     drop(session);
+    let permit = (reason != CloseReason::PeerFinished).then_some(permit);
     if reason != CloseReason::Disconnected {
         linger(socket.stream(), &stopping).await;
     }
+    drop(permit);
+    drop(socket);
 }
 
 impl<S: Socket> Connection<S> {

@@ -64,6 +64,12 @@ impl HttpConnection {
         }
     }
 
+    /// Gives the connection's own permit back: a client that has ended its side may connect again as
+    /// soon as it sees the end.
+    pub(super) fn release(&self) {
+        drop(self.permit.lock().take());
+    }
+
     /// The connection's own permit if it is one of this front end, else a new one. Refused: the
     /// connection keeps its own, and stays counted.
     pub(super) fn permit_for(

@@ -55,6 +55,8 @@ pub(crate) async fn serve(
     let activity = Activity::default();
     let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
     let connection = Arc::new(HttpConnection::new(listener, remote, permit, state));
+    let ended = connection.clone();
+    let stream = stream.on_end(move || ended.release());
     let service = service_fn(move |request| {
         let connection = connection.clone();
         let activity = activity.clone();

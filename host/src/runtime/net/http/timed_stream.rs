@@ -79,6 +79,9 @@ pub(crate) struct TimedStream {
     stalled_since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     linger: Option<Linger>,
+    /// Whether the client has ended its side.
+    has_ended: bool,
+    on_end: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl TimedStream {
@@ -93,7 +96,14 @@ impl TimedStream {
             stalled_since: None,
             timer: Box::pin(sleep_until(now)),
             linger: None,
+            has_ended: false,
+            on_end: None,
         }
+    }
+
+    /// Runs `work` when the client has ended its side, before it can see the gateway's end.
+    pub(crate) fn on_end(self, work: impl FnOnce() + Send + 'static) -> Self {
+        Self { on_end: Some(Box::new(work)), ..self }
     }
 
     pub(crate) fn into_inner(self) -> Stream {
@@ -186,6 +196,8 @@ impl AsyncRead for TimedStream {
         }
         if buffer.filled().len() > before {
             this.has_read();
+        } else {
+            this.has_ended = buffer.remaining() > 0;
         }
         Poll::Ready(Ok(()))
     }
@@ -227,6 +239,11 @@ impl AsyncWrite for TimedStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.linger.is_none() {
+            if this.has_ended
+                && let Some(work) = this.on_end.take()
+            {
+                work();
+            }
             let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
             ready!(this.poll_while_stalled(cx, shut))?;
             if !this.activity.has_unread_body() && !this.stream.has_arrived() {
@@ -300,6 +317,29 @@ mod tests {
         let long = vec![0; 64 << 20];
         let error = stream.write_all(&long).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_client_is_noted_before_it_sees_the_gateways() {
+        let (mut client, stream, _) = pair().await;
+        client.shutdown().await.unwrap();
+        let client = client.into_std().unwrap();
+        let (sender, noted) = std::sync::mpsc::channel();
+        let seen = move || client.peek(&mut [0]).map_err(|error| error.kind());
+        let mut stream = stream.on_end(move || sender.send(seen()).unwrap());
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+        assert!(noted.try_recv().is_err(), "a response may still follow");
+        stream.shutdown().await.unwrap();
+        assert_eq!(noted.try_recv(), Ok(Err(io::ErrorKind::WouldBlock)));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_not_ended_its_side_stays_counted() {
+        let (_client, stream, _) = pair().await;
+        let (sender, noted) = std::sync::mpsc::channel();
+        let mut stream = stream.on_end(move || sender.send(()).unwrap());
+        stream.shutdown().await.unwrap();
+        assert!(noted.try_recv().is_err());
     }
 
     #[tokio::test(start_paused = true)]
