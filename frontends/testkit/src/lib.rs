@@ -9,7 +9,9 @@ mod play;
 mod properties;
 
 pub use described::{Described, acceptor};
-pub use order::{Engine, NOW, Said, Talk, assert_nothing_overtakes};
+pub use order::{
+    Engine, NOW, Said, Talk, assert_missed_messages_come_first, assert_nothing_overtakes,
+};
 pub use play::{frontend_for, play, play_as};
 pub use properties::{
     assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as, outputs_of_noise,

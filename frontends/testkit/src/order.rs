@@ -1,7 +1,7 @@
 //! The promise that nothing overtakes: what a connection hears is in the order of its requests,
 //! whatever the timing of their answers and events.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use core_model::{Command, Outcome, Query, Recorded, Timestamp};
 use frontend_api::{Broadcast, Frame, Frontend, Input, Outbox, Output, Peer, Session};
@@ -17,6 +17,9 @@ pub trait Engine {
     fn carry_out(&mut self, command: Command) -> (Outcome, Vec<Recorded>);
 
     fn answer(&mut self, query: &Query) -> Outcome;
+
+    /// Another connection posts a message in the session's room. Returns the events.
+    fn post_of_another(&mut self) -> Vec<Recorded>;
 }
 
 /// Something that a peer sends at once.
@@ -71,6 +74,42 @@ pub fn assert_nothing_overtakes<E: Engine>(
     assert!(heard > sent / 2, "{heard} frames for {sent} requests");
 }
 
+/// Enters a room by `talk.first` and asks for all of its messages, `rounds` times, while another
+/// connection posts there. The answer to the query comes late: events go on meanwhile, as they do
+/// while the gateway runs a heavy query. The peer must get every message, and ids must increase, but
+/// for messages that come again: `id_of` gives the id of a message in a frame.
+#[track_caller]
+pub fn assert_missed_messages_come_first<E: Engine>(
+    frontend: &dyn Frontend,
+    engine: impl Fn() -> E,
+    talk: &Talk<'_>,
+    id_of: impl Fn(&str) -> Option<u64>,
+    rounds: u32,
+) {
+    let mut noise = Noise::new();
+    for round in 0..rounds {
+        let mut host = Host::open(frontend, engine(), talk.peer);
+        let before = noise.below(4);
+        (0..before).for_each(|_| drop(host.engine.post_of_another()));
+        talk.first.iter().for_each(|said| host.feed(said.input()));
+        let mut posted = before;
+        for _ in 0..noise.below(30) {
+            if noise.below(3) == 0 {
+                posted += 1;
+                host.post_of_another();
+            } else {
+                host.deliver_late(&mut noise);
+            }
+        }
+        while host.deliver() {}
+        let mut seen = BTreeSet::new();
+        let ids = host.heard.iter().filter_map(|frame| id_of(frame));
+        let ids: Vec<u64> = ids.filter(|id| seen.insert(*id)).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b), "round {round}: {ids:?} in {:#?}", host.heard);
+        assert_eq!(ids.len() as u64, posted, "round {round}: {:#?}", host.heard);
+    }
+}
+
 fn converse<E: Engine>(
     frontend: &dyn Frontend,
     engine: E,
@@ -78,10 +117,7 @@ fn converse<E: Engine>(
     pipeline: &[&Said],
     mut timing: Option<&mut Noise>,
 ) -> Vec<String> {
-    let session = frontend.open(talk.peer);
-    let (coming, heard) = Default::default();
-    let mut host = Host { frontend, session, engine, coming, heard, per_session: false };
-    host.feed(Input::Opened);
+    let mut host = Host::open(frontend, engine, talk.peer);
     for said in talk.first {
         host.feed(said.input());
         while host.deliver() {}
@@ -101,8 +137,13 @@ fn converse<E: Engine>(
 /// What is on its way to a session, oldest first.
 enum Coming {
     Event(Box<Recorded>),
-    ToCommand { command: Box<Command>, ack_only: bool },
+    ToCommand {
+        command: Box<Command>,
+        ack_only: bool,
+    },
     ToQuery(Box<Query>),
+    /// To a query that was run before.
+    Answer(Box<Outcome>),
 }
 
 /// Does with the outputs of a session what the gateway does.
@@ -114,9 +155,52 @@ struct Host<'a, E> {
     heard: Vec<String>,
     /// Whether the session encodes every event itself.
     per_session: bool,
+    /// Whether the session has entered the room.
+    is_in_room: bool,
 }
 
-impl<E: Engine> Host<'_, E> {
+impl<'a, E: Engine> Host<'a, E> {
+    fn open(frontend: &'a dyn Frontend, engine: E, peer: &Peer) -> Self {
+        let session = frontend.open(peer);
+        let (coming, heard) = Default::default();
+        let (per_session, is_in_room) = (false, false);
+        let mut host = Self { frontend, session, engine, coming, heard, per_session, is_in_room };
+        host.feed(Input::Opened);
+        host
+    }
+
+    fn post_of_another(&mut self) {
+        let events = self.engine.post_of_another();
+        if self.is_in_room {
+            self.coming.extend(events.into_iter().map(|event| Coming::Event(Box::new(event))));
+        }
+    }
+
+    /// Delivers something, or runs a query whose answer is delivered later, or an event past it.
+    fn deliver_late(&mut self, noise: &mut Noise) {
+        if !matches!(self.coming.front(), Some(Coming::ToQuery(_) | Coming::Answer(_))) {
+            self.deliver();
+            return;
+        }
+        match (noise.below(3), self.coming.pop_front()) {
+            (0, Some(Coming::ToQuery(query))) => {
+                let outcome = self.engine.answer(&query);
+                self.coming.push_front(Coming::Answer(Box::new(outcome)));
+            }
+            (1, Some(answer)) => {
+                if matches!(self.coming.front(), Some(Coming::Event(_))) {
+                    self.deliver();
+                }
+                self.coming.push_front(answer);
+            }
+            (_, Some(next)) => {
+                self.coming.push_front(next);
+                self.deliver();
+            }
+            (_, None) => (),
+        }
+    }
+
     fn feed(&mut self, input: Input<'_>) {
         let mut out = Outbox::default();
         self.session.handle(NOW, input, &mut out);
@@ -156,13 +240,16 @@ impl<E: Engine> Host<'_, E> {
                 return true;
             }
             Coming::ToCommand { command, ack_only } => {
+                let enters = matches!(*command, Command::Enter { .. });
                 let (outcome, events) = self.engine.carry_out(*command);
+                self.is_in_room |= enters && outcome.is_ok();
                 for event in events.into_iter().rev() {
                     self.coming.push_front(Coming::Event(Box::new(event)));
                 }
                 if ack_only { outcome.map(|_| core_model::Reply::Done) } else { outcome }
             }
             Coming::ToQuery(query) => self.engine.answer(&query),
+            Coming::Answer(outcome) => *outcome,
         };
         self.feed(Input::Answer(&outcome));
         true

@@ -6,13 +6,16 @@ use std::sync::mpsc::{Receiver, channel};
 
 use core_engine::{Engine, Envelope, FrontendSettings, Options};
 use core_model::{
-    Command, ConnectionId, Credential, NewRoom, NewUser, Outcome, Query, Recorded, Secret,
+    Command, ConnectionId, Credential, NewRoom, NewUser, Outcome, PostRight, Query, Recorded,
+    RoomRef, Secret, Uid, UserRef,
 };
 use frontend_api::http::Request;
 use frontend_api::{Frontend, Peer};
-use frontend_testkit::{NOW, Said, Talk, assert_nothing_overtakes};
+use frontend_testkit::{
+    NOW, Said, Talk, assert_missed_messages_come_first, assert_nothing_overtakes,
+};
 use plugin_loader::LoadedFrontend;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 const ROUNDS: u32 = 40;
 
@@ -83,10 +86,39 @@ fn settle(command: &mut Command) {
 impl frontend_testkit::Engine for World {
     fn carry_out(&mut self, mut command: Command) -> (Outcome, Vec<Recorded>) {
         settle(&mut command);
+        self.carry_out_of(ConnectionId(1), command)
+    }
+
+    fn answer(&mut self, query: &Query) -> Outcome {
+        self.engine.query(NOW, ConnectionId(1), query).outcome
+    }
+
+    fn post_of_another(&mut self) -> Vec<Recorded> {
+        let (outcome, events) = self.carry_out_of(
+            ConnectionId(2),
+            Command::Post {
+                room: RoomRef::Name("TEST".into()),
+                author: UserRef::Id(Uid(10_000)),
+                text: "meanwhile".into(),
+                standing: PostRight::Member,
+                notice: false,
+            },
+        );
+        outcome.expect("it is not refused");
+        events
+    }
+}
+
+impl World {
+    fn carry_out_of(
+        &mut self,
+        connection: ConnectionId,
+        command: Command,
+    ) -> (Outcome, Vec<Recorded>) {
         let envelope = Envelope {
             at: NOW,
             steady_ms: 0,
-            connection: ConnectionId(1),
+            connection,
             address: None,
             frontend: self.settings.clone(),
             key: None,
@@ -95,21 +127,21 @@ impl frontend_testkit::Engine for World {
         self.engine.submit(envelope, ()).expect("the engine takes it");
         self.done.recv().expect("the engine answers")
     }
-
-    fn answer(&mut self, query: &Query) -> Outcome {
-        self.engine.query(NOW, ConnectionId(1), query).outcome
-    }
 }
 
 fn check(dialect: &str, peer: &Peer, first: &[Said], requests: &[Said]) {
+    let talk = Talk { peer, first, requests };
+    linked_and_loaded(dialect, |frontend| {
+        assert_nothing_overtakes(frontend, world, &talk, ROUNDS);
+    });
+}
+
+fn linked_and_loaded(dialect: &str, check: impl Fn(&dyn Frontend)) {
     let row = frontend_all::find(dialect).expect("a row of the table");
     let linked = row.configure(Map::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
     let loaded = LoadedFrontend::open(&plugin_testkit::plugin(dialect), &Map::new());
-    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
-    let talk = Talk { peer, first, requests };
-    for frontend in [&*linked, &loaded as &dyn Frontend] {
-        assert_nothing_overtakes(frontend, world, &talk, ROUNDS);
-    }
+    check(&*linked);
+    check(&loaded.unwrap_or_else(|error| panic!("{error}")));
 }
 
 fn lines(texts: &[&str]) -> Vec<Said> {
@@ -206,6 +238,21 @@ fn in_chatroom() {
 }
 
 #[test]
+fn in_chatroom_missed_messages_come_before_those_that_are_posted_meanwhile() {
+    let join = r#"{"type":"join","data":{"room_name":"TEST","user":{"user_name":"eve"},"msg":"","since":0}}"#;
+    let peer = peer("websocket_listen", true);
+    let talk = Talk { peer: &peer, first: &lines(&[join]), requests: &[] };
+    let id_of = |frame: &str| {
+        let packet: Value = serde_json::from_str(frame).expect("JSON");
+        let is_message = packet["type"] == "msg";
+        is_message.then(|| packet["data"]["id"].as_u64().expect("an id"))
+    };
+    linked_and_loaded("chatroom", |frontend| {
+        assert_missed_messages_come_first(frontend, world, &talk, id_of, ROUNDS);
+    });
+}
+
+#[test]
 fn in_ourchat_over_both_transports() {
     for (listener, upgrade) in [("listen", true), ("tcp_listen", false)] {
         check(
@@ -237,7 +284,13 @@ fn in_irc() {
     check(
         "irc",
         &peer("listen", false),
-        &lines(&["NICK eve", "USER eve 0 * :Eve", "JOIN #TEST"]),
+        &lines(&[
+            "CAP REQ :labeled-response batch echo-message",
+            "NICK eve",
+            "USER eve 0 * :Eve",
+            "CAP END",
+            "JOIN #TEST",
+        ]),
         &lines(&[
             "PRIVMSG #TEST :one",
             "PRIVMSG #TEST :two",
@@ -254,6 +307,12 @@ fn in_irc() {
             "JOIN #TEST",
             "MODE #TEST",
             "NONSENSE",
+            "@label=a PRIVMSG #TEST :labelled",
+            "@label=b PING y",
+            "@label=c TOPIC #TEST :tea",
+            "@label=d JOIN #more",
+            "@label=e PRIVMSG #nowhere :lost",
+            "@label=f NONSENSE",
         ]),
     );
 }
