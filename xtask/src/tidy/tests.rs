@@ -174,14 +174,16 @@ fn a_subject_has_an_area_an_imperative_and_72_characters() {
 #[test]
 fn avoided_words_count_in_comments_prose_and_messages() {
     let code = "// A client connects.\n/// Who is it, and whom.\nlet nobody = \"is told\";\nlet whom = 1;\n";
-    let sources = Sources::of(&[("a.rs", code), ("a.md", "It works.\n\n    whoever\n")]);
+    let transcript = "# Nobody is there.\n< PRIVMSG nobody :\"hello\"\n";
+    let page = "It works.\n\n    whoever\n";
+    let sources = Sources::of(&[("a.rs", code), ("a.md", page), ("b.in", transcript)]);
     let share = wording::share(&sources, &Scope(Vec::new()));
     let found: Vec<_> =
         share.findings.iter().map(|found| (found.path.as_str(), found.line)).collect();
-    assert_eq!(found, [("a.rs", 2), ("a.rs", 3)]);
+    assert_eq!(found, [("b.in", 1), ("a.rs", 2), ("a.rs", 3)]);
     assert_eq!(
         share.to_string(),
-        "2 of 3 lines of prose have avoided words: 66.67 % (limit 0.1 %)"
+        "3 of 4 lines of prose have avoided words: 75.00 % (limit 0.1 %)"
     );
     assert!(share.is_over_limit());
 }

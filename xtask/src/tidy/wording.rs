@@ -66,6 +66,13 @@ pub(super) fn share(sources: &Sources, scope: &Scope) -> Share {
             markdown::prose(text).for_each(|(line, prose)| share.take(path, line, prose, true));
         }
     }
+    // What a transcript's clients say is their own affair.
+    for (path, text) in sources.with_extension(&["in"]) {
+        let comments = text.lines().enumerate().filter(|(_, line)| line.starts_with('#'));
+        if scope.has(path) {
+            comments.for_each(|(at, comment)| share.take(path, at + 1, comment, true));
+        }
+    }
     for (extensions, marks) in COMMENTS {
         for (path, text) in sources.with_extension(extensions) {
             let is_exempt = EXEMPT.iter().any(|(exempt, _)| path.starts_with(exempt));
