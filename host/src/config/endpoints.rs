@@ -1,132 +1,20 @@
-//! Where and how a listener accepts connections: addresses with a port, and unix sockets.
+//! Reads where listeners listen, and how.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use figment::value::Value;
 use frontend_api::{Listener, Transport};
 
+use super::endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess};
 use super::listens::Listen;
 use super::parse;
+use super::problem::ValueSource;
 use super::section::{Part, Section};
-use super::settings::is_private;
 use super::tls::{SharedTls, TlsChoice};
-use crate::tls::Tls;
 
 /// The longest path of a unix socket: `sun_path` of unix(7), with the zero at its end.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-
-/// An address to listen on.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum ListenAddress {
-    Ip(SocketAddr),
-    /// The path of a unix socket.
-    Unix(PathBuf),
-}
-
-/// One address of a listener.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Endpoint {
-    pub address: ListenAddress,
-    pub options: EndpointOptions,
-}
-
-/// How connections to an address are accepted. Listeners that share an address have the same.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EndpointOptions {
-    /// Leaves IPv4 to another address of the listener with the same port.
-    pub only_v6: bool,
-    pub socket: SocketAccess,
-    /// `None`: connections are not encrypted.
-    pub tls: Option<Arc<Tls>>,
-    /// What the application protocol is called in the handshake (ALPN), if it has a name.
-    pub protocol: Option<&'static str>,
-    /// Whether each connection begins with a header of a proxy.
-    pub proxy_protocol: bool,
-}
-
-/// Which processes of this machine may connect to a unix socket.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SocketAccess {
-    /// The permissions of the file. Default 0660: its owner and its group.
-    pub mode: u32,
-    /// The group of the file. Default: that of the process.
-    pub group: Option<u32>,
-    /// The users whose processes may connect; empty: those that the file's permissions allow.
-    pub allow_uids: Vec<u32>,
-}
-
-impl Default for SocketAccess {
-    fn default() -> Self {
-        Self { mode: 0o660, group: None, allow_uids: Vec::new() }
-    }
-}
-
-impl SocketAccess {
-    /// Whether every user of the machine may connect.
-    fn is_open(&self) -> bool {
-        self.mode & 0o002 != 0 && self.allow_uids.is_empty()
-    }
-}
-
-impl ListenAddress {
-    /// `None`: a unix socket.
-    pub fn ip(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Ip(address) => Some(*address),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Whether the operating system chooses the port.
-    pub fn has_any_port(&self) -> bool {
-        self.ip().is_some_and(|address| address.port() == 0)
-    }
-
-    /// Whether its connections come from addresses that the internet cannot use. Those of a unix
-    /// socket come from a proxy, and from anywhere behind it.
-    pub fn is_private(&self) -> bool {
-        self.ip().is_some_and(|address| is_private(address.ip()))
-    }
-}
-
-impl Endpoint {
-    /// Whether only some can connect: processes of this machine, and not every user's, or those
-    /// that have a certificate.
-    pub(super) fn is_guarded(&self) -> bool {
-        let tls = self.options.tls.as_ref();
-        if tls.is_some_and(|tls| tls.settings.client_ca.is_some() && tls.settings.require) {
-            return true;
-        }
-        match &self.address {
-            ListenAddress::Ip(address) => address.ip().is_loopback(),
-            ListenAddress::Unix(_) => !self.options.socket.is_open(),
-        }
-    }
-}
-
-impl From<SocketAddr> for ListenAddress {
-    fn from(address: SocketAddr) -> Self {
-        Self::Ip(address)
-    }
-}
-
-impl From<SocketAddr> for Endpoint {
-    fn from(address: SocketAddr) -> Self {
-        Self { address: address.into(), options: EndpointOptions::default() }
-    }
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// What a table says of how a listener listens; its front end's section says the rest.
 #[derive(Clone, Default)]
@@ -198,12 +86,6 @@ impl EndpointReader<'_, '_> {
     /// The addresses of one listener; none if it does not listen.
     pub(super) fn of(&self, listener: &Listener) -> Vec<Found> {
         let key = &listener.key;
-        let default = || {
-            let address = listener.address.as_deref();
-            address.map(|it| {
-                it.parse::<SocketAddr>().expect("a manifest's default address is an address")
-            })
-        };
         let is_given = self.section.value(key).is_some();
         let parts = self.section.parts(key);
         if !is_given {
@@ -211,8 +93,9 @@ impl EndpointReader<'_, '_> {
             let table = self.section.table(key);
             table.value("address");
             given(&table, self.shared);
-            let address = default().map(ListenAddress::Ip);
-            return self.found(listener, self.section, key, address, self.given.clone());
+            let address = default_address(listener);
+            let place = (self.section.shown(key), ValueSource::Default);
+            return self.found(listener, &place, address, self.given.clone());
         }
         let mut found = Vec::new();
         for part in &parts {
@@ -221,27 +104,15 @@ impl EndpointReader<'_, '_> {
                     let addresses = self.section.read_part(plain, |value| self.addresses(value));
                     let addresses = addresses.unwrap_or_default();
                     let given = self.given.clone();
-                    found.extend(self.found(listener, self.section, key, addresses, given));
+                    let place = self.section.place_of(plain);
+                    found.extend(self.found(listener, &place, addresses, given));
                 }
                 Part::Table(table) => {
                     let given = given(table, self.shared).or(&self.given);
-                    let mut addresses = Vec::new();
-                    for part in table.parts("address") {
-                        let Part::Plain(plain) = &part else {
-                            table.complain("address", "expected an address, or a list of them");
-                            continue;
-                        };
-                        let read = table.read_part(plain, |value| self.addresses(value));
-                        addresses.extend(read.unwrap_or_default());
-                    }
-                    if table.value("address").is_none() {
-                        addresses.extend(default().map(ListenAddress::Ip));
-                        if addresses.is_empty() {
-                            table.complain_of_absent("address", "missing; where to listen");
-                        }
-                    }
+                    let addresses = self.addresses_in(table, listener);
                     table.finish();
-                    found.extend(self.found(listener, table, "address", addresses, given));
+                    let place = (table.shown("address"), table.source_of("address"));
+                    found.extend(self.found(listener, &place, addresses, given));
                 }
             }
         }
@@ -252,11 +123,38 @@ impl EndpointReader<'_, '_> {
         found
     }
 
+    /// The addresses that a listener's table names, or the default one.
+    fn addresses_in(&self, table: &Section<'_>, listener: &Listener) -> Vec<ListenAddress> {
+        if table.value("address").is_none() {
+            let default = default_address(listener);
+            if default.is_none() {
+                table.complain_of_absent("address", "missing; where to listen");
+            }
+            return default.into_iter().collect();
+        }
+        let mut addresses = Vec::new();
+        let parts = table.parts("address");
+        for part in &parts {
+            match part {
+                Part::Plain(plain) => {
+                    let read = table.read_part(plain, |value| self.addresses(value));
+                    addresses.extend(read.unwrap_or_default());
+                }
+                Part::Table(_) => {
+                    table.complain("address", "expected an address, or a list of them");
+                }
+            }
+        }
+        if parts.is_empty() {
+            table.complain("address", "an empty list; name an address");
+        }
+        addresses
+    }
+
     fn found(
         &self,
         listener: &Listener,
-        section: &Section<'_>,
-        key: &str,
+        (key, source): &(String, ValueSource),
         addresses: impl IntoIterator<Item = ListenAddress>,
         given: Given,
     ) -> Vec<Found> {
@@ -268,12 +166,12 @@ impl EndpointReader<'_, '_> {
         let one = |address: ListenAddress| Found {
             listener: listener.clone(),
             listen: Listen {
-                key: section.shown(key),
+                key: key.clone(),
                 transport: listener.transport,
                 routes: Some(listener.routes.clone()),
                 address: address.clone(),
                 options: options.clone(),
-                source: section.source_or_default(key),
+                source: source.clone(),
             },
             endpoint: Endpoint { address, options: options.clone() },
         };
@@ -312,6 +210,13 @@ impl EndpointReader<'_, '_> {
         }
         Ok(ListenAddress::Unix(path))
     }
+}
+
+/// The address of a listener whose key says none.
+fn default_address(listener: &Listener) -> Option<ListenAddress> {
+    let address = listener.address.as_deref();
+    let parsed = |address: &str| address.parse().expect("a manifest's default address is one");
+    address.map(|address| ListenAddress::Ip(parsed(address)))
 }
 
 /// Whether connections must begin with the header of a proxy.

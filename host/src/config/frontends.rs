@@ -9,7 +9,8 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
-use super::endpoints::{self, Endpoint, EndpointReader};
+use super::endpoint::Endpoint;
+use super::endpoints::{self, EndpointReader};
 use super::listens::Listen;
 use super::parse;
 use super::section::{Reader, Section, hint};
@@ -301,8 +302,8 @@ fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig
     for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.is_guarded()) {
         section.complain(
             &listener.key,
-            "this dialect has no credentials; restrict its clients with api_keys or allow, or \
-             listen on a loopback address",
+            "this dialect has no credentials; restrict its clients with api_keys, allow or a tls \
+             with client_ca, or listen on a loopback address",
         );
     }
 }

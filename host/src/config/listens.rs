@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use frontend_api::{Route, Transport};
 
-use super::endpoints::{EndpointOptions, ListenAddress};
+use super::endpoint::{EndpointOptions, ListenAddress};
 use super::problem::{Problem, ValueSource};
 use super::settings::FrontendConfig;
 

@@ -1,5 +1,6 @@
 //! The configuration: reads gateway.toml and its overrides into typed values.
 
+mod endpoint;
 mod endpoints;
 mod frontends;
 mod layers;
@@ -14,7 +15,7 @@ mod shapes;
 mod tls;
 mod upstreams;
 
-pub use endpoints::{Endpoint, EndpointOptions, ListenAddress, SocketAccess};
+pub use endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess, is_private};
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
@@ -23,6 +24,6 @@ pub use schema::schema;
 pub use section::NamedRoom;
 pub use settings::{
     AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, OnStoreFailure,
-    ServerConfig, StoreConfig, TrustedProxies, is_private,
+    ServerConfig, StoreConfig, TrustedProxies,
 };
 pub use upstreams::UpstreamConfig;

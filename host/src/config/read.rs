@@ -10,7 +10,7 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::Transport;
 
-use super::endpoints::EndpointOptions;
+use super::endpoint::EndpointOptions;
 use super::frontends::{Context, frontends};
 use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};

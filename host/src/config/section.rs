@@ -230,6 +230,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A part as an operator would write it, and where it is.
+    pub(super) fn place_of(&self, part: &PlainPart<'_>) -> (String, ValueSource) {
+        let source = self.reader.layers.source_of(&part.path, part.value.tag());
+        (dotted(&part.path), source)
+    }
+
     /// Reads a part. One that `parse` refuses is a problem and counts as absent.
     pub(super) fn read_part<T>(
         &self,

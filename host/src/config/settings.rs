@@ -1,6 +1,6 @@
 //! The typed form of gateway.toml.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::endpoints::Endpoint;
+use super::endpoint::Endpoint;
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
 
@@ -217,13 +217,4 @@ pub struct Guard {
     pub api_keys: Vec<String>,
     /// Addresses that may connect; empty: all.
     pub allow: Vec<IpNet>,
-}
-
-/// Whether an address is loopback, private or link-local, and so not reachable from the internet. The
-/// unspecified address is not: a listener on it is reachable on every address of the machine.
-pub fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }

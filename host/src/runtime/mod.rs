@@ -214,7 +214,7 @@ impl Gateway {
         let registry = self.state.registry();
         let addresses = registry.frontends.iter().flat_map(|frontend| {
             let addresses = start::addresses_of(frontend, &registry.listeners).into_iter();
-            addresses.map(|(binding, address)| Address {
+            addresses.map(|(binding, address, _)| Address {
                 frontend: frontend.name.clone(),
                 listener: binding.listener.key.clone(),
                 transport: binding.listener.transport,

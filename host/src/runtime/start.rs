@@ -256,10 +256,11 @@ pub(crate) fn announce<'a>(
         let manifest = frontend.frontend.manifest();
         let mut hint = manifest.hint.clone();
         let mut places = Vec::new();
-        for (binding, address) in addresses_of(frontend, listeners) {
+        for (binding, address, is_encrypted) in addresses_of(frontend, listeners) {
             let listener = &binding.listener;
-            hint = hint.replace(&format!("{{{}}}", listener.key), &address.to_string());
-            places.push(format!("{} on {address}", transport(listener)));
+            hint = hinted(&hint, &listener.key, &address.to_string(), is_encrypted);
+            let over = if is_encrypted { " over TLS" } else { "" };
+            places.push(format!("{}{over} on {address}", transport(listener)));
         }
         if !places.is_empty() {
             let places = places.join(", ");
@@ -269,17 +270,31 @@ pub(crate) fn announce<'a>(
     }
 }
 
-/// The open listeners of a front end.
+/// A hint with an address in the place of a listener's key.
+fn hinted(hint: &str, key: &str, address: &str, is_encrypted: bool) -> String {
+    let place = format!("{{{key}}}");
+    if !is_encrypted {
+        return hint.replace(&place, address);
+    }
+    let schemes = [("http", "https"), ("ws", "wss")];
+    let hint = schemes.into_iter().fold(hint.to_owned(), |hint, (plain, encrypted)| {
+        hint.replace(&format!("{plain}://{place}"), &format!("{encrypted}://{place}"))
+    });
+    hint.replace(&place, address)
+}
+
+/// The open listeners of a front end, and whether their connections are encrypted.
 pub(crate) fn addresses_of(
     frontend: &FrontendHandle,
     listeners: &[Arc<BoundListener>],
-) -> Vec<(Arc<ListenerBinding>, ListenAddress)> {
+) -> Vec<(Arc<ListenerBinding>, ListenAddress, bool)> {
     let mut addresses = Vec::new();
     for listener in listeners {
         let Some(bound) = listener.bound() else { continue };
         let bindings = listener.bindings();
         let own = bindings.iter().filter(|one| one.frontend.index() == frontend.index());
-        addresses.extend(own.map(|binding| (binding.clone(), bound.clone())));
+        let is_encrypted = listener.acceptance().tls.is_some();
+        addresses.extend(own.map(|binding| (binding.clone(), bound.clone(), is_encrypted)));
     }
     addresses
 }
@@ -296,6 +311,17 @@ fn transport(listener: &Listener) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hint_speaks_the_language_of_the_listener() {
+        let hint = "curl http://{listen}/x; websocat ws://{websocket_listen}; nc {listen}";
+        let encrypted = hinted(hint, "listen", "127.0.0.1:1", true);
+        let said = "curl https://127.0.0.1:1/x; websocat ws://{websocket_listen}; nc 127.0.0.1:1";
+        assert_eq!(encrypted, said);
+        let both = hinted(&encrypted, "websocket_listen", "127.0.0.1:2", true);
+        assert!(both.contains("wss://127.0.0.1:2"), "{both}");
+        assert!(hinted(hint, "listen", "127.0.0.1:1", false).contains("http://127.0.0.1:1/x"));
+    }
 
     #[test]
     fn errors_at_start_carry_the_reason() {

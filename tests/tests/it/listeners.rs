@@ -44,6 +44,18 @@ fn a_front_end_listens_on_a_unix_socket_and_on_addresses() {
 }
 
 #[test]
+fn a_reload_changes_the_permissions_of_a_socket() {
+    let toml = "[frontends.channel]\nlisten = \"unix:chat.sock\"\n";
+    let mut gateway = start(toml);
+    let socket = gateway.launch().folder().join("chat.sock");
+    let mode = || socket.metadata().expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o660);
+    gateway.reload(&format!("{toml}socket_mode = \"0666\"\n"));
+    assert_eq!(mode(), 0o666);
+    assert!(ask(&socket, "Host: localhost\r\n").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
 fn a_socket_that_a_killed_gateway_left_is_replaced() {
     let mut gateway = start("[frontends.channel]\nlisten = \"unix:chat.sock\"\n");
     let socket = gateway.launch().folder().join("chat.sock");

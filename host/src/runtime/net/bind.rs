@@ -133,12 +133,17 @@ fn bind_unix(path: &Path, access: &SocketAccess) -> io::Result<ListenSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
+    set_access(path, access)?;
+    socket.listen(BACKLOG)?;
+    Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, file))
+}
+
+/// Sets the group and the permissions of a socket's file.
+pub(crate) fn set_access(path: &Path, access: &SocketAccess) -> io::Result<()> {
     if access.group.is_some() {
         chown(path, None, access.group)?;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))?;
-    socket.listen(BACKLOG)?;
-    Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, file))
+    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
 }
 
 /// Whether there is a socket at the path on which no process listens any more. `Err`: what is there

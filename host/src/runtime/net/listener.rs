@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::{EndpointOptions, ListenAddress};
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::net::bind::set_access;
 use crate::runtime::net::shutdown::Shutdown;
 use crate::tls::Tls;
 
@@ -133,10 +134,19 @@ impl BoundListener {
 
     /// Changes how connections are accepted from now on.
     pub(crate) fn set_options(&self, options: EndpointOptions) {
+        let former = self.acceptance();
         // Sessions can be resumed as long as nothing changes.
-        if self.acceptance().options != options {
-            *self.acceptance.write() = Arc::new(Acceptance::of(options));
+        if former.options == options {
+            return;
         }
+        if let ListenAddress::Unix(path) = &self.key.address
+            && former.options.socket != options.socket
+            && let Err(error) = set_access(path, &options.socket)
+        {
+            let address = &self.key.address;
+            tracing::error!(%address, "cannot set the permissions of the socket: {error}");
+        }
+        *self.acceptance.write() = Arc::new(Acceptance::of(options));
     }
 
     /// Serves what was read again of the files that it serves, if it is of these.

@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use crate::runtime::net::acknowledged::acknowledged;
-use crate::runtime::net::handshake::Encrypted;
 
 /// An accepted connection. Each call is one branch away from the socket's own.
 #[derive(Debug)]
@@ -106,5 +106,80 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// TLS over a socket.
+type Encrypted = TlsStream<BoundedStream>;
+
+/// A stream of which a client can have only so much read.
+#[derive(Debug)]
+pub(crate) struct BoundedStream {
+    stream: Stream,
+    bytes_max: usize,
+    /// `None`: any number.
+    bytes_left: Option<usize>,
+}
+
+impl BoundedStream {
+    pub(crate) fn new(stream: Stream, bytes_max: usize) -> Self {
+        Self { stream, bytes_max, bytes_left: Some(bytes_max) }
+    }
+
+    /// Ends the bound.
+    pub(crate) fn lift(&mut self) {
+        self.bytes_left = None;
+    }
+}
+
+impl AsyncRead for BoundedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if let Some(left) = &mut this.bytes_left {
+            match left.checked_sub(buffer.filled().len() - before) {
+                Some(rest) => *left = rest,
+                None => {
+                    let why = format!("the handshake has more than {} bytes", this.bytes_max);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                }
+            }
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for BoundedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

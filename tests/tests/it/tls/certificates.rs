@@ -1,6 +1,10 @@
 //! Certificates that clients refuse, and those that clients show.
 
-use gateway_tests::{Authority, Encryption, Http, Launch};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use gateway_tests::{Authority, Encryption, Http, Launch, program};
 use rcgen::date_time_ymd;
 
 use super::{HOST, channel, refused, start};
@@ -36,6 +40,24 @@ fn an_expired_certificate_is_served_with_a_warning() {
         path.display()
     );
     assert!(metrics.text().contains(&metric), "{}", metrics.text());
+}
+
+#[test]
+fn a_key_that_others_can_read_is_warned_of() {
+    let (gateway, _) = start(&channel(""));
+    let key = gateway.launch().folder().join("main.key");
+    let check = |mode| {
+        std::fs::set_permissions(&key, Permissions::from_mode(mode)).expect("it is ours");
+        let output = Command::new(program::path())
+            .arg("check")
+            .args(["--set", "admin.listen=127.0.0.1:0", "--set", "store.path=other.redb"])
+            .current_dir(gateway.launch().folder())
+            .output();
+        String::from_utf8(output.expect("the program was built").stderr).expect("it is UTF-8")
+    };
+    assert!(!check(0o640).contains("main.key"), "{}", check(0o640));
+    let said = check(0o644);
+    assert!(said.contains("main.key has the key of a certificate, and every user"), "{said}");
 }
 
 /// usr_room has no credentials: a client certificate is one of the things that guard it.

@@ -23,7 +23,7 @@ pub(super) struct HttpConnection {
     remote_text: String,
     pub(super) state: Arc<GatewayState>,
     /// Whether a page of the internet can reach it by a name that it points here: not over TLS, since
-    /// the certificate is for other names.
+    /// the certificate is for other names, and not where connections begin with a proxy's header.
     pub(super) can_be_rebound: bool,
     /// What responses say of how long browsers are to use https only.
     pub(super) hsts: Option<HeaderValue>,
@@ -39,7 +39,7 @@ impl HttpConnection {
         state: Arc<GatewayState>,
     ) -> Self {
         let acceptance = listener.acceptance();
-        let can_be_rebound = listener.is_private() && acceptance.tls.is_none();
+        let can_be_rebound = listener.is_private() && acceptance.is_plain();
         let hsts = acceptance.hsts().filter(|_| remote.secure);
         let permit = Mutex::new(Some(permit));
         let remote_text = remote.address.map(|address| address.to_string()).unwrap_or_default();
