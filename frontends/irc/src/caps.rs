@@ -1,5 +1,7 @@
 //! The capabilities that a client can request: IRCv3 capability negotiation.
 
+use crate::Options;
+
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Caps(u32);
@@ -79,6 +81,16 @@ pub(crate) fn all(with_values: bool) -> String {
         }
     });
     shown.collect::<Vec<_>>().join(" ")
+}
+
+/// The policy of strict transport security (IRCv3): where the server speaks TLS, to clients that are
+/// not encrypted; to the others, for how long they may rely on that. Clients cannot request it.
+pub(crate) fn sts(options: &Options, secure: bool) -> Option<String> {
+    match options.sts_port {
+        0 => None,
+        _ if secure => Some(format!("sts=duration={}", options.sts_duration.0 / 1_000)),
+        port => Some(format!("sts=port={port}")),
+    }
 }
 
 #[cfg(test)]

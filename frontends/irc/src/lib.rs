@@ -94,6 +94,11 @@ pub struct Options {
     /// How long a client may be silent before the server sends PING, and how long the client
     /// then has to answer; "0s" to send none.
     pub keepalive: Millis,
+    /// The port at which the same server speaks TLS. Clients that support `sts` then use it for
+    /// every connection; 0 for none.
+    pub sts_port: u16,
+    /// How long clients remember that; "0s" to have them forget it.
+    pub sts_duration: Millis,
 }
 
 impl Default for Options {
@@ -112,6 +117,8 @@ impl Default for Options {
             channels_max: 100,
             sign_on_timeout: Millis::from_secs(30),
             keepalive: Millis::from_mins(2),
+            sts_port: 0,
+            sts_duration: Millis::from_days(30),
         }
     }
 }
@@ -179,7 +186,7 @@ impl Frontend for IrcFrontend {
 
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
         let (options, directory) = (Arc::clone(&self.options), Arc::clone(&self.directory));
-        Box::new(IrcSession::new(options, directory, peer.connection))
+        Box::new(IrcSession::new(options, directory, peer))
     }
 
     /// The lines for an event depend on the client's capabilities, on the channels that it has

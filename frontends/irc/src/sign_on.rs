@@ -35,7 +35,11 @@ impl IrcSession {
             "LS" => {
                 self.negotiate();
                 let with_values = message.param(1).parse::<u32>().is_ok_and(|it| it >= 302);
-                reply(self, "LS", &caps::all(with_values))
+                let mut list = caps::all(with_values);
+                if with_values && let Some(policy) = caps::sts(&self.options, self.secure) {
+                    list += &format!(" {policy}");
+                }
+                reply(self, "LS", &list)
             }
             "LIST" => reply(self, "LIST", &self.caps.names()),
             "REQ" => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use core_model::{
     Claim, ConnectionId, GUEST_PREFIX, MessageId, Person, RoomId, Timestamp, Uid, UserRef,
 };
-use frontend_api::Outbox;
+use frontend_api::{Outbox, Peer};
 
 use crate::Options;
 use crate::acknowledging::Acknowledging;
@@ -36,6 +36,8 @@ pub(crate) struct IrcSession {
     pub(crate) rooms: BTreeMap<RoomId, Channel>,
     /// This connection, as the host or the event of the client's first entrance names it.
     pub(crate) connection: Option<ConnectionId>,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
     /// The response to the labeled request that is being answered, if there is one.
     pub(crate) label: Option<Label>,
     /// The newest message that this connection has posted.
@@ -103,11 +105,7 @@ pub(crate) struct SignOn {
 }
 
 impl IrcSession {
-    pub(crate) fn new(
-        options: Arc<Options>,
-        directory: Arc<Directory>,
-        connection: Option<ConnectionId>,
-    ) -> Self {
+    pub(crate) fn new(options: Arc<Options>, directory: Arc<Directory>, peer: &Peer) -> Self {
         let unregistered = Some(directory.add_unregistered());
         Self {
             options,
@@ -120,7 +118,8 @@ impl IrcSession {
             me: Arc::default(),
             nick: "*".into(),
             rooms: BTreeMap::new(),
-            connection,
+            connection: peer.connection,
+            secure: peer.secure,
             label: None,
             own: None,
             confirmed: None,

@@ -22,8 +22,12 @@ impl Client {
     }
 
     pub(crate) fn open_as(frontend: &IrcFrontend, connection: u64) -> Self {
-        let peer = Peer { connection: Some(ConnectionId(connection)), ..Peer::default() };
-        let session = frontend.open(&peer);
+        let connection = Some(ConnectionId(connection));
+        Self::open_for(frontend, &Peer { connection, ..Peer::default() })
+    }
+
+    pub(crate) fn open_for(frontend: &IrcFrontend, peer: &Peer) -> Self {
+        let session = frontend.open(peer);
         let mut client = Self { session, waits: VecDeque::new(), wakes: Vec::new() };
         client.feed(Input::Opened);
         client

@@ -1,8 +1,10 @@
 //! The options in gateway.toml.
 
-use frontend_api::{Configure, Frontend};
+use frontend_api::{Configure, Frontend, Peer};
 use frontend_irc::{IrcFrontend, Options};
 use frontend_testkit::play;
+
+use crate::client::Client;
 
 fn configured(toml: &str) -> IrcFrontend {
     let options: Options = serde_json::from_str(toml).unwrap();
@@ -52,6 +54,21 @@ fn server_name_network_and_motd_are_configurable() {
     let options =
         r#"{"server_name":"irc.example.org","network":"Tea","motd":"Welcome.\n\nBe kind."}"#;
     insta::assert_snapshot!(play_guest(options, "< MOTD\n"));
+}
+
+#[test]
+fn clients_hear_where_the_server_is_encrypted() {
+    let listed = |options: &str, secure: bool, request: &str| {
+        let peer = Peer { secure, ..Peer::default() };
+        Client::open_for(&configured(options), &peer).send(request).join("\n")
+    };
+    let options = r#"{"sts_port":6697,"sts_duration":"90s"}"#;
+    assert!(listed(options, false, "CAP LS 302").ends_with(" sts=port=6697"));
+    assert!(listed(options, true, "CAP LS 302").ends_with(" sts=duration=90"));
+    // It says nothing without its value, and is nothing to request.
+    assert!(!listed(options, false, "CAP LS").contains("sts"));
+    assert!(listed(options, false, "CAP REQ sts").contains(" NAK :sts"));
+    assert!(!listed("{}", false, "CAP LS 302").contains("sts"));
 }
 
 #[test]
