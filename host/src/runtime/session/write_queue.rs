@@ -152,6 +152,52 @@ mod tests {
 
     use super::*;
 
+    /// A stream that keeps what it was given until it is flushed, as encryption may.
+    #[derive(Default)]
+    struct Holding {
+        held: Vec<u8>,
+        left: Vec<u8>,
+        is_full: bool,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.get_mut().held.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let this = self.get_mut();
+            if this.is_full {
+                return Poll::Pending;
+            }
+            this.left.append(&mut this.held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_the_stream_holds_back_is_not_yet_written() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut stream = Holding { is_full: true, ..Holding::default() };
+        let mut queue = WriteQueue::default();
+        queue.push(Bytes::from_static(b"abc"));
+        assert!(queue.poll_write(&mut stream, &mut cx).is_pending());
+        assert!(!queue.is_empty(), "the connection must not close yet");
+        stream.is_full = false;
+        assert!(queue.poll_write(&mut stream, &mut cx).is_ready());
+        assert!(queue.is_empty());
+        assert_eq!(stream.left, b"abc");
+    }
+
     #[test]
     fn frames_have_places_in_the_stream_and_are_written_in_part() {
         let mut queue = WriteQueue::default();

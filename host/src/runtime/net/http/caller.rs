@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_trusted_proxy_says_that_its_client_is_encrypted() {
+        let address: (_, &[u8]) = ("x-forwarded-for", b"203.0.113.7");
+        let is_secure = |remote, proto| caller(remote, &[address, proto]).secure;
+        assert!(is_secure(PROXY, ("x-forwarded-proto", b"https")));
+        assert!(is_secure(PROXY, ("forwarded", b"for=203.0.113.7;proto=https")));
+        assert!(!is_secure(PROXY, ("x-forwarded-proto", b"http")));
+        // The proxy's own word is the last one.
+        assert!(!is_secure(PROXY, ("x-forwarded-proto", b"https, http")));
+        assert!(!is_secure("127.0.0.1", ("x-forwarded-proto", b"https")));
+    }
+
+    #[test]
     fn the_host_that_was_asked_for_is_the_proxys_word_only_from_a_trusted_one() {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("127.0.0.1:5000"));
