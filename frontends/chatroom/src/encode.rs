@@ -13,7 +13,7 @@ use crate::words::{self, CaughtUp, Msg, Posted, User};
 /// Encodes an event once for everyone in the room, including the user that caused it.
 pub(crate) fn broadcast(event: &Event) -> Broadcast {
     match event {
-        Event::Posted { message } => match said(message, None) {
+        Event::Posted { message } => match said(message, false) {
             Some(text) => everyone(text),
             None => Broadcast::Nothing,
         },
@@ -42,18 +42,20 @@ pub(crate) fn error(msg: &str) -> String {
     text(&ServerError { data: Data { msg, ..Data::default() }, ..ServerError::default() })
 }
 
-/// A message in a room; with its id for a client that asked.
-pub(crate) fn said(message: &Message, id: Option<MessageId>) -> Option<String> {
+/// A message in a room; with its id and time for a client that has joined with `since`.
+pub(crate) fn said(message: &Message, numbered: bool) -> Option<String> {
     let Recipient::Room(RoomTag { name, .. }) = &message.to else { return None };
     let user = shown(&message.author, &message.author.avatar);
-    let data = Said { user, room_name: name, msg: &message.text, id };
+    let id = numbered.then_some(message.id);
+    let time = numbered.then_some(message.at);
+    let data = Said { user, room_name: name, msg: &message.text, id, time };
     Some(text(&ServerMsg { r#type: Msg, data }))
 }
 
 /// An event for a client that has joined with `since`.
 pub(crate) fn numbered(event: &Event) -> Option<String> {
     if let Event::Posted { message } = event {
-        return said(message, Some(message.id));
+        return said(message, true);
     }
     match broadcast(event) {
         Broadcast::Everyone(Frame::Text(text)) => Some(text),

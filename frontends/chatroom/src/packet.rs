@@ -1,7 +1,7 @@
 //! Every packet as it is on the WebSocket, fields in the document's order. Schemas are made from
 //! these very types.
 
-use core_model::MessageId;
+use core_model::{MessageId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -148,6 +148,9 @@ pub struct Said<'a> {
     /// `since`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<MessageId>,
+    /// When it was accepted, ms since 1970. Only on such a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
 }
 
 /// The room, and where the missing messages are. `user` is empty.

@@ -252,7 +252,7 @@ impl ChatSession {
                 if let Some(gap) = gap {
                     out.send_text(encode::gap(room_name, *gap));
                 }
-                let texts = messages.iter().filter_map(|it| encode::said(it, Some(it.id)));
+                let texts = messages.iter().filter_map(|it| encode::said(it, true));
                 texts.for_each(|text| out.send_text(text));
                 current = Some(*cursor);
             }
