@@ -195,6 +195,7 @@ mod tests {
             listeners: listeners.iter().map(listener).collect(),
             upstreams: Vec::new(),
             capabilities: Capabilities::default(),
+            fidelity: None,
             hint: String::new(),
             options: json!({ "properties": { "greeting": { "type": "string" } } }),
         }

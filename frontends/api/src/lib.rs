@@ -70,6 +70,7 @@
 //! An HTTP dialect is a table of [`http::Endpoint`]s instead.
 
 pub mod duration;
+pub mod fidelity;
 pub mod http;
 mod http_message;
 /// Writes JSON as serde_json does, faster.
@@ -81,17 +82,19 @@ pub mod options;
 mod outbox;
 mod reply_queue;
 pub mod schema;
+mod support;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
-pub use manifest::{Capabilities, Listener, Manifest, Route, Support, Transport, Upstream};
+pub use manifest::{Capabilities, Listener, Manifest, Route, Transport, Upstream};
 pub use outbox::{EventFilter, Fetch, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
 pub use outbox::{Follow, Interest};
 pub use reply_queue::ReplyQueue;
+pub use support::Support;
 
 /// One dialect.
 pub trait Frontend: Send + Sync {

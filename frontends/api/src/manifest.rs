@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fidelity::Fidelity;
+use crate::support::Support;
+
 /// What the operator and the host need to know of a dialect.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Manifest {
@@ -17,6 +20,9 @@ pub struct Manifest {
     pub upstreams: Vec<Upstream>,
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// What its clients can give and see, field by field. Without it the contract says "unknown".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
     /// A command that tries the front end, with `{<listener key>}` in place of an address.
     #[serde(default)]
     pub hint: String,
@@ -96,15 +102,24 @@ pub struct Capabilities {
     pub credentials: Support,
 }
 
-/// How well a dialect has a capability.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Support {
-    /// As its document has it.
-    Exact,
-    /// By an extension, or by other means than clients of the dialect would expect.
-    Emulated,
-    /// Not in this dialect.
-    #[default]
-    Absent,
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fidelity::{Field, Pair};
+
+    #[test]
+    fn a_manifest_without_the_section_and_one_of_a_later_version_can_be_read() {
+        let manifest = json!({ "dialect": "x", "title": "x", "version": "1", "listeners": [] });
+        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
+        assert_eq!(manifest.fidelity, None);
+        assert!(!serde_json::to_string(&manifest).expect("JSON").contains("fidelity"));
+
+        let later = json!({ "fields": { "message.mood": { "given": { "support": "exact" } } } });
+        let later: Fidelity =
+            serde_json::from_value(later).expect("what is unknown is passed over");
+        let pair = Pair::of(Some(&later), None);
+        assert_eq!(pair.unknown.len(), Field::ALL.len());
+    }
 }

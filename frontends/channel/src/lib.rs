@@ -4,6 +4,7 @@
 //! `docs/dialects/channel.md` is the dialect in words; `endpoints/` has one file an operation.
 
 mod endpoints;
+mod fidelity;
 mod refusal;
 
 use std::sync::Arc;
@@ -183,6 +184,7 @@ fn manifest(channel: &Channel) -> Manifest {
             search: Support::Absent,
             credentials: Support::Exact,
         },
+        fidelity: Some(fidelity::fidelity()),
         hint: "curl http://{listen}/register -d 'name=ann&password=secret&password_repete=secret'"
             .into(),
         options: schemars::schema_for!(Options).to_value(),

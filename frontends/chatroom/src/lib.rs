@@ -5,6 +5,7 @@
 mod catching_up;
 mod encode;
 pub mod endpoints;
+mod fidelity;
 pub mod packet;
 mod parse;
 mod refusal;
@@ -261,6 +262,7 @@ fn manifest(dialect: &Chatroom) -> Manifest {
             // The document has a login, but nothing that carries it to the WebSocket.
             credentials: Support::Emulated,
         },
+        fidelity: Some(fidelity::fidelity()),
         hint: "curl http://{listen}/chatroom/list".into(),
         options: schemars::schema_for!(Options).to_value(),
     }

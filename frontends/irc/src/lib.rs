@@ -10,6 +10,7 @@ mod delivery;
 mod directory;
 mod encode;
 mod events;
+mod fidelity;
 mod history;
 mod label;
 mod list;
@@ -226,6 +227,7 @@ fn manifest() -> Manifest {
             search: Support::Absent,
             credentials: Support::Exact,
         },
+        fidelity: Some(fidelity::fidelity()),
         hint: r"printf 'NICK you\r\nUSER you 0 * :You\r\nQUIT\r\n' | curl -sm1 telnet://{listen}"
             .into(),
         options: schema_for!(Options).to_value(),

@@ -5,6 +5,7 @@
 //! sections.
 
 mod encode;
+mod fidelity;
 pub mod message;
 mod parse;
 mod refusal;
@@ -163,6 +164,7 @@ fn manifest() -> Manifest {
             search: Support::Absent,
             credentials: Support::Exact,
         },
+        fidelity: Some(fidelity::fidelity()),
         hint: r#"echo '{"code":12}' | websocat -n1 ws://{listen}"#.into(),
         options: schema_for!(Options).to_value(),
     }

@@ -2,6 +2,7 @@
 //! rooms. Described in docs/dialects/token.md.
 
 mod encode;
+mod fidelity;
 pub mod fields;
 mod info;
 mod layout;
@@ -134,6 +135,7 @@ fn manifest() -> Manifest {
             search: Support::Absent,
             credentials: Support::Absent,
         },
+        fidelity: Some(fidelity::fidelity()),
         // A heartbeat, and the twelve bytes of its reply.
         hint: r"printf '\0\0\0\6\0\11\0\0\0\1' | curl -sm1 telnet://{listen} | xxd".into(),
         options: schemars::schema_for!(Options).to_value(),

@@ -6,6 +6,7 @@
 mod code_exchange;
 mod encode;
 mod endpoints;
+mod fidelity;
 mod parse;
 mod refusal;
 
@@ -219,6 +220,7 @@ fn manifest(dialect: &UsrRoom) -> Manifest {
             search: Support::Exact,
             credentials: Support::Absent,
         },
+        fidelity: Some(fidelity::fidelity(dialect.flavor)),
         hint: "curl -s http://{listen}/time".into(),
         options: schemars::schema_for!(Options).to_value(),
     }

@@ -35,8 +35,14 @@ pub(super) fn run(plugin: Plugin) -> Result<(), Box<dyn Error>> {
 
 fn shown(inspection: &Inspection) -> String {
     let Inspection { path, abi, table_bytes, is_newer, absent, manifest, documents } = inspection;
-    let Manifest { dialect, title, version, listeners, upstreams, capabilities, hint, options } =
-        manifest;
+    let Manifest { dialect, title, version, listeners, upstreams, .. } = manifest;
+    let Manifest { capabilities, fidelity, hint, options, .. } = manifest;
+    let carries = match fidelity {
+        Some(fidelity) => {
+            format!("{} declared fields; see dragoman fidelity", fidelity.fields.len())
+        }
+        None => "unknown: the manifest does not declare it".to_owned(),
+    };
     let asks: Vec<&str> = upstreams.iter().map(|upstream| upstream.key.as_str()).collect();
     let facts = [
         ("name", dialect.clone()),
@@ -47,6 +53,7 @@ fn shown(inspection: &Inspection) -> String {
         ("newer", if *is_newer { IS_NEWER.to_owned() } else { String::new() }),
         ("does without", absent.join(", ")),
         ("asks", asks.join(", ")),
+        ("carries", carries),
         ("try", hint.clone()),
     ];
     let facts = facts.into_iter().filter(|(_, words)| !words.is_empty());

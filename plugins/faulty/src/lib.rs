@@ -177,6 +177,7 @@ fn manifest() -> Manifest {
         ],
         upstreams: Vec::new(),
         capabilities: Capabilities::default(),
+        fidelity: None,
         hint: String::new(),
         options: schemars::schema_for!(Options).to_value(),
     }

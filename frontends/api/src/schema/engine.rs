@@ -7,7 +7,7 @@ use super::bundle;
 use super::document::{Document, JSON_SCHEMA};
 use super::shapes::Shape;
 use crate::http_message::{HttpError, Request, Response};
-use crate::{EventFilter, Manifest, Peer};
+use crate::{EventFilter, Manifest, Peer, fidelity};
 
 /// One schema: its file, its title, and whether the gateway reads or writes the type.
 struct Row {
@@ -23,6 +23,7 @@ const ROWS: &[Row] = &[
     written("outcome", "The outcome of a command or query", Shape::of::<Outcome>()),
     written("event", "An event", Shape::of::<Recorded>()),
     read("manifest", "The manifest of a front end", Shape::of::<Manifest>()),
+    written("fidelity", "The fidelity contract", Shape::of::<fidelity::Contract>()),
     written("peer", "The peer of a session", Shape::of::<Peer>()),
     written("request", "An HTTP request; its body crosses as bytes", Shape::of::<Request>()),
     read("response", "An HTTP response; its body crosses as bytes", Shape::of::<Response>()),

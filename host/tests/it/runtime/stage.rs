@@ -59,6 +59,7 @@ impl Stage {
                     search: none,
                     credentials: none,
                 },
+                fidelity: None,
                 hint: "nc {lines}".into(),
                 options: serde_json::Value::Null,
             },

@@ -221,6 +221,7 @@ fn manifest() -> Manifest {
             credentials: Support::Exact,
             ..Capabilities::default()
         },
+        fidelity: None,
         hint: "echo help | nc {listen}".into(),
         options: schemars::schema_for!(Options).to_value(),
     }
