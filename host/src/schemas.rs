@@ -1,7 +1,10 @@
-//! Every schema: of each dialect, of gateway.toml and of the engine. The repository's folder
-//! `schemas/` has the output of this module.
+//! Every schema: of each dialect, of gateway.toml and of the engine, and the fidelity contract. The
+//! repository's folder `schemas/` has the output of this module.
+
+use std::collections::BTreeMap;
 
 use frontend_api::Frontend;
+use frontend_api::fidelity::{Contract, Fidelity};
 use frontend_api::schema::{self, Document};
 use serde_json::{Map, Value};
 
@@ -33,15 +36,40 @@ pub fn all() -> Vec<File> {
     files
 }
 
-/// The schemas of gateway.toml and of the engine.
+/// The schemas of gateway.toml and of the engine, and the contract of the linked dialects.
 pub fn own() -> Vec<File> {
     let gateway = Document {
         name: "gateway.json".into(),
         media_type: schema::JSON_SCHEMA.into(),
         text: schema::text_of(&config::schema()),
     };
+    let contract = Contract::of(declared());
+    let contract = serde_json::to_value(contract).expect("a contract is plain data");
+    let fidelity = Document {
+        name: "fidelity.json".into(),
+        media_type: "application/json".into(),
+        text: schema::text_of(&contract),
+    };
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
-    std::iter::once(file("", gateway)).chain(engine).collect()
+    [gateway, fidelity].map(|document| file("", document)).into_iter().chain(engine).collect()
+}
+
+/// What the linked dialects carry with default options, and each variant that carries something
+/// else, as `<dialect>/<variant>`.
+pub fn declared() -> BTreeMap<String, Option<Fidelity>> {
+    let mut all = BTreeMap::new();
+    for dialect in DIALECTS {
+        let by_default = dialect.manifest().fidelity;
+        if let Some(variant) = dialect.variant {
+            let frontend = configured(dialect.name, variant.options());
+            let varied = frontend.manifest().fidelity.clone();
+            if varied != by_default {
+                all.insert(format!("{}/{}", dialect.name, variant.name), varied);
+            }
+        }
+        all.insert(dialect.name.to_owned(), by_default);
+    }
+    all
 }
 
 /// The schemas of one front end, in a folder.

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod dialects;
 mod ledger;
+mod fidelity;
 mod operation;
 mod output;
 mod password;
@@ -50,6 +51,8 @@ enum Command {
     Check(Options),
     /// List the dialects: state, addresses and capabilities
     Dialects(Options),
+    /// Show what becomes of each field between two dialects; without names, a summary of all pairs
+    Fidelity(fidelity::Pairs),
     /// Inspect a plugin
     Plugin(plugin::Plugin),
     /// List or export the schemas of the dialects, gateway.toml and the engine
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
         Command::Dialects(further) => dialects::run(&options.and(further)),
+        Command::Fidelity(pairs) => fidelity::run(options, pairs),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Schema(schema) => schema::run(options, schema),
         Command::Sdk(sdk) => sdk::run(options, sdk),

@@ -61,12 +61,15 @@ fn every_document_is_valid_by_its_own_meta_schema() {
     let [openapi, asyncapi] = [OPENAPI, ASYNCAPI].map(|text| {
         jsonschema::validator_for(&serde_json::from_str(text).unwrap()).expect("a meta-schema")
     });
+    let contract = documents().into_iter().find(|(path, _)| path == "engine/fidelity.json");
+    let contract = jsonschema::validator_for(&contract.unwrap().1).expect("a schema");
     for (path, document) in documents() {
         match path.rsplit('/').next().unwrap() {
             "openapi.json" => assert_valid(&path, &openapi, &document),
             "asyncapi.json" => assert_valid(&path, &asyncapi, &document),
             // The layout of frames: tests of its own compile it.
             "token.ksy" => (),
+            "fidelity.json" if path == "fidelity.json" => assert_valid(&path, &contract, &document),
             _ => jsonschema::meta::validate(&document).unwrap_or_else(|e| panic!("{path}: {e}")),
         }
         for (name, schema) in components(&document) {
@@ -403,8 +406,8 @@ fn schema_export_writes_the_committed_files() {
         assert!(std::fs::read_to_string(file).unwrap() == committed.unwrap(), "{path:?} differs");
     }
     let listed = run(folder.path(), &["schema", "list"]);
-    for File { path, .. } in schemas::own() {
-        assert!(listed.contains(&format!("{path}  application/schema+json  ")), "{listed}");
+    for File { path, media_type, .. } in schemas::own() {
+        assert!(listed.contains(&format!("{path}  {media_type}  ")), "{listed}");
     }
     // A line for each, besides the command and the exit.
     assert_eq!(listed.lines().count(), written.len() + 2, "{listed}");

@@ -17,6 +17,7 @@ const WHOLE: &[(&str, Side)] = &[
     ("engine/interest.json", Side::Sent),
     ("engine/outcome.json", Side::Told),
     ("engine/event.json", Side::Told),
+    ("engine/fidelity.json", Side::Told),
     ("engine/peer.json", Side::Told),
     ("engine/request.json", Side::Told),
     ("engine/response.json", Side::Sent),

@@ -3,8 +3,10 @@
 //! A client sends what the former say, and understands what the former say. So what is sent to
 //! the gateway may become more, and what the gateway sends may become less; the other way round is
 //! a break. AsyncAPI has nothing that is not in the schemas beside it, and is not compared.
+//! The fidelity contract breaks where a field passes less well than before.
 
 mod bundle;
+mod fidelity;
 mod frames;
 mod operations;
 mod schema;
@@ -50,6 +52,7 @@ fn one(path: &str, former: &Value, now: &Value) -> Vec<Break> {
     match path.rsplit('/').next().unwrap_or(path) {
         "openapi.json" => operations::compare(former, now),
         "asyncapi.json" => Vec::new(),
+        _ if path == "fidelity.json" => fidelity::compare(former, now),
         name if name.ends_with(".ksy") => frames::compare(former, now),
         _ => bundle::compare(path, former, now),
     }
