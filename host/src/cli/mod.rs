@@ -6,8 +6,8 @@
 mod bench;
 mod check;
 mod dialects;
-mod ledger;
 mod fidelity;
+mod ledger;
 mod operation;
 mod output;
 mod password;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use core_model::Timestamp;
+use frontend_api::fidelity::{Field, Losses};
 use gateway_fanout::{FanoutMetrics, Ledger};
 use parking_lot::Mutex;
 
@@ -143,6 +144,18 @@ pub(crate) struct FrontendMetrics {
     refused: [Counter; Limit::ALL.len()],
     sign_ins: [Counter; SignInResult::ALL.len()],
     plugin_faults: [Counter; FaultKind::ALL.len()],
+    lost: LostFields,
+}
+
+/// Messages in which a field was lost, by the field. Most front ends never lose one, so a list that
+/// is searched is enough.
+#[derive(Debug)]
+struct LostFields(Vec<(Field, Counter)>);
+
+impl Default for LostFields {
+    fn default() -> Self {
+        Self(Losses::fields().map(|field| (field, Counter::default())).collect())
+    }
 }
 
 impl FrontendMetrics {
@@ -170,6 +183,14 @@ impl FrontendMetrics {
 
     pub(crate) fn plugin_faults(&self, kind: FaultKind) -> u64 {
         self.plugin_faults[kind as usize].count()
+    }
+
+    pub(crate) fn note_lost(&self, field: Field) {
+        self.lost.0.iter().filter(|(of, _)| *of == field).for_each(|(_, lost)| lost.add(1));
+    }
+
+    pub(crate) fn lost(&self, field: Field) -> u64 {
+        self.lost.0.iter().find(|(of, _)| *of == field).map_or(0, |(_, lost)| lost.count())
     }
 }
 

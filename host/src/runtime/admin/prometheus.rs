@@ -78,6 +78,14 @@ pub(crate) fn render(
             sample(&mut text, "sign_ins_total", &labels, instance.metrics.sign_ins(result));
         }
     }
+    let help = "Messages of which readers did not see a field, by the field.";
+    head(&mut text, "fidelity_lost_total", "counter", help);
+    for instance in &instances {
+        for field in instance.losses.possible() {
+            let labels = format!("to=\"{}\",field=\"{}\"", instance.name, field.name());
+            sample(&mut text, "fidelity_lost_total", &labels, instance.metrics.lost(field));
+        }
+    }
     head(&mut text, "plugin_faults_total", "counter", "Faults of a plugin, by kind.");
     for instance in instances.iter().filter(|instance| instance.is_plugin()) {
         for (kind, word) in FaultKind::ALL {

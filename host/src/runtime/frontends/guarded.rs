@@ -4,7 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use core_model::{ConnectionId, Recorded, Timestamp};
+use core_model::{ConnectionId, Event, Message, Outcome, Recorded, Reply, Timestamp};
+use frontend_api::fidelity::Losses;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
@@ -18,6 +19,7 @@ pub(crate) struct GuardedFrontend {
     name: String,
     frontend: Arc<dyn Frontend>,
     metrics: Arc<FrontendMetrics>,
+    losses: Arc<Losses>,
 }
 
 /// The front end panicked; the log says where.
@@ -29,8 +31,9 @@ impl GuardedFrontend {
         name: String,
         frontend: Arc<dyn Frontend>,
         metrics: Arc<FrontendMetrics>,
+        losses: Arc<Losses>,
     ) -> Self {
-        Self { name, frontend, metrics }
+        Self { name, frontend, metrics, losses }
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -51,6 +54,28 @@ impl GuardedFrontend {
         self.guard("describing itself", || self.frontend.schemas())
     }
 
+    /// Counts what the readers of an answer do not see of the messages in it.
+    pub(crate) fn note_losses_in(&self, outcome: &Outcome) {
+        match outcome {
+            Ok(
+                Reply::Received { messages, .. }
+                | Reply::Messages { messages }
+                | Reply::Missed { messages, .. }
+                | Reply::SignedIn { backlog: messages, .. },
+            ) => messages.iter().for_each(|message| self.note_losses(message)),
+            Ok(Reply::Room { room }) => {
+                room.messages.iter().for_each(|message| self.note_losses(message));
+            }
+            _ => (),
+        }
+    }
+
+    fn note_losses(&self, message: &Message) {
+        if !self.losses.is_empty() {
+            self.losses.in_message(message).for_each(|field| self.metrics.note_lost(field));
+        }
+    }
+
     fn guard<T>(&self, during: &str, call: impl FnOnce() -> T) -> Result<T, Panicked> {
         catch_unwind(AssertUnwindSafe(call)).map_err(|_| {
             self.metrics.panics.add(1);
@@ -67,6 +92,11 @@ impl EventEncoder for GuardedFrontend {
         let encoded = self.guard("encoding an event", || self.frontend.broadcast(event));
         let broadcast = encoded.ok()?;
         self.metrics.events.add(1);
+        if let Event::Posted { message } = &event.event
+            && broadcast != Broadcast::Nothing
+        {
+            self.note_losses(message);
+        }
         (self.metrics.encoding_faults.count() == faults).then_some(broadcast)
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use core_engine::FrontendSettings;
 use core_model::ConnectionId;
+use frontend_api::fidelity::Losses;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Ending, Frontend};
@@ -79,6 +80,8 @@ pub(crate) struct FrontendInstance {
     /// The dialect's own name.
     dialect: String,
     pub(crate) metrics: Arc<FrontendMetrics>,
+    /// What its readers do not see of messages.
+    pub(crate) losses: Arc<Losses>,
     pub(crate) connections: Arc<ConnectionLimiter>,
     request_rates: Arc<KeyedRateLimiter>,
     /// The library it was loaded from, if any.
@@ -125,8 +128,8 @@ impl FrontendHandle {
         };
         let instance = Arc::new(FrontendInstance::new(index, config, former));
         instance.observe_faults();
-        let metrics = instance.metrics.clone();
-        let frontend = GuardedFrontend::new(config.name.clone(), frontend, metrics);
+        let (metrics, losses) = (instance.metrics.clone(), instance.losses.clone());
+        let frontend = GuardedFrontend::new(config.name.clone(), frontend, metrics, losses);
         Self::with(frontend, config, Arc::new(InstanceRef(instance)))
     }
 
@@ -239,6 +242,7 @@ impl FrontendInstance {
             name: config.name.clone(),
             dialect,
             metrics: former.map_or_else(Arc::default, |former| former.metrics.clone()),
+            losses: Arc::new(Losses::of(config.frontend.manifest().fidelity.as_ref())),
             connections: former.map_or_else(Arc::default, |former| former.connections.clone()),
             request_rates: former.map_or_else(Arc::default, |former| former.request_rates.clone()),
             plugin: config.plugin.clone(),

@@ -79,6 +79,7 @@ impl SessionDriver {
     pub(crate) fn answer(&mut self, now: Timestamp, outcome: &Outcome) -> Result<Outbox, Panicked> {
         self.services.auto_join_log.note(&self.frontend.name, outcome);
         note_read(&self.frontend.metrics.ledger, outcome);
+        self.frontend.frontend.note_losses_in(outcome);
         self.handle(now, Input::Answer(outcome))
     }
 
