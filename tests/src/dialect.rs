@@ -104,6 +104,16 @@ pub trait Client: Send {
     /// The next message in an entered room, its own included: pushed, or polled.
     fn receive(&mut self, room: &Room) -> Seen;
 
+    /// The form of the message received last.
+    fn form(&self) -> Form {
+        Form::default()
+    }
+
+    /// Posts a notice, and waits for the acknowledgement; false where the dialect has none.
+    fn post_notice(&mut self, _room: &Room, _text: &str) -> bool {
+        false
+    }
+
     /// `Some` where the dialect has direct messages.
     fn direct(&mut self) -> Option<&mut dyn Direct> {
         None
@@ -125,6 +135,14 @@ pub struct Seen {
     pub time: Value,
     /// The id, where the dialect shows one.
     pub id: Option<u64>,
+}
+
+/// How a message came, beyond what [`Seen`] says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Form {
+    /// In several pieces that the client put together, or with a part of the text in another form.
+    pub is_remade: bool,
+    pub is_notice: bool,
 }
 
 pub trait Direct {

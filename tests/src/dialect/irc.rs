@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Client, Dialect, Direct, News, Presence, Room, Row, Seen, User};
+use super::{Client, Dialect, Direct, Form, News, Presence, Room, Row, Seen, User};
 use crate::{Channel, Gateway, Irc};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,9 +20,19 @@ static IRC: Dialect = Dialect {
     shows: |text| {
         let text = text.replace(['\0', '\x01'], "");
         let lines = text.split(['\r', '\n']).filter(|line| !line.is_empty());
-        lines.collect::<Vec<_>>().join("\n")
+        let lines: Vec<&str> = lines.collect();
+        let (lines, joined) = lines.split_at(lines.len().min(LINES_MAX - 1));
+        let lines = lines.iter().map(|line| (*line).to_owned());
+        let joined = (!joined.is_empty()).then(|| joined.join(" "));
+        lines.chain(joined).collect::<Vec<_>>().join("\n")
     },
 };
+
+/// The most lines of one message; those after it come in one, with spaces between.
+const LINES_MAX: usize = 50;
+
+/// What an ACTION is in the other dialects.
+const ME: &str = "/me ";
 
 /// The longest text that certainly fits in a line to the gateway.
 const TEXT_BYTES_MAX: usize = 300;
@@ -84,6 +94,8 @@ struct IrcClient {
     waiting: VecDeque<Line>,
     /// The number of PINGs sent.
     pings: u32,
+    /// Of the message received last.
+    form: Form,
 }
 
 /// A client that is signed in to an account, and so has direct messages.
@@ -141,7 +153,13 @@ impl Line {
 
     /// Whether it begins a message to a channel, or to a user.
     fn begins_message(&self, to_channel: bool) -> bool {
-        self.verb == "PRIVMSG" && self.id.is_some() && self.param(0).starts_with('#') == to_channel
+        let is_message = ["PRIVMSG", "NOTICE"].contains(&self.verb.as_str()) && self.id.is_some();
+        is_message && self.param(0).starts_with('#') == to_channel
+    }
+
+    /// What is done, in an ACTION.
+    fn action(&self) -> Option<&str> {
+        self.param(1).strip_prefix("\x01ACTION ")?.strip_suffix('\x01')
     }
 }
 
@@ -151,7 +169,14 @@ impl IrcClient {
         let mut irc = Irc::sign_on(gateway.address("irc", "listen"), &nick, password);
         irc.send("CAP REQ :echo-message message-tags server-time");
         irc.receive_until(" ACK ");
-        Self { irc, nick, channel: String::new(), waiting: VecDeque::new(), pings: 0 }
+        Self {
+            irc,
+            nick,
+            channel: String::new(),
+            waiting: VecDeque::new(),
+            pings: 0,
+            form: Form::default(),
+        }
     }
 
     fn read(&mut self) -> Line {
@@ -191,10 +216,12 @@ impl IrcClient {
         let first = self.take(|line| line.begins_message(to_channel));
         // All lines of a message are sent together, so the rest is there before the PONG.
         self.synchronize();
-        let mut text = first.param(1).to_owned();
+        let action = first.action().map(|action| format!("{ME}{action}"));
+        self.form = Form { is_remade: action.is_some(), is_notice: first.verb == "NOTICE" };
+        let mut text = action.unwrap_or_else(|| first.param(1).to_owned());
         let mut bytes = first.bytes;
         let continues = |line: &Line| {
-            line.verb == "PRIVMSG"
+            line.verb == first.verb
                 && line.id.is_none()
                 && line.source == first.source
                 && line.param(0) == first.param(0)
@@ -208,8 +235,9 @@ impl IrcClient {
             if bytes < FULL_LINE_BYTES {
                 text.push('\n');
             }
-            text.push_str(line.param(1));
+            text.push_str(line.action().unwrap_or_else(|| line.param(1)));
             bytes = line.bytes;
+            self.form.is_remade = true;
         }
         Seen {
             room: first.param(0).into(),
@@ -221,15 +249,22 @@ impl IrcClient {
     }
 
     /// Posts, and waits for the echo, which is kept; false for an error with this numeric.
-    fn say(&mut self, target: &str, text: &str, error: &str) -> bool {
-        self.irc.send(&format!("PRIVMSG {target} :{text}"));
+    fn say(&mut self, verb: &str, target: &str, text: &str, error: &str) -> bool {
+        let action = text.strip_prefix(ME).map(|action| format!("\x01ACTION {action}\x01"));
+        let text = action.as_deref().unwrap_or(text);
+        self.irc.send(&format!("{verb} {target} :{text}"));
         let own = format!("{}!", self.nick);
+        // A mark within a text is removed.
+        let shown = match text.strip_prefix("\x01ACTION ") {
+            Some(action) => format!("\x01ACTION {}\x01", action.replace('\x01', "")),
+            None => text.replace('\x01', ""),
+        };
         loop {
             let line = self.read();
-            let done = line.verb == "PRIVMSG"
+            let done = line.verb == verb
                 && line.source.starts_with(&own)
                 && line.param(0) == target
-                && line.param(1) == text;
+                && line.param(1) == shown;
             if line.verb == error {
                 return false;
             }
@@ -259,7 +294,15 @@ impl Client for IrcClient {
     }
 
     fn post(&mut self, room: &Room, text: &str) {
-        assert!(self.say(&channel(&room.name), text, "no numeric"));
+        assert!(self.say("PRIVMSG", &channel(&room.name), text, "no numeric"));
+    }
+
+    fn post_notice(&mut self, room: &Room, text: &str) -> bool {
+        self.say("NOTICE", &channel(&room.name), text, "no numeric")
+    }
+
+    fn form(&self) -> Form {
+        self.form
     }
 
     fn receive(&mut self, _: &Room) -> Seen {
@@ -304,6 +347,14 @@ impl Client for Account {
         Client::receive(&mut self.0, room)
     }
 
+    fn post_notice(&mut self, room: &Room, text: &str) -> bool {
+        self.0.post_notice(room, text)
+    }
+
+    fn form(&self) -> Form {
+        self.0.form
+    }
+
     fn direct(&mut self) -> Option<&mut dyn Direct> {
         Some(&mut self.0)
     }
@@ -316,7 +367,7 @@ impl Client for Account {
 impl Direct for IrcClient {
     fn send(&mut self, to: &User, text: &str) -> bool {
         let name = to.handle.strip_prefix("guest:").unwrap_or(&to.handle);
-        let sent = self.say(&escape(name, " ,*?!@.\\"), text, "401");
+        let sent = self.say("PRIVMSG", &escape(name, " ,*?!@.\\"), text, "401");
         if sent {
             // The echo is no message for this client.
             self.waiting.pop_back();

@@ -7,6 +7,7 @@ mod closed;
 mod direct;
 mod enabled;
 mod encrypted;
+mod fidelity;
 mod messages;
 mod names;
 mod order;

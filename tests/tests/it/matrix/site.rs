@@ -41,6 +41,19 @@ pub(super) fn config() -> Table {
     config
 }
 
+/// [`config`] without the limits on how much a client may post.
+pub(super) fn unlimited() -> Table {
+    let mut config = config();
+    let frontends = config["frontends"].as_table_mut().expect("it is a section");
+    for (_, section) in frontends.iter_mut() {
+        let section = section.as_table_mut().expect("it is a section");
+        for key in ["messages_per_s", "bytes_per_s"] {
+            section.insert(key.into(), 0.into());
+        }
+    }
+    config
+}
+
 /// How a gateway is started here. These tests are in the program twice: with the dialects that are
 /// linked in, and in `loaded` with the same ones as plugins.
 pub(super) fn launch(toml: &str) -> Launch {
