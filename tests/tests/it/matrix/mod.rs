@@ -12,6 +12,7 @@ mod messages;
 mod names;
 mod order;
 mod people;
+mod pipelining;
 mod presence;
 mod seats;
 mod site;
