@@ -51,7 +51,6 @@ impl Losses {
     }
 
     fn can_lose(&self, text: &str) -> bool {
-        !self.texts.is_empty()
-            && !(self.only_with_controls && !text.bytes().any(|byte| byte < b' '))
+        !self.texts.is_empty() && (!self.only_with_controls || text.bytes().any(|byte| byte < b' '))
     }
 }
