@@ -276,11 +276,11 @@ impl Opened<Lines> {
             assert!(opened.poll().is_pending());
         }
         opened.expect(b"answer\n");
-        let message = Some(MessageId(7));
+        let (message, class) = (Some(MessageId(7)), RoomClass::Public);
         let bytes = Bytes::from_static(b"news\n");
         let (_, pushed) =
-            opened.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message });
-        assert!(pushed.is_ok());
+            opened.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message, class });
+        assert_eq!(pushed, Pushed::Waiting);
         assert!(opened.poll().is_pending());
         assert!(opened.has_unacknowledged());
         opened

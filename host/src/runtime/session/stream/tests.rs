@@ -60,7 +60,7 @@ pub(crate) fn sign_in() -> Command {
         create: Some(NewUser { identities, ..NewUser::default() }),
         changes: ProfileChanges::default(),
         session: true,
-        delivery: Some(Delivery { backlog_max: 10, device: String::new() }),
+        delivery: Some(Delivery { backlog_max: 10, ..Delivery::default() }),
         token: None,
         address: None,
     }
