@@ -174,7 +174,10 @@ impl IrcSession {
         if keepalive > 0 && silent >= keepalive.saturating_mul(2) {
             return self.end_now("ping timeout", out);
         }
-        if keepalive > 0 && silent >= keepalive {
+        // Notices of others wake the session as well.
+        let is_pinged = self.pinged_at > self.heard_at;
+        if keepalive > 0 && silent >= keepalive && !is_pinged {
+            self.pinged_at = self.now;
             send(format!("PING {}", self.options.server_name), out);
         }
         self.ask_if_due(out);

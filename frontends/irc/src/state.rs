@@ -61,6 +61,8 @@ pub(crate) struct IrcSession {
     pub(crate) batches: u64,
     /// When the client last sent anything.
     pub(crate) heard_at: Timestamp,
+    /// When the server last sent PING, since the client was silent.
+    pub(crate) pinged_at: Timestamp,
     /// Whether the connection ends once the pending replies are sent; lines are ignored.
     pub(crate) leaving: bool,
     pub(crate) over: bool,
@@ -133,6 +135,7 @@ impl IrcSession {
             markers: BTreeMap::new(),
             batches: 0,
             heard_at: Timestamp::default(),
+            pinged_at: Timestamp::default(),
             leaving: false,
             over: false,
         }

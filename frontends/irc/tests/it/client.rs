@@ -14,6 +14,7 @@ pub(crate) struct Client {
     waits: VecDeque<bool>,
     /// The connections that the session has had woken.
     pub(crate) wakes: Vec<u64>,
+    pub(crate) now: Timestamp,
 }
 
 impl Client {
@@ -28,7 +29,12 @@ impl Client {
 
     pub(crate) fn open_for(frontend: &IrcFrontend, peer: &Peer) -> Self {
         let session = frontend.open(peer);
-        let mut client = Self { session, waits: VecDeque::new(), wakes: Vec::new() };
+        let mut client = Self {
+            session,
+            waits: VecDeque::new(),
+            wakes: Vec::new(),
+            now: Timestamp(1_700_000_000_000),
+        };
         client.feed(Input::Opened);
         client
     }
@@ -92,7 +98,7 @@ impl Client {
 
     fn handle(&mut self, input: Input<'_>) -> Vec<String> {
         let mut out = Outbox::default();
-        self.session.handle(Timestamp(1_700_000_000_000), input, &mut out);
+        self.session.handle(self.now, input, &mut out);
         let mut lines = Vec::new();
         for output in out.drain() {
             match output {

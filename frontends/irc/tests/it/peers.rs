@@ -217,3 +217,15 @@ fn a_nick_with_a_backslash_is_watched_as_users_have_it() {
     foo.send("QUIT");
     assert_eq!(zed.woken(), [""; 0]);
 }
+
+#[test]
+fn a_silent_client_gets_one_ping_however_often_it_is_woken() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, _] = guests(&frontend, "");
+    for _ in 0..2 {
+        zed.now = zed.now.plus_ms(121_000);
+        assert_eq!(zed.woken(), ["PING irc.localhost"]);
+        assert_eq!(zed.woken(), [""; 0]);
+        zed.send("PONG irc.localhost");
+    }
+}
