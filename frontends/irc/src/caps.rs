@@ -1,6 +1,7 @@
 //! The capabilities that a client can request: IRCv3 capability negotiation.
 
 use crate::Options;
+use crate::multiline;
 
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -15,6 +16,7 @@ const ROWS: &[Row] = &[
     Row(Caps::BATCH.0, "batch", ""),
     Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
     Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
+    Row(Caps::MULTILINE.0, "draft/multiline", multiline::LIMITS),
     Row(Caps::READ_MARKER.0, "draft/read-marker", ""),
     Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
     Row(Caps::EXTENDED_JOIN.0, "extended-join", ""),
@@ -47,6 +49,7 @@ impl Caps {
 
     pub(crate) const CHATHISTORY: Self = Self(1 << 14);
     pub(crate) const READ_MARKER: Self = Self(1 << 15);
+    pub(crate) const MULTILINE: Self = Self(1 << 16);
 
     pub(crate) fn has(self, cap: Self) -> bool {
         self.0 & cap.0 != 0

@@ -70,6 +70,7 @@ pub const VERBS: &[Verb] = &[
     verb("WHOIS", 0, IrcSession::whois),
     verb("WHOWAS", 0, IrcSession::whowas),
     // Messages: message.rs, history.rs and read_marker.rs.
+    verb("BATCH", 0, IrcSession::batch),
     verb("CHATHISTORY", 0, IrcSession::chathistory),
     verb("MARKREAD", 0, IrcSession::mark_read),
     verb("NOTICE", 0, IrcSession::notice),

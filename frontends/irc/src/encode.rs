@@ -3,8 +3,10 @@
 use core_model::{Message, MessageId, Person, Recipient, Timestamp};
 
 use crate::caps::Caps;
+use crate::multiline;
 use crate::names;
 use crate::numeric::Numeric;
+use crate::parse::CONCAT;
 
 /// The most bytes of a line without its tags and its end: RFC 1459, section 2.3. Only names that
 /// fill nearly all of it make a line longer.
@@ -15,7 +17,7 @@ const TEXT_BYTES_LEAST: usize = 64;
 
 /// The most lines of one text; the line ends beyond become spaces. The limit bounds amplification:
 /// each one-byte line end costs a line of about a hundred bytes for every client in the channel.
-const TEXT_LINES_MAX: usize = 50;
+pub(crate) const TEXT_LINES_MAX: usize = 50;
 
 /// The prefix that marks an ACTION in the texts of other dialects.
 pub(crate) const ME: &str = "/me ";
@@ -76,6 +78,13 @@ impl Reader<'_> {
         let verb = if message.notice { "NOTICE" } else { "PRIVMSG" };
         let head = format!(":{} {verb} {target} :", self.mask(&message.author));
         let tags = |id| Tags { at: message.at, by: &message.author, id, is_bot };
+        if self.caps.has(Caps::MULTILINE) && self.caps.has(Caps::BATCH) {
+            let lines = multiline::lines(&message.text, left_of_line(&head));
+            if lines.len() > 1 {
+                let begin = self.tags(tags(Some(message.id)));
+                return self.batched(message, &begin, &target, &head, &lines);
+            }
+        }
         let pieces = pieces(&message.text, left_of_line(&head)).into_iter().enumerate();
         // Clients drop a second line with the same id as a duplicate.
         let line = |(nth, piece): (usize, String)| {
@@ -83,6 +92,26 @@ impl Reader<'_> {
             format!("{}{head}{piece}", self.tags(tags(id)))
         };
         pieces.map(line).collect()
+    }
+
+    /// The lines of a message of several: IRCv3 draft/multiline.
+    fn batched(
+        self,
+        message: &Message,
+        tags: &str,
+        target: &str,
+        head: &str,
+        lines: &[multiline::Line],
+    ) -> Vec<String> {
+        let batch = format!("m{}", message.id);
+        let mask = self.mask(&message.author);
+        let begin = format!("{tags}:{mask} BATCH +{batch} {} {target}", multiline::BATCH_TYPE);
+        let line = |line: &multiline::Line| {
+            let concat = if line.continues { format!(";{CONCAT}") } else { String::new() };
+            format!("@batch={batch}{concat} {head}{}", line.text)
+        };
+        let end = format!(":{} BATCH -{batch}", self.server);
+        std::iter::once(begin).chain(lines.iter().map(line)).chain([end]).collect()
     }
 
     /// The lines of a message that the engine does not know.
@@ -166,6 +195,11 @@ pub(crate) fn with_tag(tag: &str, line: &str) -> String {
     }
 }
 
+/// A line as one of a batch. A line of an inner batch is in the outer one by the start of the inner.
+pub(crate) fn in_batch(batch: &str, line: String) -> String {
+    if line.starts_with("@batch=") { line } else { with_tag(&format!("batch={batch}"), &line) }
+}
+
 /// Words in lines that begin with `head`, as many in each as fit.
 pub(crate) fn rows(
     head: &str,
@@ -222,7 +256,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// Cuts between characters.
-fn cut(mut line: &str, bytes_max: usize) -> Vec<&str> {
+pub(crate) fn cut(mut line: &str, bytes_max: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     while !line.is_empty() {
         let (piece, rest) = line.split_at(floor_char_boundary(line, bytes_max));

@@ -22,18 +22,26 @@ const TEXT: &[(Field, Way, Way)] = &[
     (Field::MessageText, Way::EXACT, Way::EXACT),
     (
         Field::TextLong,
-        Way::absent("a line has 512 bytes"),
-        Way::emulated("in several messages, cut between characters"),
+        Way::exact("by `draft/multiline`, up to 16,384 bytes"),
+        Way::exact("by `draft/multiline`; else in several messages"),
     ),
-    (Field::TextLines, ENDS_LINE, Way::emulated("in a message for each line")),
+    (
+        Field::TextLines,
+        Way::exact("by `draft/multiline`"),
+        Way::exact("by `draft/multiline`; else in a message for each line"),
+    ),
     (
         Field::TextManyLines,
-        ENDS_LINE,
+        Way::absent("a batch has at most 50 lines"),
         Way::absent(
             "lines after the fiftieth are joined by spaces: each costs every reader a line",
         ),
     ),
-    (Field::TextBlankLines, ENDS_LINE, Way::absent("a message cannot be empty")),
+    (
+        Field::TextBlankLines,
+        Way::exact("by `draft/multiline`"),
+        Way::exact("by `draft/multiline`; else left out"),
+    ),
     (Field::TextReturns, ENDS_LINE, Way::emulated("as line feeds")),
     (Field::TextAction, Way::exact("as ACTION"), Way::emulated("as ACTION")),
     (Field::TextControl, Way::EXACT, Way::EXACT),

@@ -133,10 +133,7 @@ impl IrcSession {
         let batch = format!("h{}", self.batches);
         let server = &self.options.server_name;
         send(format!(":{server} BATCH +{batch} {kind}"), out);
-        let tag = format!("batch={batch}");
-        for line in lines {
-            send(encode::with_tag(&tag, &line), out);
-        }
+        lines.into_iter().for_each(|line| send(encode::in_batch(&batch, line), out));
         send(format!(":{server} BATCH -{batch}"), out);
     }
 }

@@ -15,10 +15,16 @@ const LABEL_BYTES_MAX: usize = 64;
 impl IrcSession {
     /// The label of a request. A response of several lines is a batch, so a client needs both
     /// capabilities.
-    pub(crate) fn label_of<'a>(&self, message: &Message<'a>) -> Option<&'a str> {
+    ///
+    /// What a batch leads to comes at its end, so its label counts there.
+    pub(crate) fn label_of(&self, message: &Message<'_>) -> Option<String> {
         let is_offered = self.has(Caps::LABELED_RESPONSE) && self.has(Caps::BATCH);
-        let label = message.label.filter(|label| !label.is_empty())?;
-        (is_offered && label.len() <= LABEL_BYTES_MAX).then_some(label)
+        let label = match message.verb.as_str() {
+            "BATCH" if self.has_multiline() => self.batch_label(message.param(0)),
+            _ => message.label,
+        };
+        let label = label.filter(|label| !label.is_empty())?;
+        (is_offered && label.len() <= LABEL_BYTES_MAX).then(|| label.to_owned())
     }
 
     /// Runs a request, and keeps what it sends if it has a label.
@@ -29,7 +35,7 @@ impl IrcSession {
         run: impl FnOnce(&mut Self, &mut Outbox),
     ) {
         let Some(label) = self.label_of(message) else { return run(self, out) };
-        self.label = Some(Label { value: label.into(), lines: Vec::new() });
+        self.label = Some(Label { value: label, lines: Vec::new() });
         self.capture(out, run);
         self.end_label(out);
     }
@@ -80,12 +86,7 @@ impl IrcSession {
                 self.batches += 1;
                 let batch = format!("l{}", self.batches);
                 send(format!("@{tag} :{server} BATCH +{batch} labeled-response"), out);
-                let tag = format!("batch={batch}");
-                for line in lines {
-                    // A line of an inner batch is in the outer one by the start of the inner.
-                    let is_inner = line.starts_with("@batch=");
-                    out.send_text(if is_inner { line } else { encode::with_tag(&tag, &line) });
-                }
+                lines.into_iter().for_each(|line| out.send_text(encode::in_batch(&batch, line)));
                 send(format!(":{server} BATCH -{batch}"), out);
             }
         }

@@ -21,6 +21,7 @@ mod missed;
 mod moderation;
 mod modes;
 mod monitor;
+mod multiline;
 mod names;
 mod notice;
 pub mod numeric;

@@ -33,11 +33,28 @@ impl IrcSession {
     pub(crate) fn tagmsg(&mut self, _message: &Message<'_>, _out: &mut Outbox) {}
 
     fn post(&mut self, verb: &'static str, message: &Message<'_>, quiet: bool, out: &mut Outbox) {
-        let targets: Vec<&str> = message.list(0).collect();
-        let text = match parse_text(message.param(1)) {
+        if self.take_batched(verb, message, out) {
+            return;
+        }
+        let draft = Draft {
+            verb,
+            targets: message.param(0),
+            text: message.param(1),
+            client_id: message.client_id,
+            quiet,
+        };
+        self.post_draft(&draft, out);
+    }
+
+    /// Posts a text to each of its targets.
+    pub(crate) fn post_draft(&mut self, draft: &Draft<'_>, out: &mut Outbox) {
+        let Draft { verb, quiet, .. } = *draft;
+        let targets = draft.targets.split(',').filter(|target| !target.is_empty());
+        let targets: Vec<&str> = targets.collect();
+        let text = match parse_text(draft.text) {
             _ if targets.is_empty() => Err((ERR_NORECIPIENT, "", "No recipient is given")),
             _ if targets.len() > TARGETS_MAX => {
-                Err((ERR_TOOMANYTARGETS, message.param(0), "Too many recipients"))
+                Err((ERR_TOOMANYTARGETS, draft.targets, "Too many recipients"))
             }
             Text::Empty => Err((ERR_NOTEXTTOSEND, "", "No text to send")),
             Text::Command => {
@@ -48,7 +65,7 @@ impl IrcSession {
         };
         match text {
             Ok(text) => {
-                let client_id = message.client_id.filter(|id| self.is_client_id(id));
+                let client_id = draft.client_id.filter(|id| self.is_client_id(id));
                 for (nth, target) in targets.into_iter().enumerate() {
                     let client_id = client_id.map(|id| ClientId { value: id.into(), nth });
                     self.post_to(verb, target, text.clone(), client_id, quiet, out);
@@ -183,6 +200,16 @@ impl IrcSession {
         let is_bot = self.is_bot(&message.author);
         self.reader().message(message, is_bot).into_iter().for_each(|line| send(line, out));
     }
+}
+
+/// What a client sends by a PRIVMSG or NOTICE, or by a batch of them.
+pub(crate) struct Draft<'a> {
+    pub(crate) verb: &'static str,
+    /// Separated by commas.
+    pub(crate) targets: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) client_id: Option<&'a str>,
+    pub(crate) quiet: bool,
 }
 
 /// The text of a PRIVMSG or NOTICE.

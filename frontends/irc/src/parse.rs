@@ -11,6 +11,9 @@ const TAGS_BYTES_MAX: usize = 4096;
 /// The tag with the client's own id of a message, which is then posted once.
 pub(crate) const CLIENT_ID: &str = "+draft/client-msgid";
 
+/// The tag of a line that continues the one before it: IRCv3 draft/multiline.
+pub(crate) const CONCAT: &str = "draft/multiline-concat";
+
 /// A line from the client.
 pub(crate) enum Line<'a> {
     Message(Message<'a>),
@@ -28,6 +31,10 @@ pub(crate) struct Message<'a> {
     pub(crate) label: Option<&'a str>,
     /// The tag [`CLIENT_ID`], still escaped.
     pub(crate) client_id: Option<&'a str>,
+    /// The batch that it is a line of.
+    pub(crate) batch: Option<&'a str>,
+    /// Whether it continues the line before it in its batch.
+    pub(crate) continues: bool,
     params: Vec<&'a str>,
 }
 
@@ -54,8 +61,10 @@ pub(crate) fn line(text: &str) -> Line<'_> {
         let mut pairs = tags.split(';').filter_map(|tag| tag.split_once('='));
         pairs.find(|(found, _)| *found == key).map(|(_, value)| value)
     };
-    let (label, client_id) = (value("label"), value(CLIENT_ID));
-    Line::Message(Message { verb: verb.to_ascii_uppercase(), label, client_id, params })
+    let (label, client_id, batch) = (value("label"), value(CLIENT_ID), value("batch"));
+    let continues = tags.split(';').any(|tag| tag.trim_end_matches('=') == CONCAT);
+    let verb = verb.to_ascii_uppercase();
+    Line::Message(Message { verb, label, client_id, batch, continues, params })
 }
 
 impl<'a> Message<'a> {

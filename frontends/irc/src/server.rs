@@ -25,6 +25,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "ADMIN",
     "AUTHENTICATE",
     "AWAY",
+    "BATCH",
     "CAP",
     "CHATHISTORY",
     "HELP",

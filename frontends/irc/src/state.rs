@@ -14,6 +14,7 @@ use crate::caps::Caps;
 use crate::directory::{Directory, Entry, Unregistered};
 use crate::encode;
 use crate::missed::Missed;
+use crate::multiline::Multiline;
 use crate::names;
 use crate::turns::{Label, Turns};
 
@@ -40,6 +41,8 @@ pub(crate) struct IrcSession {
     pub(crate) secure: bool,
     /// The response to the labeled request that is being answered, if there is one.
     pub(crate) label: Option<Label>,
+    /// The batch of lines that the client has begun and not ended.
+    pub(crate) multiline: Option<Multiline>,
     /// The newest message that this connection has posted.
     pub(crate) own: Option<MessageId>,
     /// The newest of them that was echoed already, as it has a client's id.
@@ -123,6 +126,7 @@ impl IrcSession {
             connection: peer.connection,
             secure: peer.secure,
             label: None,
+            multiline: None,
             own: None,
             confirmed: None,
             turns: Turns::default(),

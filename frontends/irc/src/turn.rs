@@ -40,6 +40,8 @@ impl IrcSession {
         match message.verb.as_str() {
             _ if self.label_of(message).is_some() => LineKind::Labeled,
             "NOTICE" | "PRIVMSG" => LineKind::Post,
+            // Its end may have the label of its start, which may be waiting yet.
+            "BATCH" if self.has_multiline() => LineKind::Labeled,
             _ => LineKind::Other,
         }
     }

@@ -1,5 +1,4 @@
-//! The irc dialect. A message arrives as one line for each line of its text, and more where a line
-//! is too long for the protocol; the client here puts it together again.
+//! The irc dialect, by a client with the capabilities that show all of a message.
 
 use std::collections::VecDeque;
 
@@ -15,12 +14,16 @@ static IRC: Dialect = Dialect {
     time: Value::from,
     durable: false,
     can_send: |text| {
-        text.len() <= TEXT_BYTES_MAX && !text.contains(['\0', '\r', '\n']) && !text.is_empty()
+        let is_blank = text.chars().all(|char| char == '\n');
+        let fits = text.len() <= TEXT_BYTES_MAX && text.split('\n').count() <= LINES_MAX;
+        fits && !is_blank && !text.contains(['\0', '\r'])
     },
     shows: |text| {
-        let text = text.replace(['\0', '\x01'], "");
-        let lines = text.split(['\r', '\n']).filter(|line| !line.is_empty());
-        let lines: Vec<&str> = lines.collect();
+        let text = text.replace(['\0', '\x01'], "").replace("\r\n", "\n").replace('\r', "\n");
+        if text.chars().all(|char| char == '\n') {
+            return " ".into();
+        }
+        let lines: Vec<&str> = text.split('\n').collect();
         let (lines, joined) = lines.split_at(lines.len().min(LINES_MAX - 1));
         let lines = lines.iter().map(|line| (*line).to_owned());
         let joined = (!joined.is_empty()).then(|| joined.join(" "));
@@ -34,12 +37,14 @@ const LINES_MAX: usize = 50;
 /// What an ACTION is in the other dialects.
 const ME: &str = "/me ";
 
-/// The longest text that certainly fits in a line to the gateway.
-const TEXT_BYTES_MAX: usize = 300;
+/// The longest text of one message, in a batch of lines.
+const TEXT_BYTES_MAX: usize = 16_384;
 
-/// A line with at least this many bytes may have a continuation: the gateway cuts between
-/// characters of up to four bytes, at 510.
-const FULL_LINE_BYTES: usize = 507;
+/// The longest text that certainly fits in a line to the gateway.
+const LINE_TEXT_BYTES_MAX: usize = 300;
+
+/// The type of a batch whose lines are one message.
+const MULTILINE: &str = "draft/multiline";
 
 /// Accounts are made in another dialect, with this password.
 const PASSWORD: &str = "tea for two";
@@ -92,8 +97,6 @@ struct IrcClient {
     channel: String,
     /// Lines that arrived while the client waited for another one.
     waiting: VecDeque<Line>,
-    /// The number of PINGs sent.
-    pings: u32,
     /// Of the message received last.
     form: Form,
 }
@@ -110,8 +113,9 @@ struct Line {
     source: String,
     verb: String,
     params: Vec<String>,
-    /// The length without tags.
-    bytes: usize,
+    batch: Option<String>,
+    /// Whether it continues the line before it in its batch.
+    continues: bool,
 }
 
 impl Line {
@@ -143,7 +147,8 @@ impl Line {
             source: source.into(),
             verb,
             params: words.collect(),
-            bytes: rest.len(),
+            batch: tag("batch"),
+            continues: tags.split(';').any(|tag| tag == "draft/multiline-concat"),
         }
     }
 
@@ -151,9 +156,9 @@ impl Line {
         self.params.get(at).map_or("", String::as_str)
     }
 
-    /// Whether it begins a message to a channel, or to a user.
-    fn begins_message(&self, to_channel: bool) -> bool {
-        let is_message = ["PRIVMSG", "NOTICE"].contains(&self.verb.as_str()) && self.id.is_some();
+    /// Whether it is a message to a channel, or to a user.
+    fn is_message(&self, to_channel: bool) -> bool {
+        let is_message = ["PRIVMSG", "NOTICE"].contains(&self.verb.as_str());
         is_message && self.param(0).starts_with('#') == to_channel
     }
 
@@ -167,20 +172,34 @@ impl IrcClient {
     fn sign_on(gateway: &Gateway, name: &str, password: Option<&str>) -> Self {
         let nick = escape(name, " ,*?!@.\\");
         let mut irc = Irc::sign_on(gateway.address("irc", "listen"), &nick, password);
-        irc.send("CAP REQ :echo-message message-tags server-time");
+        irc.send("CAP REQ :batch draft/multiline echo-message message-tags server-time");
         irc.receive_until(" ACK ");
-        Self {
-            irc,
-            nick,
-            channel: String::new(),
-            waiting: VecDeque::new(),
-            pings: 0,
-            form: Form::default(),
-        }
+        Self { irc, nick, channel: String::new(), waiting: VecDeque::new(), form: Form::default() }
     }
 
+    /// The next line; a batch of lines that are one message counts as one.
     fn read(&mut self) -> Line {
-        Line::parse(&self.irc.receive())
+        let first = Line::parse(&self.irc.receive());
+        let Some(batch) = first.param(0).strip_prefix('+').map(str::to_owned) else { return first };
+        if first.verb != "BATCH" || first.param(1) != MULTILINE {
+            return first;
+        }
+        let mut whole: Option<Line> = None;
+        loop {
+            let line = Line::parse(&self.irc.receive());
+            if line.verb == "BATCH" && line.param(0) == format!("-{batch}") {
+                return whole.expect("a batch has a line");
+            }
+            assert_eq!(line.batch.as_deref(), Some(batch.as_str()), "{line:?}");
+            match &mut whole {
+                None => whole = Some(Line { time: first.time, id: first.id, ..line }),
+                Some(whole) => {
+                    let text = &mut whole.params[1];
+                    text.push_str(if line.continues { "" } else { "\n" });
+                    text.push_str(line.param(1));
+                }
+            }
+        }
     }
 
     /// Takes the first line that fits, from those that wait or from the connection.
@@ -197,68 +216,62 @@ impl IrcClient {
         }
     }
 
-    /// Reads until a PING is answered; everything before it waits.
-    fn synchronize(&mut self) {
-        self.pings += 1;
-        let number = self.pings.to_string();
-        self.irc.send(&format!("PING {number}"));
-        loop {
-            let line = self.read();
-            if line.verb == "PONG" && line.param(1) == number {
-                return;
-            }
-            self.waiting.push_back(line);
+    /// The next message to a channel or user.
+    fn next_message(&mut self, to_channel: bool) -> Seen {
+        let line = self.take(|line| line.is_message(to_channel));
+        let action = line.action().map(|action| format!("{ME}{action}"));
+        self.form = Form { is_remade: action.is_some(), is_notice: line.verb == "NOTICE" };
+        Seen {
+            room: line.param(0).into(),
+            text: action.unwrap_or_else(|| line.param(1).to_owned()),
+            sender: line.source.into(),
+            time: line.time.into(),
+            id: line.id,
         }
     }
 
-    /// The next message to a channel or user, with the lines that continue it.
-    fn next_message(&mut self, to_channel: bool) -> Seen {
-        let first = self.take(|line| line.begins_message(to_channel));
-        // All lines of a message are sent together, so the rest is there before the PONG.
-        self.synchronize();
-        let action = first.action().map(|action| format!("{ME}{action}"));
-        self.form = Form { is_remade: action.is_some(), is_notice: first.verb == "NOTICE" };
-        let mut text = action.unwrap_or_else(|| first.param(1).to_owned());
-        let mut bytes = first.bytes;
-        let continues = |line: &Line| {
-            line.verb == first.verb
-                && line.id.is_none()
-                && line.source == first.source
-                && line.param(0) == first.param(0)
-        };
-        let ends = |line: &Line| line.begins_message(true) || line.begins_message(false);
-        while let Some(at) = self.waiting.iter().position(|line| continues(line) || ends(line)) {
-            if ends(&self.waiting[at]) {
-                break;
-            }
-            let line = self.waiting.remove(at).expect("it was found");
-            if bytes < FULL_LINE_BYTES {
-                text.push('\n');
-            }
-            text.push_str(line.action().unwrap_or_else(|| line.param(1)));
-            bytes = line.bytes;
-            self.form.is_remade = true;
+    /// Sends a text in a line, or in a batch of lines where it needs several; returns how the echo
+    /// looks.
+    fn send_text(&mut self, verb: &str, target: &str, text: &str) -> String {
+        // A mark within a text is removed.
+        let shown = text.replace('\x01', "");
+        if text.len() <= LINE_TEXT_BYTES_MAX && !text.contains('\n') {
+            return match text.strip_prefix(ME) {
+                Some(action) => {
+                    self.irc.send(&format!("{verb} {target} :\x01ACTION {action}\x01"));
+                    format!("\x01ACTION {}\x01", &shown[ME.len()..])
+                }
+                None => {
+                    self.irc.send(&format!("{verb} {target} :{text}"));
+                    shown
+                }
+            };
         }
-        Seen {
-            room: first.param(0).into(),
-            sender: first.source.into(),
-            text,
-            time: first.time.into(),
-            id: first.id,
+        self.irc.send(&format!("BATCH +1 {MULTILINE} {target}"));
+        for line in text.split('\n') {
+            let mut concat = "";
+            let mut rest = line;
+            loop {
+                let mut fits = rest.len().min(LINE_TEXT_BYTES_MAX);
+                while !rest.is_char_boundary(fits) {
+                    fits -= 1;
+                }
+                let (piece, more) = rest.split_at(fits);
+                self.irc.send(&format!("@batch=1{concat} {verb} {target} :{piece}"));
+                (concat, rest) = (";draft/multiline-concat", more);
+                if rest.is_empty() {
+                    break;
+                }
+            }
         }
+        self.irc.send("BATCH -1");
+        shown
     }
 
     /// Posts, and waits for the echo, which is kept; false for an error with this numeric.
     fn say(&mut self, verb: &str, target: &str, text: &str, error: &str) -> bool {
-        let action = text.strip_prefix(ME).map(|action| format!("\x01ACTION {action}\x01"));
-        let text = action.as_deref().unwrap_or(text);
-        self.irc.send(&format!("{verb} {target} :{text}"));
+        let shown = self.send_text(verb, target, text);
         let own = format!("{}!", self.nick);
-        // A mark within a text is removed.
-        let shown = match text.strip_prefix("\x01ACTION ") {
-            Some(action) => format!("\x01ACTION {}\x01", action.replace('\x01', "")),
-            None => text.replace('\x01', ""),
-        };
         loop {
             let line = self.read();
             let done = line.verb == verb

@@ -107,7 +107,7 @@ fn of_kind(kind: &'static str, random: &mut Random) -> Sample {
     let control = ['\t', '\x02', '\x03', '\x07', '\x1b', '\x7f'][random.below(6)].to_string();
     let (text, kinds) = match kind {
         "long" => {
-            let count = 80 + random.below(200);
+            let count = 80 + random.below(60);
             (random.lines(count, " "), vec![])
         }
         "lines" => (random.lines(2, "\n"), vec![]),
