@@ -185,8 +185,8 @@ tables! {
     messages, messages_mut, MESSAGES: u64 => &'static [u8];
     /// Stream → its newest message ids. See `message_index`.
     tails, tails_mut, TAILS: u64 => &'static [u8];
-    /// (Stream, message id) → a run of older message ids that begins with that one. See `removed` for
-    /// the runs that belong to no stream.
+    /// (Stream, message id) → a run of older message ids that began with that one; retention may have
+    /// shortened it. See `removed` for the runs that belong to no stream.
     chunks, chunks_mut, CHUNKS: (u64, u64) => &'static [u8];
     /// First message id of a run → message ids whose rows are to be removed.
     garbage, garbage_mut, GARBAGE: u64 => &'static [u8];

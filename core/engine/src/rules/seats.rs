@@ -6,6 +6,7 @@ use core_model::{
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
+use super::expiry;
 use super::seat_rows::{seat, seats_in};
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -70,6 +71,8 @@ impl BatchContext<'_> {
         let until = addresses.get((address, uid))?.map(|until| until.value());
         if until.is_some_and(|until| until > left) {
             addresses.insert((address, uid), left)?;
+            // The row of the later time finds nothing to do.
+            expiry::note_address(&mut self.batch, left, address, uid)?;
         }
         Ok(())
     }

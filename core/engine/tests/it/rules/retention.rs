@@ -82,7 +82,7 @@ fn messages_before_a_time_are_removed_in_rooms_and_between_users() {
 #[test]
 fn the_newest_messages_of_each_room_stay() {
     for keep in [0, 1, 11, 12, 13, 43, 44, 45, 140, 299, 300, 301, 1_000] {
-        let gateway = with_tea(&["ann", "bob"]);
+        let mut gateway = with_tea(&["ann", "bob"]);
         gateway.does(0, direct(user("ann"), user("bob"), "kept"));
         gateway.does(0, create(titled("hall"), Some(user("ann"))));
         gateway.does(0, post(room("hall"), user("ann"), "newest"));
@@ -96,6 +96,7 @@ fn the_newest_messages_of_each_room_stay() {
         assert_eq!(talk(&gateway, "hall").len(), 1 - in_hall as usize);
         assert_eq!(received(&gateway, receive(user("bob"), None)).0, ["ann to bob: kept"]);
         assert_eq!(pruned(&gateway, all_but(keep)), (0, None), "{keep}");
+        gateway.reopen_checked();
     }
 }
 
@@ -120,7 +121,7 @@ fn a_pass_in_small_steps_does_what_one_step_does() {
                 let Some(next) = next else { break };
                 from = next;
                 if steps == 3 {
-                    gateway.reopen();
+                    gateway.reopen_checked();
                 }
             }
             assert!(steps >= all / limit, "{steps} steps of {limit}");
