@@ -98,6 +98,46 @@ fn messages_of_a_time_when_the_clock_was_ahead_do_not_stop_retention() {
 }
 
 #[test]
+fn retention_goes_past_more_messages_of_such_a_time_than_a_step_removes() {
+    for (before, behind) in [(0, 1), (3, 1), (3, 20)] {
+        let mut gateway = with_tea(&["ann"]);
+        gateway.now = 100 * DAY_MS;
+        gateway.steady = Some(gateway.now);
+        let right = gateway.now;
+        let posts = |gateway: &Gateway, count: usize| {
+            (0..count).for_each(|_| drop(gateway.does(0, post(room("tea"), user("ann"), "hi"))));
+        };
+        posts(&gateway, before);
+        gateway.now += YEAR_MS;
+        posts(&gateway, 30);
+        gateway.now = right + 1;
+        // Two steps may end before the first message behind.
+        let limit = 12;
+        let step = |gateway: &Gateway| {
+            let before = Some(Timestamp(gateway.now - 30 * DAY_MS));
+            let prune = Command::Prune { before, keep_per_room: None, from: RoomId(0), limit };
+            match gateway.does(0, prune) {
+                Reply::Pruned { messages, .. } => messages,
+                other => panic!("{other:?}"),
+            }
+        };
+        gateway.steady = Some(gateway.now);
+        assert_eq!(step(&gateway), 0, "nothing follows that shows their age");
+        posts(&gateway, behind);
+        assert_eq!(step(&gateway), 0, "what follows is new");
+        gateway.now = right + 31 * DAY_MS;
+        gateway.steady = Some(gateway.now);
+        let all = (before + 30 + behind) as u32;
+        let mut removed = 0;
+        while removed < all {
+            let left = all - removed;
+            assert_eq!(step(&gateway), left.min(limit), "{left} are left of {all}");
+            removed += left.min(limit);
+        }
+    }
+}
+
+#[test]
 fn a_jump_neither_frees_nor_freezes_a_leased_seat() {
     let mut gateway = with_tea(&["ann", "bob"]);
     gateway.steady = Some(gateway.now);
