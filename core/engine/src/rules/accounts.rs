@@ -117,21 +117,31 @@ impl BatchContext<'_> {
         Err(Refusal::HandleTaken.into())
     }
 
-    /// The user, which is made if it is an identity that none has and that may be new.
-    pub(super) fn user_or_new(
+    /// The user; `None` for an identity that none has and that may be new. A command makes the user
+    /// when nothing else can refuse it any more, and has it join its automatic rooms last, so that
+    /// those take no place from what was asked for.
+    pub(super) fn user_unless_new(
+        &mut self,
+        cx: &CommandContext<'_>,
+        user: &UserRef,
+    ) -> Result<Option<u64>, Error> {
+        match (self.user(cx, user), user) {
+            (Err(Error::Refused(Refusal::UnknownUser)), UserRef::IdentityOrNew(_)) => Ok(None),
+            (found, _) => found.map(Some),
+        }
+    }
+
+    /// Makes the user of an identity that [`user_unless_new`](Self::user_unless_new) did not find.
+    pub(super) fn make_identified_user(
         &mut self,
         cx: &mut CommandContext<'_>,
         user: &UserRef,
     ) -> Result<u64, Error> {
-        match (self.user(cx, user), user) {
-            (Err(Error::Refused(Refusal::UnknownUser)), UserRef::IdentityOrNew(identity)) => {
-                let identities = vec![identity.clone()];
-                let uid = self.make_user(cx, &NewUser { identities, ..NewUser::default() })?;
-                self.auto_join(cx, uid)?;
-                Ok(uid)
-            }
-            (found, _) => found,
-        }
+        let UserRef::IdentityOrNew(identity) = user else {
+            return Err(Refusal::UnknownUser.into());
+        };
+        let identities = vec![identity.clone()];
+        self.make_user(cx, &NewUser { identities, ..NewUser::default() })
     }
 
     pub(super) fn update_user(

@@ -27,16 +27,16 @@ impl BatchContext<'_> {
         owner: Option<&UserRef>,
         invited: Option<&[UserRef]>,
     ) -> Result<Reply, Error> {
-        let owner = owner.map(|owner| self.user_or_new(cx, owner)).transpose()?;
-        let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
-        if invited.is_some_and(|invited| invited.len() > capacity as usize) {
-            return Err(Refusal::RoomFull.into());
-        }
+        let known = match owner {
+            Some(owner) => self.user_unless_new(cx, owner)?,
+            None => None,
+        };
+        check_size(cx, room, invited.map_or(0, <[_]>::len))?;
         let mut others = BTreeSet::new();
         for user in invited.unwrap_or_default() {
             others.insert(self.user(cx, user)?);
         }
-        if let Some(owner) = owner {
+        if let Some(owner) = known {
             others.remove(&owner);
         }
         if invited.is_some() && others.is_empty() {
@@ -47,6 +47,16 @@ impl BatchContext<'_> {
         if owner.is_none() {
             self.check_unowned_rooms(cx)?;
         }
+        let new = owner.filter(|_| known.is_none());
+        let owner = match new {
+            Some(new) => {
+                let members = others.len() + usize::from(!room.owner_absent);
+                check_size(cx, room, members)?;
+                self.choose_room_name(room)?;
+                Some(self.make_identified_user(cx, new)?)
+            }
+            None => known,
+        };
         let owning_member = owner.filter(|_| !room.owner_absent);
         let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
         let id = self.make_room(cx, room, owner, members.len())?;
@@ -59,6 +69,9 @@ impl BatchContext<'_> {
         if !members.is_empty() {
             self.add_members(cx, id, &members)?;
             self.announce_population(cx, id)?;
+        }
+        if let (Some(_), Some(owner)) = (new, owner) {
+            self.auto_join(cx, owner)?;
         }
         self.created(id)
     }
@@ -129,10 +142,7 @@ impl BatchContext<'_> {
         owner: Option<u64>,
         members: usize,
     ) -> Result<u32, Error> {
-        let capacity = room.capacity.unwrap_or(cx.frontend.room_capacity);
-        if members > capacity as usize {
-            return Err(Refusal::RoomFull.into());
-        }
+        check_size(cx, room, members)?;
         if let Some(owner) = owner {
             self.check_owned_rooms(cx, owner)?;
             self.check_memberships(owner, cx.frontend.quotas.memberships_per_user_max)?;
@@ -146,7 +156,7 @@ impl BatchContext<'_> {
             description: room.description.clone(),
             owner,
             created: cx.request.now,
-            capacity,
+            capacity: capacity(cx, room),
             closed: room.closed,
             app_code: room.app_code,
             info: room.info.clone().unwrap_or_default(),
@@ -346,13 +356,17 @@ impl BatchContext<'_> {
         room: &RoomRef,
         user: &UserRef,
     ) -> Result<Reply, Error> {
-        if let UserRef::IdentityOrNew(_) = user {
-            // No user is made for a room that there is not.
-            lookup::any_room(&self.batch, room)?;
+        let known = self.user_unless_new(cx, user)?;
+        let (id, row) = lookup::room(&self.batch, room, known)?;
+        match known {
+            Some(uid) => self.join_room(cx, id, &row, uid)?,
+            None => {
+                self.check_capacity(id, &row)?;
+                let uid = self.make_identified_user(cx, user)?;
+                self.join_room(cx, id, &row, uid)?;
+                self.auto_join(cx, uid)?;
+            }
         }
-        let uid = self.user_or_new(cx, user)?;
-        let (id, row) = lookup::room(&self.batch, room, Some(uid))?;
-        self.join_room(cx, id, &row, uid)?;
         Ok(Reply::Joined { room: row.tag(id) })
     }
 
@@ -385,6 +399,15 @@ impl BatchContext<'_> {
         }
         Ok(Reply::Done)
     }
+}
+
+fn capacity(cx: &CommandContext<'_>, room: &NewRoom) -> u32 {
+    room.capacity.unwrap_or(cx.frontend.room_capacity)
+}
+
+/// Refuses a new room that has too few seats for its members.
+fn check_size(cx: &CommandContext<'_>, room: &NewRoom, members: usize) -> Result<(), Refusal> {
+    if members > capacity(cx, room) as usize { Err(Refusal::RoomFull) } else { Ok(()) }
 }
 
 /// A display name, cut to 64 characters: every list of rooms carries it, and searches index it.

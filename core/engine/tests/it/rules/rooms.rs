@@ -424,3 +424,36 @@ fn a_user_that_may_be_new_is_made_where_it_joins_or_creates_a_room() {
     assert_eq!(gateway.does(0, clear()), Reply::Done);
     assert_eq!(gateway.does(0, clear()), nothing);
 }
+
+#[test]
+fn no_user_is_made_for_a_room_that_is_refused() {
+    let mut gateway = with(&["ann", "bob"]);
+    gateway.does(0, create(seating("full", 1), Some(user("ann"))));
+    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
+    gateway.does(0, create(titled("tea"), None));
+    gateway.frontend.auto_join = vec!["tea".into()];
+    let new = || UserRef::IdentityOrNew("openid:wechat/a".into());
+    let insisting = |name: &str| NewRoom { insist: true, ..titled(name) };
+    for (command, refusal) in [
+        (join(room("full"), new()), Refusal::RoomFull),
+        (join(room_id(2), new()), Refusal::UnknownRoom),
+        (create(insisting("full"), Some(new())), Refusal::RoomNameTaken),
+        (create(seating("none", 0), Some(new())), Refusal::RoomFull),
+        (create_for(seating("two", 2), new(), &["ann", "bob"]), Refusal::RoomFull),
+        (create_for(titled("two"), new(), &[]), Refusal::TooFewMembers),
+        (create_for(titled("two"), new(), &["zoe"]), Refusal::UnknownUser),
+    ] {
+        let before = gateway.engine().dump().unwrap();
+        assert_eq!(gateway.refuses(0, command.clone()), refusal, "{command:?}");
+        assert!(gateway.engine().dump().unwrap() == before, "{command:?} has changed something");
+    }
+    // The room that was asked for comes before automatic ones.
+    gateway.frontend.quotas.memberships_per_user_max = 1;
+    gateway.does(0, create(titled("den"), Some(new())));
+    let rooms = |command| match gateway.does(1, command) {
+        Reply::SignedIn { rooms, .. } => rooms.iter().map(|room| room.name.to_string()).collect(),
+        other => panic!("{other:?}"),
+    };
+    let names: Vec<String> = rooms(sign_in(identity("openid:wechat/a")));
+    assert_eq!(names, ["den"]);
+}
