@@ -370,9 +370,12 @@ fn searched(
     }
     if let Some(section) = section {
         let mut found = Vec::new();
-        for id in in_section(tables, section, 0, usize::MAX)? {
+        for id in in_section(tables, section, 0, search::POSTINGS_MAX)? {
+            if found.len() >= limit {
+                break;
+            }
             let row = lookup::known_room(tables, id)?;
-            if found.len() < limit && wanted(&row) {
+            if wanted(&row) {
                 found.push((id, row));
             }
         }

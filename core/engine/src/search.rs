@@ -19,7 +19,7 @@ use crate::state::{Batch, State};
 use crate::tables::Tables;
 
 /// Index rows that one search reads.
-const POSTINGS_MAX: usize = 20_000;
+pub(crate) const POSTINGS_MAX: usize = 20_000;
 
 /// Characters of a description that are indexed: with the name, at most 640 rows a room.
 const INDEXED_CHARS_MAX: usize = 256;

@@ -193,3 +193,29 @@ fn a_renamed_room_keeps_its_room_name_but_is_found_by_its_title() {
     gateway.does(0, rename(room("tea#2"), "", None));
     assert_eq!(found(&gateway, &search("tea#2")), ["tea#2"], "without a title, by its name");
 }
+
+/// A room beyond the limit is not read: here it could not be.
+#[test]
+fn a_search_by_section_reads_no_more_than_it_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store.redb");
+    let gateway = Gateway::on(store.clone());
+    for name in ["one", "two", "three"] {
+        gateway.does(0, create(NewRoom { section: "drinks".into(), ..titled(name) }, None));
+    }
+    drop(gateway);
+    {
+        let rooms = redb::TableDefinition::<u32, &[u8]>::new("rooms");
+        let database = redb::Database::open(&store).unwrap();
+        let write = database.begin_write().unwrap();
+        write.open_table(rooms).unwrap().remove(3).unwrap().expect("the third room");
+        write.commit().unwrap();
+    }
+    let Query::SearchRooms { text, section, description, detail, .. } =
+        by_fields(Some("drinks"), None)
+    else {
+        unreachable!()
+    };
+    let two = Query::SearchRooms { text, section, description, limit: 2, detail };
+    assert_eq!(found(&Gateway::on(store), &two), ["one", "two"]);
+}
