@@ -58,7 +58,7 @@ pub const ADDRESSES_MAX: usize = 64;
 /// the user's messages.
 pub const SESSIONS_MAX: usize = 1_000;
 
-/// An idempotency key, in bytes, without the front end's name before it.
+/// An idempotency key, in bytes, without the front end's name and the caller before it.
 pub const KEY_BYTES_MAX: usize = 255;
 
 /// The name of a user's device, in bytes: a UUID and more.
@@ -122,9 +122,10 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses an idempotency key that is too long. Before its first `/` is the front end's name.
+/// Refuses an idempotency key that is too long: `<front end>/<caller>/<key>`, as the host makes it
+/// of the client's.
 pub fn check_key(key: &str) -> Result<(), Refusal> {
-    let key = key.split_once('/').map_or(key, |(_, key)| key);
+    let key = key.splitn(3, '/').last().unwrap_or(key);
     check_bytes("idempotency key", key, KEY_BYTES_MAX)
 }
 
@@ -224,7 +225,12 @@ mod tests {
 
     #[test]
     fn a_key_is_bounded_without_the_name_of_its_front_end() {
-        assert_eq!(check_key(&format!("usr_room/{}", "k".repeat(255))), Ok(()));
-        assert!(check_key(&format!("usr_room/{}", "k".repeat(256))).is_err());
+        for scope in ["usr_room/u10000/", "usr_room/a2001:db8:0:1:2:3:4:5/", "test/", ""] {
+            assert_eq!(check_key(&format!("{scope}{}", "k".repeat(255))), Ok(()), "{scope}");
+            assert!(check_key(&format!("{scope}{}", "k".repeat(256))).is_err(), "{scope}");
+        }
+        let with_slashes = format!("usr_room/u10000/a/b/{}", "k".repeat(251));
+        assert_eq!(check_key(&with_slashes), Ok(()));
+        assert!(check_key(&(with_slashes + "k")).is_err());
     }
 }
