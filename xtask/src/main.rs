@@ -21,7 +21,8 @@ not mention: under `### Breaking` of Unreleased, with the dialect and the defini
 cargo xtask tidy [PATH...]
 
 Checks what neither the compiler nor clippy does: no import cycles, the floors of the host, no clock, socket or file
-in front ends and engine, the length of functions, files, Markdown lines and subjects of commits, and the wording.
+in front ends and engine, the length of functions, files, Markdown lines and subjects of commits, the wording, and
+the constants that docs/limits.md names.
 With paths, reports only files that begin with one of them: `cargo xtask tidy core docs/plugins.md`.
 
 cargo xtask walk PAGE
@@ -64,34 +65,34 @@ fn schema_diff(revision: Option<&str>) -> Result<ExitCode, String> {
     }
     let text = std::fs::read_to_string("CHANGELOG.md")
         .map_err(|error| format!("cannot read CHANGELOG.md: {error}"))?;
-    let told = changelog::breaking(&text);
+    let mentioned = changelog::breaking(&text);
     println!("since {revision}:");
-    let mut silent = 0;
+    let mut unmentioned = 0;
     for (path, broken) in diff::all(&former, &git::schemas_here()?)? {
-        silent += report(&path, &broken, &told);
+        unmentioned += report(&path, &broken, &mentioned);
     }
-    if silent > 0 {
-        println!("{silent} of these break clients, and CHANGELOG.md does not say so");
+    if unmentioned > 0 {
+        println!("{unmentioned} of these break clients, and CHANGELOG.md does not mention them");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what became of a file. How much of it breaks clients without a word.
-fn report(path: &str, broken: &[Break], told: &[String]) -> usize {
+/// Prints the result for one file. Returns how many breaks CHANGELOG.md does not mention.
+fn report(path: &str, broken: &[Break], mentioned: &[String]) -> usize {
     if broken.is_empty() {
         println!("  compatible  {path}");
         return 0;
     }
     let dialect = path.split('/').next().unwrap_or(path).trim_end_matches(".json");
-    let mut silent = 0;
+    let mut unmentioned = 0;
     for Break { name, place, what } in broken {
-        let is_told = changelog::mentions(told, dialect, name);
-        silent += usize::from(!is_told);
-        let mark = if is_told { "(in CHANGELOG.md) " } else { "" };
+        let is_mentioned = changelog::mentions(mentioned, dialect, name);
+        unmentioned += usize::from(!is_mentioned);
+        let mark = if is_mentioned { "(in CHANGELOG.md) " } else { "" };
         println!("  breaking    {path}: {mark}{name}{place}: {what}");
     }
-    silent
+    unmentioned
 }
 
 /// The texts of files, by their paths below `schemas/`.

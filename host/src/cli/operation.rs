@@ -23,7 +23,7 @@ use crate::users::wire::{ADMIN_HEADER, Refused, STORE_HEADER, store_mark};
 /// How long a gateway may take to answer: many times a commit's time on a busy machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read: an account with some ten thousand identities.
+/// The largest answer that is read: far more than an account with 16 identities, or a room.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// What an operator wants done, and how a running gateway is asked for it.

@@ -43,7 +43,7 @@ fn a_field_that_must_be_sent_breaks_senders_and_one_that_may_be_missing_breaks_r
 }
 
 #[test]
-fn a_field_more_breaks_nobody_and_one_less_breaks_whom_it_was_for() {
+fn an_added_field_breaks_no_client_and_a_removed_one_breaks_its_readers() {
     let one = object(&[], json!({ "a": { "type": "string" } }));
     let two = object(&[], json!({ "a": { "type": "string" }, "b": { "type": "integer" } }));
     assert_said(one.clone(), two.clone(), &[], &[]);
@@ -149,7 +149,7 @@ fn refusing_further_fields_breaks_senders() {
 }
 
 #[test]
-fn words_break_nobody() {
+fn descriptions_break_no_client() {
     let was = object(&[], json!({ "a": { "type": "string", "description": "x" } }));
     let is = object(&[], json!({ "a": { "type": "string", "description": "y", "examples": [1] } }));
     assert_said(was, is, &[], &[]);

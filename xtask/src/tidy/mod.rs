@@ -5,6 +5,7 @@ mod crates;
 mod cycles;
 mod floors;
 mod lengths;
+mod limits;
 mod markdown;
 mod modules;
 mod purity;
@@ -91,6 +92,7 @@ fn everything(sources: &Sources, modules: &Modules, scope: &Scope) -> BTreeSet<F
     findings.extend(floors::check(modules, &edges));
     findings.extend(purity::check(modules));
     findings.extend(lengths::check(sources));
+    findings.extend(limits::check(sources));
     findings.extend(markdown::check(sources));
     findings.retain(|finding| scope.has(&finding.path));
     findings

@@ -151,6 +151,38 @@ fn markdown_wraps_but_for_tables_code_and_long_words() {
 }
 
 #[test]
+fn the_page_of_limits_names_constants_with_their_files_and_values() {
+    let code = "pub const A_MAX: u32 = 64 * 1024;\nconst B_MAX: u8 = 1 << 3;\n\
+                pub(super) const C_TIMEOUT: Duration = Duration::from_secs(2);\n";
+    let of = |page: &str| {
+        let files = [
+            ("a/Cargo.toml", MANIFEST),
+            ("a/src/lib.rs", "mod b;\n"),
+            ("a/src/b.rs", code),
+            ("docs/limits.md", page),
+        ];
+        findings(&files)
+    };
+    for fine in [
+        "| `A_MAX` (a/b) | 64 Ki | x |\n| `C_TIMEOUT` (b) | 2 s | after `B_MAX` |",
+        "| `B_MAX`, `A_MAX` (a, 7) | 8, 65536 | x |",
+        "| `A_MAX` (b) | some | of `GET` and `a_max` |",
+    ] {
+        assert_eq!(of(fine), [""; 0], "{fine}");
+    }
+    for (wrong, why) in [
+        ("| `D_MAX` (a/b) | 1 | x |", "there is no constant D_MAX"),
+        ("| `A_MAX` (a/c) | 64 Ki | x |", "A_MAX is not there; one is in a/src/b.rs"),
+        ("| `A_MAX` (a/b) | 64 | x |", "A_MAX is 64 * 1024"),
+        ("| `A_MAX`, `B_MAX` (b) | 64 Ki, 9 | x |", "B_MAX is 1 << 3"),
+        ("| `C_TIMEOUT` (b) | 3 s | x |", "C_TIMEOUT is Duration::from_secs(2)"),
+        ("| x | y | within `E_MAX` |", "there is no constant E_MAX"),
+    ] {
+        assert_eq!(of(wrong), [format!("docs/limits.md:1: {why}")], "{wrong}");
+    }
+}
+
+#[test]
 fn a_subject_has_an_area_an_imperative_and_72_characters() {
     for fine in [
         "docs: describe the proxies",
