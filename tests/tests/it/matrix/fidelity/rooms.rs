@@ -20,8 +20,11 @@ struct Subject {
     seen_in_ourchat: Option<Values>,
 }
 
-/// Dialects whose rooms every dialect may see, and how each makes one with all that it can give.
-const WRITERS: [(&str, fn(&Site) -> Subject); 6] = [
+/// Makes a room with all that a dialect can give it.
+type Writer = fn(&Site) -> Subject;
+
+/// Dialects whose rooms every dialect may see, and how each makes one.
+const WRITERS: [(&str, Writer); 6] = [
     ("token", of_token),
     ("usr_room", of_usr_room),
     ("chatroom", of_chatroom),
