@@ -112,7 +112,7 @@ impl Field {
         given(Self::RoomClosed, "room.closed", "that only members see it"),
         given(Self::RoomAppCode, "room.app_code", "the number of the app that made it"),
         given(Self::RoomInfo, "room.info", "a JSON object of the client's own"),
-        given(Self::RoomMembers, "room.members", "who is a member, or present"),
+        given(Self::RoomMembers, "room.members", "the members, or those present"),
     ];
 
     /// The field's row.
