@@ -3,7 +3,8 @@
 use core_model::{Message, MessageId, Person, Recipient, Timestamp};
 
 use crate::caps::Caps;
-use crate::multiline;
+use crate::lines::{Line, TEXT_LINES_MAX, cut, floor_char_boundary, lines_of};
+use crate::multiline::BATCH_TYPE;
 use crate::names;
 use crate::numeric::Numeric;
 use crate::parse::CONCAT;
@@ -14,10 +15,6 @@ const LINE_BYTES_MAX: usize = 510;
 
 /// The least room for a text in a line, however long the names before it are.
 const TEXT_BYTES_LEAST: usize = 64;
-
-/// The most lines of one text; the line ends beyond become spaces. The limit bounds amplification:
-/// each one-byte line end costs a line of about a hundred bytes for every client in the channel.
-pub(crate) const TEXT_LINES_MAX: usize = 50;
 
 /// The prefix that marks an ACTION in the texts of other dialects.
 pub(crate) const ME: &str = "/me ";
@@ -79,7 +76,7 @@ impl Reader<'_> {
         let head = format!(":{} {verb} {target} :", self.mask(&message.author));
         let tags = |id| Tags { at: message.at, by: &message.author, id, is_bot };
         if self.caps.has(Caps::MULTILINE) && self.caps.has(Caps::BATCH) {
-            let lines = multiline::lines(&message.text, left_of_line(&head));
+            let lines = lines_of(&message.text, left_of_line(&head));
             if lines.len() > 1 {
                 let begin = self.tags(tags(Some(message.id)));
                 return self.batched(message, &begin, &target, &head, &lines);
@@ -101,12 +98,12 @@ impl Reader<'_> {
         tags: &str,
         target: &str,
         head: &str,
-        lines: &[multiline::Line],
+        lines: &[Line],
     ) -> Vec<String> {
         let batch = format!("m{}", message.id);
         let mask = self.mask(&message.author);
-        let begin = format!("{tags}:{mask} BATCH +{batch} {} {target}", multiline::BATCH_TYPE);
-        let line = |line: &multiline::Line| {
+        let begin = format!("{tags}:{mask} BATCH +{batch} {} {target}", BATCH_TYPE);
+        let line = |line: &Line| {
             let concat = if line.continues { format!(";{CONCAT}") } else { String::new() };
             format!("@batch={batch}{concat} {head}{}", line.text)
         };
@@ -255,27 +252,9 @@ fn lines(text: &str) -> Vec<String> {
     shown
 }
 
-/// Cuts between characters.
-pub(crate) fn cut(mut line: &str, bytes_max: usize) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    while !line.is_empty() {
-        let (piece, rest) = line.split_at(floor_char_boundary(line, bytes_max));
-        pieces.push(piece);
-        line = rest;
-    }
-    pieces
-}
-
 /// A text, cut between characters to at most so many bytes.
 pub(crate) fn cut_to(text: &str, bytes_max: usize) -> &str {
     &text[..floor_char_boundary(text, bytes_max)]
-}
-
-fn floor_char_boundary(text: &str, bytes_max: usize) -> usize {
-    if text.len() <= bytes_max {
-        return text.len();
-    }
-    (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! docs/dialects/irc.md describes the dialect.
 
 mod acknowledging;
+mod batches;
 mod caps;
 mod commands;
 mod delivery;
@@ -13,6 +14,7 @@ mod events;
 mod fidelity;
 mod history;
 mod label;
+mod lines;
 mod list;
 mod list_filter;
 mod mask;
