@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::runtime::net::connection;
 use crate::runtime::net::tcp::Lines;
 use crate::runtime::session::driver::SessionDriver;
-use crate::runtime::session::stream::tests::{config, sign_in};
+use crate::runtime::session::stream::tests::{config, no_listeners, sign_in};
 use crate::runtime::session::stream::{LOST_FRAME, StreamSession};
 use crate::runtime::start;
 
@@ -21,7 +21,7 @@ struct Echo;
 
 impl Frontend for Echo {
     fn manifest(&self) -> &Manifest {
-        unreachable!("it has no listeners")
+        no_listeners()
     }
 
     fn open(&self, _: &Peer) -> Box<dyn Session> {
