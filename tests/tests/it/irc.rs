@@ -385,3 +385,29 @@ fn two_guests_cannot_have_one_nick_nor_one_that_resembles_an_account() {
     other.send("ISON zed Boss nemo");
     other.receive_until(" 303 foo\\5cbar :zed");
 }
+
+#[test]
+fn a_guest_runs_the_channel_that_it_makes_until_it_leaves() {
+    let gateway = gateway();
+    let address = gateway.address("irc", "listen");
+    let mut zed = Irc::sign_on(address, "zed", None);
+    assert_eq!(zed.join("#den"), "@zed");
+    let mut yan = Irc::sign_on(address, "yan", None);
+    assert_eq!(yan.join("#den"), "yan @zed");
+    yan.send("KICK #den zed");
+    yan.receive_until(" 482 yan #den ");
+    zed.send("TOPIC #den :dark");
+    assert_eq!(yan.receive_until(" TOPIC "), ":zed!guest@irc.localhost TOPIC #den :dark");
+    zed.send("MODE #den +o yan");
+    assert_eq!(yan.receive_until(" MODE "), ":zed!guest@irc.localhost MODE #den +o yan");
+    yan.send("MODE #den -o zed");
+    assert_eq!(zed.receive_until(" -o "), ":yan!guest@irc.localhost MODE #den -o zed");
+    zed.send("TOPIC #den :light");
+    zed.receive_until(" 482 zed #den ");
+    yan.send("KICK #den zed :bye");
+    assert_eq!(zed.receive_until(" KICK "), ":yan!guest@irc.localhost KICK #den zed :bye");
+    // The role ends with the seat.
+    yan.send("PART #den");
+    yan.receive_until(" PART #den");
+    assert_eq!(yan.join("#den"), "yan");
+}
