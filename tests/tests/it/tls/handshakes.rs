@@ -133,6 +133,8 @@ fn draining_does_not_wait_for_handshakes() {
     gateway.signal_term();
     raw.receive_end();
     assert_eq!(gateway.wait_for_exit(), 0);
+    let log = gateway.log().text();
+    assert!(!log.contains("drain timeout reached"), "{log}");
 }
 
 #[test]
