@@ -14,20 +14,36 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(crate) fn check(state: &GatewayState, min: u64) {
     let services = &state.services;
     // A file system that cannot be asked is no reason to refuse messages.
-    let Ok(free) = free_bytes(&services.store) else { return };
+    let store = services.store.display();
+    let free = free_bytes(&services.store);
+    let was_unknown = services.set_unknown_space(free.is_err());
+    let free = match free {
+        Ok(free) => free,
+        Err(error) => {
+            if !was_unknown {
+                tracing::warn!(
+                    %store,
+                    "cannot tell the free space of the store's file system, so [store] \
+                     free_space_min has no effect: {error}"
+                );
+            }
+            return;
+        }
+    };
     let is_low = free < min;
     if services.set_low_space(is_low) == is_low {
         return;
     }
     if is_low {
         tracing::error!(
+            %store,
             free,
             min,
             "too little space for the store; messages are refused until there is more than \
              [store] free_space_min"
         );
     } else {
-        tracing::info!(free, min, "there is space for the store again; messages are accepted");
+        tracing::info!(%store, free, min, "there is space for the store again; messages are accepted");
     }
 }
 

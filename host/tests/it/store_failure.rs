@@ -13,9 +13,19 @@ const TOML: &str = "[server.log]\nformat = \"json\"\n\
     [frontends.channel]\nlisten = \"127.0.0.1:0\"\nmessages_per_s = 0\nrequests_per_s = 0\n\
     bytes_per_s = 0\n";
 
-#[expect(clippy::zombie_processes, reason = "the caller waits for it")]
-/// Starts the gateway by a shell; returns it with its log and the address of the channel API.
+/// Starts the gateway by a shell; returns it with the rest of its log and the address of the channel
+/// API.
 fn start(folder: &Path, script: &str) -> (Child, BufReader<ChildStderr>, SocketAddr) {
+    let (gateway, log, address, _) = start_and_read(folder, script);
+    (gateway, log, address)
+}
+
+/// The same, and what it has logged so far.
+fn start_and_read(
+    folder: &Path,
+    script: &str,
+) -> (Child, BufReader<ChildStderr>, SocketAddr, Vec<Value>) {
+    #[expect(clippy::zombie_processes, reason = "the caller waits for it")]
     let mut gateway = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_dragoman")])
         .current_dir(folder)
@@ -24,6 +34,7 @@ fn start(folder: &Path, script: &str) -> (Child, BufReader<ChildStderr>, SocketA
         .spawn()
         .expect("there is a shell");
     let mut log = BufReader::new(gateway.stderr.take().expect("it is piped"));
+    let mut before = Vec::new();
     loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).expect("it logs") > 0, "it has ended");
@@ -31,8 +42,9 @@ fn start(folder: &Path, script: &str) -> (Child, BufReader<ChildStderr>, SocketA
         let fields = &line["fields"];
         if fields["message"] == "listening" {
             let address = fields["address"].as_str().expect("an address");
-            return (gateway, log, address.parse().expect("an address"));
+            return (gateway, log, address.parse().expect("an address"), before);
         }
+        before.push(line);
     }
 }
 
@@ -67,11 +79,19 @@ fn send(address: SocketAddr, token: &str, text: &str) -> Option<Value> {
     post(address, "/channel/send", token, &message)
 }
 
+fn is_about_space(message: &str) -> bool {
+    message.starts_with("too little space")
+}
+
 #[test]
 fn messages_are_refused_while_there_is_too_little_space() {
     let folder = folder(TOML);
     let script = "exec \"$0\" --set store.free_space_min=9000000000000000000";
-    let (mut gateway, _log, address) = start(folder.path(), script);
+    let (mut gateway, _log, address, before) = start_and_read(folder.path(), script);
+    let why = |line: &&Value| line["fields"]["message"].as_str().is_some_and(is_about_space);
+    let line = before.iter().find(why).expect("it is logged");
+    let store = line["fields"]["store"].as_str().expect("the store is named");
+    assert!(store.ends_with("dragoman.redb"), "{line}");
     let token = register(address);
     let said = send(address, &token, "tea").expect("it answers");
     assert_ne!(said["code"], 0, "{said}");
@@ -84,6 +104,20 @@ fn messages_are_refused_while_there_is_too_little_space() {
     let said = post(address, "/login", "", &login).expect("it answers");
     let token = said["data"]["token"].as_str().expect("a token");
     assert_eq!(send(address, token, "tea").expect("it answers")["code"], 0);
+    gateway.kill().expect("it runs");
+    gateway.wait().expect("it ends");
+}
+
+#[test]
+fn a_file_system_that_does_not_say_its_space_is_logged_once() {
+    let folder = folder(TOML);
+    let script = "exec \"$0\" --set store.free_space_min=1 --set store.path=chat.redb";
+    let (mut gateway, log, _) = start(folder.path(), script);
+    std::fs::remove_file(folder.path().join("chat.redb")).expect("it is there");
+    let lines = log.lines().map(|line| line.expect("it logs"));
+    let mut lines = lines.skip_while(|line| !line.contains("cannot tell the free space"));
+    let line = lines.next().expect("it is logged");
+    assert!(line.contains("WARN") && line.contains("chat.redb"), "{line}");
     gateway.kill().expect("it runs");
     gateway.wait().expect("it ends");
 }

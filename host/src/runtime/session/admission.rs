@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use core_model::{Command, Credential, NewUser, Refusal, SeatKind, Secret, UserRef};
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
 
 use crate::password_hash::Form;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -171,7 +173,8 @@ impl Caller<'_> {
         let found = services.engine.credential(services.clock.now(), user)?;
         let account = match &found {
             Some((uid, _)) => uid.to_string(),
-            None => format!("{user:?}"),
+            // A digest: the name may be as long as a request.
+            None => HEXLOWER.encode(&Sha256::digest(format!("{user:?}"))),
         };
         let attempt = self.begin_attempt(&account)?;
         let is_right = if password.len() > PASSWORD_BYTES_MAX {

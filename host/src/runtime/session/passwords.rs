@@ -122,7 +122,9 @@ impl Passwords {
             work()
         };
         let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| Refusal::Internal { why: format!("a password was lost: {error}") })
+        done.map_err(|error| Refusal::Internal {
+            why: format!("the password check failed: {error}"),
+        })
     }
 
     /// `None`: too many wait, in all or of this address or account.

@@ -57,10 +57,12 @@ pub(crate) struct Services {
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
     pub(crate) stopping: CancellationToken,
-    heavy_queries: Semaphore,
+    pub(super) heavy_queries: Arc<Semaphore>,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.
     is_space_low: AtomicBool,
+    /// Whether the file system does not say how much space it has.
+    is_space_unknown: AtomicBool,
 }
 
 /// Where a command comes from.
@@ -91,9 +93,12 @@ impl Services {
             fetcher: Fetcher::default(),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
-            heavy_queries: Semaphore::new(config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD),
+            heavy_queries: Arc::new(Semaphore::new(
+                config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD,
+            )),
             connections: 0.into(),
             is_space_low: false.into(),
+            is_space_unknown: false.into(),
         }
     }
 
@@ -147,6 +152,11 @@ impl Services {
     /// Returns whether space was low before.
     pub(crate) fn set_low_space(&self, is_low: bool) -> bool {
         self.is_space_low.swap(is_low, Ordering::Relaxed)
+    }
+
+    /// Returns whether the space was unknown before.
+    pub(crate) fn set_unknown_space(&self, is_unknown: bool) -> bool {
+        self.is_space_unknown.swap(is_unknown, Ordering::Relaxed)
     }
 
     /// Gives the engine a command that it must not refuse for being busy.
@@ -206,12 +216,16 @@ impl Services {
         connection: ConnectionId,
         query: Box<Query>,
     ) -> Outcome {
-        let _turn = self.heavy_queries.acquire().await;
+        let turn = self.heavy_queries.clone().acquire_owned().await;
         let services = self.clone();
-        let run = move || services.query(&frontend, services.clock.now(), connection, &query);
+        let run = move || {
+            // Held until the query is done, even if the caller is gone.
+            let _held = turn;
+            services.query(&frontend, services.clock.now(), connection, &query)
+        };
         let answered = tokio::task::spawn_blocking(run).await;
         answered.unwrap_or_else(|error| {
-            Err(Refusal::Internal { why: format!("the query was lost: {error}") })
+            Err(Refusal::Internal { why: format!("the query failed: {error}") })
         })
     }
 
@@ -273,11 +287,12 @@ impl Services {
     }
 }
 
-/// Whether the answer has much detail for each room.
+/// Whether a command posts: only posts are refused for lack of space.
 fn is_message(command: &Command) -> bool {
     matches!(command, Command::Post { .. } | Command::PostDirect { .. })
 }
 
+/// Whether the answer has much detail for each room.
 fn is_detailed(detail: &Detail) -> bool {
     detail.members || detail.people || detail.messages > LIGHT_MESSAGES_MAX
 }

@@ -88,6 +88,12 @@ impl SignInGuard {
         }
     }
 
+    /// The lengths of the accounts that are remembered.
+    #[cfg(test)]
+    pub(crate) fn accounts(&self) -> Vec<usize> {
+        self.by_account.lock().0.keys().map(String::len).collect()
+    }
+
     /// Counts a failed sign-in for the log, and logs at most one line a minute.
     pub(crate) fn log_failure(&self, frontend: &str, address: IpAddr, now: Instant) {
         let mut log = self.log.lock();

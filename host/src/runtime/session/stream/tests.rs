@@ -377,3 +377,51 @@ async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
     drop(session);
     end(&services, hub).await;
 }
+
+/// A query that lasts goes on when its connection is gone, and so counts as running.
+#[test]
+fn a_heavy_query_counts_until_it_is_done() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(async {
+        let Scene { services, hub, session, .. } = Scene::open().await;
+        let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || waiting.recv().is_err());
+        let all = services.heavy_queries.available_permits();
+        let query = Box::new(Query::LastChange);
+        let mut running = Box::pin(session.driver.query_blocking(query));
+        let polled = std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        drop(running);
+        assert_eq!(services.heavy_queries.available_permits(), all - 1);
+        drop(go_on);
+        assert!(busy.await.unwrap());
+        // The only blocking thread takes this after the query.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert_eq!(services.heavy_queries.available_permits(), all);
+        drop(session);
+        end(&services, hub).await;
+    });
+}
+
+#[tokio::test]
+async fn a_user_name_is_not_remembered_whole() {
+    let Scene { services, hub, session, .. } = Scene::open().await;
+    let Command::SignIn { changes, .. } = sign_in() else { unreachable!("it is a sign-in") };
+    let sign_in = Command::SignIn {
+        user: UserRef::Handle("x".repeat(1 << 20)),
+        credential: Credential::Password("?".into()),
+        create: None,
+        changes,
+        session: true,
+        delivery: None,
+        token: None,
+        address: None,
+    };
+    let address = "10.0.0.1".parse().unwrap();
+    let frontend = &session.driver.frontend;
+    let settled = settle_passwords(&services, frontend, address, Box::new(sign_in)).await;
+    assert_eq!(settled, Err(Refusal::UnknownUser));
+    assert_eq!(services.sign_in_guard.accounts(), [64], "bytes of each");
+    drop(session);
+    end(&services, hub).await;
+}
