@@ -15,7 +15,8 @@ pub(crate) struct LogThrottle<K> {
 }
 
 impl<K: Eq + Hash> LogThrottle<K> {
-    /// Lets each key through once per `quiet`, and remembers `keys_max` keys.
+    /// Lets each key through once per `quiet`, and at most `keys_max` keys within it: clients choose
+    /// some of them.
     pub(crate) fn new(quiet: Duration, keys_max: usize) -> Self {
         Self { quiet, keys_max, logged: Mutex::default() }
     }
@@ -27,7 +28,10 @@ impl<K: Eq + Hash> LogThrottle<K> {
             return false;
         }
         if logged.len() >= self.keys_max {
-            logged.clear();
+            logged.retain(|_, last| now.duration_since(*last) < self.quiet);
+            if logged.len() >= self.keys_max {
+                return false;
+            }
         }
         logged.insert(key, now);
         true
@@ -51,12 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn remembered_keys_are_bounded() {
-        let throttle = LogThrottle::new(Duration::from_secs(60), 2);
+    fn many_keys_are_admitted_no_more_often_than_few() {
+        let quiet = Duration::from_secs(60);
+        let throttle = LogThrottle::new(quiet, 2);
         let start = Instant::now();
-        for key in 0..100 {
-            assert!(throttle.admit(key, start));
-            assert!(throttle.logged.lock().len() <= 2);
-        }
+        let admitted = |keys: std::ops::Range<u32>, at| {
+            keys.filter(|key| throttle.admit(*key, at)).collect::<Vec<_>>()
+        };
+        assert_eq!(admitted(0..100, start), [0, 1]);
+        assert_eq!(admitted(0..100, start + quiet / 2), [0; 0]);
+        assert_eq!(admitted(50..100, start + quiet), [50, 51]);
+        assert_eq!(throttle.logged.lock().len(), 2);
     }
 }

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
+use core_model::bounds;
 use frontend_api::http::HttpError;
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
@@ -21,6 +22,9 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Suffixes of names that cannot be registered on the internet (RFC 6761, 6762, 8375, and ICANN's
 /// reservation of `.internal`).
 const PRIVATE_SUFFIXES: [&str; 5] = [".localhost", ".local", ".internal", ".home.arpa", ".test"];
+
+/// Of a host or origin as a client sent it, what the log and the answer show: names have at most 253.
+const SHOWN_CHARS_MAX: usize = 255;
 
 /// Where a request arrived.
 #[derive(Clone, Copy)]
@@ -45,7 +49,7 @@ pub(super) fn check_site(
     });
     checked.map_err(|Refused { why, key }| {
         frontend.metrics.note_refused(Limit::Guard);
-        let host = host.unwrap_or_default();
+        let host = bounds::cut(host.unwrap_or_default(), SHOWN_CHARS_MAX);
         if frontend.instance().site_log.admit(format!("{why} {host}"), Instant::now()) {
             let frontend = &frontend.name;
             tracing::warn!(frontend, host, "refused a request; {key} would allow it: {why}");
@@ -71,6 +75,7 @@ fn check_origin(
             return Ok(());
         }
         let origin = origin.to_str().unwrap_or("an unreadable origin");
+        let origin = bounds::cut(origin, SHOWN_CHARS_MAX);
         let why = format!("web pages of {origin} are not among those allowed here");
         return Err(Refused { why, key });
     }
@@ -94,6 +99,7 @@ fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refus
     {
         return Ok(());
     }
+    let name = bounds::cut(name, SHOWN_CHARS_MAX);
     Err(Refused { why: format!("the host {name:?} is not among those known here"), key: "hosts" })
 }
 
