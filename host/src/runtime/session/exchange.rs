@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_model::{Command, Outcome, Query, Refusal, Timestamp};
+use core_model::{Command, Credential, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Fetch, Input, Outbox, Output, Peer};
 
@@ -70,13 +70,14 @@ impl Exchange {
             }
             let Some(pending) = self.pending.pop_front() else {
                 self.driver.frontend.instance().note_unanswered(self.closed);
-                return Err(HttpError::new(503, "the gateway has no answer"));
+                return Err(HttpError::new(503, "the front end gave no response"));
             };
             check_key(&pending)?;
+            let excess = excess(&pending);
             let outcome = self.carry_out(pending).await;
             match &outcome {
                 Err(Refusal::SlowDown { retry_after_ms }) => {
-                    return Err(retry_later(429, "too many messages", *retry_after_ms));
+                    return Err(retry_later(429, excess, *retry_after_ms));
                 }
                 Err(Refusal::Overloaded) => {
                     return Err(retry_later(503, "the gateway is overloaded", 1_000));
@@ -178,6 +179,25 @@ fn check_key(pending: &Pending) -> Result<(), HttpError> {
             Err(HttpError::new(400, reason))
         }
         Pending::Command { .. } | Pending::Query(_) | Pending::Fetch(_) => Ok(()),
+    }
+}
+
+/// What there is too much of when a request must slow down.
+fn excess(pending: &Pending) -> &'static str {
+    let Pending::Command { command, .. } = pending else { return "too many requests" };
+    match &**command {
+        Command::Post { .. } | Command::PostDirect { .. } | Command::Enter { .. } => {
+            "too many messages"
+        }
+        Command::SignIn { credential: Credential::Password(_), .. } => "too many failed sign-ins",
+        Command::CreateRoom { owner: None, .. } => "too many new rooms",
+        // Each may make an account.
+        Command::SignIn { .. }
+        | Command::Register { .. }
+        | Command::UpdateUser { .. }
+        | Command::CreateRoom { .. }
+        | Command::Join { .. } => "too many new accounts",
+        _ => "too many requests",
     }
 }
 

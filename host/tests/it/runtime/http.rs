@@ -113,6 +113,42 @@ async fn messages_over_the_limit_are_429_and_other_requests_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answer_says_what_there_is_too_much_of() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.limits.messages_per_s = 1;
+        frontend.limits.messages_burst = 1;
+        frontend.limits.quotas.accounts_per_address_per_hour_max = 1;
+        frontend.limits.quotas.rooms_per_address_per_day_max = 1;
+    })
+    .await;
+    const SIGN_IN: &str =
+        r#"{"do":"sign_in","user":{"handle":"zoe"},"credential":{"password":"?"}}"#;
+    for (call, what) in [
+        (POST, "too many messages"),
+        (r#"{"do":"register","user":{}}"#, "too many new accounts"),
+        (r#"{"do":"create_room","room":{}}"#, "too many new rooms"),
+        (SIGN_IN, "too many failed sign-ins"),
+    ] {
+        let ask = || http(stage.address("http"), &["POST /call HTTP/1.1"], call);
+        let mut reply = ask().await;
+        while reply.status == 200 {
+            reply = ask().await;
+        }
+        assert_eq!((reply.status, reply.body), (429, format!("stage: {what}")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_cookie_leaves_the_others() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let request = b"POST /x HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+        cookie: a=\xff; id=7\r\nx-own: \xff\r\n\r\n";
+    let reply = super::client::exchange(stage.address("http"), request).await;
+    assert!(reply.contains("[\"cookie\",\"a=\u{fffd}; id=7\"]"), "{reply}");
+    assert!(!reply.contains("x-own"), "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_it_is_401_and_from_elsewhere_403() {
     let stage = Stagecraft::start(|frontend| frontend.guard.api_keys = vec!["secret".into()]).await;
     let address = stage.address("http");

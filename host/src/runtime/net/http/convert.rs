@@ -31,6 +31,11 @@ pub(crate) fn request(parts: &Parts, path: String, body: Vec<u8>) -> Result<Requ
         let name = name.as_str();
         match str::from_utf8(value.as_bytes()) {
             Ok(value) => headers.push((name.into(), value.into())),
+            // Of several cookies one may be unreadable, and the front end looks for its own.
+            Err(_) if name == "cookie" => {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                headers.push((name.into(), value.into_owned()));
+            }
             Err(_) if IDENTIFYING.contains(&name) => {
                 return Err(HttpError::new(400, format!("the header {name} is not UTF-8")));
             }
