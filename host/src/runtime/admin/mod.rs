@@ -34,7 +34,7 @@ pub const IS_DOWN: &str = " is down: ";
 
 /// Separates, in `/readyz`, the name of a front end from why its new configuration is not in
 /// effect.
-pub const IS_KEPT: &str = " is as it was: ";
+pub const IS_KEPT: &str = " keeps its previous configuration: ";
 
 /// The admin listener at this address. It keeps listening while the gateway drains.
 pub(crate) fn listener(address: SocketAddr, state: &GatewayState) -> Arc<BoundListener> {
@@ -98,7 +98,7 @@ async fn answer(
     let is_json = request.uri().path() == LEDGER_PATH;
     let (status, text) = match request.uri().path() {
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
-            (StatusCode::METHOD_NOT_ALLOWED, "GET it\n".into())
+            (StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n".into())
         }
         "/healthz" => health(&state),
         "/readyz" => readiness(&state),
@@ -133,6 +133,9 @@ async fn answer(
     };
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
     Ok(response)
 }
 

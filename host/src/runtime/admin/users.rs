@@ -185,13 +185,14 @@ async fn read(request: Request<Incoming>) -> Result<Action, UsersError> {
             HeaderValue::from_str(method.as_str()).expect("a method is a valid header value");
         let status = StatusCode::METHOD_NOT_ALLOWED;
         let header = Some((header::ALLOW, allow));
-        return Err(UsersError { header, ..UsersError::new(status, format!("{method} it")) });
+        return Err(UsersError { header, ..UsersError::new(status, format!("use {method}")) });
     }
     if method == Method::GET {
         return action(request.uri().query().unwrap_or_default().as_bytes());
     }
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
-    let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| wrong("the body does not come"))?;
+    let body =
+        timeout(BODY_TIMEOUT, body).await.map_err(|_| wrong("the body did not arrive in time"))?;
     let body = body.map_err(|error| wrong(format!("the body cannot be read: {error}")))?;
     action(&body.to_bytes())
 }

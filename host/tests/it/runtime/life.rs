@@ -192,4 +192,7 @@ async fn the_admin_listener_reports_the_state() {
         assert_eq!(reply.status, status, "{path}");
         assert!(reply.body.contains(says), "{path}: {}", reply.body);
     }
+    let posted = http(admin, &["POST /metrics HTTP/1.1"], "").await;
+    assert_eq!((posted.status, posted.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(posted.body, "use GET or HEAD\n");
 }

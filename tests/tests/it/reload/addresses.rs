@@ -81,7 +81,9 @@ fn a_front_end_whose_new_address_is_in_use_keeps_the_old_one() {
     bob.reconnect(free).send("TEST", "and new ones come");
     UsrRoom::connect(gateway.wait_for_listener("usr_room", "listen")).done("/time", &json!({}));
     let ready = readiness(&gateway);
-    let says = format!("200 ready\nchannel is as it was: cannot listen on {address}: ");
+    let says = format!(
+        "200 ready\nchannel keeps its previous configuration: cannot listen on {address}: "
+    );
     assert!(ready.starts_with(&says), "{ready}");
     let incomplete = "dragoman_reloads_total{result=\"incomplete\"}";
     assert_eq!(metric(&gateway, incomplete), Some("1".into()));

@@ -89,7 +89,7 @@ impl RequestBody {
         };
         read.unwrap_or_else(|_| {
             self.has_failed = true;
-            Err(HttpError::new(408, "the body does not come"))
+            Err(HttpError::new(408, "the body did not arrive in time"))
         })
     }
 
@@ -104,7 +104,7 @@ impl RequestBody {
                 }
                 Some(Err(_)) => {
                     self.has_failed = true;
-                    return Err(HttpError::new(400, "the body breaks off"));
+                    return Err(HttpError::new(400, "the body is incomplete"));
                 }
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
