@@ -36,6 +36,7 @@ pub(crate) async fn apply(
     apply_to_gateway(state, running, &new);
     warn_of_plugins_on_one_thread(running, &new);
     let all_rooms = declare_rooms(state, &running.rooms, &new.rooms).await;
+    let all_joinable = check_auto_joins(state, &new);
     let (effective, all_frontends) = frontends::apply(state, &running.frontends, &new).await;
     new.frontends = effective;
     let admin = admin::apply(state, running.admin.listen, new.admin.listen).await;
@@ -43,7 +44,7 @@ pub(crate) async fn apply(
         new.admin.listen = running.admin.listen;
     }
     *running = new;
-    all_rooms && all_frontends && admin
+    all_rooms && all_joinable && all_frontends && admin
 }
 
 /// A gateway that started without a plugin and with one thread has no thread to hand other tasks
@@ -81,6 +82,19 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
         registry.well_known = server.well_known;
         registry.api_page = new.admin.api_page;
     });
+}
+
+/// Looks for closed groups in `auto_join`, which a start refuses. False: there is one; users do not
+/// join it.
+fn check_auto_joins(state: &GatewayState, new: &Config) -> bool {
+    let mut all = true;
+    for frontend in &new.frontends {
+        if let Err(error) = start::check_auto_join(&state.services.engine, frontend) {
+            tracing::error!("{error}; the next start will fail");
+            all = false;
+        }
+    }
+    all
 }
 
 /// Makes the rooms that are newly configured. False: one cannot be made.

@@ -218,6 +218,23 @@ fn an_invalid_configuration_changes_nothing_and_all_errors_are_logged() {
 }
 
 #[test]
+fn a_closed_group_in_auto_join_is_an_error_of_a_reload_as_of_a_start() {
+    let mut gateway = Gateway::start(&all(""));
+    let ourchat = || Ourchat::websocket(gateway.address("ourchat", "listen"));
+    let bob = ourchat().enroll("bob");
+    let mut ann = ourchat();
+    ann.enroll("ann");
+    let made = ann.call(&json!({"code": 8, "members": [bob], "name": "den"}));
+    let name = format!("den#{}", made["group_id"]);
+    let joining = all(&format!("auto_join = [\"{name}\"]"));
+    gateway.reload(&joining);
+    gateway.log().wait_for_line(&["ERROR", "auto_join", &name, "the next start will fail"]);
+    assert_eq!(metric(&gateway, "dragoman_last_reload_successful"), Some("0".into()));
+    gateway.reload(&all(""));
+    assert_eq!(metric(&gateway, "dragoman_last_reload_successful"), Some("1".into()));
+}
+
+#[test]
 fn clients_that_connect_while_a_front_end_is_replaced_are_served() {
     let toml = |guests| format!("{ROOM}[frontends.chatroom]\nguests = {guests}\n");
     let mut gateway = Gateway::start(&toml(true));
