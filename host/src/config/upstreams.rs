@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use frontend_api::{Manifest, Upstream};
+use hyper::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -68,7 +69,11 @@ pub(super) fn upstreams(
     for upstream in &manifest.upstreams {
         match read(upstream, folder) {
             Ok(config) => configs.push(config),
-            Err(why) => section.complain(&upstream.key, &why),
+            Err(Wrong { setting, why }) => {
+                let own = format!("{}{}", upstream.key, setting.suffix());
+                let is_known = section.known().contains(&own);
+                section.complain(if is_known { &own } else { &upstream.key }, &why);
+            }
         }
         if upstream.secret_file.is_some() && is_unencrypted(&upstream.url) {
             let what = format!(
@@ -81,19 +86,54 @@ pub(super) fn upstreams(
     configs
 }
 
-fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, String> {
-    check_url(&upstream.url)?;
-    let mut parts = split(&upstream.url)?;
-    let path = upstream.secret_file.as_ref().map(|path| folder.join(path));
-    let secret = path.as_deref().map(read_secret).transpose()?;
-    for part in &mut parts {
-        if *part == Part::Field(SECRET.into()) {
-            let secret = secret.as_ref().ok_or("the url has {secret}, and there is no file")?;
-            *part = Part::Text(encoded(secret));
+/// What is wrong with a server's settings. A setting may have a key of its own in the section.
+#[derive(Debug)]
+struct Wrong {
+    setting: Setting,
+    why: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Setting {
+    Url,
+    SecretFile,
+    Timeout,
+}
+
+impl Setting {
+    /// What its key has after the server's.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Url => "",
+            Self::SecretFile => "_secret_file",
+            Self::Timeout => "_timeout",
         }
     }
+
+    fn wrong(self, why: impl Into<String>) -> Wrong {
+        Wrong { setting: self, why: why.into() }
+    }
+}
+
+fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, Wrong> {
+    check_url(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
+    let mut parts = split(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
+    let path = upstream.secret_file.as_ref().map(|path| folder.join(path));
+    let secret = path.as_deref().map(read_secret).transpose();
+    let secret = secret.map_err(|why| Setting::SecretFile.wrong(why))?;
+    let mut is_used = false;
+    for part in &mut parts {
+        if *part == Part::Field(SECRET.into()) {
+            is_used = true;
+            let missing = || Setting::Url.wrong("the url has {secret}, and there is no file");
+            *part = Part::Text(encoded(secret.as_ref().ok_or_else(missing)?));
+        }
+    }
+    if secret.is_some() && !is_used {
+        return Err(Setting::SecretFile.wrong("the url has no {secret} for what is in the file"));
+    }
     if upstream.timeout_ms == 0 {
-        return Err("the timeout is 0".into());
+        return Err(Setting::Timeout.wrong("the timeout is 0"));
     }
     Ok(UpstreamConfig {
         key: upstream.key.clone(),
@@ -125,7 +165,8 @@ fn read_secret(path: &Path) -> Result<String, String> {
     Ok(secret.to_owned())
 }
 
-/// Messages leave the URL out: it may contain a secret. A field before the path could direct requests, and the secret, to another server.
+/// Messages leave the URL out: it may contain a secret. A field before the path could direct
+/// requests, and the secret, to another server.
 fn check_url(url: &str) -> Result<(), String> {
     let parsed = Url::parse(&url.replace(['{', '}'], "x"))
         .map_err(|error| format!("is not a URL: {error}"))?;
@@ -142,6 +183,12 @@ fn check_url(url: &str) -> Result<(), String> {
     let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
     if authority.is_empty() || authority.contains(['{', '}', '\\']) {
         return Err("has no host, or a {name} before the path".into());
+    }
+    // What requests are sent to; it is stricter.
+    if url.replace(['{', '}'], "x").parse::<Uri>().is_err() {
+        let why = "has a character that a request cannot have; write it as %XX, or a host in \
+                   another script as xn--…";
+        return Err(why.into());
     }
     Ok(())
 }
@@ -206,9 +253,15 @@ mod tests {
             "https://u:p@h/{c}",
             "https://h/{c}#x",
             "https://h/{secret}",
+            "https://h/a b",
+            "https://чат.example/",
         ] {
-            assert!(read(&upstream(url), Path::new("")).is_err(), "{url}");
+            let wrong = read(&upstream(url), Path::new("")).err().expect(url);
+            assert_eq!(wrong.setting, Setting::Url, "{url}");
         }
+        let timeless = Upstream { timeout_ms: 0, ..upstream("https://h/") };
+        let wrong = read(&timeless, Path::new("")).err().expect("it is refused");
+        assert_eq!(wrong.setting, Setting::Timeout);
     }
 
     #[test]
@@ -224,8 +277,15 @@ mod tests {
         for wrong in [&b""[..], b"\n", b"a b", b"a\nb\n", b"\xff", &[b'x'; 5_000]] {
             assert!(secret_of(wrong).is_err(), "{wrong:?}");
         }
-        let missing = Upstream { secret_file: Some("none".into()), ..upstream("http://h/") };
-        assert!(read(&missing, folder.path()).unwrap_err().contains("none: No such file"));
+        let with_file = |url: &str, file: &str| {
+            let upstream = Upstream { secret_file: Some(file.into()), ..upstream(url) };
+            let wrong = read(&upstream, folder.path()).err().expect("it is refused");
+            assert_eq!(wrong.setting, Setting::SecretFile, "{}", wrong.why);
+            wrong.why
+        };
+        assert!(with_file("https://h/{secret}", "none").contains("none: No such file"));
+        std::fs::write(folder.path().join("secret"), "s").unwrap();
+        assert!(with_file("https://h/", "secret").contains("no {secret}"));
     }
 
     #[test]
