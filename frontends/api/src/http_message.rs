@@ -101,11 +101,12 @@ impl Response {
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Fault")]
 pub struct HttpError {
-    /// 400, 401, 403, 404, 405, 413, 415, 429 or 503.
+    /// 400, 401, 403, 404, 405, 408, 413, 415, 426, 429 or 503.
     pub status: u16,
     /// A sentence for the client's developer.
     pub reason: String,
-    /// Headers that belong to the status: `allow`, `retry-after`, `www-authenticate`.
+    /// Headers that belong to the status, such as `allow`, `retry-after`, `upgrade` and
+    /// `www-authenticate`.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
 }

@@ -156,7 +156,8 @@ impl OptionFault {
 pub trait Session: Send {
     /// Handles one input and puts the outputs that follow into `out`.
     ///
-    /// `now` never goes backwards. A session cannot fail: it answers the peer in the dialect's
+    /// `now` is the time of day. It goes back only if the system's clock is set back by more than
+    /// five seconds: subtract with `saturating_sub`. A session cannot fail: it answers the peer in the dialect's
     /// own way, or it closes.
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox);
 
@@ -170,9 +171,10 @@ pub trait Session: Send {
 /// The other end of a connection, as far as the host knows it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Peer {
-    /// The peer's IP address, without a port.
+    /// The peer's IP address, without a port; "" if a trusted proxy does not say it.
     pub address: String,
-    /// Whether the address was taken from a header that a trusted proxy set.
+    /// Whether the request has passed a proxy, trusted or not: then the address proves nothing. On a
+    /// TCP stream: whether the peer is a trusted proxy.
     pub proxied: bool,
     /// Whether the listener's address is loopback or private, so that the internet cannot reach it
     /// directly.

@@ -30,13 +30,12 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(served?)
 }
 
-/// How many tasks a thread takes up between two looks at what has arrived, where there are plugins.
-/// With tokio's 61 the engine's batches were smaller, which each message in them paid for: probably
-/// because a batch wakes hundreds, who were held up by what arrived meanwhile. On the
-/// single-threaded runtime it makes no difference.
+/// How many tasks a thread runs between two polls for I/O, where there are plugins. tokio's default
+/// of 61 made the engine's batches smaller, so that each message cost more. On the single-threaded
+/// runtime it makes no difference.
 const TASKS_BETWEEN_LOOKS: u32 = 256;
 
-/// The threads of the network, and who looks after those that call plugins. It goes first.
+/// The network runtime, and the watchdog of plugin calls, which must be dropped first.
 struct Network {
     _watchdog: Option<StallWatchdog>,
     runtime: Runtime,

@@ -43,7 +43,11 @@ const SERVER: &[Row] = &[
         Kind::Threads,
         "concurrent password hashes and checks; by default half of the cores",
     ),
-    ("trusted_proxies", Kind::Networks, "networks of proxies whose X-Forwarded-For is trusted"),
+    (
+        "trusted_proxies",
+        Kind::Networks,
+        "networks of proxies whose X-Forwarded-For, or else Forwarded, is believed",
+    ),
     (
         "well_known",
         Kind::Flag,
@@ -169,7 +173,7 @@ const FRONTEND: &[Row] = &[
     ),
     ("requests_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
     ("messages_per_s", Kind::From(0), "messages posted by a peer; 0 is no limit"),
-    ("messages_burst", Kind::From(1), "requests that a peer may send at once after a pause"),
+    ("messages_burst", Kind::From(1), "messages that a peer may post at once after a pause"),
     (
         "bytes_per_s",
         Kind::From(0),
