@@ -55,7 +55,7 @@ pub enum Progress {
     Wrong(String),
 }
 
-/// Reads a header from its first bytes, of which none may follow it.
+/// Reads a header from its first bytes; none of them may be behind its end.
 pub fn read(bytes: &[u8]) -> Progress {
     let begun = &bytes[..bytes.len().min(SIGNATURE.len())];
     let is_binary = SIGNATURE.starts_with(begun);

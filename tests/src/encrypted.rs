@@ -36,7 +36,7 @@ impl Default for Authority {
 impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
-        // Issuers are told apart by their names.
+        // Issuers are recognized by their names.
         let name = format!("A CA of a test {}", AUTHORITIES.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

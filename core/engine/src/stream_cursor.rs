@@ -116,7 +116,7 @@ fn first_at_least(ids: &[u64], id: u64) -> Option<u64> {
     ids.get(ids.partition_point(|other| *other < id)).copied()
 }
 
-/// Ids in any of several sets, of which each has the ids that all of its streams have.
+/// Ids in any of several sets; a set has the ids that all of its streams have.
 pub(crate) struct Ids<'t, T> {
     sets: Vec<Vec<StreamCursor<'t, T>>>,
     moves_left: usize,

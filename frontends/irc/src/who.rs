@@ -27,7 +27,7 @@ impl IrcSession {
             mask => mask,
         };
         let format = WhoFormat::parse(message.param(1));
-        // A filter of operators, of which there are none.
+        // A filter of operators; there are none.
         let is_for_operators = message.param(1) == "o";
         if is_for_operators {
             let line = self.end_of_who(mask);

@@ -125,7 +125,7 @@ const TLS: &[Row] = &[
         "whether a client needs a certificate; by default if there is client_ca",
     ),
     ("min_version", Kind::Choice(&["1.2", "1.3"]), "the oldest version of TLS"),
-    ("hsts", Kind::Duration, "how long browsers are told to use https only; 0: not at all"),
+    ("hsts", Kind::Duration, "how long browsers are to use https only; 0: not at all"),
 ];
 
 /// A further certificate.

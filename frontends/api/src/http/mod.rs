@@ -4,6 +4,7 @@
 mod charset;
 mod describe;
 mod exchange;
+mod fields;
 mod params;
 
 use core_model::{Command, Outcome, Query};
@@ -13,7 +14,8 @@ pub use crate::http_message::{HttpError, Request, Response};
 use crate::schema::Operation;
 pub use charset::Charset;
 pub use exchange::{Exchange, HttpDialect};
-pub use params::{Digits, Loose, Params, ParamsError, RequestParams, TextOrNumber};
+pub use fields::{Digits, Loose, TextOrNumber};
+pub use params::{Params, ParamsError, RequestParams};
 
 /// One endpoint of a dialect, a row of its table.
 ///

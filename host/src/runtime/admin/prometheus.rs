@@ -78,7 +78,7 @@ pub(crate) fn render(
             sample(&mut text, "sign_ins_total", &labels, instance.metrics.sign_ins(result));
         }
     }
-    let help = "Messages of which readers did not see a field, by the field.";
+    let help = "Messages with a field that readers did not see, by the field.";
     head(&mut text, "fidelity_lost_total", "counter", help);
     for instance in &instances {
         for field in instance.losses.possible() {

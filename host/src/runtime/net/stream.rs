@@ -112,7 +112,7 @@ impl AsyncWrite for Stream {
 /// TLS over a socket.
 type Encrypted = TlsStream<BoundedStream>;
 
-/// A stream of which a client can have only so much read.
+/// A stream that reads only so much of what a client sends.
 #[derive(Debug)]
 pub(crate) struct BoundedStream {
     stream: Stream,

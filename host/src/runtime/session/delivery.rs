@@ -64,7 +64,7 @@ impl Delivery {
         *self = Self { user, session, ..Self::default() };
     }
 
-    /// These deliveries, the last of which is `message`, end at this place of the stream, counted in
+    /// These deliveries, the last one that of `message`, end at this place of the stream, counted in
     /// bytes of the connection. False: they are not waited for.
     pub(crate) fn note_sent(&mut self, end: u64, message: MessageId, mut owed: Tally) -> bool {
         if self.user.is_none() {

@@ -8,9 +8,9 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::client::{Memory, Shared, Waiting, lock};
 use crate::events::Event;
 use crate::frame::{Frames, Incoming, encode};
+use crate::state::{Memory, Shared, Waiting, lock};
 use crate::{EnterRoomRequest, Error, PostMessageRequest, Reply, Request, TokenError};
 
 /// Why a connection ended.

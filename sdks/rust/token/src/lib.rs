@@ -28,6 +28,7 @@ mod generated;
 mod kaitai;
 mod options;
 mod resume;
+mod state;
 
 pub use client::Client;
 pub use error::{Error, TokenError};

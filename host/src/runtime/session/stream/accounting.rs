@@ -57,7 +57,7 @@ impl StreamSession {
         self.settle(outcome, owed);
     }
 
-    /// What was queued so far has these deliveries, the last of which is this message.
+    /// What was queued so far has these deliveries, the last one that of this message.
     pub(super) fn mark_owed(&mut self, message: Option<MessageId>, owed: Tally) {
         let place = self.write_queue.pushed();
         let is_tracked = match (&mut self.delivery, message) {
