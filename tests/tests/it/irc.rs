@@ -238,7 +238,7 @@ fn a_user_with_several_seats_joins_once_and_leaves_once() {
     first.join("#tea");
     assert!(zed.receive().starts_with(":carl!"));
     let mut second = Irc::sign_on(address, "carl", Some("tea for two"));
-    assert_eq!(second.join("#tea"), "carl zed");
+    assert_eq!(second.join("#tea"), "carl @zed");
     first.send("PRIVMSG #tea :hello");
     assert!(second.receive_until(" PRIVMSG ").starts_with(":carl!"));
     first.send("QUIT");
@@ -252,7 +252,7 @@ fn a_user_with_several_seats_joins_once_and_leaves_once() {
     second.receive_until("ERROR ");
     zed.send("NAMES #tea");
     assert!(zed.receive().ends_with(" PRIVMSG #tea :and here"));
-    assert!(zed.receive_until(" 353 ").ends_with(" :carl zed"));
+    assert!(zed.receive_until(" 353 ").ends_with(" :carl @zed"));
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn a_web_page_cannot_make_a_browser_send_commands_to_a_stream_of_lines() {
     page.send(&posted_by_a_page("{\"code\":12}\r\n"));
     assert_eq!(page.receive_end().bytes, b"");
     zed.send("NAMES #tea");
-    assert!(zed.receive().ends_with(" 353 zed = #tea :zed"));
+    assert!(zed.receive().ends_with(" 353 zed = #tea :@zed"));
 }
 
 #[test]

@@ -310,7 +310,11 @@ impl BatchContext<'_> {
         for uid in lookup::members(&self.batch, id)? {
             self.remove_membership(cx, id, row, uid)?;
             self.batch.cursors_mut()?.remove((uid, message_index::of_room(id)))?;
-            self.batch.cursors_mut()?.remove((uid, read_markers::of_room(id)))?;
+            // Most members have none, and looking costs less than removing nothing.
+            let marker = (uid, read_markers::of_room(id));
+            if self.batch.cursors()?.get(marker)?.is_some() {
+                self.batch.cursors_mut()?.remove(marker)?;
+            }
         }
         self.write_room(id, &RoomRow { members: 0, ..row.clone() })?;
         self.remove_seats_of_room(cx, id)?;

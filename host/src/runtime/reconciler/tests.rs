@@ -39,7 +39,14 @@ impl Frontend for Echo {
 impl Session for Echo {
     fn handle(&mut self, _: Timestamp, input: Input<'_>, out: &mut Outbox) {
         match input {
-            Input::Text("sign in") => out.submit_and_subscribe(sign_in(), Subscribe::User),
+            Input::Text("sign in") => {
+                let mut command = sign_in();
+                if let Command::SignIn { delivery, .. } = &mut command {
+                    // Nothing is acknowledged: a delivery is done when it is written.
+                    *delivery = None;
+                }
+                out.submit_and_subscribe(command, Subscribe::User);
+            }
             Input::Text(text) => out.submit(Command::PostDirect {
                 author: UserRef::Session,
                 to: UserRef::Session,
