@@ -256,11 +256,11 @@ mod tests {
             "https://h/a b",
             "https://чат.example/",
         ] {
-            let wrong = read(&upstream(url), Path::new("")).err().expect(url);
+            let wrong = read(&upstream(url), Path::new("")).expect_err(url);
             assert_eq!(wrong.setting, Setting::Url, "{url}");
         }
         let timeless = Upstream { timeout_ms: 0, ..upstream("https://h/") };
-        let wrong = read(&timeless, Path::new("")).err().expect("it is refused");
+        let wrong = read(&timeless, Path::new("")).expect_err("it is refused");
         assert_eq!(wrong.setting, Setting::Timeout);
     }
 
@@ -279,7 +279,7 @@ mod tests {
         }
         let with_file = |url: &str, file: &str| {
             let upstream = Upstream { secret_file: Some(file.into()), ..upstream(url) };
-            let wrong = read(&upstream, folder.path()).err().expect("it is refused");
+            let wrong = read(&upstream, folder.path()).expect_err("it is refused");
             assert_eq!(wrong.setting, Setting::SecretFile, "{}", wrong.why);
             wrong.why
         };

@@ -254,33 +254,43 @@ pub(crate) fn announce<'a>(
 ) {
     for frontend in frontends {
         let manifest = frontend.frontend.manifest();
-        let mut hint = manifest.hint.clone();
+        let mut hint = Some(manifest.hint.clone());
         let mut places = Vec::new();
         for (binding, address, is_encrypted) in addresses_of(frontend, listeners) {
             let listener = &binding.listener;
-            hint = hinted(&hint, &listener.key, &address.to_string(), is_encrypted);
+            let address_text = address.to_string();
+            hint = hint.and_then(|it| hinted(&it, &listener.key, &address_text, is_encrypted));
             let over = if is_encrypted { " over TLS" } else { "" };
             places.push(format!("{}{over} on {address}", transport(listener)));
         }
         if !places.is_empty() {
             let places = places.join(", ");
             let frontend = &frontend.name;
-            tracing::info!(frontend, "{}: {places}; try: {hint}", manifest.title);
+            let hint = hint.map(|hint| format!("; try: {hint}")).unwrap_or_default();
+            tracing::info!(frontend, "{}: {places}{hint}", manifest.title);
         }
     }
 }
 
-/// A hint with an address in the place of a listener's key.
-fn hinted(hint: &str, key: &str, address: &str, is_encrypted: bool) -> String {
+/// A hint with an address in the place of a listener's key. `None`: its program cannot reach the
+/// listener, as curl's telnet cannot one that is encrypted.
+fn hinted(hint: &str, key: &str, address: &str, is_encrypted: bool) -> Option<String> {
     let place = format!("{{{key}}}");
-    if !is_encrypted {
-        return hint.replace(&place, address);
+    let mut hint = hint.to_owned();
+    if is_encrypted {
+        for (plain, encrypted) in [("http", "https"), ("ws", "wss")] {
+            hint = hint.replace(&format!("{plain}://{place}"), &format!("{encrypted}://{place}"));
+        }
     }
-    let schemes = [("http", "https"), ("ws", "wss")];
-    let hint = schemes.into_iter().fold(hint.to_owned(), |hint, (plain, encrypted)| {
-        hint.replace(&format!("{plain}://{place}"), &format!("{encrypted}://{place}"))
-    });
-    hint.replace(&place, address)
+    if let Some(path) = address.strip_prefix("unix:") {
+        for scheme in ["http", "https"] {
+            let on_socket = format!("--unix-socket {path} {scheme}://localhost");
+            hint = hint.replace(&format!("{scheme}://{place}"), &on_socket);
+        }
+        return (!hint.contains(&place)).then_some(hint);
+    }
+    let is_out_of_reach = is_encrypted && hint.contains(&format!("telnet://{place}"));
+    (!is_out_of_reach).then(|| hint.replace(&place, address))
 }
 
 /// The open listeners of a front end, and whether their connections are encrypted.
@@ -315,12 +325,22 @@ mod tests {
     #[test]
     fn a_hint_speaks_the_language_of_the_listener() {
         let hint = "curl http://{listen}/x; websocat ws://{websocket_listen}; nc {listen}";
-        let encrypted = hinted(hint, "listen", "127.0.0.1:1", true);
+        let encrypted = hinted(hint, "listen", "127.0.0.1:1", true).unwrap();
         let said = "curl https://127.0.0.1:1/x; websocat ws://{websocket_listen}; nc 127.0.0.1:1";
         assert_eq!(encrypted, said);
-        let both = hinted(&encrypted, "websocket_listen", "127.0.0.1:2", true);
+        let both = hinted(&encrypted, "websocket_listen", "127.0.0.1:2", true).unwrap();
         assert!(both.contains("wss://127.0.0.1:2"), "{both}");
-        assert!(hinted(hint, "listen", "127.0.0.1:1", false).contains("http://127.0.0.1:1/x"));
+        let plain = hinted(hint, "listen", "127.0.0.1:1", false).unwrap();
+        assert!(plain.contains("http://127.0.0.1:1/x"));
+    }
+
+    #[test]
+    fn a_hint_whose_program_cannot_reach_the_listener_is_left_out() {
+        let lines = "curl telnet://{listen}";
+        assert_eq!(hinted(lines, "listen", "127.0.0.1:1", true), None);
+        assert_eq!(hinted(lines, "listen", "unix:/run/x", false), None);
+        let http = hinted("curl http://{listen}/time", "listen", "unix:/run/x", false);
+        assert_eq!(http.as_deref(), Some("curl --unix-socket /run/x http://localhost/time"));
     }
 
     #[test]
