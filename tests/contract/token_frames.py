@@ -185,6 +185,8 @@ KNOWN = {
     "token": st.sampled_from([token, token, 0]),
     "room_id": st.sampled_from([room, room, 0, 99]),
     "auto_create": st.sampled_from([0, 1, -1]),
+    # Other numbers are mostly ids that no message has yet, which are refused.
+    "after": st.sampled_from([0, 1, 2**53 - 1]),
     "text": st.sampled_from([b"hello", b"", "\u4f60\u597d".encode()]) | TOO_LONG.map(str.encode),
 }
 ANY = {
@@ -262,6 +264,7 @@ heard += [] if heard else [witness.frame()]
 assert heard[-1][3]["text"] == "still here", heard
 first, second = (witness.order("post_once", room_id=room, client_id=b"a", text=b"once") for _ in range(2))
 assert first == second and first[0] == results["ok"], (first, second)
+assert witness.order("catch_up", room_id=room, after=0, limit=10)[0] == results["ok"]
 unseen = {name for name in bodies.values() if not name.endswith("_request")} - seen.keys() - {"failure"}
 unseen |= {name for name in results if name not in ("ok", "e_limit", "e_server", "e_denied", "e_room_full")} - seen.keys()
 assert not unseen, f"never said: {unseen}"
