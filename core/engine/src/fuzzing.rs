@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::message_index;
+use crate::id_run;
 use crate::rows::{
     Counters, KeyRow, MessageRow, RoomRow, SeatRow, SessionRow, TokenRow, UserRow, Who, pack,
     unpack,
