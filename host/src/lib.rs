@@ -5,6 +5,7 @@ pub mod config;
 pub mod ledger;
 pub mod logging;
 pub mod open_files;
+pub mod outgoing;
 mod password_hash;
 pub mod plugin;
 pub mod proxy_header;

@@ -102,7 +102,7 @@ fn mismatch(files: &IdentityFiles, certified: &CertifiedKey) -> String {
 }
 
 /// The certificates of a file, in its order.
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let content = read(path)?;
     let shown = path.display();
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();

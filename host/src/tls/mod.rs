@@ -19,6 +19,7 @@ pub use files::Stamp;
 pub type Stamps = Vec<Option<Stamp>>;
 
 pub use certificate::{Certificate, common_name, subject};
+pub(crate) use load::chain;
 
 /// How long before its end a certificate is warned of.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);
