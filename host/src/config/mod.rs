@@ -9,6 +9,7 @@ mod parse;
 mod problem;
 mod read;
 mod schema;
+mod secret_file;
 mod section;
 mod settings;
 mod shapes;

@@ -10,10 +10,8 @@ use hyper::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::secret_file;
 use super::section::{Reader, Section};
-
-/// A secret file: far longer than any secret, so that a wrong path is noticed.
-const SECRET_BYTES_MAX: u64 = 4_096;
 
 /// Where the secret goes in a URL.
 const SECRET: &str = "secret";
@@ -119,7 +117,7 @@ fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, Wrong> {
     check_url(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
     let mut parts = split(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
     let path = upstream.secret_file.as_ref().map(|path| folder.join(path));
-    let secret = path.as_deref().map(read_secret).transpose();
+    let secret = path.as_deref().map(secret_file::read_secret).transpose();
     let secret = secret.map_err(|why| Setting::SecretFile.wrong(why))?;
     let mut is_used = false;
     for part in &mut parts {
@@ -141,28 +139,6 @@ fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, Wrong> {
         secret_file: path,
         url: parts,
     })
-}
-
-/// The text of a file without the end of its line.
-fn read_secret(path: &Path) -> Result<String, String> {
-    let shown = path.display();
-    let metadata = path.metadata().map_err(|error| format!("cannot read {shown}: {error}"))?;
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a file"));
-    }
-    if metadata.len() > SECRET_BYTES_MAX {
-        return Err(format!("{shown} is longer than {SECRET_BYTES_MAX} bytes, so it is no secret"));
-    }
-    let text = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let text = String::from_utf8(text).map_err(|_| format!("{shown} is not text"))?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        return Err(format!("{shown} is empty"));
-    }
-    if secret.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("{shown} contains more than one line, or white space"));
-    }
-    Ok(secret.to_owned())
 }
 
 /// Messages leave the URL out: it may contain a secret. A field before the path could direct

@@ -1,0 +1,41 @@
+//! Files with secrets, a line each.
+
+use std::path::Path;
+
+/// A secret file: far longer than a few secrets, so that a wrong path is noticed.
+const BYTES_MAX: u64 = 4_096;
+
+/// The only line of a file.
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+    let mut lines = read_secrets(path)?;
+    match (lines.pop(), lines.is_empty()) {
+        (Some(secret), true) => Ok(secret),
+        _ => Err(format!("{} contains more than one line, or white space", path.display())),
+    }
+}
+
+/// The lines of a file: at least one, none empty, without white space.
+pub(super) fn read_secrets(path: &Path) -> Result<Vec<String>, String> {
+    let shown = path.display();
+    let metadata = path.metadata().map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if !metadata.is_file() {
+        return Err(format!("{shown} is not a file"));
+    }
+    if metadata.len() > BYTES_MAX {
+        return Err(format!("{shown} is longer than {BYTES_MAX} bytes, so it is no secret"));
+    }
+    let text = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let text = String::from_utf8(text).map_err(|_| format!("{shown} is not text"))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(format!("{shown} is empty"));
+    }
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let is_wrong = |line: &String| {
+        line.is_empty() || line.chars().any(|c| c.is_control() || c.is_whitespace())
+    };
+    if lines.iter().any(is_wrong) {
+        return Err(format!("{shown} contains an empty line, or white space"));
+    }
+    Ok(lines)
+}
