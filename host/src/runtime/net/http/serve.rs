@@ -131,7 +131,7 @@ async fn respond(
     frontend.metrics.requests.add(1);
     let is_head = parts.method == Method::HEAD;
     let origin = parts.headers.get(header::ORIGIN).cloned();
-    let response = match answer(connection, &route, &path, parts, body).await {
+    let response = match answer(connection, &route, &path, origin.as_ref(), parts, body).await {
         Ok(Answer::Frontend(response)) => response,
         Ok(Answer::Host(response)) => return response,
         Err(error) => convert::error(frontend, error),
@@ -151,6 +151,7 @@ async fn answer(
     connection: &Arc<HttpConnection>,
     route: &Route<'_>,
     path: &str,
+    origin: Option<&HeaderValue>,
     parts: Parts,
     body: &mut RequestBody,
 ) -> Result<Answer, HttpError> {
@@ -175,7 +176,7 @@ async fn answer(
         check_rate(frontend, caller, now_ns)?;
         return well_known::answer(frontend, &parts.method, name).map(Answer::Frontend);
     }
-    check_site(frontend, source, &parts.headers)?;
+    check_site(frontend, source, origin, &parts.headers)?;
     if binding.is_websocket() {
         if upgrade::is_wanted(&parts) && !body.has_ended() {
             return Err(HttpError::new(400, "the handshake of a WebSocket has no body"));
@@ -198,10 +199,13 @@ async fn answer(
 
 /// Refuses requests during shutdown, and to a front end that was taken down.
 fn check_serving(connection: &HttpConnection, frontend: &FrontendHandle) -> Result<(), HttpError> {
-    let refused = if connection.state.shutdown.is_draining() {
-        retry_later(503, "the gateway is shutting down", 1_000)
-    } else if connection.listener.shutdown.is_draining() {
-        retry_later(503, "this address is no longer served", 1_000)
+    // A listener drains with the gateway, and each look takes a lock.
+    let refused = if connection.listener.shutdown.is_draining() {
+        let why = match connection.state.shutdown.is_draining() {
+            true => "the gateway is shutting down",
+            false => "this address is no longer served",
+        };
+        retry_later(503, why, 1_000)
     } else if frontend.down().is_some() {
         is_down_error()
     } else {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use core_model::bounds;
 use frontend_api::http::HttpError;
-use hyper::header::{self, HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -39,10 +39,11 @@ pub(super) struct RequestSource {
 pub(super) fn check_site(
     frontend: &FrontendHandle,
     source: RequestSource,
+    origin: Option<&HeaderValue>,
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
     let host = asked_host(headers, source.from_trusted_proxy);
-    let checked = check_origin(frontend, headers, host).and_then(|()| {
+    let checked = check_origin(frontend, origin, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
@@ -66,11 +67,12 @@ struct Refused {
 
 fn check_origin(
     frontend: &FrontendHandle,
+    origin: Option<&HeaderValue>,
     headers: &HeaderMap,
     host: Option<&str>,
 ) -> Result<(), Refused> {
     let key = "cors_origins";
-    if let Some(origin) = headers.get(header::ORIGIN) {
+    if let Some(origin) = origin {
         if frontend.cors.may_connect(origin, host) {
             return Ok(());
         }
