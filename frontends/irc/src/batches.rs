@@ -48,6 +48,7 @@ impl IrcSession {
             target: target.into(),
             label: message.label.map(str::to_owned),
             client_id: message.client_id.map(str::to_owned),
+            tags: self.client_tags(message),
             verb: None,
             text: String::new(),
             lines: 0,
@@ -87,7 +88,7 @@ impl IrcSession {
 
     fn end_batch(&mut self, reference: &str, out: &mut Outbox) {
         let batch = self.multiline.take_if(|batch| batch.reference == reference);
-        let Some(Multiline { target, verb, text, client_id, is_refused, .. }) = batch else {
+        let Some(Multiline { target, verb, text, client_id, tags, is_refused, .. }) = batch else {
             let why = "There is no such batch";
             return self.refuse_batch(("MULTILINE_INVALID", vec![reference.into()], why), out);
         };
@@ -97,7 +98,8 @@ impl IrcSession {
             Some(verb) if !is_blank => {
                 let quiet = verb == "NOTICE";
                 let (targets, client_id) = (target.as_str(), client_id.as_deref());
-                self.post_draft(&Draft { verb, targets, text: &text, client_id, quiet }, out);
+                let draft = Draft { verb, targets, text: &text, client_id, tags, quiet };
+                self.post_draft(&draft, out);
             }
             _ => {
                 let why = "A batch has a line that is not empty";

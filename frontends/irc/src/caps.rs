@@ -39,7 +39,7 @@ impl Caps {
     pub(crate) const EXTENDED_JOIN: Self = Self(1 << 4);
     pub(crate) const MESSAGE_TAGS: Self = Self(1 << 5);
     pub(crate) const MULTI_PREFIX: Self = Self(1 << 6);
-    const SASL: Self = Self(1 << 7);
+    pub(crate) const SASL: Self = Self(1 << 7);
     pub(crate) const SERVER_TIME: Self = Self(1 << 8);
     pub(crate) const USERHOST_IN_NAMES: Self = Self(1 << 9);
     pub(crate) const AWAY_NOTIFY: Self = Self(1 << 10);

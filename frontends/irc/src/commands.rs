@@ -69,13 +69,13 @@ pub const VERBS: &[Verb] = &[
     verb("WHO", 0, IrcSession::who),
     verb("WHOIS", 0, IrcSession::whois),
     verb("WHOWAS", 0, IrcSession::whowas),
-    // Messages: message.rs, history.rs and read_marker.rs.
+    // Messages: message.rs, client_tags.rs, history.rs and read_marker.rs.
     verb("BATCH", 0, IrcSession::batch),
     verb("CHATHISTORY", 0, IrcSession::chathistory),
     verb("MARKREAD", 0, IrcSession::mark_read),
     verb("NOTICE", 0, IrcSession::notice),
     verb("PRIVMSG", 0, IrcSession::privmsg),
-    verb("TAGMSG", 0, IrcSession::tagmsg),
+    verb("TAGMSG", 1, IrcSession::tagmsg),
 ];
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! table belongs to one front end; a session holds an entry for as long as it is signed on.
 
 mod presence;
+mod renaming;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +15,11 @@ use core_model::{ConnectionId, Person, RoomId, Timestamp, Uid};
 
 use crate::mask::matches_mask;
 use crate::names::fold;
-use crate::notice::{Inbox, Notice, Told, What};
+use crate::peer_event::{Inbox, PeerAction, PeerEvent, Wakes};
 
 pub(crate) use presence::{Presence, TopicNote};
+pub(crate) use tags::LocalId;
+use tags::TagTable;
 
 /// The number of departed users that WHOWAS remembers.
 const DEPARTED_MAX: usize = 100;
@@ -29,6 +33,7 @@ pub(crate) struct Directory {
     bots: AtomicUsize,
     /// The number of connections that have not signed on.
     unregistered: AtomicUsize,
+    tags: TagTable,
 }
 
 /// The folded nick, and a number that no other entry has.
@@ -212,10 +217,10 @@ impl Directory {
     }
 
     /// Tells all connections of a nick.
-    pub(crate) fn tell_nick(&self, nick: &str, notice: &Notice) -> Told {
+    pub(crate) fn tell_nick(&self, nick: &str, event: &PeerEvent) -> Wakes {
         let mut table = self.table();
         let numbers = table.numbers_of(&fold(nick));
-        table.tell(numbers, notice)
+        table.tell(numbers, event)
     }
 }
 
@@ -235,21 +240,21 @@ impl Table {
         self.entries.get_mut(key)
     }
 
-    fn tell(&mut self, numbers: impl IntoIterator<Item = u64>, notice: &Notice) -> Told {
-        let mut told = Told::default();
+    fn tell(&mut self, numbers: impl IntoIterator<Item = u64>, event: &PeerEvent) -> Wakes {
+        let mut wakes = Wakes::default();
         for number in numbers {
             if let Some(record) = self.record(number)
                 && let Some(connection) = record.connection
             {
-                record.inbox.put(notice.clone(), connection, &mut told);
+                record.inbox.put(event.clone(), connection, &mut wakes);
             }
         }
-        told
+        wakes
     }
 
-    fn tell_watchers(&mut self, folded: &str, notice: &Notice) -> Told {
+    fn tell_watchers(&mut self, folded: &str, event: &PeerEvent) -> Wakes {
         let watchers = self.watchers.get(folded).cloned().unwrap_or_default();
-        self.tell(watchers, notice)
+        self.tell(watchers, event)
     }
 
     fn keep_departed(&mut self, presence: Presence) {
@@ -306,48 +311,26 @@ impl Entry {
     }
 
     /// Tells those that watch the nick that it is in use, if this connection is its first.
-    pub(crate) fn announce(&self, by: &Arc<Person>, at: Timestamp) -> Told {
+    pub(crate) fn announce(&self, by: &Arc<Person>, at: Timestamp) -> Wakes {
         let mut table = self.directory.table();
         if table.numbers_of(&self.key.0).len() > 1 {
-            return Told::default();
+            return Wakes::default();
         }
-        let notice = Notice { by: Arc::clone(by), at, what: What::Online };
-        table.tell_watchers(&self.key.0, &notice)
+        let event = PeerEvent { by: Arc::clone(by), at, action: PeerAction::Online };
+        table.tell_watchers(&self.key.0, &event)
     }
 
     /// Removes the entry, and tells those that watch the nick if no other connection uses it.
-    pub(crate) fn leave(self, by: &Arc<Person>, at: Timestamp) -> Told {
+    pub(crate) fn leave(self, by: &Arc<Person>, at: Timestamp) -> Wakes {
         let mut table = self.directory.table();
-        let Some(presence) = table.remove(&self.key) else { return Told::default() };
+        let Some(presence) = table.remove(&self.key) else { return Wakes::default() };
         self.directory.forget_bot(&presence);
         if table.of(&self.key.0).next().is_some() {
-            return Told::default();
+            return Wakes::default();
         }
-        let notice = Notice { by: Arc::clone(by), at, what: What::Offline(presence.nick) };
-        table.tell_watchers(&self.key.0, &notice)
-    }
-
-    /// Gives a guest another nick; `None` where another user has it.
-    pub(crate) fn rename(&mut self, nick: &str, by: &Arc<Person>, at: Timestamp) -> Option<Told> {
-        let folded = fold(nick);
-        let mut table = self.directory.table();
-        if folded != self.key.0 && table.of(&folded).next().is_some() {
-            return None;
-        }
-        let mut record = table.entries.remove(&self.key)?;
-        table.keep_departed(record.presence.clone());
-        let former = std::mem::replace(&mut record.presence.nick, nick.to_owned());
-        let former_folded = std::mem::replace(&mut self.key.0, folded);
-        table.keys.insert(self.key.1, self.key.clone());
-        table.entries.insert(self.key.clone(), record);
-        if former_folded == self.key.0 {
-            return Some(Told::default());
-        }
-        let notice = |what| Notice { by: Arc::clone(by), at, what };
-        let mut told = table.tell_watchers(&former_folded, &notice(What::Offline(former)));
-        let online = table.tell_watchers(&self.key.0, &notice(What::Online));
-        told.wakes.extend(online.wakes);
-        Some(told)
+        let event =
+            PeerEvent { by: Arc::clone(by), at, action: PeerAction::Offline(presence.nick) };
+        table.tell_watchers(&self.key.0, &event)
     }
 
     /// Marks the connection as away or back. True if that changes what others see of the user.
@@ -398,11 +381,11 @@ impl Entry {
     }
 
     /// Tells the other connections that have joined a room that this one has joined.
-    pub(crate) fn tell_neighbors(&self, notice: &Notice) -> Told {
+    pub(crate) fn tell_neighbors(&self, event: &PeerEvent) -> Wakes {
         let mut table = self.directory.table();
         let mut numbers = table.neighbors(&self.key);
         numbers.remove(&self.key.1);
-        table.tell(numbers, notice)
+        table.tell(numbers, event)
     }
 
     /// The users with such nicks, this one included, of those in the rooms that this connection has
@@ -419,26 +402,26 @@ impl Entry {
     }
 
     /// Tells the other connections of the user.
-    pub(crate) fn tell_own(&self, notice: &Notice) -> Told {
+    pub(crate) fn tell_own(&self, event: &PeerEvent) -> Wakes {
         let mut table = self.directory.table();
         let mut numbers = table.numbers_of(&self.key.0);
         numbers.retain(|number| *number != self.key.1);
-        table.tell(numbers, notice)
+        table.tell(numbers, event)
     }
 
     /// Tells the other connections in a room.
-    pub(crate) fn tell_room(&self, room: RoomId, notice: &Notice) -> Told {
+    pub(crate) fn tell_room(&self, room: RoomId, event: &PeerEvent) -> Wakes {
         let mut table = self.directory.table();
         let joined = table.rooms.get(&room);
         let mut numbers = joined.map(|joined| joined.numbers.clone()).unwrap_or_default();
         numbers.remove(&self.key.1);
-        table.tell(numbers, notice)
+        table.tell(numbers, event)
     }
 
-    pub(crate) fn take_inbox(&self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        self.change(|record| notices = record.inbox.take());
-        notices
+    pub(crate) fn take_inbox(&self) -> Vec<PeerEvent> {
+        let mut events = Vec::new();
+        self.change(|record| events = record.inbox.take());
+        events
     }
 
     /// Watches a nick; false if that would be more than `most`.

@@ -31,7 +31,7 @@ impl IrcSession {
 
     fn send_event(&mut self, recorded: &Recorded, out: &mut Outbox) {
         match &recorded.event {
-            Event::Posted { message } => self.send_posted(message, out),
+            Event::Posted { message } => self.send_posted(message, recorded.cause, out),
             Event::Entered { room, user, connection, elsewhere, .. } => {
                 if self.is_me(user) {
                     self.learn_connection(room, *connection);

@@ -6,8 +6,8 @@ use crate::caps::Caps;
 use crate::encode;
 use crate::parse::Message;
 use crate::pending::PendingReply;
+use crate::pending_lines::Label;
 use crate::state::{IrcSession, send};
-use crate::turns::Label;
 
 /// The longest label: IRCv3 labeled-response.
 const LABEL_BYTES_MAX: usize = 64;
@@ -65,7 +65,7 @@ impl IrcSession {
     /// Sends the response, or waits until all of it is known.
     pub(crate) fn end_label(&mut self, out: &mut Outbox) {
         if self.label.is_none() {
-        } else if self.turns.is_idle() {
+        } else if self.pending.is_idle() {
             self.send_labeled(out);
         } else {
             self.wait_turn(PendingReply::LabelEnd, out);

@@ -1,12 +1,15 @@
 //! Posting, to a channel or to one user.
 
+use std::sync::Arc;
+
 use core_model::{
-    Command, Message as Posted, Outcome, PostRight, Recipient, Reply, RoomRef, UserRef,
+    Command, ConnectionId, Message as Posted, Outcome, PostRight, Recipient, Reply, RoomRef,
+    UserRef,
 };
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
-use crate::encode::{self, ME};
+use crate::encode::ME;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::{CLIENT_ID, Message};
@@ -29,9 +32,6 @@ impl IrcSession {
         self.post("NOTICE", message, true, out);
     }
 
-    /// The gateway does not relay client tags, as CLIENTTAGDENY announces.
-    pub(crate) fn tagmsg(&mut self, _message: &Message<'_>, _out: &mut Outbox) {}
-
     fn post(&mut self, verb: &'static str, message: &Message<'_>, quiet: bool, out: &mut Outbox) {
         if self.take_batched(verb, message, out) {
             return;
@@ -41,6 +41,7 @@ impl IrcSession {
             targets: message.param(0),
             text: message.param(1),
             client_id: message.client_id,
+            tags: self.client_tags(message),
             quiet,
         };
         self.post_draft(&draft, out);
@@ -48,7 +49,7 @@ impl IrcSession {
 
     /// Posts a text to each of its targets.
     pub(crate) fn post_draft(&mut self, draft: &Draft<'_>, out: &mut Outbox) {
-        let Draft { verb, quiet, .. } = *draft;
+        let quiet = draft.quiet;
         let targets = draft.targets.split(',').filter(|target| !target.is_empty());
         let targets: Vec<&str> = targets.collect();
         let text = match parse_text(draft.text) {
@@ -68,7 +69,7 @@ impl IrcSession {
                 let client_id = draft.client_id.filter(|id| self.is_client_id(id));
                 for (nth, target) in targets.into_iter().enumerate() {
                     let client_id = client_id.map(|id| ClientId { value: id.into(), nth });
-                    self.post_to(verb, target, text.clone(), client_id, quiet, out);
+                    self.post_to(draft, target, text.clone(), client_id, out);
                 }
             }
             Err((numeric, about, why)) if !quiet => {
@@ -82,13 +83,14 @@ impl IrcSession {
 
     fn post_to(
         &mut self,
-        verb: &'static str,
+        draft: &Draft<'_>,
         target: &str,
         text: String,
         client_id: Option<ClientId>,
-        quiet: bool,
         out: &mut Outbox,
     ) {
+        let Draft { verb, ref tags, quiet, .. } = *draft;
+        let tags = tags.clone();
         let author = self.actor();
         let notice = verb == "NOTICE";
         let (request, command) = match (names::room(target), self.account_handle(target)) {
@@ -98,7 +100,7 @@ impl IrcSession {
                 (RequestKind::Post, Command::Post { room, author, text, standing, notice })
             }
             (None, Some(handle)) if self.is_whisper(target) => {
-                let whisper = Whisper { verb, to: target.into(), text, quiet };
+                let whisper = Whisper { verb, to: target.into(), text, tags, quiet };
                 return self.whisper(handle, whisper, out);
             }
             (None, Some(handle)) => {
@@ -114,12 +116,15 @@ impl IrcSession {
                 return;
             }
         };
+        if let Some(tags) = &tags {
+            self.announce_tags(tags, &command);
+        }
         match &client_id {
             Some(id) => out.submit_once(command, id.key()),
             None => out.submit(command),
         }
         let target = target.into();
-        self.expect(PendingReply::Post(Post { verb, target, request, client_id, quiet }));
+        self.expect(PendingReply::Post(Post { verb, target, request, client_id, tags, quiet }));
     }
 
     /// Whether a value of the tag makes a message one that is posted once.
@@ -134,12 +139,15 @@ impl IrcSession {
     }
 
     pub(crate) fn posted(&mut self, post: &Post, outcome: &Outcome, out: &mut Outbox) {
-        let Post { verb, target, request, client_id, quiet } = post;
+        let Post { verb, target, request, client_id, tags, quiet } = post;
+        if tags.is_some() {
+            self.settle_tags(outcome);
+        }
         match outcome {
             Ok(Reply::Posted { message }) => {
                 self.own = Some(message.id);
                 if let Some(client_id) = client_id {
-                    self.confirm(client_id, message, out);
+                    self.confirm(client_id, tags.as_deref(), message, out);
                 }
                 if !quiet
                     && *request == RequestKind::PostDirect
@@ -155,19 +163,26 @@ impl IrcSession {
 
     /// Echoes a message with a client's id. One that was posted before has no event, which is the
     /// echo of others; so the event of a new one is passed over.
-    fn confirm(&mut self, client_id: &ClientId, message: &Posted, out: &mut Outbox) {
+    fn confirm(
+        &mut self,
+        client_id: &ClientId,
+        tags: Option<&str>,
+        message: &Posted,
+        out: &mut Outbox,
+    ) {
         self.confirmed = Some(message.id);
         if self.has(Caps::ECHO_MESSAGE) {
             let is_bot = self.is_bot(&message.author);
             let mut lines = self.reader().message(message, is_bot);
-            let tag = format!("{CLIENT_ID}={}", client_id.value);
-            lines.iter_mut().take(1).for_each(|line| *line = encode::with_tag(&tag, line));
+            let id = format!("{CLIENT_ID}={}", client_id.value);
+            let tags = tags.map_or_else(|| id.clone(), |tags| format!("{id};{tags}"));
+            self.add_tags(Some(&tags), &mut lines);
             lines.into_iter().for_each(|line| send(line, out));
         }
     }
 
     /// Sends a message that was just posted.
-    pub(crate) fn send_posted(&mut self, message: &Posted, out: &mut Outbox) {
+    pub(crate) fn send_posted(&mut self, message: &Posted, cause: ConnectionId, out: &mut Outbox) {
         let own = self.own == Some(message.id);
         let to_me = matches!(&message.to, Recipient::User(to) if self.is_me(to));
         let is_echoed = self.confirmed == Some(message.id) || !self.has(Caps::ECHO_MESSAGE);
@@ -176,29 +191,38 @@ impl IrcSession {
         }
         match &message.to {
             Recipient::Room(room) if self.rooms.contains_key(&room.id) => {
-                self.send_message(message, out);
+                self.send_message(message, Some(cause), out);
             }
             // The user is a member, but the client has not joined.
             Recipient::Room(_) => (),
-            Recipient::User(_) => self.send_direct(message, out),
+            Recipient::User(_) => self.send_direct(message, Some(cause), out),
         }
     }
 
     /// Sends a direct message. One that the user has sent by another connection goes only to clients
     /// with `echo-message`: others would take it for a message from a different user.
-    pub(crate) fn send_direct(&mut self, message: &Posted, out: &mut Outbox) {
+    pub(crate) fn send_direct(
+        &mut self,
+        message: &Posted,
+        cause: Option<ConnectionId>,
+        out: &mut Outbox,
+    ) {
         let shown = match &message.to {
             Recipient::Room(_) => false,
             Recipient::User(to) => self.is_me(to) || self.has(Caps::ECHO_MESSAGE),
         };
         if shown {
-            self.send_message(message, out);
+            self.send_message(message, cause, out);
         }
     }
 
-    fn send_message(&self, message: &Posted, out: &mut Outbox) {
+    /// Sends a message, with the client-only tags that the connection which caused it has given it.
+    fn send_message(&self, message: &Posted, cause: Option<ConnectionId>, out: &mut Outbox) {
         let is_bot = self.is_bot(&message.author);
-        self.reader().message(message, is_bot).into_iter().for_each(|line| send(line, out));
+        let mut lines = self.reader().message(message, is_bot);
+        let tags = cause.and_then(|cause| self.directory.tags_of(cause, message));
+        self.add_tags(tags.as_deref(), &mut lines);
+        lines.into_iter().for_each(|line| send(line, out));
     }
 }
 
@@ -209,6 +233,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) targets: &'a str,
     pub(crate) text: &'a str,
     pub(crate) client_id: Option<&'a str>,
+    pub(crate) tags: Option<Arc<str>>,
     pub(crate) quiet: bool,
 }
 

@@ -6,10 +6,10 @@ use frontend_api::Outbox;
 use crate::directory::Presence;
 use crate::encode;
 use crate::names;
-use crate::notice::What;
 use crate::numeric::*;
 use crate::occupants::Occupants;
 use crate::parse::Message;
+use crate::peer_event::PeerAction;
 use crate::pending::{PendingReply, Target};
 use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
@@ -122,12 +122,12 @@ impl IrcSession {
             send(self.numeric(RPL_AWAY, &[&known.nick], away), out);
         }
         let to = known.nick;
-        let notice = self.my_notice(What::Invite { to: to.clone(), room, channel });
-        let told = self.directory.tell_nick(&to, &notice);
-        self.wake_all(told, out);
+        let event = self.my_event(PeerAction::Invite { to: to.clone(), room, channel });
+        let wakes = self.directory.tell_nick(&to, &event);
+        self.wake_all(wakes, out);
         if let Some(entry) = &self.entry {
-            let told = entry.tell_room(room, &notice);
-            self.wake_all(told, out);
+            let wakes = entry.tell_room(room, &event);
+            self.wake_all(wakes, out);
         }
     }
 

@@ -1,7 +1,7 @@
-//! MODE: what a room of the engine has of it. Operators and voices are roles of live seats; all
-//! other modes follow from what the room is.
+//! MODE: what a room of the engine has of it. Operators and voices are roles of live seats; the other
+//! modes hold in every room.
 
-use core_model::{Command, Outcome, Refusal, Reply, Role, RoomRef, RoomTag, RoomView, UserRef};
+use core_model::{Command, Outcome, Refusal, Reply, Role, RoomRef, RoomTag, UserRef};
 use core_model::{Event, Recorded};
 use frontend_api::Outbox;
 
@@ -13,8 +13,15 @@ use crate::pending::{ModeChange, PendingReply, Target};
 use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
 
-/// The modes of channels that ISUPPORT and 004 announce.
-pub(crate) const CHANNEL_MODES: &str = "beIilnotv";
+/// The modes of channels that 004 announces: roles, and what always holds.
+pub(crate) const CHANNEL_MODES: &str = "notv";
+
+/// Those of them that have a parameter.
+pub(crate) const ROLE_MODES: &str = "ov";
+
+/// Those without, as ISUPPORT and 324 have them: only occupants may post, only operators set the
+/// topic.
+pub(crate) const FIXED_MODES: &str = "nt";
 
 /// The mode of users that are bots: IRCv3 bot mode.
 pub(crate) const BOT_MODE: &str = "B";
@@ -79,8 +86,8 @@ impl IrcSession {
         let channel = names::channel(name);
         match outcome {
             Ok(Reply::Room { room }) => {
-                let (modes, capacity) = modes(room);
-                send(self.bare(RPL_CHANNELMODEIS, &[&channel, &modes, &capacity]), out);
+                let modes = format!("+{FIXED_MODES}");
+                send(self.bare(RPL_CHANNELMODEIS, &[&channel, &modes]), out);
                 let created = (room.created.0 / 1000).to_string();
                 send(self.bare(RPL_CREATIONTIME, &[&channel, &created]), out);
             }
@@ -114,17 +121,18 @@ impl IrcSession {
                 _ => None,
             };
             let line = match (mode, &error) {
-                _ if !CHANNEL_MODES.contains(mode) => Some(self.unknown_mode(mode, &channel)),
+                // Clients ask for these lists on joining, whatever is announced.
                 ('b' | 'e' | 'I', _) if params.len() == 0 => Some(self.end_of_list(mode, &channel)),
+                _ if !CHANNEL_MODES.contains(mode) => Some(self.unknown_mode(mode, &channel)),
                 (_, Some(error)) => return send(error.clone(), out),
-                // They hold already, and nothing is to be said of that.
-                ('n' | 't', None) if adds => None,
                 (_, None) => match (role, params.next()) {
                     (Some(role), Some(nick)) if roles_left > 0 => {
                         roles_left -= 1;
                         self.change_role(&change.room, nick, (role, adds), occupants, out)
                     }
                     (Some(_), _) => None,
+                    // It holds already, and nothing is to be said of that.
+                    (None, _) if adds => None,
                     (None, _) => Some(self.fixed_mode(mode, &channel)),
                 },
             };
@@ -149,8 +157,8 @@ impl IrcSession {
     }
 
     fn fixed_mode(&self, mode: char, channel: &str) -> String {
-        let why = format!("cannot be changed: it follows from what {channel} is");
-        self.numeric(ERR_UNKNOWNMODE, &[&mode.to_string()], &why)
+        let why = format!("The mode {mode} holds in every channel");
+        self.numeric(ERR_CHANOPRIVSNEEDED, &[channel], &why)
     }
 
     /// All lists are empty.
@@ -224,11 +232,4 @@ impl IrcSession {
         };
         send(line, out);
     }
-}
-
-/// Only occupants may post, only operators set the topic, and seats are limited. A closed room can
-/// be joined by its members alone.
-fn modes(room: &RoomView) -> (String, String) {
-    let closed = if room.closed { "i" } else { "" };
-    (format!("+{closed}lnt"), room.capacity.to_string())
 }

@@ -1,5 +1,7 @@
 //! A batch of lines that are one message, as a client sends it: IRCv3 draft/multiline.
 
+use std::sync::Arc;
+
 use crate::lines::TEXT_LINES_MAX;
 use crate::names;
 use crate::parse::Message;
@@ -18,9 +20,11 @@ pub(crate) const LIMITS: &str = "max-bytes=16384,max-lines=50";
 pub(crate) struct Multiline {
     pub(crate) reference: String,
     pub(crate) target: String,
-    /// The label and the client's own id in its first line, which are those of the whole.
+    /// The label, the client's own id and the client-only tags in its first line, which are those of
+    /// the whole.
     pub(crate) label: Option<String>,
     pub(crate) client_id: Option<String>,
+    pub(crate) tags: Option<Arc<str>>,
     pub(crate) verb: Option<&'static str>,
     pub(crate) text: String,
     pub(crate) lines: usize,

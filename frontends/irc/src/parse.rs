@@ -22,8 +22,7 @@ pub(crate) enum Line<'a> {
     TooLong,
 }
 
-/// A command with its parameters. The source and all tags but these are ignored: nothing that the
-/// server does depends on them.
+/// A command with its parameters. The source and all tags but these are ignored.
 pub(crate) struct Message<'a> {
     /// In upper case.
     pub(crate) verb: String,
@@ -31,6 +30,8 @@ pub(crate) struct Message<'a> {
     pub(crate) label: Option<&'a str>,
     /// The tag [`CLIENT_ID`], still escaped.
     pub(crate) client_id: Option<&'a str>,
+    /// The other client-only tags, still escaped: IRCv3 message tags.
+    pub(crate) client_tags: String,
     /// The batch that it is a line of.
     pub(crate) batch: Option<&'a str>,
     /// Whether it continues the line before it in its batch.
@@ -63,8 +64,18 @@ pub(crate) fn line(text: &str) -> Line<'_> {
     };
     let (label, client_id, batch) = (value("label"), value(CLIENT_ID), value("batch"));
     let continues = tags.split(';').any(|tag| tag.trim_end_matches('=') == CONCAT);
+    let client_tags =
+        tags.split(';').filter(|tag| is_client_tag(tag)).collect::<Vec<_>>().join(";");
     let verb = verb.to_ascii_uppercase();
-    Line::Message(Message { verb, label, client_id, batch, continues, params })
+    Line::Message(Message { verb, label, client_id, client_tags, batch, continues, params })
+}
+
+/// Whether a tag is one that clients show each other, but for [`CLIENT_ID`].
+fn is_client_tag(tag: &str) -> bool {
+    let key = tag.split('=').next().unwrap_or_default();
+    let in_key = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '/');
+    let name = key.strip_prefix('+').unwrap_or_default();
+    !name.is_empty() && name.chars().all(in_key) && key != CLIENT_ID
 }
 
 impl<'a> Message<'a> {

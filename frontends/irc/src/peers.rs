@@ -9,9 +9,9 @@ use frontend_api::Outbox;
 use crate::caps::Caps;
 use crate::encode::{self, Tags};
 use crate::names;
-use crate::notice::{Notice, Told, What};
 use crate::numeric::*;
 use crate::parse::Message;
+use crate::peer_event::{PeerAction, PeerEvent, Wakes};
 use crate::pending::{PendingReply, Whisper};
 use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
@@ -23,25 +23,28 @@ pub(crate) const AWAY_BYTES_MAX: usize = 390;
 pub(crate) const REAL_NAME_BYTES_MAX: usize = 390;
 
 impl IrcSession {
-    pub(crate) fn my_notice(&self, what: What) -> Notice {
-        Notice { by: Arc::clone(&self.me), at: self.now, what }
+    pub(crate) fn my_event(&self, action: PeerAction) -> PeerEvent {
+        PeerEvent { by: Arc::clone(&self.me), at: self.now, action }
     }
 
-    pub(crate) fn wake_all(&self, told: Told, out: &mut Outbox) {
-        told.wakes.into_iter().for_each(|connection| out.wake(connection));
+    pub(crate) fn wake_all(&self, wakes: Wakes, out: &mut Outbox) {
+        wakes.connections.into_iter().for_each(|connection| out.wake(connection));
     }
 
     /// Leaves the directory, and notifies the sessions that watch the nick.
     pub(crate) fn leave_directory(&mut self, out: &mut Outbox) {
         self.unregistered = None;
+        if let Some(connection) = self.connection {
+            self.directory.forget_tags(connection);
+        }
         if let Some(entry) = self.entry.take() {
-            let told = entry.leave(&self.me, self.now);
-            self.wake_all(told, out);
+            let wakes = entry.leave(&self.me, self.now);
+            self.wake_all(wakes, out);
         }
     }
 
-    /// A query for the user itself, so that the limits of the gateway cover the notices to others.
-    fn count(&mut self, reply: PendingReply, out: &mut Outbox) {
+    /// A query for the user itself, so that the limits of the gateway cover the events to others.
+    pub(crate) fn query_self(&mut self, reply: PendingReply, out: &mut Outbox) {
         let query = Query::User { user: self.actor(), caller: None };
         self.query(query, reply, out);
     }
@@ -62,7 +65,7 @@ impl IrcSession {
     }
 
     pub(crate) fn whispered(&mut self, whisper: Whisper, outcome: &Outcome, out: &mut Outbox) {
-        let Whisper { verb, to, text, quiet } = whisper;
+        let Whisper { verb, to, text, tags, quiet } = whisper;
         let report = |session: &Self, outcome: &Outcome, out: &mut Outbox| {
             if !quiet {
                 session.report(RequestKind::PostDirect, verb, &to, outcome, out);
@@ -75,16 +78,17 @@ impl IrcSession {
             let refusal = if outcome.is_ok() { Refusal::NotSignedIn } else { Refusal::UnknownUser };
             return report(self, &Err(refusal), out);
         };
-        let what = What::Message { verb, to: known.nick.clone(), text: text.clone() };
-        let notice = self.my_notice(what);
-        let told = self.directory.tell_nick(&known.nick, &notice);
-        let is_lost = told.is_lost;
-        self.wake_all(told, out);
-        if is_lost {
+        let id = self.directory.next_local_id(self.now);
+        let action = PeerAction::Message { verb, to: known.nick.clone(), text, id, tags };
+        let event = self.my_event(action);
+        let wakes = self.directory.tell_nick(&known.nick, &event);
+        let is_inbox_full = wakes.is_inbox_full;
+        self.wake_all(wakes, out);
+        if is_inbox_full {
             return report(self, &Err(Refusal::Overloaded), out);
         }
         if self.has(Caps::ECHO_MESSAGE) {
-            self.send_notice(notice, out);
+            self.send_peer_event(event, out);
         }
         if let Some(away) = known.away.filter(|_| !quiet) {
             send(self.numeric(RPL_AWAY, &[&known.nick], &away), out);
@@ -96,7 +100,7 @@ impl IrcSession {
     pub(crate) fn away(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let why = encode::cut_to(message.param(0), AWAY_BYTES_MAX);
         let away = (!why.is_empty()).then(|| why.to_owned());
-        self.count(PendingReply::Away(away), out);
+        self.query_self(PendingReply::Away(away), out);
     }
 
     pub(crate) fn went_away(&mut self, away: Option<String>, outcome: &Outcome, out: &mut Outbox) {
@@ -111,8 +115,8 @@ impl IrcSession {
         let Some(entry) = &self.entry else { return };
         if entry.set_away(away) {
             let seen = self.away_of(&self.nick);
-            let told = entry.tell_neighbors(&self.my_notice(What::Away(seen)));
-            self.wake_all(told, out);
+            let wakes = entry.tell_neighbors(&self.my_event(PeerAction::Away(seen)));
+            self.wake_all(wakes, out);
         }
     }
 
@@ -123,7 +127,7 @@ impl IrcSession {
             let line = self.fail("SETNAME", "INVALID_REALNAME", &[], why);
             return self.say(vec![line], out);
         }
-        self.count(PendingReply::SetName(name.into()), out);
+        self.query_self(PendingReply::SetName(name.into()), out);
     }
 
     pub(crate) fn name_set(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
@@ -132,28 +136,40 @@ impl IrcSession {
         }
         let Some(entry) = &self.entry else { return };
         entry.set_real_name(&name);
-        let notice = self.my_notice(What::RealName(name));
-        let told = entry.tell_neighbors(&notice);
-        self.wake_all(told, out);
-        self.send_notice(notice, out);
+        let event = self.my_event(PeerAction::RealName(name));
+        let wakes = entry.tell_neighbors(&event);
+        self.wake_all(wakes, out);
+        self.send_peer_event(event, out);
     }
 
     // What others tell.
 
-    pub(crate) fn take_notices(&mut self, out: &mut Outbox) {
-        let notices = self.entry.as_ref().map(|entry| entry.take_inbox()).unwrap_or_default();
-        for notice in notices {
-            self.send_notice(notice, out);
+    pub(crate) fn take_peer_events(&mut self, out: &mut Outbox) {
+        let events = self.entry.as_ref().map(|entry| entry.take_inbox()).unwrap_or_default();
+        for event in events {
+            self.send_peer_event(event, out);
         }
     }
 
-    fn send_notice(&self, notice: Notice, out: &mut Outbox) {
-        let Notice { by, at, what } = notice;
+    pub(crate) fn send_peer_event(&self, event: PeerEvent, out: &mut Outbox) {
+        let PeerEvent { by, at, action } = event;
         let tags = Tags { at, by: &by, id: None, is_bot: self.is_bot(&by) };
         let reader = self.reader();
-        let lines = match what {
-            What::Message { verb, to, text } => reader.whisper(tags, verb, &to, &text),
-            What::Invite { to, channel, room } => {
+        let lines = match action {
+            PeerAction::Message { verb, to, text, id, tags: client } => {
+                let mut lines = reader.whisper(tags, verb, &to, &text);
+                self.add_local_id(id, &mut lines);
+                self.add_tags(client.as_deref(), &mut lines);
+                lines
+            }
+            PeerAction::Tags { to, id, tags: client } if self.has(Caps::MESSAGE_TAGS) => {
+                let mut lines = vec![reader.line_by(tags, &format!("TAGMSG {to}"))];
+                self.add_local_id(id, &mut lines);
+                self.add_tags(Some(&client), &mut lines);
+                lines
+            }
+            PeerAction::Tags { .. } => Vec::new(),
+            PeerAction::Invite { to, channel, room } => {
                 let is_mine = names::same(&to, &self.nick);
                 let is_here = self.has(Caps::INVITE_NOTIFY) && self.rooms.contains_key(&room);
                 let shown = is_mine || is_here;
@@ -162,23 +178,25 @@ impl IrcSession {
                     .into_iter()
                     .collect()
             }
-            What::Away(_) if !self.has(Caps::AWAY_NOTIFY) => Vec::new(),
-            What::Away(None) => vec![reader.line_by(tags, "AWAY")],
-            What::Away(Some(why)) => vec![encode::trailing(reader.line_by(tags, "AWAY"), &why)],
-            What::RealName(_) if !self.has(Caps::SETNAME) => Vec::new(),
-            What::RealName(name) => {
+            PeerAction::Away(_) if !self.has(Caps::AWAY_NOTIFY) => Vec::new(),
+            PeerAction::Away(None) => vec![reader.line_by(tags, "AWAY")],
+            PeerAction::Away(Some(why)) => {
+                vec![encode::trailing(reader.line_by(tags, "AWAY"), &why)]
+            }
+            PeerAction::RealName(_) if !self.has(Caps::SETNAME) => Vec::new(),
+            PeerAction::RealName(name) => {
                 vec![encode::trailing(reader.line_by(tags, "SETNAME"), &name)]
             }
-            What::Read { .. } if !self.has(Caps::READ_MARKER) => Vec::new(),
-            What::Read { target, at } => vec![self.marker_line(&target, at)],
-            What::Online => self.online_lines(&by),
-            What::Offline(nick) => self.offline_lines(nick),
+            PeerAction::Read { .. } if !self.has(Caps::READ_MARKER) => Vec::new(),
+            PeerAction::Read { target, at } => vec![self.marker_line(&target, at)],
+            PeerAction::Online => self.online_lines(&by),
+            PeerAction::Offline(nick) => self.offline_lines(nick),
         };
         lines.into_iter().for_each(|line| send(line, out));
     }
 }
 
-fn is_refused_for_load(outcome: &Outcome) -> bool {
+pub(crate) fn is_refused_for_load(outcome: &Outcome) -> bool {
     use Refusal::{Internal, Overloaded, SlowDown};
     matches!(outcome, Err(Overloaded | SlowDown { .. } | Internal { .. }))
 }

@@ -1,5 +1,7 @@
 //! What the session does with the next answer of the engine.
 
+use std::sync::Arc;
+
 use core_model::Timestamp;
 
 use crate::list_filter::Filter;
@@ -22,6 +24,8 @@ pub(crate) enum PendingReply {
     // Sign-on: sign_on.rs and sasl.rs.
     Proof,
     SignOn,
+    /// The session of an account that a client has signed in to after its sign-on.
+    Switch,
     /// Whether an account owns a nick that a guest wants.
     Nick(String),
 
@@ -72,6 +76,7 @@ pub(crate) enum PendingReply {
     Whois(String),
     /// A message from or to a guest.
     Whisper(Whisper),
+    TagMessage(TagMessage),
     Away(Option<String>),
     SetName(String),
     /// Whether the account of this nick is online.
@@ -99,6 +104,8 @@ pub(crate) struct Post {
     pub(crate) target: String,
     pub(crate) request: RequestKind,
     pub(crate) client_id: Option<ClientId>,
+    /// Client-only tags, if it has any.
+    pub(crate) tags: Option<Arc<str>>,
     /// Whether a refusal is not reported to the client.
     pub(crate) quiet: bool,
 }
@@ -154,6 +161,15 @@ pub(crate) struct Whisper {
     pub(crate) verb: &'static str,
     pub(crate) to: String,
     pub(crate) text: String,
+    /// Client-only tags, if it has any.
+    pub(crate) tags: Option<Arc<str>>,
     /// Whether a refusal is not reported to the client.
     pub(crate) quiet: bool,
+}
+
+/// A TAGMSG.
+pub(crate) struct TagMessage {
+    /// Nicks and channels.
+    pub(crate) targets: Vec<String>,
+    pub(crate) tags: Arc<str>,
 }

@@ -11,8 +11,8 @@ use frontend_api::Outbox;
 use crate::caps::Caps;
 use crate::encode;
 use crate::names;
-use crate::notice::What;
 use crate::parse::Message;
+use crate::peer_event::PeerAction;
 use crate::pending::{Marking, PendingReply};
 use crate::refusal::{self, RequestKind};
 use crate::selectors;
@@ -108,9 +108,9 @@ impl IrcSession {
     /// Tells the other connections of the account.
     fn tell_marker(&self, target: &str, at: Option<Timestamp>, out: &mut Outbox) {
         let Some(entry) = &self.entry else { return };
-        let notice = self.my_notice(What::Read { target: target.to_owned(), at });
-        let told = entry.tell_own(&notice);
-        self.wake_all(told, out);
+        let event = self.my_event(PeerAction::Read { target: target.to_owned(), at });
+        let wakes = entry.tell_own(&event);
+        self.wake_all(wakes, out);
     }
 
     /// Sets or gets a marker of this session only. Returns the reply.

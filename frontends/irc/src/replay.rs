@@ -74,7 +74,7 @@ impl IrcSession {
 
     /// Whether messages that precede a join are still to come.
     pub(crate) fn is_replaying(&self) -> bool {
-        self.turns.replies.iter().any(|reply| matches!(reply, PendingReply::Playback(_)))
+        self.pending.replies.iter().any(|reply| matches!(reply, PendingReply::Playback(_)))
     }
 
     /// Asks the client to show that it has what was sent on signing on and joining, unless more of it

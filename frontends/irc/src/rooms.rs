@@ -54,7 +54,7 @@ impl IrcSession {
         for channel in message.list(0) {
             let Some(room) = self.room(channel, out) else { continue };
             let room = self.joined_name(room);
-            if self.rooms.len() + self.turns.pending_joins() >= self.options.channels_max as usize
+            if self.rooms.len() + self.pending.pending_joins() >= self.options.channels_max as usize
                 && self.channel(&room).is_none()
             {
                 let why = "You are in as many channels as you may";

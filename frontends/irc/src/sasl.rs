@@ -1,10 +1,12 @@
-//! AUTHENTICATE: SASL PLAIN.
+//! AUTHENTICATE: SASL PLAIN, before the sign-on and after it.
 
 use std::sync::Arc;
 
-use core_model::{Credential, Outcome, Refusal, Reply, UserRef};
+use core_model::{Credential, Outcome, Person, Refusal, Reply, UserRef};
 use frontend_api::Outbox;
 
+use crate::acknowledging::Acknowledging;
+use crate::caps::Caps;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::{self, Message, Plain};
@@ -23,20 +25,13 @@ const FAILURES_MAX: u8 = 3;
 
 impl IrcSession {
     pub(crate) fn authenticate(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        let already = self.sign_on.as_ref().is_none_or(|sign_on| sign_on.account.is_some());
-        if already {
-            let why = match self.sign_on {
-                Some(_) => "You are signed in already",
-                None => "Sign in before you sign on",
-            };
-            let line = self.numeric(ERR_SASLALREADY, &[], why);
-            return self.say(vec![line], out);
+        if let Some((numeric, why)) = self.not_now() {
+            return self.end_sasl(numeric, why, out);
         }
-        let Some(sign_on) = &mut self.sign_on else { return };
         let param = message.param(0);
-        match &mut sign_on.response {
+        match &mut self.sasl.response {
             None if param.eq_ignore_ascii_case("PLAIN") => {
-                sign_on.response = Some(String::new());
+                self.sasl.response = Some(String::new());
                 self.say(vec!["AUTHENTICATE +".into()], out);
             }
             None if param == "*" => self.end_sasl(ERR_SASLABORTED, "SASL aborted", out),
@@ -62,10 +57,26 @@ impl IrcSession {
         }
     }
 
-    fn end_sasl(&mut self, numeric: Numeric, why: &str, out: &mut Outbox) {
-        if let Some(sign_on) = &mut self.sign_on {
-            sign_on.response = None;
+    /// Why the client cannot sign in at this point. After the sign-on it needs the capability, and to
+    /// be in no channel: the engine identifies the occupants of a room by name.
+    fn not_now(&self) -> Option<(Numeric, &'static str)> {
+        match &self.sign_on {
+            Some(sign_on) => {
+                let already = (ERR_SASLALREADY, "You are signed in already");
+                sign_on.account.is_some().then_some(already)
+            }
+            None if !self.has(Caps::SASL) => {
+                Some((ERR_SASLALREADY, "Sign in before you sign on, or request the capability"))
+            }
+            None if !self.rooms.is_empty() => {
+                Some((ERR_SASLFAIL, "Leave your channels before you sign in"))
+            }
+            None => None,
         }
+    }
+
+    fn end_sasl(&mut self, numeric: Numeric, why: &str, out: &mut Outbox) {
+        self.sasl.response = None;
         let line = self.numeric(numeric, &[], why);
         self.say(vec![line], out);
     }
@@ -73,7 +84,7 @@ impl IrcSession {
     /// Submits the credentials without opening a session of the account: the client cannot take
     /// events before the greeting.
     fn authenticate_plain(&mut self, out: &mut Outbox) {
-        let response = self.sign_on.as_mut().and_then(|sign_on| sign_on.response.take());
+        let response = self.sasl.response.take();
         let Some(Plain { handle, password }) = response.and_then(|it| parse::plain(&it)) else {
             return self.end_sasl(ERR_SASLFAIL, "That is no response of PLAIN", out);
         };
@@ -82,26 +93,61 @@ impl IrcSession {
     }
 
     pub(crate) fn authenticated(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        let Some(sign_on) = &mut self.sign_on else { return };
-        match outcome {
-            Ok(Reply::SignedIn { user, .. }) => {
+        match (outcome, &mut self.sign_on) {
+            (Ok(Reply::SignedIn { user, .. }), Some(sign_on)) => {
                 sign_on.account = Some(Arc::clone(&user.person));
-                let mask = self.reader().mask(&user.person);
-                let account = names::nick(&user.person);
-                let text = format!("You are signed in as {account}");
-                send(self.numeric(RPL_LOGGEDIN, &[&mask, &account], &text), out);
-                send(self.numeric(RPL_SASLSUCCESS, &[], "SASL authentication successful"), out);
+                self.confirm_login(&user.person, out);
                 self.try_sign_on(out);
+            }
+            (Ok(Reply::SignedIn { user, .. }), None) => {
+                let Some(uid) = user.person.uid else { return };
+                self.open_session(UserRef::Id(uid), Credential::Vouched, out);
+                self.expect(PendingReply::Switch);
             }
             _ => {
                 let guessed = matches!(outcome, Err(Refusal::UnknownUser | Refusal::WrongPassword));
-                sign_on.failures += u8::from(guessed);
-                let end = sign_on.failures >= FAILURES_MAX;
+                self.sasl.failures += u8::from(guessed);
                 send(self.numeric(ERR_SASLFAIL, &[], &failure_text(outcome)), out);
-                if end {
+                if self.sasl.failures >= FAILURES_MAX {
                     self.end("too many wrong passwords", out);
                 }
             }
         }
+    }
+
+    /// A client that was signed on has signed in to an account.
+    pub(crate) fn switched(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        match outcome {
+            Ok(Reply::SignedIn { user, rooms, backlog, cursor, gap, .. }) => {
+                self.confirm_login(&user.person, out);
+                self.become_account(&user.person, out);
+                self.begin_session(*cursor, *gap, (backlog, rooms), out);
+            }
+            _ => send(self.numeric(ERR_SASLFAIL, &[], &failure_text(outcome)), out),
+        }
+    }
+
+    fn confirm_login(&self, person: &Arc<Person>, out: &mut Outbox) {
+        let mask = self.reader().mask(person);
+        let account = names::nick(person);
+        let text = format!("You are signed in as {account}");
+        send(self.numeric(RPL_LOGGEDIN, &[&mask, &account], &text), out);
+        send(self.numeric(RPL_SASLSUCCESS, &[], "SASL authentication successful"), out);
+    }
+
+    /// The connection is that of another user from now on.
+    fn become_account(&mut self, person: &Arc<Person>, out: &mut Outbox) {
+        let nick = names::nick(person);
+        if let Some(entry) = &mut self.entry {
+            let wakes = entry.become_user(&nick, person, self.now);
+            self.wake_all(wakes, out);
+        }
+        if nick != self.nick {
+            send(self.my_line(&format!("NICK {nick}")), out);
+        }
+        self.nick = nick;
+        self.me = Arc::clone(person);
+        self.acknowledging = Acknowledging::default();
+        self.markers.clear();
     }
 }

@@ -7,7 +7,7 @@ use crate::directory::Counts;
 use crate::encode;
 use crate::mask::matches_mask;
 use crate::moderation::{KICKED_MAX, REASON_BYTES_MAX};
-use crate::modes::{BOT_MODE, CHANNEL_MODES, ROLE_CHANGES_MAX};
+use crate::modes::{BOT_MODE, CHANNEL_MODES, FIXED_MODES, ROLE_CHANGES_MAX, ROLE_MODES};
 use crate::monitor::WATCHED_MAX;
 use crate::names;
 use crate::numeric::*;
@@ -91,7 +91,7 @@ impl IrcSession {
             let reason = if words.is_empty() { "Quit".into() } else { format!("Quit: {words}") };
             out.submit(Command::SignOut { reason });
             self.expect(PendingReply::Ignore);
-            // The client gave up its seats itself, and is not told of it.
+            // The client gave up its seats itself, and does not hear of it.
             self.rooms.clear();
         }
         self.end("quit", out);
@@ -222,7 +222,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, "beIlov"]),
+            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, ROLE_MODES]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -238,11 +238,10 @@ impl IrcSession {
             format!("BOT={BOT_MODE}"),
             "CASEMAPPING=ascii".into(),
             format!("CHANLIMIT=#:{}", options.channels_max),
-            "CHANMODES=beI,,l,int".into(),
+            format!("CHANMODES=,,,{FIXED_MODES}"),
             format!("CHANNELLEN={CHANNEL_CHARS_MAX}"),
             "CHANTYPES=#".into(),
             format!("CHATHISTORY={}", options.history_max),
-            "CLIENTTAGDENY=*,-draft/client-msgid".into(),
             "ELIST=CMNU".into(),
             "KICKLEN=390".into(),
             "LINELEN=512".into(),
@@ -255,7 +254,7 @@ impl IrcSession {
             "PREFIX=(ov)@+".into(),
             format!(
                 "TARGMAX=JOIN:,KICK:{KICKED_MAX},NAMES:{NAMES_TARGETS_MAX},NOTICE:{TARGETS_MAX},\
-                 PART:,PRIVMSG:{TARGETS_MAX}"
+                 PART:,PRIVMSG:{TARGETS_MAX},TAGMSG:{TARGETS_MAX}"
             ),
             "TOPICLEN=390".into(),
             format!("USERLEN={USER_NAME_CHARS_MAX}"),

@@ -7,8 +7,8 @@ use crate::commands::VERBS;
 use crate::numeric::*;
 use crate::parse::{self, Line, Message};
 use crate::pending::PendingReply;
+use crate::pending_lines::Received;
 use crate::state::{IrcSession, farewell, send};
-use crate::turns::Received;
 
 impl Session for IrcSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
@@ -105,7 +105,7 @@ impl IrcSession {
     }
 
     fn answer(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        let Some(reply) = self.turns.next_reply(outcome) else { return };
+        let Some(reply) = self.pending.next_reply(outcome) else { return };
         let is_turn = matches!(reply, PendingReply::Turn);
         match reply {
             PendingReply::LabelEnd => self.end_label(out),
@@ -127,6 +127,7 @@ impl IrcSession {
             Ignore => (),
             Proof => self.authenticated(outcome, out),
             SignOn => self.signed_on(outcome, out),
+            Switch => self.switched(outcome, out),
             Nick(name) => self.nick_looked_up(name, outcome, out),
             Join(room) => self.entered(&room, outcome, out),
             Part { room, reason } => self.parted(&room, &reason, outcome, out),
@@ -147,6 +148,7 @@ impl IrcSession {
             }
             FindIn { room, nick } => self.find_in(&room, &nick, outcome),
             Whisper(whisper) => self.whispered(whisper, outcome, out),
+            TagMessage(message) => self.send_tag_message(&message, outcome, out),
             Away(away) => self.went_away(away, outcome, out),
             SetName(name) => self.name_set(name, outcome, out),
             Ison(nick) => self.ison_found(nick, outcome),
@@ -163,18 +165,18 @@ impl IrcSession {
         }
     }
 
-    /// The alarm has gone off, or another session has told something.
+    /// The alarm has gone off, or another session has left an event.
     fn wake(&mut self, out: &mut Outbox) {
         if self.sign_on.is_some() {
             return self.end_now("it took too long to sign on", out);
         }
-        self.take_notices(out);
+        self.take_peer_events(out);
         let keepalive = self.options.keepalive.0;
         let silent = self.now.0.saturating_sub(self.heard_at.0);
         if keepalive > 0 && silent >= keepalive.saturating_mul(2) {
             return self.end_now("ping timeout", out);
         }
-        // Notices of others wake the session as well.
+        // Events of other sessions wake it as well.
         let is_pinged = self.pinged_at > self.heard_at;
         if keepalive > 0 && silent >= keepalive && !is_pinged {
             self.pinged_at = self.now;

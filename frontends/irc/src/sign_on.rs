@@ -1,13 +1,14 @@
 //! The sign-on: capabilities, nick, password, and the greeting.
 //!
 //! A nick that an account owns needs the password of the account; any other nick makes a guest. A
-//! client that has signed in to an account gets its nick, whichever nick it requested.
+//! client that has signed in to an account gets its nick, whichever nick it requested; so does one
+//! that signs in later (sasl.rs).
 
 use std::sync::Arc;
 
 use core_model::{
-    Claim, Command, Credential, Delivery, Gap, Message as Posted, Outcome, Person, ProfileChanges,
-    Query, Refusal, Reply, UserRef,
+    Claim, Command, Credential, Delivery, Gap, Message as Posted, MessageId, Outcome, Person,
+    ProfileChanges, Query, Refusal, Reply, RoomTag, UserRef,
 };
 use frontend_api::{Outbox, Subscribe};
 
@@ -87,7 +88,7 @@ impl IrcSession {
                 let given = message.param(0);
                 let (name, device) = given.split_once('@').unwrap_or((given, ""));
                 sign_on.user_name = user_name(name);
-                sign_on.device = Some(device).filter(|it| !it.is_empty()).map(String::from);
+                self.device = Some(device).filter(|it| !it.is_empty()).map(String::from);
                 self.try_sign_on(out);
             }
             None => self.too_late(out),
@@ -172,8 +173,8 @@ impl IrcSession {
         let nick = names::nick(&guest);
         let is_free = match &mut self.entry {
             Some(entry) => match entry.rename(&nick, &guest, self.now) {
-                Some(told) => {
-                    self.wake_all(told, out);
+                Some(wakes) => {
+                    self.wake_all(wakes, out);
                     true
                 }
                 None => false,
@@ -218,22 +219,22 @@ impl IrcSession {
                 return self.end("not signed in", out);
             }
         };
-        let delivery = delivery::delivery(sign_on.device.as_deref(), self.options.backlog);
-        out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
+        self.open_session(user, credential, out);
         self.expect(PendingReply::SignOn);
+    }
+
+    /// Makes the connection a session of an account.
+    pub(crate) fn open_session(&mut self, user: UserRef, credential: Credential, out: &mut Outbox) {
+        let delivery = delivery::delivery(self.device.as_deref(), self.options.backlog);
+        out.submit_and_subscribe(sign_in(user, credential, Some(delivery)), Subscribe::User);
     }
 
     pub(crate) fn signed_on(&mut self, outcome: &Outcome, out: &mut Outbox) {
         match outcome {
             Ok(Reply::SignedIn { user, rooms, backlog, cursor, gap, .. }) => {
                 self.register(&user.person, out);
-                self.missed = Missed::new(*cursor, self.options.backlog);
                 self.greet(Arc::clone(&user.person), out);
-                self.send_backlog(*gap, backlog, out);
-                for room in rooms.iter().take(self.options.channels_max as usize) {
-                    self.enter(room.name.to_string(), false, out);
-                }
-                self.end_replay(out);
+                self.begin_session(*cursor, *gap, (backlog, rooms), out);
             }
             Err(Refusal::UnknownUser | Refusal::WrongPassword) => {
                 send(self.numeric(ERR_PASSWDMISMATCH, &[], &failure_text(outcome)), out);
@@ -242,6 +243,23 @@ impl IrcSession {
             Err(refusal) => self.turn_away(refusal, out),
             Ok(_) => self.turn_away(&Refusal::Internal { why: String::new() }, out),
         }
+    }
+
+    /// Sends an account what its clients have missed, and has it join the channels that it is a
+    /// member of.
+    pub(crate) fn begin_session(
+        &mut self,
+        cursor: Option<MessageId>,
+        gap: Option<Gap>,
+        (backlog, rooms): (&[Arc<Posted>], &[RoomTag]),
+        out: &mut Outbox,
+    ) {
+        self.missed = Missed::new(cursor, self.options.backlog);
+        self.send_backlog(gap, backlog, out);
+        for room in rooms.iter().take(self.options.channels_max as usize) {
+            self.enter(room.name.to_string(), false, out);
+        }
+        self.end_replay(out);
     }
 
     fn turn_away(&mut self, refusal: &Refusal, out: &mut Outbox) {
@@ -265,8 +283,8 @@ impl IrcSession {
         };
         self.entry = self.directory.enter(presence, self.connection);
         if let Some(entry) = &self.entry {
-            let told = entry.announce(person, self.now);
-            self.wake_all(told, out);
+            let wakes = entry.announce(person, self.now);
+            self.wake_all(wakes, out);
         }
         self.entry.is_some()
     }
@@ -291,7 +309,7 @@ impl IrcSession {
             send(notice, out);
         }
         for message in backlog {
-            self.send_direct(message, out);
+            self.send_direct(message, None, out);
             out.mark(message.id);
             self.missed.note_sent(message.id);
         }

@@ -16,7 +16,7 @@ use crate::encode;
 use crate::missed::Missed;
 use crate::multiline::Multiline;
 use crate::names;
-use crate::turns::{Label, Turns};
+use crate::pending_lines::{Label, PendingLines};
 
 pub(crate) struct IrcSession {
     pub(crate) options: Arc<Options>,
@@ -29,6 +29,9 @@ pub(crate) struct IrcSession {
     pub(crate) caps: Caps,
     /// What the client has sent of its sign-on; `None` once it has signed on.
     pub(crate) sign_on: Option<Box<SignOn>>,
+    pub(crate) sasl: Sasl,
+    /// What the client calls its device, if it does.
+    pub(crate) device: Option<String>,
     /// The user, once the client has signed on.
     pub(crate) me: Arc<Person>,
     /// The nick; `*` before the client has signed on.
@@ -47,7 +50,7 @@ pub(crate) struct IrcSession {
     pub(crate) own: Option<MessageId>,
     /// The newest of them that was echoed already, as it has a client's id.
     pub(crate) confirmed: Option<MessageId>,
-    pub(crate) turns: Turns,
+    pub(crate) pending: PendingLines,
     /// Whether the join that was answered last succeeded.
     pub(crate) joined: bool,
     /// What the queries of a WHO or WHOIS have found so far.
@@ -96,15 +99,18 @@ pub(crate) struct SignOn {
     pub(crate) wanted: Option<String>,
     /// The user name, without what masks cannot carry.
     pub(crate) user_name: String,
-    /// What the client calls its device, if it does.
-    pub(crate) device: Option<String>,
     /// The real name, once USER has arrived.
     pub(crate) real_name: Option<String>,
     pub(crate) password: Option<String>,
-    /// The SASL response received so far, during an exchange.
-    pub(crate) response: Option<String>,
     /// The account that the client has authenticated as.
     pub(crate) account: Option<Arc<Person>>,
+}
+
+/// An exchange of SASL.
+#[derive(Default)]
+pub(crate) struct Sasl {
+    /// The response received so far, during an exchange.
+    pub(crate) response: Option<String>,
     /// The number of wrong passwords.
     pub(crate) failures: u8,
 }
@@ -120,6 +126,8 @@ impl IrcSession {
             now: Timestamp::default(),
             caps: Caps::default(),
             sign_on: Some(Box::default()),
+            sasl: Sasl::default(),
+            device: None,
             me: Arc::default(),
             nick: "*".into(),
             rooms: BTreeMap::new(),
@@ -129,7 +137,7 @@ impl IrcSession {
             multiline: None,
             own: None,
             confirmed: None,
-            turns: Turns::default(),
+            pending: PendingLines::default(),
             joined: false,
             found: Found::default(),
             online: Vec::new(),

@@ -8,8 +8,8 @@ use frontend_api::Outbox;
 
 use crate::parse::{self, Line, Message};
 use crate::pending::PendingReply;
+use crate::pending_lines::{LineKind, Received, Waiting};
 use crate::state::{IrcSession, send};
-use crate::turns::{LineKind, Received, Waiting};
 
 impl IrcSession {
     /// Runs a line, or keeps it until its turn.
@@ -25,10 +25,10 @@ impl IrcSession {
             },
             Received::TooLong => LineKind::Other,
         };
-        if self.turns.may_run_now(kind) {
+        if self.pending.may_run_now(kind) {
             return self.run_line(line, out);
         }
-        self.turns.lines.push_back(match line {
+        self.pending.lines.push_back(match line {
             Received::Message(text, _) => Waiting::Message { text: text.into(), kind },
             Received::TooLong => Waiting::TooLong,
             Received::NotUtf8(text) => Waiting::NotUtf8 { text, kind },
@@ -39,7 +39,7 @@ impl IrcSession {
     fn kind_of(&self, message: &Message<'_>) -> LineKind {
         match message.verb.as_str() {
             _ if self.label_of(message).is_some() => LineKind::Labeled,
-            "NOTICE" | "PRIVMSG" => LineKind::Post,
+            "NOTICE" | "PRIVMSG" if self.client_tags(message).is_none() => LineKind::Post,
             // Its end may have the label of its start, which may be waiting yet.
             "BATCH" if self.has_multiline() => LineKind::Labeled,
             _ => LineKind::Other,
@@ -49,7 +49,7 @@ impl IrcSession {
     /// Runs the waiting lines whose turn it is.
     pub(crate) fn run_waiting(&mut self, out: &mut Outbox) {
         while !self.leaving
-            && let Some(line) = self.turns.next_line()
+            && let Some(line) = self.pending.next_line()
         {
             match line {
                 Waiting::Message { text, .. } => {
@@ -62,20 +62,20 @@ impl IrcSession {
             }
         }
         if self.leaving {
-            self.turns.lines.clear();
+            self.pending.lines.clear();
         }
     }
 
     /// Asks for another turn if there are more waiting lines than turns to come.
     pub(crate) fn renew_turn(&mut self, out: &mut Outbox) {
-        if self.turns.lack_turn() {
+        if self.pending.lack_turn() {
             self.wait_turn(PendingReply::Turn, out);
         }
     }
 
     /// Sends lines that need no answer of the engine, after the replies to earlier requests.
     pub(crate) fn say(&mut self, lines: Vec<String>, out: &mut Outbox) {
-        if self.turns.is_idle() {
+        if self.pending.is_idle() {
             lines.into_iter().for_each(|line| send(line, out));
         } else if !lines.is_empty() {
             self.wait_turn(PendingReply::Say(lines), out);
@@ -85,7 +85,7 @@ impl IrcSession {
     /// Ends the connection after the replies to earlier requests; ignores further lines.
     pub(crate) fn end(&mut self, why: &str, out: &mut Outbox) {
         self.leaving = true;
-        if self.turns.is_idle() {
+        if self.pending.is_idle() {
             self.end_now(why, out);
         } else {
             self.wait_turn(PendingReply::End(why.into()), out);
@@ -95,16 +95,16 @@ impl IrcSession {
     /// Queues a reply that needs no answer. The host's bound on unanswered requests covers it.
     pub(crate) fn wait_turn(&mut self, reply: PendingReply, out: &mut Outbox) {
         out.wait_turn();
-        self.turns.replies.push_query(reply);
+        self.pending.replies.push_query(reply);
     }
 
     pub(crate) fn query(&mut self, query: Query, reply: PendingReply, out: &mut Outbox) {
         out.query(query);
-        self.turns.replies.push_query(reply);
+        self.pending.replies.push_query(reply);
     }
 
     /// Queues the reply to a command that was submitted.
     pub(crate) fn expect(&mut self, reply: PendingReply) {
-        self.turns.replies.push_command(reply);
+        self.pending.replies.push_command(reply);
     }
 }

@@ -121,7 +121,7 @@ impl IrcSession {
                 self.query(query, PendingReply::Ison(nick.into()), out);
             }
         }
-        if self.turns.is_idle() {
+        if self.pending.is_idle() {
             self.send_ison(known, out);
         } else {
             self.wait_turn(PendingReply::IsonEnd(known), out);

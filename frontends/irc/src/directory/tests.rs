@@ -21,8 +21,8 @@ fn someone() -> Arc<Person> {
     Arc::new(Person { handle: "guest:zed".into(), ..Person::default() })
 }
 
-fn notice(what: What) -> Notice {
-    Notice { by: someone(), at: Timestamp(0), what }
+fn event(action: PeerAction) -> PeerEvent {
+    PeerEvent { by: someone(), at: Timestamp(0), action }
 }
 
 #[test]
@@ -66,14 +66,14 @@ fn a_bounded_number_of_departed_users_is_remembered() {
 fn a_session_is_woken_once_for_all_notices_until_it_takes_them() {
     let directory = Arc::new(Directory::default());
     let zed = enter(&directory, presence("zed", None)).unwrap();
-    let back = notice(What::Away(None));
-    assert_eq!(directory.tell_nick("ZED", &back).wakes, [ConnectionId(0)]);
-    assert_eq!(directory.tell_nick("zed", &back).wakes, []);
+    let back = event(PeerAction::Away(None));
+    assert_eq!(directory.tell_nick("ZED", &back).connections, [ConnectionId(0)]);
+    assert_eq!(directory.tell_nick("zed", &back).connections, []);
     assert_eq!(zed.take_inbox().len(), 2);
-    assert_eq!(directory.tell_nick("zed", &back).wakes, [ConnectionId(0)]);
-    let is_lost = (0..1000).any(|_| directory.tell_nick("zed", &back).is_lost);
-    assert!(is_lost && zed.take_inbox().len() < 1000);
-    assert_eq!(directory.tell_nick("nemo", &back).wakes, []);
+    assert_eq!(directory.tell_nick("zed", &back).connections, [ConnectionId(0)]);
+    let is_inbox_full = (0..1000).any(|_| directory.tell_nick("zed", &back).is_inbox_full);
+    assert!(is_inbox_full && zed.take_inbox().len() < 1000);
+    assert_eq!(directory.tell_nick("nemo", &back).connections, []);
 }
 
 #[test]
@@ -87,13 +87,13 @@ fn neighbors_are_those_in_a_common_room_and_each_is_told_once() {
     }
     entries[2].join(RoomId(2), "tea");
     entries[3].join(RoomId(3), "tea");
-    let back = notice(What::Away(None));
-    assert_eq!(entries[0].tell_neighbors(&back).wakes, [ConnectionId(1), ConnectionId(2)]);
+    let back = event(PeerAction::Away(None));
+    assert_eq!(entries[0].tell_neighbors(&back).connections, [ConnectionId(1), ConnectionId(2)]);
     assert_eq!(entries[1].take_inbox().len(), 1);
     entries[1].part(RoomId(1));
     entries[0].part(RoomId(2));
-    assert_eq!(entries[0].tell_neighbors(&back).wakes, []);
-    assert_eq!(entries[2].tell_room(RoomId(3), &back).wakes, [ConnectionId(3)]);
+    assert_eq!(entries[0].tell_neighbors(&back).connections, []);
+    assert_eq!(entries[2].tell_room(RoomId(3), &back).connections, [ConnectionId(3)]);
 }
 
 #[test]
@@ -103,24 +103,24 @@ fn those_who_watch_a_nick_are_told_of_its_first_and_last_connection() {
     assert!(watcher.watch("Ann", 1) && watcher.watch("ANN", 1) && !watcher.watch("bob", 1));
     let (one, other) = (presence("ann", Some(1)), presence("ann", Some(1)));
     let one = enter(&directory, one).unwrap();
-    assert_eq!(one.announce(&someone(), Timestamp(0)).wakes, [ConnectionId(0)]);
+    assert_eq!(one.announce(&someone(), Timestamp(0)).connections, [ConnectionId(0)]);
     let other = enter(&directory, other).unwrap();
-    assert_eq!(other.announce(&someone(), Timestamp(0)).wakes, []);
-    assert!(matches!(watcher.take_inbox()[..], [Notice { what: What::Online, .. }]));
-    assert_eq!(one.leave(&someone(), Timestamp(0)).wakes, []);
-    assert_eq!(other.leave(&someone(), Timestamp(0)).wakes, [ConnectionId(0)]);
-    assert!(matches!(watcher.take_inbox()[..], [Notice { what: What::Offline(_), .. }]));
+    assert_eq!(other.announce(&someone(), Timestamp(0)).connections, []);
+    assert!(matches!(watcher.take_inbox()[..], [PeerEvent { action: PeerAction::Online, .. }]));
+    assert_eq!(one.leave(&someone(), Timestamp(0)).connections, []);
+    assert_eq!(other.leave(&someone(), Timestamp(0)).connections, [ConnectionId(0)]);
+    assert!(matches!(watcher.take_inbox()[..], [PeerEvent { action: PeerAction::Offline(_), .. }]));
     watcher.unwatch("aNN");
     assert!(watcher.watched().is_empty());
     let mut guest = enter(&directory, presence("ann", None)).unwrap();
-    assert_eq!(guest.announce(&someone(), Timestamp(0)).wakes, []);
+    assert_eq!(guest.announce(&someone(), Timestamp(0)).connections, []);
     // A change of case is no change of the nick.
     watcher.watch("ann", 1);
-    let told = |told: Option<Told>| told.unwrap().wakes;
-    assert_eq!(told(guest.rename("Ann", &someone(), Timestamp(0))), []);
-    assert_eq!(told(guest.rename("yan", &someone(), Timestamp(0))), [ConnectionId(0)]);
+    let wakes = |wakes: Option<Wakes>| wakes.unwrap().connections;
+    assert_eq!(wakes(guest.rename("Ann", &someone(), Timestamp(0))), []);
+    assert_eq!(wakes(guest.rename("yan", &someone(), Timestamp(0))), [ConnectionId(0)]);
     assert!(
-        matches!(&watcher.take_inbox()[..], [Notice { what: What::Offline(nick), .. }] if nick == "Ann")
+        matches!(&watcher.take_inbox()[..], [PeerEvent { action: PeerAction::Offline(nick), .. }] if nick == "Ann")
     );
 }
 

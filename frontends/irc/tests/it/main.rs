@@ -1,6 +1,7 @@
 //! The dialect without sockets: transcripts, and properties of every conversation.
 
 mod client;
+mod client_tags;
 mod directory;
 mod options;
 mod order;

@@ -195,7 +195,10 @@ fn a_bot_is_marked_everywhere() {
     assert_eq!(yan.send("MODE yan +B"), [":yan!guest@irc.localhost MODE yan :+B"]);
     assert_eq!(yan.send("MODE yan +B"), [":irc.localhost 221 yan +Bi"]);
     yan.send_counted("PRIVMSG zed :beep");
-    assert_eq!(zed.woken(), ["@bot :yan!guest@irc.localhost PRIVMSG zed :beep"]);
+    assert_eq!(
+        zed.woken(),
+        ["@msgid=t1700000000000-0;bot :yan!guest@irc.localhost PRIVMSG zed :beep"]
+    );
     assert!(zed.send("WHOIS yan").contains(&":irc.localhost 335 zed yan :is a bot".into()));
     assert_eq!(
         zed.send("WHO yan")[0],
@@ -203,7 +206,7 @@ fn a_bot_is_marked_everywhere() {
     );
     assert_eq!(yan.send("MODE yan -B"), [":yan!guest@irc.localhost MODE yan :-B"]);
     yan.send_counted("PRIVMSG zed :hi");
-    assert_eq!(zed.woken(), [":yan!guest@irc.localhost PRIVMSG zed :hi"]);
+    assert_eq!(zed.woken(), ["@msgid=t1700000000000-1 :yan!guest@irc.localhost PRIVMSG zed :hi"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::pending::PendingReply;
 
 /// What a session has yet to do, in order.
 #[derive(Default)]
-pub(crate) struct Turns {
+pub(crate) struct PendingLines {
     /// One entry for each answer that the host owes the session. Bounded, because the host stops
     /// reading when it owes many answers.
     pub(crate) replies: ReplyQueue<PendingReply>,
@@ -51,7 +51,7 @@ pub(crate) struct Label {
     pub(crate) lines: Vec<String>,
 }
 
-impl Turns {
+impl PendingLines {
     /// Whether a reply may be sent now: nothing that earlier lines led to is outstanding.
     pub(crate) fn is_idle(&self) -> bool {
         !self.replies.are_events_due()
@@ -63,7 +63,9 @@ impl Turns {
     pub(crate) fn may_run(&self, kind: LineKind) -> bool {
         let runs_beside = |reply: &PendingReply| match reply {
             PendingReply::Turn => true,
-            PendingReply::Post(_) => kind == LineKind::Post,
+            // Nothing tells the messages of a client apart before the engine has numbered them, so one
+            // with tags is alone.
+            PendingReply::Post(post) => kind == LineKind::Post && post.tags.is_none(),
             _ => false,
         };
         let is_early = kind == LineKind::Labeled && self.replies.are_events_due();

@@ -4,24 +4,35 @@ use std::sync::Arc;
 
 use core_model::{ConnectionId, Person, RoomId, Timestamp};
 
-/// The most notices that wait for one session, which takes them when the host wakes it.
+use crate::directory::LocalId;
+
+/// The most events that wait for one session, which takes them when the host wakes it.
 const INBOX_MAX: usize = 256;
 
 /// Something that a user of irc has done.
 #[derive(Clone, Debug)]
-pub(crate) struct Notice {
+pub(crate) struct PeerEvent {
     pub(crate) by: Arc<Person>,
     pub(crate) at: Timestamp,
-    pub(crate) what: What,
+    pub(crate) action: PeerAction,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum What {
+pub(crate) enum PeerAction {
     /// A message from or to a guest; the engine has direct messages of accounts alone.
     Message {
         verb: &'static str,
         to: String,
         text: String,
+        id: LocalId,
+        /// Client-only tags.
+        tags: Option<Arc<str>>,
+    },
+    /// A TAGMSG to a nick or channel.
+    Tags {
+        to: String,
+        id: LocalId,
+        tags: Arc<str>,
     },
     Invite {
         to: String,
@@ -42,32 +53,32 @@ pub(crate) enum What {
     Offline(String),
 }
 
-/// The notices for one session.
+/// The events for one session.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox(Vec<Notice>);
+pub(crate) struct Inbox(Vec<PeerEvent>);
 
 /// The sessions that have to be woken.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) wakes: Vec<ConnectionId>,
+pub(crate) struct Wakes {
+    pub(crate) connections: Vec<ConnectionId>,
     /// An inbox was full.
-    pub(crate) is_lost: bool,
+    pub(crate) is_inbox_full: bool,
 }
 
 impl Inbox {
-    /// Adds a notice. The session is woken for the first alone; it takes all.
-    pub(crate) fn put(&mut self, notice: Notice, connection: ConnectionId, told: &mut Told) {
+    /// Adds an event. The session is woken for the first alone; it takes all.
+    pub(crate) fn put(&mut self, event: PeerEvent, connection: ConnectionId, wakes: &mut Wakes) {
         if self.0.len() >= INBOX_MAX {
-            told.is_lost = true;
+            wakes.is_inbox_full = true;
             return;
         }
         if self.0.is_empty() {
-            told.wakes.push(connection);
+            wakes.connections.push(connection);
         }
-        self.0.push(notice);
+        self.0.push(event);
     }
 
-    pub(crate) fn take(&mut self) -> Vec<Notice> {
+    pub(crate) fn take(&mut self) -> Vec<PeerEvent> {
         std::mem::take(&mut self.0)
     }
 }
