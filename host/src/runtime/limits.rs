@@ -53,6 +53,13 @@ impl Gcra {
         Ok(())
     }
 
+    /// Takes `n` tokens although there may be fewer. `per_s` 0: no limit.
+    pub(crate) fn owe(&mut self, now_ns: u64, n: u64, per_s: u32) {
+        if let Some(time_ns) = n.saturating_mul(1_000_000_000).checked_div(u64::from(per_s)) {
+            self.full_at_ns = self.full_at_ns.max(now_ns).saturating_add(time_ns);
+        }
+    }
+
     /// Takes one token; `Err` is the time in milliseconds until there is one. `per_s` 0: no limit.
     pub(crate) fn take(&mut self, now_ns: u64, per_s: u32, burst: u32) -> Result<(), u64> {
         if per_s == 0 {
@@ -96,7 +103,7 @@ pub(crate) struct RateLimiter {
     requests: Gcra,
     messages: Gcra,
     bytes: Gcra,
-    /// Bytes of the avatar that each message of the peer carries.
+    /// Bytes of the longest avatar that a message of the peer carries.
     pub(crate) avatar_bytes: u64,
 }
 
@@ -110,6 +117,11 @@ impl RateLimiter {
     /// burst is one second's worth.
     pub(crate) fn bytes(&mut self, now_ns: u64, bytes: u64, limits: &Limits) -> Result<(), u64> {
         self.bytes.take_many(now_ns, bytes, limits.bytes_per_s, limits.bytes_per_s)
+    }
+
+    /// Counts bytes that were sent already.
+    pub(crate) fn owe_bytes(&mut self, now_ns: u64, bytes: u64, limits: &Limits) {
+        self.bytes.owe(now_ns, bytes, limits.bytes_per_s);
     }
 
     /// Counts a message; `Err` is the time in milliseconds to wait.

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use core_model::{Command, Credential, NewUser, Refusal, SeatKind, Secret, UserRef};
+use core_model::{
+    Command, Credential, NewUser, Outcome, Refusal, Reply, RoomChanges, SeatKind, Secret, UserRef,
+};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +17,7 @@ use crate::runtime::session::passwords::{PASSWORD_BYTES_MAX, PasswordCaller};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::sign_in_guard::Attempt;
 
-/// Bytes of a message beside its text: names, room, time and framing, as most dialects send them.
+/// Bytes of an event beside its texts: names, room, time and framing, as most dialects send them.
 const ENVELOPE_BYTES: u64 = 512;
 
 /// The sender of a message, for its limits.
@@ -37,12 +39,7 @@ pub(crate) fn check_message(
     let Sender { frontend, now_ns, .. } = sender;
     let text = match command {
         Command::Post { text, .. } | Command::PostDirect { text, .. } => text,
-        Command::Enter { avatar: Some(avatar), .. } => {
-            // Every message of the seat carries it.
-            rates.avatar_bytes = sent_bytes(avatar);
-            return check_bytes(sender, rates.avatar_bytes);
-        }
-        _ => return Ok(()),
+        _ => return check_bytes(sender, announced_bytes(rates, command)),
     };
     let chars_max = frontend.limits.text_chars_max;
     // A text has at least as many bytes as characters.
@@ -58,9 +55,59 @@ pub(crate) fn check_message(
     check_bytes(sender, ENVELOPE_BYTES + rates.avatar_bytes + sent_bytes(text))
 }
 
+/// What a command that is no message has each of its listeners sent.
+///
+/// The end of a seat or membership is counted at its beginning: it may come without a command.
+fn announced_bytes(rates: &mut RateLimiter, command: &Command) -> u64 {
+    let texts = |texts: &[&Option<String>]| -> u64 {
+        texts.iter().filter_map(|text| text.as_deref()).map(sent_bytes).sum()
+    };
+    match command {
+        Command::Enter { avatar, .. } => {
+            let bytes = avatar.as_deref().map_or(rates.avatar_bytes, sent_bytes);
+            // Every message of the seat carries it.
+            rates.avatar_bytes = rates.avatar_bytes.max(bytes);
+            ENVELOPE_BYTES + 2 * bytes
+        }
+        Command::CreateRoom { members: Some(members), .. } => {
+            2 * ENVELOPE_BYTES * members.len() as u64
+        }
+        Command::UpdateRoom { changes: RoomChanges { name, section, description }, .. } => {
+            ENVELOPE_BYTES + texts(&[name, section, description])
+        }
+        Command::SetRole { .. } => ENVELOPE_BYTES,
+        Command::Kick { reason, .. }
+        | Command::Exit { reason, .. }
+        | Command::SignOut { reason } => sent_bytes(reason),
+        _ => 0,
+    }
+}
+
+/// The bytes that a command has had its listeners sent beyond those that were counted when it was
+/// checked: the avatar of an account is known with the answer only.
+pub(crate) fn uncounted_bytes(rates: &mut RateLimiter, outcome: &Outcome) -> u64 {
+    let (avatar, times) = match outcome {
+        Ok(Reply::Posted { message }) => (&message.author.avatar, 1),
+        Ok(Reply::Entered { user, .. }) => (&user.avatar, 2),
+        Ok(Reply::SignedIn { user, .. }) => (&user.person.avatar, 0),
+        _ => return 0,
+    };
+    let bytes = sent_bytes(avatar);
+    let more = bytes.saturating_sub(rates.avatar_bytes);
+    rates.avatar_bytes += more;
+    times * more
+}
+
+/// Counts bytes that were sent already: the next messages of the address wait for them.
+pub(crate) fn count_bytes(sender: Sender<'_>, bytes: u64) {
+    let Sender { services, frontend, address, now_ns } = sender;
+    let owe = |rates: &mut RateLimiter| rates.owe_bytes(now_ns, bytes, &frontend.limits);
+    services.byte_rates.with(address, now_ns, owe);
+}
+
 fn check_bytes(sender: Sender<'_>, bytes: u64) -> Result<(), Refusal> {
     let Sender { services, frontend, address, now_ns } = sender;
-    if frontend.limits.bytes_per_s == 0 {
+    if bytes == 0 || frontend.limits.bytes_per_s == 0 {
         return Ok(());
     }
     let take = |rates: &mut RateLimiter| rates.bytes(now_ns, bytes, &frontend.limits);
@@ -227,6 +274,10 @@ pub(crate) fn needs_disconnect(command: &Command) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use core_model::{MessageId, Person, RoomRef, RoomView};
+
     use super::*;
 
     #[test]
@@ -236,5 +287,40 @@ mod tests {
             assert_eq!(sent_bytes(text), json.len() as u64 - 2, "{text:?}");
         }
         assert_eq!(sent_bytes("\n"), 6, "at most two bytes more than JSON takes");
+    }
+
+    fn enter(avatar: Option<&str>) -> Command {
+        Command::Enter {
+            room: RoomRef::Name("tea".into()),
+            user: UserRef::Session,
+            seat: SeatKind::Connection,
+            opens: false,
+            avatar: avatar.map(String::from),
+            create: false,
+        }
+    }
+
+    #[test]
+    fn an_entrance_counts_with_its_avatar_for_the_coming_and_the_going() {
+        let mut rates = RateLimiter::default();
+        assert_eq!(announced_bytes(&mut rates, &enter(None)), ENVELOPE_BYTES);
+        let long = "a".repeat(2_000);
+        assert_eq!(announced_bytes(&mut rates, &enter(Some(&long))), ENVELOPE_BYTES + 4_000);
+        assert_eq!(announced_bytes(&mut rates, &enter(Some("a"))), ENVELOPE_BYTES + 2);
+        assert_eq!(rates.avatar_bytes, 2_000, "its messages in the first room carry that");
+        let leave = Command::SignOut { reason: "bye".into() };
+        assert_eq!(announced_bytes(&mut rates, &leave), 3);
+    }
+
+    #[test]
+    fn the_avatar_of_an_account_is_counted_once_it_is_known() {
+        let mut rates = RateLimiter::default();
+        let person = Arc::new(Person { avatar: "a".repeat(2_000), ..Person::default() });
+        let room = RoomView::default();
+        let entered = Reply::Entered { room, user: person, again: false, cursor: MessageId(0) };
+        let entered = Ok(entered);
+        assert_eq!(uncounted_bytes(&mut rates, &entered), 4_000);
+        assert_eq!(uncounted_bytes(&mut rates, &entered), 0, "it was counted with the command");
+        assert_eq!(announced_bytes(&mut rates, &enter(None)), ENVELOPE_BYTES + 4_000);
     }
 }

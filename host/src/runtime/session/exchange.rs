@@ -11,8 +11,9 @@ use frontend_api::{Fetch, Input, Outbox, Output, Peer};
 
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::RateLimiter;
 use crate::runtime::session::admission::{
-    Sender, check_message, needs_passwords, settle_passwords,
+    Sender, check_message, count_bytes, needs_passwords, settle_passwords, uncounted_bytes,
 };
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
@@ -159,6 +160,12 @@ impl Exchange {
         let submitted = services.submit_and_wait(frontend, source, *command, key.as_deref());
         let mut outcome = submitted.await;
         self.now = services.clock.now();
+        // An exchange has one message at most, so it knows of no avatar before.
+        let bytes = uncounted_bytes(&mut RateLimiter::default(), &outcome);
+        if bytes > 0 {
+            let (address, now_ns) = (self.driver.address, services.clock.steady_ns());
+            count_bytes(Sender { services, frontend, address, now_ns }, bytes);
+        }
         tokens::fill_in(&mut outcome, token);
         outcome
     }

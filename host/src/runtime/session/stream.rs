@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
-use crate::runtime::session::admission::needs_passwords;
+use crate::runtime::session::admission::{count_bytes, needs_passwords, uncounted_bytes};
 use crate::runtime::session::delivery::Delivery;
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::pending::{self, Fence, Finished, Pending, PendingCommand};
@@ -356,6 +356,7 @@ impl StreamSession {
     fn note_answer(&mut self, mut outcome: Box<Outcome>) {
         let submitted = self.pending.iter_mut().find(|pending| pending.is_submitted());
         let Some(pending) = submitted else { return };
+        let uncounted_bytes = uncounted_bytes(&mut self.rates, &outcome);
         if let Pending::Submitted { token, ack_only } = pending {
             if *ack_only && outcome.is_ok() {
                 *outcome = Ok(Reply::Done);
@@ -364,6 +365,9 @@ impl StreamSession {
             }
         }
         *pending = Pending::Answered(outcome);
+        if uncounted_bytes > 0 {
+            count_bytes(self.sender(self.driver.services.clock.steady_ns()), uncounted_bytes);
+        }
     }
 
     fn carry_out(&mut self, now: Timestamp, out: Result<Outbox, Panicked>) {

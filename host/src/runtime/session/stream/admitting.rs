@@ -31,6 +31,11 @@ impl StreamSession {
         self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
     }
 
+    pub(super) fn sender(&self, now_ns: u64) -> Sender<'_> {
+        let SessionDriver { services, frontend, address, .. } = &self.driver;
+        Sender { services, frontend, address: *address, now_ns }
+    }
+
     pub(super) fn admit_request(&mut self, now_ns: u64) -> Result<(), Refusal> {
         let frontend = &self.driver.frontend;
         self.rates.request(now_ns, &frontend.limits).map_err(|retry_after_ms| {
