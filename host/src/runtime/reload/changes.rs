@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, Endpoint, FrontendConfig, LogFormat, OnStoreFailure, StoreConfig};
+use core_engine::Quotas;
+use serde_json::{Map, Value};
+
+use crate::config::{
+    Config, Endpoint, FrontendConfig, Limits, LogFormat, OnStoreFailure, StoreConfig,
+    UpstreamConfig,
+};
 use crate::plugin::Loaded;
 use crate::runtime::frontends::instance::FrontendHandle;
 
@@ -64,12 +70,12 @@ impl Fate {
         wanted: &FrontendConfig,
     ) -> Self {
         let Some((before, frontend)) = before else { return Self::New };
-        let changes = frontend_changes(before, wanted);
-        if changes.is_empty() {
+        let changes = Changes::of(before, wanted);
+        if changes.keys.is_empty() {
             return Self::Unchanged;
         }
-        let needs_new = changes.iter().any(|key| NEEDS_NEW_INSTANCE.contains(key));
-        if frontend.down().is_some() || needs_new { Self::Replaced } else { Self::Reconfigured }
+        let needs_new = frontend.down().is_some() || changes.needs_new;
+        if needs_new { Self::Replaced } else { Self::Reconfigured }
     }
 
     pub(super) fn log(
@@ -79,7 +85,7 @@ impl Fate {
         wanted: &FrontendConfig,
     ) {
         let changes =
-            || before.map(|before| frontend_changes(before, wanted).join(", ")).unwrap_or_default();
+            || before.map(|before| Changes::of(before, wanted).keys.join(", ")).unwrap_or_default();
         match self {
             Self::Unchanged => (),
             Self::New => tracing::info!(frontend, "enabled"),
@@ -93,29 +99,111 @@ impl Fate {
     }
 }
 
-const NEEDS_NEW_INSTANCE: [&str; 2] = ["its own keys", "plugin"];
+/// How two sections of a front end differ.
+#[derive(Default)]
+struct Changes {
+    /// The keys, as gateway.toml has them.
+    keys: Vec<String>,
+    /// Whether a new instance has to take the place of the front end's.
+    needs_new: bool,
+}
 
-/// The keys in which two sections of a front end differ; the dialect's own keys count as one.
-fn frontend_changes(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<&'static str> {
-    let same_plugin = match (&before.plugin, &wanted.plugin) {
-        (None, None) => true,
-        (Some(before), Some(wanted)) => Loaded::is_same(before, wanted),
-        (None, Some(_)) | (Some(_), None) => false,
+impl Changes {
+    fn of(before: &FrontendConfig, wanted: &FrontendConfig) -> Self {
+        let same_plugin = match (&before.plugin, &wanted.plugin) {
+            (None, None) => true,
+            (Some(before), Some(wanted)) => Loaded::is_same(before, wanted),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let own = changed_options(&before.options, &wanted.options);
+        let needs_new = !same_plugin || !own.is_empty();
+        let others = changed([
+            ("plugin", !same_plugin),
+            ("allow", before.guard.allow != wanted.guard.allow),
+            ("api_keys", before.guard.api_keys != wanted.guard.api_keys),
+            ("cors_origins", before.cors_origins != wanted.cors_origins),
+            ("hosts", before.hosts != wanted.hosts),
+            ("room_capacity", before.room_capacity != wanted.room_capacity),
+            ("auto_join", before.auto_join != wanted.auto_join),
+            ("required", before.required != wanted.required),
+        ]);
+        let others = others.into_iter().chain(changed_limits(&before.limits, &wanted.limits));
+        let mut keys: Vec<String> = own.into_iter().chain(others.map(String::from)).collect();
+        keys.extend(changed_listeners(before, wanted));
+        keys.extend(changed_upstreams(before, wanted));
+        keys.sort();
+        keys.dedup();
+        Self { keys, needs_new }
+    }
+}
+
+/// The dialect's own keys that differ.
+fn changed_options(before: &Value, wanted: &Value) -> Vec<String> {
+    let empty = Map::new();
+    let [one, other] = [before, wanted].map(|options| options.as_object().unwrap_or(&empty));
+    let keys = one.keys().chain(other.keys().filter(|key| !one.contains_key(*key)));
+    keys.filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
+}
+
+fn changed_limits(before: &Limits, wanted: &Limits) -> Vec<&'static str> {
+    // The pattern has each field, so that none can be forgotten.
+    macro_rules! differing {
+        ($type:ident, $before:expr, $wanted:expr, ($($other:ident)?); $($key:ident,)*) => {{
+            let $type { $($key: _,)* $($other: _)? } = $before;
+            changed([$((stringify!($key), $before.$key != $wanted.$key)),*])
+        }};
+    }
+    let mut keys = differing!(Limits, before, wanted, (quotas);
+        connections_max,
+        connections_per_address_max,
+        requests_per_s,
+        requests_burst,
+        messages_per_s,
+        messages_burst,
+        bytes_per_s,
+        body_bytes_max,
+        message_bytes_max,
+        text_chars_max,
+        handshake_timeout,
+        idle_timeout,
+        ping_interval,
+        mailbox_max,
+        mailbox_bytes_max,
+    );
+    keys.extend(differing!(Quotas, &before.quotas, &wanted.quotas, ();
+        accounts_per_address_per_hour_max,
+        rooms_per_address_per_day_max,
+        unowned_rooms_max,
+        rooms_per_owner_max,
+        memberships_per_user_max,
+        groups_per_user_max,
+        tokens_per_user_max,
+        keys_per_address_max,
+        leases_per_address_max,
+        names_per_connection_max,
+    ));
+    keys
+}
+
+/// The keys of listeners whose addresses differ, or how connections are accepted there.
+fn changed_listeners(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<String> {
+    let (one, other) = (addresses(before), addresses(wanted));
+    let of = |all: &[(&str, &Endpoint)], key: &str| -> Vec<Endpoint> {
+        let mine = all.iter().filter(|(found, _)| *found == key);
+        mine.map(|(_, endpoint)| (*endpoint).clone()).collect()
     };
-    changed([
-        ("plugin", !same_plugin),
-        ("its own keys", before.options != wanted.options),
-        ("its servers or secrets", before.upstreams != wanted.upstreams),
-        ("its addresses", addresses(before) != addresses(wanted)),
-        ("its limits", before.limits != wanted.limits),
-        ("allow", before.guard.allow != wanted.guard.allow),
-        ("api_keys", before.guard.api_keys != wanted.guard.api_keys),
-        ("cors_origins", before.cors_origins != wanted.cors_origins),
-        ("hosts", before.hosts != wanted.hosts),
-        ("room_capacity", before.room_capacity != wanted.room_capacity),
-        ("auto_join", before.auto_join != wanted.auto_join),
-        ("required", before.required != wanted.required),
-    ])
+    let keys = one.iter().chain(&other).map(|(key, _)| *key);
+    keys.filter(|key| of(&one, key) != of(&other, key)).map(String::from).collect()
+}
+
+/// The keys of servers whose URL, secret or time-out differs.
+fn changed_upstreams(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<String> {
+    let (one, other) = (&before.upstreams, &wanted.upstreams);
+    let differing = |of: &[UpstreamConfig], than: &[UpstreamConfig]| -> Vec<String> {
+        let missing = of.iter().filter(|upstream| !than.contains(upstream));
+        missing.map(|upstream| upstream.key.clone()).collect()
+    };
+    [differing(one, other), differing(other, one)].concat()
 }
 
 pub(super) fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static str> {
