@@ -191,7 +191,9 @@ fn is_http_request(line: &[u8]) -> bool {
     let mut words = line.split(|byte| *byte == b' ');
     let method = words.next().unwrap_or_default();
     let last = words.next_back();
-    last.is_some_and(|last| METHODS.contains(&method) || last.starts_with(b"HTTP/1."))
+    let is_version =
+        |word: &[u8]| word.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case(b"HTTP/"));
+    last.is_some_and(|last| METHODS.contains(&method) || is_version(last))
 }
 
 impl Socket for Lines {
@@ -298,13 +300,24 @@ mod tests {
 
     #[test]
     fn an_http_request_is_known_by_its_first_line() {
-        for line in ["GET / HTTP/1.1", "POST /x HTTP/1.0", "PUT x", "HEAD / ", "BREW /pot HTTP/1.1"]
-        {
+        for line in [
+            "GET / HTTP/1.1",
+            "POST /x HTTP/1.0",
+            "PUT x",
+            "HEAD / ",
+            "brew /pot http/1.1",
+            "PRI * HTTP/2.0",
+        ] {
             assert!(is_http_request(line.as_bytes()), "{line}");
         }
-        for line in
-            ["NICK ann", "GETTER x", "POST", "{\"code\":12}", "PRIVMSG #a :GET / HTTP/1.1 x"]
-        {
+        for line in [
+            "NICK ann",
+            "GETTER x",
+            "POST",
+            "get well soon",
+            "{\"code\":12}",
+            "PRIVMSG #a :GET / HTTP/1.1 x",
+        ] {
             assert!(!is_http_request(line.as_bytes()), "{line}");
         }
     }

@@ -249,6 +249,8 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         &["origin: http://test:8080", "sec-fetch-site: same-site"],
         &["sec-fetch-site: same-origin"],
         &["sec-fetch-site: none"],
+        // A link that the user has followed.
+        &["sec-fetch-site: same-site", "sec-fetch-user: ?1"],
     ] {
         assert_eq!(status(allowed).await, 200, "{allowed:?}");
     }
@@ -256,6 +258,8 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         &["origin: https://evil.example"][..],
         &["origin: null"],
         &["sec-fetch-site: cross-site"],
+        &["sec-fetch-site: cross-site", "sec-fetch-user: ?1"],
+        &["sec-fetch-site: same-site"],
         &["origin: https://evil.example", "x-forwarded-host: evil.example"],
     ] {
         assert_eq!(status(refused).await, 403, "{refused:?}");
@@ -267,6 +271,11 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         ("chat.example:80", 200),
         ("evil.example:5000", 403),
         ("127.0.0.1.evil.example", 403),
+        ("EVIL.example.", 403),
+        ("[::ffff:127.0.0.1]", 200),
+        ("127.0.0.1\r\nhost: evil.example", 400),
+        ("evil.example\r\nhost: 127.0.0.1", 400),
+        ("127.0.0.1\u{e9}", 400),
     ] {
         let text = format!("POST /peer HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         let reply = super::client::exchange(stage.address("http"), text.as_bytes()).await;

@@ -18,6 +18,7 @@ use crate::runtime::metrics::Limit;
 use crate::runtime::net::http::caller::{Caller, asked_host};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
 
 /// Suffixes of names that cannot be registered on the internet (RFC 6761, 6762, 8375, and ICANN's
 /// reservation of `.internal`).
@@ -35,13 +36,19 @@ pub(super) struct RequestSource {
     pub(super) can_be_rebound: bool,
 }
 
-/// Refuses with 403 what a page of a site that is not configured has its visitor's browser send.
+/// Refuses with 403 what a page of a site that is not configured has its visitor's browser send, and
+/// with 400 a request of which it cannot be told which host it asks for (RFC 9112, section 3.2).
 pub(super) fn check_site(
     frontend: &FrontendHandle,
     source: RequestSource,
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let is_readable = hosts.next().is_none_or(|host| host.to_str().is_ok());
+    if !is_readable || hosts.next().is_some() {
+        return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
+    }
     let host = asked_host(headers, source.from_trusted_proxy);
     let checked = check_origin(frontend, origin, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
@@ -82,11 +89,17 @@ fn check_origin(
         return Err(Refused { why, key });
     }
     // A browser sends no Origin with a plain GET, such as that of an image.
-    let is_foreign = headers.get(&SEC_FETCH_SITE).is_some_and(|site| site == "cross-site");
-    if is_foreign && !frontend.cors.allows_all() {
+    if is_foreign(headers) && !frontend.cors.allows_all() {
         return Err(Refused { why: "web pages of other sites are not allowed here".into(), key });
     }
     Ok(())
+}
+
+/// Whether a browser says that a page of another site, or of another host of the same one, sends the
+/// request. A link of the same site that the user has followed is not foreign.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(site) = headers.get(&SEC_FETCH_SITE) else { return false };
+    site == "cross-site" || (site == "same-site" && !headers.contains_key(&SEC_FETCH_USER))
 }
 
 fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
