@@ -54,6 +54,9 @@ pub fn check_handle(name: &str) -> Result<String, NameFault> {
     if name.contains("  ") {
         return Err(NameFault::Space);
     }
+    if begins_like_reserved(&name) {
+        return Err(NameFault::Reserved);
+    }
     check_prefix(name)
 }
 
@@ -92,6 +95,37 @@ fn check_prefix(name: String) -> Result<String, NameFault> {
         return Err(NameFault::Reserved);
     }
     Ok(name)
+}
+
+/// Whether a name could be taken for one with a reserved prefix: in another case or width, or with
+/// another colon.
+fn begins_like_reserved(name: &str) -> bool {
+    let folded = name.nfkc().flat_map(char::to_lowercase);
+    let folded = folded.map(|character| if is_like_colon(character) { ':' } else { character });
+    let begin: String = folded.take(GUEST_PREFIX.len()).collect();
+    begin.starts_with('@') || begin == GUEST_PREFIX
+}
+
+/// Characters that are drawn as a colon (confusables.txt of UTS #39), of those that a name may have.
+fn is_like_colon(character: char) -> bool {
+    matches!(
+        character,
+        '\u{2D0}'
+            | '\u{2F8}'
+            | '\u{589}'
+            | '\u{5C3}'
+            | '\u{703}'
+            | '\u{704}'
+            | '\u{903}'
+            | '\u{A83}'
+            | '\u{16EC}'
+            | '\u{1803}'
+            | '\u{1809}'
+            | '\u{205A}'
+            | '\u{2236}'
+            | '\u{A4FD}'
+            | '\u{A789}'
+    )
 }
 
 fn check_profile(name: &str) -> Result<(), NameFault> {
@@ -198,6 +232,12 @@ mod tests {
             ("a\nb", NameFault::ControlCharacter),
             ("a\u{85}b", NameFault::ControlCharacter),
             ("@ann", NameFault::Reserved),
+            ("\u{FF20}ann", NameFault::Reserved),
+            ("\u{FE6B}ann", NameFault::Reserved),
+            ("GUEST:ann", NameFault::Reserved),
+            ("guest\u{FF1A}ann", NameFault::Reserved),
+            ("guest\u{2236}ann", NameFault::Reserved),
+            ("\u{FF47}uest:ann", NameFault::Reserved),
             ("guest:ann", NameFault::Reserved),
         ] {
             assert_eq!(check_handle(name), Err(fault), "{name:?}");
