@@ -231,6 +231,14 @@ impl Gateway {
         addresses.find(is_it)?.address.ip()
     }
 
+    /// Waits until each listener has its address, as one that was in use gets it some time later.
+    pub async fn until_listening(&self) {
+        let listeners = self.state.registry().listeners.clone();
+        for listener in listeners {
+            listener.until_bound().await;
+        }
+    }
+
     /// The address of /healthz, /readyz and /metrics.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.state.registry().admin.as_ref()?.bound()?.ip()

@@ -123,6 +123,13 @@ impl BoundListener {
         }
     }
 
+    /// Waits until it listens, or will not.
+    pub(crate) async fn until_bound(&self) {
+        let mut state = self.state.subscribe();
+        // The sender is in `self`.
+        drop(state.wait_for(|state| *state != ListenState::NotYet).await);
+    }
+
     /// Whether it listens, or will.
     pub(crate) fn is_usable(&self) -> bool {
         !self.shutdown.is_draining() && *self.state.borrow() != ListenState::Closed

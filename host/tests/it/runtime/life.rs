@@ -1,9 +1,7 @@
 //! Starting, draining, and conflicts over the store or an address.
 
-use std::net::TcpListener;
-use std::time::Duration;
-
 use dragoman::runtime::{Gateway, ServeError};
+use std::net::TcpListener;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -152,14 +150,7 @@ async fn an_address_is_bound_once_it_becomes_free() {
     let address = taken.local_addr().unwrap();
     let stage = Stagecraft::start(|frontend| frontend.listeners[0].1 = address.into()).await;
     drop(taken);
-    // The retry is visible only in the log, so the test has to poll.
-    let listening = async {
-        let mut looks = tokio::time::interval(Duration::from_millis(50));
-        while stage.gateway.address("stage", "http").is_none() {
-            looks.tick().await;
-        }
-    };
-    soon(listening).await;
+    soon(stage.gateway.until_listening()).await;
     let reply = http(address, &["POST /peer HTTP/1.1"], "").await;
     assert_eq!(reply.status, 200);
     let ready = http(stage.gateway.admin_address().unwrap(), &["GET /readyz HTTP/1.1"], "").await;

@@ -295,17 +295,6 @@ async fn an_alarm_rings_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_connection_is_ended_after_the_idle_timeout() {
-    let stage = Stagecraft::start(|frontend| {
-        frontend.limits.idle_timeout = std::time::Duration::from_millis(50);
-    })
-    .await;
-    let mut client = Lines::connect(stage.address("lines")).await;
-    assert_eq!(client.line().await.unwrap(), "bye \"idle\"");
-    assert_eq!(client.line().await, None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_the_session_and_no_other() {
     let stage = Stagecraft::start(|_| ()).await;
     let mut ann = seated(&stage, "ann").await;

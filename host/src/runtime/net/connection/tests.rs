@@ -23,7 +23,8 @@ use crate::runtime::net::websocket::WebSocket;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::stream::tests::Scene;
 
-/// A connection whose peer has sent three requests at once, where one is allowed.
+/// A connection whose peer has sent three requests at once, where one is allowed if nothing else is
+/// said.
 struct Refused {
     connection: Connection<Lines>,
     sleep: Pin<Box<Sleep>>,
@@ -37,6 +38,12 @@ struct Refused {
 impl Refused {
     async fn open() -> Self {
         let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
+        let mut refused = Self::within(limits).await;
+        assert_eq!(refused.received(), "answer\nanswer\n", "the third waits");
+        refused
+    }
+
+    async fn within(limits: Limits) -> Self {
         let scene = Scene::within(limits).await;
         let Scene { services, hub, handle, session, _folder } = scene;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,7 +57,6 @@ impl Refused {
         let sleep = Box::pin(sleep_until(Instant::now()));
         let mut refused = Self { connection, sleep, peer, handle, services, hub, _folder };
         assert!(refused.poll().is_pending());
-        assert_eq!(refused.received(), "answer\nanswer\n", "the third waits");
         refused
     }
 
@@ -114,6 +120,23 @@ async fn a_peer_that_is_not_read_from_is_answered_before_draining_ends() {
     assert_eq!(reason, CloseReason::Host(Ending::Draining));
     assert_eq!(refused.received(), "answer\n");
     refused.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_ended_after_the_idle_timeout() {
+    let idle_timeout = Duration::from_secs(3_600);
+    let mut silent = Refused::within(Limits { idle_timeout, ..Limits::default() }).await;
+    advance(idle_timeout - Duration::from_secs(1)).await;
+    assert!(silent.poll().is_pending());
+    advance(Duration::from_secs(2)).await;
+    let reason = loop {
+        match silent.poll() {
+            Poll::Ready(reason) => break reason,
+            Poll::Pending => yield_now().await,
+        }
+    };
+    assert_eq!(reason, CloseReason::Host(Ending::Idle));
+    silent.end().await;
 }
 
 #[tokio::test(start_paused = true)]
