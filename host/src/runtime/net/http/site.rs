@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use core_model::bounds;
 use frontend_api::http::HttpError;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Authority;
 
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -44,7 +44,7 @@ pub(super) fn check_site(
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
 ) -> Result<(), HttpError> {
-    let mut hosts = headers.get_all(header::HOST).iter();
+    let mut hosts = headers.get_all(HOST).iter();
     let is_readable = hosts.next().is_none_or(|host| host.to_str().is_ok());
     if !is_readable || hosts.next().is_some() {
         return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
