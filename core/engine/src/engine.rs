@@ -10,6 +10,7 @@ use core_model::{
 };
 use redb::ReadableTableMetadata as _;
 
+use crate::backup::{self, BackupError, Summary, TableStats};
 use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::lookup::{self, Request};
@@ -241,6 +242,23 @@ impl<T: Send + 'static> Engine<T> {
         };
         let side = if at.0 < newest { "before" } else { "after" };
         Some(format!("the clock is {days} days {side} the newest change in the store: {what}"))
+    }
+
+    /// Gives the newest committed state to `sink` as the stream of a [backup](crate::restore), in
+    /// pieces of about a megabyte, on the caller's thread. Commands go on meanwhile; pages that they
+    /// replace stay in the file until the backup is done.
+    pub fn backup(
+        &self,
+        sink: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+    ) -> Result<Summary, BackupError> {
+        let snapshot = self.store.snapshot()?;
+        catch_unwind(AssertUnwindSafe(|| backup::write(&snapshot, sink)))
+            .unwrap_or_else(|panic| Err(BackupError::Store(panic_message(&*panic))))
+    }
+
+    /// What each table holds. Visits every page of the store.
+    pub fn table_stats(&self) -> Result<Vec<TableStats>, Refusal> {
+        self.read(|snapshot| Ok(backup::table_stats(snapshot)?))
     }
 
     /// Every row of the newest committed state, as bytes: for tests that compare stores.

@@ -11,6 +11,8 @@ pub(crate) enum StoreError {
     Corrupt { table: &'static str },
     #[error("the store is closed after a failure")]
     Closed,
+    #[error("this version has no table {table:?}")]
+    UnknownTable { table: String },
 }
 
 impl StoreError {
@@ -20,7 +22,7 @@ impl StoreError {
         match self {
             Self::Redb(error) => matches!(**error, redb::Error::Corrupted(_)),
             Self::Corrupt { .. } => true,
-            Self::Closed => false,
+            Self::Closed | Self::UnknownTable { .. } => false,
         }
     }
 }

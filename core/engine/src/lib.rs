@@ -15,9 +15,11 @@
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `missed`, `removed` | what a reader missed, and which messages are gone |
 //! | `state`, `cache` | snapshots and batches with their caches |
+//! | `backup` | copies of a store, and how much its tables hold |
 //! | `check` | whether a store is whole |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
+mod backup;
 mod cache;
 mod check;
 mod clock;
@@ -50,6 +52,7 @@ mod stream_cursor;
 mod tables;
 mod writer;
 
+pub use backup::{BackupError, Header, Summary, TableStats, inspect, restore, stats};
 pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};
 pub use envelope::{

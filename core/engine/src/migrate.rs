@@ -63,12 +63,21 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
         index_rooms(&transaction)?;
         count_memberships(&transaction)?;
     }
-    let mut meta = transaction.open_table(META)?;
-    meta.insert(FORMAT_KEY, FORMAT)?;
-    meta.insert(LOOKALIKES_KEY, revision)?;
-    drop(meta);
+    stamp(&transaction, FORMAT, revision)?;
     transaction.commit()?;
     Ok(FORMAT)
+}
+
+/// Records the format of the tables, and the [`lookalike::revision`] of the keys in `lookalikes`.
+pub(crate) fn stamp(
+    transaction: &WriteTransaction,
+    format: u64,
+    lookalikes: u64,
+) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(FORMAT_KEY, format)?;
+    meta.insert(LOOKALIKES_KEY, lookalikes)?;
+    Ok(())
 }
 
 /// Commits without changing anything: whether the store can be written to.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
 use crate::migrate::{FORMAT, prepare};
+
+/// The mode of new store files: they hold messages and password hashes.
+const OWNER_ONLY: u32 = 0o600;
 
 /// Why a store cannot be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +155,7 @@ impl Opener {
         let unfinished = PathBuf::from(unfinished);
         let create = || -> Result<Opened, OpenError> {
             let mut options = File::options();
-            options.read(true).write(true).create(true).truncate(false);
+            options.read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY);
             let file = options.open(&unfinished).map_err(|error| self.error(error.into()))?;
             let id = file.metadata().map_err(|error| self.error(error.into()))?;
             self.prepared(self.builder().create_file(file), Some(FileId::from(&id)))
@@ -238,6 +242,36 @@ impl Opener {
 /// Closes a database. That writes, and redb may panic where the file is damaged.
 pub(crate) fn close(database: Database) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+}
+
+/// Makes a file that appears at `path` when `fill` has succeeded and its contents are on the disk.
+/// An existing file stays, and is an error.
+pub(crate) fn create_whole<R, E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(File) -> Result<R, E>,
+) -> Result<R, E> {
+    let exists = || io::Error::new(io::ErrorKind::AlreadyExists, "there is such a file already");
+    if path.symlink_metadata().is_ok() {
+        return Err(exists().into());
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    // What an earlier attempt left.
+    let _ = std::fs::remove_file(&unfinished);
+    let mut options = File::options();
+    let file =
+        options.read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&unfinished)?;
+    let filled = fill(file).and_then(|filled| {
+        File::open(&unfinished)?.sync_all()?;
+        // A rename would replace a file that has appeared meanwhile.
+        std::fs::hard_link(&unfinished, path)?;
+        Ok(filled)
+    });
+    let _ = std::fs::remove_file(&unfinished);
+    let filled = filled?;
+    sync_folder(path)?;
+    Ok(filled)
 }
 
 /// Makes a rename in the folder of `path` durable.

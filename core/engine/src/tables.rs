@@ -111,6 +111,18 @@ macro_rules! tables {
             })*
         }
 
+        /// Inserts rows as bytes, those of one table. Refused: a table that this version does not have.
+        pub(crate) fn insert_rows(
+            transaction: &WriteTransaction,
+            table: &str,
+            rows: &[(&[u8], &[u8])],
+        ) -> Result<(), StoreError> {
+            match table {
+                $(stringify!($name) => insert_bytes(transaction.open_table($constant)?, rows),)*
+                unknown => Err(StoreError::UnknownTable { table: unknown.into() }),
+            }
+        }
+
         /// Makes every table, so that a snapshot finds it.
         pub(crate) fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
             $(transaction.open_table($constant)?;)*
@@ -234,6 +246,16 @@ pub(crate) trait TableVisitor {
         name: &'static str,
         table: Result<&impl ReadableTable<K, V>, StoreError>,
     );
+}
+
+fn insert_bytes<K: redb::Key + 'static, V: Value + 'static>(
+    mut table: Table<'_, K, V>,
+    rows: &[(&[u8], &[u8])],
+) -> Result<(), StoreError> {
+    for (key, value) in rows {
+        table.insert(K::from_bytes(key), V::from_bytes(value))?;
+    }
+    Ok(())
 }
 
 /// Tables by name, each with its rows in the order of their keys.

@@ -10,7 +10,7 @@ use crate::build::*;
 use crate::gateway::Gateway;
 
 /// A store with rows in every table, as a kill leaves it.
-fn furnished(path: &Path) {
+pub(crate) fn furnished(path: &Path) {
     let mut gateway = Gateway::on(path.into());
     gateway.address = Some(1);
     gateway.does(0, register("ann"));

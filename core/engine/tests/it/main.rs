@@ -1,5 +1,6 @@
 //! The engine through its handle: outcomes, events, and the stored state.
 
+mod backup;
 mod build;
 mod check;
 mod concurrency;
