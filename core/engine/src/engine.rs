@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use core_model::{
-    Command, ConnectionId, Query, Refusal, RoomView, Timestamp, TokenHash, Uid, UserRef,
+    Command, ConnectionId, EventPosition, Query, Refusal, RoomView, Timestamp, TokenHash, Uid,
+    UserRef,
 };
 use redb::ReadableTableMetadata as _;
 
 use crate::backup::{self, BackupError, Summary, TableStats};
 use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
+use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::lookup::{self, Request};
 use crate::open::{FileId, OpenError, Opener};
 use crate::queue::{Queue, Rejected};
@@ -259,6 +261,37 @@ impl<T: Send + 'static> Engine<T> {
     /// What each table holds. Visits every page of the store.
     pub fn table_stats(&self) -> Result<Vec<TableStats>, Refusal> {
         self.read(|snapshot| Ok(backup::table_stats(snapshot)?))
+    }
+
+    /// The events after a place of their order that a webhook wants: at most `limit` messages and as
+    /// many others, and some 4 MiB of text.
+    pub fn events_after(
+        &self,
+        after: EventPosition,
+        wanted: Wanted,
+        limit: usize,
+    ) -> Result<EventPage, Refusal> {
+        self.read(|snapshot| Ok(event_log::after(snapshot, after, wanted, limit)?))
+    }
+
+    /// The newest place of the order of events.
+    pub fn newest_event(&self) -> Result<EventPosition, Refusal> {
+        self.read(|snapshot| Ok(event_log::newest(snapshot)?))
+    }
+
+    /// Every webhook that was declared, by name.
+    pub fn webhooks(&self) -> Result<Vec<WebhookState>, Refusal> {
+        self.read(|snapshot| Ok(event_log::webhooks(snapshot)?))
+    }
+
+    /// The dead letters of a webhook after a place of the order of events, at most `limit`.
+    pub fn dead_letters(
+        &self,
+        webhook: &str,
+        after: EventPosition,
+        limit: usize,
+    ) -> Result<Vec<DeadLetterView>, Refusal> {
+        self.read(|snapshot| Ok(event_log::dead_letters(snapshot, webhook, after, limit)?))
     }
 
     /// Every row of the newest committed state, as bytes: for tests that compare stores.

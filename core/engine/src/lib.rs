@@ -13,6 +13,7 @@
 //! | `lookalike` | names that resemble a handle |
 //! | `clock` | the engine's time, and jumps of the host's clock |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
+//! | `event_log` | the order of events that webhooks read |
 //! | `missed`, `removed` | what a reader missed, and which messages are gone |
 //! | `state`, `cache` | snapshots and batches with their caches |
 //! | `backup` | copies of a store, and how much its tables hold |
@@ -26,6 +27,7 @@ mod clock;
 mod engine;
 mod envelope;
 mod error;
+mod event_log;
 mod excerpt;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -57,5 +59,8 @@ pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};
 pub use envelope::{
     Answered, Done, Envelope, FrontendSettings, Owed, Quotas, ROOM_CAPACITY_DEFAULT,
+};
+pub use event_log::{
+    DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
 pub use open::{FileId, OpenError, compact, compact_backend};

@@ -12,7 +12,7 @@ use crate::search;
 use crate::state::Batch;
 use crate::tables::{
     ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, TOKENS,
-    TOKENS_BY_USER, Tables, create_tables,
+    TOKENS_BY_USER, Tables, WEBHOOKS, create_tables,
 };
 
 /// The layout this code reads and writes. A store records its own in `meta`; opening an earlier one
@@ -29,9 +29,15 @@ const LOOKALIKES_KEY: &str = "lookalikes";
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// Makes the tables of a new store, upgrades an earlier format, and returns the store's format. A
-/// store of the current format, or of a later one, is not written to.
+/// store of the current format, or of a later one, is not written to, unless it lacks the tables of
+/// webhooks: they came later, and earlier versions with the same format pass over them.
 pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     let read = database.begin_read()?;
+    let is_complete = match read.open_table(WEBHOOKS) {
+        Ok(_) => true,
+        Err(redb::TableError::TableDoesNotExist(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
     let (found, lookalikes) = match read.open_table(META) {
         Ok(meta) => {
             let value = |key| meta.get(key).map(|found| found.map(|found| found.value()));
@@ -43,7 +49,7 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     drop(read);
     let revision = lookalike::revision();
     if let Some(found) = found
-        && (found > FORMAT || found == FORMAT && lookalikes == Some(revision))
+        && (found > FORMAT || found == FORMAT && lookalikes == Some(revision) && is_complete)
     {
         return Ok(found);
     }

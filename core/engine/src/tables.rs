@@ -133,7 +133,7 @@ macro_rules! tables {
 
 tables! {
     /// The row `COUNTERS_KEY`: everything that counts up. The row `CLOCK_KEY`: `ClockRow`.
-    /// The row `BEFORE_NOTES_KEY`: see `removed`.
+    /// The row `BEFORE_NOTES_KEY`: see `removed`. The row `LOG_KEY`: see `event_log`.
     counters, counters_mut, COUNTERS: u8 => &'static [u8];
 
     /// uid → `UserRow`.
@@ -221,6 +221,13 @@ tables! {
     gram_counts, gram_counts_mut, GRAM_COUNTS: u64 => u32;
     /// (Folded display name, room id) of open rooms.
     folded_names, folded_names_mut, FOLDED_NAMES: (&'static str, u32) => ();
+
+    /// Name of a webhook → `WebhookRow`.
+    webhooks, webhooks_mut, WEBHOOKS: &'static str => &'static [u8];
+    /// (Newest message before it, sequence number) → an event that webhooks wait for. See `event_log`.
+    event_log, event_log_mut, EVENT_LOG: (u64, u64) => &'static [u8];
+    /// (Name of a webhook, message, sequence number) → `DeadLetterRow`.
+    dead_letters, dead_letters_mut, DEAD_LETTERS: (&'static str, u64, u64) => &'static [u8];
 }
 
 impl<A> WriteTables<'_, A> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
 use crate::role::Role;
 use crate::user_ref::{ConversationRef, RoomRef, UserRef};
+use crate::webhook::{WebhookNeed, WebhookProgress};
 
 /// A request for a change. Imperative: it may yet be refused.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -235,6 +236,11 @@ pub enum Command {
         from: RoomId,
         limit: u32,
     },
+    /// Says which webhooks there are. A new one begins with the next event; those that are not
+    /// named are forgotten, with their dead letters.
+    DeclareWebhooks { webhooks: Vec<WebhookNeed> },
+    /// Notes how far a webhook has come. Changes nothing for an unknown one.
+    AdvanceWebhook { webhook: String, progress: WebhookProgress },
 }
 
 /// An account to create.

@@ -16,6 +16,7 @@ mod reply;
 mod role;
 mod user_ref;
 mod view;
+mod webhook;
 
 pub use command::{
     AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, PostRight,
@@ -33,6 +34,7 @@ pub use reply::{AutoJoinFailure, Outcome, Reply};
 pub use role::{Role, Roles};
 pub use user_ref::{Claim, ConversationRef, RoomRef, UserRef};
 pub use view::{ConversationView, Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};
+pub use webhook::{DeadLetter, EventPosition, WebhookNeed, WebhookProgress};
 
 #[deprecated = "use `PostRight`"]
 pub type Standing = PostRight;

@@ -21,6 +21,8 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::Disconnect { .. }
         | Command::Expire
         | Command::Prune { .. }
+        | Command::DeclareWebhooks { .. }
+        | Command::AdvanceWebhook { .. }
         | Command::SetOwner { .. } => {
             Err("emitted a command that only the gateway may submit".into())
         }

@@ -7,6 +7,7 @@ mod accounts;
 mod messages;
 mod rooms;
 mod seats;
+mod webhooks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -119,6 +120,7 @@ fn check_tables(database: &Database, report: &mut Report) -> Result<(), StoreErr
     report.part("messages", |report| messages::check_messages(&tables, report));
     report.part("cleared messages", |report| messages::check_cleared(&tables, report));
     report.part("cursors", |report| messages::check_cursors(&tables, report));
+    report.part("webhooks", |report| webhooks::check_webhooks(&tables, report));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use core_model::{
 };
 use redb::ReadableTable;
 
-use super::context::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext, Made};
 use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use super::quotas::Window;
 use crate::error::{Error, StoreError};
@@ -53,6 +53,7 @@ impl BatchContext<'_> {
         change_profile(&mut row, &user.profile);
         self.counters.next_uid = uid + 1;
         self.batch.handles_mut()?.insert(row.handle.as_str(), uid)?;
+        cx.note_made(Made::User(uid));
         for key in lookalike::keys(&row.handle) {
             self.batch.lookalikes_mut()?.insert((key.as_str(), uid), ())?;
         }

@@ -44,8 +44,23 @@ pub(super) struct CommandContext<'a> {
     /// The peer's network.
     pub(super) address: Option<u128>,
     pub(super) events: Vec<Event>,
+    /// What it made, each with the number of events before it.
+    pub(super) made: Vec<(usize, Made)>,
     /// Whether it changed something that a client can read.
     pub(super) visible: bool,
+}
+
+/// What webhooks learn of and no session has to show.
+#[derive(Clone, Copy)]
+pub(super) enum Made {
+    User(u64),
+    Room(u32),
+}
+
+impl CommandContext<'_> {
+    pub(super) fn note_made(&mut self, made: Made) {
+        self.made.push((self.events.len(), made));
+    }
 }
 
 impl<'t> BatchContext<'t> {

@@ -23,6 +23,7 @@ mod seat_rows;
 mod seats;
 mod sessions;
 mod tokens;
+mod webhooks;
 
 use core_model::{Command, Event, Outcome, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds};
 use redb::ReadableTable;
@@ -61,6 +62,7 @@ impl BatchContext<'_> {
             frontend: &envelope.frontend,
             address: envelope.address,
             events: Vec::new(),
+            made: Vec::new(),
             visible: false,
         };
         let written = self.writes();
@@ -84,7 +86,10 @@ impl BatchContext<'_> {
             self.counters.next_seq += 1;
             Recorded { seq, at: Timestamp(now), cause: envelope.connection, event }
         });
-        let recorded = recorded.collect();
+        let recorded: Vec<Recorded> = recorded.collect();
+        if outcome.is_ok() {
+            self.log_events(request, &recorded, &cx.made)?;
+        }
         Ok((outcome, recorded))
     }
 
@@ -173,6 +178,10 @@ impl BatchContext<'_> {
             Command::Expire => self.expire(cx),
             Command::Prune { before, keep_per_room, from, limit } => {
                 self.prune(cx, *before, *keep_per_room, *from, *limit)
+            }
+            Command::DeclareWebhooks { webhooks } => self.declare_webhooks(webhooks),
+            Command::AdvanceWebhook { webhook, progress } => {
+                self.advance_webhook(cx, webhook, progress)
             }
         }
     }

@@ -8,7 +8,7 @@ use core_model::{
 };
 use redb::ReadableTable;
 
-use super::context::{BatchContext, CommandContext};
+use super::context::{BatchContext, CommandContext, Made};
 use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -168,6 +168,7 @@ impl BatchContext<'_> {
         }
         self.list(id, &row)?;
         self.write_room(id, &row)?;
+        cx.note_made(Made::Room(id));
         cx.visible = true;
         Ok(id)
     }

@@ -27,7 +27,7 @@ fn the_sequences_cover_every_command_and_refusal() {
     let often = |counts: BTreeMap<String, usize>| -> Vec<String> {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
-    let commands = "Acknowledge ClearMessages CreateRoom DeclareRoom DeleteRoom Disconnect Enter Exit Expire \
+    let commands = "Acknowledge AdvanceWebhook ClearMessages CreateRoom DeclareRoom DeclareWebhooks DeleteRoom Disconnect Enter Exit Expire \
         IssueToken Join Kick LinkIdentity MarkRead Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
         SetRole SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);

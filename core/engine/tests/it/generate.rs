@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
-    AddressGrant, Claim, Command, ConnectionId, ConversationRef, Grant, MessageId, NewRoom,
-    NewUser, PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret,
-    Timestamp, Uid, UserRef,
+    AddressGrant, Claim, Command, ConnectionId, ConversationRef, DeadLetter, EventPosition, Grant,
+    MessageId, NewRoom, NewUser, PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef,
+    SeatKind, Secret, Seq, Timestamp, Uid, UserRef, WebhookNeed, WebhookProgress,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -193,7 +193,9 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire
-        | Command::Prune { .. } => (),
+        | Command::Prune { .. }
+        | Command::DeclareWebhooks { .. }
+        | Command::AdvanceWebhook { .. } => (),
     }
 }
 
@@ -247,6 +249,35 @@ fn command() -> BoxedStrategy<Command> {
         16 => of_messages(),
         3 => Just(Command::Expire),
         2 => prunes(),
+        3 => of_webhooks(),
+    ]
+    .boxed()
+}
+
+/// What they do to the order of events shows in the tables alone.
+fn of_webhooks() -> BoxedStrategy<Command> {
+    let need = (select(&["one", "two"][..]), any::<bool>())
+        .prop_map(|(name, events)| WebhookNeed { name: name.into(), events });
+    let positions = || {
+        (0u64..20, 0u64..40)
+            .prop_map(|(message, seq)| EventPosition { message: MessageId(message), seq: Seq(seq) })
+    };
+    let dead = positions().prop_map(|position| DeadLetter {
+        position,
+        attempts: 3,
+        why: "no answer".into(),
+    });
+    let gone = of(select(&[true, false][..]));
+    let progress = (of(positions()), vec(dead, 0..2), vec(positions(), 0..2), gone)
+        .prop_map(|(up_to, dead, settled, gone)| WebhookProgress { up_to, dead, settled, gone });
+    prop_oneof![
+        vec(need, 0..3).prop_map(|mut webhooks| {
+            webhooks.dedup_by(|one, other| one.name == other.name);
+            Command::DeclareWebhooks { webhooks }
+        }),
+        (select(&["one", "two"][..]), progress).prop_map(|(webhook, progress)| {
+            Command::AdvanceWebhook { webhook: webhook.into(), progress }
+        }),
     ]
     .boxed()
 }

@@ -393,6 +393,7 @@ impl Reference {
                 Ok(self
                     .prune(before.map(|before| before.0), keep_per_room.map(|keep| keep as usize)))
             }
+            Command::DeclareWebhooks { .. } | Command::AdvanceWebhook { .. } => Ok(Reply::Done),
             _ => unreachable!("a command of `carry_out`"),
         }
     }

@@ -21,6 +21,7 @@ mod rooms;
 mod search;
 mod seats;
 mod tokens;
+mod webhooks;
 
 use std::sync::Arc;
 
