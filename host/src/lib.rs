@@ -16,5 +16,6 @@ pub mod sdks;
 pub mod store_preview;
 pub mod tls;
 pub mod users;
+pub mod webhooks;
 
 pub use frontend_all as dialects;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::config;
 use crate::dialects::{self, DIALECTS};
+use crate::webhooks;
 
 /// A file below `schemas/`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,7 +37,8 @@ pub fn all() -> Vec<File> {
     files
 }
 
-/// The schemas of gateway.toml and of the engine, and the contract of the linked dialects.
+/// The schemas of gateway.toml, of the engine and of webhooks, and the contract of the linked
+/// dialects.
 pub fn own() -> Vec<File> {
     let gateway = Document {
         name: "gateway.json".into(),
@@ -51,7 +53,9 @@ pub fn own() -> Vec<File> {
         text: schema::text_of(&contract),
     };
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
-    [gateway, fidelity].map(|document| file("", document)).into_iter().chain(engine).collect()
+    let own = [gateway, fidelity].map(|document| file("", document));
+    let webhooks = file("webhooks/", webhooks::schema());
+    own.into_iter().chain(engine).chain([webhooks]).collect()
 }
 
 /// What the linked dialects carry with default options, and each variant that carries something

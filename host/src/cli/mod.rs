@@ -20,6 +20,7 @@ mod serve;
 mod store;
 mod table;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ enum Command {
     User(user::User),
     /// Show rooms and change their owners, whether or not the gateway is running
     Room(room::Room),
+    /// Test webhooks, and show what became of their events
+    Webhook(webhook::Webhook),
 }
 
 /// Options of every subcommand, before or after its name. They are not clap's global options:
@@ -100,6 +103,7 @@ pub fn run() -> ExitCode {
         Command::Ledger(ledger) => ledger::run(options, ledger),
         Command::User(user) => user::run(options, user),
         Command::Room(room) => room::run(options, room),
+        Command::Webhook(webhook) => webhook::run(options, webhook),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

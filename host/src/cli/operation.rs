@@ -160,6 +160,31 @@ pub(super) fn get<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T,
     }
 }
 
+/// Sends a request of an operator to the gateway of this configuration.
+pub(super) fn ask_gateway<T: DeserializeOwned>(
+    config: &Config,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<T, Box<dyn Error>> {
+    let address = admin_address(config.admin.listen)?;
+    let mut request = admin_request(address, method, path.to_owned(), body)?;
+    if let Ok(mark) = store_mark(&config.store.path) {
+        request.headers_mut().insert(STORE_HEADER, mark.parse()?);
+    }
+    let response = ask(send(address, request));
+    let (status, body) = response.map_err(|error| {
+        format!(
+            "no gateway answers at {address} ([admin] listen): {error}; start the gateway with \
+             this configuration"
+        )
+    })?;
+    match status {
+        StatusCode::OK => read(address, &body),
+        _ => Err(read::<Refused>(address, &body)?.error.into()),
+    }
+}
+
 type Answer = Result<(StatusCode, Bytes), Box<dyn Error>>;
 
 /// Waits for an answer, but not forever.
@@ -217,13 +242,23 @@ fn request<O: Operation>(
     operation: &O,
 ) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
     let (method, target, body) = operation.request()?;
+    let mut request = admin_request(address, method, target, body)?;
+    request.headers_mut().insert(STORE_HEADER, mark.parse()?);
+    Ok(request)
+}
+
+fn admin_request(
+    address: SocketAddr,
+    method: Method,
+    target: String,
+    body: Vec<u8>,
+) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
     let request = Request::builder()
         .method(method)
         .uri(target)
         .header(HOST, address.to_string())
         .header(CONTENT_TYPE, "application/json")
-        .header(ADMIN_HEADER, "1")
-        .header(STORE_HEADER, mark);
+        .header(ADMIN_HEADER, "1");
     Ok(request.body(Full::new(body.into()))?)
 }
 

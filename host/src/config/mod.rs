@@ -15,6 +15,7 @@ mod settings;
 mod shapes;
 mod tls;
 mod upstreams;
+mod webhooks;
 
 pub use endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess, is_private};
 pub use layers::{Setting, Sources};

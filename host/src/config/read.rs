@@ -21,6 +21,7 @@ use super::settings::{
     AdminConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig, TrustedProxies,
 };
 use super::tls::SharedTls;
+use super::webhooks::webhooks;
 use crate::dialects::Dialect;
 
 /// A larger number of threads is taken for a typing mistake.
@@ -62,6 +63,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         admin: admin(&section.table("admin"), &mut listens),
         frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
         rooms,
+        webhooks: webhooks(&reader, &section, folder),
     };
     section.finish();
     let store_source = store_section.source_or_default("path");

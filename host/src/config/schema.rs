@@ -21,8 +21,12 @@ enum Kind {
     From(u32),
     /// A number of threads.
     Threads,
+    /// A whole number from 1 to this.
+    UpTo(u32),
     Bytes,
     Duration,
+    /// A duration other than 0.
+    Pause,
     Address,
     /// Where a listener listens: see [`endpoints`].
     Endpoints,
@@ -100,6 +104,25 @@ const ROOM: &[Row] = &[
     ("section", Kind::Text, "shown by dialects that have this field"),
     ("description", Kind::Text, "shown by dialects that have this field"),
     ("capacity", Kind::From(1), "seats"),
+];
+
+/// The keys of a webhook; `secret` and `allow_private` are below.
+const WEBHOOK: &[Row] = &[
+    ("name", Kind::Text, "what logs, metrics and `dragoman webhook` call it; it keeps its place"),
+    ("enabled", Kind::Flag, "false sends nothing, and keeps the place in the order of events"),
+    ("url", Kind::Text, "where events are sent to, by POST"),
+    ("events", Kind::Texts, "which events are sent; by default message.created"),
+    ("rooms", Kind::Texts, "the rooms whose events are sent; empty: all"),
+    ("secret_file", Kind::Text, "a file with the secrets, a line each, instead of secret"),
+    ("ca_file", Kind::Text, "a PEM file of CAs that are trusted beside those of the system"),
+    ("timeout", Kind::Pause, "until the head of an answer is there"),
+    ("retry_max", Kind::Pause, "the longest pause between two attempts"),
+    (
+        "dead_letter_after",
+        Kind::Duration,
+        "the age at which an event that cannot be delivered is given up",
+    ),
+    ("concurrency", Kind::UpTo(64), "requests at once, each for another room"),
 ];
 
 /// The keys of a listener's table, and of every front end for all its listeners.
@@ -253,6 +276,7 @@ pub fn schema() -> Value {
         ("tls", shared_tls),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
+        ("webhooks", json!({ "type": "array", "items": webhook() })),
     ];
     let root = root.into_iter().map(|(key, schema)| (key.to_owned(), schema)).collect();
     let mut schema = table("The configuration of the gateway.", root);
@@ -260,6 +284,26 @@ pub fn schema() -> Value {
     schema["$id"] = "urn:dragoman:gateway".into();
     schema["title"] = "gateway.toml".into();
     schema
+}
+
+fn webhook() -> Value {
+    let mut keys = properties(WEBHOOK);
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    let secret = json!({
+        "description": "what requests are signed with: whsec_ and base64 of 24 to 64 bytes; while it \
+                        is changed, a list of the new one and the former",
+        "anyOf": [{ "type": "string" }, texts],
+    });
+    let allow_private = json!({
+        "description": "whether the receiver may have an address that is not of the public internet; \
+                        or the networks that it may be in",
+        "anyOf": [{ "type": "boolean" }, texts],
+    });
+    keys.insert("secret".into(), secret);
+    keys.insert("allow_private".into(), allow_private);
+    let mut webhook = table("a server that events are sent to", keys);
+    webhook["required"] = json!(["name", "url"]);
+    webhook
 }
 
 fn log() -> Value {
@@ -366,6 +410,8 @@ fn value(kind: Kind, about: &str) -> Value {
         Kind::Text => json!({ "type": "string" }),
         Kind::From(least) => json!({ "type": "integer", "minimum": least, "maximum": u32::MAX }),
         Kind::Threads => json!({ "type": "integer", "minimum": 1, "maximum": 1024 }),
+        Kind::UpTo(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
+        Kind::Pause => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
         Kind::Bytes => json!({ "type": "integer", "minimum": 0 }),
         Kind::Duration => json!({
             "type": ["string", "integer"],

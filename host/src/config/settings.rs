@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
+use crate::webhooks::WebhookConfig;
 
 /// A checked configuration.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub rooms: Vec<NewRoom>,
     /// The enabled front ends: linked dialects in the order of their table, then the others.
     pub frontends: Vec<FrontendConfig>,
+    /// `[[webhooks]]`, in their order.
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -20,6 +20,7 @@ mod reload;
 mod session;
 mod signals;
 mod start;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -143,6 +144,11 @@ impl Gateway {
             free_space::check(&state, free_space_min);
             state.spawn(free_space::watch(state.clone(), free_space_min));
         }
+        state
+            .webhooks
+            .apply(services, &gateway.config.webhooks)
+            .await
+            .map_err(ServeError::Start)?;
         gateway.listen()?;
         let passwords = services.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
@@ -254,7 +260,8 @@ impl Gateway {
             registry.instances().for_each(|instance| instance.drain());
             registry.drain_timeout
         };
-        if timeout(drain_timeout, state.wait_until_drained()).await.is_err() {
+        let drained = async { tokio::join!(state.wait_until_drained(), state.webhooks.drain()) };
+        if timeout(drain_timeout, drained).await.is_err() {
             let instances = state.registry().instances_by_name();
             let connections: u32 = instances.iter().map(|one| one.connections.count()).sum();
             tracing::warn!(connections, "drain timeout reached, closing remaining connections");

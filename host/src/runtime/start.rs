@@ -9,6 +9,7 @@ use core_engine::{Engine, Options};
 use core_model::{Command, NewRoom, Refusal, Reply, RoomView};
 use frontend_api::{Listener, Transport};
 use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, EndpointOptions, FrontendConfig, ListenAddress};
@@ -64,9 +65,10 @@ pub(crate) async fn open(
         frontend
     });
     let registry = FrontendRegistry::new(config, frontends.collect());
-    let engine = Arc::new(open_engine(config, hub.clone()).await?);
+    let committed = watch::Sender::default();
+    let engine = Arc::new(open_engine(config, hub.clone(), committed.clone()).await?);
     let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
-    let services = Arc::new(Services::new(engine, hub, metrics, config));
+    let services = Arc::new(Services::new(engine, hub, metrics, committed, config));
     Ok((Arc::new(GatewayState::new(services, registry)), task))
 }
 
@@ -75,7 +77,11 @@ pub(crate) fn encoder(frontend: &FrontendHandle) -> Arc<dyn EventEncoder> {
     Arc::new(frontend.frontend.clone())
 }
 
-async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, ServeError> {
+async fn open_engine(
+    config: &Config,
+    hub: Arc<Hub>,
+    committed: watch::Sender<()>,
+) -> Result<Engine<Ticket>, ServeError> {
     let path = config.store.path.clone();
     let options =
         Options { queue_max: config.store.queue_max, cache_bytes: config.store.cache_bytes };
@@ -84,7 +90,11 @@ async fn open_engine(config: &Config, hub: Arc<Hub>) -> Result<Engine<Ticket>, S
             std::fs::create_dir_all(folder)
                 .map_err(|error| ServeError::Folder { path: folder.into(), error })?;
         }
-        Ok(Engine::open(&path, options, move |batch| hub.publish(batch))?)
+        let publish = move |batch| {
+            hub.publish(batch);
+            committed.send_replace(());
+        };
+        Ok(Engine::open(&path, options, publish)?)
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
 }

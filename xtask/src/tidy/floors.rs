@@ -12,6 +12,7 @@ const RUNTIME: &str = "host/src/runtime/";
 const FLOORS: &[&[&str]] = &[
     &["admin"],
     &["net"],
+    &["webhooks"],
     &["session"],
     &["frontends"],
     &["fanout"],

@@ -22,6 +22,16 @@ pub use document::{Document, JSON_SCHEMA};
 pub use engine::engine;
 pub use shapes::Shape;
 
+/// The schema of a type that the gateway writes, as the document `name`, with the id
+/// `urn:dragoman:<id>`.
+pub fn written(id: &str, name: &str, title: &str, shape: &Shape) -> Document {
+    Document {
+        name: name.into(),
+        media_type: JSON_SCHEMA.into(),
+        text: bundle::of_type(id, title, shape, &schemars::generate::Contract::Serialize),
+    }
+}
+
 /// Cleans a hand-written schema.
 pub fn cleaned(mut schema: serde_json::Value) -> serde_json::Value {
     clean::clean(&mut schema);

@@ -1,10 +1,11 @@
 //! The admin listener: /healthz, /readyz, /metrics, /ledger, the pages at /api/, and the requests
-//! of `dragoman user`.
+//! of `dragoman user`, `dragoman room` and `dragoman webhook`.
 
 mod api_page;
 mod ledger;
 mod prometheus;
 mod users;
+mod webhooks;
 
 use std::convert::Infallible;
 use std::io;
@@ -93,7 +94,7 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let services = &state.services;
     if users::has_path(request.uri().path()) {
-        return Ok(users::answer(services, is_local, request).await);
+        return Ok(users::answer(&state, is_local, request).await);
     }
     let is_json = request.uri().path() == LEDGER_PATH;
     let (status, text) = match request.uri().path() {
@@ -106,7 +107,8 @@ async fn answer(
             let healthy = services.engine.problem().is_none();
             let registry = state.registry();
             let expiries = registry.certificate_expiries();
-            let text = prometheus::render(&registry, &services.metrics, healthy, &expiries);
+            let mut text = prometheus::render(&registry, &services.metrics, healthy, &expiries);
+            prometheus::render_webhooks(&mut text, &state);
             (StatusCode::OK, text)
         }
         LEDGER_PATH => {

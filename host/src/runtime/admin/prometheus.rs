@@ -1,6 +1,7 @@
 //! Renders the metrics in the text format of Prometheus.
 
 mod ledger;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use crate::runtime::frontends::instance::FrontendInstance;
 use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult, SignInResult};
 use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::state::GatewayState;
 
 /// One metric that every front end has.
 type Row = (&'static str, &'static str, &'static str, fn(&FrontendInstance) -> u64);
@@ -95,6 +97,14 @@ pub(crate) fn render(
     }
     certificates(&mut text, expiries);
     text
+}
+
+/// Adds the metrics of webhooks. They have no lag while the store cannot be read.
+pub(crate) fn render_webhooks(text: &mut String, state: &GatewayState) {
+    let services = &state.services;
+    let newest = services.engine.newest_event().unwrap_or_default().message;
+    let present = webhooks::Present { now: services.clock.now(), newest };
+    webhooks::render(text, &state.webhooks.all(), present);
 }
 
 fn certificates(text: &mut String, expiries: &BTreeMap<PathBuf, i64>) {

@@ -1,5 +1,5 @@
-//! The part of the admin listener by which `dragoman user` and `dragoman room` reach a running
-//! gateway.
+//! The part of the admin listener by which `dragoman user`, `dragoman room` and `dragoman webhook`
+//! reach a running gateway.
 //!
 //! Linking an identity to a user grants that user's account. So these paths are only for programs
 //! on this machine: see [`admit`].
@@ -19,13 +19,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::webhooks::{self, WebhookAction};
 use crate::rooms::{RoomAction, RoomActionKind, RoomReport};
+use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::services::Services;
 use crate::users::wire::{
     ADMIN_HEADER, Change, LINK_PATH, NewPassword, PASSWORD_PATH, ROOM_OWNER_PATH, ROOM_PATH,
     Refused, RoomOwner, SHOW_PATH, STORE_HEADER, UNLINK_PATH, store_mark,
 };
 use crate::users::{Account, ActionKind, Failure, Identity, UserAction};
+use crate::webhooks::wire::{LIST_PATH, REPLAY_PATH, RESUME_PATH};
 
 /// A user and an identity are at most 1 KiB each.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -35,19 +38,23 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// A path, its method, and how to parse its query (GET) or body (POST).
 type Row = (&'static str, Method, fn(&[u8]) -> Result<Action, UsersError>);
 
-const PATHS: [Row; 6] = [
+const PATHS: [Row; 9] = [
     (SHOW_PATH, Method::GET, |query| show(query).map(Action::User)),
     (LINK_PATH, Method::POST, |body| change(body, ActionKind::Link).map(Action::User)),
     (UNLINK_PATH, Method::POST, |body| change(body, ActionKind::Unlink).map(Action::User)),
     (PASSWORD_PATH, Method::POST, |body| set_password(body).map(Action::User)),
     (ROOM_PATH, Method::GET, |query| show_room(query).map(Action::Room)),
     (ROOM_OWNER_PATH, Method::POST, |body| set_owner(body).map(Action::Room)),
+    (LIST_PATH, Method::GET, |_| Ok(Action::Webhook(WebhookAction::List))),
+    (REPLAY_PATH, Method::POST, |body| parse(body).map(WebhookAction::Replay).map(Action::Webhook)),
+    (RESUME_PATH, Method::POST, |body| parse(body).map(WebhookAction::Resume).map(Action::Webhook)),
 ];
 
 /// What a request asks for.
 enum Action {
     User(UserAction),
     Room(RoomAction),
+    Webhook(WebhookAction),
 }
 
 /// An error response.
@@ -76,11 +83,11 @@ pub(crate) fn has_path(path: &str) -> bool {
 
 /// Answers a request to one of these paths.
 pub(crate) async fn answer(
-    services: &Services,
+    state: &GatewayState,
     local: bool,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    match carry_out(services, local, request).await {
+    match carry_out(state, local, request).await {
         Ok(report) => json(StatusCode::OK, &report),
         Err(UsersError { status, error, header }) => {
             let mut response = json(status, &Refused { error });
@@ -104,14 +111,17 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
 }
 
 async fn carry_out(
-    services: &Services,
+    state: &GatewayState,
     local: bool,
     request: Request<Incoming>,
 ) -> Result<Value, UsersError> {
+    let services = &*state.services;
     admit(services, local, request.headers())?;
     let report = match read(request).await? {
         Action::User(action) => serde_json::to_value(on_user(services, &action).await?),
         Action::Room(action) => serde_json::to_value(on_room(services, &action).await?),
+        Action::Webhook(action) => Ok(webhooks::carry_out(state, &action)
+            .map_err(|(status, error)| UsersError::new(status, error))?),
     };
     Ok(report.expect("a report is plain data"))
 }

@@ -10,6 +10,7 @@ use crate::runtime::net::handshake::HandshakeTurns;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
 use crate::runtime::session::services::Services;
+use crate::runtime::webhooks::Webhooks;
 
 /// Connections over a limit that are answered 503 and lingered on at once; beyond it they are
 /// closed without an answer. Each is a file descriptor.
@@ -17,6 +18,7 @@ const REJECTIONS_MAX: usize = 256;
 
 pub(crate) struct GatewayState {
     pub(crate) services: Arc<Services>,
+    pub(crate) webhooks: Webhooks,
     pub(crate) shutdown: Shutdown,
     pub(crate) handshake_turns: HandshakeTurns,
     /// Permits for connections that are answered 503.
@@ -33,6 +35,7 @@ impl GatewayState {
         Self {
             shutdown: Shutdown::new(services.stopping.clone()),
             services,
+            webhooks: Webhooks::default(),
             handshake_turns: HandshakeTurns::default(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
             registry: RwLock::new(Arc::new(registry)),

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::logging;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::start;
+use crate::webhooks::WebhookConfig;
 use changes::changed;
 
 pub(crate) use changes::StartupKeys;
@@ -43,8 +44,17 @@ pub(crate) async fn apply(
     if !admin {
         new.admin.listen = running.admin.listen;
     }
+    let all_webhooks = apply_webhooks(state, &new.webhooks).await;
     *running = new;
-    all_rooms && all_joinable && all_frontends && admin
+    all_rooms && all_joinable && all_frontends && admin && all_webhooks
+}
+
+/// False: one cannot run, which is logged.
+async fn apply_webhooks(state: &GatewayState, webhooks: &[WebhookConfig]) -> bool {
+    state.webhooks.apply(&state.services, webhooks).await.unwrap_or_else(|why| {
+        tracing::error!("the store refuses the webhooks, so none is changed: {why}");
+        false
+    })
 }
 
 /// A gateway that started without a plugin and with one thread has no thread to hand other tasks

@@ -9,7 +9,7 @@ use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
 use gateway_fanout::{Hub, Ticket};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -41,6 +41,8 @@ const HEAVY_QUERIES_PER_THREAD: usize = 4;
 
 pub(crate) struct Services {
     pub(crate) engine: Arc<Engine<Ticket>>,
+    /// Changes after each commit.
+    pub(crate) committed: watch::Sender<()>,
     /// The engine's file.
     pub(crate) store: PathBuf,
     pub(crate) hub: Arc<Hub>,
@@ -78,10 +80,12 @@ impl Services {
         engine: Arc<Engine<Ticket>>,
         hub: Arc<Hub>,
         metrics: Arc<GatewayMetrics>,
+        committed: watch::Sender<()>,
         config: &Config,
     ) -> Self {
         Self {
             engine,
+            committed,
             store: config.store.path.clone(),
             hub,
             clock: Clock::start(),

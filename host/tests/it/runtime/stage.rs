@@ -232,6 +232,7 @@ pub(super) fn frontend() -> FrontendConfig {
 /// A gateway with these front ends and its store in `folder`.
 pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
     Config {
+        webhooks: Vec::new(),
         server: ServerConfig {
             drain_timeout: Duration::from_secs(20),
             log: LogConfig { format: LogFormat::Text, filter: "info".into() },

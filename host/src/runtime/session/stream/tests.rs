@@ -104,6 +104,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
         },
         admin: AdminConfig { listen: None, api_page: true },
         rooms: Vec::new(),
+        webhooks: Vec::new(),
         frontends: vec![FrontendConfig {
             name: "asking".into(),
             required: false,
@@ -148,7 +149,7 @@ impl Scene {
         let metrics = Arc::<GatewayMetrics>::default();
         let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
         let engine = Arc::new(engine.unwrap());
-        let services = Arc::new(Services::new(engine, hub, metrics, &config));
+        let services = Arc::new(Services::new(engine, hub, metrics, Default::default(), &config));
         let driver = SessionDriver::open(
             services.clone(),
             frontend,
