@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use core_model::{Claim, Command, Outcome, Refusal, Reply, UserRef, bounds};
+use core_model::{Claim, Command, Outcome, Refusal, Reply, SeatKind, UserRef, bounds};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
@@ -66,7 +66,7 @@ impl BatchContext<'_> {
         let Some(user) = caller(command).filter(|_| scope.starts_with('a')) else {
             return Ok(key.into());
         };
-        if let UserRef::IdentityOrNew(identity) = user {
+        if let Some(identity) = identity_to_make(command, user) {
             let digest = Sha256::digest(identity.as_bytes());
             let hash = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
             return Ok(format!("{frontend}/i{hash:016x}/{name}").into());
@@ -85,6 +85,10 @@ impl BatchContext<'_> {
         let session = lookup::session(&self.batch, cx.request.connection)?;
         let mut uid = session.map(|session| session.uid);
         let mut command = command.clone();
+        if let Command::Register { user } = &mut command {
+            // The host draws another salt each time.
+            user.password = None;
+        }
         if let Some(user) = caller_mut(&mut command).filter(|user| may_differ(user)) {
             match lookup::user_or_guest(&self.batch, cx.request, user) {
                 Ok(Who::User(proven)) => {
@@ -106,23 +110,59 @@ impl BatchContext<'_> {
     }
 }
 
-/// Whether an idempotency key applies: to posting, joining and creating, not to signing in.
+/// Whether an idempotency key applies: to whatever a client may ask for that would have another effect
+/// or another answer the second time. Not to signing in, which draws another token, nor to receiving,
+/// which has cursors.
 fn may_repeat(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Post { .. }
-            | Command::PostDirect { .. }
-            | Command::CreateRoom { .. }
-            | Command::Join { .. }
-    )
+    match command {
+        Command::Register { .. }
+        | Command::UpdateUser { .. }
+        | Command::CreateRoom { .. }
+        | Command::UpdateRoom { .. }
+        | Command::DeleteRoom { .. }
+        | Command::ClearMessages { .. }
+        | Command::Join { .. }
+        | Command::Kick { .. }
+        | Command::SetRole { .. }
+        | Command::Post { .. }
+        | Command::PostDirect { .. } => true,
+        // A seat of a connection ends with it, and so would the effect.
+        Command::Enter { seat, .. } | Command::Exit { seat, .. } => {
+            matches!(seat, SeatKind::Lease { .. })
+        }
+        Command::SignIn { .. }
+        | Command::SignOut { .. }
+        | Command::LinkIdentity { .. }
+        | Command::UnlinkIdentity { .. }
+        | Command::SetPassword { .. }
+        | Command::IssueToken { .. }
+        | Command::RefreshToken { .. }
+        | Command::DeclareRoom { .. }
+        | Command::SetOwner { .. }
+        | Command::Receive { .. }
+        | Command::MarkRead { .. }
+        | Command::Acknowledge { .. }
+        | Command::Start
+        | Command::Disconnect { .. }
+        | Command::Expire
+        | Command::Prune { .. } => false,
+    }
 }
 
 /// The user that a command which may repeat acts for.
 fn caller(command: &Command) -> Option<&UserRef> {
     match command {
         Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
-        Command::Join { user, .. } => Some(user),
-        Command::CreateRoom { owner, .. } => owner.as_ref(),
+        Command::Join { user, .. }
+        | Command::Enter { user, .. }
+        | Command::Exit { user, .. }
+        | Command::UpdateUser { user, .. } => Some(user),
+        Command::CreateRoom { owner: by, .. }
+        | Command::UpdateRoom { by, .. }
+        | Command::DeleteRoom { by, .. }
+        | Command::ClearMessages { by, .. }
+        | Command::Kick { by, .. }
+        | Command::SetRole { by, .. } => by.as_ref(),
         _ => None,
     }
 }
@@ -130,8 +170,25 @@ fn caller(command: &Command) -> Option<&UserRef> {
 fn caller_mut(command: &mut Command) -> Option<&mut UserRef> {
     match command {
         Command::Post { author, .. } | Command::PostDirect { author, .. } => Some(author),
-        Command::Join { user, .. } => Some(user),
-        Command::CreateRoom { owner, .. } => owner.as_mut(),
+        Command::Join { user, .. }
+        | Command::Enter { user, .. }
+        | Command::Exit { user, .. }
+        | Command::UpdateUser { user, .. } => Some(user),
+        Command::CreateRoom { owner: by, .. }
+        | Command::UpdateRoom { by, .. }
+        | Command::DeleteRoom { by, .. }
+        | Command::ClearMessages { by, .. }
+        | Command::Kick { by, .. }
+        | Command::SetRole { by, .. } => by.as_mut(),
+        _ => None,
+    }
+}
+
+/// The identity of a user that a command makes if there is none.
+fn identity_to_make<'a>(command: &Command, user: &'a UserRef) -> Option<&'a str> {
+    match (command, user) {
+        (_, UserRef::IdentityOrNew(identity))
+        | (Command::UpdateUser { create: true, .. }, UserRef::Identity(identity)) => Some(identity),
         _ => None,
     }
 }

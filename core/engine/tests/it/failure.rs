@@ -10,9 +10,9 @@ use redb::StorageBackend;
 use crate::build::*;
 use crate::memory::{Failing, Memory};
 
-type Published = Receiver<Vec<Done<usize>>>;
+pub(crate) type Published = Receiver<Vec<Done<usize>>>;
 
-fn open(memory: &Memory) -> (Engine<usize>, Published) {
+pub(crate) fn open(memory: &Memory) -> (Engine<usize>, Published) {
     let (publish, published) = channel();
     let options = Options { cache_bytes: 4 << 20, ..Options::default() };
     let publish = move |batch| publish.send(batch).expect("the test listens");
@@ -20,7 +20,7 @@ fn open(memory: &Memory) -> (Engine<usize>, Published) {
     (engine.expect("the store opens"), published)
 }
 
-fn envelope(command: Command) -> Envelope {
+pub(crate) fn envelope(command: Command) -> Envelope {
     let frontend = Arc::new(FrontendSettings { room_capacity: 500, ..FrontendSettings::default() });
     Envelope {
         at: Timestamp(1_000),
@@ -34,7 +34,7 @@ fn envelope(command: Command) -> Envelope {
 }
 
 /// One command, carried out.
-fn does(engine: &Engine<usize>, published: &Published, command: Command) {
+pub(crate) fn does(engine: &Engine<usize>, published: &Published, command: Command) {
     engine.submit(envelope(command), 0).expect("the engine takes the command");
     let done = published.recv().expect("the writer answers");
     assert!(done[0].outcome.is_ok(), "{:?}", done[0].outcome);
@@ -46,7 +46,7 @@ fn handle_known(engine: &Engine<usize>, handle: &str) -> bool {
 }
 
 /// The outcomes of the next commands, with their tickets in order.
-fn outcomes(published: &Published, count: usize) -> Vec<core_model::Outcome> {
+pub(crate) fn outcomes(published: &Published, count: usize) -> Vec<core_model::Outcome> {
     let mut done = Vec::new();
     while done.len() < count {
         done.extend(published.recv().expect("the writer answers"));
@@ -124,51 +124,6 @@ fn a_commit_that_failed_after_it_was_durable_is_answered_as_stored() {
     assert_eq!(engine.failures(), 1);
     let (after, _published) = open(&memory.without_power());
     assert_eq!(after.dump(), engine.dump());
-}
-
-/// Every kind of command that a key applies to, of an engine with ann, bob and ann's room tea.
-fn repeatable() -> [Command; 5] {
-    let new = core_model::UserRef::IdentityOrNew("openid:wechat/new".into());
-    [
-        post(room("tea"), user("ann"), "hi"),
-        direct(user("ann"), user("bob"), "hi"),
-        create(titled("hall"), Some(user("ann"))),
-        create(titled("attic"), Some(new)),
-        join(room("tea"), user("bob")),
-    ]
-}
-
-#[test]
-fn a_retry_with_the_same_key_is_the_same_command_whatever_failed() {
-    for (kind, command) in repeatable().into_iter().enumerate() {
-        for failing_sync in [None, Some(0), Some(1)] {
-            let memory = Memory::that_may_lose_power();
-            let (engine, published) = open(&memory);
-            does(&engine, &published, register("ann"));
-            does(&engine, &published, register("bob"));
-            does(&engine, &published, create(titled("tea"), Some(user("ann"))));
-            let keyed =
-                || Envelope { key: Some("t/a10.0.0.1/k".into()), ..envelope(command.clone()) };
-            if let Some(sync) = failing_sync {
-                memory.fail_after_sync(sync);
-            }
-            engine.submit(keyed(), 0).expect("the engine takes the command");
-            // It may be refused, as failed or as unknown; the client cannot tell what is there.
-            let first = outcomes(&published, 1).remove(0);
-            engine.wait_for_recovery();
-            engine.submit(keyed(), 0).expect("the engine takes the command");
-            let again = outcomes(&published, 1).remove(0);
-            assert!(again.is_ok(), "{kind} {failing_sync:?}: {again:?}");
-            assert!(first.is_err() || first == again, "{kind} {failing_sync:?}: {first:?}");
-            let then = engine.dump();
-            // The power fails, and it is sent once more.
-            drop((engine, published));
-            let (engine, published) = open(&memory.without_power());
-            engine.submit(keyed(), 0).expect("the engine takes the command");
-            assert_eq!(outcomes(&published, 1), [again], "{kind} {failing_sync:?}");
-            assert_eq!(engine.dump(), then, "{kind} {failing_sync:?}");
-        }
-    }
 }
 
 #[test]

@@ -15,5 +15,6 @@ mod generate;
 mod memory;
 mod model;
 mod reference;
+mod retries;
 mod rules;
 mod say;

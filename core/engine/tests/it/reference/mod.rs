@@ -238,8 +238,17 @@ impl Reference {
             command,
             Command::Post { .. }
                 | Command::PostDirect { .. }
+                | Command::Register { .. }
+                | Command::UpdateUser { .. }
                 | Command::CreateRoom { .. }
+                | Command::UpdateRoom { .. }
+                | Command::DeleteRoom { .. }
+                | Command::ClearMessages { .. }
                 | Command::Join { .. }
+                | Command::Kick { .. }
+                | Command::Enter { seat: SeatKind::Lease { .. }, .. }
+                | Command::Exit { seat: SeatKind::Lease { .. }, .. }
+                | Command::SetRole { .. }
         );
         let Some(key) = key.filter(|_| repeatable) else { return self.carry_out(command) };
         let (session, kept) = self.without_proof(command);
@@ -267,7 +276,19 @@ impl Reference {
             Command::Post { author: caller, .. }
             | Command::PostDirect { author: caller, .. }
             | Command::Join { user: caller, .. }
-            | Command::CreateRoom { owner: Some(caller), .. } => caller,
+            | Command::Enter { user: caller, .. }
+            | Command::Exit { user: caller, .. }
+            | Command::UpdateUser { user: caller, .. }
+            | Command::CreateRoom { owner: Some(caller), .. }
+            | Command::UpdateRoom { by: Some(caller), .. }
+            | Command::DeleteRoom { by: Some(caller), .. }
+            | Command::ClearMessages { by: Some(caller), .. }
+            | Command::Kick { by: Some(caller), .. }
+            | Command::SetRole { by: Some(caller), .. } => caller,
+            Command::Register { user } => {
+                user.password = None;
+                return (session, kept);
+            }
             _ => return (session, kept),
         };
         let proven = match caller {
