@@ -23,6 +23,10 @@ pub struct StoreReport {
     pub readers: u64,
     /// Messages, by the room's class.
     pub rooms: BTreeMap<String, u64>,
+    /// Messages that retention has removed since the gateway started, though a reader had not
+    /// acknowledged them: for each such reader, by the room's class.
+    #[serde(default)]
+    pub expired: BTreeMap<String, u64>,
     /// Whether all were counted.
     pub complete: bool,
 }

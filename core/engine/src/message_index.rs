@@ -38,6 +38,11 @@ pub(crate) fn of_outbox(uid: u64) -> u64 {
     OUTBOX | uid
 }
 
+/// The user of a stream of direct messages.
+pub(crate) fn user(stream: u64) -> Option<u64> {
+    (stream >= OUTBOX).then_some(stream & !(INBOX | OUTBOX))
+}
+
 /// The room of a room's stream.
 pub(crate) fn room(stream: u64) -> RoomId {
     RoomId(u32::try_from(stream).expect("a stream of a room"))

@@ -30,7 +30,7 @@ pub use name::{
 };
 pub use query::{Detail, Part, Position, Query, RoomFilter};
 pub use refusal::Refusal;
-pub use reply::{AutoJoinFailure, Outcome, Reply};
+pub use reply::{AutoJoinFailure, Expired, Outcome, Reply};
 pub use role::{Role, Roles};
 pub use user_ref::{Claim, ConversationRef, RoomRef, UserRef};
 pub use view::{ConversationView, Gap, Message, Person, Recipient, RoomTag, RoomView, UserView};

@@ -33,10 +33,12 @@ pub enum Reply {
     /// To [`Command::Post`](crate::Command::Post) and
     /// [`Command::PostDirect`](crate::Command::PostDirect).
     Posted { message: Message },
-    /// To [`Command::Prune`](crate::Command::Prune): how many messages are gone, and the room that
-    /// the next step begins with; none when the pass is over.
+    /// To [`Command::Prune`](crate::Command::Prune): how many messages are gone, which deliveries
+    /// with them, and the room that the next step begins with; none when the pass is over.
     Pruned {
         messages: u32,
+        #[serde(default, skip_serializing_if = "Expired::is_empty")]
+        expired: Expired,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<RoomId>,
     },
@@ -146,3 +148,21 @@ pub struct AutoJoinFailure {
 
 /// The result of a command or query.
 pub type Outcome = Result<Reply, Refusal>;
+
+/// Deliveries that retention has taken from readers: messages times the users or devices that had a
+/// cursor and had not acknowledged them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Expired {
+    /// Of messages in open rooms.
+    pub public: u64,
+    /// Of messages in closed groups.
+    pub group: u64,
+    pub direct: u64,
+}
+
+impl Expired {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -87,8 +87,13 @@ fn shown(report: &Report) -> String {
 fn owed(store: &StoreReport) -> String {
     let of = |class: &str| count(&store.rooms, class);
     let more = if store.complete { "" } else { ", and more" };
+    let expired: u64 = store.expired.values().sum();
+    let expired = match expired {
+        0 => String::new(),
+        expired => format!("\nretention has removed {expired} that they had not acknowledged"),
+    };
     format!(
-        "the store owes {} readers of ourchat and irc: public {}, group {}, direct {}{more}",
+        "the store owes {} readers of ourchat and irc: public {}, group {}, direct {}{more}{expired}",
         store.readers,
         of("public"),
         of("group"),

@@ -15,6 +15,9 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// Between two retention passes.
 const PRUNE_PERIOD: Duration = Duration::from_secs(60);
 
+/// Between two counts of what the store owes to readers: each reads the streams of all of them.
+const COUNT_PERIOD: Duration = Duration::from_secs(60);
+
 /// Between two steps of a pass. A step takes some milliseconds, during which posts wait; so most of
 /// the time is left to them, and still more than twenty thousand messages a second are removed.
 const PRUNE_PAUSE: Duration = Duration::from_millis(20);
@@ -49,8 +52,9 @@ impl Retention {
         let keep_per_room = self.messages_per_room;
         let command = Command::Prune { before, keep_per_room, from, limit: PRUNE_MESSAGES_MAX };
         match services.submit_internal(command).await {
-            Ok(Reply::Pruned { messages, next }) => {
+            Ok(Reply::Pruned { messages, expired, next }) => {
                 services.metrics.pruned.add(messages.into());
+                services.metrics.note_expired(expired);
                 next
             }
             // The engine has logged why.
@@ -100,6 +104,21 @@ pub(crate) async fn expire(state: Arc<GatewayState>) {
             // Waits for the answer, so that a slow one is not requested twice.
             drop(services.submit_internal(Command::Expire).await);
         }
+    }
+}
+
+/// Counts what the store owes to readers, now and then, until the gateway stops.
+pub(crate) async fn count_owed(state: Arc<GatewayState>) {
+    let services = &state.services;
+    let count = async {
+        loop {
+            services.count_owed().await;
+            tokio::time::sleep(COUNT_PERIOD).await;
+        }
+    };
+    tokio::select! {
+        () = count => (),
+        () = state.shutdown.stopping() => (),
     }
 }
 

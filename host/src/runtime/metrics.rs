@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use core_model::Timestamp;
+use core_engine::Owed;
+use core_model::{Expired, Timestamp};
 use frontend_api::fidelity::{Field, Losses};
-use gateway_fanout::{FanoutMetrics, Ledger};
+use gateway_fanout::{FanoutMetrics, Ledger, RoomClass};
 use parking_lot::Mutex;
 
 pub(crate) use gateway_fanout::Counter;
@@ -15,6 +16,9 @@ pub(crate) struct GatewayMetrics {
     pub(crate) fanout: Arc<FanoutMetrics>,
     /// Messages that were too old, or too many for their room.
     pub(crate) pruned: Counter,
+    expired: [Counter; RoomClass::COUNT],
+    /// What the store owed to readers when that was last counted.
+    owed: Mutex<Option<Owed>>,
     reloads: [Counter; ReloadResult::ALL.len()],
     last_reload: Mutex<Option<(Timestamp, ReloadResult)>>,
 }
@@ -35,6 +39,26 @@ impl ReloadResult {
 }
 
 impl GatewayMetrics {
+    /// Notes deliveries of messages that retention has removed.
+    pub(crate) fn note_expired(&self, expired: Expired) {
+        let Expired { public, group, direct } = expired;
+        for (counter, count) in self.expired.iter().zip([public, group, direct]) {
+            counter.add(count);
+        }
+    }
+
+    pub(crate) fn expired(&self, class: RoomClass) -> u64 {
+        self.expired[class as usize].count()
+    }
+
+    pub(crate) fn set_owed(&self, owed: Owed) {
+        *self.owed.lock() = Some(owed);
+    }
+
+    pub(crate) fn owed(&self) -> Option<Owed> {
+        *self.owed.lock()
+    }
+
     pub(crate) fn note_reload(&self, result: ReloadResult, at: Timestamp) {
         self.reloads[result as usize].add(1);
         *self.last_reload.lock() = Some((at, result));

@@ -119,3 +119,52 @@ fn a_message_is_owed_again_until_it_is_acknowledged() {
     settle(&mut log_in(&gateway));
     assert_eq!(direct(&gateway), figures(&[]), "the figures are since the start");
 }
+
+#[test]
+fn what_retention_removes_before_it_is_delivered_is_expired() {
+    let toml = format!("[store]\nkeep_messages_per_room = 2\n{TOML}");
+    let mut gateway = Gateway::start(&toml);
+    let mut bob = Ourchat::websocket(gateway.address("ourchat", "listen"));
+    let bob_ocid = bob.enroll("bob");
+    vanish(bob);
+    let mut ann = Ourchat::websocket(gateway.address("ourchat", "listen"));
+    let ann_ocid = ann.enroll("ann");
+    let group = ann.call(&json!({"code": 8, "members": [bob_ocid]}))["group_id"].clone();
+    for number in 0..5 {
+        if number == 1 {
+            // He answers no ping.
+            vanish(log_in(&gateway));
+        }
+        let sender = json!({"ocid": ann_ocid, "group_id": group});
+        let message = json!({"code": 0, "sender": sender, "msg": format!("message {number}")});
+        assert_eq!(ann.call(&message)["code"], 0);
+    }
+    ann.show_life();
+    settle(&mut ann);
+    vanish(ann);
+    // What she has acknowledged is stored when this is answered.
+    vanish(log_in(&gateway));
+    let of_group = |gateway: &Gateway| {
+        let store = &report(gateway)["store"];
+        ["rooms", "expired"].map(|key| store[key]["group"].as_u64().expect("a number"))
+    };
+    assert_eq!(of_group(&gateway), [5, 0]);
+    // Retention begins with a start.
+    gateway.restart();
+    assert_eq!(of_group(&gateway), [2, 3]);
+    let response = Http::connect(gateway.address("admin", "listen")).get("/metrics");
+    let metrics = response.text();
+    for line in [
+        "dragoman_store_owed{room=\"group\"} 2",
+        "dragoman_deliveries_expired_total{room=\"group\"} 3",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line} in {metrics}");
+    }
+    let mut bob = log_in(&gateway);
+    read(&mut bob, 2);
+    bob.show_life();
+    settle(&mut bob);
+    vanish(bob);
+    settle(&mut log_in(&gateway));
+    assert_eq!(of_group(&gateway), [0, 3]);
+}

@@ -7,6 +7,7 @@
 //! A front end limits how many messages of the time without a session it delivers. What a session was
 //! sent before it was lost is not limited so: its peer would not know that some are missing.
 
+mod expired;
 mod owed;
 
 use std::sync::Arc;

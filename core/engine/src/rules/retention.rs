@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use core_model::{Reply, RoomId, Timestamp};
+use core_model::{Expired, Reply, RoomId, Timestamp};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
@@ -22,17 +22,33 @@ use crate::tables::Tables;
 /// Rooms that one step looks at; they take about a millisecond.
 const ROOMS_MAX: usize = 1024;
 
-/// Messages to remove, and the newest of them in each stream.
+/// Messages to remove, and which of them are in each stream, ascending.
 #[derive(Default)]
 struct Removal {
     ids: Vec<u64>,
-    streams: BTreeMap<u64, u64>,
+    streams: BTreeMap<u64, Vec<u64>>,
 }
 
 impl Removal {
     fn add(&mut self, id: u64, row: &MessageRow) {
         self.ids.push(id);
-        self.streams.extend(message_index::streams_of(row).map(|stream| (stream, id)));
+        for stream in message_index::streams_of(row) {
+            self.streams.entry(stream).or_default().push(id);
+        }
+    }
+
+    /// The messages of a stream whose readers miss them there. One of a user to itself is in two
+    /// streams, and is missed once.
+    fn missed_in(&self, stream: u64) -> Vec<u64> {
+        let ids = &self.streams[&stream];
+        match message_index::user(stream).map(message_index::of_inbox) {
+            Some(inbox) if inbox != stream => {
+                let received = self.streams.get(&inbox).map_or(&[][..], Vec::as_slice);
+                let is_other = |id: &&u64| received.binary_search(id).is_err();
+                ids.iter().filter(is_other).copied().collect()
+            }
+            _ => ids.clone(),
+        }
     }
 }
 
@@ -47,16 +63,17 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         self.settle()?;
         let limit = limit.max(1) as usize;
+        let mut expired = Expired::default();
         let old = match before {
-            Some(before) => self.remove_older(cx.request, before.0, limit)?,
+            Some(before) => self.remove_older(cx.request, before.0, limit, &mut expired)?,
             None => 0,
         };
         let (excess, next) = match keep_per_room {
             _ if old == limit => (0, Some(from)),
-            Some(keep) => self.remove_excess(keep as usize, from, limit - old)?,
+            Some(keep) => self.remove_excess(keep as usize, from, limit - old, &mut expired)?,
             None => (0, None),
         };
-        Ok(Reply::Pruned { messages: (old + excess) as u32, next })
+        Ok(Reply::Pruned { messages: (old + excess) as u32, expired, next })
     }
 
     /// Removes the oldest messages that were posted before `before`, as far as the clock is trusted.
@@ -65,6 +82,7 @@ impl BatchContext<'_> {
         request: Request,
         before: u64,
         limit: usize,
+        expired: &mut Expired,
     ) -> Result<usize, StoreError> {
         let distrust = request.now - self.trusted(request)?;
         let before = before.saturating_sub(distrust);
@@ -92,9 +110,12 @@ impl BatchContext<'_> {
         for id in &old.ids {
             self.batch.messages_mut()?.remove(*id)?;
         }
-        for (stream, newest) in old.streams {
-            removed::note(&mut self.batch, stream, newest)?;
-            message_index::drop_dead(&mut self.batch, stream)?;
+        for (stream, ids) in &old.streams {
+            self.note_expired(*stream, &old.missed_in(*stream), expired)?;
+            if let Some(newest) = ids.last() {
+                removed::note(&mut self.batch, *stream, *newest)?;
+            }
+            message_index::drop_dead(&mut self.batch, *stream)?;
         }
         Ok(old.ids.len())
     }
@@ -131,6 +152,7 @@ impl BatchContext<'_> {
         keep: usize,
         from: RoomId,
         limit: usize,
+        expired: &mut Expired,
     ) -> Result<(usize, Option<RoomId>), StoreError> {
         let rooms = message_index::of_room(from.0)..=message_index::of_room(u32::MAX);
         let rooms = self.batch.tails()?.range(rooms)?.take(ROOMS_MAX + 1);
@@ -145,10 +167,15 @@ impl BatchContext<'_> {
             if let Some(newest) = ids.last() {
                 removed::note(&mut self.batch, room, *newest)?;
             }
+            let mut gone = Vec::with_capacity(ids.len());
             for id in ids {
                 // A message that was too old may be gone already.
-                removed += usize::from(self.batch.messages_mut()?.remove(id)?.is_some());
+                if self.batch.messages_mut()?.remove(id)?.is_some() {
+                    gone.push(id);
+                }
             }
+            removed += gone.len();
+            self.note_expired(room, &gone, expired)?;
             if left == 0 {
                 next = Some(room);
                 break;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, NewRoom, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds, check_room_name,
+    Event, Expired, NewRoom, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds,
+    check_room_name,
 };
 use redb::ReadableTable;
 
@@ -347,7 +348,7 @@ impl BatchContext<'_> {
         let stream = message_index::of_room(id);
         let newest = message_index::newest(&self.batch, stream, u64::MAX, 1)?;
         let Some(newest) = newest.first() else {
-            return Ok(Reply::Pruned { messages: 0, next: None });
+            return Ok(Reply::Pruned { messages: 0, expired: Expired::default(), next: None });
         };
         removed::note(&mut self.batch, stream, *newest)?;
         message_index::clear(&mut self.batch, stream)?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use core_engine::Envelope;
 use core_model::{
-    Command, Detail, MessageId, Outcome, Query, Recorded, Refusal, Reply, RoomFilter, RoomId,
-    RoomRef, RoomView,
+    Command, Detail, Expired, MessageId, Outcome, Query, Recorded, Refusal, Reply, RoomFilter,
+    RoomId, RoomRef, RoomView,
 };
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
@@ -87,8 +87,9 @@ fn compare(
 /// are left is the engine's own business.
 fn essentials(envelope: &Envelope, (outcome, told): Answer) -> (Outcome, Vec<u64>, Vec<String>) {
     let mut outcome = outcome.map_err(|refusal| say::refusal(&refusal));
-    if let Ok(Reply::Pruned { messages, .. }) = &mut outcome {
+    if let Ok(Reply::Pruned { messages, expired, .. }) = &mut outcome {
         *messages = 0;
+        *expired = Expired::default();
     }
     let numbers = told.iter().map(|recorded| recorded.seq.0).collect();
     let mut told: Vec<String> = told

@@ -6,26 +6,31 @@ use core_engine::Owed;
 use gateway_fanout::{DeliveryOutcome, RoomClass, Source};
 
 use crate::ledger::{FrontendReport, Report, RoomReport, StoreReport};
+use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::net::ledger::{Books, Pending};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
 
 pub(super) async fn report(state: &GatewayState) -> Report {
-    let services = state.services.clone();
-    let owed = tokio::task::spawn_blocking(move || services.engine.owed()).await;
-    let store = owed.ok().and_then(Result::ok).map(store);
+    let owed = state.services.count_owed().await;
+    let store = owed.map(|owed| store(owed, &state.services.metrics));
     Report { frontends: frontends(&state.registry()), store }
 }
 
-fn store(owed: Owed) -> StoreReport {
-    let Owed { readers, public, group, direct, is_complete } = owed;
-    let count = |class| match class {
-        RoomClass::Public => public,
-        RoomClass::Group => group,
-        RoomClass::Direct => direct,
-    };
+fn store(owed: Owed, metrics: &GatewayMetrics) -> StoreReport {
+    let count = |class| owed_by_store(&owed, class);
     let rooms = by_word(RoomClass::ALL.map(|(class, word)| (word, count(class))));
-    StoreReport { readers, rooms, complete: is_complete }
+    let expired = by_word(RoomClass::ALL.map(|(class, word)| (word, metrics.expired(class))));
+    StoreReport { readers: owed.readers, rooms, expired, complete: owed.is_complete }
+}
+
+/// The messages of one kind of room that the store owes.
+pub(crate) fn owed_by_store(owed: &Owed, class: RoomClass) -> u64 {
+    match class {
+        RoomClass::Public => owed.public,
+        RoomClass::Group => owed.group,
+        RoomClass::Direct => owed.direct,
+    }
 }
 
 fn frontends(registry: &FrontendRegistry) -> Vec<FrontendReport> {

@@ -65,7 +65,7 @@ pub(crate) fn render(
             sample(&mut text, name, &labels, value(instance));
         }
     }
-    ledger::render(&mut text, registry);
+    ledger::render(&mut text, registry, metrics);
     head(&mut text, "refused_total", "counter", "Requests turned away, by limit.");
     for instance in &instances {
         for (limit, word) in Limit::ALL {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use core_engine::{Engine, Envelope, FrontendSettings, ROOM_CAPACITY_DEFAULT};
+use core_engine::{Engine, Envelope, FrontendSettings, Owed, ROOM_CAPACITY_DEFAULT};
 use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
@@ -231,6 +231,14 @@ impl Services {
         answered.unwrap_or_else(|error| {
             Err(Refusal::Internal { why: format!("the query failed: {error}") })
         })
+    }
+
+    /// Counts what the store owes to readers, for the metrics too. None: it cannot be read.
+    pub(crate) async fn count_owed(&self) -> Option<Owed> {
+        let engine = self.engine.clone();
+        let owed = tokio::task::spawn_blocking(move || engine.owed()).await.ok()?.ok()?;
+        self.metrics.set_owed(owed);
+        Some(owed)
     }
 
     /// Answers a command that would change nothing. `None`: it must be submitted.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Command, Event, Gap, Message, MessageId, NewRoom, Outcome, PostRight, Refusal, Reply, RoomRef,
-    UserRef, normalize,
+    Command, Event, Expired, Gap, Message, MessageId, NewRoom, Outcome, PostRight, Refusal, Reply,
+    RoomRef, UserRef, normalize,
 };
 
 use super::{Destination, Reference, StoredMessage, Who};
@@ -185,7 +185,11 @@ impl Reference {
                 self.note_removed(gone);
             }
         }
-        Reply::Pruned { messages: (count - self.messages.len()) as u32, next: None }
+        Reply::Pruned {
+            messages: (count - self.messages.len()) as u32,
+            expired: Expired::default(),
+            next: None,
+        }
     }
 
     fn note_removed(&mut self, gone: &StoredMessage) {

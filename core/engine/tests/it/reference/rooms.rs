@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef,
+    Event, Expired, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef,
     check_room_name, normalize,
 };
 
@@ -156,7 +156,7 @@ impl Reference {
         let id = self.owned(room, by)?;
         let in_room = |message: &&StoredMessage| message.to == Destination::Room(id);
         if !self.messages.iter().any(|message| in_room(&message)) {
-            return Ok(Reply::Pruned { messages: 0, next: None });
+            return Ok(Reply::Pruned { messages: 0, expired: Expired::default(), next: None });
         }
         let gone = self.messages.iter().filter(in_room).map(|gone| gone.id).collect::<Vec<_>>();
         self.removed.entry((Some(id), 0)).or_default().extend(gone);

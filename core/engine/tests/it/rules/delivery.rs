@@ -1,6 +1,6 @@
 //! Delivery to a new session of messages that the user has not acknowledged.
 
-use core_model::{Command, Delivery, MessageId, Refusal, Reply, Uid};
+use core_model::{Command, Delivery, MessageId, Refusal, Reply, RoomId, Timestamp, Uid};
 
 use super::*;
 
@@ -370,4 +370,52 @@ fn a_session_for_direct_messages_only_has_none_of_its_rooms_in_their_way() {
     *delivery = Some(deliver((2, "irc", true)));
     let Reply::SignedIn { backlog, gap, .. } = gateway.does(1, command) else { panic!() };
     assert_eq!((say::messages(&backlog), gap), (vec!["ann to bob: psst".to_owned()], None));
+}
+
+#[test]
+fn what_retention_takes_from_each_reader_is_counted() {
+    let mut gateway = with_tea(&["ann", "bob", "cyd"]);
+    gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
+    gateway.does(0, post(room("tea"), user("ann"), "before bob joined"));
+    for name in ["bob", "cyd"] {
+        gateway.does(0, join(room("tea"), user(name)));
+    }
+    handed(&gateway, 1, "bob", 9);
+    handed_on(&gateway, 2, "phone", "bob");
+    for text in ["two", "three", "four", "five"] {
+        gateway.does(0, post(room("tea"), user("ann"), text));
+    }
+    gateway.does(0, post(room("secret#2"), user("ann"), "six"));
+    gateway.does(0, direct(user("ann"), user("bob"), "seven"));
+    acknowledge(&gateway, 1, 10_001, 3);
+    acknowledge(&gateway, 2, 10_001, 2);
+    let owed = |gateway: &Gateway| {
+        let owed = gateway.engine().owed().unwrap();
+        [owed.public, owed.group, owed.direct]
+    };
+    let prune = |gateway: &Gateway, before: Option<u64>, keep_per_room| {
+        let before = before.map(Timestamp);
+        let from = RoomId(0);
+        match gateway.does(0, Command::Prune { before, keep_per_room, from, limit: 100 }) {
+            Reply::Pruned { expired, .. } => [expired.public, expired.group, expired.direct],
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(owed(&gateway), [2 + 3, 2, 2]);
+    // Messages 1 to 4: the shared session has 2 and 3 and lacks 4, the phone lacks 3 and 4. The
+    // client of cyd acknowledges nothing.
+    assert_eq!(prune(&gateway, None, Some(1)), [1 + 2, 0, 0]);
+    assert_eq!(owed(&gateway), [1 + 1, 2, 2]);
+    gateway.now += 10_000;
+    let now = gateway.now;
+    assert_eq!(prune(&gateway, Some(now), None), [2, 2, 2]);
+    assert_eq!(owed(&gateway), [0, 0, 0]);
+    // One to oneself is in two streams.
+    let note = direct(user("bob"), user("bob"), "eight");
+    let Command::PostDirect { author, to, text, notice, .. } = note else { panic!() };
+    gateway.does(0, Command::PostDirect { author, to, text, notice, allow_self: true });
+    assert_eq!(owed(&gateway), [0, 0, 2]);
+    gateway.now += 10_000;
+    let now = gateway.now;
+    assert_eq!(prune(&gateway, Some(now), None), [0, 0, 2]);
 }

@@ -20,7 +20,7 @@ fn all_but(newest: u32) -> Command {
 #[track_caller]
 fn pruned(gateway: &Gateway, command: Command) -> (u32, Option<u32>) {
     match gateway.does(0, command) {
-        Reply::Pruned { messages, next } => (messages, next.map(|room| room.0)),
+        Reply::Pruned { messages, next, .. } => (messages, next.map(|room| room.0)),
         other => panic!("not pruned: {other:?}"),
     }
 }

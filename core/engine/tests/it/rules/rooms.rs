@@ -1,6 +1,8 @@
 //! Rooms: names, state, closed ones, membership, changes, the end.
 
-use core_model::{Command, NewRoom, PostRight, Refusal, Reply, RoomChanges, RoomFilter, RoomId};
+use core_model::{
+    Command, Expired, NewRoom, PostRight, Refusal, Reply, RoomChanges, RoomFilter, RoomId,
+};
 
 use super::*;
 
@@ -418,7 +420,7 @@ fn a_user_that_may_be_new_is_made_where_it_joins_or_creates_a_room() {
     // Nowhere else.
     assert_eq!(gateway.refuses(0, post(room("tea"), new("c"), "hi")), Refusal::UnknownUser);
     let clear = || Command::ClearMessages { room: room("tea"), by: None };
-    let nothing = Reply::Pruned { messages: 0, next: None };
+    let nothing = Reply::Pruned { messages: 0, expired: Expired::default(), next: None };
     assert_eq!(gateway.does(0, clear()), nothing);
     gateway.does(0, post(room("tea"), new("a"), "hi"));
     assert_eq!(gateway.does(0, clear()), Reply::Done);

@@ -3,6 +3,8 @@
 use gateway_fanout::{DeliveryOutcome, Ledger, RoomClass, Source};
 
 use super::{head, line, sample};
+use crate::runtime::admin::ledger::owed_by_store;
+use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::net::ledger::{Books, Pending};
 use crate::runtime::net::registry::FrontendRegistry;
 
@@ -14,7 +16,8 @@ const ROWS: [Row; 2] = [
     ("messages_read_total", "Messages in answers to requests for them.", Ledger::read),
 ];
 
-pub(super) fn render(text: &mut String, registry: &FrontendRegistry) {
+pub(super) fn render(text: &mut String, registry: &FrontendRegistry, metrics: &GatewayMetrics) {
+    store(text, metrics);
     let books = registry.books();
     for (name, help, value) in ROWS {
         head(text, name, "counter", help);
@@ -55,6 +58,24 @@ pub(super) fn render(text: &mut String, registry: &FrontendRegistry) {
     for (books, pending) in books.iter().zip(&pending) {
         let (frontend, mismatch) = (&books.frontend, books.mismatch(pending));
         line(text, format_args!("dragoman_{name}{{frontend=\"{frontend}\"}} {mismatch}"));
+    }
+}
+
+/// What the store owes to readers, and what retention has taken from them.
+fn store(text: &mut String, metrics: &GatewayMetrics) {
+    let name = "deliveries_expired_total";
+    head(text, name, "counter", "Messages removed by retention, for each reader without them.");
+    for (class, word) in RoomClass::ALL {
+        sample(text, name, &format!("room=\"{word}\""), metrics.expired(class));
+    }
+    let Some(owed) = metrics.owed() else { return };
+    let name = "store_readers";
+    head(text, name, "gauge", "Users, or devices, that acknowledge messages; once a minute.");
+    line(text, format_args!("dragoman_{name} {}", owed.readers));
+    let name = "store_owed";
+    head(text, name, "gauge", "Messages that readers have not acknowledged; once a minute.");
+    for (class, word) in RoomClass::ALL {
+        sample(text, name, &format!("room=\"{word}\""), owed_by_store(&owed, class));
     }
 }
 
