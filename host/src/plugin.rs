@@ -176,7 +176,7 @@ fn types(kind: &TypeKind) -> String {
 
 #[cfg(test)]
 mod tests {
-    use frontend_api::{Capabilities, Listener, Transport};
+    use frontend_api::{Acknowledges, Capabilities, Listener, Transport};
     use serde_json::json;
 
     use super::*;
@@ -194,6 +194,7 @@ mod tests {
             version: String::new(),
             listeners: listeners.iter().map(listener).collect(),
             upstreams: Vec::new(),
+            acknowledges: Acknowledges::default(),
             capabilities: Capabilities::default(),
             fidelity: None,
             hint: String::new(),

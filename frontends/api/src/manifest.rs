@@ -18,6 +18,9 @@ pub struct Manifest {
     /// The servers that its sessions ask with [`Output::Fetch`](crate::Output::Fetch).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<Upstream>,
+    /// How its clients show that they have what was delivered to their user.
+    #[serde(default, skip_serializing_if = "Acknowledges::is_default")]
+    pub acknowledges: Acknowledges,
     #[serde(default)]
     pub capabilities: Capabilities,
     /// What its clients can give and see, field by field. Without it the contract says "unknown".
@@ -48,6 +51,41 @@ pub struct Listener {
     /// For HTTP: the paths it answers, so that several front ends can share an address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+}
+
+/// Which clients acknowledge messages in the dialect's own words, which the session passes on with
+/// [`Output::Acknowledge`](crate::Output::Acknowledge).
+///
+/// For the others the host goes by what the transport shows: the pong to a WebSocket ping, and on a
+/// TCP stream the bytes that the peer's system has acknowledged before a sign of life. The peer may be
+/// a proxy, whose system has bytes that the client never gets. So they do not count for a client that
+/// can answer; nor, whatever the manifest says, for one that has answered since it signed in.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledges {
+    /// Those that choose to.
+    #[default]
+    Optional,
+    /// Those that name a device when they sign in
+    /// ([`Delivery::device`](core_model::Delivery::device)).
+    Devices,
+    /// All.
+    All,
+}
+
+impl Acknowledges {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a client that signs in from this device, or from "", acknowledges in words.
+    pub fn applies_to(self, device: &str) -> bool {
+        match self {
+            Self::Optional => false,
+            Self::Devices => !device.is_empty(),
+            Self::All => true,
+        }
+    }
 }
 
 /// A server that the sessions of a front end ask over HTTP. The host makes the requests, each a GET

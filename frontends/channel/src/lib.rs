@@ -13,8 +13,8 @@ use frontend_api::duration::Millis;
 use frontend_api::http::{Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
-    Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
-    Transport,
+    Acknowledges, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer,
+    Session, Support, Transport,
 };
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -174,6 +174,7 @@ fn manifest(channel: &Channel) -> Manifest {
             routes: channel.routes(),
         }],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Absent,

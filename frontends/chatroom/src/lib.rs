@@ -21,8 +21,8 @@ use frontend_api::duration::Millis;
 use frontend_api::http::{Charset, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Message, Scheme, Shape, Where};
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
-    Support, Transport,
+    Acknowledges, Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault,
+    Peer, Session, Support, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -251,6 +251,7 @@ fn manifest(dialect: &Chatroom) -> Manifest {
         version: env!("CARGO_PKG_VERSION").into(),
         listeners: vec![listen, websocket_listen],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

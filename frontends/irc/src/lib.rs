@@ -54,8 +54,8 @@ use std::sync::Arc;
 use core_model::{Event, Recorded};
 use frontend_api::duration::Millis;
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session,
-    Support, Transport,
+    Acknowledges, Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault,
+    Peer, Session, Support, Transport,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -221,6 +221,7 @@ fn manifest() -> Manifest {
             routes: Vec::new(),
         }],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::All,
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

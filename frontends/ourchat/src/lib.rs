@@ -14,8 +14,8 @@ mod session;
 use core_model::Recorded;
 use frontend_api::http::Charset;
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
-    Session, Support, Transport, schema,
+    Acknowledges, Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest,
+    OptionFault, Peer, Session, Support, Transport, schema,
 };
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,7 @@ fn manifest() -> Manifest {
             listener(TCP_LISTEN, Transport::TcpLines, None),
         ],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::Devices,
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,

@@ -14,8 +14,8 @@ use core_model::Recorded;
 use frontend_api::duration::Millis;
 use frontend_api::schema::{Description, Document, Shape};
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest, OptionFault, Peer,
-    Session, Support, Transport,
+    Acknowledges, Broadcast, Capabilities, Configure, Frame, Frontend, Listener, Manifest,
+    OptionFault, Peer, Session, Support, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,7 @@ fn manifest() -> Manifest {
             routes: Vec::new(),
         }],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities {
             post: Support::Emulated,
             receive_push: Support::Emulated,

@@ -18,8 +18,8 @@ use frontend_api::duration::Millis;
 use frontend_api::http::{Action, Charset, Endpoint, Exchange, HttpDialect, HttpError, Response};
 use frontend_api::schema::{About, Description, Document, Scheme, Shape, Where};
 use frontend_api::{
-    Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer, Session, Support,
-    Transport,
+    Acknowledges, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault, Peer,
+    Session, Support, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -210,6 +210,7 @@ fn manifest(dialect: &UsrRoom) -> Manifest {
             routes: dialect.routes(),
         }],
         upstreams: dialect.code_exchange.iter().filter_map(CodeExchange::upstream).collect(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Absent,

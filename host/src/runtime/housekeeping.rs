@@ -1,4 +1,4 @@
-//! Periodic work of the engine: retention and expiry.
+//! Periodic work of the engine: retention, expiry, and storing acknowledgements.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use core_model::{Command, Reply, RoomId, Timestamp};
 
 use crate::config::StoreConfig;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::session::acknowledgements::STORE_PERIOD;
 use crate::runtime::session::services::Services;
 
 /// The resolution of leases.
@@ -118,6 +119,23 @@ pub(crate) async fn count_owed(state: Arc<GatewayState>) {
     };
     tokio::select! {
         () = count => (),
+        () = state.shutdown.stopping() => (),
+    }
+}
+
+/// Has the engine store what readers acknowledge, until the gateway stops: at once, unless it has just
+/// stored some. What a session leaves when it ends is stored then.
+pub(crate) async fn store_acknowledgements(state: Arc<GatewayState>) {
+    let services = &state.services;
+    let store = async {
+        loop {
+            services.acknowledgements.wait().await;
+            services.store_acknowledgements();
+            tokio::time::sleep(STORE_PERIOD).await;
+        }
+    };
+    tokio::select! {
+        () = store => (),
         () = state.shutdown.stopping() => (),
     }
 }

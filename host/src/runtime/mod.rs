@@ -155,6 +155,7 @@ impl Gateway {
         state.spawn(housekeeping::expire(state.clone()));
         state.spawn(certificates::watch(state.clone()));
         state.spawn_background(reconciler::run(state.clone()));
+        state.spawn_background(housekeeping::store_acknowledgements(state.clone()));
         state.spawn_background(housekeeping::count_owed(state.clone()));
         Ok(gateway)
     }

@@ -27,8 +27,8 @@ use core_model::{Recorded, Timestamp};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
-    Outbox, Peer, Route, Session, Transport,
+    Acknowledges, Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest,
+    OptionFault, Outbox, Peer, Route, Session, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,7 @@ fn manifest() -> Manifest {
             listener("http_listen", Transport::Http, &["/fine", "/panic", "/silence"]),
         ],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities::default(),
         fidelity: None,
         hint: String::new(),

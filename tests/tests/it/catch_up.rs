@@ -5,6 +5,8 @@ use gateway_tests::token::{Frame, post_body};
 use gateway_tests::{Gateway, Ourchat, Talk, Token};
 use serde_json::{Value, json};
 
+use super::delivery::leave;
+
 const TOML: &str = "
     [[rooms]]
     name = \"TEST\"
@@ -160,7 +162,10 @@ impl Pair {
 
     /// Logs bob in on a device; what comes before the answer to a further request.
     fn bob(&self, device: &str) -> (Ourchat, Vec<Value>) {
-        let mut bob = Ourchat::websocket(self.gateway.address("ourchat", "listen"));
+        self.bob_over(Ourchat::websocket(self.gateway.address("ourchat", "listen")), device)
+    }
+
+    fn bob_over(&self, mut bob: Ourchat, device: &str) -> (Ourchat, Vec<Value>) {
         let login = json!({"code": 6, "login_type": 1, "account": self.bob_ocid, "password": "pw",
             "device": device});
         assert_eq!(bob.call(&login)["state"], 0);
@@ -192,10 +197,10 @@ fn every_device_of_an_ourchat_user_gets_everything() {
     assert_eq!(texts(&messages), (0..50).map(text).collect::<Vec<_>>());
     phone.send(&json!({"code": 17, "cid": messages[49]["cid"]}));
     assert_eq!(received(&mut phone), [] as [Value; 0]);
+    leave(phone);
+    // What the phone has acknowledged is stored when this is answered: commands are in order.
     let (_, messages) = pair.bob("desk");
     assert_eq!(messages.len(), 50, "whatever the phone has");
-    drop(phone);
-    // The end of the connection was noticed when this is answered: commands are in order.
     pair.gateway.restart();
     pair.ann = Ourchat::lines(pair.gateway.address("ourchat", "tcp_listen"));
     pair.ann.login("ann@example.org", "pw");
@@ -206,6 +211,21 @@ fn every_device_of_an_ourchat_user_gets_everything() {
     assert_eq!((&gap["code"], &gap["count"]), (&json!(16), &json!(200)), "{gap}");
     assert_eq!(gap["before"], messages[1]["cid"]);
     assert_eq!(texts(&messages[1..]), (250..750).map(text).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_device_has_acknowledged_does_not_come_beside_its_former_session() {
+    let mut pair = Pair::open();
+    pair.send(0..50);
+    // A stream of lines has no pings.
+    let address = pair.gateway.address("ourchat", "tcp_listen");
+    let (mut phone, messages) = pair.bob_over(Ourchat::lines(address), "phone");
+    for number in [9, 19, 29, 39] {
+        phone.send(&json!({"code": 17, "cid": messages[number]["cid"]}));
+        assert_eq!(received(&mut phone), [] as [Value; 0]);
+        let expected: Vec<_> = (number as u64 + 1..50).map(text).collect();
+        assert_eq!(texts(&pair.bob_over(Ourchat::lines(address), "phone").1), expected);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Clients of irc get what they missed, and nothing that is acknowledged is lost on the way.
 
+use std::net::Shutdown;
 use std::time::Duration;
 
 use gateway_tests::{Channel, Gateway, Irc, Ourchat, Tunnel};
@@ -97,6 +98,13 @@ fn reset(mut irc: Irc) {
     SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("it is open");
 }
 
+/// Ends the connection in order, and waits until the gateway has noticed.
+pub(super) fn leave(mut irc: Irc) {
+    let stream = irc.stream();
+    stream.shutdown(Shutdown::Write).expect("it is open");
+    drop(std::io::copy(stream, &mut std::io::sink()));
+}
+
 fn all(numbers: std::ops::Range<u64>) -> Vec<u64> {
     numbers.collect()
 }
@@ -159,9 +167,10 @@ fn each_device_gets_everything_over_restarts_and_resets() {
     for number in 3..50 {
         phone.receive_until(&text(number));
     }
-    // What the phone has acknowledged is stored, since commands are carried out in order.
+    leave(phone);
+    // What the phone has acknowledged is stored when this is answered: commands are in order.
+    Channel::enroll(scene.gateway.address("channel", "listen"), "cyd");
     scene.restart();
-    drop(phone);
     let mut desk = Irc::sign_on_from(scene.irc(), BOB, "desk", "message-tags");
     assert_eq!(numbers(&desk.acknowledge()), all(0..50));
     let (phone, delivered) = scene.delivered("phone");

@@ -255,7 +255,7 @@ fn note_life(
     received: ReadOutcome,
     is_fresh: bool,
 ) -> ReadOutcome {
-    if session.unacknowledged().is_some() {
+    if session.counts_bytes() {
         let written = session.write_queue.written();
         match received {
             ReadOutcome::Input if is_fresh => {

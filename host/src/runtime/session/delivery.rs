@@ -6,15 +6,11 @@
 //! says nothing: everything in its buffers is lost with the connection.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use core_model::{Command, MessageId, Uid};
+use core_model::MessageId;
 use gateway_fanout::Tally;
-use tokio::time::Instant;
 
-/// How often the engine is given what a peer has acknowledged, while its connection lasts. Each time
-/// is a row to write; after a crash this much is delivered again.
-const SUBMIT_PERIOD: Duration = Duration::from_secs(10);
+use crate::runtime::session::acknowledgements::Reader;
 
 /// Messages whose places in the stream are remembered. Beyond them, the newest take the place of
 /// the one before: acknowledged later, not wrongly.
@@ -24,7 +20,9 @@ const PLACES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     /// Whose session the connection is; none before the answer to the sign-in.
-    user: Option<Uid>,
+    reader: Option<Reader>,
+    /// Whether only what the peer says in the words of the dialect counts, and no bytes.
+    is_in_words: bool,
     /// Counts the sessions of this connection: what is shown of an earlier one is not of this user.
     session: u32,
     /// What is not acknowledged, oldest first.
@@ -36,8 +34,8 @@ pub(crate) struct Delivery {
     /// The bytes that the peer's system had acknowledged at the last sign of life.
     acknowledged_bytes: u64,
     acknowledged: Option<MessageId>,
-    submitted: Option<MessageId>,
-    submitted_at: Option<Instant>,
+    /// Of `acknowledged`, what [`take_news`](Self::take_news) has returned.
+    noted: Option<MessageId>,
 }
 
 /// Up to where messages are sent.
@@ -58,16 +56,21 @@ pub(crate) struct Sent {
 }
 
 impl Delivery {
-    /// The connection becomes a session of this user.
-    pub(crate) fn begin(&mut self, user: Option<Uid>) {
+    /// The connection becomes a session of this reader; `is_in_words`: whose client acknowledges in
+    /// the words of the dialect.
+    pub(crate) fn begin(&mut self, reader: Option<Reader>, is_in_words: bool) {
         let session = self.session.wrapping_add(1);
-        *self = Self { user, session, ..Self::default() };
+        *self = Self { reader, is_in_words, session, ..Self::default() };
+    }
+
+    pub(crate) fn reader(&self) -> Option<&Reader> {
+        self.reader.as_ref()
     }
 
     /// These deliveries, the last one that of `message`, end at this place of the stream, counted in
     /// bytes of the connection. False: they are not waited for.
     pub(crate) fn note_sent(&mut self, end: u64, message: MessageId, mut owed: Tally) -> bool {
-        if self.user.is_none() {
+        if self.reader.is_none() {
             return false;
         }
         if let Some(last) = self.places.back_mut().filter(|last| last.message >= message) {
@@ -119,16 +122,28 @@ impl Delivery {
         }
     }
 
-    /// The peer has said that it has this message. Not beyond what it was sent.
-    pub(crate) fn acknowledge_message(&mut self, message: MessageId) {
+    /// The peer has said, in the words of the dialect, that it has this message. Not beyond what it
+    /// was sent. From now on only its words count.
+    pub(crate) fn acknowledge_in_words(&mut self, message: MessageId) {
+        self.is_in_words = true;
+        self.acknowledge_message(message);
+    }
+
+    fn acknowledge_message(&mut self, message: MessageId) {
         self.acknowledge_while(|place| place.message <= message);
+    }
+
+    /// Whether bytes that the peer's system acknowledges would show something.
+    pub(crate) fn counts_bytes(&self) -> bool {
+        !self.is_in_words && !self.places.is_empty()
     }
 
     /// The peer has sent something, and its system has acknowledged so many bytes. What it had
     /// acknowledged at the sign of life before counts as read: the peer's program may not have read
     /// yet what arrived since.
     pub(crate) fn note_life(&mut self, acknowledged_bytes: u64) {
-        let read = std::mem::replace(&mut self.acknowledged_bytes, acknowledged_bytes);
+        let read = self.acknowledged_bytes;
+        self.acknowledged_bytes = read.max(acknowledged_bytes);
         self.acknowledge_bytes(read);
     }
 
@@ -139,7 +154,9 @@ impl Delivery {
     }
 
     fn acknowledge_bytes(&mut self, bytes: u64) {
-        self.acknowledge_while(|place| place.end <= bytes);
+        if !self.is_in_words {
+            self.acknowledge_while(|place| place.end <= bytes);
+        }
     }
 
     fn acknowledge_while(&mut self, is_read: impl Fn(&Place) -> bool) {
@@ -151,25 +168,17 @@ impl Delivery {
         }
     }
 
-    /// What the engine should be given now, if anything is new; `last`: it is the end.
-    pub(crate) fn take_command(&mut self, last: bool) -> Option<Command> {
-        let (user, message) = (self.user?, self.acknowledged?);
-        if self.submitted == Some(message) {
-            return None;
-        }
-        let now = Instant::now();
-        let is_early = self.submitted_at.is_some_and(|at| now < at + SUBMIT_PERIOD);
-        if is_early && !last {
-            return None;
-        }
-        self.submitted = Some(message);
-        self.submitted_at = Some(now);
-        Some(Command::Acknowledge { user, message })
+    /// The newest message that was acknowledged, if that is new since the last call.
+    pub(crate) fn take_news(&mut self) -> Option<(&Reader, MessageId)> {
+        let message = self.acknowledged.filter(|_| self.noted != self.acknowledged)?;
+        self.noted = Some(message);
+        Some((self.reader.as_ref()?, message))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use core_model::Uid;
     use gateway_fanout::RoomClass;
 
     use super::*;
@@ -178,12 +187,16 @@ mod tests {
         Tally::new(RoomClass::Direct, 1)
     }
 
+    fn reader() -> Option<Reader> {
+        Some(Reader { user: Uid(7), device: "".into() })
+    }
+
     /// A session that was sent messages 1 to 3, ending at bytes 10, 20 and 30.
     fn of_three() -> Delivery {
         let mut delivery = Delivery::default();
         delivery.note_sent(5, MessageId(9), one());
         assert_eq!(delivery.unacknowledged(), None, "there is no session yet");
-        delivery.begin(Some(Uid(7)));
+        delivery.begin(reader(), false);
         for message in 1..=3 {
             delivery.note_sent(message * 10, MessageId(message), one());
         }
@@ -191,10 +204,7 @@ mod tests {
     }
 
     fn acknowledged(delivery: &mut Delivery) -> Option<u64> {
-        match delivery.take_command(true)? {
-            Command::Acknowledge { user: Uid(7), message } => Some(message.0),
-            other => panic!("{other:?}"),
-        }
+        delivery.take_news().map(|(_, message)| message.0)
     }
 
     #[test]
@@ -227,7 +237,7 @@ mod tests {
     fn what_a_former_session_was_sent_is_not_acknowledged_for_the_next() {
         let mut delivery = of_three();
         let sent = delivery.unacknowledged().unwrap();
-        delivery.begin(Some(Uid(7)));
+        delivery.begin(reader(), false);
         delivery.note_sent(50, MessageId(1), one());
         delivery.acknowledge(sent);
         assert_eq!(acknowledged(&mut delivery), None);
@@ -239,7 +249,7 @@ mod tests {
     #[test]
     fn a_full_list_of_places_acknowledges_late_and_not_wrongly() {
         let mut delivery = Delivery::default();
-        delivery.begin(Some(Uid(7)));
+        delivery.begin(reader(), false);
         for message in 1..=PLACES_MAX as u64 + 5 {
             delivery.note_sent(message * 10, MessageId(message), one());
         }
@@ -265,15 +275,21 @@ mod tests {
         assert!(!delivery.note_sent(40, MessageId(2), one()), "it has this one");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_engine_is_given_the_first_at_once_and_others_now_and_then() {
+    #[test]
+    fn bytes_do_not_count_for_a_peer_that_answers() {
         let mut delivery = of_three();
-        delivery.acknowledge_message(MessageId(1));
-        assert!(delivery.take_command(false).is_some());
-        delivery.acknowledge_message(MessageId(2));
-        assert!(delivery.take_command(false).is_none());
-        tokio::time::advance(SUBMIT_PERIOD).await;
-        assert!(delivery.take_command(false).is_some());
-        assert!(delivery.take_command(false).is_none(), "nothing is new");
+        delivery.acknowledge_in_words(MessageId(1));
+        assert_eq!(acknowledged(&mut delivery), Some(1));
+        assert!(!delivery.counts_bytes());
+        delivery.note_life(30);
+        delivery.note_orderly_end(30);
+        assert_eq!(acknowledged(&mut delivery), None, "a proxy may have them");
+        let sent = delivery.unacknowledged().unwrap();
+        delivery.acknowledge(sent);
+        assert_eq!(acknowledged(&mut delivery), Some(3), "a pong is an answer, too");
+        delivery.begin(reader(), true);
+        delivery.note_sent(40, MessageId(4), one());
+        delivery.note_orderly_end(40);
+        assert_eq!(acknowledged(&mut delivery), None);
     }
 }

@@ -1,5 +1,6 @@
 //! Drives the sessions of front ends, over streams and HTTP, on the engine's behalf.
 
+pub(crate) mod acknowledgements;
 pub(crate) mod admission;
 pub(crate) mod auto_join_log;
 pub(crate) mod delivery;

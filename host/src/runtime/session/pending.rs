@@ -14,11 +14,11 @@ use crate::runtime::session::services::Services;
 /// One command or query that is not answered.
 pub(crate) enum Pending {
     /// Answered by the engine; the session gets the answer in its turn.
-    Answered(Box<Outcome>),
+    Answered(Box<Outcome>, Option<Device>),
     /// Answered by the host, likewise.
     Decided(Box<Outcome>),
     /// With the engine; and the token that the command grants.
-    Submitted { token: Option<Box<str>>, ack_only: bool },
+    Submitted { token: Option<Box<str>>, ack_only: bool, device: Option<Device> },
     /// To be submitted when nothing before it is still to be begun or run.
     Command(Box<PendingCommand>),
     /// To be answered when everything before it is answered.
@@ -28,6 +28,9 @@ pub(crate) enum Pending {
     /// The oldest, being worked on.
     Running,
 }
+
+/// The device, or "", of a sign-in that asks for delivery.
+pub(crate) type Device = Arc<str>;
 
 pub(crate) struct PendingCommand {
     pub(crate) command: Box<Command>,
@@ -60,6 +63,14 @@ pub(crate) async fn settle(
 impl Pending {
     pub(crate) fn is_submitted(&self) -> bool {
         matches!(self, Self::Submitted { .. })
+    }
+}
+
+/// The device of a command that signs in and asks for delivery.
+pub(crate) fn device(command: &Command) -> Option<Device> {
+    match command {
+        Command::SignIn { delivery: Some(delivery), .. } => Some(delivery.device.as_str().into()),
+        _ => None,
     }
 }
 

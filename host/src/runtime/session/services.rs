@@ -18,6 +18,7 @@ use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::KeyedRateLimiter;
 use crate::runtime::limits::memory_budget::MemoryBudget;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
+use crate::runtime::session::acknowledgements::Acknowledgements;
 use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::fetch::Fetcher;
 use crate::runtime::session::passwords::Passwords;
@@ -55,6 +56,7 @@ pub(crate) struct Services {
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
     pub(crate) fetcher: Fetcher,
+    pub(crate) acknowledgements: Acknowledgements,
     /// Memory for messages that peers have begun to send.
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
@@ -95,6 +97,7 @@ impl Services {
             metrics,
             auto_join_log: AutoJoinLog::default(),
             fetcher: Fetcher::default(),
+            acknowledgements: Acknowledgements::default(),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
             heavy_queries: Arc::new(Semaphore::new(
@@ -180,23 +183,36 @@ impl Services {
     /// Submits a command of the gateway itself and waits for its answer.
     pub(crate) async fn submit_internal(&self, command: Command) -> Outcome {
         let (sender, answer) = oneshot::channel();
-        let frontend = Arc::new(FrontendSettings {
-            room_capacity: ROOM_CAPACITY_DEFAULT,
-            ..FrontendSettings::default()
-        });
-        let envelope = Envelope {
-            at: self.clock.now(),
-            steady_ms: self.clock.steady_ms(),
-            connection: ConnectionId(0),
-            address: None,
-            frontend,
-            key: None,
-            command,
-        };
+        let envelope = self.internal(ConnectionId(0), command);
         let ticket = Ticket::Once { sender, ledger: None };
         let submitted = self.engine.submit_always(envelope, ticket);
         submitted.map_err(|(_, refusal)| refusal)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Has the engine store what readers have acknowledged.
+    pub(crate) fn store_acknowledgements(&self) {
+        self.acknowledgements.store(|connection, command| {
+            let envelope = self.internal(connection, command);
+            drop(self.engine.submit_always(envelope, Ticket::Discard));
+        });
+    }
+
+    /// A command of the gateway itself about a connection, or about none.
+    fn internal(&self, connection: ConnectionId, command: Command) -> Envelope {
+        let frontend = Arc::new(FrontendSettings {
+            room_capacity: ROOM_CAPACITY_DEFAULT,
+            ..FrontendSettings::default()
+        });
+        Envelope {
+            at: self.clock.now(),
+            steady_ms: self.clock.steady_ms(),
+            connection,
+            address: None,
+            frontend,
+            key: None,
+            command,
+        }
     }
 
     /// Answers a query on this thread.

@@ -196,7 +196,7 @@ impl StreamSession {
         if self.driver.needs_disconnect() {
             self.driver.services.hub.forget(self.handle.id);
         }
-        self.submit_acknowledged(true);
+        self.submit_acknowledged();
         self.released = Some(self.driver.disconnect_and_wait());
     }
 
@@ -241,7 +241,7 @@ impl StreamSession {
             if matches!(head, Pending::Submitted { .. } | Pending::Running) {
                 return false;
             }
-            let is_answered = matches!(head, Pending::Answered(_));
+            let is_answered = matches!(head, Pending::Answered(..));
             let is_decided = matches!(head, Pending::Decided(_));
             if !is_answered && self.must_wait_for_fence() {
                 return false;
@@ -257,11 +257,12 @@ impl StreamSession {
 
     /// Passes the oldest request's answer to the session.
     fn pass_answer(&mut self) {
-        let Some(Pending::Answered(outcome) | Pending::Decided(outcome)) = self.pending.pop_front()
-        else {
-            return;
+        let (mut outcome, device) = match self.pending.pop_front() {
+            Some(Pending::Answered(outcome, device)) => (outcome, device),
+            Some(Pending::Decided(outcome)) => (outcome, None),
+            _ => return,
         };
-        let (newest, owed) = self.begin_delivery(&outcome);
+        let (newest, owed) = self.begin_delivery(&mut outcome, device);
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
@@ -319,7 +320,7 @@ impl StreamSession {
                 let submitted = self.submit_now(*command);
                 self.replace_head(submitted);
             }
-            Pending::Answered(_)
+            Pending::Answered(..)
             | Pending::Decided(_)
             | Pending::Submitted { .. }
             | Pending::Running => {
@@ -338,7 +339,7 @@ impl StreamSession {
     fn submit_unblocked(&mut self) {
         for at in 0..self.pending.len() {
             match &self.pending[at] {
-                Pending::Answered(_) | Pending::Decided(_) | Pending::Submitted { .. } => (),
+                Pending::Answered(..) | Pending::Decided(_) | Pending::Submitted { .. } => (),
                 Pending::Command(command) if !needs_passwords(&command.command) => {
                     let taken = std::mem::replace(&mut self.pending[at], Pending::Running);
                     let Pending::Command(command) = taken else { unreachable!("matched above") };
@@ -357,14 +358,16 @@ impl StreamSession {
         let submitted = self.pending.iter_mut().find(|pending| pending.is_submitted());
         let Some(pending) = submitted else { return };
         let uncounted_bytes = uncounted_bytes(&mut self.rates, &outcome);
-        if let Pending::Submitted { token, ack_only } = pending {
+        let mut signed_in_from = None;
+        if let Pending::Submitted { token, ack_only, device } = pending {
+            signed_in_from = device.take();
             if *ack_only && outcome.is_ok() {
                 *outcome = Ok(Reply::Done);
             } else {
                 tokens::fill_in(&mut outcome, token.take().map(String::from));
             }
         }
-        *pending = Pending::Answered(outcome);
+        *pending = Pending::Answered(outcome, signed_in_from);
         if uncounted_bytes > 0 {
             count_bytes(self.sender(self.driver.services.clock.steady_ns()), uncounted_bytes);
         }
@@ -396,7 +399,7 @@ impl StreamSession {
             Output::SendText(text) => self.write_queue.push(self.handle.framing.text(text)),
             Output::Mark { message } => self.mark(Some(message)),
             Output::Acknowledge { message } => {
-                self.note_delivery(|delivery| delivery.acknowledge_message(message));
+                self.note_delivery(|delivery| delivery.acknowledge_in_words(message));
             }
             Output::SetEventFilter(filter) => self.handle.set_event_filter(filter),
             Output::WakeAt(at) => {
@@ -442,8 +445,12 @@ impl StreamSession {
 
     fn submit_now(&mut self, command: PendingCommand) -> Pending {
         let ack_only = command.ack_only;
+        let device = pending::device(&command.command);
         match self.try_submit(command) {
-            Ok(token) => Pending::Submitted { token: token.map(String::into_boxed_str), ack_only },
+            Ok(token) => {
+                let token = token.map(String::into_boxed_str);
+                Pending::Submitted { token, ack_only, device }
+            }
             Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
         }
     }
@@ -471,7 +478,7 @@ impl Drop for StreamSession {
         if self.driver.needs_disconnect() {
             self.driver.services.hub.forget(self.handle.id);
         }
-        self.submit_acknowledged(true);
+        self.submit_acknowledged();
         self.driver.disconnect();
     }
 }

@@ -17,8 +17,8 @@ use dragoman::runtime::Gateway;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
-    Broadcast, Capabilities, EventFilter, Frame, Frontend, Input, Listener, Manifest, Outbox,
-    Output, Peer, Route, Session, Subscribe, Support, Transport,
+    Acknowledges, Broadcast, Capabilities, EventFilter, Frame, Frontend, Input, Listener, Manifest,
+    Outbox, Output, Peer, Route, Session, Subscribe, Support, Transport,
 };
 
 pub(super) struct Stage {
@@ -49,6 +49,7 @@ impl Stage {
                     listener("lines", Transport::TcpLines, &[]),
                 ],
                 upstreams: Vec::new(),
+                acknowledges: Acknowledges::default(),
                 capabilities: Capabilities {
                     post: none,
                     receive_push: none,

@@ -14,8 +14,8 @@ use core_model::{
     Recipient, Recorded, Refusal, Reply, RoomRef, Secret, Timestamp, UserRef,
 };
 use frontend_api::{
-    Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest, OptionFault,
-    Outbox, Peer, Session, Subscribe, Support, Transport,
+    Acknowledges, Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest,
+    OptionFault, Outbox, Peer, Session, Subscribe, Support, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,7 @@ fn manifest() -> Manifest {
             routes: Vec::new(),
         }],
         upstreams: Vec::new(),
+        acknowledges: Acknowledges::default(),
         capabilities: Capabilities {
             post: Support::Exact,
             receive_push: Support::Exact,
