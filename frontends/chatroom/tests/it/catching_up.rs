@@ -96,6 +96,21 @@ fn what_is_posted_during_the_query_waits_for_the_missed_messages() {
 }
 
 #[test]
+fn what_was_among_the_missed_messages_does_not_come_again() {
+    let mut client = Client::open();
+    client.join(1);
+    client.posted(49, "TEST", "in the reply, too");
+    client.missed(&[43, 49, 50, 51], 52);
+    for id in [50, 51, 52, 53] {
+        client.posted(id, "TEST", "on its way when the query was answered");
+        client.posted(id, "OTHER", "of another room");
+    }
+    let others = client.sent.split_off(5);
+    assert_eq!(client.sent, [json!(43), json!(49), json!(50), json!(51), json!("caught_up")]);
+    assert_eq!(others, [50, 51, 52, 53, 53], "53 of both rooms");
+}
+
+#[test]
 fn each_join_waits_for_its_own_missed_messages() {
     let mut client = Client::open();
     client.join(2);
