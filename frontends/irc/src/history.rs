@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use core_model::{
-    ConversationRef, ConversationView, Message as Posted, Outcome, Query, Recipient, Refusal,
-    Reply, RoomRef, UserRef,
+    ConversationRef, ConversationView, Message as Posted, Outcome, Part, Position, Query,
+    Recipient, Refusal, Reply, RoomRef, UserRef,
 };
 use frontend_api::Outbox;
 
@@ -37,6 +37,7 @@ impl IrcSession {
                     let line = self.no_history(&given.0, &given.1);
                     return self.say(vec![line], out);
                 };
+                self.query_gap(&conversation, part, out);
                 let limit = limit.min(self.options.history_max);
                 let caller = self.caller();
                 let query = Query::Excerpt { conversation, caller, part, limit };
@@ -44,6 +45,26 @@ impl IrcSession {
                 self.query(query, PendingReply::History(target), out);
             }
         }
+    }
+
+    /// Queries what is gone of the messages after one that the client has, to announce it in the batch.
+    fn query_gap(&mut self, conversation: &ConversationRef, part: Part, out: &mut Outbox) {
+        if let (ConversationRef::Room(room), Part::After(Position::Message(after))) =
+            (conversation, part)
+            && self.announces_gaps()
+        {
+            let (room, caller, after) = (room.clone(), self.caller(), Some(after));
+            let query = Query::Missed { room, caller, after, limit: 1, newest: false };
+            self.query(query, PendingReply::HistoryGap, out);
+        }
+    }
+
+    pub(crate) fn take_history_gap(&mut self, outcome: &Outcome) {
+        self.history_gap = match outcome {
+            Ok(Reply::Missed { gap, .. }) => *gap,
+            // The answer to the request itself reports an error.
+            _ => None,
+        };
     }
 
     /// The conversation of a target, with its name: a channel that the client has joined, or a user,
@@ -71,9 +92,10 @@ impl IrcSession {
         out: &mut Outbox,
     ) {
         let HistoryTarget { subcommand, target, name } = target;
+        let notice = self.history_gap.take().and_then(|gap| self.gap_notice(name, gap));
         match outcome {
             Ok(Reply::Messages { messages }) => {
-                self.send_history_batch(name, None, messages, out);
+                self.send_history_batch(name, notice, messages, out);
             }
             Err(Refusal::UnknownRoom | Refusal::UnknownUser | Refusal::NotSignedIn) => {
                 send(self.no_history(subcommand, target), out);

@@ -93,6 +93,8 @@ pub(crate) enum PendingReply {
     Missed,
     /// The messages posted in a room before the client joined.
     Playback(String),
+    /// What is gone of a room's messages; the CHATHISTORY that requested them follows.
+    HistoryGap,
     History(HistoryTarget),
     /// The conversations that a CHATHISTORY TARGETS requests.
     HistoryTargets,

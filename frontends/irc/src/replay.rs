@@ -92,9 +92,13 @@ impl IrcSession {
         }
     }
 
+    pub(crate) fn announces_gaps(&self) -> bool {
+        self.has(Caps::SERVER_TIME) && self.has(Caps::BATCH)
+    }
+
     /// The notice of missed messages that the client does not get, if it shows times and batches.
     pub(crate) fn gap_notice(&self, target: &str, gap: Gap) -> Option<String> {
-        if !self.has(Caps::SERVER_TIME) || !self.has(Caps::BATCH) {
+        if !self.announces_gaps() {
             return None;
         }
         let Gap { after, before, count } = gap;

@@ -160,6 +160,7 @@ impl IrcSession {
             JoinedMarker(room) => self.send_joined_marker(&room, outcome, out),
             Missed => self.take_missed(outcome),
             Playback(room) => self.send_playback(&room, outcome, out),
+            HistoryGap => self.take_history_gap(outcome),
             History(target) => self.send_history(&target, outcome, out),
             HistoryTargets => self.send_history_targets(outcome, out),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, ConnectionId, GUEST_PREFIX, MessageId, Person, RoomId, Timestamp, Uid, UserRef,
+    Claim, ConnectionId, GUEST_PREFIX, Gap, MessageId, Person, RoomId, Timestamp, Uid, UserRef,
 };
 use frontend_api::{Outbox, Peer};
 
@@ -61,6 +61,8 @@ pub(crate) struct IrcSession {
     pub(crate) last_quit: Option<(ConnectionId, String)>,
     pub(crate) acknowledging: Acknowledging,
     pub(crate) missed: Missed,
+    /// What is gone of the messages that the next history is about.
+    pub(crate) history_gap: Option<Gap>,
     /// Markers that the engine does not keep, by the folded name of the channel or nick.
     pub(crate) markers: BTreeMap<String, Timestamp>,
     /// The number of batches begun.
@@ -144,6 +146,7 @@ impl IrcSession {
             last_quit: None,
             acknowledging: Acknowledging::default(),
             missed: Missed::default(),
+            history_gap: None,
             markers: BTreeMap::new(),
             batches: 0,
             heard_at: Timestamp::default(),
