@@ -326,6 +326,15 @@ pub struct GroupCreate {
     /// The group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// A name of the client's for this request, 1 to 200 bytes: the group is made once, however often
+    /// the request is sent with it within a day, and each time the reply names it.
+    #[serde(
+        default,
+        deserialize_with = "any_name::<CLIENT_ID_BYTES_MAX, _>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1, max = 200), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
+    pub client_id: Option<String>,
 }
 
 /// Code 9, "新建会话返回信息": the result of a [`GroupCreate`]; also sent, with `members`, to

@@ -211,7 +211,12 @@ impl OurchatSession {
             Line::Group(message) => {
                 self.logged_in()?;
                 let refused = |why: &str| ReadyReply::NoGroup(why.into());
-                out.submit(parse::group(message, self.options).map_err(refused)?);
+                let client_id = message.client_id.clone();
+                let create = parse::group(message, self.options).map_err(refused)?;
+                match client_id {
+                    Some(client_id) => out.submit_once(create, client_id),
+                    None => out.submit(create),
+                }
                 Ok(RequestKind::Group)
             }
             Line::Account(message) => {
