@@ -3,6 +3,6 @@
 from .backoff import Backoff
 from .client import ChannelClient, DirectMessage, done
 from .error import ChannelError
-from .generated.models import ChannelMessage
+from .generated.models import ChannelMessage, Gap
 
-__all__ = ["Backoff", "ChannelClient", "ChannelError", "ChannelMessage", "DirectMessage", "done"]
+__all__ = ["Backoff", "ChannelClient", "ChannelError", "ChannelMessage", "DirectMessage", "Gap", "done"]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -25,6 +25,7 @@ from .generated.api.channel import (
 from .generated.models import (
     ChannelMessage,
     Failure,
+    Gap,
     ListMembersRequest,
     LogInRequest,
     ReceiveDirectRequest,
@@ -34,7 +35,7 @@ from .generated.models import (
     SendToChannelRequest,
     ShowUserRequest,
 )
-from .generated.types import UNSET, Response
+from .generated.types import UNSET, Response, Unset
 
 Success = TypeVar("Success")
 
@@ -51,7 +52,7 @@ class ChannelClient:
     """A user of the channel API.
 
     Every method raises `ChannelError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached. A
-    message whose reply was lost is sent again, for `patience` seconds, and the gateway takes it once.
+    request whose reply was lost is sent again, for `patience` seconds, and takes effect once.
     """
 
     def __init__(
@@ -83,11 +84,12 @@ class ChannelClient:
     async def register(self, name: str, password: str) -> None:
         """Makes an account. It does not sign in."""
         body = RegisterRequest(name=name, password=password, password_repete=password)
-        await done(register.asyncio_detailed(client=self.api, body=body))
+        await self._patiently(self._keyed(register, body, None))
 
     async def login(self, name: str, password: str) -> None:
         """Signs in. Where the token runs out later, the client signs in anew by itself."""
-        reply = await done(log_in.asyncio_detailed(client=self.api, body=LogInRequest(name=name, password=password)))
+        body = LogInRequest(name=name, password=password)
+        reply = await self._patiently(lambda: log_in.asyncio_detailed(client=self.api, body=body))
         self.api.get_async_httpx_client().headers["token"] = reply.data.token
         self._account = (name, password)
 
@@ -103,20 +105,20 @@ class ChannelClient:
 
     async def send(self, name: str, msg: str, key: str | None = None) -> None:
         """Sends a direct message, once. With the same `key` it is the same message for a day."""
-        await self._send_once(send_direct, SendDirectRequest(name=name, msg=msg), key)
+        send = self._keyed(send_direct, SendDirectRequest(name=name, msg=msg), key)
+        await self._patiently(send, with_token=True)
 
     async def send_to_channel(self, name: str, message: str, key: str | None = None) -> None:
         """Says something in a channel, once. Joins it, and makes it where there is none.
 
         With the same `key`, 1 to 200 bytes, it is the same message for a day.
         """
-        await self._send_once(send_to_channel, SendToChannelRequest(name=name, message=message), key)
+        send = self._keyed(send_to_channel, SendToChannelRequest(name=name, message=message), key)
+        await self._patiently(send, with_token=True)
 
-    async def _send_once(self, operation: ModuleType, body: SendDirectRequest | SendToChannelRequest, key: str | None) -> None:
-        """Sends again what may not have arrived, under one idempotency key."""
+    def _keyed(self, operation: ModuleType, body: Any, key: str | None) -> Callable[[], Awaitable[Response[Any]]]:
+        """An operation that takes effect once, however often it is done."""
         key = key or uuid4().hex
-        until = asyncio.get_running_loop().time() + self._patience
-        backoff = Backoff()
 
         async def send() -> Response[Any]:
             request = operation._get_kwargs(body=body)
@@ -124,10 +126,17 @@ class ChannelClient:
             response = await self.api.get_async_httpx_client().request(**request)
             return operation._build_response(client=self.api, response=response)  # type: ignore[no-any-return]
 
+        return send
+
+    async def _patiently(
+        self, operation: Callable[[], Awaitable[Response[Failure | Success]]], *, with_token: bool = False
+    ) -> Success:
+        """Does an operation again while it fails for a reason that passes."""
+        until = asyncio.get_running_loop().time() + self._patience
+        backoff = Backoff()
         while True:
             try:
-                await self.call(send)
-                return
+                return await (self.call(operation) if with_token else done(operation()))
             except (ChannelError, httpx.TransportError) as error:
                 is_passing = not isinstance(error, ChannelError) or error.is_passing
                 if not is_passing or asyncio.get_running_loop().time() > until:
@@ -148,19 +157,21 @@ class ChannelClient:
         interval: float = 1.0,
         backoff: Backoff | None = None,
         on_trouble: Callable[[Exception], None] | None = None,
+        on_gap: Callable[[Gap], None] | None = None,
     ) -> AsyncIterator[ChannelMessage]:
         """The messages of a channel, the own ones too, as they come. Joins it.
 
         `after` is the cursor of an earlier reply; without it, what was not received yet is first. It asks every
-        `interval` seconds, and goes on where the gateway is away for a while.
+        `interval` seconds, and goes on where the gateway is away for a while. `on_gap` is called before the messages
+        that follow a gap: messages that are not kept any more.
         """
 
-        async def receive(cursor: int | None) -> tuple[list[ChannelMessage], int]:
+        async def receive(cursor: int | None) -> _Page[ChannelMessage]:
             body = ReceiveFromChannelRequest(name=name, after=UNSET if cursor is None else cursor)
             reply = await self.call(lambda: receive_from_channel.asyncio_detailed(client=self.api, body=body))
-            return reply.data.messages, reply.data.cursor
+            return _Page(reply.data.messages, reply.data.cursor, reply.data.gap)
 
-        async for message in _poll(receive, after, interval, backoff or Backoff(), on_trouble):
+        async for message in _poll(receive, after, interval, backoff or Backoff(), on_trouble, on_gap):
             yield message
 
     async def listen(
@@ -170,16 +181,18 @@ class ChannelClient:
         interval: float = 1.0,
         backoff: Backoff | None = None,
         on_trouble: Callable[[Exception], None] | None = None,
+        on_gap: Callable[[Gap], None] | None = None,
     ) -> AsyncIterator[DirectMessage]:
         """Direct messages to this user, as they come."""
 
-        async def receive(cursor: int | None) -> tuple[list[DirectMessage], int]:
+        async def receive(cursor: int | None) -> _Page[DirectMessage]:
             body = ReceiveDirectRequest(after=UNSET if cursor is None else cursor)
             reply = await self.call(lambda: receive_direct.asyncio_detailed(client=self.api, body=body))
             by_sender = reply.data.messages.additional_properties
-            return [DirectMessage(name, text) for name, texts in by_sender.items() for text in texts], reply.data.cursor
+            messages = [DirectMessage(name, text) for name, texts in by_sender.items() for text in texts]
+            return _Page(messages, reply.data.cursor, reply.data.gap)
 
-        async for message in _poll(receive, after, interval, backoff or Backoff(), on_trouble):
+        async for message in _poll(receive, after, interval, backoff or Backoff(), on_trouble, on_gap):
             yield message
 
     async def call(self, operation: Callable[[], Awaitable[Response[Failure | Success]]]) -> Success:
@@ -209,17 +222,25 @@ async def done(call: Awaitable[Response[Failure | Success]]) -> Success:
 Message = TypeVar("Message")
 
 
+@dataclass(frozen=True)
+class _Page(Generic[Message]):
+    messages: list[Message]
+    cursor: int
+    gap: Gap | Unset
+
+
 async def _poll(
-    receive: Callable[[int | None], Awaitable[tuple[list[Message], int]]],
+    receive: Callable[[int | None], Awaitable[_Page[Message]]],
     cursor: int | None,
     interval: float,
     backoff: Backoff,
     on_trouble: Callable[[Exception], None] | None,
+    on_gap: Callable[[Gap], None] | None,
 ) -> AsyncIterator[Message]:
     """Asks again and again, each time from where the last reply ended, so that a reply that is lost loses no message."""
     while True:
         try:
-            messages, cursor = await receive(cursor)
+            page = await receive(cursor)
         except (ChannelError, httpx.TransportError) as error:
             if isinstance(error, ChannelError) and not error.is_passing:
                 raise
@@ -228,7 +249,10 @@ async def _poll(
             await backoff.wait(error.retry_after or 0.0 if isinstance(error, ChannelError) else 0.0)
             continue
         backoff.reset()
-        for message in messages:
+        cursor = page.cursor
+        if on_gap and isinstance(page.gap, Gap):
+            on_gap(page.gap)
+        for message in page.messages:
             yield message
-        if not messages:
+        if not page.messages:
             await asyncio.sleep(interval)

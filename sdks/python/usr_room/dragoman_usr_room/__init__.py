@@ -3,6 +3,6 @@
 from .backoff import Backoff
 from .client import RoomMessage, UsrRoomClient, done
 from .error import UsrRoomError
-from .generated.models import Room
+from .generated.models import Gap, Room
 
-__all__ = ["Backoff", "Room", "RoomMessage", "UsrRoomClient", "UsrRoomError", "done"]
+__all__ = ["Backoff", "Gap", "Room", "RoomMessage", "UsrRoomClient", "UsrRoomError", "done"]

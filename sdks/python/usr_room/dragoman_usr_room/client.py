@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from .generated.models import (
     AddRoomRequest,
     CompleteUserRequest,
     Failure,
+    Gap,
     JoinRoomRequest,
     ListMessagesRequest,
     Room,
@@ -52,7 +53,7 @@ class UsrRoomClient:
     """An app whose users are in the rooms. It says which of them acts; passwords are not needed.
 
     Every method raises `UsrRoomError` where the gateway says no, and `httpx.HTTPError` where it cannot be reached. A
-    message whose reply was lost is sent again, for `patience` seconds, and the gateway takes it once.
+    request whose reply was lost is sent again, for `patience` seconds, and takes effect once.
     """
 
     def __init__(
@@ -87,40 +88,43 @@ class UsrRoomClient:
             body.sex = sex
         if preference is not None:
             body.preference = preference
-        await done(complete_user.asyncio_detailed(client=self.api, body=body))
+        await self._once(complete_user, body)
 
     async def add_room(self, openid: str, *, name: str = "", section: str = "", description: str = "") -> int:
         """Makes a room that belongs to this user. Gives its `room_id`."""
         body = AddRoomRequest(room_owner_id=openid, name=name, section=section, description=description)
-        return (await done(add_room.asyncio_detailed(client=self.api, body=body))).room_id
+        return int((await self._once(add_room, body)).room_id)
 
     async def join_room(self, room_id: int, openid: str) -> None:
         """Makes a user a member of a room; twice is as good as once."""
         body = JoinRoomRequest(room_id=room_id, openid=openid)
-        await done(join_room.asyncio_detailed(client=self.api, body=body))
+        await self._once(join_room, body)
 
     async def search_rooms(self, key: str) -> list[Room]:
         """Rooms by a number or by words, best first."""
         body = SearchRoomsRequest(key=key)
-        return await _listed(search_rooms.asyncio_detailed(client=self.api, body=body), "rooms")
+        return _list_in(await done(search_rooms.asyncio_detailed(client=self.api, body=body)), "rooms")
 
     async def send_message(self, room_id: int, openid: str, message: str, key: str | None = None) -> None:
         """A member says something in a room, once. With the same `key`, 1 to 200 bytes, it is the same message for a day."""
         body = SendMessageRequest(room_id=room_id, openid=openid, message=message)
+        await self._once(send_message, body, key)
+
+    async def _once(self, operation: ModuleType, body: Any, key: str | None = None) -> Any:
+        """Does again what may not have been done, under one idempotency key."""
         key = key or uuid4().hex
         until = asyncio.get_running_loop().time() + self._patience
         backoff = Backoff()
 
         async def send() -> Response[Any]:
-            request = send_message._get_kwargs(body=body)
+            request = operation._get_kwargs(body=body)
             request["headers"] = request.get("headers", {}) | {"Idempotency-Key": key}
             response = await self.api.get_async_httpx_client().request(**request)
-            return send_message._build_response(client=self.api, response=response)
+            return operation._build_response(client=self.api, response=response)  # type: ignore[no-any-return]
 
         while True:
             try:
-                await done(send())
-                return
+                return await done(send())
             except (UsrRoomError, httpx.TransportError) as error:
                 is_passing = not isinstance(error, UsrRoomError) or error.is_passing
                 if not is_passing or asyncio.get_running_loop().time() > until:
@@ -131,11 +135,17 @@ class UsrRoomClient:
         self, room_id: int, *, openid: str | None = None, after: int | None = None, limit: int | None = None
     ) -> list[RoomMessage]:
         """Messages of a room, oldest first: the oldest after a message, or the newest."""
+        messages, _ = await self._page(room_id, openid, after, limit)
+        return messages
+
+    async def _page(
+        self, room_id: int, openid: str | None, after: int | None, limit: int | None
+    ) -> tuple[list[RoomMessage], Gap | None]:
         body = ListMessagesRequest(
             room_id=room_id, openid=_given(openid), after=_given(after), limit=_given(limit)
         )
-        said = await _listed(list_messages.asyncio_detailed(client=self.api, body=body), "messages")
-        return [_message(one) for one in said]
+        reply = await done(list_messages.asyncio_detailed(client=self.api, body=body))
+        return [_message(one) for one in _list_in(reply, "messages")], _gap_in(reply)
 
     async def listen(
         self,
@@ -146,16 +156,18 @@ class UsrRoomClient:
         interval: float = 1.0,
         backoff: Backoff | None = None,
         on_trouble: Callable[[Exception], None] | None = None,
+        on_gap: Callable[[Gap], None] | None = None,
     ) -> AsyncIterator[RoomMessage]:
         """What is said in a room, as it comes.
 
         `openid` is who reads, needed where the room is closed; `after` the id of the last message that is known. It
-        asks every `interval` seconds, and goes on where the gateway is away for a while.
+        asks every `interval` seconds, and goes on where the gateway is away for a while. `on_gap` is called before the
+        messages that follow a gap: messages that are not kept any more.
         """
         backoff = backoff or Backoff()
         while True:
             try:
-                messages = await self.messages(room_id, openid=openid, after=after)
+                messages, gap = await self._page(room_id, openid, after, None)
             except (UsrRoomError, httpx.TransportError) as error:
                 if isinstance(error, UsrRoomError) and not error.is_passing:
                     raise
@@ -164,6 +176,10 @@ class UsrRoomClient:
                 await backoff.wait((error.retry_after or 0.0) if isinstance(error, UsrRoomError) else 0.0)
                 continue
             backoff.reset()
+            if gap:
+                after = max(after, gap.before - 1)
+                if on_gap:
+                    on_gap(gap)
             for message in messages:
                 after = message.id
                 yield message
@@ -187,11 +203,16 @@ def _given(value: Any) -> Any:
     return UNSET if value is None else value
 
 
-async def _listed(call: Awaitable[Response[Any]], field: str) -> list[Any]:
+def _list_in(reply: Any, field: str) -> list[Any]:
     """The list of a reply. Flavor document: a field. Flavor miniprogram: the second of two, or nothing."""
-    reply = await done(call)
     listed = reply[1] if isinstance(reply, list) else getattr(reply, field, None)
     return listed if isinstance(listed, list) else []
+
+
+def _gap_in(reply: Any) -> Gap | None:
+    """The gap of a reply. Flavor document: a field. Flavor miniprogram: a field of the first of two."""
+    gap = getattr(reply[0] if isinstance(reply, list) else reply, "gap", None)
+    return gap if isinstance(gap, Gap) else None
 
 
 def _message(said: Any) -> RoomMessage:

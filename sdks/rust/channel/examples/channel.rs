@@ -20,16 +20,21 @@ async fn main() -> Result<(), Error> {
     client.login(&name, "tea for two").await?;
     println!("signed in: {name}");
 
-    client.send_to_channel(&channel, &format!("hello from {name}")).await?;
+    let hello = format!("hello from {name}");
+    client.send_to_channel(&channel, &hello).await?;
     println!("said hello in: {channel}");
 
     let often = ListenOptions { interval: Duration::from_millis(200), ..ListenOptions::default() };
     let mut listener = client.listen_to_channel(&channel, often);
+    let mut is_new = false;
     let mut heard = 0;
     while heard < how_many {
         let message = listener.next().await?;
-        if message.name != name {
+        // A new member is given the last messages of a channel, too.
+        is_new |= message.name == name && message.msg == hello;
+        if message.name != name && is_new {
             println!("heard {}: {}", message.name, message.msg);
+            client.send_to_channel(&channel, &format!("thanks for {}", message.msg)).await?;
             heard += 1;
         }
     }

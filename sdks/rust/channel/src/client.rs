@@ -3,23 +3,32 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::apis::{self, channel_api, configuration::Configuration};
 use crate::models::{
-    ListMembersRequest, LogInRequest, RegisterRequest, SendDirectRequest, SendToChannelRequest,
-    ShowUserRequest,
+    ListMembersRequest, LogInRequest, RegisterReply, RegisterRequest, SendDirectReply,
+    SendDirectRequest, SendToChannelReply, SendToChannelRequest, ShowUserRequest,
 };
 use crate::reply::{Reply, outcome};
+use crate::wait::{jittered, random};
 use crate::{Code, Error};
 
 /// The longest that a request takes, where nothing else is set.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A user of the channel dialect. It signs in anew by itself where its token ran out.
+const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_secs(15);
+
+/// A user of the channel dialect. It signs in anew by itself where its token ran out. A request whose
+/// reply was lost is sent again, for the client's patience, and takes effect once.
 pub struct Client {
     base_url: String,
     http: reqwest::Client,
+    patience: Duration,
     signed_in: RwLock<Option<SignedIn>>,
 }
 
@@ -41,17 +50,33 @@ impl Client {
     /// `X-Api-Key`.
     pub fn with_http(base_url: &str, http: reqwest::Client) -> Self {
         let base_url = base_url.trim_end_matches('/').to_owned();
-        Self { base_url, http, signed_in: RwLock::default() }
+        let patience = Duration::from_secs(30);
+        Self { base_url, http, patience, signed_in: RwLock::default() }
+    }
+
+    /// How long a request is sent again whose reply was lost; 30 seconds, where nothing else is set.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Makes an account. It does not sign in.
     pub async fn register(&self, name: &str, password: &str) -> Result<(), Error> {
         let request = RegisterRequest::new(name.into(), password.into(), password.into());
-        outcome(channel_api::register(&self.configuration(None), request).await)
+        self.once::<_, RegisterReply>("/register", &request, &new_key()).await
     }
 
     /// Signs in.
     pub async fn login(&self, name: &str, password: &str) -> Result<(), Error> {
+        let mut pause = Pause::new(self.patience);
+        loop {
+            let done = self.sign_in(name, password).await;
+            if !pause.is_needed(&done).await {
+                return done;
+            }
+        }
+    }
+
+    async fn sign_in(&self, name: &str, password: &str) -> Result<(), Error> {
         let request = LogInRequest::new(name.into(), password.into());
         let data = outcome(channel_api::log_in(&self.configuration(None), request).await)?;
         let signed_in =
@@ -71,16 +96,31 @@ impl Client {
         }
     }
 
-    /// Sends a direct message to the user `name`.
+    /// Sends a direct message to the user `name`, once.
     pub async fn send(&self, name: &str, msg: &str) -> Result<(), Error> {
-        let request = SendDirectRequest::new(name.into(), msg.into());
-        self.call(async |to| channel_api::send_direct(&to, request.clone()).await).await
+        self.send_with_key(name, msg, &new_key()).await
     }
 
-    /// Says something in a channel. Joins it, and makes it where there is none.
+    /// The same; with the same `key`, 1 to 200 bytes, it is the same message for a day.
+    pub async fn send_with_key(&self, name: &str, msg: &str, key: &str) -> Result<(), Error> {
+        let request = SendDirectRequest::new(name.into(), msg.into());
+        self.once::<_, SendDirectReply>("/send", &request, key).await
+    }
+
+    /// Says something in a channel, once. Joins it, and makes it where there is none.
     pub async fn send_to_channel(&self, name: &str, message: &str) -> Result<(), Error> {
+        self.send_to_channel_with_key(name, message, &new_key()).await
+    }
+
+    /// The same; with the same `key`, 1 to 200 bytes, it is the same message for a day.
+    pub async fn send_to_channel_with_key(
+        &self,
+        name: &str,
+        message: &str,
+        key: &str,
+    ) -> Result<(), Error> {
         let request = SendToChannelRequest::new(name.into(), message.into());
-        self.call(async |to| channel_api::send_to_channel(&to, request.clone()).await).await
+        self.once::<_, SendToChannelReply>("/channel/send", &request, key).await
     }
 
     /// The members of a channel.
@@ -107,12 +147,27 @@ impl Client {
             (Err(error), Some(SignedIn { name, password, .. }))
                 if error.code() == Some(Code::NotSignedIn) =>
             {
-                self.login(&name, &password).await?;
+                self.sign_in(&name, &password).await?;
                 let renewed = self.signed_in.read().unwrap_or_else(PoisonError::into_inner).clone();
                 let token = renewed.map(|signed_in| signed_in.token);
                 outcome(operation(self.configuration(token)).await)
             }
             (done, _) => done,
+        }
+    }
+
+    /// Does something again while it fails for a reason that passes; its key has it take effect once.
+    async fn once<Q, R>(&self, path: &str, request: &Q, key: &str) -> Result<R::Data, Error>
+    where
+        Q: Serialize + Sync,
+        R: Reply + DeserializeOwned,
+    {
+        let mut pause = Pause::new(self.patience);
+        loop {
+            let done = self.call(|to| keyed::<Q, R>(to, path, request, key)).await;
+            if !pause.is_needed(&done).await {
+                return done;
+            }
         }
     }
 
@@ -134,4 +189,56 @@ impl fmt::Debug for Client {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Client").field("base_url", &self.base_url).finish_non_exhaustive()
     }
+}
+
+/// What the generated operations do, with an idempotency key.
+async fn keyed<Q: Serialize, R: DeserializeOwned>(
+    to: Configuration,
+    path: &str,
+    request: &Q,
+    key: &str,
+) -> Result<R, apis::Error<()>> {
+    let mut call = to.client.post(format!("{}{path}", to.base_path)).json(request);
+    call = call.header("Idempotency-Key", key);
+    if let Some(agent) = to.user_agent {
+        call = call.header("User-Agent", agent);
+    }
+    if let Some(token) = to.bearer_access_token {
+        call = call.bearer_auth(token);
+    }
+    let response = call.send().await?;
+    let status = response.status();
+    let content = response.text().await?;
+    if status.is_success() {
+        return Ok(serde_json::from_str(&content)?);
+    }
+    Err(apis::Error::ResponseError(apis::ResponseContent { status, content, entity: None }))
+}
+
+/// The waits between attempts.
+struct Pause {
+    until: Instant,
+    next: Duration,
+}
+
+impl Pause {
+    fn new(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, next: BACKOFF_FIRST }
+    }
+
+    /// Whether to try again, after a wait.
+    async fn is_needed<T>(&mut self, done: &Result<T, Error>) -> bool {
+        let is_passing = done.as_ref().is_err_and(Error::is_passing);
+        if !is_passing || Instant::now() > self.until {
+            return false;
+        }
+        tokio::time::sleep(jittered(self.next)).await;
+        self.next = (self.next * 2).min(BACKOFF_MAX);
+        true
+    }
+}
+
+/// As unlikely to be drawn twice as a UUID.
+fn new_key() -> String {
+    format!("{:016x}{:016x}", random(), random())
 }

@@ -28,6 +28,7 @@ mod listen;
 #[rustfmt::skip]
 pub mod models;
 mod reply;
+mod wait;
 
 pub use client::Client;
 pub use error::{ChannelError, Code, Error};

@@ -2,11 +2,10 @@
 //! where the last reply ended, so that a reply that is lost loses no message.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use crate::models::{ChannelMessage, ReceiveDirectRequest, ReceiveFromChannelRequest};
+use crate::models::{ChannelMessage, Gap, ReceiveDirectRequest, ReceiveFromChannelRequest};
+use crate::wait::jittered;
 use crate::{Client, Error, apis::channel_api};
 
 impl Client {
@@ -45,21 +44,29 @@ impl Default for ListenOptions {
     }
 }
 
+/// A reply.
+struct Page<M> {
+    cursor: u64,
+    messages: Vec<M>,
+    gap: Option<Gap>,
+}
+
 /// When to ask, and from where.
 #[derive(Debug)]
 struct Pace {
     options: ListenOptions,
     backoff: Duration,
+    gaps: Vec<Gap>,
 }
 
 impl Pace {
     fn new(options: ListenOptions) -> Self {
-        Self { backoff: options.backoff_first, options }
+        Self { backoff: options.backoff_first, options, gaps: Vec::new() }
     }
 
     /// The messages of a reply; none after a trouble that passes, once that was waited for.
-    async fn settle<M>(&mut self, reply: Result<(u64, Vec<M>), Error>) -> Result<Vec<M>, Error> {
-        let (cursor, messages) = match reply {
+    async fn settle<M>(&mut self, reply: Result<Page<M>, Error>) -> Result<Vec<M>, Error> {
+        let Page { cursor, messages, gap } = match reply {
             Ok(reply) => reply,
             Err(error) if error.is_passing() => {
                 tokio::time::sleep(jittered(self.backoff)).await;
@@ -70,19 +77,12 @@ impl Pace {
         };
         self.backoff = self.options.backoff_first;
         self.options.after = Some(cursor);
+        self.gaps.extend(gap);
         if messages.is_empty() {
             tokio::time::sleep(self.options.interval).await;
         }
         Ok(messages)
     }
-}
-
-/// Between half and all of it, so that clients which lost the same gateway do not come back at once.
-fn jittered(pause: Duration) -> Duration {
-    // Each RandomState has other keys: as good as a random number.
-    let random = RandomState::new().build_hasher().finish();
-    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-    pause.mul_f64(0.5 + share / 2.0)
 }
 
 /// The messages of a channel, the own ones too.
@@ -114,9 +114,19 @@ impl<'a> ChannelListener<'a> {
             let reply = self
                 .client
                 .call(async |to| channel_api::receive_from_channel(&to, request.clone()).await);
-            let reply = reply.await.map(|data| (data.cursor, data.messages));
+            let reply = reply.await.map(|data| Page {
+                cursor: data.cursor,
+                messages: data.messages,
+                gap: data.gap.map(|gap| *gap),
+            });
             self.ready.extend(self.pace.settle(reply).await?);
         }
+    }
+
+    /// The gaps before the message that came last, since the last call: messages that are not kept any
+    /// more.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.pace.gaps)
     }
 
     /// Up to which message was asked for; another listener can go on after it.
@@ -161,10 +171,17 @@ impl<'a> DirectListener<'a> {
                 let messages = data.messages.into_iter().flat_map(|(from, texts)| {
                     texts.into_iter().map(move |msg| DirectMessage { from: from.clone(), msg })
                 });
-                (data.cursor, messages.collect())
+                let gap = data.gap.map(|gap| *gap);
+                Page { cursor: data.cursor, messages: messages.collect(), gap }
             });
             self.ready.extend(self.pace.settle(reply).await?);
         }
+    }
+
+    /// The gaps before the message that came last, since the last call: messages that are not kept any
+    /// more.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.pace.gaps)
     }
 
     /// Up to which message was asked for; another listener can go on after it.
@@ -178,7 +195,7 @@ mod tests {
     use super::*;
     use crate::{ChannelError, Code};
 
-    fn refused(code: Code) -> Result<(u64, Vec<&'static str>), Error> {
+    fn refused(code: Code) -> Result<Page<&'static str>, Error> {
         Err(Error::Refused(ChannelError { code, reason: String::new(), status: 200 }))
     }
 
@@ -196,7 +213,9 @@ mod tests {
             assert_eq!(pace.backoff, Duration::from_nanos(wait));
         }
         assert_eq!(pace.options.after, Some(3));
-        assert_eq!(pace.settle(Ok((5, vec!["a", "b"]))).await.unwrap(), ["a", "b"]);
+        let page = Page { cursor: 5, messages: vec!["a", "b"], gap: Some(Gap::new(3, 4)) };
+        assert_eq!(pace.settle(Ok(page)).await.unwrap(), ["a", "b"]);
+        assert_eq!(pace.gaps, [Gap::new(3, 4)]);
         assert_eq!((pace.options.after, pace.backoff), (Some(5), Duration::from_nanos(1)));
         let error = pace.settle(refused(Code::ChannelFull)).await.unwrap_err();
         assert_eq!((error.code(), pace.options.after), (Some(Code::ChannelFull), Some(5)));

@@ -11,6 +11,9 @@ type Schemas = components["schemas"];
 /** A message of a channel: `name` of who said it, `datetime`, `msg`. */
 export type ChannelMessage = Schemas["ChannelMessage"];
 
+/** Messages that are not kept any more: after one id and before another, `count` of them, where that is known. */
+export type Gap = Schemas["Gap"];
+
 export interface ClientOptions {
   /** Where the gateway listens. Default `http://127.0.0.1:5004`. */
   baseUrl?: string;
@@ -18,7 +21,7 @@ export interface ClientOptions {
   headers?: Record<string, string>;
   /** Instead of the global one. */
   fetch?: (request: Request) => Promise<Response>;
-  /** How long a message is sent again whose reply was lost, in ms. Default 30000. */
+  /** How long a request is sent again whose reply was lost, in ms. Default 30000. */
   patienceMs?: number;
 }
 
@@ -31,6 +34,8 @@ export interface ListenOptions extends BackoffOptions {
   signal?: AbortSignal;
   /** Told of each attempt that failed and will be repeated. */
   onTrouble?: (error: unknown) => void;
+  /** Told of a gap before the messages that follow it. */
+  onGap?: (gap: Gap) => void;
 }
 
 /** What an operation of the generated client gives. */
@@ -44,7 +49,7 @@ interface Reply<T> {
  * A user of the channel API.
  *
  * Every method throws {@link ChannelError} where the gateway says no, and what `fetch` throws where it cannot be reached. A
- * message whose reply was lost is sent again, for `patienceMs`, and the gateway takes it once.
+ * request whose reply was lost is sent again, for `patienceMs`, and takes effect once.
  */
 export class ChannelClient {
   /** Every operation as it was generated, with the token; `done` makes errors of what they refuse. */
@@ -66,12 +71,14 @@ export class ChannelClient {
 
   /** Makes an account. It does not sign in. */
   async register(name: string, password: string): Promise<void> {
-    await done(this.api.POST("/register", { body: { name, password, password_repete: password } }));
+    const body = { name, password, password_repete: password };
+    const headers = { "Idempotency-Key": randomUUID() };
+    await this.#once(() => done(this.api.POST("/register", { body, headers })));
   }
 
   /** Signs in. Where the token runs out later, the client signs in anew by itself. */
   async login(name: string, password: string): Promise<void> {
-    const { token } = await done(this.api.POST("/login", { body: { name, password } }));
+    const { token } = await this.#once(() => done(this.api.POST("/login", { body: { name, password } })));
     this.#token = token;
     this.#account = { name, password };
   }
@@ -102,14 +109,13 @@ export class ChannelClient {
     await this.#once(() => this.call(() => this.api.POST("/channel/send", { body: { name, message }, headers })));
   }
 
-  /** Sends again what may not have arrived; its key has it done once. */
-  async #once(send: () => Promise<unknown>): Promise<void> {
+  /** Does again what may not have been done; its key has it take effect once. */
+  async #once<T>(send: () => Promise<T>): Promise<T> {
     const until = Date.now() + this.#patienceMs;
     const backoff = new Backoff();
     for (;;) {
       try {
-        await send();
-        return;
+        return await send();
       } catch (error) {
         const isPassing = !(error instanceof ChannelError) || error.isPassing;
         if (!isPassing || Date.now() > until) throw error;
@@ -172,8 +178,8 @@ export async function done<T extends { code: number; data?: unknown }>(call: Pro
 
 /** Asks again and again, each time from where the last reply ended, so that a reply that is lost loses no message. */
 async function* poll<M extends object>(
-  receive: (cursor: { after?: number }) => Promise<{ messages: M; cursor: number }>,
-  { after, intervalMs = 1000, signal, onTrouble, ...waits }: ListenOptions,
+  receive: (cursor: { after?: number }) => Promise<{ messages: M; cursor: number; gap?: Gap }>,
+  { after, intervalMs = 1000, signal, onTrouble, onGap, ...waits }: ListenOptions,
 ): AsyncGenerator<M, void> {
   const backoff = new Backoff(waits);
   while (!signal?.aborted) {
@@ -181,6 +187,7 @@ async function* poll<M extends object>(
       const reply = await receive(after === undefined ? {} : { after });
       backoff.reset();
       after = reply.cursor;
+      if (reply.gap) onGap?.(reply.gap);
       if (Object.keys(reply.messages).length > 0) yield reply.messages;
       else await sleep(intervalMs, signal);
     } catch (error) {

@@ -21,6 +21,9 @@ export interface RoomMessage {
   time: Date;
 }
 
+/** Messages that are not kept any more: after one id and before another, `count` of them, where that is known. */
+export type Gap = Schemas["Gap"];
+
 export interface ClientOptions {
   /** Where the gateway listens. Default `http://127.0.0.1:5001`. */
   baseUrl?: string;
@@ -28,7 +31,7 @@ export interface ClientOptions {
   headers?: Record<string, string>;
   /** Instead of the global one. */
   fetch?: (request: Request) => Promise<Response>;
-  /** How long a message is sent again whose reply was lost, in ms. Default 30000. */
+  /** How long a request is sent again whose reply was lost, in ms. Default 30000. */
   patienceMs?: number;
 }
 
@@ -43,12 +46,15 @@ export interface ListenOptions extends BackoffOptions {
   signal?: AbortSignal;
   /** Told of each attempt that failed and will be repeated. */
   onTrouble?: (error: unknown) => void;
+  /** Told of a gap before the messages that follow it. */
+  onGap?: (gap: Gap) => void;
 }
 
 /**
  * An app whose users are in the rooms. It says which of them acts; passwords are not needed.
  *
- * Every method throws {@link UsrRoomError} where the gateway says no, and what `fetch` throws where it cannot be reached.
+ * Every method throws {@link UsrRoomError} where the gateway says no, and what `fetch` throws where it cannot be reached. A
+ * request whose reply was lost is sent again, for `patienceMs`, and takes effect once.
  */
 export class UsrRoomClient {
   /** Every operation as it was generated; {@link done} makes errors of what they refuse. */
@@ -63,18 +69,20 @@ export class UsrRoomClient {
 
   /** Makes a user, or changes what is given of one. */
   async completeUser(openid: string, facts: Omit<Schemas["CompleteUserRequest"], "openid" | "open_id"> = {}): Promise<void> {
-    await done(this.api.POST("/usr/complete", { body: { ...facts, openid } }));
+    const body = { ...facts, openid };
+    await this.#once((headers) => this.api.POST("/usr/complete", { body, headers }));
   }
 
   /** Makes a room that belongs to this user. Gives its `room_id`. */
   async addRoom(openid: string, facts: Omit<Schemas["AddRoomRequest"], "room_owner_id"> = {}): Promise<number> {
-    const added = await done(this.api.POST("/room/add", { body: { ...facts, room_owner_id: openid } }));
+    const body = { ...facts, room_owner_id: openid };
+    const added = await this.#once((headers) => this.api.POST("/room/add", { body, headers }));
     return added.room_id;
   }
 
   /** Makes a user a member of a room; twice is as good as once. */
   async joinRoom(room_id: number, openid: string): Promise<void> {
-    await done(this.api.POST("/usr/join", { body: { room_id, openid } }));
+    await this.#once((headers) => this.api.POST("/usr/join", { body: { room_id, openid }, headers }));
   }
 
   /** Rooms by a number or by words, best first. */
@@ -87,13 +95,17 @@ export class UsrRoomClient {
    * 1 to 200 bytes, it is the same message for a day.
    */
   async sendMessage(room_id: number, openid: string, message: string, key: string = randomUUID()): Promise<void> {
-    const request = { body: { room_id, openid, message }, headers: { "Idempotency-Key": key } };
+    const body = { room_id, openid, message };
+    await this.#once((headers) => this.api.POST("/room/send_message", { body, headers }), key);
+  }
+
+  /** Does again what may not have been done; its key has it take effect once. */
+  async #once<T>(send: (headers: Record<string, string>) => Promise<Reply<T>>, key: string = randomUUID()): Promise<Success<T>> {
     const until = Date.now() + this.#patienceMs;
     const backoff = new Backoff();
     for (;;) {
       try {
-        await done(this.api.POST("/room/send_message", request));
-        return;
+        return await done(send({ "Idempotency-Key": key }));
       } catch (error) {
         const isPassing = !(error instanceof UsrRoomError) || error.isPassing;
         if (!isPassing || Date.now() > until) throw error;
@@ -104,20 +116,34 @@ export class UsrRoomClient {
 
   /** Messages of a room, oldest first: the oldest after a message, or the newest. */
   async messages(room_id: number, which: { openid?: string; after?: number; limit?: number } = {}): Promise<RoomMessage[]> {
-    const reply = await done(this.api.POST("/room/get_message", { body: { room_id, ...which } }));
-    return listed<EitherMessage>(reply, "messages").map(message);
+    return (await this.#page(room_id, which)).messages;
+  }
+
+  async #page(
+    room_id: number,
+    which: { openid?: string; after?: number; limit?: number },
+  ): Promise<{ messages: RoomMessage[]; gap: Gap | undefined }> {
+    const reply: unknown = await done(this.api.POST("/room/get_message", { body: { room_id, ...which } }));
+    // Flavor document: a field. Flavor miniprogram: a field of the first of two.
+    const { gap } = (Array.isArray(reply) ? reply[0] : reply) as { gap?: Gap };
+    return { messages: listed<EitherMessage>(reply, "messages").map(message), gap };
   }
 
   /** What is said in a room, as it comes. Goes on where the gateway is away for a while. */
   async *listen(room_id: number, options: ListenOptions = {}): AsyncGenerator<RoomMessage, void> {
-    const { openid, intervalMs = 1000, signal, onTrouble, ...waits } = options;
+    const { openid, intervalMs = 1000, signal, onTrouble, onGap, ...waits } = options;
     const backoff = new Backoff(waits);
     let after = options.after ?? 0;
     while (!signal?.aborted) {
       let messages: RoomMessage[] = [];
       try {
-        messages = await this.messages(room_id, { after, ...(openid && { openid }) });
+        const page = await this.#page(room_id, { after, ...(openid && { openid }) });
         backoff.reset();
+        messages = page.messages;
+        if (page.gap) {
+          after = Math.max(after, page.gap.before - 1);
+          onGap?.(page.gap);
+        }
       } catch (error) {
         if (error instanceof UsrRoomError && !error.isPassing) throw error;
         onTrouble?.(error);

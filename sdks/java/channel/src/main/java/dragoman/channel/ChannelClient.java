@@ -1,5 +1,6 @@
 package dragoman.channel;
 
+import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dragoman.channel.api.ApiClient;
@@ -25,9 +26,11 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.time.Duration;
 import java.util.List;
+import java.util.UUID;
 
 /**
  * A user of the channel dialect. It signs in anew by itself where its token ran out, and may be used by several threads at once.
+ * A request whose reply was lost is sent again, for the client's patience, and takes effect once.
  *
  * <p>What the gateway refuses is a {@link ChannelException}; where it cannot be reached, methods throw an {@link IOException}.
  */
@@ -35,6 +38,13 @@ public final class ChannelClient {
     /** The longest that a request takes, where nothing else is set. */
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
+    private static final Duration BACKOFF_FIRST = Duration.ofMillis(250);
+    private static final Duration BACKOFF_MAX = Duration.ofSeconds(15);
+
+    /** The idempotency key of the request that this thread is about to make. */
+    private final ThreadLocal<String> key = new ThreadLocal<>();
+
+    private volatile Duration patience = Duration.ofSeconds(30);
     private final ApiClient generated;
     private final ChannelApi api;
     private volatile SignedIn signedIn;
@@ -59,6 +69,10 @@ public final class ChannelClient {
         generated.updateBaseUri(baseUrl);
         generated.setRequestInterceptor(request -> {
             showToken(request);
+            String once = key.get();
+            if (once != null) {
+                request.setHeader("Idempotency-Key", once);
+            }
             if (further != null) {
                 further.accept(request);
             }
@@ -66,14 +80,26 @@ public final class ChannelClient {
         this.api = new ChannelApi(generated);
     }
 
+    /** How long a request is sent again whose reply was lost; 30 seconds, where nothing else is set. */
+    public void setPatience(Duration patience) {
+        this.patience = patience;
+    }
+
     /** Makes an account. It does not sign in. */
     public void register(String name, String password) throws ChannelException, IOException {
         var request = new RegisterRequest().name(name).password(password).passwordRepete(password);
-        once(api -> api.register(request));
+        patiently(newKey(), () -> once(api -> api.register(request)));
     }
 
     /** Signs in. */
     public void login(String name, String password) throws ChannelException, IOException {
+        patiently(null, () -> {
+            signIn(name, password);
+            return null;
+        });
+    }
+
+    private void signIn(String name, String password) throws ChannelException, IOException {
         var request = new LogInRequest().name(name).password(password);
         var reply = once(api -> api.logIn(request));
         signedIn = new SignedIn(name, password, reply.getSignedInSuccess().getData().getToken());
@@ -92,14 +118,26 @@ public final class ChannelClient {
         }
     }
 
-    /** Sends a direct message. */
+    /** Sends a direct message, once. */
     public void send(String name, String msg) throws ChannelException, IOException {
-        call(api -> api.sendDirect(new SendDirectRequest().name(name).msg(msg)));
+        send(name, msg, newKey());
     }
 
-    /** Says something in a channel. Joins it, and makes it where there is none. */
+    /** Sends a direct message, once. With the same key, 1 to 200 bytes, it is the same message for a day. */
+    public void send(String name, String msg, String key) throws ChannelException, IOException {
+        var request = new SendDirectRequest().name(name).msg(msg);
+        patiently(key, () -> call(api -> api.sendDirect(request)));
+    }
+
+    /** Says something in a channel, once. Joins it, and makes it where there is none. */
     public void sendToChannel(String name, String message) throws ChannelException, IOException {
-        call(api -> api.sendToChannel(new SendToChannelRequest().name(name).message(message)));
+        sendToChannel(name, message, newKey());
+    }
+
+    /** Says something in a channel, once. With the same key, 1 to 200 bytes, it is the same message for a day. */
+    public void sendToChannel(String name, String message, String key) throws ChannelException, IOException {
+        var request = new SendToChannelRequest().name(name).message(message);
+        patiently(key, () -> call(api -> api.sendToChannel(request)));
     }
 
     /** The members of a channel. */
@@ -113,7 +151,7 @@ public final class ChannelClient {
         return new Listener<>(after -> {
             var request = new ReceiveFromChannelRequest().name(name).after(after);
             ChannelMessages data = call(api -> api.receiveFromChannel(request)).getChannelMessagesSuccess().getData();
-            return new Listener.Batch<>(data.getCursor(), data.getMessages());
+            return new Listener.Batch<>(data.getCursor(), data.getMessages(), data.getGap());
         }, options);
     }
 
@@ -125,7 +163,7 @@ public final class ChannelClient {
             List<DirectMessage> messages = data.getMessages().entrySet().stream()
                     .flatMap(sender -> sender.getValue().stream().map(msg -> new DirectMessage(sender.getKey(), msg)))
                     .toList();
-            return new Listener.Batch<>(data.getCursor(), messages);
+            return new Listener.Batch<>(data.getCursor(), messages, data.getGap());
         }, options);
     }
 
@@ -138,9 +176,55 @@ public final class ChannelClient {
             if (refusal.code() != ChannelException.Code.NOT_SIGNED_IN || as == null) {
                 throw refusal;
             }
-            login(as.name(), as.password());
+            signIn(as.name(), as.password());
             return once(operation);
         }
+    }
+
+    /** Something that may have to be done again. */
+    private interface Attempt<R> {
+        R make() throws ChannelException, IOException;
+    }
+
+    /** Does something again while it fails for a reason that passes; its key has it take effect once. */
+    private <R> R patiently(String once, Attempt<R> attempt) throws ChannelException, IOException {
+        long until = System.nanoTime() + patience.toNanos();
+        Duration backoff = BACKOFF_FIRST;
+        while (true) {
+            key.set(once);
+            try {
+                return attempt.make();
+            } catch (ChannelException refusal) {
+                if (!refusal.isPassing() || System.nanoTime() > until) {
+                    throw refusal;
+                }
+                pause(backoff, refusal.retryAfter());
+            } catch (JacksonException | InterruptedIOException notForLack) {
+                throw notForLack;
+            } catch (IOException away) {
+                if (System.nanoTime() > until) {
+                    throw away;
+                }
+                pause(backoff, Duration.ZERO);
+            } finally {
+                key.remove();
+            }
+            Duration doubled = backoff.multipliedBy(2);
+            backoff = doubled.compareTo(BACKOFF_MAX) < 0 ? doubled : BACKOFF_MAX;
+        }
+    }
+
+    private static void pause(Duration backoff, Duration least) throws InterruptedIOException {
+        try {
+            Thread.sleep(Listener.jittered(backoff, least));
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted");
+        }
+    }
+
+    private static String newKey() {
+        return UUID.randomUUID().toString();
     }
 
     private <R extends AbstractOpenApiSchema> R once(Operation<R> operation) throws ChannelException, IOException {

@@ -22,15 +22,21 @@ public final class Example {
         client.login(name, "tea for two");
         System.out.println("signed in: " + name);
 
-        client.sendToChannel(channel, "hello from " + name);
+        String hello = "hello from " + name;
+        client.sendToChannel(channel, hello);
         System.out.println("said hello in: " + channel);
 
         ListenOptions often = ListenOptions.defaults().withInterval(Duration.ofMillis(200));
         Listener<ChannelMessage> listener = client.listenToChannel(channel, often);
+        boolean isNew = false;
         for (int heard = 0; heard < howMany; ) {
             ChannelMessage message = listener.next();
-            if (!message.getName().equals(name)) {
+            boolean isOwn = message.getName().equals(name);
+            // A new member is given the last messages of a channel, too.
+            isNew |= isOwn && message.getMsg().equals(hello);
+            if (!isOwn && isNew) {
                 System.out.println("heard " + message.getName() + ": " + message.getMsg());
+                client.sendToChannel(channel, "thanks for " + message.getMsg());
                 heard += 1;
             }
         }

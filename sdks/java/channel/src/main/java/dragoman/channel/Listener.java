@@ -1,6 +1,7 @@
 package dragoman.channel;
 
 import com.fasterxml.jackson.core.JacksonException;
+import dragoman.channel.model.Gap;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.time.Duration;
@@ -18,7 +19,8 @@ public final class Listener<M> {
         Batch<M> receive(Long after) throws ChannelException, IOException;
     }
 
-    record Batch<M>(long cursor, List<M> messages) {}
+    /** @param gap what is not kept any more of the messages before these; null for nothing */
+    record Batch<M>(long cursor, List<M> messages, Gap gap) {}
 
     private final Source<M> source;
     private final ListenOptions options;
@@ -40,6 +42,9 @@ public final class Listener<M> {
                 Batch<M> batch = source.receive(cursor);
                 backoff = options.backoffFirst();
                 cursor = batch.cursor();
+                if (batch.gap() != null) {
+                    options.onGap().accept(batch.gap());
+                }
                 ready.addAll(batch.messages());
                 if (ready.isEmpty()) {
                     Thread.sleep(options.interval().toMillis());
@@ -63,11 +68,15 @@ public final class Listener<M> {
         return cursor;
     }
 
-    /** Between half and all of the wait, so that clients which lost the same gateway do not come back at once. */
     private void pause(Duration least) throws InterruptedException {
-        double share = 0.5 + ThreadLocalRandom.current().nextDouble() / 2;
-        Thread.sleep(Math.max((long) (backoff.toMillis() * share), least.toMillis()));
+        Thread.sleep(jittered(backoff, least));
         Duration doubled = backoff.multipliedBy(2);
         backoff = doubled.compareTo(options.backoffMax()) < 0 ? doubled : options.backoffMax();
+    }
+
+    /** Between half and all of a wait, in ms, so that clients which lost the same gateway do not come back at once. */
+    static long jittered(Duration wait, Duration least) {
+        double share = 0.5 + ThreadLocalRandom.current().nextDouble() / 2;
+        return Math.max((long) (wait.toMillis() * share), least.toMillis());
     }
 }

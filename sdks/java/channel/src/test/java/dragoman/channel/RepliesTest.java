@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dragoman.channel.api.ApiClient;
 import dragoman.channel.api.ApiException;
+import dragoman.channel.model.Gap;
 import dragoman.channel.model.LogInReply;
 import java.io.IOException;
 import java.net.http.HttpHeaders;
@@ -64,15 +65,19 @@ final class RepliesTest {
 
     private static void aListenerGoesOnFromWhereItWas() throws Exception {
         ArrayDeque<Long> asked = new ArrayDeque<>();
-        ListenOptions options = ListenOptions.defaults().withAfter(3L).withBackoff(Duration.ZERO, Duration.ZERO);
+        ArrayDeque<Gap> gaps = new ArrayDeque<>();
+        ListenOptions options = ListenOptions.defaults().withAfter(3L).withBackoff(Duration.ZERO, Duration.ZERO)
+                .withOnGap(gaps::add);
         Listener<String> listener = new Listener<>(after -> {
             asked.add(after);
             if (asked.size() == 1) {
                 throw new IOException("away");
             }
-            return new Listener.Batch<>(after + 2, List.of("a", "b"));
+            Gap gap = asked.size() == 3 ? new Gap().after(after).before(after + 2) : null;
+            return new Listener.Batch<>(after + 2, List.of("a", "b"), gap);
         }, options);
-        check(listener.next().equals("a") && listener.next().equals("b") && listener.next().equals("a"));
+        check(listener.next().equals("a") && listener.next().equals("b") && gaps.isEmpty());
+        check(listener.next().equals("a") && gaps.remove().getBefore() == 7);
         check(List.copyOf(asked).equals(List.of(3L, 3L, 5L)) && listener.cursor() == 7);
     }
 
