@@ -8,7 +8,7 @@ use frontend_api::{Frontend, Manifest, Peer, Session};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::client::{Socket, http, soon};
+use super::client::{Reply, Socket, http, soon};
 use super::stage::{Stagecraft, frontend};
 
 const CALL: &str = r#"{"do":"join","room":{"name":"nowhere"},"user":{"id":10000}}"#;
@@ -280,6 +280,46 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         let text = format!("POST /peer HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         let reply = super::client::exchange(stage.address("http"), text.as_bytes()).await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {expected}")), "{host}: {reply}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_cannot_be_read_is_refused_in_words() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let headers: String = (0..120).map(|nth| format!("x-{nth}: y\r\n")).collect();
+    for (head, status, reason) in [
+        ("nonsense\r\n\r\n".to_owned(), 400, "the head of the request is not HTTP/1.1"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(66_000)), 414, "the target"),
+        (format!("GET / HTTP/1.1\r\n{headers}\r\n"), 431, "more than 100 headers"),
+    ] {
+        // Also behind a request that is answered.
+        for before in ["", "POST /peer HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"] {
+            let sent = format!("{before}{head}");
+            let received = super::client::exchange(stage.address("http"), sent.as_bytes()).await;
+            let last = received.rfind("HTTP/1.1 ").map_or("", |at| &received[at..]);
+            let reply = Reply::parse(last);
+            assert_eq!(reply.status, status, "{received}");
+            assert_eq!(reply.header("content-length"), Some(&*reply.body.len().to_string()));
+            if before.is_empty() {
+                assert!(reply.body.contains(reason), "{received}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_balancers_check_is_answered_whatever_the_guard() {
+    let stage = Stagecraft::start(|frontend| {
+        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.allow = vec!["203.0.113.7/32".parse().unwrap()];
+    })
+    .await;
+    for key in ["http", "ws"] {
+        for line in ["OPTIONS / HTTP/1.0", "OPTIONS / HTTP/1.1", "OPTIONS * HTTP/1.1"] {
+            let reply = http(stage.address(key), &[line], "").await;
+            assert_eq!((reply.status, reply.body.as_str()), (204, ""), "{key}: {line}");
+        }
+        assert_eq!(http(stage.address(key), &["OPTIONS /peer HTTP/1.1"], "").await.status, 403);
     }
 }
 

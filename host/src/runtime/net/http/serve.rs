@@ -22,6 +22,7 @@ use crate::runtime::net::http::body::RequestBody;
 use crate::runtime::net::http::caller::Caller;
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::guard::{check_access, check_rate};
+use crate::runtime::net::http::rewording::Rewording;
 use crate::runtime::net::http::route::{Route, route};
 use crate::runtime::net::http::site::{RequestSource, check_site};
 use crate::runtime::net::http::timed_stream::{Activity, Deadlines, TimedStream};
@@ -54,6 +55,11 @@ pub(crate) async fn serve(
     let shutdown = listener.shutdown.clone();
     let activity = Activity::default();
     let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
+    let bindings = listener.bindings();
+    let stream = stream.reworded(Rewording::new(move |error| match bindings.first() {
+        Some(binding) => convert::error(&binding.frontend, error),
+        None => Response::text(error.status, &error.reason),
+    }));
     let connection = Arc::new(HttpConnection::new(listener, remote, permit, state));
     let ended = connection.clone();
     let stream = stream.on_end(move || ended.release());
@@ -161,6 +167,11 @@ async fn answer(
     if cors::is_preflight(&parts.method, &parts.headers) {
         return Ok(Answer::Host(preflight(route, path, &parts.headers)));
     }
+    if is_health_check(&parts.method, path) {
+        let mut response = hyper::Response::new(Full::default());
+        *response.status_mut() = hyper::StatusCode::NO_CONTENT;
+        return Ok(Answer::Host(response));
+    }
     let state = &connection.state;
     let registry = state.registry();
     let from_trusted_proxy = registry.trusts(&connection.remote);
@@ -213,6 +224,12 @@ fn check_serving(connection: &HttpConnection, frontend: &FrontendHandle) -> Resu
     };
     frontend.metrics.note_refused(Limit::Draining);
     Err(refused)
+}
+
+/// Whether a balancer asks whether it is served here, as HAProxy's `option httpchk` does. The answer
+/// says nothing else, so it needs no credentials: the balancer has none.
+fn is_health_check(method: &Method, path: &str) -> bool {
+    *method == Method::OPTIONS && matches!(path, "/" | "*")
 }
 
 fn preflight(route: &Route<'_>, path: &str, headers: &HeaderMap) -> hyper::Response<Full<Bytes>> {

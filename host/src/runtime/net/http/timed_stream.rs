@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::runtime::net::http::rewording::Rewording;
 use crate::runtime::net::linger::Linger;
 use crate::runtime::net::stream::Stream;
 
@@ -33,12 +34,20 @@ pub(crate) struct Activity(Arc<Flags>);
 struct Flags {
     is_busy: AtomicBool,
     has_unread_body: AtomicBool,
+    /// Whether the service has given a response of which nothing was written yet.
+    has_response: AtomicBool,
 }
 
 impl Activity {
     /// Whether a request is being answered.
     pub(crate) fn set_busy(&self, busy: bool) {
         self.0.is_busy.store(busy, Ordering::Relaxed);
+        self.0.has_response.store(!busy, Ordering::Relaxed);
+    }
+
+    /// Whether what is written next is no response of the service.
+    fn is_without_response(&self) -> bool {
+        !self.is_busy() && !self.0.has_response.load(Ordering::Relaxed)
     }
 
     /// The last response leaves while the client may still send the body of its request.
@@ -82,6 +91,7 @@ pub(crate) struct TimedStream {
     /// Whether the client has ended its side.
     has_ended: bool,
     on_end: Option<Box<dyn FnOnce() + Send>>,
+    rewording: Option<Rewording>,
 }
 
 impl TimedStream {
@@ -98,7 +108,13 @@ impl TimedStream {
             linger: None,
             has_ended: false,
             on_end: None,
+            rewording: None,
         }
+    }
+
+    /// Has hyper's own answers replaced.
+    pub(crate) fn reworded(self, rewording: Rewording) -> Self {
+        Self { rewording: Some(rewording), ..self }
     }
 
     /// Runs `work` when the client has ended its side, before it can see the gateway's end.
@@ -149,10 +165,18 @@ impl TimedStream {
 
     fn has_written(&mut self) {
         self.stalled_since = None;
+        self.activity.0.has_response.store(false, Ordering::Relaxed);
         if !self.activity.is_busy() {
             self.wait = Wait::NextRequest;
             self.since = None;
         }
+    }
+
+    /// Whether these bytes are an answer of hyper's own, which is replaced.
+    fn is_reworded(&mut self, bytes: &[u8]) -> bool {
+        bytes.starts_with(b"HTTP/1.1 4")
+            && self.activity.is_without_response()
+            && self.rewording.as_mut().is_some_and(|rewording| rewording.replaces(bytes))
     }
 
     fn poll_after_write<T>(
@@ -210,7 +234,13 @@ impl AsyncWrite for TimedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        let written = if this.is_reworded(bytes)
+            && let Some(rewording) = &mut this.rewording
+        {
+            rewording.poll_write(&mut this.stream, cx).map_ok(|()| bytes.len())
+        } else {
+            Pin::new(&mut this.stream).poll_write(cx, bytes)
+        };
         this.poll_after_write(cx, written)
     }
 
@@ -219,6 +249,9 @@ impl AsyncWrite for TimedStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [bytes] = slices {
+            return self.poll_write(cx, bytes);
+        }
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         this.poll_after_write(cx, written)
