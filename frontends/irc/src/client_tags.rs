@@ -7,8 +7,8 @@ use core_model::{Command, Outcome, Reply};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
-use crate::directory::LocalId;
 use crate::encode;
+use crate::local_id::LocalId;
 use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;

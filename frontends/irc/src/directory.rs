@@ -18,7 +18,6 @@ use crate::names::fold;
 use crate::peer_event::{Inbox, PeerAction, PeerEvent, Wakes};
 
 pub(crate) use presence::{Presence, TopicNote};
-pub(crate) use tags::LocalId;
 use tags::TagTable;
 
 /// The number of departed users that WHOWAS remembers.

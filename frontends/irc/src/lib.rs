@@ -18,6 +18,7 @@ mod label;
 mod lines;
 mod list;
 mod list_filter;
+mod local_id;
 mod mask;
 mod message;
 mod missed;

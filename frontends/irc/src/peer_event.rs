@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use core_model::{ConnectionId, Person, RoomId, Timestamp};
 
-use crate::directory::LocalId;
+use crate::local_id::LocalId;
 
 /// The most events that wait for one session, which takes them when the host wakes it.
 const INBOX_MAX: usize = 256;

@@ -6,13 +6,13 @@
 //! say which one is meant: the author's session posts nothing else meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use core_model::{ConnectionId, Message, MessageId, Timestamp};
 
 use super::Directory;
+use crate::local_id::LocalId;
 
 /// Posted messages whose tags are remembered, for sessions that have yet to send them.
 const POSTED_MAX: usize = 256;
@@ -41,17 +41,6 @@ struct Announced {
     tags: Arc<str>,
     /// How many of them are not answered.
     count: usize,
-}
-
-/// The id of a message that the engine does not know: its time, and a number that no other has. No id
-/// of the engine begins with a letter.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalId(Timestamp, u64);
-
-impl fmt::Display for LocalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "t{}-{}", self.0.0, self.1)
-    }
 }
 
 impl TagTable {

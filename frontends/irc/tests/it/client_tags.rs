@@ -56,7 +56,7 @@ fn posted(id: u64, text: &str) -> Recorded {
 }
 
 fn answer(id: u64, text: &str) -> Outcome {
-    Ok(Reply::Posted { message: message(id, text).into() })
+    Ok(Reply::Posted { message: message(id, text) })
 }
 
 #[test]
