@@ -6,6 +6,7 @@ pub mod ledger;
 pub mod logging;
 pub mod open_files;
 pub mod outgoing;
+pub mod passed;
 mod password_hash;
 pub mod plugin;
 pub mod proxy_header;

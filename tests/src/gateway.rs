@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -38,6 +40,8 @@ pub struct Launch {
     listeners: Vec<Listener>,
     /// Whether the front ends are loaded, rather than those that are linked in.
     loaded: bool,
+    /// What the service manager passes, with its names.
+    passed: Vec<(String, Arc<OwnedFd>)>,
 }
 
 impl Launch {
@@ -73,8 +77,8 @@ impl Launch {
     fn empty() -> Self {
         let folder = Arc::new(TempDir::new().expect("there is room for a folder"));
         let config = folder.path().join("gateway.toml");
-        let (arguments, environment, listeners, loaded) = Default::default();
-        Self { folder, config, arguments, environment, listeners, loaded }
+        let (arguments, environment, listeners, loaded, passed) = Default::default();
+        Self { folder, config, arguments, environment, listeners, loaded, passed }
     }
 
     /// The same, with every front end loaded from a shared library.
@@ -107,6 +111,13 @@ impl Launch {
         self
     }
 
+    /// Passes a socket under a name, as systemd does; it stays open here.
+    #[must_use]
+    pub fn with_socket(mut self, name: &str, socket: impl Into<OwnedFd>) -> Self {
+        self.passed.push((name.to_owned(), Arc::new(socket.into())));
+        self
+    }
+
     /// The folder in which configuration and store are.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -127,7 +138,7 @@ impl Launch {
     }
 
     fn run(&self) -> (Child, Arc<Log>) {
-        let mut command = Command::new(program::path());
+        let (mut command, _passed) = self.command();
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("DRAGOMAN_") {
                 command.env_remove(name);
@@ -147,7 +158,34 @@ impl Launch {
         let log = Log::of(child.stderr.take().expect("it is piped"));
         (child, log)
     }
+
+    /// The program; with sockets, by way of a shell that moves them to descriptor 3 and up and says
+    /// so in the environment (sd_listen_fds(3)). They are to stay open until it is spawned.
+    fn command(&self) -> (Command, Vec<OwnedFd>) {
+        if self.passed.is_empty() {
+            return (Command::new(program::path()), Vec::new());
+        }
+        let mut script = String::new();
+        let mut names = Vec::new();
+        let mut open = Vec::new();
+        for (nth, (name, socket)) in self.passed.iter().enumerate() {
+            let copy = fcntl_dupfd_cloexec(socket, ABOVE_PASSED).expect("there are descriptors");
+            fcntl_setfd(&copy, FdFlags::empty()).expect("it is open");
+            let at = copy.as_raw_fd();
+            script += &format!("exec {}<&{at} {at}<&-; ", 3 + nth);
+            names.push(name.as_str());
+            open.push(copy);
+        }
+        let (count, names) = (names.len(), names.join(":"));
+        script += &format!("export LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES={names}; ");
+        let mut command = Command::new("bash");
+        command.args(["-c", &(script + "exec \"$0\" \"$@\"")]).arg(program::path());
+        (command, open)
+    }
 }
+
+/// Above the descriptors that the program gets.
+const ABOVE_PASSED: i32 = 100;
 
 /// A gateway that runs, or has ended. It is killed when it is dropped.
 #[derive(Debug)]

@@ -83,6 +83,8 @@ fn try_bind(listen: &Listen) -> io::Result<Option<Socket>> {
             is_stale(path)?;
             creatable(path).map(|()| None).map_err(io::Error::other)
         }
+        // Bound by the service manager.
+        ListenAddress::Passed(_) => Ok(None),
     }
 }
 

@@ -78,7 +78,7 @@ fn rows<'a>(config: Option<&'a Config>, notes: &'a Notes) -> Vec<Row<'a>> {
 impl Notes {
     /// Asks the gateway of this configuration. Empty if none answers.
     fn query(config: Option<&Config>) -> Self {
-        let address = config.and_then(|config| admin_address(config.admin.listen).ok());
+        let address = config.and_then(|config| admin_address(&config.admin).ok());
         let answer = address.and_then(|address| readiness(address).ok()).unwrap_or_default();
         let with = |words: &str| {
             let lines = answer.lines().filter_map(|line| line.split_once(words));

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::Config;
+use crate::config::{AdminConfig, Config, ListenAddress};
 use crate::users::Failure;
 use crate::users::wire::{ADMIN_HEADER, Refused, STORE_HEADER, store_mark};
 
@@ -121,7 +121,7 @@ fn through_the_gateway<O: Operation>(
     operation: &O,
 ) -> Result<O::Report, Box<dyn Error>> {
     let path = &config.store.path;
-    let address = admin_address(config.admin.listen).map_err(|why| {
+    let address = admin_address(&config.admin).map_err(|why| {
         format!(
             "another process has the store {} open, and {why}; or stop the gateway first",
             path.display()
@@ -145,7 +145,7 @@ fn through_the_gateway<O: Operation>(
 
 /// Asks the gateway of this configuration for a path of its admin listener.
 pub(super) fn get<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T, Box<dyn Error>> {
-    let address = admin_address(config.admin.listen)?;
+    let address = admin_address(&config.admin)?;
     let request = Request::get(path).header(HOST, address.to_string()).body(Full::default())?;
     let response = ask(send(address, request));
     let (status, body) = response.map_err(|error| {
@@ -167,7 +167,7 @@ pub(super) fn ask_gateway<T: DeserializeOwned>(
     path: &str,
     body: Vec<u8>,
 ) -> Result<T, Box<dyn Error>> {
-    let address = admin_address(config.admin.listen)?;
+    let address = admin_address(&config.admin)?;
     let mut request = admin_request(address, method, path.to_owned(), body)?;
     if let Ok(mark) = store_mark(&config.store.path) {
         request.headers_mut().insert(STORE_HEADER, mark.parse()?);
@@ -198,8 +198,8 @@ fn ask(answer: impl Future<Output = Answer>) -> Answer {
 
 /// The loopback address of this configuration's admin listener, which accepts these requests over
 /// loopback only. `Err`: there is none, and what to do.
-pub(super) fn admin_address(listen: Option<SocketAddr>) -> Result<SocketAddr, String> {
-    let Some(listen) = listen else {
+pub(super) fn admin_address(admin: &AdminConfig) -> Result<SocketAddr, String> {
+    let Some(listen) = admin.listen.as_ref().and_then(ListenAddress::ip) else {
         let example = "127.0.0.1:5090";
         return Err(format!(
             "[admin] listen is not set, so the gateway cannot be reached; set it, for example to \
@@ -273,7 +273,11 @@ mod tests {
 
     #[test]
     fn the_admin_listener_is_asked_over_loopback_or_not_at_all() {
-        let asked = |listen: &str| admin_address(Some(listen.parse().expect(listen)));
+        let admin = |listen: Option<SocketAddr>| AdminConfig {
+            listen: listen.map(ListenAddress::Ip),
+            api_page: true,
+        };
+        let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
         for (listen, address) in [
             ("127.0.0.1:5090", "127.0.0.1:5090"),
             ("[::1]:5090", "[::1]:5090"),
@@ -285,6 +289,6 @@ mod tests {
         for listen in ["127.0.0.1:0", "10.0.0.5:5090", "[2001:db8::1]:5090"] {
             assert!(asked(listen).is_err(), "{listen}");
         }
-        assert!(admin_address(None).is_err());
+        assert!(admin_address(&admin(None)).is_err());
     }
 }

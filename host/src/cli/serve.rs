@@ -8,9 +8,10 @@ use tokio::runtime::{Builder, Runtime};
 use super::Options;
 use crate::config::Config;
 use crate::runtime::StallWatchdog;
-use crate::{logging, open_files, runtime};
+use crate::{logging, open_files, passed, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    passed::receive();
     let draft = options.configuration()?;
     let config = draft.config;
     logging::init(&config.server.log)

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::passed::PassedSocket;
 use crate::tls::Tls;
 
 /// An address to listen on.
@@ -13,6 +14,8 @@ pub enum ListenAddress {
     Ip(SocketAddr),
     /// The path of a unix socket.
     Unix(PathBuf),
+    /// A socket that the service manager has opened.
+    Passed(Arc<PassedSocket>),
 }
 
 /// One address of a listener.
@@ -66,6 +69,7 @@ impl ListenAddress {
         match self {
             Self::Ip(address) => Some(*address),
             Self::Unix(_) => None,
+            Self::Passed(socket) => socket.ip(),
         }
     }
 
@@ -92,6 +96,13 @@ impl Endpoint {
         match &self.address {
             ListenAddress::Ip(address) => address.ip().is_loopback(),
             ListenAddress::Unix(_) => !self.options.socket.is_open(),
+            ListenAddress::Passed(socket) => match socket.ip() {
+                Some(address) => address.ip().is_loopback(),
+                None => {
+                    let only_some = !self.options.socket.allow_uids.is_empty();
+                    only_some || !socket.is_open_to_all_users()
+                }
+            },
         }
     }
 }
@@ -113,6 +124,7 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Passed(socket) => socket.fmt(f),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::Arc;
 
 use figment::value::Value;
 use frontend_api::{Listener, Transport};
@@ -10,8 +11,9 @@ use super::endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess};
 use super::listens::Listen;
 use super::parse;
 use super::problem::ValueSource;
-use super::section::{Part, Section};
+use super::section::{Part, Reader, Section};
 use super::tls::{SharedTls, TlsChoice};
+use crate::passed::{self, PassedSocket};
 
 /// The longest path of a unix socket: `sun_path` of unix(7), with the zero at its end.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -65,6 +67,7 @@ impl Given {
 
 /// Reads where the listeners of a front end listen: from their keys, or from the manifest.
 pub(super) struct EndpointReader<'a, 's> {
+    pub(super) reader: &'a Reader,
     pub(super) section: &'a Section<'s>,
     /// Where relative paths start.
     pub(super) folder: &'a Path,
@@ -74,6 +77,9 @@ pub(super) struct EndpointReader<'a, 's> {
     /// The name of the dialect in handshakes, where its transport has none.
     pub(super) protocol: Option<&'static str>,
 }
+
+/// A key as an operator would write it, and the source of its value.
+pub(super) type Place = (String, ValueSource);
 
 /// An address of a listener, with its place in the configuration.
 pub(super) struct Found {
@@ -101,10 +107,10 @@ impl EndpointReader<'_, '_> {
         for part in &parts {
             match part {
                 Part::Plain(plain) => {
-                    let addresses = self.section.read_part(plain, |value| self.addresses(value));
-                    let addresses = addresses.unwrap_or_default();
-                    let given = self.given.clone();
                     let place = self.section.place_of(plain);
+                    let read = |value: &Value| self.addresses(value, &place);
+                    let addresses = self.section.read_part(plain, read).unwrap_or_default();
+                    let given = self.given.clone();
                     found.extend(self.found(listener, &place, addresses, given));
                 }
                 Part::Table(table) => {
@@ -137,7 +143,8 @@ impl EndpointReader<'_, '_> {
         for part in &parts {
             match part {
                 Part::Plain(plain) => {
-                    let read = table.read_part(plain, |value| self.addresses(value));
+                    let place = table.place_of(plain);
+                    let read = table.read_part(plain, |value| self.addresses(value, &place));
                     addresses.extend(read.unwrap_or_default());
                 }
                 Part::Table(_) => {
@@ -154,7 +161,7 @@ impl EndpointReader<'_, '_> {
     fn found(
         &self,
         listener: &Listener,
-        (key, source): &(String, ValueSource),
+        (key, source): &Place,
         addresses: impl IntoIterator<Item = ListenAddress>,
         given: Given,
     ) -> Vec<Found> {
@@ -178,14 +185,17 @@ impl EndpointReader<'_, '_> {
         addresses.into_iter().map(one).collect()
     }
 
-    /// `127.0.0.1:5000`, `localhost:5000` or `unix:/run/dragoman/chat.sock`.
-    fn addresses(&self, value: &Value) -> Result<Vec<ListenAddress>, String> {
+    /// `127.0.0.1:5000`, `localhost:5000`, `unix:/run/dragoman/chat.sock` or `systemd:chat`.
+    fn addresses(&self, value: &Value, place: &Place) -> Result<Vec<ListenAddress>, String> {
         let expected = || {
             "expected an IP address and a port, such as \"127.0.0.1:5000\", or a unix socket, such \
              as \"unix:/run/dragoman/chat.sock\""
                 .to_owned()
         };
         let text = value.as_str().ok_or_else(expected)?;
+        if let Some(sockets) = passed_sockets(text, self.reader, place) {
+            return Ok(sockets?.into_iter().map(ListenAddress::Passed).collect());
+        }
         if let Some(path) = text.strip_prefix("unix:") {
             return self.socket(path).map(|address| vec![address]);
         }
@@ -210,6 +220,28 @@ impl EndpointReader<'_, '_> {
         }
         Ok(ListenAddress::Unix(path))
     }
+}
+
+/// The sockets that `systemd:<name>` stands for; none outside of `serve`, to which alone they are
+/// passed. `None`: the text is not of that form.
+pub(super) fn passed_sockets(
+    text: &str,
+    reader: &Reader,
+    (key, source): &Place,
+) -> Option<Result<Vec<Arc<PassedSocket>>, String>> {
+    let name = text.strip_prefix("systemd:")?;
+    if name.is_empty() {
+        return Some(Err("expected the name of a passed socket after systemd:".into()));
+    }
+    let Some(received) = passed::received() else {
+        let what = format!(
+            "{key} = {text:?}: not checked, since the service manager passes sockets to \
+             `dragoman serve` only"
+        );
+        reader.warn(source.clone(), what);
+        return Some(Ok(Vec::new()));
+    };
+    Some(received.named(name))
 }
 
 /// The address of a listener whose key says none.

@@ -104,7 +104,7 @@ fn frontend(
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let found = dialects.iter().find(|dialect| dialect.name == manifest.dialect);
     let protocol = found.and_then(|dialect| dialect.alpn);
-    let endpoints = EndpointReader { section, folder, given, shared, protocol };
+    let endpoints = EndpointReader { reader, section, folder, given, shared, protocol };
     let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
     let upstreams =
         if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };

@@ -63,6 +63,10 @@ pub fn collide(frontends: &[FrontendConfig]) -> bool {
 
 /// Whether a listening socket on one address prevents binding the other.
 pub fn is_in_the_way(one: &ListenAddress, other: &ListenAddress) -> bool {
+    // One that is passed is bound already.
+    if matches!(other, ListenAddress::Passed(_)) {
+        return false;
+    }
     (one == other && !one.has_any_port()) || overlap(one, other, false)
 }
 
@@ -103,10 +107,11 @@ fn clash(a: &Listen, b: &Listen) -> Option<String> {
 /// Whether one of two different addresses includes the other. `[::]` takes IPv4 as well, unless it
 /// is `only_v6`, and `[::ffff:127.0.0.1]` is an address of IPv4.
 fn overlap(a: &ListenAddress, b: &ListenAddress, only_v6: bool) -> bool {
-    let (ListenAddress::Ip(a), ListenAddress::Ip(b)) = (a, b) else { return false };
-    if a == b {
+    let are_passed = matches!((a, b), (ListenAddress::Passed(_), ListenAddress::Passed(_)));
+    if a == b || are_passed {
         return false;
     }
+    let Some((a, b)) = a.ip().zip(b.ip()) else { return false };
     let includes = |all: IpAddr, other: IpAddr| {
         let is_alike = all.is_ipv4() == other.is_ipv4() || (all.is_ipv6() && !only_v6);
         all == other || (all.is_unspecified() && is_alike)

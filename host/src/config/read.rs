@@ -10,7 +10,8 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::Transport;
 
-use super::endpoint::EndpointOptions;
+use super::endpoint::{EndpointOptions, ListenAddress};
+use super::endpoints::{Place, passed_sockets};
 use super::frontends::{Context, frontends};
 use super::layers::{Layers, Sources};
 use super::listens::{Listen, collisions};
@@ -23,6 +24,7 @@ use super::settings::{
 use super::tls::SharedTls;
 use super::webhooks::webhooks;
 use crate::dialects::Dialect;
+use crate::passed::{self, PassedSocket};
 
 /// A larger number of threads is taken for a typing mistake.
 const THREADS_MAX: u32 = 1024;
@@ -60,7 +62,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     let config = Config {
         server: server(&section.table("server")),
         store: store(&store_section, folder),
-        admin: admin(&section.table("admin"), &mut listens),
+        admin: admin(&reader, &section.table("admin"), &mut listens),
         frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
         rooms,
         webhooks: webhooks(&reader, &section, folder),
@@ -71,6 +73,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     for Problem { source, what } in collisions(&listens) {
         reader.complain(source, what);
     }
+    warn_of_unused_sockets(&reader, &listens);
     let Findings { problems, warnings, keys, named_rooms } = reader.finish();
     Ok(Draft { config, listens, named_rooms, store_source, problems, warnings, keys })
 }
@@ -146,14 +149,15 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
     config
 }
 
-fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
-    let listen = section.read("listen", parse::address);
-    if let Some(address) = listen {
+fn admin(reader: &Reader, section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
+    let place = (section.shown("listen"), section.source_or_default("listen"));
+    let listen = section.read("listen", |value| admin_address(value, reader, &place)).flatten();
+    if let Some(address) = &listen {
         listens.push(Listen {
             key: section.shown("listen"),
             transport: Transport::Http,
             routes: None,
-            address: address.into(),
+            address: address.clone(),
             options: EndpointOptions::default(),
             source: section.source_or_default("listen"),
         });
@@ -161,6 +165,45 @@ fn admin(section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
     section.finish();
     AdminConfig { listen, api_page }
+}
+
+/// An address, or `systemd:<name>`: one socket of TCP, since requests are only answered to peers
+/// with an address. `None`: passed sockets are not known here.
+fn admin_address(
+    value: &Value,
+    reader: &Reader,
+    place: &Place,
+) -> Result<Option<ListenAddress>, String> {
+    let sockets = value.as_str().and_then(|text| passed_sockets(text, reader, place));
+    let Some(sockets) = sockets else {
+        return parse::address(value).map(|address| Some(address.into()));
+    };
+    let sockets = sockets?;
+    match &sockets[..] {
+        [] => Ok(None),
+        [socket] if socket.ip().is_some() => Ok(Some(ListenAddress::Passed(socket.clone()))),
+        [socket] => Err(format!(
+            "{socket:#} was passed under this name, and the admin listener takes TCP only: give \
+             the socket unit a port, ListenStream=127.0.0.1:5090"
+        )),
+        sockets => Err(format!(
+            "{} sockets were passed under this name, and the admin listener takes one; give them \
+             names of their own (FileDescriptorName=)",
+            sockets.len()
+        )),
+    }
+}
+
+/// Clients that connect to a socket which nothing accepts from wait for ever.
+fn warn_of_unused_sockets(reader: &Reader, listens: &[Listen]) {
+    let Some(received) = passed::received() else { return };
+    let is_used = |socket: &PassedSocket| {
+        let mut addresses = listens.iter().map(|listen| &listen.address);
+        addresses.any(|one| matches!(one, ListenAddress::Passed(used) if **used == *socket))
+    };
+    for warning in received.unused(is_used) {
+        reader.warn(ValueSource::Default, warning);
+    }
 }
 
 fn rooms(root: &Section<'_>) -> Vec<NewRoom> {

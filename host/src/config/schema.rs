@@ -362,7 +362,7 @@ fn tls() -> Value {
 
 /// An address, a table with one and how to listen there, or a list of such.
 fn endpoints() -> Value {
-    let address = json!({ "type": "string", "pattern": "^(unix:.+|.+:[0-9]+)$" });
+    let address = json!({ "type": "string", "pattern": "^((unix|systemd):.+|.+:[0-9]+)$" });
     let mut keys = listener_keys();
     let addresses = json!({ "type": "array", "items": address, "minItems": 1 });
     keys.insert(
@@ -421,7 +421,7 @@ fn value(kind: Kind, about: &str) -> Value {
         }),
         Kind::Address => json!({
             "type": "string",
-            "pattern": "^([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+$",
+            "pattern": "^(systemd:.+|([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+)$",
         }),
         Kind::Endpoints => endpoints(),
         Kind::Name => json!({ "type": ["string", "integer"], "minimum": 0, "maximum": u32::MAX }),

@@ -1,6 +1,5 @@
 //! The typed form of gateway.toml.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, ListenAddress};
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
 use crate::webhooks::WebhookConfig;
@@ -101,7 +100,7 @@ impl StoreConfig {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AdminConfig {
     /// The address of the admin listener. Default none.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<ListenAddress>,
     /// Whether /api/ shows the schemas of every front end. Default true.
     pub api_page: bool,
 }

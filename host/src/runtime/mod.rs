@@ -166,7 +166,8 @@ impl Gateway {
         let listeners = start::listeners(state, frontends, &self.config.frontends);
         start::listen(state, &listeners, &self.config)?;
         start::announce(frontends, &listeners);
-        let admin = self.config.admin.listen.map(|address| admin::listener(address, state));
+        let admin = self.config.admin.listen.clone();
+        let admin = admin.map(|address| admin::listener(address, state));
         if let Some(admin) = &admin
             && let Err(error) = admin::open(admin, state)
         {

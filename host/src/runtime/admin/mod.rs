@@ -9,7 +9,6 @@ mod webhooks;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use crate::config::EndpointOptions;
+use crate::config::{EndpointOptions, ListenAddress};
 use crate::ledger::LEDGER_PATH;
 use crate::runtime::net::accept::pause;
 use crate::runtime::net::bind::{ListenSocket, bind};
@@ -38,9 +37,9 @@ pub const IS_DOWN: &str = " is down: ";
 pub const IS_KEPT: &str = " keeps its previous configuration: ";
 
 /// The admin listener at this address. It keeps listening while the gateway drains.
-pub(crate) fn listener(address: SocketAddr, state: &GatewayState) -> Arc<BoundListener> {
+pub(crate) fn listener(address: ListenAddress, state: &GatewayState) -> Arc<BoundListener> {
     let owner = Some(("admin".into(), "listen".into(), 0));
-    let key = ListenerKey { address: address.into(), owner };
+    let key = ListenerKey { address, owner };
     let options = EndpointOptions::default();
     Arc::new(BoundListener::new(key, options, Vec::new(), state.shutdown.late_child()))
 }

@@ -12,6 +12,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::{EndpointOptions, ListenAddress, SocketAccess};
+use crate::passed::{Bound, PassedSocket};
 use crate::runtime::net::remote::Remote;
 use crate::runtime::net::stream::Stream;
 
@@ -22,7 +23,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub(crate) enum ListenSocket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, SocketPath),
 }
 
 impl ListenSocket {
@@ -30,7 +31,7 @@ impl ListenSocket {
     pub(crate) fn local_address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(socket) => socket.local_addr().map(ListenAddress::Ip),
-            Self::Unix(_, file) => Ok(ListenAddress::Unix(file.path.clone())),
+            Self::Unix(_, path) => Ok(ListenAddress::Unix(path.path().to_owned())),
         }
     }
 
@@ -58,6 +59,24 @@ pub(crate) fn bind(address: &ListenAddress, options: &EndpointOptions) -> io::Re
             Ok(ListenSocket::Tcp(TcpListener::from_std(socket.into())?))
         }
         ListenAddress::Unix(path) => bind_unix(path, &options.socket),
+        ListenAddress::Passed(socket) => adopt(socket),
+    }
+}
+
+/// Accepts from a socket that listens already. Its backlog and the permissions of its file are those
+/// of the socket unit.
+fn adopt(passed: &PassedSocket) -> io::Result<ListenSocket> {
+    let socket = passed.open()?;
+    socket.set_nonblocking(true)?;
+    match passed.bound() {
+        Bound::Ip(_) => {
+            set_options(&socket)?;
+            Ok(ListenSocket::Tcp(TcpListener::from_std(socket.into())?))
+        }
+        Bound::Unix(path) => {
+            let path = SocketPath::Others(path.clone());
+            Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, path))
+        }
     }
 }
 
@@ -101,6 +120,23 @@ fn set_options(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
+/// The path of a unix socket.
+#[derive(Debug)]
+pub(crate) enum SocketPath {
+    Own(SocketFile),
+    /// Of the service manager, which removes it.
+    Others(PathBuf),
+}
+
+impl SocketPath {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(file) => &file.path,
+            Self::Others(path) => path,
+        }
+    }
+}
+
 /// The file of a unix socket; removed when the socket is closed, unless another has taken its place.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
@@ -135,7 +171,8 @@ fn bind_unix(path: &Path, access: &SocketAccess) -> io::Result<ListenSocket> {
     let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
     set_access(path, access)?;
     socket.listen(BACKLOG)?;
-    Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, file))
+    let path = SocketPath::Own(file);
+    Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, path))
 }
 
 /// Sets the group and the permissions of a socket's file.

@@ -1,6 +1,5 @@
 //! Moves the admin listener.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{ListenAddress, is_in_the_way};
@@ -12,19 +11,19 @@ use crate::runtime::net::state::GatewayState;
 /// False: the new listener could not be opened; the former stays, or the new one is retried.
 pub(super) async fn apply(
     state: &Arc<GatewayState>,
-    former: Option<SocketAddr>,
-    new: Option<SocketAddr>,
+    former: &Option<ListenAddress>,
+    new: &Option<ListenAddress>,
 ) -> bool {
     if former == new {
         return true;
     }
-    let before = close_if_in_the_way(state.registry().admin.clone(), new).await;
+    let before = close_if_in_the_way(state.registry().admin.clone(), new.as_ref()).await;
     let Some(address) = new else {
         state.change_registry(|registry| registry.admin = None);
         tracing::info!(key = "admin.listen", "the admin listener is closed");
         return true;
     };
-    let listener = admin::listener(address, state);
+    let listener = admin::listener(address.clone(), state);
     let opened = admin::open(&listener, state);
     if let Err(error) = &opened {
         listener.log_bind_error(error);
@@ -43,13 +42,11 @@ pub(super) async fn apply(
 /// Returns the former listener if it can stay open beside the new one.
 async fn close_if_in_the_way(
     before: Option<Arc<BoundListener>>,
-    new: Option<SocketAddr>,
+    new: Option<&ListenAddress>,
 ) -> Option<Arc<BoundListener>> {
     let before = before?;
-    let fits = |new: SocketAddr| {
-        let new = ListenAddress::Ip(new);
-        !before.bound().is_some_and(|bound| is_in_the_way(&bound, &new))
-    };
+    let fits =
+        |new: &ListenAddress| !before.bound().is_some_and(|bound| is_in_the_way(&bound, new));
     if new.is_some_and(fits) {
         return Some(before);
     }

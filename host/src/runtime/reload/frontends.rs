@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::config::{Config, FrontendConfig, ListenAddress};
+use crate::config::{Config, FrontendConfig};
 use crate::runtime::frontends::instance::{FrontendHandle, FrontendInstance};
 use crate::runtime::net::accept;
 use crate::runtime::net::bind::ListenSocket;
@@ -34,8 +34,8 @@ pub(super) async fn apply(
 ) -> (Vec<FrontendConfig>, bool) {
     let registry = state.registry();
     let admin = registry.admin.as_ref();
-    let wanted_admin = new.admin.listen.map(ListenAddress::Ip);
-    let moving_admin = admin.filter(|admin| Some(&admin.key.address) != wanted_admin.as_ref());
+    let wanted_admin = new.admin.listen.as_ref();
+    let moving_admin = admin.filter(|admin| Some(&admin.key.address) != wanted_admin);
     let Plan { wanted, kept, bound } =
         Plan::make(&registry, former, new.frontends.clone(), moving_admin);
     let renewed = renew(state, &registry, former, wanted);

@@ -251,7 +251,10 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             keep_messages_per_room: 0,
             free_space_min: 0,
         },
-        admin: AdminConfig { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), api_page: true },
+        admin: AdminConfig {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 0)).into()),
+            api_page: true,
+        },
         rooms: vec![core_model::NewRoom {
             name: Some("tea".into()),
             insist: true,
