@@ -185,7 +185,7 @@ where
             let address = endpoint.address.clone();
             let owner = || (config.name.clone(), listener.key.clone(), nth);
             let owner = address.has_any_port().then(owner);
-            let key = ListenerKey { address, owner };
+            let key = ListenerKey { address, only_v6: endpoint.options.only_v6, owner };
             match index.get(&key) {
                 Some(at) => wanted[*at].behind.push((frontend, listener)),
                 None => {

@@ -39,7 +39,7 @@ pub const IS_KEPT: &str = " keeps its previous configuration: ";
 /// The admin listener at this address. It keeps listening while the gateway drains.
 pub(crate) fn listener(address: ListenAddress, state: &GatewayState) -> Arc<BoundListener> {
     let owner = Some(("admin".into(), "listen".into(), 0));
-    let key = ListenerKey { address, owner };
+    let key = ListenerKey { address, only_v6: false, owner };
     let options = EndpointOptions::default();
     Arc::new(BoundListener::new(key, options, Vec::new(), state.shutdown.late_child()))
 }

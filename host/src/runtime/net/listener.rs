@@ -32,6 +32,9 @@ pub(crate) struct BoundListener {
 pub(crate) struct ListenerKey {
     /// As configured; its port may be 0.
     pub(crate) address: ListenAddress,
+    /// Whether it leaves IPv4 to others. It cannot be changed once a socket is bound, so one that
+    /// has to is opened anew.
+    pub(crate) only_v6: bool,
     /// Of a listener that is not shared: the front end, the key of its listener, and which of its
     /// addresses it is.
     pub(crate) owner: Option<(String, String, usize)>,

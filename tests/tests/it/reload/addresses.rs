@@ -59,6 +59,33 @@ fn an_address_may_be_replaced_by_one_that_includes_it() {
     dan.call(&json!({"code": 12}));
 }
 
+/// One socket of IPv6 takes IPv4 too, until there is one for that.
+#[test]
+fn an_ipv4_address_may_come_beside_all_of_ipv6_and_go_again() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return eprintln!("skipped: this machine has no IPv6");
+    }
+    let port = port_free_everywhere();
+    let toml = |listen: &str| format!("[frontends.ourchat]\nlisten = {listen}");
+    let both = toml(&format!("\"[::]:{port}\""));
+    let each = toml(&format!("[\"[::]:{port}\", \"0.0.0.0:{port}\"]"));
+    let mut gateway = Gateway::start(&both);
+    let v4 = SocketAddr::from(([127, 0, 91, 12], port));
+    let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port));
+    let mut kept = [Ourchat::websocket(v4), Ourchat::websocket(v6)];
+    for config in [&each, &both] {
+        gateway.reload(config);
+        for address in [v4, v6] {
+            Ourchat::websocket(address).call(&json!({"code": 12}));
+        }
+        for client in &mut kept {
+            client.call(&json!({"code": 12}));
+        }
+        assert_eq!(readiness(&gateway), "200 ready\n");
+    }
+    gateway.log().wait_for_line(&["\"listening\"", &format!("0.0.0.0:{port}")]);
+}
+
 #[test]
 fn a_front_end_whose_new_address_is_in_use_keeps_the_old_one() {
     let taken = TcpListener::bind(("127.0.91.7", 0)).expect("a port is free");
