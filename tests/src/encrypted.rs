@@ -8,20 +8,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use data_encoding::BASE64;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use sha2::{Digest as _, Sha256};
 
 use crate::try_connect;
 
 static AUTHORITIES: AtomicU32 = AtomicU32::new(0);
 
 /// A certificate authority.
+#[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
@@ -72,6 +75,21 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// What a request asks for, with 90 days to go: PEM.
+    pub fn sign_request(&self, mut request: CertificateSigningRequestParams) -> String {
+        let now = jiff::Timestamp::now().as_second();
+        let at = |days: i64| {
+            let then = std::time::Duration::from_secs((now + days * 24 * 60 * 60).unsigned_abs());
+            (std::time::UNIX_EPOCH + then).into()
+        };
+        request.params.not_before = at(-1);
+        request.params.not_after = at(89);
+        request.params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        request.signed_by(&self.issuer).expect("it signs").pem()
+    }
+}
+
 /// A certificate and its key, as PEM.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -80,6 +98,20 @@ pub struct Signed {
 }
 
 impl Signed {
+    /// One that no CA has signed.
+    pub fn by_itself(name: &str) -> Self {
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("it signs");
+        Self { cert: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// The SHA-256 of its public key with the algorithm (SPKI), in base64.
+    pub fn key_digest(&self) -> String {
+        let key = KeyPair::from_pem(&self.key).expect("it is one");
+        BASE64.encode(&Sha256::digest(key.subject_public_key_info()))
+    }
+
     /// Writes `<name>.pem` and `<name>.key`, each as a whole: the paths.
     pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let cert = folder.join(format!("{name}.pem"));

@@ -1,5 +1,6 @@
 //! The configuration: reads gateway.toml and its overrides into typed values.
 
+mod acme;
 mod endpoint;
 mod endpoints;
 mod frontends;

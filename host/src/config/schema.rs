@@ -151,6 +151,24 @@ const TLS: &[Row] = &[
     ("hsts", Kind::Duration, "how long browsers are to use https only; 0: not at all"),
 ];
 
+/// The keys of `acme` in such a table.
+const ACME: &[Row] = &[
+    ("domains", Kind::Texts, "the names that the certificate is for"),
+    (
+        "accept_terms",
+        Kind::Flag,
+        "true: the operator accepts the terms of service of the CA; required",
+    ),
+    ("contacts", Kind::Texts, "mail addresses that the CA may write to"),
+    ("directory", Kind::Text, "the URL of the CA's directory; by default that of Let's Encrypt"),
+    ("cache", Kind::Text, "the folder in which account, key and certificate are kept"),
+    (
+        "ca_file",
+        Kind::Text,
+        "the PEM file of CAs that may sign the HTTPS certificate of the CA's own server",
+    ),
+];
+
 /// A further certificate.
 const CERTIFICATE: &[Row] = &[
     ("cert", Kind::Text, "the PEM file of the certificate with its chain"),
@@ -357,6 +375,8 @@ fn tls() -> Value {
     let mut keys = properties(TLS);
     let further = table("a certificate for other names", properties(CERTIFICATE));
     keys.insert("certificates".into(), json!({ "type": "array", "items": further }));
+    let acme = table("has the certificate issued by a CA that speaks ACME", properties(ACME));
+    keys.insert("acme".into(), acme);
     table("certificates with their keys", keys)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use figment::value::Value;
 
+use super::acme;
 use super::parse;
 use super::section::{Reader, Section, hint};
 use crate::tls::{IdentityFiles, Tls, TlsFault, TlsSettings};
@@ -66,10 +67,13 @@ impl<'a> SharedTls<'a> {
     fn table(&self, section: &Section<'_>) -> Option<Arc<Tls>> {
         let (settings, places) = settings(section, self.folder);
         section.finish();
+        if section.value("acme").is_some() && settings.acme.is_none() {
+            return None;
+        }
         if settings.identities.is_empty() {
             if places.is_complete {
-                let what =
-                    "missing; name the PEM files of a certificate with its chain and of its key";
+                let what = "missing; name the PEM files of a certificate with its chain and of its key, \
+                     or have one issued by acme";
                 section.complain_of_absent("cert", what);
             }
             return None;
@@ -127,6 +131,7 @@ fn settings<'a>(section: &Section<'a>, folder: &Path) -> (TlsSettings, Places<'a
         client_ca,
         only_v13: section.read("min_version", version).unwrap_or(false),
         hsts: section.read("hsts", parse::duration).unwrap_or(Duration::ZERO),
+        acme: acme::read(section, folder),
     };
     let is_complete = settings.client_ca.is_some() || section.value("client_ca").is_none();
     let mut places = Places { further: further(section), identities: Vec::new(), is_complete };
@@ -149,6 +154,11 @@ fn settings<'a>(section: &Section<'a>, folder: &Path) -> (TlsSettings, Places<'a
         if nth > 0 {
             place.finish();
         }
+    }
+    if let Some(acme) = &settings.acme {
+        let file = acme.certificate_file();
+        settings.identities = vec![IdentityFiles { cert: file.clone(), key: file }];
+        places.identities = vec![0];
     }
     (settings, places)
 }

@@ -6,6 +6,8 @@
 //! Commands go to the engine; what it committed comes back through the hub, which fills the
 //! mailbox of each connection it concerns.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod admin;
 mod certificates;
 mod clock;
@@ -154,6 +156,8 @@ impl Gateway {
         tokio::spawn(async move { passwords.warm_up().await });
         state.spawn(housekeeping::expire(state.clone()));
         state.spawn(certificates::watch(state.clone()));
+        #[cfg(feature = "acme")]
+        state.spawn(acme::run(state.clone()));
         state.spawn_background(reconciler::run(state.clone()));
         state.spawn_background(housekeeping::store_acknowledgements(state.clone()));
         state.spawn_background(housekeeping::count_owed(state.clone()));
@@ -187,6 +191,7 @@ impl Gateway {
         let complete = reload::apply(&self.state, &mut self.config, &self.at_start, config).await;
         let result = if complete { ReloadResult::Applied } else { ReloadResult::Incomplete };
         self.note_reload(result);
+        self.state.reloaded.notify_waiters();
         // After it is in effect and counted, so that it is true for whatever waits for it.
         tracing::info!(complete, "the configuration was read again");
         complete

@@ -25,13 +25,26 @@ pub(super) fn load(settings: TlsSettings) -> Result<Tls, Vec<TlsFault>> {
     let mut certificates = Vec::new();
     let mut keys = Vec::new();
     for (nth, files) in settings.identities.iter().enumerate() {
+        // One that the CA has yet to issue.
+        if settings.acme.is_some() && !files.cert.exists() {
+            continue;
+        }
         match identity(files, &provider) {
             Ok((certificate, key)) => {
                 keys.push((certificate.names.clone(), Arc::new(key)));
                 certificates.push(certificate);
             }
+            Err((_, why)) if settings.acme.is_some() => {
+                let why = format!("{why}; remove the file, and another is issued");
+                faults.push(TlsFault { key: "acme", identity: nth, why });
+            }
             Err((key, why)) => faults.push(TlsFault { key, identity: nth, why }),
         }
+    }
+    if let Some(Err(why)) =
+        settings.acme.as_ref().and_then(|acme| acme.ca_file.as_deref()).map(chain)
+    {
+        faults.push(TlsFault { key: "acme", identity: 0, why });
     }
     let verifier = settings.client_ca.as_deref().map(|path| client_verifier(path, &settings));
     let verifier = verifier.transpose().unwrap_or_else(|why| {

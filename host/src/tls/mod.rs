@@ -1,6 +1,7 @@
 //! Certificates and keys for listeners: read from PEM files, checked, and made into what rustls
 //! serves. The runtime reads them again when the files change.
 
+mod acme;
 mod certificate;
 mod files;
 mod load;
@@ -18,6 +19,7 @@ pub use files::Stamp;
 /// How the files of settings look, in their order; `None`: one cannot be looked at.
 pub type Stamps = Vec<Option<Stamp>>;
 
+pub use acme::{AcmeSettings, LETS_ENCRYPT};
 pub use certificate::{Certificate, common_name, subject};
 pub(crate) use load::chain;
 
@@ -37,6 +39,9 @@ pub struct TlsSettings {
     pub only_v13: bool,
     /// What HTTP responses say of how long browsers use https only; zero: nothing.
     pub hsts: Duration,
+    /// Where the certificate is from, if not from the operator. Then the only identity is the file
+    /// that it is kept in.
+    pub acme: Option<AcmeSettings>,
 }
 
 /// A certificate with its chain, and its key.
@@ -49,7 +54,7 @@ pub struct IdentityFiles {
 /// What is wrong with a file, and the key that names it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TlsFault {
-    /// `cert`, `key` or `client_ca`.
+    /// `cert`, `key`, `client_ca` or `acme`.
     pub key: &'static str,
     /// Whose file: the position among the certificates.
     pub identity: usize,
@@ -99,7 +104,17 @@ impl Tls {
     /// What is risky or about to fail, in sentences for the operator.
     pub fn warnings(&self) -> Vec<String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.certificates.iter().flat_map(|certificate| certificate.warnings(now)).collect()
+        let certificates = self.certificates.iter();
+        let mut warnings: Vec<String> =
+            certificates.flat_map(|certificate| certificate.warnings(now)).collect();
+        if let Some(acme) = self.settings.acme.as_ref().filter(|_| self.certificates.is_empty()) {
+            warnings.push(format!(
+                "there is no certificate for {} yet: until {} has issued one, handshakes fail",
+                acme.domains.join(", "),
+                acme.directory
+            ));
+        }
+        warnings
     }
 }
 

@@ -216,9 +216,9 @@ async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayS
         match accepted.acceptance.tls.clone() {
             None => Ok(stream),
             Some(tls) => {
-                let turns = &state.handshake_turns;
-                let shaken = shake_hands(stream, tls, turns, &mut accepted.remote).await;
-                shaken.map_err(Unprepared::Handshake)
+                let shared = (&state.handshake_turns, &*state.challenges);
+                let shaken = shake_hands(stream, tls, shared, &mut accepted.remote).await;
+                shaken.map_err(Unprepared::Handshake)?.ok_or(Unprepared::Challenge)
             }
         }
     };
@@ -237,6 +237,8 @@ enum Unprepared {
     NoHeader(NoHeader),
     Handshake(io::Error),
     Late,
+    /// A CA has seen what it looked for.
+    Challenge,
     /// The client that the proxy names may not connect; it is counted.
     Refused,
 }
@@ -251,7 +253,7 @@ impl Unprepared {
     /// Noise of the internet, and no fault: it is counted, and logged for those who look for it.
     fn note(self, frontend: &FrontendHandle, remote: &Remote) {
         let why = match self {
-            Self::Refused | Self::NoHeader(NoHeader::Nothing) => return,
+            Self::Refused | Self::Challenge | Self::NoHeader(NoHeader::Nothing) => return,
             Self::NoHeader(NoHeader::Wrong(why)) => why,
             Self::Handshake(error) => format!("no TLS handshake: {error}"),
             Self::Late => "the handshake took longer than handshake_timeout".into(),

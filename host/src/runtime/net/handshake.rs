@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 
+use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::remote::Remote;
 use crate::runtime::net::stream::{BoundedStream, Stream};
 use crate::tls;
@@ -30,22 +32,29 @@ impl Default for HandshakeTurns {
     }
 }
 
-/// Shakes hands with a client; fills in what it shows of itself.
+/// Shakes hands with a client; fills in what it shows of itself. `None`: the handshake was a CA's,
+/// which looks for an answer to its challenge, and has it.
 pub(crate) async fn shake_hands(
     stream: Stream,
     server: Arc<ServerConfig>,
-    turns: &HandshakeTurns,
+    (turns, challenges): (&HandshakeTurns, &Challenges),
     remote: &mut Remote,
-) -> io::Result<Stream> {
+) -> io::Result<Option<Stream>> {
     let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let answer = challenges.answer(&hello.client_hello());
+    let is_challenge = answer.is_some();
     let accept = {
         let _turn = turns.0.acquire().await.expect("it is never closed");
-        let accept = hello.into_stream(server);
+        let accept = hello.into_stream(answer.unwrap_or(server));
         tokio::task::yield_now().await;
         accept
     };
     let mut stream = accept.await?;
+    if is_challenge {
+        stream.shutdown().await?;
+        return Ok(None);
+    }
     stream.get_mut().0.lift();
     let chain = stream.get_ref().1.peer_certificates();
     let certificate = chain.and_then(|chain| tls::subject(chain.first()?));
@@ -53,5 +62,5 @@ pub(crate) async fn shake_hands(
     if let Some(subject) = certificate {
         remote.certificate = Some(subject.into());
     }
-    Ok(Stream::Tls(Box::new(stream)))
+    Ok(Some(Stream::Tls(Box::new(stream))))
 }

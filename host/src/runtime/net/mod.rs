@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod acknowledged;
 pub(crate) mod bind;
+pub(crate) mod challenges;
 pub(crate) mod connection;
 pub(crate) mod handshake;
 pub(crate) mod http;

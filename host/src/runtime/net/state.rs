@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::handshake::HandshakeTurns;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
@@ -21,6 +22,9 @@ pub(crate) struct GatewayState {
     pub(crate) webhooks: Webhooks,
     pub(crate) shutdown: Shutdown,
     pub(crate) handshake_turns: HandshakeTurns,
+    pub(crate) challenges: Arc<Challenges>,
+    /// Notified after each reload.
+    pub(crate) reloaded: Notify,
     /// Permits for connections that are answered 503.
     pub(crate) rejections: Arc<Semaphore>,
     registry: RwLock<Arc<FrontendRegistry>>,
@@ -37,6 +41,8 @@ impl GatewayState {
             services,
             webhooks: Webhooks::default(),
             handshake_turns: HandshakeTurns::default(),
+            challenges: Arc::default(),
+            reloaded: Notify::new(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
             registry: RwLock::new(Arc::new(registry)),
             drained: TaskTracker::new(),

@@ -1,5 +1,6 @@
 //! TLS as clients see it.
 
+mod acme;
 mod certificates;
 mod clients;
 mod handshakes;
