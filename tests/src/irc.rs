@@ -141,6 +141,8 @@ pub struct Account<'a> {
     pub handle: &'a str,
     pub password: &'a str,
     pub channel: &'a str,
+    /// The CA of a gateway that speaks TLS, PEM; without it, TLS is not spoken.
+    pub authority: Option<&'a Path>,
 }
 
 /// irssi, in a pseudo-terminal.
@@ -191,11 +193,20 @@ impl Drop for Irssi {
 
 /// It may have several lines entered at once, and sends as fast as it can.
 fn irssi_config(home: &Path, address: SocketAddr, account: Account<'_>) -> String {
-    let Account { handle, password, channel } = account;
-    let (ip, port, home) = (address.ip(), address.port(), home.display());
+    let Account { handle, password, channel, authority } = account;
+    // It looks for a name in the certificate, and not for an address.
+    let (host, tls) = match authority {
+        None => (address.ip().to_string(), "use_tls = \"no\";".to_owned()),
+        Some(ca) => {
+            let ca = ca.display();
+            let tls = format!("use_tls = \"yes\"; tls_verify = \"yes\"; tls_cafile = \"{ca}\";");
+            ("localhost".to_owned(), tls)
+        }
+    };
+    let (port, home) = (address.port(), home.display());
     format!(
         r##"
-        servers = ({{ address = "{ip}"; port = "{port}"; chatnet = "gateway"; autoconnect = "yes"; use_tls = "no"; }});
+        servers = ({{ address = "{host}"; port = "{port}"; chatnet = "gateway"; autoconnect = "yes"; {tls} }});
         chatnets = {{ gateway = {{
             type = "IRC"; nick = "{handle}";
             sasl_mechanism = "PLAIN"; sasl_username = "{handle}"; sasl_password = "{password}";
@@ -263,20 +274,24 @@ impl Drop for Weechat {
 
 /// Whether a server speaks TLS is `ssl` until version 4, and `tls` from then on.
 fn weechat_commands(address: SocketAddr, account: Account<'_>) -> Vec<String> {
-    let Account { handle, password, channel } = account;
+    let Account { handle, password, channel, authority } = account;
+    let tls = if authority.is_some() { "on" } else { "off" };
     let server = [
         ("nicks", handle),
         ("sasl_username", handle),
         ("sasl_password", password),
         ("autojoin", channel),
-        ("ssl", "off"),
-        ("tls", "off"),
+        ("ssl", tls),
+        ("tls", tls),
     ];
     let mut commands = vec![
         "/set fifo.file.path ${weechat_data_dir}/fifo".into(),
         "/set logger.file.flush_delay 0".into(),
         format!("/server add gateway {}/{}", address.ip(), address.port()),
     ];
+    if let Some(ca) = authority {
+        commands.push(format!("/set weechat.network.gnutls_ca_user {}", ca.display()));
+    }
     commands.extend(server.map(|(key, value)| format!("/set irc.server.gateway.{key} {value}")));
     commands.push("/connect gateway".into());
     commands

@@ -1,7 +1,9 @@
 //! IRC over real sockets: a small client, and the clients that people use.
 
+use std::path::Path;
+
 use gateway_tests::irc::{Account, Irssi, Weechat};
-use gateway_tests::{Channel, Gateway, Irc, Launch, Ourchat, Raw, Talk};
+use gateway_tests::{Authority, Channel, Gateway, Http, Irc, Launch, Ourchat, Raw, Talk};
 use serde_json::{Value, json};
 
 const ALL: &str = "
@@ -49,7 +51,17 @@ fn said(who: &str, what: &str) -> (String, String) {
 /// Irssi as bob and WeeChat as wendy, if both are installed. Both sign in and join. WeeChat has
 /// server-time, so it receives the earlier messages.
 fn clients(gateway: &Gateway, carl: &mut Channel) -> Option<(Irssi, Weechat)> {
-    let account = |handle| Account { handle, password: "tea: for two", channel: "#tea" };
+    clients_over(gateway, carl, None)
+}
+
+/// The same, by TLS where they get the certificate of a CA.
+fn clients_over(
+    gateway: &Gateway,
+    carl: &mut Channel,
+    authority: Option<&Path>,
+) -> Option<(Irssi, Weechat)> {
+    let (password, channel) = ("tea: for two", "#tea");
+    let account = |handle| Account { handle, password, channel, authority };
     for handle in ["bob", "wendy"] {
         carl.register(handle, "tea: for two");
     }
@@ -112,6 +124,34 @@ fn irssi_and_weechat_talk_to_each_other_and_to_chatroom_and_channel_users() {
     let left = ann.receive_until(|packet| packet["data"]["msg"] == "leave");
     assert_eq!(left["data"]["user"]["user_name"], "bob");
     in_weechat.wait_for(&["bob", "has quit"]);
+}
+
+/// Both check the certificate.
+#[test]
+fn irssi_and_weechat_talk_over_tls() {
+    let tls = "tls = { cert = \"main.pem\", key = \"main.key\" }\n";
+    let launch = Launch::of(&format!("{ALL}{tls}"));
+    let authority = Authority::new();
+    authority.server(&["127.0.0.1", "localhost"]).write(launch.folder(), "main");
+    let ca = launch.folder().join("ca.pem");
+    std::fs::write(&ca, &authority.pem).expect("it is writable");
+    let gateway = launch.start();
+    let mut carl = Channel::enroll(gateway.address("channel", "listen"), "carl");
+    carl.send("tea", "any tea left?");
+    let Some((mut irssi, mut weechat)) = clients_over(&gateway, &mut carl, Some(&ca)) else {
+        return;
+    };
+    let in_irssi = irssi.window("#tea");
+    let in_weechat = weechat.window("#tea");
+    in_weechat.wait_for(&["carl\tany tea left?"]);
+    in_irssi.wait_for(&["wendy"]);
+    irssi.enter("/msg #tea from irssi");
+    in_weechat.wait_for(&["bob\tfrom irssi"]);
+    weechat.enter("#tea", "from WeeChat: 茶");
+    in_irssi.wait_for(&["wendy> from WeeChat: 茶"]);
+    let metrics = Http::connect(gateway.address("admin", "listen")).get("/metrics");
+    let none = "dragoman_refused_total{frontend=\"irc\",limit=\"handshakes\"} 0\n";
+    assert!(metrics.text().contains(none), "no client came without TLS");
 }
 
 #[test]
