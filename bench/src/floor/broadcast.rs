@@ -15,8 +15,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf as _, Bytes};
 use futures_util::StreamExt as _;
-use tokio::io::AsyncWrite as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -46,7 +47,11 @@ struct Queue {
     waker: Option<Waker>,
 }
 
-pub(super) async fn serve(listen: SocketAddr, store: Option<&Path>) -> io::Result<()> {
+pub(super) async fn serve(
+    listen: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    store: Option<&Path>,
+) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let rooms = Rc::new(Rooms::default());
     let store = match store {
@@ -67,11 +72,24 @@ pub(super) async fn serve(listen: SocketAddr, store: Option<&Path>) -> io::Resul
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::task::spawn_local(connection(stream, rooms.clone(), store.clone()));
+        let (tls, rooms, store) = (tls.clone(), rooms.clone(), store.clone());
+        tokio::task::spawn_local(async move {
+            match tls {
+                None => connection(stream, rooms, store).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, rooms, store).await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn connection(stream: TcpStream, rooms: Rc<Rooms>, store: Option<Store>) {
+async fn connection<S>(stream: S, rooms: Rc<Rooms>, store: Option<Store>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut room = 0;
     #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
     let path = |request: &Request, response: Response| {
@@ -131,9 +149,9 @@ impl Rooms {
 
 impl Peer {
     /// Writes the queue, and registers the task to be woken by the next message.
-    fn poll_write(
+    fn poll_write<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        socket: &mut WebSocketStream<TcpStream>,
+        socket: &mut WebSocketStream<S>,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
         let mut queue = self.queue.borrow_mut();
@@ -149,6 +167,10 @@ impl Peer {
                 Poll::Ready(written) => queue.advance(written?),
                 Poll::Pending => break,
             }
+        }
+        // TLS keeps what the socket did not take.
+        if let Poll::Ready(flushed) = Pin::new(socket.get_mut()).poll_flush(cx) {
+            flushed?;
         }
         queue.waker = Some(cx.waker().clone());
         Ok(())

@@ -3,6 +3,7 @@
 mod broadcast;
 mod http;
 mod store;
+mod tls;
 
 pub(crate) use store::fill;
 
@@ -29,6 +30,10 @@ pub struct Floor {
     /// Minimum size of the reply of floor-http
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub reply_bytes: usize,
+
+    /// The PEM file of a certificate and its key: speaks TLS
+    #[arg(long, value_name = "PATH")]
+    pub identity: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
@@ -39,6 +44,8 @@ pub enum Kind {
     Durable,
     /// Bare hyper with a fixed reply
     Http,
+    /// Handshakes on bare tokio-rustls
+    Handshakes,
 }
 
 impl Floor {
@@ -46,15 +53,19 @@ impl Floor {
     pub fn run(&self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = tokio::task::LocalSet::new();
+        let tls = self.identity.as_deref().map(tls::acceptor).transpose()?;
+        let absent = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
         match self.kind {
-            Kind::Ws => local.block_on(&runtime, broadcast::serve(self.listen, None)),
+            Kind::Ws => local.block_on(&runtime, broadcast::serve(self.listen, tls, None)),
             Kind::Durable => {
-                let path = self.store.as_ref().ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::InvalidInput, "floor-durable needs --store")
-                })?;
-                local.block_on(&runtime, broadcast::serve(self.listen, Some(path)))
+                let path = self.store.as_ref().ok_or_else(|| absent("it needs --store"))?;
+                local.block_on(&runtime, broadcast::serve(self.listen, tls, Some(path)))
             }
-            Kind::Http => local.block_on(&runtime, http::serve(self.listen, self.reply_bytes)),
+            Kind::Http => local.block_on(&runtime, http::serve(self.listen, tls, self.reply_bytes)),
+            Kind::Handshakes => {
+                let tls = tls.ok_or_else(|| absent("it needs --identity"))?;
+                local.block_on(&runtime, tls::serve(self.listen, tls))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection of the client: its socket, its stage, and its partial reads and writes.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
@@ -9,12 +9,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::frames::{self, Found, Frame};
 use super::mark;
 use super::talk::{Seat, Step, Talk};
+use super::wire::Wire;
 
 /// Bytes per read; bounds how long one connection delays the others.
 pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(super) struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     talk: Talk,
     path: String,
     pub(super) stage: Stage,
@@ -59,9 +60,9 @@ pub(super) enum Heard {
 impl Connection {
     /// Begins to connect.
     pub(super) fn open(seat: &Seat) -> io::Result<Self> {
-        let stream = TcpStream::from_std(connect(seat.address, seat.from)?.into());
+        let socket = TcpStream::from_std(connect(seat.address, seat.from)?.into());
         Ok(Self {
-            stream,
+            wire: Wire::new(socket, seat.encryption.as_ref())?,
             talk: seat.talk.clone(),
             path: seat.path.clone(),
             stage: Stage::Connecting,
@@ -74,7 +75,7 @@ impl Connection {
     }
 
     pub(super) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
+        self.wire.socket()
     }
 
     /// Whether a message can be posted now: not while an HTTP request is unanswered.
@@ -102,12 +103,16 @@ impl Connection {
     /// The socket is writable: sends the remaining bytes, and the first message of a new connection.
     pub(super) fn writable(&mut self, text_bytes: usize) {
         if self.stage == Stage::Connecting {
-            match (self.stream.take_error(), self.stream.peer_addr()) {
+            let socket = self.wire.socket();
+            match (socket.take_error(), socket.peer_addr()) {
                 (Ok(Some(error)), _) | (Err(error), _) => return self.fail(absent(&error)),
                 // Not connected yet.
                 (Ok(None), Err(_)) => return,
                 (Ok(None), Ok(_)) => self.connected(text_bytes),
             }
+        }
+        if let Err(error) = self.wire.flush() {
+            return self.fail(error);
         }
         let unsent = std::mem::take(&mut self.unsent);
         self.send(&unsent);
@@ -122,11 +127,11 @@ impl Connection {
         mut hear: impl FnMut(Heard),
     ) {
         while !matches!(self.stage, Stage::Gone(_)) {
-            match self.stream.read(chunk) {
+            match self.wire.read(chunk) {
                 Ok(0) => self.fail("the server has hung up"),
                 Ok(len) => {
                     self.take(&chunk[..len], text_bytes, speaker, &mut hear);
-                    if len < chunk.len() {
+                    if len < chunk.len() && self.wire.reads_to_the_end() {
                         return;
                     }
                 }
@@ -306,7 +311,7 @@ impl Connection {
 
     fn send(&mut self, mut bytes: &[u8]) {
         while self.unsent.is_empty() && !bytes.is_empty() {
-            match self.stream.write(bytes) {
+            match self.wire.write(bytes) {
                 Ok(len) => bytes = &bytes[len..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return self.fail(error),

@@ -16,9 +16,10 @@ pub mod prepare;
 mod report;
 mod talk;
 mod timer;
+mod wire;
 
 pub use cpu::own_cpu_s;
 pub use driver::{Load, Pace, Progress, Span};
 pub use latency::Quantiles;
 pub use report::Report;
-pub use talk::{HttpCall, Seat, Talk};
+pub use talk::{Encryption, HttpCall, Seat, Talk};

@@ -1,6 +1,10 @@
 //! The dialects: how a connection joins its room, and the format of a message.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 
 use super::frames::{masked_text, token_request};
 use super::mark;
@@ -17,6 +21,8 @@ pub struct Seat {
     pub room: u32,
     /// Whether it posts messages, or only listens.
     pub speaks: bool,
+    /// How TLS is spoken, if it is.
+    pub encryption: Option<Encryption>,
     pub talk: Talk,
 }
 
@@ -27,8 +33,16 @@ impl Seat {
             Talk::Floor { room } => format!("/{room}"),
             _ => "/".into(),
         };
-        Self { address, path, from: None, room, speaks: true, talk }
+        Self { address, path, from: None, room, speaks: true, encryption: None, talk }
     }
+}
+
+/// The client's side of TLS.
+#[derive(Clone, Debug)]
+pub struct Encryption {
+    pub config: Arc<ClientConfig>,
+    /// The host to ask for.
+    pub host: ServerName<'static>,
 }
 
 /// A dialect, with the user of the connection.

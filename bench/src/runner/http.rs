@@ -138,24 +138,7 @@ impl Run {
             Kind::Read => &[Side::Gateway, Side::FloorHttp],
             Kind::Write => &[Side::Gateway, Side::FloorHttp, Side::FloorDurable, Side::FloorWs],
         };
-        let mut all: Vec<(Side, Vec<Turn>)> =
-            self.sides(sides).map(|side| (side, Vec::new())).collect();
-        for nth in 1..=self.turns {
-            for (side, turns) in &mut all {
-                self.say(&format!("{}: {} {nth}", call.name, side.name()));
-                let server = self.stage.start(*side, 10)?;
-                let seats = call.seats(&server, *side)?;
-                if let (true, Talk::Http(http)) = (side.is_gateway(), &seats[0].talk) {
-                    // As long as the gateway's reply, so that both write as much.
-                    let reply =
-                        crate::load::prepare::succeed(seats[0].address, &http.requests[0], "");
-                    self.stage.reply_bytes.set(reply?.len());
-                }
-                turns.push(self.turn(&server, &seats, Pace::OneEach)?);
-            }
-        }
-        let mut rows: Vec<LoadRow> =
-            all.iter().map(|(side, turns)| row(call.name, *side, turns)).collect();
+        let mut rows = self.call_on(call, sides)?;
         let cpu =
             |side: Side| rows.iter().find(|row| row.side == side).map_or(0.0, |row| row.cpu_us);
         let floor = cpu(Side::FloorHttp);
@@ -170,6 +153,29 @@ impl Run {
         rows[0].goals.push(goal);
         Ok(rows)
     }
+
+    /// A call on these sides, the gateway first.
+    pub(super) fn call_on(&self, call: &Call, sides: &'static [Side]) -> io::Result<Vec<LoadRow>> {
+        let mut all: Vec<(Side, Vec<Turn>)> =
+            self.sides(sides).map(|side| (side, Vec::new())).collect();
+        for nth in 1..=self.turns {
+            for (side, turns) in &mut all {
+                self.say(&format!("{}: {} {nth}", call.name, side.name()));
+                let server = self.stage.start(*side, 10)?;
+                let seats = call.seats(&server, *side)?;
+                if let (true, Talk::Http(http)) =
+                    (!side.is_encrypted() && side.is_gateway(), &seats[0].talk)
+                {
+                    // As long as the gateway's reply, so that both write as much.
+                    let reply =
+                        crate::load::prepare::succeed(seats[0].address, &http.requests[0], "");
+                    self.stage.reply_bytes.set(reply?.len());
+                }
+                turns.push(self.turn(&server, &seats, Pace::OneEach)?);
+            }
+        }
+        Ok(all.iter().map(|(side, turns)| row(call.name, *side, turns)).collect())
+    }
 }
 
 impl Call {
@@ -181,16 +187,18 @@ impl Call {
         };
         let seat = |nth: u32| {
             let (port, talk) = match side {
-                Side::FloorHttp => {
+                Side::FloorHttp | Side::FloorHttpTls | Side::FloorHandshakes => {
                     let call = HttpCall { expect: "\"res\"".into(), ..(self.make)(&prepared, nth) };
                     (FLOOR, Talk::Http(call))
                 }
-                Side::FloorWs | Side::FloorDurable => (FLOOR, Talk::Floor { room: nth }),
-                Side::Gateway | Side::GatewayBefore | Side::GatewayPlugin => {
+                Side::FloorWs | Side::FloorWsTls | Side::FloorDurable => {
+                    (FLOOR, Talk::Floor { room: nth })
+                }
+                Side::Gateway | Side::GatewayBefore | Side::GatewayPlugin | Side::GatewayTls => {
                     (self.port, Talk::Http((self.make)(&prepared, nth)))
                 }
             };
-            Seat::new(server.at(port), nth, talk)
+            server.seat(port, nth, talk)
         };
         Ok((0..CONNECTIONS).map(seat).collect())
     }

@@ -21,29 +21,7 @@ impl Run {
     pub(super) fn idle(&self, connections: u32) -> io::Result<Vec<FigureRow>> {
         let mut rows = Vec::new();
         for side in [Side::Gateway, Side::FloorWs] {
-            let mut kib = Vec::new();
-            let mut joins_per_s = Vec::new();
-            for nth in 1..=self.turns {
-                self.say(&format!("{connections} idle connections: {} {nth}", side.name()));
-                let server = self.stage.start(side, connections.div_ceil(MEMBERS))?;
-                // Only the second half counts: the first may reuse memory left from the start.
-                let seats = seats(&server, side, connections);
-                let begin = Instant::now();
-                let (first, second) = seats.split_at(seats.len() / 2);
-                let mut first = Load::join(first, TEXT_BYTES, &mut teller())?;
-                let took = begin.elapsed();
-                first.listen(SETTLE)?;
-                let before = server.resident_bytes();
-                let begin = Instant::now();
-                let mut load = Load::join(second, TEXT_BYTES, &mut teller())?;
-                let took = took + begin.elapsed();
-                joins_per_s.push(f64::from(connections) / took.as_secs_f64());
-                load.listen(SETTLE)?;
-                let bytes = server.resident_bytes().saturating_sub(before);
-                kib.push(bytes as f64 / 1024.0 / second.len() as f64);
-            }
-            let kib = median(kib);
-            let joins_per_s = median(joins_per_s);
+            let (kib, joins_per_s) = self.idle_on(side, connections)?;
             let ours = side == Side::Gateway;
             let what = |what: &str| format!("{what}, {connections} idle, {}", side.name());
             rows.push(FigureRow {
@@ -61,21 +39,46 @@ impl Run {
         }
         Ok(rows)
     }
+
+    /// KiB of a connection, and joins per second, on one side.
+    pub(super) fn idle_on(&self, side: Side, connections: u32) -> io::Result<(f64, f64)> {
+        let mut kib = Vec::new();
+        let mut joins_per_s = Vec::new();
+        for nth in 1..=self.turns {
+            self.say(&format!("{connections} idle connections: {} {nth}", side.name()));
+            let server = self.stage.start(side, connections.div_ceil(MEMBERS))?;
+            // Only the second half counts: the first may reuse memory left from the start.
+            let seats = seats(&server, side, connections);
+            let begin = Instant::now();
+            let (first, second) = seats.split_at(seats.len() / 2);
+            let mut first = Load::join(first, TEXT_BYTES, &mut teller())?;
+            let took = begin.elapsed();
+            first.listen(SETTLE)?;
+            let before = server.resident_bytes();
+            let begin = Instant::now();
+            let mut load = Load::join(second, TEXT_BYTES, &mut teller())?;
+            let took = took + begin.elapsed();
+            joins_per_s.push(f64::from(connections) / took.as_secs_f64());
+            load.listen(SETTLE)?;
+            let bytes = server.resident_bytes().saturating_sub(before);
+            kib.push(bytes as f64 / 1024.0 / second.len() as f64);
+        }
+        Ok((median(kib), median(joins_per_s)))
+    }
 }
 
 fn seats(server: &Server, side: Side, connections: u32) -> Vec<Seat> {
     let seat = |nth: u32| {
         let room = nth / MEMBERS;
-        let (port, talk) = match side {
-            Side::Gateway => {
-                let room = format!("bench-{room}");
-                let user = format!("guest-{nth}");
-                (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
-            }
-            _ => (FLOOR, Talk::Floor { room }),
+        let (port, talk) = if side.is_gateway() {
+            let room = format!("bench-{room}");
+            let user = format!("guest-{nth}");
+            (CHATROOM_WEBSOCKET, Talk::Chatroom { room, user })
+        } else {
+            (FLOOR, Talk::Floor { room })
         };
         let from = server.clients[nth as usize % server.clients.len()];
-        Seat { from: Some(from), ..Seat::new(server.at(port), room, talk) }
+        Seat { from: Some(from), ..server.seat(port, room, talk) }
     };
     (0..connections).map(seat).collect()
 }

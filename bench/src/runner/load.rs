@@ -99,6 +99,18 @@ const PLUGIN: Chat = Chat {
     reach: Reach::Nothing,
 };
 
+/// The same rooms as above, plain and encrypted.
+pub(super) const TLS_CHATS: &[Chat] = &[
+    tls_room("tls room of 100 at 200/s", Pace::Rate(200.0)),
+    tls_room("tls room of 100 flat out", Pace::UnderWay(64)),
+];
+
+const fn tls_room(name: &'static str, pace: Pace) -> Chat {
+    let sides = &[Side::GatewayTls, Side::Gateway, Side::FloorWsTls, Side::FloorWs];
+    let (mix, reach) = (Mix::Chatroom, Reach::Nothing);
+    Chat { name, rooms: 1, members: 100, pace, mix, sides, reach }
+}
+
 /// Senders alone in their rooms, each waiting for its own message.
 const fn ingest(name: &'static str, senders: u32, reach: Reach) -> Chat {
     let pace = Pace::OneEach;
@@ -188,7 +200,7 @@ impl Chat {
                 }
                 (false, ..) => (FLOOR, Talk::Floor { room }),
             };
-            Seat::new(server.at(port), room, talk)
+            server.seat(port, room, talk)
         };
         Ok((0..self.rooms).flat_map(of_room).map(seat).collect())
     }

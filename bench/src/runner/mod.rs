@@ -2,6 +2,7 @@
 
 mod abuse;
 mod http;
+mod identity;
 mod idle;
 mod load;
 mod overload;
@@ -10,6 +11,7 @@ mod scale;
 mod server;
 mod stored;
 mod table;
+mod tls;
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::error::Error;
@@ -133,8 +135,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Jobs that fill rows of the second table.
-const FIGURES: [&str; 7] =
-    ["idle-5000", "idle-19500", "start", "scale", "search", "overload", "abuse"];
+const FIGURES: [&str; 8] =
+    ["idle-5000", "idle-19500", "tls", "start", "scale", "search", "overload", "abuse"];
 
 impl Jobs {
     fn run(&self) -> Result<(), Box<dyn Error>> {
@@ -183,6 +185,12 @@ impl Jobs {
                 Err(error) => note("plugin", error),
             }
         }
+        if self.wants("tls") {
+            match run.tls_loads() {
+                Ok(rows) => tables.loads.extend(rows),
+                Err(error) => note("tls", error),
+            }
+        }
         for name in FIGURES.iter().filter(|name| self.wants(name)) {
             match self.figures(run, name) {
                 Ok(rows) => tables.figures.extend(rows),
@@ -200,6 +208,7 @@ impl Jobs {
         match name {
             "idle-5000" => run.idle(5000),
             "idle-19500" => run.idle(19_500),
+            "tls" => run.tls_figures(),
             "start" => run.start(size),
             "scale" => run.scale(size),
             "search" => {

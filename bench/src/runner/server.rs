@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::identity::Identity;
 use super::process::{self, Cpu};
-use crate::load::{HttpCall, prepare};
+use crate::load::{Encryption, HttpCall, Seat, Talk, prepare};
 
 /// Deadline for a server to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -30,15 +31,29 @@ pub(super) enum Side {
     GatewayBefore,
     /// The gateway with chatroom loaded from a shared library.
     GatewayPlugin,
+    /// The gateway with TLS on chatroom.
+    GatewayTls,
     FloorWs,
+    FloorWsTls,
     FloorDurable,
     FloorHttp,
+    FloorHttpTls,
+    /// Handshakes only.
+    FloorHandshakes,
 }
 
 impl Side {
     /// Whether the side speaks the dialects.
     pub(super) fn is_gateway(self) -> bool {
-        matches!(self, Self::Gateway | Self::GatewayBefore | Self::GatewayPlugin)
+        matches!(self, Self::Gateway | Self::GatewayBefore | Self::GatewayPlugin | Self::GatewayTls)
+    }
+
+    /// Whether the side speaks TLS.
+    pub(super) fn is_encrypted(self) -> bool {
+        matches!(
+            self,
+            Self::GatewayTls | Self::FloorWsTls | Self::FloorHttpTls | Self::FloorHandshakes
+        )
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -46,9 +61,13 @@ impl Side {
             Self::Gateway => "gateway",
             Self::GatewayBefore => "gateway-before",
             Self::GatewayPlugin => "gateway-plugin",
+            Self::GatewayTls => "gateway-tls",
             Self::FloorWs => "floor-ws",
+            Self::FloorWsTls => "floor-ws-tls",
             Self::FloorDurable => "floor-durable",
             Self::FloorHttp => "floor-http",
+            Self::FloorHttpTls => "floor-http-tls",
+            Self::FloorHandshakes => "floor-handshakes",
         }
     }
 }
@@ -67,6 +86,8 @@ pub(super) struct Stage {
     pub(super) set: Vec<String>,
     /// Size of the reply of floor-http.
     pub(super) reply_bytes: Cell<usize>,
+    /// Of the servers that speak TLS.
+    pub(super) identity: Identity,
     /// Number of servers started so far; each listens on its own loopback address.
     started: AtomicU32,
 }
@@ -77,6 +98,8 @@ pub(super) struct Server {
     ip: IpAddr,
     /// Addresses for many connections to come from.
     pub(super) clients: [IpAddr; 4],
+    /// How TLS is spoken to it, if it is.
+    pub(super) encryption: Option<Encryption>,
 }
 
 /// Ports of the listeners, on the server's own address.
@@ -88,6 +111,8 @@ pub(super) const TOKEN: u16 = 5100;
 pub(super) const OURCHAT: u16 = 7777;
 pub(super) const OURCHAT_TCP: u16 = 7778;
 pub(super) const IRC: u16 = 6667;
+/// Over TLS; of gateways at their defaults.
+pub(super) const IRCS: u16 = 6697;
 pub(super) const ADMIN: u16 = 5090;
 pub(super) const FLOOR: u16 = 9000;
 
@@ -101,6 +126,7 @@ impl Stage {
     ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let folder = tempfile::Builder::new().prefix("bench").tempdir_in(folder)?;
+        let identity = Identity::write(folder.path())?;
         Ok(Self {
             gateway,
             before,
@@ -108,6 +134,7 @@ impl Stage {
             folder,
             set,
             reply_bytes: Cell::new(0),
+            identity,
             started: AtomicU32::new(0),
         })
     }
@@ -164,20 +191,28 @@ impl Stage {
     ) -> io::Result<Server> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let ip = own_address(number);
-        let text = configuration(ip, rooms, store, limits);
+        let mut text = configuration(ip, rooms, store, limits);
+        if limits.is_empty() {
+            text += &encrypted_irc(ip, &self.identity);
+        }
         let text = if side == Side::GatewayBefore { without_new_limits(&text) } else { text };
         fs::write(self.config(), text)?;
         let plugin = |path: &PathBuf| format!("frontends.chatroom.plugin={}", path.display());
         let plugin = self.plugin.iter().map(plugin).filter(|_| side == Side::GatewayPlugin);
-        let set: Vec<String> = set.iter().cloned().chain(plugin).collect();
+        let tls = format!("frontends.chatroom.tls={}", self.identity.table());
+        let tls = (side == Side::GatewayTls).then_some(tls);
+        let set: Vec<String> = set.iter().cloned().chain(plugin).chain(tls).collect();
         let mut command = match side {
-            Side::Gateway | Side::GatewayPlugin => self.gateway(&self.gateway, &set),
+            Side::Gateway | Side::GatewayPlugin | Side::GatewayTls => {
+                self.gateway(&self.gateway, &set)
+            }
             Side::GatewayBefore => {
                 let before = self.before.as_ref().unwrap_or(&self.gateway);
                 self.gateway(before, &set)
             }
-            Side::FloorWs => floor("ws", ip)?,
-            Side::FloorHttp => {
+            Side::FloorWs | Side::FloorWsTls => floor("ws", ip)?,
+            Side::FloorHandshakes => floor("handshakes", ip)?,
+            Side::FloorHttp | Side::FloorHttpTls => {
                 let mut command = floor("http", ip)?;
                 command.arg("--reply-bytes").arg(self.reply_bytes.get().to_string());
                 command
@@ -188,9 +223,14 @@ impl Stage {
                 command
             }
         };
+        if side.is_encrypted() && !side.is_gateway() {
+            command.arg("--identity").arg(&self.identity.file);
+        }
         let log = self.folder.path().join(format!("{}-{number}.log", side.name()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-        let mut server = Server { child: command.spawn()?, ip, clients: client_addresses(number) };
+        let encryption = side.is_encrypted().then(|| self.identity.client(true));
+        let clients = client_addresses(number);
+        let mut server = Server { child: command.spawn()?, ip, clients, encryption };
         let ready = match side {
             side if side.is_gateway() => server.wait_until_ready(),
             _ => server.wait_until(|server| TcpStream::connect(server.at(FLOOR)).is_ok()),
@@ -260,16 +300,31 @@ fn configuration(ip: IpAddr, rooms: u32, store: &Path, limits: &str) -> String {
          websocket_listen = \"{ip}:{CHATROOM_WEBSOCKET}\"\n{limits}\
          [frontends.ourchat]\nlisten = \"{ip}:{OURCHAT}\"\ntcp_listen = \"{ip}:{OURCHAT_TCP}\"\n\
          auto_join = [\"bench-0\"]\n{limits}\
-         [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}\
-         [frontends.irc]\nlisten = \"{ip}:{IRC}\"\n{limits}"
+         [frontends.channel]\nlisten = \"{ip}:{CHANNEL}\"\n{limits}"
     );
+    if !limits.is_empty() {
+        text += &format!("[frontends.irc]\nlisten = \"{ip}:{IRC}\"\n{limits}");
+    }
     for room in 0..rooms {
         text += &format!("[[rooms]]\nname = \"bench-{room}\"\n{capacity}");
     }
     text
 }
 
+/// A section of another irc, over TLS, to be attacked.
+fn encrypted_irc(ip: IpAddr, identity: &Identity) -> String {
+    let tls = identity.table();
+    format!(
+        "[frontends.irc]\nlisten = [\"{ip}:{IRC}\", {{ address = \"{ip}:{IRCS}\", tls = {tls} }}]\n"
+    )
+}
+
 impl Server {
+    /// A connection to one of its ports.
+    pub(super) fn seat(&self, port: u16, room: u32, talk: Talk) -> Seat {
+        Seat { encryption: self.encryption.clone(), ..Seat::new(self.at(port), room, talk) }
+    }
+
     pub(super) fn at(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.ip, port)
     }

@@ -79,7 +79,8 @@ impl Run {
         let reader = Reader::join(server.at(CHATROOM_WEBSOCKET), server.clients[1])?;
         let before = (server.resident_bytes(), self.stage.store_bytes());
         let span = self.span * SPANS;
-        let target = Target::new(&server, Instant::now() + span);
+        let client = self.stage.identity.client(false);
+        let target = Target::new(&server, client, Instant::now() + span);
         let is_over = AtomicBool::new(false);
         let peak = AtomicU64::new(0);
         thread::scope(|threads| {

@@ -2,26 +2,30 @@
 //! requests, connections or bytes.
 
 mod chat;
+mod handshakes;
 mod hold;
 mod requests;
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
 use super::client::{connect, websocket};
+use crate::load::Encryption;
 use crate::runner::server::{CHATROOM_WEBSOCKET, Server};
 
 /// The gateway, and the attacker's address.
 pub(super) struct Target {
     gateway: IpAddr,
     from: IpAddr,
+    /// How TLS is spoken to it.
+    encryption: Encryption,
     pub(super) until: Instant,
 }
 
 impl Target {
-    pub(super) fn new(server: &Server, until: Instant) -> Self {
-        Self { gateway: server.at(0).ip(), from: server.clients[0], until }
+    pub(super) fn new(server: &Server, encryption: Encryption, until: Instant) -> Self {
+        Self { gateway: server.at(0).ip(), from: server.clients[0], encryption, until }
     }
 
     fn at(&self, port: u16) -> SocketAddr {
@@ -30,6 +34,14 @@ impl Target {
 
     fn connect(&self, port: u16) -> Option<TcpStream> {
         connect(self.at(port), self.from).ok()
+    }
+
+    /// From another address for each of the threads: one may have no more than a thousand.
+    fn connect_from_own(&self, nth: u32, port: u16) -> Option<TcpStream> {
+        let IpAddr::V4(from) = self.from else { return None };
+        let [first, _, third, fourth] = from.octets();
+        let second = 200 + (nth % 50) as u8;
+        connect(self.at(port), Ipv4Addr::new(first, second, third, fourth).into()).ok()
     }
 
     fn websocket(&self) -> Option<TcpStream> {
@@ -92,6 +104,9 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("schemas", 1, requests::schemas),
     attack("bytes after the end", 4, hold::bytes_after_the_end),
     attack("pings", 4, chat::pings),
+    attack("half of a TLS handshake", 12, handshakes::halves),
+    attack("slow ClientHellos", 12, handshakes::slow_hellos),
+    attack("TLS handshakes and nothing more", 12, handshakes::whole),
     attack("sign-ins on many connections", 1, hold::sign_ins),
     attack("guesses of one password", 20, requests::guesses),
 ];
