@@ -145,7 +145,9 @@ fn may_repeat(command: &Command) -> bool {
         | Command::Start
         | Command::Disconnect { .. }
         | Command::Expire
-        | Command::Prune { .. } => false,
+        | Command::Prune { .. }
+        | Command::DeclareWebhooks { .. }
+        | Command::AdvanceWebhook { .. } => false,
     }
 }
 
