@@ -211,3 +211,49 @@ impl BatchContext<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use core_model::Person;
+    use redb::{Database, backends::InMemoryBackend};
+
+    use super::*;
+    use crate::event_log::{Logged, Wanted};
+    use crate::migrate::prepare;
+    use crate::state::{Batch, Snapshot, SnapshotCaches};
+
+    #[test]
+    fn of_too_many_events_that_wait_the_oldest_are_dropped_and_readers_learn_of_it() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        prepare(&database).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let batch = Batch::new(&transaction, RefCell::default());
+        let counters = lookup::counters(&batch).unwrap();
+        let mut context = BatchContext::new(batch, counters, None);
+        let request = Request { now: 1, steady: 1, connection: 0 };
+        for _ in 0..EVENTS_MAX + 7 {
+            let user = Arc::<Person>::default();
+            context.log_event(request, 0, Happened::UserCreated { user }).unwrap();
+        }
+        assert_eq!(context.batch.event_log().unwrap().len().unwrap(), EVENTS_MAX);
+        let log = event_log::counters(&context.batch).unwrap();
+        assert_eq!((log.dropped, log.next), ((0, 7), EVENTS_MAX + 8));
+        drop(context.finish().unwrap());
+        transaction.commit().unwrap();
+        // A reader that had not come so far learns of it, once.
+        let caches = SnapshotCaches { store: 1, room_lists: None };
+        let snapshot = Snapshot::begin(&database, caches).unwrap();
+        let read = |after| {
+            let wanted = Wanted { messages: false, events: true };
+            let page = event_log::after(&snapshot, event_log::position((0, after)), wanted, 2);
+            let events = page.unwrap().events.into_iter();
+            events.map(|event| (event.position.seq.0, event.what == Logged::EventsGone)).collect()
+        };
+        let [first, second]: [Vec<(u64, bool)>; 2] = [read(0), read(7)];
+        assert_eq!(first, [(7, true), (8, false), (9, false)]);
+        assert_eq!(second, [(8, false), (9, false)]);
+    }
+}

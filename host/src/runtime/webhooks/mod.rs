@@ -65,6 +65,8 @@ impl Webhooks {
         services: &Arc<Services>,
         configs: &[WebhookConfig],
     ) -> Result<bool, Refusal> {
+        // Before anything is stopped, so that all go on as they are where the store refuses.
+        let declared = declare(services, configs).await?;
         let mut former = self.all.lock().clone();
         let mut all = BTreeMap::new();
         for config in configs {
@@ -77,7 +79,8 @@ impl Webhooks {
             task.ending.abort.cancel();
             task.join().await;
         }
-        let states = declare(services, configs).await?;
+        // Those that were stopped have noted how far they have come.
+        let states = services.engine.webhooks().unwrap_or(declared);
         let mut is_complete = true;
         for config in configs {
             if all.contains_key(&config.name) {

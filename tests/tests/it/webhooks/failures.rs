@@ -1,8 +1,13 @@
 //! Receivers that fail, each in its way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use gateway_tests::{Gateway, Launch};
+use gateway_tests::encrypted::Signed;
+use gateway_tests::{Authority, Gateway, Launch};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::receiver::{Answer, Delivery, Receiver, SECRET, TAKEN, is_signed};
 use super::{ann, metric, toml};
@@ -48,6 +53,52 @@ fn a_receiver_that_asks_for_a_pause_gets_it() {
     // Two seconds apart, of which the headers show whole ones.
     assert!(second.timestamp() > first.timestamp(), "{first:?} {second:?}");
     assert_eq!(metric(&gateway, "webhook_failures_total", ",kind=\"throttled\""), 1);
+}
+
+#[test]
+fn a_receiver_that_does_not_answer_in_time_is_asked_again() {
+    let mut asked = 0;
+    let receiver = Receiver::answering(move |_| {
+        asked += 1;
+        if asked == 1 { Answer::Never } else { TAKEN }
+    });
+    let gateway = Gateway::start(&toml(&receiver, "timeout = \"200ms\"\nretry_max = \"10ms\""));
+    ann(&gateway).send("tea", "one");
+    let [first, second] = [receiver.next(), receiver.next()];
+    assert_eq!(first.id(), second.id());
+    assert!(metric(&gateway, "webhook_failures_total", ",kind=\"timeout\"") >= 1);
+}
+
+/// How a server with this certificate speaks TLS.
+fn speaking(signed: &Signed) -> Arc<ServerConfig> {
+    let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).expect("a key");
+    let cert = CertificateDer::from_pem_slice(signed.cert.as_bytes()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().expect("ring has them");
+    let builder = builder.with_no_client_auth();
+    Arc::new(builder.with_single_cert(vec![cert], key).expect("they belong together"))
+}
+
+#[test]
+fn a_receiver_by_tls_is_trusted_by_the_cas_of_the_section() {
+    let authority = Authority::new();
+    let receiver = Receiver::encrypted(speaking(&authority.server(&["localhost"])));
+    let port = receiver.address.port();
+    let hook = |more: &str| {
+        format!(
+            "[frontends.channel]\n[[webhooks]]\nname = \"hook\"\nretry_max = \"10ms\"\n\
+             url = \"https://localhost:{port}/\"\nsecret = \"{SECRET}\"\nallow_private = true\n\
+             {more}\n"
+        )
+    };
+    let mut gateway = Gateway::start(&hook(""));
+    std::fs::write(gateway.launch().folder().join("ca.pem"), &authority.pem).expect("a file");
+    ann(&gateway).send("tea", "one");
+    gateway.log().wait_for_line(&["not delivered: invalid peer certificate: UnknownIssuer"]);
+    assert!(metric(&gateway, "webhook_failures_total", ",kind=\"connect\"") >= 1);
+    gateway.reload(&hook("ca_file = \"ca.pem\""));
+    assert_eq!(receiver.next().text(), "one");
 }
 
 #[test]

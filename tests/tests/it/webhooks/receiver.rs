@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use gateway_tests::PATIENCE;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// The secret of every webhook here, and its key.
@@ -80,6 +81,7 @@ pub(crate) struct Receiver {
     choose: Arc<Mutex<Box<Choose>>>,
     sender: Sender<Delivery>,
     deliveries: Queue<Delivery>,
+    tls: Option<Arc<ServerConfig>>,
     running: Option<Running>,
 }
 
@@ -96,12 +98,24 @@ impl Receiver {
     }
 
     pub(crate) fn answering(choose: impl FnMut(&Delivery) -> Answer + Send + 'static) -> Self {
+        Self::with(None, choose)
+    }
+
+    /// Takes everything, by TLS.
+    pub(crate) fn encrypted(tls: Arc<ServerConfig>) -> Self {
+        Self::with(Some(tls), |_| TAKEN)
+    }
+
+    fn with(
+        tls: Option<Arc<ServerConfig>>,
+        choose: impl FnMut(&Delivery) -> Answer + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (sender, deliveries) = mpsc::channel();
         let choose: Box<Choose> = Box::new(choose);
         let choose = Arc::new(Mutex::new(choose));
-        let mut receiver = Self { address, choose, sender, deliveries, running: None };
+        let mut receiver = Self { address, choose, sender, deliveries, tls, running: None };
         receiver.run(listener);
         receiver
     }
@@ -110,7 +124,7 @@ impl Receiver {
         let is_killed = Arc::new(AtomicBool::new(false));
         let streams: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
         let (killed, all) = (is_killed.clone(), streams.clone());
-        let (choose, sender) = (self.choose.clone(), self.sender.clone());
+        let (choose, sender, tls) = (self.choose.clone(), self.sender.clone(), self.tls.clone());
         let thread = thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut all = all.lock().expect("no test panics here");
@@ -119,8 +133,14 @@ impl Receiver {
                 }
                 let stream = stream.expect("a peer");
                 all.push(stream.try_clone().expect("a descriptor"));
-                let (choose, sender) = (choose.clone(), sender.clone());
-                thread::spawn(move || serve(&stream, &choose, &sender));
+                let (choose, sender, tls) = (choose.clone(), sender.clone(), tls.clone());
+                thread::spawn(move || match tls {
+                    None => serve(stream, &choose, &sender),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a configuration");
+                        serve(StreamOwned::new(connection, stream), &choose, &sender)
+                    }
+                });
             }
         });
         self.running = Some(Running { is_killed, streams, thread });
@@ -180,7 +200,11 @@ pub(crate) fn is_signed(delivery: &Delivery) -> bool {
 }
 
 /// Answers the requests of one connection. None: it ended.
-fn serve(stream: &TcpStream, choose: &Mutex<Box<Choose>>, sender: &Sender<Delivery>) -> Option<()> {
+fn serve(
+    stream: impl Read + Write,
+    choose: &Mutex<Box<Choose>>,
+    sender: &Sender<Delivery>,
+) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let delivery = read(&mut reader)?;
@@ -196,8 +220,7 @@ fn serve(stream: &TcpStream, choose: &Mutex<Box<Choose>>, sender: &Sender<Delive
             }
         };
         let length = if head.starts_with("204") { "" } else { "Content-Length: 0\r\n" };
-        let mut writer = stream;
-        writer.write_all(format!("HTTP/1.1 {head}\r\n{length}\r\n").as_bytes()).ok()?;
+        reader.get_mut().write_all(format!("HTTP/1.1 {head}\r\n{length}\r\n").as_bytes()).ok()?;
     }
 }
 
