@@ -134,7 +134,10 @@ impl<T: Send + 'static> Engine<T> {
     }
 
     /// Reads the newest committed state. If the store fails, the writer opens it again.
-    fn read<R>(&self, read: impl FnOnce(&Snapshot) -> Result<R, Error>) -> Result<R, Refusal> {
+    pub(crate) fn read<R>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<R, Error>,
+    ) -> Result<R, Refusal> {
         let snapshot = match self.store.snapshot() {
             Ok(snapshot) => snapshot,
             Err(error) => {

@@ -9,6 +9,7 @@
 //! | `engine`, `envelope` | the handle, and what goes through it |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `rules` | what each command does |
+//! | `admin`, `bans` | what operators read; bans and mutes |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
 //! | `lookalike` | names that resemble a handle |
 //! | `clock` | the engine's time, and jumps of the host's clock |
@@ -20,7 +21,9 @@
 //! | `check` | whether a store is whole |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
+mod admin;
 mod backup;
+mod bans;
 mod cache;
 mod check;
 mod clock;
@@ -54,6 +57,7 @@ mod stream_cursor;
 mod tables;
 mod writer;
 
+pub use admin::{AdminPage, LiveConnection, Muted, UserRecord};
 pub use backup::{BackupError, Header, Summary, TableStats, inspect, restore, stats};
 pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};

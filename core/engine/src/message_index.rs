@@ -83,6 +83,34 @@ pub(crate) fn append(batch: &mut Batch<'_>, stream: u64, ids: &[u64]) -> Result<
     Ok(())
 }
 
+/// Takes one id out of a stream; false if the stream does not list it. A reader does not learn that
+/// there was a message.
+pub(crate) fn remove(batch: &mut Batch<'_>, stream: u64, id: u64) -> Result<bool, StoreError> {
+    let mut ids = tail(batch, stream)?;
+    if let Ok(at) = ids.binary_search(&id) {
+        ids.remove(at);
+        // An empty tail: a stream without one has no ids.
+        batch.tails_mut()?.insert(stream, pack(&ids).as_slice())?;
+        return Ok(true);
+    }
+    let first = first_key(batch, stream)?;
+    if id < first {
+        return Ok(false);
+    }
+    let row = batch.chunks()?.range((stream, first)..=(stream, id))?.next_back().transpose()?;
+    let run =
+        row.map(|(key, run)| Ok::<_, StoreError>((key.value().1, unpack("chunks", run.value())?)));
+    let Some((key, mut ids)) = run.transpose()? else { return Ok(false) };
+    let Ok(at) = ids.binary_search(&id) else { return Ok(false) };
+    ids.remove(at);
+    if ids.is_empty() {
+        batch.chunks_mut()?.remove((stream, key))?;
+    } else {
+        batch.chunks_mut()?.insert((stream, key), pack(&ids).as_slice())?;
+    }
+    Ok(true)
+}
+
 /// Empties a stream, in a few writes however long it is; [`sweep`] removes its runs and their
 /// messages later, in small steps.
 pub(crate) fn clear(batch: &mut Batch<'_>, stream: u64) -> Result<(), StoreError> {

@@ -19,8 +19,9 @@ use crate::tables::{
 /// upgrades it.
 ///
 /// 1: the first. 2: `tokens_by_user` and `addresses_by_user`. 3: `lookalikes`. 4: `open_rooms`,
-/// `membership_counts`, `cleared`, quotas; bounded search rows.
-pub(crate) const FORMAT: u64 = 4;
+/// `membership_counts`, `cleared`, quotas; bounded search rows. 5: `admin_tokens`, `bans`, `mutes`,
+/// which an earlier version would not enforce.
+pub(crate) const FORMAT: u64 = 5;
 const FORMAT_KEY: &str = "format";
 /// The [`lookalike::revision`] that the keys in `lookalikes` were made with.
 const LOOKALIKES_KEY: &str = "lookalikes";

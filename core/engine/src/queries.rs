@@ -9,6 +9,7 @@ use core_model::{
 };
 use redb::ReadableTable;
 
+use crate::bans;
 use crate::cache::rows as row_cache;
 use crate::error::{Error, StoreError};
 use crate::excerpt;
@@ -101,6 +102,7 @@ fn about_conversations(
         }
         Query::ReadMarker { user, conversation } => {
             let uid = lookup::user(tables, request, user)?;
+            bans::check_user(tables, request, uid)?;
             let stream = read_markers::find(tables, request, uid, conversation)?;
             Ok(Reply::ReadMarker { at: read_markers::get(tables, uid, stream)? })
         }
@@ -113,7 +115,10 @@ fn resolved(
     request: Request,
     caller: &Option<UserRef>,
 ) -> Result<Option<u64>, Error> {
-    caller.as_ref().map(|caller| lookup::user(tables, request, caller)).transpose()
+    let Some(caller) = caller else { return Ok(None) };
+    let uid = lookup::user(tables, request, caller)?;
+    bans::check_user(tables, request, uid)?;
+    Ok(Some(uid))
 }
 
 /// The token that names the caller, if one does.

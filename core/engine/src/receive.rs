@@ -6,6 +6,7 @@ use std::sync::Arc;
 use core_model::{Command, Message, MessageId, Refusal, Reply, TokenHash, UserRef};
 use redb::ReadableTable;
 
+use crate::bans;
 use crate::clock::engine_time;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
@@ -126,6 +127,7 @@ pub(crate) fn try_read_only(
     let counters = lookup::counters(tables)?;
     let request = Request { now: engine_time(counters.now, request.now), ..request };
     let uid = lookup::user(tables, request, user)?;
+    bans::check_user(tables, request, uid)?;
     let stream = match room(tables, uid, command)? {
         Some((id, _)) if lookup::is_member(tables, id, uid)? => message_index::of_room(id),
         Some(_) => return Ok(None),

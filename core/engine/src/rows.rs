@@ -2,7 +2,7 @@
 //!
 //! Rows that are written with every message are laid out by hand; the others are postcard.
 
-use core_model::{Person, Role, Roles, RoomTag, RoomView, Timestamp, Uid};
+use core_model::{AdminRole, Person, Role, Roles, RoomTag, RoomView, Timestamp, Uid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -240,6 +240,25 @@ pub(crate) struct TokenRow {
     pub(crate) expires: u64,
     pub(crate) ttl_ms: u64,
     pub(crate) sliding: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct AdminTokenRow {
+    pub(crate) label: String,
+    pub(crate) role: AdminRole,
+    pub(crate) created: u64,
+    /// When it expires, ms; `u64::MAX` for never.
+    pub(crate) expires: u64,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct BanRow {
+    pub(crate) reason: String,
+    pub(crate) created: u64,
+    /// When it ends, ms; `u64::MAX` until it is lifted.
+    pub(crate) until: u64,
+    /// Whether the user was deleted.
+    pub(crate) deleted: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -228,6 +228,14 @@ tables! {
     event_log, event_log_mut, EVENT_LOG: (u64, u64) => &'static [u8];
     /// (Name of a webhook, message, sequence number) → `DeadLetterRow`.
     dead_letters, dead_letters_mut, DEAD_LETTERS: (&'static str, u64, u64) => &'static [u8];
+    /// Hash of a token of the admin API → `AdminTokenRow`.
+    admin_tokens, admin_tokens_mut, ADMIN_TOKENS: &'static [u8; 32] => &'static [u8];
+    /// Target of a ban → `BanRow`. See `bans` for the keys.
+    bans, bans_mut, BANS: &'static [u8] => &'static [u8];
+    /// (Room id, uid) of muted users → until when, ms; `u64::MAX` until it is lifted.
+    mutes, mutes_mut, MUTES: (u32, u64) => u64;
+    /// (uid, room id) of `mutes`.
+    mutes_by_user, mutes_by_user_mut, MUTES_BY_USER: (u64, u32) => ();
 }
 
 impl<A> WriteTables<'_, A> {

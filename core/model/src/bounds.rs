@@ -4,6 +4,7 @@
 //! can make the writer, the store or the other clients pay for its texts. The front ends' own limits
 //! (`text_chars_max`, `body_bytes_max`) are lower or come earlier; these hold whatever they say.
 
+use crate::admin::{AdminCommand, BanTarget, DELETED_MESSAGES_MAX};
 use crate::command::{Command, NewRoom, NewUser, ProfileChanges, RoomChanges};
 use crate::query::{Query, RoomFilter};
 use crate::refusal::Refusal;
@@ -68,6 +69,9 @@ pub const DEVICE_BYTES_MAX: usize = 64;
 /// length of the names and descriptions that are compared.
 pub const SEARCH_CHARS_MAX: usize = 64;
 
+/// What an operator calls a token, in characters.
+pub const LABEL_CHARS_MAX: usize = 64;
+
 /// The first so many characters of `text`.
 pub fn cut(text: &str, chars_max: usize) -> &str {
     text.char_indices().nth(chars_max).map_or(text, |(end, _)| &text[..end])
@@ -121,6 +125,34 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::Prune { .. }
         | Command::DeclareWebhooks { .. }
         | Command::AdvanceWebhook { .. } => Ok(()),
+        Command::Admin(command) => check_admin(command),
+    }
+}
+
+fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
+    match command {
+        AdminCommand::AddToken(token) => check_chars("label", &token.label, LABEL_CHARS_MAX),
+        AdminCommand::Ban { target, reason, .. } => {
+            if let BanTarget::Identity(identity) = target {
+                check_bytes("identity", identity, IDENTITY_BYTES_MAX)?;
+            }
+            check_chars("reason", reason, REASON_CHARS_MAX)
+        }
+        AdminCommand::DeleteMessages { messages } => {
+            check_count("list of messages", messages.len(), DELETED_MESSAGES_MAX)
+        }
+        AdminCommand::ChangeRoom { section, description, .. } => check_room_texts(
+            section.as_deref().unwrap_or_default(),
+            description.as_deref().unwrap_or_default(),
+        ),
+        AdminCommand::Announce { text, .. } => check_bytes("text", text, TEXT_BYTES_MAX),
+        AdminCommand::RemoveToken { .. }
+        | AdminCommand::LiftBan { .. }
+        | AdminCommand::RevokeSignIns { .. }
+        | AdminCommand::DeleteUser { .. }
+        | AdminCommand::DeleteRoom { .. }
+        | AdminCommand::Mute { .. }
+        | AdminCommand::Unmute { .. } => Ok(()),
     }
 }
 

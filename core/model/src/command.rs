@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::AdminCommand;
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
 use crate::role::Role;
 use crate::user_ref::{ConversationRef, RoomRef, UserRef};
@@ -241,6 +242,9 @@ pub enum Command {
     DeclareWebhooks { webhooks: Vec<WebhookNeed> },
     /// Notes how far a webhook has come. Changes nothing for an unknown one.
     AdvanceWebhook { webhook: String, progress: WebhookProgress },
+    /// What only an operator can have done. Not part of the interface of front ends.
+    #[serde(skip)]
+    Admin(Box<AdminCommand>),
 }
 
 /// An account to create.

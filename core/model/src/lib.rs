@@ -5,6 +5,7 @@
 //! This crate has no I/O, no clock and no randomness, so a front end that depends
 //! on nothing else can be compiled into the gateway or loaded from a shared library.
 
+mod admin;
 pub mod bounds;
 mod command;
 mod event;
@@ -18,6 +19,10 @@ mod user_ref;
 mod view;
 mod webhook;
 
+pub use admin::{
+    ADMIN_TOKENS_MAX, AdminCommand, AdminRole, AdminToken, BANS_MAX, Ban, BanNetwork, BanTarget,
+    Banned, DELETED_MESSAGES_MAX, MUTES_MAX,
+};
 pub use command::{
     AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, PostRight,
     ProfileChanges, RoomChanges, SeatKind, Secret, TokenShape,

@@ -3,13 +3,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::RoomId;
+use crate::id::{RoomId, Timestamp};
 
 /// Why the engine refused. Each dialect maps every variant to its own error, in one match without a
 /// wildcard: a new variant does not compile until every dialect maps it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refusal {
+    /// An operator has banned the user, an identity of the user, or the peer's network.
+    #[error("banned{}", because(reason))]
+    Banned {
+        /// "" for no reason.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// When the ban ends; absent: not by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     /// The text of the message is empty.
     #[error("the text is empty")]
     EmptyText,
@@ -34,6 +44,13 @@ pub enum Refusal {
     /// The same key came with a different command.
     #[error("the idempotency key was used for something else")]
     KeyReused,
+    /// A moderator has muted the user in this room.
+    #[error("muted in this room")]
+    Muted {
+        /// When the mute ends; absent: not by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
     /// Only the room's owner may do that.
     #[error("not allowed")]
     NotAllowed,
@@ -91,6 +108,10 @@ pub enum Refusal {
     /// The password is wrong, or the account has none.
     #[error("wrong password")]
     WrongPassword,
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
 /// How the reason of [`Refusal::outcome_unknown`] begins.

@@ -64,7 +64,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         }
         Refusal::UnknownUser => failure(Code::NoSuchUser, &reason),
         Refusal::UnknownRoom => failure(Code::NoSuchChannel, "no such channel"),
-        Refusal::NotAllowed
+        Refusal::Banned { .. }
+        | Refusal::Muted { .. }
+        | Refusal::NotAllowed
         | Refusal::NotInRoom
         | Refusal::OwnerStays
         | Refusal::QuotaExceeded { .. }

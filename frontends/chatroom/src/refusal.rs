@@ -44,6 +44,7 @@ fn retry_after_s(refusal: &Refusal) -> u64 {
 /// `res` over HTTP, and `msg` over WebSocket. A new refusal does not compile until it has both.
 fn words(refusal: &Refusal) -> (Res, &'static str) {
     match refusal {
+        Refusal::Banned { .. } => (Res::NotAllowed, "banned"),
         Refusal::EmptyText => (Res::MissingParameters, NULL_MESSAGE),
         Refusal::HandleTaken | Refusal::IdentityTaken => (Res::UserExist, "user exist"),
         Refusal::Internal { .. } if refusal.is_outcome_unknown() => {
@@ -54,6 +55,7 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::InvalidIdentity { .. } => (Res::InvalidUserTel, ILLEGAL_DATA),
         Refusal::InvalidRoomName { .. } => (Res::InvalidRoomName, ILLEGAL_DATA),
         Refusal::KeyReused => (Res::KeyReused, "key reused"),
+        Refusal::Muted { .. } => (Res::NotAllowed, "muted"),
         // No request of this dialect leads to one of these.
         Refusal::NotAllowed
         | Refusal::OwnerStays

@@ -40,10 +40,12 @@ pub(crate) fn report(request: RequestKind, refusal: &Refusal) -> Report {
 
 fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
     match refusal {
+        Refusal::Banned { .. } => (ERR_YOUREBANNEDCREEP, About::Nothing),
         Refusal::EmptyText => (ERR_NOTEXTTOSEND, About::Nothing),
         Refusal::HandleTaken => (ERR_NICKNAMEINUSE, About::Target),
         Refusal::InvalidHandle { .. } => (ERR_ERRONEUSNICKNAME, About::Target),
         Refusal::InvalidRoomName { .. } => (ERR_BADCHANMASK, About::Target),
+        Refusal::Muted { .. } => (ERR_CANNOTSENDTOCHAN, About::Target),
         Refusal::NotAllowed => (ERR_CHANOPRIVSNEEDED, About::Target),
         Refusal::NotInRoom => match request {
             RequestKind::Post | RequestKind::PostDirect => (ERR_CANNOTSENDTOCHAN, About::Target),
@@ -95,13 +97,15 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         }
         Refusal::UnknownRoom => "No such channel".into(),
         Refusal::UnknownUser => "No such nick".into(),
-        Refusal::EmptyText
+        Refusal::Banned { .. }
+        | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::IdentityTaken
         | Refusal::InvalidHandle { .. }
         | Refusal::InvalidIdentity { .. }
         | Refusal::InvalidRoomName { .. }
         | Refusal::KeyReused
+        | Refusal::Muted { .. }
         | Refusal::Overloaded
         | Refusal::OwnerStays
         | Refusal::QuotaExceeded { .. }

@@ -264,6 +264,9 @@ impl IrcSession {
 
     fn turn_away(&mut self, refusal: &Refusal, out: &mut Outbox) {
         let why = refusal::text(RequestKind::Channel, refusal);
+        if let Refusal::Banned { .. } = refusal {
+            send(self.numeric(ERR_YOUREBANNEDCREEP, &[], &why), out);
+        }
         self.end(&why, out);
     }
 

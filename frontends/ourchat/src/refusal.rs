@@ -16,7 +16,7 @@ pub(crate) fn states(refusal: &Refusal) -> States {
     match refusal {
         Refusal::IdentityTaken => States { register: 2, login: 2, account: None },
         Refusal::UnknownUser => States { register: 1, login: 1, account: Some(3) },
-        Refusal::InvalidIdentity { .. } | Refusal::WrongPassword => {
+        Refusal::Banned { .. } | Refusal::InvalidIdentity { .. } | Refusal::WrongPassword => {
             States { register: 1, login: 1, account: None }
         }
         Refusal::EmptyText
@@ -25,6 +25,7 @@ pub(crate) fn states(refusal: &Refusal) -> States {
         | Refusal::InvalidHandle { .. }
         | Refusal::InvalidRoomName { .. }
         | Refusal::KeyReused
+        | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::NotInRoom
         | Refusal::NotSignedIn
@@ -60,12 +61,14 @@ pub(crate) fn details(refusal: &Refusal) -> String {
         Refusal::TooFewMembers => "a group needs at least one other member".into(),
         Refusal::UnknownRoom => "no such group".into(),
         Refusal::UnknownUser => "no such account".into(),
-        Refusal::EmptyText
+        Refusal::Banned { .. }
+        | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::InvalidHandle { .. }
         | Refusal::InvalidIdentity { .. }
         | Refusal::InvalidRoomName { .. }
         | Refusal::KeyReused
+        | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::Overloaded
         | Refusal::OwnerStays

@@ -204,6 +204,7 @@ fn refusals() -> Vec<Refusal> {
     use Refusal::*;
     let why = || "is odd".to_owned();
     vec![
+        Banned { reason: why(), until: None },
         EmptyText,
         HandleTaken,
         IdentityTaken,
@@ -212,6 +213,7 @@ fn refusals() -> Vec<Refusal> {
         InvalidIdentity { why: why() },
         InvalidRoomName { why: why() },
         KeyReused,
+        Muted { until: None },
         NotAllowed,
         NotInRoom,
         NotSignedIn,

@@ -27,7 +27,9 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         | Refusal::UnknownMessage => Code::Argument,
         Refusal::SlowDown { .. } => Code::Limit,
         Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
-        Refusal::NotAllowed
+        Refusal::Banned { .. }
+        | Refusal::Muted { .. }
+        | Refusal::NotAllowed
         | Refusal::OwnerStays
         // Waiting does not help, as it does with `Code::Limit`.
         | Refusal::QuotaExceeded { .. }

@@ -54,6 +54,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         Refusal::Overloaded => reply(503, refusal.to_string()).with_header("retry-after", "1"),
         // Its text has no cause: that is for the operator's log.
         Refusal::Internal { why: _ }
+        | Refusal::Banned { .. }
         | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::IdentityTaken
@@ -61,6 +62,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::InvalidIdentity { .. }
         | Refusal::InvalidRoomName { .. }
         | Refusal::KeyReused
+        | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::NotInRoom
         | Refusal::NotSignedIn

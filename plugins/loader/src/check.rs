@@ -23,6 +23,7 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::Prune { .. }
         | Command::DeclareWebhooks { .. }
         | Command::AdvanceWebhook { .. }
+        | Command::Admin(_)
         | Command::SetOwner { .. } => {
             Err("emitted a command that only the gateway may submit".into())
         }

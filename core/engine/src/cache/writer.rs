@@ -19,11 +19,32 @@ pub(crate) struct WriterCache {
     sessions: HashMap<u64, SessionRow>,
     /// Seats of each connection, with their ids.
     seats: HashMap<u64, Seats>,
+    /// Whether there is any ban, and any mute.
+    restrictions: Option<Restrictions>,
+}
+
+/// Whether there is any ban, and any mute: mostly there is none, and nothing to look up.
+#[derive(Clone, Copy)]
+pub(crate) struct Restrictions {
+    pub(crate) bans: bool,
+    pub(crate) mutes: bool,
 }
 
 pub(crate) type Seats = Arc<[(u64, SeatRow)]>;
 
 impl WriterCache {
+    pub(crate) fn restrictions(&self) -> Option<Restrictions> {
+        self.restrictions
+    }
+
+    pub(crate) fn keep_restrictions(&mut self, restrictions: Restrictions) {
+        self.restrictions = Some(restrictions);
+    }
+
+    pub(crate) fn forget_restrictions(&mut self) {
+        self.restrictions = None;
+    }
+
     pub(crate) fn room(&self, id: u32) -> Option<Arc<RoomRow>> {
         self.rooms.get(&id).cloned()
     }

@@ -147,7 +147,8 @@ fn may_repeat(command: &Command) -> bool {
         | Command::Expire
         | Command::Prune { .. }
         | Command::DeclareWebhooks { .. }
-        | Command::AdvanceWebhook { .. } => false,
+        | Command::AdvanceWebhook { .. }
+        | Command::Admin(_) => false,
     }
 }
 

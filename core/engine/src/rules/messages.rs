@@ -8,6 +8,7 @@ use core_model::{
 };
 
 use super::context::{BatchContext, CommandContext};
+use crate::bans;
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{Destination, MessageRow, RoomRow, Who};
@@ -46,6 +47,7 @@ impl BatchContext<'_> {
             }
         };
         check_text(text)?;
+        bans::check_muted(&self.batch, cx.request, id, who.uid())?;
         if !row.active {
             self.activate(id)?;
         }
@@ -164,7 +166,7 @@ impl BatchContext<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one row")]
-    fn add_message(
+    pub(super) fn add_message(
         &mut self,
         cx: &mut CommandContext<'_>,
         who: &Who,
@@ -213,6 +215,6 @@ impl BatchContext<'_> {
     }
 }
 
-fn check_text(text: &str) -> Result<(), Refusal> {
+pub(super) fn check_text(text: &str) -> Result<(), Refusal> {
     if text.is_empty() { Err(Refusal::EmptyText) } else { Ok(()) }
 }

@@ -5,6 +5,7 @@
 //! so that a refused command has changed nothing.
 
 mod accounts;
+mod admin;
 mod clock;
 mod context;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use redb::ReadableTable;
 
 use self::context::CommandContext;
 use self::messages::Content;
+use crate::bans;
 use crate::clock::engine_time;
 use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
@@ -132,6 +134,7 @@ impl BatchContext<'_> {
         cx: &mut CommandContext<'_>,
         command: &Command,
     ) -> Result<Reply, Error> {
+        bans::check_command(&self.batch, cx.request, command)?;
         match command {
             Command::Register { user } => self.register(cx, user),
             Command::SignIn { .. } => self.sign_in(cx, command),
@@ -183,6 +186,7 @@ impl BatchContext<'_> {
             Command::AdvanceWebhook { webhook, progress } => {
                 self.advance_webhook(cx, webhook, progress)
             }
+            Command::Admin(command) => self.admin(cx, command),
         }
     }
 }

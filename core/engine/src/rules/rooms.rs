@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, Expired, NewRoom, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds,
+    Event, Expired, NewRoom, Person, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds,
     check_room_name,
 };
 use redb::ReadableTable;
@@ -242,12 +242,25 @@ impl BatchContext<'_> {
         changes: &RoomChanges,
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
-        let RoomChanges { name, section, description } = changes;
-        let (id, before) = match (name, section) {
+        let (id, before) = match (&changes.name, &changes.section) {
             (None, None) => self.moderated_room(cx, room, by)?,
             _ => self.owned_room(cx, room, by)?,
         };
-        let mut row = RoomRow::clone(&before);
+        let by = by.map(|by| self.user_or_guest(cx, by)).transpose()?;
+        let by = by.map(|by| self.person(&by)).transpose()?;
+        self.change_room(cx, id, &before, changes, by)
+    }
+
+    pub(super) fn change_room(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        before: &RoomRow,
+        changes: &RoomChanges,
+        by: Option<Arc<Person>>,
+    ) -> Result<Reply, Error> {
+        let RoomChanges { name, section, description } = changes;
+        let mut row = before.clone();
         if let Some(name) = name {
             row.title = title(name);
         }
@@ -256,11 +269,9 @@ impl BatchContext<'_> {
                 field.clone_from(change);
             }
         }
-        self.relist(id, &before, &row)?;
+        self.relist(id, before, &row)?;
         self.write_room(id, &row)?;
         cx.visible = true;
-        let by = by.map(|by| self.user_or_guest(cx, by)).transpose()?;
-        let by = by.map(|by| self.person(&by)).transpose()?;
         cx.events.push(Event::RoomChanged { room: row.tag(id), changes: changes.clone(), by });
         Ok(Reply::Room { room: Arc::new(lookup::room_view(&self.batch, id, &row)?) })
     }
@@ -325,6 +336,7 @@ impl BatchContext<'_> {
         }
         self.settle()?;
         message_index::clear_for_good(&mut self.batch, message_index::of_room(id))?;
+        self.remove_mutes_of_room(id)?;
         self.unlist(id, row)?;
         self.batch.unowned_rooms_mut()?.remove(id)?;
         self.batch.room_names_mut()?.remove(row.name.as_str())?;

@@ -31,19 +31,19 @@ fn a_store_of_a_later_format_is_refused_and_not_changed() {
         let database = redb::Database::open(&path).unwrap();
         let write = database.begin_write().unwrap();
         assert_eq!(
-            write.open_table(meta).unwrap().insert("format", 5).unwrap().unwrap().value(),
-            4
+            write.open_table(meta).unwrap().insert("format", 6).unwrap().unwrap().value(),
+            5
         );
         write.commit().unwrap();
     }
     let error = refusal(&path);
     let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
-    assert_eq!((*found, named), (5, &path));
+    assert_eq!((*found, named), (6, &path));
     let said = error.to_string();
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 5"), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 6"), "{said}");
     let database = redb::Database::open(&path).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 5);
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 6);
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn store_1() -> PathBuf {
     fixture("store-1.redb")
 }
 
-/// A store that an earlier version wrote: those of formats 1 and 3 with [`made_store_1`], that of
-/// format 2 by upgrading the one of format 1.
+/// A store that an earlier version wrote: those of formats 1 and 3 with [`made_store_1`], those of
+/// formats 2 and 4 by upgrading the one of format 1.
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -294,7 +294,7 @@ static STORE_1: LazyLock<()> = LazyLock::new(|| {
 /// Gateways on copies of the stores of earlier formats, which hold the same.
 fn earlier_formats() -> impl Iterator<Item = Gateway> {
     LazyLock::force(&STORE_1);
-    ["store-1.redb", "store-2.redb", "store-3.redb"].into_iter().map(|name| {
+    ["store-1.redb", "store-2.redb", "store-3.redb", "store-4.redb"].into_iter().map(|name| {
         let gateway = Gateway::on_a_copy_of(&fixture(name));
         gateway.does(0, Command::Start);
         gateway

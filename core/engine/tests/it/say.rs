@@ -79,6 +79,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> Refusal {
         | Refusal::HandleTaken
         | Refusal::IdentityTaken
         | Refusal::KeyReused
+        | Refusal::Banned { .. }
+        | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::NotInRoom
         | Refusal::NotSignedIn

@@ -1,6 +1,7 @@
 //! What each command does, its refusals and its events.
 
 mod accounts;
+mod admin;
 mod bounds;
 mod claims;
 mod clock;

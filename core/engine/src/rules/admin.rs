@@ -1,0 +1,337 @@
+//! Commands of operators.
+
+use core_model::{ADMIN_TOKENS_MAX, BANS_MAX};
+use core_model::{
+    AdminCommand, AdminToken, BanTarget, Banned, Expired, MUTES_MAX, MessageId, Recipient, Refusal,
+    Reply, RoomChanges, RoomRef, Timestamp, TokenHash, UserRef, check_handle,
+};
+use redb::{ReadableTable, ReadableTableMetadata as _};
+
+use super::context::{BatchContext, CommandContext};
+use super::messages::{Content, check_text};
+use super::names::first_free;
+use crate::bans;
+use crate::error::{Error, StoreError};
+use crate::lookalike;
+use crate::lookup;
+use crate::message_index;
+use crate::rows::{
+    AdminTokenRow, BanRow, Destination, MessageRow, RoomRow, UserRow, Who, pack, unpack,
+};
+use crate::tables::Tables;
+
+impl BatchContext<'_> {
+    pub(super) fn admin(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        command: &AdminCommand,
+    ) -> Result<Reply, Error> {
+        if cx.request.connection != 0 {
+            return Err(Refusal::NotAllowed.into());
+        }
+        match command {
+            AdminCommand::AddToken(token) => self.add_admin_token(cx, token),
+            AdminCommand::RemoveToken { hash } => self.remove_admin_token(hash),
+            AdminCommand::Ban { target, reason, until } => {
+                let target = self.banned(cx, target)?;
+                self.ban(cx, &target, reason, *until)
+            }
+            AdminCommand::LiftBan { target } => {
+                let target = self.banned(cx, target)?;
+                self.lift_ban(&target)
+            }
+            AdminCommand::RevokeSignIns { user } => {
+                let uid = self.user(cx, user)?;
+                self.revoke(uid)?;
+                Ok(Reply::Done)
+            }
+            AdminCommand::DeleteUser { user, anonymize } => self.delete_user(cx, user, *anonymize),
+            AdminCommand::ChangeRoom { room, title, section, description } => {
+                let (name, section) = (title.clone(), section.clone());
+                let changes = RoomChanges { name, section, description: description.clone() };
+                let (id, row) = lookup::any_room(&self.batch, room)?;
+                self.change_room(cx, id, &row, &changes, None)
+            }
+            AdminCommand::DeleteRoom { room } => {
+                let (id, row) = lookup::any_room(&self.batch, room)?;
+                self.end_room(cx, id, &row)?;
+                Ok(Reply::Done)
+            }
+            AdminCommand::Mute { room, user, until } => self.mute(cx, room, user, *until),
+            AdminCommand::Unmute { room, user } => self.unmute(cx, room, user),
+            AdminCommand::DeleteMessages { messages } => self.delete_messages(cx, messages),
+            AdminCommand::Announce { room, name, text } => self.announce(cx, room, name, text),
+        }
+    }
+
+    fn add_admin_token(
+        &mut self,
+        cx: &CommandContext<'_>,
+        token: &AdminToken,
+    ) -> Result<Reply, Error> {
+        let now = cx.request.now;
+        self.batch.admin_tokens_mut()?.retain(|_, row| {
+            unpack::<AdminTokenRow>("admin_tokens", row).is_ok_and(|row| row.expires > now)
+        })?;
+        if self.batch.admin_tokens()?.len()? >= ADMIN_TOKENS_MAX as u64 {
+            let what = "tokens of the admin API".into();
+            return Err(Refusal::QuotaExceeded { what, max: ADMIN_TOKENS_MAX as u32 }.into());
+        }
+        let row = AdminTokenRow {
+            label: token.label.clone(),
+            role: token.role,
+            created: now,
+            expires: bans::ends(token.expires),
+        };
+        self.batch.admin_tokens_mut()?.insert(&token.hash.0, pack(&row).as_slice())?;
+        Ok(Reply::Done)
+    }
+
+    fn remove_admin_token(&mut self, hash: &TokenHash) -> Result<Reply, Error> {
+        match self.batch.admin_tokens_mut()?.remove(&hash.0)? {
+            Some(_) => Ok(Reply::Done),
+            None => Err(Refusal::TokenInvalid.into()),
+        }
+    }
+
+    fn banned(&mut self, cx: &CommandContext<'_>, target: &BanTarget) -> Result<Banned, Error> {
+        Ok(match target {
+            BanTarget::User(user) => Banned::User(core_model::Uid(self.user(cx, user)?)),
+            BanTarget::Identity(identity) => Banned::Identity(identity.clone()),
+            BanTarget::Network(network) => Banned::Network(*network),
+        })
+    }
+
+    fn ban(
+        &mut self,
+        cx: &CommandContext<'_>,
+        target: &Banned,
+        reason: &str,
+        until: Option<Timestamp>,
+    ) -> Result<Reply, Error> {
+        self.check_not_deleted(target)?;
+        if self.batch.bans()?.len()? >= BANS_MAX as u64 {
+            let now = cx.request.now;
+            self.batch
+                .bans_mut()?
+                .retain(|_, row| unpack::<BanRow>("bans", row).is_ok_and(|row| row.until > now))?;
+        }
+        if self.batch.bans()?.len()? >= BANS_MAX as u64 {
+            return Err(Refusal::QuotaExceeded { what: "bans".into(), max: BANS_MAX as u32 }.into());
+        }
+        let row = BanRow {
+            reason: reason.to_owned(),
+            created: cx.request.now,
+            until: bans::ends(until),
+            deleted: false,
+        };
+        self.write_ban(target, &row)?;
+        Ok(Reply::Done)
+    }
+
+    fn write_ban(&mut self, target: &Banned, row: &BanRow) -> Result<(), StoreError> {
+        self.batch.bans_mut()?.insert(bans::key(target).as_slice(), pack(row).as_slice())?;
+        self.cached(|cache| cache.forget_restrictions());
+        Ok(())
+    }
+
+    fn lift_ban(&mut self, target: &Banned) -> Result<Reply, Error> {
+        self.check_not_deleted(target)?;
+        self.batch.bans_mut()?.remove(bans::key(target).as_slice())?;
+        self.cached(|cache| cache.forget_restrictions());
+        Ok(Reply::Done)
+    }
+
+    /// Refuses to change the ban of a deleted user.
+    fn check_not_deleted(&self, target: &Banned) -> Result<(), Error> {
+        let row = self.batch.bans()?.get(bans::key(target).as_slice())?;
+        let row: Option<BanRow> = row.map(|row| unpack("bans", row.value())).transpose()?;
+        if row.is_some_and(|row| row.deleted) {
+            return Err(Refusal::UnknownUser.into());
+        }
+        Ok(())
+    }
+
+    fn delete_user(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        user: &UserRef,
+        anonymize: bool,
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        let target = Banned::User(core_model::Uid(uid));
+        self.check_not_deleted(&target)?;
+        self.revoke(uid)?;
+        self.give_up_rooms(cx, uid)?;
+        for room in lookup::rooms_of_member(&self.batch, uid)? {
+            if self.remove_member(cx, room, uid)? {
+                self.announce_population(cx, room)?;
+            }
+        }
+        let row = lookup::known_user(&self.batch, uid)?;
+        for identity in &row.identities {
+            self.batch.identities_mut()?.remove(identity.as_str())?;
+        }
+        let kept = UserRow {
+            handle: row.handle.clone(),
+            name: row.name.clone(),
+            created: row.created,
+            ..UserRow::default()
+        };
+        let kept = if anonymize { self.anonymous(uid, kept)? } else { kept };
+        self.write_user(uid, &kept)?;
+        self.remove_mutes_of_user(uid)?;
+        let (created, until) = (cx.request.now, u64::MAX);
+        let ban =
+            BanRow { reason: "the account was deleted".into(), created, until, deleted: true };
+        self.write_ban(&target, &ban)?;
+        cx.visible = true;
+        Ok(Reply::User { user: lookup::user_view(&self.batch, uid)? })
+    }
+
+    /// The row under a handle that says nothing of the user.
+    fn anonymous(&mut self, uid: u64, row: UserRow) -> Result<UserRow, Error> {
+        let free = |handle: &str| -> Result<bool, StoreError> {
+            Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())
+        };
+        let handle = first_free(&format!("deleted-{uid}"), free)?.ok_or(Refusal::HandleTaken)?;
+        self.batch.handles_mut()?.remove(row.handle.as_str())?;
+        for key in lookalike::keys(&row.handle) {
+            self.batch.lookalikes_mut()?.remove((key.as_str(), uid))?;
+        }
+        self.batch.handles_mut()?.insert(handle.as_str(), uid)?;
+        for key in lookalike::keys(&handle) {
+            self.batch.lookalikes_mut()?.insert((key.as_str(), uid), ())?;
+        }
+        Ok(UserRow { handle, name: String::new(), ..row })
+    }
+
+    /// Gives the rooms of a user to none; closed ones, which need an owner, to their oldest other
+    /// member, or deletes them.
+    fn give_up_rooms(&mut self, cx: &mut CommandContext<'_>, uid: u64) -> Result<(), Error> {
+        let rooms = self.batch.owned_rooms()?.range((uid, 0)..=(uid, u32::MAX))?;
+        let rooms: Vec<u32> =
+            rooms.map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?;
+        for id in rooms {
+            let row = lookup::known_room(&self.batch, id)?;
+            let heir = lookup::members(&self.batch, id)?.into_iter().find(|member| *member != uid);
+            let owner = if row.closed { heir } else { None };
+            if row.closed && owner.is_none() {
+                self.end_room(cx, id, &row)?;
+                continue;
+            }
+            self.batch.owned_rooms_mut()?.remove((uid, id))?;
+            if let Some(owner) = owner {
+                self.batch.owned_rooms_mut()?.insert((owner, id), ())?;
+            }
+            self.write_room(id, &RoomRow { owner, ..RoomRow::clone(&row) })?;
+        }
+        Ok(())
+    }
+
+    fn mute(
+        &mut self,
+        cx: &CommandContext<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+        until: Option<Timestamp>,
+    ) -> Result<Reply, Error> {
+        let (room, _) = lookup::any_room(&self.batch, room)?;
+        let uid = self.user(cx, user)?;
+        if self.batch.mutes()?.len()? >= MUTES_MAX as u64 {
+            let max = MUTES_MAX as u32;
+            return Err(Refusal::QuotaExceeded { what: "muted users".into(), max }.into());
+        }
+        self.batch.mutes_mut()?.insert((room, uid), bans::ends(until))?;
+        self.batch.mutes_by_user_mut()?.insert((uid, room), ())?;
+        self.cached(|cache| cache.forget_restrictions());
+        Ok(Reply::Done)
+    }
+
+    fn unmute(
+        &mut self,
+        cx: &CommandContext<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Error> {
+        let (room, _) = lookup::any_room(&self.batch, room)?;
+        let uid = self.user(cx, user)?;
+        self.remove_mute(room, uid)?;
+        Ok(Reply::Done)
+    }
+
+    fn remove_mute(&mut self, room: u32, uid: u64) -> Result<(), StoreError> {
+        self.batch.mutes_mut()?.remove((room, uid))?;
+        self.batch.mutes_by_user_mut()?.remove((uid, room))?;
+        self.cached(|cache| cache.forget_restrictions());
+        Ok(())
+    }
+
+    fn remove_mutes_of_user(&mut self, uid: u64) -> Result<(), StoreError> {
+        let rows = self.batch.mutes_by_user()?.range((uid, 0)..=(uid, u32::MAX))?;
+        let rooms: Vec<u32> =
+            rows.map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?;
+        rooms.into_iter().try_for_each(|room| self.remove_mute(room, uid))
+    }
+
+    /// Forgets the mutes of a room that ends.
+    pub(super) fn remove_mutes_of_room(&mut self, room: u32) -> Result<(), StoreError> {
+        if !bans::restrictions(&self.batch)?.mutes {
+            return Ok(());
+        }
+        let rows = self.batch.mutes()?.range((room, 0)..=(room, u64::MAX))?;
+        let uids: Vec<u64> =
+            rows.map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?;
+        uids.into_iter().try_for_each(|uid| self.remove_mute(room, uid))
+    }
+
+    fn delete_messages(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        messages: &[MessageId],
+    ) -> Result<Reply, Error> {
+        self.settle()?;
+        let mut removed = 0;
+        for id in messages {
+            let row = self.batch.messages()?.get(id.0)?.map(|row| MessageRow::unpack(row.value()));
+            let Some(row) = row.transpose()? else { continue };
+            let mut was_listed = false;
+            for stream in message_index::streams_of(&row) {
+                was_listed |= message_index::remove(&mut self.batch, stream, id.0)?;
+            }
+            // What an owner has cleared is swept up later.
+            if was_listed {
+                self.batch.messages_mut()?.remove(id.0)?;
+                removed += 1;
+            }
+        }
+        cx.visible |= removed > 0;
+        Ok(Reply::Pruned { messages: removed, expired: Expired::default(), next: None })
+    }
+
+    fn announce(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        room: &RoomRef,
+        name: &str,
+        text: &str,
+    ) -> Result<Reply, Error> {
+        let (id, row) = lookup::any_room(&self.batch, room)?;
+        check_text(text)?;
+        let name = check_handle(name)
+            .map_err(|fault| Refusal::InvalidHandle { why: fault.to_string() })?;
+        if lookup::uid_of_handle(&self.batch, &name)?.is_some()
+            || lookup::resembles_other_handle(&self.batch, &name)?
+        {
+            return Err(Refusal::HandleTaken.into());
+        }
+        let who = Who::Guest(name);
+        let person = self.person(&who)?;
+        let to = Recipient::Room(row.tag(id));
+        let streams = [Some(message_index::of_room(id)), None];
+        let content = Content { text, notice: true };
+        let message =
+            self.add_message(cx, &who, person, Destination::Room(id), to, streams, content)?;
+        Ok(Reply::Posted { message })
+    }
+}

@@ -1,0 +1,155 @@
+//! Commands of operators: what no client can ask for.
+//!
+//! They are not part of the interface of front ends, so [`Command::Admin`](crate::Command::Admin) is
+//! not serialized, and the engine accepts them from the gateway itself only.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{MessageId, Timestamp, TokenHash, Uid};
+use crate::user_ref::{RoomRef, UserRef};
+
+/// A command of an operator.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdminCommand {
+    /// Adds a token of the admin API.
+    AddToken(AdminToken),
+    /// Removes a token of the admin API; refused with
+    /// [`Refusal::TokenInvalid`](crate::Refusal::TokenInvalid) if there is none.
+    RemoveToken { hash: TokenHash },
+    /// Refuses a target until the ban ends or is lifted. Replaces an earlier ban of the same.
+    Ban { target: BanTarget, reason: String, until: Option<Timestamp> },
+    /// Lifts a ban; does nothing if there is none. A deleted user stays banned and is refused with
+    /// [`Refusal::UnknownUser`](crate::Refusal::UnknownUser).
+    LiftBan { target: BanTarget },
+    /// Ends every sign-in of a user by token or address.
+    RevokeSignIns { user: UserRef },
+    /// Deletes a user for good. The number stays taken; so does the handle, unless it is made
+    /// anonymous. Rooms that the user owns get no owner, closed ones the oldest other member; a
+    /// closed room without another member is deleted.
+    DeleteUser { user: UserRef, anonymize: bool },
+    /// Changes the given fields of a room, closed or not.
+    ChangeRoom {
+        room: RoomRef,
+        title: Option<String>,
+        section: Option<String>,
+        description: Option<String>,
+    },
+    /// Deletes a room, closed or not, and its messages.
+    DeleteRoom { room: RoomRef },
+    /// Refuses a user's messages in a room until the mute ends or is lifted.
+    Mute { room: RoomRef, user: UserRef, until: Option<Timestamp> },
+    /// Does nothing if the user is not muted.
+    Unmute { room: RoomRef, user: UserRef },
+    /// Removes messages, at most [`DELETED_MESSAGES_MAX`]; those that do not exist are passed over.
+    DeleteMessages { messages: Vec<MessageId> },
+    /// Posts a notice to a room under a name that no account has.
+    Announce { room: RoomRef, name: String, text: String },
+}
+
+/// Messages that one command removes: some milliseconds' work.
+pub const DELETED_MESSAGES_MAX: usize = 256;
+
+/// Tokens of the admin API.
+pub const ADMIN_TOKENS_MAX: usize = 256;
+
+/// Bans at one time.
+pub const BANS_MAX: usize = 100_000;
+
+/// Muted members at one time, over all rooms.
+pub const MUTES_MAX: usize = 100_000;
+
+/// What a token of the admin API may do; each includes those before it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdminRole {
+    /// Reads.
+    Monitor,
+    /// Closes sessions, bans, mutes, and removes messages.
+    Moderator,
+    /// Everything.
+    Operator,
+}
+
+impl AdminRole {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Moderator => "moderator",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// A token of the admin API, without the token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdminToken {
+    pub hash: TokenHash,
+    /// What the operator calls it.
+    pub label: String,
+    pub role: AdminRole,
+    pub created: Timestamp,
+    /// `None`: it does not expire.
+    pub expires: Option<Timestamp>,
+}
+
+/// The target of a ban.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BanTarget {
+    User(UserRef),
+    /// `realm/subject`, whether or not a user has it.
+    Identity(String),
+    /// The peers whose [network](crate::BanNetwork) is within this one.
+    Network(BanNetwork),
+}
+
+/// A network: the first `prefix` bits of an IPv6 address, or of an IPv4 address as IPv6
+/// (`::ffff:a.b.c.d`).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct BanNetwork {
+    pub bits: u128,
+    /// 0 to 128.
+    pub prefix: u8,
+}
+
+impl BanNetwork {
+    /// Whether an address is in it.
+    pub fn contains(self, address: u128) -> bool {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+        address & mask == self.bits & mask
+    }
+}
+
+/// A ban, as the store has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ban {
+    pub target: Banned,
+    pub reason: String,
+    pub created: Timestamp,
+    /// `None`: until it is lifted.
+    pub until: Option<Timestamp>,
+    /// Whether the user was deleted, so that the ban cannot be lifted.
+    pub deleted: bool,
+}
+
+/// The target of a ban, as the store has it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Banned {
+    User(Uid),
+    Identity(String),
+    Network(BanNetwork),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_the_addresses_with_its_first_bits() {
+        let all = BanNetwork { bits: 0, prefix: 0 };
+        assert!(all.contains(0) && all.contains(u128::MAX));
+        let one = BanNetwork { bits: 7, prefix: 128 };
+        assert!(one.contains(7) && !one.contains(6));
+        let half = BanNetwork { bits: 1 << 127, prefix: 1 };
+        assert!(half.contains(u128::MAX) && !half.contains(1));
+    }
+}
