@@ -1,5 +1,6 @@
 //! The gateway's process: configuration, command line, and everything with sockets.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod ledger;

@@ -1,7 +1,8 @@
 //! What an operator can do to a room, on the store itself and through a running gateway.
 
 use core_engine::Engine;
-use core_model::{Command, Outcome, Refusal, RoomRef};
+use core_model::{Command, Outcome, Refusal, RoomRef, RoomView};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::users::{Failure, Who};
@@ -22,13 +23,17 @@ pub enum RoomActionKind {
 }
 
 /// A room as an operator sees it, after the action.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct RoomReport {
     pub room_id: u32,
     /// The name that is unique in the gateway.
     pub name: String,
     /// The display name.
     pub title: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub section: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// The owner's handle; none: no user owns it.
     pub owner: Option<String>,
     /// Whether only members know of it.
@@ -36,6 +41,21 @@ pub struct RoomReport {
     /// Seats taken.
     pub population: u32,
     pub capacity: u32,
+}
+
+/// A room as an operator sees it.
+pub(crate) fn report(room: &RoomView) -> RoomReport {
+    RoomReport {
+        room_id: room.id.0,
+        name: room.name.clone(),
+        title: room.title.clone(),
+        section: room.section.clone(),
+        description: room.description.clone(),
+        owner: room.owner.as_ref().map(|owner| owner.handle.clone()),
+        closed: room.closed,
+        population: room.population,
+        capacity: room.capacity,
+    }
 }
 
 impl RoomAction {
@@ -59,15 +79,7 @@ impl RoomAction {
         done.unwrap_or(Ok(core_model::Reply::Done)).map_err(|refusal| self.explain(refusal))?;
         let found = engine.room_named(&self.room).map_err(|refusal| self.explain(refusal))?;
         let room = found.ok_or_else(|| Failure::UnknownRoom(self.room.clone()))?;
-        Ok(RoomReport {
-            room_id: room.id.0,
-            name: room.name.clone(),
-            title: room.title.clone(),
-            owner: room.owner.as_ref().map(|owner| owner.handle.clone()),
-            closed: room.closed,
-            population: room.population,
-            capacity: room.capacity,
-        })
+        Ok(report(&room))
     }
 
     fn explain(&self, refusal: Refusal) -> Failure {

@@ -37,7 +37,7 @@ pub fn all() -> Vec<File> {
     files
 }
 
-/// The schemas of gateway.toml, of the engine and of webhooks, and the contract of the linked
+/// The schemas of gateway.toml, of the engine, of webhooks and of the admin API, and the contract of the linked
 /// dialects.
 pub fn own() -> Vec<File> {
     let gateway = Document {
@@ -52,8 +52,13 @@ pub fn own() -> Vec<File> {
         media_type: "application/json".into(),
         text: schema::text_of(&contract),
     };
+    let admin = Document {
+        name: "admin/openapi.json".into(),
+        media_type: "application/vnd.oai.openapi+json;version=3.1".into(),
+        text: schema::text_of(&crate::admin::document()),
+    };
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
-    let own = [gateway, fidelity].map(|document| file("", document));
+    let own = [gateway, fidelity, admin].map(|document| file("", document));
     let webhooks = file("webhooks/", webhooks::schema());
     own.into_iter().chain(engine).chain([webhooks]).collect()
 }

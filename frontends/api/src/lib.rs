@@ -242,6 +242,9 @@ pub enum Ending {
     Overlong,
     /// The peer does not read what the gateway sends.
     Slow,
+    /// An operator closes the connection, or has banned its user. A plugin reads `draining` in its
+    /// place.
+    Removed,
 }
 
 /// How an event reaches the connections that are subscribed to it.

@@ -213,5 +213,6 @@ fn ending_text(ending: Ending) -> &'static str {
         Ending::Idle => "nothing was heard for too long",
         Ending::Overlong => "the line is too long",
         Ending::Slow => "what was sent is not being read",
+        Ending::Removed => "an operator has closed the connection",
     }
 }

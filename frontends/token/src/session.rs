@@ -91,6 +91,7 @@ fn last_words(ending: Ending, out: &mut Outbox) {
         Ending::Idle => (Code::Limit, "nothing came for too long"),
         Ending::Overlong => (Code::Frame, "the frame is too long"),
         Ending::Slow => (Code::Limit, "what was sent is not read"),
+        Ending::Removed => (Code::Denied, "an operator has closed the connection"),
     };
     out.send_bytes(encode::failure(Header::default(), code, why));
 }

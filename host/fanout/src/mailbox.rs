@@ -167,6 +167,11 @@ impl Mailbox {
         (state.waker.take(), pushed)
     }
 
+    /// How many items wait.
+    pub fn depth(&self) -> usize {
+        self.state().items.len()
+    }
+
     /// Has the session woken, after what waits.
     pub fn wake_session(&self) {
         let mut state = self.state();

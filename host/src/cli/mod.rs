@@ -3,11 +3,16 @@
 //! Exit codes: 0 on success; 1 if the configuration is invalid, the gateway failed or the command
 //! cannot be carried out; 2 if the command line is wrong. Errors go to standard error.
 
+mod admin;
+mod arguments;
+mod ban;
 mod bench;
 mod check;
 mod dialects;
 mod fidelity;
+mod frontend;
 mod ledger;
+mod message;
 mod operation;
 mod output;
 mod password;
@@ -17,6 +22,7 @@ mod room;
 mod schema;
 mod sdk;
 mod serve;
+mod session;
 mod store;
 mod table;
 mod user;
@@ -66,12 +72,22 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Show what a running gateway owed to its connections, and what became of it
     Ledger(ledger::Ledger),
+    /// List and close the connections of a running gateway
+    Session(session::Sessions),
     /// Manage user accounts, whether or not the gateway is running
     User(user::User),
-    /// Show rooms and change their owners, whether or not the gateway is running
+    /// Ban users, identities and networks, whether or not the gateway is running
+    Ban(ban::Ban),
+    /// Manage rooms and their members, whether or not the gateway is running
     Room(room::Room),
     /// Test webhooks, and show what became of their events
     Webhook(webhook::Webhook),
+    /// Read, delete and announce messages, whether or not the gateway is running
+    Message(message::Messages),
+    /// List, enable, disable and drain the front ends of a running gateway
+    Frontend(frontend::Frontends),
+    /// Manage tokens of the admin API, and read the log of changes
+    Admin(admin::Admin),
 }
 
 /// Options of every subcommand, before or after its name. They are not clap's global options:
@@ -101,9 +117,14 @@ pub fn run() -> ExitCode {
         Command::Store(store) => store::run(options, store),
         Command::Bench(bench) => bench::run(options, *bench),
         Command::Ledger(ledger) => ledger::run(options, ledger),
+        Command::Session(sessions) => session::run(options, sessions),
         Command::User(user) => user::run(options, user),
+        Command::Ban(ban) => ban::run(options, ban),
         Command::Room(room) => room::run(options, room),
         Command::Webhook(webhook) => webhook::run(options, webhook),
+        Command::Message(messages) => message::run(options, messages),
+        Command::Frontend(frontends) => frontend::run(options, frontends),
+        Command::Admin(admin) => admin::run(options, admin),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,55 +5,41 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use core_engine::{Done, Engine, Envelope, FrontendSettings, OpenError};
+use core_engine::{Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT};
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::admin::audit::{AuditLog, shown};
+use crate::admin::types::AuditEntry;
+use crate::admin::{
+    ADMIN_HEADER, Endpoint, OnStore, Problem, STORE_HEADER, Store, path_of, status_of,
+};
 use crate::config::{AdminConfig, Config, ListenAddress};
-use crate::users::Failure;
-use crate::users::wire::{ADMIN_HEADER, Refused, STORE_HEADER, store_mark};
+use crate::users::{Failure, rfc3339, store_mark};
 
-/// How long a gateway may take to answer: many times a commit's time on a busy machine.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a gateway may take to answer. Removing all messages of a user may take that long.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The largest answer that is read: far more than an account with 16 identities, or a room.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// The largest answer that is read: a page of messages has 4 MiB of text at most.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
 
-/// What an operator wants done, and how a running gateway is asked for it.
-pub(super) trait Operation {
-    type Report: DeserializeOwned;
-
-    /// The command that carries it out, unless looking is enough.
-    fn command(&self) -> Option<Command>;
-
-    /// What it was done to, afterwards. `done` is the outcome of the command.
-    fn report<T: Send + 'static>(
-        &self,
-        engine: &Engine<T>,
-        at: Timestamp,
-        done: Option<Outcome>,
-    ) -> Result<Self::Report, Failure>;
-
-    /// The report while no gateway runs.
-    fn offline(report: Self::Report) -> Self::Report {
-        report
+/// The fields of an object as the query of a URL.
+fn form(fields: &serde_json::Value) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::String(text) => form.append_pair(name, text),
+            other => form.append_pair(name, &other.to_string()),
+        };
     }
-
-    /// The method, target and body of the request to a running gateway.
-    fn request(&self) -> serde_json::Result<(Method, String, Vec<u8>)>;
-}
-
-/// A path with one parameter.
-pub(super) fn with_query(path: &str, name: &str, value: &str) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    format!("{path}?{}", query.append_pair(name, value).finish())
+    form.finish()
 }
 
 /// Escapes control characters: users choose their names, and a name must not move the cursor or
@@ -66,80 +52,144 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// Carries an operation out on the store or, if a gateway has it open, through that gateway.
-pub(super) fn carry_out<O: Operation>(
+pub(super) fn call<E: OnStore>(
     config: &Config,
-    operation: &O,
-) -> Result<O::Report, Box<dyn Error>> {
-    let path = &config.store.path;
-    if !path.exists() {
+    path: &[&str],
+    query: E::Query,
+    body: E::Body,
+) -> Result<E::Reply, Box<dyn Error>> {
+    let store = &config.store.path;
+    if !store.exists() {
         let why = "the gateway creates it at its first start";
-        return Err(format!("there is no store {} yet; {why}", path.display()).into());
+        return Err(format!("there is no store {} yet; {why}", store.display()).into());
     }
-    let (sender, outcomes) = mpsc::channel();
-    let publish = move |batch: Vec<Done<()>>| {
-        for done in batch {
-            // The receiver is dropped only after it has its answer.
-            drop(sender.send(done.outcome));
+    match OfflineStore::open(config) {
+        Ok(open) => on_the_store::<E>(config, &open, path, query, body),
+        Err(OpenError::Locked { .. }) => {
+            let what = format!("another process has the store {} open, and ", store.display());
+            let stop = "; or stop the gateway first";
+            through_the_gateway::<E>(config, (&what, stop), path, &query, &body)
         }
-    };
-    let options = core_engine::Options {
-        queue_max: config.store.queue_max,
-        cache_bytes: config.store.cache_bytes,
-    };
-    match Engine::open(path, options, publish) {
-        Ok(engine) => on_the_store(&engine, &outcomes, operation),
-        Err(OpenError::Locked { .. }) => through_the_gateway(config, operation),
         Err(error) => Err(error.into()),
     }
 }
 
-fn on_the_store<O: Operation>(
-    engine: &Engine<()>,
-    outcomes: &mpsc::Receiver<Outcome>,
-    operation: &O,
-) -> Result<O::Report, Box<dyn Error>> {
-    let at = now();
-    let done = operation.command().map(|command| {
-        let (connection, frontend) = (ConnectionId(0), Arc::<FrontendSettings>::default());
+/// Has the running gateway carry an operation out that needs one.
+pub(super) fn call_gateway<E: Endpoint>(
+    config: &Config,
+    path: &[&str],
+    query: &E::Query,
+    body: &E::Body,
+) -> Result<E::Reply, Box<dyn Error>> {
+    through_the_gateway::<E>(config, ("", ""), path, query, body)
+}
+
+/// A store that no gateway has open.
+struct OfflineStore {
+    engine: Engine<()>,
+    outcomes: mpsc::Receiver<Outcome>,
+}
+
+impl OfflineStore {
+    fn open(config: &Config) -> Result<Self, OpenError> {
+        let (sender, outcomes) = mpsc::channel();
+        let publish = move |batch: Vec<Done<()>>| {
+            for done in batch {
+                // The receiver is dropped only after it has its answer.
+                drop(sender.send(done.outcome));
+            }
+        };
+        let options = core_engine::Options {
+            queue_max: config.store.queue_max,
+            cache_bytes: config.store.cache_bytes,
+        };
+        Ok(Self { engine: Engine::open(&config.store.path, options, publish)?, outcomes })
+    }
+}
+
+impl Store for OfflineStore {
+    type Ticket = ();
+
+    fn engine(&self) -> &Engine<()> {
+        &self.engine
+    }
+
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn is_running(&self) -> bool {
+        false
+    }
+
+    fn submit(&self, command: Command) -> Outcome {
+        let frontend = Arc::new(FrontendSettings {
+            room_capacity: ROOM_CAPACITY_DEFAULT,
+            ..FrontendSettings::default()
+        });
+        let (at, connection) = (self.now(), ConnectionId(0));
         let envelope =
             Envelope { at, steady_ms: 0, connection, address: None, frontend, key: None, command };
-        engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
+        self.engine.submit(envelope, ()).map_err(|((), refusal)| refusal)?;
         let lost = |_| Refusal::Internal { why: "the engine stopped before it answered".into() };
-        outcomes.recv().map_err(lost)?
-    });
-    Ok(O::offline(operation.report(engine, at, done)?))
+        self.outcomes.recv().map_err(lost)?
+    }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Sends the command to the gateway that has the store open.
-fn through_the_gateway<O: Operation>(
+fn on_the_store<E: OnStore>(
     config: &Config,
-    operation: &O,
-) -> Result<O::Report, Box<dyn Error>> {
-    let path = &config.store.path;
-    let address = admin_address(&config.admin).map_err(|why| {
+    store: &OfflineStore,
+    path: &[&str],
+    query: E::Query,
+    body: E::Body,
+) -> Result<E::Reply, Box<dyn Error>> {
+    let value = |part: Result<serde_json::Value, _>| part.unwrap_or_default();
+    let with = shown(value(serde_json::to_value(&query)), value(serde_json::to_value(&body)));
+    let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let done = E::run(store, &path, query, body);
+    if E::ROW.is_change() {
+        let failure = done.as_ref().err();
+        let entry = AuditEntry {
+            id: 0,
+            at: rfc3339(store.now()),
+            who: format!("local uid {}", rustix::process::getuid().as_raw()),
+            from: "command line".into(),
+            operation: E::ROW.name.to_owned(),
+            path,
+            with,
+            status: failure.map_or(200, |failure| status_of(failure).0),
+            problem: failure.map(Failure::to_string),
+        };
+        let log = AuditLog::beside(&config.store.path);
+        let written = log.append(entry);
+        written.map_err(|error| format!("cannot write to {}: {error}", log.path().display()))?;
+    }
+    Ok(done?)
+}
+
+/// `around`: what to say before and after why the gateway cannot be reached.
+fn through_the_gateway<E: Endpoint>(
+    config: &Config,
+    around: (&str, &str),
+    path: &[&str],
+    query: &E::Query,
+    body: &E::Body,
+) -> Result<E::Reply, Box<dyn Error>> {
+    let (before, after) = around;
+    let address = admin_address(&config.admin).map_err(|why| format!("{before}{why}{after}"))?;
+    let request = request::<E>(config, address, path, query, body)?;
+    let (status, body) = ask(send(address, request)).map_err(|error| {
+        let or_stop =
+            if before.is_empty() { "" } else { ", or stop the process that has the store open" };
         format!(
-            "another process has the store {} open, and {why}; or stop the gateway first",
-            path.display()
-        )
-    })?;
-    let mark = store_mark(path)?;
-    let response = ask(send(address, request(address, &mark, operation)?));
-    let (status, body) = response.map_err(|error| {
-        format!(
-            "another process has the store {} open, and no gateway answers at {address} \
-             ([admin] listen): {error}; start the gateway with this configuration, or stop \
-             the process that has the store open",
-            path.display()
+            "{before}no gateway answers at {address} ([admin] listen): {error}; start the gateway \
+             with this configuration{or_stop}"
         )
     })?;
     match status {
         StatusCode::OK => read(address, &body),
-        _ => Err(read::<Refused>(address, &body)?.error.into()),
+        _ => Err(read::<Problem>(address, &body)?.detail.into()),
     }
 }
 
@@ -157,31 +207,6 @@ pub(super) fn get<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T,
     match status {
         StatusCode::OK => read(address, &body),
         _ => Err(format!("the program at {address} is not a gateway of this version").into()),
-    }
-}
-
-/// Sends a request of an operator to the gateway of this configuration.
-pub(super) fn ask_gateway<T: DeserializeOwned>(
-    config: &Config,
-    method: Method,
-    path: &str,
-    body: Vec<u8>,
-) -> Result<T, Box<dyn Error>> {
-    let address = admin_address(&config.admin)?;
-    let mut request = admin_request(address, method, path.to_owned(), body)?;
-    if let Ok(mark) = store_mark(&config.store.path) {
-        request.headers_mut().insert(STORE_HEADER, mark.parse()?);
-    }
-    let response = ask(send(address, request));
-    let (status, body) = response.map_err(|error| {
-        format!(
-            "no gateway answers at {address} ([admin] listen): {error}; start the gateway with \
-             this configuration"
-        )
-    })?;
-    match status {
-        StatusCode::OK => read(address, &body),
-        _ => Err(read::<Refused>(address, &body)?.error.into()),
     }
 }
 
@@ -236,30 +261,29 @@ async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
 }
 
-fn request<O: Operation>(
+fn request<E: Endpoint>(
+    config: &Config,
     address: SocketAddr,
-    mark: &str,
-    operation: &O,
+    path: &[&str],
+    query: &E::Query,
+    body: &E::Body,
 ) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
-    let (method, target, body) = operation.request()?;
-    let mut request = admin_request(address, method, target, body)?;
-    request.headers_mut().insert(STORE_HEADER, mark.parse()?);
-    Ok(request)
-}
-
-fn admin_request(
-    address: SocketAddr,
-    method: Method,
-    target: String,
-    body: Vec<u8>,
-) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
-    let request = Request::builder()
-        .method(method)
+    let mut target = path_of(&E::ROW, path);
+    let query = form(&serde_json::to_value(query)?);
+    if !query.is_empty() {
+        target = format!("{target}?{query}");
+    }
+    let mut request = Request::builder()
+        .method(E::ROW.method)
         .uri(target)
         .header(HOST, address.to_string())
         .header(CONTENT_TYPE, "application/json")
         .header(ADMIN_HEADER, "1");
-    Ok(request.body(Full::new(body.into()))?)
+    // Without a store there is nothing to compare; the gateway answers for its own.
+    if let Ok(mark) = store_mark(&config.store.path) {
+        request = request.header(STORE_HEADER, mark);
+    }
+    Ok(request.body(Full::new(serde_json::to_vec(body)?.into()))?)
 }
 
 fn read<T: DeserializeOwned>(address: SocketAddr, body: &[u8]) -> Result<T, Box<dyn Error>> {
@@ -274,6 +298,7 @@ mod tests {
     #[test]
     fn the_admin_listener_is_asked_over_loopback_or_not_at_all() {
         let admin = |listen: Option<SocketAddr>| AdminConfig {
+            tls_listen: None,
             listen: listen.map(ListenAddress::Ip),
             api_page: true,
         };

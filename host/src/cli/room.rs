@@ -1,19 +1,24 @@
-//! `dragoman room`: shows a room, and changes its owner.
+//! `dragoman room`: rooms, their members, and who may post there.
 //!
 //! It works on the store itself or, if a gateway has it open, through that gateway.
 
 use std::error::Error;
 
 use clap::{Args, Subcommand};
-use core_engine::Engine;
-use core_model::{Command, Outcome, Timestamp};
-use hyper::Method;
 
-use super::operation::{Operation, carry_out, printable, with_query};
+use super::arguments::{Common, Paging, lines, print_list, print_one, read_pages, seconds};
+use super::operation::call;
 use super::{Options, output};
-use crate::rooms::{RoomAction, RoomActionKind, RoomReport};
-use crate::users::wire::{ROOM_OWNER_PATH, ROOM_PATH, RoomOwner};
-use crate::users::{Failure, Who};
+use crate::admin::types::{
+    CreatedRoom, Done, NewMute, Nothing, Page, PageQuery, Removal, RoomChange, RoomOwner,
+    SearchQuery, Unmuted,
+};
+use crate::admin::{
+    ChangeRoom, CreateRoom, DeleteRoom, Kick, ListMembers, ListRooms, Mute, OnStore, SetOwner,
+    ShowRoom, Unmute,
+};
+use crate::rooms::RoomReport;
+use crate::users::Who;
 
 #[derive(Args, Debug)]
 pub(super) struct Room {
@@ -26,8 +31,46 @@ pub(super) struct Room {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// List rooms, closed ones too, by id
+    List {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        paging: Paging,
+        /// Only those whose name or title contains this
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
     /// Show a room
     Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Create a room
+    Create {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        texts: Texts,
+        /// Seats [default: 500]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        capacity: Option<u32>,
+        /// The user who owns it, and is its first member
+        #[arg(long, value_name = "WHO")]
+        owner: Option<Who>,
+    },
+    /// Change the title, section or description of a room
+    Change {
+        #[command(flatten)]
+        which: Which,
+        /// The display name
+        #[arg(long)]
+        title: Option<String>,
+        #[command(flatten)]
+        texts: Texts,
+    },
+    /// Delete a room and its messages
+    Delete {
         #[command(flatten)]
         which: Which,
     },
@@ -44,76 +87,180 @@ enum What {
         /// (tel/5551234)
         who: Who,
     },
+    /// List the durable members of a room, and its muted users
+    Members {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Remove a user from a room
+    Kick {
+        #[command(flatten)]
+        which: Which,
+        /// A uid, a handle, an identity, or guest:<name>
+        who: String,
+        /// Why; the room reads it
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Refuse a user's messages in a room
+    Mute {
+        #[command(flatten)]
+        which: Which,
+        who: Who,
+        /// When it ends, as in 12h or 90d; when it is lifted without it
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        ttl: Option<u64>,
+    },
+    /// Let a muted user post again
+    Unmute {
+        #[command(flatten)]
+        which: Which,
+        who: Who,
+    },
 }
 
 #[derive(Args, Debug)]
 struct Which {
     #[command(flatten)]
-    options: Options,
-
-    /// Print the room as JSON
-    #[arg(long)]
-    json: bool,
+    common: Common,
 
     /// The name that is unique in the gateway, as the chatroom and channel dialects show it
     name: String,
 }
 
+#[derive(Args, Debug)]
+struct Texts {
+    /// Shown by dialects that have this field
+    #[arg(long)]
+    section: Option<String>,
+    /// Shown by dialects that have this field
+    #[arg(long)]
+    description: Option<String>,
+}
+
 pub(super) fn run(options: Options, room: Room) -> Result<(), Box<dyn Error>> {
-    let (which, kind) = match room.what {
-        What::Show { which } => (which, RoomActionKind::Show),
-        What::Release { which } => (which, RoomActionKind::SetOwner(None)),
-        What::Give { which, who } => (which, RoomActionKind::SetOwner(Some(who))),
-    };
-    let config = options.and(room.options).and(which.options).configuration()?.config;
-    let report = carry_out(&config, &RoomAction { room: which.name, kind })?;
-    if which.json {
-        output::line(serde_json::to_string(&report)?)?;
-    } else {
-        output::raw(shown(&report).as_bytes())?;
+    let options = options.and(room.options);
+    match room.what {
+        What::List { common, paging, search } => list(options, common, &paging, search.as_deref()),
+        What::Show { which } => on::<ShowRoom>(options, which, Nothing {}),
+        What::Create { which, texts, capacity, owner } => {
+            let room = CreatedRoom {
+                name: which.name.clone(),
+                section: texts.section.unwrap_or_default(),
+                description: texts.description.unwrap_or_default(),
+                capacity,
+                owner: owner.as_ref().map(Who::to_string),
+            };
+            let config = options.and(which.common.options).configuration()?.config;
+            let report = call::<CreateRoom>(&config, &[], Nothing {}, room)?;
+            print_one(which.common.json, &report, shown)
+        }
+        What::Change { which, title, texts: Texts { section, description } } => {
+            on::<ChangeRoom>(options, which, RoomChange { title, section, description })
+        }
+        What::Delete { which } => {
+            let said = format!("deleted the room {}", which.name);
+            done::<DeleteRoom>(options, which, Nothing {}, said)
+        }
+        What::Release { which } => on::<SetOwner>(options, which, RoomOwner { owner: None }),
+        What::Give { which, who } => {
+            on::<SetOwner>(options, which, RoomOwner { owner: Some(who.to_string()) })
+        }
+        What::Members { which, paging } => members(options, which, &paging),
+        What::Kick { which, who, reason } => {
+            let said = format!("removed {who} from {}", which.name);
+            done::<Kick>(options, which, Removal { user: who, reason }, said)
+        }
+        What::Mute { which, who, ttl } => {
+            let said = format!("muted {who} in {}", which.name);
+            done::<Mute>(options, which, NewMute { user: who.to_string(), ttl_s: ttl }, said)
+        }
+        What::Unmute { which, who } => {
+            let said = format!("{who} may post to {}", which.name);
+            done::<Unmute>(options, which, Unmuted { user: who.to_string() }, said)
+        }
+    }
+}
+
+/// Carries out an operation on one room, and prints the room.
+fn on<E: OnStore<Reply = RoomReport, Query = Nothing>>(
+    options: Options,
+    which: Which,
+    body: E::Body,
+) -> Result<(), Box<dyn Error>> {
+    let config = options.and(which.common.options).configuration()?.config;
+    let report = call::<E>(&config, &[&which.name], Nothing {}, body)?;
+    print_one(which.common.json, &report, shown)
+}
+
+/// Carries out an operation on one room, and says so.
+fn done<E: OnStore<Reply = Done, Query = Nothing>>(
+    options: Options,
+    which: Which,
+    body: E::Body,
+    said: String,
+) -> Result<(), Box<dyn Error>> {
+    let config = options.and(which.common.options).configuration()?.config;
+    call::<E>(&config, &[&which.name], Nothing {}, body)?;
+    Ok(output::line(super::operation::printable(&said))?)
+}
+
+fn list(
+    options: Options,
+    common: Common,
+    paging: &Paging,
+    search: Option<&str>,
+) -> Result<(), Box<dyn Error>> {
+    let config = options.and(common.options).configuration()?.config;
+    let found = read_pages(paging.limit, |after, limit| {
+        let query = SearchQuery { search: search.map(str::to_owned), after, limit: Some(limit) };
+        call::<ListRooms>(&config, &[], query, Nothing {})
+    })?;
+    let titles = ["room_id", "name", "title", "owner", "closed", "population"];
+    print_list(common.json, found, &titles, |room| {
+        let [id, name, title, owner, closed, population] = properties(room).map(|(_, it)| it);
+        vec![id, name, title, owner, closed, population]
+    })
+}
+
+fn members(options: Options, which: Which, paging: &Paging) -> Result<(), Box<dyn Error>> {
+    let Which { common, name } = which;
+    let config = options.and(common.options).configuration()?.config;
+    let mut muted = Vec::new();
+    let found = read_pages(paging.limit, |after, limit| {
+        let query = PageQuery { after, limit: Some(limit) };
+        let page = call::<ListMembers>(&config, &[&name], query, Nothing {})?;
+        muted = page.muted;
+        Ok(Page { items: page.items, next: page.next })
+    })?;
+    print_list(common.json, found, &["uid", "handle", "name"], |member| {
+        vec![member.uid.to_string(), member.handle.clone(), member.name.clone()]
+    })?;
+    for user in muted {
+        if common.json {
+            output::line(serde_json::json!({ "muted": user }))?;
+        } else {
+            let until = user.until.as_deref().unwrap_or("it is lifted");
+            output::line(format_args!("muted: {} until {until}", user.handle))?;
+        }
     }
     Ok(())
 }
 
 /// One line for each property of the room.
 fn shown(room: &RoomReport) -> String {
-    let lines = [
+    lines(&properties(room))
+}
+
+fn properties(room: &RoomReport) -> [(&'static str, String); 6] {
+    [
         ("room_id", room.room_id.to_string()),
         ("name", room.name.clone()),
         ("title", room.title.clone()),
         ("owner", room.owner.clone().unwrap_or_else(|| "none".into())),
         ("closed", if room.closed { "yes" } else { "no" }.into()),
         ("population", format!("{} of {}", room.population, room.capacity)),
-    ];
-    lines.map(|(what, value)| format!("{what} {}\n", printable(&value))).concat()
-}
-
-impl Operation for RoomAction {
-    type Report = RoomReport;
-
-    fn command(&self) -> Option<Command> {
-        self.command()
-    }
-
-    fn report<T: Send + 'static>(
-        &self,
-        engine: &Engine<T>,
-        _: Timestamp,
-        done: Option<Outcome>,
-    ) -> Result<RoomReport, Failure> {
-        self.report(engine, done)
-    }
-
-    fn request(&self) -> serde_json::Result<(Method, String, Vec<u8>)> {
-        Ok(match &self.kind {
-            RoomActionKind::Show => {
-                (Method::GET, with_query(ROOM_PATH, "room", &self.room), Vec::new())
-            }
-            RoomActionKind::SetOwner(owner) => {
-                let owner = owner.as_ref().map(Who::to_string);
-                let body = serde_json::to_vec(&RoomOwner { room: self.room.clone(), owner })?;
-                (Method::POST, ROOM_OWNER_PATH.to_owned(), body)
-            }
-        })
-    }
+    ]
 }

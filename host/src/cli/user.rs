@@ -1,18 +1,24 @@
-//! `dragoman user`: shows an account, links and unlinks identities, and sets passwords.
+//! `dragoman user`: accounts.
 //!
 //! It works on the store itself or, if a gateway has it open, through that gateway.
 
 use std::error::Error;
 
-use clap::{Args, Subcommand};
-use core_engine::Engine;
-use core_model::{Command, Outcome, Timestamp};
-use hyper::Method;
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::operation::{Operation, carry_out, printable, with_query};
+use super::arguments::{Common, Paging, print_list, print_one, read_pages};
+use super::operation::{call, printable};
 use super::{Options, output, password};
-use crate::users::wire::{Change, LINK_PATH, NewPassword, PASSWORD_PATH, SHOW_PATH, UNLINK_PATH};
-use crate::users::{Account, ActionKind, Failure, Identity, Phc, UserAction, Who};
+use crate::admin::types::{
+    CreatedUser, DeletionQuery, IdentityChange, MessageFate, NewPassword, Nothing, PageQuery,
+    Reason, SearchQuery, UserChange,
+};
+use crate::admin::{
+    ChangeUser, CreateUser, DeleteUser, DisableUser, EnableUser, ExportUser, LinkIdentity,
+    ListUsers, OnStore, RevokeSignIns, SetPassword, ShowUser, UnlinkIdentity,
+};
+use crate::config::Config;
+use crate::users::{Account, Identity, Phc, Who};
 
 #[derive(Args, Debug)]
 pub(super) struct User {
@@ -25,8 +31,67 @@ pub(super) struct User {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// List accounts, by uid
+    List {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        paging: Paging,
+        /// Only those whose handle, display name or an identity contains this
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
     /// Show an account
     Show {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Create an account
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// The handle, which no other account may have
+        handle: String,
+        /// The display name [default: the handle]
+        #[arg(long)]
+        name: Option<String>,
+        /// tel/5551234, email/ann@example.org, openid:wechat/o1; may be repeated
+        #[arg(long, value_name = "IDENTITY")]
+        identity: Vec<Identity>,
+        /// Ask for a password (on a pipe, read its first line)
+        #[arg(long)]
+        password: bool,
+    },
+    /// Change the display name of a user
+    Rename {
+        #[command(flatten)]
+        whose: Whose,
+        /// The display name
+        name: String,
+    },
+    /// Ban a user until it is enabled again, and end its sessions
+    Disable {
+        #[command(flatten)]
+        whose: Whose,
+        /// Why; the user reads it
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Lift the ban of a user
+    Enable {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Delete an account for good
+    Delete {
+        #[command(flatten)]
+        whose: Whose,
+        /// What becomes of its messages
+        #[arg(long)]
+        messages: Fate,
+    },
+    /// End the sessions of a user and its sign-ins by token or address
+    Revoke {
         #[command(flatten)]
         whose: Whose,
     },
@@ -49,16 +114,31 @@ enum What {
         #[command(flatten)]
         whose: Whose,
     },
+    /// Print all that the store has of a person, as JSON: a line for the account, then one for each
+    /// message that it wrote or was sent
+    Export {
+        #[command(flatten)]
+        options: Options,
+        /// A uid (10000), a handle (bob; @10000 where it looks like something else), or an identity
+        /// (tel/5551234)
+        who: Who,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Fate {
+    /// They stay, under the former names
+    Keep,
+    /// They stay, under a name that says nothing of the user
+    Anonymize,
+    /// They are deleted
+    Remove,
 }
 
 #[derive(Args, Debug)]
 struct Whose {
     #[command(flatten)]
-    options: Options,
-
-    /// Print the account as JSON
-    #[arg(long)]
-    json: bool,
+    common: Common,
 
     /// A uid (10000), a handle (bob; @10000 where it looks like something else), or an identity
     /// (tel/5551234)
@@ -66,23 +146,123 @@ struct Whose {
 }
 
 pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
-    let (whose, kind) = match user.what {
-        What::Show { whose } => (whose, ActionKind::Show),
-        What::Link { whose, identity } => (whose, ActionKind::Link(identity)),
-        What::Unlink { whose, identity } => (whose, ActionKind::Unlink(identity)),
+    let options = options.and(user.options);
+    let none = Nothing {};
+    match user.what {
+        What::List { common, paging, search } => list(options, common, &paging, search.as_deref()),
+        What::Create { common, handle, name, identity, password } => {
+            let phc = if password { Some(Phc::of(&password::read(&handle)?)?) } else { None };
+            let new = CreatedUser {
+                handle,
+                name,
+                identities: identity.iter().map(Identity::to_string).collect(),
+                password: None,
+                password_hash: phc.map(|phc| phc.as_str().to_owned()),
+            };
+            let config = options.and(common.options).configuration()?.config;
+            let account = call::<CreateUser>(&config, &[], none, new)?;
+            print_one(common.json, &account, shown)
+        }
+        What::Show { whose } => on::<ShowUser>(options, whose, none, Nothing {}),
+        What::Rename { whose, name } => on::<ChangeUser>(options, whose, none, UserChange { name }),
+        What::Disable { whose, reason } => {
+            on::<DisableUser>(options, whose, none, Reason { reason })
+        }
+        What::Enable { whose } => on::<EnableUser>(options, whose, none, Nothing {}),
+        What::Delete { whose, messages } => {
+            let messages = match messages {
+                Fate::Keep => MessageFate::Keep,
+                Fate::Anonymize => MessageFate::Anonymize,
+                Fate::Remove => MessageFate::Remove,
+            };
+            on::<DeleteUser>(options, whose, DeletionQuery { messages }, none)
+        }
+        What::Revoke { whose } => on::<RevokeSignIns>(options, whose, none, Nothing {}),
+        What::Link { whose, identity } => {
+            let identity = identity.to_string();
+            on::<LinkIdentity>(options, whose, none, IdentityChange { identity })
+        }
+        What::Unlink { whose, identity } => {
+            let identity = identity.to_string();
+            on::<UnlinkIdentity>(options, whose, IdentityChange { identity }, none)
+        }
         What::Password { whose } => {
             let phc = Phc::of(&password::read(&whose.who.to_string())?)?;
-            (whose, ActionKind::SetPassword(phc))
+            let password_hash = Some(phc.as_str().to_owned());
+            on::<SetPassword>(options, whose, none, NewPassword { password: None, password_hash })
         }
-    };
-    let config = options.and(user.options).and(whose.options).configuration()?.config;
-    let account = carry_out(&config, &UserAction { who: whose.who, kind })?;
-    if whose.json {
-        output::line(serde_json::to_string(&account)?)?;
-    } else {
-        output::raw(shown(&account).as_bytes())?;
+        What::Export { options: further, who } => {
+            export(&options.and(further).configuration()?.config, &who)
+        }
     }
-    Ok(())
+}
+
+/// Carries out an operation on one user, and prints the account.
+fn on<E: OnStore<Reply = Account>>(
+    options: Options,
+    whose: Whose,
+    query: E::Query,
+    body: E::Body,
+) -> Result<(), Box<dyn Error>> {
+    let config = options.and(whose.common.options).configuration()?.config;
+    let account = call::<E>(&config, &[&whose.who.to_string()], query, body)?;
+    print_one(whose.common.json, &account, shown)
+}
+
+fn list(
+    options: Options,
+    common: Common,
+    paging: &Paging,
+    search: Option<&str>,
+) -> Result<(), Box<dyn Error>> {
+    let config = options.and(common.options).configuration()?.config;
+    let found = read_pages(paging.limit, |after, limit| {
+        let query = SearchQuery { search: search.map(str::to_owned), after, limit: Some(limit) };
+        call::<ListUsers>(&config, &[], query, Nothing {})
+    })?;
+    let titles = ["uid", "handle", "name", "identities", "created", "state"];
+    print_list(common.json, found, &titles, |account| {
+        vec![
+            account.uid.to_string(),
+            account.handle.clone(),
+            account.name.clone(),
+            account.identities.join(","),
+            account.created.clone(),
+            state(account).into(),
+        ]
+    })
+}
+
+fn state(account: &Account) -> &'static str {
+    match account {
+        Account { deleted: true, .. } => "deleted",
+        Account { disabled: Some(_), .. } => "disabled",
+        Account { online: true, .. } => "online",
+        Account { .. } => "-",
+    }
+}
+
+fn export(config: &Config, who: &Who) -> Result<(), Box<dyn Error>> {
+    let who = who.to_string();
+    let mut after = None;
+    loop {
+        let is_first = after.is_none();
+        let query = PageQuery { after, limit: Some(1000) };
+        let mut data = call::<ExportUser>(config, &[&who], query, Nothing {})?;
+        let messages = std::mem::take(&mut data.messages.items);
+        after = data.messages.next.take();
+        if is_first {
+            let mut data = serde_json::to_value(&data)?;
+            data.as_object_mut().map(|fields| fields.remove("messages"));
+            output::line(data)?;
+        }
+        for message in messages {
+            output::line(serde_json::to_string(&message)?)?;
+        }
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// One line for each property of the account.
@@ -99,52 +279,20 @@ fn shown(account: &Account) -> String {
         ("online", yes(account.online)),
         ("password", yes(account.password)),
     ];
-    let lines = lines.into_iter().chain(identities).chain(more);
+    let disabled = account.disabled.iter().map(|ban| {
+        let until = ban.until.as_deref().unwrap_or("enabled");
+        let because = if ban.reason.is_empty() { "" } else { ": " };
+        ("disabled", format!("until {until}{because}{}", ban.reason))
+    });
+    let deleted = account.deleted.then(|| ("deleted", "yes".to_owned()));
+    let lines = lines.into_iter().chain(identities).chain(more).chain(disabled).chain(deleted);
     lines.map(|(what, value)| format!("{what} {}\n", printable(&value))).collect()
-}
-
-impl Operation for UserAction {
-    type Report = Account;
-
-    fn command(&self) -> Option<Command> {
-        self.command()
-    }
-
-    fn report<T: Send + 'static>(
-        &self,
-        engine: &Engine<T>,
-        at: Timestamp,
-        done: Option<Outcome>,
-    ) -> Result<Account, Failure> {
-        self.report(engine, at, done)
-    }
-
-    fn offline(account: Account) -> Account {
-        // A user who was online when a gateway was killed is not online without one.
-        Account { online: false, ..account }
-    }
-
-    fn request(&self) -> serde_json::Result<(Method, String, Vec<u8>)> {
-        let who = self.who.to_string();
-        let change = |path: &'static str, identity: &Identity| {
-            let change = Change { who: who.clone(), identity: identity.to_string() };
-            serde_json::to_vec(&change).map(|body| (Method::POST, path.to_owned(), body))
-        };
-        Ok(match &self.kind {
-            ActionKind::Show => (Method::GET, with_query(SHOW_PATH, "who", &who), Vec::new()),
-            ActionKind::Link(identity) => change(LINK_PATH, identity)?,
-            ActionKind::Unlink(identity) => change(UNLINK_PATH, identity)?,
-            ActionKind::SetPassword(phc) => {
-                let new = NewPassword { who, hash: phc.as_str().to_owned() };
-                (Method::POST, PASSWORD_PATH.to_owned(), serde_json::to_vec(&new)?)
-            }
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::users::Disabled;
 
     #[test]
     fn an_account_is_a_line_for_each_thing_whatever_its_name_is() {
@@ -156,6 +304,8 @@ mod tests {
             created: "2025-11-21T00:35:46Z".into(),
             online: true,
             password: false,
+            disabled: Some(Disabled { reason: "spam".into(), until: None }),
+            deleted: false,
         };
         insta::assert_snapshot!(shown(&account), @r"
         uid 10000
@@ -166,6 +316,7 @@ mod tests {
         created 2025-11-21T00:35:46Z
         online yes
         password no
+        disabled until enabled: spam
         ");
     }
 }

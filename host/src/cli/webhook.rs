@@ -5,15 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use core_model::Timestamp;
-use hyper::Method;
 
-use super::operation::{ask_gateway, printable};
+use super::operation::{call_gateway, printable};
 use super::{Options, output, table};
+use crate::admin::types::Nothing;
+use crate::admin::{Endpoint, ListWebhooks, ReplayWebhook, ResumeWebhook};
 use crate::config::Config;
 use crate::outgoing::HttpClient;
-use crate::webhooks::wire::{
-    Begun, LIST_PATH, REPLAY_PATH, RESUME_PATH, WebhookReport, Webhooks, Which,
-};
+use crate::webhooks::wire::{Begun, WebhookReport};
 use crate::webhooks::{Received, WebhookConfig, post, test_body};
 
 #[derive(Args, Debug)]
@@ -53,6 +52,12 @@ struct Name {
     name: String,
 }
 
+/// The list as JSON.
+#[derive(serde::Serialize)]
+struct Listed {
+    webhooks: Vec<WebhookReport>,
+}
+
 pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Error>> {
     let options = options.and(webhook.options);
     match webhook.what {
@@ -61,17 +66,17 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
         }
         What::List { options: further, json } => {
             let config = options.and(further).configuration()?.config;
-            let listed: Webhooks = ask_gateway(&config, Method::GET, LIST_PATH, Vec::new())?;
+            let listed = call_gateway::<ListWebhooks>(&config, &[], &Nothing {}, &Nothing {})?;
             if json {
-                output::line(serde_json::to_string(&listed)?)?;
+                output::line(serde_json::to_string(&Listed { webhooks: listed.items })?)?;
             } else {
-                output::line(shown(&listed.webhooks, now()))?;
+                output::line(shown(&listed.items, now()))?;
             }
             Ok(())
         }
         What::Replay(Name { options: further, name }) => {
             let config = options.and(further).configuration()?.config;
-            let Begun { dead_letters } = change(&config, REPLAY_PATH, name)?;
+            let Begun { dead_letters } = change::<ReplayWebhook>(&config, &name)?;
             output::line(format_args!(
                 "{dead_letters} dead letters are sent again; `dragoman webhook list` shows how many \
                  are left"
@@ -80,16 +85,18 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
         }
         What::Resume(Name { options: further, name }) => {
             let config = options.and(further).configuration()?.config;
-            change(&config, RESUME_PATH, name)?;
+            change::<ResumeWebhook>(&config, &name)?;
             output::line("events are sent again")?;
             Ok(())
         }
     }
 }
 
-fn change(config: &Config, path: &str, name: String) -> Result<Begun, Box<dyn Error>> {
-    let body = serde_json::to_vec(&Which { name })?;
-    ask_gateway(config, Method::POST, path, body)
+fn change<E: Endpoint<Reply = Begun, Query = Nothing, Body = Nothing>>(
+    config: &Config,
+    name: &str,
+) -> Result<Begun, Box<dyn Error>> {
+    call_gateway::<E>(config, &[name], &Nothing {}, &Nothing {})
 }
 
 /// Sends a test from this process, whether or not a gateway runs.

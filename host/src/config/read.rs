@@ -62,7 +62,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     let config = Config {
         server: server(&section.table("server")),
         store: store(&store_section, folder),
-        admin: admin(&reader, &section.table("admin"), &mut listens),
+        admin: admin(&reader, &section.table("admin"), &shared, &mut listens),
         frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
         rooms,
         webhooks: webhooks(&reader, &section, folder),
@@ -149,22 +149,37 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
     config
 }
 
-fn admin(reader: &Reader, section: &Section<'_>, listens: &mut Vec<Listen>) -> AdminConfig {
-    let place = (section.shown("listen"), section.source_or_default("listen"));
-    let listen = section.read("listen", |value| admin_address(value, reader, &place)).flatten();
-    if let Some(address) = &listen {
+fn admin(
+    reader: &Reader,
+    section: &Section<'_>,
+    shared: &SharedTls<'_>,
+    listens: &mut Vec<Listen>,
+) -> AdminConfig {
+    let mut address = |key: &str| {
+        let place = (section.shown(key), section.source_or_default(key));
+        let address = section.read(key, |value| admin_address(value, reader, &place)).flatten()?;
         listens.push(Listen {
-            key: section.shown("listen"),
+            key: section.shown(key),
             transport: Transport::Http,
             routes: None,
             address: address.clone(),
             options: EndpointOptions::default(),
-            source: section.source_or_default("listen"),
+            source: section.source_or_default(key),
         });
+        Some(address)
+    };
+    let (listen, tls_listen) = (address("listen"), address("tls_listen"));
+    let tls = shared.choice(section);
+    if tls_listen.is_some() && (section.value("tls").is_none() || tls == Some(None)) {
+        let what = "missing; name a table [tls.<name>], or give cert and key of tls_listen";
+        section.complain_of_absent("tls", what);
+    } else if tls_listen.is_none() && matches!(tls, Some(Some(_))) {
+        section.complain("tls", "is for tls_listen, which is not set; set it, or remove tls");
     }
+    let tls_listen = tls_listen.zip(tls.flatten());
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
     section.finish();
-    AdminConfig { listen, api_page }
+    AdminConfig { listen, tls_listen, api_page }
 }
 
 /// An address, or `systemd:<name>`: one socket of TCP, since requests are only answered to peers

@@ -96,6 +96,11 @@ const ADMIN: &[Row] = &[
         Kind::Address,
         "address of the admin listener: /healthz, /readyz, /metrics and /api/; off without it",
     ),
+    (
+        "tls_listen",
+        Kind::Address,
+        "address of an encrypted admin listener, whose requests need a token; off without it",
+    ),
     ("api_page", Kind::Flag, "whether /api/ shows the schemas of every front end"),
 ];
 
@@ -290,7 +295,7 @@ pub fn schema() -> Value {
     let root = [
         ("server", table("the process", server)),
         ("store", table("the store of users, rooms and messages", properties(STORE))),
-        ("admin", table("the admin listener", properties(ADMIN))),
+        ("admin", table("the admin listeners", admin())),
         ("tls", shared_tls),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
@@ -359,6 +364,12 @@ fn loaded() -> Value {
         "properties": keys,
         "required": ["plugin"],
     })
+}
+
+fn admin() -> Map<String, Value> {
+    let mut keys = properties(ADMIN);
+    keys.extend(listener_keys().into_iter().filter(|(key, _)| key == "tls"));
+    keys
 }
 
 fn listener_keys() -> Map<String, Value> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::endpoint::{Endpoint, ListenAddress};
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
+use crate::tls::Tls;
 use crate::webhooks::WebhookConfig;
 
 /// A checked configuration.
@@ -97,10 +98,12 @@ impl StoreConfig {
     pub const FREE_SPACE_MIN: u64 = 64 << 20;
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AdminConfig {
     /// The address of the admin listener. Default none.
     pub listen: Option<ListenAddress>,
+    /// Another one, whose connections are encrypted and whose requests need a token. Default none.
+    pub tls_listen: Option<(ListenAddress, Arc<Tls>)>,
     /// Whether /api/ shows the schemas of every front end. Default true.
     pub api_page: bool,
 }

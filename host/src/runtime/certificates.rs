@@ -49,7 +49,8 @@ fn warn(tls: &Tls) {
 /// Serves it to new connections, wherever the same files were served before.
 fn replace(state: &GatewayState, tls: Tls) {
     let tls = Arc::new(tls);
-    for listener in &state.registry().listeners {
+    let registry = state.registry();
+    for listener in registry.listeners.iter().chain(&registry.admin_tls) {
         listener.replace_tls(&tls);
     }
     for certificate in &tls.certificates {

@@ -170,17 +170,20 @@ impl Gateway {
         let listeners = start::listeners(state, frontends, &self.config.frontends);
         start::listen(state, &listeners, &self.config)?;
         start::announce(frontends, &listeners);
-        let admin = self.config.admin.listen.clone();
-        let admin = admin.map(|address| admin::listener(address, state));
-        if let Some(admin) = &admin
-            && let Err(error) = admin::open(admin, state)
-        {
-            admin.log_bind_error(&error);
-            state.spawn(retry_bind(admin.clone(), state.clone(), admin::open));
+        let config = &self.config.admin;
+        let admin = config.listen.clone().map(|address| admin::listener(address, state));
+        let admin_tls = config.tls_listen.clone();
+        let admin_tls = admin_tls.map(|(address, tls)| admin::tls_listener(address, &tls, state));
+        for admin in admin.iter().chain(&admin_tls) {
+            if let Err(error) = admin::open(admin, state) {
+                admin.log_bind_error(&error);
+                state.spawn(retry_bind(admin.clone(), state.clone(), admin::open));
+            }
         }
         state.change_registry(|registry| {
             registry.listeners = listeners;
             registry.admin = admin;
+            registry.admin_tls = admin_tls;
         });
         Ok(())
     }

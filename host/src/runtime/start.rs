@@ -105,6 +105,7 @@ pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), 
         tracing::warn!("{warning}");
     }
     services.submit_internal(Command::Start).await.map_err(ServeError::Start)?;
+    services.network_bans.read(&services.engine, services.clock.now());
     for room in &config.rooms {
         declare(services, room).await?;
     }

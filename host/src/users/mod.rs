@@ -1,15 +1,18 @@
 //! What an operator can do to a user account, on the store itself and through a running gateway.
 
 mod who;
-pub mod wire;
 
 use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::str::FromStr;
 
-use core_engine::Engine;
+use core_engine::{Engine, UserRecord};
 use core_model::{
     Command, ConnectionId, Outcome, Query, Refusal, Reply, Secret, Timestamp, UserRef,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::password_hash::{Form, hash, is_hash};
@@ -80,7 +83,7 @@ impl fmt::Debug for Phc {
 }
 
 /// An account as an operator sees it, after the action.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Account {
     pub uid: u64,
     pub handle: String,
@@ -94,6 +97,21 @@ pub struct Account {
     pub online: bool,
     /// Whether it has a password.
     pub password: bool,
+    /// Why and until when it is banned as a user, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
+    /// Whether it was deleted, and is only there for messages to name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+}
+
+/// A ban of a user.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Disabled {
+    pub reason: String,
+    /// RFC 3339, in UTC; absent: until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// Why an action failed.
@@ -112,10 +130,46 @@ pub enum Failure {
     UnknownRoom(String),
     #[error("the room {0:?} is closed, so it keeps an owner; give it to another user instead")]
     ClosedRoom(String),
+    /// A field, parameter or cursor that is not what it should be.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something else than a user or a room does not exist.
+    #[error("{0}")]
+    Missing(String),
+    /// Something stands in the way.
+    #[error("{0}")]
+    Conflict(String),
     #[error("the store failed: {0}")]
     Store(String),
     #[error("{0}")]
     Refused(Refusal),
+}
+
+impl Failure {
+    /// A refusal of the engine.
+    pub fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Internal { why } => Self::Store(why),
+            Refusal::HandleTaken | Refusal::IdentityTaken | Refusal::RoomNameTaken => {
+                Self::Conflict(format!("{refusal}; choose another"))
+            }
+            refusal => Self::Refused(refusal),
+        }
+    }
+
+    /// A refusal of the engine to do something to a user.
+    pub fn about(who: &Who, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownUser => Self::Unknown(who.clone()),
+            refusal => Self::of(refusal),
+        }
+    }
+}
+
+/// Identifies a store file independently of the path it is opened by.
+pub fn store_mark(path: &Path) -> io::Result<String> {
+    let metadata = path.metadata()?;
+    Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))
 }
 
 fn unknown(who: &Who) -> String {
@@ -148,16 +202,16 @@ impl UserAction {
         }
     }
 
-    /// The account afterwards. `done` is the outcome of [`command`](Self::command).
+    /// Explains the outcome of [`command`](Self::command), if it was refused.
     pub fn report<T: Send + 'static>(
         &self,
         engine: &Engine<T>,
         at: Timestamp,
         done: Option<Outcome>,
-    ) -> Result<Account, Failure> {
-        match done.unwrap_or_else(|| ask(engine, at, self.who.user_ref())) {
-            Ok(reply) => account(engine, at, reply),
-            Err(refusal) => Err(self.explain(engine, at, refusal)),
+    ) -> Result<(), Failure> {
+        match done {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(refusal)) => Err(self.explain(engine, at, refusal)),
         }
     }
 
@@ -194,28 +248,28 @@ fn ask<T: Send + 'static>(engine: &Engine<T>, at: Timestamp, user: UserRef) -> O
     engine.query(at, ConnectionId(0), &Query::User { user, caller: None }).outcome
 }
 
-fn account<T: Send + 'static>(
-    engine: &Engine<T>,
-    at: Timestamp,
-    reply: Reply,
-) -> Result<Account, Failure> {
-    let Reply::User { user } = reply else {
-        return Err(Failure::Store("unexpected answer to a query of a user".into()));
-    };
-    let uid = user.person.uid.unwrap_or_default();
-    let credential = engine.credential(at, &UserRef::Id(uid)).map_err(Failure::Refused)?;
-    Ok(Account {
-        uid: uid.0,
+/// The account of a record.
+pub(crate) fn account(record: &UserRecord) -> Account {
+    let UserRecord { user, has_password, ban } = record;
+    let deleted = ban.as_ref().is_some_and(|ban| ban.deleted);
+    let disabled = ban
+        .as_ref()
+        .filter(|_| !deleted)
+        .map(|ban| Disabled { reason: ban.reason.clone(), until: ban.until.map(rfc3339) });
+    Account {
+        uid: user.person.uid.unwrap_or_default().0,
         handle: user.person.handle.clone(),
         name: user.person.name.clone(),
         identities: user.person.identities.clone(),
         created: rfc3339(user.created),
         online: user.online,
-        password: credential.is_some_and(|(_, phc)| !phc.is_empty()),
-    })
+        password: *has_password,
+        disabled,
+        deleted,
+    }
 }
 
-fn rfc3339(at: Timestamp) -> String {
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     let at = i64::try_from(at.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     at.unwrap_or(jiff::Timestamp::MAX).to_string()
 }

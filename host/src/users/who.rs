@@ -84,6 +84,11 @@ impl Identity {
         &self.0
     }
 
+    /// An identity as the store has it, which is in normal form.
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The part before the slash: `tel`, `email` or `openid:<type>`.
     pub fn realm(&self) -> &str {
         self.0.split_once('/').map_or("", |(realm, _)| realm)

@@ -1,28 +1,9 @@
-//! The JSON protocol between `dragoman webhook` and the admin listener of a running gateway.
+//! What the admin API says of webhooks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// GET answers with a [`Webhooks`].
-pub const LIST_PATH: &str = "/webhooks";
-
-/// POST with a [`Which`]: sends the dead letters again.
-pub const REPLAY_PATH: &str = "/webhooks/replay";
-
-/// POST with a [`Which`]: goes on with a receiver that was gone.
-pub const RESUME_PATH: &str = "/webhooks/resume";
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    pub name: String,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Serialize)]
-pub struct Webhooks {
-    pub webhooks: Vec<WebhookReport>,
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct WebhookReport {
     pub name: String,
     /// Where it sends events, without the path, which may contain a secret.
@@ -41,7 +22,7 @@ pub struct WebhookReport {
     pub last_failure: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookCondition {
     /// Events are delivered.
@@ -66,7 +47,7 @@ impl WebhookCondition {
 }
 
 /// What a replay or a resumption found to do.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Begun {
     /// Dead letters that are sent again.
     pub dead_letters: u32,

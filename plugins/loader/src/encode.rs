@@ -74,7 +74,8 @@ fn with_buffer<R>(write: impl FnOnce(&mut Vec<u8>), work: impl FnOnce(&[u8]) -> 
 
 fn word(ending: Ending) -> &'static str {
     match ending {
-        Ending::Draining => "draining",
+        // Plugins of the first releases know no other word for it.
+        Ending::Draining | Ending::Removed => "draining",
         Ending::Idle => "idle",
         Ending::Overlong => "overlong",
         Ending::Slow => "slow",

@@ -1,33 +1,39 @@
-//! The admin listener: /healthz, /readyz, /metrics, /ledger, the pages at /api/, and the requests
-//! of `dragoman user`, `dragoman room` and `dragoman webhook`.
+//! The admin listeners: /healthz, /readyz, /metrics, /ledger, the pages at /api/, and the admin API
+//! below /api/v1/. One is plain; the other is encrypted, and its requests need a token.
 
+mod api;
 mod api_page;
 mod ledger;
 mod prometheus;
-mod users;
-mod webhooks;
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
+use crate::admin::Problem;
 use crate::config::{EndpointOptions, ListenAddress};
 use crate::ledger::LEDGER_PATH;
 use crate::runtime::net::accept::pause;
 use crate::runtime::net::bind::{ListenSocket, bind};
+use crate::runtime::net::handshake::shake_hands;
 use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
+use crate::tls::Tls;
+use api::AdminPeer;
 
 /// Separates, in `/readyz`, the name of a front end from why it was taken down.
 pub const IS_DOWN: &str = " is down: ";
@@ -36,11 +42,43 @@ pub const IS_DOWN: &str = " is down: ";
 /// effect.
 pub const IS_KEPT: &str = " keeps its previous configuration: ";
 
+/// Connections to one admin listener: each is a file descriptor.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long a client may take for the handshake of TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The admin listener at this address. It keeps listening while the gateway drains.
 pub(crate) fn listener(address: ListenAddress, state: &GatewayState) -> Arc<BoundListener> {
-    let owner = Some(("admin".into(), "listen".into(), 0));
+    with_options("listen", address, EndpointOptions::default(), state)
+}
+
+/// The encrypted admin listener at this address.
+pub(crate) fn tls_listener(
+    address: ListenAddress,
+    tls: &Arc<Tls>,
+    state: &GatewayState,
+) -> Arc<BoundListener> {
+    with_options("tls_listen", address, tls_options(tls), state)
+}
+
+/// How connections of the encrypted admin listener are accepted.
+pub(crate) fn tls_options(tls: &Arc<Tls>) -> EndpointOptions {
+    EndpointOptions {
+        tls: Some(tls.clone()),
+        protocol: Some("http/1.1"),
+        ..EndpointOptions::default()
+    }
+}
+
+fn with_options(
+    key: &str,
+    address: ListenAddress,
+    options: EndpointOptions,
+    state: &GatewayState,
+) -> Arc<BoundListener> {
+    let owner = Some(("admin".into(), key.into(), 0));
     let key = ListenerKey { address, only_v6: false, owner };
-    let options = EndpointOptions::default();
     Arc::new(BoundListener::new(key, options, Vec::new(), state.shutdown.late_child()))
 }
 
@@ -53,6 +91,7 @@ pub(crate) fn open(listener: &Arc<BoundListener>, state: &Arc<GatewayState>) -> 
 }
 
 async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<GatewayState>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -61,8 +100,15 @@ async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<G
         };
         match accepted {
             Ok(_) if state.has_drained() => break,
-            Ok((Stream::Tcp(stream), _)) => state.spawn(serve(stream, state.clone())),
-            Ok(_) => (),
+            Ok((stream, remote)) => {
+                // Over the limit it is closed.
+                let Ok(permit) = permits.clone().try_acquire_owned() else { continue };
+                let served = serve(listener.clone(), stream, remote, state.clone());
+                state.spawn(async {
+                    served.await;
+                    drop(permit);
+                });
+            }
             Err(error) => pause(&listener.key.address, &error).await,
         }
     }
@@ -71,11 +117,30 @@ async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<G
 }
 
 /// Serves a connection to its end, also while the gateway drains.
-async fn serve(stream: TcpStream, state: Arc<GatewayState>) {
+async fn serve(
+    listener: Arc<BoundListener>,
+    stream: Stream,
+    mut remote: Remote,
+    state: Arc<GatewayState>,
+) {
     let shutdown = state.shutdown.clone();
-    let ends = stream.peer_addr().and_then(|peer| Ok((peer, stream.local_addr()?)));
-    let is_local = ends.is_ok_and(|(peer, own)| users::is_local(peer, own));
-    let service = service_fn(move |request| answer(state.clone(), is_local, request));
+    let Stream::Tcp(tcp) = &stream else { return };
+    let ends = tcp.peer_addr().and_then(|peer| Ok((peer, tcp.local_addr()?)));
+    // An error: the peer is gone.
+    let Ok((peer, own)) = ends else { return };
+    let (stream, is_encrypted) = match listener.acceptance().tls.clone() {
+        None => (stream, false),
+        Some(tls) => {
+            let turns = (&state.handshake_turns, &*state.challenges);
+            let shaken = shake_hands(stream, tls, turns, &mut remote);
+            match timeout(HANDSHAKE_TIMEOUT, shaken).await {
+                Ok(Ok(Some(stream))) => (stream, true),
+                Ok(Ok(None) | Err(_)) | Err(_) => return,
+            }
+        }
+    };
+    let peer = AdminPeer::new(peer, own, is_encrypted);
+    let service = service_fn(move |request| answer(state.clone(), peer.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).keep_alive(false).half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -88,12 +153,17 @@ async fn serve(stream: TcpStream, state: Arc<GatewayState>) {
 
 async fn answer(
     state: Arc<GatewayState>,
-    is_local: bool,
+    peer: AdminPeer,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Body>, Infallible> {
     let services = &state.services;
-    if users::has_path(request.uri().path()) {
-        return Ok(users::answer(&state, is_local, request).await);
+    if request.uri().path().starts_with(api::ROOT) {
+        return Ok(api::answer(&state, peer, request.map(Body::new)).await);
+    }
+    if !is_open(&peer, request.uri().path()) && !api::has_token(services, request.headers()) {
+        let what = "this listener needs a token: send `Authorization: Bearer <token>`, from \
+                    `dragoman admin token create`";
+        return Ok(api::refused(&Problem::new(401, "token", what)));
     }
     let is_json = request.uri().path() == LEDGER_PATH;
     let (status, text) = match request.uri().path() {
@@ -117,7 +187,7 @@ async fn answer(
         }
         path => {
             if let Some(response) = api_page::answer(&state.registry(), path, request.headers()) {
-                return Ok(response);
+                return Ok(response.map(Body::new));
             }
             (
                 StatusCode::NOT_FOUND,
@@ -125,7 +195,7 @@ async fn answer(
             )
         }
     };
-    let mut response = Response::new(Full::new(text.into()));
+    let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let content_type = if is_json {
         "application/json; charset=utf-8"
@@ -138,6 +208,11 @@ async fn answer(
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     Ok(response)
+}
+
+/// Whether a path needs no token: those that watch whether the gateway runs never do.
+fn is_open(peer: &AdminPeer, path: &str) -> bool {
+    !peer.is_encrypted || matches!(path, "/healthz" | "/readyz")
 }
 
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

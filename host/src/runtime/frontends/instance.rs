@@ -27,6 +27,7 @@ use crate::runtime::frontends::guarded::{GuardedFrontend, Panicked};
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::frontends::plugin::calls::PluginFrontend;
 use crate::runtime::frontends::plugin::fault_breaker::{FAULTS_MAX, FAULTS_WINDOW, FaultBreaker};
+use crate::runtime::frontends::stream_activity::{OpenStream, StreamActivity};
 use crate::runtime::limits::{ConnectionLimiter, ConnectionsFull, KeyedRateLimiter};
 use crate::runtime::metrics::{FaultKind, FrontendMetrics, Limit};
 
@@ -110,7 +111,7 @@ pub(crate) fn is_down_error() -> HttpError {
 /// The open stream connections.
 #[derive(Default)]
 struct Streams {
-    open: HashMap<ConnectionId, Arc<ConnectionHandle>>,
+    open: HashMap<ConnectionId, OpenStream>,
     /// A stream that opens later is drained at once.
     draining: bool,
 }
@@ -228,11 +229,7 @@ impl FrontendHandle {
 
 impl FrontendInstance {
     fn new(index: u16, config: &FrontendConfig, former: Option<&Self>) -> Self {
-        // A linked front end is never taken down.
-        let down_response = match &config.plugin {
-            Some(_) => config.frontend.fault(&is_down_error()),
-            None => Response::default(),
-        };
+        let down_response = config.frontend.fault(&is_down_error());
         let dialect = match &config.plugin {
             Some(loaded) => loaded.frontend.manifest().dialect.clone(),
             None => config.name.clone(),
@@ -259,12 +256,17 @@ impl FrontendInstance {
     }
 
     /// A stream connection has opened.
-    pub(crate) fn add_stream(&self, connection: Arc<ConnectionHandle>) {
+    pub(crate) fn add_stream(&self, handle: Arc<ConnectionHandle>, activity: Arc<StreamActivity>) {
         let mut streams = self.streams.lock();
         if streams.draining {
-            connection.mailbox.end(Ending::Draining);
+            handle.mailbox.end(Ending::Draining);
         }
-        streams.open.insert(connection.id, connection);
+        streams.open.insert(handle.id, OpenStream { handle, activity });
+    }
+
+    /// The open stream connections, in no order.
+    pub(crate) fn streams(&self) -> Vec<OpenStream> {
+        self.streams.lock().open.values().cloned().collect()
     }
 
     /// A stream connection is gone.
@@ -276,14 +278,14 @@ impl FrontendInstance {
     pub(crate) fn wake_stream(&self, connection: ConnectionId) {
         let stream = self.streams.lock().open.get(&connection).cloned();
         if let Some(stream) = stream {
-            stream.mailbox.wake_session();
+            stream.handle.mailbox.wake_session();
         }
     }
 
     /// Passes on what each open stream connection is owed. No connection opens or ends meanwhile.
     pub(crate) fn each_account(&self, each: impl FnMut(Account)) {
         let streams = self.streams.lock();
-        streams.open.values().map(|connection| connection.mailbox.account()).for_each(each);
+        streams.open.values().map(|stream| stream.handle.mailbox.account()).for_each(each);
     }
 
     /// How many stream connections are open.
@@ -293,17 +295,21 @@ impl FrontendInstance {
 
     /// Ends every stream connection after its requests are answered.
     pub(crate) fn drain(&self) {
-        let mut streams = self.streams.lock();
-        streams.draining = true;
-        for connection in streams.open.values() {
-            connection.mailbox.end(Ending::Draining);
+        self.streams.lock().draining = true;
+        self.close_streams();
+    }
+
+    /// Ends the stream connections that are open now after their requests are answered.
+    pub(crate) fn close_streams(&self) {
+        for stream in self.streams.lock().open.values() {
+            stream.handle.mailbox.end(Ending::Draining);
         }
     }
 
     /// Ends every stream connection at once.
     pub(crate) fn abort(&self) {
-        for connection in self.streams.lock().open.values() {
-            connection.mailbox.abort();
+        for stream in self.streams.lock().open.values() {
+            stream.handle.mailbox.abort();
         }
     }
 
@@ -363,8 +369,33 @@ impl FrontendInstance {
         }
     }
 
-    /// Accepts no more connections, and drains those that are open.
     fn take_down(&self, why: &str) {
+        if self.set_down(why) {
+            tracing::error!(
+                frontend = self.name,
+                "taken down until its section or its plugin changes, an operator enables it, or \
+                 the gateway restarts: {why}"
+            );
+        }
+    }
+
+    /// Takes it down for an operator.
+    pub(crate) fn disable(&self, why: &str) {
+        if self.set_down(why) {
+            tracing::warn!(frontend = self.name, "disabled: {why}");
+        }
+    }
+
+    /// Serves again. The caller opens its listeners.
+    pub(crate) fn enable(&self) {
+        self.streams.lock().draining = false;
+        if self.down.send_replace(None).is_some() {
+            tracing::info!(frontend = self.name, "enabled");
+        }
+    }
+
+    /// Accepts no more connections, and drains those that are open. False: it was down before.
+    fn set_down(&self, why: &str) -> bool {
         let is_first = self.down.send_if_modified(|down| {
             let is_up = down.is_none();
             if is_up {
@@ -373,12 +404,9 @@ impl FrontendInstance {
             is_up
         });
         if is_first {
-            tracing::error!(
-                frontend = self.name,
-                "taken down until its section or its plugin changes, or the gateway restarts: {why}"
-            );
             self.drain();
         }
+        is_first
     }
 
     /// Why it was taken down, if it was.

@@ -7,3 +7,4 @@ pub(crate) mod guarded;
 pub(crate) mod instance;
 pub(crate) mod log_throttle;
 pub(crate) mod plugin;
+pub(crate) mod stream_activity;

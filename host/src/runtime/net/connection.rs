@@ -290,7 +290,7 @@ impl<S: Socket> Connection<S> {
             }
             // What was read is answered before the last word.
             (Ending::Draining | Ending::Overlong, _) => self.finish(CloseReason::Host(ending)),
-            (Ending::Idle | Ending::Slow, _) => {
+            (Ending::Idle | Ending::Slow | Ending::Removed, _) => {
                 self.session.feed(Input::Ending(ending));
                 self.close(CloseReason::Host(ending));
             }

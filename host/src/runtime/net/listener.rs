@@ -226,7 +226,8 @@ impl BoundListener {
     fn log_open(&self, bound: &ListenAddress, former: &[Arc<ListenerBinding>]) {
         let bindings = self.bindings();
         if bindings.is_empty() {
-            tracing::info!(frontend = "admin", listener = "listen", address = %bound, "listening");
+            let listener = self.key.owner.as_ref().map_or("listen", |(_, key, _)| key.as_str());
+            tracing::info!(frontend = "admin", listener, address = %bound, "listening");
         }
         for binding in bindings.iter() {
             let frontend = &binding.frontend.name;

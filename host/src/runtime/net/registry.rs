@@ -21,6 +21,8 @@ pub(crate) struct FrontendRegistry {
     /// Of `frontends`, open or not yet.
     pub(crate) listeners: Vec<Arc<BoundListener>>,
     pub(crate) admin: Option<Arc<BoundListener>>,
+    /// The encrypted admin listener.
+    pub(crate) admin_tls: Option<Arc<BoundListener>>,
     /// The front ends that are not as the configuration wants them, and why.
     pub(crate) kept: BTreeMap<String, String>,
     pub(crate) drain_timeout: Duration,
@@ -38,6 +40,7 @@ impl FrontendRegistry {
             draining: Vec::new(),
             listeners: Vec::new(),
             admin: None,
+            admin_tls: None,
             kept: BTreeMap::new(),
             drain_timeout: config.server.drain_timeout,
             trusted_proxies: config.server.trusted_proxies.clone(),
@@ -77,7 +80,7 @@ impl FrontendRegistry {
     /// The certificates of all listeners, once each.
     pub(crate) fn served_tls(&self) -> Vec<Arc<Tls>> {
         let mut served: Vec<Arc<Tls>> = Vec::new();
-        for listener in &self.listeners {
+        for listener in self.listeners.iter().chain(&self.admin_tls) {
             if let Some(tls) = &listener.acceptance().options.tls
                 && !served.iter().any(|other| other == tls)
             {

@@ -239,7 +239,7 @@ impl Socket for WebSocket {
             CloseReason::SessionFailed => CloseCode::Error.into(),
             CloseReason::Host(Ending::Draining | Ending::Idle) => CloseCode::Away.into(),
             CloseReason::Host(Ending::Overlong) => CloseCode::Size.into(),
-            CloseReason::Host(Ending::Slow) => CloseCode::Policy.into(),
+            CloseReason::Host(Ending::Slow | Ending::Removed) => CloseCode::Policy.into(),
             CloseReason::ProtocolError(code) => code,
             CloseReason::PeerClosed => return self.close_answer.clone(),
             CloseReason::PeerFinished | CloseReason::Disconnected => return None,

@@ -1,29 +1,74 @@
-//! Moves the admin listener.
+//! Moves the admin listeners.
 
 use std::sync::Arc;
 
-use crate::config::{ListenAddress, is_in_the_way};
+use crate::config::{AdminConfig, ListenAddress, is_in_the_way};
 use crate::runtime::admin;
 use crate::runtime::net::accept::retry_bind;
 use crate::runtime::net::listener::BoundListener;
+use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
 
-/// False: the new listener could not be opened; the former stays, or the new one is retried.
+/// One of the two listeners: where it is kept, and the key of its address.
+struct Slot {
+    key: &'static str,
+    of: fn(&mut FrontendRegistry) -> &mut Option<Arc<BoundListener>>,
+}
+
+const PLAIN: Slot = Slot { key: "admin.listen", of: |registry| &mut registry.admin };
+const TLS: Slot = Slot { key: "admin.tls_listen", of: |registry| &mut registry.admin_tls };
+
+/// False: a new listener could not be opened; the former stays, or the new one is retried. `new` is
+/// what is in effect then.
 pub(super) async fn apply(
     state: &Arc<GatewayState>,
-    former: &Option<ListenAddress>,
-    new: &Option<ListenAddress>,
+    former: &AdminConfig,
+    new: &mut AdminConfig,
 ) -> bool {
-    if former == new {
-        return true;
+    let listener = || new.listen.clone().map(|address| admin::listener(address, state));
+    let plain =
+        former.listen == new.listen || replace(state, PLAIN, new.listen.as_ref(), listener).await;
+    let address = |config: &AdminConfig| config.tls_listen.clone().map(|(address, _)| address);
+    let tls = if address(former) == address(new) {
+        replace_certificate(state, new);
+        true
+    } else {
+        let listener = || {
+            let (address, tls) = new.tls_listen.clone()?;
+            Some(admin::tls_listener(address, &tls, state))
+        };
+        replace(state, TLS, address(new).as_ref(), listener).await
+    };
+    if !plain {
+        new.listen.clone_from(&former.listen);
     }
-    let before = close_if_in_the_way(state.registry().admin.clone(), new.as_ref()).await;
-    let Some(address) = new else {
-        state.change_registry(|registry| registry.admin = None);
-        tracing::info!(key = "admin.listen", "the admin listener is closed");
+    if !tls {
+        new.tls_listen.clone_from(&former.tls_listen);
+    }
+    plain && tls
+}
+
+/// Serves what `admin.tls` names now at the address that stays.
+fn replace_certificate(state: &GatewayState, new: &AdminConfig) {
+    let registry = state.registry();
+    if let (Some(listener), Some((_, tls))) = (&registry.admin_tls, &new.tls_listen) {
+        listener.set_options(admin::tls_options(tls));
+    }
+}
+
+async fn replace(
+    state: &Arc<GatewayState>,
+    slot: Slot,
+    new: Option<&ListenAddress>,
+    listener: impl FnOnce() -> Option<Arc<BoundListener>>,
+) -> bool {
+    let mut registry = FrontendRegistry::clone(&state.registry());
+    let before = close_if_in_the_way((slot.of)(&mut registry).take(), new).await;
+    let Some(listener) = listener() else {
+        state.change_registry(|registry| *(slot.of)(registry) = None);
+        tracing::info!(key = slot.key, "the admin listener is closed");
         return true;
     };
-    let listener = admin::listener(address.clone(), state);
     let opened = admin::open(&listener, state);
     if let Err(error) = &opened {
         listener.log_bind_error(error);
@@ -35,7 +80,7 @@ pub(super) async fn apply(
         before.close();
         before.until_closed().await;
     }
-    state.change_registry(|registry| registry.admin = Some(listener));
+    state.change_registry(|registry| *(slot.of)(registry) = Some(listener));
     opened.is_ok()
 }
 

@@ -40,10 +40,7 @@ pub(crate) async fn apply(
     let all_joinable = check_auto_joins(state, &new);
     let (effective, all_frontends) = frontends::apply(state, &running.frontends, &new).await;
     new.frontends = effective;
-    let admin = admin::apply(state, &running.admin.listen, &new.admin.listen).await;
-    if !admin {
-        new.admin.listen.clone_from(&running.admin.listen);
-    }
+    let admin = admin::apply(state, &running.admin, &mut new.admin).await;
     let all_webhooks = apply_webhooks(state, &new.webhooks).await;
     *running = new;
     all_rooms && all_joinable && all_frontends && admin && all_webhooks

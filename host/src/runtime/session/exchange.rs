@@ -75,7 +75,11 @@ impl Exchange {
             };
             check_key(&pending)?;
             let excess = excess(&pending);
-            let outcome = self.carry_out(pending).await;
+            let SessionDriver { services, address, .. } = &self.driver;
+            let outcome = match services.network_bans.check(*address, self.now) {
+                Ok(()) => self.carry_out(pending).await,
+                Err(refusal) => Err(refusal),
+            };
             match &outcome {
                 Err(Refusal::SlowDown { retry_after_ms }) => {
                     return Err(retry_later(429, excess, *retry_after_ms));

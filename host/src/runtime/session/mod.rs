@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod driver;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
+pub(crate) mod network_bans;
 pub(crate) mod passwords;
 pub(crate) mod pending;
 pub(crate) mod services;

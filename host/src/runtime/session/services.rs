@@ -12,6 +12,7 @@ use gateway_fanout::{Hub, Ticket};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::audit::AuditLog;
 use crate::config::Config;
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -21,6 +22,7 @@ use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::acknowledgements::Acknowledgements;
 use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::fetch::Fetcher;
+use crate::runtime::session::network_bans::NetworkBans;
 use crate::runtime::session::passwords::Passwords;
 use crate::runtime::session::sign_in_guard::SignInGuard;
 
@@ -57,6 +59,9 @@ pub(crate) struct Services {
     pub(crate) auto_join_log: AutoJoinLog,
     pub(crate) fetcher: Fetcher,
     pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) network_bans: NetworkBans,
+    /// The log of operators' changes.
+    pub(crate) audit: AuditLog,
     /// Memory for messages that peers have begun to send.
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
@@ -98,6 +103,8 @@ impl Services {
             auto_join_log: AutoJoinLog::default(),
             fetcher: Fetcher::default(),
             acknowledgements: Acknowledgements::default(),
+            network_bans: NetworkBans::default(),
+            audit: AuditLog::beside(&config.store.path),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
             heavy_queries: Arc::new(Semaphore::new(

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::frontends::stream_activity::StreamActivity;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
 use crate::runtime::session::admission::{count_bytes, needs_passwords, uncounted_bytes};
 use crate::runtime::session::delivery::Delivery;
@@ -59,6 +60,7 @@ pub(crate) enum CloseReason {
 pub(crate) struct StreamSession {
     driver: SessionDriver,
     handle: Arc<ConnectionHandle>,
+    activity: Arc<StreamActivity>,
     /// Taken from the mailbox and not passed on yet.
     pub(crate) items: VecDeque<MailboxItem>,
     pub(crate) write_queue: WriteQueue,
@@ -90,10 +92,13 @@ impl StreamSession {
         let (index, ledger) = (frontend.index(), frontend.metrics.ledger.clone());
         let handle = ConnectionHandle::new(driver.connection, index, framing, mailbox, ledger);
         let handle = Arc::new(handle);
-        frontend.instance().add_stream(handle.clone());
+        let activity = StreamActivity::new(driver.address, driver.services.clock.now());
+        let activity = Arc::new(activity);
+        frontend.instance().add_stream(handle.clone(), activity.clone());
         Self {
             driver,
             handle,
+            activity,
             items: VecDeque::new(),
             write_queue: WriteQueue::default(),
             delivery: None,
@@ -150,6 +155,9 @@ impl StreamSession {
     pub(crate) fn feed(&mut self, input: Input<'_>) {
         if self.closed.is_none() {
             let now = self.driver.services.clock.now();
+            if matches!(input, Input::Bytes(_) | Input::Text(_) | Input::Binary(_)) {
+                self.activity.note_received(now);
+            }
             let out = self.driver.handle(now, input);
             self.carry_out(now, out);
         }

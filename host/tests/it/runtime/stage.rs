@@ -253,6 +253,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
         },
         admin: AdminConfig {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0)).into()),
+            tls_listen: None,
             api_page: true,
         },
         rooms: vec![core_model::NewRoom {

@@ -59,8 +59,8 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
     let folder = populated();
     let gateway = Gateway::start(folder.path());
     let admin = gateway.address("admin");
-    let change = r#"{"who":"bob","identity":"tel/1"}"#;
-    let link = "POST /users/link HTTP/1.1";
+    let change = r#"{"identity":"tel/1"}"#;
+    let link = "POST /api/v1/users/bob/identities HTTP/1.1";
     let own = format!("host: {admin}");
     let header = "x-dragoman-admin: 1";
     for (lines, status, body, says) in [
@@ -74,14 +74,14 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
         // The preflight of a script of another origin.
         (
             &[
-                "OPTIONS /users/link HTTP/1.1",
+                "OPTIONS /api/v1/users/bob HTTP/1.1",
                 &own,
                 "origin: https://example.org",
                 "access-control-request-headers: x-dragoman-admin",
             ],
-            403,
+            405,
             "",
-            "X-Dragoman-Admin",
+            "not a method",
         ),
         // A page whose own name was made to point here.
         (
@@ -90,19 +90,25 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
             change,
             "neither an IP address nor localhost",
         ),
-        (&["GET /users?who=bob HTTP/1.1", "host: example.org", header], 403, "", "neither"),
-        (&["GET /users?who=bob HTTP/1.1", &own], 403, "", "X-Dragoman-Admin"),
+        (&["GET /api/v1/users/bob HTTP/1.1", "host: example.org", header], 403, "", "neither"),
+        (&["GET /api/v1/users/bob HTTP/1.1", &own], 403, "", "X-Dragoman-Admin"),
         (&[link, &own, header, "x-dragoman-store: 0-0"], 421, change, "another store"),
-        (&["GET /users/link?who=bob&identity=tel/1 HTTP/1.1", &own, header], 405, "", "use POST"),
-        (&["POST /users HTTP/1.1", &own, header], 405, change, "use GET"),
-        (&["GET /users HTTP/1.1", &own, header], 400, "", "`who` is missing"),
-        (&[link, &own, header], 400, "{}", "missing field `who`"),
-        (&[link, &own, header], 400, r#"{"who":"bob","identity":"phone/1"}"#, "realm"),
-        (&[link, &own, header], 400, &"x".repeat(20_000), "length limit"),
+        (&["PUT /api/v1/users/bob HTTP/1.1", &own, header], 405, change, "PUT is not a method"),
+        (&["GET /api/v1/users?who=bob HTTP/1.1", &own, header], 400, "", "unknown field `who`"),
+        (&["GET /api/v1/users?after=x HTTP/1.1", &own, header], 400, "", "`next` of another page"),
+        (&["GET /api/v1/users?limit=0 HTTP/1.1", &own, header], 400, "", "1 to 1000"),
+        (&["GET /api/v1/users?limit=1001 HTTP/1.1", &own, header], 400, "", "more than 1000"),
+        (&["GET /api/v1/users/%FF HTTP/1.1", &own, header], 400, "", "the path"),
+        (&["GET /api/v1/users/zed HTTP/1.1", &own, header], 404, "", "no user with the handle"),
+        (&[link, &own, header], 400, "{}", "missing field `identity`"),
+        (&[link, &own, header], 400, "[", "the body is not what it should be"),
+        (&[link, &own, header], 400, r#"{"identity":"phone/1"}"#, "realm"),
+        (&[link, &own, header], 413, &"x".repeat(70_000), "larger than 65536 bytes"),
     ] {
         let (got, head, said) = http(admin, &lines.join("\r\n"), body);
         assert_eq!(got, status, "{lines:?}: {said}");
         assert!(said.contains(says), "{lines:?}: {said}");
+        assert!(head.to_lowercase().contains("application/problem+json"), "{head}");
         assert!(!head.to_lowercase().contains("access-control-allow"), "{head}");
     }
     let shown = gateway.user(folder.path(), &["show", "bob"]);
@@ -115,16 +121,20 @@ fn the_admin_listener_accepts_requests_with_its_header() {
     let folder = populated();
     let gateway = Gateway::start(folder.path());
     let admin = gateway.address("admin");
-    let change = r#"{"who":"bob","identity":"tel/1"}"#;
-    let link = "POST /users/link HTTP/1.1";
+    let change = r#"{"identity":"tel/1"}"#;
+    let link = "POST /api/v1/users/bob/identities HTTP/1.1";
     let own = format!("host: {admin}");
     let header = "x-dragoman-admin: 1";
     let (status, _, said) = http(admin, &[link, &own, header].join("\r\n"), change);
     assert_eq!(status, 200);
     assert!(said.contains(r#""identities":["tel/1"]"#), "{said}");
+    let (status, _, said) =
+        http(admin, &format!("GET /api/v1/users/tel%2F1 HTTP/1.1\r\n{own}\r\n{header}"), "");
+    assert_eq!(status, 200);
+    assert!(said.contains(r#""handle":"bob""#), "{said}");
     let (status, head, _) =
-        http(admin, &format!("GET /users/link HTTP/1.1\r\n{own}\r\n{header}"), "");
+        http(admin, &format!("PUT /api/v1/users/bob/identities HTTP/1.1\r\n{own}\r\n{header}"), "");
     assert_eq!(status, 405);
-    assert!(head.to_lowercase().contains("\r\nallow: post"), "{head}");
+    assert!(head.to_lowercase().contains("\r\nallow: "), "{head}");
     gateway.end();
 }

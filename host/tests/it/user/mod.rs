@@ -2,6 +2,7 @@
 
 mod gateway;
 mod identities;
+mod operators;
 mod passwords;
 mod rooms;
 
@@ -53,6 +54,13 @@ impl Gateway {
 
     fn admin(&self) -> String {
         format!("admin.listen={}", self.address("admin"))
+    }
+
+    /// `dragoman arguments…` with the address of the admin listener.
+    fn dragoman(&self, folder: &Path, arguments: &[&str]) -> String {
+        let admin = self.admin();
+        run(folder, &[&["--set", &admin], arguments].concat())
+            .replace(&self.address("admin").to_string(), "<admin>")
     }
 
     /// `dragoman user arguments…` with the address of the admin listener.

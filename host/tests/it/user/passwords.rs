@@ -60,9 +60,10 @@ fn an_invalid_password_or_user_changes_nothing() {
         assert!(said.contains(why) && said.ends_with("exit 1"), "{said}");
     }
     assert_eq!(sign_in_by_handle(&gateway, "bob", "tea")["code"], 0);
-    let head = "POST /users/password HTTP/1.1\r\nhost: localhost\r\nx-dragoman-admin: 1";
-    let body = json!({ "who": "bob", "hash": "tea" }).to_string();
-    let (status, _, said) = http(gateway.address("admin"), head, &body);
+    let path = "PUT /api/v1/users/bob/password";
+    let head = format!("{path} HTTP/1.1\r\nhost: localhost\r\nx-dragoman-admin: 1");
+    let body = json!({ "password_hash": "tea" }).to_string();
+    let (status, _, said) = http(gateway.address("admin"), &head, &body);
     assert_eq!((status, said.contains("not an argon2id hash")), (400, true), "{said}");
     gateway.end();
 }

@@ -10,6 +10,7 @@ mod encrypted;
 mod fidelity;
 mod messages;
 mod names;
+mod operators;
 mod order;
 mod people;
 mod pipelining;

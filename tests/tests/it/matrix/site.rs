@@ -124,17 +124,30 @@ impl Site {
     /// What `dragoman user …` says, while the gateway runs.
     #[track_caller]
     pub(super) fn operate(&self, arguments: &[&str]) -> Value {
+        let arguments = [&["user"], arguments, &["--json"]].concat();
+        serde_json::from_str(&self.dragoman(&arguments)).expect("it is JSON")
+    }
+
+    /// What the command line prints that an operator types, while the gateway runs.
+    #[track_caller]
+    pub(super) fn dragoman(&self, arguments: &[&str]) -> String {
+        let (code, said) = self.try_dragoman(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    }
+
+    /// The exit code, and what is printed on standard output or standard error.
+    pub(super) fn try_dragoman(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let config = self.gateway.launch().folder().join("gateway.toml");
         let admin = self.gateway.address("admin", "listen");
         let output = Command::new(program::path())
-            .arg("user")
             .args(arguments)
-            .args(["--json", "--set", &format!("admin.listen={admin}"), "--config"])
+            .args(["--set", &format!("admin.listen={admin}"), "--config"])
             .arg(config)
             .output()
             .expect("the program was built");
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        serde_json::from_slice(&output.stdout).expect("it is JSON")
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        (output.status.code(), String::from_utf8(said).expect("it is UTF-8"))
     }
 
     /// The uid of a handle.

@@ -1,6 +1,7 @@
 //! TLS as clients see it.
 
 mod acme;
+mod admin;
 mod certificates;
 mod clients;
 mod handshakes;

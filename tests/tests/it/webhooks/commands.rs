@@ -66,5 +66,5 @@ fn a_running_gateway_is_asked_by_its_own_name_only() {
     let mut admin = gateway_tests::Http::connect(gateway.address("admin", "listen"));
     let body = serde_json::json!({ "name": "hook" });
     // Without the header that no web page can send.
-    assert_eq!(admin.post_json("/webhooks/replay", &body).status, 403);
+    assert_eq!(admin.post_json("/api/v1/webhooks/hook/replay", &body).status, 403);
 }

@@ -86,6 +86,7 @@ impl StreamSession {
 
     /// Tells the mailbox where the deliveries are, if that has changed.
     pub(crate) fn report(&mut self) {
+        self.activity.note_sent(self.write_queue.pushed());
         let written = self.write_queue.take_written();
         self.settle(DeliveryOutcome::Written, written);
         if !std::mem::take(&mut self.books.is_due) {

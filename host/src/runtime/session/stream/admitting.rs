@@ -37,7 +37,8 @@ impl StreamSession {
     }
 
     pub(super) fn admit_request(&mut self, now_ns: u64) -> Result<(), Refusal> {
-        let frontend = &self.driver.frontend;
+        let SessionDriver { services, frontend, address, .. } = &self.driver;
+        services.network_bans.check(*address, services.clock.now())?;
         self.rates.request(now_ns, &frontend.limits).map_err(|retry_after_ms| {
             frontend.metrics.note_refused(Limit::Requests);
             Refusal::SlowDown { retry_after_ms }

@@ -102,7 +102,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             keep_messages_per_room: 0,
             free_space_min: 0,
         },
-        admin: AdminConfig { listen: None, api_page: true },
+        admin: AdminConfig { listen: None, tls_listen: None, api_page: true },
         rooms: Vec::new(),
         webhooks: Vec::new(),
         frontends: vec![FrontendConfig {

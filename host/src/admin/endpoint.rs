@@ -1,0 +1,202 @@
+//! The table of operations.
+
+use core_model::AdminRole;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::types::*;
+use crate::rooms::RoomReport;
+use crate::users::Account;
+use crate::webhooks::wire::{Begun, WebhookReport};
+
+/// An operation of the API: a method of a path, and what goes in and out.
+pub trait Endpoint: Send + Sync + 'static {
+    const ROW: Row;
+    /// The parameters of the query.
+    type Query: DeserializeOwned + Serialize + JsonSchema + Send;
+    type Body: DeserializeOwned + Serialize + JsonSchema + Send;
+    type Reply: DeserializeOwned + Serialize + JsonSchema + Send;
+}
+
+/// What all operations have.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// The operation's id: `list_users`.
+    pub name: &'static str,
+    pub method: &'static str,
+    /// With places for parameters: `/api/v1/users/{user}`.
+    pub path: &'static str,
+    /// The role that it needs.
+    pub role: AdminRole,
+    pub about: &'static str,
+    /// The schemas of query, body and reply.
+    pub schemas: fn(&mut SchemaGenerator) -> [Value; 3],
+}
+
+impl Row {
+    /// Whether it changes something, and so is in the audit log.
+    pub fn is_change(&self) -> bool {
+        self.method != "GET"
+    }
+}
+
+fn schemas_of<E: Endpoint>(generator: &mut SchemaGenerator) -> [Value; 3] {
+    [
+        generator.subschema_for::<E::Query>().into(),
+        generator.subschema_for::<E::Body>().into(),
+        generator.subschema_for::<E::Reply>().into(),
+    ]
+}
+
+/// The path of an operation with its parameters filled in.
+pub fn path_of(row: &Row, parameters: &[&str]) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let mut path = String::new();
+    let mut parameters = parameters.iter();
+    for part in row.path.split('/').skip(1) {
+        path.push('/');
+        if part.starts_with('{') {
+            let parameter = parameters.next().expect("each place has its parameter");
+            path.extend(utf8_percent_encode(parameter, NON_ALPHANUMERIC));
+        } else {
+            path.push_str(part);
+        }
+    }
+    path
+}
+
+macro_rules! endpoints {
+    ($($(#[doc = $about:literal])* $name:ident $id:literal $method:ident $path:literal $role:ident
+        ($query:ty, $body:ty) -> $reply:ty;)*) => {
+        $($(#[doc = $about])*
+        pub struct $name;
+
+        impl Endpoint for $name {
+            const ROW: Row = Row {
+                name: $id,
+                method: stringify!($method),
+                path: concat!("/api/v1", $path),
+                role: AdminRole::$role,
+                about: concat!($($about),*),
+                schemas: schemas_of::<$name>,
+            };
+            type Query = $query;
+            type Body = $body;
+            type Reply = $reply;
+        })*
+
+        /// Every operation.
+        pub fn rows() -> Vec<Row> {
+            vec![$($name::ROW),*]
+        }
+    };
+}
+
+endpoints! {
+    /// Lists the open stream connections, by id.
+    ListSessions "list_sessions" GET "/sessions" Monitor (SessionQuery, Nothing) -> Page<Session>;
+    /// Closes a stream connection.
+    CloseSession "close_session" DELETE "/sessions/{session}" Moderator (Nothing, Nothing) -> Done;
+
+    /// Lists accounts, by uid.
+    ListUsers "list_users" GET "/users" Monitor (SearchQuery, Nothing) -> Page<Account>;
+    /// Creates an account.
+    CreateUser "create_user" POST "/users" Operator (Nothing, CreatedUser) -> Account;
+    /// Shows an account.
+    ShowUser "show_user" GET "/users/{user}" Monitor (Nothing, Nothing) -> Account;
+    /// Changes the display name of a user.
+    ChangeUser "change_user" PATCH "/users/{user}" Operator (Nothing, UserChange) -> Account;
+    /// Deletes an account for good. What becomes of its messages is to be chosen.
+    DeleteUser "delete_user" DELETE "/users/{user}" Operator (DeletionQuery, Nothing) -> Account;
+    /// Bans a user as such, ends its sessions and keeps its sign-ins, until it is enabled again.
+    DisableUser "disable_user" POST "/users/{user}/disable" Moderator (Nothing, Reason) -> Account;
+    /// Lifts the ban of a user.
+    EnableUser "enable_user" POST "/users/{user}/enable" Moderator (Nothing, Nothing) -> Account;
+    /// Ends the sessions of a user and every sign-in by token or address.
+    RevokeSignIns "revoke_sign_ins" POST "/users/{user}/revoke" Moderator
+        (Nothing, Nothing) -> Account;
+    /// Links an identity to a user, who can then sign in with it.
+    LinkIdentity "link_identity" POST "/users/{user}/identities" Operator
+        (Nothing, IdentityChange) -> Account;
+    /// Unlinks an identity from a user.
+    UnlinkIdentity "unlink_identity" DELETE "/users/{user}/identities" Operator
+        (IdentityChange, Nothing) -> Account;
+    /// Sets the password of a user and ends its sign-ins by token or address.
+    SetPassword "set_password" PUT "/users/{user}/password" Operator
+        (Nothing, NewPassword) -> Account;
+    /// Returns what the store has of a person: the account, its rooms, and a page of the messages
+    /// that it wrote or was sent.
+    ExportUser "export_user" GET "/users/{user}/export" Operator (PageQuery, Nothing) -> PersonalData;
+
+    /// Lists bans: of users, then identities, then networks.
+    ListBans "list_bans" GET "/bans" Monitor (PageQuery, Nothing) -> Page<BanReport>;
+    /// Bans a user, an identity, or an address or network, and ends the sessions that it has.
+    PutBan "ban" POST "/bans" Moderator (Nothing, NewBan) -> BanReport;
+    /// Lifts a ban.
+    LiftBan "lift_ban" DELETE "/bans" Moderator (TargetQuery, Nothing) -> Done;
+
+    /// Lists rooms, closed ones too, by id.
+    ListRooms "list_rooms" GET "/rooms" Monitor (SearchQuery, Nothing) -> Page<RoomReport>;
+    /// Creates a room.
+    CreateRoom "create_room" POST "/rooms" Operator (Nothing, CreatedRoom) -> RoomReport;
+    /// Shows a room.
+    ShowRoom "show_room" GET "/rooms/{room}" Monitor (Nothing, Nothing) -> RoomReport;
+    /// Changes the title, section or description of a room.
+    ChangeRoom "change_room" PATCH "/rooms/{room}" Moderator (Nothing, RoomChange) -> RoomReport;
+    /// Deletes a room and its messages.
+    DeleteRoom "delete_room" DELETE "/rooms/{room}" Operator (Nothing, Nothing) -> Done;
+    /// Gives a room to a user, or to none; its members stay.
+    SetOwner "set_owner" PUT "/rooms/{room}/owner" Operator (Nothing, RoomOwner) -> RoomReport;
+    /// Lists the durable members of a room, in the order of joining, and the muted users.
+    ListMembers "list_members" GET "/rooms/{room}/members" Monitor (PageQuery, Nothing) -> Members;
+    /// Ends the membership and the seats of a user in a room.
+    Kick "kick" POST "/rooms/{room}/kick" Moderator (Nothing, Removal) -> Done;
+    /// Refuses a user's messages in a room.
+    Mute "mute" POST "/rooms/{room}/mute" Moderator (Nothing, NewMute) -> Done;
+    /// Lets a muted user post again.
+    Unmute "unmute" POST "/rooms/{room}/unmute" Moderator (Nothing, Unmuted) -> Done;
+
+    /// Lists the messages of a room, the newest before `before`, oldest first.
+    ListMessages "list_messages" GET "/rooms/{room}/messages" Moderator
+        (BeforeQuery, Nothing) -> Page<MessageReport>;
+    /// Deletes a message: no dialect shows it any more. Clients that have it already keep it.
+    DeleteMessage "delete_message" DELETE "/messages/{message}" Moderator (Nothing, Nothing) -> Done;
+    /// Posts a notice to a room.
+    Announce "announce" POST "/rooms/{room}/announce" Moderator (Nothing, Announcement) -> Announced;
+    /// Posts a notice to every room.
+    AnnounceToAll "announce_to_all" POST "/announce" Operator (Nothing, Announcement) -> Announced;
+
+    /// Lists the front ends.
+    ListFrontends "list_frontends" GET "/frontends" Monitor (Nothing, Nothing) -> Page<FrontendState>;
+    /// Has a front end refuse connections and requests, and closes its connections in order, until it
+    /// is enabled or the gateway starts again.
+    DisableFrontend "disable_frontend" POST "/frontends/{frontend}/disable" Operator
+        (Nothing, Reason) -> FrontendState;
+    /// Has a disabled front end serve again.
+    EnableFrontend "enable_frontend" POST "/frontends/{frontend}/enable" Operator
+        (Nothing, Nothing) -> FrontendState;
+    /// Closes the connections of a front end in order; it goes on to accept new ones.
+    DrainFrontend "drain_frontend" POST "/frontends/{frontend}/drain" Operator
+        (Nothing, Nothing) -> FrontendState;
+
+    /// Lists the webhooks, with what waits for their receivers.
+    ListWebhooks "list_webhooks" GET "/webhooks" Monitor (Nothing, Nothing) -> Page<WebhookReport>;
+    /// Sends the dead letters of a webhook again, oldest first, until one is not taken.
+    ReplayWebhook "replay_webhook" POST "/webhooks/{webhook}/replay" Operator
+        (Nothing, Nothing) -> Begun;
+    /// Goes on with a receiver that has answered 410.
+    ResumeWebhook "resume_webhook" POST "/webhooks/{webhook}/resume" Operator
+        (Nothing, Nothing) -> Begun;
+
+    /// Lists the tokens of this API, the oldest first; never the tokens themselves.
+    ListTokens "list_tokens" GET "/tokens" Operator (Nothing, Nothing) -> Page<TokenReport>;
+    /// Creates a token. It is shown this once.
+    AddToken "create_token" POST "/tokens" Operator (Nothing, NewToken) -> CreatedToken;
+    /// Revokes a token.
+    RemoveToken "revoke_token" DELETE "/tokens/{token}" Operator (Nothing, Nothing) -> TokenReport;
+
+    /// Lists the changes that were made through this API and the command line, the newest first.
+    ListAudit "list_audit" GET "/audit" Operator (BeforeQuery, Nothing) -> Page<AuditEntry>;
+}

@@ -1,0 +1,45 @@
+//! The admin API: what operators can ask of a gateway, through `/api/v1/…` of the admin listener and
+//! by the command line.
+//!
+//! An [`Endpoint`] has its path, the role that it needs and its types; `schemas/admin/openapi.json` is
+//! made of the table of all. What needs nothing but the store is [`OnStore`], and works without a
+//! gateway as well.
+
+pub mod audit;
+mod bans;
+mod endpoint;
+mod message_report;
+mod messages;
+mod openapi;
+mod pages;
+mod problem;
+mod rooms;
+mod store;
+mod target;
+mod tokens;
+pub mod types;
+mod users;
+
+pub use endpoint::{
+    AddToken, Announce, AnnounceToAll, ChangeRoom, ChangeUser, CloseSession, CreateRoom,
+    CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend, DisableUser, DrainFrontend,
+    EnableFrontend, EnableUser, ExportUser, Kick, LiftBan, LinkIdentity, ListAudit, ListBans,
+    ListFrontends, ListMembers, ListMessages, ListRooms, ListSessions, ListTokens, ListUsers,
+    ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook, ResumeWebhook, RevokeSignIns, SetOwner,
+    SetPassword, ShowRoom, ShowUser, UnlinkIdentity, Unmute,
+};
+pub use endpoint::{Endpoint, Row, path_of, rows};
+pub use openapi::document;
+pub use pages::{LIMIT_MAX, cursor, limit};
+pub use problem::{Problem, status_of};
+pub use store::{Ended, OnStore, Store};
+pub use target::{Target, in_network, network};
+pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};
+
+/// A header that every request without a token must have, with any value. A web page of another
+/// origin cannot send it without a preflight, which the gateway never answers.
+pub const ADMIN_HEADER: &str = "x-dragoman-admin";
+
+/// An optional header with the [`store_mark`](crate::users::store_mark) of the store that the client
+/// means.
+pub const STORE_HEADER: &str = "x-dragoman-store";

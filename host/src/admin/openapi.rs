@@ -1,0 +1,165 @@
+//! `schemas/admin/openapi.json`: the API as an OpenAPI 3.1 document, from the table of operations.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::endpoint::{Row, rows};
+use super::problem::Problem;
+
+const SCHEMAS: &str = "/components/schemas";
+
+/// The statuses of refusals, and why.
+const PROBLEMS: [(&str, &str, &str); 8] = [
+    ("400", "Invalid", "A parameter, the query, the cursor or the body is not what it should be."),
+    ("401", "Unauthorized", "The token is unknown, revoked or expired."),
+    ("403", "Forbidden", "The role does not suffice, or the request may not come this way."),
+    ("404", "Unknown", "There is no such user, room, message, session, token or path."),
+    ("405", "MethodNotAllowed", "The path does not support the method."),
+    ("409", "Conflict", "Something else has the name or the identity, or stands in the way."),
+    ("413", "ContentTooLarge", "The body is larger than 64 KiB."),
+    ("503", "Unavailable", "The store has failed, or the gateway is overloaded."),
+];
+
+const ABOUT: &str = "Sees and changes a running gateway. A request needs a token of a role \
+    (`Authorization: Bearer …`, from `dragoman admin token create`), or comes over a loopback \
+    address with the header `X-Dragoman-Admin` and without a token. Lists are read in pages: `next` \
+    of one is the cursor of the next.";
+
+/// The document, as text.
+pub fn document() -> Value {
+    let mut settings = SchemaSettings::openapi3();
+    settings.definitions_path = SCHEMAS.into();
+    settings.inline_subschemas = false;
+    let mut generator = settings.into_generator();
+    let problem: Value = generator.subschema_for::<Problem>().into();
+    let mut paths: Map<String, Value> = Map::new();
+    for row in rows() {
+        let operation = operation(&row, &mut generator);
+        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        path[row.method.to_ascii_lowercase()] = operation;
+    }
+    let responses = PROBLEMS.iter().map(|(_, name, why)| {
+        let content = json!({ "application/problem+json": { "schema": problem } });
+        ((*name).to_owned(), json!({ "description": why, "content": content }))
+    });
+    let responses: Map<String, Value> = responses.collect();
+    let schemas = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Dragoman: the admin API",
+            "version": "1",
+            "description": ABOUT,
+            "license": { "name": "MIT", "url": "https://spdx.org/licenses/MIT.html" },
+        },
+        "servers": [{
+            "url": "http://127.0.0.1:5090",
+            "description": "The address of the shipped configuration; [admin] listen sets it.",
+        }],
+        "security": [{ "token": [] }, { "local": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": responses,
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "A token of a role." },
+                "local": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Dragoman-Admin",
+                    "description": "Any value; over a loopback address only.",
+                },
+            },
+        },
+    })
+}
+
+fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
+    let [query, body, reply] = (row.schemas)(generator);
+    let about = row.about.trim();
+    let summary = about.split_once(". ").map_or(about, |(first, _)| first).trim_end_matches('.');
+    let mut parameters: Vec<Value> = in_path(row).collect();
+    parameters.extend(in_query(&resolved(&query, generator)));
+    let role = row.role.word();
+    let mut operation = json!({
+        "operationId": row.name,
+        "summary": summary,
+        "description": format!("{about} Needs the role {role}."),
+        "x-role": role,
+        "parameters": parameters,
+    });
+    let shape = resolved(&body, generator);
+    let fields = shape.get("properties").and_then(Value::as_object);
+    if fields.is_some_and(|fields| !fields.is_empty()) {
+        let required = shape.get("required").is_some();
+        operation["requestBody"] =
+            json!({ "required": required, "content": { "application/json": { "schema": body } } });
+    }
+    let mut responses = Map::new();
+    responses.insert(
+        "200".into(),
+        json!({
+            "description": "Done.",
+            "content": { "application/json": { "schema": reply } },
+        }),
+    );
+    for (status, name, _) in PROBLEMS {
+        let problem = json!({ "$ref": format!("#/components/responses/{name}") });
+        responses.insert(status.into(), problem);
+    }
+    operation["responses"] = Value::Object(responses);
+    operation
+}
+
+/// The schema that a reference leads to.
+fn resolved(schema: &Value, generator: &SchemaGenerator) -> Value {
+    let target = schema.get("$ref").and_then(Value::as_str);
+    let name = target.and_then(|target| target.rsplit('/').next());
+    let found = name.and_then(|name| generator.definitions().get(name));
+    found.cloned().unwrap_or_else(|| schema.clone())
+}
+
+fn in_path(row: &Row) -> impl Iterator<Item = Value> {
+    let parts = row.path.split('/');
+    let names = parts.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.map(|name| {
+        let about = match name {
+            "user" => {
+                "A uid (10000), a handle (bob; @10000 where it looks like something else), or an \
+                 identity (tel/5551234)."
+            }
+            "room" => "The name that is unique in the gateway.",
+            "session" => "The id of a session.",
+            "message" => "The id of a message.",
+            "frontend" | "webhook" => "The name in gateway.toml.",
+            _ => "The id of a token.",
+        };
+        json!({
+            "name": name,
+            "in": "path",
+            "required": true,
+            "description": about,
+            "schema": { "type": "string" },
+        })
+    })
+}
+
+fn in_query(shape: &Value) -> Vec<Value> {
+    let required = |name: &str| {
+        let names = shape.get("required").and_then(Value::as_array);
+        names.is_some_and(|names| names.iter().any(|one| one == name))
+    };
+    let fields = shape.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let parameter = |(name, schema): (&String, &Value)| {
+        let mut schema = schema.clone();
+        let about = schema.as_object_mut().and_then(|fields| fields.remove("description"));
+        let mut parameter =
+            json!({ "name": name, "in": "query", "required": required(name), "schema": schema });
+        if let Some(about) = about {
+            parameter["description"] = about;
+        }
+        parameter
+    };
+    fields.map(parameter).collect()
+}

@@ -1,0 +1,42 @@
+//! Cursors and limits of pages.
+
+use std::str::FromStr;
+
+use core_model::Timestamp;
+
+use crate::users::Failure;
+
+/// The most items of a page.
+pub const LIMIT_MAX: u32 = 1000;
+
+const LIMIT_DEFAULT: u32 = 100;
+
+/// The number of items to return.
+pub fn limit(limit: Option<u32>) -> Result<usize, Failure> {
+    match limit.unwrap_or(LIMIT_DEFAULT) {
+        0 => Err(Failure::Invalid("limit: expected 1 to 1000".into())),
+        limit @ 1..=LIMIT_MAX => Ok(limit as usize),
+        limit => Err(Failure::Invalid(format!(
+            "limit: {limit} is more than {LIMIT_MAX}; read further pages with `next`"
+        ))),
+    }
+}
+
+/// The number that a cursor stands for; `first` without one.
+pub fn cursor<T: FromStr>(name: &str, cursor: Option<&str>, first: T) -> Result<T, Failure> {
+    let Some(cursor) = cursor else { return Ok(first) };
+    cursor.parse().map_err(|_| no_cursor(name, cursor))
+}
+
+pub(super) fn no_cursor(name: &str, cursor: &str) -> Failure {
+    Failure::Invalid(format!("{name}: {cursor:?} is not a `next` of another page"))
+}
+
+/// When something ends that begins now and lasts for so many seconds.
+pub(super) fn until(now: Timestamp, ttl_s: Option<u64>) -> Result<Option<Timestamp>, Failure> {
+    match ttl_s {
+        None => Ok(None),
+        Some(0) => Err(Failure::Invalid("ttl_s: expected at least one second".into())),
+        Some(secs) => Ok(Some(now.plus_ms(secs.saturating_mul(1000).min(u64::MAX / 2)))),
+    }
+}

@@ -1,0 +1,49 @@
+//! Operations that need nothing but the store: one implementation for a running gateway and for the
+//! command line.
+
+use core_engine::Engine;
+use core_model::{Banned, Command, Outcome, Reply, Timestamp};
+
+use super::endpoint::Endpoint;
+use crate::users::Failure;
+
+/// An open store. Its methods may block.
+pub trait Store {
+    /// The tickets of its engine.
+    type Ticket: Send + 'static;
+
+    fn engine(&self) -> &Engine<Self::Ticket>;
+
+    fn now(&self) -> Timestamp;
+
+    /// Whether a gateway runs, so that users may be online.
+    fn is_running(&self) -> bool;
+
+    /// Has a command of an operator carried out.
+    fn submit(&self, command: Command) -> Outcome;
+}
+
+/// Whose sessions an operation ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended(pub Banned);
+
+/// An operation that needs nothing but the store.
+pub trait OnStore: Endpoint {
+    /// Carries it out. `path` has the parameters of the path, in their order.
+    fn run<S: Store>(
+        store: &S,
+        path: &[String],
+        query: Self::Query,
+        body: Self::Body,
+    ) -> Result<Self::Reply, Failure>;
+
+    /// Whose sessions end with it.
+    fn ends(_reply: &Self::Reply) -> Option<Ended> {
+        None
+    }
+}
+
+/// Submits a command whose answer has no content.
+pub(super) fn submit<S: Store>(store: &S, command: Command) -> Result<Reply, Failure> {
+    store.submit(command).map_err(Failure::of)
+}

@@ -1,0 +1,91 @@
+//! `dragoman message`: reading, deleting and announcing.
+
+use std::error::Error;
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{Common, print_list};
+use super::operation::call;
+use super::{Options, output};
+use crate::admin::types::{Announcement, BeforeQuery, MessageReport, Nothing};
+use crate::admin::{Announce, AnnounceToAll, DeleteMessage, ListMessages};
+
+#[derive(Args, Debug)]
+pub(super) struct Messages {
+    #[command(flatten)]
+    options: Options,
+
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the newest messages of a room, oldest first
+    List {
+        #[command(flatten)]
+        common: Common,
+        /// The name that is unique in the gateway
+        room: String,
+        /// Only older messages than this one
+        #[arg(long, value_name = "ID")]
+        before: Option<u64>,
+        /// The most messages to print, up to 1000
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+    /// Delete a message: no dialect shows it any more
+    Delete {
+        #[command(flatten)]
+        common: Common,
+        /// Its id, as in the list
+        id: u64,
+    },
+    /// Post a notice to a room, or to every room
+    Announce {
+        #[command(flatten)]
+        common: Common,
+        /// The name of the room
+        #[arg(long, required_unless_present = "all", conflicts_with = "all")]
+        room: Option<String>,
+        /// To every room
+        #[arg(long)]
+        all: bool,
+        /// The name under which it is posted, which no account may have [default: Announcement]
+        #[arg(long)]
+        name: Option<String>,
+        text: String,
+    },
+}
+
+pub(super) fn run(options: Options, messages: Messages) -> Result<(), Box<dyn Error>> {
+    let options = options.and(messages.options);
+    match messages.what {
+        What::List { common, room, before, limit } => {
+            let config = options.and(common.options).configuration()?.config;
+            let before = before.map(|id| id.to_string());
+            let query = BeforeQuery { before, limit: Some(limit) };
+            let page = call::<ListMessages>(&config, &[&room], query, Nothing {})?;
+            print_list(common.json, (page.items, false), &["id", "at", "author", "text"], row)
+        }
+        What::Delete { common, id } => {
+            let config = options.and(common.options).configuration()?.config;
+            let id = id.to_string();
+            call::<DeleteMessage>(&config, &[&id], Nothing {}, Nothing {})?;
+            Ok(output::line(format_args!("deleted message {id}"))?)
+        }
+        What::Announce { common, room, all: _, name, text } => {
+            let config = options.and(common.options).configuration()?.config;
+            let notice = Announcement { text, name };
+            let announced = match &room {
+                Some(room) => call::<Announce>(&config, &[room], Nothing {}, notice)?,
+                None => call::<AnnounceToAll>(&config, &[], Nothing {}, notice)?,
+            };
+            Ok(output::line(format_args!("posted in rooms: {}", announced.rooms))?)
+        }
+    }
+}
+
+fn row(message: &MessageReport) -> Vec<String> {
+    vec![message.id.to_string(), message.at.clone(), message.author.clone(), message.text.clone()]
+}

@@ -1,0 +1,159 @@
+//! Who may ask for what: tokens with roles, and processes of this machine without one.
+
+use std::net::{IpAddr, SocketAddr};
+
+use core_model::AdminRole;
+use hyper::header::{self, HeaderMap};
+use hyper::http::uri::Authority;
+
+use crate::admin::{ADMIN_HEADER, Problem, STORE_HEADER, hash_of, token_id};
+use crate::runtime::session::services::Services;
+use crate::users::store_mark;
+
+/// Who made a request that was refused before that was known.
+pub(super) const UNKNOWN: &str = "unknown";
+
+/// Who made a request over loopback without a token.
+const LOCAL: &str = "local";
+
+/// The other end of a connection to the admin listener.
+#[derive(Clone, Debug)]
+pub(in super::super) struct AdminPeer {
+    pub(in super::super) address: SocketAddr,
+    /// Whether both ends have loopback addresses, whatever address the listener is bound to.
+    pub(in super::super) is_local: bool,
+    /// Whether the connection is encrypted.
+    pub(in super::super) is_encrypted: bool,
+}
+
+impl AdminPeer {
+    pub(in super::super) fn new(peer: SocketAddr, own: SocketAddr, is_encrypted: bool) -> Self {
+        let is_local = [peer, own].iter().all(|end| end.ip().to_canonical().is_loopback());
+        Self { address: peer, is_local, is_encrypted }
+    }
+}
+
+/// Whether a request has a token of any role.
+pub(in super::super) fn has_token(services: &Services, headers: &HeaderMap) -> bool {
+    bearer(headers).is_some_and(|token| by_token(services, token, AdminRole::Monitor).is_ok())
+}
+
+/// Admits a request with a token of the role, or one over loopback without a token. Returns who made
+/// it, for the audit log.
+///
+/// A request without a token needs a header that a web page cannot send without a preflight, and a
+/// host that is an IP address or localhost: a web page of a name that was made to resolve to this
+/// machine sends that name. Refuses requests meant for another store.
+pub(super) fn admit(
+    services: &Services,
+    peer: &AdminPeer,
+    headers: &HeaderMap,
+    role: AdminRole,
+) -> Result<String, Problem> {
+    if !peer.is_local && !peer.is_encrypted {
+        return Err(forbidden(
+            "over an address that is not loopback the API is served with TLS only; set [admin] \
+             tls_listen and tls, or ask over a loopback address",
+        ));
+    }
+    let who = match bearer(headers) {
+        Some(token) => by_token(services, token, role)?,
+        None if peer.is_encrypted || headers.contains_key(header::AUTHORIZATION) => {
+            return Err(unauthorized("send `Authorization: Bearer <token>`"));
+        }
+        None => local(headers)?,
+    };
+    check_store(services, headers)?;
+    Ok(who)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn by_token(services: &Services, token: &str, role: AdminRole) -> Result<String, Problem> {
+    let unknown = || unauthorized("the token is unknown, revoked or expired");
+    let hash = hash_of(token).ok_or_else(unknown)?;
+    let found = services.engine.admin_token(services.clock.now(), &hash);
+    let found = found.map_err(|refusal| Problem::new(503, "store", refusal.to_string()))?;
+    let found = found.ok_or_else(unknown)?;
+    if found.role < role {
+        let (needed, has) = (role.word(), found.role.word());
+        return Err(forbidden(&format!(
+            "this needs the role {needed}, and the token has the role {has}; create one with \
+             `dragoman admin token create --role {needed}`"
+        )));
+    }
+    Ok(format!("token {} {}", token_id(&hash), found.label).trim_end().to_owned())
+}
+
+fn local(headers: &HeaderMap) -> Result<String, Problem> {
+    if !headers.contains_key(ADMIN_HEADER) {
+        return Err(forbidden(
+            "the header X-Dragoman-Admin is missing; send it, or a token of `dragoman admin token \
+             create`",
+        ));
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(is_address_or_localhost) {
+        return Err(forbidden("the host asked for is neither an IP address nor localhost"));
+    }
+    Ok(LOCAL.into())
+}
+
+fn check_store(services: &Services, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(mark) = headers.get(STORE_HEADER) else { return Ok(()) };
+    match store_mark(&services.store) {
+        Ok(own) if mark.as_bytes() == own.as_bytes() => Ok(()),
+        _ => {
+            let store = services.store.display();
+            let detail = format!("the gateway that listens here has another store open: {store}");
+            Err(Problem::new(421, "other-store", detail))
+        }
+    }
+}
+
+fn forbidden(detail: &str) -> Problem {
+    Problem::new(403, "forbidden", detail)
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(401, "token", format!("{detail}; create one with `dragoman admin token create`"))
+}
+
+fn is_address_or_localhost(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let host = authority.host();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_connections_with_two_loopback_ends_are_local() {
+        let local = |peer: &str, own: &str| {
+            AdminPeer::new(peer.parse().unwrap(), own.parse().unwrap(), false).is_local
+        };
+        assert!(local("127.0.0.1:40000", "127.0.0.1:5090"));
+        assert!(local("[::1]:40000", "[::1]:5090"));
+        assert!(local("[::ffff:127.0.0.1]:40000", "[::ffff:127.0.0.1]:5090"));
+        assert!(!local("10.0.0.7:40000", "10.0.0.5:5090"));
+        assert!(!local("10.0.0.5:40000", "127.0.0.1:5090"));
+        assert!(!local("127.0.0.1:40000", "10.0.0.5:5090"));
+    }
+
+    #[test]
+    fn only_addresses_and_localhost_are_accepted_as_hosts() {
+        for host in ["127.0.0.1", "127.0.0.1:5090", "[::1]", "[::1]:5090", "localhost:1"] {
+            assert!(is_address_or_localhost(host), "{host}");
+        }
+        for host in ["", "example.org", "example.org:5090", "localhost.example.org", "a@b c"] {
+            assert!(!is_address_or_localhost(host), "{host}");
+        }
+    }
+}

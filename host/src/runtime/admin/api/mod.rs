@@ -1,0 +1,252 @@
+//! `/api/v1/`: the admin API, on axum.
+//!
+//! Each operation of [`crate::admin`] is a route. What needs nothing but the store runs on a blocking
+//! thread; `sessions` and `frontends` act on the running gateway.
+
+mod access;
+mod frontends;
+mod on_store;
+mod sessions;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Request, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::admin::types::AuditEntry;
+use crate::admin::{self, Endpoint, OnStore, Problem, Row};
+use crate::runtime::net::state::GatewayState;
+use crate::users::rfc3339;
+
+pub(super) use access::{AdminPeer, has_token};
+
+/// The path that all operations begin with.
+pub(super) const ROOT: &str = "/api/v1/";
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What an operation acts on.
+pub(super) struct Context {
+    state: Arc<GatewayState>,
+    /// The parameters of the path, in their order.
+    path: Vec<String>,
+}
+
+/// An operation that acts on the running gateway.
+trait OnGateway: Endpoint {
+    fn run(
+        cx: Context,
+        query: Self::Query,
+        body: Self::Body,
+    ) -> impl Future<Output = Result<Self::Reply, Problem>> + Send;
+}
+
+/// Answers a request whose path begins with [`ROOT`].
+pub(super) async fn answer(
+    state: &Arc<GatewayState>,
+    peer: AdminPeer,
+    request: Request<Body>,
+) -> Response {
+    use hyper::service::Service as _;
+    let router = hyper_util::service::TowerToHyperService::new(router(state, peer));
+    match router.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// A route for each operation.
+fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
+    let routes = Routes { router: Router::new(), state, peer };
+    let routes = sessions::route(routes);
+    let routes = frontends::route(routes);
+    let routes = webhooks::route(routes);
+    let Routes { router, .. } = on_store::route(routes);
+    let unknown = || async {
+        let detail = format!("there is no such path; {}", known_paths());
+        refused(&Problem::new(404, "unknown", detail))
+    };
+    let wrong_method = |request: Request<Body>| async move {
+        let detail = format!("{} is not a method of this path", request.method());
+        refused(&Problem::new(405, "method", detail))
+    };
+    router.fallback(unknown).method_not_allowed_fallback(wrong_method)
+}
+
+fn known_paths() -> &'static str {
+    "schemas/admin/openapi.json has all of them: `dragoman schema export`"
+}
+
+/// Routes that are being added to a router.
+struct Routes<'a> {
+    router: Router,
+    state: &'a Arc<GatewayState>,
+    peer: AdminPeer,
+}
+
+impl Routes<'_> {
+    fn on_gateway<E: OnGateway>(self) -> Self {
+        self.add::<E, _, _>(|cx, query, body| E::run(cx, query, body))
+    }
+
+    fn on_store<E: OnStore>(self) -> Self {
+        self.add::<E, _, _>(on_store::run::<E>)
+    }
+
+    fn add<E, F, A>(self, run: F) -> Self
+    where
+        E: Endpoint,
+        F: Fn(Context, E::Query, E::Body) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<E::Reply, Problem>> + Send,
+    {
+        let Self { router, state, peer } = self;
+        let (gateway, caller) = (state.clone(), peer.clone());
+        let handler = move |request: Request<Body>| async move {
+            let mut log = Entry::begin(&E::ROW, &caller);
+            let done = carry_out::<E, F, A>(gateway, &caller, request, run, &mut log).await;
+            let response = match &done {
+                Ok(reply) => json(StatusCode::OK, "application/json", reply),
+                Err(problem) => refused(problem),
+            };
+            log.end(done.err());
+            response
+        };
+        let method = E::ROW.method.parse::<hyper::Method>().expect("a method of the table");
+        let method = MethodFilter::try_from(method).expect("a method that axum knows");
+        let router = router.route(E::ROW.path, on(method, handler));
+        Self { router, state, peer }
+    }
+}
+
+async fn carry_out<E, F, A>(
+    state: Arc<GatewayState>,
+    peer: &AdminPeer,
+    request: Request<Body>,
+    run: F,
+    log: &mut Entry,
+) -> Result<E::Reply, Problem>
+where
+    E: Endpoint,
+    F: Fn(Context, E::Query, E::Body) -> A + Send,
+    A: Future<Output = Result<E::Reply, Problem>> + Send,
+{
+    use axum::RequestExt as _;
+    log.state = Some(state.clone());
+    log.who = access::admit(&state.services, peer, request.headers(), E::ROW.role)?;
+    let mut request = request;
+    let parameters = request.extract_parts::<Path<Vec<(String, String)>>>().await;
+    let Path(parameters) =
+        parameters.map_err(|why| Problem::invalid(format!("the path: {why}")))?;
+    let path: Vec<String> = parameters.into_iter().map(|(_, value)| value).collect();
+    log.path.clone_from(&path);
+    let query = Query::<E::Query>::try_from_uri(request.uri());
+    let Query(query) = query.map_err(|why| Problem::invalid(format!("the query: {why}")))?;
+    let body = read_body(request.into_body()).await?;
+    let body = if body.is_empty() { b"{}" } else { &*body };
+    let body: E::Body = serde_json::from_slice(body)
+        .map_err(|why| Problem::invalid(format!("the body is not what it should be: {why}")))?;
+    log.note(&query, &body);
+    run(Context { state, path }, query, body).await
+}
+
+async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
+    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+    match timeout(BODY_TIMEOUT, body).await {
+        Err(_) => Err(Problem::new(408, "late", "the body took too long; send it again")),
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes");
+            Err(Problem::new(413, "too-large", detail))
+        }
+        Ok(Err(error)) => Err(Problem::invalid(format!("the body did not arrive: {error}"))),
+    }
+}
+
+/// The entry of an operation in the audit log.
+struct Entry {
+    row: &'static str,
+    is_change: bool,
+    state: Option<Arc<GatewayState>>,
+    who: String,
+    from: String,
+    path: Vec<String>,
+    with: Value,
+}
+
+impl Entry {
+    fn begin(row: &Row, peer: &AdminPeer) -> Self {
+        Self {
+            row: row.name,
+            is_change: row.is_change(),
+            state: None,
+            who: access::UNKNOWN.into(),
+            from: peer.address.ip().to_canonical().to_string(),
+            path: Vec::new(),
+            with: Value::Null,
+        }
+    }
+
+    fn note(&mut self, query: &impl Serialize, body: &impl Serialize) {
+        if self.is_change {
+            let value = |part: Result<Value, _>| part.unwrap_or(Value::Null);
+            let (query, body) = (serde_json::to_value(query), serde_json::to_value(body));
+            self.with = admin::audit::shown(value(query), value(body));
+        }
+    }
+
+    fn end(self, problem: Option<Problem>) {
+        let (true, Some(state)) = (self.is_change, self.state) else { return };
+        let services = &state.services;
+        let status = problem.as_ref().map_or(200, |problem| problem.status);
+        tracing::info!(operation = self.row, who = self.who, status, "an operator's change");
+        let entry = AuditEntry {
+            id: 0,
+            at: rfc3339(services.clock.now()),
+            who: self.who,
+            from: self.from,
+            operation: self.row.to_owned(),
+            path: self.path,
+            with: self.with,
+            status,
+            problem: problem.map(|problem| problem.detail),
+        };
+        if let Err(error) = services.audit.append(entry) {
+            let path = services.audit.path().display();
+            tracing::error!("cannot write to the audit log {path}: {error}");
+        }
+    }
+}
+
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).expect("a reply is plain data");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A refusal as problem details.
+pub(super) fn refused(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = json(status, "application/problem+json", problem);
+    if status == StatusCode::UNAUTHORIZED {
+        let how = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+    }
+    response
+}
