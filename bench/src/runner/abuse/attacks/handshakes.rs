@@ -15,7 +15,7 @@ use crate::runner::server::IRCS;
 const CONNECTIONS: usize = 1000;
 
 /// Between two bytes of a slow client.
-const BYTE_PERIOD: Duration = Duration::from_millis(100);
+const BYTE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Sends whole ClientHellos, and does not go on. What the gateway has closed is opened again.
 pub(super) fn halves(target: &Target, nth: u32) -> u64 {
