@@ -4,6 +4,7 @@
 //! Nothing that posts waits for it or fills anything of it: after each commit it only learns that
 //! there is more to read.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use core_engine::{EventPage, Logged, LoggedEvent, Wanted};
 use core_model::{Command, DeadLetter, EventPosition, Outcome, Recipient, WebhookProgress};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{Id, JoinError, JoinSet, spawn_blocking};
 
 use super::replay::Replay;
 use super::shared::{Ending, Shared};
@@ -54,7 +55,9 @@ pub(super) struct Courier {
     window: Window,
     log: LogThrottle<String>,
     committed: watch::Receiver<()>,
-    attempts: JoinSet<(Job, Result<Received, AttemptFailure>)>,
+    attempts: JoinSet<Result<Received, AttemptFailure>>,
+    /// The event of each attempt.
+    sent: HashMap<Id, Job>,
     replays: JoinSet<()>,
     /// Whether there may be something to read.
     more: bool,
@@ -85,6 +88,7 @@ impl Courier {
             log: LogThrottle::new(LOG_QUIET, LOG_REASONS_MAX),
             committed: shared.services.committed.subscribe(),
             attempts: JoinSet::new(),
+            sent: HashMap::new(),
             replays: JoinSet::new(),
             more: true,
             store_due: 0,
@@ -112,7 +116,7 @@ impl Courier {
                 () = ending.abort.cancelled() => break,
                 () = stopping.cancelled() => break,
                 Some(control) = controls.recv() => self.control(&control, &ending),
-                Some(done) = self.attempts.join_next() => self.note(done.ok()),
+                Some(done) = self.attempts.join_next_with_id() => self.note(done),
                 outcome = saved(&mut self.saving) => self.note_saved(outcome),
                 changed = self.committed.changed(), if !self.more => {
                     if changed.is_err() {
@@ -194,17 +198,23 @@ impl Courier {
             && let Some(job) = self.window.next(now)
         {
             let shared = self.shared.clone();
-            self.attempts.spawn(async move {
+            let body = job.body.clone();
+            let attempt = self.attempts.spawn(async move {
                 let now = shared.services.clock.now();
-                let received = post(&shared.client, &shared.webhook, &job.body, now).await;
-                (job, received)
+                post(&shared.client, &shared.webhook, &body, now).await
             });
+            self.sent.insert(attempt.id(), job);
         }
     }
 
-    /// Notes how an attempt ended. `None`: it panicked, or was aborted.
-    fn note(&mut self, done: Option<(Job, Result<Received, AttemptFailure>)>) {
-        let Some((job, received)) = done else { return };
+    /// Notes how an attempt ended. One that panicked has failed.
+    fn note(&mut self, done: Result<(Id, Result<Received, AttemptFailure>), JoinError>) {
+        let (id, received) = done.unwrap_or_else(|error| {
+            let why = format!("the attempt failed: {error}");
+            let kind = FailureKind::Response;
+            (error.id(), Err(AttemptFailure { kind, why, retry_after: None }))
+        });
+        let Some(job) = self.sent.remove(&id) else { return };
         let Shared { webhook, services, stats, .. } = &*self.shared;
         let at = services.clock.now();
         let failure = match received {
@@ -342,8 +352,8 @@ impl Courier {
                 biased;
                 () = ending.abort.cancelled() => break,
                 () = stopping.cancelled() => break,
-                done = self.attempts.join_next() => match done {
-                    Some(done) => self.note(done.ok()),
+                done = self.attempts.join_next_with_id() => match done {
+                    Some(done) => self.note(done),
                     None => break,
                 },
             }

@@ -147,17 +147,18 @@ fn a_private_address_is_refused_by_number_and_by_name_until_it_is_allowed() {
              url = \"http://{host}:{port}/\"\nsecret = \"{SECRET}\"\n{allowed}\n"
         )
     };
-    let mut gateway = Gateway::start(&hook("127.0.0.1", ""));
+    let mut gateway = Gateway::start(&hook("localhost", ""));
     ann(&gateway).send("tea", "one");
-    gateway.log().wait_for_line(&["not delivered: 127.0.0.1 is not a public address"]);
+    gateway.log().wait_for_line(&["not delivered: ", "1 is not a public address"]);
     for (host, shown) in [
-        ("localhost", "is not a public address"),
-        ("[::ffff:127.0.0.1]", "is not a public address"),
-        ("0.0.0.0", "0.0.0.0 is not a public address"),
-        ("169.254.169.254", "169.254.169.254 is not a public address"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("[::ffff:127.0.0.1]", "::ffff:127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0"),
+        ("2852039166", "169.254.169.254"),
     ] {
         gateway.reload(&hook(host, "allow_private = [\"10.0.0.0/8\"]"));
-        gateway.log().wait_for_line(&["not delivered: ", shown]);
+        let line = format!("not delivered: {shown} is not a public address");
+        gateway.log().wait_for_line(&[&line]);
     }
     assert_eq!(receiver.so_far(), []);
     assert!(metric(&gateway, "webhook_failures_total", ",kind=\"address\"") >= 5);
