@@ -1,8 +1,10 @@
 //! The gateway's process: configuration, command line, and everything with sockets.
 
 pub mod admin;
+mod auth_hook;
 pub mod cli;
 pub mod config;
+mod jwt;
 pub mod ledger;
 pub mod logging;
 pub mod open_files;

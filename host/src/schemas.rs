@@ -8,6 +8,7 @@ use frontend_api::fidelity::{Contract, Fidelity};
 use frontend_api::schema::{self, Document};
 use serde_json::{Map, Value};
 
+use crate::auth_hook;
 use crate::config;
 use crate::dialects::{self, DIALECTS};
 use crate::webhooks;
@@ -37,8 +38,8 @@ pub fn all() -> Vec<File> {
     files
 }
 
-/// The schemas of gateway.toml, of the engine, of webhooks and of the admin API, and the contract of the linked
-/// dialects.
+/// The schemas of gateway.toml, of the engine, of webhooks, of the admin API and of `[auth.http]`, and
+/// the contract of the linked dialects.
 pub fn own() -> Vec<File> {
     let gateway = Document {
         name: "gateway.json".into(),
@@ -57,10 +58,11 @@ pub fn own() -> Vec<File> {
         media_type: "application/vnd.oai.openapi+json;version=3.1".into(),
         text: schema::text_of(&crate::admin::document()),
     };
+    let auth = auth_hook::schemas().into_iter().map(|document| file("auth/", document));
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
     let own = [gateway, fidelity, admin].map(|document| file("", document));
     let webhooks = file("webhooks/", webhooks::schema());
-    own.into_iter().chain(engine).chain([webhooks]).collect()
+    own.into_iter().chain(auth).chain(engine).chain([webhooks]).collect()
 }
 
 /// What the linked dialects carry with default options, and each variant that carries something

@@ -117,15 +117,30 @@ fn because(reason: &str) -> String {
 /// How the reason of [`Refusal::outcome_unknown`] begins.
 const OUTCOME_UNKNOWN: &str = "the outcome is unknown: it may have been stored";
 
-/// What a client reads of an internal error: that the request failed, or that this is not known.
+/// How the reason of [`Refusal::sign_in_unavailable`] begins.
+const SIGN_IN_UNAVAILABLE: &str = "signing in is not possible now, try again later";
+
+/// What a client reads of an internal error: that the request failed, that this is not known, or
+/// that what checks passwords does not answer.
 fn words_of_internal(why: &str) -> &'static str {
-    if why.starts_with(OUTCOME_UNKNOWN) { OUTCOME_UNKNOWN } else { "server error" }
+    let shown = [OUTCOME_UNKNOWN, SIGN_IN_UNAVAILABLE];
+    shown.into_iter().find(|words| why.starts_with(words)).unwrap_or("server error")
 }
 
 impl Refusal {
     /// The gateway failed while it stored a command, and cannot tell whether it did.
     pub fn outcome_unknown(why: &str) -> Self {
         Self::Internal { why: format!("{OUTCOME_UNKNOWN} ({why})") }
+    }
+
+    /// The server that would check the password cannot be asked. Nothing is said of the password.
+    pub fn sign_in_unavailable(why: &str) -> Self {
+        Self::Internal { why: format!("{SIGN_IN_UNAVAILABLE} ({why})") }
+    }
+
+    /// Whether a sign-in was refused because what checks passwords does not answer.
+    pub fn is_sign_in_unavailable(&self) -> bool {
+        matches!(self, Self::Internal { why } if why.starts_with(SIGN_IN_UNAVAILABLE))
     }
 
     /// Whether the command may have been carried out although it was refused.

@@ -187,6 +187,13 @@ pub struct Peer {
     /// RFC 4514: `cert/CN=app,O=Example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The identity that a JSON Web Token in the request's `Authorization: Bearer` proves,
+    /// `jwt/<subject>`. The host has verified it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_identity: Option<String>,
+    /// Whether a sign-in may have a JSON Web Token in place of the password.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accepts_tokens: bool,
     /// The [`Listener::key`] of the listener that accepted the connection.
     pub listener: String,
     /// For a WebSocket: the upgrade request, without a body.

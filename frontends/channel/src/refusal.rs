@@ -76,6 +76,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
             retry_after(failure_of_http(429, Code::SlowDown, &reason), *retry_after_ms)
         }
         Refusal::Overloaded => retry_after(failure_of_http(503, Code::ServerError, &reason), 1000),
+        Refusal::Internal { .. } if refusal.is_sign_in_unavailable() => {
+            retry_after(failure_of_http(503, Code::ServerError, &reason), 1000)
+        }
         // The log has the cause; the client does not get it.
         Refusal::Internal { .. } => failure(Code::ServerError, &reason),
     }

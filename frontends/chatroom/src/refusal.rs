@@ -50,6 +50,9 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::Internal { .. } if refusal.is_outcome_unknown() => {
             (Res::OutcomeUnknown, "outcome unknown")
         }
+        Refusal::Internal { .. } if refusal.is_sign_in_unavailable() => {
+            (Res::ServerBusy, "server busy")
+        }
         Refusal::Internal { .. } => (Res::ServerError, "server error"),
         Refusal::InvalidHandle { .. } => (Res::InvalidUserName, ILLEGAL_DATA),
         Refusal::InvalidIdentity { .. } => (Res::InvalidUserTel, ILLEGAL_DATA),

@@ -10,6 +10,8 @@ pub(crate) struct Caps(u32);
 /// One capability: its bit, its name, and its value for clients of CAP version 302.
 struct Row(u32, &'static str, &'static str);
 
+const SASL: &str = "sasl";
+
 const ROWS: &[Row] = &[
     Row(Caps::ACCOUNT_TAG.0, "account-tag", ""),
     Row(Caps::AWAY_NOTIFY.0, "away-notify", ""),
@@ -24,7 +26,7 @@ const ROWS: &[Row] = &[
     Row(Caps::LABELED_RESPONSE.0, "labeled-response", ""),
     Row(Caps::MESSAGE_TAGS.0, "message-tags", ""),
     Row(Caps::MULTI_PREFIX.0, "multi-prefix", ""),
-    Row(Caps::SASL.0, "sasl", "PLAIN"),
+    Row(Caps::SASL.0, SASL, "PLAIN"),
     Row(Caps::SERVER_TIME.0, "server-time", ""),
     Row(Caps::SETNAME.0, "setname", ""),
     Row(Caps::USERHOST_IN_NAMES.0, "userhost-in-names", ""),
@@ -74,9 +76,12 @@ impl Caps {
     }
 }
 
-/// All names, with values if the client reads them.
-pub(crate) fn all(with_values: bool) -> String {
+/// All names, with values if the client reads them. `mechanisms` are those of SASL for this client;
+/// empty for the usual one.
+pub(crate) fn all(with_values: bool, mechanisms: &str) -> String {
     let shown = ROWS.iter().map(|Row(_, name, value)| {
+        let has_own = *name == SASL && !mechanisms.is_empty();
+        let value = if has_own { mechanisms } else { *value };
         if value.is_empty() || !with_values {
             (*name).to_owned()
         } else {

@@ -20,6 +20,7 @@ mod list;
 mod list_filter;
 mod local_id;
 mod mask;
+mod mechanisms;
 mod message;
 mod missed;
 mod moderation;

@@ -128,6 +128,39 @@ pub(crate) fn plain(base64: &str) -> Option<Plain> {
     whole.then(|| Plain { handle: handle.into(), password: password.into() })
 }
 
+/// The credentials of SASL OAUTHBEARER: RFC 7628, section 3.1.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Bearer {
+    /// The handle to act as; "" for the token's own user.
+    pub(crate) handle: String,
+    pub(crate) token: String,
+}
+
+/// `None` for anything but base64 of a GS2 header without channel binding (`n,a=ann,`) and fields
+/// that end with U+0001, `auth=Bearer <token>` among them.
+pub(crate) fn bearer(base64: &str) -> Option<Bearer> {
+    let text = String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()?;
+    let (header, fields) = text.split_once('\u{1}')?;
+    let acting = header.strip_prefix("n,").or_else(|| header.strip_prefix("y,"))?;
+    let acting = acting.strip_suffix(',')?;
+    let handle = match acting.strip_prefix("a=") {
+        Some(name) => name.replace("=2C", ",").replace("=3D", "="),
+        None if acting.is_empty() => String::new(),
+        None => return None,
+    };
+    let fields = fields.strip_suffix("\u{1}\u{1}")?;
+    let shown = fields.split('\u{1}').find_map(|field| field.strip_prefix("auth="))?;
+    let (scheme, token) = shown.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| Bearer { handle, token: token.trim().into() })
+}
+
+/// What SASL EXTERNAL says: the handle to act as, "" for the certificate's own user. `None` for what
+/// is not base64 of a text.
+pub(crate) fn external(base64: &str) -> Option<String> {
+    String::from_utf8(BASE64.decode(base64.as_bytes()).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +202,28 @@ mod tests {
         let tagged = |bytes: usize| format!("@{} {}", "x".repeat(bytes - 2), padded(510));
         assert_eq!(parts(&tagged(4096))[0], "PING");
         assert_eq!(parts(&tagged(4097)), ["too long"]);
+    }
+
+    #[test]
+    fn a_bearer_response_has_a_header_and_a_token() {
+        let bearer = |text: &str| bearer(&BASE64.encode(text.as_bytes()));
+        let of = |handle: &str| Some(Bearer { handle: handle.into(), token: "a.b.c".into() });
+        assert_eq!(bearer("n,,\u{1}auth=Bearer a.b.c\u{1}\u{1}"), of(""));
+        assert_eq!(bearer("y,a=ann,\u{1}auth=bearer a.b.c\u{1}\u{1}"), of("ann"));
+        let full = "n,a=a=2Cb,\u{1}host=irc.example\u{1}auth=Bearer a.b.c\u{1}port=6697\u{1}\u{1}";
+        assert_eq!(bearer(full), of("a,b"));
+        for wrong in [
+            "",
+            "n,,\u{1}\u{1}",
+            "n,,\u{1}auth=Bearer a.b.c\u{1}",
+            "p=tls-unique,,\u{1}auth=Bearer a.b.c\u{1}\u{1}",
+            "n,x=1,\u{1}auth=Bearer a.b.c\u{1}\u{1}",
+            "n,,\u{1}auth=Basic a.b.c\u{1}\u{1}",
+            "n,,\u{1}host=irc.example\u{1}\u{1}",
+        ] {
+            assert_eq!(bearer(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(super::bearer("%"), None);
     }
 
     #[test]

@@ -80,6 +80,9 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
 pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
     match refusal {
         // The cause is for the operator's log, not for a client.
+        Refusal::Internal { .. } if refusal.is_sign_in_unavailable() => {
+            sentence(&refusal.to_string())
+        }
         Refusal::Internal { .. } if !refusal.is_outcome_unknown() => "Server error".into(),
         Refusal::Internal { .. } => refusal.to_string(),
         Refusal::NotAllowed => "You're not an operator of the channel".into(),

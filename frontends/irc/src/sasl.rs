@@ -1,4 +1,5 @@
-//! AUTHENTICATE: SASL PLAIN, before the sign-on and after it.
+//! AUTHENTICATE, before the sign-on and after it: SASL PLAIN, EXTERNAL with a client certificate, and
+//! OAUTHBEARER with a token.
 
 use std::sync::Arc;
 
@@ -7,9 +8,10 @@ use frontend_api::Outbox;
 
 use crate::acknowledging::Acknowledging;
 use crate::caps::Caps;
+use crate::mechanisms::{Exchange, Mechanism};
 use crate::names;
 use crate::numeric::*;
-use crate::parse::{self, Message, Plain};
+use crate::parse::{self, Bearer, Message, Plain};
 use crate::pending::PendingReply;
 use crate::sign_on::{failure_text, sign_in};
 use crate::state::{IrcSession, send};
@@ -18,7 +20,7 @@ use crate::state::{IrcSession, send};
 const RESPONSE_LINE_BYTES: usize = 400;
 
 /// The longest response in all.
-const RESPONSE_BYTES_MAX: usize = 8 * 1024;
+const RESPONSE_BYTES_MAX: usize = 12 * 1024;
 
 /// The number of wrong passwords that ends the connection.
 const FAILURES_MAX: u8 = 3;
@@ -29,19 +31,21 @@ impl IrcSession {
             return self.end_sasl(numeric, why, out);
         }
         let param = message.param(0);
-        match &mut self.sasl.response {
-            None if param.eq_ignore_ascii_case("PLAIN") => {
-                self.sasl.response = Some(String::new());
-                self.say(vec!["AUTHENTICATE +".into()], out);
-            }
-            None if param == "*" => self.end_sasl(ERR_SASLABORTED, "SASL aborted", out),
-            None => {
-                let line = self.numeric(RPL_SASLMECHS, &["PLAIN"], "are the mechanisms");
-                self.say(vec![line], out);
-                self.end_sasl(ERR_SASLFAIL, "There is no such mechanism", out);
-            }
-            Some(_) if param == "*" => self.end_sasl(ERR_SASLABORTED, "SASL aborted", out),
-            Some(response) => {
+        match &mut self.sasl.exchange {
+            _ if param == "*" => self.end_sasl(ERR_SASLABORTED, "SASL aborted", out),
+            None => match self.sasl.proofs.mechanism(param) {
+                Some(mechanism) => {
+                    self.sasl.exchange = Some(Exchange { mechanism, response: String::new() });
+                    self.say(vec!["AUTHENTICATE +".into()], out);
+                }
+                None => {
+                    let mechanisms = self.sasl.proofs.mechanisms();
+                    let line = self.numeric(RPL_SASLMECHS, &[&mechanisms], "are the mechanisms");
+                    self.say(vec![line], out);
+                    self.end_sasl(ERR_SASLFAIL, "There is no such mechanism", out);
+                }
+            },
+            Some(Exchange { response, .. }) => {
                 let too_long = param.len() > RESPONSE_LINE_BYTES
                     || response.len() + param.len() > RESPONSE_BYTES_MAX;
                 if too_long {
@@ -51,7 +55,7 @@ impl IrcSession {
                     response.push_str(param);
                 }
                 if param.len() < RESPONSE_LINE_BYTES {
-                    self.authenticate_plain(out);
+                    self.respond(out);
                 }
             }
         }
@@ -76,24 +80,51 @@ impl IrcSession {
     }
 
     fn end_sasl(&mut self, numeric: Numeric, why: &str, out: &mut Outbox) {
-        self.sasl.response = None;
+        self.sasl.exchange = None;
         let line = self.numeric(numeric, &[], why);
         self.say(vec![line], out);
     }
 
-    /// Submits the credentials without opening a session of the account: the client cannot take
-    /// events before the greeting.
-    fn authenticate_plain(&mut self, out: &mut Outbox) {
-        let response = self.sasl.response.take();
-        let Some(Plain { handle, password }) = response.and_then(|it| parse::plain(&it)) else {
-            return self.end_sasl(ERR_SASLFAIL, "That is no response of PLAIN", out);
+    /// Submits the credentials of a whole response without opening a session of the account: the
+    /// client cannot take events before the greeting.
+    fn respond(&mut self, out: &mut Outbox) {
+        let sasl = &mut self.sasl;
+        let Some(Exchange { mechanism, response }) = sasl.exchange.take() else { return };
+        let (user, credential, acting) = match mechanism {
+            Mechanism::Plain => {
+                let Some(Plain { handle, password }) = parse::plain(&response) else {
+                    return self.end_sasl(ERR_SASLFAIL, "That is no response of PLAIN", out);
+                };
+                (UserRef::Handle(handle), Credential::Password(password), String::new())
+            }
+            Mechanism::External => {
+                let certificate = sasl.proofs.certificate.clone();
+                let Some((acting, identity)) = parse::external(&response).zip(certificate) else {
+                    return self.end_sasl(ERR_SASLFAIL, "That is no response of EXTERNAL", out);
+                };
+                (UserRef::Identity(identity), Credential::Vouched, acting)
+            }
+            Mechanism::OauthBearer => {
+                let Some(Bearer { handle, token }) = parse::bearer(&response) else {
+                    return self.end_sasl(ERR_SASLFAIL, "That is no response of OAUTHBEARER", out);
+                };
+                (UserRef::Handle(handle), Credential::Password(token), String::new())
+            }
         };
-        out.submit(sign_in(UserRef::Handle(handle), Credential::Password(password), None));
+        sasl.acting = Some(acting).filter(|acting| !acting.is_empty());
+        out.submit(sign_in(user, credential, None));
         self.expect(PendingReply::Proof);
     }
 
     pub(crate) fn authenticated(&mut self, outcome: &Outcome, out: &mut Outbox) {
+        let acting = self.sasl.acting.take();
         match (outcome, &mut self.sign_on) {
+            (Ok(Reply::SignedIn { user, .. }), _)
+                if acting.is_some_and(|acting| acting != user.person.handle) =>
+            {
+                let why = "The certificate is linked to another account";
+                send(self.numeric(ERR_SASLFAIL, &[], why), out);
+            }
             (Ok(Reply::SignedIn { user, .. }), Some(sign_on)) => {
                 sign_on.account = Some(Arc::clone(&user.person));
                 self.confirm_login(&user.person, out);

@@ -36,7 +36,8 @@ impl IrcSession {
             "LS" => {
                 self.negotiate();
                 let with_values = message.param(1).parse::<u32>().is_ok_and(|it| it >= 302);
-                let mut list = caps::all(with_values);
+                let mechanisms = self.sasl.proofs.mechanisms();
+                let mut list = caps::all(with_values, &mechanisms);
                 if with_values && let Some(policy) = caps::sts(&self.options, self.secure) {
                     list += &format!(" {policy}");
                 }

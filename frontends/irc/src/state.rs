@@ -13,6 +13,7 @@ use crate::acknowledging::Acknowledging;
 use crate::caps::Caps;
 use crate::directory::{Directory, Entry, Unregistered};
 use crate::encode;
+use crate::mechanisms::{Exchange, Proofs};
 use crate::missed::Missed;
 use crate::multiline::Multiline;
 use crate::names;
@@ -111,8 +112,12 @@ pub(crate) struct SignOn {
 /// An exchange of SASL.
 #[derive(Default)]
 pub(crate) struct Sasl {
-    /// The response received so far, during an exchange.
-    pub(crate) response: Option<String>,
+    /// What the client can prove itself with, besides a password.
+    pub(crate) proofs: Proofs,
+    /// The exchange that is under way.
+    pub(crate) exchange: Option<Exchange>,
+    /// The handle that the client has asked to act as, in an exchange that is being decided.
+    pub(crate) acting: Option<String>,
     /// The number of wrong passwords.
     pub(crate) failures: u8,
 }
@@ -128,7 +133,7 @@ impl IrcSession {
             now: Timestamp::default(),
             caps: Caps::default(),
             sign_on: Some(Box::default()),
-            sasl: Sasl::default(),
+            sasl: Sasl { proofs: Proofs::of(peer), ..Sasl::default() },
             device: None,
             me: Arc::default(),
             nick: "*".into(),

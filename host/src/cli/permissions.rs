@@ -23,8 +23,14 @@ pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
         ));
     }
     let upstreams = config.frontends.iter().flat_map(|frontend| &frontend.upstreams);
-    let secrets: Vec<&Path> =
-        upstreams.filter_map(|upstream| upstream.secret_file.as_deref()).collect();
+    let key_lists = config.frontends.iter().filter_map(|frontend| {
+        frontend.guard.api_keys_file.as_ref().map(|file| file.path.as_path())
+    });
+    let secrets: Vec<&Path> = upstreams
+        .filter_map(|upstream| upstream.secret_file.as_deref())
+        .chain(config.auth.secret_files())
+        .chain(key_lists)
+        .collect();
     for path in secrets.iter().filter(|path| mode(path) & OTHERS_READ != 0) {
         warnings.push(format!(
             "{0} has a secret, and every user of this machine can read it: chmod o-r {0}",

@@ -9,6 +9,7 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
+use super::api_keys::{api_keys, api_keys_file};
 use super::endpoint::Endpoint;
 use super::endpoints::{self, EndpointReader};
 use super::listens::Listen;
@@ -90,7 +91,9 @@ fn frontend(
     let dialect = dialects.iter().find(|dialect| dialect.name == name);
     let limits = limits(section, dialect.is_some_and(|dialect| dialect.trusted_app));
     let guard = Guard {
-        api_keys: section.list("api_keys", "API keys", parse::api_key),
+        api_keys: api_keys(section),
+        api_keys_file: api_keys_file(section, folder),
+        jwt_subjects: section.list("jwt_subjects", "subjects", parse::text),
         allow: section.list("allow", "networks", parse::network),
     };
     let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
@@ -285,18 +288,18 @@ fn quotas(section: &Section<'_>, trusted_app: bool) -> Quotas {
 /// A dialect without credentials is open to every client that reaches it, so it needs a guard unless
 /// it listens on loopback. API keys guard nothing if no listener speaks HTTP.
 fn check_guard(section: &Section<'_>, dialect: &Dialect, config: &FrontendConfig) {
-    let Guard { api_keys, allow } = &config.guard;
+    let guard = &config.guard;
     let speaks_http = |(listener, _): &(Listener, Endpoint)| match listener.transport {
         Transport::Http | Transport::WebSocket => true,
         Transport::Tcp | Transport::TcpLines => false,
     };
-    if !api_keys.is_empty() && !config.listeners.iter().any(speaks_http) {
-        section.complain(
-            "api_keys",
-            "only HTTP requests carry API keys; guard this front end with allow",
-        );
+    if guard.has_keys() && !config.listeners.iter().any(speaks_http) {
+        let key = if guard.api_keys_file.is_some() { "api_keys_file" } else { "api_keys" };
+        section.complain(key, "only HTTP requests carry API keys; guard this front end with allow");
     }
-    if !dialect.trusted_app || !api_keys.is_empty() || !allow.is_empty() {
+    // A file that cannot be read is reported already.
+    let wants_keys = guard.has_keys() || section.value("api_keys_file").is_some();
+    if !dialect.trusted_app || wants_keys || !guard.allow.is_empty() {
         return;
     }
     for (listener, _) in config.listeners.iter().filter(|(_, at)| !at.is_guarded()) {

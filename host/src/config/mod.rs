@@ -1,6 +1,9 @@
 //! The configuration: reads gateway.toml and its overrides into typed values.
 
 mod acme;
+mod api_keys;
+mod auth;
+mod auth_settings;
 mod endpoint;
 mod endpoints;
 mod frontends;
@@ -18,6 +21,9 @@ mod tls;
 mod upstreams;
 mod webhooks;
 
+pub(crate) use auth::read_keys;
+pub use auth_settings::{ApiKey, ApiKeysFile, AuthConfig};
+pub(crate) use auth_settings::{CaFile, HttpAuthConfig, JwtAuthConfig, KeySource};
 pub use endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess, is_private};
 pub use layers::{Setting, Sources};
 pub use listens::{Listen, collide, is_in_the_way};

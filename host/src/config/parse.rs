@@ -125,13 +125,18 @@ pub(super) fn network(value: &Value) -> Result<IpNet, String> {
     })
 }
 
-/// An API key; an empty one would not guard anything.
+/// What an API key is.
+pub(super) const API_KEY: &str =
+    "an API key is at least one character, all of them ASCII without spaces";
+
+/// An empty one would not guard anything.
+pub(super) fn is_api_key(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 pub(super) fn api_key(value: &Value) -> Result<String, String> {
     let key = text(value)?;
-    let printable = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
-    printable.then_some(key).ok_or_else(|| {
-        "an API key is at least one character, all of them ASCII without spaces".into()
-    })
+    if is_api_key(&key) { Ok(key) } else { Err(API_KEY.into()) }
 }
 
 /// `*`, `null`, or an origin as browsers send it, with `*.` for all subdomains.

@@ -10,6 +10,7 @@ use core_model::NewRoom;
 use figment::value::Value;
 use frontend_api::Transport;
 
+use super::auth::auth;
 use super::endpoint::{EndpointOptions, ListenAddress};
 use super::endpoints::{Place, passed_sockets};
 use super::frontends::{Context, frontends};
@@ -63,6 +64,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         server: server(&section.table("server")),
         store: store(&store_section, folder),
         admin: admin(&reader, &section.table("admin"), &shared, &mut listens),
+        auth: auth(&reader, &section.table("auth"), folder),
         frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
         rooms,
         webhooks: webhooks(&reader, &section, folder),

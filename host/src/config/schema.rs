@@ -36,6 +36,10 @@ enum Kind {
     Numbers,
     Networks,
     Texts,
+    /// A text, or a list of them.
+    OneOrTexts,
+    /// A list of texts, or names with a text or a list of them.
+    Keys,
     Choice(&'static [&'static str]),
 }
 
@@ -102,6 +106,41 @@ const ADMIN: &[Row] = &[
         "address of an encrypted admin listener, whose requests need a token; off without it",
     ),
     ("api_page", Kind::Flag, "whether /api/ shows the schemas of every front end"),
+];
+
+const AUTH: &[Row] = &[(
+    "local_passwords",
+    Kind::Flag,
+    "whether accounts sign in by the passwords that the gateway has stored",
+)];
+
+/// The keys of `[auth.http]`.
+const AUTH_HTTP: &[Row] = &[
+    ("url", Kind::Text, "the address that is asked, by POST, whether a password is right"),
+    ("ca_file", Kind::Text, "the PEM file of the CAs that its server may be signed by"),
+    ("secret_file", Kind::Text, "the file whose one line shows the server who asks"),
+    ("secret_header", Kind::Text, "the header with the secret; in Authorization after Bearer"),
+    ("timeout", Kind::Pause, "how long an answer may take, at most 30s"),
+    ("cache_ttl", Kind::Duration, "how long an answer that allows is remembered; 0: not at all"),
+    ("deny_ttl", Kind::Duration, "how long an answer that denies is remembered; 0: not at all"),
+    ("create", Kind::Flag, "whether users without an account get one"),
+];
+
+/// The keys of `[auth.jwt]`.
+const AUTH_JWT: &[Row] = &[
+    ("jwks_file", Kind::Text, "the file with the issuer's public keys, a JWKS"),
+    ("jwks_url", Kind::Text, "the address of the issuer's public keys, in place of jwks_file"),
+    ("ca_file", Kind::Text, "the PEM file of the CAs that its server may be signed by"),
+    ("issuer", Kind::Text, "the iss of the tokens"),
+    ("audience", Kind::OneOrTexts, "one of these must be among the aud of a token"),
+    ("algorithms", Kind::Texts, "how tokens may be signed; by default RS256, ES256 and EdDSA"),
+    ("claim", Kind::Text, "the claim with the user's identity; by default sub"),
+    ("handle_claim", Kind::Text, "the claim with the handle that a new account wants"),
+    ("name_claim", Kind::Text, "the claim with the display name of a new account"),
+    ("leeway", Kind::Duration, "how far the issuer's clock may be from the gateway's"),
+    ("refresh", Kind::Duration, "how old the keys may be before they are read again"),
+    ("timeout", Kind::Pause, "how long reading them may take, at most 30s"),
+    ("create", Kind::Flag, "whether users without an account get one"),
 ];
 
 const ROOM: &[Row] = &[
@@ -194,9 +233,15 @@ const FRONTEND: &[Row] = &[
     ("allow", Kind::Networks, "networks that may connect; empty: all"),
     (
         "api_keys",
+        Kind::Keys,
+        "API keys, or names with keys; an HTTP client must send one, as X-Api-Key or Authorization: \
+         Bearer; empty: no key is required",
+    ),
+    ("api_keys_file", Kind::Text, "a TOML file of further API keys: names with keys"),
+    (
+        "jwt_subjects",
         Kind::Texts,
-        "API keys; an HTTP client must send one, as X-Api-Key or Authorization: Bearer; empty: no \
-         key is required",
+        "subjects of auth.jwt whose tokens count like an API key, as Authorization: Bearer",
     ),
     (
         "cors_origins",
@@ -296,6 +341,7 @@ pub fn schema() -> Value {
         ("server", table("the process", server)),
         ("store", table("the store of users, rooms and messages", properties(STORE))),
         ("admin", table("the admin listeners", admin())),
+        ("auth", auth()),
         ("tls", shared_tls),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
@@ -327,6 +373,18 @@ fn webhook() -> Value {
     let mut webhook = table("a server that events are sent to", keys);
     webhook["required"] = json!(["name", "url"]);
     webhook
+}
+
+fn auth() -> Value {
+    let mut keys = properties(AUTH);
+    let mut http = table("an address that knows the users", properties(AUTH_HTTP));
+    http["required"] = json!(["url"]);
+    let mut jwt = table("an issuer of JSON Web Tokens", properties(AUTH_JWT));
+    jwt["required"] = json!(["issuer", "audience"]);
+    jwt["oneOf"] = json!([{ "required": ["jwks_file"] }, { "required": ["jwks_url"] }]);
+    keys.insert("http".into(), http);
+    keys.insert("jwt".into(), jwt);
+    table("other servers that know the users", keys)
 }
 
 fn log() -> Value {
@@ -435,6 +493,10 @@ fn properties(rows: &[Row]) -> Map<String, Value> {
     rows.iter().map(|(key, kind, about)| ((*key).to_owned(), value(*kind, about))).collect()
 }
 
+fn one_or_texts() -> Value {
+    json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
+}
+
 fn value(kind: Kind, about: &str) -> Value {
     let mut schema = match kind {
         Kind::Flag => json!({ "type": "boolean" }),
@@ -442,7 +504,6 @@ fn value(kind: Kind, about: &str) -> Value {
         Kind::From(least) => json!({ "type": "integer", "minimum": least, "maximum": u32::MAX }),
         Kind::Threads => json!({ "type": "integer", "minimum": 1, "maximum": 1024 }),
         Kind::UpTo(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
-        Kind::Pause => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
         Kind::Bytes => json!({ "type": "integer", "minimum": 0 }),
         Kind::Duration => json!({
             "type": ["string", "integer"],
@@ -450,6 +511,7 @@ fn value(kind: Kind, about: &str) -> Value {
             "minimum": 0,
             "maximum": 0,
         }),
+        Kind::Pause => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
         Kind::Address => json!({
             "type": "string",
             "pattern": "^(systemd:.+|([0-9.]+|\\[[0-9a-fA-F:.]+\\]):[0-9]+)$",
@@ -462,6 +524,12 @@ fn value(kind: Kind, about: &str) -> Value {
         }),
         Kind::Networks | Kind::Texts => {
             json!({ "type": "array", "items": { "type": "string" } })
+        }
+        Kind::OneOrTexts => one_or_texts(),
+        Kind::Keys => {
+            let keys = json!({ "type": "array", "items": { "type": "string" } });
+            let named = one_or_texts();
+            json!({ "anyOf": [keys, { "type": "object", "additionalProperties": named }] })
         }
         Kind::Choice(values) => json!({ "type": "string", "enum": values }),
     };

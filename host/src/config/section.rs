@@ -10,7 +10,7 @@ use super::problem::{Problem, Problems, ValueSource};
 use super::shapes::Shapes;
 
 /// Keys whose values are never shown.
-const SECRETS: [&str; 4] = ["api_keys", "code_exchange", "secret", "url"];
+const SECRETS: [&str; 5] = ["api_keys", "code_exchange", "jwks_url", "secret", "url"];
 
 /// Longer values are cut where they are shown.
 const SHOWN_CHARS_MAX: usize = 60;

@@ -10,6 +10,7 @@ use frontend_api::{Frontend, Listener};
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::auth_settings::{ApiKey, ApiKeysFile, AuthConfig};
 use super::endpoint::{Endpoint, ListenAddress};
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
@@ -22,6 +23,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub store: StoreConfig,
     pub admin: AdminConfig,
+    pub auth: AuthConfig,
     /// `[[rooms]]`: created at start where they are missing.
     pub rooms: Vec<NewRoom>,
     /// The enabled front ends: linked dialects in the order of their table, then the others.
@@ -215,11 +217,23 @@ impl Default for Limits {
     }
 }
 
+impl Guard {
+    /// Whether a client must show something to use the front end.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.api_keys.is_empty() || self.api_keys_file.is_some() || !self.jwt_subjects.is_empty()
+    }
+}
+
 /// Which clients may use a front end.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Guard {
-    /// Keys for `X-Api-Key` or `Authorization: Bearer`; empty: no key is required.
-    pub api_keys: Vec<String>,
+    /// Keys for `X-Api-Key` or `Authorization: Bearer`. Without them, and without
+    /// `jwt_subjects`, no key is required.
+    pub api_keys: Vec<ApiKey>,
+    /// Further ones.
+    pub api_keys_file: Option<ApiKeysFile>,
+    /// The subjects whose JSON Web Tokens count like a key.
+    pub jwt_subjects: Vec<String>,
     /// Addresses that may connect; empty: all.
     pub allow: Vec<IpNet>,
 }

@@ -143,7 +143,7 @@ fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, Wrong> {
 
 /// Messages leave the URL out: it may contain a secret. A field before the path could direct
 /// requests, and the secret, to another server.
-fn check_url(url: &str) -> Result<(), String> {
+pub(super) fn check_url(url: &str) -> Result<(), String> {
     let parsed = Url::parse(&url.replace(['{', '}'], "x"))
         .map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
@@ -169,7 +169,7 @@ fn check_url(url: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn is_unencrypted(url: &str) -> bool {
+pub(super) fn is_unencrypted(url: &str) -> bool {
     let Ok(url) = Url::parse(&url.replace(['{', '}'], "x")) else { return false };
     let is_loopback = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

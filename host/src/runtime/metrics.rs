@@ -20,6 +20,7 @@ pub(crate) struct GatewayMetrics {
     /// What the store owed to readers when that was last counted.
     owed: Mutex<Option<Owed>>,
     reloads: [Counter; ReloadResult::ALL.len()],
+    hook: [Counter; HookResult::ALL.len()],
     last_reload: Mutex<Option<(Timestamp, ReloadResult)>>,
 }
 
@@ -36,6 +37,29 @@ pub(crate) enum ReloadResult {
 impl ReloadResult {
     pub(crate) const ALL: [(Self, &'static str); 3] =
         [(Self::Applied, "applied"), (Self::Incomplete, "incomplete"), (Self::Refused, "refused")];
+}
+
+/// How a question to `[auth.http]` ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum HookResult {
+    Allow,
+    Deny,
+    /// The same was answered of late.
+    Cached,
+    /// There was no answer, or a wrong one.
+    Failed,
+    /// Too many were under way.
+    Busy,
+}
+
+impl HookResult {
+    pub(crate) const ALL: [(Self, &'static str); 5] = [
+        (Self::Allow, "allow"),
+        (Self::Deny, "deny"),
+        (Self::Cached, "cached"),
+        (Self::Failed, "failed"),
+        (Self::Busy, "busy"),
+    ];
 }
 
 impl GatewayMetrics {
@@ -57,6 +81,14 @@ impl GatewayMetrics {
 
     pub(crate) fn owed(&self) -> Option<Owed> {
         *self.owed.lock()
+    }
+
+    pub(crate) fn note_hook(&self, result: HookResult) {
+        self.hook[result as usize].add(1);
+    }
+
+    pub(crate) fn hook(&self, result: HookResult) -> u64 {
+        self.hook[result as usize].count()
     }
 
     pub(crate) fn note_reload(&self, result: ReloadResult, at: Timestamp) {
@@ -133,15 +165,18 @@ pub(crate) enum SignInResult {
     SlowDown,
     /// The gateway was overloaded, or failed.
     Failed,
+    /// The server that would check the password did not answer.
+    Unavailable,
 }
 
 impl SignInResult {
-    pub(crate) const ALL: [(Self, &'static str); 5] = [
+    pub(crate) const ALL: [(Self, &'static str); 6] = [
         (Self::Ok, "ok"),
         (Self::WrongPassword, "wrong_password"),
         (Self::UnknownUser, "unknown_user"),
         (Self::SlowDown, "slow_down"),
         (Self::Failed, "failed"),
+        (Self::Unavailable, "unavailable"),
     ];
 }
 
@@ -232,6 +267,9 @@ mod tests {
         }
         for (at, (kind, _)) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
+        }
+        for (at, (result, _)) in HookResult::ALL.into_iter().enumerate() {
+            assert_eq!(result as usize, at);
         }
         for (at, (result, _)) in ReloadResult::ALL.into_iter().enumerate() {
             assert_eq!(result as usize, at);

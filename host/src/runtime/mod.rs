@@ -9,6 +9,7 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod admin;
+mod api_key_files;
 mod certificates;
 mod clock;
 mod free_space;
@@ -158,6 +159,7 @@ impl Gateway {
         state.spawn(certificates::watch(state.clone()));
         #[cfg(feature = "acme")]
         state.spawn(acme::run(state.clone()));
+        state.spawn(api_key_files::watch(state.clone()));
         state.spawn_background(reconciler::run(state.clone()));
         state.spawn_background(housekeeping::store_acknowledgements(state.clone()));
         state.spawn_background(housekeeping::count_owed(state.clone()));

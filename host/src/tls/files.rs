@@ -20,7 +20,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// `None`: the file cannot be looked at.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = path.metadata().ok()?;
         Some(Self {
             device: metadata.dev(),

@@ -130,6 +130,17 @@ pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
     })
 }
 
+/// The certificates that servers may be signed by, or that servers show themselves.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = chain(path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &certificates {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(certificates)
+}
+
 fn not_pem(path: &Path, error: &pem::Error) -> String {
     let shown = path.display();
     match error {

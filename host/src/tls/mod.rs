@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::ServerConfig;
 
 pub use files::Stamp;
+pub(crate) use load::authorities as read_authorities;
 
 /// How the files of settings look, in their order; `None`: one cannot be looked at.
 pub type Stamps = Vec<Option<Stamp>>;

@@ -14,6 +14,9 @@ const TEL_DIGITS_MAX: usize = 20;
 /// The longest openid, and the longest type of one, in bytes, as in the token dialect.
 const OPENID_BYTES_MAX: usize = 255;
 
+/// The longest name in the realms http, jwt and cert: certificates have long ones.
+const PROVEN_BYTES_MAX: usize = 512;
+
 /// A reference to a user: `10000` is a uid, `bob` a handle, `@10000` a handle whatever it looks
 /// like, and anything with a slash an identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,6 +116,7 @@ impl FromStr for Identity {
                 return Err("an openid needs its type, as in openid:wechat/o1".into());
             }
             Some(("openid", kind)) => openid(kind, subject)?,
+            None if matches!(realm, "http" | "jwt" | "cert") => proven(subject)?,
             _ => return Err(format!("no dialect has the realm {realm:?}; {FORMS}")),
         };
         Ok(Self(format!("{realm}/{subject}")))
@@ -125,7 +129,20 @@ impl fmt::Display for Identity {
     }
 }
 
-const FORMS: &str = "an identity is like tel/5551234, email/ann@example.org or openid:wechat/o1";
+const FORMS: &str = "an identity is like tel/5551234, email/ann@example.org, openid:wechat/o1, \
+                     http/ann, jwt/ann or cert/CN=ann";
+
+/// The name that `auth.http` or `auth.jwt` knows a user by, or the subject of a certificate.
+fn proven(subject: &str) -> Result<String, String> {
+    let is_sound = !subject.is_empty() && !subject.chars().any(char::is_control);
+    if !is_sound || subject.len() > PROVEN_BYTES_MAX {
+        return Err(format!(
+            "{subject:?} cannot be a name there: expected 1 to {PROVEN_BYTES_MAX} bytes without \
+             control characters"
+        ));
+    }
+    Ok(subject.to_owned())
+}
 
 /// Strips leading zeros.
 fn tel(number: &str) -> Result<String, String> {

@@ -338,7 +338,8 @@ fn a_number_in_the_environment_is_a_string_where_a_string_is_wanted() {
     assert_eq!(options["motd"], "true");
     assert_eq!(options["history"], 7);
     assert_eq!(irc.auto_join, ["TEST"]);
-    assert_eq!(usr_room.guard.api_keys, ["0123456789"]);
+    let keys = usr_room.guard.api_keys.iter().map(|key| (key.name.as_str(), key.key.as_str()));
+    assert!(keys.eq([("#1", "0123456789")]));
     assert_eq!(usr_room.guard.allow.len(), 1);
     assert_eq!(usr_room.options["openid_type"], "7");
 }

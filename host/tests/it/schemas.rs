@@ -290,6 +290,9 @@ fn everything() -> String {
     let mut everything = String::from(
         "[server.log]\n[store]\n[admin]\n[[rooms]]\nname = \"TEST\"\n[[webhooks]]\nname = \"hook\"\n",
     );
+    everything += "[auth.http]\nurl = \"http://127.0.0.1/\"\n";
+    everything +=
+        "[auth.jwt]\njwks_url = \"http://127.0.0.1/\"\nissuer = \"i\"\naudience = \"a\"\n";
     for dialect in DIALECTS {
         everything += &format!("[frontends.{}]\n", dialect.name);
     }

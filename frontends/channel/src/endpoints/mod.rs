@@ -71,7 +71,7 @@ fn signed_in<T: DeserializeOwned>(
     params: &RequestParams<'_>,
     decode: impl FnOnce(UserRef, T) -> Result<Action, String>,
 ) -> Result<Action, Response> {
-    let caller = UserRef::Token(TokenHash::of(DIALECT, token(params)?));
+    let caller = caller(params)?;
     let asked = params.read().and_then(|request| decode(caller.clone(), request));
     Ok(asked.unwrap_or_else(|why| {
         Action::QueryThenRespond(
@@ -79,6 +79,29 @@ fn signed_in<T: DeserializeOwned>(
             refusal::bad_request(&why),
         )
     }))
+}
+
+/// The owner of the token, or the account that a JSON Web Token in its place or a client certificate
+/// is linked to.
+fn caller(params: &RequestParams<'_>) -> Result<UserRef, Response> {
+    let peer = params.peer;
+    let token = token(params);
+    let bearer = params.request.header("authorization").and_then(bearer);
+    match (token, &peer.token_identity, &peer.certificate) {
+        (Ok(token), Some(identity), _) if bearer == Some(token) => {
+            Ok(UserRef::Identity(identity.clone()))
+        }
+        (Ok(token), ..) => Ok(UserRef::Token(TokenHash::of(DIALECT, token))),
+        (Err(_), _, Some(identity)) if !has_token(params) => {
+            Ok(UserRef::Identity(identity.clone()))
+        }
+        (Err(refused), ..) => Err(refused),
+    }
+}
+
+/// Whether there is anything in the place of a token.
+fn has_token(params: &RequestParams<'_>) -> bool {
+    params.fields.contains_key("token")
 }
 
 /// The token: a field, else the header `token`, else `Authorization: Bearer`, which may hold an API

@@ -394,7 +394,7 @@ fn a_sasl_response_is_joined_from_lines_and_bounded() {
     let whole = "x".repeat(400);
     let mut conversation = Conversation::begin();
     conversation.send("AUTHENTICATE PLAIN");
-    for _ in 0..20 {
+    for _ in 0..30 {
         conversation.send(&format!("AUTHENTICATE {whole}"));
     }
     assert_eq!(conversation.received.len(), 1);

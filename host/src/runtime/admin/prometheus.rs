@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::runtime::frontends::instance::FrontendInstance;
-use crate::runtime::metrics::{FaultKind, GatewayMetrics, Limit, ReloadResult, SignInResult};
+use crate::runtime::metrics::{
+    FaultKind, GatewayMetrics, HookResult, Limit, ReloadResult, SignInResult,
+};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
 
@@ -95,6 +97,7 @@ pub(crate) fn render(
             sample(&mut text, "plugin_faults_total", &labels, instance.metrics.plugin_faults(kind));
         }
     }
+    api_keys(&mut text, registry);
     certificates(&mut text, expiries);
     text
 }
@@ -105,6 +108,17 @@ pub(crate) fn render_webhooks(text: &mut String, state: &GatewayState) {
     let newest = services.engine.newest_event().unwrap_or_default().message;
     let present = webhooks::Present { now: services.clock.now(), newest };
     webhooks::render(text, &state.webhooks.all(), present);
+}
+
+fn api_keys(text: &mut String, registry: &FrontendRegistry) {
+    let help = "Requests with an API key, by its name, since the keys were read.";
+    head(text, "api_key_requests_total", "counter", help);
+    for frontend in &registry.frontends {
+        for (name, count) in frontend.api_keys.uses() {
+            let labels = format!("frontend=\"{}\",key=\"{name}\"", frontend.name);
+            sample(text, "api_key_requests_total", &labels, count);
+        }
+    }
 }
 
 fn certificates(text: &mut String, expiries: &BTreeMap<PathBuf, i64>) {
@@ -134,6 +148,11 @@ fn gateway(text: &mut String, metrics: &GatewayMetrics, healthy: bool) {
     total("messages_pruned_total", "counter", "Messages removed by retention.", pruned);
     let dropped = crate::logging::dropped_lines();
     total("log_lines_dropped_total", "counter", "Lines of the log that were lost.", dropped);
+    head(text, "auth_hook_total", "counter", "Questions to auth.http, by result.");
+    for (result, word) in HookResult::ALL {
+        let labels = format!("result=\"{word}\"");
+        sample(text, "auth_hook_total", &labels, metrics.hook(result));
+    }
     reloads(text, metrics);
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct FrontendHandle {
     pub(crate) metrics: Arc<FrontendMetrics>,
     pub(crate) connections: Arc<ConnectionLimiter>,
     pub(crate) request_rates: Arc<KeyedRateLimiter>,
+    /// The identities whose tokens count like an API key.
+    pub(crate) token_identities: Vec<String>,
     allow: Vec<ipnet::IpNet>,
     instance: Arc<InstanceRef>,
 }
@@ -155,13 +157,14 @@ impl FrontendHandle {
             frontend,
             limits: config.limits.clone(),
             settings: Arc::new(settings),
-            api_keys: ApiKeys::new(&config.guard.api_keys),
+            api_keys: ApiKeys::new(&config.guard),
             cors: Cors::new(&config.cors_origins),
             hosts: config.hosts.clone(),
             upstreams: config.upstreams.clone(),
             metrics: instance.0.metrics.clone(),
             connections: instance.0.connections.clone(),
             request_rates: instance.0.request_rates.clone(),
+            token_identities: token_identities(&config.guard.jwt_subjects),
             allow: config.guard.allow.clone(),
             instance,
         }
@@ -185,9 +188,9 @@ impl FrontendHandle {
         self.allow.is_empty() || address.is_some_and(contains)
     }
 
-    /// Whether an HTTP client must send an API key.
+    /// Whether an HTTP client must send an API key, or a token in its place.
     pub(crate) fn has_api_keys(&self) -> bool {
-        !self.api_keys.is_empty()
+        !self.api_keys.is_empty() || !self.token_identities.is_empty()
     }
 
     /// Counts a connection that was refused.
@@ -225,6 +228,11 @@ impl FrontendHandle {
         // Cannot fail: the sender lives as long as `self`.
         drop(self.instance().down.subscribe().wait_for(Option::is_some).await);
     }
+}
+
+/// What [`ExternalAuth`](crate::runtime::session::auth::ExternalAuth) calls these subjects.
+fn token_identities(subjects: &[String]) -> Vec<String> {
+    subjects.iter().map(|subject| format!("jwt/{subject}")).collect()
 }
 
 impl FrontendInstance {

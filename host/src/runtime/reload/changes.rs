@@ -121,6 +121,8 @@ impl Changes {
             ("plugin", !same_plugin),
             ("allow", before.guard.allow != wanted.guard.allow),
             ("api_keys", before.guard.api_keys != wanted.guard.api_keys),
+            ("api_keys_file", before.guard.api_keys_file != wanted.guard.api_keys_file),
+            ("jwt_subjects", before.guard.jwt_subjects != wanted.guard.jwt_subjects),
             ("cors_origins", before.cors_origins != wanted.cors_origins),
             ("hosts", before.hosts != wanted.hosts),
             ("room_capacity", before.room_capacity != wanted.room_capacity),

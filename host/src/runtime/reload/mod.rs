@@ -83,6 +83,10 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
     ]) {
         tracing::info!(key, "changed");
     }
+    if running.auth != new.auth {
+        tracing::info!(key = "auth", "changed");
+    }
+    state.services.renew_external_auth(&new.auth);
     state.change_registry(|registry| {
         registry.drain_timeout = server.drain_timeout;
         registry.trusted_proxies.clone_from(&server.trusted_proxies);

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use core_model::{
-    Command, Credential, NewUser, Outcome, Refusal, Reply, RoomChanges, SeatKind, Secret, UserRef,
+    Command, ConnectionId, Credential, NewUser, Outcome, Query, Refusal, Reply, RoomChanges,
+    SeatKind, Secret, Uid, UserRef,
 };
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -13,6 +14,7 @@ use crate::password_hash::Form;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
 use crate::runtime::metrics::{Limit, SignInResult};
+use crate::runtime::session::auth::{Account, SignInAttempt};
 use crate::runtime::session::passwords::{PASSWORD_BYTES_MAX, PasswordCaller};
 use crate::runtime::session::services::Services;
 use crate::runtime::session::sign_in_guard::Attempt;
@@ -155,8 +157,12 @@ pub(crate) async fn settle_passwords(
         Command::SignIn { user, credential, create, .. } => {
             if let Credential::Password(password) = credential {
                 let password = std::mem::take(password);
-                *user = caller.sign_in(user, password).await?;
+                let verified = caller.sign_in(user, password).await?;
+                *user = verified.user;
                 *credential = Credential::Vouched;
+                if verified.create.is_some() {
+                    *create = verified.create;
+                }
             }
             if let Some(create) = create {
                 caller.hash_new(create).await?;
@@ -166,6 +172,13 @@ pub(crate) async fn settle_passwords(
         _ => (),
     }
     Ok(command)
+}
+
+/// A user whose password is right.
+struct Verified {
+    user: UserRef,
+    /// The account to make if there is none.
+    create: Option<NewUser>,
 }
 
 struct Caller<'a> {
@@ -198,13 +211,14 @@ impl Caller<'_> {
     }
 
     /// The user, if the password is right.
-    async fn sign_in(&self, user: &UserRef, password: String) -> Result<UserRef, Refusal> {
+    async fn sign_in(&self, user: &UserRef, password: String) -> Result<Verified, Refusal> {
         let verified = self.verify(user, password).await;
         self.frontend.metrics.note_sign_in(match &verified {
             Ok(_) => SignInResult::Ok,
             Err(Refusal::WrongPassword) => SignInResult::WrongPassword,
             Err(Refusal::UnknownUser) => SignInResult::UnknownUser,
             Err(Refusal::SlowDown { .. }) => SignInResult::SlowDown,
+            Err(refusal) if refusal.is_sign_in_unavailable() => SignInResult::Unavailable,
             Err(_) => SignInResult::Failed,
         });
         if let Err(Refusal::WrongPassword | Refusal::UnknownUser) = verified {
@@ -214,8 +228,7 @@ impl Caller<'_> {
         verified
     }
 
-    /// An unknown account, or one without a password, takes as long as a wrong password.
-    async fn verify(&self, user: &UserRef, password: String) -> Result<UserRef, Refusal> {
+    async fn verify(&self, user: &UserRef, password: String) -> Result<Verified, Refusal> {
         let services = self.services;
         let found = services.engine.credential(services.clock.now(), user)?;
         let account = match &found {
@@ -224,19 +237,72 @@ impl Caller<'_> {
             None => HEXLOWER.encode(&Sha256::digest(format!("{user:?}"))),
         };
         let attempt = self.begin_attempt(&account)?;
+        let verified = match self.verify_elsewhere(user, &found, &password).await {
+            Some(verified) => verified,
+            None => self.verify_stored(found, account, password).await,
+        };
+        if !matches!(verified, Err(Refusal::WrongPassword | Refusal::UnknownUser)) {
+            services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
+        }
+        verified.inspect_err(|refusal| self.note_overloaded(refusal))
+    }
+
+    /// What another server says of a password. `None`: the one that is stored decides.
+    async fn verify_elsewhere(
+        &self,
+        user: &UserRef,
+        found: &Option<(Uid, String)>,
+        password: &str,
+    ) -> Option<Result<Verified, Refusal>> {
+        let services = self.services;
+        let auth = services.external_auth();
+        if !auth.is_on() {
+            return None;
+        }
+        let account = match found {
+            Some((uid, stored)) => match self.identities(*uid) {
+                Ok(identities) => Some(Account { identities, has_password: !stored.is_empty() }),
+                Err(refusal) => return Some(Err(refusal)),
+            },
+            None => None,
+        };
+        let frontend = self.frontend.name.as_str();
+        let attempt =
+            SignInAttempt { frontend, address: self.address, user, account, credential: password };
+        let checked = auth.check(&attempt, &services.clock, &services.metrics).await?;
+        Some(checked.map(|proven| {
+            let (user, create) = proven.sign_in();
+            Verified { user, create }
+        }))
+    }
+
+    fn identities(&self, uid: Uid) -> Result<Vec<String>, Refusal> {
+        let services = self.services;
+        let query = Query::User { user: UserRef::Id(uid), caller: None };
+        let answered = services.engine.query(services.clock.now(), ConnectionId(0), &query);
+        match answered.outcome? {
+            Reply::User { user } => Ok(user.person.identities.clone()),
+            reply => Err(Refusal::Internal { why: format!("a user is no {reply:?}") }),
+        }
+    }
+
+    /// An unknown account, or one without a password, takes as long as a wrong password.
+    async fn verify_stored(
+        &self,
+        found: Option<(Uid, String)>,
+        account: String,
+        password: String,
+    ) -> Result<Verified, Refusal> {
         let is_right = if password.len() > PASSWORD_BYTES_MAX {
-            Ok(false)
+            false
         } else {
             let stored = found.as_ref().map(|(_, stored)| stored.clone());
             let stored = stored.filter(|stored| !stored.is_empty());
-            services.passwords.verify(self.password_caller(Some(account)), password, stored).await
+            let caller = self.password_caller(Some(account));
+            self.services.passwords.verify(caller, password, stored).await?
         };
-        if !matches!(is_right, Ok(false)) {
-            services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
-        }
-        let is_right = is_right.inspect_err(|refusal| self.note_overloaded(refusal))?;
         match found {
-            Some((uid, _)) if is_right => Ok(UserRef::Id(uid)),
+            Some((uid, _)) if is_right => Ok(Verified { user: UserRef::Id(uid), create: None }),
             Some(_) => Err(Refusal::WrongPassword),
             None => Err(Refusal::UnknownUser),
         }
@@ -260,6 +326,28 @@ impl Caller<'_> {
             self.frontend.metrics.note_refused(Limit::Overloaded);
         }
     }
+}
+
+/// The identity that a JSON Web Token proves. `None`: tokens are not accepted, or this is none.
+/// Invalid ones count as failed sign-ins.
+pub(crate) async fn identify(
+    services: &Services,
+    frontend: &FrontendHandle,
+    address: IpAddr,
+    token: &str,
+) -> Result<Option<String>, Refusal> {
+    let auth = services.external_auth();
+    if !auth.is_token(token) {
+        return Ok(None);
+    }
+    let caller = Caller { services, frontend, address };
+    let account = HEXLOWER.encode(&Sha256::digest(token));
+    let attempt = caller.begin_attempt(&account)?;
+    let identified = auth.identify(token, &services.clock).await;
+    if !matches!(identified, Err(Refusal::WrongPassword)) {
+        services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
+    }
+    identified.map(Some)
 }
 
 /// Whether a command, if it succeeds, leaves something in the engine that lasts as long as the

@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledgements;
 pub(crate) mod admission;
+pub(crate) mod auth;
 pub(crate) mod auto_join_log;
 pub(crate) mod delivery;
 pub(crate) mod driver;

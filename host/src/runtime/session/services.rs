@@ -9,17 +9,19 @@ use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
 use gateway_fanout::{Hub, Ticket};
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::audit::AuditLog;
-use crate::config::Config;
+use crate::config::{AuthConfig, Config};
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::KeyedRateLimiter;
 use crate::runtime::limits::memory_budget::MemoryBudget;
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::acknowledgements::Acknowledgements;
+use crate::runtime::session::auth::ExternalAuth;
 use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::fetch::Fetcher;
 use crate::runtime::session::network_bans::NetworkBans;
@@ -66,6 +68,7 @@ pub(crate) struct Services {
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
     pub(crate) stopping: CancellationToken,
+    external_auth: RwLock<Arc<ExternalAuth>>,
     pub(super) heavy_queries: Arc<Semaphore>,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.
@@ -107,6 +110,7 @@ impl Services {
             audit: AuditLog::beside(&config.store.path),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
+            external_auth: RwLock::new(Arc::new(ExternalAuth::new(config.auth.clone()))),
             heavy_queries: Arc::new(Semaphore::new(
                 config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD,
             )),
@@ -114,6 +118,18 @@ impl Services {
             is_space_low: false.into(),
             is_space_unknown: false.into(),
         }
+    }
+
+    /// What checks passwords beside those that are stored. A sign-in goes on with what it began
+    /// with.
+    pub(crate) fn external_auth(&self) -> Arc<ExternalAuth> {
+        self.external_auth.read().clone()
+    }
+
+    /// After the configuration was read again.
+    pub(crate) fn renew_external_auth(&self, config: &AuthConfig) {
+        let renewed = ExternalAuth::renewed(&self.external_auth(), config.clone());
+        *self.external_auth.write() = renewed;
     }
 
     /// An id for a new stream connection or HTTP exchange. 0 is the gateway itself.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::client::{Reply, Socket, http, soon};
-use super::stage::{Stagecraft, frontend};
+use super::stage::{Stagecraft, api_key, frontend};
 
 const CALL: &str = r#"{"do":"join","room":{"name":"nowhere"},"user":{"id":10000}}"#;
 const POST: &str =
@@ -150,7 +150,8 @@ async fn an_unreadable_cookie_leaves_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_it_is_401_and_from_elsewhere_403() {
-    let stage = Stagecraft::start(|frontend| frontend.guard.api_keys = vec!["secret".into()]).await;
+    let stage =
+        Stagecraft::start(|frontend| frontend.guard.api_keys = vec![api_key("secret")]).await;
     let address = stage.address("http");
     let without = http(address, &["POST /peer HTTP/1.1"], "").await;
     assert_eq!((without.status, without.header("www-authenticate")), (401, Some("Bearer")));
@@ -168,7 +169,7 @@ async fn without_a_key_it_is_401_and_from_elsewhere_403() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preflight_passes_the_guard_and_the_response_names_the_origin() {
     let stage = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
         frontend.cors_origins = vec!["https://chat.example".into()];
     })
     .await;
@@ -310,7 +311,7 @@ async fn a_head_that_cannot_be_read_is_refused_in_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balancers_check_is_answered_whatever_the_guard() {
     let stage = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
         frontend.guard.allow = vec!["203.0.113.7/32".parse().unwrap()];
     })
     .await;
@@ -356,7 +357,7 @@ async fn a_front_end_serves_the_documents_that_describe_it() {
 async fn documents_are_behind_the_guard_and_can_be_switched_off() {
     let path = "GET /.well-known/dragoman/stage/schema.json HTTP/1.1";
     let guarded = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
     })
     .await;
     assert_eq!(http(guarded.address("http"), &[path], "").await.status, 401);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use core_model::{Command, Query, Recorded, Timestamp};
 use dragoman::config::{
-    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
-    StoreConfig,
+    AdminConfig, ApiKey, AuthConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,
+    ServerConfig, StoreConfig,
 };
 use dragoman::runtime::Gateway;
 use frontend_api::http::{HttpError, Response};
@@ -202,6 +202,10 @@ impl Player {
     }
 }
 
+pub(super) fn api_key(key: &str) -> ApiKey {
+    ApiKey { name: "app".into(), key: key.into() }
+}
+
 /// A front end called `stage` on its own ports, with very high limits.
 pub(super) fn frontend() -> FrontendConfig {
     let frontend = Stage::new();
@@ -256,6 +260,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             tls_listen: None,
             api_page: true,
         },
+        auth: AuthConfig::default(),
         rooms: vec![core_model::NewRoom {
             name: Some("tea".into()),
             insist: true,

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use super::client::{Reply, exchange, soon};
-use super::stage::Stagecraft;
+use super::stage::{Stagecraft, api_key};
 
 /// More than one read of the gateway takes.
 const BODY_BYTES: usize = 300_000;
@@ -74,7 +74,7 @@ async fn a_connection_goes_on_after_a_request_whose_body_was_not_wanted() {
     })
     .await;
     let closed = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
     })
     .await;
     let elsewhere = Stagecraft::start(|frontend| {
@@ -128,7 +128,7 @@ async fn a_chunked_body_is_read_to_its_last_chunk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_waits_to_be_asked_for_is_not_asked_for_by_a_refusal() {
     let stage = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
     })
     .await;
     let mut kept = Kept::connect(stage.address("http")).await;
@@ -145,7 +145,7 @@ async fn a_body_that_waits_to_be_asked_for_is_not_asked_for_by_a_refusal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_says_that_it_is_the_last_if_the_body_does_not_end() {
     let stage = Stagecraft::start(|frontend| {
-        frontend.guard.api_keys = vec!["secret".into()];
+        frontend.guard.api_keys = vec![api_key("secret")];
     })
     .await;
     let head = |length: usize| {

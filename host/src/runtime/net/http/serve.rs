@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use frontend_api::Peer;
 use frontend_api::http::{HttpError, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -181,7 +182,9 @@ async fn answer(
         RequestSource { caller, from_trusted_proxy, can_be_rebound: connection.can_be_rebound };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
-    check_access(frontend, caller, &connection.remote, &parts.headers)?;
+    let services = &state.services;
+    let token_identity =
+        check_access(services, frontend, caller, &connection.remote, &parts.headers).await?;
     let now_ns = state.services.clock.steady_ns();
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
@@ -198,7 +201,7 @@ async fn answer(
     let reservation = state.services.memory_budget.reservation(caller.address);
     let body = body.read(frontend, reservation).await?;
     let request = convert::request(&parts, path.to_owned(), body)?;
-    let peer = connection.peer(binding, caller);
+    let peer = Peer { token_identity, ..connection.peer(binding, caller) };
     let response =
         exchange(&state.services, frontend, caller.counted_address(), &peer, &request).await;
     let mut response = response?;

@@ -8,8 +8,8 @@ use gateway_fanout::{Fanout, Hub, MailboxPoll};
 
 use super::*;
 use crate::config::{
-    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, ServerConfig,
-    StoreConfig,
+    AdminConfig, AuthConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,
+    ServerConfig, StoreConfig,
 };
 use crate::runtime::metrics::{GatewayMetrics, SignInResult};
 use crate::runtime::session::admission::settle_passwords;
@@ -103,6 +103,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             free_space_min: 0,
         },
         admin: AdminConfig { listen: None, tls_listen: None, api_page: true },
+        auth: AuthConfig::default(),
         rooms: Vec::new(),
         webhooks: Vec::new(),
         frontends: vec![FrontendConfig {
@@ -333,7 +334,7 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
     let refused = settled(sign_in("tea")).await;
     assert!(matches!(refused, Err(Refusal::SlowDown { retry_after_ms: 1..=5_000 })), "{refused:?}");
     let counted = SignInResult::ALL.map(|(result, _)| frontend.metrics.sign_ins(result));
-    assert_eq!(counted, [1, 10, 0, 1, 0]);
+    assert_eq!(counted, [1, 10, 0, 1, 0, 0]);
     drop(session);
     end(&services, hub).await;
 }
