@@ -1,5 +1,7 @@
 //! `schemas/admin/openapi.json`: the API as an OpenAPI 3.1 document, from the table of operations.
 
+use std::collections::BTreeSet;
+
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -19,6 +21,20 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
     ("409", "Conflict", "Something else has the name or the identity, or stands in the way."),
     ("413", "ContentTooLarge", "The body is larger than 64 KiB."),
     ("503", "Unavailable", "The store has failed, or the gateway is overloaded."),
+];
+
+/// The parts of the API: the first part of each path.
+const TAGS: [(&str, &str); 10] = [
+    ("sessions", "The open stream connections."),
+    ("users", "Accounts."),
+    ("bans", "Users, identities and networks that are refused."),
+    ("rooms", "Rooms, their members and their messages."),
+    ("messages", "Single messages."),
+    ("announce", "Notices to every room."),
+    ("frontends", "The front ends."),
+    ("webhooks", "Events for other servers."),
+    ("tokens", "The tokens of this API."),
+    ("audit", "The log of changes."),
 ];
 
 const ABOUT: &str = "Sees and changes a running gateway. A request needs a token of a role \
@@ -44,7 +60,11 @@ pub fn document() -> Value {
         ((*name).to_owned(), json!({ "description": why, "content": content }))
     });
     let responses: Map<String, Value> = responses.collect();
-    let schemas = generator.take_definitions(true);
+    let paths = Value::Object(paths);
+    let mut schemas = generator.take_definitions(true);
+    let used = used(&[&paths, &problem], &schemas);
+    schemas.retain(|name, _| used.contains(name));
+    let tags = TAGS.map(|(name, about)| json!({ "name": name, "description": about }));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -57,6 +77,7 @@ pub fn document() -> Value {
             "url": "http://127.0.0.1:5090",
             "description": "The address of the shipped configuration; [admin] listen sets it.",
         }],
+        "tags": tags,
         "security": [{ "token": [] }, { "local": [] }],
         "paths": paths,
         "components": {
@@ -87,6 +108,7 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
         "summary": summary,
         "description": format!("{about} Needs the role {role}."),
         "x-role": role,
+        "tags": [row.path.split('/').nth(3).unwrap_or_default()],
         "parameters": parameters,
     });
     let shape = resolved(&body, generator);
@@ -110,6 +132,29 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
     }
     operation["responses"] = Value::Object(responses);
     operation
+}
+
+/// The names of the schemas that these values need, directly or not.
+fn used(roots: &[&Value], schemas: &Map<String, Value>) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let mut left: Vec<&Value> = roots.to_vec();
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(fields) => {
+                let target = fields.get("$ref").and_then(Value::as_str);
+                let name = target.and_then(|target| target.strip_prefix("#/components/schemas/"));
+                if let Some(name) = name
+                    && used.insert(name.to_owned())
+                {
+                    left.extend(schemas.get(name));
+                }
+                left.extend(fields.values());
+            }
+            _ => (),
+        }
+    }
+    used
 }
 
 /// The schema that a reference leads to.

@@ -80,8 +80,8 @@ fn a_banned_user_cannot_sign_in_and_reads_why() {
     let login = json!({
         "code": 6, "login_type": 0, "account": "bob@example.org", "password": "tea for two",
     });
-    let said = ourchat.call(&login);
-    assert!(said.to_string().contains("banned: spam"), "{said}");
+    // The reply to a login has a number and no words.
+    assert_eq!(ourchat.call(&login)["state"], 1);
     let address = site.gateway.address("irc", "listen");
     let mut irc = gateway_tests::Irc::connect(address);
     irc.send("PASS bob:tea for two");
