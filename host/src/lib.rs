@@ -12,6 +12,7 @@ pub mod outgoing;
 pub mod passed;
 mod password_hash;
 pub mod plugin;
+mod private_folder;
 pub mod proxy_header;
 pub mod rooms;
 pub mod runtime;

@@ -1,5 +1,6 @@
 //! The engine's handle.
 
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::lookup::{self, Request};
-use crate::open::{FileId, OpenError, Opener};
+use crate::open::{FileId, OpenError, Opener, create_whole};
 use crate::queue::{Queue, Rejected};
 use crate::rules::{self, is_due};
 use crate::state::Snapshot;
@@ -259,6 +260,26 @@ impl<T: Send + 'static> Engine<T> {
         let snapshot = self.store.snapshot()?;
         catch_unwind(AssertUnwindSafe(|| backup::write(&snapshot, sink)))
             .unwrap_or_else(|panic| Err(BackupError::Store(panic_message(&*panic))))
+    }
+
+    /// Writes a backup to a new file, which appears at `path` when it is whole. `pace` is called with
+    /// the number of bytes of each piece, and may wait.
+    pub fn backup_to(
+        &self,
+        path: &Path,
+        mut pace: impl FnMut(usize),
+    ) -> Result<Summary, BackupError> {
+        create_whole(path, |mut file| {
+            self.backup(|piece| {
+                pace(piece.len());
+                file.write_all(&piece)
+            })
+        })
+    }
+
+    /// The length of the store file; 0 without one.
+    pub fn store_bytes(&self) -> u64 {
+        self.store.path().metadata().map_or(0, |file| file.len())
     }
 
     /// What each table holds. Visits every page of the store.

@@ -67,4 +67,4 @@ pub use envelope::{
 pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
-pub use open::{FileId, OpenError, compact, compact_backend};
+pub use open::{FileId, OpenError, compact, compact_backend, create_whole};

@@ -246,7 +246,7 @@ pub(crate) fn close(database: Database) {
 
 /// Makes a file that appears at `path` when `fill` has succeeded and its contents are on the disk.
 /// An existing file stays, and is an error.
-pub(crate) fn create_whole<R, E: From<io::Error>>(
+pub fn create_whole<R, E: From<io::Error>>(
     path: &Path,
     fill: impl FnOnce(File) -> Result<R, E>,
 ) -> Result<R, E> {

@@ -197,6 +197,12 @@ endpoints! {
     /// Revokes a token.
     RemoveToken "revoke_token" DELETE "/tokens/{token}" Operator (Nothing, Nothing) -> TokenReport;
 
+    /// Shows how much the store and each of its tables hold.
+    StoreStats "store_stats" GET "/store/stats" Monitor (Nothing, Nothing) -> StoreReport;
+    /// Returns a backup: the store as it is now, while the gateway goes on. `dragoman store restore`
+    /// makes a store of it. One backup is made at a time.
+    BackUpStore "back_up_store" POST "/store/backup" Operator (Nothing, Nothing) -> BackupStream;
+
     /// Lists the changes that were made through this API and the command line, the newest first.
     ListAudit "list_audit" GET "/audit" Operator (BeforeQuery, Nothing) -> Page<AuditEntry>;
 }

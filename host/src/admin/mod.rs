@@ -6,6 +6,7 @@
 //! gateway as well.
 
 pub mod audit;
+mod backup;
 mod bans;
 mod endpoint;
 mod message_report;
@@ -20,13 +21,14 @@ mod tokens;
 pub mod types;
 mod users;
 
+pub use backup::BACKUP_MEDIA_TYPE;
 pub use endpoint::{
-    AddToken, Announce, AnnounceToAll, ChangeRoom, ChangeUser, CloseSession, CreateRoom,
-    CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend, DisableUser, DrainFrontend,
-    EnableFrontend, EnableUser, ExportUser, Kick, LiftBan, LinkIdentity, ListAudit, ListBans,
-    ListFrontends, ListMembers, ListMessages, ListRooms, ListSessions, ListTokens, ListUsers,
-    ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook, ResumeWebhook, RevokeSignIns, SetOwner,
-    SetPassword, ShowRoom, ShowUser, UnlinkIdentity, Unmute,
+    AddToken, Announce, AnnounceToAll, BackUpStore, ChangeRoom, ChangeUser, CloseSession,
+    CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend, DisableUser,
+    DrainFrontend, EnableFrontend, EnableUser, ExportUser, Kick, LiftBan, LinkIdentity, ListAudit,
+    ListBans, ListFrontends, ListMembers, ListMessages, ListRooms, ListSessions, ListTokens,
+    ListUsers, ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook, ResumeWebhook,
+    RevokeSignIns, SetOwner, SetPassword, ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute,
 };
 pub use endpoint::{Endpoint, Row, path_of, rows};
 pub use openapi::document;

@@ -6,7 +6,8 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::endpoint::{Row, rows};
+use super::backup::BACKUP_MEDIA_TYPE;
+use super::endpoint::{BackUpStore, Endpoint as _, Row, rows};
 use super::problem::Problem;
 
 const SCHEMAS: &str = "/components/schemas";
@@ -123,7 +124,7 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Value {
         "200".into(),
         json!({
             "description": "Done.",
-            "content": { "application/json": { "schema": reply } },
+            "content": { media_type(row): { "schema": reply } },
         }),
     );
     for (status, name, _) in PROBLEMS {
@@ -155,6 +156,11 @@ fn used(roots: &[&Value], schemas: &Map<String, Value>) -> BTreeSet<String> {
         }
     }
     used
+}
+
+/// The media type of a reply.
+fn media_type(row: &Row) -> &'static str {
+    if row.name == BackUpStore::ROW.name { BACKUP_MEDIA_TYPE } else { "application/json" }
 }
 
 /// The schema that a reference leads to.

@@ -1,25 +1,31 @@
 //! An operator's command on the store itself or, if a gateway has it open, through that gateway.
 
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, Seek as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use core_engine::{Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT};
+use core_engine::{
+    Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT, Summary,
+    create_whole,
+};
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::admin::audit::{AuditLog, shown};
-use crate::admin::types::AuditEntry;
+use crate::admin::types::{AuditEntry, Nothing};
 use crate::admin::{
-    ADMIN_HEADER, Endpoint, OnStore, Problem, STORE_HEADER, Store, path_of, status_of,
+    ADMIN_HEADER, BackUpStore, Endpoint, OnStore, Problem, STORE_HEADER, Store, path_of, status_of,
 };
 use crate::config::{AdminConfig, Config, ListenAddress};
 use crate::users::{Failure, rfc3339, store_mark};
@@ -82,6 +88,51 @@ pub(super) fn call_gateway<E: Endpoint>(
     body: &E::Body,
 ) -> Result<E::Reply, Box<dyn Error>> {
     through_the_gateway::<E>(config, ("", ""), path, query, body)
+}
+
+/// Writes a backup of the store to a new file, through the gateway if one has the store open.
+pub(super) fn back_up(config: &Config, file: &Path) -> Result<Summary, Box<dyn Error>> {
+    let store = &config.store.path;
+    if !store.exists() {
+        return Err(format!("there is no store {} to back up", store.display()).into());
+    }
+    let to_file = |error: Box<dyn Error>| format!("cannot write {}: {error}", file.display());
+    match OfflineStore::open(config) {
+        Ok(open) => Ok(open.engine.backup_to(file, |_| ()).map_err(|why| to_file(why.into()))?),
+        Err(OpenError::Locked { .. }) => {
+            let address = admin_address(&config.admin).map_err(|why| {
+                format!("another process has the store {} open, and {why}", store.display())
+            })?;
+            Ok(create_whole(file, |copy| download(config, address, copy)).map_err(to_file)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Has the gateway send a backup, writes it to a file and reads it back.
+fn download(
+    config: &Config,
+    address: SocketAddr,
+    mut file: File,
+) -> Result<Summary, Box<dyn Error>> {
+    let request = request::<BackUpStore>(config, address, &[], &Nothing {}, &Nothing {})?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut response = timeout(ANSWER_TIMEOUT, respond(address, request)).await??;
+        if response.status() != StatusCode::OK {
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| error.to_string())?;
+            return Err(read::<Problem>(address, &body.to_bytes())?.detail.into());
+        }
+        while let Some(frame) = timeout(ANSWER_TIMEOUT, response.frame()).await? {
+            if let Ok(bytes) = frame?.into_data() {
+                file.write_all(&bytes)?;
+            }
+        }
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    file.rewind()?;
+    Ok(core_engine::inspect(BufReader::with_capacity(1 << 20, file))?)
 }
 
 /// A store that no gateway has open.
@@ -250,15 +301,23 @@ pub(super) fn admin_address(admin: &AdminConfig) -> Result<SocketAddr, String> {
 
 /// Sends one request; returns status and body of the response.
 async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let response = respond(address, request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+}
+
+/// Sends one request; returns the response, whose body follows.
+async fn respond(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, Box<dyn Error>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // `send_request` reports the connection's errors.
     tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
+    Ok(sender.send_request(request).await?)
 }
 
 fn request<E: Endpoint>(

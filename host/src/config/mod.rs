@@ -32,7 +32,7 @@ pub use read::{Draft, draft};
 pub use schema::schema;
 pub use section::NamedRoom;
 pub use settings::{
-    AdminConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat, OnStoreFailure,
-    ServerConfig, StoreConfig, TrustedProxies,
+    AdminConfig, BackupConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,
+    OnStoreFailure, ServerConfig, StoreConfig, TrustedProxies,
 };
 pub use upstreams::UpstreamConfig;

@@ -20,12 +20,19 @@ use super::parse;
 use super::problem::{Problem, Problems, ValueSource};
 use super::section::{Findings, NamedRoom, Reader, Section};
 use super::settings::{
-    AdminConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig, TrustedProxies,
+    AdminConfig, BackupConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig,
+    TrustedProxies,
 };
 use super::tls::SharedTls;
 use super::webhooks::webhooks;
 use crate::dialects::Dialect;
 use crate::passed::{self, PassedSocket};
+
+/// Two backups begin at least so far apart.
+const BACKUP_PERIOD_MIN: Duration = Duration::from_secs(60);
+
+/// A larger number is taken for a typing mistake.
+const BACKUPS_MAX: u32 = 10_000;
 
 /// A larger number of threads is taken for a typing mistake.
 const THREADS_MAX: u32 = 1024;
@@ -146,9 +153,31 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
         free_space_min: section
             .read("free_space_min", parse::bytes)
             .map_or(StoreConfig::FREE_SPACE_MIN, |bytes| bytes as u64),
+        backup: None,
+    };
+    let backup = backup(&section.table("backup"), folder, &config.path);
+    section.finish();
+    StoreConfig { backup, ..config }
+}
+
+fn backup(section: &Section<'_>, folder: &Path, store: &Path) -> Option<BackupConfig> {
+    let beside = || store.with_file_name("backups");
+    let config = BackupConfig {
+        folder: section.read("folder", parse::path).map_or_else(beside, |path| folder.join(path)),
+        every: section.read("every", backup_period).unwrap_or_default(),
+        keep: section.read("keep", parse::number(1..=BACKUPS_MAX)).unwrap_or(7),
     };
     section.finish();
-    config
+    Some(config).filter(|config| !config.every.is_zero())
+}
+
+/// A backup reads the whole store, so one follows another after a minute at least.
+fn backup_period(value: &Value) -> Result<Duration, String> {
+    let period = parse::duration(value)?;
+    if !period.is_zero() && period < BACKUP_PERIOD_MIN {
+        return Err("expected at least \"1m\", or 0 for no backups".into());
+    }
+    Ok(period)
 }
 
 fn admin(

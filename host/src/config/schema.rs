@@ -94,6 +94,12 @@ const STORE: &[Row] = &[
     ),
 ];
 
+const BACKUP: &[Row] = &[
+    ("every", Kind::Duration, "how often the gateway makes a backup, such as 1d; 0: never"),
+    ("folder", Kind::Text, "where backups are; the folder `backups` beside the store without it"),
+    ("keep", Kind::From(1), "how many backups are kept"),
+];
+
 const ADMIN: &[Row] = &[
     (
         "listen",
@@ -339,7 +345,7 @@ pub fn schema() -> Value {
     shared_tls["additionalProperties"] = tls();
     let root = [
         ("server", table("the process", server)),
-        ("store", table("the store of users, rooms and messages", properties(STORE))),
+        ("store", table("the store of users, rooms and messages", store())),
         ("admin", table("the admin listeners", admin())),
         ("auth", auth()),
         ("tls", shared_tls),
@@ -392,6 +398,13 @@ fn log() -> Value {
         "description": "the log; a plain string sets only its filter",
         "anyOf": [{ "type": "string" }, table("the log", properties(LOG))],
     })
+}
+
+fn store() -> Map<String, Value> {
+    let mut keys = properties(STORE);
+    let about = "backups that the gateway makes by itself";
+    keys.insert("backup".into(), table(about, properties(BACKUP)));
+    keys
 }
 
 fn frontend(manifest: &Manifest) -> Value {

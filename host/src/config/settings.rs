@@ -94,6 +94,18 @@ pub struct StoreConfig {
     pub keep_messages_per_room: u32,
     /// Free bytes of the file system below which posts are refused; 0: none. Default 64 MiB.
     pub free_space_min: u64,
+    /// Backups that the gateway makes by itself. Default none.
+    pub backup: Option<BackupConfig>,
+}
+
+/// When the gateway makes backups, and how many it keeps.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BackupConfig {
+    /// Created where missing. Default `backups` beside the store.
+    pub folder: PathBuf,
+    pub every: Duration,
+    /// Older ones are removed. Default 7.
+    pub keep: u32,
 }
 
 impl StoreConfig {

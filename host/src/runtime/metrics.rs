@@ -19,6 +19,9 @@ pub(crate) struct GatewayMetrics {
     expired: [Counter; RoomClass::COUNT],
     /// What the store owed to readers when that was last counted.
     owed: Mutex<Option<Owed>>,
+    /// Backups that were made on schedule.
+    pub(crate) backups: Counter,
+    pub(crate) backups_failed: Counter,
     reloads: [Counter; ReloadResult::ALL.len()],
     hook: [Counter; HookResult::ALL.len()],
     last_reload: Mutex<Option<(Timestamp, ReloadResult)>>,

@@ -10,6 +10,7 @@
 mod acme;
 mod admin;
 mod api_key_files;
+mod backups;
 mod certificates;
 mod clock;
 mod free_space;
@@ -153,6 +154,9 @@ impl Gateway {
             .await
             .map_err(ServeError::Start)?;
         gateway.listen()?;
+        if let Some(backup) = gateway.config.store.backup.clone() {
+            state.spawn_background(backups::run(state.clone(), backup));
+        }
         let passwords = services.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
         state.spawn(housekeeping::expire(state.clone()));

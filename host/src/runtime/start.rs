@@ -87,7 +87,7 @@ async fn open_engine(
         Options { queue_max: config.store.queue_max, cache_bytes: config.store.cache_bytes };
     let open = move || {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
+            crate::private_folder::make(folder)
                 .map_err(|error| ServeError::Folder { path: folder.into(), error })?;
         }
         let publish = move |batch| {

@@ -119,8 +119,8 @@ fn what_is_no_backup_of_this_version_is_said() {
     };
     let later = "the backup was made by a later version: its";
     assert_eq!(said(head(2, 4).as_bytes()), format!("{later} layout is 2, this version reads 1"));
-    let format = format!("{later} store format is 99, this version reads up to 4");
-    assert_eq!(said(head(1, 99).as_bytes()), format);
+    let format = said(head(1, 99).as_bytes());
+    assert!(format.starts_with(&format!("{later} store format is 99, this version reads up to")));
     let unknown = [head(1, 4).as_bytes(), &[5, 0, 0, 0, 4], b"nope"].concat();
     assert_eq!(said(&unknown), "this version has no table \"nope\"");
     let long = [head(1, 4).as_bytes(), &[0xff; 4]].concat();

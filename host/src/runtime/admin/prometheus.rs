@@ -153,7 +153,15 @@ fn gateway(text: &mut String, metrics: &GatewayMetrics, healthy: bool) {
         let labels = format!("result=\"{word}\"");
         sample(text, "auth_hook_total", &labels, metrics.hook(result));
     }
+    backups(text, metrics);
     reloads(text, metrics);
+}
+
+fn backups(text: &mut String, metrics: &GatewayMetrics) {
+    head(text, "backups_total", "counter", "Scheduled backups of the store, by result.");
+    for (word, counter) in [("made", &metrics.backups), ("failed", &metrics.backups_failed)] {
+        sample(text, "backups_total", &format!("result=\"{word}\""), counter.count());
+    }
 }
 
 fn reloads(text: &mut String, metrics: &GatewayMetrics) {

@@ -27,6 +27,8 @@ pub(crate) struct GatewayState {
     pub(crate) reloaded: Notify,
     /// Permits for connections that are answered 503.
     pub(crate) rejections: Arc<Semaphore>,
+    /// The permit of the one backup that may be under way.
+    pub(crate) backup_turn: Arc<Semaphore>,
     registry: RwLock<Arc<FrontendRegistry>>,
     /// The tasks that draining waits for.
     drained: TaskTracker,
@@ -44,6 +46,7 @@ impl GatewayState {
             challenges: Arc::default(),
             reloaded: Notify::new(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
+            backup_turn: Arc::new(Semaphore::new(1)),
             registry: RwLock::new(Arc::new(registry)),
             drained: TaskTracker::new(),
             tasks: TaskTracker::new(),

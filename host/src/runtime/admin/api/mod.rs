@@ -4,6 +4,7 @@
 //! thread; `sessions` and `frontends` act on the running gateway.
 
 mod access;
+mod backup;
 mod frontends;
 mod on_store;
 mod sessions;
@@ -74,7 +75,7 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = sessions::route(routes);
     let routes = frontends::route(routes);
     let routes = webhooks::route(routes);
-    let Routes { router, .. } = on_store::route(routes);
+    let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());
         refused(&Problem::new(404, "unknown", detail))
@@ -112,17 +113,37 @@ impl Routes<'_> {
         F: Fn(Context, E::Query, E::Body) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Result<E::Reply, Problem>> + Send,
     {
+        self.raw::<E, _, _, _>(run, |reply| json(StatusCode::OK, "application/json", &reply))
+    }
+
+    /// A route whose reply becomes a response in its own way.
+    fn raw<E, R, F, A>(
+        self,
+        run: F,
+        respond: impl Fn(R) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Endpoint,
+        R: Send,
+        F: Fn(Context, E::Query, E::Body) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Result<R, Problem>> + Send,
+    {
         let Self { router, state, peer } = self;
         let (gateway, caller) = (state.clone(), peer.clone());
         let handler = move |request: Request<Body>| async move {
             let mut log = Entry::begin(&E::ROW, &caller);
-            let done = carry_out::<E, F, A>(gateway, &caller, request, run, &mut log).await;
-            let response = match &done {
-                Ok(reply) => json(StatusCode::OK, "application/json", reply),
-                Err(problem) => refused(problem),
-            };
-            log.end(done.err());
-            response
+            let done = carry_out::<E, R, F, A>(gateway, &caller, request, run, &mut log).await;
+            match done {
+                Ok(reply) => {
+                    log.end(None);
+                    respond(reply)
+                }
+                Err(problem) => {
+                    let response = refused(&problem);
+                    log.end(Some(problem));
+                    response
+                }
+            }
         };
         let method = E::ROW.method.parse::<hyper::Method>().expect("a method of the table");
         let method = MethodFilter::try_from(method).expect("a method that axum knows");
@@ -131,17 +152,17 @@ impl Routes<'_> {
     }
 }
 
-async fn carry_out<E, F, A>(
+async fn carry_out<E, R, F, A>(
     state: Arc<GatewayState>,
     peer: &AdminPeer,
     request: Request<Body>,
     run: F,
     log: &mut Entry,
-) -> Result<E::Reply, Problem>
+) -> Result<R, Problem>
 where
     E: Endpoint,
     F: Fn(Context, E::Query, E::Body) -> A + Send,
-    A: Future<Output = Result<E::Reply, Problem>> + Send,
+    A: Future<Output = Result<R, Problem>> + Send,
 {
     use axum::RequestExt as _;
     log.state = Some(state.clone());

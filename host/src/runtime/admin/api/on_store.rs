@@ -47,6 +47,7 @@ pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
         .on_store::<admin::DeleteMessage>()
         .on_store::<admin::Announce>()
         .on_store::<admin::AnnounceToAll>()
+        .on_store::<admin::StoreStats>()
 }
 
 /// The store of the running gateway. Not to be used on a network thread.

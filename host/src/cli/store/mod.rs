@@ -1,4 +1,6 @@
-//! `dragoman store`: offline maintenance of the store file.
+//! `dragoman store`: copies of the store, and its maintenance.
+
+mod backup;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,40 @@ enum What {
     Compact(Options),
     /// Read the whole store and report damage; the gateway must be stopped
     Check(Check),
+    /// Write a backup to a new file, also while the gateway serves
+    Backup {
+        #[command(flatten)]
+        options: Options,
+
+        /// The file to make
+        file: PathBuf,
+    },
+    /// Read a backup and the store that it makes, and report damage
+    Verify {
+        /// A backup, or a store file that no process has open
+        file: PathBuf,
+    },
+    /// Make the store from a backup; the gateway must be stopped
+    Restore {
+        #[command(flatten)]
+        options: Options,
+
+        /// The backup
+        file: PathBuf,
+
+        /// Keep a store that is there as `<path>.replaced`
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Show how much each table holds
+    Stats {
+        #[command(flatten)]
+        options: Options,
+
+        /// Print the figures as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -43,6 +79,16 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
     let options = options.and(store.options);
     match store.what {
         What::Compact(further) => compact(&options.and(further).configuration()?.config.store),
+        What::Backup { options: further, file } => {
+            backup::make(&options.and(further).configuration()?.config, &file)
+        }
+        What::Verify { file } => backup::verify(&file),
+        What::Restore { options: further, file, replace } => {
+            backup::restore(&options.and(further).configuration()?.config.store, &file, replace)
+        }
+        What::Stats { options: further, json } => {
+            backup::stats(&options.and(further).configuration()?.config, json)
+        }
         What::Check(Check { file: Some(file), .. }) => check(&file, CACHE_BYTES),
         What::Check(Check { options: further, file: None }) => {
             let store = options.and(further).configuration()?.config.store;

@@ -1,0 +1,125 @@
+//! Backups: made, verified and restored; and how much a store holds.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use core_engine::{BackupError, OpenError, Summary};
+use core_model::Timestamp;
+
+use super::super::operation::{back_up, call};
+use super::super::output;
+use super::super::table::aligned;
+use super::CACHE_BYTES;
+use crate::admin::StoreStats;
+use crate::admin::types::{Nothing, StoreReport};
+use crate::config::{Config, StoreConfig};
+use crate::private_folder;
+use crate::store_preview::quietly;
+use crate::users::rfc3339;
+
+/// What a store file begins with.
+const STORE_MAGIC: &[u8] = b"redb";
+
+pub(super) fn make(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
+    let summary = back_up(config, file)?;
+    Ok(output::line(format_args!("{}: {}", file.display(), shown(&summary)))?)
+}
+
+fn shown(summary: &Summary) -> String {
+    let Summary { header, rows, bytes } = summary;
+    let (newest, at) = (header.newest_message, rfc3339(Timestamp(header.at_ms)));
+    format!("{rows} rows in {bytes} bytes, as of {at} and message {newest}")
+}
+
+pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
+    let mut magic = [0; STORE_MAGIC.len()];
+    let read = open(file).and_then(|mut opened| Ok(opened.read(&mut magic)?));
+    let read = read.map_err(|error| of_backup(file, &error))?;
+    if magic[..read] == *STORE_MAGIC {
+        return super::check(file, CACHE_BYTES);
+    }
+    // Its store is made beside it, as only a store shows whether the tables agree.
+    let store = with_suffix(file, ".verify");
+    let _ = fs::remove_file(&store);
+    let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
+    let summary = restored.map_err(|error| of_backup(file, &error))?;
+    output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
+    let checked = super::check(&store, CACHE_BYTES);
+    fs::remove_file(&store)?;
+    checked
+}
+
+pub(super) fn restore(
+    store: &StoreConfig,
+    file: &Path,
+    replace: bool,
+) -> Result<(), Box<dyn Error>> {
+    let path = &store.path;
+    let former = with_suffix(path, ".replaced");
+    let exists = path.exists();
+    if exists && !replace {
+        let why = "stop the gateway and move it away, or add --replace to have it kept as";
+        let (path, former) = (path.display(), former.display());
+        return Err(format!("there is a store {path} already; {why} {former}").into());
+    }
+    if exists {
+        if former.exists() {
+            let (path, former) = (path.display(), former.display());
+            return Err(format!("{former} exists: move it away, so that {path} can be kept").into());
+        }
+        is_free(path)?;
+    }
+    if let Some(folder) = path.parent() {
+        private_folder::make(folder)
+            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    }
+    let restored = with_suffix(path, ".restored");
+    let _ = fs::remove_file(&restored);
+    let summary = quietly(|| core_engine::restore(open(file)?, &restored, store.cache_bytes));
+    let summary = summary.map_err(|error| of_backup(file, &error))?;
+    if exists {
+        fs::rename(path, &former)?;
+    }
+    fs::rename(&restored, path)?;
+    Ok(output::line(format_args!("{}: {}", path.display(), shown(&summary)))?)
+}
+
+/// Fails if a process has the store open.
+fn is_free(path: &Path) -> Result<(), Box<dyn Error>> {
+    let locked = || OpenError::Locked { path: path.into() };
+    let file = File::options().read(true).write(true).open(path)?;
+    file.try_lock().map_err(|_| locked().into())
+}
+
+pub(super) fn stats(config: &Config, json: bool) -> Result<(), Box<dyn Error>> {
+    let report = call::<StoreStats>(config, &[], Nothing {}, Nothing {})?;
+    if json {
+        return Ok(output::line(serde_json::to_string(&report)?)?);
+    }
+    let StoreReport { file_bytes, tables } = &report;
+    let head = ["table", "rows", "bytes", "overhead"].map(str::to_owned);
+    let row = |table: &crate::admin::types::TableReport| {
+        let figures = [table.rows, table.stored_bytes, table.overhead_bytes];
+        let [rows, stored, overhead] = figures.map(|figure| figure.to_string());
+        [table.table.clone(), rows, stored, overhead]
+    };
+    output::line(aligned(std::iter::once(head).chain(tables.iter().map(row)).collect::<Vec<_>>()))?;
+    Ok(output::line(format_args!("{}: {file_bytes} bytes", config.store.path.display()))?)
+}
+
+fn open(file: &Path) -> Result<BufReader<File>, BackupError> {
+    let opened = File::open(file).map_err(BackupError::Io)?;
+    Ok(BufReader::with_capacity(1 << 20, opened))
+}
+
+fn of_backup(file: &Path, error: &BackupError) -> String {
+    format!("{}: {error}; nothing was restored", file.display())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
