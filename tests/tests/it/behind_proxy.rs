@@ -73,7 +73,8 @@ fn irc_loses_nothing_behind_a_proxy() {
     scene.send(0..1);
     let tunnel = Tunnel::to(irc);
     let mut bob = Irc::sign_on_from(tunnel.address(), ("bob", "pw"), "", "message-tags");
-    assert!(bob.acknowledge()[0].ends_with(&text(0)));
+    // It has answered nothing when the proxy fails.
+    bob.receive_until(&text(0));
     tunnel.swallow();
     scene.send(1..LOST);
     // Signs of life, each after the answer to the one before.
@@ -85,7 +86,7 @@ fn irc_loses_nothing_behind_a_proxy() {
     let mut back = Irc::sign_on_from(irc, ("bob", "pw"), "", "message-tags");
     let lines = back.acknowledge();
     let said = lines.iter().filter_map(|line| Some(line.rsplit_once(" :")?.1.to_owned()));
-    assert_eq!(said.collect::<Vec<_>>(), numbers(1..LOST));
+    assert_eq!(said.collect::<Vec<_>>(), numbers(0..LOST));
     end(back.stream());
     let mut again = Irc::sign_on_from(irc, ("bob", "pw"), "", "message-tags");
     assert_eq!(again.drain(), [] as [String; 0], "what was acknowledged does not come again");
