@@ -74,6 +74,17 @@ fn a_file_that_is_no_store_is_refused_and_not_changed() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_new_store_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    drop(open(&path).expect("it is made"));
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o077, 0);
+}
+
+#[test]
 fn a_first_start_that_was_cut_short_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
