@@ -348,8 +348,10 @@ mod tests {
         let (_client, mut stream, activity) = pair().await;
         activity.set_busy(true);
         let long = vec![0; 64 << 20];
+        let begun = Instant::now();
         let error = stream.write_all(&long).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < 10 * DEADLINES.stalled);
     }
 
     #[tokio::test]
