@@ -126,7 +126,8 @@ fn properties(token: &TokenReport) -> [(&'static str, String); 5] {
 
 fn audit_row(entry: &AuditEntry) -> Vec<String> {
     let with = if entry.with.is_null() { String::new() } else { entry.with.to_string() };
-    let what = [&[entry.operation.clone()], entry.path.as_slice(), &[with]].concat();
+    let operation = std::slice::from_ref(&entry.operation);
+    let what = [operation, entry.path.as_slice(), &[with]].concat();
     let outcome = match &entry.problem {
         Some(problem) => format!("{} {problem}", entry.status),
         None => "done".into(),
