@@ -16,6 +16,7 @@ mod pages;
 mod problem;
 mod rooms;
 mod store;
+mod store_report;
 mod target;
 mod tokens;
 pub mod types;

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::users::Account;
 
+pub use super::store_report::{BackupStream, StoreReport, TableReport};
+
 /// No parameters, or no body.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -488,38 +490,4 @@ pub struct AuditEntry {
     /// Why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-}
-
-/// How much a store holds.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct StoreReport {
-    /// Bytes of the file; more than its tables hold where much was deleted, until it is compacted.
-    pub file_bytes: u64,
-    /// The tables, the largest first.
-    pub tables: Vec<TableReport>,
-}
-
-/// How much a table holds.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct TableReport {
-    pub table: String,
-    pub rows: u64,
-    /// Bytes of keys and values.
-    pub stored_bytes: u64,
-    /// Bytes of pages beyond those.
-    pub overhead_bytes: u64,
-}
-
-/// The bytes of a backup: the layout is described in `core/engine/src/backup`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct BackupStream(());
-
-impl JsonSchema for BackupStream {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BackupStream".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "description": "The bytes of a backup." })
-    }
 }

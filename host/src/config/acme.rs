@@ -11,7 +11,7 @@ use super::section::Section;
 use crate::tls::{AcmeSettings, LETS_ENCRYPT};
 
 /// Why the table is of no use in this build.
-const NOT_BUILT: &str = "this program was built without the feature acme; build it with that, or \
+pub(super) const NOT_BUILT: &str = "this program was built without the feature acme; build it with that, or \
                          name the files of a certificate with cert and key";
 
 /// `None`: there is no table, or it has a mistake, which is reported.
@@ -76,23 +76,5 @@ fn contact(value: &Value) -> Result<String, String> {
             Ok(format!("mailto:{address}"))
         }
         _ => Err("expected a mail address, such as \"ops@example.org\"".into()),
-    }
-}
-
-#[cfg(all(test, not(feature = "acme")))]
-mod tests {
-    use crate::config::{Sources, draft};
-    use crate::dialects::DIALECTS;
-
-    #[test]
-    fn a_build_without_acme_refuses_its_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("gateway.toml");
-        let acme = "[tls.main.acme]\ndomains = [\"chat.example.org\"]\naccept_terms = true\n";
-        std::fs::write(&file, format!("{acme}[frontends.channel]\ntls = \"main\"\n")).unwrap();
-        let sources = Sources { file, environment: Vec::new(), set: Vec::new() };
-        let problems = draft(&sources, DIALECTS).map(|draft| draft.problems).unwrap();
-        let said = problems.to_string();
-        assert!(said.contains(&format!("tls.main.acme: {}", super::NOT_BUILT)), "{said}");
     }
 }

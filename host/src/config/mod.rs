@@ -13,6 +13,7 @@ mod parse;
 mod problem;
 mod read;
 mod schema;
+mod schema_rows;
 mod secret_file;
 mod section;
 mod settings;

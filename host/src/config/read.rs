@@ -294,3 +294,24 @@ fn check_that_something_is_on(reader: &Reader, config: &Config, dialects: &[Dial
         reader.complain(ValueSource::Default, what);
     }
 }
+
+#[cfg(all(test, not(feature = "acme")))]
+mod acme_tests {
+    use crate::config::{Sources, draft};
+    use crate::dialects::DIALECTS;
+
+    #[test]
+    fn a_build_without_acme_refuses_its_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let acme = "[tls.main.acme]\ndomains = [\"chat.example.org\"]\naccept_terms = true\n";
+        std::fs::write(&file, format!("{acme}[frontends.channel]\ntls = \"main\"\n")).unwrap();
+        let sources = Sources { file, environment: Vec::new(), set: Vec::new() };
+        let problems = draft(&sources, DIALECTS).map(|draft| draft.problems).unwrap();
+        let said = problems.to_string();
+        assert!(
+            said.contains(&format!("tls.main.acme: {}", crate::config::acme::NOT_BUILT)),
+            "{said}"
+        );
+    }
+}

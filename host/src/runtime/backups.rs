@@ -1,4 +1,4 @@
-//! Backups: their pace, and those that the gateway makes on a schedule.
+//! Backups that the gateway makes on a schedule.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::BackupConfig;
 use crate::private_folder;
+use crate::runtime::limits::Pace;
 use crate::runtime::net::state::GatewayState;
 use crate::users::rfc3339;
-
-/// Bytes of the store that a backup reads in a second at most, so that posts are not held up by
-/// the disk and a core. On two cores it then takes a tenth of one.
-const BYTES_PER_S: u32 = 32 << 20;
 
 /// How often the gateway looks whether a backup is due.
 const CHECK_PERIOD: Duration = Duration::from_secs(10);
@@ -22,25 +19,6 @@ const CHECK_PERIOD: Duration = Duration::from_secs(10);
 const RETRY_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 const SUFFIX: &str = ".dragoman-backup";
-
-/// Keeps a backup from taking more than [`BYTES_PER_S`].
-pub(super) struct Pace {
-    begun: Instant,
-    bytes: u64,
-}
-
-impl Pace {
-    pub(super) fn begin() -> Self {
-        Self { begun: Instant::now(), bytes: 0 }
-    }
-
-    /// Blocks until the bytes may be read.
-    pub(super) fn spend(&mut self, bytes: usize) {
-        let due = Duration::from_secs_f64(self.bytes as f64 / f64::from(BYTES_PER_S));
-        self.bytes += bytes as u64;
-        std::thread::sleep(due.saturating_sub(self.begun.elapsed()));
-    }
-}
 
 /// Makes backups on schedule until the gateway drains.
 pub(super) async fn run(state: Arc<GatewayState>, config: BackupConfig) {

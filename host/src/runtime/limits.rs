@@ -1,6 +1,7 @@
 //! Rate limits, connection counts and the memory of unfinished messages.
 
 pub(crate) mod memory_budget;
+mod pace;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,6 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::config::Limits;
+
+pub(crate) use pace::Pace;
 
 /// The first and the longest time for which a connection is not read from after a refusal: short
 /// enough that a peer refused once does not notice, long enough that a thousand flooding peers

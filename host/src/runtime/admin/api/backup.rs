@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::{Context, Routes};
 use crate::admin::types::Nothing;
 use crate::admin::{BACKUP_MEDIA_TYPE, BackUpStore, Problem};
-use crate::runtime::backups::Pace;
+use crate::runtime::limits::Pace;
 
 /// How long a client may leave a megabyte unread. A backup holds pages of the store that were
 /// replaced meanwhile, so it does not wait for ever.
