@@ -13,15 +13,18 @@ use crate::pending::{ModeChange, PendingReply, Target};
 use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
 
-/// The modes of channels that 004 announces: roles, and what always holds.
-pub(crate) const CHANNEL_MODES: &str = "notv";
+/// The modes of channels that 004 announces: roles, and what 324 shows.
+pub(crate) const CHANNEL_MODES: &str = "ilnotv";
 
 /// Those of them that have a parameter.
-pub(crate) const ROLE_MODES: &str = "ov";
+pub(crate) const PARAMETER_MODES: &str = "lov";
 
-/// Those without, as ISUPPORT and 324 have them: only occupants may post, only operators set the
-/// topic.
-pub(crate) const FIXED_MODES: &str = "nt";
+/// What 324 shows, in the form of CHANMODES: the capacity, which has a parameter; that the room is
+/// closed; that only occupants may post and only operators set the topic. None can be changed here.
+pub(crate) const CHANMODES: &str = ",,l,int";
+
+/// The modes that hold in every channel.
+const FIXED_MODES: &str = "nt";
 
 /// The mode of users that are bots: IRCv3 bot mode.
 pub(crate) const BOT_MODE: &str = "B";
@@ -86,8 +89,9 @@ impl IrcSession {
         let channel = names::channel(name);
         match outcome {
             Ok(Reply::Room { room }) => {
-                let modes = format!("+{FIXED_MODES}");
-                send(self.bare(RPL_CHANNELMODEIS, &[&channel, &modes]), out);
+                let closed = if room.closed { "i" } else { "" };
+                let (modes, capacity) = (format!("+{closed}lnt"), room.capacity.to_string());
+                send(self.bare(RPL_CHANNELMODEIS, &[&channel, &modes, &capacity]), out);
                 let created = (room.created.0 / 1000).to_string();
                 send(self.bare(RPL_CREATIONTIME, &[&channel, &created]), out);
             }
@@ -132,7 +136,7 @@ impl IrcSession {
                     }
                     (Some(_), _) => None,
                     // It holds already, and nothing is to be said of that.
-                    (None, _) if adds => None,
+                    (None, _) if adds && FIXED_MODES.contains(mode) => None,
                     (None, _) => Some(self.fixed_mode(mode, &channel)),
                 },
             };
@@ -157,7 +161,11 @@ impl IrcSession {
     }
 
     fn fixed_mode(&self, mode: char, channel: &str) -> String {
-        let why = format!("The mode {mode} holds in every channel");
+        let why = match mode {
+            'i' => "Whether a channel is closed is decided when it is made".into(),
+            'l' => "The capacity of a channel cannot be changed over IRC".into(),
+            _ => format!("The mode {mode} holds in every channel"),
+        };
         self.numeric(ERR_CHANOPRIVSNEEDED, &[channel], &why)
     }
 

@@ -7,7 +7,7 @@ use crate::directory::Counts;
 use crate::encode;
 use crate::mask::matches_mask;
 use crate::moderation::{KICKED_MAX, REASON_BYTES_MAX};
-use crate::modes::{BOT_MODE, CHANNEL_MODES, FIXED_MODES, ROLE_CHANGES_MAX, ROLE_MODES};
+use crate::modes::{BOT_MODE, CHANMODES, CHANNEL_MODES, PARAMETER_MODES, ROLE_CHANGES_MAX};
 use crate::monitor::WATCHED_MAX;
 use crate::names;
 use crate::numeric::*;
@@ -222,7 +222,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, ROLE_MODES]),
+            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, PARAMETER_MODES]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -238,7 +238,7 @@ impl IrcSession {
             format!("BOT={BOT_MODE}"),
             "CASEMAPPING=ascii".into(),
             format!("CHANLIMIT=#:{}", options.channels_max),
-            format!("CHANMODES=,,,{FIXED_MODES}"),
+            format!("CHANMODES={CHANMODES}"),
             format!("CHANNELLEN={CHANNEL_CHARS_MAX}"),
             "CHANTYPES=#".into(),
             format!("CHATHISTORY={}", options.history_max),

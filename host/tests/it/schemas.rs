@@ -290,6 +290,8 @@ fn everything() -> String {
     let mut everything = String::from(
         "[server.log]\n[store]\n[admin]\n[[rooms]]\nname = \"TEST\"\n[[webhooks]]\nname = \"hook\"\n",
     );
+    everything += "url = \"https://hooks.example.org/\"\nevents = [\"message.created\"]\n";
+    everything += "secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
     everything += "[auth.http]\nurl = \"http://127.0.0.1/\"\n";
     everything +=
         "[auth.jwt]\njwks_url = \"http://127.0.0.1/\"\nissuer = \"i\"\naudience = \"a\"\n";

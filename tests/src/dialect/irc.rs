@@ -143,7 +143,8 @@ impl Line {
                 let time: Timestamp = time.parse().expect("a time in the format of server-time");
                 time.as_millisecond().unsigned_abs()
             }),
-            id: tag("msgid").map(|id| id.parse().expect("a number")),
+            // Messages that no store has, those of guests to guests, have ids of another form.
+            id: tag("msgid").and_then(|id| id.parse().ok()),
             source: source.into(),
             verb,
             params: words.collect(),

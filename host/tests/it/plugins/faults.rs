@@ -225,7 +225,8 @@ fn a_plugin_that_fails_again_and_again_is_taken_down_alone() {
     assert!(listed.contains("faulty    down  "), "{listed}");
     assert!(listed.contains(&format!("\nfaulty is down: {why}\n")), "{listed}");
     assert!(gateway.complaint().contains("failed in session_handle"));
-    let until = "until its section or its plugin changes, or the gateway restarts";
+    let until =
+        "until its section or its plugin changes, an operator enables it, or the gateway restarts";
     assert_eq!(gateway.complaint(), format!("taken down {until}: {why}"));
     for listener in ["faulty.listen", "faulty.http_listen"] {
         // Refused; or hung up on, by a listener that is about to close.
