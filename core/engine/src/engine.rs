@@ -263,15 +263,15 @@ impl<T: Send + 'static> Engine<T> {
     }
 
     /// Writes a backup to a new file, which appears at `path` when it is whole. `pace` is called with
-    /// the number of bytes of each piece, and may wait.
+    /// the number of bytes of each piece; it may wait, and its error ends the backup.
     pub fn backup_to(
         &self,
         path: &Path,
-        mut pace: impl FnMut(usize),
+        mut pace: impl FnMut(usize) -> std::io::Result<()>,
     ) -> Result<Summary, BackupError> {
         create_whole(path, |mut file| {
             self.backup(|piece| {
-                pace(piece.len());
+                pace(piece.len())?;
                 file.write_all(&piece)
             })
         })

@@ -67,4 +67,8 @@ pub use envelope::{
 pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
-pub use open::{FileId, OpenError, compact, compact_backend, create_whole};
+pub use migrate::FORMAT as STORE_FORMAT;
+pub use open::{
+    FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
+    sync_folder,
+};

@@ -21,13 +21,23 @@ use crate::tables::{
 /// 1: the first. 2: `tokens_by_user` and `addresses_by_user`. 3: `lookalikes`. 4: `open_rooms`,
 /// `membership_counts`, `cleared`, quotas; bounded search rows. 5: `admin_tokens`, `bans`, `mutes`,
 /// which an earlier version would not enforce.
-pub(crate) const FORMAT: u64 = 5;
+pub const FORMAT: u64 = 5;
 const FORMAT_KEY: &str = "format";
 /// The [`lookalike::revision`] that the keys in `lookalikes` were made with.
 const LOOKALIKES_KEY: &str = "lookalikes";
 
 /// Single values: [`FORMAT_KEY`] and [`LOOKALIKES_KEY`].
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+
+/// The format of a store; 0 for none yet.
+pub(crate) fn found_format(database: &Database) -> Result<u64, StoreError> {
+    let read = database.begin_read()?;
+    match read.open_table(META) {
+        Ok(meta) => Ok(meta.get(FORMAT_KEY)?.map_or(0, |found| found.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Makes the tables of a new store, upgrades an earlier format, and returns the store's format. A
 /// store of the current format, or of a later one, is not written to, unless it lacks the tables of

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
-use crate::migrate::{FORMAT, prepare};
+use crate::migrate::{FORMAT, found_format, prepare};
 
 /// The mode of new store files: they hold messages and password hashes.
 const OWNER_ONLY: u32 = 0o600;
@@ -264,8 +264,7 @@ pub fn create_whole<R, E: From<io::Error>>(
         options.read(true).write(true).create_new(true).mode(OWNER_ONLY).open(&unfinished)?;
     let filled = fill(file).and_then(|filled| {
         File::open(&unfinished)?.sync_all()?;
-        // A rename would replace a file that has appeared meanwhile.
-        std::fs::hard_link(&unfinished, path)?;
+        rename_new(&unfinished, path)?;
         Ok(filled)
     });
     let _ = std::fs::remove_file(&unfinished);
@@ -274,8 +273,43 @@ pub fn create_whole<R, E: From<io::Error>>(
     Ok(filled)
 }
 
+/// Renames a file unless there is one of the new name.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Some file systems cannot, and some of these have no hard links either.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => (),
+            renamed => return Ok(renamed?),
+        }
+    }
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) if to.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
+    }
+}
+
+/// The format of a store file that no process has open, which stays as it is.
+pub fn store_format(path: &Path, cache_bytes: usize) -> Result<u64, OpenError> {
+    let opener = Opener::file(path, cache_bytes);
+    opener.guarded(|| {
+        let open = || File::options().read(true).write(true).open(path);
+        let file = open().map_err(|error| opener.error(error.into()))?;
+        let database = opener.builder().create_file(file);
+        let database = database.map_err(|error| opener.error(error.into()))?;
+        let found = found_format(&database)
+            .map_err(|error| OpenError::Damaged { path: path.into(), why: error.to_string() });
+        close(database);
+        found
+    })
+}
+
 /// Makes a rename in the folder of `path` durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

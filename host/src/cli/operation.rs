@@ -9,8 +9,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use core_engine::{
-    Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT, Summary,
-    create_whole,
+    Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT, STORE_FORMAT,
+    Summary, create_whole,
 };
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -97,8 +97,22 @@ pub(super) fn back_up(config: &Config, file: &Path) -> Result<Summary, Box<dyn E
         return Err(format!("there is no store {} to back up", store.display()).into());
     }
     let to_file = |error: Box<dyn Error>| format!("cannot write {}: {error}", file.display());
+    match core_engine::store_format(store, config.store.cache_bytes) {
+        Ok(format) if format < STORE_FORMAT => {
+            let why = "this version writes";
+            return Err(format!(
+                "the store {} has format {format}, and {why} {STORE_FORMAT}: back it up with the \
+                 version that wrote it, or copy the file while no gateway runs",
+                store.display()
+            )
+            .into());
+        }
+        _ => (),
+    }
     match OfflineStore::open(config) {
-        Ok(open) => Ok(open.engine.backup_to(file, |_| ()).map_err(|why| to_file(why.into()))?),
+        Ok(open) => {
+            Ok(open.engine.backup_to(file, |_| Ok(())).map_err(|why| to_file(why.into()))?)
+        }
         Err(OpenError::Locked { .. }) => {
             let address = admin_address(&config.admin).map_err(|why| {
                 format!("another process has the store {} open, and {why}", store.display())

@@ -58,7 +58,7 @@ pub(crate) async fn watch(state: Arc<GatewayState>, min: u64) {
 }
 
 /// Bytes that the process may still write to the file system of a file.
-fn free_bytes(file: &Path) -> std::io::Result<u64> {
+pub(crate) fn free_bytes(file: &Path) -> std::io::Result<u64> {
     let stat = rustix::fs::statvfs(file)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -248,10 +248,9 @@ fn an_account_joins_its_rooms_and_receives_missed_messages_at_sign_on() {
     let mut ann = Irc::sign_on(address, "Ann\\20Lee", Some("tea for two"));
     assert!(ann.receive().ends_with(" PRIVMSG Ann\\20Lee :one"));
     assert!(ann.receive().ends_with(" PRIVMSG Ann\\20Lee :two"));
-    assert!(ann.receive_until(" JOIN #").ends_with(&format!(" JOIN {den}")));
-
     // What its client has shown to have, by the answer to a PING, is not handed over again.
-    ann.acknowledge();
+    let lines = ann.acknowledge();
+    assert!(lines.iter().any(|line| line.ends_with(&format!(" JOIN {den}"))), "{lines:?}");
     ann.send("QUIT");
     ann.receive_until("ERROR ");
     let mut ann = Irc::sign_on(address, "Ann\\20Lee", Some("tea for two"));

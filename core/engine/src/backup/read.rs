@@ -1,13 +1,14 @@
 //! Reads the stream of a backup, into a new store or only to see whether it is whole.
 
 use std::io::{self, BufRead, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{Database, Durability, WriteTransaction};
 use sha2::{Digest, Sha256};
 
 use super::{BLOCK_BYTES_MAX, BackupError, HEADER_BYTES_MAX, Header, LAYOUT, Summary};
-use crate::error::StoreError;
+use crate::error::{StoreError, panic_message};
 use crate::migrate;
 use crate::open::{close, create_whole};
 use crate::tables::{create_tables, insert_rows};
@@ -29,9 +30,10 @@ pub fn restore(
             .set_cache_size(cache_bytes)
             .create_file(file)
             .map_err(|error| BackupError::Store(error.to_string()))?;
-        let summary = fill(&database, stream);
+        // redb panics at rows whose bytes cannot be of their types, as damage leaves them.
+        let filled = catch_unwind(AssertUnwindSafe(|| fill(&database, stream)));
         close(database);
-        summary
+        filled.unwrap_or_else(|panic| Err(BackupError::Damaged(panic_message(&*panic))))
     })
 }
 

@@ -97,6 +97,14 @@ fn a_stream_that_was_changed_restores_nothing() {
         restore(&*changed, &path, CACHE_BYTES).expect_err("its checksum is wrong");
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "byte {at}");
     }
+    // A name that is no text any more, at which redb would panic.
+    let handle = stream.windows(7).position(|bytes| bytes == b"handles").expect("a table");
+    let name = stream[handle..].windows(3).position(|bytes| bytes == b"ann").expect("a handle");
+    let mut changed = stream.clone();
+    changed[handle + name] |= 0x80;
+    let error = restore(&*changed, &path, CACHE_BYTES).unwrap_err();
+    assert!(matches!(error, BackupError::Damaged(_)), "{error}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     let longer = [&*stream, b"\n"].concat();
     let error = restore(&*longer, &path, CACHE_BYTES).unwrap_err().to_string();
     assert_eq!(error, "the backup is incomplete or damaged: bytes follow its end");

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use core_engine::{BackupError, OpenError, Summary};
+use core_engine::{BackupError, OpenError, Summary, sync_folder};
 use core_model::Timestamp;
 
 use super::super::operation::{back_up, call};
@@ -41,8 +41,7 @@ pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
         return super::check(file, CACHE_BYTES);
     }
     // Its store is made beside it, as only a store shows whether the tables agree.
-    let store = with_suffix(file, ".verify");
-    let _ = fs::remove_file(&store);
+    let store = with_suffix(file, &format!(".verify-{}", std::process::id()));
     let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
     let summary = restored.map_err(|error| of_backup(file, &error))?;
     output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
@@ -57,40 +56,50 @@ pub(super) fn restore(
     replace: bool,
 ) -> Result<(), Box<dyn Error>> {
     let path = &store.path;
-    let former = with_suffix(path, ".replaced");
     let exists = path.exists();
+    let former = with_suffix(path, ".replaced");
     if exists && !replace {
         let why = "stop the gateway and move it away, or add --replace to have it kept as";
         let (path, former) = (path.display(), former.display());
         return Err(format!("there is a store {path} already; {why} {former}").into());
     }
-    if exists {
-        if former.exists() {
-            let (path, former) = (path.display(), former.display());
-            return Err(format!("{former} exists: move it away, so that {path} can be kept").into());
-        }
-        is_free(path)?;
-    }
     if let Some(folder) = path.parent() {
         private_folder::make(folder)
             .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
     }
-    let restored = with_suffix(path, ".restored");
-    let _ = fs::remove_file(&restored);
-    let summary = quietly(|| core_engine::restore(open(file)?, &restored, store.cache_bytes));
-    let summary = summary.map_err(|error| of_backup(file, &error))?;
-    if exists {
-        fs::rename(path, &former)?;
-    }
-    fs::rename(&restored, path)?;
+    let made = |path: &Path| {
+        let restored = quietly(|| core_engine::restore(open(file)?, path, store.cache_bytes));
+        restored.map_err(|error| of_backup(file, &error))
+    };
+    let summary = if exists {
+        // Held to the end, so that no gateway starts on the store that is about to be replaced.
+        let _lock = lock(path)?;
+        let restored = with_suffix(path, ".restored");
+        let _ = fs::remove_file(&restored);
+        let summary = made(&restored)?;
+        keep(path, &former)?;
+        fs::rename(&restored, path)?;
+        sync_folder(path)?;
+        summary
+    } else {
+        made(path)?
+    };
     Ok(output::line(format_args!("{}: {}", path.display(), shown(&summary)))?)
 }
 
-/// Fails if a process has the store open.
-fn is_free(path: &Path) -> Result<(), Box<dyn Error>> {
-    let locked = || OpenError::Locked { path: path.into() };
+/// Gives a store a second name, so that one is at its path all the time.
+fn keep(path: &Path, former: &Path) -> Result<(), Box<dyn Error>> {
+    fs::hard_link(path, former).map_err(|error| {
+        let (path, former) = (path.display(), former.display());
+        format!("cannot keep {path} as {former}: {error}; move {former} away, or the store").into()
+    })
+}
+
+/// Locks a store file as an open store does. Fails if a process has it open.
+fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
     let file = File::options().read(true).write(true).open(path)?;
-    file.try_lock().map_err(|_| locked().into())
+    file.try_lock().map_err(|_| OpenError::Locked { path: path.into() })?;
+    Ok(file)
 }
 
 pub(super) fn stats(config: &Config, json: bool) -> Result<(), Box<dyn Error>> {

@@ -62,9 +62,9 @@ async fn back_up(cx: Context, _: Nothing, _: Nothing) -> Result<Receiver<Piece>,
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let mut pace = Pace::begin();
+        let mut pace = Pace::begin(|| state.shutdown.is_draining());
         let sink = |piece: Vec<u8>| {
-            pace.spend(piece.len());
+            pace.spend(piece.len())?;
             runtime.block_on(send(&sender, Ok(Frame::data(piece.into()))))
         };
         match state.services.engine.backup(sink) {
