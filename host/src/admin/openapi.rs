@@ -34,6 +34,7 @@ const TAGS: [(&str, &str); 10] = [
     ("announce", "Notices to every room."),
     ("frontends", "The front ends."),
     ("webhooks", "Events for other servers."),
+    ("store", "The store: what it holds, and backups."),
     ("tokens", "The tokens of this API."),
     ("audit", "The log of changes."),
 ];
@@ -45,7 +46,7 @@ const ABOUT: &str = "Sees and changes a running gateway. A request needs a token
 
 /// The document, as text.
 pub fn document() -> Value {
-    let mut settings = SchemaSettings::openapi3();
+    let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = SCHEMAS.into();
     settings.inline_subschemas = false;
     let mut generator = settings.into_generator();
