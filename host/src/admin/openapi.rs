@@ -25,7 +25,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("sessions", "The open stream connections."),
     ("users", "Accounts."),
     ("bans", "Users, identities and networks that are refused."),
