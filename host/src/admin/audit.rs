@@ -18,10 +18,11 @@ use crate::users::Failure;
 /// The size at which a file is full.
 const FILE_BYTES_MAX: u64 = 8 << 20;
 
-/// The longest text of a parameter or a body that is logged, in characters.
+/// The longest text that is logged, of a path, a parameter, a body or a problem, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
-/// The longest line, with all its texts: what is read of the end of a file to find the last.
+/// The longest line: a longer one is logged without its query and body. Twice as much is read of the
+/// end of a file to find the last.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// Fields that are never logged.
@@ -53,7 +54,7 @@ impl AuditLog {
             None => self.last_id()? + 1,
         };
         entry.id = id;
-        let mut line = serde_json::to_vec(&entry)?;
+        let mut line = line_of(&mut entry)?;
         line.push(b'\n');
         let mut options = File::options();
         let mut file = options.append(true).create(true).mode(0o600).open(&self.path)?;
@@ -107,7 +108,7 @@ impl AuditLog {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            let start = file.metadata()?.len().saturating_sub(LINE_BYTES_MAX);
+            let start = file.metadata()?.len().saturating_sub(2 * LINE_BYTES_MAX);
             file.seek(SeekFrom::Start(start))?;
             let mut end = Vec::new();
             file.read_to_end(&mut end)?;
@@ -122,16 +123,26 @@ impl AuditLog {
     }
 }
 
+/// The line of an entry, whose texts are cut.
+fn line_of(entry: &mut AuditEntry) -> io::Result<Vec<u8>> {
+    let AuditEntry { path, problem, .. } = entry;
+    for text in path.iter_mut().chain(problem) {
+        text.truncate(core_model::bounds::cut(text, TEXT_CHARS_MAX).len());
+    }
+    let line = serde_json::to_vec(entry)?;
+    if line.len() as u64 <= LINE_BYTES_MAX {
+        return Ok(line);
+    }
+    entry.with = Value::Null;
+    Ok(serde_json::to_vec(entry)?)
+}
+
 /// What an entry says of a query and a body: without secrets, and not longer than it should be.
 pub fn shown(query: Value, body: Value) -> Value {
     let mut shown = serde_json::Map::new();
     for part in [query, body] {
-        let Value::Object(fields) = part else { continue };
-        for (name, value) in fields {
-            if SECRETS.contains(&name.as_str()) {
-                continue;
-            }
-            shown.insert(name, cut(value));
+        if let Value::Object(fields) = cut(part) {
+            shown.extend(fields);
         }
     }
     if shown.is_empty() { Value::Null } else { Value::Object(shown) }
@@ -142,6 +153,10 @@ fn cut(value: Value) -> Value {
         Value::String(text) => core_model::bounds::cut(&text, TEXT_CHARS_MAX).into(),
         Value::Array(items) => {
             Value::Array(items.into_iter().take(TEXT_CHARS_MAX / 16).map(cut).collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
+            Value::Object(fields.map(|(name, value)| (name, cut(value))).collect())
         }
         other => other,
     }
@@ -196,9 +211,30 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_are_cut_and_the_ids_go_on_after_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("dragoman.redb");
+        for id in 1..4 {
+            let log = AuditLog::beside(&store);
+            let mut entry = entry("ban");
+            entry.path = vec!["\u{1}".repeat(100_000)];
+            entry.problem = Some("茶".repeat(100_000));
+            entry.with = vec!["\u{1}".repeat(TEXT_CHARS_MAX); 40].into();
+            log.append(entry).expect("it is writable");
+            let page = log.page(&BeforeQuery::default()).expect("it is readable");
+            assert_eq!(page.items[0].id, id);
+            assert_eq!(page.items[0].path, ["\u{1}".repeat(TEXT_CHARS_MAX)]);
+            assert_eq!(page.items[0].problem, Some("茶".repeat(TEXT_CHARS_MAX)));
+            assert_eq!(page.items[0].with, Value::Null);
+        }
+    }
+
+    #[test]
     fn no_secret_is_logged() {
         let body = serde_json::json!({ "handle": "bob", "password": "tea", "password_hash": "x" });
-        let said = shown(Value::Null, body).to_string();
+        let said = shown(Value::Null, body.clone()).to_string();
         assert_eq!(said, r#"{"handle":"bob"}"#);
+        let said = shown(Value::Null, serde_json::json!({ "users": [body] })).to_string();
+        assert_eq!(said, r#"{"users":[{"handle":"bob"}]}"#);
     }
 }

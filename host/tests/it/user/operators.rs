@@ -94,6 +94,7 @@ fn a_token_allows_what_its_role_does_until_it_is_revoked() {
     for wrong in ["", "x", &monitor[1..], "dgm_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         let (status, problem) = with_token(admin, "GET /api/v1/users", wrong, "");
         assert_eq!(status, 401, "{wrong:?}: {problem}");
+        assert_eq!(with_token(admin, "POST /api/v1/bans", wrong, ban).0, 401, "{wrong:?}");
     }
     let listed = gateway.dragoman(folder.path(), &["admin", "token", "list"]);
     assert!(!listed.contains(&monitor) && listed.contains("moderator"), "{listed}");
@@ -105,6 +106,7 @@ fn a_token_allows_what_its_role_does_until_it_is_revoked() {
     let audit = gateway.dragoman(folder.path(), &["admin", "audit"]);
     assert!(audit.contains("403 this needs the role moderator"), "{audit}");
     assert!(!audit.contains("dgm_"), "{audit}");
+    assert!(!audit.contains("401"), "no entry of an unknown sender: {audit}");
     let file = folder.path().join("data/dragoman.audit.jsonl");
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);

@@ -10,9 +10,6 @@ use crate::admin::{ADMIN_HEADER, Problem, STORE_HEADER, hash_of, token_id};
 use crate::runtime::session::services::Services;
 use crate::users::store_mark;
 
-/// Who made a request that was refused before that was known.
-pub(super) const UNKNOWN: &str = "unknown";
-
 /// Who made a request over loopback without a token.
 const LOCAL: &str = "local";
 
@@ -33,6 +30,20 @@ impl AdminPeer {
     }
 }
 
+/// A request that is not admitted.
+#[derive(Debug)]
+pub(super) struct Denied {
+    /// Who made it, if it has a token that is known but is not one of the role.
+    pub(super) who: Option<String>,
+    pub(super) problem: Problem,
+}
+
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self { who: None, problem }
+    }
+}
+
 /// Whether a request has a token of any role.
 pub(in super::super) fn has_token(services: &Services, headers: &HeaderMap) -> bool {
     bearer(headers).is_some_and(|token| by_token(services, token, AdminRole::Monitor).is_ok())
@@ -49,22 +60,25 @@ pub(super) fn admit(
     peer: &AdminPeer,
     headers: &HeaderMap,
     role: AdminRole,
-) -> Result<String, Problem> {
+) -> Result<String, Denied> {
     if !peer.is_local && !peer.is_encrypted {
         return Err(forbidden(
             "over an address that is not loopback the API is served with TLS only; set [admin] \
              tls_listen and tls, or ask over a loopback address",
-        ));
+        )
+        .into());
     }
     let who = match bearer(headers) {
         Some(token) => by_token(services, token, role)?,
         None if peer.is_encrypted || headers.contains_key(header::AUTHORIZATION) => {
-            return Err(unauthorized("send `Authorization: Bearer <token>`"));
+            return Err(unauthorized("send `Authorization: Bearer <token>`").into());
         }
         None => local(headers)?,
     };
-    check_store(services, headers)?;
-    Ok(who)
+    match check_store(services, headers) {
+        Ok(()) => Ok(who),
+        Err(problem) => Err(Denied { who: Some(who), problem }),
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -73,20 +87,22 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn by_token(services: &Services, token: &str, role: AdminRole) -> Result<String, Problem> {
+fn by_token(services: &Services, token: &str, role: AdminRole) -> Result<String, Denied> {
     let unknown = || unauthorized("the token is unknown, revoked or expired");
     let hash = hash_of(token).ok_or_else(unknown)?;
     let found = services.engine.admin_token(services.clock.now(), &hash);
     let found = found.map_err(|refusal| Problem::new(503, "store", refusal.to_string()))?;
     let found = found.ok_or_else(unknown)?;
+    let who = format!("token {} {}", token_id(&hash), found.label).trim_end().to_owned();
     if found.role < role {
         let (needed, has) = (role.word(), found.role.word());
-        return Err(forbidden(&format!(
+        let problem = forbidden(&format!(
             "this needs the role {needed}, and the token has the role {has}; create one with \
              `dragoman admin token create --role {needed}`"
-        )));
+        ));
+        return Err(Denied { who: Some(who), problem });
     }
-    Ok(format!("token {} {}", token_id(&hash), found.label).trim_end().to_owned())
+    Ok(who)
 }
 
 fn local(headers: &HeaderMap) -> Result<String, Problem> {

@@ -30,6 +30,7 @@ use crate::admin::{self, Endpoint, OnStore, Problem, Row};
 use crate::runtime::net::state::GatewayState;
 use crate::users::rfc3339;
 
+use access::Denied;
 pub(super) use access::{AdminPeer, has_token};
 
 /// The path that all operations begin with.
@@ -165,8 +166,7 @@ where
     A: Future<Output = Result<R, Problem>> + Send,
 {
     use axum::RequestExt as _;
-    log.state = Some(state.clone());
-    log.who = access::admit(&state.services, peer, request.headers(), E::ROW.role)?;
+    log.admit(&state, access::admit(&state.services, peer, request.headers(), E::ROW.role))?;
     let mut request = request;
     let parameters = request.extract_parts::<Path<Vec<(String, String)>>>().await;
     let Path(parameters) =
@@ -177,10 +177,20 @@ where
     let Query(query) = query.map_err(|why| Problem::invalid(format!("the query: {why}")))?;
     let body = read_body(request.into_body()).await?;
     let body = if body.is_empty() { b"{}" } else { &*body };
-    let body: E::Body = serde_json::from_slice(body)
-        .map_err(|why| Problem::invalid(format!("the body is not what it should be: {why}")))?;
+    let body: E::Body = serde_json::from_slice(body).map_err(|why| wrong_body(&why))?;
     log.note(&query, &body);
     run(Context { state, path }, query, body).await
+}
+
+/// Where a body is wrong. The message of the parser may quote a password, unless it names a field.
+fn wrong_body(why: &serde_json::Error) -> Problem {
+    let detail = "the body is not what it should be";
+    let said = why.to_string();
+    Problem::invalid(if said.starts_with("missing field `") {
+        format!("{detail}: {said}")
+    } else {
+        format!("{detail}, at line {} column {}", why.line(), why.column())
+    })
 }
 
 async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
@@ -196,10 +206,11 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// The entry of an operation in the audit log.
+/// The entry of an operation in the audit log. There is none for a request of an unknown sender.
 struct Entry {
     row: &'static str,
     is_change: bool,
+    /// Once it is known who made the request.
     state: Option<Arc<GatewayState>>,
     who: String,
     from: String,
@@ -213,11 +224,28 @@ impl Entry {
             row: row.name,
             is_change: row.is_change(),
             state: None,
-            who: access::UNKNOWN.into(),
+            who: String::new(),
             from: peer.address.ip().to_canonical().to_string(),
             path: Vec::new(),
             with: Value::Null,
         }
+    }
+
+    fn admit(
+        &mut self,
+        state: &Arc<GatewayState>,
+        admitted: Result<String, Denied>,
+    ) -> Result<(), Problem> {
+        let (who, done) = match admitted {
+            Ok(who) => (Some(who), Ok(())),
+            Err(Denied { who, problem }) => (who, Err(problem)),
+        };
+        match who {
+            Some(who) => (self.who, self.state) = (who, Some(state.clone())),
+            // At this level: anyone who reaches the listener could fill the log.
+            None => tracing::debug!(operation = self.row, from = self.from, "a denied request"),
+        }
+        done
     }
 
     fn note(&mut self, query: &impl Serialize, body: &impl Serialize) {
