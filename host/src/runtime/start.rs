@@ -105,7 +105,8 @@ pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), 
         tracing::warn!("{warning}");
     }
     services.submit_internal(Command::Start).await.map_err(ServeError::Start)?;
-    services.network_bans.read(&services.engine, services.clock.now());
+    let bans = services.network_bans.read(&services.engine, services.clock.now());
+    bans.map_err(ServeError::Start)?;
     for room in &config.rooms {
         declare(services, room).await?;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use core_engine::Engine;
 use core_model::{Ban, BanNetwork, Banned, Refusal, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 /// Bans that are read from the store at a time.
 const PAGE: usize = 1_000;
@@ -15,27 +15,38 @@ const PAGE: usize = 1_000;
 type ByPrefix = BTreeMap<u8, HashMap<u128, Ban>>;
 
 #[derive(Debug, Default)]
-pub(crate) struct NetworkBans(RwLock<Option<Arc<ByPrefix>>>);
+pub(crate) struct NetworkBans {
+    copy: RwLock<Option<Arc<ByPrefix>>>,
+    /// Held from the first look at the store to the new copy: else what was read before a change
+    /// could replace what was read after it.
+    reading: Mutex<()>,
+}
 
 impl NetworkBans {
     /// Reads them from the store again. If it cannot be read, the bans stay as they are.
-    pub(crate) fn read<T: Send + 'static>(&self, engine: &Engine<T>, now: Timestamp) {
+    pub(crate) fn read<T: Send + 'static>(
+        &self,
+        engine: &Engine<T>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let _reading = self.reading.lock();
         let mut networks = ByPrefix::new();
         let mut after = None;
         loop {
-            let Ok(bans) = engine.bans(now, after.as_ref(), PAGE) else { return };
+            let bans = engine.bans(now, after.as_ref(), PAGE)?;
             after = bans.last().filter(|_| bans.len() == PAGE).map(|last| last.target.clone());
             bans.into_iter().for_each(|ban| add(&mut networks, ban));
             if after.is_none() {
                 break;
             }
         }
-        *self.0.write() = (!networks.is_empty()).then(|| Arc::new(networks));
+        *self.copy.write() = (!networks.is_empty()).then(|| Arc::new(networks));
+        Ok(())
     }
 
     /// Refuses an address of a banned network.
     pub(crate) fn check(&self, address: IpAddr, now: Timestamp) -> Result<(), Refusal> {
-        let Some(networks) = self.0.read().clone() else { return Ok(()) };
+        let Some(networks) = self.copy.read().clone() else { return Ok(()) };
         let bits = bits(address);
         for (prefix, bans) in &*networks {
             let network = bits & mask(*prefix);

@@ -95,7 +95,14 @@ pub(super) async fn run<E: OnStore>(
     if BANS.contains(&E::ROW.name) {
         let services = state.services.clone();
         let read = move || services.network_bans.read(&services.engine, services.clock.now());
-        tokio::task::spawn_blocking(read).await.map_err(failed)?;
+        let read = tokio::task::spawn_blocking(read).await.map_err(failed)?;
+        read.map_err(|refusal| {
+            let detail = format!(
+                "the ban is stored, but what counts of the networks could not be read again: \
+                 {refusal}; repeat the operation"
+            );
+            Problem::new(503, "store", detail)
+        })?;
     }
     if let Some(ended) = E::ends(&reply) {
         sessions::end(&state, ended).await;
