@@ -72,6 +72,19 @@ pub(crate) enum HookVerdict {
 }
 
 impl HookRequest<'_> {
+    /// Whether the question may be asked: with a handle that looks like the default identity of a
+    /// number or address, its user would get the account of another. No server has a use for control
+    /// characters, and some end a text at the first NUL.
+    pub(crate) fn is_sound(&self) -> bool {
+        let begins_with = |scheme: &str| {
+            let start = self.user.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        let is_foreign = self.user_kind == UserKind::Handle && SCHEMES.into_iter().any(begins_with);
+        let mut characters = self.user.chars().chain(self.credential.chars());
+        !self.user.is_empty() && !is_foreign && !characters.any(char::is_control)
+    }
+
     /// The identity of a user whose answer names none.
     pub(crate) fn default_identity(&self) -> String {
         match self.user_kind {
@@ -81,6 +94,9 @@ impl HookRequest<'_> {
         }
     }
 }
+
+/// What the default identities of numbers and addresses begin with.
+const SCHEMES: [&str; 2] = ["tel:", "email:"];
 
 /// The schemas of question and answer.
 pub(crate) fn schemas() -> [Document; 2] {
@@ -123,5 +139,36 @@ pub(crate) fn kind_of(credential: &str) -> CredentialKind {
         CredentialKind::Sha256
     } else {
         CredentialKind::Password
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_with_control_characters_or_the_handle_of_another_kind_is_not_sound() {
+        let is_sound = |user, user_kind, credential| {
+            let request = HookRequest {
+                version: 1,
+                frontend: "irc",
+                user,
+                user_kind,
+                account: None,
+                credential_kind: kind_of(credential),
+                credential,
+                peer_address: None,
+            };
+            request.is_sound()
+        };
+        assert!(is_sound("ann", UserKind::Handle, "tea for two"));
+        assert!(is_sound("tel", UserKind::Handle, "tea") && is_sound("茶", UserKind::Handle, ""));
+        assert!(is_sound("tel:5551234", UserKind::Identity, "tea"));
+        for user in ["", "tel:5551234", "Tel:1", "email:ann@example.org", "ann\0", "a\nb"] {
+            assert!(!is_sound(user, UserKind::Handle, "tea"), "{user:?}");
+        }
+        for credential in ["tea\0", "\n", "\u{85}"] {
+            assert!(!is_sound("ann", UserKind::Handle, credential), "{credential:?}");
+        }
     }
 }

@@ -37,6 +37,12 @@ impl Claims {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
+
+    /// When the token expires, in milliseconds of Unix time. Every verified token has the claim.
+    pub(crate) fn expires_ms(&self) -> u64 {
+        let seconds = self.0.get("exp").and_then(Value::as_f64).unwrap_or_default();
+        (seconds * 1_000.0) as u64
+    }
 }
 
 /// What tells which key a token is signed with. Nothing of it is verified.

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use core_model::{
-    Command, ConnectionId, Credential, NewUser, Outcome, Query, Refusal, Reply, RoomChanges,
-    SeatKind, Secret, Uid, UserRef,
+    AddressGrant, Command, ConnectionId, Credential, Grant, NewUser, Outcome, Query, Refusal,
+    Reply, RoomChanges, SeatKind, Secret, Timestamp, Uid, UserRef,
 };
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
@@ -154,12 +154,15 @@ pub(crate) async fn settle_passwords(
     let caller = Caller { services, frontend, address };
     match &mut *command {
         Command::Register { user } => caller.hash_new(user).await?,
-        Command::SignIn { user, credential, create, .. } => {
+        Command::SignIn { user, credential, create, token, address, .. } => {
             if let Credential::Password(password) = credential {
                 let password = std::mem::take(password);
                 let verified = caller.sign_in(user, password).await?;
                 *user = verified.user;
                 *credential = Credential::Vouched;
+                if let Some(ends) = verified.ends {
+                    end_by(ends, services.clock.now(), token.as_mut(), address.as_mut());
+                }
                 if verified.create.is_some() {
                     *create = verified.create;
                 }
@@ -179,6 +182,26 @@ struct Verified {
     user: UserRef,
     /// The account to make if there is none.
     create: Option<NewUser>,
+    /// When what the sign-in grants ends at the latest.
+    ends: Option<Timestamp>,
+}
+
+/// Has what a sign-in grants end with the token of the issuer.
+fn end_by(
+    ends: Timestamp,
+    now: Timestamp,
+    token: Option<&mut Grant>,
+    address: Option<&mut AddressGrant>,
+) {
+    let left_ms = ends.0.saturating_sub(now.0);
+    if let Some(grant) = token {
+        grant.ttl_ms = grant.ttl_ms.min(left_ms);
+        // A use would make it last longer.
+        grant.sliding = false;
+    }
+    if let Some(grant) = address {
+        grant.ttl_ms = grant.ttl_ms.min(left_ms);
+    }
 }
 
 struct Caller<'a> {
@@ -233,6 +256,12 @@ impl Caller<'_> {
         let found = services.engine.credential(services.clock.now(), user)?;
         let account = match &found {
             Some((uid, _)) => uid.to_string(),
+            // A token that comes without a name is all that there is.
+            None if matches!(user, UserRef::Handle(handle) if handle.is_empty())
+                && services.external_auth().is_token(&password) =>
+            {
+                HEXLOWER.encode(&Sha256::digest(&password))
+            }
             // A digest: the name may be as long as a request.
             None => HEXLOWER.encode(&Sha256::digest(format!("{user:?}"))),
         };
@@ -241,8 +270,11 @@ impl Caller<'_> {
             Some(verified) => verified,
             None => self.verify_stored(found, account, password).await,
         };
-        if !matches!(verified, Err(Refusal::WrongPassword | Refusal::UnknownUser)) {
-            services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
+        let (guard, now_ns) = (&services.sign_in_guard, services.clock.steady_ns());
+        match &verified {
+            Err(Refusal::WrongPassword | Refusal::UnknownUser) => (),
+            Err(refusal) if refusal.is_sign_in_unavailable() => guard.unanswered(&attempt, now_ns),
+            _ => guard.succeeded(&attempt, now_ns),
         }
         verified.inspect_err(|refusal| self.note_overloaded(refusal))
     }
@@ -271,8 +303,9 @@ impl Caller<'_> {
             SignInAttempt { frontend, address: self.address, user, account, credential: password };
         let checked = auth.check(&attempt, &services.clock, &services.metrics).await?;
         Some(checked.map(|proven| {
+            let ends = proven.ends;
             let (user, create) = proven.sign_in();
-            Verified { user, create }
+            Verified { user, create, ends }
         }))
     }
 
@@ -302,7 +335,9 @@ impl Caller<'_> {
             self.services.passwords.verify(caller, password, stored).await?
         };
         match found {
-            Some((uid, _)) if is_right => Ok(Verified { user: UserRef::Id(uid), create: None }),
+            Some((uid, _)) if is_right => {
+                Ok(Verified { user: UserRef::Id(uid), create: None, ends: None })
+            }
             Some(_) => Err(Refusal::WrongPassword),
             None => Err(Refusal::UnknownUser),
         }
@@ -367,6 +402,16 @@ mod tests {
     use core_model::{MessageId, Person, RoomRef, RoomView};
 
     use super::*;
+
+    #[test]
+    fn what_a_token_grants_ends_with_it() {
+        let shape = core_model::TokenShape::Text;
+        let mut grant =
+            Grant { purpose: "t".into(), shape, ttl_ms: 9_000, sliding: true, hash: None };
+        let mut address = AddressGrant { address: "10.0.0.1".into(), ttl_ms: 2_000 };
+        end_by(Timestamp(8_000), Timestamp(5_000), Some(&mut grant), Some(&mut address));
+        assert_eq!((grant.ttl_ms, grant.sliding, address.ttl_ms), (3_000, false, 2_000));
+    }
 
     #[test]
     fn a_text_counts_as_it_is_sent() {

@@ -82,6 +82,13 @@ impl SignInGuard {
     pub(crate) fn succeeded(&self, attempt: &Attempt, now_ns: u64) {
         let mut addresses = self.by_address.lock();
         addresses.of(&attempt.address, now_ns).give_back(FAILURE_PERIOD);
+        drop(addresses);
+        self.unanswered(attempt, now_ns);
+    }
+
+    /// No server has said whether the password was right: this counts for the address, which could
+    /// have it asked without end otherwise, but not for the account.
+    pub(crate) fn unanswered(&self, attempt: &Attempt, now_ns: u64) {
         if attempt.counts_for_account {
             let mut accounts = self.by_account.lock();
             accounts.of(attempt.account.as_str(), now_ns).give_back(FAILURE_PERIOD);
@@ -162,6 +169,19 @@ mod tests {
         guard.begin(address("10.0.0.2"), "ann", 0).unwrap();
         guard.begin(address("10.0.0.1"), "ann", 5 * SECOND).unwrap();
         assert!(guard.begin(address("10.0.0.1"), "ann", 5 * SECOND).is_err());
+    }
+
+    #[test]
+    fn attempts_without_an_answer_count_for_the_address_only() {
+        let guard = SignInGuard::default();
+        for _ in 0..FAILURES_BURST {
+            let attempt = guard.begin(address("10.0.0.1"), "ann", 0).unwrap();
+            guard.unanswered(&attempt, 0);
+        }
+        assert!(guard.begin(address("10.0.0.1"), "ann", 0).is_err());
+        for _ in 0..FAILURES_BURST {
+            guard.begin(address("10.0.0.2"), "ann", 0).unwrap();
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Breaker {
         true
     }
 
+    /// `has_answered`: also with what cannot be used, unless the status is that of a failing server.
     pub(super) fn note(&mut self, has_answered: bool, now_ns: u64) {
         if has_answered {
             self.failures = 0;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 
 use super::answer_cache::AnswerCache;
@@ -134,12 +134,14 @@ impl Hook {
             let why = "it has failed too often, and is asked again in some seconds";
             return Err(HookFault::Unavailable(why.into()));
         }
-        let answer = self.send(json).await.and_then(|reply| read(request, &reply));
-        self.breaker.lock().note(answer.is_ok(), clock.steady_ns());
-        answer.map_err(HookFault::Unavailable)
+        let answer = self.send(json).await;
+        let has_answered = answer.as_ref().is_ok_and(|answer| !is_failing(answer.status()));
+        self.breaker.lock().note(has_answered, clock.steady_ns());
+        let body = answer.and_then(body_of);
+        body.and_then(|body| read(request, &body)).map_err(HookFault::Unavailable)
     }
 
-    async fn send(&self, json: Vec<u8>) -> Result<Bytes, String> {
+    async fn send(&self, json: Vec<u8>) -> Result<Response<Bytes>, String> {
         let HttpAuthConfig { url, timeout, secret, .. } = &self.config;
         let mut request = Request::post(url.as_str())
             .header(ACCEPT, "application/json")
@@ -149,14 +151,23 @@ impl Hook {
         }
         let request = request.body(Full::new(json.into()));
         let request = request.map_err(|_| "the URL is too long, or not one")?;
-        let response = self.client.send(request, *timeout, REPLY_BYTES_MAX).await?;
-        match response.status().as_u16() {
-            200 => Ok(response.into_body()),
-            status @ 300..400 => {
-                Err(format!("it answered with status {status}, and redirects are not followed"))
-            }
-            status => Err(format!("it answered with status {status} instead of 200")),
+        self.client.send(request, *timeout, REPLY_BYTES_MAX).await
+    }
+}
+
+/// Whether a server that answers with a status should be left alone. Other answers may be about the
+/// one question: by them a user could keep all others out.
+fn is_failing(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+fn body_of(answer: Response<Bytes>) -> Result<Bytes, String> {
+    match answer.status().as_u16() {
+        200 => Ok(answer.into_body()),
+        status @ 300..400 => {
+            Err(format!("it answered with status {status}, and redirects are not followed"))
         }
+        status => Err(format!("it answered with status {status} instead of 200")),
     }
 }
 

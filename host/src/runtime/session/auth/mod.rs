@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use core_model::{NewUser, ProfileChanges, Refusal, UserRef};
+use core_model::{NewUser, ProfileChanges, Refusal, Timestamp, UserRef};
 
 use crate::auth_hook::{HookRequest, UserKind, kind_of, named};
 use crate::config::AuthConfig;
@@ -72,13 +72,15 @@ pub(crate) struct ProvenUser {
     handle: String,
     name: Option<String>,
     create: bool,
+    /// When the token that proves it is no longer accepted.
+    pub(crate) ends: Option<Timestamp>,
 }
 
 impl ProvenUser {
     /// The user, and the account to make if it has none. A handle that others have, or that looks
     /// like theirs, gets a number behind it.
     pub(crate) fn sign_in(self) -> (UserRef, Option<NewUser>) {
-        let Self { identity, handle, name, create } = self;
+        let Self { identity, handle, name, create, ends: _ } = self;
         let user = UserRef::Identity(identity.clone());
         let new = NewUser {
             handle: Some(handle),
@@ -169,7 +171,7 @@ impl ExternalAuth {
     ) -> Result<ProvenUser, Refusal> {
         let is_too_long =
             request.user.len() > USER_BYTES_MAX || request.credential.len() > PASSWORD_BYTES_MAX;
-        if is_too_long || request.user.is_empty() {
+        if is_too_long || !request.is_sound() {
             return Err(Refusal::WrongPassword);
         }
         match hook.ask(request, address, clock, metrics).await {
@@ -181,6 +183,7 @@ impl ExternalAuth {
                 identity: format!("{HTTP}{identity}"),
                 name,
                 create: hook.config.create,
+                ends: None,
             }),
             Ok(HookAnswer::Deny) => Err(Refusal::WrongPassword),
             Err(HookFault::Busy) => Err(Refusal::Overloaded),
@@ -256,6 +259,7 @@ fn proven(issuer: &Issuer, claims: &Claims) -> Result<ProvenUser, Refusal> {
         handle: claims.text(&config.handle_claim).unwrap_or(subject).to_owned(),
         name: claims.text(&config.name_claim).map(str::to_owned),
         create: config.create,
+        ends: Some(Timestamp(claims.expires_ms().saturating_add(config.verifier.leeway_s * 1_000))),
     })
 }
 
