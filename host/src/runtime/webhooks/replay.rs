@@ -23,7 +23,17 @@ impl Replay {
         let mut after = EventPosition::default();
         loop {
             let letters = self.shared.services.engine.dead_letters(webhook, after, PAGE);
-            let letters = letters.unwrap_or_default();
+            let letters = match letters {
+                Ok(letters) => letters,
+                Err(why) => {
+                    tracing::warn!(
+                        webhook,
+                        delivered,
+                        "the replay of dead letters ended: they cannot be read: {why}"
+                    );
+                    return;
+                }
+            };
             let Some(last) = letters.last() else { break };
             after = last.position;
             for letter in letters {
