@@ -144,7 +144,9 @@ class UsrRoomClient:
         body = ListMessagesRequest(
             room_id=room_id, openid=_given(openid), after=_given(after), limit=_given(limit)
         )
-        reply = await done(list_messages.asyncio_detailed(client=self.api, body=body))
+        # Its refusals are many types, and `done` cannot tell which of them is the success.
+        detailed: Awaitable[Response[Any]] = list_messages.asyncio_detailed(client=self.api, body=body)
+        reply = await done(detailed)
         return [_message(one) for one in _list_in(reply, "messages")], _gap_in(reply)
 
     async def listen(
