@@ -25,6 +25,7 @@ use crate::missed;
 use crate::rows::{SessionRow, unpack};
 use crate::tables::Tables;
 
+pub(crate) use expired::Gone;
 pub(crate) use owed::owed;
 
 /// The stream number of the cursor that a user's sessions without a device share.

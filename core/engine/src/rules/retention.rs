@@ -8,10 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use core_model::{Expired, Reply, RoomId, Timestamp};
+use core_model::{Reply, RoomId, Timestamp};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
+use super::delivery::Gone;
 use crate::error::{Error, StoreError};
 use crate::lookup::Request;
 use crate::message_index;
@@ -63,16 +64,17 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         self.settle()?;
         let limit = limit.max(1) as usize;
-        let mut expired = Expired::default();
+        let mut gone = Gone::new();
         let old = match before {
-            Some(before) => self.remove_older(cx.request, before.0, limit, &mut expired)?,
+            Some(before) => self.remove_older(cx.request, before.0, limit, &mut gone)?,
             None => 0,
         };
         let (excess, next) = match keep_per_room {
             _ if old == limit => (0, Some(from)),
-            Some(keep) => self.remove_excess(keep as usize, from, limit - old, &mut expired)?,
+            Some(keep) => self.remove_excess(keep as usize, from, limit - old, &mut gone)?,
             None => (0, None),
         };
+        let expired = self.count_expired(&gone)?;
         Ok(Reply::Pruned { messages: (old + excess) as u32, expired, next })
     }
 
@@ -82,7 +84,7 @@ impl BatchContext<'_> {
         request: Request,
         before: u64,
         limit: usize,
-        expired: &mut Expired,
+        gone: &mut Gone,
     ) -> Result<usize, StoreError> {
         let distrust = request.now - self.trusted(request)?;
         let before = before.saturating_sub(distrust);
@@ -111,7 +113,7 @@ impl BatchContext<'_> {
             self.batch.messages_mut()?.remove(*id)?;
         }
         for (stream, ids) in &old.streams {
-            self.note_expired(*stream, &old.missed_in(*stream), expired)?;
+            gone.push((*stream, old.missed_in(*stream)));
             if let Some(newest) = ids.last() {
                 removed::note(&mut self.batch, *stream, *newest)?;
             }
@@ -152,7 +154,7 @@ impl BatchContext<'_> {
         keep: usize,
         from: RoomId,
         limit: usize,
-        expired: &mut Expired,
+        gone: &mut Gone,
     ) -> Result<(usize, Option<RoomId>), StoreError> {
         let rooms = message_index::of_room(from.0)..=message_index::of_room(u32::MAX);
         let rooms = self.batch.tails()?.range(rooms)?.take(ROOMS_MAX + 1);
@@ -167,15 +169,15 @@ impl BatchContext<'_> {
             if let Some(newest) = ids.last() {
                 removed::note(&mut self.batch, room, *newest)?;
             }
-            let mut gone = Vec::with_capacity(ids.len());
+            let mut found = Vec::with_capacity(ids.len());
             for id in ids {
                 // A message that was too old may be gone already.
                 if self.batch.messages_mut()?.remove(id)?.is_some() {
-                    gone.push(id);
+                    found.push(id);
                 }
             }
-            removed += gone.len();
-            self.note_expired(room, &gone, expired)?;
+            removed += found.len();
+            gone.push((room, found));
             if left == 0 {
                 next = Some(room);
                 break;
