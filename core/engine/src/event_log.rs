@@ -213,7 +213,7 @@ pub(crate) fn after(
     if wanted.events {
         end = logged_after(tables, after, limit, end, &mut events)?;
     }
-    events.retain(|event| event.position <= end);
+    events.retain_mut(|event| cut(event, end));
     events.sort_by_key(|event| event.position);
     Ok(EventPage { events, end, more: end < newest })
 }
@@ -263,6 +263,19 @@ fn gone(first: u64, next: u64) -> Option<LoggedEvent> {
     let (after, before) = (MessageId(first - 1), MessageId(next));
     let what = Logged::MessagesGone { after, before };
     (first < next).then(|| LoggedEvent { position: position((next - 1, 0)), what })
+}
+
+/// Cuts what tells of messages that are gone at the end of the page; the next page tells of the
+/// others. Returns whether something is left of the event.
+fn cut(event: &mut LoggedEvent, end: EventPosition) -> bool {
+    if event.position > end
+        && let Logged::MessagesGone { after, before } = &mut event.what
+        && *after < end.message
+    {
+        *before = MessageId(end.message.0 + 1);
+        event.position = position((end.message.0, 0));
+    }
+    event.position <= end
 }
 
 /// Whether a message may be shown. The rows of one that its owner removed, or whose room is gone,
@@ -322,6 +335,21 @@ pub(crate) fn webhook_rows(tables: &impl Tables) -> Result<Vec<(String, WebhookR
         rows.push((name.value().to_owned(), unpack("webhooks", row.value())?));
     }
     Ok(rows)
+}
+
+/// Up to where no webhook waits for logged events any more.
+pub(crate) fn delivered_up_to(tables: &impl Tables) -> Result<(u64, u64), StoreError> {
+    let waiting = webhook_rows(tables)?.into_iter().filter(|(_, row)| row.events);
+    let up_to = waiting.map(|(_, row)| (row.message, row.seq)).min();
+    Ok(up_to.unwrap_or((u64::MAX, u64::MAX)))
+}
+
+/// Whether the log has events that no webhook waits for.
+pub(crate) fn has_delivered(tables: &impl Tables) -> Result<bool, StoreError> {
+    let Some(oldest) = tables.event_log()?.first()?.map(|(key, _)| key.value()) else {
+        return Ok(false);
+    };
+    Ok(oldest <= delivered_up_to(tables)?)
 }
 
 /// The dead letters of a webhook after a place, at most `limit`.

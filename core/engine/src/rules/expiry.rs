@@ -1,4 +1,5 @@
-//! Expiry of leases, tokens, addresses and idempotency keys, and removal of cleared messages.
+//! Expiry of leases, tokens, addresses and idempotency keys, and removal of cleared messages and of
+//! events that no webhook waits for.
 
 use core_model::{Reply, TokenHash};
 use redb::ReadableTable;
@@ -6,6 +7,7 @@ use redb::ReadableTable;
 use super::context::{BatchContext, CommandContext};
 use crate::clock;
 use crate::error::{Error, StoreError};
+use crate::event_log;
 use crate::lookup::Request;
 use crate::message_index;
 use crate::rows::{TokenRow, unpack};
@@ -106,7 +108,7 @@ fn note(batch: &mut Batch<'_>, ends: u64, kind: u8, key: &[u8]) -> Result<(), St
 
 /// When the first lease or other row expires, ms.
 pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
-    if message_index::has_cleared(tables)? {
+    if has_garbage(tables)? {
         return Ok(Some(0));
     }
     let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
@@ -114,11 +116,15 @@ pub(crate) fn next(tables: &impl Tables) -> Result<Option<u64>, StoreError> {
     Ok(seat.into_iter().chain(other).min())
 }
 
+/// Whether there is something to remove whatever the time.
+fn has_garbage(tables: &impl Tables) -> Result<bool, StoreError> {
+    Ok(message_index::has_cleared(tables)? || event_log::has_delivered(tables)?)
+}
+
 /// Whether `Command::Expire` has something to do at the time of this request.
 pub(crate) fn is_due(tables: &impl State, request: Request) -> Result<bool, StoreError> {
-    let has_garbage = message_index::has_cleared(tables)?;
     let seat = tables.seat_ends()?.first()?.map(|(key, _)| key.value().0);
-    if has_garbage || seat.is_some_and(|ends| ends <= request.steady) {
+    if has_garbage(tables)? || seat.is_some_and(|ends| ends <= request.steady) {
         return Ok(true);
     }
     let Some(ends) = tables.expiries()?.first()?.map(|(key, _)| key.value().0) else {
@@ -145,6 +151,9 @@ impl BatchContext<'_> {
             self.remove_expired(cx, trusted, (at, kind, &key))?;
         }
         message_index::sweep(&mut self.batch, RUNS_MAX)?;
+        if event_log::has_delivered(&self.batch)? {
+            self.sweep_events()?;
+        }
         Ok(Reply::Done)
     }
 

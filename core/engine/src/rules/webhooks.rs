@@ -196,11 +196,9 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    /// Removes logged events that no webhook waits for any more.
-    fn sweep_events(&mut self) -> Result<(), StoreError> {
-        let waiting = webhook_rows(&self.batch)?.into_iter().filter(|(_, row)| row.events);
-        let up_to = waiting.map(|(_, row)| (row.message, row.seq)).min();
-        let up_to = up_to.unwrap_or((u64::MAX, u64::MAX));
+    /// Removes logged events that no webhook waits for any more; the next command or expiry goes on.
+    pub(super) fn sweep_events(&mut self) -> Result<(), StoreError> {
+        let up_to = event_log::delivered_up_to(&self.batch)?;
         let mut delivered = Vec::new();
         for row in self.batch.event_log()?.range(..=up_to)?.take(SWEEP_MAX) {
             delivered.push(row?.0.value());

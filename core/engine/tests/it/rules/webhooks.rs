@@ -263,3 +263,55 @@ fn a_receiver_that_is_gone_stays_so_until_it_is_resumed() {
     assert_eq!(since(&gateway), None);
     assert!(matches!(gateway.does(0, advance("unknown", gone(true))), Reply::Done));
 }
+
+#[test]
+fn messages_that_are_gone_are_told_of_though_other_events_fill_the_page() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, declare(&[("hook", true)]));
+    let begin = place(&gateway, "hook").unwrap();
+    for _ in 0..20 {
+        posts(&gateway, "ann", &["hi"]);
+        gateway.does(0, join(room("tea"), user("bob")));
+        gateway.does(0, kick(room("tea"), user("bob")));
+    }
+    let (keep_per_room, from, limit) = (Some(1), core_model::RoomId(0), u32::MAX);
+    gateway.does(0, Command::Prune { before: None, keep_per_room, from, limit });
+    for limit in [1, 2, 5, 7, 100] {
+        let (mut after, mut told, mut events) = (begin, 0, 0);
+        loop {
+            let page = page(&gateway, after, ALL, limit);
+            for event in &page.events {
+                assert!(after < event.position && event.position <= page.end, "{page:?}");
+                match &event.what {
+                    Logged::MessagesGone { after, before } => {
+                        assert_eq!((after.0, event.position), (told, at(before.0 - 1, 0)));
+                        told = before.0 - 1;
+                    }
+                    Logged::Message(message) => assert_eq!(message.id.0, 20),
+                    _ => events += 1,
+                }
+            }
+            if !page.more {
+                break;
+            }
+            after = page.end;
+        }
+        assert_eq!((told, events), (19, 40), "in pages of {limit}");
+    }
+}
+
+#[test]
+fn of_many_events_that_no_webhook_waits_for_expiry_removes_the_rest() {
+    let gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, declare(&[("hook", true)]));
+    for _ in 0..400 {
+        gateway.does(0, join(room("tea"), user("bob")));
+        gateway.does(0, kick(room("tea"), user("bob")));
+    }
+    gateway.does(0, Command::Expire);
+    assert_eq!(rows(&gateway, "event_log"), 800, "the webhook waits for them");
+    gateway.does(0, declare(&[]));
+    assert_eq!(rows(&gateway, "event_log"), 800 - 512);
+    gateway.does(0, Command::Expire);
+    assert_eq!(rows(&gateway, "event_log"), 0);
+}
