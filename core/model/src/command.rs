@@ -1,5 +1,7 @@
 //! Commands: requests to change something.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -211,9 +213,15 @@ pub enum Command {
 
     // For the host.
     /// The peer of this connection has shown to have the messages up to this one, of those that
-    /// were delivered to its session. Changes nothing unless the session asked for delivery, and is
-    /// this user's.
-    Acknowledge { user: Uid, message: MessageId },
+    /// were delivered to its session. Changes nothing unless the session is this user's.
+    Acknowledge {
+        user: Uid,
+        message: MessageId,
+        /// The device that they were delivered to: the connection may have signed in on another one
+        /// since. Without it, that of the session, if it asked for delivery.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<Arc<str>>,
+    },
     /// The gateway starts: removes the sessions and seats of earlier connections.
     Start,
     /// This connection has ended: its session and seats with it.

@@ -93,12 +93,15 @@ impl BatchContext<'_> {
         cx: &CommandContext<'_>,
         user: Uid,
         message: MessageId,
+        device: Option<&str>,
     ) -> Result<Reply, Error> {
         // A connection that has signed in as another user acknowledges nothing for that one.
         if let Some(session) = lookup::session(&self.batch, cx.request.connection)?
             && session.uid == user.0
         {
-            self.move_cursor(&session, message)?;
+            // The session may be on another device by now, whose peer does not have the messages.
+            let delivery = device.map_or(session.delivery, cursor_of);
+            self.move_cursor(&SessionRow { delivery, ..session }, message)?;
         }
         Ok(Reply::Done)
     }
@@ -240,15 +243,15 @@ fn after(streams: &[(u64, u64)], from: u64) -> Vec<(u64, u64)> {
 
 /// The row of a session, with its delivery if it asked for that.
 pub(super) fn session(uid: u64, delivery: Option<&Delivery>) -> SessionRow {
-    SessionRow { uid, delivery: delivery.map_or(NO_DELIVERY, cursor_of) }
+    SessionRow { uid, delivery: delivery.map_or(NO_DELIVERY, |it| cursor_of(&it.device)) }
 }
 
-/// [`SessionRow::delivery`] of a session with delivery.
-fn cursor_of(delivery: &Delivery) -> u64 {
-    if delivery.device.is_empty() {
+/// [`SessionRow::delivery`] of a session with delivery on a device.
+fn cursor_of(device: &str) -> u64 {
+    if device.is_empty() {
         return SHARED_DELIVERY;
     }
-    let digest = Sha256::digest(delivery.device.as_bytes());
+    let digest = Sha256::digest(device.as_bytes());
     let number = digest.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     // Never `SHARED`.
     DEVICE | CURSOR | (number & !DEVICE).min(!DEVICE - 2)

@@ -176,7 +176,9 @@ impl BatchContext<'_> {
                 self.mark_read(cx, user, conversation, *at)
             }
             Command::Start => self.start(cx),
-            Command::Acknowledge { user, message } => self.acknowledge(cx, *user, *message),
+            Command::Acknowledge { user, message, device } => {
+                self.acknowledge(cx, *user, *message, device.as_deref())
+            }
             Command::Disconnect { delivered } => self.disconnect(cx, *delivered),
             Command::Expire => self.expire(cx),
             Command::Prune { before, keep_per_room, from, limit } => {

@@ -342,9 +342,12 @@ fn of_accounts() -> BoxedStrategy<Command> {
         2 => select(&[None, Some(1), Some(3), Some(9)][..]).prop_map(|delivered| {
             Command::Disconnect { delivered: delivered.map(MessageId) }
         }),
-        2 => (10_000u64..10_004, 1u64..9).prop_map(|(user, message)| {
-            Command::Acknowledge { user: Uid(user), message: MessageId(message) }
-        }),
+        2 => (10_000u64..10_004, 1u64..9, select(&[None, Some(""), Some("phone")][..])).prop_map(
+            |(user, message, device)| {
+                let (user, message) = (Uid(user), MessageId(message));
+                Command::Acknowledge { user, message, device: device.map(Into::into) }
+            }
+        ),
         2 => (anybody(), any::<bool>(), profiles())
             .prop_map(|(user, create, changes)| Command::UpdateUser { user, create, changes }),
         1 => (anybody(), identities())

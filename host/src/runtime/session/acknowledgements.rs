@@ -53,7 +53,9 @@ struct Newest {
 
 impl Newest {
     fn command(self, reader: &Reader) -> (ConnectionId, Command) {
-        (self.connection, Command::Acknowledge { user: reader.user, message: self.message })
+        let Reader { user, device } = reader.clone();
+        let message = self.message;
+        (self.connection, Command::Acknowledge { user, message, device: Some(device) })
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
     fn stored(acknowledgements: &Acknowledgements) -> Vec<[u64; 3]> {
         let mut stored = Vec::new();
         acknowledgements.store(|connection, command| match command {
-            Command::Acknowledge { user, message } => {
+            Command::Acknowledge { user, message, .. } => {
                 stored.push([user.0, connection.0, message.0]);
             }
             other => panic!("{other:?}"),
@@ -165,7 +167,8 @@ mod tests {
         let [dead, new] = [11, 12].map(ConnectionId);
         acknowledgements.note(&reader(1), dead, MessageId(5));
         assert_eq!(acknowledgements.newest(&reader(1)), Some(MessageId(5)));
-        let last = Command::Acknowledge { user: Uid(1), message: MessageId(5) };
+        let (user, device) = (Uid(1), Some("phone".into()));
+        let last = Command::Acknowledge { user, message: MessageId(5), device };
         assert_eq!(acknowledgements.end(&reader(1), new), None, "it has noted nothing");
         assert_eq!(acknowledgements.end(&reader(1), dead), Some(last));
         assert_eq!(stored(&acknowledgements), [[0; 3]; 0]);

@@ -393,10 +393,11 @@ impl Reference {
                 }
                 Ok(Reply::Done)
             }
-            Command::Acknowledge { user, message } => {
+            Command::Acknowledge { user, message, device } => {
                 let session = self.sessions.get(&self.connection).cloned();
-                if let Some(session) = session.filter(|(uid, _)| *uid == user.0) {
-                    self.acknowledge(&session, message.0);
+                if let Some((uid, own)) = session.filter(|(uid, _)| *uid == user.0) {
+                    let device = device.as_deref().map(str::to_owned).or(own);
+                    self.acknowledge(&(uid, device), message.0);
                 }
                 Ok(Reply::Done)
             }

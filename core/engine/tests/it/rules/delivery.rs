@@ -6,7 +6,7 @@ use super::*;
 
 fn acknowledge(gateway: &Gateway, connection: u64, user: u64, message: u64) {
     let (user, message) = (Uid(user), MessageId(message));
-    let done = gateway.does(connection, Command::Acknowledge { user, message });
+    let done = gateway.does(connection, Command::Acknowledge { user, message, device: None });
     assert_eq!(done, Reply::Done);
 }
 
@@ -418,4 +418,24 @@ fn what_retention_takes_from_each_reader_is_counted() {
     gateway.now += 10_000;
     let now = gateway.now;
     assert_eq!(prune(&gateway, Some(now), None), [0, 0, 2]);
+}
+
+#[test]
+fn an_acknowledgement_is_of_the_device_that_it_names_whatever_the_session_is_on_now() {
+    let gateway = with(&["ann", "bob"]);
+    for text in ["one", "two"] {
+        gateway.does(0, direct(user("ann"), user("bob"), text));
+    }
+    assert_eq!(handed_on(&gateway, 1, "phone", "bob").len(), 2);
+    assert_eq!(handed_on(&gateway, 1, "desk", "bob").len(), 2);
+    let (user, message, device) = (Uid(10_001), MessageId(2), Some("phone".into()));
+    gateway.does(1, Command::Acknowledge { user, message, device });
+    gateway.does(1, disconnect());
+    assert_eq!(handed_on(&gateway, 2, "desk", "bob").len(), 2);
+    assert_eq!(handed_on(&gateway, 3, "phone", "bob").len(), 0);
+    // Of another user's session it changes nothing.
+    let (user, device) = (Uid(10_000), Some("desk".into()));
+    gateway.does(2, Command::Acknowledge { user, message, device });
+    gateway.does(2, disconnect());
+    assert_eq!(handed_on(&gateway, 2, "desk", "bob").len(), 2);
 }
