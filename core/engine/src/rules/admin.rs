@@ -20,6 +20,9 @@ use crate::rows::{
 };
 use crate::tables::Tables;
 
+/// Ended mutes that one command forgets.
+const ENDED_MUTES_MAX: usize = 500;
+
 impl BatchContext<'_> {
     pub(super) fn admin(
         &mut self,
@@ -238,14 +241,36 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let (room, _) = lookup::any_room(&self.batch, room)?;
         let uid = self.user(cx, user)?;
-        if self.batch.mutes()?.len()? >= MUTES_MAX as u64 {
-            let max = MUTES_MAX as u32;
-            return Err(Refusal::QuotaExceeded { what: "muted users".into(), max }.into());
+        if self.batch.mutes()?.get((room, uid))?.is_none() {
+            self.make_room_for_mute(cx.request.now, MUTES_MAX as u64)?;
         }
         self.batch.mutes_mut()?.insert((room, uid), bans::ends(until))?;
         self.batch.mutes_by_user_mut()?.insert((uid, room), ())?;
         self.cached(|cache| cache.forget_restrictions());
         Ok(Reply::Done)
+    }
+
+    /// Forgets mutes that have ended, if there are `max`. Refuses if none has.
+    fn make_room_for_mute(&mut self, now: u64, max: u64) -> Result<(), Error> {
+        if self.batch.mutes()?.len()? < max {
+            return Ok(());
+        }
+        let mut ended = Vec::new();
+        for row in self.batch.mutes()?.iter()? {
+            let (key, ends) = row?;
+            if ends.value() <= now {
+                ended.push(key.value());
+            }
+            if ended.len() == ENDED_MUTES_MAX {
+                break;
+            }
+        }
+        if ended.is_empty() {
+            let max = max as u32;
+            return Err(Refusal::QuotaExceeded { what: "muted users".into(), max }.into());
+        }
+        ended.into_iter().try_for_each(|(room, uid)| self.remove_mute(room, uid))?;
+        Ok(())
     }
 
     fn unmute(
@@ -333,5 +358,37 @@ impl BatchContext<'_> {
         let message =
             self.add_message(cx, &who, person, Destination::Room(id), to, streams, content)?;
         Ok(Reply::Posted { message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use redb::{Database, backends::InMemoryBackend};
+
+    use super::*;
+    use crate::migrate::prepare;
+    use crate::state::Batch;
+
+    #[test]
+    fn mutes_that_have_ended_make_room_for_others() {
+        let database = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        prepare(&database).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let batch = Batch::new(&transaction, RefCell::default());
+        let counters = lookup::counters(&batch).unwrap();
+        let mut context = BatchContext::new(batch, counters, None);
+        for (uid, ends) in [(1, 100), (2, 200), (3, u64::MAX)] {
+            context.batch.mutes_mut().unwrap().insert((7, uid), ends).unwrap();
+            context.batch.mutes_by_user_mut().unwrap().insert((uid, 7), ()).unwrap();
+        }
+        assert!(context.make_room_for_mute(300, 4).is_ok());
+        assert_eq!(context.batch.mutes().unwrap().len().unwrap(), 3, "there is room");
+        assert!(context.make_room_for_mute(150, 3).is_ok());
+        assert!(context.batch.mutes().unwrap().get((7, 1)).unwrap().is_none());
+        assert_eq!(context.batch.mutes_by_user().unwrap().len().unwrap(), 2);
+        let refused = context.make_room_for_mute(150, 2);
+        assert!(matches!(refused, Err(Error::Refused(Refusal::QuotaExceeded { .. }))));
     }
 }
