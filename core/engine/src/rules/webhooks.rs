@@ -148,6 +148,7 @@ impl BatchContext<'_> {
         let newest = event_log::newest_of(&self.batch, &self.counters)?;
         if let Some(up_to) = progress.up_to.map(|up_to| up_to.min(newest)) {
             (row.message, row.seq) = event_log::key(up_to.max(former.position()));
+            row.seq = row.seq.min(newest.seq.0);
         }
         if let Some(gone) = progress.gone {
             row.gone_since = gone.then_some(former.gone_since.unwrap_or(cx.request.now));
