@@ -110,6 +110,23 @@ fn a_server_that_fails_five_times_is_left_alone_and_others_are_not_held_up() {
 }
 
 #[test]
+fn what_a_server_says_of_one_user_keeps_no_other_out() {
+    let server = StandIn::start(fail);
+    let gateway = Gateway::start(&toml(server.address, ""));
+    for user in ["forbidden", "html", "nameless", "redirect", "long", "numeric", "empty"] {
+        assert_eq!(log_in_by_channel(&gateway, user).0, 503, "{user}");
+    }
+    assert_eq!(log_in_by_channel(&gateway, "ann").0, 200);
+    // These would be other users' default identities, or no names at all: not asked.
+    assert_eq!(server.pending(), 8);
+    for user in ["tel:5551234", "email:ann@example.org"] {
+        let (_, reply) = log_in_by_channel(&gateway, user);
+        assert_eq!(reply["code"], 3, "{user}: {reply}");
+    }
+    assert_eq!(server.pending(), 0);
+}
+
+#[test]
 fn a_server_that_hangs_holds_up_its_own_sign_ins_only() {
     let server = StandIn::start(fail);
     let gateway = Gateway::start(&toml(server.address, "timeout = \"30s\""));
