@@ -29,8 +29,24 @@ const DIGEST_CHARS: usize = 64;
 /// What to store for a password or digest: a PHC string, marked if it is of a digest. Made on this
 /// thread.
 pub(crate) fn hash(password: &str, form: Form) -> Result<String, Refusal> {
+    hash_with(password, form, None)
+}
+
+/// Bytes of a salt, as many as are drawn.
+pub(crate) const SALT_BYTES: usize = 16;
+
+/// The same with a salt that the caller has made; without it one is drawn.
+pub(crate) fn hash_with(
+    password: &str,
+    form: Form,
+    salt: Option<[u8; SALT_BYTES]>,
+) -> Result<String, Refusal> {
     let password: String = password.nfc().collect();
-    let hashed = Argon2::default().hash_password(password.as_bytes());
+    let password = password.as_bytes();
+    let hashed = match salt {
+        Some(salt) => Argon2::default().hash_password_with_salt(password, &salt),
+        None => Argon2::default().hash_password(password),
+    };
     let mark = match form {
         Form::Plain => "",
         Form::Sha256 => SHA256,

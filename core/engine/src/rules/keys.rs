@@ -80,15 +80,11 @@ impl BatchContext<'_> {
 
     /// The digest of a command and the user that it acts for, without how the client proved to be
     /// that user: a client that signs in again between two attempts has another token, session or
-    /// address.
+    /// address. The hash of a password counts: the host makes the same one at a retry.
     fn digest(&self, cx: &CommandContext<'_>, command: &Command) -> Result<[u8; 32], StoreError> {
         let session = lookup::session(&self.batch, cx.request.connection)?;
         let mut uid = session.map(|session| session.uid);
         let mut command = command.clone();
-        if let Command::Register { user } = &mut command {
-            // The host draws another salt each time.
-            user.password = None;
-        }
         if let Some(user) = caller_mut(&mut command).filter(|user| may_differ(user)) {
             match lookup::user_or_guest(&self.batch, cx.request, user) {
                 Ok(Who::User(proven)) => {

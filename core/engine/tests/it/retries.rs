@@ -1,7 +1,7 @@
 //! A command whose answer was lost is sent again, whatever has failed, and has one effect.
 
 use core_engine::Envelope;
-use core_model::{Command, ProfileChanges, Role, UserRef};
+use core_model::{Command, NewUser, ProfileChanges, Refusal, Role, Secret, UserRef};
 
 use crate::build::*;
 use crate::failure::{does, envelope, open, outcomes};
@@ -97,4 +97,24 @@ fn check(command: &Command, between: &Command, failing_sync: Option<u32>) {
     engine.submit(keyed(), 0).expect("the engine takes the command");
     assert_eq!(outcomes(&published, 1), [again], "{about}");
     assert_eq!(engine.dump(), then, "{about}");
+}
+
+#[test]
+fn a_registration_with_another_password_is_no_retry() {
+    let memory = Memory::that_may_lose_power();
+    let (engine, published) = open(&memory);
+    let sent = |password: &str| {
+        let password = Some(Secret::Hashed(format!("$argon2id${password}")));
+        let handle = Some("ann".into());
+        let user = NewUser { handle, insist: true, password, ..NewUser::default() };
+        let key = Some("t/a10.0.0.1/k".into());
+        let envelope = Envelope { key, ..envelope(Command::Register { user }) };
+        engine.submit(envelope, 0).expect("the engine takes the command");
+        outcomes(&published, 1).remove(0)
+    };
+    let first = sent("x");
+    assert!(first.is_ok(), "{first:?}");
+    assert_eq!(sent("x"), first);
+    assert_eq!(sent("y"), Err(Refusal::KeyReused));
+    assert_eq!(sent("x"), first);
 }

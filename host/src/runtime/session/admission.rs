@@ -10,7 +10,7 @@ use core_model::{
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::password_hash::Form;
+use crate::password_hash::{Form, SALT_BYTES};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
 use crate::runtime::metrics::{Limit, SignInResult};
@@ -150,10 +150,14 @@ pub(crate) async fn settle_passwords(
     frontend: &FrontendHandle,
     address: IpAddr,
     mut command: Box<Command>,
+    key: Option<&str>,
 ) -> Result<Box<Command>, Refusal> {
     let caller = Caller { services, frontend, address };
     match &mut *command {
-        Command::Register { user } => caller.hash_new(user).await?,
+        Command::Register { user } => {
+            let salt = key.map(|key| caller.salt(key, user));
+            caller.hash_new(user, salt).await?;
+        }
         Command::SignIn { user, credential, create, token, address, .. } => {
             if let Credential::Password(password) = credential {
                 let password = std::mem::take(password);
@@ -168,10 +172,10 @@ pub(crate) async fn settle_passwords(
                 }
             }
             if let Some(create) = create {
-                caller.hash_new(create).await?;
+                caller.hash_new(create, None).await?;
             }
         }
-        Command::SetPassword { password, .. } => caller.hash(password).await?,
+        Command::SetPassword { password, .. } => caller.hash(password, None).await?,
         _ => (),
     }
     Ok(command)
@@ -211,14 +215,32 @@ struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    async fn hash_new(&self, user: &mut NewUser) -> Result<(), Refusal> {
+    /// The salt of the password of an account that is made with an idempotency key. It is the same at
+    /// a retry, so that the engine can tell a retry from a request with another password; it differs
+    /// between accounts, and is as hard to foresee as the key.
+    fn salt(&self, key: &str, user: &NewUser) -> [u8; SALT_BYTES] {
+        let name = (&self.frontend.name, self.address, key, &user.handle, &user.identities);
+        let name = serde_json::to_vec(&name).expect("names are plain data");
+        let digest = Sha256::digest([b"salt of a registration: ".as_slice(), &name].concat());
+        *digest.first_chunk().expect("a SHA-256 is longer")
+    }
+
+    async fn hash_new(
+        &self,
+        user: &mut NewUser,
+        salt: Option<[u8; SALT_BYTES]>,
+    ) -> Result<(), Refusal> {
         match &mut user.password {
-            Some(secret) => self.hash(secret).await,
+            Some(secret) => self.hash(secret, salt).await,
             None => Ok(()),
         }
     }
 
-    async fn hash(&self, secret: &mut Secret) -> Result<(), Refusal> {
+    async fn hash(
+        &self,
+        secret: &mut Secret,
+        salt: Option<[u8; SALT_BYTES]>,
+    ) -> Result<(), Refusal> {
         let (password, form) = match secret {
             Secret::Plain(password) => (password, Form::Plain),
             Secret::Sha256(digest) => (digest, Form::Sha256),
@@ -228,7 +250,8 @@ impl Caller<'_> {
             return Err(Refusal::TextTooLong { chars_max: PASSWORD_BYTES_MAX as u32 });
         }
         let password = std::mem::take(password);
-        let hashed = self.services.passwords.hash(self.password_caller(None), password, form).await;
+        let caller = self.password_caller(None);
+        let hashed = self.services.passwords.hash(caller, password, form, salt).await;
         *secret = Secret::Hashed(hashed.inspect_err(|refusal| self.note_overloaded(refusal))?);
         Ok(())
     }

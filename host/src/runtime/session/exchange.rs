@@ -155,7 +155,8 @@ impl Exchange {
             return outcome;
         }
         if needs_passwords(&command) {
-            command = settle_passwords(services, frontend, *address, command).await?;
+            command =
+                settle_passwords(services, frontend, *address, command, key.as_deref()).await?;
         }
         let key = key.map(|key| self.driver.scoped_key(&key));
         let token = self.driver.prepare(&mut command)?;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::password_hash::{Form, hash, verify};
+use crate::password_hash::{Form, SALT_BYTES, hash, hash_with, verify};
 use crate::runtime::limits::AddressPrefix;
 
 /// Passwords in the queue: at 30 ms each some four seconds' work of two threads, as long as a
@@ -96,14 +96,15 @@ impl Passwords {
         drop(making.await);
     }
 
-    /// What to store for a password, or its digest.
+    /// What to store for a password, or its digest; without a salt, with one that is drawn.
     pub(crate) async fn hash(
         &self,
         caller: PasswordCaller,
         password: String,
         form: Form,
+        salt: Option<[u8; SALT_BYTES]>,
     ) -> Result<String, Refusal> {
-        self.work(caller, move || hash(&password, form)).await?
+        self.work(caller, move || hash_with(&password, form, salt)).await?
     }
 
     /// Whether a password matches what is stored; without that, false after as long.
@@ -324,7 +325,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_verifies() {
         let passwords = Passwords::new(1);
-        let phc = passwords.hash(ann(), "tea".into(), Form::Plain).await.unwrap();
+        let phc = passwords.hash(ann(), "tea".into(), Form::Plain, None).await.unwrap();
         assert!(phc.starts_with("$argon2id$"));
         assert_eq!(passwords.verify(ann(), "tea".into(), Some(phc.clone())).await, Ok(true));
         assert_eq!(passwords.verify(ann(), "coffee".into(), Some(phc)).await, Ok(false));

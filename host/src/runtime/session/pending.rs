@@ -54,7 +54,7 @@ pub(crate) async fn settle(
     command: Box<PendingCommand>,
 ) -> Finished {
     let PendingCommand { command, change, key, ack_only } = *command;
-    match settle_passwords(&services, &frontend, address, command).await {
+    match settle_passwords(&services, &frontend, address, command, key.as_deref()).await {
         Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
         Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
     }

@@ -310,7 +310,9 @@ async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
     };
     let address = "10.0.0.1".parse().unwrap();
     let settled = async |command| {
-        settle_passwords(&services, &frontend, address, Box::new(command)).await.map(|done| *done)
+        settle_passwords(&services, &frontend, address, Box::new(command), None)
+            .await
+            .map(|done| *done)
     };
     let register = settled(Command::Register { user: register }).await.unwrap();
     submit(&services, &frontend, register).await.unwrap();
@@ -424,9 +426,34 @@ async fn a_user_name_is_not_remembered_whole() {
     };
     let address = "10.0.0.1".parse().unwrap();
     let frontend = &session.driver.frontend;
-    let settled = settle_passwords(&services, frontend, address, Box::new(sign_in)).await;
+    let settled = settle_passwords(&services, frontend, address, Box::new(sign_in), None).await;
     assert_eq!(settled, Err(Refusal::UnknownUser));
     assert_eq!(services.sign_in_guard.accounts(), [64], "bytes of each");
+    drop(session);
+    end(&services, hub).await;
+}
+
+#[tokio::test]
+async fn a_password_has_the_same_hash_at_a_retry_only() {
+    let Scene { services, hub, session, .. } = Scene::open().await;
+    let frontend = &session.driver.frontend;
+    let address = "10.0.0.1".parse().unwrap();
+    let settled = async |name: &str, password: &str, key| {
+        let (handle, password) = (Some(name.into()), Some(Secret::Plain(password.into())));
+        let user = NewUser { handle, password, ..NewUser::default() };
+        let register = Box::new(Command::Register { user });
+        settle_passwords(&services, frontend, address, register, key).await.unwrap()
+    };
+    let first = settled("ann", "tea", Some("k")).await;
+    assert_eq!(settled("ann", "tea", Some("k")).await, first);
+    for (name, password, key) in
+        [("ann", "ale", Some("k")), ("bob", "tea", Some("k")), ("ann", "tea", Some("l"))]
+    {
+        let Command::Register { user } = *settled(name, password, key).await else { panic!() };
+        let Command::Register { user: former } = &*first else { panic!() };
+        assert_ne!(user.password, former.password, "{name} {key:?}");
+    }
+    assert_ne!(settled("ann", "tea", None).await, settled("ann", "tea", None).await);
     drop(session);
     end(&services, hub).await;
 }
