@@ -278,11 +278,12 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+        let renamed = renamed.map_err(io::Error::from);
+        match renamed.as_ref().map_err(io::Error::kind) {
             // Some file systems cannot, and some of these have no hard links either.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => (),
-            renamed => return Ok(renamed?),
+            Err(io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => (),
+            _ => return renamed,
         }
     }
     match std::fs::hard_link(from, to) {

@@ -184,11 +184,23 @@ impl BatchContext<'_> {
             Command::Prune { before, keep_per_room, from, limit } => {
                 self.prune(cx, *before, *keep_per_room, *from, *limit)
             }
+            _ => self.carry_out_for_the_operator(cx, command),
+        }
+    }
+
+    /// Commands of the host's own work and of its operator.
+    fn carry_out_for_the_operator(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        command: &Command,
+    ) -> Result<Reply, Error> {
+        match command {
             Command::DeclareWebhooks { webhooks } => self.declare_webhooks(webhooks),
             Command::AdvanceWebhook { webhook, progress } => {
                 self.advance_webhook(cx, webhook, progress)
             }
             Command::Admin(command) => self.admin(cx, command),
+            _ => unreachable!("`carry_out` has the others"),
         }
     }
 }

@@ -63,14 +63,10 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
     let link = "POST /api/v1/users/bob/identities HTTP/1.1";
     let own = format!("host: {admin}");
     let header = "x-dragoman-admin: 1";
+    let form = [link, &own, "content-type: text/plain", "origin: https://example.org"];
     for (lines, status, body, says) in [
         // A form of another origin.
-        (
-            &[link, &own, "content-type: text/plain", "origin: https://example.org"][..],
-            403,
-            change,
-            "X-Dragoman-Admin",
-        ),
+        (&form[..], 403, change, "X-Dragoman-Admin"),
         // The preflight of a script of another origin.
         (
             &[
