@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RemoveRefSiblings;
 use serde_json::{Map, Value, json};
 
 use super::backup::BACKUP_MEDIA_TYPE;
@@ -49,6 +50,8 @@ pub fn document() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = SCHEMAS.into();
     settings.inline_subschemas = false;
+    // Readers of references pass over what is beside them.
+    settings.transforms.push(Box::new(RemoveRefSiblings::default()));
     let mut generator = settings.into_generator();
     let problem: Value = generator.subschema_for::<Problem>().into();
     let mut paths: Map<String, Value> = Map::new();

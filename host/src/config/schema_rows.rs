@@ -88,7 +88,7 @@ pub(super) const STORE: &[Row] = &[
 pub(super) const BACKUP: &[Row] = &[
     ("every", Kind::Duration, "how often the gateway makes a backup, such as 1d; 0: never"),
     ("folder", Kind::Text, "where backups are; the folder `backups` beside the store without it"),
-    ("keep", Kind::From(1), "how many backups are kept"),
+    ("keep", Kind::UpTo(10_000), "how many backups are kept"),
 ];
 
 pub(super) const ADMIN: &[Row] = &[
