@@ -1,4 +1,4 @@
-//! Certificates that a CA issues to whoever answers for a name: ACME (RFC 8555).
+//! Certificates that a CA issues to the server that answers for a name: ACME (RFC 8555).
 
 use std::path::PathBuf;
 

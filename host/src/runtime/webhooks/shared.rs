@@ -17,7 +17,7 @@ pub(super) struct Shared {
     pub(super) stats: Arc<WebhookStats>,
 }
 
-/// How a webhook is told to end.
+/// How a webhook task is stopped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
     /// Sends nothing more, and waits for the answers that are outstanding.

@@ -1,4 +1,4 @@
-//! `[auth.http]`: whom it lets in, and as whom.
+//! `[auth.http]`: the users that it lets in, and their identities.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -50,7 +50,7 @@ fn a_receiver_that_asks_for_a_pause_gets_it() {
     ann.send("tea", "bad");
     let [first, second] = [receiver.next(), receiver.next()];
     assert_eq!(first.id(), second.id());
-    // Two seconds apart, of which the headers show whole ones.
+    // Two seconds apart, as the headers show whole seconds.
     assert!(second.timestamp() > first.timestamp(), "{first:?} {second:?}");
     assert_eq!(metric(&gateway, "webhook_failures_total", ",kind=\"throttled\""), 1);
 }

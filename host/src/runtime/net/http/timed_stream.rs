@@ -34,7 +34,7 @@ pub(crate) struct Activity(Arc<Flags>);
 struct Flags {
     is_busy: AtomicBool,
     has_unread_body: AtomicBool,
-    /// Whether the service has given a response of which nothing was written yet.
+    /// Whether the service has given a response that is not written yet, not even in part.
     has_response: AtomicBool,
 }
 
