@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use core_model::TokenHash;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq as _;
 
 use crate::config::{ApiKey, ApiKeysFile, Guard};
@@ -20,7 +21,7 @@ pub(crate) struct ApiKeys {
     /// Those of gateway.toml.
     own: Vec<ApiKey>,
     file: Option<PathBuf>,
-    known: RwLock<Arc<Known>>,
+    known: ArcSwap<Known>,
     watch: Mutex<Watch>,
 }
 
@@ -60,14 +61,14 @@ impl ApiKeys {
         Self {
             own: guard.api_keys.clone(),
             file: guard.api_keys_file.as_ref().map(|file| file.path.clone()),
-            known: RwLock::new(Arc::new(known)),
+            known: ArcSwap::from_pointee(known),
             watch: Mutex::default(),
         }
     }
 
     /// Whether a request to this front end carries a key. The log names the key at its first use.
     pub(crate) fn check(&self, frontend: &str, headers: &HeaderMap) -> KeyCheck {
-        let known = self.known.read().clone();
+        let known = self.known.load();
         if known.entries.is_empty() {
             return KeyCheck::Open;
         }
@@ -83,7 +84,7 @@ impl ApiKeys {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.known.read().entries.is_empty()
+        self.known.load().entries.is_empty()
     }
 
     pub(crate) fn has_file(&self) -> bool {
@@ -93,7 +94,7 @@ impl ApiKeys {
     /// The names, each with how many requests have shown a key of it.
     pub(crate) fn uses(&self) -> Vec<(String, u64)> {
         let mut uses: Vec<(String, u64)> = Vec::new();
-        for entry in &self.known.read().entries {
+        for entry in &self.known.load().entries {
             match uses.iter_mut().find(|(name, _)| *name == entry.name) {
                 Some((_, count)) => *count += entry.used.count(),
                 None => uses.push((entry.name.clone(), entry.used.count())),
@@ -108,7 +109,7 @@ impl ApiKeys {
         let Some(path) = &self.file else { return };
         let stamp = Stamp::of(path);
         let mut watch = self.watch.lock();
-        if stamp == self.known.read().stamp {
+        if stamp == self.known.load().stamp {
             *watch = Watch::default();
             return;
         }
@@ -123,7 +124,7 @@ impl ApiKeys {
             Ok(file) => {
                 let known = Known::of(&self.own, Some(&file));
                 let names = known.names();
-                *self.known.write() = Arc::new(known);
+                self.known.store(Arc::new(known));
                 tracing::info!(frontend, path = %path.display(), names, "API keys were read again");
             }
             Err(why) => {

@@ -320,7 +320,7 @@ fn open_stream(
         proxied: remote.is_proxied || state.registry().trusts(&remote),
         secure: remote.secure,
         certificate: remote.certified_identity(),
-        accepts_tokens: state.services.external_auth().accepts_tokens(),
+        accepts_tokens: state.services.accepts_tokens(),
         private_listener: listener.is_private(),
         listener: binding.listener.key.clone(),
         ..Peer::default()

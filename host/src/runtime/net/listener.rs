@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Guard};
 use frontend_api::{Listener, Transport};
 use hyper::header::HeaderValue;
-use parking_lot::RwLock;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
@@ -20,8 +20,11 @@ use crate::tls::Tls;
 pub(crate) struct BoundListener {
     pub(crate) key: ListenerKey,
     /// How its connections are accepted; of the last reload.
-    acceptance: RwLock<Arc<Acceptance>>,
-    bindings: watch::Sender<Bindings>,
+    acceptance: ArcSwap<Acceptance>,
+    /// Each request reads it.
+    bindings: ArcSwap<Bindings>,
+    /// Changes with `bindings`.
+    rebound: watch::Sender<Bindings>,
     state: watch::Sender<ListenState>,
     /// Of the connections that it accepted.
     pub(crate) shutdown: Shutdown,
@@ -109,10 +112,12 @@ impl BoundListener {
         bindings: Vec<Arc<ListenerBinding>>,
         shutdown: Shutdown,
     ) -> Self {
+        let bindings: Bindings = bindings.into();
         Self {
             key,
-            acceptance: RwLock::new(Arc::new(Acceptance::of(options))),
-            bindings: watch::Sender::new(bindings.into()),
+            acceptance: ArcSwap::from_pointee(Acceptance::of(options)),
+            bindings: ArcSwap::from_pointee(bindings.clone()),
+            rebound: watch::Sender::new(bindings),
             state: watch::Sender::new(ListenState::NotYet),
             shutdown,
         }
@@ -139,7 +144,7 @@ impl BoundListener {
     }
 
     pub(crate) fn acceptance(&self) -> Arc<Acceptance> {
-        self.acceptance.read().clone()
+        self.acceptance.load_full()
     }
 
     /// Changes how connections are accepted from now on.
@@ -156,7 +161,7 @@ impl BoundListener {
             let address = &self.key.address;
             tracing::error!(%address, "cannot set the permissions of the socket: {error}");
         }
-        *self.acceptance.write() = Arc::new(Acceptance::of(options));
+        self.acceptance.store(Arc::new(Acceptance::of(options)));
     }
 
     /// Serves what was read again of the files that it serves, if it is of these.
@@ -168,21 +173,28 @@ impl BoundListener {
     }
 
     pub(crate) fn bindings(&self) -> Bindings {
-        self.bindings.borrow().clone()
+        self.rebound.borrow().clone()
+    }
+
+    /// The same for a look at them, which counts no reference.
+    pub(crate) fn peek_bindings(&self) -> Guard<Arc<Bindings>> {
+        self.bindings.load()
     }
 
     /// Follows the bindings as they are replaced.
     pub(crate) fn watch_bindings(&self) -> watch::Receiver<Bindings> {
-        self.bindings.subscribe()
+        self.rebound.subscribe()
     }
 
     pub(crate) fn leads_to(&self, frontend: &FrontendHandle) -> bool {
-        self.bindings.borrow().iter().any(|binding| binding.frontend.index() == frontend.index())
+        self.peek_bindings().iter().any(|binding| binding.frontend.index() == frontend.index())
     }
 
     /// Replaces the bindings, for connections accepted from now on.
     pub(crate) fn rebind(&self, bindings: Vec<Arc<ListenerBinding>>) {
-        let former = self.bindings.send_replace(bindings.into());
+        let bindings: Bindings = bindings.into();
+        self.bindings.store(Arc::new(bindings.clone()));
+        let former = self.rebound.send_replace(bindings);
         if let Some(bound) = self.bound() {
             self.log_open(&bound, &former);
         }

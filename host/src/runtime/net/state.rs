@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +30,10 @@ pub(crate) struct GatewayState {
     pub(crate) rejections: Arc<Semaphore>,
     /// The permit of the one backup that may be under way.
     pub(crate) backup_turn: Arc<Semaphore>,
-    registry: RwLock<Arc<FrontendRegistry>>,
+    /// Each request reads it, and no lock or count of references is shared by all of them.
+    registry: ArcSwap<FrontendRegistry>,
+    /// Held while the registry changes.
+    registry_change: Mutex<()>,
     /// The tasks that draining waits for.
     drained: TaskTracker,
     /// All tasks.
@@ -47,7 +51,8 @@ impl GatewayState {
             reloaded: Notify::new(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
             backup_turn: Arc::new(Semaphore::new(1)),
-            registry: RwLock::new(Arc::new(registry)),
+            registry: ArcSwap::from_pointee(registry),
+            registry_change: Mutex::default(),
             drained: TaskTracker::new(),
             tasks: TaskTracker::new(),
         }
@@ -56,11 +61,19 @@ impl GatewayState {
     /// The active front ends. Do not store the `Arc`: a removed front end is freed only when every
     /// reference is dropped.
     pub(crate) fn registry(&self) -> Arc<FrontendRegistry> {
-        self.registry.read().clone()
+        self.registry.load_full()
+    }
+
+    /// The same for a look at it, which counts no reference.
+    pub(crate) fn peek_registry(&self) -> Guard<Arc<FrontendRegistry>> {
+        self.registry.load()
     }
 
     pub(crate) fn change_registry(&self, change: impl FnOnce(&mut FrontendRegistry)) {
-        change(Arc::make_mut(&mut self.registry.write()));
+        let _changing = self.registry_change.lock();
+        let mut registry = (*self.registry()).clone();
+        change(&mut registry);
+        self.registry.store(Arc::new(registry));
     }
 
     /// Spawns a task that draining waits for.

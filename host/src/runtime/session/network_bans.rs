@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use core_engine::Engine;
 use core_model::{Ban, BanNetwork, Banned, Refusal, Timestamp};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 /// Bans that are read from the store at a time.
 const PAGE: usize = 1_000;
@@ -16,7 +17,7 @@ type ByPrefix = BTreeMap<u8, HashMap<u128, Ban>>;
 
 #[derive(Debug, Default)]
 pub(crate) struct NetworkBans {
-    copy: RwLock<Option<Arc<ByPrefix>>>,
+    copy: ArcSwapOption<ByPrefix>,
     /// Held from the first look at the store to the new copy: else what was read before a change
     /// could replace what was read after it.
     reading: Mutex<()>,
@@ -40,15 +41,16 @@ impl NetworkBans {
                 break;
             }
         }
-        *self.copy.write() = (!networks.is_empty()).then(|| Arc::new(networks));
+        self.copy.store((!networks.is_empty()).then(|| Arc::new(networks)));
         Ok(())
     }
 
     /// Refuses an address of a banned network.
     pub(crate) fn check(&self, address: IpAddr, now: Timestamp) -> Result<(), Refusal> {
-        let Some(networks) = self.copy.read().clone() else { return Ok(()) };
+        let networks = self.copy.load();
+        let Some(networks) = &*networks else { return Ok(()) };
         let bits = bits(address);
-        for (prefix, bans) in &*networks {
+        for (prefix, bans) in &**networks {
             let network = bits & mask(*prefix);
             if let Some(ban) = bans.get(&network)
                 && ban.until.is_none_or(|until| until > now)

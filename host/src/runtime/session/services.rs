@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use core_engine::{Engine, Envelope, FrontendSettings, Owed, ROOM_CAPACITY_DEFAULT};
 use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
 use gateway_fanout::{Hub, Ticket};
-use parking_lot::RwLock;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -68,7 +68,7 @@ pub(crate) struct Services {
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
     pub(crate) stopping: CancellationToken,
-    external_auth: RwLock<Arc<ExternalAuth>>,
+    external_auth: ArcSwap<ExternalAuth>,
     pub(super) heavy_queries: Arc<Semaphore>,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.
@@ -110,7 +110,7 @@ impl Services {
             audit: AuditLog::beside(&config.store.path),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
-            external_auth: RwLock::new(Arc::new(ExternalAuth::new(config.auth.clone()))),
+            external_auth: ArcSwap::from_pointee(ExternalAuth::new(config.auth.clone())),
             heavy_queries: Arc::new(Semaphore::new(
                 config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD,
             )),
@@ -123,13 +123,18 @@ impl Services {
     /// What checks passwords beside those that are stored. A sign-in goes on with what it began
     /// with.
     pub(crate) fn external_auth(&self) -> Arc<ExternalAuth> {
-        self.external_auth.read().clone()
+        self.external_auth.load_full()
+    }
+
+    /// Whether tokens are accepted at present.
+    pub(crate) fn accepts_tokens(&self) -> bool {
+        self.external_auth.load().accepts_tokens()
     }
 
     /// After the configuration was read again.
     pub(crate) fn renew_external_auth(&self, config: &AuthConfig) {
         let renewed = ExternalAuth::renewed(&self.external_auth(), config.clone());
-        *self.external_auth.write() = renewed;
+        self.external_auth.store(renewed);
     }
 
     /// An id for a new stream connection or HTTP exchange. 0 is the gateway itself.

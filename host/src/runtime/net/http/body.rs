@@ -1,7 +1,9 @@
 //! Request bodies.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use hyper::header::{self, HeaderMap};
 use tokio::time::timeout;
 
 use crate::runtime::frontends::instance::FrontendHandle;
-use crate::runtime::limits::memory_budget::{Exhausted, FREE_BYTES, Reservation};
+use crate::runtime::limits::memory_budget::{Exhausted, FREE_BYTES, MemoryBudget, Reservation};
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::linger::LINGER_TIMEOUT;
 use crate::runtime::session::exchange::retry_later;
@@ -48,11 +50,12 @@ impl RequestBody {
     pub(super) async fn read(
         &mut self,
         frontend: &FrontendHandle,
-        reservation: Reservation,
+        budget: &Arc<MemoryBudget>,
+        address: Option<IpAddr>,
     ) -> Result<Vec<u8>, HttpError> {
         let max = u64::from(frontend.limits.body_bytes_max);
         if self.incoming.size_hint().lower() <= max
-            && let Some(bytes) = self.read_up_to(max, reservation).await?
+            && let Some(bytes) = self.read_up_to(max, || budget.reservation(address)).await?
         {
             return Ok(bytes);
         }
@@ -64,8 +67,10 @@ impl RequestBody {
     async fn read_up_to(
         &mut self,
         max: u64,
-        mut reservation: Reservation,
+        reserve: impl Fn() -> Reservation,
     ) -> Result<Option<Vec<u8>>, HttpError> {
+        // Of a long body only.
+        let mut reservation = None;
         // What is only announced takes no memory.
         let declared = usize::try_from(self.incoming.size_hint().lower()).unwrap_or(usize::MAX);
         let mut bytes = Vec::with_capacity(declared.min(FREE_BYTES));
@@ -76,7 +81,10 @@ impl RequestBody {
                         return Ok(None);
                     }
                     let grown = bytes.len() + data.len();
-                    reservation.grow_to(grown).map_err(|Exhausted| no_memory())?;
+                    if grown > FREE_BYTES {
+                        let reservation = reservation.get_or_insert_with(&reserve);
+                        reservation.grow_to(grown).map_err(|Exhausted| no_memory())?;
+                    }
                     bytes.extend_from_slice(&data);
                 }
                 Ok(Some(bytes))

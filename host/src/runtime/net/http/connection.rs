@@ -58,7 +58,7 @@ impl HttpConnection {
             secure: caller.secure,
             certificate: self.remote.certified_identity(),
             token_identity: None,
-            accepts_tokens: self.state.services.external_auth().accepts_tokens(),
+            accepts_tokens: self.state.services.accepts_tokens(),
             private_listener: self.listener.is_private(),
             listener: binding.listener.key.clone(),
             upgrade: None,

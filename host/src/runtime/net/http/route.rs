@@ -6,7 +6,7 @@ use crate::runtime::frontends::documents::document_name;
 use crate::runtime::net::listener::ListenerBinding;
 
 pub(super) struct Route<'a> {
-    pub(super) binding: Arc<ListenerBinding>,
+    pub(super) binding: &'a Arc<ListenerBinding>,
     /// The document of its front end at this path; empty for the list of documents.
     pub(super) document: Option<&'a str>,
 }
@@ -14,14 +14,14 @@ pub(super) struct Route<'a> {
 /// The front end whose documents are at this path, else the one with this path, else one that
 /// takes every path, else the first. WebSocket listeners get upgrades, HTTP listeners the rest.
 pub(super) fn route<'a>(
-    bindings: &[Arc<ListenerBinding>],
+    bindings: &'a [Arc<ListenerBinding>],
     path: &'a str,
     upgrade: bool,
 ) -> Route<'a> {
     if !upgrade {
         for binding in bindings {
             if let Some(name) = document_name(&binding.frontend, path) {
-                return Route { binding: binding.clone(), document: Some(name) };
+                return Route { binding, document: Some(name) };
             }
         }
     }
@@ -31,5 +31,5 @@ pub(super) fn route<'a>(
         .find(|binding| binding.has_path(path))
         .or_else(|| fitting().find(|binding| binding.listener.routes.is_empty()))
         .or_else(|| fitting().next());
-    Route { binding: found.unwrap_or(&bindings[0]).clone(), document: None }
+    Route { binding: found.unwrap_or(&bindings[0]), document: None }
 }

@@ -131,10 +131,9 @@ async fn respond(
     body: &mut RequestBody,
 ) -> hyper::Response<Full<Bytes>> {
     let path = convert::path(&parts.uri);
-    let bindings = connection.listener.bindings();
+    let bindings = connection.listener.peek_bindings();
     let route = route(&bindings, &path, upgrade::is_wanted(&parts));
-    let binding = route.binding.clone();
-    let frontend = &binding.frontend;
+    let frontend = &route.binding.frontend;
     frontend.metrics.requests.add(1);
     let is_head = parts.method == Method::HEAD;
     let origin = parts.headers.get(header::ORIGIN).cloned();
@@ -174,7 +173,7 @@ async fn answer(
         return Ok(Answer::Host(response));
     }
     let state = &connection.state;
-    let registry = state.registry();
+    let registry = state.peek_registry();
     let from_trusted_proxy = registry.trusts(&connection.remote);
     let trusts = |address| registry.trusts_address(address);
     let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
@@ -198,8 +197,7 @@ async fn answer(
         return upgrade::accept(connection, binding, caller, path, parts).map(Answer::Host);
     }
     check_rate(frontend, caller, now_ns)?;
-    let reservation = state.services.memory_budget.reservation(caller.address);
-    let body = body.read(frontend, reservation).await?;
+    let body = body.read(frontend, &state.services.memory_budget, caller.address).await?;
     let request = convert::request(&parts, path.to_owned(), body)?;
     let peer = Peer { token_identity, ..connection.peer(binding, caller) };
     let response =
