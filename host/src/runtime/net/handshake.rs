@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 
 use crate::runtime::net::challenges::Challenges;
+use crate::runtime::net::hello;
 use crate::runtime::net::remote::Remote;
 use crate::runtime::net::stream::{BoundedStream, Stream};
 use crate::tls;
@@ -40,6 +41,7 @@ pub(crate) async fn shake_hands(
     (turns, challenges): (&HandshakeTurns, &Challenges),
     remote: &mut Remote,
 ) -> io::Result<Option<Stream>> {
+    hello::arrival(&stream, HANDSHAKE_BYTES_MAX).await?;
     let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let answer = challenges.answer(&hello.client_hello());

@@ -6,6 +6,7 @@ pub(crate) mod bind;
 pub(crate) mod challenges;
 pub(crate) mod connection;
 pub(crate) mod handshake;
+pub(crate) mod hello;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod linger;

@@ -58,6 +58,9 @@ impl Target {
     }
 }
 
+/// The least share of a processor.
+const ATTACKER_NICENESS: i32 = 19;
+
 pub(super) struct Attack {
     /// What it does; the beginning of it selects it on the command line.
     pub(super) name: &'static str,
@@ -71,7 +74,14 @@ impl Attack {
     pub(super) fn run(&self, target: &Target) -> u64 {
         thread::scope(|threads| {
             let attackers: Vec<_> = (0..self.threads)
-                .map(|nth| threads.spawn(move || (self.attack)(target, nth)))
+                .map(|nth| {
+                    threads.spawn(move || {
+                        // An attacker has a machine of its own; here it would take the time of the
+                        // gateway and of those who measure. Niceness is per thread on Linux.
+                        let _ = rustix::process::nice(ATTACKER_NICENESS);
+                        (self.attack)(target, nth)
+                    })
+                })
                 .collect();
             attackers
                 .into_iter()
