@@ -80,16 +80,17 @@ pub(crate) async fn run<S: Socket>(permit: Permit, socket: S, session: StreamSes
     connection.session.feed(Input::Opened);
     let mut sleep = pin!(sleep_until(Instant::now()));
     let reason = std::future::poll_fn(|cx| connection.poll(cx, sleep.as_mut())).await;
-    let Connection { mut socket, session, .. } = connection;
+    let Connection { socket, session, .. } = connection;
     let stopping = session.services().stopping.clone();
     // Releases what the engine holds for the connection before waiting for the peer.
     drop(session);
+    let mut stream = socket.into_stream();
     let permit = (reason != CloseReason::PeerFinished).then_some(permit);
     if reason != CloseReason::Disconnected {
-        linger(socket.stream(), &stopping).await;
+        linger(&mut stream, &stopping).await;
     }
     drop(permit);
-    drop(socket);
+    drop(stream);
 }
 
 impl<S: Socket> Connection<S> {

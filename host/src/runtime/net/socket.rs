@@ -15,6 +15,9 @@ pub(crate) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) trait Socket: Send {
     fn stream(&mut self) -> &mut Stream;
 
+    /// The stream alone: what was read and not passed on is dropped, with the memory for it.
+    fn into_stream(self) -> Stream;
+
     /// Up to which byte of what was written the peer's system has acknowledged, as far as the
     /// transport knows; `written` bytes of the stream were given to it. A transport with bytes of
     /// its own between them, as of TLS, does not know: 0. What a peer then has is shown by probes

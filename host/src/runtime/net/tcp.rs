@@ -35,6 +35,10 @@ impl Socket for Tcp {
         &mut self.stream
     }
 
+    fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -199,6 +203,10 @@ fn is_http_request(line: &[u8]) -> bool {
 impl Socket for Lines {
     fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    fn into_stream(self) -> Stream {
+        self.stream
     }
 
     fn poll_receive(

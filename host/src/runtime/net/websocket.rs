@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketC
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::config::Limits;
-use crate::runtime::limits::memory_budget::Reservation;
+use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
 use crate::runtime::net::socket::{MESSAGE_TIMEOUT, ReadOutcome, Socket};
 use crate::runtime::net::stream::Stream;
 use crate::runtime::session::delivery::Sent;
@@ -115,19 +115,22 @@ impl WebSocket {
         }
     }
 
-    /// The socket has no more for now. False: there is no memory for more of the message.
-    fn wait_for_rest(&mut self) -> bool {
+    /// The socket has no more for now.
+    fn wait_for_rest(&mut self) {
         self.drained = true;
         if self.unfinished_bytes > 0 {
             self.begun_at.get_or_insert_with(Instant::now);
         }
-        self.reservation.grow_to(self.unfinished_bytes).is_ok()
     }
 }
 
 impl Socket for WebSocket {
     fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    fn into_stream(self) -> Stream {
+        self.stream
     }
 
     fn poll_receive(
@@ -140,8 +143,13 @@ impl Socket for WebSocket {
             self.drained = false;
         }
         let write_queue = &mut session.write_queue;
-        let unfinished_bytes = &mut self.unfinished_bytes;
-        let mut pipe = Pipe { stream: &mut self.stream, cx, write_queue, unfinished_bytes };
+        let mut pipe = Pipe {
+            stream: &mut self.stream,
+            cx,
+            write_queue,
+            unfinished_bytes: &mut self.unfinished_bytes,
+            reservation: &mut self.reservation,
+        };
         let read = self.context.read(&mut pipe);
         if read.is_ok() {
             self.pings_unanswered = 0;
@@ -173,9 +181,10 @@ impl Socket for WebSocket {
                 ReadOutcome::Closed(CloseReason::PeerClosed)
             }
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                if self.wait_for_rest() {
-                    return Poll::Pending;
-                }
+                self.wait_for_rest();
+                return Poll::Pending;
+            }
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
                 ReadOutcome::Overlong
             }
             Err(Error::Io(_)) => ReadOutcome::Closed(CloseReason::Disconnected),
@@ -264,6 +273,7 @@ struct Pipe<'a, 'b> {
     cx: &'a mut Context<'b>,
     write_queue: &'a mut WriteQueue,
     unfinished_bytes: &'a mut usize,
+    reservation: &'a mut Reservation,
 }
 
 impl io::Read for Pipe<'_, '_> {
@@ -273,7 +283,11 @@ impl io::Read for Pipe<'_, '_> {
             Poll::Ready(result) => {
                 result?;
                 *self.unfinished_bytes += buffer.filled().len();
-                Ok(buffer.filled().len())
+                // At each read: a peer can have more in flight than there is memory for.
+                match self.reservation.grow_to(*self.unfinished_bytes) {
+                    Ok(()) => Ok(buffer.filled().len()),
+                    Err(Exhausted) => Err(io::ErrorKind::OutOfMemory.into()),
+                }
             }
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
@@ -300,4 +314,50 @@ fn encoded(frame: Frame) -> Option<Bytes> {
 
 fn protocol_error(code: CloseCode) -> ReadOutcome {
     ReadOutcome::Closed(CloseReason::ProtocolError(code.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::runtime::limits::memory_budget::{FREE_BYTES, MemoryBudget};
+
+    #[tokio::test]
+    async fn no_more_of_a_message_is_read_than_there_is_memory_for() {
+        let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let budget = Arc::<MemoryBudget>::default();
+        let mut others = Vec::new();
+        loop {
+            let mut other = budget.reservation(address);
+            let Ok(()) = other.grow_to(1 << 20) else { break };
+            others.push(other);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream: Stream = listener.accept().await.unwrap().0.into();
+        peer.write_all(&[0; 2 * FREE_BYTES]).await.unwrap();
+        std::future::poll_fn(|cx| stream.poll_read_ready(cx)).await;
+        let mut pipe = Pipe {
+            stream: &mut stream,
+            cx: &mut Context::from_waker(Waker::noop()),
+            write_queue: &mut WriteQueue::default(),
+            unfinished_bytes: &mut 0,
+            reservation: &mut budget.reservation(address),
+        };
+        assert_eq!(pipe.read(&mut [0; FREE_BYTES]).unwrap(), FREE_BYTES);
+        let refused = pipe.read(&mut [0; FREE_BYTES]).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
+        others.pop();
+        *pipe.unfinished_bytes = 0;
+        peer.write_all(&[0; FREE_BYTES]).await.unwrap();
+        std::future::poll_fn(|cx| pipe.stream.poll_read_ready(cx)).await;
+        assert_eq!(pipe.read(&mut [0; FREE_BYTES]).unwrap(), FREE_BYTES);
+    }
 }
