@@ -16,6 +16,7 @@ use crate::backup::{self, BackupError, Summary, TableStats};
 use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
+use crate::heartbeat::Heartbeat;
 use crate::lookup::{self, Request};
 use crate::open::{FileId, OpenError, Opener, create_whole};
 use crate::queue::{Queue, Rejected};
@@ -327,6 +328,11 @@ impl<T: Send + 'static> Engine<T> {
     /// The number of commands that wait for the writer.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
+    }
+
+    /// Whether the writer makes progress, compared with an earlier heartbeat.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.queue.heartbeat()
     }
 
     /// Why the engine refuses commands: the store has failed, and the engine is opening it again.

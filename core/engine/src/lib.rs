@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `engine`, `envelope` | the handle, and what goes through it |
+//! | `engine`, `envelope`, `heartbeat` | the handle, what goes through it, whether its writer lives |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `rules` | what each command does |
 //! | `admin`, `bans` | what operators read; bans and mutes |
@@ -35,6 +35,7 @@ mod excerpt;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod heartbeat;
 mod id_run;
 mod lookalike;
 mod lookup;
@@ -67,6 +68,7 @@ pub use envelope::{
 pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
+pub use heartbeat::Heartbeat;
 pub use migrate::FORMAT as STORE_FORMAT;
 pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use core_model::Command;
 
 use crate::envelope::Envelope;
+use crate::heartbeat::Heartbeat;
 
 /// The most commands in one commit. More gain nothing (279,000 messages a second at 1,024) and
 /// delay the last of them.
@@ -29,6 +30,11 @@ struct State<T> {
     /// The number of commands expected for the next batch.
     expected: usize,
     stopping: bool,
+    /// Counts what the writer does: each batch that it takes or has committed, each attempt to
+    /// recover.
+    beats: u64,
+    /// Whether the writer waits for commands.
+    is_idle: bool,
     /// Why commands are refused until the store is open again.
     failure: Option<String>,
     /// How often the store has failed, and why the last time.
@@ -60,6 +66,8 @@ impl<T> Queue<T> {
             wanted: 1,
             expected: 1,
             stopping: false,
+            beats: 0,
+            is_idle: false,
             failure: None,
             failures: 0,
             last_failure: None,
@@ -97,11 +105,14 @@ impl<T> Queue<T> {
     pub(crate) fn next(&self) -> Next<T> {
         let mut state = self.lock();
         state.wanted = 1;
+        state.beats += 1;
         while state.waiting.is_empty() && state.failure.is_none() {
             if state.stopping {
                 return Next::Stop;
             }
+            state.is_idle = true;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.is_idle = false;
         }
         if state.failure.is_some() {
             return if state.stopping { Next::Stop } else { Next::Recover };
@@ -118,6 +129,7 @@ impl<T> Queue<T> {
     /// one batch every [`GATHER`].
     pub(crate) fn answering(&self, count: usize) {
         let mut state = self.lock();
+        state.beats += 1;
         state.expected = (count + state.waiting.len()).min(BATCH_MAX);
     }
 
@@ -190,7 +202,9 @@ impl<T> Queue<T> {
     /// Waits before the next attempt to recover. Returns whether the queue was stopped.
     pub(crate) fn pause(&self, pause: Duration) -> bool {
         let running = |state: &mut State<T>| !state.stopping;
-        let paused = self.filled.wait_timeout_while(self.lock(), pause, running);
+        let mut state = self.lock();
+        state.beats += 1;
+        let paused = self.filled.wait_timeout_while(state, pause, running);
         paused.unwrap_or_else(PoisonError::into_inner).0.stopping
     }
 
@@ -198,6 +212,13 @@ impl<T> Queue<T> {
     pub(crate) fn wait_for_recovery(&self) {
         let failed = |state: &mut State<T>| state.failure.is_some() && !state.stopping;
         drop(self.filled.wait_while(self.lock(), failed));
+    }
+
+    pub(crate) fn heartbeat(&self) -> Heartbeat {
+        let state = self.lock();
+        // A writer that waits although there is work was not woken.
+        let has_work = !state.waiting.is_empty() || state.failure.is_some();
+        Heartbeat { beats: state.beats, is_idle: state.is_idle && !has_work }
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
