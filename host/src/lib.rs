@@ -19,6 +19,7 @@ pub mod runtime;
 pub mod schemas;
 pub mod sdks;
 pub mod store_preview;
+pub mod supervisor;
 pub mod tls;
 pub mod users;
 pub mod webhooks;

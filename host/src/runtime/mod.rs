@@ -19,11 +19,13 @@ mod housekeeping;
 mod limits;
 mod metrics;
 mod net;
+mod orphans;
 mod reconciler;
 mod reload;
 mod session;
 mod signals;
 mod start;
+mod watchdog;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
 use crate::config::{Config, Draft, ListenAddress, OnStoreFailure, Problem, Problems, ValueSource};
+use crate::supervisor;
 use housekeeping::Retention;
 use metrics::ReloadResult;
 use net::accept::retry_bind;
@@ -55,6 +58,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two looks for a failure of the store, where that ends the process.
 const FAILURE_CHECK_PERIOD: Duration = Duration::from_secs(1);
+
+/// What a supervisor shows of a gateway that serves.
+const SERVING: &str = "serving";
+
+/// The same after a reload that was refused, or carried out in part.
+const NOT_RELOADED: &str = "serving; the last reload was not carried out in full, see the log";
 
 /// Where a front end listens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,10 +93,13 @@ pub async fn serve(
     reread: impl Fn() -> Result<Draft, Problems> + Send + Sync + 'static,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
+    supervisor::starting("opening the store");
     let mut gateway = tokio::select! {
         gateway = Gateway::start(config) => gateway?,
         _ = signals.shutdown() => return Ok(()),
     };
+    gateway.begin_duties();
+    supervisor::ready(SERVING);
     let reread = Arc::new(reread);
     let exits = gateway.config.server.on_store_failure == OnStoreFailure::Exit;
     let mut failure = pin!(store_failure(gateway.state.clone()));
@@ -99,10 +111,14 @@ pub async fn serve(
         match request {
             SignalRequest::Shutdown(signal) => break signal,
             SignalRequest::Reload => {
+                supervisor::reloading();
                 let reread = reread.clone();
                 let read = tokio::task::spawn_blocking(move || reread());
                 tokio::select! {
-                    read = read => gateway.reload_from(read).await,
+                    read = read => {
+                        let complete = gateway.reload_from(read).await;
+                        supervisor::ready(if complete { SERVING } else { NOT_RELOADED });
+                    }
                     signal = signals.shutdown() => break signal,
                 }
             }
@@ -110,6 +126,7 @@ pub async fn serve(
     };
     // Before the log line, so that it is true for whatever waits for it.
     gateway.state.shutdown.drain();
+    supervisor::stopping();
     tracing::info!(signal = signal.name, "draining; a second signal ends at once");
     tokio::select! {
         () = gateway.shutdown() => Ok(()),
@@ -206,7 +223,19 @@ impl Gateway {
         complete
     }
 
-    async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) {
+    /// Starts what a process owes to its supervisor, and process 1 to others.
+    fn begin_duties(&self) {
+        let state = &self.state;
+        if let Some(timeout) = supervisor::watchdog_timeout() {
+            state.spawn_background(watchdog::feed(state.clone(), timeout));
+        }
+        if orphans::are_inherited() {
+            state.spawn_background(orphans::reap(state.clone()));
+        }
+    }
+
+    /// Applies what was read. False: it was refused, or a part did not work.
+    async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) -> bool {
         let draft = read.unwrap_or_else(|error| {
             let mut problems = Problems::default();
             problems
@@ -216,13 +245,14 @@ impl Gateway {
         match draft {
             Ok(draft) => {
                 draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                self.reload(draft.config).await;
+                self.reload(draft.config).await
             }
             Err(problems) => {
                 problems.iter().for_each(|problem| tracing::error!("{problem}"));
                 self.note_reload(ReloadResult::Refused);
                 let problems = problems.len();
                 tracing::error!(problems, "the configuration is invalid; nothing is changed");
+                false
             }
         }
     }
