@@ -22,6 +22,7 @@ pub mod store_preview;
 pub mod supervisor;
 pub mod tls;
 pub mod users;
+pub mod version;
 pub mod webhooks;
 
 pub use frontend_all as dialects;

@@ -11,6 +11,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use plugin_loader::{LoadError, LoadedFrontend, PluginFault};
 use serde_json::{Map, Value};
 
+use crate::version;
+
 /// The note about a plugin that has functions this gateway does not know.
 pub const IS_NEWER: &str = "built for a later gateway; this one ignores its additional functions";
 
@@ -40,6 +42,9 @@ impl Plugin {
     /// Loads the library, which is never unloaded, and reads its manifest. `common` are the keys
     /// that every front end has; the plugin must not use them.
     pub fn open(path: &Path, common: BTreeSet<String>) -> Result<Self, LoadError> {
+        if version::IS_STATIC {
+            return Err(LoadError::Refused { path: path.into(), why: version::NO_PLUGINS.into() });
+        }
         let bad = |why| LoadError::BadManifest { path: path.into(), why };
         let library = plugin_loader::Plugin::open(path)?;
         let manifest = library.frontend(&Map::new())?.manifest().clone();
