@@ -76,10 +76,10 @@ pub(super) fn run(options: Options, admin: Admin) -> Result<(), Box<dyn Error>> 
     match admin.what {
         What::Token(token) => token_verb(options.and(token.options), token.what),
         What::Audit { common, paging } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let found = read_pages(paging.limit, |before, limit| {
                 let query = BeforeQuery { before, limit: Some(limit) };
-                call_gateway::<ListAudit>(&config, &[], &query, &Nothing {})
+                call_gateway::<ListAudit>(&backend, &[], &query, &Nothing {})
             })?;
             print_list(common.json, found, &["at", "who", "from", "what", "outcome"], audit_row)
         }
@@ -89,17 +89,17 @@ pub(super) fn run(options: Options, admin: Admin) -> Result<(), Box<dyn Error>> 
 fn token_verb(options: Options, verb: TokenVerb) -> Result<(), Box<dyn Error>> {
     match verb {
         TokenVerb::Create { common, role, ttl, label } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let new = NewToken { label, role, ttl_s: ttl };
-            let created = call::<AddToken>(&config, &[], Nothing {}, new)?;
+            let created = call::<AddToken>(&backend, &[], Nothing {}, new)?;
             print_one(common.json, &created, |created| {
                 let token = ("token", created.token.clone());
                 lines(&[&[token], properties(&created.report).as_slice()].concat())
             })
         }
         TokenVerb::List { common } => {
-            let config = options.and(common.options).configuration()?.config;
-            let tokens = call::<ListTokens>(&config, &[], Nothing {}, Nothing {})?;
+            let backend = options.and(common.options).backend()?;
+            let tokens = call::<ListTokens>(&backend, &[], Nothing {}, Nothing {})?;
             let titles = ["id", "role", "label", "created", "expires"];
             print_list(common.json, (tokens.items, false), &titles, |token| {
                 let [id, role, label, created, expires] = properties(token).map(|(_, it)| it);
@@ -107,8 +107,8 @@ fn token_verb(options: Options, verb: TokenVerb) -> Result<(), Box<dyn Error>> {
             })
         }
         TokenVerb::Revoke { common, id } => {
-            let config = options.and(common.options).configuration()?.config;
-            let revoked = call::<RemoveToken>(&config, &[&id], Nothing {}, Nothing {})?;
+            let backend = options.and(common.options).backend()?;
+            let revoked = call::<RemoveToken>(&backend, &[&id], Nothing {}, Nothing {})?;
             Ok(output::line(format_args!("revoked {} {}", revoked.id, revoked.label))?)
         }
     }

@@ -57,16 +57,16 @@ pub(super) fn run(options: Options, ban: Ban) -> Result<(), Box<dyn Error>> {
     let options = options.and(ban.options);
     match ban.what {
         What::Add { common, target, reason, ttl } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let new = NewBan { target: target.to_string(), reason, ttl_s: ttl };
-            let report = call::<PutBan>(&config, &[], Nothing {}, new)?;
+            let report = call::<PutBan>(&backend, &[], Nothing {}, new)?;
             print_one(common.json, &report, |ban| lines(&properties(ban)))
         }
         What::List { common, paging } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let found = read_pages(paging.limit, |after, limit| {
                 let query = PageQuery { after, limit: Some(limit) };
-                call::<ListBans>(&config, &[], query, Nothing {})
+                call::<ListBans>(&backend, &[], query, Nothing {})
             })?;
             let titles = ["target", "created", "until", "reason"];
             print_list(common.json, found, &titles, |ban| {
@@ -74,9 +74,9 @@ pub(super) fn run(options: Options, ban: Ban) -> Result<(), Box<dyn Error>> {
             })
         }
         What::Lift { common, target } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let query = TargetQuery { target: target.to_string() };
-            call::<LiftBan>(&config, &[], query, Nothing {})?;
+            call::<LiftBan>(&backend, &[], query, Nothing {})?;
             Ok(output::line(format_args!("{target} is not banned"))?)
         }
     }

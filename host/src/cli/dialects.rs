@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 use frontend_api::{Listener, Manifest};
 
-use super::operation::admin_address;
+use super::client::admin_address;
 use super::table::{CAPABILITIES, Capability, aligned, support, transport};
 use super::{DEFAULT_FILE, Options, output};
 use crate::config::{Config, FrontendConfig};
@@ -24,7 +23,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let nothing_written = options.config.is_none() && !Path::new(DEFAULT_FILE).exists();
+    let nothing_written = options.has_no_file();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
     output::line(tables(config.as_ref(), &Notes::query(config.as_ref())))?;
     if nothing_written {

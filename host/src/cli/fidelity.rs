@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
 
 use clap::Args;
 use frontend_api::fidelity::{Contract, Fidelity, Field, Pair, Passage, Verdict, passage};
 
 use super::table::aligned;
-use super::{DEFAULT_FILE, Options, output};
+use super::{Options, output};
 use crate::schemas;
 
 #[derive(Args, Debug)]
@@ -47,7 +46,7 @@ pub(super) fn run(options: Options, pairs: Pairs) -> Result<(), Box<dyn Error>> 
 /// default options.
 fn declared(options: &Options) -> Result<BTreeMap<String, Option<Fidelity>>, Box<dyn Error>> {
     let mut declared = schemas::declared();
-    if options.config.is_some() || Path::new(DEFAULT_FILE).exists() {
+    if !options.has_no_file() {
         for on in options.configuration()?.config.frontends {
             let fidelity = on.frontend.manifest().fidelity.clone();
             declared.insert(on.name, fidelity);

@@ -57,23 +57,23 @@ pub(super) fn run(options: Options, frontends: Frontends) -> Result<(), Box<dyn 
     let none = Nothing {};
     let (json, found) = match frontends.what {
         What::List { common } => {
-            let config = options.and(common.options).configuration()?.config;
-            (common.json, call_gateway::<ListFrontends>(&config, &[], &none, &none)?.items)
+            let backend = options.and(common.options).backend()?;
+            (common.json, call_gateway::<ListFrontends>(&backend, &[], &none, &none)?.items)
         }
         What::Disable { common, name, reason } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let why = Reason { reason };
-            let state = call_gateway::<DisableFrontend>(&config, &[&name], &none, &why)?;
+            let state = call_gateway::<DisableFrontend>(&backend, &[&name], &none, &why)?;
             (common.json, vec![state])
         }
         What::Enable { common, name } => {
-            let config = options.and(common.options).configuration()?.config;
-            let state = call_gateway::<EnableFrontend>(&config, &[&name], &none, &none)?;
+            let backend = options.and(common.options).backend()?;
+            let state = call_gateway::<EnableFrontend>(&backend, &[&name], &none, &none)?;
             (common.json, vec![state])
         }
         What::Drain { common, name } => {
-            let config = options.and(common.options).configuration()?.config;
-            let state = call_gateway::<DrainFrontend>(&config, &[&name], &none, &none)?;
+            let backend = options.and(common.options).backend()?;
+            let state = call_gateway::<DrainFrontend>(&backend, &[&name], &none, &none)?;
             (common.json, vec![state])
         }
     };

@@ -41,8 +41,8 @@ const COLUMNS: [(&str, Figure); 14] = [
 type Figure = fn(&RoomReport) -> u64;
 
 pub(super) fn run(options: Options, ledger: Ledger) -> Result<(), Box<dyn Error>> {
-    let config = options.and(ledger.options).configuration()?.config;
-    let report: Report = get(&config, LEDGER_PATH)?;
+    let backend = options.and(ledger.options).backend()?;
+    let report: Report = get(&backend, LEDGER_PATH)?;
     if ledger.json {
         output::line(serde_json::to_string(&report)?)?;
     } else {

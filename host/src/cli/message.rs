@@ -62,24 +62,24 @@ pub(super) fn run(options: Options, messages: Messages) -> Result<(), Box<dyn Er
     let options = options.and(messages.options);
     match messages.what {
         What::List { common, room, before, limit } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let before = before.map(|id| id.to_string());
             let query = BeforeQuery { before, limit: Some(limit) };
-            let page = call::<ListMessages>(&config, &[&room], query, Nothing {})?;
+            let page = call::<ListMessages>(&backend, &[&room], query, Nothing {})?;
             print_list(common.json, (page.items, false), &["id", "at", "author", "text"], row)
         }
         What::Delete { common, id } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let id = id.to_string();
-            call::<DeleteMessage>(&config, &[&id], Nothing {}, Nothing {})?;
+            call::<DeleteMessage>(&backend, &[&id], Nothing {}, Nothing {})?;
             Ok(output::line(format_args!("deleted message {id}"))?)
         }
         What::Announce { common, room, all: _, name, text } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let notice = Announcement { text, name };
             let announced = match &room {
-                Some(room) => call::<Announce>(&config, &[room], Nothing {}, notice)?,
-                None => call::<AnnounceToAll>(&config, &[], Nothing {}, notice)?,
+                Some(room) => call::<Announce>(&backend, &[room], Nothing {}, notice)?,
+                None => call::<AnnounceToAll>(&backend, &[], Nothing {}, notice)?,
             };
             Ok(output::line(format_args!("posted in rooms: {}", announced.rooms))?)
         }

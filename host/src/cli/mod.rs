@@ -8,9 +8,12 @@ mod arguments;
 mod ban;
 mod bench;
 mod check;
+mod client;
 mod dialects;
 mod fidelity;
 mod frontend;
+mod healthcheck;
+mod help;
 mod ledger;
 mod message;
 mod operation;
@@ -18,30 +21,39 @@ mod output;
 mod password;
 mod permissions;
 mod plugin;
+mod remote;
 mod room;
 mod schema;
 mod sdk;
 mod serve;
 mod session;
+mod shell;
 mod store;
 mod table;
+mod terminal;
 mod user;
 mod webhook;
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
-use crate::config::{Draft, Problems, Setting, Sources, draft};
+use crate::config::{Draft, Problem, Problems, Setting, Sources, ValueSource, draft};
 use crate::dialects::DIALECTS;
+use operation::Backend;
+use remote::Remote;
 
 /// The configuration that is read unless `--config` names another.
 const DEFAULT_FILE: &str = "gateway.toml";
 
+/// The configuration of the package, which is read where the working directory has none.
+const PACKAGE_FILE: &str = "/etc/dragoman/gateway.toml";
+
 /// One chat backend, many dialects.
 #[derive(Debug, Parser)]
-#[command(name = "dragoman", version)]
+#[command(name = "dragoman")]
 struct Cli {
     #[command(flatten)]
     options: Options,
@@ -56,6 +68,8 @@ enum Command {
     Serve(Options),
     /// Check the configuration, the ports and the store, without changing anything
     Check(Options),
+    /// Ask a running gateway for its health: exits with 1 unless it is well
+    Healthcheck(healthcheck::Healthcheck),
     /// List the dialects: state, addresses and capabilities
     Dialects(Options),
     /// Show what becomes of each field between two dialects; without names, a summary of all pairs
@@ -66,7 +80,7 @@ enum Command {
     Schema(schema::Schema),
     /// Generate a client package for a dialect; without options, list the available recipes
     Sdk(sdk::Sdk),
-    /// Offline maintenance of the store file
+    /// Back up, restore, check and measure the store
     Store(store::Store),
     /// Load-test a running gateway and check that no message is lost, doubled or reordered
     Bench(Box<bench::Bench>),
@@ -88,24 +102,33 @@ enum Command {
     Frontend(frontend::Frontends),
     /// Manage tokens of the admin API, and read the log of changes
     Admin(admin::Admin),
+    /// Print a script that completes command lines: bash, elvish, fish, powershell or zsh
+    Completions(shell::Completions),
+    /// Write the manual pages into a folder
+    Man(shell::Man),
 }
 
 /// Options of every subcommand, before or after its name. They are not clap's global options:
 /// clap drops those before the name if there are any after it.
 #[derive(Args, Clone, Debug, Default)]
 struct Options {
-    /// The configuration file [default: gateway.toml]
-    #[arg(long, value_name = "PATH")]
+    /// The configuration file [default: gateway.toml, or else /etc/dragoman/gateway.toml]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
 
     /// Override one key, as in frontends.channel.listen=127.0.0.1:6004; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Setting>,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let matches = help::command().get_matches();
+    let Cli { options, command } =
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match command.unwrap_or(Command::Serve(Options::default())) {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
@@ -125,6 +148,9 @@ pub fn run() -> ExitCode {
         Command::Message(messages) => message::run(options, messages),
         Command::Frontend(frontends) => frontend::run(options, frontends),
         Command::Admin(admin) => admin::run(options, admin),
+        Command::Healthcheck(check) => healthcheck::run(options, check),
+        Command::Completions(completions) => shell::completions(&completions),
+        Command::Man(man) => shell::man(&man),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,7 +164,11 @@ pub fn run() -> ExitCode {
 impl Options {
     /// Adds `further` options, which take precedence.
     fn and(self, further: Self) -> Self {
-        Self { config: further.config.or(self.config), set: [self.set, further.set].concat() }
+        Self {
+            config: further.config.or(self.config),
+            set: [self.set, further.set].concat(),
+            remote: self.remote.and(further.remote),
+        }
     }
 
     fn sources(&self) -> Sources {
@@ -146,31 +176,74 @@ impl Options {
             (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
         };
         Sources {
-            file: self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into()),
+            file: self.file(),
             environment: std::env::vars_os().map(lossy).collect(),
             set: self.set.clone(),
         }
     }
 
+    /// The configuration file, whether or not there is one.
+    fn file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| default_file([DEFAULT_FILE, PACKAGE_FILE]))
+    }
+
+    /// Whether the command line names no configuration, and there is none where it is looked for.
+    fn has_no_file(&self) -> bool {
+        self.config.is_none() && !self.file().exists()
+    }
+
     /// The configuration, if it has no problems.
     fn configuration(&self) -> Result<Draft, Problems> {
+        if self.remote.is_given() {
+            let mut problems = Problems::default();
+            let why = "--admin-url and its like are for verbs that a running gateway carries out; \
+                       this one works on files of this machine";
+            problems.push(Problem::new(ValueSource::Default, why));
+            return Err(problems);
+        }
         let mut draft = draft(&self.sources(), DIALECTS)?;
         match std::mem::take(&mut draft.problems) {
             problems if problems.is_empty() => Ok(draft),
             problems => Err(problems),
         }
     }
+
+    /// What carries out a verb: the gateway elsewhere that is named, or what the configuration names.
+    fn backend(&self) -> Result<Backend, Box<dyn Error>> {
+        match self.remote.client()? {
+            Some(client) => Ok(Backend::Elsewhere(Box::new(client))),
+            None => Ok(Backend::Here(Box::new(self.configuration()?.config))),
+        }
+    }
+}
+
+/// The first of the files that is there, or else the first.
+fn default_file(files: [&str; 2]) -> PathBuf {
+    let found = files.iter().find(|file| Path::new(file).exists());
+    found.unwrap_or(&files[0]).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        help::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_of_the_package_is_read_where_the_folder_has_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [own, packaged] = ["gateway.toml", "packaged.toml"].map(|name| {
+            folder.path().join(name).into_os_string().into_string().expect("it is text")
+        });
+        let found = || default_file([&own, &packaged]);
+        assert_eq!(found(), Path::new(&own));
+        std::fs::write(&packaged, "").expect("it is writable");
+        assert_eq!(found(), Path::new(&packaged));
+        std::fs::write(&own, "").expect("it is writable");
+        assert_eq!(found(), Path::new(&own));
     }
 
     fn options(arguments: &[&str]) -> Options {

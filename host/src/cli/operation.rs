@@ -1,9 +1,9 @@
 //! An operator's command on the store itself or, if a gateway has it open, through that gateway.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Seek as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,39 +13,32 @@ use core_engine::{
     Summary, create_whole,
 };
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::StatusCode;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use super::client::Client;
 use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
-use crate::admin::{
-    ADMIN_HEADER, BackUpStore, Endpoint, OnStore, Problem, STORE_HEADER, Store, path_of, status_of,
-};
-use crate::config::{AdminConfig, Config, ListenAddress};
-use crate::users::{Failure, rfc3339, store_mark};
+use crate::admin::{BackUpStore, Endpoint, OnStore, Store, status_of};
+use crate::config::Config;
+use crate::users::{Failure, rfc3339};
 
-/// How long a gateway may take to answer. Removing all messages of a user may take that long.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// What carries out a verb.
+pub(super) enum Backend {
+    /// The store of this configuration, or the gateway of this machine that has it open.
+    Here(Box<Config>),
+    /// The gateway that `--admin-url` names.
+    Elsewhere(Box<Client>),
+}
 
-/// The largest answer that is read: a page of messages has 4 MiB of text at most.
-const ANSWER_BYTES_MAX: usize = 32 << 20;
-
-/// The fields of an object as the query of a URL.
-fn form(fields: &serde_json::Value) -> String {
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in fields.as_object().into_iter().flatten() {
-        match value {
-            serde_json::Value::String(text) => form.append_pair(name, text),
-            other => form.append_pair(name, &other.to_string()),
-        };
+/// The store.
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(config) => config.store.path.display().fmt(f),
+            Self::Elsewhere(client) => write!(f, "the store of {client}"),
+        }
     }
-    form.finish()
 }
 
 /// Escapes control characters: users choose their names, and a name must not move the cursor or
@@ -59,11 +52,14 @@ pub(super) fn printable(text: &str) -> String {
 
 /// Carries an operation out on the store or, if a gateway has it open, through that gateway.
 pub(super) fn call<E: OnStore>(
-    config: &Config,
+    backend: &Backend,
     path: &[&str],
     query: E::Query,
     body: E::Body,
 ) -> Result<E::Reply, Box<dyn Error>> {
+    let Backend::Here(config) = backend else {
+        return call_gateway::<E>(backend, path, &query, &body);
+    };
     let store = &config.store.path;
     if !store.exists() {
         let why = "the gateway creates it at its first start";
@@ -82,21 +78,33 @@ pub(super) fn call<E: OnStore>(
 
 /// Has the running gateway carry an operation out that needs one.
 pub(super) fn call_gateway<E: Endpoint>(
-    config: &Config,
+    backend: &Backend,
     path: &[&str],
     query: &E::Query,
     body: &E::Body,
 ) -> Result<E::Reply, Box<dyn Error>> {
-    through_the_gateway::<E>(config, ("", ""), path, query, body)
+    match backend {
+        Backend::Here(config) => through_the_gateway::<E>(config, ("", ""), path, query, body),
+        Backend::Elsewhere(client) => {
+            let called = client.call::<E>(path, query, body)?;
+            called.map_err(|error| client.silent(&error).into())
+        }
+    }
 }
 
 /// Writes a backup of the store to a new file, through the gateway if one has the store open.
-pub(super) fn back_up(config: &Config, file: &Path) -> Result<Summary, Box<dyn Error>> {
+pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn Error>> {
+    let to_file = |error: Box<dyn Error>| format!("cannot write {}: {error}", file.display());
+    let config = match backend {
+        Backend::Here(config) => config,
+        Backend::Elsewhere(client) => {
+            return Ok(create_whole(file, |copy| download(client, copy)).map_err(to_file)?);
+        }
+    };
     let store = &config.store.path;
     if !store.exists() {
         return Err(format!("there is no store {} to back up", store.display()).into());
     }
-    let to_file = |error: Box<dyn Error>| format!("cannot write {}: {error}", file.display());
     match core_engine::store_format(store, config.store.cache_bytes) {
         Ok(format) if format < STORE_FORMAT => {
             let why = "this version writes";
@@ -114,34 +122,26 @@ pub(super) fn back_up(config: &Config, file: &Path) -> Result<Summary, Box<dyn E
             Ok(open.engine.backup_to(file, |_| Ok(())).map_err(|why| to_file(why.into()))?)
         }
         Err(OpenError::Locked { .. }) => {
-            let address = admin_address(&config.admin).map_err(|why| {
+            let client = Client::of_configuration(config).map_err(|why| {
                 format!("another process has the store {} open, and {why}", store.display())
             })?;
-            Ok(create_whole(file, |copy| download(config, address, copy)).map_err(to_file)?)
+            Ok(create_whole(file, |copy| download(&client, copy)).map_err(to_file)?)
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Has the gateway send a backup, writes it to a file and reads it back.
-fn download(
-    config: &Config,
-    address: SocketAddr,
-    mut file: File,
-) -> Result<Summary, Box<dyn Error>> {
-    let request = request::<BackUpStore>(config, address, &[], &Nothing {}, &Nothing {})?;
+fn download(client: &Client, mut file: File) -> Result<Summary, Box<dyn Error>> {
+    let request = client.request::<BackUpStore>(&[], &Nothing {}, &Nothing {})?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut response = timeout(ANSWER_TIMEOUT, respond(address, request)).await??;
+        let mut response = client.begin(request).await?;
         if response.status() != StatusCode::OK {
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| error.to_string())?;
-            return Err(read::<Problem>(address, &body.to_bytes())?.detail.into());
+            return Err(client.problem(response).await?.detail.into());
         }
-        while let Some(frame) = timeout(ANSWER_TIMEOUT, response.frame()).await? {
-            if let Ok(bytes) = frame?.into_data() {
-                file.write_all(&bytes)?;
-            }
+        while let Some(bytes) = Client::next_bytes(&mut response).await? {
+            file.write_all(&bytes)?;
         }
         Ok::<_, Box<dyn Error>>(())
     })?;
@@ -242,151 +242,19 @@ fn through_the_gateway<E: Endpoint>(
     body: &E::Body,
 ) -> Result<E::Reply, Box<dyn Error>> {
     let (before, after) = around;
-    let address = admin_address(&config.admin).map_err(|why| format!("{before}{why}{after}"))?;
-    let request = request::<E>(config, address, path, query, body)?;
-    let (status, body) = ask(send(address, request)).map_err(|error| {
+    let client = Client::of_configuration(config).map_err(|why| format!("{before}{why}{after}"))?;
+    let called = client.call::<E>(path, query, body)?;
+    called.map_err(|error| {
         let or_stop =
             if before.is_empty() { "" } else { ", or stop the process that has the store open" };
-        format!(
-            "{before}no gateway answers at {address} ([admin] listen): {error}; start the gateway \
-             with this configuration{or_stop}"
-        )
-    })?;
-    match status {
-        StatusCode::OK => read(address, &body),
-        _ => Err(read::<Problem>(address, &body)?.detail.into()),
-    }
-}
-
-/// Asks the gateway of this configuration for a path of its admin listener.
-pub(super) fn get<T: DeserializeOwned>(config: &Config, path: &str) -> Result<T, Box<dyn Error>> {
-    let address = admin_address(&config.admin)?;
-    let request = Request::get(path).header(HOST, address.to_string()).body(Full::default())?;
-    let response = ask(send(address, request));
-    let (status, body) = response.map_err(|error| {
-        format!(
-            "no gateway answers at {address} ([admin] listen): {error}; start the gateway with \
-             this configuration"
-        )
-    })?;
-    match status {
-        StatusCode::OK => read(address, &body),
-        _ => Err(format!("the program at {address} is not a gateway of this version").into()),
-    }
-}
-
-type Answer = Result<(StatusCode, Bytes), Box<dyn Error>>;
-
-/// Waits for an answer, but not forever.
-fn ask(answer: impl Future<Output = Answer>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let answer = timeout(ANSWER_TIMEOUT, answer).await;
-        answer.unwrap_or_else(|_| Err("it does not answer".into()))
+        format!("{before}{}{or_stop}", client.silent(&error)).into()
     })
 }
 
-/// The loopback address of this configuration's admin listener, which accepts these requests over
-/// loopback only. `Err`: there is none, and what to do.
-pub(super) fn admin_address(admin: &AdminConfig) -> Result<SocketAddr, String> {
-    let Some(listen) = admin.listen.as_ref().and_then(ListenAddress::ip) else {
-        let example = "127.0.0.1:5090";
-        return Err(format!(
-            "[admin] listen is not set, so the gateway cannot be reached; set it, for example to \
-             {example:?}, and restart the gateway"
-        ));
-    };
-    if listen.port() == 0 {
-        return Err("[admin] listen has port 0; set a port, and restart the gateway".into());
-    }
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip if ip.to_canonical().is_loopback() => ip,
-        ip => {
-            return Err(format!(
-                "[admin] listen is {ip}, while users are managed over a loopback address only; \
-                 set it to one, and restart the gateway"
-            ));
-        }
-    };
-    Ok(SocketAddr::new(ip, listen.port()))
-}
-
-/// Sends one request; returns status and body of the response.
-async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let response = respond(address, request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
-}
-
-/// Sends one request; returns the response, whose body follows.
-async fn respond(
-    address: SocketAddr,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, Box<dyn Error>> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // `send_request` reports the connection's errors.
-    tokio::spawn(connection);
-    Ok(sender.send_request(request).await?)
-}
-
-fn request<E: Endpoint>(
-    config: &Config,
-    address: SocketAddr,
-    path: &[&str],
-    query: &E::Query,
-    body: &E::Body,
-) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
-    let mut target = path_of(&E::ROW, path);
-    let query = form(&serde_json::to_value(query)?);
-    if !query.is_empty() {
-        target = format!("{target}?{query}");
-    }
-    let mut request = Request::builder()
-        .method(E::ROW.method)
-        .uri(target)
-        .header(HOST, address.to_string())
-        .header(CONTENT_TYPE, "application/json")
-        .header(ADMIN_HEADER, "1");
-    // Without a store there is nothing to compare; the gateway answers for its own.
-    if let Ok(mark) = store_mark(&config.store.path) {
-        request = request.header(STORE_HEADER, mark);
-    }
-    Ok(request.body(Full::new(serde_json::to_vec(body)?.into()))?)
-}
-
-fn read<T: DeserializeOwned>(address: SocketAddr, body: &[u8]) -> Result<T, Box<dyn Error>> {
-    serde_json::from_slice(body)
-        .map_err(|_| format!("the program at {address} is not a gateway of this version").into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_admin_listener_is_asked_over_loopback_or_not_at_all() {
-        let admin = |listen: Option<SocketAddr>| AdminConfig {
-            tls_listen: None,
-            listen: listen.map(ListenAddress::Ip),
-            api_page: true,
-        };
-        let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
-        for (listen, address) in [
-            ("127.0.0.1:5090", "127.0.0.1:5090"),
-            ("[::1]:5090", "[::1]:5090"),
-            ("0.0.0.0:5090", "127.0.0.1:5090"),
-            ("[::]:5090", "[::1]:5090"),
-        ] {
-            assert_eq!(asked(listen), Ok(address.parse().expect(address)));
-        }
-        for listen in ["127.0.0.1:0", "10.0.0.5:5090", "[2001:db8::1]:5090"] {
-            assert!(asked(listen).is_err(), "{listen}");
-        }
-        assert!(admin_address(&admin(None)).is_err());
+/// Asks the running gateway for a path of its admin listener.
+pub(super) fn get<T: DeserializeOwned>(backend: &Backend, path: &str) -> Result<T, Box<dyn Error>> {
+    match backend {
+        Backend::Here(config) => Client::of_configuration(config)?.get_json(path),
+        Backend::Elsewhere(client) => client.get_json(path),
     }
 }

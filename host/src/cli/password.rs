@@ -4,8 +4,7 @@
 use std::error::Error;
 use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-
+use super::terminal::NoEcho;
 use crate::users::PASSWORD_BYTES_MAX;
 
 /// The longest line that is read, in bytes: the longest password and a line end.
@@ -45,24 +44,4 @@ fn line() -> io::Result<String> {
         )));
     }
     String::from_utf8(line).map_err(|_| invalid("a password is UTF-8; nothing was changed".into()))
-}
-
-/// Turns the terminal's echo off until it is dropped.
-struct NoEcho(Termios);
-
-impl NoEcho {
-    fn begin() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for NoEcho {
-    fn drop(&mut self) {
-        // A terminal that has gone away has no echo to restore.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-    }
 }

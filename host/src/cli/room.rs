@@ -153,8 +153,8 @@ pub(super) fn run(options: Options, room: Room) -> Result<(), Box<dyn Error>> {
                 capacity,
                 owner: owner.as_ref().map(Who::to_string),
             };
-            let config = options.and(which.common.options).configuration()?.config;
-            let report = call::<CreateRoom>(&config, &[], Nothing {}, room)?;
+            let backend = options.and(which.common.options).backend()?;
+            let report = call::<CreateRoom>(&backend, &[], Nothing {}, room)?;
             print_one(which.common.json, &report, shown)
         }
         What::Change { which, title, texts: Texts { section, description } } => {
@@ -190,8 +190,8 @@ fn on<E: OnStore<Reply = RoomReport, Query = Nothing>>(
     which: Which,
     body: E::Body,
 ) -> Result<(), Box<dyn Error>> {
-    let config = options.and(which.common.options).configuration()?.config;
-    let report = call::<E>(&config, &[&which.name], Nothing {}, body)?;
+    let backend = options.and(which.common.options).backend()?;
+    let report = call::<E>(&backend, &[&which.name], Nothing {}, body)?;
     print_one(which.common.json, &report, shown)
 }
 
@@ -202,8 +202,8 @@ fn done<E: OnStore<Reply = Done, Query = Nothing>>(
     body: E::Body,
     said: String,
 ) -> Result<(), Box<dyn Error>> {
-    let config = options.and(which.common.options).configuration()?.config;
-    call::<E>(&config, &[&which.name], Nothing {}, body)?;
+    let backend = options.and(which.common.options).backend()?;
+    call::<E>(&backend, &[&which.name], Nothing {}, body)?;
     Ok(output::line(super::operation::printable(&said))?)
 }
 
@@ -213,10 +213,10 @@ fn list(
     paging: &Paging,
     search: Option<&str>,
 ) -> Result<(), Box<dyn Error>> {
-    let config = options.and(common.options).configuration()?.config;
+    let backend = options.and(common.options).backend()?;
     let found = read_pages(paging.limit, |after, limit| {
         let query = SearchQuery { search: search.map(str::to_owned), after, limit: Some(limit) };
-        call::<ListRooms>(&config, &[], query, Nothing {})
+        call::<ListRooms>(&backend, &[], query, Nothing {})
     })?;
     let titles = ["room_id", "name", "title", "owner", "closed", "population"];
     print_list(common.json, found, &titles, |room| {
@@ -227,11 +227,11 @@ fn list(
 
 fn members(options: Options, which: Which, paging: &Paging) -> Result<(), Box<dyn Error>> {
     let Which { common, name } = which;
-    let config = options.and(common.options).configuration()?.config;
+    let backend = options.and(common.options).backend()?;
     let mut muted = Vec::new();
     let found = read_pages(paging.limit, |after, limit| {
         let query = PageQuery { after, limit: Some(limit) };
-        let page = call::<ListMembers>(&config, &[&name], query, Nothing {})?;
+        let page = call::<ListMembers>(&backend, &[&name], query, Nothing {})?;
         muted = page.muted;
         Ok(Page { items: page.items, next: page.next })
     })?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use frontend_api::Frontend;
 
-use super::{DEFAULT_FILE, Options, output};
+use super::{Options, output};
 use crate::config::Config;
 use crate::dialects::DIALECTS;
 use crate::schemas::{self, File};
@@ -95,8 +95,7 @@ type Named = (String, Arc<dyn Frontend>);
 /// Every front end by its name, as it is configured, since options change some documents. A dialect
 /// that is off has its defaults.
 pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> {
-    let nothing_written =
-        options.config.is_none() && options.set.is_empty() && !Path::new(DEFAULT_FILE).exists();
+    let nothing_written = options.set.is_empty() && options.has_no_file();
     let config = if nothing_written { None } else { Some(options.configuration()?.config) };
     for plugin in config.iter().flat_map(|c| &c.frontends).filter_map(|one| one.plugin.as_ref()) {
         plugin.observe(|fault| output::note(fault));

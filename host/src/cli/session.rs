@@ -53,7 +53,7 @@ pub(super) fn run(options: Options, sessions: Sessions) -> Result<(), Box<dyn Er
     let options = options.and(sessions.options);
     match sessions.what {
         What::List { common, paging, frontend, user, room, address } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let found = read_pages(paging.limit, |after, limit| {
                 let query = SessionQuery {
                     frontend: frontend.clone(),
@@ -63,14 +63,14 @@ pub(super) fn run(options: Options, sessions: Sessions) -> Result<(), Box<dyn Er
                     after,
                     limit: Some(limit),
                 };
-                call_gateway::<ListSessions>(&config, &[], &query, &Nothing {})
+                call_gateway::<ListSessions>(&backend, &[], &query, &Nothing {})
             })?;
             print_list(common.json, found, &TITLES, row)
         }
         What::Close { common, id } => {
-            let config = options.and(common.options).configuration()?.config;
+            let backend = options.and(common.options).backend()?;
             let id = id.to_string();
-            call_gateway::<CloseSession>(&config, &[&id], &Nothing {}, &Nothing {})?;
+            call_gateway::<CloseSession>(&backend, &[&id], &Nothing {}, &Nothing {})?;
             Ok(output::line(format_args!("session {id} is being closed"))?)
         }
     }

@@ -7,7 +7,7 @@ use std::error::Error;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::arguments::{Common, Paging, print_list, print_one, read_pages};
-use super::operation::{call, printable};
+use super::operation::{Backend, call, printable};
 use super::{Options, output, password};
 use crate::admin::types::{
     CreatedUser, DeletionQuery, IdentityChange, MessageFate, NewPassword, Nothing, PageQuery,
@@ -17,7 +17,6 @@ use crate::admin::{
     ChangeUser, CreateUser, DeleteUser, DisableUser, EnableUser, ExportUser, LinkIdentity,
     ListUsers, OnStore, RevokeSignIns, SetPassword, ShowUser, UnlinkIdentity,
 };
-use crate::config::Config;
 use crate::users::{Account, Identity, Phc, Who};
 
 #[derive(Args, Debug)]
@@ -159,8 +158,8 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
                 password: None,
                 password_hash: phc.map(|phc| phc.as_str().to_owned()),
             };
-            let config = options.and(common.options).configuration()?.config;
-            let account = call::<CreateUser>(&config, &[], none, new)?;
+            let backend = options.and(common.options).backend()?;
+            let account = call::<CreateUser>(&backend, &[], none, new)?;
             print_one(common.json, &account, shown)
         }
         What::Show { whose } => on::<ShowUser>(options, whose, none, Nothing {}),
@@ -191,9 +190,7 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
             let password_hash = Some(phc.as_str().to_owned());
             on::<SetPassword>(options, whose, none, NewPassword { password: None, password_hash })
         }
-        What::Export { options: further, who } => {
-            export(&options.and(further).configuration()?.config, &who)
-        }
+        What::Export { options: further, who } => export(&options.and(further).backend()?, &who),
     }
 }
 
@@ -204,8 +201,8 @@ fn on<E: OnStore<Reply = Account>>(
     query: E::Query,
     body: E::Body,
 ) -> Result<(), Box<dyn Error>> {
-    let config = options.and(whose.common.options).configuration()?.config;
-    let account = call::<E>(&config, &[&whose.who.to_string()], query, body)?;
+    let backend = options.and(whose.common.options).backend()?;
+    let account = call::<E>(&backend, &[&whose.who.to_string()], query, body)?;
     print_one(whose.common.json, &account, shown)
 }
 
@@ -215,10 +212,10 @@ fn list(
     paging: &Paging,
     search: Option<&str>,
 ) -> Result<(), Box<dyn Error>> {
-    let config = options.and(common.options).configuration()?.config;
+    let backend = options.and(common.options).backend()?;
     let found = read_pages(paging.limit, |after, limit| {
         let query = SearchQuery { search: search.map(str::to_owned), after, limit: Some(limit) };
-        call::<ListUsers>(&config, &[], query, Nothing {})
+        call::<ListUsers>(&backend, &[], query, Nothing {})
     })?;
     let titles = ["uid", "handle", "name", "identities", "created", "state"];
     print_list(common.json, found, &titles, |account| {
@@ -242,13 +239,13 @@ fn state(account: &Account) -> &'static str {
     }
 }
 
-fn export(config: &Config, who: &Who) -> Result<(), Box<dyn Error>> {
+fn export(backend: &Backend, who: &Who) -> Result<(), Box<dyn Error>> {
     let who = who.to_string();
     let mut after = None;
     loop {
         let is_first = after.is_none();
         let query = PageQuery { after, limit: Some(1000) };
-        let mut data = call::<ExportUser>(config, &[&who], query, Nothing {})?;
+        let mut data = call::<ExportUser>(backend, &[&who], query, Nothing {})?;
         let messages = std::mem::take(&mut data.messages.items);
         after = data.messages.next.take();
         if is_first {

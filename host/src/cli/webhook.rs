@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use core_model::Timestamp;
 
-use super::operation::{call_gateway, printable};
+use super::operation::{Backend, call_gateway, printable};
 use super::{Options, output, table};
 use crate::admin::types::Nothing;
 use crate::admin::{Endpoint, ListWebhooks, ReplayWebhook, ResumeWebhook};
@@ -65,8 +65,8 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
             test(&options.and(further).configuration()?.config, &name)
         }
         What::List { options: further, json } => {
-            let config = options.and(further).configuration()?.config;
-            let listed = call_gateway::<ListWebhooks>(&config, &[], &Nothing {}, &Nothing {})?;
+            let backend = options.and(further).backend()?;
+            let listed = call_gateway::<ListWebhooks>(&backend, &[], &Nothing {}, &Nothing {})?;
             if json {
                 output::line(serde_json::to_string(&Listed { webhooks: listed.items })?)?;
             } else {
@@ -75,8 +75,8 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
             Ok(())
         }
         What::Replay(Name { options: further, name }) => {
-            let config = options.and(further).configuration()?.config;
-            let Begun { dead_letters } = change::<ReplayWebhook>(&config, &name)?;
+            let backend = options.and(further).backend()?;
+            let Begun { dead_letters } = change::<ReplayWebhook>(&backend, &name)?;
             output::line(format_args!(
                 "{dead_letters} dead letters are sent again; `dragoman webhook list` shows how many \
                  are left"
@@ -84,8 +84,8 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
             Ok(())
         }
         What::Resume(Name { options: further, name }) => {
-            let config = options.and(further).configuration()?.config;
-            change::<ResumeWebhook>(&config, &name)?;
+            let backend = options.and(further).backend()?;
+            change::<ResumeWebhook>(&backend, &name)?;
             output::line("events are sent again")?;
             Ok(())
         }
@@ -93,10 +93,10 @@ pub(super) fn run(options: Options, webhook: Webhook) -> Result<(), Box<dyn Erro
 }
 
 fn change<E: Endpoint<Reply = Begun, Query = Nothing, Body = Nothing>>(
-    config: &Config,
+    backend: &Backend,
     name: &str,
 ) -> Result<Begun, Box<dyn Error>> {
-    call_gateway::<E>(config, &[name], &Nothing {}, &Nothing {})
+    call_gateway::<E>(backend, &[name], &Nothing {}, &Nothing {})
 }
 
 /// Sends a test from this process, whether or not a gateway runs.

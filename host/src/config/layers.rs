@@ -17,6 +17,14 @@ use super::problem::{Problem, Problems, ValueSource};
 /// The prefix of the gateway's environment variables.
 pub(super) const ENVIRONMENT_PREFIX: &str = "DRAGOMAN_";
 
+/// Variables of the command line's client, which are no keys.
+const CLIENT_VARIABLES: [&str; 4] = [
+    "DRAGOMAN_ADMIN_CA",
+    "DRAGOMAN_ADMIN_TOKEN",
+    "DRAGOMAN_ADMIN_TOKEN_FILE",
+    "DRAGOMAN_ADMIN_URL",
+];
+
 /// The inputs of a configuration.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -176,7 +184,7 @@ fn not_toml(message: &str) -> String {
 /// The setting that an environment variable makes, if it belongs to the gateway.
 fn variable((name, value): &(String, String)) -> Option<(Metadata, Setting)> {
     let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
-    if is_of_a_container_platform(name) {
+    if is_of_a_container_platform(name) || CLIENT_VARIABLES.contains(&name.as_str()) {
         return None;
     }
     let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();

@@ -31,6 +31,7 @@ pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
 pub use read::{Draft, draft};
 pub use schema::schema;
+pub(crate) use secret_file::read_secret;
 pub use section::NamedRoom;
 pub use settings::{
     AdminConfig, BackupConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,

@@ -8,7 +8,7 @@ use std::path::Path;
 const BYTES_MAX: u64 = 4_096;
 
 /// The only line of a file.
-pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+pub(crate) fn read_secret(path: &Path) -> Result<String, String> {
     let mut lines = read_secrets(path)?;
     match (lines.pop(), lines.is_empty()) {
         (Some(secret), true) => Ok(secret),

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use core_engine::{BackupError, OpenError, Summary, sync_folder};
 use core_model::Timestamp;
 
-use super::super::operation::{back_up, call};
+use super::super::operation::{Backend, back_up, call};
 use super::super::output;
 use super::super::table::aligned;
 use super::CACHE_BYTES;
 use crate::admin::StoreStats;
 use crate::admin::types::{Nothing, StoreReport};
-use crate::config::{Config, StoreConfig};
+use crate::config::StoreConfig;
 use crate::private_folder;
 use crate::store_preview::quietly;
 use crate::users::rfc3339;
@@ -22,8 +22,8 @@ use crate::users::rfc3339;
 /// What a store file begins with.
 const STORE_MAGIC: &[u8] = b"redb";
 
-pub(super) fn make(config: &Config, file: &Path) -> Result<(), Box<dyn Error>> {
-    let summary = back_up(config, file)?;
+pub(super) fn make(backend: &Backend, file: &Path) -> Result<(), Box<dyn Error>> {
+    let summary = back_up(backend, file)?;
     Ok(output::line(format_args!("{}: {}", file.display(), shown(&summary)))?)
 }
 
@@ -102,8 +102,8 @@ fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
     Ok(file)
 }
 
-pub(super) fn stats(config: &Config, json: bool) -> Result<(), Box<dyn Error>> {
-    let report = call::<StoreStats>(config, &[], Nothing {}, Nothing {})?;
+pub(super) fn stats(backend: &Backend, json: bool) -> Result<(), Box<dyn Error>> {
+    let report = call::<StoreStats>(backend, &[], Nothing {}, Nothing {})?;
     if json {
         return Ok(output::line(serde_json::to_string(&report)?)?);
     }
@@ -115,7 +115,7 @@ pub(super) fn stats(config: &Config, json: bool) -> Result<(), Box<dyn Error>> {
         [table.table.clone(), rows, stored, overhead]
     };
     output::line(aligned(std::iter::once(head).chain(tables.iter().map(row)).collect::<Vec<_>>()))?;
-    Ok(output::line(format_args!("{}: {file_bytes} bytes", config.store.path.display()))?)
+    Ok(output::line(format_args!("{backend}: {file_bytes} bytes"))?)
 }
 
 fn open(file: &Path) -> Result<BufReader<File>, BackupError> {

@@ -80,14 +80,14 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
     match store.what {
         What::Compact(further) => compact(&options.and(further).configuration()?.config.store),
         What::Backup { options: further, file } => {
-            backup::make(&options.and(further).configuration()?.config, &file)
+            backup::make(&options.and(further).backend()?, &file)
         }
         What::Verify { file } => backup::verify(&file),
         What::Restore { options: further, file, replace } => {
             backup::restore(&options.and(further).configuration()?.config.store, &file, replace)
         }
         What::Stats { options: further, json } => {
-            backup::stats(&options.and(further).configuration()?.config, json)
+            backup::stats(&options.and(further).backend()?, json)
         }
         What::Check(Check { file: Some(file), .. }) => check(&file, CACHE_BYTES),
         What::Check(Check { options: further, file: None }) => {
