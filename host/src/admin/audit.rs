@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -32,13 +32,15 @@ const SECRETS: [&str; 2] = ["password", "password_hash"];
 #[derive(Debug)]
 pub struct AuditLog {
     path: PathBuf,
+    store: PathBuf,
     /// The id of the next entry, once it is known.
     next: Mutex<Option<u64>>,
 }
 
 impl AuditLog {
     pub fn beside(store: &Path) -> Self {
-        Self { path: store.with_extension("audit.jsonl"), next: Mutex::new(None) }
+        let path = store.with_extension("audit.jsonl");
+        Self { path, store: store.into(), next: Mutex::new(None) }
     }
 
     pub fn path(&self) -> &Path {
@@ -62,9 +64,20 @@ impl AuditLog {
             fs::rename(&self.path, self.former())?;
             file = options.open(&self.path)?;
         }
+        self.give_to_owner_of_store(&file);
         file.write_all(&line)?;
         *next = Some(id + 1);
         Ok(())
+    }
+
+    /// Root may run the command line before the gateway, which has another user, has made the file.
+    fn give_to_owner_of_store(&self, file: &File) {
+        if let (Ok(own), Ok(store)) = (file.metadata(), self.store.metadata())
+            && own.uid() != store.uid()
+        {
+            // Only root can; others write to a file that is theirs or not at all.
+            let _ = fchown(file, Some(store.uid()), Some(store.gid()));
+        }
     }
 
     /// Entries before one, the newest first.
@@ -184,6 +197,21 @@ mod tests {
         let query = BeforeQuery { before: before.map(str::to_owned), limit: Some(limit) };
         let page = log.page(&query).expect("it is readable");
         (page.items.iter().map(|entry| entry.id).collect(), page.next)
+    }
+
+    #[test]
+    fn a_log_that_root_begins_belongs_to_the_owner_of_the_store() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("dragoman.redb");
+        fs::write(&store, "").expect("it is writable");
+        std::os::unix::fs::chown(&store, Some(65_534), Some(65_533)).expect("root may");
+        let log = AuditLog::beside(&store);
+        log.append(entry("ban")).expect("it is writable");
+        let metadata = log.path().metadata().expect("it is there");
+        assert_eq!((metadata.uid(), metadata.gid()), (65_534, 65_533));
     }
 
     #[test]
