@@ -1,7 +1,8 @@
-//! Tools of the repository: `cargo xtask schema-diff [REV]`, `tidy [PATH…]`, `walk PAGE`.
+//! Tools of the repository: `cargo xtask schema-diff [REV]`, `tidy [PATH…]`, `walk PAGE`, `dist`.
 
 mod changelog;
 mod diff;
+mod dist;
 mod git;
 mod tidy;
 mod walk;
@@ -28,6 +29,11 @@ With paths, reports only files that begin with one of them: `cargo xtask tidy co
 cargo xtask walk PAGE
 
 Copies the repository to target/walk, writes the files of the page there and runs its commands.
+
+cargo xtask dist [--out DIR] [--binary FILE] [--uncompressed]
+
+Makes a release in target/dist, or in DIR: the Debian package, archives with the program, its manual pages and
+completions, and their checksums. With a program that was built before, makes the packages of it only.
 ";
 
 fn main() -> ExitCode {
@@ -38,15 +44,21 @@ fn main() -> ExitCode {
         ["schema-diff", revision] if !revision.starts_with('-') => schema_diff(Some(revision)),
         ["tidy", paths @ ..] if !paths.iter().any(|path| path.starts_with('-')) => tidy::run(paths),
         ["walk", page] => walk::run(page),
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        ["dist", rest @ ..] => match dist::Options::parse(rest) {
+            Some(options) => dist::run(&options),
+            None => return usage(),
+        },
+        _ => return usage(),
     };
     outcome.unwrap_or_else(|why| {
         eprintln!("{why}");
         ExitCode::FAILURE
     })
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
 }
 
 fn schema_diff(revision: Option<&str>) -> Result<ExitCode, String> {

@@ -1,4 +1,4 @@
-//! docs/proxies.md, run as written with the real proxies.
+//! docs/deploy/proxies.md, run as written with the real proxies.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -38,7 +38,8 @@ fn block(language: &str) -> String {
 }
 
 fn nth_block(language: &str, nth: usize) -> String {
-    let page = fs::read_to_string(program::workspace().join("docs/proxies.md")).expect("the page");
+    let page =
+        fs::read_to_string(program::workspace().join("docs/deploy/proxies.md")).expect("the page");
     let rest = page.split(&format!("```{language}\n")).nth(nth + 1).expect(language);
     rest.split_once("```").expect("the end of the block").0.to_owned()
 }
