@@ -4,6 +4,7 @@ pub mod admin;
 mod auth_hook;
 pub mod cli;
 pub mod config;
+mod disk_space;
 mod jwt;
 pub mod ledger;
 pub mod logging;

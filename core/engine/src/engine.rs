@@ -24,7 +24,7 @@ use crate::rules::{self, is_due};
 use crate::state::Snapshot;
 use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
-use crate::writer::Writer;
+use crate::writer::{OnBatch, Writer};
 use crate::{clock, queries, receive};
 
 /// Messages that are counted of those that the store owes: about a second's work.
@@ -63,7 +63,20 @@ impl<T: Send + 'static> Engine<T> {
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::start(Opener::file(path, options.cache_bytes), options, publish)
+        Self::open_timed(path, options, || (), publish)
+    }
+
+    /// As [`open`](Self::open); `on_batch` is called on the writer thread when it has taken a batch
+    /// from the queue, before it carries the batch out. The time from there to `publish` is what a
+    /// commit takes.
+    pub fn open_timed(
+        path: &Path,
+        options: Options,
+        on_batch: impl FnMut() + Send + 'static,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let opener = Opener::file(path, options.cache_bytes);
+        Self::start(opener, options, Box::new(on_batch), publish)
     }
 
     /// As [`open`](Self::open), on a backend other than a file, whose clones share their contents:
@@ -74,12 +87,14 @@ impl<T: Send + 'static> Engine<T> {
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        Self::start(Opener::backend(backend, options.cache_bytes), options, publish)
+        let opener = Opener::backend(backend, options.cache_bytes);
+        Self::start(opener, options, Box::new(|| ()), publish)
     }
 
     fn start(
         opener: Opener,
         options: Options,
+        on_batch: OnBatch,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
         let store = Arc::new(Store::open(opener)?);
@@ -90,7 +105,7 @@ impl<T: Send + 'static> Engine<T> {
             .name("engine-writer".into())
             .spawn(move || {
                 // Without this a panic in `publish` would leave every later command unanswered.
-                let writer = Writer::new(&writers_store, &writers_queue, publish);
+                let writer = Writer::new(&writers_store, &writers_queue, on_batch, publish);
                 if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                     writers_queue.stop();
                     writers_queue.fail("the writer thread panicked");

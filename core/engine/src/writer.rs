@@ -27,12 +27,16 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 type Answer = (Outcome, Vec<Recorded>);
 
+/// Called with each batch that leaves the queue: the engine has no clock to time it with.
+pub(crate) type OnBatch = Box<dyn FnMut() + Send>;
+
 /// Carries out one command; [`BatchContext::apply`] but for tests.
 type Apply = fn(&mut BatchContext<'_>, &Envelope) -> Result<Answer, StoreError>;
 
 pub(crate) struct Writer<'a, T, P> {
     store: &'a Store,
     queue: &'a Queue<T>,
+    on_batch: OnBatch,
     publish: P,
     apply: Apply,
     cache: WriterCache,
@@ -75,12 +79,19 @@ impl Unknown {
 }
 
 impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
-    /// `publish` gets the outcomes of each batch, in commit order.
-    pub(crate) fn new(store: &'a Store, queue: &'a Queue<T>, publish: P) -> Self {
+    /// `on_batch` is called before each batch is carried out; `publish` gets its outcomes, in commit
+    /// order.
+    pub(crate) fn new(
+        store: &'a Store,
+        queue: &'a Queue<T>,
+        on_batch: OnBatch,
+        publish: P,
+    ) -> Self {
         let apply: Apply = |context, envelope| context.apply(envelope);
         Self {
             store,
             queue,
+            on_batch,
             publish,
             apply,
             cache: WriterCache::default(),
@@ -93,7 +104,10 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
     pub(crate) fn run(mut self) {
         loop {
             match self.queue.next() {
-                Next::Batch(batch) => self.carry_out(batch),
+                Next::Batch(batch) => {
+                    (self.on_batch)();
+                    self.carry_out(batch);
+                }
                 Next::Recover => {
                     let why = self.queue.failure().unwrap_or_default();
                     self.recover(Vec::new(), &why, None);
@@ -330,7 +344,7 @@ mod tests {
         let publish = move |done: Vec<Done<usize>>| {
             done.into_iter().for_each(|done| publish.send(done).unwrap())
         };
-        let mut writer = Writer::new(&store, &queue, publish);
+        let mut writer = Writer::new(&store, &queue, Box::new(|| ()), publish);
         writer.apply = panicking;
         let batch = ["ann", "panic", "bob", "panic", "panic", "cyd"];
         writer.carry_out(batch.into_iter().map(register).zip(0..).collect());

@@ -153,6 +153,7 @@ pub type Interest = EventFilter;
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: Vec<Output>,
+    malformed: Option<&'static str>,
 }
 
 impl Outbox {
@@ -266,6 +267,18 @@ impl Outbox {
 
     pub fn close(&mut self) {
         self.push(Output::Close);
+    }
+
+    /// The peer has sent what cannot be read, for this reason: the host counts it for the log, where
+    /// operators find peers that misbehave. It is no output: nothing else follows from it, and it
+    /// does not pass the border of a plugin.
+    pub fn note_malformed(&mut self, why: &'static str) {
+        self.malformed = Some(why);
+    }
+
+    /// The last reason that was noted.
+    pub fn malformed(&self) -> Option<&'static str> {
+        self.malformed
     }
 
     pub fn push(&mut self, output: Output) {

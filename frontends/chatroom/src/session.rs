@@ -99,6 +99,9 @@ impl Session for ChatSession {
 
 impl ChatSession {
     fn receive(&mut self, packet: Result<Packet, &'static str>, out: &mut Outbox) {
+        if let Err(why) = &packet {
+            out.note_malformed(why);
+        }
         if self.replies.len() + self.deferred.len() == PENDING_MAX {
             self.give_up(out);
         } else if self.joining {

@@ -22,7 +22,10 @@ impl Session for IrcSession {
                 self.heard_at = now;
                 match parse::line(text) {
                     Line::Empty => (),
-                    Line::TooLong => self.take_line(Received::TooLong, out),
+                    Line::TooLong => {
+                        out.note_malformed("a line that is too long");
+                        self.take_line(Received::TooLong, out);
+                    }
                     Line::Message(message) => {
                         self.take_line(Received::Message(text, message), out);
                     }
@@ -30,6 +33,7 @@ impl Session for IrcSession {
             }
             Input::Binary(bytes) => {
                 self.heard_at = now;
+                out.note_malformed("a line that is not UTF-8");
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 self.take_line(Received::NotUtf8(text), out);
             }
@@ -76,7 +80,10 @@ impl IrcSession {
         let signed_on = self.sign_on.is_none();
         let name = message.verb.as_str();
         let error = match VERBS.iter().find(|verb| verb.name == name) {
-            None if signed_on => self.numeric(ERR_UNKNOWNCOMMAND, &[name], "Unknown command"),
+            None if signed_on => {
+                out.note_malformed("an unknown command");
+                self.numeric(ERR_UNKNOWNCOMMAND, &[name], "Unknown command")
+            }
             Some(verb) if verb.early || signed_on => {
                 if message.given() >= verb.params_min {
                     return (verb.run)(self, message, out);

@@ -67,6 +67,9 @@ impl Session for OurchatSession {
     fn handle(&mut self, now: Timestamp, input: Input<'_>, out: &mut Outbox) {
         let mut sent = Outbox::default();
         self.react(now, input, &mut sent);
+        if let Some(why) = sent.malformed() {
+            out.note_malformed(why);
+        }
         for output in sent.drain() {
             out.push(match output {
                 Output::SendText(text) => {
@@ -184,7 +187,10 @@ impl OurchatSession {
     /// Submits a request to the engine. `Err` is the reply to one that needs no answer.
     fn submit(&self, line: Line, out: &mut Outbox) -> Result<RequestKind, ReadyReply> {
         match line {
-            Line::Nonsense(why) => Err(ReadyReply::Failure(why)),
+            Line::Nonsense(why) => {
+                out.note_malformed("a message that cannot be read");
+                Err(ReadyReply::Failure(why))
+            }
             Line::Status => Err(ReadyReply::Status),
             Line::Verify => Err(ReadyReply::Verified),
             Line::Acknowledge(_) => Err(ReadyReply::Failure("not logged in".into())),

@@ -125,10 +125,12 @@ impl Dialogue {
             Piece::Frame { header, body } => match parse::request(header.command, body) {
                 Ok((verb, request)) => self.ask(verb, header.sequence, request, out),
                 Err(Nonsense { code, why }) => {
+                    out.note_malformed("a request that cannot be read");
                     self.send_in_turn(encode::failure(header, code, &why), false, out);
                 }
             },
             Piece::Broken { header, why } => {
+                out.note_malformed("a broken frame");
                 self.send_in_turn(encode::failure(header, Code::Frame, &why), true, out);
             }
         }

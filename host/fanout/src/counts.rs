@@ -45,7 +45,7 @@ impl Counts {
     pub(crate) fn note_pushed(&mut self, frontend: u16, pushed: Pushed, owed: Tally) {
         match pushed {
             Pushed::Waiting => self.0[usize::from(frontend)].waiting += owed,
-            Pushed::CutOff(waiting) => {
+            Pushed::CutOff { waiting, .. } => {
                 self.settle(frontend, DeliveryOutcome::CutOff, owed);
                 self.0[usize::from(frontend)].cut_off += waiting;
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use core_model::{Event, MessageId, Recorded};
+use core_model::{Event, MessageId, Recorded, Timestamp};
 use frontend_api::{Broadcast, Frame};
 
 use crate::event_encoder::EventEncoder;
@@ -62,8 +62,8 @@ impl Encoded {
             }
             Self::Frame { frame, laid_out, .. } => {
                 let bytes = lay_out(laid_out, to.framing, || to.framing.encode(frame.clone()));
-                let (message, class) = message_of(recorded);
-                Ok(MailboxItem::Frame { bytes, frames: 1, message, class })
+                let (message, at, class) = message_of(recorded);
+                Ok(MailboxItem::Frame { bytes, frames: 1, message, at, class })
             }
             Self::PerSession(recorded) => Ok(MailboxItem::Event(recorded.clone())),
         }
@@ -80,6 +80,8 @@ pub(crate) struct EncodedPostBatch {
 struct Joined {
     frames: u32,
     last: Option<MessageId>,
+    /// When the first was posted.
+    at: Timestamp,
     class: RoomClass,
     laid_out: LaidOut,
     /// The messages that are in no frame.
@@ -97,9 +99,11 @@ pub(crate) enum Part {
 impl EncodedPostBatch {
     pub(crate) fn new(encoder: &dyn EventEncoder, posted: &[Recorded]) -> Self {
         let each: Vec<_> = posted.iter().map(|recorded| Encoded::new(encoder, recorded)).collect();
-        let class = posted.first().map_or(RoomClass::Public, |recorded| message_of(recorded).1);
+        let first = posted.first().map(message_of);
+        let (_, at, class) = first.unwrap_or((None, Timestamp(0), RoomClass::Public));
         let laid_out = LaidOut::new();
-        let mut joined = Joined { frames: 0, last: None, class, laid_out, hidden: 0, faults: 0 };
+        let mut joined =
+            Joined { frames: 0, last: None, at, class, laid_out, hidden: 0, faults: 0 };
         for (encoded, recorded) in each.iter().zip(posted) {
             match encoded {
                 Encoded::Nothing(DeliveryOutcome::Fault) => joined.faults += 1,
@@ -132,7 +136,7 @@ impl EncodedPostBatch {
             each.map(part).for_each(each_part);
             return;
         };
-        let Joined { frames, last, class, laid_out, hidden, faults } = joined;
+        let Joined { frames, last, at, class, laid_out, hidden, faults } = joined;
         let withheld = [(*hidden, DeliveryOutcome::Hidden), (*faults, DeliveryOutcome::Fault)];
         for (count, why) in withheld {
             if count > 0 {
@@ -141,8 +145,8 @@ impl EncodedPostBatch {
         }
         if *frames > 0 {
             let bytes = lay_out(laid_out, to.framing, || join(&mut each.flatten()));
-            let (frames, message, class) = (*frames, *last, *class);
-            each_part(Part::Item(MailboxItem::Frame { bytes, frames, message, class }));
+            let (frames, message, at, class) = (*frames, *last, *at, *class);
+            each_part(Part::Item(MailboxItem::Frame { bytes, frames, message, at, class }));
         }
     }
 }
@@ -167,16 +171,16 @@ fn lay_out(laid_out: &mut LaidOut, framing: Framing, make: impl FnOnce() -> Byte
     bytes
 }
 
-/// The message that an event is about, and the class of its room.
-fn message_of(recorded: &Recorded) -> (Option<MessageId>, RoomClass) {
+/// The message that an event is about, when it was posted, and the class of its room.
+fn message_of(recorded: &Recorded) -> (Option<MessageId>, Timestamp, RoomClass) {
     match &recorded.event {
-        Event::Posted { message } => (Some(message.id), RoomClass::of(message)),
+        Event::Posted { message } => (Some(message.id), message.at, RoomClass::of(message)),
         Event::Entered { .. }
         | Event::Left { .. }
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
         | Event::RoomCreated { .. }
-        | Event::RoomDeleted { .. } => (None, RoomClass::Public),
+        | Event::RoomDeleted { .. } => (None, recorded.at, RoomClass::Public),
     }
 }

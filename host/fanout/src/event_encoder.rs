@@ -6,6 +6,7 @@ use core_model::{ConnectionId, Recorded};
 use frontend_api::Broadcast;
 
 use crate::ledger::Ledger;
+use crate::mailbox::Overflow;
 
 /// A front end, as the fan-out sees it.
 pub trait EventEncoder: Send + Sync {
@@ -14,7 +15,7 @@ pub trait EventEncoder: Send + Sync {
     fn encode(&self, event: &Recorded) -> Option<Broadcast>;
 
     /// A connection of this front end was cut off because its mailbox was full.
-    fn note_cut_off(&self, connection: ConnectionId);
+    fn note_cut_off(&self, connection: ConnectionId, why: Overflow);
 
     /// Where the deliveries to its connections are counted.
     fn ledger(&self) -> Arc<Ledger>;

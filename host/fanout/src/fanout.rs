@@ -5,6 +5,7 @@ use std::iter::Peekable;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use core_engine::Done;
 use core_model::{ConnectionId, Outcome, Recorded, RoomId};
@@ -88,6 +89,7 @@ impl Fanout {
     pub(crate) fn begin(&mut self, batch: &[Done<Ticket>]) {
         self.metrics.commits.add(1);
         self.metrics.commands.add(batch.len() as u64);
+        self.metrics.batch.observe(batch.len() as u64);
     }
 
     /// Delivers the next command, or the next several if they post to the same room. Wakes no
@@ -124,6 +126,12 @@ impl Fanout {
         self.asleep.drain(..).for_each(Waker::wake);
     }
 
+    /// So many commands were delivered, and their connections woken, this long after the commit.
+    pub(crate) fn note_delivered(&self, commands: usize, since_commit: Duration) {
+        let ns = u64::try_from(since_commit.as_nanos()).unwrap_or(u64::MAX);
+        self.metrics.delivered.observe_many(ns, commands as u64);
+    }
+
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.subscriptions.forget(connection);
     }
@@ -138,7 +146,7 @@ impl Fanout {
         match ticket {
             // The connection is gone and forgotten; its answer must not subscribe it again.
             Ticket::Connection { connection, .. } if connection.mailbox.is_closed() => (),
-            Ticket::Connection { connection, change } => {
+            Ticket::Connection { connection, change, .. } => {
                 if let Ok(reply) = &outcome {
                     self.subscriptions.apply(&connection, change, reply);
                 }
@@ -284,8 +292,8 @@ impl Encoders {
         let owed = item.owed();
         let (waker, pushed) = connection.mailbox.push(item);
         self.counts.note_pushed(connection.frontend, pushed, owed);
-        if matches!(pushed, Pushed::CutOff(_)) {
-            self.of(connection).note_cut_off(connection.id);
+        if let Pushed::CutOff { why, .. } = pushed {
+            self.of(connection).note_cut_off(connection.id, why);
         }
         waker
     }

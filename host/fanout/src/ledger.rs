@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::metrics::Counter;
+use crate::counter::Counter;
 use crate::tally::{RoomClass, Tally};
 
 /// Why a delivery is owed.

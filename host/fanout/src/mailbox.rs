@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use core_model::{MessageId, Outcome, Recorded};
+use core_model::{Event, MessageId, Outcome, Recorded, Timestamp};
 use frontend_api::Ending;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -28,8 +28,8 @@ pub enum MailboxItem {
     /// in the mailbox.
     Fence,
     /// One or more encoded events in one buffer. They are all messages to rooms of one class, and
-    /// `message` is the last of them, or none is.
-    Frame { bytes: Bytes, frames: u32, message: Option<MessageId>, class: RoomClass },
+    /// `message` is the last of them, or none is. `at` is when the first was posted.
+    Frame { bytes: Bytes, frames: u32, message: Option<MessageId>, at: Timestamp, class: RoomClass },
     /// An event that the session encodes itself.
     Event(Arc<Recorded>),
     /// Another session of the front end has something for this one.
@@ -44,6 +44,19 @@ impl MailboxItem {
             Self::Answer { .. } | Self::Fence | Self::Wake => (0, 0),
             Self::Frame { bytes, frames, .. } => (*frames as usize, bytes.len()),
             Self::Event(_) => (1, 0),
+        }
+    }
+
+    /// When the messages in it were posted, the first one, and how many they are. `None`: it has no
+    /// message.
+    pub fn posted(&self) -> Option<(Timestamp, u32)> {
+        match self {
+            Self::Frame { frames, message: Some(_), at, .. } => Some((*at, *frames)),
+            Self::Event(recorded) => match &recorded.event {
+                Event::Posted { message } => Some((message.at, 1)),
+                _ => None,
+            },
+            Self::Answer { .. } | Self::Frame { .. } | Self::Fence | Self::Wake => None,
         }
     }
 
@@ -75,13 +88,30 @@ pub enum MailboxPoll {
     Abort,
 }
 
+/// Which limit of a mailbox an item has exceeded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Overflow {
+    /// `mailbox_max`
+    Items,
+    /// `mailbox_bytes_max`
+    Bytes,
+}
+
+impl Overflow {
+    /// Each limit with its name in metrics.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Items, "items"), (Self::Bytes, "bytes")];
+}
+
 /// What became of an item that was put into a mailbox.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pushed {
     Waiting,
     /// It did not fit: its connection is now cut off. Neither it nor what waited, these deliveries,
     /// will leave.
-    CutOff(Tally),
+    CutOff {
+        why: Overflow,
+        waiting: Tally,
+    },
     /// The connection is gone, or was cut off before.
     Closed {
         cut_off: bool,
@@ -146,14 +176,19 @@ impl Mailbox {
             return (None, Pushed::Closed { cut_off: state.cut_off });
         }
         let (unsolicited, bytes) = item.size();
-        let pushed = if state.unsolicited + unsolicited > self.items_max
-            || state.bytes + bytes > self.bytes_max
-        {
+        let overflow = if state.unsolicited + unsolicited > self.items_max {
+            Some(Overflow::Items)
+        } else if state.bytes + bytes > self.bytes_max {
+            Some(Overflow::Bytes)
+        } else {
+            None
+        };
+        let pushed = if let Some(why) = overflow {
             state.items = VecDeque::new();
             state.closed = true;
             state.cut_off = true;
             state.ending = Some(Ending::Slow);
-            Pushed::CutOff(state.account.drop_waiting())
+            Pushed::CutOff { why, waiting: state.account.drop_waiting() }
         } else {
             state.unsolicited += unsolicited;
             state.bytes += bytes;
@@ -282,7 +317,8 @@ mod tests {
 
     fn frame(len: usize) -> MailboxItem {
         let (message, class) = (Some(MessageId(1)), RoomClass::Public);
-        MailboxItem::Frame { bytes: vec![0; len].into(), frames: 1, message, class }
+        let at = Timestamp(1);
+        MailboxItem::Frame { bytes: vec![0; len].into(), frames: 1, message, at, class }
     }
 
     fn answer() -> MailboxItem {
@@ -343,13 +379,16 @@ mod tests {
 
     #[test]
     fn a_full_mailbox_cuts_off_once_and_drops_its_items() {
-        for fill in [vec![frame(1), frame(1), frame(1)], vec![frame(60), frame(41)]] {
+        for (why, fill) in [
+            (Overflow::Items, vec![frame(1), frame(1), frame(1)]),
+            (Overflow::Bytes, vec![frame(60), frame(41)]),
+        ] {
             let mailbox = Mailbox::new(2, 100);
             let waiting = fill.len() as u32 - 1;
             let pushed: Vec<_> = fill.into_iter().map(|item| put(&mailbox, item)).collect();
             let (last, before) = pushed.split_last().unwrap();
             assert!(before.iter().all(|pushed| *pushed == Pushed::Waiting));
-            assert_eq!(*last, Pushed::CutOff(public(waiting)));
+            assert_eq!(*last, Pushed::CutOff { why, waiting: public(waiting) });
             let again = put(&mailbox, frame(1));
             assert_eq!(again, Pushed::Closed { cut_off: true }, "reported once");
             assert_eq!(mailbox.account(), Account::default());

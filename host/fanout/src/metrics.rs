@@ -1,26 +1,37 @@
 //! What the fan-out counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::counter::Counter;
+use crate::histogram::{BATCH, Histogram, LATENCY};
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Debug, Default)]
+/// What became of commands, from the queue to the mailboxes.
+#[derive(Debug)]
 pub struct FanoutMetrics {
     /// Batches that became durable.
     pub commits: Counter,
     /// Commands in them, refused ones included.
     pub commands: Counter,
     pub events: Counter,
+    /// Commands of each batch.
+    pub batch: Histogram,
+    /// Of each command that a client waits for, the time until the writer takes it from the queue.
+    pub queued: Histogram,
+    /// The same, from there until it is durable.
+    pub committed: Histogram,
+    /// Of each command, the time from there until its answer and its events are in the mailboxes,
+    /// and their connections woken.
+    pub delivered: Histogram,
+}
+
+impl Default for FanoutMetrics {
+    fn default() -> Self {
+        Self {
+            commits: Counter::default(),
+            commands: Counter::default(),
+            events: Counter::default(),
+            batch: Histogram::new(&BATCH),
+            queued: Histogram::new(&LATENCY),
+            committed: Histogram::new(&LATENCY),
+            delivered: Histogram::new(&LATENCY),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use core_engine::Done;
 use core_model::ConnectionId;
@@ -35,12 +36,22 @@ const COMMANDS_PER_TURN: usize = 256;
 const MAILBOX_SHARE_PER_TURN: usize = 250;
 
 enum Notice {
-    Committed(Vec<Done<Ticket>>),
+    Committed(Committed),
     Gone(ConnectionId),
     Fence(Arc<ConnectionHandle>),
     Added(u16, Arc<dyn EventEncoder>),
     Removed(u16),
     Stop,
+}
+
+/// Called, on a network thread, when a batch is delivered.
+pub type OnDelivered = Box<dyn FnOnce() + Send>;
+
+struct Committed {
+    batch: Vec<Done<Ticket>>,
+    /// When it was durable.
+    since: Instant,
+    then: Option<OnDelivered>,
 }
 
 /// The sending side of the hub.
@@ -72,13 +83,19 @@ impl Hub {
     /// Takes a committed batch. Blocks the engine's writer while the hub is far behind: that turns a
     /// flood of events into refused commands instead of memory.
     pub fn publish(&self, batch: Vec<Done<Ticket>>) {
+        self.publish_then(batch, None);
+    }
+
+    /// As [`publish`](Self::publish), with what is to be called when the batch is delivered.
+    pub fn publish_then(&self, batch: Vec<Done<Ticket>>, then: Option<OnDelivered>) {
+        let since = Instant::now();
         let mut queue = self.queue.lock();
         self.caught_up.wait_while(&mut queue, |queue| {
             queue.batches >= BATCHES_WAITING_MAX && !queue.stopping
         });
         queue.batches += 1;
         self.undelivered.fetch_add(batch.len(), Ordering::Relaxed);
-        push(queue, Notice::Committed(batch));
+        push(queue, Notice::Committed(Committed { batch, since, then }));
     }
 
     /// Forgets a connection that is gone and whose mailbox is closed.
@@ -153,7 +170,7 @@ impl Task {
         loop {
             for notice in std::future::poll_fn(|cx| self.hub.poll_take(cx)).await {
                 match notice {
-                    Notice::Committed(batch) => self.deliver(batch).await,
+                    Notice::Committed(committed) => self.deliver(committed).await,
                     Notice::Fence(connection) => {
                         self.fanout.fence(&connection);
                         self.fanout.wake();
@@ -167,7 +184,8 @@ impl Task {
         }
     }
 
-    async fn deliver(&mut self, batch: Vec<Done<Ticket>>) {
+    async fn deliver(&mut self, committed: Committed) {
+        let Committed { batch, since, then } = committed;
         self.fanout.begin(&batch);
         let mut turn = Delivered::default();
         let mut batch = batch.into_iter().peekable();
@@ -178,12 +196,19 @@ impl Task {
                 || turn.items >= ITEMS_PER_TURN
                 || turn.mailbox_share >= MAILBOX_SHARE_PER_TURN
             {
-                turn = Delivered::default();
                 self.fanout.wake();
+                self.fanout.note_delivered(turn.commands, since.elapsed());
+                turn = Delivered::default();
                 yield_now().await;
             }
         }
         self.fanout.wake();
+        if turn.commands > 0 {
+            self.fanout.note_delivered(turn.commands, since.elapsed());
+        }
+        if let Some(then) = then {
+            then();
+        }
     }
 }
 
@@ -202,7 +227,7 @@ mod tests {
     use super::*;
     use crate::framing::Framing;
     use crate::ledger::Ledger;
-    use crate::mailbox::{Mailbox, MailboxItem, MailboxPoll};
+    use crate::mailbox::{Mailbox, MailboxItem, MailboxPoll, Overflow};
     use crate::subscriptions::SubscriptionChange;
 
     /// Encodes every event as a frame of 100 bytes.
@@ -213,7 +238,7 @@ mod tests {
             Some(Broadcast::Everyone(Frame::Bytes(vec![0; 100])))
         }
 
-        fn note_cut_off(&self, _: ConnectionId) {}
+        fn note_cut_off(&self, _: ConnectionId, _: Overflow) {}
 
         fn ledger(&self) -> Arc<Ledger> {
             Arc::default()
@@ -229,7 +254,7 @@ mod tests {
             cursor: core_model::MessageId(0),
         });
         let connection = connection.clone();
-        let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
+        let ticket = Ticket::connection(connection, SubscriptionChange::Seat);
         Done { ticket, outcome, events: Vec::new() }
     }
 

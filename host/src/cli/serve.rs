@@ -16,6 +16,9 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let config = draft.config;
     logging::init(&config.server.log)
         .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
+    let (version, path) = (crate::version::VERSION, options.file());
+    let store = config.store.path.display();
+    tracing::info!(version, configuration = %path.display(), %store, "dragoman starts");
     for warning in draft.warnings.iter() {
         tracing::warn!("{warning}");
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{BackupConfig, StoreConfig};
+use crate::disk_space::free_bytes;
 use crate::private_folder;
-use crate::runtime::free_space::free_bytes;
 use crate::runtime::limits::Pace;
 use crate::runtime::net::state::GatewayState;
 use crate::users::rfc3339;

@@ -1,10 +1,10 @@
 //! Watches the free space of the store's file system. Below a floor messages are refused, so that
 //! the engine does not fail in the middle of a write.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::disk_space::free_bytes;
 use crate::runtime::net::state::GatewayState;
 
 /// Between two looks.
@@ -55,10 +55,4 @@ pub(crate) async fn watch(state: Arc<GatewayState>, min: u64) {
             () = state.shutdown.draining() => return,
         }
     }
-}
-
-/// Bytes that the process may still write to the file system of a file.
-pub(crate) fn free_bytes(file: &Path) -> std::io::Result<u64> {
-    let stat = rustix::fs::statvfs(file)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

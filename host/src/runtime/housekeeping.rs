@@ -8,6 +8,7 @@ use core_model::{Command, Reply, RoomId, Timestamp};
 use crate::config::StoreConfig;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::acknowledgements::STORE_PERIOD;
+use crate::runtime::session::peer_log;
 use crate::runtime::session::services::Services;
 
 /// The resolution of leases.
@@ -104,6 +105,16 @@ pub(crate) async fn expire(state: Arc<GatewayState>) {
         if services.engine.failure().is_none() && is_expiry_due(services) {
             // Waits for the answer, so that a slow one is not requested twice.
             drop(services.submit_internal(Command::Expire).await);
+        }
+    }
+}
+
+/// Logs what peers did wrong, once a minute, until the gateway stops.
+pub(crate) async fn summarize_peers(state: Arc<GatewayState>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(peer_log::PERIOD) => state.services.peer_log.summarize(),
+            () = state.shutdown.stopping() => return,
         }
     }
 }

@@ -1,14 +1,21 @@
 //! What the gateway counts. `admin::prometheus` renders it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use core_engine::Owed;
 use core_model::{Expired, Timestamp};
 use frontend_api::fidelity::{Field, Losses};
-use gateway_fanout::{FanoutMetrics, Ledger, RoomClass};
+use gateway_fanout::{FanoutMetrics, Ledger, Overflow, RoomClass};
 use parking_lot::Mutex;
 
 pub(crate) use gateway_fanout::Counter;
+pub(crate) use http::{HttpMetrics, Operations};
+
+use delivery_delay::DeliveryDelay;
+
+mod delivery_delay;
+mod http;
 
 /// Counted for the gateway as a whole.
 #[derive(Debug, Default)]
@@ -25,6 +32,7 @@ pub(crate) struct GatewayMetrics {
     reloads: [Counter; ReloadResult::ALL.len()],
     hook: [Counter; HookResult::ALL.len()],
     last_reload: Mutex<Option<(Timestamp, ReloadResult)>>,
+    is_restart_pending: AtomicBool,
 }
 
 /// How a reload of the configuration ended.
@@ -92,6 +100,15 @@ impl GatewayMetrics {
 
     pub(crate) fn hook(&self, result: HookResult) -> u64 {
         self.hook[result as usize].count()
+    }
+
+    /// Whether the configuration has keys that take effect at the next start.
+    pub(crate) fn set_restart_pending(&self, is_pending: bool) {
+        self.is_restart_pending.store(is_pending, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_restart_pending(&self) -> bool {
+        self.is_restart_pending.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_reload(&self, result: ReloadResult, at: Timestamp) {
@@ -198,6 +215,12 @@ pub(crate) struct FrontendMetrics {
     pub(crate) frames: Counter,
     /// Connections that were cut off because they did not read.
     pub(crate) cut_off: Counter,
+    overflows: [Counter; Overflow::ALL.len()],
+    /// How long messages took to the connections that get them.
+    pub(crate) delivery_delay: DeliveryDelay,
+    /// Sign-ins that succeeded, by whatever means.
+    pub(crate) signed_in: Counter,
+    pub(crate) http: HttpMetrics,
     pub(crate) panics: Counter,
     /// Events that a plugin failed to encode.
     pub(crate) encoding_faults: Counter,
@@ -221,6 +244,16 @@ impl Default for LostFields {
 }
 
 impl FrontendMetrics {
+    /// A connection was cut off.
+    pub(crate) fn note_overflow(&self, why: Overflow) {
+        self.cut_off.add(1);
+        self.overflows[why as usize].add(1);
+    }
+
+    pub(crate) fn overflows(&self, why: Overflow) -> u64 {
+        self.overflows[why as usize].count()
+    }
+
     pub(crate) fn note_refused(&self, limit: Limit) {
         self.refused[limit as usize].add(1);
     }
@@ -270,6 +303,9 @@ mod tests {
         }
         for (at, (kind, _)) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
+        }
+        for (at, (why, _)) in Overflow::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, at);
         }
         for (at, (result, _)) in HookResult::ALL.into_iter().enumerate() {
             assert_eq!(result as usize, at);

@@ -13,6 +13,7 @@ mod api_key_files;
 mod backups;
 mod certificates;
 mod clock;
+mod command_timer;
 mod free_space;
 mod frontends;
 mod housekeeping;
@@ -31,7 +32,7 @@ mod webhooks;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use core_model::RoomId;
 use frontend_api::Transport;
@@ -94,10 +95,12 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     supervisor::starting("opening the store");
+    let started = Instant::now();
     let mut gateway = tokio::select! {
         gateway = Gateway::start(config) => gateway?,
         _ = signals.shutdown() => return Ok(()),
     };
+    gateway.log_ready(started.elapsed());
     gateway.begin_duties();
     supervisor::ready(SERVING);
     let reread = Arc::new(reread);
@@ -129,7 +132,10 @@ pub async fn serve(
     supervisor::stopping();
     tracing::info!(signal = signal.name, "draining; a second signal ends at once");
     tokio::select! {
-        () = gateway.shutdown() => Ok(()),
+        () = gateway.shutdown() => {
+            tracing::info!(served_s = started.elapsed().as_secs(), "stopped");
+            Ok(())
+        }
         signal = signals.shutdown() => {
             tracing::warn!(signal = signal.name, "ended before draining was complete");
             crate::logging::flush();
@@ -184,6 +190,7 @@ impl Gateway {
         state.spawn_background(reconciler::run(state.clone()));
         state.spawn_background(housekeeping::store_acknowledgements(state.clone()));
         state.spawn_background(housekeeping::count_owed(state.clone()));
+        state.spawn_background(housekeeping::summarize_peers(state.clone()));
         Ok(gateway)
     }
 
@@ -209,6 +216,23 @@ impl Gateway {
             registry.admin_tls = admin_tls;
         });
         Ok(())
+    }
+
+    /// Logs where operators look at the gateway, and that it serves.
+    fn log_ready(&self, took: Duration) {
+        let registry = self.state.registry();
+        let bound = registry.admin.as_ref().and_then(|listener| listener.bound());
+        if let Some(address) = bound.filter(|_| registry.api_page) {
+            tracing::info!(
+                url = format!("http://{address}/api/"),
+                "the pages of the admin listener"
+            );
+        }
+        let frontends = registry.frontends.iter();
+        let listening = frontends.filter(|frontend| registry.is_listening(frontend)).count();
+        let frontends = registry.frontends.len();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(took_ms, frontends, listening, "ready");
     }
 
     /// Applies another configuration; what has not changed keeps its connections. False: a part
@@ -324,6 +348,7 @@ impl Gateway {
             drop(hub.await);
         }
         reconciler::close(&state.registry());
+        state.services.peer_log.summarize();
     }
 
     /// Ends all connections and tasks at once.

@@ -5,14 +5,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use core_engine::{Engine, Options};
+use core_engine::{Done, Engine, Options};
 use core_model::{Command, NewRoom, Refusal, Reply, RoomView};
-use frontend_api::{Listener, Transport};
+use frontend_api::Listener;
 use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, EndpointOptions, FrontendConfig, ListenAddress};
+use crate::runtime::clock::Clock;
+use crate::runtime::command_timer::CommandTimer;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::net::accept;
@@ -66,10 +68,12 @@ pub(crate) async fn open(
     });
     let registry = FrontendRegistry::new(config, frontends.collect());
     let committed = watch::Sender::default();
-    let engine = Arc::new(open_engine(config, hub.clone(), committed.clone()).await?);
+    let clock = Arc::new(Clock::start());
+    let timer = CommandTimer::new(clock.clone(), metrics.fanout.clone());
+    let engine = Arc::new(open_engine(config, hub.clone(), committed.clone(), timer).await?);
     let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
-    let services = Arc::new(Services::new(engine, hub, metrics, committed, config));
-    Ok((Arc::new(GatewayState::new(services, registry)), task))
+    let services = Services::new(engine, hub, metrics, committed, clock, config);
+    Ok((Arc::new(GatewayState::new(Arc::new(services), registry)), task))
 }
 
 /// What the hub needs from a front end.
@@ -81,6 +85,7 @@ async fn open_engine(
     config: &Config,
     hub: Arc<Hub>,
     committed: watch::Sender<()>,
+    timer: CommandTimer,
 ) -> Result<Engine<Ticket>, ServeError> {
     let path = config.store.path.clone();
     let options =
@@ -90,11 +95,13 @@ async fn open_engine(
             crate::private_folder::make(folder)
                 .map_err(|error| ServeError::Folder { path: folder.into(), error })?;
         }
-        let publish = move |batch| {
+        let begun = timer.begun();
+        let publish = move |batch: Vec<Done<Ticket>>| {
+            timer.note_committed(&batch);
             hub.publish(batch);
             committed.send_replace(());
         };
-        Ok(Engine::open(&path, options, publish)?)
+        Ok(Engine::open_timed(&path, options, begun, publish)?)
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
 }
@@ -220,7 +227,7 @@ pub(crate) fn listeners(
 
 pub(crate) fn bindings(behind: &[(&Arc<FrontendHandle>, &Listener)]) -> Vec<Arc<ListenerBinding>> {
     let binding = |(frontend, listener): &(&Arc<FrontendHandle>, &Listener)| {
-        Arc::new(ListenerBinding { frontend: (*frontend).clone(), listener: (*listener).clone() })
+        Arc::new(ListenerBinding::new((*frontend).clone(), (*listener).clone()))
     };
     behind.iter().map(binding).collect()
 }
@@ -259,7 +266,7 @@ pub(crate) fn listen(
     Ok(())
 }
 
-/// Logs where each front end listens, and how to try it.
+/// Logs how to try each front end. Where it listens is in a line for each listener.
 pub(crate) fn announce<'a>(
     frontends: impl IntoIterator<Item = &'a Arc<FrontendHandle>>,
     listeners: &[Arc<BoundListener>],
@@ -267,19 +274,14 @@ pub(crate) fn announce<'a>(
     for frontend in frontends {
         let manifest = frontend.frontend.manifest();
         let mut hint = Some(manifest.hint.clone());
-        let mut places = Vec::new();
-        for (binding, address, is_encrypted) in addresses_of(frontend, listeners) {
-            let listener = &binding.listener;
-            let address_text = address.to_string();
-            hint = hint.and_then(|it| hinted(&it, &listener.key, &address_text, is_encrypted));
-            let over = if is_encrypted { " over TLS" } else { "" };
-            places.push(format!("{}{over} on {address}", transport(listener)));
+        let addresses = addresses_of(frontend, listeners);
+        for (binding, address, is_encrypted) in &addresses {
+            let (key, address) = (&binding.listener.key, address.to_string());
+            hint = hint.and_then(|it| hinted(&it, key, &address, *is_encrypted));
         }
-        if !places.is_empty() {
-            let places = places.join(", ");
+        if let Some(hint) = hint.filter(|hint| !hint.is_empty() && !addresses.is_empty()) {
             let frontend = &frontend.name;
-            let hint = hint.map(|hint| format!("; try: {hint}")).unwrap_or_default();
-            tracing::info!(frontend, "{}: {places}{hint}", manifest.title);
+            tracing::info!(frontend, "{}; try: {hint}", manifest.title);
         }
     }
 }
@@ -319,15 +321,6 @@ pub(crate) fn addresses_of(
         addresses.extend(own.map(|binding| (binding.clone(), bound.clone(), is_encrypted)));
     }
     addresses
-}
-
-fn transport(listener: &Listener) -> &'static str {
-    match listener.transport {
-        Transport::Http => "HTTP",
-        Transport::Tcp => "TCP",
-        Transport::TcpLines => "TCP (lines)",
-        Transport::WebSocket => "WebSocket",
-    }
 }
 
 #[cfg(test)]

@@ -274,10 +274,20 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[])
+    }
+
+    /// With these variables of the environment.
+    pub(crate) fn start_with(
+        folder: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
             .args(arguments)
             .current_dir(folder)
             .env_clear()
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
@@ -285,12 +295,12 @@ impl Running {
         Self { child, log }
     }
 
-    /// The next line of its log.
+    /// The next line of its log but the first, which it writes before it opens the store.
     pub(crate) fn line(&mut self) -> String {
         loop {
             let mut line = String::new();
             self.log.read_line(&mut line).expect("it logs");
-            if !is_about_open_files(&line) {
+            if !is_about_open_files(&line) && !line.contains("dragoman starts") {
                 return line;
             }
         }
@@ -326,7 +336,7 @@ impl Drop for Running {
 fn serve_runs_until_it_is_told_to_stop_and_makes_its_store() {
     let folder = folder(FINE);
     let mut gateway = Running::start(folder.path(), &["serve"]);
-    for says in ["listening frontend=\"channel\"", "HTTP on 127.0.0.1:"] {
+    for says in ["listening frontend=\"channel\"", "; try: ", "ready took_ms="] {
         let line = gateway.line();
         assert!(line.contains(says), "{line}");
         assert!(!line.contains('\u{1b}'), "{line:?} has colors, and is not on a terminal");

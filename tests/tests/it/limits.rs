@@ -203,7 +203,7 @@ fn a_client_that_does_not_read_is_disconnected_and_the_others_do_not_wait() {
     let gateway = Gateway::start(
         "[[rooms]]\nname = \"TEST\"\n\
          [frontends.chatroom]\nmailbox_max = 16\nmessages_per_s = 0\nbytes_per_s = 0\n\
-         [frontends.token]\nmailbox_max = 16\nmessages = true",
+         [frontends.token]\nmailbox_bytes_max = 65536\nmessages = true",
     );
     let websocket = gateway.address("chatroom", "websocket_listen");
     let mut ann = Talk::connect(websocket);
@@ -235,6 +235,10 @@ fn a_client_that_does_not_read_is_disconnected_and_the_others_do_not_wait() {
     for frontend in ["chatroom", "token"] {
         let cut_off = format!("dragoman_cut_off_total{{frontend=\"{frontend}\"}}");
         assert_eq!(metric(&gateway, &cut_off), 1);
+    }
+    for (frontend, reason) in [("chatroom", "items"), ("token", "bytes")] {
+        let labels = format!("{{frontend=\"{frontend}\",reason=\"{reason}\"}}");
+        assert_eq!(metric(&gateway, &format!("dragoman_mailbox_overflows_total{labels}")), 1);
     }
     while slow.try_receive().is_ok() {}
     while tom.try_receive().is_ok() {}

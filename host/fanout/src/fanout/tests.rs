@@ -10,7 +10,7 @@ use frontend_api::{Broadcast, Ending, EventFilter, Frame};
 use super::*;
 use crate::framing::Framing;
 use crate::ledger::{DeliveryOutcome, Ledger, Source};
-use crate::mailbox::{Mailbox, MailboxPoll};
+use crate::mailbox::{Mailbox, MailboxPoll, Overflow};
 use crate::subscriptions::SubscriptionChange;
 use crate::tally::RoomClass;
 
@@ -28,7 +28,7 @@ impl EventEncoder for Counting {
         Some(Broadcast::Others(Frame::Text(format!("{} {count}", event.seq))))
     }
 
-    fn note_cut_off(&self, _: ConnectionId) {
+    fn note_cut_off(&self, _: ConnectionId, _: Overflow) {
         self.cut_off.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -67,7 +67,7 @@ impl Scene {
         let outcome =
             Ok(Reply::Entered { room, user: Arc::default(), again: false, cursor: MessageId(0) });
         let connection = connection.clone();
-        let ticket = Ticket::Connection { connection, change: SubscriptionChange::Seat };
+        let ticket = Ticket::connection(connection, SubscriptionChange::Seat);
         self.deliver([Done { ticket, outcome, events }]);
     }
 
@@ -171,7 +171,7 @@ fn post(poster: Option<&Arc<ConnectionHandle>>, event: Recorded) -> Done<Ticket>
     let ticket = match poster {
         Some(poster) => {
             let connection = poster.clone();
-            Ticket::Connection { connection, change: SubscriptionChange::None }
+            Ticket::connection(connection, SubscriptionChange::None)
         }
         None => Ticket::Discard,
     };
@@ -333,7 +333,7 @@ fn a_message_counts_for_the_front_end_that_it_came_through() {
     let poster = scene.seated(7, Framing::Tcp, 10);
     let over_http = Arc::<Ledger>::default();
     let (sender, _) = tokio::sync::oneshot::channel();
-    let ticket = Ticket::Once { sender, ledger: Some(over_http.clone()) };
+    let ticket = Ticket::once(sender, Some(over_http.clone()));
     let events = vec![posted(6, 0)];
     let done = Done { ticket, outcome: Ok(Reply::Done), events };
     scene.deliver([post(Some(&poster), posted(5, 7)), done]);

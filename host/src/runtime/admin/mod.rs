@@ -172,14 +172,7 @@ async fn answer(
         }
         "/healthz" => health(&state),
         "/readyz" => readiness(&state),
-        "/metrics" => {
-            let healthy = services.engine.problem().is_none();
-            let registry = state.registry();
-            let expiries = registry.certificate_expiries();
-            let mut text = prometheus::render(&registry, &services.metrics, healthy, &expiries);
-            prometheus::render_webhooks(&mut text, &state);
-            (StatusCode::OK, text)
-        }
+        "/metrics" => (StatusCode::OK, prometheus::render(&state)),
         LEDGER_PATH => {
             let report = ledger::report(&state).await;
             let json = serde_json::to_string(&report).expect("a report is plain data");

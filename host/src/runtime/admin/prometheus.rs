@@ -1,6 +1,9 @@
 //! Renders the metrics in the text format of Prometheus.
 
+mod installation;
+mod latency;
 mod ledger;
+mod process;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -17,7 +20,7 @@ use crate::runtime::net::state::GatewayState;
 /// One metric that every front end has.
 type Row = (&'static str, &'static str, &'static str, fn(&FrontendInstance) -> u64);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     ("connections", "gauge", "Open connections.", |of| u64::from(of.connections.count())),
     ("connections_total", "counter", "Connections accepted.", |of| of.metrics.opened.count()),
     ("requests_total", "counter", "HTTP requests.", |of| of.metrics.requests.count()),
@@ -36,74 +39,78 @@ const ROWS: [Row; 9] = [
     ("cut_off_total", "counter", "Connections cut off because the peer did not read.", |of| {
         of.metrics.cut_off.count()
     }),
+    ("signed_in_total", "counter", "Sign-ins that succeeded, by any means.", |of| {
+        of.metrics.signed_in.count()
+    }),
     ("panics_total", "counter", "Sessions or events lost to a fault of the front end.", |of| {
         of.metrics.panics.count()
     }),
 ];
 
-pub(crate) fn render(
-    registry: &FrontendRegistry,
-    metrics: &GatewayMetrics,
-    healthy: bool,
-    expiries: &BTreeMap<PathBuf, i64>,
-) -> String {
+pub(crate) fn render(state: &GatewayState) -> String {
+    let registry = &*state.registry();
+    let metrics = &*state.services.metrics;
     let mut text = String::new();
-    gateway(&mut text, metrics, healthy);
-    head(
-        &mut text,
-        "listening",
-        "gauge",
-        "Whether the front end is up and all listeners are open.",
-    );
-    for frontend in &registry.frontends {
-        let labels = format!("frontend=\"{}\"", frontend.name);
-        sample(&mut text, "listening", &labels, u64::from(registry.is_listening(frontend)));
-    }
-    let instances = registry.instances_by_name();
-    for (name, kind, help, value) in ROWS {
-        head(&mut text, name, kind, help);
-        for instance in &instances {
-            let labels = format!("frontend=\"{}\"", instance.name);
-            sample(&mut text, name, &labels, value(instance));
-        }
-    }
+    gateway(&mut text, metrics, state.services.engine.problem().is_none());
+    installation::render(&mut text, state);
+    latency::render(&mut text, registry, metrics);
+    frontends(&mut text, registry);
     ledger::render(&mut text, registry, metrics);
-    head(&mut text, "refused_total", "counter", "Requests turned away, by limit.");
-    for instance in &instances {
-        for (limit, word) in Limit::ALL {
-            let labels = format!("frontend=\"{}\",limit=\"{word}\"", instance.name);
-            sample(&mut text, "refused_total", &labels, instance.metrics.refused(limit));
-        }
-    }
-    head(&mut text, "sign_ins_total", "counter", "Sign-ins with a password, by result.");
-    for instance in &instances {
-        for (result, word) in SignInResult::ALL {
-            let labels = format!("frontend=\"{}\",result=\"{word}\"", instance.name);
-            sample(&mut text, "sign_ins_total", &labels, instance.metrics.sign_ins(result));
-        }
-    }
-    let help = "Messages with a field that readers did not see, by the field.";
-    head(&mut text, "fidelity_lost_total", "counter", help);
-    for instance in &instances {
-        for field in instance.losses.possible() {
-            let labels = format!("to=\"{}\",field=\"{}\"", instance.name, field.name());
-            sample(&mut text, "fidelity_lost_total", &labels, instance.metrics.lost(field));
-        }
-    }
-    head(&mut text, "plugin_faults_total", "counter", "Faults of a plugin, by kind.");
-    for instance in instances.iter().filter(|instance| instance.is_plugin()) {
-        for (kind, word) in FaultKind::ALL {
-            let labels = format!("frontend=\"{}\",kind=\"{word}\"", instance.name);
-            sample(&mut text, "plugin_faults_total", &labels, instance.metrics.plugin_faults(kind));
-        }
-    }
     api_keys(&mut text, registry);
-    certificates(&mut text, expiries);
+    certificates(&mut text, &registry.certificate_expiries());
+    webhooks(&mut text, state);
+    process::render(&mut text);
     text
 }
 
-/// Adds the metrics of webhooks. They have no lag while the store cannot be read.
-pub(crate) fn render_webhooks(text: &mut String, state: &GatewayState) {
+/// The metrics of each front end.
+fn frontends(text: &mut String, registry: &FrontendRegistry) {
+    head(text, "listening", "gauge", "Whether the front end is up and all listeners are open.");
+    for frontend in &registry.frontends {
+        let labels = format!("frontend=\"{}\"", frontend.name);
+        sample(text, "listening", &labels, u64::from(registry.is_listening(frontend)));
+    }
+    let instances = registry.instances_by_name();
+    for (name, kind, help, value) in ROWS {
+        head(text, name, kind, help);
+        for instance in &instances {
+            let labels = format!("frontend=\"{}\"", instance.name);
+            sample(text, name, &labels, value(instance));
+        }
+    }
+    head(text, "refused_total", "counter", "Requests turned away, by limit.");
+    for instance in &instances {
+        for (limit, word) in Limit::ALL {
+            let labels = format!("frontend=\"{}\",limit=\"{word}\"", instance.name);
+            sample(text, "refused_total", &labels, instance.metrics.refused(limit));
+        }
+    }
+    head(text, "sign_ins_total", "counter", "Sign-ins with a password, by result.");
+    for instance in &instances {
+        for (result, word) in SignInResult::ALL {
+            let labels = format!("frontend=\"{}\",result=\"{word}\"", instance.name);
+            sample(text, "sign_ins_total", &labels, instance.metrics.sign_ins(result));
+        }
+    }
+    let help = "Messages with a field that readers did not see, by the field.";
+    head(text, "fidelity_lost_total", "counter", help);
+    for instance in &instances {
+        for field in instance.losses.possible() {
+            let labels = format!("to=\"{}\",field=\"{}\"", instance.name, field.name());
+            sample(text, "fidelity_lost_total", &labels, instance.metrics.lost(field));
+        }
+    }
+    head(text, "plugin_faults_total", "counter", "Faults of a plugin, by kind.");
+    for instance in instances.iter().filter(|instance| instance.is_plugin()) {
+        for (kind, word) in FaultKind::ALL {
+            let labels = format!("frontend=\"{}\",kind=\"{word}\"", instance.name);
+            sample(text, "plugin_faults_total", &labels, instance.metrics.plugin_faults(kind));
+        }
+    }
+}
+
+/// They have no lag while the store cannot be read.
+fn webhooks(text: &mut String, state: &GatewayState) {
     let services = &state.services;
     let newest = services.engine.newest_event().unwrap_or_default().message;
     let present = webhooks::Present { now: services.clock.now(), newest };
@@ -122,14 +129,10 @@ fn api_keys(text: &mut String, registry: &FrontendRegistry) {
 }
 
 fn certificates(text: &mut String, expiries: &BTreeMap<PathBuf, i64>) {
-    if expiries.is_empty() {
-        return;
-    }
     let name = "certificate_expiry_timestamp_seconds";
     head(text, name, "gauge", "Unix time at which a served certificate expires, by its file.");
     for (path, expiry) in expiries {
-        let path = path.display().to_string();
-        let path = path.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+        let path = escaped(&path.display().to_string());
         line(text, format_args!("dragoman_{name}{{certificate=\"{path}\"}} {expiry}"));
     }
 }
@@ -170,14 +173,22 @@ fn reloads(text: &mut String, metrics: &GatewayMetrics) {
         let labels = format!("result=\"{word}\"");
         sample(text, "reloads_total", &labels, metrics.reloads(result));
     }
-    let Some((at, result)) = metrics.last_reload() else { return };
+    let last = metrics.last_reload();
     head(text, "last_reload_successful", "gauge", "Whether the last reload was applied in full.");
-    let successful = u64::from(result == ReloadResult::Applied);
-    line(text, format_args!("dragoman_last_reload_successful {successful}"));
+    if let Some((_, result)) = last {
+        let successful = u64::from(result == ReloadResult::Applied);
+        line(text, format_args!("dragoman_last_reload_successful {successful}"));
+    }
     head(text, "last_reload_timestamp_seconds", "gauge", "Unix time of the last reload.");
-    let secs = at.0 / 1000;
-    let ms = at.0 % 1000;
-    line(text, format_args!("dragoman_last_reload_timestamp_seconds {secs}.{ms:03}"));
+    if let Some((at, _)) = last {
+        let (secs, ms) = (at.0 / 1000, at.0 % 1000);
+        line(text, format_args!("dragoman_last_reload_timestamp_seconds {secs}.{ms:03}"));
+    }
+}
+
+/// The value of a label.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
 fn sample(text: &mut String, name: &str, labels: &str, value: u64) {

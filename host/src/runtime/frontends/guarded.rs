@@ -9,7 +9,7 @@ use frontend_api::fidelity::Losses;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
-use gateway_fanout::{EventEncoder, Ledger};
+use gateway_fanout::{EventEncoder, Ledger, Overflow};
 
 use crate::runtime::metrics::FrontendMetrics;
 
@@ -100,9 +100,14 @@ impl EventEncoder for GuardedFrontend {
         (self.metrics.encoding_faults.count() == faults).then_some(broadcast)
     }
 
-    fn note_cut_off(&self, connection: ConnectionId) {
-        self.metrics.cut_off.add(1);
-        tracing::debug!(frontend = self.name, connection = connection.0, "cut off: does not read");
+    fn note_cut_off(&self, connection: ConnectionId, why: Overflow) {
+        self.metrics.note_overflow(why);
+        tracing::debug!(
+            frontend = self.name,
+            connection = connection.0,
+            ?why,
+            "cut off: does not read"
+        );
     }
 
     fn ledger(&self) -> Arc<Ledger> {

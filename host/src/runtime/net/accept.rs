@@ -26,6 +26,7 @@ use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
 use crate::runtime::net::tcp::{Lines, Tcp};
 use crate::runtime::session::driver::SessionDriver;
+use crate::runtime::session::peer_log::{PeerFault, PeerLog};
 use crate::runtime::session::stream::StreamSession;
 
 /// Connections that are accepted before others of the thread have their turn: each is some 30 µs'
@@ -138,6 +139,8 @@ pub(crate) async fn pause(address: &ListenAddress, error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
+const NOT_ALLOWED: &str = "`allow` does not have the address";
+
 /// An accepted connection, on its way to a session.
 struct Accepted {
     listener: Arc<BoundListener>,
@@ -155,10 +158,8 @@ fn admit(listener: &Arc<BoundListener>, stream: Stream, remote: Remote, state: &
     let is_trusted = state.registry().trusts(&remote);
     if let Err(why) = check_guard(&acceptance, &binding, &remote, is_trusted) {
         frontend.metrics.note_refused(Limit::Guard);
-        if let Some(why) = why {
-            let address = remote.shown_address();
-            tracing::debug!(frontend = frontend.name, address, "refused a connection: {why}");
-        }
+        let address = remote.counted_address();
+        state.services.peer_log.note(&frontend.name, address, PeerFault::Refused, why);
         return;
     }
     // A proxy stands for many addresses.
@@ -183,23 +184,23 @@ fn admit(listener: &Arc<BoundListener>, stream: Stream, remote: Remote, state: &
     }
 }
 
-/// Whether the direct peer may connect; why not, where the log may say more than the metric.
+/// Whether the direct peer may connect; if not, why.
 fn check_guard(
     acceptance: &Acceptance,
     binding: &ListenerBinding,
     remote: &Remote,
     is_trusted: bool,
-) -> Result<(), Option<&'static str>> {
+) -> Result<(), &'static str> {
     let uids = &acceptance.options.socket.allow_uids;
     if remote.uid.is_some_and(|uid| !uids.is_empty() && !uids.contains(&uid)) {
-        return Err(Some("allow_uids does not have the user of the process"));
+        return Err("allow_uids does not have the user of the process");
     }
     if acceptance.options.proxy_protocol {
         let why = "proxy_protocol is required, and trusted_proxies does not have the peer";
-        return if is_trusted { Ok(()) } else { Err(Some(why)) };
+        return if is_trusted { Ok(()) } else { Err(why) };
     }
     let is_allowed = binding.is_http() || binding.frontend.allows(remote.address);
-    if is_allowed { Ok(()) } else { Err(None) }
+    if is_allowed { Ok(()) } else { Err(NOT_ALLOWED) }
 }
 
 /// What comes before the dialect: the header of a proxy, and the handshake of TLS.
@@ -228,7 +229,7 @@ async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayS
     };
     match prepared {
         Ok(stream) => open_connection(accepted, stream, &state),
-        Err(why) => why.note(&frontend, &accepted.remote),
+        Err(why) => why.note(&frontend, &accepted.remote, &state.services.peer_log),
     }
 }
 
@@ -251,7 +252,7 @@ impl From<NoHeader> for Unprepared {
 
 impl Unprepared {
     /// Noise of the internet, and no fault: it is counted, and logged for those who look for it.
-    fn note(self, frontend: &FrontendHandle, remote: &Remote) {
+    fn note(self, frontend: &FrontendHandle, remote: &Remote, log: &PeerLog) {
         let why = match self {
             Self::Refused | Self::Challenge | Self::NoHeader(NoHeader::Nothing) => return,
             Self::NoHeader(NoHeader::Wrong(why)) => why,
@@ -259,8 +260,7 @@ impl Unprepared {
             Self::Late => "the handshake took longer than handshake_timeout".into(),
         };
         frontend.metrics.note_refused(Limit::Handshakes);
-        let address = remote.shown_address();
-        tracing::debug!(frontend = frontend.name, address, "closed a connection: {why}");
+        log.note(&frontend.name, remote.counted_address(), PeerFault::Malformed, &why);
     }
 }
 
@@ -270,6 +270,9 @@ impl Accepted {
         let frontend = &self.binding.frontend;
         if !self.binding.is_http() && !frontend.allows(self.remote.address) {
             frontend.metrics.note_refused(Limit::Guard);
+            let address = self.remote.counted_address();
+            let log = &state.services.peer_log;
+            log.note(&frontend.name, address, PeerFault::Refused, NOT_ALLOWED);
             return Err(Unprepared::Refused);
         }
         let is_trusted = state.registry().trusts(&self.remote);

@@ -14,6 +14,7 @@ use crate::runtime::limits::{Permit, ReadPause};
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::linger::linger;
 use crate::runtime::net::socket::{ReadOutcome, Socket};
+use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::stream::{CloseReason, StreamSession};
 
 /// Polls per wake-up before yielding; a flooding peer gets at most 4 messages ahead of a quiet one.
@@ -265,6 +266,7 @@ impl<S: Socket> Connection<S> {
             ReadOutcome::Control => (),
             ReadOutcome::Overlong => {
                 self.session.frontend().metrics.note_refused(Limit::MessageBytes);
+                self.session.note_fault(PeerFault::Malformed, "a message that is too long");
                 self.end(Ending::Overlong);
             }
             ReadOutcome::Closed(CloseReason::PeerFinished) => {
@@ -277,7 +279,13 @@ impl<S: Socket> Connection<S> {
             ReadOutcome::Closed(CloseReason::Disconnected) => {
                 return Err(CloseReason::Disconnected);
             }
-            ReadOutcome::Closed(reason) => self.close(reason),
+            ReadOutcome::Closed(reason) => {
+                if let CloseReason::ProtocolError(_) = reason {
+                    let why = "a violation of the protocol of WebSocket";
+                    self.session.note_fault(PeerFault::Malformed, why);
+                }
+                self.close(reason);
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::{EndpointOptions, ListenAddress};
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::metrics::Operations;
 use crate::runtime::net::bind::set_access;
 use crate::runtime::net::shutdown::Shutdown;
 use crate::tls::Tls;
@@ -83,9 +84,15 @@ pub(crate) enum ListenState {
 pub(crate) struct ListenerBinding {
     pub(crate) frontend: Arc<FrontendHandle>,
     pub(crate) listener: Listener,
+    pub(crate) operations: Operations,
 }
 
 impl ListenerBinding {
+    pub(crate) fn new(frontend: Arc<FrontendHandle>, listener: Listener) -> Self {
+        let operations = Operations::new(&frontend.metrics.http, &listener.routes);
+        Self { frontend, listener, operations }
+    }
+
     pub(crate) fn is_http(&self) -> bool {
         matches!(self.listener.transport, Transport::Http | Transport::WebSocket)
     }
@@ -237,9 +244,11 @@ impl BoundListener {
     /// `former`: bindings that were logged before.
     fn log_open(&self, bound: &ListenAddress, former: &[Arc<ListenerBinding>]) {
         let bindings = self.bindings();
+        let tls = self.acceptance().tls.is_some();
         if bindings.is_empty() {
             let listener = self.key.owner.as_ref().map_or("listen", |(_, key, _)| key.as_str());
-            tracing::info!(frontend = "admin", listener, address = %bound, "listening");
+            let (frontend, transport) = ("admin", "http");
+            tracing::info!(frontend, listener, address = %bound, transport, tls, "listening");
         }
         for binding in bindings.iter() {
             let frontend = &binding.frontend.name;
@@ -248,7 +257,8 @@ impl BoundListener {
                 former.frontend.name == *frontend && former.listener.key == *listener
             };
             if !former.iter().any(is_same) {
-                tracing::info!(frontend, listener, address = %bound, "listening");
+                let transport = transport(&binding.listener);
+                tracing::info!(frontend, listener, address = %bound, transport, tls, "listening");
             }
         }
     }
@@ -264,5 +274,14 @@ impl BoundListener {
             let listener = &binding.listener.key;
             tracing::error!(frontend, listener, %address, "cannot listen: {error}");
         }
+    }
+}
+
+fn transport(listener: &Listener) -> &'static str {
+    match listener.transport {
+        Transport::Http => "http",
+        Transport::Tcp => "tcp",
+        Transport::TcpLines => "lines",
+        Transport::WebSocket => "websocket",
     }
 }

@@ -31,7 +31,9 @@ pub(crate) async fn apply(
     at_start: &StartupKeys,
     mut new: Config,
 ) -> bool {
-    for key in at_start.differences(&StartupKeys::of(&new)) {
+    let pending = at_start.differences(&StartupKeys::of(&new));
+    state.services.metrics.set_restart_pending(!pending.is_empty());
+    for key in pending {
         tracing::warn!(key, "changed, and takes effect at the next start");
     }
     apply_to_gateway(state, running, &new);

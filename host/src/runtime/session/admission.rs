@@ -1,7 +1,6 @@
 //! Checks on a command before the engine gets it: limits on messages, and passwords.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use core_model::{
     AddressGrant, Command, ConnectionId, Credential, Grant, NewUser, Outcome, Query, Refusal,
@@ -16,6 +15,7 @@ use crate::runtime::limits::RateLimiter;
 use crate::runtime::metrics::{Limit, SignInResult};
 use crate::runtime::session::auth::{Account, SignInAttempt};
 use crate::runtime::session::passwords::{PASSWORD_BYTES_MAX, PasswordCaller};
+use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::sign_in_guard::Attempt;
 
@@ -267,9 +267,11 @@ impl Caller<'_> {
             Err(refusal) if refusal.is_sign_in_unavailable() => SignInResult::Unavailable,
             Err(_) => SignInResult::Failed,
         });
-        if let Err(Refusal::WrongPassword | Refusal::UnknownUser) = verified {
-            let guard = &self.services.sign_in_guard;
-            guard.log_failure(&self.frontend.name, self.address, Instant::now());
+        match &verified {
+            Err(Refusal::WrongPassword) => self.note_fault("wrong password"),
+            Err(Refusal::UnknownUser) => self.note_fault("unknown user"),
+            Err(Refusal::SlowDown { .. }) => self.note_fault("too many failed sign-ins"),
+            Ok(_) | Err(_) => (),
         }
         verified
     }
@@ -375,6 +377,11 @@ impl Caller<'_> {
         })
     }
 
+    fn note_fault(&self, why: &str) {
+        let log = &self.services.peer_log;
+        log.note(&self.frontend.name, self.address, PeerFault::SignIn, why);
+    }
+
     fn password_caller(&self, account: Option<String>) -> PasswordCaller {
         PasswordCaller { address: self.address, account }
     }
@@ -400,9 +407,12 @@ pub(crate) async fn identify(
     }
     let caller = Caller { services, frontend, address };
     let account = HEXLOWER.encode(&Sha256::digest(token));
-    let attempt = caller.begin_attempt(&account)?;
+    let attempt = caller.begin_attempt(&account);
+    let attempt = attempt.inspect_err(|_| caller.note_fault("too many failed sign-ins"))?;
     let identified = auth.identify(token, &services.clock).await;
-    if !matches!(identified, Err(Refusal::WrongPassword)) {
+    if matches!(identified, Err(Refusal::WrongPassword)) {
+        caller.note_fault("a token that is not valid");
+    } else {
         services.sign_in_guard.succeeded(&attempt, services.clock.steady_ns());
     }
     identified.map(Some)

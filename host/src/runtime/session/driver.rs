@@ -12,6 +12,7 @@ use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::AddressPrefix;
 use crate::runtime::session::admission::needs_disconnect;
+use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::services::{CommandSource, Services};
 use crate::runtime::session::tokens;
 
@@ -72,6 +73,9 @@ impl SessionDriver {
     pub(crate) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<Outbox, Panicked> {
         let mut out = Outbox::default();
         self.session.handle(&self.frontend.frontend, now, input, &mut out)?;
+        if let Some(why) = out.malformed() {
+            self.note_fault(PeerFault::Malformed, why);
+        }
         Ok(out)
     }
 
@@ -79,8 +83,18 @@ impl SessionDriver {
     pub(crate) fn answer(&mut self, now: Timestamp, outcome: &Outcome) -> Result<Outbox, Panicked> {
         self.services.auto_join_log.note(&self.frontend.name, outcome);
         note_read(&self.frontend.metrics.ledger, outcome);
+        match outcome {
+            Ok(Reply::SignedIn { .. }) => self.frontend.metrics.signed_in.add(1),
+            Err(Refusal::Banned { .. }) => self.note_fault(PeerFault::Refused, "banned"),
+            _ => (),
+        }
         self.frontend.frontend.note_losses_in(outcome);
         self.handle(now, Input::Answer(outcome))
+    }
+
+    /// The peer did something wrong.
+    pub(crate) fn note_fault(&self, fault: PeerFault, why: &str) {
+        self.services.peer_log.note(&self.frontend.name, self.address, fault, why);
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -133,7 +147,7 @@ impl SessionDriver {
         let (sender, released) = oneshot::channel();
         if std::mem::take(&mut self.needs_disconnect) {
             let command = Command::Disconnect { delivered: None };
-            let ticket = Ticket::Once { sender, ledger: None };
+            let ticket = Ticket::once(sender, None);
             self.services.submit_always(&self.frontend, self.connection, command, ticket);
         }
         released

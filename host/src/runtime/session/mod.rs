@@ -10,6 +10,7 @@ pub(crate) mod exchange;
 pub(crate) mod fetch;
 pub(crate) mod network_bans;
 pub(crate) mod passwords;
+pub(crate) mod peer_log;
 pub(crate) mod pending;
 pub(crate) mod services;
 pub(crate) mod sign_in_guard;

@@ -26,6 +26,7 @@ use crate::runtime::session::auto_join_log::AutoJoinLog;
 use crate::runtime::session::fetch::Fetcher;
 use crate::runtime::session::network_bans::NetworkBans;
 use crate::runtime::session::passwords::Passwords;
+use crate::runtime::session::peer_log::PeerLog;
 use crate::runtime::session::sign_in_guard::SignInGuard;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
@@ -44,6 +45,9 @@ const LIGHT_ROOMS_MAX: u64 = 32;
 /// more than there are cores.
 const HEAVY_QUERIES_PER_THREAD: usize = 4;
 
+/// Envelopes have milliseconds.
+const NS_PER_MS: u64 = 1_000_000;
+
 pub(crate) struct Services {
     pub(crate) engine: Arc<Engine<Ticket>>,
     /// Changes after each commit.
@@ -51,7 +55,7 @@ pub(crate) struct Services {
     /// The engine's file.
     pub(crate) store: PathBuf,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) passwords: Passwords,
     pub(crate) sign_in_guard: SignInGuard,
     /// The bytes that each address has others sent, through all front ends together: a room has
@@ -59,6 +63,8 @@ pub(crate) struct Services {
     pub(crate) byte_rates: KeyedRateLimiter,
     pub(crate) metrics: Arc<GatewayMetrics>,
     pub(crate) auto_join_log: AutoJoinLog,
+    /// What peers do wrong.
+    pub(crate) peer_log: PeerLog,
     pub(crate) fetcher: Fetcher,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) network_bans: NetworkBans,
@@ -91,6 +97,7 @@ impl Services {
         hub: Arc<Hub>,
         metrics: Arc<GatewayMetrics>,
         committed: watch::Sender<()>,
+        clock: Arc<Clock>,
         config: &Config,
     ) -> Self {
         Self {
@@ -98,12 +105,13 @@ impl Services {
             committed,
             store: config.store.path.clone(),
             hub,
-            clock: Clock::start(),
+            clock,
             passwords: Passwords::new(config.server.password_threads),
             sign_in_guard: SignInGuard::default(),
             byte_rates: KeyedRateLimiter::default(),
             metrics,
             auto_join_log: AutoJoinLog::default(),
+            peer_log: PeerLog::default(),
             fetcher: Fetcher::default(),
             acknowledgements: Acknowledgements::default(),
             network_bans: NetworkBans::default(),
@@ -161,8 +169,9 @@ impl Services {
             frontend.metrics.note_refused(Limit::Overloaded);
             return Err(Refusal::Overloaded);
         }
-        let envelope = self.envelope(frontend, source, command, key);
-        self.engine.submit(envelope, ticket).map_err(|(_, refusal)| {
+        let now_ns = self.clock.steady_ns();
+        let envelope = self.envelope(frontend, source, command, key, now_ns);
+        self.engine.submit(envelope, ticket.submitted_at(now_ns)).map_err(|(_, refusal)| {
             if refusal == Refusal::Overloaded {
                 frontend.metrics.note_refused(Limit::Overloaded);
             }
@@ -179,7 +188,7 @@ impl Services {
         key: Option<&str>,
     ) -> Outcome {
         let (sender, answer) = oneshot::channel();
-        let ticket = Ticket::Once { sender, ledger: Some(frontend.metrics.ledger.clone()) };
+        let ticket = Ticket::once(sender, Some(frontend.metrics.ledger.clone()));
         self.submit(frontend, source, command, key, ticket)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -203,7 +212,8 @@ impl Services {
         ticket: Ticket,
     ) {
         let source = CommandSource { connection, network: None };
-        let envelope = self.envelope(frontend, source, command, None);
+        let now_ns = self.clock.steady_ns();
+        let envelope = self.envelope(frontend, source, command, None, now_ns);
         // Refused only by an engine that has stopped, and then there is nothing left to do.
         drop(self.engine.submit_always(envelope, ticket));
     }
@@ -212,7 +222,7 @@ impl Services {
     pub(crate) async fn submit_internal(&self, command: Command) -> Outcome {
         let (sender, answer) = oneshot::channel();
         let envelope = self.internal(ConnectionId(0), command);
-        let ticket = Ticket::Once { sender, ledger: None };
+        let ticket = Ticket::once(sender, None);
         let submitted = self.engine.submit_always(envelope, ticket);
         submitted.map_err(|(_, refusal)| refusal)?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
@@ -313,10 +323,11 @@ impl Services {
         source: CommandSource,
         command: Command,
         key: Option<&str>,
+        now_ns: u64,
     ) -> Envelope {
         let key = key.map(|key| format!("{}/{key}", frontend.name));
         let frontend = frontend.settings.clone();
-        let steady_ms = self.clock.steady_ms();
+        let steady_ms = now_ns / NS_PER_MS;
         let CommandSource { connection, network: address } = source;
         Envelope { at: self.clock.now(), steady_ms, connection, address, frontend, key, command }
     }

@@ -1,9 +1,9 @@
-//! Slows down guessing of passwords, and logs it.
+//! Slows down guessing of passwords.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -19,20 +19,10 @@ const FAILURE_PERIOD: Duration = Duration::from_secs(5);
 /// failures are forgotten first.
 const KEYS_MAX: usize = 65_536;
 
-/// At most one line of the log in this time.
-const LOG_PERIOD: Duration = Duration::from_secs(60);
-
 #[derive(Default)]
 pub(crate) struct SignInGuard {
     by_address: Mutex<Buckets<AddressPrefix>>,
     by_account: Mutex<Buckets<String>>,
-    log: Mutex<FailureLog>,
-}
-
-#[derive(Default)]
-struct FailureLog {
-    last: Option<Instant>,
-    failures: u64,
 }
 
 /// An attempt that counts as failed unless [`SignInGuard::succeeded`] is called.
@@ -99,25 +89,6 @@ impl SignInGuard {
     #[cfg(test)]
     pub(crate) fn accounts(&self) -> Vec<usize> {
         self.by_account.lock().0.keys().map(String::len).collect()
-    }
-
-    /// Counts a failed sign-in for the log, and logs at most one line a minute.
-    pub(crate) fn log_failure(&self, frontend: &str, address: IpAddr, now: Instant) {
-        let mut log = self.log.lock();
-        log.failures += 1;
-        if log.last.is_some_and(|last| now.duration_since(last) < LOG_PERIOD) {
-            return;
-        }
-        log.last = Some(now);
-        let failures = std::mem::take(&mut log.failures);
-        drop(log);
-        tracing::info!(
-            frontend,
-            %address,
-            failures,
-            "password sign-ins failed since the last such line; the front end and address are of \
-             the last one"
-        );
     }
 }
 

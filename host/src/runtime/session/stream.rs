@@ -470,7 +470,7 @@ impl StreamSession {
         if matches!(change, SubscriptionChange::Seat | SubscriptionChange::User) {
             self.driver.set_needs_disconnect();
         }
-        let ticket = Ticket::Connection { connection: self.handle.clone(), change };
+        let ticket = Ticket::connection(self.handle.clone(), change);
         let SessionDriver { services, frontend, .. } = &self.driver;
         services.submit(frontend, self.driver.source(), *command, key.as_deref(), ticket)?;
         Ok(token)

@@ -47,9 +47,11 @@ impl Gateway {
         let folder = folder(&with_json_log(toml));
         let running = Running::start(folder.path(), &[]);
         let mut gateway = Self { running, addresses: BTreeMap::new(), folder };
-        while gateway.addresses.len() < listeners {
+        let mut is_ready = false;
+        while gateway.addresses.len() < listeners || !is_ready {
             let fields = gateway.logged();
             gateway.note(&fields);
+            is_ready |= fields["message"] == "ready";
         }
         gateway
     }

@@ -68,14 +68,18 @@ fn store(text: &mut String, metrics: &GatewayMetrics) {
     for (class, word) in RoomClass::ALL {
         sample(text, name, &format!("room=\"{word}\""), metrics.expired(class));
     }
-    let Some(owed) = metrics.owed() else { return };
+    let owed = metrics.owed();
     let name = "store_readers";
     head(text, name, "gauge", "Users, or devices, that acknowledge messages; once a minute.");
-    line(text, format_args!("dragoman_{name} {}", owed.readers));
+    if let Some(owed) = &owed {
+        line(text, format_args!("dragoman_{name} {}", owed.readers));
+    }
     let name = "store_owed";
     head(text, name, "gauge", "Messages that readers have not acknowledged; once a minute.");
     for (class, word) in RoomClass::ALL {
-        sample(text, name, &format!("room=\"{word}\""), owed_by_store(&owed, class));
+        if let Some(owed) = &owed {
+            sample(text, name, &format!("room=\"{word}\""), owed_by_store(owed, class));
+        }
     }
 }
 

@@ -41,9 +41,6 @@ const ROWS: [Row; 6] = [
 ];
 
 pub(super) fn render(text: &mut String, webhooks: &[(String, Arc<Webhook>)], present: Present) {
-    if webhooks.is_empty() {
-        return;
-    }
     for (name, kind, help, value) in ROWS {
         head(text, name, kind, help);
         for (webhook, of) in webhooks {

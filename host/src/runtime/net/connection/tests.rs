@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::advance;
 
 use bytes::Bytes;
-use core_model::{ConnectionId, MessageId, Query, Reply, UserRef};
+use core_model::{ConnectionId, MessageId, Query, Reply, Timestamp, UserRef};
 use gateway_fanout::{ConnectionHandle, MailboxItem, Pushed, RoomClass};
 use socket2::SockRef;
 
@@ -99,8 +99,13 @@ async fn a_peer_that_is_not_read_from_is_written_to() {
     let mut refused = Refused::open().await;
     let bytes = Bytes::from_static(b"news\n");
     let (message, class) = (Some(MessageId(1)), RoomClass::Public);
-    let (waker, pushed) =
-        refused.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message, class });
+    let (waker, pushed) = refused.handle.mailbox.push(MailboxItem::Frame {
+        bytes,
+        frames: 1,
+        message,
+        at: Timestamp(0),
+        class,
+    });
     assert!(waker.is_some() && pushed == Pushed::Waiting, "the task waits and must be woken");
     assert!(refused.poll().is_pending());
     assert_eq!(refused.received(), "news\n");
@@ -301,8 +306,13 @@ impl Opened<Lines> {
         opened.expect(b"answer\n");
         let (message, class) = (Some(MessageId(7)), RoomClass::Public);
         let bytes = Bytes::from_static(b"news\n");
-        let (_, pushed) =
-            opened.handle.mailbox.push(MailboxItem::Frame { bytes, frames: 1, message, class });
+        let (_, pushed) = opened.handle.mailbox.push(MailboxItem::Frame {
+            bytes,
+            frames: 1,
+            message,
+            at: Timestamp(0),
+            class,
+        });
         assert_eq!(pushed, Pushed::Waiting);
         assert!(opened.poll().is_pending());
         assert!(opened.has_unacknowledged());

@@ -1,9 +1,10 @@
 //! Serves an HTTP connection.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frontend_api::Peer;
 use frontend_api::http::{HttpError, Response};
@@ -28,11 +29,12 @@ use crate::runtime::net::http::route::{Route, route};
 use crate::runtime::net::http::site::{RequestSource, check_site};
 use crate::runtime::net::http::timed_stream::{Activity, Deadlines, TimedStream};
 use crate::runtime::net::http::{convert, upgrade, well_known};
-use crate::runtime::net::listener::BoundListener;
+use crate::runtime::net::listener::{BoundListener, ListenerBinding};
 use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
 use crate::runtime::session::exchange::{exchange, retry_later};
+use crate::runtime::session::peer_log::PeerFault;
 
 /// How long a connection is kept between requests, unless `idle_timeout` says otherwise: longer
 /// than the 60 s for which proxies keep theirs, so that the proxy closes first and never sends a
@@ -57,9 +59,16 @@ pub(crate) async fn serve(
     let activity = Activity::default();
     let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
     let bindings = listener.bindings();
-    let stream = stream.reworded(Rewording::new(move |error| match bindings.first() {
-        Some(binding) => convert::error(&binding.frontend, error),
-        None => Response::text(error.status, &error.reason),
+    let (services, client) = (state.services.clone(), remote.counted_address());
+    let stream = stream.reworded(Rewording::new(move |error| {
+        match bindings.first().map(|binding| &**binding) {
+            Some(ListenerBinding { frontend, .. }) => {
+                let (fault, why) = (PeerFault::Malformed, &error.reason);
+                services.peer_log.note(&frontend.name, client, fault, why);
+                convert::error(frontend, error)
+            }
+            None => Response::text(error.status, &error.reason),
+        }
     }));
     let connection = Arc::new(HttpConnection::new(listener, remote, permit, state));
     let ended = connection.clone();
@@ -130,21 +139,60 @@ async fn respond(
     parts: Parts,
     body: &mut RequestBody,
 ) -> hyper::Response<Full<Bytes>> {
+    let started = Instant::now();
     let path = convert::path(&parts.uri);
+    let method = parts.method.clone();
     let bindings = connection.listener.peek_bindings();
     let route = route(&bindings, &path, upgrade::is_wanted(&parts));
+    let response = respond_to(connection, &route, &path, parts, body).await;
+    let binding = &route.binding;
+    binding.frontend.metrics.http.note_response(response.status().as_u16());
+    let took = started.elapsed();
+    binding.operations.note(method.as_str(), &path, route.document.is_some(), took);
+    response
+}
+
+async fn respond_to(
+    connection: &Arc<HttpConnection>,
+    route: &Route<'_>,
+    path: &str,
+    parts: Parts,
+    body: &mut RequestBody,
+) -> hyper::Response<Full<Bytes>> {
     let frontend = &route.binding.frontend;
     frontend.metrics.requests.add(1);
     let is_head = parts.method == Method::HEAD;
     let origin = parts.headers.get(header::ORIGIN).cloned();
-    let response = match answer(connection, &route, &path, origin.as_ref(), parts, body).await {
-        Ok(Answer::Frontend(response)) => response,
+    let mut client = connection.remote.counted_address();
+    let answered = answer(connection, route, path, origin.as_ref(), parts, body, &mut client);
+    let response = match answered.await {
+        Ok(Answer::Frontend(response)) => {
+            let why = "the dialect refused the request";
+            note_fault(connection, frontend, client, response.status, why);
+            response
+        }
         Ok(Answer::Host(response)) => return response,
-        Err(error) => convert::error(frontend, error),
+        Err(error) => {
+            note_fault(connection, frontend, client, error.status, &error.reason);
+            convert::error(frontend, error)
+        }
     };
     let mut response = convert::response(frontend, response, is_head);
     frontend.cors.permit(origin.as_ref(), response.headers_mut());
     response
+}
+
+/// Notes a response that says the client did something wrong.
+fn note_fault(
+    connection: &HttpConnection,
+    frontend: &FrontendHandle,
+    client: IpAddr,
+    status: u16,
+    why: &str,
+) {
+    if let Some(fault) = PeerFault::of_status(status) {
+        connection.state.services.peer_log.note(&frontend.name, client, fault, why);
+    }
 }
 
 enum Answer {
@@ -153,6 +201,7 @@ enum Answer {
     Host(hyper::Response<Full<Bytes>>),
 }
 
+/// `client` becomes the address that the request counts for, once it is known.
 async fn answer(
     connection: &Arc<HttpConnection>,
     route: &Route<'_>,
@@ -160,6 +209,7 @@ async fn answer(
     origin: Option<&HeaderValue>,
     parts: Parts,
     body: &mut RequestBody,
+    client: &mut IpAddr,
 ) -> Result<Answer, HttpError> {
     let Route { binding, document } = route;
     let frontend = &binding.frontend;
@@ -177,6 +227,7 @@ async fn answer(
     let from_trusted_proxy = registry.trusts(&connection.remote);
     let trusts = |address| registry.trusts_address(address);
     let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
+    *client = caller.counted_address();
     let source =
         RequestSource { caller, from_trusted_proxy, can_be_rebound: connection.can_be_rebound };
     let document = document.filter(|_| registry.well_known);

@@ -24,7 +24,13 @@ impl StreamSession {
     /// Takes what was in the mailbox, to be passed on item by item.
     pub(crate) fn take_all(&mut self, items: VecDeque<MailboxItem>) {
         let mut frames = 0;
+        let mut now = None;
         for item in &items {
+            if let Some((posted, messages)) = item.posted() {
+                let now = *now.get_or_insert_with(|| self.driver.services.clock.now());
+                let delay_ms = now.0.saturating_sub(posted.0);
+                self.driver.frontend.metrics.delivery_delay.note(delay_ms, messages);
+            }
             match item {
                 MailboxItem::Frame { frames: more, .. } => frames += u64::from(*more),
                 MailboxItem::Event(_) => self.books.is_due = true,

@@ -9,6 +9,7 @@ use crate::runtime::limits::READ_PAUSE;
 use crate::runtime::metrics::Limit;
 use crate::runtime::session::admission::{Sender, check_message};
 use crate::runtime::session::driver::SessionDriver;
+use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::pending::Pending;
 
 /// The longest pause in reading after a refusal because much waits: by then it is done, and the
@@ -29,6 +30,11 @@ impl StreamSession {
         });
         checked.map_err(|refusal| (refusal, READ_PAUSE.1))?;
         self.admit_behind(command).map_err(|refusal| (refusal, READ_PAUSE_BEHIND))
+    }
+
+    /// The peer did something wrong.
+    pub(crate) fn note_fault(&self, fault: PeerFault, why: &str) {
+        self.driver.note_fault(fault, why);
     }
 
     pub(super) fn sender(&self, now_ns: u64) -> Sender<'_> {
@@ -60,6 +66,11 @@ impl StreamSession {
     /// Answers with a refusal. One for load pauses reading from the peer, for no longer than
     /// `pause_max` or than the peer is asked to wait.
     pub(super) fn refuse(&mut self, refusal: Refusal, pause_max: Duration) -> Pending {
+        match &refusal {
+            Refusal::SlowDown { .. } => self.note_fault(PeerFault::Limited, "too much at once"),
+            Refusal::TextTooLong { .. } => self.note_fault(PeerFault::Limited, "a long text"),
+            _ => (),
+        }
         let pause = match refusal {
             Refusal::SlowDown { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
             Refusal::Overloaded => Some(pause_max),

@@ -151,7 +151,9 @@ impl Scene {
         let metrics = Arc::<GatewayMetrics>::default();
         let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
         let engine = Arc::new(engine.unwrap());
-        let services = Arc::new(Services::new(engine, hub, metrics, Default::default(), &config));
+        let clock = Arc::new(crate::runtime::clock::Clock::start());
+        let services =
+            Arc::new(Services::new(engine, hub, metrics, Default::default(), clock, &config));
         let driver = SessionDriver::open(
             services.clone(),
             frontend,
