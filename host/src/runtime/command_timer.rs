@@ -7,6 +7,8 @@ use core_engine::Done;
 use gateway_fanout::{FanoutMetrics, Ticket};
 
 use crate::runtime::clock::Clock;
+#[cfg(feature = "otel")]
+use crate::runtime::session::traces::BatchTimes;
 
 pub(crate) struct CommandTimer {
     clock: Arc<Clock>,
@@ -24,6 +26,13 @@ impl CommandTimer {
     pub(crate) fn begun(&self) -> impl FnMut() + Send + use<> {
         let (clock, begun_ns) = (self.clock.clone(), self.begun_ns.clone());
         move || begun_ns.store(clock.steady_ns(), Ordering::Relaxed)
+    }
+
+    /// When the batch was taken whose outcomes are known now.
+    #[cfg(feature = "otel")]
+    pub(crate) fn times(&self) -> BatchTimes {
+        let begun_ns = self.begun_ns.load(Ordering::Relaxed);
+        BatchTimes { begun_ns, committed_ns: self.clock.steady_ns() }
     }
 
     /// The outcomes of a batch, or of a part of it, are known.

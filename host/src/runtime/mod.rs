@@ -347,6 +347,10 @@ impl Gateway {
             // A panic of the hub is in the log.
             drop(hub.await);
         }
+        #[cfg(feature = "otel")]
+        if let Some(traces) = state.services.traces.clone() {
+            drop(tokio::task::spawn_blocking(move || traces.shut_down()).await);
+        }
         reconciler::close(&state.registry());
         state.services.peer_log.summarize();
     }

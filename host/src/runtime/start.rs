@@ -22,6 +22,8 @@ use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey}
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::services::Services;
+#[cfg(feature = "otel")]
+use crate::runtime::session::traces::Traces;
 use crate::store_preview::room_conflict;
 
 /// Why the gateway cannot serve.
@@ -70,10 +72,33 @@ pub(crate) async fn open(
     let committed = watch::Sender::default();
     let clock = Arc::new(Clock::start());
     let timer = CommandTimer::new(clock.clone(), metrics.fanout.clone());
-    let engine = Arc::new(open_engine(config, hub.clone(), committed.clone(), timer).await?);
+    #[cfg(feature = "otel")]
+    let traces = traces(&clock).await;
+    let engine = open_engine(
+        config,
+        hub.clone(),
+        committed.clone(),
+        timer,
+        #[cfg(feature = "otel")]
+        traces.clone(),
+    );
+    let engine = Arc::new(engine.await?);
     let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
     let services = Services::new(engine, hub, metrics, committed, clock, config);
+    #[cfg(feature = "otel")]
+    let services = services.with_traces(traces);
     Ok((Arc::new(GatewayState::new(Arc::new(services), registry)), task))
+}
+
+/// Where the environment asks for traces; a fault is logged, and then there are none.
+#[cfg(feature = "otel")]
+async fn traces(clock: &Arc<Clock>) -> Option<Arc<Traces>> {
+    let clock = clock.clone();
+    let made = tokio::task::spawn_blocking(move || Traces::from_environment(clock)).await;
+    made.expect("making them does not panic").unwrap_or_else(|why| {
+        tracing::error!("there are no traces: {why}");
+        None
+    })
 }
 
 /// What the hub needs from a front end.
@@ -86,6 +111,7 @@ async fn open_engine(
     hub: Arc<Hub>,
     committed: watch::Sender<()>,
     timer: CommandTimer,
+    #[cfg(feature = "otel")] traces: Option<Arc<Traces>>,
 ) -> Result<Engine<Ticket>, ServeError> {
     let path = config.store.path.clone();
     let options =
@@ -98,7 +124,11 @@ async fn open_engine(
         let begun = timer.begun();
         let publish = move |batch: Vec<Done<Ticket>>| {
             timer.note_committed(&batch);
-            hub.publish(batch);
+            #[cfg(feature = "otel")]
+            let then = traces.as_ref().and_then(|to| to.on_delivered(&batch, timer.times()));
+            #[cfg(not(feature = "otel"))]
+            let then = None;
+            hub.publish_then(batch, then);
             committed.send_replace(());
         };
         Ok(Engine::open_timed(&path, options, begun, publish)?)

@@ -8,6 +8,8 @@ mod config;
 mod fidelity;
 mod log;
 mod open_files;
+#[cfg(feature = "otel")]
+mod otel;
 mod plugins;
 mod program;
 mod runtime;

@@ -16,4 +16,6 @@ pub(crate) mod services;
 pub(crate) mod sign_in_guard;
 pub(crate) mod stream;
 pub(crate) mod tokens;
+#[cfg(feature = "otel")]
+pub(crate) mod traces;
 pub(crate) mod write_queue;

@@ -28,6 +28,8 @@ use crate::runtime::session::network_bans::NetworkBans;
 use crate::runtime::session::passwords::Passwords;
 use crate::runtime::session::peer_log::PeerLog;
 use crate::runtime::session::sign_in_guard::SignInGuard;
+#[cfg(feature = "otel")]
+use crate::runtime::session::traces::Traces;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
 /// must slow down: some 20 ms' work, and eight times what one peer may have unanswered.
@@ -74,6 +76,8 @@ pub(crate) struct Services {
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
     pub(crate) stopping: CancellationToken,
+    #[cfg(feature = "otel")]
+    pub(crate) traces: Option<Arc<Traces>>,
     external_auth: ArcSwap<ExternalAuth>,
     pub(super) heavy_queries: Arc<Semaphore>,
     connections: AtomicU64,
@@ -118,6 +122,8 @@ impl Services {
             audit: AuditLog::beside(&config.store.path),
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
+            #[cfg(feature = "otel")]
+            traces: None,
             external_auth: ArcSwap::from_pointee(ExternalAuth::new(config.auth.clone())),
             heavy_queries: Arc::new(Semaphore::new(
                 config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD,
@@ -126,6 +132,11 @@ impl Services {
             is_space_low: false.into(),
             is_space_unknown: false.into(),
         }
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// What checks passwords beside those that are stored. A sign-in goes on with what it began
