@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, Timestamp, TokenHash, Uid};
+use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A command of an operator.
@@ -23,6 +23,8 @@ pub enum AdminCommand {
     LiftBan { target: BanTarget },
     /// Ends every sign-in of a user by token or address.
     RevokeSignIns { user: UserRef },
+    /// Stores another hash of the password that a user has, if it still has the former hash.
+    RenewPassword { user: Uid, former: String, renewed: String },
     /// Deletes a user for good. The number stays taken; so does the handle, unless it is made
     /// anonymous. Rooms that the user owns get no owner, closed ones the oldest other member; a
     /// closed room without another member is deleted.
@@ -44,7 +46,21 @@ pub enum AdminCommand {
     DeleteMessages { messages: Vec<MessageId> },
     /// Posts a notice to a room under a name that no account has.
     Announce { room: RoomRef, name: String, text: String },
+    /// Posts it to the next [`ANNOUNCED_ROOMS_MAX`] rooms with a greater id. The answer is
+    /// [`Reply::Pruned`](crate::Reply::Pruned): how many those were, and the last one if there may be
+    /// more.
+    AnnounceToNext { after: RoomId, name: String, text: String },
+    /// Gives up the next [`SHED_MAX`] rooms, memberships and mutes of a user, as
+    /// [`DeleteUser`](Self::DeleteUser) does with all of them. The answer is
+    /// [`Reply::Pruned`](crate::Reply::Pruned) with how many those were.
+    Shed { user: Uid },
 }
+
+/// Rooms that one command posts a notice to: some milliseconds' work.
+pub const ANNOUNCED_ROOMS_MAX: usize = 64;
+
+/// Rooms, memberships and mutes that one command gives up: some milliseconds' work.
+pub const SHED_MAX: usize = 32;
 
 /// Messages that one command removes: some milliseconds' work.
 pub const DELETED_MESSAGES_MAX: usize = 256;

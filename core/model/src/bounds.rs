@@ -145,10 +145,14 @@ fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
             section.as_deref().unwrap_or_default(),
             description.as_deref().unwrap_or_default(),
         ),
-        AdminCommand::Announce { text, .. } => check_bytes("text", text, TEXT_BYTES_MAX),
+        AdminCommand::Announce { text, .. } | AdminCommand::AnnounceToNext { text, .. } => {
+            check_bytes("text", text, TEXT_BYTES_MAX)
+        }
         AdminCommand::RemoveToken { .. }
         | AdminCommand::LiftBan { .. }
         | AdminCommand::RevokeSignIns { .. }
+        | AdminCommand::RenewPassword { .. }
+        | AdminCommand::Shed { .. }
         | AdminCommand::DeleteUser { .. }
         | AdminCommand::DeleteRoom { .. }
         | AdminCommand::Mute { .. }

@@ -20,8 +20,8 @@ mod view;
 mod webhook;
 
 pub use admin::{
-    ADMIN_TOKENS_MAX, AdminCommand, AdminRole, AdminToken, BANS_MAX, Ban, BanNetwork, BanTarget,
-    Banned, DELETED_MESSAGES_MAX, MUTES_MAX,
+    ADMIN_TOKENS_MAX, ANNOUNCED_ROOMS_MAX, AdminCommand, AdminRole, AdminToken, BANS_MAX, Ban,
+    BanNetwork, BanTarget, Banned, DELETED_MESSAGES_MAX, MUTES_MAX, SHED_MAX,
 };
 pub use command::{
     AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, PostRight,

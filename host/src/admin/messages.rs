@@ -1,11 +1,11 @@
 //! Messages: reading, deleting and announcing.
 
-use core_model::{AdminCommand, Command, MessageId, Reply, RoomId, RoomRef};
+use core_model::{AdminCommand, Command, MessageId, Reply, RoomId};
 
 use super::endpoint::{Announce, AnnounceToAll, DeleteMessage, ListMessages};
 use super::message_report::report;
-use super::pages::{LIMIT_MAX, cursor, limit};
-use super::rooms::{announce, named};
+use super::pages::{cursor, limit};
+use super::rooms::{about_announcer, announce, named};
 use super::store::{OnStore, Store, submit};
 use super::types::{Announced, Announcement, BeforeQuery, Done, MessageReport, Nothing, Page};
 use crate::users::Failure;
@@ -66,23 +66,23 @@ impl OnStore for AnnounceToAll {
         _: Nothing,
         new: Announcement,
     ) -> Result<Announced, Failure> {
-        let name = new.name.as_deref().unwrap_or(ANNOUNCER);
+        let Announcement { name, text } = new;
+        let name = name.unwrap_or_else(|| ANNOUNCER.to_owned());
         let mut announced = Announced { rooms: 0 };
         let mut after = RoomId(0);
         loop {
-            let page = store.engine().all_rooms(after, None, LIMIT_MAX as usize);
-            let page = page.map_err(Failure::of)?;
-            for room in &page.items {
-                match announce(store, RoomRef::Id(room.id), &room.name, name, &new.text) {
-                    Ok(()) => announced.rooms += 1,
-                    // It was deleted meanwhile.
-                    Err(Failure::UnknownRoom(_)) => (),
-                    Err(failure) => return Err(failure),
+            let (name, text) = (name.clone(), text.clone());
+            let command = AdminCommand::AnnounceToNext { after, name: name.clone(), text };
+            let posted = submit(store, Command::Admin(Box::new(command)));
+            match posted.map_err(|failure| about_announcer(&name, failure))? {
+                Reply::Pruned { messages, next, .. } => {
+                    announced.rooms += u64::from(messages);
+                    match next {
+                        Some(next) => after = next,
+                        None => return Ok(announced),
+                    }
                 }
-            }
-            match page.next {
-                Some(next) => after = next,
-                None => return Ok(announced),
+                _ => return Err(Failure::Store("unexpected answer to an announcement".into())),
             }
         }
     }

@@ -245,9 +245,16 @@ pub(super) fn announce<S: Store>(
     match submit(store, Command::Admin(Box::new(command))) {
         Ok(_) => Ok(()),
         Err(Failure::Refused(Refusal::UnknownRoom)) => Err(Failure::UnknownRoom(shown.to_owned())),
-        Err(Failure::Refused(Refusal::HandleTaken)) => Err(Failure::Conflict(format!(
-            "the name {name:?} is or resembles that of an account; choose another"
-        ))),
-        Err(failure) => Err(failure),
+        Err(failure) => Err(about_announcer(&name, failure)),
+    }
+}
+
+/// A failure to post under a name.
+pub(super) fn about_announcer(name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(Refusal::HandleTaken) | Failure::Conflict(_) => Failure::Conflict(
+            format!("the name {name:?} is or resembles that of an account; choose another"),
+        ),
+        failure => failure,
     }
 }

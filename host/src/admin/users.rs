@@ -2,7 +2,7 @@
 
 use core_model::{
     AdminCommand, BanTarget, Banned, Command, DELETED_MESSAGES_MAX, MessageId, NewUser,
-    ProfileChanges, Reply, Secret, Uid,
+    ProfileChanges, Refusal, Reply, Secret, Uid,
 };
 
 use super::endpoint::{
@@ -203,6 +203,7 @@ impl OnStore for DeleteUser {
         let who = who(&path[0])?;
         let uid = Uid(show(store, &who)?.uid);
         let anonymize = query.messages != MessageFate::Keep;
+        begin_deletion(store, &who, uid)?;
         let user = Who::Uid(uid).user_ref();
         administer(store, &who, AdminCommand::DeleteUser { user, anonymize })?;
         if query.messages == MessageFate::Remove {
@@ -213,6 +214,25 @@ impl OnStore for DeleteUser {
 
     fn ends(account: &Account) -> Option<Ended> {
         Some(Ended(Banned::User(Uid(account.uid))))
+    }
+}
+
+/// Bans a user, who could otherwise join rooms meanwhile, and has it leave rooms in steps of some
+/// milliseconds. After a kill the user is banned, and may be deleted again.
+fn begin_deletion<S: Store>(store: &S, who: &Who, uid: Uid) -> Result<(), Failure> {
+    let target = BanTarget::User(Who::Uid(uid).user_ref());
+    let reason = "the account is being deleted".to_owned();
+    let ban = AdminCommand::Ban { target, reason, until: None };
+    match administer(store, who, ban) {
+        // There are as many bans as there may be; the deletion makes one more.
+        Ok(_) | Err(Failure::Refused(Refusal::QuotaExceeded { .. })) => (),
+        Err(failure) => return Err(failure),
+    }
+    loop {
+        let shed = administer(store, who, AdminCommand::Shed { user: uid })?;
+        if matches!(shed, Reply::Pruned { messages: 0, .. }) {
+            return Ok(());
+        }
     }
 }
 

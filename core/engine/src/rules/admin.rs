@@ -1,9 +1,9 @@
 //! Commands of operators.
 
-use core_model::{ADMIN_TOKENS_MAX, BANS_MAX};
 use core_model::{
-    AdminCommand, AdminToken, BanTarget, Banned, Expired, MUTES_MAX, MessageId, Recipient, Refusal,
-    Reply, RoomChanges, RoomRef, Timestamp, TokenHash, UserRef, check_handle,
+    ADMIN_TOKENS_MAX, ANNOUNCED_ROOMS_MAX, AdminCommand, AdminToken, BANS_MAX, BanTarget, Banned,
+    Expired, MUTES_MAX, Message, MessageId, Recipient, Refusal, Reply, RoomChanges, RoomId,
+    RoomRef, SHED_MAX, Timestamp, TokenHash, UserRef, check_handle,
 };
 use redb::{ReadableTable, ReadableTableMetadata as _};
 
@@ -48,6 +48,9 @@ impl BatchContext<'_> {
                 self.revoke(uid)?;
                 Ok(Reply::Done)
             }
+            AdminCommand::RenewPassword { user, former, renewed } => {
+                self.renew_password(user.0, former, renewed)
+            }
             AdminCommand::DeleteUser { user, anonymize } => self.delete_user(cx, user, *anonymize),
             AdminCommand::ChangeRoom { room, title, section, description } => {
                 let (name, section) = (title.clone(), section.clone());
@@ -63,7 +66,16 @@ impl BatchContext<'_> {
             AdminCommand::Mute { room, user, until } => self.mute(cx, room, user, *until),
             AdminCommand::Unmute { room, user } => self.unmute(cx, room, user),
             AdminCommand::DeleteMessages { messages } => self.delete_messages(cx, messages),
-            AdminCommand::Announce { room, name, text } => self.announce(cx, room, name, text),
+            AdminCommand::Announce { room, name, text } => {
+                let (id, row) = lookup::any_room(&self.batch, room)?;
+                let who = self.announcer(name, text)?;
+                let message = self.announce(cx, id, &row, &who, text)?;
+                Ok(Reply::Posted { message })
+            }
+            AdminCommand::AnnounceToNext { after, name, text } => {
+                self.announce_to_next(cx, *after, name, text)
+            }
+            AdminCommand::Shed { user } => self.shed(cx, user.0),
         }
     }
 
@@ -132,7 +144,7 @@ impl BatchContext<'_> {
         Ok(Reply::Done)
     }
 
-    fn write_ban(&mut self, target: &Banned, row: &BanRow) -> Result<(), StoreError> {
+    pub(super) fn write_ban(&mut self, target: &Banned, row: &BanRow) -> Result<(), StoreError> {
         self.batch.bans_mut()?.insert(bans::key(target).as_slice(), pack(row).as_slice())?;
         self.cached(|cache| cache.forget_restrictions());
         Ok(())
@@ -155,6 +167,15 @@ impl BatchContext<'_> {
         Ok(())
     }
 
+    fn renew_password(&mut self, uid: u64, former: &str, renewed: &str) -> Result<Reply, Error> {
+        let row = self.batch.users()?.get(uid)?.map(|row| unpack::<UserRow>("users", row.value()));
+        let Some(row) = row.transpose()? else { return Err(Refusal::UnknownUser.into()) };
+        if row.password == former {
+            self.write_user(uid, &UserRow { password: renewed.to_owned(), ..row })?;
+        }
+        Ok(Reply::Done)
+    }
+
     fn delete_user(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -165,12 +186,9 @@ impl BatchContext<'_> {
         let target = Banned::User(core_model::Uid(uid));
         self.check_not_deleted(&target)?;
         self.revoke(uid)?;
-        self.give_up_rooms(cx, uid)?;
-        for room in lookup::rooms_of_member(&self.batch, uid)? {
-            if self.remove_member(cx, room, uid)? {
-                self.announce_population(cx, room)?;
-            }
-        }
+        // What the host has not had given up in steps.
+        self.give_up_rooms(cx, uid, usize::MAX)?;
+        self.leave_rooms(cx, uid, usize::MAX)?;
         let row = lookup::known_user(&self.batch, uid)?;
         for identity in &row.identities {
             self.batch.identities_mut()?.remove(identity.as_str())?;
@@ -183,7 +201,7 @@ impl BatchContext<'_> {
         };
         let kept = if anonymize { self.anonymous(uid, kept)? } else { kept };
         self.write_user(uid, &kept)?;
-        self.remove_mutes_of_user(uid)?;
+        self.remove_mutes_of_user(uid, usize::MAX)?;
         let (created, until) = (cx.request.now, u64::MAX);
         let ban =
             BanRow { reason: "the account was deleted".into(), created, until, deleted: true };
@@ -209,13 +227,30 @@ impl BatchContext<'_> {
         Ok(UserRow { handle, name: String::new(), ..row })
     }
 
-    /// Gives the rooms of a user to none; closed ones, which need an owner, to their oldest other
-    /// member, or deletes them.
-    fn give_up_rooms(&mut self, cx: &mut CommandContext<'_>, uid: u64) -> Result<(), Error> {
-        let rooms = self.batch.owned_rooms()?.range((uid, 0)..=(uid, u32::MAX))?;
+    /// Gives up some of the rooms, memberships and mutes of a user that is to be deleted.
+    fn shed(&mut self, cx: &mut CommandContext<'_>, uid: u64) -> Result<Reply, Error> {
+        let mut left = SHED_MAX;
+        left -= self.give_up_rooms(cx, uid, left)?;
+        left -= self.leave_rooms(cx, uid, left)?;
+        left -= self.remove_mutes_of_user(uid, left)?;
+        let shed = (SHED_MAX - left) as u32;
+        cx.visible |= shed > 0;
+        Ok(Reply::Pruned { messages: shed, expired: Expired::default(), next: None })
+    }
+
+    /// Gives rooms of a user to none; closed ones, which need an owner, to their oldest other
+    /// member, or deletes them. Returns how many, at most `max`.
+    fn give_up_rooms(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        uid: u64,
+        max: usize,
+    ) -> Result<usize, Error> {
+        let rooms = self.batch.owned_rooms()?.range((uid, 0)..=(uid, u32::MAX))?.take(max);
         let rooms: Vec<u32> =
             rooms.map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?;
-        for id in rooms {
+        for id in &rooms {
+            let id = *id;
             let row = lookup::known_room(&self.batch, id)?;
             let heir = lookup::members(&self.batch, id)?.into_iter().find(|member| *member != uid);
             let owner = if row.closed { heir } else { None };
@@ -229,7 +264,24 @@ impl BatchContext<'_> {
             }
             self.write_room(id, &RoomRow { owner, ..RoomRow::clone(&row) })?;
         }
-        Ok(())
+        Ok(rooms.len())
+    }
+
+    /// Ends memberships of a user. Returns how many, at most `max`.
+    fn leave_rooms(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        uid: u64,
+        max: usize,
+    ) -> Result<usize, StoreError> {
+        let mut rooms = lookup::rooms_of_member(&self.batch, uid)?;
+        rooms.truncate(max);
+        for room in &rooms {
+            if self.remove_member(cx, *room, uid)? {
+                self.announce_population(cx, *room)?;
+            }
+        }
+        Ok(rooms.len())
     }
 
     fn mute(
@@ -244,10 +296,20 @@ impl BatchContext<'_> {
         if self.batch.mutes()?.get((room, uid))?.is_none() {
             self.make_room_for_mute(cx.request.now, MUTES_MAX as u64)?;
         }
+        self.write_mute(room, uid, until)?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn write_mute(
+        &mut self,
+        room: u32,
+        uid: u64,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         self.batch.mutes_mut()?.insert((room, uid), bans::ends(until))?;
         self.batch.mutes_by_user_mut()?.insert((uid, room), ())?;
         self.cached(|cache| cache.forget_restrictions());
-        Ok(Reply::Done)
+        Ok(())
     }
 
     /// Forgets mutes that have ended, if there are `max`. Refuses if none has.
@@ -292,11 +354,13 @@ impl BatchContext<'_> {
         Ok(())
     }
 
-    fn remove_mutes_of_user(&mut self, uid: u64) -> Result<(), StoreError> {
-        let rows = self.batch.mutes_by_user()?.range((uid, 0)..=(uid, u32::MAX))?;
+    /// Returns how many, at most `max`.
+    fn remove_mutes_of_user(&mut self, uid: u64, max: usize) -> Result<usize, StoreError> {
+        let rows = self.batch.mutes_by_user()?.range((uid, 0)..=(uid, u32::MAX))?.take(max);
         let rooms: Vec<u32> =
             rows.map(|row| Ok(row?.0.value().1)).collect::<Result<_, StoreError>>()?;
-        rooms.into_iter().try_for_each(|room| self.remove_mute(room, uid))
+        rooms.iter().try_for_each(|room| self.remove_mute(*room, uid))?;
+        Ok(rooms.len())
     }
 
     /// Forgets the mutes of a room that ends.
@@ -334,14 +398,8 @@ impl BatchContext<'_> {
         Ok(Reply::Pruned { messages: removed, expired: Expired::default(), next: None })
     }
 
-    fn announce(
-        &mut self,
-        cx: &mut CommandContext<'_>,
-        room: &RoomRef,
-        name: &str,
-        text: &str,
-    ) -> Result<Reply, Error> {
-        let (id, row) = lookup::any_room(&self.batch, room)?;
+    /// The author of a notice.
+    fn announcer(&self, name: &str, text: &str) -> Result<Who, Error> {
         check_text(text)?;
         let name = check_handle(name)
             .map_err(|fault| Refusal::InvalidHandle { why: fault.to_string() })?;
@@ -350,14 +408,45 @@ impl BatchContext<'_> {
         {
             return Err(Refusal::HandleTaken.into());
         }
-        let who = Who::Guest(name);
-        let person = self.person(&who)?;
+        Ok(Who::Guest(name))
+    }
+
+    fn announce(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+        who: &Who,
+        text: &str,
+    ) -> Result<Message, StoreError> {
+        let person = self.person(who)?;
         let to = Recipient::Room(row.tag(id));
         let streams = [Some(message_index::of_room(id)), None];
         let content = Content { text, notice: true };
-        let message =
-            self.add_message(cx, &who, person, Destination::Room(id), to, streams, content)?;
-        Ok(Reply::Posted { message })
+        self.add_message(cx, who, person, Destination::Room(id), to, streams, content)
+    }
+
+    fn announce_to_next(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        after: RoomId,
+        name: &str,
+        text: &str,
+    ) -> Result<Reply, Error> {
+        let who = self.announcer(name, text)?;
+        let mut rooms = Vec::new();
+        if let Some(first) = after.0.checked_add(1) {
+            for row in self.batch.rooms()?.range(first..)?.take(ANNOUNCED_ROOMS_MAX) {
+                rooms.push(row?.0.value());
+            }
+        }
+        for id in &rooms {
+            let row = lookup::known_room(&self.batch, *id)?;
+            self.announce(cx, *id, &row, &who, text)?;
+        }
+        let is_full = rooms.len() == ANNOUNCED_ROOMS_MAX;
+        let next = rooms.last().filter(|_| is_full).map(|id| RoomId(*id));
+        Ok(Reply::Pruned { messages: rooms.len() as u32, expired: Expired::default(), next })
     }
 }
 

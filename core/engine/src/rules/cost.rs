@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use core_model::{
-    Command, ConnectionId, NewRoom, NewUser, PostRight, RoomChanges, RoomRef, SeatKind, Timestamp,
-    UserRef,
+    AdminCommand, Command, ConnectionId, NewRoom, NewUser, PostRight, RoomChanges, RoomId, RoomRef,
+    SeatKind, Timestamp, Uid, UserRef,
 };
 use redb::{Database, WriteTransaction, backends::InMemoryBackend};
 
@@ -121,6 +121,37 @@ fn a_full_room_is_made_and_deleted_in_a_bounded_number_of_rows() {
     for _ in 0..10 {
         assert!(rows(&mut context, 0, Command::Expire) < ROWS_MAX);
     }
+}
+
+#[test]
+fn a_big_account_is_deleted_and_all_rooms_are_told_in_small_steps() {
+    /// A tenth of what a command may take.
+    const STEP_ROWS_MAX: u64 = ROWS_MAX / 5;
+    let database = database();
+    let transaction = database.begin_write().unwrap();
+    let mut context = begin(&transaction);
+    register(&mut context, 2);
+    for number in 0..200 {
+        let room = NewRoom { closed: number % 2 == 0, ..named(format!("r{number}")) };
+        let members = (number % 4 == 0).then(|| vec![handle(1)]);
+        rows(&mut context, 0, Command::CreateRoom { room, owner: Some(handle(0)), members });
+    }
+    let admin = |command| Command::Admin(Box::new(command));
+    let (name, text) = ("Announcement".to_owned(), "hi".to_owned());
+    for after in [0, 64, 128, 192] {
+        let (after, name, text) = (RoomId(after), name.clone(), text.clone());
+        let announced =
+            rows(&mut context, 0, admin(AdminCommand::AnnounceToNext { after, name, text }));
+        assert!((8..STEP_ROWS_MAX).contains(&announced), "{announced} rows");
+    }
+    for step in 0..11 {
+        let shed = rows(&mut context, 0, admin(AdminCommand::Shed { user: Uid(10_000) }));
+        assert!((1..STEP_ROWS_MAX).contains(&shed), "step {step}: {shed} rows");
+    }
+    let user = handle(0);
+    let delete = AdminCommand::DeleteUser { user, anonymize: true };
+    let deleted = rows(&mut context, 0, admin(delete));
+    assert!(deleted < 30, "{deleted} rows: nothing is left to give up");
 }
 
 #[test]
