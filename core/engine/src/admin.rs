@@ -50,6 +50,9 @@ pub struct LiveConnection {
     pub user: Option<Arc<Person>>,
     /// The seats by this connection.
     pub seats: Vec<(RoomTag, Arc<Person>)>,
+    /// Of a user without a seat by it: the rooms that the user is a durable member of, whose messages
+    /// the connection gets.
+    pub rooms: Vec<RoomTag>,
 }
 
 /// A user that may not post to a room.
@@ -149,6 +152,12 @@ impl<T: Send + 'static> Engine<T> {
                 let room = lookup::known_room(tables, seat.room)?.tag(seat.room);
                 let person = lookup::person_of(tables, &seat.who)?;
                 live.entry(ConnectionId(connection)).or_default().seats.push((room, person));
+            }
+            for on in live.values_mut().filter(|on| on.seats.is_empty()) {
+                let Some(Uid(uid)) = on.user.as_ref().and_then(|user| user.uid) else { continue };
+                for room in lookup::rooms_of_member(tables, uid)? {
+                    on.rooms.push(lookup::known_room(tables, room)?.tag(room));
+                }
             }
             Ok(live)
         })

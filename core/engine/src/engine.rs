@@ -18,6 +18,7 @@ use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::heartbeat::Heartbeat;
 use crate::lookup::{self, Request};
+use crate::moving::{self, ExportSummary};
 use crate::open::{FileId, OpenError, Opener, create_whole};
 use crate::queue::{Queue, Rejected};
 use crate::rules::{self, is_due};
@@ -275,6 +276,17 @@ impl<T: Send + 'static> Engine<T> {
     ) -> Result<Summary, BackupError> {
         let snapshot = self.store.snapshot()?;
         catch_unwind(AssertUnwindSafe(|| backup::write(&snapshot, sink)))
+            .unwrap_or_else(|panic| Err(BackupError::Store(panic_message(&*panic))))
+    }
+
+    /// Gives the newest committed state to `sink` as the lines of an [export](crate::Import), in
+    /// pieces of about a megabyte, on the caller's thread, as [`backup`](Self::backup) does.
+    pub fn export(
+        &self,
+        sink: impl FnMut(Vec<u8>) -> std::io::Result<()>,
+    ) -> Result<ExportSummary, BackupError> {
+        let snapshot = self.store.snapshot()?;
+        catch_unwind(AssertUnwindSafe(|| moving::write(&snapshot, sink)))
             .unwrap_or_else(|panic| Err(BackupError::Store(panic_message(&*panic))))
     }
 

@@ -280,7 +280,7 @@ fn cut(event: &mut LoggedEvent, end: EventPosition) -> bool {
 
 /// Whether a message may be shown. The rows of one that its owner removed, or whose room is gone,
 /// are swept up later.
-fn exists(tables: &Snapshot, id: u64, row: &MessageRow) -> Result<bool, StoreError> {
+pub(crate) fn exists(tables: &Snapshot, id: u64, row: &MessageRow) -> Result<bool, StoreError> {
     let Destination::Room(room) = row.to else { return Ok(true) };
     Ok(tables.rooms()?.get(room)?.is_some()
         && removed::up_to(tables, message_index::of_room(room))? < id)

@@ -18,6 +18,7 @@
 //! | `missed`, `removed` | what a reader missed, and which messages are gone |
 //! | `state`, `cache` | snapshots and batches with their caches |
 //! | `backup` | copies of a store, and how much its tables hold |
+//! | `moving` | exports and imports |
 //! | `check` | whether a store is whole |
 //! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
 
@@ -43,6 +44,7 @@ mod message_index;
 mod message_reader;
 mod migrate;
 mod missed;
+mod moving;
 mod open;
 mod queries;
 mod queue;
@@ -70,6 +72,7 @@ pub use event_log::{
 };
 pub use heartbeat::Heartbeat;
 pub use migrate::FORMAT as STORE_FORMAT;
+pub use moving::{ExportSummary, Import, ImportError, ImportOptions, Taken};
 pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
     sync_folder,

@@ -434,6 +434,17 @@ pub(crate) fn each_run(
     Ok(())
 }
 
+/// The newest id that a stream lists, whether or not the message still exists; 0 for none.
+pub(crate) fn newest_listed(tables: &impl Tables, stream: u64) -> Result<u64, StoreError> {
+    if let Some(newest) = tail(tables, stream)?.last() {
+        return Ok(*newest);
+    }
+    let first = first_key(tables, stream)?;
+    let newest = tables.chunks()?.range((stream, first)..=(stream, u64::MAX))?.next_back();
+    let Some(row) = newest.transpose()? else { return Ok(0) };
+    Ok(unpack("chunks", row.1.value())?.last().copied().unwrap_or(0))
+}
+
 /// Whether the run that begins with this id was cleared.
 pub(crate) fn is_cleared(
     tables: &impl Tables,

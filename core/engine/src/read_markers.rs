@@ -28,6 +28,26 @@ pub(crate) fn is_marker(stream: u64) -> bool {
     (WITH_USER..END).contains(&stream)
 }
 
+/// The stream number of the mark of direct messages with a user.
+pub(crate) fn with_user(uid: u64) -> u64 {
+    WITH_USER | uid
+}
+
+/// What a mark is of.
+pub(crate) enum Marked {
+    Room(u32),
+    User(u64),
+}
+
+/// What the mark with this stream number is of; none for the number of no mark.
+pub(crate) fn marked(stream: u64) -> Option<Marked> {
+    match stream {
+        OF_ROOM..END => u32::try_from(stream - OF_ROOM).ok().map(Marked::Room),
+        WITH_USER..OF_ROOM => Some(Marked::User(stream - WITH_USER)),
+        _ => None,
+    }
+}
+
 /// The stream number of the mark of a conversation of a user.
 pub(crate) fn find(
     tables: &impl State,
@@ -37,7 +57,7 @@ pub(crate) fn find(
 ) -> Result<u64, Error> {
     Ok(match conversation {
         ConversationRef::Room(room) => of_room(lookup::room(tables, room, Some(uid))?.0),
-        ConversationRef::User(user) => WITH_USER | lookup::user(tables, request, user)?,
+        ConversationRef::User(user) => with_user(lookup::user(tables, request, user)?),
     })
 }
 

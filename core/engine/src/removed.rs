@@ -34,6 +34,19 @@ pub(crate) fn note(batch: &mut Batch<'_>, stream: u64, newest: u64) -> Result<()
     Ok(())
 }
 
+/// The same for messages whose ids are not known.
+pub(crate) fn note_unknown(
+    batch: &mut Batch<'_>,
+    stream: u64,
+    newest: u64,
+) -> Result<(), StoreError> {
+    note(batch, stream, newest)?;
+    let number = stream | REMOVED;
+    let known = batch.cursors()?.get((OWNER, number))?.map_or(0, |note| note.value());
+    batch.cursors_mut()?.insert((OWNER, number), known.max(newest))?;
+    Ok(())
+}
+
 /// Notes, once, up to which id messages may have been removed before there were such notes.
 pub(crate) fn begin_notes(batch: &mut Batch<'_>, newest: u64) -> Result<(), StoreError> {
     if batch.counters()?.get(BEFORE_NOTES_KEY)?.is_none() {

@@ -10,6 +10,7 @@ pub mod bounds;
 mod command;
 mod event;
 mod id;
+mod moving;
 mod name;
 mod query;
 mod refusal;
@@ -29,6 +30,11 @@ pub use command::{
 };
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
+pub use moving::{
+    CursorOf, EXPORT_VERSION, ExportEnd, ExportHeader, ExportRecord, ExportedBan, ExportedCursor,
+    ExportedMember, ExportedMessage, ExportedMute, ExportedReadMark, ExportedRoom, ExportedUser,
+    FieldFault,
+};
 pub use name::{
     GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,
     check_handle, check_room_name, normalize,

@@ -29,10 +29,10 @@ pub(crate) use expired::Gone;
 pub(crate) use owed::owed;
 
 /// The stream number of the cursor that a user's sessions without a device share.
-const SHARED: u64 = u64::MAX;
+pub(super) const SHARED: u64 = u64::MAX;
 
 /// The two highest bits mark the cursors of devices; no room, inbox or outbox has both.
-const DEVICE: u64 = 0b11 << 62;
+pub(super) const DEVICE: u64 = 0b11 << 62;
 
 /// The lowest bit of every cursor's stream. The stream without it has the id up to which the last
 /// session was sent messages.

@@ -12,6 +12,7 @@ mod context;
 mod cost;
 mod delivery;
 mod expiry;
+mod import;
 mod keys;
 mod messages;
 mod names;
@@ -44,8 +45,11 @@ pub(crate) use expiry::{
     ADDRESS, KEY, KEY_OF_ADDRESS, TOKEN, UNOWNED_ROOM, address_key, is_due as is_expiry_due,
     next as next_expiry,
 };
+pub(crate) use import::{CursorStream, ImportBatch, ImportState, RecordError};
 pub(crate) use quotas::KEYS;
 pub(crate) use tokens::is_due;
+
+pub use import::Taken;
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

@@ -205,7 +205,7 @@ impl BatchContext<'_> {
     }
 
     /// Indexes an open room for lists and searches.
-    fn list(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+    pub(super) fn list(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
         if row.closed {
             return Ok(());
         }

@@ -15,6 +15,7 @@ mod generate;
 mod heartbeat;
 mod memory;
 mod model;
+mod moving;
 mod reference;
 mod retries;
 mod rules;
