@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use core_model::{
-    AddressGrant, Command, ConnectionId, Credential, Grant, NewUser, Outcome, Query, Refusal,
-    Reply, RoomChanges, SeatKind, Secret, Timestamp, Uid, UserRef,
+    AddressGrant, AdminCommand, Command, ConnectionId, Credential, Grant, NewUser, Outcome, Query,
+    Refusal, Reply, RoomChanges, SeatKind, Secret, Timestamp, Uid, UserRef,
 };
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
-use crate::password_hash::{Form, SALT_BYTES};
+use crate::password_hash::{Form, SALT_BYTES, Verdict};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
 use crate::runtime::metrics::{Limit, SignInResult};
@@ -351,20 +351,33 @@ impl Caller<'_> {
         account: String,
         password: String,
     ) -> Result<Verified, Refusal> {
-        let is_right = if password.len() > PASSWORD_BYTES_MAX {
-            false
+        let verdict = if password.len() > PASSWORD_BYTES_MAX {
+            Verdict::Wrong
         } else {
             let stored = found.as_ref().map(|(_, stored)| stored.clone());
             let stored = stored.filter(|stored| !stored.is_empty());
             let caller = self.password_caller(Some(account));
             self.services.passwords.verify(caller, password, stored).await?
         };
-        match found {
-            Some((uid, _)) if is_right => {
+        match (found, verdict) {
+            (None, _) => Err(Refusal::UnknownUser),
+            (Some(_), Verdict::Wrong) => Err(Refusal::WrongPassword),
+            (Some((uid, former)), verdict) => {
+                if let Verdict::Renew(renewed) = verdict {
+                    self.renew(uid, former, renewed).await;
+                }
                 Ok(Verified { user: UserRef::Id(uid), create: None, ends: None })
             }
-            Some(_) => Err(Refusal::WrongPassword),
-            None => Err(Refusal::UnknownUser),
+        }
+    }
+
+    /// Stores a hash of our own in place of one that another server made.
+    async fn renew(&self, user: Uid, former: String, renewed: String) {
+        let command = AdminCommand::RenewPassword { user, former, renewed };
+        let done = self.services.submit_internal(Command::Admin(Box::new(command))).await;
+        // The next sign-in tries it again.
+        if let Err(refusal) = done {
+            tracing::warn!(uid = user.0, "the hash of a password was not renewed: {refusal}");
         }
     }
 

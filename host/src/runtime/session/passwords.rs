@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use crate::password_hash::{Form, SALT_BYTES, hash, hash_with, verify};
+use crate::password_hash::{Form, SALT_BYTES, Verdict, hash, hash_with, verify};
 use crate::runtime::limits::AddressPrefix;
 
 /// Passwords in the queue: at 30 ms each some four seconds' work of two threads, as long as a
@@ -107,13 +107,13 @@ impl Passwords {
         self.work(caller, move || hash_with(&password, form, salt)).await?
     }
 
-    /// Whether a password matches what is stored; without that, false after as long.
+    /// What a password is to what is stored; without that, wrong after as long.
     pub(crate) async fn verify(
         &self,
         caller: PasswordCaller,
         password: String,
         stored: Option<String>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Verdict, Refusal> {
         let decoy = self.decoy.clone();
         let check = move || {
             let decoy = decoy_hash(&decoy);
@@ -327,8 +327,11 @@ mod tests {
         let passwords = Passwords::new(1);
         let phc = passwords.hash(ann(), "tea".into(), Form::Plain, None).await.unwrap();
         assert!(phc.starts_with("$argon2id$"));
-        assert_eq!(passwords.verify(ann(), "tea".into(), Some(phc.clone())).await, Ok(true));
-        assert_eq!(passwords.verify(ann(), "coffee".into(), Some(phc)).await, Ok(false));
+        assert_eq!(
+            passwords.verify(ann(), "tea".into(), Some(phc.clone())).await,
+            Ok(Verdict::Right)
+        );
+        assert_eq!(passwords.verify(ann(), "coffee".into(), Some(phc)).await, Ok(Verdict::Wrong));
         assert!(passwords.queue.lock().by_address.is_empty(), "every place is given back");
         assert!(passwords.queue.lock().by_account.is_empty());
     }
@@ -338,9 +341,9 @@ mod tests {
         let passwords = Passwords::new(1);
         passwords.warm_up().await;
         assert!(passwords.decoy.get().is_some_and(|phc| phc.starts_with("$argon2id$")));
-        assert_eq!(passwords.verify(ann(), "".into(), None).await, Ok(false));
+        assert_eq!(passwords.verify(ann(), "".into(), None).await, Ok(Verdict::Wrong));
         let broken = Some("no hash".into());
-        assert_eq!(passwords.verify(ann(), "tea".into(), broken).await, Ok(false));
+        assert_eq!(passwords.verify(ann(), "tea".into(), broken).await, Ok(Verdict::Wrong));
     }
 
     #[test]
