@@ -6,6 +6,8 @@ use std::path::Path;
 
 use crate::config::{Config, Problem, ValueSource};
 
+/// Whatever the owner's group and others may.
+const OF_OTHERS: u32 = 0o077;
 const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o002;
 
@@ -44,6 +46,15 @@ pub(super) fn warnings(file: &Path, config: &Config) -> Vec<Problem> {
             path.display()
         ));
     }
+    let store = config.store.path.as_path();
+    if mode(store) & OF_OTHERS != 0 {
+        warnings.push(format!(
+            "the store {0} has messages and the hashes of passwords, and other users of this machine \
+             can reach it: chmod 600 {0}",
+            store.display()
+        ));
+    }
+    warnings.extend(folder_writable_by_others(store));
     let plugins = config.frontends.iter().filter_map(|frontend| frontend.plugin.as_ref());
     for path in plugins.map(|plugin| plugin.path.as_path()).chain([file]).chain(secrets).chain(keys)
     {
@@ -60,9 +71,23 @@ fn key_files(config: &Config) -> BTreeSet<&Path> {
     tls.flat_map(|tls| &tls.settings.identities).map(|identity| identity.key.as_path()).collect()
 }
 
-fn writable_by_others(path: &Path) -> Option<String> {
+/// A folder in which others can put another file in the place of this one.
+fn folder_writable_by_others(path: &Path) -> Option<String> {
+    let folder = folder_of(path);
+    (mode(folder) & (OTHERS_WRITE | STICKY) == OTHERS_WRITE).then(|| {
+        let path = path.display();
+        let folder = folder.display();
+        format!("every user of this machine can replace {path}: chmod o-w {folder}")
+    })
+}
+
+fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    folder.unwrap_or(Path::new("."))
+}
+
+fn writable_by_others(path: &Path) -> Option<String> {
+    let folder = folder_of(path);
     let culprit = if mode(path) & OTHERS_WRITE != 0 {
         path
     } else if mode(folder) & (OTHERS_WRITE | STICKY) == OTHERS_WRITE {
