@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_engine::LiveConnection;
-use core_model::{Banned, ConnectionId, UserRef};
+use core_model::{Banned, ConnectionId, RoomTag, UserRef};
 use ipnet::IpNet;
 
 use super::{Context, OnGateway, Routes};
@@ -83,7 +83,7 @@ fn report(
         address: activity.address.to_string(),
         user: person.map(|person| person.handle.clone()),
         uid: person.and_then(|person| person.uid).map(|uid| uid.0),
-        rooms: on.seats.iter().map(|(room, _)| room.name.to_string()).collect(),
+        rooms: rooms(on).map(|room| room.name.to_string()).collect(),
         opened: rfc3339(activity.opened),
         age_s: secs(activity.opened.0),
         idle_s: secs(activity.heard_ms()),
@@ -91,6 +91,11 @@ fn report(
         sent_bytes: activity.sent_bytes(),
         mailbox: handle.mailbox.depth() as u64,
     }
+}
+
+/// The rooms whose messages a connection gets.
+fn rooms(on: &LiveConnection) -> impl Iterator<Item = &RoomTag> {
+    on.seats.iter().map(|(room, _)| room).chain(&on.rooms)
 }
 
 /// Which sessions are asked for.
@@ -119,7 +124,7 @@ impl Filter {
 
     fn takes(&self, instance: &FrontendInstance, stream: &OpenStream, on: &LiveConnection) -> bool {
         let is_of = |frontend: &String| *frontend == instance.name;
-        let is_in = |room: &String| on.seats.iter().any(|(tag, _)| *tag.name == **room);
+        let is_in = |room: &String| rooms(on).any(|tag| *tag.name == **room);
         let is_at = |network: &IpNet| network.contains(&stream.activity.address);
         let is_person = |person: &PersonFilter| {
             people(on).any(|one| match person {
