@@ -13,7 +13,7 @@ use crate::load::{Load, Pace, Quantiles, Report, Seat, Talk, prepare};
 pub(super) const TEXT_BYTES: usize = 120;
 
 /// A warm-up before the measurement.
-const WARM_UP: Duration = Duration::from_millis(700);
+pub(super) const WARM_UP: Duration = Duration::from_millis(700);
 
 /// A load on rooms.
 pub(super) struct Chat {

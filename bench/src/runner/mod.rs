@@ -1,6 +1,7 @@
 //! The jobs: the gateway and its floors as child processes, in turn, and a table of their costs.
 
 mod abuse;
+mod backup;
 mod http;
 mod identity;
 mod idle;
@@ -72,7 +73,7 @@ struct Jobs {
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
-    /// Messages on disk for the jobs `start` and `scale`; a tenth as many users, a hundredth as
+    /// Messages on disk for the jobs `start`, `scale` and `backup`; a tenth as many users, a hundredth as
     /// many rooms
     #[arg(long, value_name = "N")]
     messages: Option<u64>,
@@ -135,8 +136,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Jobs that fill rows of the second table.
-const FIGURES: [&str; 8] =
-    ["idle-5000", "idle-19500", "tls", "start", "scale", "search", "overload", "abuse"];
+const FIGURES: [&str; 9] =
+    ["idle-5000", "idle-19500", "tls", "start", "scale", "search", "backup", "overload", "abuse"];
 
 impl Jobs {
     fn run(&self) -> Result<(), Box<dyn Error>> {
@@ -215,6 +216,7 @@ impl Jobs {
                 let rooms = self.rooms.unwrap_or(many).max(1);
                 run.search(Size { messages: 1000, users: 1000, rooms })
             }
+            "backup" => run.backup(size),
             "overload" => run.overload(),
             _ => run.abuse(&self.attacks()),
         }

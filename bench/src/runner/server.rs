@@ -242,6 +242,11 @@ impl Stage {
         Ok(server)
     }
 
+    /// The program and the configuration of the gateway that was started last.
+    pub(super) fn program(&self) -> (PathBuf, PathBuf) {
+        (self.gateway.clone(), self.config())
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.path().join("gateway.toml")
     }
