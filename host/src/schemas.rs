@@ -62,7 +62,8 @@ pub fn own() -> Vec<File> {
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
     let own = [gateway, fidelity, admin].map(|document| file("", document));
     let webhooks = file("webhooks/", webhooks::schema());
-    own.into_iter().chain(auth).chain(engine).chain([webhooks]).collect()
+    let export = file("admin/", crate::admin::export_schema());
+    own.into_iter().chain(auth).chain(engine).chain([webhooks, export]).collect()
 }
 
 /// What the linked dialects carry with default options, and each variant that carries something

@@ -8,6 +8,9 @@ use crate::users::Failure;
 /// The media type of a backup.
 pub const BACKUP_MEDIA_TYPE: &str = "application/vnd.dragoman.backup";
 
+/// The media type of an export.
+pub const EXPORT_MEDIA_TYPE: &str = "application/jsonl";
+
 impl OnStore for StoreStats {
     fn run<S: Store>(
         store: &S,

@@ -202,6 +202,9 @@ endpoints! {
     /// Returns a backup: the store as it is now, while the gateway goes on. `dragoman store restore`
     /// makes a store of it. One backup is made at a time.
     BackUpStore "back_up_store" POST "/store/backup" Operator (Nothing, Nothing) -> BackupStream;
+    /// Returns users, rooms, messages and cursors as JSON lines: the store as it is now, while the
+    /// gateway goes on. `dragoman import` reads them. One backup or export is made at a time.
+    ExportStore "export_store" POST "/store/export" Operator (Nothing, Nothing) -> ExportStream;
 
     /// Lists the changes that were made through this API and the command line, the newest first.
     ListAudit "list_audit" GET "/audit" Operator (BeforeQuery, Nothing) -> Page<AuditEntry>;

@@ -9,6 +9,7 @@ pub mod audit;
 mod backup;
 mod bans;
 mod endpoint;
+mod export_schema;
 mod message_report;
 mod messages;
 mod openapi;
@@ -22,16 +23,18 @@ mod tokens;
 pub mod types;
 mod users;
 
-pub use backup::BACKUP_MEDIA_TYPE;
+pub use backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
 pub use endpoint::{
     AddToken, Announce, AnnounceToAll, BackUpStore, ChangeRoom, ChangeUser, CloseSession,
     CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend, DisableUser,
-    DrainFrontend, EnableFrontend, EnableUser, ExportUser, Kick, LiftBan, LinkIdentity, ListAudit,
-    ListBans, ListFrontends, ListMembers, ListMessages, ListRooms, ListSessions, ListTokens,
-    ListUsers, ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook, ResumeWebhook,
-    RevokeSignIns, SetOwner, SetPassword, ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute,
+    DrainFrontend, EnableFrontend, EnableUser, ExportStore, ExportUser, Kick, LiftBan,
+    LinkIdentity, ListAudit, ListBans, ListFrontends, ListMembers, ListMessages, ListRooms,
+    ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook,
+    ResumeWebhook, RevokeSignIns, SetOwner, SetPassword, ShowRoom, ShowUser, StoreStats,
+    UnlinkIdentity, Unmute,
 };
 pub use endpoint::{Endpoint, Row, path_of, rows};
+pub use export_schema::export_schema;
 pub use openapi::document;
 pub use pages::{LIMIT_MAX, cursor, limit};
 pub use problem::{Problem, status_of};

@@ -7,8 +7,8 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RemoveRefSiblings;
 use serde_json::{Map, Value, json};
 
-use super::backup::BACKUP_MEDIA_TYPE;
-use super::endpoint::{BackUpStore, Endpoint as _, Row, rows};
+use super::backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
+use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, Row, rows};
 use super::problem::Problem;
 
 const SCHEMAS: &str = "/components/schemas";
@@ -164,7 +164,11 @@ fn used(roots: &[&Value], schemas: &Map<String, Value>) -> BTreeSet<String> {
 
 /// The media type of a reply.
 fn media_type(row: &Row) -> &'static str {
-    if row.name == BackUpStore::ROW.name { BACKUP_MEDIA_TYPE } else { "application/json" }
+    match row.name {
+        name if name == BackUpStore::ROW.name => BACKUP_MEDIA_TYPE,
+        name if name == ExportStore::ROW.name => EXPORT_MEDIA_TYPE,
+        _ => "application/json",
+    }
 }
 
 /// The schema that a reference leads to.

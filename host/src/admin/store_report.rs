@@ -23,6 +23,20 @@ pub struct TableReport {
     pub overhead_bytes: u64,
 }
 
+/// The lines of an export: `schemas/admin/export.json` describes each.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ExportStream(());
+
+impl JsonSchema for ExportStream {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExportStream".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "description": "The lines of an export." })
+    }
+}
+
 /// The bytes of a backup: the layout is described in `core/engine/src/backup`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct BackupStream(());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::users::Account;
 
-pub use super::store_report::{BackupStream, StoreReport, TableReport};
+pub use super::store_report::{BackupStream, ExportStream, StoreReport, TableReport};
 
 /// No parameters, or no body.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]

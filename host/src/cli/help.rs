@@ -13,7 +13,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Operating",
         &["session", "user", "ban", "room", "message", "frontend", "webhook", "admin", "ledger"],
     ),
-    ("Data", &["store"]),
+    ("Data", &["store", "export", "import"]),
     ("Dialects and clients", &["dialects", "fidelity", "schema", "sdk", "plugin", "bench"]),
     ("Shell", &["completions", "man", "help"]),
 ];
@@ -40,6 +40,7 @@ const LOCAL: &[&str] = &[
     "store compact",
     "store check",
     "store restore",
+    "import",
     "webhook test",
 ];
 
@@ -144,6 +145,21 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman store backup chat.backup", "also while the gateway serves"),
             ("dragoman store verify chat.backup", "whether it can be restored"),
             ("dragoman store stats", "rows and bytes of each table"),
+        ],
+    ),
+    (
+        "export",
+        &[
+            ("dragoman export chat.jsonl", "also while the gateway serves"),
+            ("dragoman export --json > chat.jsonl", "to standard output"),
+        ],
+    ),
+    (
+        "import",
+        &[
+            ("dragoman import chat.jsonl --dry-run", "what would be done"),
+            ("dragoman import chat.jsonl", "again after a kill: it goes on"),
+            ("dragoman import other.jsonl --id-offset 1000000 --on-conflict skip", "of another"),
         ],
     ),
     ("dialects", &[("dragoman dialects", "what is on, where, and what it can do")]),

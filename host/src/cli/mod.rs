@@ -16,6 +16,7 @@ mod healthcheck;
 mod help;
 mod ledger;
 mod message;
+mod moving;
 mod operation;
 mod output;
 mod password;
@@ -82,6 +83,10 @@ enum Command {
     Sdk(sdk::Sdk),
     /// Back up, restore, check and measure the store
     Store(store::Store),
+    /// Write users, rooms, messages and cursors as JSON lines, also while the gateway serves
+    Export(moving::Export),
+    /// Read such lines into the store; the gateway must be stopped
+    Import(moving::Import),
     /// Load-test a running gateway and check that no message is lost, doubled or reordered
     Bench(Box<bench::Bench>),
     /// Show what a running gateway owed to its connections, and what became of it
@@ -138,6 +143,8 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema::run(options, schema),
         Command::Sdk(sdk) => sdk::run(options, sdk),
         Command::Store(store) => store::run(options, store),
+        Command::Export(export) => moving::export(options, export),
+        Command::Import(import) => moving::import(options, import),
         Command::Bench(bench) => bench::run(options, *bench),
         Command::Ledger(ledger) => ledger::run(options, ledger),
         Command::Session(sessions) => session::run(options, sessions),

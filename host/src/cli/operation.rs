@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Seek as _, Write as _};
+use std::io::{self, BufReader, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,11 +15,12 @@ use core_engine::{
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
 use hyper::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::client::Client;
 use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
-use crate::admin::{BackUpStore, Endpoint, OnStore, Store, status_of};
+use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, status_of};
 use crate::config::Config;
 use crate::users::{Failure, rfc3339};
 
@@ -133,7 +134,48 @@ pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn
 
 /// Has the gateway send a backup, writes it to a file and reads it back.
 fn download(client: &Client, mut file: File) -> Result<Summary, Box<dyn Error>> {
-    let request = client.request::<BackUpStore>(&[], &Nothing {}, &Nothing {})?;
+    receive::<BackUpStore>(client, |piece| file.write_all(piece))?;
+    file.rewind()?;
+    Ok(core_engine::inspect(BufReader::with_capacity(1 << 20, file))?)
+}
+
+/// Gives the lines of an export to `write`, from the gateway if one has the store open.
+pub(super) fn export(
+    backend: &Backend,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), Box<dyn Error>> {
+    let config = match backend {
+        Backend::Here(config) => config,
+        Backend::Elsewhere(client) => return receive::<ExportStore>(client, write),
+    };
+    let store = &config.store.path;
+    if !store.exists() {
+        return Err(format!("there is no store {} to export", store.display()).into());
+    }
+    match OfflineStore::open(config) {
+        Ok(open) => {
+            let done = open.engine.export(|piece| write(&piece));
+            let problem = done.as_ref().err().map(ToString::to_string);
+            audit(config, ExportStore::ROW.name, json!({}), problem)?;
+            done?;
+            Ok(())
+        }
+        Err(OpenError::Locked { .. }) => {
+            let client = Client::of_configuration(config).map_err(|why| {
+                format!("another process has the store {} open, and {why}", store.display())
+            })?;
+            receive::<ExportStore>(&client, write)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Has the gateway answer with a stream, and gives its pieces to `write`.
+fn receive<E: Endpoint<Query = Nothing, Body = Nothing>>(
+    client: &Client,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), Box<dyn Error>> {
+    let request = client.request::<E>(&[], &Nothing {}, &Nothing {})?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut response = client.begin(request).await?;
@@ -141,12 +183,10 @@ fn download(client: &Client, mut file: File) -> Result<Summary, Box<dyn Error>> 
             return Err(client.problem(response).await?.detail.into());
         }
         while let Some(bytes) = Client::next_bytes(&mut response).await? {
-            file.write_all(&bytes)?;
+            write(&bytes)?;
         }
-        Ok::<_, Box<dyn Error>>(())
-    })?;
-    file.rewind()?;
-    Ok(core_engine::inspect(BufReader::with_capacity(1 << 20, file))?)
+        Ok(())
+    })
 }
 
 /// A store that no gateway has open.
@@ -180,8 +220,7 @@ impl Store for OfflineStore {
     }
 
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        now()
     }
 
     fn is_running(&self) -> bool {
@@ -215,22 +254,50 @@ fn on_the_store<E: OnStore>(
     let done = E::run(store, &path, query, body);
     if E::ROW.is_change() {
         let failure = done.as_ref().err();
-        let entry = AuditEntry {
-            id: 0,
-            at: rfc3339(store.now()),
-            who: format!("local uid {}", rustix::process::getuid().as_raw()),
-            from: "command line".into(),
-            operation: E::ROW.name.to_owned(),
-            path,
-            with,
-            status: failure.map_or(200, |failure| status_of(failure).0),
-            problem: failure.map(Failure::to_string),
-        };
-        let log = AuditLog::beside(&config.store.path);
-        let written = log.append(entry);
-        written.map_err(|error| format!("cannot write to {}: {error}", log.path().display()))?;
+        let status = failure.map_or(200, |failure| status_of(failure).0);
+        let outcome = (status, failure.map(Failure::to_string));
+        append(config, E::ROW.name, path, with, outcome)?;
     }
     Ok(done?)
+}
+
+/// Notes a change of the store that the command line has made by itself.
+pub(super) fn audit(
+    config: &Config,
+    operation: &str,
+    with: serde_json::Value,
+    problem: Option<String>,
+) -> Result<(), Box<dyn Error>> {
+    let status = if problem.is_some() { 409 } else { 200 };
+    append(config, operation, Vec::new(), with, (status, problem))
+}
+
+fn append(
+    config: &Config,
+    operation: &str,
+    path: Vec<String>,
+    with: serde_json::Value,
+    (status, problem): (u16, Option<String>),
+) -> Result<(), Box<dyn Error>> {
+    let entry = AuditEntry {
+        id: 0,
+        at: rfc3339(now()),
+        who: format!("local uid {}", rustix::process::getuid().as_raw()),
+        from: "command line".into(),
+        operation: operation.to_owned(),
+        path,
+        with,
+        status,
+        problem,
+    };
+    let log = AuditLog::beside(&config.store.path);
+    let written = log.append(entry);
+    Ok(written.map_err(|error| format!("cannot write to {}: {error}", log.path().display()))?)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// `around`: what to say before and after why the gateway cannot be reached.

@@ -13,12 +13,12 @@ const TOML: &str = "
 ";
 
 /// Exit code, standard output and standard error of `dragoman` beside a gateway's configuration.
-fn dragoman(gateway: &Gateway, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn dragoman(gateway: &Gateway, arguments: &[&str]) -> (i32, String, String) {
     let admin = format!("admin.listen={}", gateway.address("admin", "listen"));
     run(gateway.launch().folder(), &[arguments, &["--set", &admin]].concat())
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(program::path()).current_dir(folder).args(arguments).output();
     let output = output.expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is UTF-8");

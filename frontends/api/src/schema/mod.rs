@@ -32,6 +32,15 @@ pub fn written(id: &str, name: &str, title: &str, shape: &Shape) -> Document {
     }
 }
 
+/// The same of a type that the gateway reads.
+pub fn read(id: &str, name: &str, title: &str, shape: &Shape) -> Document {
+    Document {
+        name: name.into(),
+        media_type: JSON_SCHEMA.into(),
+        text: bundle::of_type(id, title, shape, &schemars::generate::Contract::Deserialize),
+    }
+}
+
 /// Cleans a hand-written schema.
 pub fn cleaned(mut schema: serde_json::Value) -> serde_json::Value {
     clean::clean(&mut schema);

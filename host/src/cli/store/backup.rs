@@ -96,7 +96,7 @@ fn keep(path: &Path, former: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Locks a store file as an open store does. Fails if a process has it open.
-fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
+pub(in crate::cli) fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
     let file = File::options().read(true).write(true).open(path)?;
     file.try_lock().map_err(|_| OpenError::Locked { path: path.into() })?;
     Ok(file)

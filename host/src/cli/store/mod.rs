@@ -2,6 +2,8 @@
 
 mod backup;
 
+pub(super) use backup::lock;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `POST /api/v1/store/backup`: the store as a stream, while the gateway goes on.
+//! `POST /api/v1/store/backup` and `…/export`: the store as a stream, while the gateway goes on.
 
 use std::io;
 use std::pin::Pin;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use core_engine::{BackupError, Engine};
+use gateway_fanout::Ticket;
 use hyper::body::{Bytes, Frame};
 use hyper::header::{self, HeaderValue};
 use tokio::runtime::Handle;
@@ -15,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{Context, Routes};
 use crate::admin::types::Nothing;
-use crate::admin::{BACKUP_MEDIA_TYPE, BackUpStore, Problem};
+use crate::admin::{BACKUP_MEDIA_TYPE, BackUpStore, EXPORT_MEDIA_TYPE, ExportStore, Problem};
 use crate::runtime::limits::Pace;
 
 /// How long a client may leave a megabyte unread. A backup holds pages of the store that were
@@ -40,20 +42,44 @@ impl hyper::body::Body for Pieces {
 }
 
 pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
-    routes.raw::<BackUpStore, _, _, _>(back_up, |pieces| {
-        let mut response = Response::new(Body::new(Pieces(pieces)));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BACKUP_MEDIA_TYPE));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+    routes
+        .raw::<BackUpStore, _, _, _>(back_up, |pieces| streamed(pieces, BACKUP_MEDIA_TYPE))
+        .raw::<ExportStore, _, _, _>(export, |pieces| streamed(pieces, EXPORT_MEDIA_TYPE))
+}
+
+fn streamed(pieces: Receiver<Piece>, media_type: &'static str) -> Response {
+    let mut response = Response::new(Body::new(Pieces(pieces)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn back_up(cx: Context, _: Nothing, _: Nothing) -> Result<Receiver<Piece>, Problem> {
+    begin(cx, "backup", |engine, sink| {
+        engine.backup(sink).map(|summary| (summary.rows, summary.bytes))
     })
 }
 
-/// Begins the backup; its pieces follow.
-async fn back_up(cx: Context, _: Nothing, _: Nothing) -> Result<Receiver<Piece>, Problem> {
+async fn export(cx: Context, _: Nothing, _: Nothing) -> Result<Receiver<Piece>, Problem> {
+    begin(cx, "export", |engine, sink| {
+        engine.export(sink).map(|summary| (summary.records, summary.bytes))
+    })
+}
+
+/// Takes the pieces of a stream.
+type Sink<'a> = &'a mut dyn FnMut(Vec<u8>) -> io::Result<()>;
+
+/// Has `write` begin; its pieces follow. It returns how many rows and bytes it has written.
+fn begin(
+    cx: Context,
+    what: &'static str,
+    write: impl FnOnce(&Engine<Ticket>, Sink<'_>) -> Result<(u64, u64), BackupError> + Send + 'static,
+) -> Result<Receiver<Piece>, Problem> {
     let state = cx.state;
     let turn = state.backup_turn.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(409, "conflict", "another backup is being made; wait until it is done")
+        let why = "another backup or export is being made; wait until it is done";
+        Problem::new(409, "conflict", why)
     })?;
     if let Some(why) = state.services.engine.problem() {
         return Err(Problem::new(503, "store", format!("the store has failed: {why}")));
@@ -63,17 +89,14 @@ async fn back_up(cx: Context, _: Nothing, _: Nothing) -> Result<Receiver<Piece>,
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let mut pace = Pace::begin(|| state.shutdown.is_draining());
-        let sink = |piece: Vec<u8>| {
+        let mut sink = |piece: Vec<u8>| {
             pace.spend(piece.len())?;
             runtime.block_on(send(&sender, Ok(Frame::data(piece.into()))))
         };
-        match state.services.engine.backup(sink) {
-            Ok(summary) => {
-                let (rows, bytes) = (summary.rows, summary.bytes);
-                tracing::info!(rows, bytes, "a backup of the store was sent");
-            }
+        match write(&state.services.engine, &mut sink) {
+            Ok((rows, bytes)) => tracing::info!(rows, bytes, "the {what} of the store was sent"),
             Err(error) => {
-                tracing::warn!("a backup of the store was not sent: {error}");
+                tracing::warn!("the {what} of the store was not sent: {error}");
                 // Ends the response in the middle, so that the client notices.
                 let cut = Err(io::Error::other(error.to_string()));
                 drop(runtime.block_on(send(&sender, cut)));
