@@ -23,6 +23,10 @@
         "id": "post_once",
         "doc": "Posts like post_message, but once for each client_id, however often it is sent within a day. An extension."
       },
+      "13": {
+        "id": "create_room_once",
+        "doc": "Creates a room like create_room, but once for each client_id, however often it is sent within a day. An extension."
+      },
       "16385": {
         "id": "population_changed",
         "doc": "The number of seats taken in a room has changed."
@@ -144,6 +148,7 @@
               "10": "post_message_request",
               "11": "catch_up_request",
               "12": "post_once_request",
+              "13": "create_room_once_request",
               "16385": "population_changed_notification",
               "16386": "member_changed_notification",
               "16387": "message_notification",
@@ -162,6 +167,7 @@
               "32778": "post_message_reply",
               "32779": "catch_up_reply",
               "32780": "post_once_reply",
+              "32781": "create_room_once_reply",
               "4": "enter_room_request",
               "5": "room_list_request",
               "6": "leave_room_request",
@@ -193,6 +199,30 @@
         {
           "id": "openid_type",
           "doc": "the provider of that openid, 1 to 255 bytes, no slash",
+          "type": "string16"
+        },
+        { "id": "info", "doc": "the client's own JSON object, kept", "type": "string32" }
+      ]
+    },
+    "create_room_once_reply": {
+      "doc": "That it was done: create_room_once",
+      "seq": [
+        { "id": "room_id", "doc": "the room", "type": "u4" },
+        {
+          "id": "info",
+          "doc": "the client's, with name, population, capacity, section, state",
+          "type": "string32"
+        }
+      ]
+    },
+    "create_room_once_request": {
+      "doc": "Creates a room like create_room, but once for each client_id, however often it is sent within a day. An extension.",
+      "seq": [
+        { "id": "app_code", "doc": "stored with the room", "type": "u2" },
+        { "id": "token", "doc": "from apply_for_token", "type": "u8" },
+        {
+          "id": "client_id",
+          "doc": "the client's name for the request, 1 to 200 bytes",
           "type": "string16"
         },
         { "id": "info", "doc": "the client's own JSON object, kept", "type": "string32" }

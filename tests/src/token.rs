@@ -18,12 +18,14 @@ pub const HEARTBEAT: u16 = 9;
 pub const POST_MESSAGE: u16 = 10;
 pub const CATCH_UP: u16 = 11;
 pub const POST_ONCE: u16 = 12;
+pub const CREATE_ROOM_ONCE: u16 = 13;
 
 pub const POPULATION_CHANGED: u16 = 0x4001;
 pub const MEMBER_CHANGED: u16 = 0x4002;
 pub const MESSAGE: u16 = 0x4003;
 
-const REPLY: u16 = 0x8000;
+/// Added to the command of a request in its reply.
+pub const REPLY: u16 = 0x8000;
 
 /// A frame from the gateway.
 #[derive(Clone, Debug, PartialEq)]

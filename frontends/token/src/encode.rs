@@ -26,7 +26,7 @@ pub(crate) fn reply(verb: Verb, sequence: u32, room_id: u32, outcome: &Outcome) 
             let info = info::of_user(user);
             success(verb, sequence, &[Value::U64(uid(&user.person)), Value::Text(&info)])
         }
-        (Verb::CreateRoom, Reply::RoomCreated { room })
+        (Verb::CreateRoom | Verb::CreateRoomOnce, Reply::RoomCreated { room })
         | (Verb::EnterRoom, Reply::Entered { room, .. }) => {
             let info = info::of_room(room);
             success(verb, sequence, &[Value::U32(room.id.0), Value::Text(&info)])

@@ -49,6 +49,7 @@ pub enum Verb {
     PostMessage = 10,
     CatchUp = 11,
     PostOnce = 12,
+    CreateRoomOnce = 13,
 }
 
 /// A command with the bodies of its request and its OK reply.
@@ -156,6 +157,10 @@ const OPENID: Field =
 const OPENID_TYPE: Field =
     field("openid_type", Kind::String, "the provider of that openid, 1 to 255 bytes, no slash");
 
+const APP_CODE: Field = field("app_code", Kind::U16, "stored with the room");
+
+const ROOM_TOKEN: Field = field("token", Kind::U64, "from apply_for_token");
+
 const CLIENT_INFO: Field =
     field("info", Kind::JsonString { optional: true }, "the client's own JSON object, kept");
 
@@ -198,11 +203,7 @@ pub const OPERATIONS: &[Operation] = &[
         verb: Verb::CreateRoom,
         name: "create_room",
         about: "Creates a room that belongs to the token's user.",
-        request: &[
-            field("app_code", Kind::U16, "stored with the room"),
-            field("token", Kind::U64, "from apply_for_token"),
-            CLIENT_INFO,
-        ],
+        request: &[APP_CODE, ROOM_TOKEN, CLIENT_INFO],
         reply: ROOM,
     },
     Operation {
@@ -292,6 +293,19 @@ pub const OPERATIONS: &[Operation] = &[
             field("text", Kind::Text, "not empty, kept byte for byte"),
         ],
         reply: &[field("message_id", Kind::U64, "of the one message")],
+    },
+    Operation {
+        verb: Verb::CreateRoomOnce,
+        name: "create_room_once",
+        about: "Creates a room like create_room, but once for each client_id, however often it is \
+            sent within a day. An extension.",
+        request: &[
+            APP_CODE,
+            ROOM_TOKEN,
+            field("client_id", Kind::String, "the client's name for the request, 1 to 200 bytes"),
+            CLIENT_INFO,
+        ],
+        reply: ROOM,
     },
 ];
 

@@ -155,7 +155,7 @@ fn header(bytes: &[u8]) -> Header {
 pub(crate) enum Request {
     CreateAccount(Account),
     Login { account: Account, auto_create: bool },
-    CreateRoom { app_code: u16, token: u64, info: Option<Info> },
+    CreateRoom { room: RoomRequest, client_id: Option<String> },
     EnterRoom(RoomId),
     RoomList { after: RoomId },
     LeaveRoom(RoomId),
@@ -165,6 +165,14 @@ pub(crate) enum Request {
     PostMessage { room: RoomId, text: String },
     CatchUp { room: RoomId, after: MessageId, limit: u16 },
     PostOnce { room: RoomId, client_id: String, text: String },
+}
+
+/// A room to create.
+#[derive(Debug, PartialEq)]
+pub(crate) struct RoomRequest {
+    pub(crate) app_code: u16,
+    pub(crate) token: u64,
+    pub(crate) info: Option<Info>,
 }
 
 /// The identity that a client claims.
@@ -191,18 +199,16 @@ pub(crate) fn request(command: u16, body: &[u8]) -> Result<(Verb, Request), Nons
     let body =
         fields::read(operation.request, body).map_err(|why| Nonsense { code: Code::Frame, why })?;
     let room = || RoomId(body.number("room_id"));
-    let info = || Info::of(body.text("info"));
     let request = match operation.verb {
         Verb::CreateAccount => Request::CreateAccount(account(&body)?),
         Verb::Login => {
             let auto_create = body.number::<i32>("auto_create") != 0;
             Request::Login { account: account(&body)?, auto_create }
         }
-        Verb::CreateRoom => Request::CreateRoom {
-            app_code: body.number("app_code"),
-            token: body.number("token"),
-            info: info(),
-        },
+        Verb::CreateRoom => Request::CreateRoom { room: room_request(&body), client_id: None },
+        Verb::CreateRoomOnce => {
+            Request::CreateRoom { room: room_request(&body), client_id: Some(client_id(&body)?) }
+        }
         Verb::EnterRoom => Request::EnterRoom(room()),
         Verb::RoomList => Request::RoomList { after: room() },
         Verb::LeaveRoom => Request::LeaveRoom(room()),
@@ -224,6 +230,14 @@ pub(crate) fn request(command: u16, body: &[u8]) -> Result<(Verb, Request), Nons
         },
     };
     Ok((operation.verb, request))
+}
+
+fn room_request(body: &Body<'_>) -> RoomRequest {
+    RoomRequest {
+        app_code: body.number("app_code"),
+        token: body.number("token"),
+        info: Info::of(body.text("info")),
+    }
 }
 
 fn client_id(body: &Body<'_>) -> Result<String, Nonsense> {

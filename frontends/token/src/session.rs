@@ -10,7 +10,7 @@ use crate::Options;
 use crate::encode;
 use crate::fields::{Code, Verb};
 use crate::info::Info;
-use crate::parse::{self, Account, Frames, Header, Nonsense, Piece, Request};
+use crate::parse::{self, Account, Frames, Header, Nonsense, Piece, Request, RoomRequest};
 
 /// The purpose of this dialect's tokens.
 const TOKEN_PURPOSE: &str = "token";
@@ -143,13 +143,12 @@ impl Dialogue {
                 out.submit(Command::Register { user: new_user(&account) });
             }
             Request::Login { account, auto_create } => out.submit(sign_in(account, auto_create)),
-            Request::CreateRoom { app_code, token, info } => {
-                let owner = TokenHash::of(TOKEN_PURPOSE, &token.to_string());
-                out.submit(Command::CreateRoom {
-                    room: new_room(app_code, info),
-                    owner: Some(UserRef::Token(owner)),
-                    members: None,
-                });
+            Request::CreateRoom { room, client_id } => {
+                let create = create_room(room);
+                match client_id {
+                    Some(client_id) => out.submit_once(create, client_id),
+                    None => out.submit(create),
+                }
             }
             Request::EnterRoom(room) => out.submit_and_subscribe(enter(room), Subscribe::Seat),
             Request::RoomList { after } => {
@@ -288,6 +287,12 @@ fn profile(account: &Account) -> ProfileChanges {
     let name = account.info.as_ref().and_then(|info| info.name.clone());
     let info = account.info.as_ref().map(|info| info.text.clone());
     ProfileChanges { name, info, ..ProfileChanges::default() }
+}
+
+fn create_room(RoomRequest { app_code, token, info }: RoomRequest) -> Command {
+    let owner = TokenHash::of(TOKEN_PURPOSE, &token.to_string());
+    let owner = Some(UserRef::Token(owner));
+    Command::CreateRoom { room: new_room(app_code, info), owner, members: None }
 }
 
 fn new_room(app_code: u16, info: Option<Info>) -> NewRoom {

@@ -1,6 +1,8 @@
 //! Clients that come back get what they missed, and what they send again is sent once.
 
-use gateway_tests::token::{CATCH_UP, Fields, MESSAGE, POST_MESSAGE, POST_ONCE, json, string};
+use gateway_tests::token::{
+    CATCH_UP, CREATE_ROOM_ONCE, Fields, MESSAGE, POST_MESSAGE, POST_ONCE, ROOM_LIST, json, string,
+};
 use gateway_tests::token::{Frame, post_body};
 use gateway_tests::{Gateway, Ourchat, Talk, Token};
 use serde_json::{Value, json};
@@ -128,6 +130,35 @@ fn a_token_client_posts_once_though_the_gateway_is_killed() {
     // Another user's client_id is another.
     bob.enter(ROOM);
     assert_ne!(bob.done(POST_ONCE, &body).u64(), ids[0]);
+}
+
+#[test]
+fn a_token_client_makes_a_room_once_though_the_gateway_is_killed() {
+    let mut gateway = Gateway::start(TOML);
+    let body = |secret: u64, name: &str| {
+        let head = [&7_u16.to_be_bytes()[..], &secret.to_be_bytes(), &string("7d1f")].concat();
+        [head, json(&format!("{{\"name\":\"{name}\"}}"))].concat()
+    };
+    let mut ids = Vec::new();
+    for is_reply_lost in [true, false, false] {
+        let mut ann = token(&gateway, "ann");
+        // Another secret each time: it is the same user.
+        let tea = body(ann.apply(), "tea");
+        if is_reply_lost {
+            ann.send(CREATE_ROOM_ONCE, &tea).expect("the gateway reads");
+        } else {
+            ids.push(ann.done(CREATE_ROOM_ONCE, &tea).u32());
+        }
+        gateway.restart();
+    }
+    assert_eq!(ids, [ids[0]; 2]);
+    let mut bob = token(&gateway, "bob");
+    let rooms = bob.done(ROOM_LIST, &ROOM.to_be_bytes()).u16();
+    assert_eq!(rooms, 1, "beside {ROOM}");
+    let secret = bob.apply();
+    assert_ne!(bob.done(CREATE_ROOM_ONCE, &body(secret, "tea")).u32(), ids[0]);
+    let other = bob.call(CREATE_ROOM_ONCE, &body(secret, "coffee"));
+    assert_eq!(other.result, Some(9), "another room under the same name");
 }
 
 struct Pair {

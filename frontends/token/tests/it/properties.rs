@@ -225,6 +225,7 @@ fn numbers_and_names_match_the_protocol() {
             (10, "post_message"),
             (11, "catch_up"),
             (12, "post_once"),
+            (13, "create_room_once"),
         ]
     );
     let results: Vec<_> = RESULTS.iter().map(|row| (row.code as u16, row.name)).collect();

@@ -124,9 +124,16 @@ class TokenClient:
         """A token, with which rooms are made. It is good for a day, or as long as the gateway's `token_ttl`."""
         return int((await self._call(8)).token)
 
-    async def create_room(self, token: int, info: Info | None = None, app_code: int = 0) -> Room:
-        """Creates a room that belongs to the token's user. `info["name"]`, `section` and `description` are the room's."""
-        return _room(await self._call(3, app_code=app_code, token=token, info=_text(info)))
+    async def create_room(
+        self, token: int, info: Info | None = None, app_code: int = 0, client_id: str | None = None
+    ) -> Room:
+        """Creates a room that belongs to the token's user, once.
+
+        `info["name"]`, `section` and `description` are the room's. Where the connection breaks before the answer, it is
+        asked for again with the same `client_id`, as in `post`.
+        """
+        name = client_id or uuid4().hex
+        return _room(await self._ask_once(13, app_code=app_code, token=token, client_id=name, info=_text(info)))
 
     async def enter_room(self, room_id: int, since: int | None = None) -> Room:
         """Enters a room: what happens in it comes from now on, and what is posted while the connection is broken.
@@ -171,10 +178,14 @@ class TokenClient:
         for a day.
         """
         name = client_id or uuid4().hex
+        return int((await self._ask_once(12, room_id=room_id, client_id=name, text=text)).message_id)
+
+    async def _ask_once(self, command: int, **fields: int | str) -> Any:
+        """Sends a request that has a `client_id` until its outcome is known. Gives the body of its success."""
         while True:
             await self._link.up()
             try:
-                return int((await self._ask(12, room_id=room_id, client_id=name, text=text)).message_id)
+                return await self._ask(command, **fields)
             except ConnectionLost as why:
                 self._on_trouble(why)
             except TokenError as error:

@@ -77,6 +77,7 @@ impl Client {
             Request::EnterRoom(room) if self.shared.options.messages => {
                 self.shared.enter(room.room_id)?
             }
+            Request::PostOnce(_) | Request::CreateRoomOnce(_) => self.ask_once(&request)?,
             _ => self.shared.ask(&request)?,
         };
         self.shared.remember(request);
@@ -95,12 +96,18 @@ impl Client {
     /// again by another run of the program, it is the same message for a day.
     pub fn post_as(&self, room_id: u32, text: &str, client_id: &str) -> Result<u64, Error> {
         let (client_id, text) = (client_id.to_owned(), text.to_owned());
-        let request = Request::PostOnce(PostOnceRequest { room_id, client_id, text });
+        match self.ask_once(&Request::PostOnce(PostOnceRequest { room_id, client_id, text }))? {
+            Reply::PostOnce(reply) => Ok(reply.message_id),
+            _ => Err(Error::Protocol("the reply is to another command".into())),
+        }
+    }
+
+    /// Sends a request that has a `client_id` until its outcome is known.
+    fn ask_once(&self, request: &Request) -> Result<Reply, Error> {
         let mut pause = self.shared.options.backoff_first;
         loop {
-            match self.shared.ask(&request) {
-                Ok(Reply::PostOnce(reply)) => return Ok(reply.message_id),
-                Ok(_) => return Err(Error::Protocol("the reply is to another command".into())),
+            match self.shared.ask(request) {
+                Ok(reply) => return Ok(reply),
                 Err(Error::Lost) => (),
                 Err(Error::Refused(refused)) if refused.reason.starts_with(OUTCOME_UNKNOWN) => {
                     thread::sleep(jittered(pause));
@@ -220,6 +227,7 @@ impl Shared {
             }
             Request::CreateAccount(_)
             | Request::CreateRoom(_)
+            | Request::CreateRoomOnce(_)
             | Request::RoomList(_)
             | Request::ApplyForToken(_)
             | Request::Heartbeat(_)

@@ -7,7 +7,7 @@
 //! let client = Client::connect("127.0.0.1:5100")?;
 //! client.login("o1", "wechat", 1, r#"{"name":"Ann"}"#)?;
 //! let token = client.apply_for_token()?.token;
-//! let room = client.create_room(7, token, r#"{"name":"tea"}"#)?.room_id;
+//! let room = client.create_room_once(7, token, "my first", r#"{"name":"tea"}"#)?.room_id;
 //! client.enter_room(room)?;
 //! client.post(room, "hello")?;
 //! while let Some(event) = client.next_event() {

@@ -115,9 +115,13 @@ export class TokenClient {
     return bigAtStart(_raw_body);
   }
 
-  /** Creates a room that belongs to the token's user. `info.name`, `section` and `description` are the room's. */
-  async createRoom(token: bigint, info?: Info, appCode = 0): Promise<Room> {
-    return room(await this.#call(3, { appCode, token, info: text(info) }));
+  /**
+   * Creates a room that belongs to the token's user, once. `info.name`, `section` and `description` are the room's.
+   *
+   * Where the connection breaks before the answer, it is asked for again with the same `clientId`, as in `post`.
+   */
+  async createRoom(token: bigint, info?: Info, appCode = 0, clientId: string = randomUUID()): Promise<Room> {
+    return room(await this.#askOnce(13, { appCode, token, clientId, info: text(info) }));
   }
 
   /**
@@ -162,19 +166,7 @@ export class TokenClient {
    * 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message for a day.
    */
   async post(roomId: number, text: string, clientId: string = randomUUID()): Promise<number> {
-    for (;;) {
-      await this.#link.up();
-      try {
-        const { body } = await this.#ask(12, { roomId, clientId, text });
-        this.#patience.reset();
-        return (body as Token.PostOnceReply).messageId;
-      } catch (error) {
-        const isUnknown = error instanceof TokenError && error.message.startsWith(OUTCOME_UNKNOWN);
-        if (!isUnknown && !(error instanceof ConnectionLost)) throw error;
-        this.#options.onTrouble?.(error);
-        if (isUnknown) await this.#patience.wait(0, this.#link.closed);
-      }
-    }
+    return (await this.#askOnce(12, { roomId, clientId, text })).messageId;
   }
 
   /** What the gateway tells by itself, the own messages too, from this call on. */
@@ -264,6 +256,23 @@ export class TokenClient {
   async #call<C extends keyof Requests>(command: C, fields: Requests[C]): Promise<Done<C>> {
     await this.#link.up();
     return (await this.#ask(command, fields)).body as Done<C>;
+  }
+
+  /** Sends a request that has a `clientId` until its outcome is known; resolves with the body of its success. */
+  async #askOnce<C extends keyof Requests>(command: C, fields: Requests[C]): Promise<Done<C>> {
+    for (;;) {
+      await this.#link.up();
+      try {
+        const { body } = await this.#ask(command, fields);
+        this.#patience.reset();
+        return body as Done<C>;
+      } catch (error) {
+        const isUnknown = error instanceof TokenError && error.message.startsWith(OUTCOME_UNKNOWN);
+        if (!isUnknown && !(error instanceof ConnectionLost)) throw error;
+        this.#options.onTrouble?.(error);
+        if (isUnknown) await this.#patience.wait(0, this.#link.closed);
+      }
+    }
   }
 
   /** Sends a request on the connection there is; resolves with the frame of its success. */
@@ -371,6 +380,7 @@ interface Replies {
   10: Token.PostMessageReply;
   11: Token.CatchUpReply;
   12: Token.PostOnceReply;
+  13: Token.CreateRoomOnceReply;
 }
 type Done<C extends keyof Requests> = C extends keyof Replies ? Replies[C] : unknown;
 
@@ -378,7 +388,7 @@ function user({ uid, info }: Token.LoginReply | Token.CreateAccountReply): User 
   return { uid, info: JSON.parse(info.text) as Info };
 }
 
-function room({ roomId, info }: Token.EnterRoomReply | Token.CreateRoomReply): Room {
+function room({ roomId, info }: Token.EnterRoomReply | Token.CreateRoomOnceReply): Room {
   return { roomId, info: JSON.parse(info.text) as Info };
 }
 

@@ -159,8 +159,8 @@ fn has_more_commands(site: &Site, row: &'static Row) -> bool {
         }
     };
     let accounted_for: &[u16] = match row.dialect.name {
-        // 11 and 12 are for a client that comes back: catching up, and posting once.
-        "token" => &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+        // 11 to 13 are for a client that comes back: catching up, posting and making rooms once.
+        "token" => &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
         // 17 acknowledges what was pushed.
         _ => &[0, 4, 6, 8, 10, 12, 14, 17],
     };

@@ -22,7 +22,7 @@ public final class Example {
             System.out.println("signed in: " + name);
 
             long token = client.applyForToken().token();
-            long roomId = client.createRoom(1, token, "{\"name\":\"" + room + "\"}").roomId();
+            long roomId = client.createRoomOnce(1, token, name + " makes " + room, "{\"name\":\"" + room + "\"}").roomId();
             client.enterRoom(roomId);
             client.post(roomId, "hello from " + name);
             System.out.println("said hello in: " + room);

@@ -101,9 +101,15 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
 
     @Override
     public KaitaiStruct call(Request request) throws TokenException, IOException, InterruptedException {
-        KaitaiStruct reply = options.messages() && request instanceof Request.EnterRoom room ? enter(room) : exchange(request);
+        KaitaiStruct reply = options.messages() && request instanceof Request.EnterRoom room ? enter(room) : ask(request);
         remember(request);
         return reply;
+    }
+
+    /** Sends a request; one that has a name of the client's, until its outcome is known. */
+    private KaitaiStruct ask(Request request) throws TokenException, IOException, InterruptedException {
+        boolean isOnce = request instanceof Request.PostOnce || request instanceof Request.CreateRoomOnce;
+        return isOnce ? exchangeOnce(request) : exchange(request);
     }
 
     /** Posts to a room that was entered, once; returns the message's id. */
@@ -117,10 +123,13 @@ public final class TokenClient extends TokenCalls implements AutoCloseable {
      * it is the same message for a day.
      */
     public long post(long roomId, String text, String clientId) throws TokenException, IOException, InterruptedException {
-        Request request = new Request.PostOnce(roomId, clientId, text);
+        return ((Token.PostOnceReply) exchangeOnce(new Request.PostOnce(roomId, clientId, text))).messageId();
+    }
+
+    private KaitaiStruct exchangeOnce(Request request) throws TokenException, IOException, InterruptedException {
         for (long pauseMs = options.backoffFirst().toMillis(); ; pauseMs = Math.min(pauseMs * 2, options.backoffMax().toMillis())) {
             try {
-                return ((Token.PostOnceReply) exchange(request)).messageId();
+                return exchange(request);
             } catch (ConnectionLost again) {
                 continue;
             } catch (TokenException refusal) {
