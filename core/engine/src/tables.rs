@@ -212,6 +212,8 @@ tables! {
     keys, keys_mut, KEYS: &'static str => &'static [u8];
     /// (Peer address, when the key expires in ms, idempotency key).
     keys_by_address, keys_by_address_mut, KEYS_BY_ADDRESS: (u128, u64, &'static str) => ();
+    /// Idempotency key of a lease of this run → when it was taken, in steady ms. Ends with the run.
+    leased_keys, leased_keys_mut, LEASED_KEYS: &'static str => u64;
     /// (When in ms, what kind, its key): tokens, addresses and idempotency keys that run out.
     expiries, expiries_mut, EXPIRIES: (u64, u8, &'static [u8]) => ();
 
@@ -250,6 +252,7 @@ impl<A> WriteTables<'_, A> {
         self.sessions_mut()?.retain(|_, _| false)?;
         self.sessions_by_user_mut()?.retain(|_, ()| false)?;
         self.presence_mut()?.retain(|_, _| false)?;
+        self.leased_keys_mut()?.retain(|_, _| false)?;
         Ok(())
     }
 }

@@ -96,6 +96,11 @@ pub(super) fn check_keys(tables: &impl Tables, report: &mut Report) -> Result<()
         let is_readable = unpack::<KeyRow>("keys", row.value()).is_ok();
         report.expect(is_readable, || format!("the key {:?} cannot be read", key.value()));
     }
+    for row in tables.leased_keys()?.iter()? {
+        let (key, _) = row?;
+        let is_there = tables.keys()?.get(key.value())?.is_some();
+        report.expect(is_there, || format!("the key {:?} of a lease does not exist", key.value()));
+    }
     let mut expiring = 0;
     let mut of_addresses = 0;
     for row in tables.expiries()?.iter()? {

@@ -203,7 +203,7 @@ impl BatchContext<'_> {
             }
             KEY => {
                 let key = str::from_utf8(key).map_err(|_| corrupt())?;
-                self.batch.keys_mut()?.remove(key)?;
+                self.remove_key(key)?;
             }
             KEY_OF_ADDRESS => {
                 let (address, key) = key.split_first_chunk().ok_or_else(corrupt)?;

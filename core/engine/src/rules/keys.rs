@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use core_model::{Claim, Command, Outcome, Refusal, Reply, SeatKind, UserRef, bounds};
+use core_model::{Claim, Command, MessageId, Outcome, Refusal, Reply, SeatKind, UserRef, bounds};
 use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
@@ -28,22 +28,74 @@ impl BatchContext<'_> {
         bounds::check_key(key)?;
         let key = &*self.of_user(cx, &envelope.command, key)?;
         let digest = self.digest(cx, &envelope.command)?;
-        if let Some(row) = self.batch.keys()?.get(key)? {
-            let row: KeyRow = unpack("keys", row.value())?;
+        let found = self.key_row(key)?;
+        if let Some(row) = &found {
             if row.digest != digest {
                 return Err(Refusal::KeyReused.into());
             }
-            let outcome: Outcome = serde_json::from_str(&row.outcome)
-                .map_err(|_| StoreError::Corrupt { table: "keys" })?;
-            return outcome.map_err(Error::Refused);
+            if !self.has_lapsed(cx, key, &envelope.command)? {
+                let outcome: Outcome = serde_json::from_str(&row.outcome)
+                    .map_err(|_| StoreError::Corrupt { table: "keys" })?;
+                return match received_again(&envelope.command, &outcome) {
+                    Some(receive) => self.carry_out(cx, &receive),
+                    None => outcome.map_err(Error::Refused),
+                };
+            }
         }
         let reply = self.carry_out(cx, &envelope.command)?;
-        let outcome =
-            serde_json::to_string(&Outcome::Ok(reply.clone())).expect("an outcome is plain data");
+        let outcome = serde_json::to_string(&Outcome::Ok(to_keep(&reply)));
+        let outcome = outcome.expect("an outcome is plain data");
         self.batch.keys_mut()?.insert(key, pack(&KeyRow { digest, outcome }).as_slice())?;
-        let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
-        self.note_key(cx, key, ends)?;
+        if lease_ttl_ms(&envelope.command).is_some() {
+            self.batch.leased_keys_mut()?.insert(key, cx.request.steady)?;
+        }
+        if found.is_none() {
+            let ends = cx.request.now.saturating_add(KEY_WINDOW_MS);
+            self.note_key(cx, key, ends)?;
+        }
         Ok(reply)
+    }
+
+    fn key_row(&self, key: &str) -> Result<Option<KeyRow>, StoreError> {
+        let row = self.batch.keys()?.get(key)?;
+        row.map(|row| unpack("keys", row.value())).transpose()
+    }
+
+    pub(super) fn remove_key(&mut self, key: &str) -> Result<(), StoreError> {
+        self.batch.keys_mut()?.remove(key)?;
+        self.batch.leased_keys_mut()?.remove(key)?;
+        Ok(())
+    }
+
+    /// Whether the seat that a command with this key took is gone, though the user did not give it
+    /// back: it ended with an earlier run, or because no connection used it. The first reply would
+    /// promise a seat that is not there.
+    fn has_lapsed(
+        &self,
+        cx: &CommandContext<'_>,
+        key: &str,
+        command: &Command,
+    ) -> Result<bool, StoreError> {
+        let Some(ttl_ms) = lease_ttl_ms(command) else { return Ok(false) };
+        let Some(taken) = self.batch.leased_keys()?.get(key)?.map(|taken| taken.value()) else {
+            return Ok(true);
+        };
+        let may_have_ended = taken.saturating_add(ttl_ms) <= cx.request.steady;
+        Ok(may_have_ended && !self.has_seat(cx, command)?)
+    }
+
+    /// Whether the user of an entrance has a seat in its room.
+    fn has_seat(&self, cx: &CommandContext<'_>, command: &Command) -> Result<bool, StoreError> {
+        let Command::Enter { room, user, .. } = command else { return Ok(false) };
+        let found = lookup::any_room(&self.batch, room).and_then(|(id, _)| {
+            let who = lookup::user_or_guest(&self.batch, cx.request, user)?;
+            Ok(self.seat_of_person(id, &who, |_| true)?.is_some())
+        });
+        match found {
+            Ok(has_seat) => Ok(has_seat),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(Error::Store(fault)) => Err(fault),
+        }
     }
 
     /// The key as one of the command's user, where the front end could only scope it to the address of
@@ -107,8 +159,8 @@ impl BatchContext<'_> {
 }
 
 /// Whether an idempotency key applies: to whatever a client may ask for that would have another effect
-/// or another answer the second time. Not to signing in, which draws another token, nor to receiving,
-/// which has cursors.
+/// or another answer the second time. Not to signing in, which draws another token, nor to receiving
+/// from a place that the client names, which it can do again.
 fn may_repeat(command: &Command) -> bool {
     match command {
         Command::Register { .. }
@@ -122,6 +174,7 @@ fn may_repeat(command: &Command) -> bool {
         | Command::SetRole { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. } => true,
+        Command::Receive { after, newest, .. } => after.is_none() && !newest,
         // A seat of a connection ends with it, and so would the effect.
         Command::Enter { seat, .. } | Command::Exit { seat, .. } => {
             matches!(seat, SeatKind::Lease { .. })
@@ -135,7 +188,6 @@ fn may_repeat(command: &Command) -> bool {
         | Command::RefreshToken { .. }
         | Command::DeclareRoom { .. }
         | Command::SetOwner { .. }
-        | Command::Receive { .. }
         | Command::MarkRead { .. }
         | Command::Acknowledge { .. }
         | Command::Start
@@ -148,6 +200,36 @@ fn may_repeat(command: &Command) -> bool {
     }
 }
 
+/// The reply to keep with a key: of received messages, only after which one they come. They are in
+/// the store.
+fn to_keep(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Received { messages, cursor, .. } => {
+            let before = messages.first().map_or(cursor.0, |message| message.id.0 - 1);
+            Reply::Received { messages: Vec::new(), cursor: MessageId(before), gap: None }
+        }
+        other => other.clone(),
+    }
+}
+
+/// The command that receives again what the first attempt of this one did, by the outcome that was
+/// kept. Later messages may follow.
+fn received_again(command: &Command, kept: &Outcome) -> Option<Command> {
+    let Ok(Reply::Received { cursor, .. }) = kept else { return None };
+    let mut again = command.clone();
+    let Command::Receive { after, .. } = &mut again else { return None };
+    *after = Some(*cursor);
+    Some(again)
+}
+
+/// How long a seat that a command takes lasts without a connection.
+fn lease_ttl_ms(command: &Command) -> Option<u64> {
+    match command {
+        Command::Enter { seat: SeatKind::Lease { ttl_ms, .. }, .. } => Some(*ttl_ms),
+        _ => None,
+    }
+}
+
 /// The user that a command which may repeat acts for.
 fn caller(command: &Command) -> Option<&UserRef> {
     match command {
@@ -155,6 +237,7 @@ fn caller(command: &Command) -> Option<&UserRef> {
         Command::Join { user, .. }
         | Command::Enter { user, .. }
         | Command::Exit { user, .. }
+        | Command::Receive { user, .. }
         | Command::UpdateUser { user, .. } => Some(user),
         Command::CreateRoom { owner: by, .. }
         | Command::UpdateRoom { by, .. }
@@ -172,6 +255,7 @@ fn caller_mut(command: &mut Command) -> Option<&mut UserRef> {
         Command::Join { user, .. }
         | Command::Enter { user, .. }
         | Command::Exit { user, .. }
+        | Command::Receive { user, .. }
         | Command::UpdateUser { user, .. } => Some(user),
         Command::CreateRoom { owner: by, .. }
         | Command::UpdateRoom { by, .. }

@@ -259,7 +259,7 @@ impl BatchContext<'_> {
         ends: u64,
         key: &str,
     ) -> Result<(), StoreError> {
-        self.batch.keys_mut()?.remove(key)?;
+        self.remove_key(key)?;
         self.batch.keys_by_address_mut()?.remove((address, ends, key))?;
         self.count_keys(address, -1)?;
         Ok(())

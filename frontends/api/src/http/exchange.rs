@@ -99,7 +99,9 @@ impl<D: HttpDialect> Exchange<D> {
     fn begin(&self, now: Timestamp, request: &Request, out: &mut Outbox) -> State<D> {
         match self.decode(now, request) {
             Ok((endpoint, fields, action)) => {
-                let key = request.header("idempotency-key").map(str::to_owned);
+                // An empty one, as of a variable that is not set, names no request.
+                let key = request.header("idempotency-key").filter(|key| !key.is_empty());
+                let key = key.map(str::to_owned);
                 self.act(endpoint, fields, action, key, out)
             }
             Err(response) => {

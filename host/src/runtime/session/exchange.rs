@@ -151,7 +151,10 @@ impl Exchange {
         let sender = Sender { services, frontend, address: *address, now_ns };
         let check = |rates: &mut _| check_message(sender, rates, &command);
         frontend.request_rates.with(*address, now_ns, check)?;
-        if let Some(outcome) = services.try_read_only(frontend, self.now, connection, &command) {
+        // A repetition finds nothing new, and its messages are those of the first attempt.
+        if key.is_none()
+            && let Some(outcome) = services.try_read_only(frontend, self.now, connection, &command)
+        {
             return outcome;
         }
         if needs_passwords(&command) {

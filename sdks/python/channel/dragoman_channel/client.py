@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
@@ -166,9 +167,13 @@ class ChannelClient:
         that follow a gap: messages that are not kept any more.
         """
 
+        # Without a cursor, the key has a request after a lost reply give the same messages.
+        first = self._keyed(receive_from_channel, ReceiveFromChannelRequest(name=name), None)
+
         async def receive(cursor: int | None) -> _Page[ChannelMessage]:
             body = ReceiveFromChannelRequest(name=name, after=UNSET if cursor is None else cursor)
-            reply = await self.call(lambda: receive_from_channel.asyncio_detailed(client=self.api, body=body))
+            later = partial(receive_from_channel.asyncio_detailed, client=self.api, body=body)
+            reply = await self.call(first if cursor is None else later)
             return _Page(reply.data.messages, reply.data.cursor, reply.data.gap)
 
         async for message in _poll(receive, after, interval, backoff or Backoff(), on_trouble, on_gap):
@@ -185,9 +190,12 @@ class ChannelClient:
     ) -> AsyncIterator[DirectMessage]:
         """Direct messages to this user, as they come."""
 
+        first = self._keyed(receive_direct, ReceiveDirectRequest(), None)
+
         async def receive(cursor: int | None) -> _Page[DirectMessage]:
             body = ReceiveDirectRequest(after=UNSET if cursor is None else cursor)
-            reply = await self.call(lambda: receive_direct.asyncio_detailed(client=self.api, body=body))
+            later = partial(receive_direct.asyncio_detailed, client=self.api, body=body)
+            reply = await self.call(first if cursor is None else later)
             by_sender = reply.data.messages.additional_properties
             messages = [DirectMessage(name, text) for name, texts in by_sender.items() for text in texts]
             return _Page(messages, reply.data.cursor, reply.data.gap)

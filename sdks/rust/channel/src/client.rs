@@ -164,11 +164,25 @@ impl Client {
     {
         let mut pause = Pause::new(self.patience);
         loop {
-            let done = self.call(|to| keyed::<Q, R>(to, path, request, key)).await;
+            let done = self.post::<Q, R>(path, request, Some(key)).await;
             if !pause.is_needed(&done).await {
                 return done;
             }
         }
+    }
+
+    /// Posts a request once, with a key where one is given.
+    pub(crate) async fn post<Q, R>(
+        &self,
+        path: &str,
+        request: &Q,
+        key: Option<&str>,
+    ) -> Result<R::Data, Error>
+    where
+        Q: Serialize + Sync,
+        R: Reply + DeserializeOwned,
+    {
+        self.call(|to| keyed::<Q, R>(to, path, request, key)).await
     }
 
     fn configuration(&self, token: Option<String>) -> Configuration {
@@ -191,15 +205,17 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What the generated operations do, with an idempotency key.
+/// What the generated operations do, with an idempotency key where one is given.
 async fn keyed<Q: Serialize, R: DeserializeOwned>(
     to: Configuration,
     path: &str,
     request: &Q,
-    key: &str,
+    key: Option<&str>,
 ) -> Result<R, apis::Error<()>> {
     let mut call = to.client.post(format!("{}{path}", to.base_path)).json(request);
-    call = call.header("Idempotency-Key", key);
+    if let Some(key) = key {
+        call = call.header("Idempotency-Key", key);
+    }
     if let Some(agent) = to.user_agent {
         call = call.header("User-Agent", agent);
     }
@@ -239,6 +255,6 @@ impl Pause {
 }
 
 /// As unlikely to be drawn twice as a UUID.
-fn new_key() -> String {
+pub(crate) fn new_key() -> String {
     format!("{:016x}{:016x}", random(), random())
 }

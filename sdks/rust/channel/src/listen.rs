@@ -4,9 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::models::{ChannelMessage, Gap, ReceiveDirectRequest, ReceiveFromChannelRequest};
+use crate::client::new_key;
+use crate::models::{
+    ChannelMessage, Gap, ReceiveDirectReply, ReceiveDirectRequest, ReceiveFromChannelReply,
+    ReceiveFromChannelRequest,
+};
 use crate::wait::jittered;
-use crate::{Client, Error, apis::channel_api};
+use crate::{Client, Error};
 
 impl Client {
     /// The messages of a channel as they come, the own ones too. Joins it.
@@ -55,13 +59,19 @@ struct Page<M> {
 #[derive(Debug)]
 struct Pace {
     options: ListenOptions,
+    /// Of the requests without a cursor: made again after a lost reply, they give the same messages.
+    first_key: String,
     backoff: Duration,
     gaps: Vec<Gap>,
 }
 
 impl Pace {
     fn new(options: ListenOptions) -> Self {
-        Self { backoff: options.backoff_first, options, gaps: Vec::new() }
+        Self { backoff: options.backoff_first, options, first_key: new_key(), gaps: Vec::new() }
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.options.after.is_none().then_some(&self.first_key)
     }
 
     /// The messages of a reply; none after a trouble that passes, once that was waited for.
@@ -111,9 +121,11 @@ impl<'a> ChannelListener<'a> {
                 name: self.channel.clone(),
                 after: self.pace.options.after,
             };
-            let reply = self
-                .client
-                .call(async |to| channel_api::receive_from_channel(&to, request.clone()).await);
+            let reply = self.client.post::<_, ReceiveFromChannelReply>(
+                "/channel/receive",
+                &request,
+                self.pace.key(),
+            );
             let reply = reply.await.map(|data| Page {
                 cursor: data.cursor,
                 messages: data.messages,
@@ -164,9 +176,8 @@ impl<'a> DirectListener<'a> {
                 return Ok(message);
             }
             let request = ReceiveDirectRequest { name: None, after: self.pace.options.after };
-            let reply = self
-                .client
-                .call(async |to| channel_api::receive_direct(&to, Some(request.clone())).await);
+            let key = self.pace.key();
+            let reply = self.client.post::<_, ReceiveDirectReply>("/receive", &request, key);
             let reply = reply.await.map(|data| {
                 let messages = data.messages.into_iter().flat_map(|(from, texts)| {
                     texts.into_iter().map(move |msg| DirectMessage { from: from.clone(), msg })

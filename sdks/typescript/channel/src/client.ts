@@ -132,13 +132,17 @@ export class ChannelClient {
 
   /** The messages of a channel, the own ones too, as they come. Joins it. Goes on where the gateway is away for a while. */
   async *listenToChannel(name: string, options: ListenOptions = {}): AsyncGenerator<ChannelMessage, void> {
-    const receive = (cursor: object) => this.call(() => this.api.POST("/channel/receive", { body: { name, ...cursor } }));
+    const once = onceFirst();
+    const receive = (cursor: Cursor) =>
+      this.call(() => this.api.POST("/channel/receive", { body: { name, ...cursor }, ...once(cursor) }));
     for await (const messages of poll(receive, options)) yield* messages;
   }
 
   /** Direct messages to this user, as they come. */
   async *listen(options: ListenOptions = {}): AsyncGenerator<{ from: string; msg: string }, void> {
-    const receive = (cursor: object) => this.call(() => this.api.POST("/receive", { body: { ...cursor } }));
+    const once = onceFirst();
+    const receive = (cursor: Cursor) =>
+      this.call(() => this.api.POST("/receive", { body: { ...cursor }, ...once(cursor) }));
     for await (const messages of poll(receive, options)) {
       for (const [from, texts] of Object.entries(messages)) {
         for (const msg of texts) yield { from, msg };
@@ -176,9 +180,18 @@ export async function done<T extends { code: number; data?: unknown }>(call: Pro
   );
 }
 
+/** Where to read from: after this message, or what was not received yet. */
+type Cursor = { after?: number };
+
+/** Headers for a request without a cursor: made again after a lost reply, it gives the same messages. */
+function onceFirst(): (cursor: Cursor) => { headers?: { "Idempotency-Key": string } } {
+  const headers = { "Idempotency-Key": randomUUID() };
+  return ({ after }) => (after === undefined ? { headers } : {});
+}
+
 /** Asks again and again, each time from where the last reply ended, so that a reply that is lost loses no message. */
 async function* poll<M extends object>(
-  receive: (cursor: { after?: number }) => Promise<{ messages: M; cursor: number; gap?: Gap }>,
+  receive: (cursor: Cursor) => Promise<{ messages: M; cursor: number; gap?: Gap }>,
   { after, intervalMs = 1000, signal, onTrouble, onGap, ...waits }: ListenOptions,
 ): AsyncGenerator<M, void> {
   const backoff = new Backoff(waits);

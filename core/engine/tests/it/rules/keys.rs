@@ -172,6 +172,83 @@ fn a_guest_is_the_same_guest_from_another_address() {
 }
 
 #[test]
+fn messages_whose_reply_was_lost_are_received_again_under_the_key() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    for text in ["one", "two", "three", "four"] {
+        gateway.does(0, post(room("tea"), user("ann"), text));
+    }
+    let texts = |gateway: &Gateway, key: &str| match keyed(gateway, 2, key, receiving()).0 {
+        Ok(Reply::Received { messages, .. }) => {
+            messages.iter().map(|message| message.text.clone()).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    // The first time, the newest; later ones in order.
+    assert_eq!(texts(&gateway, "a"), ["three", "four"]);
+    assert_eq!(texts(&gateway, "a"), ["three", "four"]);
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    assert_eq!(texts(&gateway, "a"), ["three", "four"]);
+    assert_eq!(texts(&gateway, "b"), Vec::<String>::new());
+    gateway.does(0, post(room("tea"), user("ann"), "five"));
+    assert_eq!(texts(&gateway, "c"), ["five"]);
+    assert_eq!(texts(&gateway, "c"), ["five"]);
+    assert_eq!(texts(&gateway, "b"), ["five"], "there was nothing before");
+    assert_eq!(texts(&gateway, "d"), Vec::<String>::new());
+}
+
+/// By bob, in the room tea.
+fn receiving() -> Command {
+    Command::Receive {
+        user: user("bob"),
+        expect: None,
+        room: Some(room("tea")),
+        after: None,
+        limit: 10,
+        first_limit: 2,
+        newest: false,
+    }
+}
+
+#[test]
+fn a_leased_seat_that_the_gateway_has_ended_is_taken_again_under_its_key() {
+    let mut gateway = with_tea(&["ann"]);
+    let taking = |gateway: &Gateway| keyed(gateway, 1, "k", lease(room("tea"), guest("gus")));
+    let first = taking(&gateway);
+    assert!(first.0.is_ok(), "{first:?}");
+    let taken = population(&gateway);
+    let again = |gateway: &Gateway, events: usize| {
+        let (outcome, published) = taking(gateway);
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!((published, population(gateway)), (events, taken));
+    };
+    again(&gateway, 0);
+    // With the run.
+    gateway.reopen();
+    gateway.does(0, Command::Start);
+    assert_eq!(population(&gateway), taken - 1);
+    again(&gateway, 1);
+    again(&gateway, 0);
+    // Because no connection used it.
+    gateway.now += TTL_MS;
+    again(&gateway, 0);
+    gateway.does(0, Command::Expire);
+    assert_eq!(population(&gateway), taken - 1);
+    again(&gateway, 1);
+    again(&gateway, 0);
+    // A seat that the user has given back stays so: a repetition may be late.
+    gateway.does(1, end_lease(room("tea"), guest("gus")));
+    assert_eq!(taking(&gateway).1, 0);
+    assert_eq!(population(&gateway), taken - 1);
+    // With its key, what was noted of the seat goes.
+    gateway.now += DAY_MS;
+    gateway.does(0, Command::Expire);
+    let dump = gateway.engine().dump().unwrap();
+    let left = dump.iter().filter(|(name, _)| ["keys", "leased_keys", "expiries"].contains(name));
+    assert_eq!(left.map(|(_, rows)| rows.len()).sum::<usize>(), 0);
+}
+
+#[test]
 fn a_refused_command_does_not_use_its_key() {
     let gateway = with_tea(&["ann", "bob"]);
     let posting = || post(room("tea"), user("bob"), "hi");

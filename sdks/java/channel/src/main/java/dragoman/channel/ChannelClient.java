@@ -148,18 +148,22 @@ public final class ChannelClient {
 
     /** The messages of a channel as they come, the own ones too. Joins it. */
     public Listener<ChannelMessage> listenToChannel(String name, ListenOptions options) {
+        String first = newKey();
         return new Listener<>(after -> {
             var request = new ReceiveFromChannelRequest().name(name).after(after);
-            ChannelMessages data = call(api -> api.receiveFromChannel(request)).getChannelMessagesSuccess().getData();
+            var reply = keyed(after == null ? first : null, () -> call(api -> api.receiveFromChannel(request)));
+            ChannelMessages data = reply.getChannelMessagesSuccess().getData();
             return new Listener.Batch<>(data.getCursor(), data.getMessages(), data.getGap());
         }, options);
     }
 
     /** The direct messages to this user as they come; those of one sender in order. */
     public Listener<DirectMessage> listen(ListenOptions options) {
+        String first = newKey();
         return new Listener<>(after -> {
             var request = new ReceiveDirectRequest().after(after);
-            DirectMessages data = call(api -> api.receiveDirect(request)).getDirectMessagesSuccess().getData();
+            var reply = keyed(after == null ? first : null, () -> call(api -> api.receiveDirect(request)));
+            DirectMessages data = reply.getDirectMessagesSuccess().getData();
             List<DirectMessage> messages = data.getMessages().entrySet().stream()
                     .flatMap(sender -> sender.getValue().stream().map(msg -> new DirectMessage(sender.getKey(), msg)))
                     .toList();
@@ -191,9 +195,8 @@ public final class ChannelClient {
         long until = System.nanoTime() + patience.toNanos();
         Duration backoff = BACKOFF_FIRST;
         while (true) {
-            key.set(once);
             try {
-                return attempt.make();
+                return keyed(once, attempt);
             } catch (ChannelException refusal) {
                 if (!refusal.isPassing() || System.nanoTime() > until) {
                     throw refusal;
@@ -206,11 +209,19 @@ public final class ChannelClient {
                     throw away;
                 }
                 pause(backoff, Duration.ZERO);
-            } finally {
-                key.remove();
             }
             Duration doubled = backoff.multipliedBy(2);
             backoff = doubled.compareTo(BACKOFF_MAX) < 0 ? doubled : BACKOFF_MAX;
+        }
+    }
+
+    /** Does something with a key, or without one: receiving without a cursor gives the same messages for the same key. */
+    private <R> R keyed(String once, Attempt<R> attempt) throws ChannelException, IOException {
+        key.set(once);
+        try {
+            return attempt.make();
+        } finally {
+            key.remove();
         }
     }
 
