@@ -27,5 +27,6 @@ const PERSON: &[(Field, Way, Way)] = &[(Field::PersonHandle, Way::EXACT, Way::EX
 const ROOM: &[(Field, Way, Way)] = &[
     (Field::RoomName, Way::EXACT, Way::absent("there is no list of channels")),
     (Field::RoomTitle, Way::absent("the name is the title"), Way::ABSENT),
+    (Field::RoomOwner, Way::exact("who sends to a new channel"), Way::ABSENT),
     (Field::RoomMembers, Way::EXACT, Way::exact("durable members, not seats")),
 ];

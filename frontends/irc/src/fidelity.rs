@@ -73,6 +73,7 @@ const ROOM: &[(Field, Way, Way)] = &[
         Way::emulated("as the topic: line ends become spaces, cut to what a line holds"),
     ),
     (Field::RoomOwner, Way::EXACT, Way::exact("as the operator, where present")),
+    (Field::RoomCreated, Way::ABSENT, Way::emulated("in whole seconds, with the modes")),
     (Field::RoomPopulation, Way::ABSENT, Way::absent("the people are shown")),
     (Field::RoomPeople, Way::ABSENT, Way::exact("in LIST")),
     (Field::RoomCapacity, Way::ABSENT, Way::exact("as the mode `l`")),

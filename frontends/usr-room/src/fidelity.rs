@@ -36,6 +36,11 @@ const PERSON: &[(Field, Way, Way)] = &[
 ];
 
 const OF_MINIPROGRAM: &[(Field, Way, Way)] = &[
+    (
+        Field::PersonHandle,
+        Way::emulated("made from the name"),
+        Way::emulated("as `@<handle>`, of users without an openid"),
+    ),
     (Field::PersonName, Way::exact("up to 256 characters"), Way::EXACT),
     (Field::PersonAvatar, Way::EXACT, Way::EXACT),
 ];

@@ -91,8 +91,9 @@ impl Site {
 
     /// An open room, as usr_room finds it.
     pub(super) fn room(&self, name: &str) -> Room {
-        let found = self.usr_room().done("/search", &json!({ "key": name }));
-        let rooms = found["rooms"].as_array().expect("it is a list");
+        let found = self.usr_room().call("/search", &json!({ "key": name }));
+        let rooms = if found.is_array() { &found[1] } else { &found["rooms"] };
+        let rooms = rooms.as_array().unwrap_or_else(|| panic!("{found} has no list"));
         let id = rooms.iter().find(|room| room["name"] == name).expect("there is such a room");
         Room { id: number(&id["room_id"]), name: name.into() }
     }

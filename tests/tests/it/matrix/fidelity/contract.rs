@@ -1,7 +1,9 @@
 //! What `dragoman fidelity --json` says.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
+use gateway_tests::dialect::ROWS;
 use gateway_tests::program;
 use serde_json::Value;
 
@@ -15,6 +17,17 @@ pub(super) enum Verdict {
     Lost,
 }
 
+/// What a client does with a field.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Way {
+    Given,
+    Shown,
+}
+
+/// A declaration: of a dialect, a field, and what clients do with it.
+pub(super) type Row = (&'static str, String, Way);
+
+#[derive(Clone)]
 pub(super) struct Contract(Value);
 
 impl Contract {
@@ -55,8 +68,14 @@ impl Contract {
 
     /// How a dialect shows a field, of what a dialect that gives it exactly gives.
     #[track_caller]
-    pub(super) fn shown(&self, dialect: &str, field: &str) -> Verdict {
-        let support = &self.0["dialects"][dialect]["fields"][field]["shown"]["support"];
+    pub(super) fn shown(&self, dialect: &'static str, field: &str) -> Verdict {
+        self.declared(&(dialect, field.to_owned(), Way::Shown))
+    }
+
+    /// [`Verdict::Lost`] is what is declared absent.
+    #[track_caller]
+    pub(super) fn declared(&self, (dialect, field, way): &Row) -> Verdict {
+        let support = &self.0["dialects"][dialect]["fields"][field][word_of(*way)]["support"];
         match support.as_str() {
             Some("exact") => Verdict::Exact,
             Some("emulated") => Verdict::Emulated,
@@ -65,10 +84,49 @@ impl Contract {
         }
     }
 
+    /// The same contract with another declaration.
+    pub(super) fn declaring(&self, (dialect, field, way): &Row, verdict: Verdict) -> Self {
+        let mut other = self.clone();
+        let support = match verdict {
+            Verdict::Exact => "exact",
+            Verdict::Emulated => "emulated",
+            Verdict::Lost => "absent",
+        };
+        let declaration = &mut other.0["dialects"][dialect]["fields"][field.as_str()];
+        declaration[word_of(*way)]["support"] = support.into();
+        other
+    }
+
+    /// Every declaration of fields of a kind that could be wrong. What the gateway makes, no client
+    /// gives.
+    pub(super) fn rows(&self, kind: &str) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for field in self.fields(kind) {
+            let by_gateway = self.0["fields"][&field]["made_by"] == "gateway";
+            for dialect in dialects() {
+                rows.push((dialect, field.clone(), Way::Shown));
+                rows.extend((!by_gateway).then(|| (dialect, field.clone(), Way::Given)));
+            }
+        }
+        rows
+    }
+
     /// The names of all fields of a kind: `room`.
     pub(super) fn fields(&self, kind: &str) -> Vec<String> {
         let fields = self.0["fields"].as_object().expect("an object").keys();
         let prefix = format!("{kind}.");
         fields.filter(|name| name.starts_with(&prefix)).cloned().collect()
     }
+}
+
+fn word_of(way: Way) -> &'static str {
+    match way {
+        Way::Given => "given",
+        Way::Shown => "shown",
+    }
+}
+
+/// All dialects.
+pub(super) fn dialects() -> BTreeSet<&'static str> {
+    ROWS.iter().map(|row| row.dialect.name).collect()
 }

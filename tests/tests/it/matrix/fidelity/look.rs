@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use gateway_tests::dialect::{Room, User};
-use gateway_tests::token::{ENTER_ROOM, Fields, MEMBER_CHANGED, Token};
+use gateway_tests::token::{ENTER_ROOM, Fields, MEMBER_CHANGED, MESSAGE, Token};
 use gateway_tests::{Channel, Irc, Ourchat, Talk};
 use serde_json::{Value, json};
 
+use super::seen::escaped;
 use super::site::Site;
 
 /// Values, as text.
@@ -20,6 +21,8 @@ pub(super) struct Observers {
     ourchat: Ourchat,
     channel: Channel,
     irc: Irc,
+    /// The user of `ourchat`, which has no other way into a room.
+    ourchat_by_channel: Channel,
 }
 
 impl Observers {
@@ -31,6 +34,8 @@ impl Observers {
         talk.join("TEST", "chatroom-observer");
         let mut ourchat = site.ourchat();
         ourchat.enroll("ourchat-observer");
+        let mut ourchat_by_channel = site.channel();
+        ourchat_by_channel.login("ourchat-observer", "pw");
         let mut channel = Channel::enroll(site.gateway.address("channel", "listen"), "observer");
         channel.done("/channel/receive", &json!({"name": "TEST"}));
         let mut irc = Irc::connect(site.gateway.address("irc", "listen"));
@@ -38,7 +43,7 @@ impl Observers {
         irc.send("NICK irc-observer\r\nUSER x 0 * :x\r\nCAP END");
         irc.receive_until(" 422 ");
         irc.join("#TEST");
-        Self { token, talk, ourchat, channel, irc }
+        Self { token, talk, ourchat, channel, irc, ourchat_by_channel }
     }
 
     /// What each dialect shows of a user that has just entered TEST and said this there.
@@ -107,7 +112,7 @@ impl Observers {
 
     fn user_in_irc(&mut self, user: &User, said: &str) -> Values {
         let mut lines = Vec::new();
-        let nick = user.handle.replace(' ', "\\20").replace('.', "\\2e");
+        let nick = escaped(&user.handle);
         read_to(&mut self.irc, said, &mut lines);
         for (ask, end) in [("WHO", " 315 "), ("WHOIS", " 318 ")] {
             self.irc.send(&format!("{ask} {nick}"));
@@ -119,13 +124,77 @@ impl Observers {
 
     /// What each dialect shows of a room.
     pub(super) fn of_room(&mut self, site: &Site, room: &Room) -> Vec<(&'static str, Values)> {
+        self.enter(room);
+        let mut seen = self.of_entered(site, room);
+        seen.push(("ourchat", self.room_in_ourchat(room)));
+        seen
+    }
+
+    /// Dialects in which entering shows nothing alone are not among them.
+    pub(super) fn enter(&mut self, room: &Room) {
+        self.token.enter(room.id);
+        self.talk.join(&room.name, "chatroom-observer");
+        self.irc.join(&channel_of(room));
+    }
+
+    /// What each dialect shows of a room that was entered, whenever it is asked.
+    pub(super) fn of_entered(&mut self, site: &Site, room: &Room) -> Vec<(&'static str, Values)> {
+        self.irc.drain();
         vec![
             ("token", self.room_in_token(room)),
             ("usr_room", room_in_usr_room(site, room)),
             ("chatroom", room_in_chatroom(site, room)),
             ("channel", self.room_in_channel(room)),
-            ("irc", self.room_in_irc(room)),
+            ("irc", self.room_in_irc(room, &["MODE", "TOPIC", "NAMES", "LIST"])),
         ]
+    }
+
+    /// What dialects show of a room to users that have not entered it.
+    pub(super) fn from_outside(&mut self, site: &Site, room: &Room) -> Vec<(&'static str, Values)> {
+        vec![
+            ("usr_room", room_in_usr_room(site, room)),
+            ("chatroom", room_in_chatroom(site, room)),
+            ("channel", self.room_in_channel(room)),
+            ("irc", self.room_in_irc(room, &["LIST"])),
+        ]
+    }
+
+    /// What is said of comings and goings in a room up to a message.
+    pub(super) fn of_presence(&mut self, said: &str) -> Vec<(&'static str, Values)> {
+        let mut lines = Vec::new();
+        read_to(&mut self.irc, said, &mut lines);
+        lines.pop();
+        vec![
+            ("token", self.presence_in_token(said)),
+            ("chatroom", self.presence_in_chatroom(said)),
+            ("irc", of_lines(&lines)),
+        ]
+    }
+
+    fn presence_in_token(&mut self, said: &str) -> Values {
+        let mut seen = Values::new();
+        loop {
+            let frame = self.token.notification();
+            let mut fields = Fields::of(&frame);
+            match frame.command {
+                MESSAGE if frame.body.ends_with(said.as_bytes()) => return seen,
+                MEMBER_CHANGED => {
+                    fields.u32();
+                    seen.insert(fields.u64().to_string());
+                }
+                _ => (),
+            }
+        }
+    }
+
+    fn presence_in_chatroom(&mut self, said: &str) -> Values {
+        let mut seen = Vec::new();
+        self.talk.receive_until(|packet| {
+            let is_end = packet["data"]["msg"] == said;
+            seen.extend((!is_end).then(|| packet.clone()));
+            is_end
+        });
+        values(&seen.into())
     }
 
     fn room_in_token(&mut self, room: &Room) -> Values {
@@ -141,18 +210,75 @@ impl Observers {
         values(&members)
     }
 
-    fn room_in_irc(&mut self, room: &Room) -> Values {
-        let channel = format!("#{}", room.name.replace(' ', "\\20"));
+    /// A message to it; there is nothing to ask for.
+    fn room_in_ourchat(&mut self, room: &Room) -> Values {
+        self.ourchat_by_channel.done("/channel/receive", &json!({"name": room.name}));
+        self.ourchat_by_channel.send(&room.name, "look here");
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|message: &Value| message["msg"] != "look here") {
+            seen.push(self.ourchat.receive());
+        }
+        values(&seen.pop().expect("it is there"))
+    }
+
+    fn room_in_irc(&mut self, room: &Room, asks: &[&str]) -> Values {
+        let channel = channel_of(room);
         let mut lines = Vec::new();
-        let asks = ["JOIN", "MODE", "TOPIC", "NAMES", "LIST"];
-        let ends = [" 366 ", " 324 ", " 33", " 366 ", " 323 "];
-        for (ask, end) in asks.into_iter().zip(ends) {
+        for ask in asks {
+            let end = match *ask {
+                "MODE" => " 324 ",
+                "TOPIC" => " 33",
+                "NAMES" => " 366 ",
+                _ => " 323 ",
+            };
             self.irc.send(&format!("{ask} {channel}"));
             read_to(&mut self.irc, end, &mut lines);
         }
+        lines.extend(self.irc.drain());
         lines.retain(|line| line.contains(&channel));
+        let lines: Vec<String> = lines.into_iter().map(|line| without_tags(&line)).collect();
         of_lines(&lines)
     }
+
+    /// What each dialect shows of a user that may not be connected, without the times of replies.
+    pub(super) fn of_absent_user(
+        &mut self,
+        site: &Site,
+        user: &User,
+    ) -> Vec<(&'static str, Values)> {
+        let mut lines = Vec::new();
+        for (ask, end) in [("ISON", " 303 "), ("WHO", " 315 "), ("WHOIS", " 318 ")] {
+            self.irc.send(&format!("{ask} {}", escaped(&user.handle)));
+            read_to(&mut self.irc, end, &mut lines);
+        }
+        let lines: Vec<String> = lines.into_iter().map(|line| without_tags(&line)).collect();
+        let wanted = ["ocid", "nickname", "status", "avater", "time"];
+        let ask = json!({"code": 10, "ocid": user.uid, "request_values": wanted});
+        let mut found = self.ourchat.call(&ask);
+        while found["code"] != 11 {
+            found = self.ourchat.receive();
+        }
+        found["time"] = Value::Null;
+        let handle = format!("@{}", user.handle);
+        let info = site.usr_room().call("/usr/info", &json!({ "openid": handle }));
+        let members = self.channel.done("/channel/list_users", &json!({"name": "TEST"}));
+        let user = self.channel.call("/user/info", &json!({"name": user.handle}));
+        vec![
+            ("usr_room", values(&info)),
+            ("channel", values(&json!([user, members]))),
+            ("ourchat", values(&found)),
+            ("irc", of_lines(&lines)),
+        ]
+    }
+}
+
+pub(super) fn channel_of(room: &Room) -> String {
+    format!("#{}", escaped(&room.name))
+}
+
+fn without_tags(line: &str) -> String {
+    let tagged = line.strip_prefix('@').and_then(|line| line.split_once(' '));
+    tagged.map_or(line, |(_, line)| line).to_owned()
 }
 
 /// The app sees users by openid, else by handle, in every list.
@@ -160,11 +286,11 @@ fn user_in_usr_room(site: &Site, user: &User) -> Values {
     let handle = format!("@{}", user.handle);
     let openid = user.openid.as_ref().filter(|openid| openid.starts_with("o-app"));
     let mut app = site.usr_room();
-    let info = app.done("/usr/info", &json!({"openid": openid.unwrap_or(&handle)}));
-    let rooms = app.done("/search", &json!({"key": "TEST"}));
+    let info = app.call("/usr/info", &json!({"openid": openid.unwrap_or(&handle)}));
+    let rooms = app.call("/search", &json!({"key": "TEST"}));
     let history = json!({"room_id": site.test().id, "openid": "o-nosy"});
     app.done("/usr/complete", &json!({"openid": "o-nosy"}));
-    values(&json!([info, rooms, app.done("/room/get_message", &history)]))
+    values(&json!([info, rooms, app.call("/room/get_message", &history)]))
 }
 
 fn room_in_usr_room(site: &Site, room: &Room) -> Values {
@@ -191,7 +317,7 @@ pub(super) fn values(document: &Value) -> Values {
     }
 }
 
-fn read_to(irc: &mut Irc, end: &str, lines: &mut Vec<String>) {
+pub(super) fn read_to(irc: &mut Irc, end: &str, lines: &mut Vec<String>) {
     loop {
         let line = irc.receive();
         let is_end = line.contains(end);
@@ -204,13 +330,13 @@ fn read_to(irc: &mut Irc, end: &str, lines: &mut Vec<String>) {
 
 /// The words of lines, their trailing parameters, those without the first word, and the parts of
 /// masks and tags.
-fn of_lines(lines: &[String]) -> Values {
+pub(super) fn of_lines(lines: &[String]) -> Values {
     let mut found = Values::new();
     for line in lines {
         let trailing = line.split_once(" :").map_or("", |(_, trailing)| trailing);
         found.insert(trailing.to_owned());
         found.extend(trailing.split_once(' ').map(|(_, rest)| rest.to_owned()));
-        for word in line.split([' ', '!', '@', '=', ';', ':']) {
+        for word in line.split([' ', '!', '@', '=', ';', ':']).chain(line.split([' ', ':'])) {
             found.insert(word.to_owned());
         }
     }

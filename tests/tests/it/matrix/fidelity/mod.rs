@@ -2,6 +2,7 @@
 //! of each other: a field that is exact arrives as it was given, one that is emulated or lost does
 //! not.
 
+mod changes;
 mod contract;
 mod look;
 mod messages;
