@@ -13,7 +13,11 @@
 //! | `emit-null payload`, `emit-null body` | emits a length without a pointer |
 //! | `emit-endless` | emits a length that no memory has |
 //! | `return 7` | sends something, then returns this code |
+//! | `enter fred` | signs in as this user, and enters the room TEST |
 //! | anything else | answers `fine` |
+//!
+//! A message `panic, front end` makes it panic where it encodes the message, and `panic, session` where
+//! the session does. Of other events clients read `news`.
 //!
 //! Over HTTP: `/fine` answers, `/panic` panics, `/silence` never answers.
 
@@ -23,12 +27,15 @@ mod raw;
 
 use std::time::Duration;
 
-use core_model::{Recorded, Timestamp};
+use core_model::{
+    Command, Credential, Event, NewUser, ProfileChanges, Recorded, RoomRef, SeatKind, Timestamp,
+    UserRef,
+};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
     Acknowledges, Broadcast, Capabilities, Configure, Frame, Frontend, Input, Listener, Manifest,
-    OptionFault, Outbox, Peer, Route, Session, Transport,
+    OptionFault, Outbox, Peer, Route, Session, Subscribe, Transport,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -99,9 +106,13 @@ impl Frontend for Faulty {
         Box::new(FaultySession { options: self.options.clone() })
     }
 
-    fn broadcast(&self, _: &Recorded) -> Broadcast {
+    fn broadcast(&self, recorded: &Recorded) -> Broadcast {
         self.panic_if_in("frontend_broadcast");
-        Broadcast::Everyone(Frame::Text("news".into()))
+        match &recorded.event {
+            Event::Posted { message } if message.text == "panic, front end" => panic!("as asked"),
+            Event::Posted { message } if message.text == "panic, session" => Broadcast::PerSession,
+            _ => Broadcast::Everyone(Frame::Text("news".into())),
+        }
     }
 
     fn schemas(&self) -> Vec<Document> {
@@ -135,7 +146,11 @@ impl Session for FaultySession {
                 out.send_text("this is never seen");
                 panic!("as asked");
             }
+            Input::Event(_) => panic!("as asked"),
             Input::Text(text) => {
+                if let Some(name) = text.strip_prefix("enter ") {
+                    return enter(name, out);
+                }
                 if let Some(ms) = text.strip_prefix("block ").and_then(|ms| ms.parse().ok()) {
                     std::thread::sleep(Duration::from_millis(ms));
                 }
@@ -149,6 +164,35 @@ impl Session for FaultySession {
             _ => (),
         }
     }
+}
+
+fn enter(name: &str, out: &mut Outbox) {
+    let identity = format!("openid:faulty/{name}");
+    let new = NewUser {
+        handle: Some(name.to_owned()),
+        identities: vec![identity.clone()],
+        ..NewUser::default()
+    };
+    let sign_in = Command::SignIn {
+        user: UserRef::Identity(identity),
+        credential: Credential::Vouched,
+        create: Some(new),
+        changes: ProfileChanges::default(),
+        session: true,
+        delivery: None,
+        token: None,
+        address: None,
+    };
+    out.submit_and_subscribe(sign_in, Subscribe::User);
+    let enter = Command::Enter {
+        room: RoomRef::Name("TEST".into()),
+        user: UserRef::Session,
+        seat: SeatKind::Connection,
+        opens: false,
+        avatar: None,
+        create: false,
+    };
+    out.submit_and_subscribe(enter, Subscribe::Seat);
 }
 
 impl Drop for FaultySession {

@@ -148,6 +148,32 @@ async fn a_delivery_that_a_connection_loses_is_reported_at_the_next_tick_and_for
 }
 
 #[tokio::test]
+async fn a_lost_delivery_is_reported_within_a_second() {
+    let scene = Scene::open().await;
+    let (mut client, _task) = scene.client().await;
+    let lost = std::str::from_utf8(LOST_FRAME).unwrap().trim_end();
+    assert_eq!(ask(&mut client, lost, 1).await, ["answer"]);
+    // Whatever comes after it was delivered after it was lost.
+    assert_eq!(ask(&mut client, "one", 2).await, ["answer", "one"]);
+    tokio::time::pause();
+    let reconciling = tokio::spawn(run(scene.state.clone()));
+    // It begins to wait.
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    assert_eq!(scene.ledger().mismatch(), 0);
+    // Timers are rounded up to a millisecond.
+    tokio::time::advance(PERIOD + Duration::from_millis(1)).await;
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    assert_eq!(scene.ledger().mismatch(), 1);
+    reconciling.abort();
+    tokio::time::resume();
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn what_is_under_way_is_no_mismatch() {
     let mut scene = Scene::open().await;
     let (mut client, task) = scene.client().await;
