@@ -16,7 +16,7 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha2::{Digest as _, Sha256};
 
 use crate::try_connect;
@@ -172,6 +172,13 @@ impl Encryption {
     fn connection(&self) -> ClientConnection {
         let name = ServerName::try_from(self.server_name.clone()).expect("a name");
         ClientConnection::new(self.config.clone(), name).expect("a configuration")
+    }
+
+    /// A connection that is encrypted here, so that what has not been read stays with the system.
+    #[track_caller]
+    pub fn connect(&self, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
+        let socket = try_connect(address).expect("the gateway listens");
+        StreamOwned::new(self.connection(), socket)
     }
 
     /// Shakes hands: what is agreed, or why nothing is. Reads once more, for a server refuses a

@@ -6,6 +6,7 @@ mod certificates;
 mod clients;
 mod handshakes;
 mod replaced;
+mod unread;
 
 use std::net::SocketAddr;
 
