@@ -1,6 +1,7 @@
 //! Rate limits, connection counts and the memory of unfinished messages.
 
 pub(crate) mod memory_budget;
+pub(crate) mod open_files;
 mod pace;
 
 use std::collections::HashMap;

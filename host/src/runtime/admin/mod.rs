@@ -109,7 +109,7 @@ async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<G
                     drop(permit);
                 });
             }
-            Err(error) => pause(&listener.key.address, &error).await,
+            Err(error) => pause(&state, &listener.key.address, &error).await,
         }
     }
     drop(socket);

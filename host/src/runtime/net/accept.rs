@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frontend_api::{Peer, Transport};
 use gateway_fanout::Framing;
@@ -106,11 +106,17 @@ async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<G
                 accepted = socket.accept() => accepted,
             };
             match accepted {
+                Ok((stream, _)) if !state.files.admits(stream.descriptor()) => {
+                    listener.bindings()[0].frontend.metrics.note_refused(Limit::Connections);
+                    drop(stream);
+                    let why = io::Error::other("the last open files are kept for other uses");
+                    pause(&state, &listener.key.address, &why).await;
+                }
                 Ok((stream, remote)) => {
                     admit(&listener, stream, remote, &state);
                     turn.count_one().await;
                 }
-                Err(error) => pause(&listener.key.address, &error).await,
+                Err(error) => pause(&state, &listener.key.address, &error).await,
             }
         }
     }
@@ -134,8 +140,10 @@ impl Turn {
 }
 
 /// Waits until another connection may be accepted, after an error.
-pub(crate) async fn pause(address: &ListenAddress, error: &io::Error) {
-    tracing::warn!(%address, "cannot accept a connection for now: {error}");
+pub(crate) async fn pause(state: &GatewayState, address: &ListenAddress, error: &io::Error) {
+    if state.accept_log.admit(address.to_string(), Instant::now()) {
+        tracing::warn!(%address, "cannot accept a connection for now: {error}");
+    }
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 

@@ -1,12 +1,15 @@
 //! What every task of the gateway shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::runtime::frontends::log_throttle::LogThrottle;
+use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::handshake::HandshakeTurns;
 use crate::runtime::net::registry::FrontendRegistry;
@@ -18,6 +21,12 @@ use crate::runtime::webhooks::Webhooks;
 /// closed without an answer. Each is a file descriptor.
 const REJECTIONS_MAX: usize = 256;
 
+/// Between two lines of the log about a listener that cannot accept: it tries several times a second.
+const ACCEPT_LOG_QUIET: Duration = Duration::from_secs(60);
+
+/// More than anyone configures.
+const ACCEPT_LOG_KEYS_MAX: usize = 256;
+
 pub(crate) struct GatewayState {
     pub(crate) services: Arc<Services>,
     pub(crate) webhooks: Webhooks,
@@ -28,6 +37,10 @@ pub(crate) struct GatewayState {
     pub(crate) reloaded: Notify,
     /// Permits for connections that are answered 503.
     pub(crate) rejections: Arc<Semaphore>,
+    /// The descriptors that connections of front ends may have.
+    pub(crate) files: FileBudget,
+    /// Of listeners, by address, that could not accept.
+    pub(crate) accept_log: LogThrottle<String>,
     /// The permit of the one backup that may be under way.
     pub(crate) backup_turn: Arc<Semaphore>,
     /// Each request reads it, and no lock or count of references is shared by all of them.
@@ -50,6 +63,8 @@ impl GatewayState {
             challenges: Arc::default(),
             reloaded: Notify::new(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
+            files: FileBudget::of_process(),
+            accept_log: LogThrottle::new(ACCEPT_LOG_QUIET, ACCEPT_LOG_KEYS_MAX),
             backup_turn: Arc::new(Semaphore::new(1)),
             registry: ArcSwap::from_pointee(registry),
             registry_change: Mutex::default(),

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -41,6 +42,15 @@ impl Stream {
         };
         let peeked = socket.peek(&mut [MaybeUninit::uninit()]);
         peeked.is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// That of the socket.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+            Self::Tls(stream) => stream.get_ref().0.stream.descriptor(),
+        }
     }
 
     /// Bytes that the peer's system has acknowledged, of `written` that were given to the stream. 0
