@@ -160,10 +160,17 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 /// The gateway decompresses nothing. A compressed body would be misread as one without fields.
 fn refuse_content_coding(request: &Request) -> Result<(), HttpError> {
     let codings = request.headers_named("content-encoding").flat_map(|value| value.split(','));
-    let coded = codings.map(str::trim).find(|one| !one.eq_ignore_ascii_case("identity"));
-    coded.map_or(Ok(()), |coding| {
+    let is_coding = |one: &&str| !one.is_empty() && !one.eq_ignore_ascii_case("identity");
+    if let Some(coding) = codings.map(str::trim).find(is_coding) {
         let reason = format!("Content-Encoding {coding} is not supported; send the body as it is");
-        Err(HttpError::new(415, reason).with_header("accept-encoding", "identity"))
+        return Err(HttpError::new(415, reason).with_header("accept-encoding", "identity"));
+    }
+    // The HTTP library takes `chunked` off, and leaves what was applied before it.
+    let codings = request.headers_named("transfer-encoding").flat_map(|value| value.split(','));
+    let is_coding = |one: &&str| !one.is_empty() && !one.eq_ignore_ascii_case("chunked");
+    codings.map(str::trim).find(is_coding).map_or(Ok(()), |coding| {
+        let reason = format!("Transfer-Encoding {coding} is not supported; send the body as it is");
+        Err(HttpError::new(415, reason))
     })
 }
 
@@ -326,12 +333,24 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_was_compressed_for_the_transfer_is_refused() {
+        for (coding, is_refused) in [("gzip, chunked", true), ("Chunked", false)] {
+            let mut request = post("application/json", br#"{"name":"a"}"#);
+            request.headers.push(("Transfer-Encoding".into(), coding.into()));
+            let error = fields(&request, Charset::Utf8).err();
+            assert_eq!(error.map(|error| error.status), is_refused.then_some(415), "{coding}");
+        }
+    }
+
+    #[test]
     fn a_content_coding_is_refused_by_name() {
         for (coding, refused) in [
             ("gzip", Some("gzip")),
             ("identity, br", Some("br")),
             ("Identity", None),
             ("identity", None),
+            ("", None),
+            ("identity,", None),
         ] {
             for content_type in ["application/json", FORM] {
                 let mut request = post(content_type, br#"{"name":"a"}"#);

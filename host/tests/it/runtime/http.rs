@@ -262,6 +262,9 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         &["sec-fetch-site: cross-site", "sec-fetch-user: ?1"],
         &["sec-fetch-site: same-site"],
         &["origin: https://evil.example", "x-forwarded-host: evil.example"],
+        &["origin: https://app.example", "origin: https://evil.example"],
+        &["sec-fetch-site: none", "sec-fetch-site: cross-site"],
+        &["sec-fetch-site: none, Cross-Site"],
     ] {
         assert_eq!(status(refused).await, 403, "{refused:?}");
     }
@@ -282,6 +285,26 @@ async fn pages_of_other_sites_and_names_that_can_be_rebound_are_refused() {
         let reply = super::client::exchange(stage.address("http"), text.as_bytes()).await;
         assert!(reply.starts_with(&format!("HTTP/1.1 {expected}")), "{host}: {reply}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_identifies_the_client_is_refused_unless_it_is_utf_8() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let status = async |name: &str, value: &[u8]| {
+        let head = format!("POST /peer HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{name}: ");
+        let request = [head.as_bytes(), value, b"\r\ncontent-length: 0\r\n\r\n"].concat();
+        Reply::parse(&super::client::exchange(stage.address("http"), &request).await).status
+    };
+    for value in [&b"\xff"[..], b"a\xc3", b"\xed\xa0\x80", b"\xd6\xd0"] {
+        for name in ["authorization", "content-type", "idempotency-key", "token", "x-api-key"] {
+            assert_eq!(status(name, value).await, 400, "{name}: {value:02x?}");
+        }
+        // One of several cookies, and what is not looked at.
+        for name in ["cookie", "x-other"] {
+            assert_eq!(status(name, value).await, 200, "{name}: {value:02x?}");
+        }
+    }
+    assert_eq!(status("token", "\u{e9}".as_bytes()).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,25 +14,41 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 use crate::runtime::net::remote::Remote;
 
 /// Headers that only a proxy adds. A request with one of them has passed a proxy.
-const PROXY_HEADERS: [&str; 14] = [
+const PROXY_HEADERS: [&str; 30] = [
     "cdn-loop",
     "cf-connecting-ip",
     "cf-ray",
+    "client-ip",
+    "do-connecting-ip",
     "fastly-client-ip",
     "fly-client-ip",
     "forwarded",
+    "front-end-https",
+    "proxy-client-ip",
     "true-client-ip",
     "via",
+    "wl-proxy-client-ip",
+    "x-amz-cf-id",
+    "x-amzn-trace-id",
+    "x-appengine-user-ip",
+    "x-arr-log-id",
+    "x-azure-clientip",
+    "x-azure-socketip",
     "x-client-ip",
+    "x-cloud-trace-context",
     "x-cluster-client-ip",
     "x-envoy-external-address",
+    "x-nf-client-connection-ip",
     "x-original-forwarded-for",
     "x-original-host",
+    "x-proxyuser-ip",
     "x-real-ip",
+    "x-scheme",
+    "x-vercel-forwarded-for",
 ];
 
-/// Headers of proxies that begin like this: `-For`, `-Host`, `-Proto`, `-Port`, `-Server` and so on.
-const PROXY_PREFIX: &str = "x-forwarded";
+/// Headers of proxies that begin like this: `ed-For`, `ed-Host`, `ed-Proto`, `-For` and so on.
+const PROXY_PREFIX: &str = "x-forward";
 
 /// The sender of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -84,7 +100,7 @@ fn has_proxy_header(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         let name = name.as_str();
         // Few names begin like one of these, so that most are not compared.
-        matches!(name.as_bytes().first(), Some(b'c' | b'f' | b't' | b'v' | b'x'))
+        matches!(name.as_bytes().first(), Some(b'c' | b'd' | b'f' | b'p' | b't' | b'v'..=b'x'))
             && (name.starts_with(PROXY_PREFIX) || PROXY_HEADERS.binary_search(&name).is_ok())
     })
 }
@@ -187,13 +203,14 @@ mod tests {
         assert_eq!(caller("127.0.0.1", &[]), plain);
         assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
         assert!(PROXY_HEADERS.is_sorted());
-        let forwarded = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-server"];
+        let forwarded =
+            ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-server", "x-forward-for"];
         for name in PROXY_HEADERS.into_iter().chain(forwarded) {
             let caller = caller("127.0.0.1", &[(name, b"203.0.113.66")]);
             assert_eq!(caller, Caller { proxied: true, ..plain }, "{name}");
         }
         let others: [(_, &[u8]); 3] =
-            [("cookie", b"x-real-ip=1"), ("x-api-key", b"via"), ("x-forward", b"1")];
+            [("cookie", b"x-real-ip=1"), ("x-api-key", b"via"), ("x-for", b"1")];
         assert_eq!(caller("127.0.0.1", &others), plain);
     }
 

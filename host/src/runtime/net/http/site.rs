@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use core_model::bounds;
 use frontend_api::http::HttpError;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
 
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -79,6 +79,10 @@ fn check_origin(
     host: Option<&str>,
 ) -> Result<(), Refused> {
     let key = "cors_origins";
+    if headers.get_all(ORIGIN).iter().nth(1).is_some() {
+        let why = "a request of a web page has one Origin".to_owned();
+        return Err(Refused { why, key });
+    }
     if let Some(origin) = origin {
         if frontend.cors.may_connect(origin, host) {
             return Ok(());
@@ -98,8 +102,14 @@ fn check_origin(
 /// Whether a browser says that a page of another site, or of another host of the same one, sends the
 /// request. A link of the same site that the user has followed is not foreign.
 fn is_foreign(headers: &HeaderMap) -> bool {
-    let Some(site) = headers.get(&SEC_FETCH_SITE) else { return false };
-    site == "cross-site" || (site == "same-site" && !headers.contains_key(&SEC_FETCH_USER))
+    // A browser sends one; of several, as a proxy may join them, the worst counts.
+    let sites = headers.get_all(&SEC_FETCH_SITE).iter();
+    sites.flat_map(|site| site.as_bytes().split(|byte| *byte == b',')).any(|site| {
+        let site = site.trim_ascii();
+        let is_sibling = site.eq_ignore_ascii_case(b"same-site");
+        site.eq_ignore_ascii_case(b"cross-site")
+            || (is_sibling && !headers.contains_key(&SEC_FETCH_USER))
+    })
 }
 
 fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
