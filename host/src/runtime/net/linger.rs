@@ -90,19 +90,22 @@ mod tests {
     async fn a_peer_that_goes_on_sending_is_read_to_a_bound_and_cut_in_time() {
         let (mut client, mut server) = pair().await;
         let begun = Instant::now();
+        // It stops some time, so that the test ends whatever is read.
         let sending = tokio::spawn(async move {
             let mut sent = 0;
-            while let Ok(bytes) = client.write(&[0; READ_BYTES]).await {
+            while sent < 256 * LINGER_BYTES_MAX
+                && let Ok(bytes) = client.write(&[0; READ_BYTES]).await
+            {
                 sent += bytes;
             }
-            sent
+            (client, sent)
         });
         let mut linger = Linger::new();
         poll_fn(|cx| linger.poll(&mut server, cx)).await;
         assert_eq!(linger.bytes_left, 0);
         assert_eq!(begun.elapsed().as_secs(), LINGER_TIMEOUT.as_secs());
         drop(server);
-        assert!(sending.await.unwrap() >= LINGER_BYTES_MAX);
+        assert!(sending.await.unwrap().1 >= LINGER_BYTES_MAX);
     }
 
     #[tokio::test(start_paused = true)]

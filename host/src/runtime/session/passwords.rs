@@ -416,6 +416,11 @@ mod tests {
             async move { passwords.work(caller("127.0.0.2", None), || ()).await }
         });
         let last = tasks.pop().expect("they were made above");
+        // All tasks are of this thread: each of these lets every one go on.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(last.is_finished(), "it makes room");
         assert_eq!(last.await.unwrap(), Err(Refusal::Overloaded), "it makes room");
         drop(busy);
         assert_eq!(other.await.unwrap(), Ok(()));
