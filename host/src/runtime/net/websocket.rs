@@ -184,19 +184,7 @@ impl Socket for WebSocket {
                 self.wait_for_rest();
                 return Poll::Pending;
             }
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::OutOfMemory => {
-                ReadOutcome::Overlong
-            }
-            Err(Error::Io(_)) => ReadOutcome::Closed(CloseReason::Disconnected),
-            Err(Error::Capacity(_)) => ReadOutcome::Overlong,
-            Err(Error::Utf8(_)) => protocol_error(CloseCode::Invalid),
-            Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
-                ReadOutcome::Closed(CloseReason::PeerClosed)
-            }
-            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                ReadOutcome::Closed(CloseReason::Disconnected)
-            }
-            Err(_) => protocol_error(CloseCode::Protocol),
+            Err(error) => failed_read(&error),
         })
     }
 
@@ -310,6 +298,22 @@ fn encoded(frame: Frame) -> Option<Bytes> {
     let mut bytes = Vec::new();
     frame.format(&mut bytes).ok()?;
     Some(bytes.into())
+}
+
+/// What ends the connection when a read fails.
+fn failed_read(error: &Error) -> ReadOutcome {
+    match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::OutOfMemory => ReadOutcome::Overlong,
+        Error::Capacity(_) => ReadOutcome::Overlong,
+        Error::Io(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            ReadOutcome::Closed(CloseReason::Disconnected)
+        }
+        Error::ConnectionClosed | Error::AlreadyClosed => {
+            ReadOutcome::Closed(CloseReason::PeerClosed)
+        }
+        Error::Utf8(_) => protocol_error(CloseCode::Invalid),
+        _ => protocol_error(CloseCode::Protocol),
+    }
 }
 
 fn protocol_error(code: CloseCode) -> ReadOutcome {
