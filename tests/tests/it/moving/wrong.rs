@@ -76,7 +76,7 @@ fn a_wrong_argument_is_refused() {
         (&["import", "."], 1, "cannot read .: is a directory"),
         (&["import"], 2, "<FILE>"),
         (&["import", "good", "--on-conflict", "maybe"], 2, "possible values: fail, skip"),
-        (&["import", "good", "--id-offset", "-1"], 2, "--id-offset"),
+        (&["import", "good", "--id-offset=-1"], 2, "--id-offset"),
     ] {
         let (found, _, said) = run(folder, arguments);
         assert_eq!((found, said.contains(why)), (code, true), "{arguments:?}: {said}");
