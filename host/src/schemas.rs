@@ -86,8 +86,12 @@ pub fn declared() -> BTreeMap<String, Option<Fidelity>> {
 
 /// The schemas of one front end, in a folder.
 pub fn of(folder: &str, frontend: &dyn Frontend) -> Vec<File> {
-    let documents = frontend.schemas().into_iter();
-    documents.map(|document| file(&format!("{folder}/"), document)).collect()
+    in_folder(folder, frontend.schemas())
+}
+
+/// Documents in a folder.
+pub fn in_folder(folder: &str, documents: Vec<Document>) -> Vec<File> {
+    documents.into_iter().map(|document| file(&format!("{folder}/"), document)).collect()
 }
 
 /// A linked dialect with these options and otherwise defaults.

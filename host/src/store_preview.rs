@@ -64,16 +64,21 @@ impl StorePreview {
 /// Why a room cannot be one that the configuration names: a user could read what is meant for all,
 /// or keep users out. The end of a sentence about the room.
 pub fn room_conflict(room: &RoomView) -> Option<String> {
-    let kind = if room.closed { "a closed group" } else { "a room" };
-    let owner = room.owner.as_ref();
-    if owner.is_none() && !room.closed {
-        return None;
-    }
-    let owner = owner.map_or("a user".to_owned(), |owner| match owner.uid {
+    let owner = room.owner.as_ref().map(|owner| match owner.uid {
         Some(uid) => format!("{:?} (uid {uid})", owner.handle),
         None => format!("{:?}", owner.handle),
     });
-    let cure = if room.closed { "" } else { ", or release it with `dragoman room release`" };
+    conflict_of(room.closed, owner)
+}
+
+/// The same of a room that may be closed and may have an owner.
+pub fn conflict_of(closed: bool, owner: Option<String>) -> Option<String> {
+    let kind = if closed { "a closed group" } else { "a room" };
+    if owner.is_none() && !closed {
+        return None;
+    }
+    let owner = owner.unwrap_or_else(|| "a user".to_owned());
+    let cure = if closed { "" } else { ", or release it with `dragoman room release`" };
     Some(format!("in the store it is {kind} of {owner}; choose another name{cure}"))
 }
 

@@ -317,6 +317,34 @@ impl Gateway {
         kill_process(pid, signal).expect("it is our child, and not waited for yet");
     }
 
+    /// Writes another configuration in the same folder, which the gateway does not read yet.
+    pub fn configure(&mut self, toml: &str) {
+        self.launch = self.launch.clone().with_config(toml);
+    }
+
+    /// Has the gateway read its configuration, and waits until it is applied.
+    #[track_caller]
+    pub fn reread(&self) {
+        self.reload_with("the configuration was read again");
+    }
+
+    /// Standard output, standard error and exit code of `dragoman arguments…`, for this gateway.
+    #[track_caller]
+    pub fn dragoman(&self, arguments: &[&str]) -> (String, String, i32) {
+        let admin = format!("admin.listen={}", self.address("admin", "listen"));
+        let output = Command::new(program::path())
+            .arg("--config")
+            .arg(&self.launch.config)
+            .args(["--set", &admin])
+            .args(arguments)
+            .current_dir(self.launch.folder())
+            .output()
+            .expect("the program was built");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is UTF-8");
+        let code = output.status.code().expect("it exits by itself");
+        (text(output.stdout), text(output.stderr), code)
+    }
+
     /// SIGTERM: its exit code when it has drained.
     #[track_caller]
     pub fn terminate(&mut self) -> i32 {
@@ -370,7 +398,8 @@ fn completed(mut config: Table) -> Table {
     let frontends = section(&mut config, "frontends");
     for (name, frontend) in frontends.iter_mut() {
         let frontend = frontend.as_table_mut().expect("a front end is a section");
-        for key in listener_keys(name) {
+        let dialect = frontend.get("dialect").and_then(Value::as_str).unwrap_or(name).to_owned();
+        for key in listener_keys(&dialect) {
             frontend.entry(key).or_insert(ANYWHERE.into());
         }
     }

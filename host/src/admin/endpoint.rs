@@ -181,6 +181,14 @@ endpoints! {
     DrainFrontend "drain_frontend" POST "/frontends/{frontend}/drain" Operator
         (Nothing, Nothing) -> FrontendState;
 
+    /// Shows where the configuration is, and which addresses are open.
+    ShowConfig "show_config" GET "/config" Monitor (Nothing, Nothing) -> ConfigState;
+    /// Tells what a reload of the configuration would do now. Nothing is changed.
+    PlanConfig "plan_config" GET "/config/plan" Operator (ConfigChoice, Nothing) -> ConfigPlan;
+    /// Reloads the configuration. If a part of it does not come up, the former one is in effect again;
+    /// rooms that it named stay.
+    ApplyConfig "apply_config" POST "/config/apply" Operator (Nothing, ConfigChoice) -> ConfigPlan;
+
     /// Lists the webhooks, with what waits for their receivers.
     ListWebhooks "list_webhooks" GET "/webhooks" Monitor (Nothing, Nothing) -> Page<WebhookReport>;
     /// Sends the dead letters of a webhook again, oldest first, until one is not taken.

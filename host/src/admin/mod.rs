@@ -8,6 +8,7 @@
 pub mod audit;
 mod backup;
 mod bans;
+mod config_types;
 mod endpoint;
 mod export_schema;
 mod message_report;
@@ -25,13 +26,13 @@ mod users;
 
 pub use backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
 pub use endpoint::{
-    AddToken, Announce, AnnounceToAll, BackUpStore, ChangeRoom, ChangeUser, CloseSession,
-    CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend, DisableUser,
-    DrainFrontend, EnableFrontend, EnableUser, ExportStore, ExportUser, Kick, LiftBan,
+    AddToken, Announce, AnnounceToAll, ApplyConfig, BackUpStore, ChangeRoom, ChangeUser,
+    CloseSession, CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend,
+    DisableUser, DrainFrontend, EnableFrontend, EnableUser, ExportStore, ExportUser, Kick, LiftBan,
     LinkIdentity, ListAudit, ListBans, ListFrontends, ListMembers, ListMessages, ListRooms,
-    ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PutBan, RemoveToken, ReplayWebhook,
-    ResumeWebhook, RevokeSignIns, SetOwner, SetPassword, ShowRoom, ShowUser, StoreStats,
-    UnlinkIdentity, Unmute,
+    ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PlanConfig, PutBan, RemoveToken,
+    ReplayWebhook, ResumeWebhook, RevokeSignIns, SetOwner, SetPassword, ShowConfig, ShowRoom,
+    ShowUser, StoreStats, UnlinkIdentity, Unmute,
 };
 pub use endpoint::{Endpoint, Row, path_of, rows};
 pub use export_schema::export_schema;

@@ -1,5 +1,6 @@
 //! The types of the API: what its JSON is.
 
+pub use super::config_types::*;
 use core_model::AdminRole;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -4,31 +4,47 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 use socket2::Socket;
 
+use super::operation::{Backend, call_gateway};
 use super::{Options, output, permissions};
+use crate::admin::types::Nothing;
+use crate::admin::{ShowConfig, ShowRoom};
 use crate::config::{
-    Draft, Listen, ListenAddress, NamedRoom, Problem, Problems, ValueSource, draft,
+    Config, Draft, Listen, ListenAddress, NamedRoom, Problem, Problems, ValueSource, draft,
+    is_in_the_way,
 };
 use crate::dialects::DIALECTS;
 use crate::open_files;
 use crate::runtime::{bind_tcp, is_stale};
-use crate::store_preview::{StorePreview, room_conflict};
+use crate::store_preview::{StorePreview, conflict_of, room_conflict};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let sources = options.sources();
     let mut draft = draft(&sources, DIALECTS)?;
     let mut problems = std::mem::take(&mut draft.problems);
-    problems.extend(in_use(&draft));
-    match open_store(&draft) {
-        Ok(Some(store)) => {
-            check_rooms(&store, &draft.named_rooms, &mut problems, &mut draft.warnings)
+    let gateway = Gateway::of(&draft.config);
+    problems.extend(in_use(&draft, gateway.as_ref()));
+    match &gateway {
+        Some(gateway) => {
+            let conflict = |name: &str| gateway.room_conflict(name);
+            check_rooms(conflict, &draft.named_rooms, &mut problems, &mut draft.warnings);
         }
-        Ok(None) => (),
-        Err(problem) => problems.push(problem),
+        None => match open_store(&draft) {
+            Ok(Some(store)) => {
+                let conflict = |name: &str| {
+                    let room = store.room(name)?;
+                    Some((room_conflict(&room)?, room.closed))
+                };
+                check_rooms(conflict, &draft.named_rooms, &mut problems, &mut draft.warnings);
+            }
+            Ok(None) => (),
+            Err(problem) => problems.push(problem),
+        },
     }
     draft.warnings.extend(permissions::warnings(&sources.file, &draft.config));
     if let Some(warning) = open_files::warning(&draft.config) {
@@ -45,17 +61,67 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         output::line(format_args!("  {} = \"{}\"", listen.key, listen.address))?;
     }
     let path = draft.config.store.path.display();
-    Ok(output::line(format_args!("  store.path = \"{path}\""))?)
+    output::line(format_args!("  store.path = \"{path}\""))?;
+    if gateway.is_some() {
+        output::line(
+            "a gateway runs on this store and was asked; `dragoman config plan` tells what a reload \
+             of it would do",
+        )?;
+    }
+    Ok(())
 }
 
-/// One problem for each address that cannot be bound now.
-fn in_use(draft: &Draft) -> Vec<Problem> {
+/// The gateway that has the store of this configuration open.
+struct Gateway {
+    backend: Backend,
+    listening: Vec<String>,
+}
+
+impl Gateway {
+    /// `None`: there is none that can be asked.
+    fn of(config: &Config) -> Option<Self> {
+        // One that runs on another store has another mark, and refuses.
+        if !config.store.path.is_file() {
+            return None;
+        }
+        let none = Nothing {};
+        let backend = Backend::Here(Box::new(config.clone()));
+        let state = call_gateway::<ShowConfig>(&backend, &[], &none, &none).ok()?;
+        Some(Self { backend, listening: state.listening })
+    }
+
+    /// Whether it is this gateway that listens there, so that a reload does what has to be done.
+    fn is_in_the_way(&self, address: &ListenAddress) -> bool {
+        self.listening.iter().any(|listening| {
+            *listening == address.to_string()
+                || listening
+                    .parse()
+                    .is_ok_and(|listening: SocketAddr| is_in_the_way(&listening.into(), address))
+        })
+    }
+
+    /// Why a room cannot be one that the configuration names, and whether it is closed.
+    fn room_conflict(&self, name: &str) -> Option<(String, bool)> {
+        let none = Nothing {};
+        // An error: there is no such room.
+        let room = call_gateway::<ShowRoom>(&self.backend, &[name], &none, &none).ok()?;
+        let owner = room.owner.map(|owner| format!("{owner:?}"));
+        Some((conflict_of(room.closed, owner)?, room.closed))
+    }
+}
+
+/// One problem for each address that cannot be bound now, unless the gateway itself has it.
+fn in_use(draft: &Draft, gateway: Option<&Gateway>) -> Vec<Problem> {
     let mut tried: BTreeSet<&ListenAddress> = BTreeSet::new();
     // Kept, as two of them may collide.
     let mut bound = Vec::new();
     let mut problems = Vec::new();
     for listen in &draft.listens {
         if !tried.insert(&listen.address) {
+            continue;
+        }
+        let is_its_own = gateway.is_some_and(|gateway| gateway.is_in_the_way(&listen.address));
+        if is_its_own {
             continue;
         }
         if let Err(error) = try_bind(listen).map(|socket| bound.extend(socket)) {
@@ -104,18 +170,15 @@ fn open_store(draft: &Draft) -> Result<Option<StorePreview>, Problem> {
 
 /// Finds rooms that the configuration names and that a user owns in the store.
 fn check_rooms(
-    store: &StorePreview,
+    conflict: impl Fn(&str) -> Option<(String, bool)>,
     named: &[NamedRoom],
     problems: &mut Problems,
     warnings: &mut Problems,
 ) {
     for NamedRoom { name, key, source, is_declared } in named {
-        let room = store.room(name);
-        let Some((why, room)) = room.and_then(|room| Some((room_conflict(&room)?, room))) else {
-            continue;
-        };
+        let Some((why, is_closed)) = conflict(name) else { continue };
         let problem = Problem::new(source.clone(), format!("{key} names the room {name:?}: {why}"));
-        if *is_declared || room.closed {
+        if *is_declared || is_closed {
             problems.push(problem);
         } else {
             warnings.push(problem);

@@ -121,6 +121,8 @@ fn remarks(rows: &[Row<'_>]) -> String {
         if let Some(Loaded { path, .. }) = plugin {
             let Manifest { dialect, version, .. } = manifest;
             lines += &format!("\n{name} is {dialect} {version}, loaded from {}", path.display());
+        } else if *name != manifest.dialect {
+            lines += &format!("\n{name} is {}", manifest.dialect);
         }
         if let Some(why) = down {
             lines += &format!("\n{name}{IS_DOWN}{why}");

@@ -8,7 +8,7 @@ use crate::version;
 
 /// The subcommands of `dragoman`, in the order of its help.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Running", &["serve", "check", "healthcheck"]),
+    ("Running", &["serve", "check", "config", "healthcheck"]),
     (
         "Operating",
         &["session", "user", "ban", "room", "message", "frontend", "webhook", "admin", "ledger"],
@@ -35,6 +35,8 @@ const LOCAL: &[&str] = &[
     "schema",
     "schema list",
     "schema export",
+    "config defaults",
+    "config show",
     "sdk",
     "bench",
     "store compact",
@@ -69,6 +71,15 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     ("check", &[("dragoman check --config gateway.toml", "exits with 1 if something is wrong")]),
+    (
+        "config",
+        &[
+            ("dragoman config defaults > gateway.toml", "every key, to start from"),
+            ("dragoman config show frontends.irc --changed", "what is not at its default, and why"),
+            ("dragoman config plan new.toml", "what a reload with it would do"),
+            ("dragoman config apply new.toml", "and go back if a part does not come up"),
+        ],
+    ),
     (
         "healthcheck",
         &[
@@ -319,7 +330,7 @@ mod tests {
             "\n\nOptions:\n",
             "--config <PATH>",
             "--admin-url <URL>",
-            "\n\nExamples:\n  dragoman check ",
+            "\n\nExamples:\n  dragoman check\n",
         ];
         let mut rest = help.as_str();
         for part in parts {

@@ -9,6 +9,7 @@ mod ban;
 mod bench;
 mod check;
 mod client;
+mod config;
 mod dialects;
 mod fidelity;
 mod frontend;
@@ -71,6 +72,8 @@ enum Command {
     Check(Options),
     /// Ask a running gateway for its health: exits with 1 unless it is well
     Healthcheck(healthcheck::Healthcheck),
+    /// Show the configuration, and plan and apply changes of a running gateway's
+    Config(config::Config),
     /// List the dialects: state, addresses and capabilities
     Dialects(Options),
     /// Show what becomes of each field between two dialects; without names, a summary of all pairs
@@ -137,6 +140,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(Options::default())) {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
+        Command::Config(config) => config::run(options, config),
         Command::Dialects(further) => dialects::run(&options.and(further)),
         Command::Fidelity(pairs) => fidelity::run(options, pairs),
         Command::Plugin(plugin) => plugin::run(plugin),
@@ -176,6 +180,12 @@ impl Options {
             set: [self.set, further.set].concat(),
             remote: self.remote.and(further.remote),
         }
+    }
+
+    /// With another file in the same folder, if one is named.
+    fn beside(&self, name: Option<&str>) -> Self {
+        let config = name.map(|name| self.file().with_file_name(name));
+        Self { config: config.or_else(|| self.config.clone()), ..self.clone() }
     }
 
     fn sources(&self) -> Sources {
@@ -220,6 +230,14 @@ impl Options {
         match self.remote.client()? {
             Some(client) => Ok(Backend::Elsewhere(Box::new(client))),
             None => Ok(Backend::Here(Box::new(self.configuration()?.config))),
+        }
+    }
+
+    /// The same, where mistakes in the configuration are for the gateway to tell.
+    fn lenient_backend(&self) -> Result<Backend, Box<dyn Error>> {
+        match self.remote.client()? {
+            Some(client) => Ok(Backend::Elsewhere(Box::new(client))),
+            None => Ok(Backend::Here(Box::new(draft(&self.sources(), DIALECTS)?.config))),
         }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use frontend_api::Frontend;
+use frontend_api::schema::{Document, Server};
 
 use super::{Options, output};
-use crate::config::Config;
+use crate::config::{Config, Endpoint, FrontendConfig, server};
 use crate::dialects::DIALECTS;
 use crate::schemas::{self, File};
 
@@ -76,21 +77,49 @@ pub(super) fn run(options: Options, schema: Schema) -> Result<(), Box<dyn Error>
 fn files(options: Options, which: Which) -> Result<Vec<File>, Box<dyn Error>> {
     let frontends = frontends(options.and(which.options))?;
     if let Some(wanted) = &which.dialect
-        && !frontends.iter().any(|(name, _)| name == wanted)
+        && !frontends.iter().any(|one| one.name == *wanted)
     {
-        let names: Vec<&str> = frontends.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(format!("there is no dialect {wanted}; there are {}", names.join(", ")).into());
+        return Err(unknown(wanted, &frontends).into());
     }
     let mut files = if which.dialect.is_none() { schemas::own() } else { Vec::new() };
     let wanted = |name: &String| which.dialect.as_ref().is_none_or(|wanted| wanted == name);
-    for (name, frontend) in frontends.iter().filter(|(name, _)| wanted(name)) {
-        files.extend(schemas::of(name, &**frontend));
+    for one in frontends.iter().filter(|one| wanted(&one.name)) {
+        files.extend(schemas::in_folder(&one.name, one.documents()));
     }
     Ok(files)
 }
 
-/// The name of a front end in gateway.toml, and the front end.
-type Named = (String, Arc<dyn Frontend>);
+/// A front end of gateway.toml, or a dialect that is off.
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) frontend: Arc<dyn Frontend>,
+    /// Where clients reach it. `None`: that is not known.
+    pub(super) servers: Option<Vec<Server>>,
+}
+
+impl Named {
+    pub(super) fn documents(&self) -> Vec<Document> {
+        let documents = self.frontend.schemas();
+        match &self.servers {
+            Some(servers) => documents.iter().map(|one| one.with_servers(servers)).collect(),
+            None => documents,
+        }
+    }
+}
+
+/// Where clients reach a front end. `None`: the operating system chooses a port, or the service
+/// manager.
+fn servers(config: &FrontendConfig) -> Option<Vec<Server>> {
+    let mut servers = Vec::new();
+    for (listener, Endpoint { address, options, public_url }) in &config.listeners {
+        if public_url.is_none() && address.has_any_port() {
+            return None;
+        }
+        let url = public_url.as_ref();
+        servers.extend(server(listener, address, options.tls.is_some(), url));
+    }
+    Some(servers)
+}
 
 /// Every front end by its name, as it is configured, since options change some documents. A dialect
 /// that is off has its defaults.
@@ -101,14 +130,22 @@ pub(super) fn frontends(options: Options) -> Result<Vec<Named>, Box<dyn Error>> 
         plugin.observe(|fault| output::note(fault));
     }
     let frontend = |name: String| {
-        let configured = config.iter().flat_map(|config| &config.frontends);
-        let frontend = configured.into_iter().find(|one| one.name == name).map_or_else(
-            || schemas::configured(&name, serde_json::Map::new()),
-            |one| one.frontend.clone(),
-        );
-        (name, frontend)
+        let mut configured = config.iter().flat_map(|config| &config.frontends);
+        match configured.find(|one| one.name == name) {
+            Some(one) => Named { name, frontend: one.frontend.clone(), servers: servers(one) },
+            None => {
+                let frontend = schemas::configured(&name, serde_json::Map::new());
+                Named { name, frontend, servers: None }
+            }
+        }
     };
     Ok(names(config.as_ref()).into_iter().map(frontend).collect())
+}
+
+/// What to say of a name that no front end has.
+pub(super) fn unknown(wanted: &str, frontends: &[Named]) -> String {
+    let names: Vec<&str> = frontends.iter().map(|one| one.name.as_str()).collect();
+    format!("there is no dialect {wanted}; there are {}", names.join(", "))
 }
 
 /// The linked dialects, then those that only the configuration names.

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use frontend_api::schema::Document;
+use frontend_api::Manifest;
+use frontend_api::schema::{Document, Server};
 use rustix::fs::{Access, access};
 
-use super::schema::frontends;
+use super::schema::{Named, frontends, unknown};
 use super::table::aligned;
 use super::{Options, output};
 use crate::sdks::{Recipe, recipes};
@@ -49,9 +50,13 @@ pub(super) fn run(options: Options, sdk: Sdk) -> Result<(), Box<dyn Error>> {
     let (Some(dialect), Some(language), Some(out)) = (dialect, lang, out) else {
         return Ok(output::line(list())?);
     };
-    let (kind, documents) = described(options.and(further), &dialect)?;
-    let recipe = recipe(&language, &kind)?;
-    let prepared = prepared(&recipe, &documents)?;
+    let named = named(options.and(further), &dialect)?;
+    let manifest = named.frontend.manifest();
+    let mut recipe = recipe(&language, &manifest.dialect)?;
+    let prepared = prepared(&recipe, &named.documents())?;
+    for server in named.servers.iter().flatten() {
+        recipe.files.values_mut().for_each(|text| name_server(text, manifest, server));
+    }
     let kept = write(&recipe, prepared, &out, force)?;
     output::line(format_args!("{}: the {dialect} dialect in {language}", out.display()))?;
     for path in kept {
@@ -92,15 +97,26 @@ fn list() -> String {
     )
 }
 
-/// The dialect that a front end speaks, and its documents as it is configured.
-fn described(options: Options, name: &str) -> Result<(String, Vec<Document>), Box<dyn Error>> {
-    let frontends = frontends(options)?;
-    match frontends.iter().find(|(one, _)| one == name) {
-        Some((_, frontend)) => Ok((frontend.manifest().dialect.clone(), frontend.schemas())),
-        None => {
-            let names: Vec<&str> = frontends.iter().map(|(name, _)| name.as_str()).collect();
-            Err(format!("there is no dialect {name}; there are {}", names.join(", ")).into())
-        }
+/// The front end of this name, as it is configured.
+fn named(options: Options, name: &str) -> Result<Named, Box<dyn Error>> {
+    let mut frontends = frontends(options)?;
+    match frontends.iter().position(|one| one.name == name) {
+        Some(at) => Ok(frontends.swap_remove(at)),
+        None => Err(unknown(name, &frontends).into()),
+    }
+}
+
+/// Names a server in place of the default one of its listener: in examples, and as the default of
+/// clients.
+fn name_server(text: &mut String, manifest: &Manifest, server: &Server) {
+    let listener = manifest.listeners.iter().find(|one| one.key == server.listener);
+    let Some(default) = listener.and_then(|one| one.address.as_deref()) else { return };
+    let Some((scheme, host)) = server.url.split_once("://") else { return };
+    match scheme {
+        "http" | "https" => *text = text.replace(&format!("http://{default}"), &server.url),
+        "ws" | "wss" => *text = text.replace(&format!("ws://{default}"), &server.url),
+        // Its clients take a host and a port.
+        _ => *text = text.replace(default, host),
     }
 }
 

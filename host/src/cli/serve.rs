@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,8 +29,9 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let network = network(&config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
-    let options = options.clone();
-    let served = network.runtime.block_on(runtime::serve(config, move || options.configuration()));
+    let (options, file) = (options.clone(), options.file());
+    let reread = move |name: Option<&str>| options.beside(name).configuration();
+    let served = network.runtime.block_on(runtime::serve(config, file, Arc::new(reread)));
     logging::flush();
     Ok(served?)
 }

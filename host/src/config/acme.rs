@@ -21,8 +21,8 @@ pub(super) fn read(tls: &Section<'_>, folder: &Path) -> Option<AcmeSettings> {
         directory: section.read("directory", directory).unwrap_or_else(|| LETS_ENCRYPT.into()),
         domains: section.list("domains", "host names", domain),
         contacts: section.list("contacts", "mail addresses", contact),
-        cache: folder.join(section.read("cache", parse::path).unwrap_or_else(|| "acme".into())),
-        ca_file: section.read("ca_file", parse::path).map(|path| folder.join(path)),
+        cache: folder.join(section.path("cache").unwrap_or_else(|| "acme".into())),
+        ca_file: section.path("ca_file").map(|path| folder.join(path)),
     };
     let accepts = section.read("accept_terms", parse::flag).unwrap_or(false);
     if !section.is_present() {

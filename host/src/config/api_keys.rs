@@ -42,7 +42,7 @@ pub(super) fn api_keys(section: &Section<'_>) -> Vec<ApiKey> {
 
 pub(super) fn api_keys_file(section: &Section<'_>, folder: &Path) -> Option<ApiKeysFile> {
     const KEY: &str = "api_keys_file";
-    let path = folder.join(section.read(KEY, parse::path)?);
+    let path = folder.join(section.path(KEY)?);
     match ApiKeysFile::read(path) {
         Ok(file) => Some(file),
         Err(why) => {

@@ -47,10 +47,10 @@ pub(super) fn auth(reader: &Reader, section: &Section<'_>, folder: &Path) -> Aut
 }
 
 fn http(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<HttpAuthConfig> {
-    let url = address(section, "url");
+    let url = address(section, "url", folder);
     let ca = ca(section, folder);
     let header = section.read("secret_header", header_name).unwrap_or(AUTHORIZATION);
-    let secret_file = section.read("secret_file", parse::path).map(|path| folder.join(path));
+    let secret_file = section.path("secret_file").map(|path| folder.join(path));
     let secret = secret_file.map(|path| secret(section, header, path));
     let duration = |key, default| section.read(key, parse::duration).unwrap_or(default);
     let timeout = section.read("timeout", timeout).unwrap_or(Duration::from_secs(5));
@@ -61,7 +61,7 @@ fn http(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<HttpAut
         return None;
     }
     section.finish();
-    if section.value("url").is_none() {
+    if !section.has_secret("url") {
         section.complain_of_absent("url", "missing; the address that is asked about passwords");
     }
     let url = url?;
@@ -139,14 +139,14 @@ fn jwt(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<JwtAuthC
 
 /// A file is read, so that a wrong one is noticed; an address is not asked.
 fn key_source(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<KeySource> {
-    let file = section.read("jwks_file", parse::path).map(|path| folder.join(path));
-    let url = address(section, "jwks_url");
+    let file = section.path("jwks_file").map(|path| folder.join(path));
+    let url = address(section, "jwks_url", folder);
     let ca = ca(section, folder);
     if !section.is_present() {
         return None;
     }
     let has_file = section.value("jwks_file").is_some();
-    let has_url = section.value("jwks_url").is_some();
+    let has_url = section.has_secret("jwks_url");
     if has_file == has_url {
         let what = if has_file {
             "there is jwks_url as well; give one of them"
@@ -183,20 +183,17 @@ pub(crate) fn read_keys(path: &Path) -> Result<KeySet, String> {
 }
 
 /// An http or https URL. A wrong one is reported without its value, which may have a secret.
-fn address(section: &Section<'_>, key: &str) -> Option<String> {
-    let url = section.read(key, parse::text)?;
-    let checked = if url.contains(['{', '}']) {
-        Err("has a { or }, which a URL cannot have".to_owned())
-    } else {
-        check_url(&url)
-    };
-    match checked {
-        Ok(()) => Some(url),
-        Err(why) => {
-            section.complain(key, &format!("{:?}: {why}", shown_url(&url)));
-            None
-        }
-    }
+fn address(section: &Section<'_>, key: &str, folder: &Path) -> Option<String> {
+    section.secret(key, folder, |value| {
+        let url = parse::text(value)?;
+        let checked = if url.contains(['{', '}']) {
+            Err("has a { or }, which a URL cannot have".to_owned())
+        } else {
+            check_url(&url)
+        };
+        checked.map_err(|why| format!("{:?}: {why}", shown_url(&url)))?;
+        Ok(url)
+    })
 }
 
 /// A URL without what may be a secret: user, query and fragment.
@@ -214,7 +211,7 @@ fn shown_url(url: &str) -> String {
 
 /// The CAs of `ca_file`, if it is given. `None`: the file is wrong, which is reported.
 fn ca(section: &Section<'_>, folder: &Path) -> Option<Option<CaFile>> {
-    let Some(path) = section.read("ca_file", parse::path) else {
+    let Some(path) = section.path("ca_file") else {
         return section.value("ca_file").is_none().then_some(None);
     };
     let path = folder.join(path);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::public_url::PublicUrl;
 use crate::passed::PassedSocket;
 use crate::tls::Tls;
 
@@ -23,6 +24,8 @@ pub enum ListenAddress {
 pub struct Endpoint {
     pub address: ListenAddress,
     pub options: EndpointOptions,
+    /// Where clients reach it, if not at its address.
+    pub public_url: Option<PublicUrl>,
 }
 
 /// How connections to an address are accepted. Listeners that share an address have the same.
@@ -115,7 +118,7 @@ impl From<SocketAddr> for ListenAddress {
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
-        Self { address: address.into(), options: EndpointOptions::default() }
+        Self { address: address.into(), options: EndpointOptions::default(), public_url: None }
     }
 }
 

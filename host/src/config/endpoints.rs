@@ -11,6 +11,7 @@ use super::endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess};
 use super::listens::Listen;
 use super::parse;
 use super::problem::ValueSource;
+use super::public_url::PublicUrl;
 use super::section::{Part, Reader, Section};
 use super::tls::{SharedTls, TlsChoice};
 use crate::passed::{self, PassedSocket};
@@ -26,6 +27,7 @@ pub(super) struct Given {
     allow_uids: Option<Vec<u32>>,
     tls: Option<TlsChoice>,
     proxy_protocol: Option<bool>,
+    pub(super) public_url: Option<PublicUrl>,
 }
 
 /// The keys of [`EndpointOptions`] in a table.
@@ -37,6 +39,7 @@ pub(super) fn given(section: &Section<'_>, shared: &SharedTls<'_>) -> Given {
         allow_uids: section.value("allow_uids").map(|_| uids()),
         tls: shared.choice(section),
         proxy_protocol: section.read("proxy_protocol", proxy_protocol),
+        public_url: section.read("public_url", PublicUrl::parse),
     }
 }
 
@@ -48,6 +51,7 @@ impl Given {
             allow_uids: self.allow_uids.or_else(|| other.allow_uids.clone()),
             tls: self.tls.or_else(|| other.tls.clone()),
             proxy_protocol: self.proxy_protocol.or(other.proxy_protocol),
+            public_url: self.public_url.or_else(|| other.public_url.clone()),
         }
     }
 
@@ -114,7 +118,9 @@ impl EndpointReader<'_, '_> {
                     found.extend(self.found(listener, &place, addresses, given));
                 }
                 Part::Table(table) => {
-                    let given = given(table, self.shared).or(&self.given);
+                    let given = given(table, self.shared);
+                    check_public_url(table, &given, listener);
+                    let given = given.or(&self.given);
                     let addresses = self.addresses_in(table, listener);
                     table.finish();
                     let place = (table.shown("address"), table.source_of("address"));
@@ -169,6 +175,7 @@ impl EndpointReader<'_, '_> {
             Transport::Http | Transport::WebSocket => Some("http/1.1"),
             Transport::Tcp | Transport::TcpLines => self.protocol,
         };
+        let public_url = given.public_url.as_ref().and_then(|url| url.of(listener.transport));
         let options = given.options(protocol);
         let one = |address: ListenAddress| Found {
             listener: listener.clone(),
@@ -180,7 +187,11 @@ impl EndpointReader<'_, '_> {
                 options: options.clone(),
                 source: source.clone(),
             },
-            endpoint: Endpoint { address, options: options.clone() },
+            endpoint: Endpoint {
+                address,
+                options: options.clone(),
+                public_url: public_url.clone(),
+            },
         };
         addresses.into_iter().map(one).collect()
     }
@@ -249,6 +260,18 @@ fn default_address(listener: &Listener) -> Option<ListenAddress> {
     let address = listener.address.as_deref();
     let parsed = |address: &str| address.parse().expect("a manifest's default address is one");
     address.map(|address| ListenAddress::Ip(parsed(address)))
+}
+
+fn check_public_url(table: &Section<'_>, given: &Given, listener: &Listener) {
+    let is_wrong = |url: &PublicUrl| url.of(listener.transport).is_none();
+    if given.public_url.as_ref().is_some_and(is_wrong) {
+        let expected = match listener.transport {
+            Transport::Http => "https://chat.example.org",
+            Transport::WebSocket => "wss://chat.example.org",
+            Transport::Tcp | Transport::TcpLines => "tls://chat.example.org:6697",
+        };
+        table.complain("public_url", &format!("this listener has one such as {expected:?}"));
+    }
 }
 
 /// Whether connections must begin with the header of a proxy.

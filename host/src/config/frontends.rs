@@ -47,14 +47,8 @@ pub(super) fn frontends(
     let others = section.keys().filter(|key| !names.contains(*key));
     let mut frontends = Vec::new();
     for name in listed.chain(others) {
-        if !names.contains(name) && !section.has_table_with(name, PLUGIN) {
-            let what = format!("unknown front end {}{}", section.shown(name), hint(name, &names));
-            reader.complain(section.source_of(name), what);
-            continue;
-        }
-        if !is_name(name) {
-            let what = format!("{}: a name is letters, digits, _ and -", section.shown(name));
-            reader.complain(section.source_of(name), what);
+        if let Err(why) = check_name(section, name, &names) {
+            reader.complain(section.source_of(name), why);
             continue;
         }
         let section = section.table(name);
@@ -69,14 +63,74 @@ pub(super) fn frontends(
     frontends
 }
 
-/// Whether a name is safe in metrics and in the engine's keys.
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    !name.is_empty() && name.bytes().all(fits)
-}
-
 /// The key with the shared library of a front end.
 const PLUGIN: &str = "plugin";
+
+/// The key with the dialect of a front end, where its name does not say that.
+const DIALECT: &str = "dialect";
+
+/// The longest name of a front end.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Folders that `dragoman schema export` writes beside those of front ends.
+const RESERVED: [&str; 4] = ["admin", "auth", "engine", "webhooks"];
+
+/// Refuses a name that says no dialect and one that is not safe in metrics, paths and file names.
+fn check_name(
+    section: &Section<'_>,
+    name: &str,
+    dialects: &BTreeSet<String>,
+) -> Result<(), String> {
+    let shown = section.shown(name);
+    let has = |key| section.has_table_with(name, key);
+    if !dialects.contains(name) && !has(PLUGIN) && !has(DIALECT) {
+        let hint = hint(name, dialects);
+        return Err(format!(
+            "unknown front end {shown}{hint} (one of another name has {DIALECT} or {PLUGIN})"
+        ));
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if !(1..=NAME_CHARS_MAX).contains(&name.len()) || !name.bytes().all(fits) {
+        return Err(format!("{shown}: a name is 1 to {NAME_CHARS_MAX} letters, digits, _ and -"));
+    }
+    if RESERVED.contains(&name) {
+        return Err(format!("{shown}: this name is reserved; choose another"));
+    }
+    Ok(())
+}
+
+/// The linked dialect that a section names, by its key or by its own name. `None`: it names none, or
+/// a wrong one, which is reported.
+fn dialect_of<'a>(
+    section: &Section<'_>,
+    name: &str,
+    dialects: &'a [Dialect],
+) -> Option<&'a Dialect> {
+    let find = |wanted: &str| dialects.iter().find(|dialect| dialect.name == wanted);
+    let own = find(name);
+    if section.value(DIALECT).is_none() {
+        return own;
+    }
+    if section.value(PLUGIN).is_some() {
+        let why = "the plugin says which dialect it is; leave out dialect or plugin";
+        section.complain_of_absent(DIALECT, why);
+        return own;
+    }
+    let dialect = section.read(DIALECT, |value| {
+        let wanted = parse::text(value)?;
+        let names: BTreeSet<String> = dialects.iter().map(|one| one.name.to_owned()).collect();
+        find(&wanted).ok_or_else(|| format!("there is no such dialect{}", hint(&wanted, &names)))
+    })?;
+    match own {
+        Some(own) if own.name != dialect.name => {
+            let why =
+                format!("{name} is the name of another dialect; give the section another name");
+            section.complain(DIALECT, &why);
+            None
+        }
+        _ => Some(dialect),
+    }
+}
 
 /// One front end, if it is enabled and its own options are valid.
 fn frontend(
@@ -88,27 +142,28 @@ fn frontend(
     let Context { reader, folder, dialects, shared } = *context;
     let enabled = section.read("enabled", parse::flag).unwrap_or(true);
     let required = section.read("required", parse::flag).unwrap_or(false);
-    let dialect = dialects.iter().find(|dialect| dialect.name == name);
+    let dialect = dialect_of(section, name, dialects);
     let limits = limits(section, dialect.is_some_and(|dialect| dialect.trusted_app));
-    let guard = Guard {
-        api_keys: api_keys(section),
-        api_keys_file: api_keys_file(section, folder),
-        jwt_subjects: section.list("jwt_subjects", "subjects", parse::text),
-        allow: section.list("allow", "networks", parse::network),
-    };
+    let guard = guard(section, folder);
     let cors_origins = section.list("cors_origins", "origins", parse::cors_origin);
     let hosts = section.list("hosts", "host names", parse::host_name);
     let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
     let auto_join = section.list("auto_join", "room names", parse::room_name);
     let given = endpoints::given(section, shared);
-    let maker = maker(section, name, folder, dialects, enabled)?;
+    let maker = maker(section, dialect, folder, enabled)?;
     let made = made(section, &maker);
     let manifest =
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let found = dialects.iter().find(|dialect| dialect.name == manifest.dialect);
     let protocol = found.and_then(|dialect| dialect.alpn);
+    let is_reached = given.public_url.is_some();
     let endpoints = EndpointReader { reader, section, folder, given, shared, protocol };
     let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
+    if is_reached && !found.iter().any(|one| one.endpoint.public_url.is_some()) {
+        let why = "none of its listeners is reached by a URL of this kind: those of HTTP have http or \
+                   https, WebSockets ws or wss, others tcp or tls";
+        section.complain("public_url", why);
+    }
     let upstreams =
         if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };
     section.finish();
@@ -137,6 +192,15 @@ fn frontend(
     maker.warn_if_newer(reader, section, name);
     listens.extend(found.into_iter().map(|one| one.listen));
     Some(config)
+}
+
+fn guard(section: &Section<'_>, folder: &Path) -> Guard {
+    Guard {
+        api_keys: api_keys(section),
+        api_keys_file: api_keys_file(section, folder),
+        jwt_subjects: section.list("jwt_subjects", "subjects", parse::text),
+        allow: section.list("allow", "networks", parse::network),
+    }
 }
 
 /// What constructs a front end.
@@ -190,17 +254,16 @@ impl Maker<'_> {
 /// library runs its code, so a disabled one is not loaded.
 fn maker<'a>(
     section: &Section<'_>,
-    name: &str,
+    dialect: Option<&'a Dialect>,
     folder: &Path,
-    dialects: &'a [Dialect],
     enabled: bool,
 ) -> Option<Maker<'a>> {
     let is_linked = section.value(PLUGIN).is_none();
     let common = section.known();
     if is_linked {
-        return dialects.iter().find(|dialect| dialect.name == name).map(Maker::Linked);
+        return dialect.map(Maker::Linked);
     }
-    let path = section.read(PLUGIN, parse::path)?;
+    let path = section.path(PLUGIN)?;
     if !enabled {
         return None;
     }

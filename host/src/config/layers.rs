@@ -66,7 +66,12 @@ pub(super) struct Layers {
     lines: BTreeMap<Vec<String>, usize>,
     /// The text of values from the environment and the command line, by key path.
     texts: BTreeMap<Vec<String>, String>,
+    /// The folder of systemd's credentials, if it has passed some.
+    credentials: Option<PathBuf>,
 }
+
+/// The variable with the folder of systemd's credentials.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
 impl Layers {
     /// Reads and merges the layers. Fails if the file cannot be read or is not TOML.
@@ -83,7 +88,11 @@ impl Layers {
             texts.retain(|other: &Vec<String>, _| !other.starts_with(&path));
             texts.insert(path, value);
         }
-        Ok(Self { figment, file, lines, texts })
+        let mut variables = sources.environment.iter();
+        let credentials =
+            variables.find(|(name, value)| name == CREDENTIALS_VARIABLE && !value.is_empty());
+        let credentials = credentials.map(|(_, folder)| folder.into());
+        Ok(Self { figment, file, lines, texts, credentials })
     }
 
     /// The text of a value that was given alone, in the environment or on the command line: a shell
@@ -95,6 +104,11 @@ impl Layers {
             }
             ValueSource::File { .. } | ValueSource::Default => None,
         }
+    }
+
+    /// The folder of systemd's credentials.
+    pub(super) fn credentials(&self) -> Option<&Path> {
+        self.credentials.as_deref()
     }
 
     pub(super) fn root(&self) -> Value {
@@ -152,8 +166,8 @@ fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, u
         problems.push(Problem::new(
             ValueSource::Default,
             format!(
-                "cannot read {shown}: {error}; create it (start from the gateway.toml that comes \
-                 with dragoman) or name another with --config PATH"
+                "cannot read {shown}: {error}; create it (`dragoman config defaults > gateway.toml`) \
+                 or name another with --config PATH"
             ),
         ));
         std::mem::take(&mut problems)

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use core_model::check_room_name;
@@ -22,14 +21,6 @@ pub(super) fn flag(value: &Value) -> Result<bool, String> {
 
 pub(super) fn text(value: &Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "expected a string".into())
-}
-
-/// The path of a file.
-pub(super) fn path(value: &Value) -> Result<PathBuf, String> {
-    match text(value)? {
-        path if path.is_empty() => Err("expected the path of a file".into()),
-        path => Ok(path.into()),
-    }
 }
 
 /// A whole number within bounds.

@@ -52,6 +52,7 @@ pub struct Draft {
     pub warnings: Problems,
     /// Every key known for the configured front ends, dotted.
     pub keys: BTreeSet<String>,
+    pub(super) layers: Layers,
 }
 
 /// Reads a configuration and collects all its problems. Fails if the file cannot be read or is not
@@ -83,8 +84,8 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         reader.complain(source, what);
     }
     warn_of_unused_sockets(&reader, &listens);
-    let Findings { problems, warnings, keys, named_rooms } = reader.finish();
-    Ok(Draft { config, listens, named_rooms, store_source, problems, warnings, keys })
+    let Findings { problems, warnings, keys, named_rooms, layers } = reader.finish();
+    Ok(Draft { config, listens, named_rooms, store_source, problems, warnings, keys, layers })
 }
 
 fn server(section: &Section<'_>) -> ServerConfig {
@@ -141,7 +142,7 @@ fn log(server: &Section<'_>) -> LogConfig {
 
 /// A relative path starts at the folder of gateway.toml, not at the working directory.
 fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
-    let path = section.read("path", parse::path);
+    let path = section.path("path");
     let config = StoreConfig {
         path: folder.join(path.unwrap_or_else(|| "data/dragoman.redb".into())),
         cache_bytes: section.read("cache_bytes", parse::bytes).unwrap_or(256 << 20),
@@ -163,7 +164,7 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
 fn backup(section: &Section<'_>, folder: &Path, store: &Path) -> Option<BackupConfig> {
     let beside = || store.with_file_name("backups");
     let config = BackupConfig {
-        folder: section.read("folder", parse::path).map_or_else(beside, |path| folder.join(path)),
+        folder: section.path("folder").map_or_else(beside, |path| folder.join(path)),
         every: section.read("every", backup_period).unwrap_or_default(),
         keep: section.read("keep", parse::number(1..=BACKUPS_MAX)).unwrap_or(7),
     };

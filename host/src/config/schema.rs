@@ -7,6 +7,7 @@ use frontend_api::Manifest;
 use frontend_api::schema::cleaned;
 use serde_json::{Map, Value, json};
 
+use super::frontend_rows::FRONTEND;
 use super::schema_rows::*;
 use crate::dialects::DIALECTS;
 
@@ -22,7 +23,7 @@ pub fn schema() -> Value {
         (dialect.name.to_owned(), frontend(&manifest))
     });
     let mut all_frontends = table("a front end is on if it has a section", frontends.collect());
-    all_frontends["additionalProperties"] = loaded();
+    all_frontends["additionalProperties"] = named();
     let mut shared_tls = table("certificates that several listeners use, by name", Map::new());
     shared_tls["additionalProperties"] = tls();
     let root = [
@@ -54,22 +55,24 @@ fn webhook() -> Value {
     let allow_private = json!({
         "description": "whether the receiver may have an address that is not of the public internet; \
                         or the networks that it may be in",
-        "anyOf": [{ "type": "boolean" }, texts],
+        "anyOf": [{ "type": "boolean" }, { "type": "string" }, texts],
     });
     keys.insert("secret".into(), secret);
     keys.insert("allow_private".into(), allow_private);
     let mut webhook = table("a server that events are sent to", keys);
-    webhook["required"] = json!(["name", "url"]);
+    webhook["required"] = json!(["name"]);
+    webhook["anyOf"] = json!([{ "required": ["url"] }, { "required": ["url_file"] }]);
     webhook
 }
 
 fn auth() -> Value {
     let mut keys = properties(AUTH);
     let mut http = table("an address that knows the users", properties(AUTH_HTTP));
-    http["required"] = json!(["url"]);
+    http["anyOf"] = json!([{ "required": ["url"] }, { "required": ["url_file"] }]);
     let mut jwt = table("an issuer of JSON Web Tokens", properties(AUTH_JWT));
     jwt["required"] = json!(["issuer", "audience"]);
-    jwt["oneOf"] = json!([{ "required": ["jwks_file"] }, { "required": ["jwks_url"] }]);
+    let sources = ["jwks_file", "jwks_url", "jwks_url_file"];
+    jwt["oneOf"] = sources.map(|key| json!({ "required": [key] })).to_vec().into();
     keys.insert("http".into(), http);
     keys.insert("jwt".into(), jwt);
     table("other servers that know the users", keys)
@@ -91,6 +94,8 @@ fn store() -> Map<String, Value> {
 
 fn frontend(manifest: &Manifest) -> Value {
     let mut keys = properties(FRONTEND);
+    let about = "the dialect, where the section has a name of its own";
+    keys.insert("dialect".into(), json!({ "const": manifest.dialect, "description": about }));
     keys.extend(listener_keys());
     for listener in &manifest.listeners {
         let default = listener.address.as_deref().unwrap_or("none");
@@ -107,7 +112,16 @@ fn frontend(manifest: &Manifest) -> Value {
     table(&manifest.title, keys)
 }
 
-/// A front end of any other name. Only its library knows its further keys.
+/// A front end of any other name: a linked dialect, or one from a library.
+fn named() -> Value {
+    let linked = DIALECTS.iter().map(|dialect| {
+        let section = format!("#/properties/frontends/properties/{}", dialect.name);
+        json!({ "allOf": [{ "$ref": section }, { "required": ["dialect"] }] })
+    });
+    json!({ "anyOf": linked.chain([loaded()]).collect::<Vec<_>>() })
+}
+
+/// Only the library of a front end knows its further keys.
 fn loaded() -> Value {
     let mut keys = properties(FRONTEND);
     keys.extend(listener_keys());
@@ -185,11 +199,15 @@ fn table(about: &str, properties: Map<String, Value>) -> Value {
 }
 
 fn properties(rows: &[Row]) -> Map<String, Value> {
-    rows.iter().map(|(key, kind, about)| ((*key).to_owned(), value(*kind, about))).collect()
+    rows.iter().map(|(key, kind, _, about)| ((*key).to_owned(), value(*kind, about))).collect()
+}
+
+fn texts() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
 }
 
 fn one_or_texts() -> Value {
-    json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
+    json!({ "anyOf": [{ "type": "string" }, texts()] })
 }
 
 fn value(kind: Kind, about: &str) -> Value {
@@ -217,14 +235,11 @@ fn value(kind: Kind, about: &str) -> Value {
             "type": "array",
             "items": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
         }),
-        Kind::Networks | Kind::Texts => {
-            json!({ "type": "array", "items": { "type": "string" } })
-        }
-        Kind::OneOrTexts => one_or_texts(),
+        Kind::Networks | Kind::Texts | Kind::OneOrTexts => one_or_texts(),
         Kind::Keys => {
-            let keys = json!({ "type": "array", "items": { "type": "string" } });
-            let named = one_or_texts();
-            json!({ "anyOf": [keys, { "type": "object", "additionalProperties": named }] })
+            let [text, texts] = [json!({ "type": "string" }), texts()];
+            let named = json!({ "type": "object", "additionalProperties": one_or_texts() });
+            json!({ "anyOf": [text, texts, named] })
         }
         Kind::Choice(values) => json!({ "type": "string", "enum": values }),
     };

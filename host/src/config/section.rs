@@ -2,15 +2,19 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Tag, Value};
 
 use super::layers::{ENVIRONMENT_PREFIX, Layers};
+use super::paths;
 use super::problem::{Problem, Problems, ValueSource};
+use super::secret_file::read_secret;
 use super::shapes::Shapes;
 
 /// Keys whose values are never shown.
-const SECRETS: [&str; 5] = ["api_keys", "code_exchange", "jwks_url", "secret", "url"];
+pub(super) const SECRETS: [&str; 6] =
+    ["api_keys", "code_exchange", "code_exchange_codes", "jwks_url", "secret", "url"];
 
 /// Longer values are cut where they are shown.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -45,6 +49,7 @@ pub(super) struct Findings {
     /// The keys that were read, dotted.
     pub(super) keys: BTreeSet<String>,
     pub(super) named_rooms: Vec<NamedRoom>,
+    pub(super) layers: Layers,
 }
 
 impl Reader {
@@ -77,6 +82,7 @@ impl Reader {
             warnings: self.warnings.into_inner().sorted(),
             keys: self.known.into_inner(),
             named_rooms: self.named_rooms.into_inner(),
+            layers: self.layers,
         }
     }
 
@@ -170,17 +176,52 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Reads the path of a file. A relative one starts where the caller says.
+    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
+        self.read(key, |value| paths::path(value, self.reader.layers.credentials()))
+    }
+
+    /// Reads a secret from `key`, or from the one line of the file that `<key>_file` names.
+    pub(super) fn secret<T>(
+        &self,
+        key: &str,
+        folder: &Path,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let file_key = format!("{key}_file");
+        let file = self.path(&file_key);
+        if self.value(key).is_some() && self.value(&file_key).is_some() {
+            self.complain_of_absent(
+                &file_key,
+                &format!("there is {key} too; leave out one of the two"),
+            );
+            return None;
+        }
+        let Some(file) = file else { return self.read(key, parse) };
+        let path = folder.join(file);
+        let read = read_secret(&path).and_then(|secret| {
+            parse(&secret.into()).map_err(|why| format!("what is in {}: {why}", path.display()))
+        });
+        read.map_err(|why| self.complain_of_absent(&file_key, &why)).ok()
+    }
+
+    /// Whether a secret is given, in one way or the other.
+    pub(super) fn has_secret(&self, key: &str) -> bool {
+        self.value(key).is_some() || self.value(&format!("{key}_file")).is_some()
+    }
+
     /// A value as a string, if it came alone from the environment or the command line.
     fn as_text(&self, path: &[String], value: &Value) -> Option<Value> {
         self.reader.layers.text(path, value.tag()).map(Value::from)
     }
 
-    /// The value of `key` for a schema: what came from the environment or the command line is a
-    /// string or a list of one where the schema wants that.
+    /// The value of `key` for a schema: a string is a list of one where the schema wants a list, and
+    /// what came from the environment or the command line is a string where it wants that.
     pub(super) fn value_for(&self, key: &str, shapes: Shapes) -> Option<Value> {
         let value = self.value(key)?;
         let is_scalar = value.as_array().is_none() && value.as_dict().is_none();
         let text = self.as_text(&self.path_of(key), value).filter(|_| is_scalar);
+        let text = text.or_else(|| value.as_str().map(Value::from));
         Some(match (text, shapes) {
             (Some(text), Shapes { scalar: false, text: true, .. }) => text,
             (Some(text), Shapes { scalar: false, text: false, list: true }) => vec![text].into(),
@@ -188,7 +229,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Reads a list, element by element. Absent: empty.
+    /// Reads a list, element by element; a plain string is a list of one. Absent: empty.
     pub(super) fn list<T>(
         &self,
         key: &str,
@@ -198,7 +239,7 @@ impl<'a> Section<'a> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let path = self.path_of(key);
         let alone = self.as_text(&path, value).filter(|_| value.as_dict().is_none());
-        let alone = alone.map(|text| vec![text]);
+        let alone = alone.or_else(|| value.as_str().map(Value::from)).map(|text| vec![text]);
         let Some(elements) = value.as_array().or(alone.as_deref()) else {
             self.complain_of(&path, value, &format!("expected a list of {what}"));
             return Vec::new();
@@ -207,6 +248,7 @@ impl<'a> Section<'a> {
         for (nth, element) in elements.iter().enumerate() {
             match parse(element) {
                 Ok(element) => read.push(element),
+                Err(why) if alone.is_some() => self.complain_of(&path, value, &why),
                 Err(why) => self.complain_of(&with(&path, &nth.to_string()), element, &why),
             }
         }
@@ -338,6 +380,9 @@ impl<'a> Section<'a> {
     fn complain_of(&self, path: &[String], value: &Value, why: &str) {
         let source = self.reader.layers.source_of(path, value.tag());
         let secret = path.iter().any(|part| SECRETS.contains(&part.as_str()));
+        // A URL with a user may have a password.
+        let is_of_user = |text: &str| text.contains("://") && text.contains('@');
+        let secret = secret || value.as_str().is_some_and(is_of_user);
         let is_said = |shown: &String| shown.starts_with('"') && why.contains(shown);
         let what = match show(value).filter(|shown| !secret && !is_said(shown)) {
             Some(shown) => format!("{} = {shown}: {why}", dotted(path)),
@@ -370,7 +415,7 @@ fn with(path: &[String], key: &str) -> Vec<String> {
 }
 
 /// `rooms[1].name`: positions in lists count from 0.
-fn dotted(path: &[String]) -> String {
+pub(super) fn dotted(path: &[String]) -> String {
     let mut dotted = String::new();
     for part in path {
         match part.parse::<usize>() {

@@ -150,6 +150,13 @@ pub struct FrontendConfig {
     pub auto_join: Vec<String>,
 }
 
+impl FrontendConfig {
+    /// The name of its dialect, which several front ends may have.
+    pub fn dialect(&self) -> &str {
+        &self.frontend.manifest().dialect
+    }
+}
+
 /// Bounds of one front end; 0 is off, except for sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {

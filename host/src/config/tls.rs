@@ -123,7 +123,7 @@ impl<'a> Places<'a> {
 
 fn settings<'a>(section: &Section<'a>, folder: &Path) -> (TlsSettings, Places<'a>) {
     let path = |path: PathBuf| folder.join(path);
-    let client_ca = section.read("client_ca", parse::path).map(path);
+    let client_ca = section.path("client_ca").map(path);
     let require = section.read("require", parse::flag);
     let mut settings = TlsSettings {
         identities: Vec::new(),
@@ -137,8 +137,8 @@ fn settings<'a>(section: &Section<'a>, folder: &Path) -> (TlsSettings, Places<'a
     let mut places = Places { further: further(section), identities: Vec::new(), is_complete };
     for nth in 0..=places.further.len() {
         let place = if nth == 0 { section } else { &places.further[nth - 1] };
-        let cert = place.read("cert", parse::path);
-        let key = place.read("key", parse::path);
+        let cert = place.path("cert");
+        let key = place.path("key");
         let is_absent = |name| place.value(name).is_none();
         if let (Some(cert), Some(key)) = (cert, key) {
             let files = IdentityFiles { cert: folder.join(cert), key: folder.join(key) };

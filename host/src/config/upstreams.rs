@@ -10,6 +10,7 @@ use hyper::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::paths;
 use super::secret_file;
 use super::section::{Reader, Section};
 
@@ -65,7 +66,7 @@ pub(super) fn upstreams(
 ) -> Vec<UpstreamConfig> {
     let mut configs = Vec::new();
     for upstream in &manifest.upstreams {
-        match read(upstream, folder) {
+        match read(upstream, folder, reader.layers().credentials()) {
             Ok(config) => configs.push(config),
             Err(Wrong { setting, why }) => {
                 let own = format!("{}{}", upstream.key, setting.suffix());
@@ -113,10 +114,16 @@ impl Setting {
     }
 }
 
-fn read(upstream: &Upstream, folder: &Path) -> Result<UpstreamConfig, Wrong> {
+fn read(
+    upstream: &Upstream,
+    folder: &Path,
+    credentials: Option<&Path>,
+) -> Result<UpstreamConfig, Wrong> {
     check_url(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
     let mut parts = split(&upstream.url).map_err(|why| Setting::Url.wrong(why))?;
-    let path = upstream.secret_file.as_ref().map(|path| folder.join(path));
+    let file = upstream.secret_file.as_deref();
+    let path = file.map(|file| paths::path(&file.into(), credentials)).transpose();
+    let path = path.map_err(|why| Setting::SecretFile.wrong(why))?.map(|path| folder.join(path));
     let secret = path.as_deref().map(secret_file::read_secret).transpose();
     let secret = secret.map_err(|why| Setting::SecretFile.wrong(why))?;
     let mut is_used = false;
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_field_cannot_leave_its_place() {
-        let config = read(&upstream("http://h:1/p/{a}?b={b}"), Path::new("")).unwrap();
+        let config = read(&upstream("http://h:1/p/{a}?b={b}"), Path::new(""), None).unwrap();
         let fields = |a: &str, b: &str| {
             BTreeMap::from([("a".to_owned(), a.to_owned()), ("b".to_owned(), b.to_owned())])
         };
@@ -232,11 +239,11 @@ mod tests {
             "https://h/a b",
             "https://чат.example/",
         ] {
-            let wrong = read(&upstream(url), Path::new("")).expect_err(url);
+            let wrong = read(&upstream(url), Path::new(""), None).expect_err(url);
             assert_eq!(wrong.setting, Setting::Url, "{url}");
         }
         let timeless = Upstream { timeout_ms: 0, ..upstream("https://h/") };
-        let wrong = read(&timeless, Path::new("")).expect_err("it is refused");
+        let wrong = read(&timeless, Path::new(""), None).expect_err("it is refused");
         assert_eq!(wrong.setting, Setting::Timeout);
     }
 
@@ -247,7 +254,7 @@ mod tests {
             std::fs::write(folder.path().join("secret"), content).unwrap();
             let secret_file = Some("secret".into());
             let upstream = Upstream { secret_file, ..upstream("https://h/?s={secret}") };
-            read(&upstream, folder.path()).map(|config| config.url(&BTreeMap::new()).unwrap())
+            read(&upstream, folder.path(), None).map(|config| config.url(&BTreeMap::new()).unwrap())
         };
         assert_eq!(secret_of(b"a/b\r\n").unwrap(), "https://h/?s=a%2Fb");
         for wrong in [&b""[..], b"\n", b"a b", b"a\nb\n", b"\xff", &[b'x'; 5_000]] {
@@ -255,7 +262,7 @@ mod tests {
         }
         let with_file = |url: &str, file: &str| {
             let upstream = Upstream { secret_file: Some(file.into()), ..upstream(url) };
-            let wrong = read(&upstream, folder.path()).expect_err("it is refused");
+            let wrong = read(&upstream, folder.path(), None).expect_err("it is refused");
             assert_eq!(wrong.setting, Setting::SecretFile, "{}", wrong.why);
             wrong.why
         };

@@ -59,11 +59,11 @@ fn webhook(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<Webh
     let webhook = WebhookConfig {
         name: section.read("name", name).unwrap_or_default(),
         enabled: section.read("enabled", parse::flag).unwrap_or(true),
-        url: section.read("url", url).unwrap_or_default(),
+        url: section.secret("url", folder, url).unwrap_or_default(),
         secrets: secrets(section, folder).unwrap_or_default(),
         client: ClientOptions {
             destinations: destinations(section),
-            ca_file: section.read("ca_file", parse::path).map(|path| folder.join(path)),
+            ca_file: section.path("ca_file").map(|path| folder.join(path)),
         },
         timeout: section.read("timeout", within(TIMEOUT_MAX)).unwrap_or(seconds(10)),
         retry_max: section.read("retry_max", within(PAUSE_MAX)).unwrap_or(seconds(600)),
@@ -82,13 +82,13 @@ fn webhook(reader: &Reader, section: &Section<'_>, folder: &Path) -> Option<Webh
 
 /// Reports what is missing, what makes no sense together, and files that cannot be used.
 fn check(reader: &Reader, section: &Section<'_>, webhook: &WebhookConfig) {
-    for (key, what) in [
-        ("name", "missing; every entry of [[webhooks]] needs a name"),
-        ("url", "missing; every entry of [[webhooks]] needs the URL of its receiver"),
-    ] {
-        if section.is_present() && !section.keys().any(|present| present == key) {
-            section.complain_of_absent(key, what);
-        }
+    let has = |key: &str| section.keys().any(|present| present == key);
+    if section.is_present() && !has("name") {
+        section.complain_of_absent("name", "missing; every entry of [[webhooks]] needs a name");
+    }
+    if section.is_present() && !section.has_secret("url") {
+        let what = "missing; every entry of [[webhooks]] needs the URL of its receiver";
+        section.complain_of_absent("url", what);
     }
     if matches!(section.value("events"), Some(Value::Array(_, events)) if events.is_empty()) {
         let what = "is empty, so nothing would be sent; name events, or leave it out";
@@ -164,7 +164,7 @@ fn is_unencrypted(url: &str) -> bool {
 
 /// Of `secret`, one or a list of them, or of the lines of `secret_file`. `None`: reported.
 fn secrets(section: &Section<'_>, folder: &Path) -> Option<Vec<Secret>> {
-    let file: Option<PathBuf> = section.read("secret_file", parse::path);
+    let file: Option<PathBuf> = section.path("secret_file");
     let (key, secrets) = match (section.value("secret"), file) {
         (Some(_), Some(_)) => {
             let what = "there is a secret too; leave out one of the two";
@@ -211,6 +211,9 @@ fn secret(value: &Value) -> Result<Secret, String> {
     parse::text(value)?.parse()
 }
 
+/// What `allow_private` may be.
+const FORMS: &str = "expected true, false, or a list of networks";
+
 /// `allow_private`: true, false, or a list of networks.
 fn destinations(section: &Section<'_>) -> Destinations {
     match section.value("allow_private") {
@@ -218,10 +221,13 @@ fn destinations(section: &Section<'_>) -> Destinations {
             let and: Vec<IpNet> = section.list("allow_private", "networks", parse::network);
             Destinations::Public { and }
         }
+        Some(Value::String(..)) => {
+            let network = |value: &Value| parse::network(value).map_err(|_| FORMS.into());
+            let and = section.read("allow_private", network).into_iter().collect();
+            Destinations::Public { and }
+        }
         Some(_) => {
-            let flag = |value: &Value| {
-                parse::flag(value).map_err(|_| "expected true, false, or a list of networks".into())
-            };
+            let flag = |value: &Value| parse::flag(value).map_err(|_| FORMS.into());
             match section.read("allow_private", flag) {
                 Some(true) => Destinations::Any,
                 _ => Destinations::Public { and: Vec::new() },

@@ -30,21 +30,25 @@ mod watchdog;
 mod webhooks;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use core_model::RoomId;
 use frontend_api::Transport;
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
+use crate::admin as admin_api;
+use crate::admin::types::ConfigPlan;
 use crate::config::{Config, Draft, ListenAddress, OnStoreFailure, Problem, Problems, ValueSource};
 use crate::supervisor;
 use housekeeping::Retention;
 use metrics::ReloadResult;
 use net::accept::retry_bind;
-use net::state::GatewayState;
+use net::state::{ConfigAction, ConfigRequest, ConfigSource, GatewayState};
 use reload::StartupKeys;
 use signals::{SignalRequest, Signals};
 
@@ -86,13 +90,13 @@ pub struct Gateway {
     at_start: StartupKeys,
 }
 
+/// Reads the configuration again, or another one from a file of this name in the same folder.
+pub type Reread = dyn Fn(Option<&str>) -> Result<Draft, Problems> + Send + Sync;
+
 /// Runs the gateway until SIGTERM or SIGINT, then drains it. A second signal ends the process at
-/// once, with exit code 128 plus the signal's number. At SIGHUP the configuration is read again
-/// with `reread` and applied.
-pub async fn serve(
-    config: Config,
-    reread: impl Fn() -> Result<Draft, Problems> + Send + Sync + 'static,
-) -> Result<(), ServeError> {
+/// once, with exit code 128 plus the signal's number. At SIGHUP, and when the admin API is asked to,
+/// the configuration is read again from `file` with `reread` and applied.
+pub async fn serve(config: Config, file: PathBuf, reread: Arc<Reread>) -> Result<(), ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     supervisor::starting("opening the store");
     let started = Instant::now();
@@ -100,33 +104,40 @@ pub async fn serve(
         gateway = Gateway::start(config) => gateway?,
         _ = signals.shutdown() => return Ok(()),
     };
+    let (requests, mut asked) = mpsc::channel(1);
+    gateway.state.set_config_source(ConfigSource { file, requests });
     gateway.log_ready(started.elapsed());
     gateway.begin_duties();
     supervisor::ready(SERVING);
-    let reread = Arc::new(reread);
     let exits = gateway.config.server.on_store_failure == OnStoreFailure::Exit;
     let mut failure = pin!(store_failure(gateway.state.clone()));
     let signal = loop {
         let request = tokio::select! {
-            request = signals.next() => request,
+            signal = signals.next() => match signal {
+                SignalRequest::Shutdown(signal) => break signal,
+                SignalRequest::Reload => None,
+            },
+            Some(request) = asked.recv() => Some(request),
             why = &mut failure, if exits => return Err(ServeError::StoreFailed(why)),
         };
-        match request {
-            SignalRequest::Shutdown(signal) => break signal,
-            SignalRequest::Reload => {
-                supervisor::reloading();
-                let reread = reread.clone();
-                let read = tokio::task::spawn_blocking(move || reread());
-                tokio::select! {
-                    read = read => {
-                        let complete = gateway.reload_from(read).await;
-                        supervisor::ready(if complete { SERVING } else { NOT_RELOADED });
-                    }
-                    signal = signals.shutdown() => break signal,
+        let is_reload = request.as_ref().is_none_or(|one| one.action == ConfigAction::Apply);
+        if is_reload {
+            supervisor::reloading();
+        }
+        let (reread, name) = (reread.clone(), request.as_ref().and_then(|one| one.file.clone()));
+        let read = tokio::task::spawn_blocking(move || reread(name.as_deref()));
+        tokio::select! {
+            read = read => {
+                let complete = gateway.renew_from(read, request).await;
+                if is_reload {
+                    supervisor::ready(if complete { SERVING } else { NOT_RELOADED });
                 }
             }
+            signal = signals.shutdown() => break signal,
         }
     };
+    // Requests of the admin API are refused from now on.
+    drop(asked);
     // Before the log line, so that it is true for whatever waits for it.
     gateway.state.shutdown.drain();
     supervisor::stopping();
@@ -238,13 +249,19 @@ impl Gateway {
     /// Applies another configuration; what has not changed keeps its connections. False: a part
     /// did not work, and is in the log.
     pub async fn reload(&mut self, config: Config) -> bool {
-        let complete = reload::apply(&self.state, &mut self.config, &self.at_start, config).await;
+        self.renew(config).await.is_empty()
+    }
+
+    /// The same. Returns what did not work.
+    async fn renew(&mut self, config: Config) -> Vec<String> {
+        let failures = reload::apply(&self.state, &mut self.config, &self.at_start, config).await;
+        let complete = failures.is_empty();
         let result = if complete { ReloadResult::Applied } else { ReloadResult::Incomplete };
         self.note_reload(result);
         self.state.reloaded.notify_waiters();
         // After it is in effect and counted, so that it is true for whatever waits for it.
         tracing::info!(complete, "the configuration was read again");
-        complete
+        failures
     }
 
     /// Starts what a process owes to its supervisor, and process 1 to others.
@@ -258,14 +275,34 @@ impl Gateway {
         }
     }
 
-    /// Applies what was read. False: it was refused, or a part did not work.
-    async fn reload_from(&mut self, read: Result<Result<Draft, Problems>, JoinError>) -> bool {
-        let draft = read.unwrap_or_else(|error| {
+    /// After the configuration was read at SIGHUP, or for a request of the admin API. False: it was
+    /// refused, or a part did not work.
+    async fn renew_from(
+        &mut self,
+        read: Result<Result<Draft, Problems>, JoinError>,
+        request: Option<ConfigRequest>,
+    ) -> bool {
+        let read = read.unwrap_or_else(|error| {
             let mut problems = Problems::default();
             problems
                 .push(Problem::new(ValueSource::Default, format!("reading it failed: {error}")));
             Err(problems)
         });
+        let Some(request) = request else { return self.reload_from(read).await };
+        let done = match (read, request.action) {
+            (Ok(draft), ConfigAction::Plan) => Ok(self.plan(&draft)),
+            (Ok(draft), ConfigAction::Apply) => self.apply(draft).await,
+            (Err(problems), _) => {
+                Err(admin_api::Problem::new(400, "configuration", problems.to_string()))
+            }
+        };
+        let is_done = done.is_ok();
+        // An error: the client is gone.
+        drop(request.reply.send(done));
+        is_done
+    }
+
+    async fn reload_from(&mut self, draft: Result<Draft, Problems>) -> bool {
         match draft {
             Ok(draft) => {
                 draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -279,6 +316,35 @@ impl Gateway {
                 false
             }
         }
+    }
+
+    fn plan(&self, draft: &Draft) -> ConfigPlan {
+        let plan = reload::preview(&self.state, &self.config, &self.at_start, &draft.config);
+        let warnings = draft.warnings.iter().map(ToString::to_string).collect();
+        ConfigPlan { warnings, ..plan }
+    }
+
+    /// Applies a configuration, or the former one again if a part of it does not come up.
+    async fn apply(&mut self, draft: Draft) -> Result<ConfigPlan, admin_api::Problem> {
+        let plan = self.plan(&draft);
+        let refused = |detail: String| Err(admin_api::Problem::new(409, "conflict", detail));
+        if !plan.problems.is_empty() {
+            return refused(format!("{}; nothing is changed", plan.problems.join("\n")));
+        }
+        draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let former = self.config.clone();
+        let failures = self.renew(draft.config).await;
+        if failures.is_empty() {
+            return Ok(plan);
+        }
+        tracing::error!("rolling back, since a part of the configuration did not come up");
+        let left = self.renew(former).await;
+        let failures = failures.join("\n");
+        if left.is_empty() {
+            return refused(format!("{failures}; the former configuration is in effect again"));
+        }
+        let left = left.join("\n");
+        refused(format!("{failures}; of the former configuration, this is not in effect: {left}"))
     }
 
     fn note_reload(&self, result: ReloadResult) {

@@ -12,7 +12,7 @@ use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, EndpointOptions, FrontendConfig, ListenAddress};
+use crate::config::{Config, Endpoint, EndpointOptions, FrontendConfig, ListenAddress};
 use crate::runtime::clock::Clock;
 use crate::runtime::command_timer::CommandTimer;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -166,13 +166,26 @@ pub(crate) fn check_auto_join(
     Ok(())
 }
 
+/// Why users would not join closed groups in `auto_join`, which a start refuses.
+pub(crate) fn closed_auto_joins(engine: &Engine<Ticket>, config: &Config) -> Vec<String> {
+    let refused = config.frontends.iter().filter_map(|one| check_auto_join(engine, one).err());
+    refused.map(|error| error.to_string()).collect()
+}
+
+/// Refuses a configured room that is a user's.
+pub(crate) fn check_room(engine: &Engine<Ticket>, room: &NewRoom) -> Result<(), ServeError> {
+    let name = room.name.clone().unwrap_or_default();
+    let found = engine.room_named(&name).map_err(ServeError::Start)?;
+    match found.and_then(|room| room_conflict(&room)) {
+        Some(why) => Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why }),
+        None => Ok(()),
+    }
+}
+
 /// Makes a configured room, unless it exists.
 pub(crate) async fn declare(services: &Services, room: &NewRoom) -> Result<(), ServeError> {
+    check_room(&services.engine, room)?;
     let name = room.name.clone().unwrap_or_default();
-    let found = services.engine.room_named(&name).map_err(ServeError::Start)?;
-    if let Some(why) = found.and_then(|room| room_conflict(&room)) {
-        return Err(ServeError::RoomConflict { key: "[[rooms]]".into(), name, why });
-    }
     let declared = services.submit_internal(Command::DeclareRoom { room: room.clone() }).await;
     if let Reply::RoomCreated { room: found } =
         declared.map_err(|why| ServeError::Room { name, why })?
@@ -202,11 +215,14 @@ fn warn_of_differences(declared: &NewRoom, found: &RoomView) {
     }
 }
 
+/// A front end, and its listener with what is said of the address.
+pub(crate) type Behind<'a, T> = (&'a T, &'a Listener, &'a Endpoint);
+
 /// An address to listen on, and the listeners of front ends behind it.
 pub(crate) struct WantedListener<'a, T> {
     pub(crate) key: ListenerKey,
     pub(crate) options: EndpointOptions,
-    pub(crate) behind: Vec<(&'a T, &'a Listener)>,
+    pub(crate) behind: Vec<Behind<'a, T>>,
 }
 
 /// The listeners that the front ends want: HTTP and WebSocket listeners of one address share a
@@ -226,14 +242,14 @@ where
             let owner = address.has_any_port().then(owner);
             let key = ListenerKey { address, only_v6: endpoint.options.only_v6, owner };
             match index.get(&key) {
-                Some(at) => wanted[*at].behind.push((frontend, listener)),
+                Some(at) => wanted[*at].behind.push((frontend, listener, endpoint)),
                 None => {
                     index.insert(key.clone(), wanted.len());
                     let options = endpoint.options.clone();
                     wanted.push(WantedListener {
                         key,
                         options,
-                        behind: vec![(frontend, listener)],
+                        behind: vec![(frontend, listener, endpoint)],
                     });
                 }
             }
@@ -255,9 +271,10 @@ pub(crate) fn listeners(
     wanted.map(listener).collect()
 }
 
-pub(crate) fn bindings(behind: &[(&Arc<FrontendHandle>, &Listener)]) -> Vec<Arc<ListenerBinding>> {
-    let binding = |(frontend, listener): &(&Arc<FrontendHandle>, &Listener)| {
-        Arc::new(ListenerBinding::new((*frontend).clone(), (*listener).clone()))
+pub(crate) fn bindings(behind: &[Behind<'_, Arc<FrontendHandle>>]) -> Vec<Arc<ListenerBinding>> {
+    let binding = |(frontend, listener, endpoint): &Behind<'_, Arc<FrontendHandle>>| {
+        let (frontend, listener) = ((*frontend).clone(), (*listener).clone());
+        Arc::new(ListenerBinding::new(frontend, listener, endpoint.public_url.clone()))
     };
     behind.iter().map(binding).collect()
 }

@@ -141,7 +141,13 @@ fn the_documents_of_the_pages_are_those_of_the_front_ends() {
     let gateway = Gateway::start(&everything(""));
     let answer = gateway.get("/api/channel/openapi.json");
     let committed = include_str!("../../../schemas/channel/openapi.json");
-    assert!(answer.body == committed, "it is another");
+    // All but the address.
+    let [shown, committed] = [answer.body.as_str(), committed].map(|text| {
+        let mut json: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        json["servers"].take();
+        json
+    });
+    assert!(shown == committed, "it is another");
     assert_eq!(answer.headers["content-type"], "application/vnd.oai.openapi+json;version=3.1");
     for path in
         ["/api/unknown/schema.json", "/api/channel/asyncapi.json", "/api/channel/.html", "/apis"]

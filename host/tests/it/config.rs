@@ -9,9 +9,9 @@ use dragoman::dialects::DIALECTS;
 
 /// The environment and the command line besides a gateway.toml.
 #[derive(Default)]
-struct Around<'a> {
-    environment: &'a [(&'a str, &'a str)],
-    set: &'a [&'a str],
+pub(crate) struct Around<'a> {
+    pub(crate) environment: &'a [(&'a str, &'a str)],
+    pub(crate) set: &'a [&'a str],
 }
 
 fn setting(text: &str) -> Setting {
@@ -21,13 +21,13 @@ fn setting(text: &str) -> Setting {
 /// Reads a gateway.toml in a folder of its own, and removes that folder from the messages.
 ///
 /// Fails with the problems.
-fn read(toml: &str, around: &Around<'_>) -> Result<Draft, String> {
+pub(crate) fn read(toml: &str, around: &Around<'_>) -> Result<Draft, String> {
     let (draft, shown) = read_all(toml, around);
     draft.filter(|draft| draft.problems.is_empty()).ok_or(shown)
 }
 
 /// The configuration if it is TOML, and the messages: errors, or warnings if there are no errors.
-fn read_all(toml: &str, around: &Around<'_>) -> (Option<Draft>, String) {
+pub(crate) fn read_all(toml: &str, around: &Around<'_>) -> (Option<Draft>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, toml).expect("it is writable");
@@ -50,7 +50,7 @@ fn read_all(toml: &str, around: &Around<'_>) -> (Option<Draft>, String) {
     }
 }
 
-fn config(toml: &str, around: &Around<'_>) -> Config {
+pub(crate) fn config(toml: &str, around: &Around<'_>) -> Config {
     read(toml, around).map(|draft| draft.config).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -211,7 +211,7 @@ fn a_declared_room_is_called_exactly_so() {
 fn a_missing_file_is_an_error_that_says_what_to_do() {
     let file = Path::new("no/such/gateway.toml").to_owned();
     let read = draft(&Sources { file, environment: Vec::new(), set: Vec::new() }, DIALECTS);
-    insta::assert_snapshot!(read.err().expect("there is no such file").to_string(), @"cannot read no/such/gateway.toml: No such file or directory (os error 2); create it (start from the gateway.toml that comes with dragoman) or name another with --config PATH");
+    insta::assert_snapshot!(read.err().expect("there is no such file").to_string(), @"cannot read no/such/gateway.toml: No such file or directory (os error 2); create it (`dragoman config defaults > gateway.toml`) or name another with --config PATH");
 }
 
 #[test]
@@ -233,14 +233,18 @@ fn no_dialect_has_a_key_that_all_front_ends_have() {
 const SHIPPED: &str = include_str!("../../../gateway.toml");
 
 /// The shipped file with every `#key = value` and `#[section]` in force.
-fn shipped_in_full() -> String {
+pub(crate) fn shipped_in_full() -> String {
+    in_force(SHIPPED)
+}
+
+pub(crate) fn in_force(toml: &str) -> String {
     let in_force = |line: &str| match line.strip_prefix('#') {
         Some(key) if key.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => {
             key.to_owned()
         }
         _ => line.to_owned(),
     };
-    SHIPPED.lines().map(in_force).collect::<Vec<_>>().join("\n")
+    toml.lines().map(in_force).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod browser;
 mod check_store;
 mod closed_output;
 mod config;
+mod config_keys;
 mod fidelity;
 mod log;
 mod open_files;

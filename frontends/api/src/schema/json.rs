@@ -81,6 +81,13 @@ impl Json {
         text
     }
 
+    /// The text as the value of a field of the document.
+    pub(super) fn field_text(&self, key: &str) -> String {
+        let mut text = String::new();
+        self.write(2, quoted(key).len() + 2, &mut text);
+        text
+    }
+
     /// `before` is the width already used on the line, without the indent.
     fn write(&self, indent: usize, before: usize, text: &mut String) {
         let compact = self.compact();

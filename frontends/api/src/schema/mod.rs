@@ -14,12 +14,14 @@ mod documents;
 mod engine;
 mod json;
 mod openapi;
+mod servers;
 mod shapes;
 
 pub(crate) use description::Row;
 pub use description::{About, Description, Message, Operation, Scheme, Source, Where};
 pub use document::{Document, JSON_SCHEMA};
 pub use engine::engine;
+pub use servers::Server;
 pub use shapes::Shape;
 
 /// The schema of a type that the gateway writes, as the document `name`, with the id

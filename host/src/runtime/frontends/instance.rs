@@ -13,7 +13,7 @@ use core_engine::FrontendSettings;
 use core_model::ConnectionId;
 use frontend_api::fidelity::Losses;
 use frontend_api::http::{HttpError, Response};
-use frontend_api::schema::Document;
+use frontend_api::schema::{Document, Server};
 use frontend_api::{Ending, Frontend};
 use gateway_fanout::{Account, ConnectionHandle};
 use parking_lot::Mutex;
@@ -62,6 +62,8 @@ pub(crate) struct FrontendHandle {
     /// The identities whose tokens count like an API key.
     pub(crate) token_identities: Vec<String>,
     allow: Vec<ipnet::IpNet>,
+    /// The documents that describe it, with the servers that they name.
+    served_documents: Mutex<Option<(Vec<Server>, Arc<[Document]>)>>,
     instance: Arc<InstanceRef>,
 }
 
@@ -166,6 +168,7 @@ impl FrontendHandle {
             request_rates: instance.0.request_rates.clone(),
             token_identities: token_identities(&config.guard.jwt_subjects),
             allow: config.guard.allow.clone(),
+            served_documents: Mutex::default(),
             instance,
         }
     }
@@ -203,7 +206,7 @@ impl FrontendHandle {
 
     /// The documents that describe it. They are generated once: an instance never changes its
     /// options.
-    pub(crate) fn documents(&self) -> Result<Arc<[Document]>, Panicked> {
+    fn documents(&self) -> Result<Arc<[Document]>, Panicked> {
         let mut documents = self.instance().documents.lock();
         if let Some(documents) = &*documents {
             return Ok(documents.clone());
@@ -211,6 +214,19 @@ impl FrontendHandle {
         let generated: Arc<[Document]> = self.frontend.schemas()?.into();
         *documents = Some(generated.clone());
         Ok(generated)
+    }
+
+    /// The documents, which name these servers.
+    pub(crate) fn documents_at(&self, servers: Vec<Server>) -> Result<Arc<[Document]>, Panicked> {
+        let mut served = self.served_documents.lock();
+        match &*served {
+            Some((named, documents)) if *named == servers => return Ok(documents.clone()),
+            _ => (),
+        }
+        let documents = self.documents()?;
+        let documents = documents.iter().map(|document| document.with_servers(&servers)).collect();
+        let (_, documents) = served.insert((servers, documents));
+        Ok(documents.clone())
     }
 
     /// Why it was taken down, if it was.
@@ -238,14 +254,10 @@ fn token_identities(subjects: &[String]) -> Vec<String> {
 impl FrontendInstance {
     fn new(index: u16, config: &FrontendConfig, former: Option<&Self>) -> Self {
         let down_response = config.frontend.fault(&is_down_error());
-        let dialect = match &config.plugin {
-            Some(loaded) => loaded.frontend.manifest().dialect.clone(),
-            None => config.name.clone(),
-        };
         Self {
             index,
             name: config.name.clone(),
-            dialect,
+            dialect: config.dialect().to_owned(),
             metrics: former.map_or_else(Arc::default, |former| former.metrics.clone()),
             losses: Arc::new(Losses::of(config.frontend.manifest().fidelity.as_ref())),
             connections: former.map_or_else(Arc::default, |former| former.connections.clone()),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use frontend_api::{Listener, Transport};
@@ -9,7 +10,7 @@ use hyper::header::HeaderValue;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use crate::config::{EndpointOptions, ListenAddress};
+use crate::config::{EndpointOptions, ListenAddress, PublicUrl};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Operations;
 use crate::runtime::net::bind::set_access;
@@ -27,8 +28,19 @@ pub(crate) struct BoundListener {
     /// Changes with `bindings`.
     rebound: watch::Sender<Bindings>,
     state: watch::Sender<ListenState>,
+    /// The HTTP connections that it accepted and that are open.
+    http_connections: AtomicU32,
     /// Of the connections that it accepted.
     pub(crate) shutdown: Shutdown,
+}
+
+/// Counts an HTTP connection of a listener while it is open.
+pub(crate) struct OpenHttp<'a>(&'a BoundListener);
+
+impl Drop for OpenHttp<'_> {
+    fn drop(&mut self) {
+        self.0.http_connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What tells one listener from another.
@@ -85,12 +97,18 @@ pub(crate) struct ListenerBinding {
     pub(crate) frontend: Arc<FrontendHandle>,
     pub(crate) listener: Listener,
     pub(crate) operations: Operations,
+    /// Where clients reach it, if not at its address.
+    pub(crate) public_url: Option<PublicUrl>,
 }
 
 impl ListenerBinding {
-    pub(crate) fn new(frontend: Arc<FrontendHandle>, listener: Listener) -> Self {
+    pub(crate) fn new(
+        frontend: Arc<FrontendHandle>,
+        listener: Listener,
+        public_url: Option<PublicUrl>,
+    ) -> Self {
         let operations = Operations::new(&frontend.metrics.http, &listener.routes);
-        Self { frontend, listener, operations }
+        Self { frontend, listener, operations, public_url }
     }
 
     pub(crate) fn is_http(&self) -> bool {
@@ -126,8 +144,20 @@ impl BoundListener {
             bindings: ArcSwap::from_pointee(bindings.clone()),
             rebound: watch::Sender::new(bindings),
             state: watch::Sender::new(ListenState::NotYet),
+            http_connections: AtomicU32::new(0),
             shutdown,
         }
+    }
+
+    /// Counts an HTTP connection.
+    pub(crate) fn open_http(&self) -> OpenHttp<'_> {
+        self.http_connections.fetch_add(1, Ordering::Relaxed);
+        OpenHttp(self)
+    }
+
+    /// How many HTTP connections that it accepted are open.
+    pub(crate) fn http_connections(&self) -> u32 {
+        self.http_connections.load(Ordering::Relaxed)
     }
 
     /// The address it listens on, while it does.

@@ -14,6 +14,7 @@ pub(crate) mod listener;
 pub(crate) mod proxied;
 pub(crate) mod registry;
 pub(crate) mod remote;
+pub(crate) mod served;
 pub(crate) mod shutdown;
 pub(crate) mod socket;
 pub(crate) mod state;

@@ -25,6 +25,8 @@ pub(crate) struct FrontendRegistry {
     pub(crate) admin_tls: Option<Arc<BoundListener>>,
     /// The front ends that are not as the configuration wants them, and why.
     pub(crate) kept: BTreeMap<String, String>,
+    /// The keys whose changes take effect at the next start.
+    pub(crate) restart: Vec<&'static str>,
     pub(crate) drain_timeout: Duration,
     pub(crate) trusted_proxies: TrustedProxies,
     /// Whether front ends serve the documents that describe them.
@@ -42,6 +44,7 @@ impl FrontendRegistry {
             admin: None,
             admin_tls: None,
             kept: BTreeMap::new(),
+            restart: Vec::new(),
             drain_timeout: config.server.drain_timeout,
             trusted_proxies: config.server.trusted_proxies.clone(),
             well_known: config.server.well_known,

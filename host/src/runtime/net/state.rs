@@ -1,13 +1,16 @@
 //! What every task of the gateway shares.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Problem;
+use crate::admin::types::ConfigPlan;
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
@@ -26,6 +29,41 @@ const ACCEPT_LOG_QUIET: Duration = Duration::from_secs(60);
 
 /// More than anyone configures.
 const ACCEPT_LOG_KEYS_MAX: usize = 256;
+
+/// What is to be done with a configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ConfigAction {
+    Plan,
+    Apply,
+}
+
+/// A request of the admin API to the task of the gateway.
+pub(crate) struct ConfigRequest {
+    pub(crate) action: ConfigAction,
+    /// A file beside the gateway's own.
+    pub(crate) file: Option<String>,
+    pub(crate) reply: oneshot::Sender<Result<ConfigPlan, Problem>>,
+}
+
+/// Where the configuration is from.
+#[derive(Clone)]
+pub(crate) struct ConfigSource {
+    pub(crate) file: PathBuf,
+    pub(crate) requests: mpsc::Sender<ConfigRequest>,
+}
+
+impl ConfigSource {
+    /// `None`: the gateway is shutting down.
+    pub(crate) async fn ask(
+        &self,
+        action: ConfigAction,
+        file: Option<String>,
+    ) -> Option<Result<ConfigPlan, Problem>> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(ConfigRequest { action, file, reply }).await.ok()?;
+        answer.await.ok()
+    }
+}
 
 pub(crate) struct GatewayState {
     pub(crate) services: Arc<Services>,
@@ -47,6 +85,7 @@ pub(crate) struct GatewayState {
     registry: ArcSwap<FrontendRegistry>,
     /// Held while the registry changes.
     registry_change: Mutex<()>,
+    config_source: OnceLock<ConfigSource>,
     /// The tasks that draining waits for.
     drained: TaskTracker,
     /// All tasks.
@@ -68,6 +107,7 @@ impl GatewayState {
             backup_turn: Arc::new(Semaphore::new(1)),
             registry: ArcSwap::from_pointee(registry),
             registry_change: Mutex::default(),
+            config_source: OnceLock::new(),
             drained: TaskTracker::new(),
             tasks: TaskTracker::new(),
         }
@@ -82,6 +122,16 @@ impl GatewayState {
     /// The same for a look at it, which counts no reference.
     pub(crate) fn peek_registry(&self) -> Guard<Arc<FrontendRegistry>> {
         self.registry.load()
+    }
+
+    /// Where the configuration is from, if it is from a file.
+    pub(crate) fn config_source(&self) -> Option<ConfigSource> {
+        self.config_source.get().cloned()
+    }
+
+    /// Says once where the configuration is from.
+    pub(crate) fn set_config_source(&self, source: ConfigSource) {
+        drop(self.config_source.set(source));
     }
 
     pub(crate) fn change_registry(&self, change: impl FnOnce(&mut FrontendRegistry)) {

@@ -18,13 +18,13 @@ struct Slot {
 const PLAIN: Slot = Slot { key: "admin.listen", of: |registry| &mut registry.admin };
 const TLS: Slot = Slot { key: "admin.tls_listen", of: |registry| &mut registry.admin_tls };
 
-/// False: a new listener could not be opened; the former stays, or the new one is retried. `new` is
-/// what is in effect then.
+/// Returns why a new listener could not be opened; the former stays, or the new one is retried. `new`
+/// is what is in effect then.
 pub(super) async fn apply(
     state: &Arc<GatewayState>,
     former: &AdminConfig,
     new: &mut AdminConfig,
-) -> bool {
+) -> Vec<String> {
     let listener = || new.listen.clone().map(|address| admin::listener(address, state));
     let plain =
         former.listen == new.listen || replace(state, PLAIN, new.listen.as_ref(), listener).await;
@@ -45,7 +45,8 @@ pub(super) async fn apply(
     if !tls {
         new.tls_listen.clone_from(&former.tls_listen);
     }
-    plain && tls
+    let failed = [(PLAIN.key, plain), (TLS.key, tls)].into_iter().filter(|(_, done)| !done);
+    failed.map(|(key, _)| format!("{key}: cannot listen there; the log says why")).collect()
 }
 
 /// Serves what `admin.tls` names now at the address that stays.

@@ -34,7 +34,7 @@ impl StartupKeys {
     }
 
     /// The keys with other values there.
-    pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<&'static str> {
         let store = &self.store;
         let other_store = &other.store;
         let keep_per_room = store.keep_messages_per_room != other_store.keep_messages_per_room;
@@ -102,23 +102,25 @@ impl Fate {
 
 /// How two sections of a front end differ.
 #[derive(Default)]
-struct Changes {
+pub(super) struct Changes {
     /// The keys, as gateway.toml has them.
-    keys: Vec<String>,
+    pub(super) keys: Vec<String>,
     /// Whether a new instance has to take the place of the front end's.
     needs_new: bool,
 }
 
 impl Changes {
-    fn of(before: &FrontendConfig, wanted: &FrontendConfig) -> Self {
+    pub(super) fn of(before: &FrontendConfig, wanted: &FrontendConfig) -> Self {
         let same_plugin = match (&before.plugin, &wanted.plugin) {
             (None, None) => true,
             (Some(before), Some(wanted)) => Loaded::is_same(before, wanted),
             (None, Some(_)) | (Some(_), None) => false,
         };
         let own = changed_options(&before.options, &wanted.options);
-        let needs_new = !same_plugin || !own.is_empty();
+        let same_dialect = before.dialect() == wanted.dialect();
+        let needs_new = !same_plugin || !same_dialect || !own.is_empty();
         let others = changed([
+            ("dialect", !same_dialect),
             ("plugin", !same_plugin),
             ("allow", before.guard.allow != wanted.guard.allow),
             ("api_keys", before.guard.api_keys != wanted.guard.api_keys),
@@ -209,7 +211,20 @@ fn changed_upstreams(before: &FrontendConfig, wanted: &FrontendConfig) -> Vec<St
     [differing(one, other), differing(other, one)].concat()
 }
 
-pub(super) fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static str> {
+/// The keys of what all front ends share that differ and take effect at once.
+pub(super) fn changed_of_gateway(running: &Config, new: &Config) -> Vec<&'static str> {
+    let (former, server) = (&running.server, &new.server);
+    changed([
+        ("server.drain_timeout", former.drain_timeout != server.drain_timeout),
+        ("server.log.filter", former.log.filter != server.log.filter),
+        ("server.trusted_proxies", former.trusted_proxies != server.trusted_proxies),
+        ("server.well_known", former.well_known != server.well_known),
+        ("admin.api_page", running.admin.api_page != new.admin.api_page),
+        ("auth", running.auth != new.auth),
+    ])
+}
+
+fn changed<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static str> {
     keys.into_iter().filter_map(|(key, changed)| changed.then_some(key)).collect()
 }
 

@@ -26,18 +26,17 @@ struct Renewed {
     to_announce: Vec<Arc<FrontendHandle>>,
 }
 
-/// Returns the sections in effect, and whether they are all as configured.
+/// Returns the sections in effect, and what is not as configured.
 pub(super) async fn apply(
     state: &Arc<GatewayState>,
     former: &[FrontendConfig],
     new: &Config,
-) -> (Vec<FrontendConfig>, bool) {
+) -> (Vec<FrontendConfig>, Vec<String>) {
     let registry = state.registry();
-    let admin = registry.admin.as_ref();
-    let wanted_admin = new.admin.listen.as_ref();
-    let moving_admin = admin.filter(|admin| Some(&admin.key.address) != wanted_admin);
-    let Plan { wanted, kept, bound } =
-        Plan::make(&registry, former, new.frontends.clone(), moving_admin);
+    let Plan { wanted, kept, bound, .. } = Plan::of(&registry, former, new);
+    for (frontend, why) in &kept {
+        tracing::error!(frontend, "keeping the previous configuration: {why}");
+    }
     let renewed = renew(state, &registry, former, wanted);
     let (listeners, unopened) = renew_listeners(state, &registry, &renewed, bound);
     let is_kept =
@@ -46,7 +45,8 @@ pub(super) async fn apply(
     let closing: Vec<_> = closing.cloned().collect();
     let leaving = leaving(&registry, &renewed);
     let deadline = Instant::now() + registry.drain_timeout;
-    let all_as_configured = kept.is_empty();
+    let mut failures: Vec<String> =
+        kept.iter().map(|(frontend, why)| format!("frontends.{frontend}: {why}")).collect();
     // Held references keep removed front ends from being freed.
     drop(registry);
     state.change_registry(|registry| {
@@ -56,13 +56,13 @@ pub(super) async fn apply(
         registry.kept = kept;
     });
     close(state, closing, deadline).await;
-    let all_open = open(state, unopened);
+    failures.extend(open(state, unopened));
     start::announce(&renewed.to_announce, &listeners);
     for instance in leaving {
         instance.drain();
         state.spawn_background(drain_instance(state.clone(), instance, deadline));
     }
-    (renewed.configs, all_as_configured && all_open)
+    (renewed.configs, failures)
 }
 
 fn renew(
@@ -180,17 +180,17 @@ fn are_same(before: &[Arc<ListenerBinding>], wanted: &[Arc<ListenerBinding>]) ->
 }
 
 /// Opens the listeners that could not be opened before others were closed. One that fails is
-/// retried, as at the start.
-fn open(state: &Arc<GatewayState>, listeners: Vec<Arc<BoundListener>>) -> bool {
-    let mut all = true;
+/// retried, as at the start. Returns why.
+fn open(state: &Arc<GatewayState>, listeners: Vec<Arc<BoundListener>>) -> Vec<String> {
+    let mut failures = Vec::new();
     for listener in listeners {
         if let Err(error) = accept::open(&listener, state) {
             listener.log_bind_error(&error);
+            failures.push(format!("cannot listen on {}: {error}", listener.key.address));
             state.spawn(accept::retry_bind(listener, state.clone(), accept::open));
-            all = false;
         }
     }
-    all
+    failures
 }
 
 /// Closes listeners, and later the HTTP connections that they accepted.

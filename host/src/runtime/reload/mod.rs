@@ -8,6 +8,7 @@ mod admin;
 mod changes;
 mod frontends;
 mod plan;
+mod preview;
 
 use std::sync::Arc;
 
@@ -19,41 +20,52 @@ use crate::logging;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::start;
 use crate::webhooks::WebhookConfig;
-use changes::changed;
+use changes::changed_of_gateway;
 
 pub(crate) use changes::StartupKeys;
+pub(crate) use preview::preview;
 
-/// Replaces `running` by `new`. False: a part did not work; it is logged, and as before or retried,
+/// Replaces `running` by `new`. Returns what did not work; it is logged, and as before or retried,
 /// and `running` is what is in effect.
 pub(crate) async fn apply(
     state: &Arc<GatewayState>,
     running: &mut Config,
     at_start: &StartupKeys,
     mut new: Config,
-) -> bool {
-    let pending = at_start.differences(&StartupKeys::of(&new));
-    state.services.metrics.set_restart_pending(!pending.is_empty());
-    for key in pending {
+) -> Vec<String> {
+    let restart = at_start.differences(&StartupKeys::of(&new));
+    state.services.metrics.set_restart_pending(!restart.is_empty());
+    for key in &restart {
         tracing::warn!(key, "changed, and takes effect at the next start");
     }
+    state.change_registry(|registry| registry.restart = restart);
     apply_to_gateway(state, running, &new);
     warn_of_plugins_on_one_thread(running, &new);
-    let all_rooms = declare_rooms(state, &running.rooms, &new.rooms).await;
-    let all_joinable = check_auto_joins(state, &new);
-    let (effective, all_frontends) = frontends::apply(state, &running.frontends, &new).await;
+    let mut failures = declare_rooms(state, &running.rooms, &new.rooms).await;
+    for why in start::closed_auto_joins(&state.services.engine, &new) {
+        tracing::error!("{why}; the next start will fail");
+        failures.push(why);
+    }
+    let (effective, unopened) = frontends::apply(state, &running.frontends, &new).await;
     new.frontends = effective;
-    let admin = admin::apply(state, &running.admin, &mut new.admin).await;
-    let all_webhooks = apply_webhooks(state, &new.webhooks).await;
+    failures.extend(unopened);
+    failures.extend(admin::apply(state, &running.admin, &mut new.admin).await);
+    failures.extend(apply_webhooks(state, &new.webhooks).await);
     *running = new;
-    all_rooms && all_joinable && all_frontends && admin && all_webhooks
+    failures
 }
 
-/// False: one cannot run, which is logged.
-async fn apply_webhooks(state: &GatewayState, webhooks: &[WebhookConfig]) -> bool {
-    state.webhooks.apply(&state.services, webhooks).await.unwrap_or_else(|why| {
-        tracing::error!("the store refuses the webhooks, so none is changed: {why}");
-        false
-    })
+/// Returns why one cannot run, which is logged.
+async fn apply_webhooks(state: &GatewayState, webhooks: &[WebhookConfig]) -> Option<String> {
+    match state.webhooks.apply(&state.services, webhooks).await {
+        Ok(true) => None,
+        Ok(false) => Some("a webhook cannot run; the log says why".into()),
+        Err(why) => {
+            let what = format!("the store refuses the webhooks, so none is changed: {why}");
+            tracing::error!("{what}");
+            Some(what)
+        }
+    }
 }
 
 /// A gateway that started without a plugin and with one thread has no thread to hand other tasks
@@ -76,17 +88,8 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
     if former.log.filter != server.log.filter {
         logging::refilter(&server.log.filter);
     }
-    for key in changed([
-        ("server.drain_timeout", former.drain_timeout != server.drain_timeout),
-        ("server.log.filter", former.log.filter != server.log.filter),
-        ("server.trusted_proxies", former.trusted_proxies != server.trusted_proxies),
-        ("server.well_known", former.well_known != server.well_known),
-        ("admin.api_page", running.admin.api_page != new.admin.api_page),
-    ]) {
+    for key in changed_of_gateway(running, new) {
         tracing::info!(key, "changed");
-    }
-    if running.auth != new.auth {
-        tracing::info!(key = "auth", "changed");
     }
     state.services.renew_external_auth(&new.auth);
     state.change_registry(|registry| {
@@ -97,27 +100,14 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
     });
 }
 
-/// Looks for closed groups in `auto_join`, which a start refuses. False: there is one; users do not
-/// join it.
-fn check_auto_joins(state: &GatewayState, new: &Config) -> bool {
-    let mut all = true;
-    for frontend in &new.frontends {
-        if let Err(error) = start::check_auto_join(&state.services.engine, frontend) {
-            tracing::error!("{error}; the next start will fail");
-            all = false;
-        }
-    }
-    all
-}
-
-/// Makes the rooms that are newly configured. False: one cannot be made.
-async fn declare_rooms(state: &GatewayState, former: &[NewRoom], rooms: &[NewRoom]) -> bool {
-    let mut all = true;
+/// Makes the rooms that are newly configured. Returns why one cannot be made.
+async fn declare_rooms(state: &GatewayState, former: &[NewRoom], rooms: &[NewRoom]) -> Vec<String> {
+    let mut failures = Vec::new();
     for room in rooms.iter().filter(|room| !former.contains(room)) {
         if let Err(error) = start::declare(&state.services, room).await {
             tracing::error!("{error}");
-            all = false;
+            failures.push(error.to_string());
         }
     }
-    all
+    failures
 }

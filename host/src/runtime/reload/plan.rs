@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{FrontendConfig, ListenAddress, collide, is_in_the_way};
+use crate::config::{Config, FrontendConfig, ListenAddress, collide, is_in_the_way};
 use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
@@ -15,22 +15,33 @@ pub(super) struct Plan {
     pub(super) kept: BTreeMap<String, String>,
     /// The new addresses, as far as they can be bound beside the former ones.
     pub(super) bound: BTreeMap<ListenerKey, ListenSocket>,
+    /// The front ends that have no former section to keep, and why an address cannot be bound.
+    pub(super) failed: Vec<(String, String)>,
 }
 
 impl Plan {
+    /// From what runs to another configuration.
+    pub(super) fn of(registry: &FrontendRegistry, former: &[FrontendConfig], new: &Config) -> Self {
+        let wanted_admin = new.admin.listen.as_ref();
+        let admin = registry.admin.as_ref();
+        let moving_admin = admin.filter(|admin| Some(&admin.key.address) != wanted_admin);
+        Self::make(registry, former, new.frontends.clone(), moving_admin)
+    }
+
     /// Binds the new addresses. A front end whose new address cannot be bound keeps its former
     /// section, if that collides with none.
-    pub(super) fn make(
+    fn make(
         registry: &FrontendRegistry,
         former: &[FrontendConfig],
         wanted: Vec<FrontendConfig>,
         moving_admin: Option<&Arc<BoundListener>>,
     ) -> Self {
-        let mut plan = Self { wanted, kept: BTreeMap::new(), bound: BTreeMap::new() };
+        let (kept, bound) = Default::default();
+        let mut plan = Self { wanted, kept, bound, failed: Vec::new() };
         loop {
-            let failed = plan.bind(registry, moving_admin);
+            plan.failed = plan.bind(registry, moving_admin);
             let mut settled = true;
-            for (frontend, why) in failed {
+            for (frontend, why) in plan.failed.clone() {
                 settled &= !plan.keep(registry, former, &frontend, why);
             }
             if settled {
@@ -65,7 +76,7 @@ impl Plan {
                 Ok(socket) => drop(self.bound.insert(key.clone(), socket)),
                 Err(error) => {
                     let why = format!("cannot listen on {}: {error}", key.address);
-                    failed.extend(behind.iter().map(|(name, _)| ((*name).clone(), why.clone())));
+                    failed.extend(behind.iter().map(|(name, ..)| ((*name).clone(), why.clone())));
                 }
             }
         }
@@ -93,7 +104,6 @@ impl Plan {
         if collide(&wanted) {
             return false;
         }
-        tracing::error!(frontend, "keeping the previous configuration: {why}");
         self.wanted = wanted;
         self.kept.insert(frontend.to_owned(), why);
         true

@@ -93,7 +93,14 @@ fn the_documents_of_a_loaded_dialect_are_the_committed_ones() {
     assert!(served.contains_key("openapi.json") && served.contains_key("schema.json"));
     for (name, text) in served {
         let committed = plugin_testkit::root().join("schemas/channel").join(&name);
-        assert!(text == std::fs::read_to_string(committed).unwrap(), "{name} differs");
+        let committed = std::fs::read_to_string(committed).unwrap();
+        // All but the address.
+        let [served, committed] = [&text, &committed].map(|text| {
+            let mut json: Value = serde_json::from_str(text).expect("it is JSON");
+            json.as_object_mut().expect("an object").remove("servers");
+            json
+        });
+        assert!(served == committed, "{name} differs");
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod config;
 mod frontends;
 mod on_store;
 mod sessions;
@@ -76,6 +77,7 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = sessions::route(routes);
     let routes = frontends::route(routes);
     let routes = webhooks::route(routes);
+    let routes = config::route(routes);
     let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());

@@ -19,6 +19,7 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::served;
 use html::{Html, REDOC_NAME};
 use shape::Shape;
 
@@ -153,7 +154,7 @@ fn only_compressed() -> Response<Full<Bytes>> {
 fn document(registry: &FrontendRegistry, path: &str, headers: &HeaderMap) -> Option<Part> {
     let (frontend, name) = path.split_once('/')?;
     // A panic in here is in the log.
-    let documents = registry.named(frontend)?.frontend.schemas().ok()?;
+    let documents = served::documents(registry, registry.named(frontend)?).ok()?;
     let named = |name: &str| documents.iter().find(|document| document.name == name);
     if let Some(Document { media_type, text, .. }) = named(name) {
         return Some(Part::new(media_type, text.clone()));

@@ -56,6 +56,8 @@ pub(crate) async fn serve(
     state: Arc<GatewayState>,
 ) {
     let shutdown = listener.shutdown.clone();
+    let counted = listener.clone();
+    let _open = counted.open_http();
     let activity = Activity::default();
     let stream = TimedStream::new(stream, deadlines(&listener), activity.clone());
     let bindings = listener.bindings();
@@ -238,7 +240,9 @@ async fn answer(
     let now_ns = state.services.clock.steady_ns();
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
-        return well_known::answer(frontend, &parts.method, name).map(Answer::Frontend);
+        let registry = state.registry();
+        let answer = well_known::answer(&registry, frontend, &parts.method, name);
+        return answer.map(Answer::Frontend);
     }
     check_site(frontend, source, origin, &parts.headers)?;
     if binding.is_websocket() {

@@ -7,6 +7,8 @@ use hyper::Method;
 use serde::Serialize;
 
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::net::registry::FrontendRegistry;
+use crate::runtime::net::served;
 
 /// The methods of a document.
 pub(super) const METHODS: [&str; 2] = ["GET", "HEAD"];
@@ -20,6 +22,7 @@ struct Listed<'a> {
 
 /// Refused: 404, 405, and 503 if the front end panics.
 pub(super) fn answer(
+    registry: &FrontendRegistry,
     frontend: &FrontendHandle,
     method: &Method,
     name: &str,
@@ -32,8 +35,7 @@ pub(super) fn answer(
         let reason = format!("{method} is not among the methods of a document: {allow}");
         return Err(HttpError::new(405, reason).with_header("allow", allow));
     }
-    let documents = frontend
-        .documents()
+    let documents = served::documents(registry, frontend)
         .map_err(|_| HttpError::new(503, "the front end could not describe itself"))?;
     let found = documents.iter().find(|document| document.name == name);
     let response = match found {
