@@ -390,10 +390,10 @@ impl<T: Send + 'static> Engine<T> {
     }
 
     /// Checks that the path of the store still names the file that is open, and returns what is
-    /// wrong with the store. Deleted or replaced, the file takes writes as before, and they are lost
-    /// with the process. To be called every second.
+    /// wrong with the store. The writer checks it before each commit, too, and refuses commands. To be
+    /// called every second.
     pub fn check_store(&self) -> Option<String> {
-        let misplaced = self.find_store_file().err();
+        let misplaced = self.store.find_file().err();
         *self.misplaced.lock().unwrap_or_else(PoisonError::into_inner) = misplaced;
         self.problem()
     }
@@ -402,16 +402,6 @@ impl<T: Send + 'static> Engine<T> {
     pub fn problem(&self) -> Option<String> {
         let misplaced = || self.misplaced.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.failure().or_else(misplaced)
-    }
-
-    fn find_store_file(&self) -> Result<(), String> {
-        let Some(open) = self.store.file() else { return Ok(()) };
-        let path = self.store.path();
-        match FileId::of(path) {
-            Ok(found) if found == open => Ok(()),
-            Ok(_) => Err(format!("{} is no longer the store that is open", path.display())),
-            Err(error) => Err(format!("the store {} is gone: {error}", path.display())),
-        }
     }
 }
 

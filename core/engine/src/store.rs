@@ -127,6 +127,18 @@ impl Store {
         self.current().file
     }
 
+    /// Whether the path of the store still names the file that is open; why not. Deleted or replaced,
+    /// the file takes writes as before, and they are lost with the process.
+    pub(crate) fn find_file(&self) -> Result<(), String> {
+        let Some(open) = self.file() else { return Ok(()) };
+        let path = self.path();
+        match FileId::of(path) {
+            Ok(found) if found == open => Ok(()),
+            Ok(_) => Err(format!("{} is no longer the store that is open", path.display())),
+            Err(error) => Err(format!("the store {} is gone: {error}", path.display())),
+        }
+    }
+
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -122,6 +122,10 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
     }
 
     fn carry_out(&mut self, mut batch: Vec<(Envelope, T)>) {
+        // One look at the path a commit, which takes some 300 times as long.
+        if let Err(why) = self.store.find_file() {
+            return self.refuse(batch, &Refusal::Internal { why });
+        }
         let mut until = batch.len();
         while !batch.is_empty() {
             match self.commit(&batch[..until]) {

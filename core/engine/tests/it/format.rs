@@ -162,6 +162,26 @@ fn a_store_whose_file_is_gone_or_replaced_is_reported() {
 }
 
 #[test]
+fn nothing_is_acknowledged_that_would_be_written_to_a_file_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let gateway = Gateway::on(path.clone());
+    gateway.does(0, register("ann"));
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    let refusal = gateway.refuses(0, register("bob"));
+    assert!(
+        matches!(&refusal, Refusal::Internal { why } if why.contains("is gone")),
+        "{refusal:?}"
+    );
+    std::fs::write(&path, "another").unwrap();
+    let refusal = gateway.refuses(0, register("bob"));
+    assert!(matches!(&refusal, Refusal::Internal { why } if why.contains("no longer")));
+    std::fs::rename(&elsewhere, &path).unwrap();
+    gateway.does(0, register("bob"));
+}
+
+#[test]
 fn opening_a_store_does_not_change_its_contents() {
     let mut gateway = Gateway::new();
     gateway.does(0, register("ann"));
