@@ -61,7 +61,8 @@ impl JsonSchema for Digits {
     }
 }
 
-/// A string, or a number: whole and of at most 64 bits as written, else as Rust prints its `f64`.
+/// A string, or a number: whole and of at most 64 bits as written, else as Rust prints its `f64`. A
+/// number that an `f64` may not keep apart from others is refused: see [`keeps_digits`].
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct TextOrNumber(pub String);
@@ -83,12 +84,25 @@ impl<'de> Deserialize<'de> for TextOrNumber {
             fn visit_i64<E>(self, number: i64) -> Result<TextOrNumber, E> {
                 Ok(TextOrNumber(number.to_string()))
             }
-            fn visit_f64<E>(self, number: f64) -> Result<TextOrNumber, E> {
-                Ok(TextOrNumber(number.to_string()))
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<TextOrNumber, E> {
+                match keeps_digits(number) {
+                    true => Ok(TextOrNumber(number.to_string())),
+                    false => Err(E::custom("expected a number of at most 15 digits, or a string")),
+                }
             }
         }
         deserializer.deserialize_any(Visitor)
     }
+}
+
+/// Whether a number was written with so few digits that no other one has the same `f64`: 15 at most,
+/// the digits that every `f64` keeps. As a password or a name it would be another's otherwise.
+pub fn keeps_digits(number: f64) -> bool {
+    const DIGITS: usize = 15;
+    let text = number.to_string();
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+    let leading_zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    digits.len() - leading_zeros <= DIGITS && text.len() <= DIGITS + "-0.".len()
 }
 
 impl JsonSchema for TextOrNumber {

@@ -14,7 +14,7 @@ pub use crate::http_message::{HttpError, Request, Response};
 use crate::schema::Operation;
 pub use charset::Charset;
 pub use exchange::{Exchange, HttpDialect};
-pub use fields::{Digits, Loose, TextOrNumber};
+pub use fields::{Digits, Loose, TextOrNumber, keeps_digits};
 pub use params::{Params, ParamsError, RequestParams};
 
 /// One endpoint of a dialect, a row of its table.

@@ -7,7 +7,7 @@ pub mod register;
 pub mod show_user;
 pub mod visit_room;
 
-use frontend_api::http::{Endpoint, Params, Response};
+use frontend_api::http::{Endpoint, Params, Response, keeps_digits};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -102,8 +102,8 @@ pub(crate) fn present<const N: usize>(params: [Option<Param>; N]) -> Result<[Par
     Ok(params.map(|param| param.expect("every one is given")))
 }
 
-/// A raw parameter: a string, a number in its JSON notation, or a value of an invalid type. The
-/// endpoint reports errors in its own order.
+/// A raw parameter: a string, a number in its JSON notation, or a value of an invalid type, or a number
+/// that may be another one than was written. The endpoint reports errors in its own order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Param {
     Text(String),
@@ -128,10 +128,19 @@ impl<'de> Deserialize<'de> for Param {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Value::deserialize(deserializer)? {
             Value::String(text) => Self::Text(text),
-            Value::Number(number) => Self::Text(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Self::Other,
+            Value::Number(number) if is_kept(&number) => Self::Text(number.to_string()),
+            Value::Number(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Array(_)
+            | Value::Object(_) => Self::Other,
         })
     }
+}
+
+/// Whether the digits of a number are those that were written.
+fn is_kept(number: &serde_json::Number) -> bool {
+    number.is_u64() || number.is_i64() || number.as_f64().is_some_and(keeps_digits)
 }
 
 impl JsonSchema for Param {
@@ -224,5 +233,18 @@ mod tests {
     fn a_number_that_lost_digits_is_no_tel() {
         let param: Param = serde_json::from_str("18446744073709551616").unwrap();
         assert_eq!(Tel::of(param), Err(Res::InvalidUserTel));
+    }
+
+    #[test]
+    fn a_number_that_could_be_another_one_is_no_text() {
+        let text = |json| serde_json::from_str::<Param>(json).unwrap().text();
+        for json in
+            ["12345678901234567890123", "18446744073709551617", "1.2345678901234567", "1e300"]
+        {
+            assert_eq!(text(json), None, "{json}");
+        }
+        for json in ["18446744073709551615", "-9223372036854775808", "1.5", "-0.25"] {
+            assert_eq!(text(json).as_deref(), Some(json));
+        }
     }
 }
