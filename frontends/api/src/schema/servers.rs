@@ -112,11 +112,15 @@ mod tests {
             server("listen", "https://chat.example.org/chat"),
             server("websocket_listen", "wss://chat.example.org"),
         ]);
-        let expected = "{\"openapi\": \"3.1.0\",\n  \"servers\": [{ \"url\": \
-                        \"https://chat.example.org/chat\", \"description\": \"Where this gateway serves it.\" }],  \"a\": 1.50}";
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let squeezed = |text: &str| one_line(text).replace("[ {", "[{").replace("} ]", "}]");
-        assert_eq!(squeezed(&served.text), squeezed(expected));
+        let json: Value = serde_json::from_str(&served.text).expect("JSON");
+        assert_eq!(
+            json["servers"],
+            json!([{
+                "url": "https://chat.example.org/chat",
+                "description": "Where this gateway serves it.",
+            }]),
+        );
+        assert!(served.text.starts_with("{\"openapi\": \"3.1.0\",\n  \"servers\": ["));
         assert!(served.text.ends_with("],  \"a\": 1.50}"), "{}", served.text);
         let nowhere = openapi.with_servers(&[]);
         assert!(nowhere.text.contains("\"url\": \"/\""), "{}", nowhere.text);
