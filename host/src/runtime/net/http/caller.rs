@@ -1,6 +1,7 @@
 //! Who sent a request, as far as the gateway can know: the peer of the connection, or what a trusted
 //! proxy says of its client.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -79,7 +80,8 @@ impl Caller {
         let address = if headers.contains_key(&X_FORWARDED_FOR) {
             last_untrusted(elements(headers, &X_FORWARDED_FOR).map(parse_address), trusts)
         } else {
-            last_untrusted(elements(headers, &header::FORWARDED).map(forwarded_for), trusts)
+            let elements = forwarded(headers);
+            last_untrusted(elements.map(|element| parse_address(element?.get("for")?)), trusts)
         };
         let secure = remote.secure || is_forwarded_https(headers);
         Self { address, proxied: true, secure }
@@ -90,8 +92,11 @@ impl Caller {
 fn is_forwarded_https(headers: &HeaderMap) -> bool {
     let last = elements(headers, &X_FORWARDED_PROTO).next();
     let last = last.and_then(|scheme| str::from_utf8(scheme).ok()).map(str::trim);
-    let standard = || elements(headers, &header::FORWARDED).find_map(|one| parameter(one, "proto"));
-    last.or_else(standard).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    let is_https = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"https");
+    match last {
+        Some(scheme) => is_https(scheme.as_bytes()),
+        None => forwarded_parameter(headers, "proto").is_some_and(|scheme| is_https(&scheme)),
+    }
 }
 
 /// One pass over the few headers of a request: a look-up of each name hashes it, which took 400 of
@@ -134,30 +139,100 @@ fn parse_address(bytes: &[u8]) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
-/// The address in the `for` parameter of an element of Forwarded.
-fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    parse_address(parameter(element, "for")?.as_bytes())
+/// The elements of Forwarded, the last one first. `None`: one that cannot be read.
+fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<Element>> {
+    let values: Vec<&HeaderValue> = headers.get_all(header::FORWARDED).iter().collect();
+    values.into_iter().rev().flat_map(|value| {
+        let elements = split(value.as_bytes(), b',').map_or(vec![None], |elements| {
+            elements.into_iter().rev().map(Element::parse).collect()
+        });
+        elements.into_iter()
+    })
 }
 
-fn parameter<'a>(element: &'a [u8], name: &str) -> Option<&'a str> {
-    let pairs = str::from_utf8(element).ok()?.split(';');
-    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(key, _)| key.trim().eq_ignore_ascii_case(name))?;
-    Some(value.trim().trim_matches('"'))
+/// A parameter of the last element that has it.
+fn forwarded_parameter(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    forwarded(headers).flatten().find_map(|mut element| element.take(name))
+}
+
+/// An element of Forwarded: its parameters, the values without quotes (RFC 7239, section 4).
+struct Element(Vec<(String, Vec<u8>)>);
+
+impl Element {
+    /// `None` also where a parameter occurs twice: readers differ in which one they take.
+    fn parse(element: &[u8]) -> Option<Self> {
+        let mut parameters: Vec<(String, Vec<u8>)> = Vec::new();
+        for pair in split(element, b';')?.into_iter().filter(|pair| !pair.trim_ascii().is_empty()) {
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let name = str::from_utf8(&pair[..equals]).ok()?.trim().to_ascii_lowercase();
+            if parameters.iter().any(|(known, _)| *known == name) {
+                return None;
+            }
+            parameters.push((name, unquoted(pair[equals + 1..].trim_ascii())?));
+        }
+        Some(Self(parameters))
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    fn take(&mut self, name: &str) -> Option<Vec<u8>> {
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(index).1)
+    }
+}
+
+/// Splits where the separator is outside of quoted strings: proxies quote what their clients sent.
+/// `None`: a quoted string does not end.
+fn split(bytes: &[u8], separator: u8) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    let (mut begin, mut quoted, mut escaped) = (0, false, false);
+    for (index, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            byte if *byte == separator && !quoted => {
+                parts.push(&bytes[begin..index]);
+                begin = index + 1;
+            }
+            _ => (),
+        }
+    }
+    parts.push(&bytes[begin..]);
+    (!quoted).then_some(parts)
+}
+
+/// A token as it is, or what a quoted string says (RFC 9110, section 5.6.4). `None`: neither.
+fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
+    if !value.contains(&b'"') {
+        return Some(value.to_vec());
+    }
+    let inner = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut rest = inner.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' => bytes.push(*rest.next()?),
+            b'"' => return None,
+            byte => bytes.push(*byte),
+        }
+    }
+    Some(bytes)
 }
 
 /// The host that the client asked for: what a trusted proxy says of it, else Host.
-pub(super) fn asked_host(headers: &HeaderMap, from_trusted_proxy: bool) -> Option<&str> {
+pub(super) fn asked_host(headers: &HeaderMap, from_trusted_proxy: bool) -> Option<Cow<'_, str>> {
     if from_trusted_proxy {
         let forwarded = elements(headers, &X_FORWARDED_HOST).next();
         let forwarded = forwarded.and_then(|host| str::from_utf8(host).ok()).map(str::trim);
-        let standard =
-            || elements(headers, &header::FORWARDED).find_map(|one| parameter(one, "host"));
-        if let Some(host) = forwarded.or_else(standard) {
+        let standard = || String::from_utf8(forwarded_parameter(headers, "host")?).ok();
+        if let Some(host) = forwarded.map(Cow::Borrowed).or_else(|| standard().map(Cow::Owned)) {
             return Some(host);
         }
     }
-    headers.get(header::HOST)?.to_str().ok()
+    headers.get(header::HOST)?.to_str().ok().map(Cow::Borrowed)
 }
 
 impl Caller {
@@ -236,6 +311,17 @@ mod tests {
         assert_eq!(caller(PROXY, &several).address, address("203.0.113.7"));
         let standard = b"for=1.2.3.4, for=\"[2001:db8::7]:1\";proto=https;host=a.example";
         assert_eq!(caller(PROXY, &[("forwarded", standard)]).address, address("2001:db8::7"));
+        let others: [(&[u8], _); 5] = [
+            (b"For=203.0.113.7 ; Proto=http", "203.0.113.7"),
+            (b"for=203.0.113.7;host=\"a, for=10.9.9.9\"", "203.0.113.7"),
+            (b"host=\"a;for=10.9.9.9\";for=203.0.113.7", "203.0.113.7"),
+            (b"host=\"a\\\", for=10.9.9.9\";for=203.0.113.7", "203.0.113.7"),
+            (b"for=\"unbalanced, for=203.0.113.8", ""),
+        ];
+        for (value, expected) in others {
+            let caller = caller(PROXY, &[("forwarded", value)]);
+            assert_eq!(caller.address, expected.parse().ok(), "{value:?}");
+        }
     }
 
     #[test]
@@ -258,6 +344,18 @@ mod tests {
         }
         assert_eq!(caller(PROXY, &[("forwarded", b"for=unknown")]), unknown);
         assert_eq!(caller(PROXY, &[("forwarded", b"host=a.example")]), unknown);
+        let unreadable: [&[u8]; 7] = [
+            b"for=203.0.113.7\"",
+            b"\"for=203.0.113.7",
+            b"for=203.0.113.7;for=203.0.113.8",
+            b"for=2\"03.0.113.7\"",
+            b"for=\"203.0.113.7\"8",
+            b"for=\"203.0.113.7\\\"",
+            b"203.0.113.7",
+        ];
+        for value in unreadable {
+            assert_eq!(caller(PROXY, &[("forwarded", value)]), unknown, "{value:?}");
+        }
         // The client's own bytes stand before what the proxy adds, and do not matter.
         let appended = caller(PROXY, &[("x-forwarded-for", b"\xff, 203.0.113.7")]);
         assert_eq!(appended.address, address("203.0.113.7"));
@@ -280,11 +378,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_static("127.0.0.1:5000"));
         headers.insert("x-forwarded-host", HeaderValue::from_static("chat.example"));
-        assert_eq!(asked_host(&headers, true), Some("chat.example"));
-        assert_eq!(asked_host(&headers, false), Some("127.0.0.1:5000"));
+        assert_eq!(asked_host(&headers, true).as_deref(), Some("chat.example"));
+        assert_eq!(asked_host(&headers, false).as_deref(), Some("127.0.0.1:5000"));
         headers.remove("x-forwarded-host");
-        assert_eq!(asked_host(&headers, true), Some("127.0.0.1:5000"));
+        assert_eq!(asked_host(&headers, true).as_deref(), Some("127.0.0.1:5000"));
         headers.insert("forwarded", HeaderValue::from_static("for=1.2.3.4;host=chat.example"));
-        assert_eq!(asked_host(&headers, true), Some("chat.example"));
+        assert_eq!(asked_host(&headers, true).as_deref(), Some("chat.example"));
+        let quoted = HeaderValue::from_static("for=1.2.3.4;host=\"b.example, host=c.example\"");
+        headers.insert("forwarded", quoted);
+        assert_eq!(asked_host(&headers, true).as_deref(), Some("b.example, host=c.example"));
     }
 }

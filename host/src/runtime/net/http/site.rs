@@ -50,6 +50,7 @@ pub(super) fn check_site(
         return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
     }
     let host = asked_host(headers, source.from_trusted_proxy);
+    let host = host.as_deref();
     let checked = check_origin(frontend, origin, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
