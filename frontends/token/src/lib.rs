@@ -8,6 +8,7 @@ mod info;
 mod layout;
 mod parse;
 mod refusal;
+mod results;
 mod session;
 
 use core_model::Recorded;
