@@ -4,8 +4,6 @@ use figment::value::Value;
 use frontend_api::Transport;
 use url::Url;
 
-use super::parse;
-
 /// The URL at which clients reach a listener, through a proxy for example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublicUrl(Url);
@@ -27,7 +25,7 @@ impl PublicUrl {
 
     /// A URL of any transport.
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
-        let url = Url::parse(&parse::text(value)?).ok().filter(Url::has_host);
+        let url = Url::parse(value.as_str().ok_or("expected a string")?).ok().filter(Url::has_host);
         let is_known = |url: &Url| {
             let transports = [Transport::Http, Transport::WebSocket, Transport::Tcp];
             transports.iter().any(|one| schemes(*one).contains(&url.scheme()))
