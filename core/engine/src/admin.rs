@@ -285,7 +285,7 @@ impl<T: Send + 'static> Engine<T> {
     }
 }
 
-fn request(at: Timestamp) -> Request {
+pub(crate) fn request(at: Timestamp) -> Request {
     Request { now: at.0, steady: 0, connection: 0 }
 }
 

@@ -194,6 +194,8 @@ fn actor(command: &Command) -> Option<&UserRef> {
         | Command::DeleteRoom { by, .. }
         | Command::ClearMessages { by, .. }
         | Command::Kick { by, .. }
+        | Command::ChangePolicy { by, .. }
+        | Command::DeleteMessage { by, .. }
         | Command::SetRole { by, .. } => by.as_ref(),
         Command::Register { .. }
         | Command::SignOut { .. }

@@ -157,7 +157,11 @@ pub(crate) fn key(position: EventPosition) -> (u64, u64) {
 /// Whether webhooks can have an event. Messages have a table of their own.
 pub(crate) fn is_logged(event: &Event) -> bool {
     match event {
-        Event::Posted { .. } | Event::PopulationChanged { .. } | Event::RoomCreated { .. } => false,
+        Event::Posted { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
+        | Event::PopulationChanged { .. }
+        | Event::RoomCreated { .. } => false,
         Event::Entered { .. }
         | Event::Left { .. }
         | Event::RoomChanged { .. }

@@ -38,14 +38,18 @@ mod excerpt;
 pub mod fuzzing;
 mod heartbeat;
 mod id_run;
+mod indexing;
 mod lookalike;
 mod lookup;
 mod message_index;
 mod message_reader;
+mod message_search;
 mod migrate;
 mod missed;
 mod moving;
 mod open;
+mod policy;
+mod policy_row;
 mod queries;
 mod queue;
 mod read_markers;
@@ -54,10 +58,12 @@ mod removed;
 mod rows;
 mod rules;
 mod search;
+mod signatures;
 mod state;
 mod store;
 mod stream_cursor;
 mod tables;
+mod terms;
 mod writer;
 
 pub use admin::{AdminPage, LiveConnection, Muted, UserRecord};
@@ -71,6 +77,7 @@ pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
 pub use heartbeat::Heartbeat;
+pub use message_search::MessageSearch;
 pub use migrate::FORMAT as STORE_FORMAT;
 pub use moving::{ExportSummary, Import, ImportError, ImportOptions, Taken};
 pub use open::{

@@ -252,7 +252,7 @@ pub(crate) fn known_room(tables: &impl State, id: u32) -> Result<Arc<RoomRow>, S
 pub(crate) fn any_room(tables: &impl State, room: &RoomRef) -> Result<(u32, Arc<RoomRow>), Error> {
     let id = match room {
         RoomRef::Id(id) => Some(id.0),
-        RoomRef::Name(name) => {
+        RoomRef::Name(name) | RoomRef::Keyed { name, .. } => {
             tables.room_names()?.get(normalize(name).as_str())?.map(|id| id.value())
         }
     };

@@ -11,8 +11,8 @@ use crate::rows::{RoomRow, TokenRow, unpack};
 use crate::search;
 use crate::state::Batch;
 use crate::tables::{
-    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, TOKENS,
-    TOKENS_BY_USER, Tables, WEBHOOKS, create_tables,
+    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, SIGNATURES,
+    TOKENS, TOKENS_BY_USER, Tables, create_tables,
 };
 
 /// The layout this code reads and writes. A store records its own in `meta`; opening an earlier one
@@ -20,8 +20,8 @@ use crate::tables::{
 ///
 /// 1: the first. 2: `tokens_by_user` and `addresses_by_user`. 3: `lookalikes`. 4: `open_rooms`,
 /// `membership_counts`, `cleared`, quotas; bounded search rows. 5: `admin_tokens`, `bans`, `mutes`,
-/// which an earlier version would not enforce.
-pub const FORMAT: u64 = 5;
+/// which an earlier version would not enforce. 6: policies of rooms, and `room_masks`, likewise.
+pub const FORMAT: u64 = 6;
 const FORMAT_KEY: &str = "format";
 /// The [`lookalike::revision`] that the keys in `lookalikes` were made with.
 const LOOKALIKES_KEY: &str = "lookalikes";
@@ -40,11 +40,11 @@ pub(crate) fn found_format(database: &Database) -> Result<u64, StoreError> {
 }
 
 /// Makes the tables of a new store, upgrades an earlier format, and returns the store's format. A
-/// store of the current format, or of a later one, is not written to, unless it lacks the tables of
-/// webhooks: they came later, and earlier versions with the same format pass over them.
+/// store of the current format, or of a later one, is not written to, unless it lacks the newest
+/// table, which needs no format: earlier versions pass over it.
 pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     let read = database.begin_read()?;
-    let is_complete = match read.open_table(WEBHOOKS) {
+    let is_complete = match read.open_table(SIGNATURES) {
         Ok(_) => true,
         Err(redb::TableError::TableDoesNotExist(_)) => false,
         Err(error) => return Err(error.into()),
@@ -158,7 +158,7 @@ fn index_rooms(transaction: &WriteTransaction) -> Result<(), StoreError> {
 fn room_after(batch: &Batch<'_>, id: Option<u32>) -> Result<Option<(u32, RoomRow)>, StoreError> {
     let Some(start) = id.map_or(Some(0), |id| id.checked_add(1)) else { return Ok(None) };
     let row = batch.rooms()?.range(start..)?.next().transpose()?;
-    row.map(|(id, row)| Ok((id.value(), unpack("rooms", row.value())?))).transpose()
+    row.map(|(id, row)| Ok((id.value(), RoomRow::unpack(row.value())?))).transpose()
 }
 
 fn count_memberships(transaction: &WriteTransaction) -> Result<(), StoreError> {

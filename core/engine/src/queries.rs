@@ -17,6 +17,7 @@ use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
+use crate::policy;
 use crate::read_markers;
 use crate::rows::{RoomRow, SeatRow, Who};
 use crate::search;
@@ -42,10 +43,7 @@ pub(crate) fn answer(tables: &impl State, request: Request, query: &Query) -> Re
             let (id, _) = lookup::room(tables, room, resolve(caller)?)?;
             Ok(members(tables, id)?)
         }
-        Query::Occupants { room, caller } => {
-            let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
-            Ok(occupants(tables, id, &row)?)
-        }
+        Query::Occupants { room, caller } => occupants_for(tables, request, room, resolve(caller)?),
         Query::Room { room, caller, detail } => {
             let (id, row) = lookup::room(tables, room, resolve(caller)?)?;
             Ok(Reply::Room { room: view(tables, id, &row, *detail)? })
@@ -150,6 +148,44 @@ pub(crate) fn token(query: &Query) -> Option<&TokenHash> {
 fn members(tables: &impl State, room: u32) -> Result<Reply, StoreError> {
     let members = persons(tables, lookup::members(tables, room)?)?;
     Ok(Reply::Members { members, roles: BTreeMap::new() })
+}
+
+fn occupants_for(
+    tables: &impl State,
+    request: Request,
+    room: &RoomRef,
+    caller: Option<u64>,
+) -> Result<Reply, Error> {
+    let (id, row) = lookup::room(tables, room, caller)?;
+    check_inside(tables, request, id, &row, caller)?;
+    Ok(occupants(tables, id, &row)?)
+}
+
+/// Refuses to show outsiders who is in a secret room.
+fn check_inside(
+    tables: &impl State,
+    request: Request,
+    room: u32,
+    row: &RoomRow,
+    caller: Option<u64>,
+) -> Result<(), Error> {
+    if !row.policy.secret {
+        return Ok(());
+    }
+    if let Some(uid) = caller
+        && (row.owner == Some(uid) || lookup::is_member(tables, room, uid)?)
+    {
+        return Ok(());
+    }
+    let own = (request.connection, 0)..=(request.connection, u64::MAX);
+    for entry in tables.seats_by_connection()?.range(own)? {
+        let (_, seat_id) = entry?.0.value();
+        let seat = tables.seats()?.get(seat_id)?.ok_or(StoreError::Corrupt { table: "seats" })?;
+        if SeatRow::unpack(seat.value())?.room == room {
+            return Ok(());
+        }
+    }
+    Err(Refusal::UnknownRoom.into())
 }
 
 fn occupants(tables: &impl State, room: u32, row: &RoomRow) -> Result<Reply, StoreError> {
@@ -261,6 +297,9 @@ fn view(
     if detail.messages > 0 {
         view.messages = history(tables, id, None, None, detail.messages as usize)?;
     }
+    if detail.masks {
+        view.masks = policy::masks(tables, id)?;
+    }
     Ok(Arc::new(view))
 }
 
@@ -283,8 +322,8 @@ fn open_rooms(tables: &impl State, after: u32, limit: usize) -> Result<Found, St
             }
             let (id, row) = entry?;
             let row = row_cache::room(id.value(), row.value())?;
-            if row.closed {
-                // Any number of closed rooms may follow.
+            if !row.is_listed() {
+                // Any number of such rooms may follow.
                 next = tables
                     .open_rooms()?
                     .range(id.value()..)?

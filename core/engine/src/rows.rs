@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::policy_row::PolicyRow;
 
 /// The version of every layout so far. A changed layout gets the next number, and readers a branch
 /// for it.
@@ -115,9 +116,37 @@ pub(crate) struct RoomRow {
     pub(crate) opened: bool,
     pub(crate) app_code: Option<u16>,
     pub(crate) info: String,
+    /// What holds beyond that. See [`RoomRow::pack`].
+    #[serde(skip)]
+    pub(crate) policy: PolicyRow,
 }
 
+/// The version of a room with a policy: the policy, and the layout of one without.
+const ROOM_WITH_POLICY: u8 = 2;
+
 impl RoomRow {
+    /// Few rooms have a policy; the others keep the layout that they had before there was any.
+    pub(crate) fn pack(&self) -> Vec<u8> {
+        if self.policy == PolicyRow::default() {
+            return pack(self);
+        }
+        let head = postcard::to_extend(&self.policy, vec![ROOM_WITH_POLICY]);
+        postcard::to_extend(self, head.expect("a row is plain data")).expect("a row is plain data")
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
+        let [ROOM_WITH_POLICY, rest @ ..] = bytes else { return unpack("rooms", bytes) };
+        let corrupt = |_| StoreError::Corrupt { table: "rooms" };
+        let (policy, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
+        let row: Self = postcard::from_bytes(rest).map_err(corrupt)?;
+        Ok(Self { policy, ..row })
+    }
+
+    /// Whether lists and searches have it.
+    pub(crate) fn is_listed(&self) -> bool {
+        !self.closed && !self.policy.secret
+    }
+
     pub(crate) fn tag(&self, id: u32) -> RoomTag {
         let name = self.name.as_str().into();
         RoomTag { id: core_model::RoomId(id), name, closed: self.closed }
@@ -138,10 +167,12 @@ impl RoomRow {
             capacity: self.capacity,
             active: self.active,
             closed: self.closed,
+            policy: self.policy.view(),
             app_code: self.app_code,
             info: self.info.clone(),
             members: Vec::new(),
             messages: Vec::new(),
+            masks: Vec::new(),
         }
     }
 }

@@ -238,6 +238,10 @@ tables! {
     mutes, mutes_mut, MUTES: (u32, u64) => u64;
     /// (uid, room id) of `mutes`.
     mutes_by_user, mutes_by_user_mut, MUTES_BY_USER: (u64, u32) => ();
+    /// (Room id, list, mask) → `MaskRow`. See `policy_row::ListId` for the lists.
+    room_masks, room_masks_mut, ROOM_MASKS: (u32, u8, &'static str) => &'static [u8];
+    /// Block of messages → which words they have. See `signatures`.
+    signatures, signatures_mut, SIGNATURES: u64 => &'static [u8];
 }
 
 impl<A> WriteTables<'_, A> {

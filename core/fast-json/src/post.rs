@@ -26,17 +26,21 @@ fn write_post(
     text: &str,
     right: &PostRight,
 ) {
+    json.raw(r#"{"do":"post","room":"#);
     match room {
         RoomRef::Id(room) => {
-            json.raw(r#"{"do":"post","room":{"id":"#);
+            json.raw(r#"{"id":"#);
             json.number(room.0.into());
+            json.raw("}");
         }
         RoomRef::Name(name) => {
-            json.raw(r#"{"do":"post","room":{"name":"#);
+            json.raw(r#"{"name":"#);
             json.string(name);
+            json.raw("}");
         }
+        RoomRef::Keyed { .. } => json.value(room),
     }
-    json.raw(r#"},"author":"#);
+    json.raw(r#","author":"#);
     match author {
         UserRef::Session => json.raw(r#""session""#),
         UserRef::Claim(claim) => write_claim(json, claim),

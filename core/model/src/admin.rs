@@ -3,6 +3,7 @@
 //! They are not part of the interface of front ends, so [`Command::Admin`](crate::Command::Admin) is
 //! not serialized, and the engine accepts them from the gateway itself only.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
@@ -44,6 +45,9 @@ pub enum AdminCommand {
     Unmute { room: RoomRef, user: UserRef },
     /// Removes messages, at most [`DELETED_MESSAGES_MAX`]; those that do not exist are passed over.
     DeleteMessages { messages: Vec<MessageId> },
+    /// Stores what searches for messages look at: the signatures of the blocks of messages in
+    /// `from..to`, for those that have one. Does nothing unless `from` is the first without.
+    StoreSignatures { from: u64, to: u64, signatures: Vec<(u64, Vec<u8>)> },
     /// Posts a notice to a room under a name that no account has.
     Announce { room: RoomRef, name: String, text: String },
     /// Posts it to the next [`ANNOUNCED_ROOMS_MAX`] rooms with a greater id. The answer is
@@ -75,7 +79,9 @@ pub const BANS_MAX: usize = 100_000;
 pub const MUTES_MAX: usize = 100_000;
 
 /// What a token of the admin API may do; each includes those before it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AdminRole {
     /// Reads.

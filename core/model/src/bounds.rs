@@ -6,6 +6,8 @@
 
 use crate::admin::{AdminCommand, BanTarget, DELETED_MESSAGES_MAX};
 use crate::command::{Command, NewRoom, NewUser, ProfileChanges, RoomChanges};
+use crate::mask::MASK_BYTES_MAX;
+use crate::policy::{PolicyChange, ROOM_KEY_BYTES_MAX};
 use crate::query::{Query, RoomFilter};
 use crate::refusal::Refusal;
 
@@ -103,6 +105,8 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         Command::Enter { avatar, .. } => {
             check_bytes("avatar", avatar.as_deref().unwrap_or_default(), AVATAR_BYTES_MAX)
         }
+        Command::ChangePolicy { change, .. } => check_policy(change),
+        Command::DeleteMessage { reason, .. } => check_chars("reason", reason, REASON_CHARS_MAX),
         Command::SignOut { .. }
         | Command::LinkIdentity { .. }
         | Command::UnlinkIdentity { .. }
@@ -126,6 +130,21 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::DeclareWebhooks { .. }
         | Command::AdvanceWebhook { .. } => Ok(()),
         Command::Admin(command) => check_admin(command),
+    }
+}
+
+fn check_policy(change: &PolicyChange) -> Result<(), Refusal> {
+    match change {
+        PolicyChange::Key(Some(key)) => check_bytes("key", key, ROOM_KEY_BYTES_MAX),
+        PolicyChange::Mask { mask, .. } => check_bytes("mask", mask, MASK_BYTES_MAX),
+        PolicyChange::Moderated(_)
+        | PolicyChange::Secret(_)
+        | PolicyChange::InviteOnly(_)
+        | PolicyChange::OpenTopic(_)
+        | PolicyChange::OpenPosts(_)
+        | PolicyChange::Capacity(_)
+        | PolicyChange::Key(None)
+        | PolicyChange::Invited(_) => Ok(()),
     }
 }
 
@@ -156,6 +175,7 @@ fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
         | AdminCommand::DeleteUser { .. }
         | AdminCommand::DeleteRoom { .. }
         | AdminCommand::Mute { .. }
+        | AdminCommand::StoreSignatures { .. }
         | AdminCommand::Unmute { .. } => Ok(()),
     }
 }
@@ -180,6 +200,11 @@ pub fn check_query(query: &Query) -> Result<(), Refusal> {
         check_chars("search key", text, SEARCH_CHARS_MAX)?;
     }
     Ok(())
+}
+
+/// Refuses to search messages for a text that is too long.
+pub fn check_search(text: &str) -> Result<(), Refusal> {
+    check_chars("search key", text, SEARCH_CHARS_MAX)
 }
 
 fn check_user(user: &NewUser) -> Result<(), Refusal> {

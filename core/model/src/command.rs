@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::AdminCommand;
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
+use crate::policy::PolicyChange;
 use crate::role::Role;
 use crate::user_ref::{ConversationRef, RoomRef, UserRef};
 use crate::webhook::{WebhookNeed, WebhookProgress};
@@ -75,7 +76,8 @@ pub enum Command {
     /// Creates a room of exactly this name; changes nothing if it exists.
     DeclareRoom { room: NewRoom },
     /// Changes the given fields of a room. If `by` is given, it must be the owner; to change nothing
-    /// but the description, it may be an operator by a seat of this connection.
+    /// but the description, it may be an operator by a seat of this connection, or whoever is inside
+    /// where the [policy](crate::Policy::open_topic) says so.
     UpdateRoom {
         room: RoomRef,
         changes: RoomChanges,
@@ -147,6 +149,15 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<UserRef>,
     },
+    /// Changes what holds in a room beyond its members. If `by` is given, it must be the owner, or
+    /// an operator by a seat of this connection; see also
+    /// [`PolicyChange::Invited`](crate::PolicyChange::Invited). Changes nothing if it holds already.
+    ChangePolicy {
+        room: RoomRef,
+        change: PolicyChange,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserRef>,
+    },
     /// Gives back a live seat. With [`SeatKind::Lease`], one that no connection uses, or else one
     /// in use, whose connection then leaves the room.
     Exit {
@@ -168,6 +179,16 @@ pub enum Command {
         /// Whether it is a notice: a message to which no program replies automatically.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         notice: bool,
+    },
+    /// Deletes a message of a room. If `by` is given, it must be its author, by an account, or the
+    /// owner of the room, or an operator by a seat of this connection.
+    DeleteMessage {
+        room: RoomRef,
+        message: MessageId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<UserRef>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// Posts to one user. A guest cannot read direct messages and is refused as unknown.
     PostDirect {

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::command::RoomChanges;
-use crate::id::{ConnectionId, Seq, Timestamp};
+use crate::id::{ConnectionId, MessageId, Seq, Timestamp};
+use crate::policy::PolicyChange;
 use crate::role::Role;
-use crate::view::{Message, Person, RoomTag};
+use crate::view::{Message, Person, Recipient, RoomTag};
 
 /// A change that sessions other than the caller's may need to show.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -79,6 +80,27 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<Person>>,
     },
+    /// What holds in a room has changed. Never an invitation of one user. Only connections whose
+    /// event filter includes room changes receive it.
+    PolicyChanged {
+        room: RoomTag,
+        change: PolicyChange,
+        /// Who changed it; `None` for the gateway itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Person>>,
+    },
+    /// A message was deleted, and no history has it any more: for those whom its posting was for. Only
+    /// connections whose event filter includes room changes receive it.
+    MessageDeleted {
+        message: MessageId,
+        author: Arc<Person>,
+        to: Recipient,
+        /// Who deleted it; `None` for the gateway itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Person>>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// The number of seats taken has changed.
     PopulationChanged { room: RoomTag, population: u32 },
     /// A room was made, with these members invited besides its owner.
@@ -97,15 +119,18 @@ impl Event {
     /// The room whose subscribers receive it; none for a direct message.
     pub fn room(&self) -> Option<&RoomTag> {
         match self {
-            Self::Posted { message } => match &message.to {
-                crate::Recipient::Room(room) => Some(room),
-                crate::Recipient::User(_) => None,
-            },
+            Self::Posted { message: Message { to, .. } } | Self::MessageDeleted { to, .. } => {
+                match to {
+                    Recipient::Room(room) => Some(room),
+                    Recipient::User(_) => None,
+                }
+            }
             Self::Entered { room, .. }
             | Self::Left { room, .. }
             | Self::PopulationChanged { room, .. }
             | Self::RoomChanged { room, .. }
             | Self::RoleChanged { room, .. }
+            | Self::PolicyChanged { room, .. }
             | Self::RoomCreated { room, .. }
             | Self::RoomDeleted { room } => Some(room),
         }

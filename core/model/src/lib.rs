@@ -10,8 +10,10 @@ pub mod bounds;
 mod command;
 mod event;
 mod id;
+mod mask;
 mod moving;
 mod name;
+mod policy;
 mod query;
 mod refusal;
 mod reply;
@@ -30,6 +32,7 @@ pub use command::{
 };
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
+pub use mask::{MASK_BYTES_MAX, MaskPart, mask_parts, matches_mask, push_literal};
 pub use moving::{
     CursorOf, EXPORT_VERSION, ExportEnd, ExportHeader, ExportRecord, ExportedBan, ExportedCursor,
     ExportedMember, ExportedMessage, ExportedMute, ExportedReadMark, ExportedRoom, ExportedUser,
@@ -39,8 +42,11 @@ pub use name::{
     GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,
     check_handle, check_room_name, normalize,
 };
+pub use policy::{
+    INVITATIONS_MAX, MASKS_MAX, MaskList, MaskView, Policy, PolicyChange, ROOM_KEY_BYTES_MAX,
+};
 pub use query::{Detail, Part, Position, Query, RoomFilter};
-pub use refusal::Refusal;
+pub use refusal::{Barrier, Refusal};
 pub use reply::{AutoJoinFailure, Expired, Outcome, Reply};
 pub use role::{Role, Roles};
 pub use user_ref::{Claim, ConversationRef, RoomRef, UserRef};

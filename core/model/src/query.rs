@@ -76,7 +76,8 @@ pub enum Query {
         caller: Option<UserRef>,
     },
     /// The people in a room: its durable members in the order of joining, then users and guests
-    /// that only have a live seat, by handle. Each once.
+    /// that only have a live seat, by handle. Each once. Those of a secret room are shown to the
+    /// caller and the connection inside it only.
     Occupants {
         room: RoomRef,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,4 +184,7 @@ pub struct Detail {
     /// The number of people in it: as many as [`Query::Occupants`] names.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub people: bool,
+    /// Its lists of masks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masks: bool,
 }

@@ -20,6 +20,9 @@ pub enum Refusal {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
+    /// What holds in the room keeps the user from entering it or from posting.
+    #[error("{}", by.words())]
+    Barred { by: Barrier },
     /// The text of the message is empty.
     #[error("the text is empty")]
     EmptyText,
@@ -96,7 +99,7 @@ pub enum Refusal {
     /// Something other than a message's text is longer than what the engine stores.
     #[error("the {what} is longer than {limit}")]
     TooLong { what: String, limit: String },
-    /// No message with the id that the reader says to have was ever sent.
+    /// There is no such message, or no message with the id that the reader says to have was ever sent.
     #[error("no such message")]
     UnknownMessage,
     /// No such room, or one that the caller may not see.
@@ -108,6 +111,31 @@ pub enum Refusal {
     /// The password is wrong, or the account has none.
     #[error("wrong password")]
     WrongPassword,
+}
+
+/// What keeps a user out of a room, or from posting there.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Barrier {
+    /// The user is on the room's list of bans.
+    Ban,
+    /// Only invited users enter.
+    InviteOnly,
+    /// The room has a key, which the user did not give.
+    Key,
+    /// Only operators and users with a voice post.
+    Moderated,
+}
+
+impl Barrier {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Ban => "banned from this room",
+            Self::InviteOnly => "only invited users may enter this room",
+            Self::Key => "this room has a key",
+            Self::Moderated => "this room is moderated",
+        }
+    }
 }
 
 fn because(reason: &str) -> String {

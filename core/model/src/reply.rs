@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::AdminRole;
 use crate::id::{MessageId, RoomId, Timestamp};
 use crate::refusal::Refusal;
 use crate::role::Roles;
@@ -136,6 +137,8 @@ pub enum Reply {
     // Answers of the host.
     /// To a request to a server that the front end's manifest names: the HTTP status and the body.
     Fetched { status: u16, body: String },
+    /// The token is one of the admin API, with this role, and what its operator calls it.
+    Authorized { role: AdminRole, label: String },
 }
 
 /// A room in `auto_join` that the user could not join, and why.

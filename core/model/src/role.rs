@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// May describe the room, remove users, and give and take roles, by the connection of the seat.
     Operator,
-    /// A mark that others see. It gives no right yet.
+    /// May post where the [policy](crate::Policy::moderated) or a ban keeps others from it.
     Voice,
 }
 

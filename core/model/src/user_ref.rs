@@ -63,6 +63,29 @@ pub enum RoomRef {
     Id(RoomId),
     /// By its unique room name.
     Name(String),
+    /// By its unique room name, with the key that a room may ask of those who enter.
+    Keyed {
+        name: String,
+        key: String,
+    },
+}
+
+impl RoomRef {
+    /// The room name, if it is given.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) => None,
+            Self::Name(name) | Self::Keyed { name, .. } => Some(name),
+        }
+    }
+
+    /// The key, if one is given.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Id(_) | Self::Name(_) => None,
+            Self::Keyed { key, .. } => Some(key),
+        }
+    }
 }
 
 /// Names a conversation of a user.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp, Uid};
+use crate::policy::{MaskView, Policy};
 
 /// A user as others see it: an account, or a guest.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -95,6 +96,9 @@ pub struct RoomView {
     pub active: bool,
     /// Whether only members may see it.
     pub closed: bool,
+    /// What holds in it.
+    #[serde(default, skip_serializing_if = "Policy::is_default")]
+    pub policy: Policy,
     /// The `app_code` it was created with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_code: Option<u16>,
@@ -107,6 +111,9 @@ pub struct RoomView {
     /// The newest messages, oldest first; empty unless asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Arc<Message>>,
+    /// Its lists of masks, each by mask; empty unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<MaskView>,
 }
 
 impl RoomView {

@@ -90,7 +90,7 @@ use serde::{Deserialize, Serialize};
 
 use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
 pub use manifest::{Acknowledges, Capabilities, Listener, Manifest, Route, Transport, Upstream};
-pub use outbox::{EventFilter, Fetch, Outbox, Output, Subscribe};
+pub use outbox::{Authorize, EventFilter, Fetch, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
 pub use outbox::{Follow, Interest};
 pub use reply_queue::ReplyQueue;
@@ -222,8 +222,8 @@ pub enum Input<'a> {
     Text(&'a str),
     /// One whole WebSocket binary message, or one line that is not UTF-8.
     Binary(&'a [u8]),
-    /// The answer to the oldest unanswered [`Output::Submit`], [`Output::Query`] or
-    /// [`Output::Fetch`].
+    /// The answer to the oldest unanswered [`Output::Submit`], [`Output::Query`],
+    /// [`Output::Fetch`] or [`Output::Authorize`].
     Answer(&'a Outcome),
     /// An event that the connection is subscribed to, if [`Frontend::broadcast`] gave
     /// [`Broadcast::PerSession`] for it.

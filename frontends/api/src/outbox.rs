@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use core_model::{Command, ConnectionId, MessageId, Query, Timestamp};
+use core_model::{AdminRole, Command, ConnectionId, MessageId, Query, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,12 @@ pub enum Output {
     /// commands and queries: [`Reply::Fetched`](core_model::Reply::Fetched), or a refusal if the
     /// server cannot be reached, takes too long, or sends too much or what is not UTF-8.
     Fetch(Fetch),
+    /// Asks whether the holder of a token of the admin API may do something. The host notes it in
+    /// the audit log. The answer arrives as `Input::Answer`, in the order of commands and queries:
+    /// [`Reply::Authorized`](core_model::Reply::Authorized),
+    /// [`Refusal::TokenInvalid`](core_model::Refusal::TokenInvalid), or
+    /// [`Refusal::NotAllowed`](core_model::Refusal::NotAllowed) for a role that is too low.
+    Authorize(Authorize),
     /// The response to the HTTP request; the session ends once it is written.
     Respond(Response),
     /// Bytes for the peer, on a TCP stream.
@@ -64,6 +70,25 @@ pub enum Output {
     Wake(ConnectionId),
     /// Closes the connection once everything sent is written.
     Close,
+}
+
+/// What the holder of a token of the admin API is about to do.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct Authorize {
+    pub token: String,
+    /// The least role that it takes.
+    pub role: AdminRole,
+    /// The operation, a word for the audit log: `kill`.
+    pub operation: String,
+    /// To what, and why, for the audit log; never a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Authorize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Authorize({} {:?})", self.operation, self.with)
+    }
 }
 
 /// A request to a server that the manifest names.
@@ -100,7 +125,7 @@ pub struct EventFilter {
     /// `Entered` and `Left`.
     pub presence: bool,
     pub population: bool,
-    /// `RoomChanged` and `RoleChanged`. Off by default: front ends built before them do not know the
+    /// `RoomChanged`, `RoleChanged` and `PolicyChanged`. Off by default: front ends built before them do not know the
     /// events.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub room_changes: bool,

@@ -1,6 +1,6 @@
 //! Failures in the dialect's form: `{"code":n,"msg":<reason>}`.
 
-use core_model::Refusal;
+use core_model::{Barrier, Refusal};
 use frontend_api::http::{HttpError, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -64,6 +64,16 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         }
         Refusal::UnknownUser => failure(Code::NoSuchUser, &reason),
         Refusal::UnknownRoom => failure(Code::NoSuchChannel, "no such channel"),
+        Refusal::Barred { by: Barrier::Ban } => {
+            failure(Code::NotAllowed, "banned from this channel")
+        }
+        Refusal::Barred { by: Barrier::InviteOnly } => {
+            failure(Code::NotAllowed, "this channel is for invited users")
+        }
+        Refusal::Barred { by: Barrier::Key } => failure(Code::NotAllowed, "this channel has a key"),
+        Refusal::Barred { by: Barrier::Moderated } => {
+            failure(Code::NotAllowed, "this channel is moderated")
+        }
         Refusal::Banned { .. }
         | Refusal::Muted { .. }
         | Refusal::NotAllowed

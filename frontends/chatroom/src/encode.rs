@@ -27,6 +27,8 @@ pub(crate) fn broadcast(event: &Event) -> Broadcast {
         Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => Broadcast::Nothing,
     }

@@ -1,6 +1,6 @@
 //! The engine's refusals in this dialect's words.
 
-use core_model::Refusal;
+use core_model::{Barrier, Refusal};
 use frontend_api::http::Response;
 use serde::Serialize;
 
@@ -45,6 +45,10 @@ fn retry_after_s(refusal: &Refusal) -> u64 {
 fn words(refusal: &Refusal) -> (Res, &'static str) {
     match refusal {
         Refusal::Banned { .. } => (Res::NotAllowed, "banned"),
+        Refusal::Barred { by: Barrier::Ban } => (Res::NotAllowed, "banned from room"),
+        Refusal::Barred { by: Barrier::InviteOnly } => (Res::NotAllowed, "invite only"),
+        Refusal::Barred { by: Barrier::Key } => (Res::NotAllowed, "room key needed"),
+        Refusal::Barred { by: Barrier::Moderated } => (Res::NotAllowed, "room moderated"),
         Refusal::EmptyText => (Res::MissingParameters, NULL_MESSAGE),
         Refusal::HandleTaken | Refusal::IdentityTaken => (Res::UserExist, "user exist"),
         Refusal::Internal { .. } if refusal.is_outcome_unknown() => {

@@ -18,6 +18,7 @@ const ROWS: &[Row] = &[
     Row(Caps::BATCH.0, "batch", ""),
     Row(Caps::CAP_NOTIFY.0, "cap-notify", ""),
     Row(Caps::CHATHISTORY.0, "draft/chathistory", ""),
+    Row(Caps::REDACTION.0, "draft/message-redaction", ""),
     Row(Caps::MULTILINE.0, "draft/multiline", multiline::LIMITS),
     Row(Caps::READ_MARKER.0, "draft/read-marker", ""),
     Row(Caps::ECHO_MESSAGE.0, "echo-message", ""),
@@ -52,6 +53,7 @@ impl Caps {
     pub(crate) const CHATHISTORY: Self = Self(1 << 14);
     pub(crate) const READ_MARKER: Self = Self(1 << 15);
     pub(crate) const MULTILINE: Self = Self(1 << 16);
+    pub(crate) const REDACTION: Self = Self(1 << 17);
 
     pub(crate) fn has(self, cap: Self) -> bool {
         self.0 & cap.0 != 0

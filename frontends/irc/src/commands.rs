@@ -38,19 +38,20 @@ pub const VERBS: &[Verb] = &[
     verb("HELP", 0, IrcSession::help),
     verb("HELPOP", 0, IrcSession::help),
     verb("INFO", 0, IrcSession::info),
-    verb("KILL", 0, IrcSession::forbidden),
     verb("LINKS", 0, IrcSession::links),
     verb("LUSERS", 0, IrcSession::lusers),
     verb("MOTD", 0, IrcSession::motd),
-    verb("OPER", 2, IrcSession::oper),
     early("PING", 1, IrcSession::ping),
     early("PONG", 0, IrcSession::pong),
     early("QUIT", 0, IrcSession::quit),
-    verb("REHASH", 0, IrcSession::forbidden),
     verb("STATS", 0, IrcSession::stats),
     verb("TIME", 0, IrcSession::time),
     verb("VERSION", 0, IrcSession::version),
-    verb("WALLOPS", 0, IrcSession::forbidden),
+    // Operators of the gateway: operators.rs.
+    verb("KILL", 1, IrcSession::kill),
+    verb("OPER", 2, IrcSession::oper),
+    verb("REHASH", 0, IrcSession::rehash),
+    verb("WALLOPS", 1, IrcSession::wallops),
     // Channels: rooms.rs, list.rs, moderation.rs and modes.rs.
     verb("INVITE", 2, IrcSession::invite),
     verb("JOIN", 1, IrcSession::join),
@@ -69,12 +70,13 @@ pub const VERBS: &[Verb] = &[
     verb("WHO", 0, IrcSession::who),
     verb("WHOIS", 0, IrcSession::whois),
     verb("WHOWAS", 0, IrcSession::whowas),
-    // Messages: message.rs, client_tags.rs, history.rs and read_marker.rs.
+    // Messages: message.rs, client_tags.rs, history.rs, read_marker.rs and redaction.rs.
     verb("BATCH", 0, IrcSession::batch),
     verb("CHATHISTORY", 0, IrcSession::chathistory),
     verb("MARKREAD", 0, IrcSession::mark_read),
     verb("NOTICE", 0, IrcSession::notice),
     verb("PRIVMSG", 0, IrcSession::privmsg),
+    verb("REDACT", 2, IrcSession::redact),
     verb("TAGMSG", 1, IrcSession::tagmsg),
 ];
 

@@ -3,6 +3,7 @@
 //! The engine identifies a guest by name alone and does not know real names or away messages. This
 //! table belongs to one front end; a session holds an entry for as long as it is signed on.
 
+mod operators;
 mod presence;
 mod renaming;
 mod tags;
@@ -51,12 +52,17 @@ struct Table {
     /// The numbers of the entries that watch a nick, by its folded form.
     watchers: BTreeMap<String, BTreeSet<u64>>,
     keys: BTreeMap<u64, Key>,
+    /// The numbers of the entries of operators, and of those that read WALLOPS.
+    operators: BTreeSet<u64>,
+    wallops: BTreeSet<u64>,
 }
 
 /// A room that some entry has joined.
 #[derive(Debug)]
 struct Joined {
     name: String,
+    /// Whether lists leave it out.
+    secret: bool,
     /// The numbers of the entries.
     numbers: BTreeSet<u64>,
     /// Who has set the topic, if an entry has seen it.
@@ -98,6 +104,7 @@ pub(crate) struct Counts {
     pub(crate) most: usize,
     /// Rooms that users of irc have joined.
     pub(crate) rooms: usize,
+    pub(crate) operators: usize,
 }
 
 impl Directory {
@@ -178,6 +185,7 @@ impl Directory {
             unregistered: self.unregistered.load(Ordering::Relaxed),
             most: table.most,
             rooms: table.rooms.len(),
+            operators: table.operators.len(),
         }
     }
 
@@ -186,10 +194,18 @@ impl Directory {
         Unregistered(Arc::clone(self))
     }
 
-    /// The rooms that users of irc have joined, by id.
-    pub(crate) fn room_names(&self, most: usize) -> Vec<String> {
+    /// The rooms that users of irc have joined, by id; secret ones if `is_own` says so.
+    pub(crate) fn room_names(&self, most: usize, is_own: impl Fn(&RoomId) -> bool) -> Vec<String> {
         let table = self.table();
-        table.rooms.values().take(most).map(|joined| joined.name.clone()).collect()
+        let shown = table.rooms.iter().filter(|(id, joined)| !joined.secret || is_own(id));
+        shown.take(most).map(|(_, joined)| joined.name.clone()).collect()
+    }
+
+    /// Notes whether a room is secret; each session in the room does.
+    pub(crate) fn note_secret(&self, room: RoomId, secret: bool) {
+        if let Some(joined) = self.table().rooms.get_mut(&room) {
+            joined.secret = secret;
+        }
     }
 
     /// Who has set this topic of a room, if a user of irc in it has seen that.
@@ -282,6 +298,8 @@ impl Table {
     fn remove(&mut self, key: &Key) -> Option<Presence> {
         let record = self.entries.remove(key)?;
         self.keys.remove(&key.1);
+        self.operators.remove(&key.1);
+        self.wallops.remove(&key.1);
         for room in &record.rooms {
             self.leave_room(*room, key.1);
         }
@@ -355,18 +373,14 @@ impl Entry {
         });
     }
 
-    pub(crate) fn is_bot(&self) -> bool {
-        let table = self.directory.table();
-        table.entries.get(&self.key).is_some_and(|record| record.presence.is_bot)
-    }
-
     pub(crate) fn join(&self, room: RoomId, name: &str) {
         let mut table = self.directory.table();
         if let Some(record) = table.entries.get_mut(&self.key) {
             record.rooms.insert(room);
             table.room_names.insert((fold(name), name.to_owned()));
             let numbers = BTreeSet::new();
-            let new = || Joined { name: name.to_owned(), numbers, topic: None };
+            let name = name.to_owned();
+            let new = || Joined { name, secret: false, numbers, topic: None };
             table.rooms.entry(room).or_insert_with(new).numbers.insert(self.key.1);
         }
     }

@@ -55,6 +55,8 @@ impl IrcSession {
                 }
             }
             Event::RoleChanged { room, .. } => self.send_role_change(room, recorded, out),
+            Event::PolicyChanged { room, .. } => self.send_policy_change(room, recorded, out),
+            Event::MessageDeleted { .. } => self.send_redaction(recorded, out),
             Event::RoomCreated { room, owner, members } => {
                 self.send_invitation(room, owner.as_ref(), members, out);
             }

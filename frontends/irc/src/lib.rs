@@ -4,6 +4,7 @@
 //! docs/dialects/irc.md describes the dialect.
 
 mod acknowledging;
+mod ban_mask;
 mod batches;
 mod caps;
 mod client_tags;
@@ -30,12 +31,15 @@ mod multiline;
 mod names;
 pub mod numeric;
 mod occupants;
+mod operators;
 mod parse;
 mod peer_event;
 mod peers;
 mod pending;
 mod pending_lines;
+mod policy;
 mod read_marker;
+mod redaction;
 mod refusal;
 mod replay;
 mod reply;
@@ -205,6 +209,8 @@ impl Frontend for IrcFrontend {
             | Event::Left { .. }
             | Event::RoomChanged { .. }
             | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
             | Event::RoomCreated { .. } => Broadcast::PerSession,
             Event::PopulationChanged { .. } | Event::RoomDeleted { .. } => Broadcast::Nothing,
         }

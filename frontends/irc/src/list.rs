@@ -12,7 +12,7 @@ use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
 
 /// With the number of people, each once.
-const DETAIL: Detail = Detail { members: false, messages: 0, people: true };
+const DETAIL: Detail = Detail { members: false, messages: 0, people: true, masks: false };
 
 impl IrcSession {
     pub(crate) fn list(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -24,10 +24,16 @@ impl IrcSession {
                 for room in channels.iter().filter_map(|channel| names::room(channel)) {
                     let room = RoomRef::Name(self.joined_name(room));
                     let query = Query::Room { room, caller: self.caller(), detail: DETAIL };
-                    self.query(query, PendingReply::ListOne, out);
+                    self.query(query, PendingReply::ListOne(None), out);
                 }
             }
             None => {
+                let secret = self.rooms.iter().filter(|(_, channel)| channel.secret);
+                let secret: Vec<RoomId> = secret.map(|(id, _)| *id).collect();
+                for room in secret.into_iter().map(RoomRef::Id) {
+                    let query = Query::Room { room, caller: self.caller(), detail: DETAIL };
+                    self.query(query, PendingReply::ListOne(Some(filter.clone())), out);
+                }
                 let query = Query::Rooms {
                     filter: RoomFilter::Open,
                     after: RoomId(0),
@@ -57,9 +63,17 @@ impl IrcSession {
         }
     }
 
-    /// Skips a channel that does not exist.
-    pub(crate) fn send_list_entry(&mut self, outcome: &Outcome, out: &mut Outbox) {
-        if let Ok(Reply::Room { room }) = outcome {
+    /// Skips a channel that does not exist, that is secret to the client, or that the filter leaves
+    /// out.
+    pub(crate) fn send_list_entry(
+        &mut self,
+        filter: Option<&Filter>,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
+        let Ok(Reply::Room { room }) = outcome else { return };
+        let is_shown = !room.policy.secret || self.rooms.contains_key(&room.id);
+        if is_shown && filter.is_none_or(|it| it.includes(&names::channel(&room.name), room)) {
             send(self.list_line(room), out);
         }
     }

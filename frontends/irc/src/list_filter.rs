@@ -11,13 +11,13 @@ const MINUTE_MS: u64 = 60 * 1000;
 
 /// Which channels to list: those that all conditions hold for, and any of the masks, if there are
 /// masks.
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Filter {
     masks: Vec<String>,
     conditions: Vec<Condition>,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Condition {
     MoreUsers(u32),
     FewerUsers(u32),

@@ -1,6 +1,6 @@
 //! KICK and INVITE: what a room of the engine has of them.
 
-use core_model::{Command, Outcome, Refusal, RoomId, RoomRef, UserRef};
+use core_model::{Command, GUEST_PREFIX, Outcome, PolicyChange, Refusal, RoomId, RoomRef, UserRef};
 use frontend_api::Outbox;
 
 use crate::directory::Presence;
@@ -90,8 +90,7 @@ impl IrcSession {
         self.query(query, PendingReply::Invite(target), out);
     }
 
-    /// Invites a user of irc to an open channel, which it may join without that as well. A closed
-    /// room has members in place of invitations.
+    /// Invites a user of irc to an open channel. A closed room has members in place of invitations.
     pub(crate) fn send_invite(&mut self, target: &Target, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(&target.room);
         let Some(occupants) = Occupants::of(outcome) else {
@@ -109,11 +108,40 @@ impl IrcSession {
             let why = "A closed room has no invitations: its owner adds members";
             self.numeric(ERR_UNKNOWNERROR, &["INVITE"], why)
         } else if let Some(known) = known {
-            return self.invite_to(room, channel, known, out);
+            return self.submit_invitation(room, target, &known, out);
         } else {
             self.numeric(ERR_NOSUCHNICK, &[&target.nick], "No such nick")
         };
         send(line, out);
+    }
+
+    /// Has the engine check the invitation, and keep it where the room is not open to everyone.
+    fn submit_invitation(
+        &mut self,
+        room: RoomId,
+        target: &Target,
+        known: &Presence,
+        out: &mut Outbox,
+    ) {
+        let Some(handle) = names::handle(&known.nick) else { return };
+        let handle = if known.uid.is_some() { handle } else { format!("{GUEST_PREFIX}{handle}") };
+        let change = PolicyChange::Invited(UserRef::Handle(handle));
+        let by = Some(self.actor());
+        out.submit(Command::ChangePolicy { room: RoomRef::Id(room), change, by });
+        let (room, nick) = (target.room.clone(), known.nick.clone());
+        self.expect(PendingReply::Invited(Target { room, nick, reason: String::new() }));
+    }
+
+    pub(crate) fn invited(&mut self, target: &Target, outcome: &Outcome, out: &mut Outbox) {
+        let channel = names::channel(&target.room);
+        if outcome.is_err() {
+            return self.report(RequestKind::Topic, "INVITE", &channel, outcome, out);
+        }
+        match (self.channel(&target.room), self.directory.find(&target.nick)) {
+            (Some((room, _)), Some(known)) => self.invite_to(room, channel, known, out),
+            (None, _) => (),
+            (_, None) => send(self.numeric(ERR_NOSUCHNICK, &[&target.nick], "No such nick"), out),
+        }
     }
 
     fn invite_to(&self, room: RoomId, channel: String, known: Presence, out: &mut Outbox) {

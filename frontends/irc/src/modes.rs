@@ -1,5 +1,4 @@
-//! MODE: what a room of the engine has of it. Operators and voices are roles of live seats; the other
-//! modes hold in every room.
+//! MODE. Operators and voices are roles of live seats; the other modes are the policy of the room.
 
 use core_model::{Command, Outcome, Refusal, Reply, Role, RoomRef, RoomTag, UserRef};
 use core_model::{Event, Recorded};
@@ -10,27 +9,31 @@ use crate::numeric::*;
 use crate::occupants::Occupants;
 use crate::parse::Message;
 use crate::pending::{ModeChange, PendingReply, Target};
+use crate::policy::{Wish, list_of, modes_of_room, takes_parameter};
 use crate::refusal::RequestKind;
 use crate::state::{IrcSession, send};
 
-/// The modes of channels that 004 announces: roles, and what 324 shows.
-pub(crate) const CHANNEL_MODES: &str = "ilnotv";
+/// The modes of channels that 004 announces.
+pub(crate) const CHANNEL_MODES: &str = "Ibeiklmnostv";
 
 /// Those of them that have a parameter.
-pub(crate) const PARAMETER_MODES: &str = "lov";
+pub(crate) const PARAMETER_MODES: &str = "Ibeklov";
 
-/// What 324 shows, in the form of CHANMODES: the capacity, which has a parameter; that the room is
-/// closed; that only occupants may post and only operators set the topic. None can be changed here.
-pub(crate) const CHANMODES: &str = ",,l,int";
-
-/// The modes that hold in every channel.
-const FIXED_MODES: &str = "nt";
+/// The kinds of modes, as ISUPPORT announces them: lists; with a parameter; with one only when set;
+/// without.
+pub(crate) const CHANMODES: &str = "Ibe,k,l,imnst";
 
 /// The mode of users that are bots: IRCv3 bot mode.
 pub(crate) const BOT_MODE: &str = "B";
 
-/// The most changes of roles by one MODE, as ISUPPORT announces it.
-pub(crate) const ROLE_CHANGES_MAX: usize = 4;
+/// The modes of users that 004 announces.
+pub(crate) const USER_MODES: &str = "Biow";
+
+/// The most letters of one MODE that are looked at: each may be a command.
+const MODE_CHARS_MAX: usize = 24;
+
+/// The most changes with a parameter by one MODE, as ISUPPORT announces it.
+pub(crate) const CHANGES_MAX: usize = 4;
 
 impl IrcSession {
     pub(crate) fn mode(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -51,8 +54,8 @@ impl IrcSession {
         self.query(query, PendingReply::ModeChange(change), out);
     }
 
-    /// Every user has the mode `i`; a bot has `B` as well, which is the only one to change.
-    fn user_mode(&self, nick: &str, change: &str) -> Vec<String> {
+    /// Every user has the mode `i`. Bots declare `B`, readers of WALLOPS `w`; `o` can be given up.
+    fn user_mode(&mut self, nick: &str, change: &str) -> Vec<String> {
         if !names::same(nick, &self.nick) {
             if self.directory.find(nick).is_none() {
                 return vec![self.numeric(ERR_NOSUCHNICK, &[nick], "No such nick")];
@@ -60,38 +63,64 @@ impl IrcSession {
             let why = "The modes of others are their own";
             return vec![self.numeric(ERR_USERSDONTMATCH, &[], why)];
         }
-        let Some(entry) = &self.entry else { return Vec::new() };
-        let was_bot = entry.is_bot();
-        let modes = || if entry.is_bot() { "+Bi" } else { "+i" };
+        let before = self.user_modes();
         if change.is_empty() {
-            return vec![self.bare(RPL_UMODEIS, &[modes()])];
+            return vec![self.bare(RPL_UMODEIS, &[&before])];
         }
-        if !change.chars().all(|char| matches!(char, '+' | '-' | 'i' | 'B')) {
+        let is_known = |char: char| matches!(char, '+' | '-') || USER_MODES.contains(char);
+        if !change.chars().all(is_known) {
             return vec![self.numeric(ERR_UMODEUNKNOWNFLAG, &[], "There is no such mode")];
         }
         let mut adds = true;
         for char in change.chars() {
             match char {
                 '+' | '-' => adds = char == '+',
-                'B' => entry.set_bot(adds),
-                // The mode is there whatever the client asks for.
-                _ => (),
+                char => self.set_user_mode(char, adds),
             }
         }
-        match (was_bot, entry.is_bot()) {
-            (false, true) => vec![self.my_line(&format!("MODE {} :+{BOT_MODE}", self.nick))],
-            (true, false) => vec![self.my_line(&format!("MODE {} :-{BOT_MODE}", self.nick))],
-            _ => vec![self.bare(RPL_UMODEIS, &[modes()])],
+        let after = self.user_modes();
+        let changes = changes(&before, &after);
+        if changes.is_empty() {
+            return vec![self.bare(RPL_UMODEIS, &[&after])];
         }
+        vec![self.my_line(&format!("MODE {} :{changes}", self.nick))]
+    }
+
+    /// `i` is there whatever the client asks for, and `o` comes from OPER only.
+    fn set_user_mode(&mut self, mode: char, adds: bool) {
+        let Some(entry) = &self.entry else { return };
+        match mode {
+            'B' => entry.set_bot(adds),
+            'w' => entry.set_wallops(adds),
+            'o' if !adds => {
+                entry.set_operator(false);
+                self.operator = None;
+            }
+            _ => (),
+        }
+    }
+
+    fn user_modes(&self) -> String {
+        let known = self.entry.as_ref().and_then(|entry| entry.presence());
+        let Some(known) = known else { return "+i".into() };
+        let flags = [
+            ('B', known.is_bot),
+            ('i', true),
+            ('o', known.is_operator),
+            ('w', known.reads_wallops),
+        ];
+        let set = flags.iter().filter(|(_, is_set)| *is_set).map(|(mode, _)| *mode);
+        std::iter::once('+').chain(set).collect()
     }
 
     pub(crate) fn send_modes(&mut self, name: &str, outcome: &Outcome, out: &mut Outbox) {
         let channel = names::channel(name);
         match outcome {
             Ok(Reply::Room { room }) => {
-                let closed = if room.closed { "i" } else { "" };
-                let (modes, capacity) = (format!("+{closed}lnt"), room.capacity.to_string());
-                send(self.bare(RPL_CHANNELMODEIS, &[&channel, &modes, &capacity]), out);
+                let (modes, values) = modes_of_room(room);
+                let mut params = vec![channel.as_str(), modes.as_str()];
+                params.extend(values.iter().map(String::as_str));
+                send(self.bare(RPL_CHANNELMODEIS, &params), out);
                 let created = (room.created.0 / 1000).to_string();
                 send(self.bare(RPL_CREATIONTIME, &[&channel, &created]), out);
             }
@@ -112,36 +141,68 @@ impl IrcSession {
             return self.report(RequestKind::Channel, "MODE", &channel, outcome, out);
         };
         let error = self.not_operator(&change.room, occupants);
-        let mut params = change.params.iter();
-        let (mut adds, mut roles_left) = (true, ROLE_CHANGES_MAX);
-        for mode in change.modes.chars() {
-            let role = match mode {
-                '+' | '-' => {
-                    adds = mode == '+';
+        let mut params = change.params.iter().map(String::as_str);
+        let (mut adds, mut left) = (true, CHANGES_MAX);
+        for mode in change.modes.chars().take(MODE_CHARS_MAX) {
+            if let '+' | '-' = mode {
+                adds = mode == '+';
+                continue;
+            }
+            let takes = matches!(mode, 'o' | 'v') || takes_parameter(mode, adds);
+            let param = if takes { params.next() } else { None };
+            // Queries of lists need no privilege.
+            if let (Some(list), None | Some("")) = (list_of(mode), param) {
+                self.query_masks(&change.room, list, out);
+                continue;
+            }
+            if !CHANNEL_MODES.contains(mode) {
+                let line = self.unknown_mode(mode, &channel);
+                self.say(vec![line], out);
+                continue;
+            }
+            if let Some(error) = &error {
+                return self.say(vec![error.clone()], out);
+            }
+            if takes && param.is_some() {
+                if left == 0 {
                     continue;
                 }
-                'o' => Some(Role::Operator),
-                'v' => Some(Role::Voice),
-                _ => None,
-            };
-            let line = match (mode, &error) {
-                // Clients ask for these lists on joining, whatever is announced.
-                ('b' | 'e' | 'I', _) if params.len() == 0 => Some(self.end_of_list(mode, &channel)),
-                _ if !CHANNEL_MODES.contains(mode) => Some(self.unknown_mode(mode, &channel)),
-                (_, Some(error)) => return send(error.clone(), out),
-                (_, None) => match (role, params.next()) {
-                    (Some(role), Some(nick)) if roles_left > 0 => {
-                        roles_left -= 1;
-                        self.change_role(&change.room, nick, (role, adds), occupants, out)
-                    }
-                    (Some(_), _) => None,
-                    // It holds already, and nothing is to be said of that.
-                    (None, _) if adds && FIXED_MODES.contains(mode) => None,
-                    (None, _) => Some(self.fixed_mode(mode, &channel)),
-                },
-            };
-            line.into_iter().for_each(|line| send(line, out));
+                left -= 1;
+            }
+            let error = self.change_mode(&change.room, (mode, adds), param, occupants, out);
+            self.say(error.into_iter().collect(), out);
         }
+    }
+
+    /// Asks the engine for one change; the error if it cannot be asked for.
+    fn change_mode(
+        &mut self,
+        room: &str,
+        (mode, adds): (char, bool),
+        param: Option<&str>,
+        occupants: Occupants<'_>,
+        out: &mut Outbox,
+    ) -> Option<String> {
+        let channel = names::channel(room);
+        let role = match mode {
+            'o' => Some(Role::Operator),
+            'v' => Some(Role::Voice),
+            _ => None,
+        };
+        if let Some(role) = role {
+            return self.change_role(room, param?, (role, adds), occupants, out);
+        }
+        if mode == 'i' && self.channel(room).is_some_and(|(_, channel)| channel.closed) {
+            let why = "Whether a room is closed is decided when it is made";
+            return (!adds).then(|| self.numeric(ERR_CHANOPRIVSNEEDED, &[&channel], why));
+        }
+        match self.wish(&channel, (mode, adds), param) {
+            Wish::Change(change) => self.change_policy(room, change, out),
+            Wish::List(list) => self.query_masks(room, list, out),
+            Wish::Error(error) => return Some(error),
+            Wish::Nothing => (),
+        }
+        None
     }
 
     /// The error for a client that is not in a channel, or not its operator.
@@ -158,25 +219,6 @@ impl IrcSession {
     fn unknown_mode(&self, mode: char, channel: &str) -> String {
         let why = format!("is unknown mode char to me for {channel}");
         self.numeric(ERR_UNKNOWNMODE, &[&mode.to_string()], &why)
-    }
-
-    fn fixed_mode(&self, mode: char, channel: &str) -> String {
-        let why = match mode {
-            'i' => "Whether a channel is closed is decided when it is made".into(),
-            'l' => "The capacity of a channel cannot be changed over IRC".into(),
-            _ => format!("The mode {mode} holds in every channel"),
-        };
-        self.numeric(ERR_CHANOPRIVSNEEDED, &[channel], &why)
-    }
-
-    /// All lists are empty.
-    fn end_of_list(&self, mode: char, channel: &str) -> String {
-        let (numeric, text) = match mode {
-            'b' => (RPL_ENDOFBANLIST, "End of ban list"),
-            'e' => (RPL_ENDOFEXCEPTLIST, "End of exception list"),
-            _ => (RPL_ENDOFINVITELIST, "End of invite list"),
-        };
-        self.numeric(numeric, &[channel], text)
     }
 
     /// Changes the role of a user that is in the channel; the error for another.
@@ -240,4 +282,13 @@ impl IrcSession {
         };
         send(line, out);
     }
+}
+
+/// What differs between two sets of modes, `-` first.
+fn changes(before: &str, after: &str) -> String {
+    let only = |of: &str, but: &str, sign: &str| {
+        let differing: String = of.chars().filter(|char| !but.contains(*char)).collect();
+        if differing.is_empty() { String::new() } else { format!("{sign}{differing}") }
+    };
+    only(before, after, "-") + &only(after, before, "+")
 }

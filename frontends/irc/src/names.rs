@@ -5,7 +5,7 @@
 //! The mapping is a bijection: each name has exactly one escaped form, and any other spelling is
 //! not a name.
 
-use core_model::{Person, check_existing_handle, check_existing_name};
+use core_model::{MaskPart, Person, check_existing_handle, check_existing_name};
 
 /// Characters escaped anywhere in a nick: separators, wildcards, the marks of masks, and the dot
 /// that distinguishes servers from users.
@@ -93,6 +93,51 @@ fn unescape(escaped: &str) -> Option<String> {
         name.push_str(&part[2..]);
     }
     Some(name)
+}
+
+/// The parts of the mask of a nick. An escape stands for its character.
+pub(crate) fn parts_of_mask(mask: &str) -> Vec<MaskPart> {
+    let mut parts = Vec::new();
+    let mut rest = mask;
+    while let Some(char) = rest.chars().next() {
+        rest = &rest[char.len_utf8()..];
+        parts.push(match char {
+            '*' => MaskPart::Any,
+            '?' => MaskPart::One,
+            '\\' => match escaped(rest) {
+                Some(char) => {
+                    rest = &rest[2..];
+                    MaskPart::Literal(char)
+                }
+                None => MaskPart::Literal('\\'),
+            },
+            char => MaskPart::Literal(char),
+        });
+    }
+    parts
+}
+
+/// The mask of a nick, or of a user, with these parts.
+pub(crate) fn mask_of(parts: &[MaskPart]) -> String {
+    let mut mask = String::new();
+    for part in parts {
+        match part {
+            MaskPart::Any => mask.push('*'),
+            MaskPart::One => mask.push('?'),
+            MaskPart::Separator => mask.push('!'),
+            MaskPart::Literal(char) => mask.push_str(&escape(&char.to_string(), NOT_IN_NICKS, "")),
+        }
+    }
+    mask
+}
+
+/// The character of an escape, by the digits after its backslash.
+fn escaped(rest: &str) -> Option<char> {
+    let digits = rest.get(..2)?;
+    let char = u8::from_str_radix(digits, 16).ok().map(char::from)?;
+    // Only characters that have to be are escaped, in one way each.
+    let form = escape(&char.to_string(), NOT_IN_NICKS, NOT_FIRST_IN_NICKS);
+    (form.strip_prefix('\\') == Some(digits)).then_some(char)
 }
 
 #[cfg(test)]

@@ -39,6 +39,10 @@ pub(crate) enum PeerAction {
         room: RoomId,
         channel: String,
     },
+    /// An operator ends the connection, for this reason.
+    Kill(String),
+    /// What an operator tells all who want to know.
+    Wallops(String),
     /// Away for this reason, or back.
     Away(Option<String>),
     RealName(String),

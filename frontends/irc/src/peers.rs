@@ -147,7 +147,13 @@ impl IrcSession {
     pub(crate) fn take_peer_events(&mut self, out: &mut Outbox) {
         let events = self.entry.as_ref().map(|entry| entry.take_inbox()).unwrap_or_default();
         for event in events {
-            self.send_peer_event(event, out);
+            match event {
+                PeerEvent { by, action: PeerAction::Kill(reason), .. } => {
+                    let by = names::nick(&by);
+                    self.be_killed(&by, &reason, out);
+                }
+                event => self.send_peer_event(event, out),
+            }
         }
     }
 
@@ -178,6 +184,11 @@ impl IrcSession {
                     .into_iter()
                     .collect()
             }
+            PeerAction::Wallops(text) => {
+                vec![encode::trailing(reader.line_by(tags, "WALLOPS"), &text)]
+            }
+            // It ends the session instead.
+            PeerAction::Kill(_) => Vec::new(),
             PeerAction::Away(_) if !self.has(Caps::AWAY_NOTIFY) => Vec::new(),
             PeerAction::Away(None) => vec![reader.line_by(tags, "AWAY")],
             PeerAction::Away(Some(why)) => {

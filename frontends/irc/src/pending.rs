@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use core_model::Timestamp;
+use core_model::{MaskList, Timestamp};
 
 use crate::list_filter::Filter;
 use crate::refusal::RequestKind;
@@ -52,11 +52,25 @@ pub(crate) enum PendingReply {
     Invite(Target),
     /// The occupants of the room of a MODE that is to change something.
     ModeChange(ModeChange),
+    /// A change of the policy of this room by MODE.
+    PolicyChanged {
+        room: String,
+        /// Whether the room is secret from then on, if the change says so.
+        secret: Option<bool>,
+    },
+    /// A list of masks.
+    Masks {
+        room: String,
+        list: MaskList,
+    },
+    /// An invitation that the engine checks.
+    Invited(Target),
     /// A change of a role by MODE.
     RoleChanged(Target),
     Mode(String),
     List(Filter),
-    ListOne,
+    /// One channel, of those that the filter, if there is one, includes.
+    ListOne(Option<Filter>),
 
     // Users: who.rs and whois.rs.
     WhoRoom {
@@ -74,6 +88,11 @@ pub(crate) enum PendingReply {
         format: WhoFormat,
     },
     Whois(String),
+    /// Whether an operator's token allows a request.
+    Operator {
+        token: String,
+        request: OperatorRequest,
+    },
     /// A message from or to a guest.
     Whisper(Whisper),
     TagMessage(TagMessage),
@@ -86,6 +105,11 @@ pub(crate) enum PendingReply {
 
     // Messages: message.rs and history.rs.
     Post(Post),
+    /// A message that was to be deleted, as the client named it.
+    Redacted {
+        target: String,
+        given: String,
+    },
     Marking(Marking),
     /// How far the user has read a room that the client joins.
     JoinedMarker(String),
@@ -98,6 +122,13 @@ pub(crate) enum PendingReply {
     History(HistoryTarget),
     /// The conversations that a CHATHISTORY TARGETS requests.
     HistoryTargets,
+}
+
+/// What an operator of the gateway asks for.
+pub(crate) enum OperatorRequest {
+    Oper,
+    Kill { nick: String, reason: String },
+    Wallops(String),
 }
 
 /// A message to a channel or an account.

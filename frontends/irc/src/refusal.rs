@@ -1,6 +1,6 @@
 //! Refusals of the engine as numerics.
 
-use core_model::Refusal;
+use core_model::{Barrier, Refusal};
 
 use crate::numeric::*;
 
@@ -41,6 +41,7 @@ pub(crate) fn report(request: RequestKind, refusal: &Refusal) -> Report {
 fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
     match refusal {
         Refusal::Banned { .. } => (ERR_YOUREBANNEDCREEP, About::Nothing),
+        Refusal::Barred { by } => (numeric_of_barrier(request, *by), About::Target),
         Refusal::EmptyText => (ERR_NOTEXTTOSEND, About::Nothing),
         Refusal::HandleTaken => (ERR_NICKNAMEINUSE, About::Target),
         Refusal::InvalidHandle { .. } => (ERR_ERRONEUSNICKNAME, About::Target),
@@ -76,6 +77,16 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
     }
 }
 
+fn numeric_of_barrier(request: RequestKind, barrier: Barrier) -> Numeric {
+    match barrier {
+        _ if request == RequestKind::Post => ERR_CANNOTSENDTOCHAN,
+        Barrier::Ban => ERR_BANNEDFROMCHAN,
+        Barrier::InviteOnly => ERR_INVITEONLYCHAN,
+        Barrier::Key => ERR_BADCHANNELKEY,
+        Barrier::Moderated => ERR_CANNOTSENDTOCHAN,
+    }
+}
+
 /// The reason as a text.
 pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
     match refusal {
@@ -85,6 +96,10 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         }
         Refusal::Internal { .. } if !refusal.is_outcome_unknown() => "Server error".into(),
         Refusal::Internal { .. } => refusal.to_string(),
+        Refusal::Barred { by: Barrier::Ban } => "You are banned from the channel".into(),
+        Refusal::Barred { by: Barrier::InviteOnly } => "The channel is for invited users".into(),
+        Refusal::Barred { by: Barrier::Key } => "The channel has a key (+k)".into(),
+        Refusal::Barred { by: Barrier::Moderated } => "The channel is moderated".into(),
         Refusal::NotAllowed => "You're not an operator of the channel".into(),
         Refusal::NotInRoom => "You're not on that channel".into(),
         Refusal::NotSignedIn => match request {

@@ -51,7 +51,9 @@ impl IrcSession {
             let all: Vec<String> = self.rooms.values().map(|room| room.name.clone()).collect();
             return all.into_iter().for_each(|room| self.exit(room, "", out));
         }
+        let mut keys = message.param(1).split(',');
         for channel in message.list(0) {
+            let key = keys.next().filter(|key| !key.is_empty());
             let Some(room) = self.room(channel, out) else { continue };
             let room = self.joined_name(room);
             if self.rooms.len() + self.pending.pending_joins() >= self.options.channels_max as usize
@@ -62,15 +64,23 @@ impl IrcSession {
                 self.say(vec![line], out);
                 continue;
             }
-            self.enter(room, self.options.auto_create, out);
+            self.enter(room, key, self.options.auto_create, out);
         }
     }
 
     /// Enters a room, which is made if it does not exist, then lists its occupants and its newest
     /// messages.
-    pub(crate) fn enter(&mut self, room: String, create: bool, out: &mut Outbox) {
+    pub(crate) fn enter(
+        &mut self,
+        room: String,
+        key: Option<&str>,
+        create: bool,
+        out: &mut Outbox,
+    ) {
+        let name = room.clone();
+        let keyed = key.map(|key| RoomRef::Keyed { name: name.clone(), key: key.to_owned() });
         let enter = Command::Enter {
-            room: RoomRef::Name(room.clone()),
+            room: keyed.unwrap_or(RoomRef::Name(name)),
             user: self.actor(),
             seat: SeatKind::Connection,
             opens: false,
@@ -92,10 +102,12 @@ impl IrcSession {
             Ok(Reply::Entered { room, .. }) => {
                 self.joined = true;
                 let owner = room.owner.as_ref().and_then(|owner| owner.uid);
-                let closed = room.closed;
-                self.rooms.insert(room.id, Channel { name: room.name.clone(), owner, closed });
+                let (closed, secret) = (room.closed, room.policy.secret);
+                let name = room.name.clone();
+                self.rooms.insert(room.id, Channel { name, owner, closed, secret });
                 if let Some(entry) = &self.entry {
                     entry.join(room.id, &room.name);
+                    self.directory.note_secret(room.id, secret);
                 }
                 send(self.join_line(&self.me, &room.name), out);
                 if !room.description.is_empty() {
@@ -175,7 +187,8 @@ impl IrcSession {
     pub(crate) fn names(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let asked = message.param(0);
         let rooms: Vec<String> = if asked.is_empty() {
-            self.directory.room_names(NAMES_OF_ALL_MAX)
+            let own = |id: &RoomId| self.rooms.contains_key(id);
+            self.directory.room_names(NAMES_OF_ALL_MAX, own)
         } else {
             let channels = message.list(0).take(NAMES_TARGETS_MAX);
             channels.filter_map(names::room).map(|room| self.joined_name(room)).collect()
@@ -226,7 +239,9 @@ impl IrcSession {
         let Some(occupants) = Occupants::of(outcome) else { return };
         let server = &self.options.server_name;
         let channel = names::channel(room);
-        let head = format!(":{server} {RPL_NAMREPLY} {} = {channel} :", self.nick);
+        let is_secret = self.channel(room).is_some_and(|(_, channel)| channel.secret);
+        let kind = if is_secret { '@' } else { '=' };
+        let head = format!(":{server} {RPL_NAMREPLY} {} {kind} {channel} :", self.nick);
         let word = |person: &Person| {
             let marks = self.marks(occupants.roles(person));
             let name = if self.has(Caps::USERHOST_IN_NAMES) {

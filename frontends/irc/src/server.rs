@@ -1,13 +1,13 @@
 //! The connection and the server.
 
-use core_model::Command;
+use core_model::{Command, MASKS_MAX, ROOM_KEY_BYTES_MAX};
 use frontend_api::Outbox;
 
 use crate::directory::Counts;
 use crate::encode;
 use crate::mask::matches_mask;
 use crate::moderation::{KICKED_MAX, REASON_BYTES_MAX};
-use crate::modes::{BOT_MODE, CHANMODES, CHANNEL_MODES, PARAMETER_MODES, ROLE_CHANGES_MAX};
+use crate::modes::{BOT_MODE, CHANGES_MAX, CHANMODES, CHANNEL_MODES, PARAMETER_MODES, USER_MODES};
 use crate::monitor::WATCHED_MAX;
 use crate::names;
 use crate::numeric::*;
@@ -53,6 +53,7 @@ pub(crate) const COMMAND_NAMES: &[&str] = &[
     "PONG",
     "PRIVMSG",
     "QUIT",
+    "REDACT",
     "REHASH",
     "SETNAME",
     "STATS",
@@ -161,18 +162,6 @@ impl IrcSession {
         self.say(lines, out);
     }
 
-    /// No client is an operator: the gateway has an admin listener.
-    pub(crate) fn oper(&mut self, _message: &Message<'_>, out: &mut Outbox) {
-        let line = self.numeric(ERR_NOOPERHOST, &[], "There are no operators on IRC");
-        self.say(vec![line], out);
-    }
-
-    pub(crate) fn forbidden(&mut self, _message: &Message<'_>, out: &mut Outbox) {
-        let why = "Permission denied: there are no operators on IRC";
-        let line = self.numeric(ERR_NOPRIVILEGES, &[], why);
-        self.say(vec![line], out);
-    }
-
     pub(crate) fn stats(&mut self, message: &Message<'_>, out: &mut Outbox) {
         let about = message.param(0);
         let about = if about.is_empty() { "*" } else { about };
@@ -222,7 +211,7 @@ impl IrcSession {
             self.numeric(RPL_WELCOME, &[], &format!("Welcome to {network}, {mask}")),
             self.numeric(RPL_YOURHOST, &[], &host),
             self.numeric(RPL_CREATED, &[], "This server speaks for a gateway of many dialects"),
-            self.bare(RPL_MYINFO, &[server, VERSION, "Bi", CHANNEL_MODES, PARAMETER_MODES]),
+            self.bare(RPL_MYINFO, &[server, VERSION, USER_MODES, CHANNEL_MODES, PARAMETER_MODES]),
         ];
         lines.extend(self.supported());
         lines.extend(self.lusers_lines());
@@ -243,9 +232,13 @@ impl IrcSession {
             "CHANTYPES=#".into(),
             format!("CHATHISTORY={}", options.history_max),
             "ELIST=CMNU".into(),
+            "EXCEPTS=e".into(),
+            "INVEX=I".into(),
+            format!("KEYLEN={ROOM_KEY_BYTES_MAX}"),
             "KICKLEN=390".into(),
             "LINELEN=512".into(),
-            format!("MODES={ROLE_CHANGES_MAX}"),
+            format!("MAXLIST=b:{MASKS_MAX},e:{MASKS_MAX},I:{MASKS_MAX}"),
+            format!("MODES={CHANGES_MAX}"),
             format!("MONITOR={WATCHED_MAX}"),
             "MSGREFTYPES=msgid,timestamp".into(),
             "NAMELEN=390".into(),
@@ -271,7 +264,7 @@ impl IrcSession {
 
     /// The replies to LUSERS: the connections of this front end, all of them with the mode `i`.
     fn lusers_lines(&self) -> Vec<String> {
-        let Counts { users, unregistered, most, rooms } = self.directory.counts();
+        let Counts { users, unregistered, most, rooms, operators } = self.directory.counts();
         let client = format!("There are 0 users and {users} invisible on 1 servers");
         let now = users.to_string();
         let max = most.to_string();
@@ -279,7 +272,7 @@ impl IrcSession {
         let global = format!("Current global users {now}, max {max}");
         let mut lines = vec![
             self.numeric(RPL_LUSERCLIENT, &[], &client),
-            self.numeric(RPL_LUSEROP, &["0"], "operator(s) online"),
+            self.numeric(RPL_LUSEROP, &[&operators.to_string()], "operator(s) online"),
         ];
         if unregistered > 0 {
             let unregistered = unregistered.to_string();

@@ -146,14 +146,18 @@ impl IrcSession {
             Kicked(room) => self.kicked(&room, outcome, out),
             Invite(target) => self.send_invite(&target, outcome, out),
             ModeChange(change) => self.change_modes(&change, outcome, out),
+            PolicyChanged { room, secret } => self.policy_changed(&room, secret, outcome, out),
+            Masks { room, list } => self.send_masks(&room, list, outcome, out),
+            Invited(target) => self.invited(&target, outcome, out),
             RoleChanged(target) => self.role_changed(&target, outcome, out),
             Mode(room) => self.send_modes(&room, outcome, out),
             List(filter) => self.send_list(&filter, outcome, out),
-            ListOne => self.send_list_entry(outcome, out),
+            ListOne(filter) => self.send_list_entry(filter.as_ref(), outcome, out),
             WhoRoom { room, mask, format } => {
                 self.send_who_room(&room, &mask, &format, outcome, out);
             }
             FindIn { room, nick } => self.find_in(&room, &nick, outcome),
+            Operator { token, request } => self.authorized(token, request, outcome, out),
             Whisper(whisper) => self.whispered(whisper, outcome, out),
             TagMessage(message) => self.send_tag_message(&message, outcome, out),
             Away(away) => self.went_away(away, outcome, out),
@@ -163,6 +167,7 @@ impl IrcSession {
             Who { mask, format } => self.send_who(&mask, &format, outcome, out),
             Whois(nick) => self.send_whois(&nick, outcome, out),
             Post(post) => self.posted(&post, outcome, out),
+            Redacted { target, given } => self.redacted((&target, &given), outcome, out),
             Marking(marking) => self.marking_answered(&marking, outcome, out),
             JoinedMarker(room) => self.send_joined_marker(&room, outcome, out),
             Missed => self.take_missed(outcome),

@@ -258,7 +258,7 @@ impl IrcSession {
         self.missed = Missed::new(cursor, self.options.backlog);
         self.send_backlog(gap, backlog, out);
         for room in rooms.iter().take(self.options.channels_max as usize) {
-            self.enter(room.name.to_string(), false, out);
+            self.enter(room.name.to_string(), None, false, out);
         }
         self.end_replay(out);
     }
@@ -283,6 +283,8 @@ impl IrcSession {
             uid: person.uid,
             away: None,
             is_bot: false,
+            is_operator: false,
+            reads_wallops: false,
             signed_on: self.now,
         };
         self.entry = self.directory.enter(presence, self.connection);

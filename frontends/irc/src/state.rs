@@ -1,6 +1,7 @@
 //! The state of a connection.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{
@@ -43,6 +44,10 @@ pub(crate) struct IrcSession {
     pub(crate) connection: Option<ConnectionId>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
+    /// Whether a token may be sent over the connection: it is encrypted, or comes from this machine.
+    pub(crate) may_send_secrets: bool,
+    /// The token of an operator of the gateway.
+    pub(crate) operator: Option<String>,
     /// The response to the labeled request that is being answered, if there is one.
     pub(crate) label: Option<Label>,
     /// The batch of lines that the client has begun and not ended.
@@ -91,6 +96,8 @@ pub(crate) struct Channel {
     pub(crate) owner: Option<Uid>,
     /// Whether only members can join it.
     pub(crate) closed: bool,
+    /// Whether others do not hear of it.
+    pub(crate) secret: bool,
 }
 
 /// What a client has sent of its sign-on.
@@ -140,6 +147,8 @@ impl IrcSession {
             rooms: BTreeMap::new(),
             connection: peer.connection,
             secure: peer.secure,
+            may_send_secrets: peer.secure || is_of_this_machine(peer),
+            operator: None,
             label: None,
             multiline: None,
             own: None,
@@ -241,6 +250,10 @@ impl IrcSession {
     pub(crate) fn is_bot(&self, person: &Person) -> bool {
         self.has(Caps::MESSAGE_TAGS) && self.directory.is_bot(&names::nick(person), person.uid)
     }
+}
+
+fn is_of_this_machine(peer: &Peer) -> bool {
+    !peer.proxied && peer.address.parse::<IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback())
 }
 
 pub(crate) fn is_owner(person: &Person, owner: Option<Uid>) -> bool {

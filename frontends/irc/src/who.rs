@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use core_model::{Outcome, Person, Query, Reply, UserRef};
+use core_model::{Outcome, Person, Query, Reply, Uid, UserRef};
 use frontend_api::Outbox;
 
+use crate::directory::Presence;
 use crate::modes::BOT_MODE;
 use crate::names;
 use crate::numeric::*;
@@ -27,11 +28,10 @@ impl IrcSession {
             mask => mask,
         };
         let format = WhoFormat::parse(message.param(1));
-        // A filter of operators; there are none.
-        let is_for_operators = message.param(1) == "o";
-        if is_for_operators {
-            let line = self.end_of_who(mask);
-            return self.say(vec![line], out);
+        if message.param(1) == "o" {
+            let found = self.directory.operators(mask, MASK_USERS_MAX);
+            let lines = self.who_lines(found, mask, &format);
+            return self.say(lines, out);
         }
         if let Some(room) = names::room(mask) {
             let room = self.joined_name(room);
@@ -59,7 +59,11 @@ impl IrcSession {
     /// Every user has the mode `i`, so a mask finds those alone that share a channel.
     fn who_mask(&self, mask: &str, format: &WhoFormat) -> Vec<String> {
         let neighbors = self.entry.as_ref().map(|it| it.neighbors(mask, MASK_USERS_MAX));
-        let people = neighbors.unwrap_or_default().into_iter().filter_map(|known| {
+        self.who_lines(neighbors.unwrap_or_default(), mask, format)
+    }
+
+    fn who_lines(&self, found: Vec<Presence>, mask: &str, format: &WhoFormat) -> Vec<String> {
+        let people = found.into_iter().filter_map(|known| {
             let name = names::handle(&known.nick)?;
             Some(match known.uid {
                 Some(_) => {
@@ -125,7 +129,8 @@ impl IrcSession {
         let nick = names::nick(person);
         let away = self.away_of(&nick).is_some();
         let bot = if self.directory.is_bot(&nick, person.uid) { BOT_MODE } else { "" };
-        let flags = format!("{}{marks}{bot}", if away { "G" } else { "H" });
+        let operator = if self.is_operator(&nick, person.uid) { "*" } else { "" };
+        let flags = format!("{}{operator}{marks}{bot}", if away { "G" } else { "H" });
         let server = self.options.server_name.as_str();
         let real_name = self.real_name(person);
         let Some(fields) = &format.fields else {
@@ -156,6 +161,12 @@ impl IrcSession {
         } else {
             self.bare(RPL_WHOSPCRPL, &params)
         }
+    }
+
+    /// Whether a user of irc is an operator of the gateway.
+    pub(crate) fn is_operator(&self, nick: &str, uid: Option<Uid>) -> bool {
+        let known = self.directory.operators(nick, MASK_USERS_MAX);
+        known.iter().any(|known| names::same(&known.nick, nick) && known.uid == uid)
     }
 
     fn end_of_who(&self, mask: &str) -> String {

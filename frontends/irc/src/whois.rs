@@ -46,6 +46,9 @@ impl IrcSession {
             lines.extend(encode::rows(&head, ' ', channels.iter().cloned()));
         }
         lines.push(self.numeric(RPL_WHOISSERVER, &[&nick, server], description));
+        if self.is_operator(&nick, person.uid) {
+            lines.push(self.numeric(RPL_WHOISOPERATOR, &[&nick], "is an operator of the gateway"));
+        }
         if person.uid.is_some() {
             lines.push(self.numeric(RPL_WHOISACCOUNT, &[&nick, &nick], "is signed in as"));
         }
@@ -146,7 +149,8 @@ impl IrcSession {
         let found = asked.filter_map(|nick| self.directory.find(nick));
         let reply = found.map(|presence| {
             let sign = if presence.away.is_some() { '-' } else { '+' };
-            format!("{}={sign}{}@{server}", presence.nick, presence.user())
+            let operator = if presence.is_operator { "*" } else { "" };
+            format!("{}{operator}={sign}{}@{server}", presence.nick, presence.user())
         });
         let reply = reply.collect::<Vec<_>>().join(" ");
         let line = self.numeric(RPL_USERHOST, &[], &reply);

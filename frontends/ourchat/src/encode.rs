@@ -45,6 +45,8 @@ pub(crate) fn event(style: OcidStyle, recorded: &Recorded) -> Push {
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
         | Event::RoomDeleted { .. } => Push::Nothing,
     }
 }

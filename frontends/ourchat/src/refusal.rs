@@ -1,6 +1,6 @@
 //! Maps the engine's refusals to the dialect's numbers and reasons.
 
-use core_model::Refusal;
+use core_model::{Barrier, Refusal};
 
 /// The number of a refusal in the replies that have one.
 pub(crate) struct States {
@@ -19,7 +19,8 @@ pub(crate) fn states(refusal: &Refusal) -> States {
         Refusal::Banned { .. } | Refusal::InvalidIdentity { .. } | Refusal::WrongPassword => {
             States { register: 1, login: 1, account: None }
         }
-        Refusal::EmptyText
+        Refusal::Barred { .. }
+        | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::Internal { .. }
         | Refusal::InvalidHandle { .. }
@@ -61,6 +62,10 @@ pub(crate) fn details(refusal: &Refusal) -> String {
         Refusal::TooFewMembers => "a group needs at least one other member".into(),
         Refusal::UnknownRoom => "no such group".into(),
         Refusal::UnknownUser => "no such account".into(),
+        Refusal::Barred { by: Barrier::Ban } => "banned from this group".into(),
+        Refusal::Barred { by: Barrier::InviteOnly } => "this group is for invited users".into(),
+        Refusal::Barred { by: Barrier::Key } => "this group has a key".into(),
+        Refusal::Barred { by: Barrier::Moderated } => "this group is moderated".into(),
         Refusal::Banned { .. }
         | Refusal::EmptyText
         | Refusal::HandleTaken

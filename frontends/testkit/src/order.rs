@@ -215,6 +215,7 @@ impl<'a, E: Engine> Host<'a, E> {
                 Output::Close => self.heard.push("the end".into()),
                 Output::SetEventFilter(filter) => self.per_session = filter.per_session,
                 Output::Fetch(fetch) => unreachable!("no stream dialect fetches: {fetch:?}"),
+                Output::Authorize(ask) => unreachable!("nothing here needs a token: {ask:?}"),
                 Output::Respond(_)
                 | Output::WakeAt(_)
                 | Output::Mark { .. }

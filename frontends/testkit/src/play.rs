@@ -251,6 +251,7 @@ fn show(output: &Output) -> String {
             format!("call{briefly}{follow}{key} {command}")
         }
         Output::Query { query } => format!("ask {}", serde_json::to_string(query).unwrap()),
+        Output::Authorize(ask) => format!("authorize {}", serde_json::to_string(ask).unwrap()),
         Output::Fetch(fetch) => format!("fetch {}", serde_json::to_string(fetch).unwrap()),
         Output::Close => "close".into(),
         Output::Respond(response) => {

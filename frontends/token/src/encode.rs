@@ -85,6 +85,8 @@ pub(crate) fn notification(recorded: &Recorded) -> Option<Vec<u8>> {
         }
         Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => None,
     }

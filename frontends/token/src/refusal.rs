@@ -28,6 +28,7 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         Refusal::SlowDown { .. } => Code::Limit,
         Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
         Refusal::Banned { .. }
+        | Refusal::Barred { .. }
         | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::OwnerStays

@@ -55,6 +55,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         // Its text has no cause: that is for the operator's log.
         Refusal::Internal { why: _ }
         | Refusal::Banned { .. }
+        | Refusal::Barred { .. }
         | Refusal::EmptyText
         | Refusal::HandleTaken
         | Refusal::IdentityTaken

@@ -180,6 +180,8 @@ fn message_of(recorded: &Recorded) -> (Option<MessageId>, Timestamp, RoomClass) 
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => (None, recorded.at, RoomClass::Public),
     }

@@ -65,7 +65,10 @@ impl ConnectionHandle {
             Event::Posted { .. } => MESSAGES,
             Event::Entered { .. } | Event::Left { .. } => PRESENCE,
             Event::PopulationChanged { .. } => POPULATION,
-            Event::RoomChanged { .. } | Event::RoleChanged { .. } => ROOM_CHANGES,
+            Event::RoomChanged { .. }
+            | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. } => ROOM_CHANGES,
             Event::RoomCreated { .. } | Event::RoomDeleted { .. } => return true,
         };
         self.filter.load(Ordering::Acquire) & bit != 0

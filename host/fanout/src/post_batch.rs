@@ -57,6 +57,8 @@ fn text_bytes(event: &Event) -> usize {
         | Event::PopulationChanged { .. }
         | Event::RoomChanged { .. }
         | Event::RoleChanged { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
         | Event::RoomCreated { .. }
         | Event::RoomDeleted { .. } => 0,
     }

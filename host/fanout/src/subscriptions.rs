@@ -121,6 +121,8 @@ impl Subscriptions {
             | Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
             | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
             | Event::RoomDeleted { .. } => (),
         }
     }
@@ -151,6 +153,8 @@ impl Subscriptions {
             | Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
             | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
             | Event::RoomCreated { .. } => (),
         }
     }
@@ -168,11 +172,20 @@ impl Subscriptions {
                     self.of_users([author, to.uid])
                 }
             },
+            Event::MessageDeleted { author, to, .. } => match to {
+                Recipient::Room(room) => self.of_room(room.id, event),
+                Recipient::User(to) => {
+                    let author = author.uid.filter(|uid| Some(*uid) != to.uid);
+                    let both = self.of_users([author, to.uid]);
+                    Box::new(both.filter(|connection| connection.wants(event)))
+                }
+            },
             Event::Entered { room, .. }
             | Event::Left { room, .. }
             | Event::PopulationChanged { room, .. }
             | Event::RoomChanged { room, .. }
             | Event::RoleChanged { room, .. }
+            | Event::PolicyChanged { room, .. }
             | Event::RoomDeleted { room } => self.of_room(room.id, event),
             Event::RoomCreated { members, .. } => {
                 self.of_users(members.iter().map(|person| person.uid))

@@ -51,6 +51,8 @@ impl Tally {
             | Event::Left { .. }
             | Event::PopulationChanged { .. }
             | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
             | Event::RoomChanged { .. }
             | Event::RoomCreated { .. }
             | Event::RoomDeleted { .. } => Self::default(),

@@ -161,6 +161,10 @@ endpoints! {
     /// Lists the messages of a room, the newest before `before`, oldest first.
     ListMessages "list_messages" GET "/rooms/{room}/messages" Moderator
         (BeforeQuery, Nothing) -> Page<MessageReport>;
+    /// Searches the messages of rooms for words in any case, or, in scripts without spaces, for parts of
+    /// the text; newest first.
+    SearchMessages "search_messages" GET "/messages" Moderator
+        (MessageQuery, Nothing) -> Page<MessageReport>;
     /// Deletes a message: no dialect shows it any more. Clients that have it already keep it.
     DeleteMessage "delete_message" DELETE "/messages/{message}" Moderator (Nothing, Nothing) -> Done;
     /// Posts a notice to a room.

@@ -1,13 +1,17 @@
 //! Messages: reading, deleting and announcing.
 
-use core_model::{AdminCommand, Command, MessageId, Reply, RoomId};
+use core_engine::MessageSearch;
+use core_model::{AdminCommand, Command, GUEST_PREFIX, MessageId, Refusal, Reply, RoomId, UserRef};
 
-use super::endpoint::{Announce, AnnounceToAll, DeleteMessage, ListMessages};
+use super::endpoint::{Announce, AnnounceToAll, DeleteMessage, ListMessages, SearchMessages};
 use super::message_report::report;
 use super::pages::{cursor, limit};
 use super::rooms::{about_announcer, announce, named};
 use super::store::{OnStore, Store, submit};
-use super::types::{Announced, Announcement, BeforeQuery, Done, MessageReport, Nothing, Page};
+use super::types::{
+    Announced, Announcement, BeforeQuery, Done, MessageQuery, MessageReport, Nothing, Page,
+};
+use super::users::who;
 use crate::users::Failure;
 
 /// The name of announcements without another.
@@ -32,6 +36,40 @@ impl OnStore for ListMessages {
         let next = items.first().map(|oldest| oldest.id.to_string());
         Ok(Page { items, next })
     }
+}
+
+impl OnStore for SearchMessages {
+    fn run<S: Store>(
+        store: &S,
+        _: &[String],
+        query: MessageQuery,
+        _: Nothing,
+    ) -> Result<Page<MessageReport>, Failure> {
+        let MessageQuery { text, room, author, before, limit: wanted } = query;
+        if !text.chars().any(char::is_alphanumeric) {
+            let why = "give `text` with a letter or digit to search for".into();
+            return Err(Failure::Invalid(why));
+        }
+        let before = MessageId(cursor("before", before.as_deref(), u64::MAX)?);
+        let limit = limit(wanted)?;
+        let author = author.as_deref().map(author_of).transpose()?;
+        let search = MessageSearch { text, room: room.as_deref().map(named), author };
+        let found = store.engine().search_messages(store.now(), &search, before, limit);
+        let found = found.map_err(|refusal| match (refusal, room) {
+            (Refusal::UnknownRoom, Some(room)) => Failure::UnknownRoom(room),
+            (refusal, _) => Failure::of(refusal),
+        })?;
+        let items = found.items.iter().map(|message| report(message)).collect();
+        Ok(Page { items, next: found.next.map(|next| next.to_string()) })
+    }
+}
+
+/// The author that an operator names: an account, or a guest.
+fn author_of(named: &str) -> Result<UserRef, Failure> {
+    if named.starts_with(GUEST_PREFIX) {
+        return Ok(UserRef::Handle(named.into()));
+    }
+    Ok(who(named)?.user_ref())
 }
 
 impl OnStore for DeleteMessage {

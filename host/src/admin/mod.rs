@@ -11,6 +11,7 @@ mod bans;
 mod config_types;
 mod endpoint;
 mod export_schema;
+mod message_query;
 mod message_report;
 mod messages;
 mod openapi;
@@ -31,8 +32,8 @@ pub use endpoint::{
     DisableUser, DrainFrontend, EnableFrontend, EnableUser, ExportStore, ExportUser, Kick, LiftBan,
     LinkIdentity, ListAudit, ListBans, ListFrontends, ListMembers, ListMessages, ListRooms,
     ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PlanConfig, PutBan, RemoveToken,
-    ReplayWebhook, ResumeWebhook, RevokeSignIns, SetOwner, SetPassword, ShowConfig, ShowRoom,
-    ShowUser, StoreStats, UnlinkIdentity, Unmute,
+    ReplayWebhook, ResumeWebhook, RevokeSignIns, SearchMessages, SetOwner, SetPassword, ShowConfig,
+    ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute,
 };
 pub use endpoint::{Endpoint, Row, path_of, rows};
 pub use export_schema::export_schema;

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::message_query::MessageQuery;
+
 use crate::users::Account;
 
 pub use super::store_report::{BackupStream, ExportStream, StoreReport, TableReport};

@@ -154,6 +154,7 @@ fn store(section: &Section<'_>, folder: &Path) -> StoreConfig {
         free_space_min: section
             .read("free_space_min", parse::bytes)
             .map_or(StoreConfig::FREE_SPACE_MIN, |bytes| bytes as u64),
+        search: section.read("search", parse::flag).unwrap_or(true),
         backup: None,
     };
     let backup = backup(&section.table("backup"), folder, &config.path);

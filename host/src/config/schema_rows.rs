@@ -117,6 +117,12 @@ pub(super) const STORE: &[Row] = &[
         Is("67108864"),
         "free bytes of the file system below which messages are refused; 0 is no limit",
     ),
+    (
+        "search",
+        Kind::Flag,
+        Is("true"),
+        "whether an index of messages is kept, so that searches are quick",
+    ),
 ];
 
 pub(super) const BACKUP: &[Row] = &[

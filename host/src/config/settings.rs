@@ -94,6 +94,8 @@ pub struct StoreConfig {
     pub keep_messages_per_room: u32,
     /// Free bytes of the file system below which posts are refused; 0: none. Default 64 MiB.
     pub free_space_min: u64,
+    /// Whether an index of messages is kept for searches. Default true.
+    pub search: bool,
     /// Backups that the gateway makes by itself. Default none.
     pub backup: Option<BackupConfig>,
 }

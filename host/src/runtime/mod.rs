@@ -17,6 +17,7 @@ mod command_timer;
 mod free_space;
 mod frontends;
 mod housekeeping;
+mod indexing;
 mod limits;
 mod metrics;
 mod net;
@@ -194,6 +195,9 @@ impl Gateway {
         let passwords = services.passwords.clone();
         tokio::spawn(async move { passwords.warm_up().await });
         state.spawn(housekeeping::expire(state.clone()));
+        if gateway.config.store.search {
+            state.spawn(indexing::run(state.clone()));
+        }
         state.spawn(certificates::watch(state.clone()));
         #[cfg(feature = "acme")]
         state.spawn(acme::run(state.clone()));

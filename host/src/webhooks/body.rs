@@ -219,7 +219,11 @@ fn of_event(timestamp: String, happened: &Happened) -> Option<EventBody> {
         Happened::Event(event) => event,
     };
     Some(match event {
-        Event::Posted { .. } | Event::PopulationChanged { .. } | Event::RoomCreated { .. } => {
+        Event::Posted { .. }
+        | Event::PolicyChanged { .. }
+        | Event::MessageDeleted { .. }
+        | Event::PopulationChanged { .. }
+        | Event::RoomCreated { .. } => {
             return None;
         }
         Event::Entered { room, user, durable, elsewhere, .. } => {

@@ -66,7 +66,11 @@ impl EventName {
             Event::RoleChanged { .. } => Self::RoleChanged,
             Event::RoomChanged { .. } => Self::RoomChanged,
             Event::RoomDeleted { .. } => Self::RoomDeleted,
-            Event::Posted { .. } | Event::PopulationChanged { .. } | Event::RoomCreated { .. } => {
+            Event::Posted { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
+            | Event::PopulationChanged { .. }
+            | Event::RoomCreated { .. } => {
                 return None;
             }
         };

@@ -172,6 +172,11 @@ extern "C" {
  * {"upstream":"code_exchange","fields":{"code":"..."}}. */
 #define GW_OUT_FETCH UINT32_C(15)
 
+/* A question about a token of the admin API; an answer follows. Payload: JSON,
+ * {"token":"...","role":"moderator","operation":"kill","with":{"nick":"zed"}}. Only for sessions
+ * of a gateway that knows this output: older ones end the session. */
+#define GW_OUT_AUTHORIZE UINT32_C(16)
+
 /* Borrowed bytes. ptr may be null if len is 0. Text is not zero-terminated. */
 typedef struct gw_bytes {
     const uint8_t *ptr;

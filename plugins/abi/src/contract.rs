@@ -73,7 +73,8 @@ pub const GW_IN_TEXT: u32 = 4;
 /// One WebSocket binary message, or one line that is not UTF-8.
 pub const GW_IN_BINARY: u32 = 5;
 
-/// The answer to the oldest unanswered `GW_OUT_CALL`, `GW_OUT_ASK` or `GW_OUT_FETCH`. Payload: JSON,
+/// The answer to the oldest unanswered `GW_OUT_CALL`, `GW_OUT_ASK`, `GW_OUT_FETCH` or
+/// `GW_OUT_AUTHORIZE`. Payload: JSON,
 /// `{"Ok":{"did":...}}` or `{"Err":{"refused":...}}`.
 pub const GW_IN_ANSWER: u32 = 6;
 
@@ -154,6 +155,11 @@ pub const GW_OUT_WAKE: u32 = 14;
 /// `{"upstream":"code_exchange","fields":{"code":"..."}}`.
 pub const GW_OUT_FETCH: u32 = 15;
 
+/// A question about a token of the admin API; an answer follows. Payload: JSON,
+/// `{"token":"...","role":"moderator","operation":"kill","with":{"nick":"zed"}}`. Only for sessions
+/// of a gateway that knows this output: older ones end the session.
+pub const GW_OUT_AUTHORIZE: u32 = 16;
+
 /// Borrowed bytes. `ptr` may be null if `len` is 0. Text is not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -227,8 +233,8 @@ pub struct GwPlugin {
 
     /// Gives an input to a session. `now_ms`: milliseconds since 1970, never going backwards;
     /// `kind` is a `GW_IN_...`. May emit `GW_OUT_CALL` to `GW_OUT_CLOSE`, `GW_OUT_MARK`,
-    /// `GW_OUT_ACKNOWLEDGE`, `GW_OUT_WAKE` and `GW_OUT_FETCH`, in order. Returns `GW_OK`, or a
-    /// negative code; after that only `session_free` is called for the session.
+    /// `GW_OUT_ACKNOWLEDGE`, `GW_OUT_WAKE`, `GW_OUT_FETCH` and `GW_OUT_AUTHORIZE`, in order. Returns
+    /// `GW_OK`, or a negative code; after that only `session_free` is called for the session.
     pub session_handle: Option<
         unsafe extern "C" fn(
             session: *mut GwSession,

@@ -52,6 +52,8 @@ pub(crate) fn command(command: &Command) -> Result<(), String> {
         | Command::Join { .. }
         | Command::Kick { .. }
         | Command::SetRole { .. }
+        | Command::ChangePolicy { .. }
+        | Command::DeleteMessage { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. }
         | Command::Receive { .. }

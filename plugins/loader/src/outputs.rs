@@ -5,9 +5,9 @@ use frontend_api::http::Response;
 use frontend_api::schema::Document;
 use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
 use plugin_abi::{
-    GW_OUT_ACKNOWLEDGE, GW_OUT_ASK, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_FETCH,
-    GW_OUT_MANIFEST, GW_OUT_MARK, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT,
-    GW_OUT_SET_INTEREST, GW_OUT_WAKE, GW_OUT_WAKE_AT,
+    GW_OUT_ACKNOWLEDGE, GW_OUT_ASK, GW_OUT_AUTHORIZE, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT,
+    GW_OUT_FETCH, GW_OUT_MANIFEST, GW_OUT_MARK, GW_OUT_RESPOND, GW_OUT_SEND_BYTES,
+    GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE, GW_OUT_WAKE_AT,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,7 @@ impl Take for &mut Outbox {
             }
             GW_OUT_ASK => Output::Query { query: json("a query", payload)? },
             GW_OUT_FETCH => Output::Fetch(json("a fetch", payload)?),
+            GW_OUT_AUTHORIZE => Output::Authorize(json("a question about a token", payload)?),
             GW_OUT_RESPOND => Output::Respond(response(payload, body)?),
             GW_OUT_SEND_BYTES => Output::SendBytes(payload.into()),
             GW_OUT_SEND_TEXT => Output::SendText(text(payload)?),

@@ -8,9 +8,9 @@ use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frame, Output, Subscribe};
 use plugin_abi::{
     GW_ASK, GW_EVERYONE, GW_MALFORMED, GW_OK, GW_OTHERS, GW_OUT_ACKNOWLEDGE, GW_OUT_ASK,
-    GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_FETCH, GW_OUT_MARK, GW_OUT_REASON,
-    GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST, GW_OUT_WAKE,
-    GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
+    GW_OUT_AUTHORIZE, GW_OUT_CALL, GW_OUT_CLOSE, GW_OUT_DOCUMENT, GW_OUT_FETCH, GW_OUT_MARK,
+    GW_OUT_REASON, GW_OUT_RESPOND, GW_OUT_SEND_BYTES, GW_OUT_SEND_TEXT, GW_OUT_SET_INTEREST,
+    GW_OUT_WAKE, GW_OUT_WAKE_AT, GwBytes, GwEmit, GwHost,
 };
 use serde::Serialize;
 
@@ -87,6 +87,7 @@ impl Host {
             }
             Output::Query { query } => self.emit_json(GW_OUT_ASK, &query, &[]),
             Output::Fetch(fetch) => self.emit_json(GW_OUT_FETCH, &fetch, &[]),
+            Output::Authorize(ask) => self.emit_json(GW_OUT_AUTHORIZE, &ask, &[]),
             Output::Respond(response) => self.respond(&response),
             Output::SendBytes(bytes) => self.emit(GW_OUT_SEND_BYTES, &bytes, &[]),
             Output::SendText(text) => self.emit(GW_OUT_SEND_TEXT, text.as_bytes(), &[]),

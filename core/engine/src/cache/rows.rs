@@ -68,7 +68,7 @@ impl<T> RowCache<T> {
 
 /// The row of a room.
 pub(crate) fn room(id: u32, bytes: &[u8]) -> Result<Arc<RoomRow>, StoreError> {
-    ROOMS.with_borrow_mut(|cache| cache.get(id.into(), bytes, || unpack("rooms", bytes)))
+    ROOMS.with_borrow_mut(|cache| cache.get(id.into(), bytes, || RoomRow::unpack(bytes)))
 }
 
 /// The row of a user.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use core_model::Person;
 
-use crate::rows::{RoomRow, SeatRow, SessionRow};
+use crate::rows::{RoomRow, SeatRow, SessionRow, Who};
 
 /// Entries of each kind: a few megabytes at most. A full map is cleared.
 const ENTRIES_MAX: usize = 16_384;
@@ -21,6 +21,8 @@ pub(crate) struct WriterCache {
     seats: HashMap<u64, Seats>,
     /// Whether there is any ban, and any mute.
     restrictions: Option<Restrictions>,
+    /// Whether the masks of a room ban a person.
+    verdicts: HashMap<(u32, String), bool>,
 }
 
 /// Whether there is any ban, and any mute: mostly there is none, and nothing to look up.
@@ -43,6 +45,22 @@ impl WriterCache {
 
     pub(crate) fn forget_restrictions(&mut self) {
         self.restrictions = None;
+    }
+
+    pub(crate) fn verdict(&self, room: u32, who: &Who) -> Option<bool> {
+        self.verdicts.get(&(room, who.key())).copied()
+    }
+
+    pub(crate) fn keep_verdict(&mut self, room: u32, who: &Who, is_banned: bool) {
+        if self.verdicts.len() >= ENTRIES_MAX {
+            self.verdicts.clear();
+        }
+        self.verdicts.insert((room, who.key()), is_banned);
+    }
+
+    /// Masks, or the name of a person, have changed.
+    pub(crate) fn forget_verdicts(&mut self) {
+        self.verdicts.clear();
     }
 
     pub(crate) fn room(&self, id: u32) -> Option<Arc<RoomRow>> {
@@ -72,6 +90,7 @@ impl WriterCache {
     }
 
     pub(crate) fn forget_person(&mut self, uid: u64) {
+        self.forget_verdicts();
         self.persons.remove(&uid);
     }
 

@@ -1,5 +1,7 @@
 //! Messages, the streams that order them, and cursors.
 
+use std::collections::BTreeSet;
+
 use redb::ReadableTable;
 
 use super::Report;
@@ -9,6 +11,7 @@ use crate::message_index::{self, Holder};
 use crate::read_markers;
 use crate::removed::{self, OWNER};
 use crate::rows::MessageRow;
+use crate::signatures;
 use crate::tables::Tables;
 
 pub(super) fn check_messages(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
@@ -127,6 +130,35 @@ pub(super) fn check_cursors(tables: &impl Tables, report: &mut Report) -> Result
         report.expect(is_marker || cursor.value() < next_message, || {
             format!("the cursor of user {uid} in stream {stream} is beyond the counter")
         });
+    }
+    Ok(())
+}
+
+/// The signatures that searches look at: none says too little.
+pub(super) fn check_signatures(
+    tables: &impl Tables,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let next = signatures::next_block(tables)?;
+    let mut signed = BTreeSet::new();
+    for row in tables.signatures()?.iter()? {
+        let (block, signature) = row?;
+        let block = block.value();
+        signed.insert(block);
+        report
+            .expect(block < next, || format!("the signature of block {block} is beyond the last"));
+        let terms = signatures::terms_of(tables, block)?;
+        let finds_all = signatures::may_have(signature.value(), &terms);
+        report.expect(finds_all, || format!("searches do not find all messages of block {block}"));
+    }
+    let mut checked = None;
+    for row in tables.messages()?.range(..signatures::ids_of(next).start)? {
+        let block = signatures::block_of(row?.0.value());
+        if checked.replace(block) == Some(block) || signed.contains(&block) {
+            continue;
+        }
+        let is_empty = signatures::terms_of(tables, block)?.is_empty();
+        report.expect(is_empty, || format!("searches do not find the messages of block {block}"));
     }
     Ok(())
 }

@@ -113,11 +113,13 @@ fn check_tables(database: &Database, report: &mut Report) -> Result<(), StoreErr
     report.part("keys", |report| accounts::check_keys(&tables, report));
     report.part("rooms", |report| rooms::check_rooms(&tables, report));
     report.part("unowned rooms", |report| rooms::check_unowned_rooms(&tables, report));
+    report.part("masks", |report| rooms::check_masks(&tables, report));
     report.part("members", |report| rooms::check_members(&tables, report));
     report.part("the search index", |report| rooms::check_search(&tables, report));
     report.part("seats", |report| seats::check_seats(&tables, report));
     report.part("presence", |report| seats::check_presence(&tables, report));
     report.part("messages", |report| messages::check_messages(&tables, report));
+    report.part("signatures", |report| messages::check_signatures(&tables, report));
     report.part("cleared messages", |report| messages::check_cleared(&tables, report));
     report.part("cursors", |report| messages::check_cursors(&tables, report));
     report.part("webhooks", |report| webhooks::check_webhooks(&tables, report));

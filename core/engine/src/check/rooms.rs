@@ -1,19 +1,20 @@
 //! Rooms, their members, and the indexes of both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::ReadableTable;
 
 use super::Report;
 use super::accounts::counters;
 use crate::error::StoreError;
+use crate::policy_row::MaskRow;
 use crate::rows::{RoomRow, unpack};
 use crate::rules::UNOWNED_ROOM;
 use crate::search;
 use crate::tables::Tables;
 
 fn room(tables: &impl Tables, id: u32) -> Result<Option<RoomRow>, StoreError> {
-    tables.rooms()?.get(id)?.map(|row| unpack("rooms", row.value())).transpose()
+    tables.rooms()?.get(id)?.map(|row| RoomRow::unpack(row.value())).transpose()
 }
 
 pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
@@ -25,7 +26,7 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
         let (id, row) = row?;
         let id = id.value();
         rooms += 1;
-        let Ok(room) = unpack::<RoomRow>("rooms", row.value()) else {
+        let Ok(room) = RoomRow::unpack(row.value()) else {
             report.fault(format!("room {id} cannot be read"));
             continue;
         };
@@ -38,7 +39,7 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
         report.expect(members == room.members as usize, || {
             format!("room {id} has {members} members and counts {}", room.members)
         });
-        if !room.closed {
+        if room.is_listed() {
             open += 1;
             let is_listed = tables.sections()?.get((room.section.as_str(), id))?.is_some();
             report.expect(is_listed, || format!("room {id} is not listed in its section"));
@@ -57,6 +58,34 @@ pub(super) fn check_rooms(tables: &impl Tables, report: &mut Report) -> Result<(
     report.expect_len("sections", tables.sections()?, open)?;
     report.expect_len("open_rooms", tables.open_rooms()?, open)?;
     report.expect_len("owned_rooms", tables.owned_rooms()?, owned)
+}
+
+/// The lists of masks of rooms: each is of a room, which counts it.
+pub(super) fn check_masks(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
+    let mut found: BTreeMap<u32, [u32; 4]> = BTreeMap::new();
+    for row in tables.room_masks()?.iter()? {
+        let (key, row) = row?;
+        let (id, list, mask) = key.value();
+        let is_read = unpack::<MaskRow>("room_masks", row.value()).is_ok();
+        report.expect(is_read, || format!("the mask {mask:?} of room {id} cannot be read"));
+        match found.entry(id).or_default().get_mut(usize::from(list)) {
+            Some(count) => *count += 1,
+            None => report.fault(format!("the mask {mask:?} of room {id} is in no list")),
+        }
+    }
+    for row in tables.rooms()?.iter()? {
+        let (id, row) = row?;
+        let id = id.value();
+        let Ok(room) = RoomRow::unpack(row.value()) else { continue };
+        let found = found.remove(&id).unwrap_or_default();
+        report.expect(found == room.policy.masks, || {
+            format!("room {id} has {found:?} masks and counts {:?}", room.policy.masks)
+        });
+    }
+    for id in found.keys() {
+        report.fault(format!("the unknown room {id} has masks"));
+    }
+    Ok(())
 }
 
 /// Rooms that clients made without an owner: each is looked at again.
@@ -117,8 +146,8 @@ pub(super) fn check_search(tables: &impl Tables, report: &mut Report) -> Result<
     for row in tables.rooms()?.iter()? {
         let (id, row) = row?;
         let id = id.value();
-        let Ok(room) = unpack::<RoomRow>("rooms", row.value()) else { continue };
-        if room.closed {
+        let Ok(room) = RoomRow::unpack(row.value()) else { continue };
+        if !room.is_listed() {
             continue;
         }
         names += 1;

@@ -85,7 +85,7 @@ impl BatchContext<'_> {
 
     /// A handle that is free, and the uid that goes with it: one that others have taken all handles
     /// for is skipped.
-    fn choose_handle(&self, user: &NewUser) -> Result<(u64, String), Error> {
+    pub(super) fn choose_handle(&self, user: &NewUser) -> Result<(u64, String), Error> {
         let wanted = user.handle.as_deref().map(check_handle);
         let free = |handle: &str| -> Result<bool, StoreError> {
             Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())

@@ -2,8 +2,8 @@
 
 use core_model::{
     ADMIN_TOKENS_MAX, ANNOUNCED_ROOMS_MAX, AdminCommand, AdminToken, BANS_MAX, BanTarget, Banned,
-    Expired, MUTES_MAX, Message, MessageId, Recipient, Refusal, Reply, RoomChanges, RoomId,
-    RoomRef, SHED_MAX, Timestamp, TokenHash, UserRef, check_handle,
+    Expired, MUTES_MAX, Message, Recipient, Refusal, Reply, RoomChanges, RoomId, RoomRef, SHED_MAX,
+    Timestamp, TokenHash, UserRef, check_handle,
 };
 use redb::{ReadableTable, ReadableTableMetadata as _};
 
@@ -15,10 +15,12 @@ use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::lookup;
 use crate::message_index;
-use crate::rows::{
-    AdminTokenRow, BanRow, Destination, MessageRow, RoomRow, UserRow, Who, pack, unpack,
-};
+use crate::rows::{AdminTokenRow, BanRow, Destination, RoomRow, UserRow, Who, pack, unpack};
+use crate::signatures;
 use crate::tables::Tables;
+
+/// Signatures of messages that are gone, of those that one command removes.
+const GONE_SIGNATURES_MAX: usize = 256;
 
 /// Ended mutes that one command forgets.
 const ENDED_MUTES_MAX: usize = 500;
@@ -66,6 +68,9 @@ impl BatchContext<'_> {
             AdminCommand::Mute { room, user, until } => self.mute(cx, room, user, *until),
             AdminCommand::Unmute { room, user } => self.unmute(cx, room, user),
             AdminCommand::DeleteMessages { messages } => self.delete_messages(cx, messages),
+            AdminCommand::StoreSignatures { from, to, signatures } => {
+                self.store_signatures(*from, *to, signatures)
+            }
             AdminCommand::Announce { room, name, text } => {
                 let (id, row) = lookup::any_room(&self.batch, room)?;
                 let who = self.announcer(name, text)?;
@@ -374,28 +379,37 @@ impl BatchContext<'_> {
         uids.into_iter().try_for_each(|uid| self.remove_mute(room, uid))
     }
 
-    fn delete_messages(
+    /// Also forgets those of messages that are gone from the front.
+    fn store_signatures(
         &mut self,
-        cx: &mut CommandContext<'_>,
-        messages: &[MessageId],
+        from: u64,
+        to: u64,
+        signatures: &[(u64, Vec<u8>)],
     ) -> Result<Reply, Error> {
-        self.settle()?;
-        let mut removed = 0;
-        for id in messages {
-            let row = self.batch.messages()?.get(id.0)?.map(|row| MessageRow::unpack(row.value()));
-            let Some(row) = row.transpose()? else { continue };
-            let mut was_listed = false;
-            for stream in message_index::streams_of(&row) {
-                was_listed |= message_index::remove(&mut self.batch, stream, id.0)?;
-            }
-            // What an owner has cleared is swept up later.
-            if was_listed {
-                self.batch.messages_mut()?.remove(id.0)?;
-                removed += 1;
+        let full = signatures::block_of(self.counters.next_message);
+        if from != signatures::next_block(&self.batch)? || to > full {
+            return Ok(Reply::Done);
+        }
+        for (block, signature) in signatures {
+            if (from..to).contains(block) && signatures::is_sound(signature) {
+                self.batch.signatures_mut()?.insert(block, signature.as_slice())?;
             }
         }
-        cx.visible |= removed > 0;
-        Ok(Reply::Pruned { messages: removed, expired: Expired::default(), next: None })
+        let next = signatures::pack_next(to);
+        self.batch.counters_mut()?.insert(signatures::NEXT_KEY, next.as_slice())?;
+        let oldest = self
+            .batch
+            .messages()?
+            .first()?
+            .map_or(full, |(id, _)| signatures::block_of(id.value()));
+        let mut gone = Vec::new();
+        for row in self.batch.signatures()?.range(..oldest)?.take(GONE_SIGNATURES_MAX) {
+            gone.push(row?.0.value());
+        }
+        for block in gone {
+            self.batch.signatures_mut()?.remove(block)?;
+        }
+        Ok(Reply::Done)
     }
 
     /// The author of a notice.

@@ -142,7 +142,7 @@ impl<'t> BatchContext<'t> {
     }
 
     pub(super) fn write_room(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
-        self.batch.rooms_mut()?.insert(id, pack(row).as_slice())?;
+        self.batch.rooms_mut()?.insert(id, row.pack().as_slice())?;
         self.cached(|cache| cache.forget_room(id));
         Ok(())
     }
@@ -276,9 +276,12 @@ impl<'t> BatchContext<'t> {
         if lookup::is_member(&self.batch, id, uid)? {
             return Ok(());
         }
+        let who = Who::User(uid);
+        let way_in = self.check_entrance(cx, (id, row), &who, None)?;
         self.check_capacity(id, row)?;
         self.check_memberships(uid, cx.frontend.quotas.memberships_per_user_max)?;
         self.add_members(cx, id, &[uid])?;
+        self.use_up(id, &who, way_in)?;
         self.activate(id)?;
         self.announce_population(cx, id)?;
         Ok(())

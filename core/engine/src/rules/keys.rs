@@ -172,6 +172,8 @@ fn may_repeat(command: &Command) -> bool {
         | Command::Join { .. }
         | Command::Kick { .. }
         | Command::SetRole { .. }
+        | Command::ChangePolicy { .. }
+        | Command::DeleteMessage { .. }
         | Command::Post { .. }
         | Command::PostDirect { .. } => true,
         Command::Receive { after, newest, .. } => after.is_none() && !newest,
@@ -244,6 +246,8 @@ fn caller(command: &Command) -> Option<&UserRef> {
         | Command::DeleteRoom { by, .. }
         | Command::ClearMessages { by, .. }
         | Command::Kick { by, .. }
+        | Command::ChangePolicy { by, .. }
+        | Command::DeleteMessage { by, .. }
         | Command::SetRole { by, .. } => by.as_ref(),
         _ => None,
     }
@@ -262,6 +266,8 @@ fn caller_mut(command: &mut Command) -> Option<&mut UserRef> {
         | Command::DeleteRoom { by, .. }
         | Command::ClearMessages { by, .. }
         | Command::Kick { by, .. }
+        | Command::ChangePolicy { by, .. }
+        | Command::DeleteMessage { by, .. }
         | Command::SetRole { by, .. } => by.as_mut(),
         _ => None,
     }

@@ -48,6 +48,7 @@ impl BatchContext<'_> {
         };
         check_text(text)?;
         bans::check_muted(&self.batch, cx.request, id, who.uid())?;
+        self.check_voice(cx, (id, &row), &who)?;
         if !row.active {
             self.activate(id)?;
         }
@@ -71,13 +72,19 @@ impl BatchContext<'_> {
         let UserRef::Claim(claim) = author else {
             let who = self.user_or_guest(cx, author)?;
             let (id, row) = lookup::room(&self.batch, room, who.uid())?;
-            let (_, seat) = self
-                .seat_of_connection(cx.request.connection, id, &who)?
-                .ok_or(Refusal::NotInRoom)?;
-            return Ok(Author { who, avatar: seat.avatar, room: (id, row) });
+            let seat = self.seat_of_connection(cx.request.connection, id, &who)?;
+            if seat.is_none() && !row.policy.open_posts {
+                return Err(Refusal::NotInRoom.into());
+            }
+            let avatar = seat.and_then(|(_, seat)| seat.avatar);
+            return Ok(Author { who, avatar, room: (id, row) });
         };
         let (id, row) = lookup::any_room(&self.batch, room)?;
         let Some((_, seat)) = self.seat_claimed(cx.request.connection, id, &claim.name)? else {
+            if row.policy.open_posts && !row.closed {
+                let who = self.user_or_guest(cx, author)?;
+                return Ok(Author { who, avatar: None, room: (id, row) });
+            }
             let hidden = row.closed;
             return Err(if hidden { Refusal::UnknownRoom } else { Refusal::NotInRoom }.into());
         };

@@ -10,12 +10,14 @@ mod clock;
 mod context;
 #[cfg(test)]
 mod cost;
+mod deletion;
 mod delivery;
 mod expiry;
 mod import;
 mod keys;
 mod messages;
 mod names;
+mod policy;
 mod quotas;
 mod read_markers;
 mod retention;
@@ -188,17 +190,21 @@ impl BatchContext<'_> {
             Command::Prune { before, keep_per_room, from, limit } => {
                 self.prune(cx, *before, *keep_per_room, *from, *limit)
             }
-            _ => self.carry_out_for_the_operator(cx, command),
+            _ => self.moderate_or_operate(cx, command),
         }
     }
 
-    /// Commands of the host's own work and of its operator.
-    fn carry_out_for_the_operator(
+    /// Commands of moderators, of the host's own work and of its operator.
+    fn moderate_or_operate(
         &mut self,
         cx: &mut CommandContext<'_>,
         command: &Command,
     ) -> Result<Reply, Error> {
         match command {
+            Command::DeleteMessage { .. } => self.delete_message(cx, command),
+            Command::ChangePolicy { room, change, by } => {
+                self.change_policy(cx, room, change, by.as_ref())
+            }
             Command::DeclareWebhooks { webhooks } => self.declare_webhooks(webhooks),
             Command::AdvanceWebhook { webhook, progress } => {
                 self.advance_webhook(cx, webhook, progress)

@@ -30,7 +30,7 @@ impl BatchContext<'_> {
     }
 
     /// Another connection may use a guest's name, so the role counts for the seat's own alone.
-    fn is_operator(
+    pub(super) fn is_operator(
         &self,
         cx: &CommandContext<'_>,
         room: u32,
@@ -47,7 +47,7 @@ impl BatchContext<'_> {
         room: &RoomRef,
         who: &Who,
     ) -> Result<(u32, Arc<RoomRow>), Error> {
-        let RoomRef::Name(name) = room else { return Err(Refusal::UnknownRoom.into()) };
+        let Some(name) = room.name() else { return Err(Refusal::UnknownRoom.into()) };
         // A closed room has its name and is unknown.
         if lookup::any_room(&self.batch, room).is_ok() {
             return Err(Refusal::UnknownRoom.into());
@@ -57,7 +57,7 @@ impl BatchContext<'_> {
         }
         self.check_seats(cx, self.counters.next_room, who)?;
         self.check_leases(cx, self.counters.next_room)?;
-        let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
+        let new = NewRoom { name: Some(name.to_owned()), insist: true, ..NewRoom::default() };
         if who.uid().is_none() {
             self.check_unowned_rooms(cx)?;
         }

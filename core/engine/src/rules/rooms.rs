@@ -206,7 +206,7 @@ impl BatchContext<'_> {
 
     /// Indexes an open room for lists and searches.
     pub(super) fn list(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
-        if row.closed {
+        if !row.is_listed() {
             return Ok(());
         }
         self.batch.open_rooms_mut()?.insert(id, ())?;
@@ -214,8 +214,8 @@ impl BatchContext<'_> {
         search::insert(&mut self.batch, id, row)
     }
 
-    fn unlist(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
-        if row.closed {
+    pub(super) fn unlist(&mut self, id: u32, row: &RoomRow) -> Result<(), StoreError> {
+        if !row.is_listed() {
             return Ok(());
         }
         self.batch.open_rooms_mut()?.remove(id)?;
@@ -225,7 +225,7 @@ impl BatchContext<'_> {
 
     /// Writes only those rows of the indexes that differ.
     fn relist(&mut self, id: u32, before: &RoomRow, row: &RoomRow) -> Result<(), StoreError> {
-        if row.closed {
+        if !row.is_listed() {
             return Ok(());
         }
         if before.section != row.section {
@@ -243,7 +243,7 @@ impl BatchContext<'_> {
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
         let (id, before) = match (&changes.name, &changes.section) {
-            (None, None) => self.moderated_room(cx, room, by)?,
+            (None, None) => self.described_room(cx, room, by)?,
             _ => self.owned_room(cx, room, by)?,
         };
         let by = by.map(|by| self.user_or_guest(cx, by)).transpose()?;
@@ -337,6 +337,7 @@ impl BatchContext<'_> {
         self.settle()?;
         message_index::clear_for_good(&mut self.batch, message_index::of_room(id))?;
         self.remove_mutes_of_room(id)?;
+        self.remove_masks_of_room(id, row)?;
         self.unlist(id, row)?;
         self.batch.unowned_rooms_mut()?.remove(id)?;
         self.batch.room_names_mut()?.remove(row.name.as_str())?;
@@ -379,6 +380,7 @@ impl BatchContext<'_> {
         match known {
             Some(uid) => self.join_room(cx, id, &row, uid)?,
             None => {
+                self.check_entrance_of_new(cx, (id, &row), user)?;
                 self.check_capacity(id, &row)?;
                 let uid = self.make_identified_user(cx, user)?;
                 self.join_room(cx, id, &row, uid)?;

@@ -7,6 +7,7 @@ use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
 use super::expiry;
+use super::policy::WayIn;
 use super::seat_rows::{seat, seats_in};
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -33,6 +34,10 @@ impl BatchContext<'_> {
         let is_new = *create && matches!(found, Err(Error::Refused(Refusal::UnknownRoom)));
         let found = if is_new { None } else { Some(found?) };
         let who = who?;
+        let way_in = match &found {
+            Some((id, row)) => self.check_entrance(cx, (*id, row), &who, room.key())?,
+            None => WayIn::Open,
+        };
         let (id, row) = match found {
             Some(found) => found,
             None => self.make_room_to_enter(cx, room, &who)?,
@@ -45,11 +50,15 @@ impl BatchContext<'_> {
                 let entrance = Entrance { opens: *opens, avatar, roles };
                 let reply = self.enter_by_connection(cx, id, &row, &who, entrance)?;
                 self.use_up_address(cx, user, &who)?;
+                self.use_up(id, &who, way_in)?;
                 Ok(reply)
             }
             SeatKind::Lease { ttl_ms, grace_ms } => {
                 let ends = cx.request.steady.saturating_add(ttl_ms);
-                self.enter_by_lease(cx, id, &row, &who, LeaseRow { ttl_ms, grace_ms, ends }, avatar)
+                let lease = LeaseRow { ttl_ms, grace_ms, ends };
+                let reply = self.enter_by_lease(cx, id, &row, &who, lease, avatar)?;
+                self.use_up(id, &who, way_in)?;
+                Ok(reply)
             }
         }
     }

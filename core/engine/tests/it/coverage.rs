@@ -27,11 +27,11 @@ fn the_sequences_cover_every_command_and_refusal() {
     let often = |counts: BTreeMap<String, usize>| -> Vec<String> {
         counts.into_iter().filter(|(_, count)| *count >= 3).map(|(name, _)| name).collect()
     };
-    let commands = "Acknowledge AdvanceWebhook ClearMessages CreateRoom DeclareRoom DeclareWebhooks DeleteRoom Disconnect Enter Exit Expire \
+    let commands = "Acknowledge AdvanceWebhook ChangePolicy ClearMessages CreateRoom DeclareRoom DeclareWebhooks DeleteMessage DeleteRoom Disconnect Enter Exit Expire \
         IssueToken Join Kick LinkIdentity MarkRead Post PostDirect Prune Receive RefreshToken Register SetOwner SetPassword \
         SetRole SignIn SignOut UnlinkIdentity UpdateRoom UpdateUser";
     assert_eq!(often(done).join(" "), commands);
-    let refusals = "EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
+    let refusals = "Barred EmptyText HandleTaken IdentityTaken Internal InvalidHandle InvalidIdentity \
         InvalidRoomName KeyReused NotAllowed NotInRoom NotSignedIn OwnerStays QuotaExceeded \
         RoomFull RoomNameTaken RoomNotPublic SelfAddressed SlowDown TokenInvalid TooFewMembers TooLong UnknownMessage UnknownRoom UnknownUser";
     assert_eq!(often(refused).join(" "), refusals);

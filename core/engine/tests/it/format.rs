@@ -31,19 +31,19 @@ fn a_store_of_a_later_format_is_refused_and_not_changed() {
         let database = redb::Database::open(&path).unwrap();
         let write = database.begin_write().unwrap();
         assert_eq!(
-            write.open_table(meta).unwrap().insert("format", 6).unwrap().unwrap().value(),
-            5
+            write.open_table(meta).unwrap().insert("format", 7).unwrap().unwrap().value(),
+            6
         );
         write.commit().unwrap();
     }
     let error = refusal(&path);
     let OpenError::TooNew { found, path: named } = &error else { panic!("{error}") };
-    assert_eq!((*found, named), (6, &path));
+    assert_eq!((*found, named), (7, &path));
     let said = error.to_string();
-    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 6"), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("format 7"), "{said}");
     let database = redb::Database::open(&path).unwrap();
     let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 6);
+    assert_eq!(read.open_table(meta).unwrap().get("format").unwrap().unwrap().value(), 7);
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn check_revocation(gateway: Gateway) {
 
 fn check_rooms(gateway: Gateway) {
     let known = |name: &str, caller: Option<UserRef>| {
-        let detail = core_model::Detail { members: true, messages: 0, people: false };
+        let detail = core_model::Detail { members: true, ..core_model::Detail::default() };
         match gateway.ask(&Query::Room { room: room(name), caller, detail }) {
             Ok(Reply::Room { room }) => room,
             other => panic!("{other:?}"),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use core_engine::{Envelope, FrontendSettings, Quotas};
 use core_model::{
-    AddressGrant, Claim, Command, ConnectionId, ConversationRef, DeadLetter, EventPosition, Grant,
-    MessageId, NewRoom, NewUser, PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef,
-    SeatKind, Secret, Seq, Timestamp, Uid, UserRef, WebhookNeed, WebhookProgress,
+    AddressGrant, Claim, Command, ConnectionId, ConversationRef, Grant, MessageId, NewRoom,
+    NewUser, PostRight, ProfileChanges, Role, RoomChanges, RoomId, RoomRef, SeatKind, Secret,
+    Timestamp, Uid, UserRef,
 };
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -15,6 +15,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use crate::build::*;
+use crate::generate_changes::{of_webhooks, policy_changes};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -167,36 +168,18 @@ fn act_as_usual(connection: u64, command: &mut Command) {
         {
             *user = usual;
         }
-        Command::SetRole { by, .. } | Command::Kick { by, .. } if by.is_some() => *by = Some(usual),
+        Command::SetRole { by, .. }
+        | Command::ChangePolicy { by, .. }
+        | Command::DeleteMessage { by, .. }
+        | Command::Kick { by, .. }
+            if by.is_some() =>
+        {
+            *by = Some(usual)
+        }
         Command::UpdateRoom { by, .. }
         | Command::DeleteRoom { by, .. }
         | Command::ClearMessages { by, .. } => *by = Some(user("ann")),
-        Command::Join { .. }
-        | Command::UpdateUser { .. }
-        | Command::LinkIdentity { .. }
-        | Command::UnlinkIdentity { .. }
-        | Command::SetPassword { .. }
-        | Command::IssueToken { .. }
-        | Command::Post { .. }
-        | Command::PostDirect { .. }
-        | Command::Receive { .. }
-        | Command::MarkRead { .. }
-        | Command::Register { .. }
-        | Command::SignOut { .. }
-        | Command::SetOwner { .. }
-        | Command::RefreshToken { .. }
-        | Command::CreateRoom { .. }
-        | Command::DeclareRoom { .. }
-        | Command::Kick { .. }
-        | Command::SetRole { .. }
-        | Command::Start
-        | Command::Acknowledge { .. }
-        | Command::Disconnect { .. }
-        | Command::Expire
-        | Command::Prune { .. }
-        | Command::DeclareWebhooks { .. }
-        | Command::AdvanceWebhook { .. }
-        | Command::Admin(_) => (),
+        _ => (),
     }
 }
 
@@ -234,6 +217,9 @@ fn rooms() -> BoxedStrategy<RoomRef> {
         8 => Just(room("tea")),
         3 => (1u32..5).prop_map(room_id),
         2 => select(&["hall", "secret#2", "tea#3", "none"][..]).prop_map(room),
+        2 => select(&["k1", "k2"][..]).prop_map(|key| {
+            RoomRef::Keyed { name: "tea".into(), key: key.into() }
+        }),
     ]
     .boxed()
 }
@@ -251,34 +237,6 @@ fn command() -> BoxedStrategy<Command> {
         3 => Just(Command::Expire),
         2 => prunes(),
         3 => of_webhooks(),
-    ]
-    .boxed()
-}
-
-/// What they do to the order of events shows in the tables alone.
-fn of_webhooks() -> BoxedStrategy<Command> {
-    let need = (select(&["one", "two"][..]), any::<bool>())
-        .prop_map(|(name, events)| WebhookNeed { name: name.into(), events });
-    let positions = || {
-        (0u64..20, 0u64..40)
-            .prop_map(|(message, seq)| EventPosition { message: MessageId(message), seq: Seq(seq) })
-    };
-    let dead = positions().prop_map(|position| DeadLetter {
-        position,
-        attempts: 3,
-        why: "no answer".into(),
-    });
-    let gone = of(select(&[true, false][..]));
-    let progress = (of(positions()), vec(dead, 0..2), vec(positions(), 0..2), gone)
-        .prop_map(|(up_to, dead, settled, gone)| WebhookProgress { up_to, dead, settled, gone });
-    prop_oneof![
-        vec(need, 0..3).prop_map(|mut webhooks| {
-            webhooks.dedup_by(|one, other| one.name == other.name);
-            Command::DeclareWebhooks { webhooks }
-        }),
-        (select(&["one", "two"][..]), progress).prop_map(|(webhook, progress)| {
-            Command::AdvanceWebhook { webhook: webhook.into(), progress }
-        }),
     ]
     .boxed()
 }
@@ -455,6 +413,8 @@ fn of_seats() -> BoxedStrategy<Command> {
         }),
         5 => (rooms(), anybody(), select(&[Role::Operator, Role::Voice][..]), any::<bool>(), of(anybody()))
             .prop_map(|(room, user, role, held, by)| Command::SetRole { room, user, role, held, by }),
+        6 => (rooms(), policy_changes(anybody()), weighted(0.8, anybody()))
+            .prop_map(|(room, change, by)| Command::ChangePolicy { room, change, by }),
         9 => (rooms(), anybody(), seat(), any::<bool>(), avatar, weighted(0.4, Just(()))).prop_map(
             |(room, user, seat, opens, avatar, create)| {
                 let create = create.is_some();
@@ -480,6 +440,10 @@ fn of_messages() -> BoxedStrategy<Command> {
     prop_oneof![
         9 => (rooms(), anybody(), texts(), standing).prop_map(|(room, author, text, standing)| {
             Command::Post { room, author, text, standing, notice: false }
+        }),
+        3 => (rooms(), 1u64..9, weighted(0.8, anybody())).prop_map(|(room, id, by)| {
+            let message = MessageId(id);
+            Command::DeleteMessage { room, message, by, reason: "spam".into() }
         }),
         5 => (anybody(), anybody(), texts(), any::<bool>()).prop_map(
             |(author, to, text, allow_self)| {

@@ -12,6 +12,7 @@ mod faults;
 mod format;
 mod gateway;
 mod generate;
+mod generate_changes;
 mod heartbeat;
 mod memory;
 mod model;

@@ -110,6 +110,7 @@ fn compare_repeated_queries(gateway: &Gateway, reference: &Reference) -> Result<
     let own = |room: &RoomView| RoomView {
         members: vec![],
         messages: vec![],
+        masks: vec![],
         people: None,
         ..room.clone()
     };
@@ -139,6 +140,10 @@ fn compare_all_queries(gateway: &Gateway, reference: &Reference) -> Result<(), T
         for caller in uids.iter().map(|uid| Some(*uid)).chain([None]) {
             let expected = reference.room_for(id, caller).ok_or(Refusal::UnknownRoom);
             let occupants = expected.clone().map(|_| reference.occupants(id));
+            let occupants = occupants.and_then(|people| match reference.shows_people(id, caller) {
+                true => Ok(people),
+                false => Err(Refusal::UnknownRoom),
+            });
             let query = Query::Occupants { room: room_id(id), caller: caller.map(self::uid) };
             let occupants = occupants.map(|members| {
                 let roles = reference.roles(id, &members);
@@ -172,7 +177,7 @@ fn compare_room(
 ) -> Result<(), TestCaseError> {
     let caller = caller.map(uid);
     let room = RoomRef::Id(RoomId(id));
-    let detail = Detail { members: true, messages: u32::MAX, people: true };
+    let detail = Detail { members: true, messages: u32::MAX, people: true, masks: true };
     let query = Query::Room { room: room.clone(), caller: caller.clone(), detail };
     let shown = expected.clone().map(|room| Reply::Room { room: Arc::new(room) });
     prop_assert_eq!(gateway.ask(&query), shown);

@@ -32,6 +32,14 @@ pub(crate) fn event(event: &Event) -> String {
             let verb = if *held { "gives" } else { "takes" };
             format!("{by} {verb} {role:?} of {} at {}", user.handle, room.name)
         }
+        Event::MessageDeleted { message, by, .. } => {
+            let by = by.as_ref().map_or("the gateway", |by| &by.handle);
+            format!("{by} deletes {message}")
+        }
+        Event::PolicyChanged { room, change, by } => {
+            let by = by.as_ref().map_or("the gateway", |by| &by.handle);
+            format!("{by} changes {change:?} of {}", room.name)
+        }
         Event::RoomCreated { room, owner, members } => {
             let owner = owner.as_ref().map_or("zed", |owner| &owner.handle);
             format!("{} is made by {owner} for {}", room.name, people(members).join(", "))
@@ -80,6 +88,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Refusal {
         | Refusal::IdentityTaken
         | Refusal::KeyReused
         | Refusal::Banned { .. }
+        | Refusal::Barred { .. }
         | Refusal::Muted { .. }
         | Refusal::NotAllowed
         | Refusal::NotInRoom

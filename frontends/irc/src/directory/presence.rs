@@ -15,6 +15,10 @@ pub(crate) struct Presence {
     pub(crate) away: Option<String>,
     /// Whether the user has declared itself a bot.
     pub(crate) is_bot: bool,
+    /// Whether the user is an operator of the gateway.
+    pub(crate) is_operator: bool,
+    /// Whether the user reads what operators tell all who want it.
+    pub(crate) reads_wallops: bool,
     pub(crate) signed_on: Timestamp,
 }
 

@@ -8,6 +8,8 @@ fn presence(nick: &str, uid: Option<u64>) -> Presence {
         real_name: nick.to_uppercase(),
         away: None,
         is_bot: false,
+        is_operator: false,
+        reads_wallops: false,
         signed_on: Timestamp(0),
     }
 }

@@ -113,7 +113,7 @@ impl Engine {
 
 fn named(room: &RoomRef) -> String {
     match room {
-        RoomRef::Name(name) => name.clone(),
+        RoomRef::Name(name) | RoomRef::Keyed { name, .. } => name.clone(),
         RoomRef::Id(id) => id.to_string(),
     }
 }

@@ -80,12 +80,19 @@ fn an_invitation_reaches_the_invited_and_those_who_want_to_know() {
     join(&mut yan, false);
     let members = Ok(Reply::Members { members: Vec::new(), roles: BTreeMap::new() });
     yan.send("INVITE xan #tea");
-    assert_eq!(yan.feed(Input::Answer(&members)), [":irc.localhost 341 yan xan #tea"]);
+    assert_eq!(yan.feed(Input::Answer(&members)), [""; 0]);
+    let done = Ok(Reply::Done);
+    assert_eq!(yan.feed(Input::Answer(&done)), [":irc.localhost 341 yan xan #tea"]);
     let invitation = [":yan!guest@irc.localhost INVITE xan #tea"];
     assert_eq!(
         (xan.woken(), zed.woken()),
         (invitation.map(String::from).to_vec(), invitation.map(String::from).to_vec())
     );
+    yan.send("INVITE xan #tea");
+    yan.feed(Input::Answer(&members));
+    let refused = yan.feed(Input::Answer(&Err(Refusal::NotAllowed)));
+    assert_eq!(refused, [":irc.localhost 482 yan #tea :You're not an operator of the channel"]);
+    assert_eq!(xan.woken(), [""; 0]);
     yan.send("INVITE nemo #tea");
     assert_eq!(yan.feed(Input::Answer(&members)), [":irc.localhost 401 yan nemo :No such nick"]);
     xan.send("INVITE zed #tea");

@@ -64,7 +64,10 @@ impl Conversation {
         for output in out.drain() {
             assert!(!self.over, "{output:?} after the end");
             match output {
-                Output::Submit { .. } | Output::Query { .. } | Output::Fetch(_) => {
+                Output::Submit { .. }
+                | Output::Query { .. }
+                | Output::Fetch(_)
+                | Output::Authorize(_) => {
                     self.unanswered += 1;
                 }
                 Output::SendText(line) => {

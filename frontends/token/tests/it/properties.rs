@@ -74,6 +74,7 @@ impl Conversation {
                 Output::SetEventFilter(_) | Output::Wake(_) | Output::WakeAt(_) => (),
                 Output::Respond(_)
                 | Output::SendText(_)
+                | Output::Authorize(_)
                 | Output::Mark { .. }
                 | Output::Acknowledge { .. } => panic!("not in this dialect: {output:?}"),
             }

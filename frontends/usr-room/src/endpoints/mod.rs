@@ -59,7 +59,7 @@ const POST: &[&str] = &["POST"];
 const ROOMS_MAX: u32 = 10_000;
 
 /// The detail in which every list and search shows a room.
-const WITH_MEMBERS: Detail = Detail { members: true, messages: 0, people: false };
+const WITH_MEMBERS: Detail = Detail { members: true, messages: 0, people: false, masks: false };
 
 fn rooms(filter: RoomFilter) -> Query {
     Query::Rooms { filter, after: RoomId(0), limit: ROOMS_MAX, detail: WITH_MEMBERS }

@@ -129,7 +129,8 @@ fn decode(dialect: &UsrRoom, params: &RequestParams<'_>) -> Result<Action, Respo
 
 fn by_id(id: u32, messages: u32) -> Query {
     let room = RoomRef::Id(RoomId(id));
-    Query::Room { room, caller: None, detail: Detail { members: true, messages, people: false } }
+    let detail = Detail { members: true, messages, ..Detail::default() };
+    Query::Room { room, caller: None, detail }
 }
 
 fn encode(dialect: &UsrRoom, params: &Params<'_>, outcome: &Outcome) -> Response {

@@ -47,6 +47,7 @@ impl StartupKeys {
             ("store.queue_max", store.queue_max != other_store.queue_max),
             ("store.keep_days", store.keep_days != other_store.keep_days),
             ("store.keep_messages_per_room", keep_per_room),
+            ("store.search", store.search != other_store.search),
             ("store.backup", store.backup != other_store.backup),
             ("store.free_space_min", store.free_space_min != other_store.free_space_min),
             ("server.on_store_failure", self.on_store_failure != other.on_store_failure),

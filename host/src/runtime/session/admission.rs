@@ -77,7 +77,9 @@ fn announced_bytes(rates: &mut RateLimiter, command: &Command) -> u64 {
         Command::UpdateRoom { changes: RoomChanges { name, section, description }, .. } => {
             ENVELOPE_BYTES + texts(&[name, section, description])
         }
-        Command::SetRole { .. } => ENVELOPE_BYTES,
+        Command::SetRole { .. } | Command::ChangePolicy { .. } | Command::DeleteMessage { .. } => {
+            ENVELOPE_BYTES
+        }
         Command::Kick { reason, .. }
         | Command::Exit { reason, .. }
         | Command::SignOut { reason } => sent_bytes(reason),

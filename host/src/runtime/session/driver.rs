@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{Command, ConnectionId, Outcome, Query, Refusal, Reply, Timestamp};
-use frontend_api::{Input, Outbox, Peer};
+use frontend_api::{Authorize, Input, Outbox, Peer};
 use gateway_fanout::{Ledger, Tally, Ticket};
 use tokio::sync::oneshot;
 
@@ -12,6 +12,7 @@ use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::AddressPrefix;
 use crate::runtime::session::admission::needs_disconnect;
+use crate::runtime::session::operators;
 use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::services::{CommandSource, Services};
 use crate::runtime::session::tokens;
@@ -111,6 +112,17 @@ impl SessionDriver {
         query: Box<Query>,
     ) -> impl Future<Output = Outcome> + Send + use<> {
         self.services.clone().query_blocking(self.frontend.clone(), self.connection, query)
+    }
+
+    /// Decides what a front end asks about a token of an operator, likewise.
+    pub(crate) fn authorize(&self, ask: Authorize) -> impl Future<Output = Outcome> + Send + use<> {
+        let (services, frontend) = (self.services.clone(), self.frontend.clone());
+        let address = self.address;
+        async move {
+            let decide = move || operators::authorize(&services, &frontend, address, ask);
+            let decided = tokio::task::spawn_blocking(decide).await;
+            decided.unwrap_or_else(|error| Err(Refusal::Internal { why: error.to_string() }))
+        }
     }
 
     /// The last step before a command is submitted: draws the token that it grants, if any.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use core_model::{Command, Credential, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
-use frontend_api::{Fetch, Input, Outbox, Output, Peer};
+use frontend_api::{Authorize, Fetch, Input, Outbox, Output, Peer};
 
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -37,6 +37,7 @@ enum Pending {
     Command { command: Box<Command>, key: Option<String> },
     Query(Box<Query>),
     Fetch(Fetch),
+    Authorize(Authorize),
 }
 
 /// Has the front end answer a request. `Err`: an answer that HTTP itself has a status for.
@@ -108,6 +109,7 @@ impl Exchange {
                 }
                 Output::Query { query } => self.pending.push_back(Pending::Query(query)),
                 Output::Fetch(fetch) => self.pending.push_back(Pending::Fetch(fetch)),
+                Output::Authorize(ask) => self.pending.push_back(Pending::Authorize(ask)),
                 Output::Respond(response) => {
                     self.response.get_or_insert(response);
                 }
@@ -135,6 +137,7 @@ impl Exchange {
                 outcome
             }
             Pending::Query(query) => self.driver.query(self.now, &query),
+            Pending::Authorize(ask) => self.driver.authorize(ask).await,
             Pending::Fetch(fetch) => {
                 let SessionDriver { services, frontend, .. } = &self.driver;
                 let outcome = services.fetcher.fetch(frontend, &fetch).await;
@@ -193,7 +196,9 @@ fn check_key(pending: &Pending) -> Result<(), HttpError> {
             let reason = format!("the Idempotency-Key is longer than {KEY_BYTES_MAX} bytes");
             Err(HttpError::new(400, reason))
         }
-        Pending::Command { .. } | Pending::Query(_) | Pending::Fetch(_) => Ok(()),
+        Pending::Command { .. } | Pending::Query(_) | Pending::Fetch(_) | Pending::Authorize(_) => {
+            Ok(())
+        }
     }
 }
 

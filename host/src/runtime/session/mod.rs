@@ -9,6 +9,7 @@ pub(crate) mod driver;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
 pub(crate) mod network_bans;
+pub(crate) mod operators;
 pub(crate) mod passwords;
 pub(crate) mod peer_log;
 pub(crate) mod pending;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{Command, Outcome, Query};
-use frontend_api::{Fetch, Subscribe};
+use frontend_api::{Authorize, Fetch, Subscribe};
 use gateway_fanout::SubscriptionChange;
 
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -25,6 +25,8 @@ pub(crate) enum Pending {
     Query(Box<Query>),
     /// To be sent to another server in its turn.
     Fetch(Box<Fetch>),
+    /// To be decided in its turn.
+    Authorize(Box<Authorize>),
     /// The oldest, being worked on.
     Running,
 }

@@ -316,6 +316,10 @@ impl StreamSession {
                     Finished::Answer(Box::new(answer))
                 }));
             }
+            Pending::Authorize(ask) => {
+                let answer = self.driver.authorize(*ask);
+                self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
+            }
             Pending::Command(command) if needs_passwords(&command.command) => {
                 self.running = Some(Box::pin(pending::settle(
                     services.clone(),
@@ -328,12 +332,7 @@ impl StreamSession {
                 let submitted = self.submit_now(*command);
                 self.replace_head(submitted);
             }
-            Pending::Answered(..)
-            | Pending::Decided(_)
-            | Pending::Submitted { .. }
-            | Pending::Running => {
-                unreachable!("only commands and queries are begun")
-            }
+            _ => unreachable!("only what was not begun yet is begun"),
         }
     }
 
@@ -354,9 +353,7 @@ impl StreamSession {
                     self.pending[at] = self.submit_now(*command);
                     self.unsubmitted -= 1;
                 }
-                Pending::Command(_) | Pending::Query(_) | Pending::Fetch(_) | Pending::Running => {
-                    return;
-                }
+                _ => return,
             }
         }
     }
@@ -401,6 +398,7 @@ impl StreamSession {
             }
             Output::Query { query } => self.wait(Pending::Query(query)),
             Output::Fetch(fetch) => self.wait(Pending::Fetch(Box::new(fetch))),
+            Output::Authorize(ask) => self.wait(Pending::Authorize(Box::new(ask))),
             // A stream session has no request to respond to.
             Output::Respond(_) => (),
             Output::SendBytes(bytes) => self.write_queue.push(self.handle.framing.bytes(bytes)),

@@ -254,6 +254,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             keep_days: 0,
             keep_messages_per_room: 0,
             free_space_min: 0,
+            search: false,
             backup: None,
         },
         admin: AdminConfig {

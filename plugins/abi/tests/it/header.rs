@@ -98,6 +98,7 @@ fn no_number_has_changed_its_meaning() {
     assert_eq!(outputs.concat(), (1..=10).collect::<Vec<_>>());
     let later = [GW_OUT_DOCUMENT, GW_OUT_MARK, GW_OUT_ACKNOWLEDGE, GW_OUT_WAKE, GW_OUT_FETCH];
     assert_eq!(later, [11, 12, 13, 14, 15]);
+    assert_eq!(GW_OUT_AUTHORIZE, 16);
     let pointer = size_of::<usize>();
     assert_eq!(GW_SIZE_LEAST as usize, 8 + 6 * pointer);
     assert!(size_of::<GwPlugin>() >= 8 + 8 * pointer);

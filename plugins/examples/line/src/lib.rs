@@ -69,6 +69,8 @@ impl Frontend for LineFrontend {
             Event::PopulationChanged { .. }
             | Event::RoomChanged { .. }
             | Event::RoleChanged { .. }
+            | Event::PolicyChanged { .. }
+            | Event::MessageDeleted { .. }
             | Event::RoomCreated { .. }
             | Event::RoomDeleted { .. } => return Broadcast::Nothing,
         };

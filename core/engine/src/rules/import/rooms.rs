@@ -6,6 +6,7 @@ use redb::ReadableTable as _;
 use super::super::expiry;
 use super::{ImportBatch, Outcome, Taken};
 use crate::message_index;
+use crate::policy_row::PolicyRow;
 use crate::rows::{RoomRow, unpack};
 use crate::tables::Tables as _;
 
@@ -55,6 +56,8 @@ impl ImportBatch<'_, '_> {
             opened: room.opened,
             app_code: room.app_code,
             info: room.info.clone(),
+            // Exports have no policies yet.
+            policy: PolicyRow::default(),
         };
         let batch = &mut self.cx.batch;
         batch.room_names_mut()?.insert(row.name.as_str(), id)?;

@@ -25,7 +25,13 @@ impl Reference {
         let check_text = || if text.is_empty() { Err(Refusal::EmptyText) } else { Ok(()) };
         let (who, id, avatar) = match standing {
             PostRight::Seated => {
-                let seat = self.seat_of_caller(room, author)?;
+                let seat = match self.seat_of_caller(room, author) {
+                    Err(Refusal::NotInRoom) if self.has_open_posts(room) => {
+                        let (who, id) = (self.user_or_guest(author)?, self.any_room(room)?);
+                        return self.post_as(who, id, None, text);
+                    }
+                    found => found?,
+                };
                 if let (UserRef::Claim(_), Who::Guest(name)) = (author, &seat.who)
                     && self.uid_of_handle(name).is_some()
                 {
@@ -64,9 +70,20 @@ impl Reference {
                 (Who::User(uid), id, None)
             }
         };
-        check_text()?;
+        self.post_as(who, id, avatar, text)
+    }
+
+    fn post_as(&mut self, who: Who, id: u32, avatar: Option<String>, text: &str) -> Outcome {
+        if text.is_empty() {
+            return Err(Refusal::EmptyText);
+        }
+        self.check_voice(id, &who)?;
         self.activate(id);
         Ok(self.add_message(who, avatar, Destination::Room(id), text))
+    }
+
+    fn has_open_posts(&self, room: &RoomRef) -> bool {
+        self.any_room(room).is_ok_and(|id| self.rooms[&id].rules.policy.open_posts)
     }
 
     pub(super) fn post_direct(
@@ -109,6 +126,35 @@ impl Reference {
         self.messages.push(kept);
         self.events.push(Event::Posted { message: message.clone() });
         Reply::Posted { message }
+    }
+
+    pub(super) fn delete_message(&mut self, command: &Command) -> Outcome {
+        let Command::DeleteMessage { room, message, by, reason } = command else { unreachable!() };
+        let who = by.as_ref().map(|by| self.user_or_guest(by)).transpose()?;
+        let uid = match &who {
+            Some(Who::User(uid)) => Some(*uid),
+            _ => None,
+        };
+        let id = self.room(room, uid)?;
+        let there = |kept: &StoredMessage| kept.id == message.0 && kept.to == Destination::Room(id);
+        let Some(at) = self.messages.iter().position(there) else {
+            return Err(Refusal::UnknownMessage);
+        };
+        if let Some(who) = &who {
+            let is_author = uid.is_some() && self.messages[at].author == *who;
+            let owns = uid.is_some() && self.rooms[&id].owner == uid;
+            let operates = self.own_seat(id, who).is_some_and(|seat| seat.roles.operator);
+            if !is_author && !owns && !operates {
+                return Err(Refusal::NotAllowed);
+            }
+        }
+        let gone = self.messages.remove(at);
+        let Message { id: message, author, to, .. } = Arc::unwrap_or_clone(self.message(&gone));
+        let by = who.map(|who| self.person(&who));
+        let reason = reason.clone();
+        self.visible = true;
+        self.events.push(Event::MessageDeleted { message, author, to, by, reason });
+        Ok(Reply::Done)
     }
 
     pub(super) fn receive(&mut self, command: &Command) -> Outcome {

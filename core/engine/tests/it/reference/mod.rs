@@ -5,6 +5,7 @@
 mod accounts;
 mod conversations;
 mod messages;
+mod policy;
 mod quotas;
 mod roles;
 mod rooms;
@@ -53,6 +54,7 @@ struct Room {
     opened: bool,
     app_code: Option<u16>,
     info: String,
+    rules: policy::Rules,
     /// In the order of joining; with each the newest message at the time.
     members: Vec<(u64, u64)>,
 }
@@ -249,6 +251,8 @@ impl Reference {
                 | Command::Enter { seat: SeatKind::Lease { .. }, .. }
                 | Command::Exit { seat: SeatKind::Lease { .. }, .. }
                 | Command::SetRole { .. }
+                | Command::ChangePolicy { .. }
+                | Command::DeleteMessage { .. }
         );
         let Some(key) = key.filter(|_| repeatable) else { return self.carry_out(command) };
         let (session, kept) = self.without_proof(command);
@@ -284,6 +288,8 @@ impl Reference {
             | Command::DeleteRoom { by: Some(caller), .. }
             | Command::ClearMessages { by: Some(caller), .. }
             | Command::Kick { by: Some(caller), .. }
+            | Command::ChangePolicy { by: Some(caller), .. }
+            | Command::DeleteMessage { by: Some(caller), .. }
             | Command::SetRole { by: Some(caller), .. } => caller,
             Command::Register { user } => {
                 user.password = None;
@@ -367,6 +373,8 @@ impl Reference {
             Command::Kick { room, user, by, .. } => self.kick(room, user, by.as_ref()),
             Command::Enter { .. } => self.enter(command),
             Command::SetRole { .. } => self.set_role(command),
+            Command::ChangePolicy { .. } => self.change_policy(command),
+            Command::DeleteMessage { .. } => self.delete_message(command),
             Command::Exit { room, user, seat: SeatKind::Connection, .. } => self.exit(room, user),
             Command::Exit { room, user, seat: SeatKind::Lease { .. }, .. } => {
                 self.end_lease(room, user)

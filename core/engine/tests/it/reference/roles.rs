@@ -31,11 +31,11 @@ impl Reference {
     /// Makes an unknown room for the user that enters it, and tells whether its seat is an
     /// operator's.
     pub(super) fn make_room_of(&mut self, room: &RoomRef, who: &Who) -> Result<bool, Refusal> {
-        let RoomRef::Name(name) = room else { return Err(Refusal::UnknownRoom) };
+        let Some(name) = room.name() else { return Err(Refusal::UnknownRoom) };
         if self.any_room(room).is_ok() {
             return Err(Refusal::UnknownRoom);
         }
-        let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
+        let new = NewRoom { name: Some(name.to_owned()), insist: true, ..NewRoom::default() };
         match who {
             Who::User(uid) => {
                 self.make_room(&new, Some(*uid), 0)?;

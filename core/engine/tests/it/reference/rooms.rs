@@ -19,7 +19,9 @@ impl Reference {
     pub(super) fn any_room(&self, room: &RoomRef) -> Result<u32, Refusal> {
         let id = match room {
             RoomRef::Id(id) => self.rooms.contains_key(&id.0).then_some(id.0),
-            RoomRef::Name(name) => self.room_of_name(&normalize(name)),
+            RoomRef::Name(name) | RoomRef::Keyed { name, .. } => {
+                self.room_of_name(&normalize(name))
+            }
         };
         id.ok_or(Refusal::UnknownRoom)
     }
@@ -90,6 +92,7 @@ impl Reference {
                 opened: false,
                 app_code: new.app_code,
                 info: new.info.clone().unwrap_or_default(),
+                rules: Default::default(),
                 members: Vec::new(),
             },
         );
@@ -206,7 +209,7 @@ impl Reference {
         by: Option<&UserRef>,
     ) -> Outcome {
         let id = match (&changes.name, &changes.section) {
-            (None, None) => self.moderated(room, by)?,
+            (None, None) => self.described(room, by)?,
             _ => self.owned(room, by)?,
         };
         let by = by.map(|by| self.user_or_guest(by)).transpose()?;

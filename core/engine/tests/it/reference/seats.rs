@@ -61,9 +61,12 @@ impl Reference {
         if self.is_member(id, uid) {
             return Ok(());
         }
+        let who = Who::User(uid);
+        let invited = self.check_entrance(id, &who, None)?;
         self.check_capacity(id)?;
         self.check_memberships(uid, self.frontend.quotas.memberships_per_user_max)?;
         self.add_member(id, uid);
+        self.use_up(id, &who, invited);
         self.activate(id);
         self.announce_population(id);
         Ok(())
@@ -124,7 +127,9 @@ impl Reference {
             }
             found => found?,
         };
+        let invited = self.check_entrance(id, &who, room.key())?;
         let entered = self.enter_room(&who, id, kind, *opens, avatar.as_ref())?;
+        self.use_up(id, &who, invited);
         if operator {
             self.seats.last_mut().unwrap().roles.operator = true;
         }

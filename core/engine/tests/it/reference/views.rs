@@ -73,10 +73,12 @@ impl Reference {
             capacity: room.capacity,
             active: room.active,
             closed: room.closed,
+            policy: room.rules.policy,
             app_code: room.app_code,
             info: room.info.clone(),
             members: Vec::new(),
             messages: Vec::new(),
+            masks: Vec::new(),
         }
     }
 
@@ -122,7 +124,8 @@ impl Reference {
         let members = members.collect();
         let messages = messages.collect();
         let people = Some(self.occupants(id).len() as u32);
-        Some(RoomView { members, messages, people, ..self.room_view(id) })
+        let masks = self.rooms[&id].rules.masks();
+        Some(RoomView { members, messages, people, masks, ..self.room_view(id) })
     }
 
     /// Members, then other people with a seat, by handle.
@@ -139,7 +142,11 @@ impl Reference {
     }
 
     pub(crate) fn open_rooms(&self) -> Vec<u32> {
-        self.rooms.iter().filter(|(_, room)| !room.closed).map(|(id, _)| *id).collect()
+        self.rooms
+            .iter()
+            .filter(|(_, room)| !room.closed && !room.rules.policy.secret)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(crate) fn rooms_of_member(&self, uid: u64) -> Vec<u32> {

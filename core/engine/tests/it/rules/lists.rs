@@ -115,7 +115,7 @@ fn a_list_continues_after_the_given_room() {
 fn a_list_shows_members_and_messages_on_request() {
     let gateway = with_rooms();
     gateway.does(0, post(room("b"), user("bob"), "hi"));
-    let detail = Detail { members: true, messages: 5, people: false };
+    let detail = Detail { members: true, messages: 5, ..Detail::default() };
     let filter = RoomFilter::OwnedBy(user("ann"));
     let query = Query::Rooms { filter, after: RoomId(1), limit: 1, detail };
     let Ok(Reply::Rooms { rooms }) = gateway.ask(&query) else { panic!() };

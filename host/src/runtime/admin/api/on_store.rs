@@ -44,6 +44,7 @@ pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
         .on_store::<admin::Mute>()
         .on_store::<admin::Unmute>()
         .on_store::<admin::ListMessages>()
+        .on_store::<admin::SearchMessages>()
         .on_store::<admin::DeleteMessage>()
         .on_store::<admin::Announce>()
         .on_store::<admin::AnnounceToAll>()

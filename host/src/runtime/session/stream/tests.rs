@@ -101,6 +101,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             keep_days: 0,
             keep_messages_per_room: 0,
             free_space_min: 0,
+            search: false,
             backup: None,
         },
         admin: AdminConfig { listen: None, tls_listen: None, api_page: true },
