@@ -39,6 +39,8 @@ pub enum AdminCommand {
     },
     /// Deletes a room, closed or not, and its messages.
     DeleteRoom { room: RoomRef },
+    /// Removes a user from a room, closed or not; does nothing if the user is not there.
+    Kick { room: RoomRef, user: UserRef, reason: String },
     /// Refuses a user's messages in a room until the mute ends or is lifted.
     Mute { room: RoomRef, user: UserRef, until: Option<Timestamp> },
     /// Does nothing if the user is not muted.

@@ -174,6 +174,7 @@ fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
         | AdminCommand::Shed { .. }
         | AdminCommand::DeleteUser { .. }
         | AdminCommand::DeleteRoom { .. }
+        | AdminCommand::Kick { .. }
         | AdminCommand::Mute { .. }
         | AdminCommand::StoreSignatures { .. }
         | AdminCommand::Unmute { .. } => Ok(()),

@@ -182,8 +182,8 @@ impl OnStore for Kick {
         }
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
         let room = named(&path[0]);
-        let command = Command::Kick { room, user, by: None, reason };
-        store.submit(command).map_err(|refusal| match refusal {
+        let kick = AdminCommand::Kick { room, user, reason };
+        store.submit(Command::Admin(Box::new(kick))).map_err(|refusal| match refusal {
             Refusal::OwnerStays => Failure::Conflict(format!(
                 "the owner of {:?} cannot be removed; give the room to another user first",
                 path[0]

@@ -29,7 +29,9 @@ mod sessions;
 mod tokens;
 mod webhooks;
 
-use core_model::{Command, Event, Outcome, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds};
+use core_model::{
+    AdminCommand, Command, Event, Outcome, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds,
+};
 use redb::ReadableTable;
 
 use self::context::CommandContext;
@@ -111,6 +113,10 @@ impl BatchContext<'_> {
             Command::Exit { reason, .. } | Command::SignOut { reason } => (reason.as_str(), None),
             Command::Kick { reason, by, .. } => (reason.as_str(), by.as_ref()),
             Command::Disconnect { .. } => ("", None),
+            Command::Admin(command) => match command.as_ref() {
+                AdminCommand::Kick { reason, .. } => (reason.as_str(), None),
+                _ => return Ok(()),
+            },
             _ => return Ok(()),
         };
         let remover =

@@ -397,23 +397,36 @@ impl BatchContext<'_> {
         user: &UserRef,
         by: Option<&UserRef>,
     ) -> Result<Reply, Error> {
-        if by.is_some() {
-            self.moderated_room(cx, room, by)?;
-        }
+        let moderated = by.map(|by| self.moderated_room(cx, room, Some(by))).transpose()?;
         let who = match self.user_or_guest(cx, user) {
             Err(Error::Refused(Refusal::UnknownUser)) => None,
             found => Some(found?),
         };
-        let (id, row) = lookup::room(&self.batch, room, who.as_ref().and_then(Who::uid))?;
+        // That the removed user may know of a closed room does not mean that the caller may.
+        let (id, row) = match moderated {
+            Some(moderated) => moderated,
+            None => lookup::room(&self.batch, room, None)?,
+        };
         let Some(who) = who else { return Ok(Reply::Done) };
+        self.remove_from_room(cx, id, &row, &who)
+    }
+
+    /// Takes a person's membership and seats. The owner stays.
+    pub(super) fn remove_from_room(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        id: u32,
+        row: &RoomRow,
+        who: &Who,
+    ) -> Result<Reply, Error> {
         if who.uid().is_some() && who.uid() == row.owner {
             return Err(Refusal::OwnerStays.into());
         }
-        let mut changed = match &who {
+        let mut changed = match who {
             Who::User(uid) => self.remove_member(cx, id, *uid)?,
             Who::Guest(_) => false,
         };
-        changed |= self.remove_seats_of_person(cx, id, &who)?;
+        changed |= self.remove_seats_of_person(cx, id, who)?;
         if changed {
             self.announce_population(cx, id)?;
         }

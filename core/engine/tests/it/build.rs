@@ -171,6 +171,10 @@ pub(crate) fn kick(room: RoomRef, user: UserRef) -> Command {
     Command::Kick { room, user, by: None, reason: String::new() }
 }
 
+pub(crate) fn kick_by(room: RoomRef, user: UserRef, by: UserRef) -> Command {
+    Command::Kick { room, user, by: Some(by), reason: String::new() }
+}
+
 pub(crate) fn enter(room: RoomRef, user: UserRef) -> Command {
     Command::Enter {
         room,

@@ -73,14 +73,9 @@ impl Reference {
     }
 
     pub(super) fn kick(&mut self, room: &RoomRef, user: &UserRef, by: Option<&UserRef>) -> Outcome {
-        let remover = match by {
-            Some(by) => {
-                self.moderated(room, Some(by))?;
-                let by = self.user_or_guest(by)?;
-                Some(self.person(&by))
-            }
-            None => None,
-        };
+        let moderated = by.map(|by| self.moderated(room, Some(by))).transpose()?;
+        let remover = by.map(|by| self.user_or_guest(by)).transpose()?;
+        let remover = remover.map(|by| self.person(&by));
         let who = match self.user_or_guest(user) {
             Err(Refusal::UnknownUser) => None,
             found => Some(found?),
@@ -89,7 +84,10 @@ impl Reference {
             Some(Who::User(uid)) => Some(uid),
             Some(Who::Guest(_)) | None => None,
         };
-        let id = self.room(room, uid)?;
+        let id = match moderated {
+            Some(id) => id,
+            None => self.room(room, None)?,
+        };
         let Some(who) = who else { return Ok(Reply::Done) };
         if uid.is_some() && uid == self.rooms[&id].owner {
             return Err(Refusal::OwnerStays);

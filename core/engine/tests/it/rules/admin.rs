@@ -1,8 +1,8 @@
 //! Commands of operators: bans, mutes, deletion of users and messages, tokens of the admin API.
 
 use core_model::{
-    AdminCommand, AdminRole, AdminToken, BanNetwork, BanTarget, Banned, Command, MessageId, Query,
-    RoomFilter, RoomId, Timestamp, Uid,
+    AdminCommand, AdminRole, AdminToken, BanNetwork, BanTarget, Banned, Command, Event, MessageId,
+    Query, Recorded, RoomFilter, RoomId, Timestamp, Uid,
 };
 
 use super::*;
@@ -282,7 +282,7 @@ fn what_a_user_wrote_and_was_sent_is_found_in_pages() {
 }
 
 #[test]
-fn operators_list_change_and_delete_closed_rooms_too() {
+fn operators_list_change_kick_from_and_delete_closed_rooms_too() {
     let mut gateway = with_tea(&["ann", "bob"]);
     gateway.does(0, create_for(closed("secret"), user("ann"), &["bob"]));
     let page = gateway.engine().all_rooms(RoomId(0), None, 9).unwrap();
@@ -294,6 +294,19 @@ fn operators_list_change_and_delete_closed_rooms_too() {
     let change = AdminCommand::ChangeRoom { room: room_of, title, section, description };
     gateway.does(0, admin(change));
     assert_eq!(gateway.engine().room(&room("secret#2")).unwrap().description, "hush");
+    let kick = |name: &str| {
+        let (room, user) = (room("secret#2"), user(name));
+        admin(AdminCommand::Kick { room, user, reason: "spam".into() })
+    };
+    let (_, events) = gateway.call(0, kick("bob"));
+    let left = events.iter().find_map(|event| match event {
+        Recorded { event: Event::Left { reason, .. }, .. } => Some(reason.as_str()),
+        _ => None,
+    });
+    assert_eq!(left, Some("spam"));
+    assert_eq!(gateway.engine().room(&room("secret#2")).unwrap().population, 1);
+    assert_eq!(gateway.refuses(0, kick("ann")), Refusal::OwnerStays);
+    assert_eq!(gateway.refuses(0, kick("zed")), Refusal::UnknownUser);
     gateway.does(0, admin(AdminCommand::DeleteRoom { room: room("secret#2") }));
     assert!(gateway.engine().room(&room("secret#2")).is_err());
     let Ok(Reply::Rooms { rooms }) = gateway.ask(&listed(RoomFilter::Open)) else { panic!() };

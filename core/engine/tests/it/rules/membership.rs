@@ -31,6 +31,9 @@ fn a_closed_room_exists_only_for_its_members() {
             (post_joining(secret(), cyd(), "hi", true), Refusal::UnknownRoom),
             (receive(cyd(), Some(secret())), Refusal::UnknownRoom),
             (kick(secret(), cyd()), Refusal::UnknownRoom),
+            (kick(secret(), user("bob")), Refusal::UnknownRoom),
+            (kick(secret(), user("ann")), Refusal::UnknownRoom),
+            (kick(secret(), user("zed")), Refusal::UnknownRoom),
             (delete(secret(), by_cyd.clone()), Refusal::UnknownRoom),
             (delete(secret(), None), Refusal::UnknownRoom),
             (clear(secret(), by_cyd.clone()), Refusal::UnknownRoom),
@@ -80,7 +83,10 @@ fn a_closed_room_is_open_to_its_members_in_every_way() {
         assert_eq!(say::rooms(&rooms), ["secret#1"]);
     }
     // A former member no longer finds it.
-    gateway.does(0, kick(secret(), user("bob")));
+    let by_ann = kick_by(secret(), user("bob"), user("ann"));
+    gateway.does(0, by_ann.clone());
+    // The owner knows of the room, so that one who is not in it is removed is no news.
+    gateway.does(0, by_ann);
     assert_eq!(gateway.refuses(1, enter(secret(), user("bob"))), Refusal::UnknownRoom);
 }
 

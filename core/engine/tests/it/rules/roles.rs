@@ -19,8 +19,8 @@ fn describe(text: &str, by: UserRef) -> Command {
     Command::UpdateRoom { room: room("den"), changes, by: Some(by) }
 }
 
-fn kick_by(user: UserRef, by: UserRef) -> Command {
-    Command::Kick { room: room("den"), user, by: Some(by), reason: String::new() }
+fn kick_from_den(user: UserRef, by: UserRef) -> Command {
+    kick_by(room("den"), user, by)
 }
 
 /// The people in the room, with marks: `@` for operators, `+` for voices.
@@ -59,7 +59,7 @@ fn the_seat_of_a_guest_that_makes_a_room_is_its_operators_while_it_lasts() {
 #[test]
 fn an_operator_removes_others_and_is_named() {
     let gateway = with_den();
-    let (outcome, events) = gateway.call(1, kick_by(user("guest:zoe"), guest("gus")));
+    let (outcome, events) = gateway.call(1, kick_from_den(user("guest:zoe"), guest("gus")));
     assert_eq!(outcome, Ok(Reply::Done));
     let by = events.iter().find_map(|recorded| match &recorded.event {
         core_model::Event::Left { by, .. } => by.as_ref().map(|by| by.handle.clone()),
@@ -88,7 +88,10 @@ fn a_role_counts_for_the_connection_of_its_seat_alone() {
     assert_eq!(gateway.refuses(3, describe("x", guest("gus"))), Refusal::NotSignedIn);
     gateway.does(3, enter(room("den"), guest("gus")));
     assert_eq!(gateway.refuses(3, describe("x", guest("gus"))), Refusal::NotSignedIn);
-    assert_eq!(gateway.refuses(3, kick_by(user("guest:zoe"), guest("gus"))), Refusal::NotSignedIn);
+    assert_eq!(
+        gateway.refuses(3, kick_from_den(user("guest:zoe"), guest("gus"))),
+        Refusal::NotSignedIn
+    );
     let give = set(Role::Operator, true, user("guest:zoe"), guest("gus"));
     assert_eq!(gateway.refuses(3, give.clone()), Refusal::NotSignedIn);
     gateway.does(1, give);
@@ -143,7 +146,7 @@ fn an_account_owns_the_room_that_it_makes_and_stays_its_operator() {
     assert_eq!(occupants(&gateway), ["@ann", "@bob"]);
     let take = set(Role::Operator, false, user("ann"), user("bob"));
     assert_eq!(gateway.refuses(2, take), Refusal::OwnerStays);
-    assert_eq!(gateway.refuses(2, kick_by(user("ann"), user("bob"))), Refusal::OwnerStays);
+    assert_eq!(gateway.refuses(2, kick_from_den(user("ann"), user("bob"))), Refusal::OwnerStays);
     assert_eq!(gateway.refuses(7, describe("x", user("bob"))), Refusal::NotAllowed);
 }
 
