@@ -49,8 +49,8 @@ enum Stage {
         reason: CloseReason,
         until: Instant,
     },
-    /// The peer has closed, and the answer waits until the engine has released what it held for the
-    /// connection: a peer that sees the answer finds its seats given back.
+    /// The peer has closed, and what it sent before is answered. The answer to the close waits until
+    /// the engine has released what it held for the connection: a peer that sees it finds its seats given back.
     Releasing {
         reason: CloseReason,
         until: Instant,
@@ -225,10 +225,14 @@ impl<S: Socket> Connection<S> {
             Stage::Finishing { reason, .. }
                 if self.session.items.is_empty() && self.session.is_answered() =>
             {
-                if let CloseReason::Host(ending) = reason {
-                    self.session.feed(Input::Ending(ending));
+                match reason {
+                    CloseReason::PeerClosed => self.release(reason),
+                    CloseReason::Host(ending) => {
+                        self.session.feed(Input::Ending(ending));
+                        self.close(reason);
+                    }
+                    _ => self.close(reason),
                 }
-                self.close(reason);
                 true
             }
             _ => false,
@@ -269,13 +273,6 @@ impl<S: Socket> Connection<S> {
                 self.session.note_fault(PeerFault::Malformed, "a message that is too long");
                 self.end(Ending::Overlong);
             }
-            ReadOutcome::Closed(CloseReason::PeerFinished) => {
-                self.finish(CloseReason::PeerFinished)
-            }
-            ReadOutcome::Closed(reason @ CloseReason::PeerClosed) => {
-                self.session.release(reason);
-                self.stage = Stage::Releasing { reason, until: Instant::now() + FINISH_TIMEOUT };
-            }
             ReadOutcome::Closed(CloseReason::Disconnected) => {
                 return Err(CloseReason::Disconnected);
             }
@@ -284,7 +281,8 @@ impl<S: Socket> Connection<S> {
                     let why = "a violation of the protocol of WebSocket";
                     self.session.note_fault(PeerFault::Malformed, why);
                 }
-                self.close(reason);
+                // What was read before is answered.
+                self.finish(reason);
             }
         }
         Ok(())
@@ -293,6 +291,8 @@ impl<S: Socket> Connection<S> {
     fn end(&mut self, ending: Ending) {
         match (ending, &self.stage) {
             (_, Stage::Releasing { .. } | Stage::Closing { .. }) => (),
+            // The peer expects the answer to its close, not a close.
+            (Ending::Draining, Stage::Finishing { reason: CloseReason::PeerClosed, .. }) => (),
             (Ending::Draining, Stage::Open) => {
                 let reason = CloseReason::Host(ending);
                 self.stage = Stage::Emptying { reason, reads_left: DRAIN_READS_MAX };
@@ -308,6 +308,11 @@ impl<S: Socket> Connection<S> {
 
     fn finish(&mut self, reason: CloseReason) {
         self.stage = Stage::Finishing { reason, until: Instant::now() + FINISH_TIMEOUT };
+    }
+
+    fn release(&mut self, reason: CloseReason) {
+        self.session.release(reason);
+        self.stage = Stage::Releasing { reason, until: Instant::now() + FINISH_TIMEOUT };
     }
 
     fn close(&mut self, reason: CloseReason) {

@@ -177,6 +177,7 @@ impl Socket for WebSocket {
             Ok(Message::Frame(_)) => ReadOutcome::Control,
             // tungstenite would answer at the next read, which is too early.
             Ok(Message::Close(close)) => {
+                self.message_is_complete();
                 self.close_answer = encoded(Frame::close(close));
                 ReadOutcome::Closed(CloseReason::PeerClosed)
             }
@@ -305,8 +306,10 @@ fn failed_read(error: &Error) -> ReadOutcome {
     match error {
         Error::Io(error) if error.kind() == io::ErrorKind::OutOfMemory => ReadOutcome::Overlong,
         Error::Capacity(_) => ReadOutcome::Overlong,
-        Error::Io(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            ReadOutcome::Closed(CloseReason::Disconnected)
+        Error::Io(_) => ReadOutcome::Closed(CloseReason::Disconnected),
+        // The peer has ended its side of the stream, and may still read.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            ReadOutcome::Closed(CloseReason::PeerFinished)
         }
         Error::ConnectionClosed | Error::AlreadyClosed => {
             ReadOutcome::Closed(CloseReason::PeerClosed)

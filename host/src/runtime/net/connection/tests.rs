@@ -399,3 +399,43 @@ async fn a_close_is_answered_when_the_engine_has_released_the_connection() {
     services.hub.stop();
     hub.await.unwrap();
 }
+
+/// Three requests of a client, masked with zeros; the second and third wait for the first.
+const REQUESTS: &[u8] = b"\x81\x87\0\0\0\0sign in\x81\x81\0\0\0\0x\x81\x81\0\0\0\0y";
+
+/// Three requests come at once with the end of the stream. Asserts that all are answered before it
+/// ends.
+async fn assert_answered_before(end: &[u8], farewell: &[u8], expected: CloseReason) {
+    let mut opened = Opened::websocket().await;
+    opened.peer.write_all(&[REQUESTS, end].concat()).unwrap();
+    if end.is_empty() {
+        opened.peer.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    let reason = loop {
+        match opened.poll() {
+            Poll::Ready(reason) => break reason,
+            Poll::Pending => yield_now().await,
+        }
+    };
+    assert_eq!(reason, expected);
+    opened.expect(&[b"answer\nanswer\nanswer\n", farewell].concat());
+    opened.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_before_a_close_are_answered_before_it() {
+    let close = b"\x88\x82\0\0\0\0\x03\xe8";
+    assert_answered_before(close, b"\x88\x02\x03\xe8", CloseReason::PeerClosed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_before_the_end_of_the_stream_are_answered() {
+    assert_answered_before(b"", b"", CloseReason::PeerFinished).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_before_a_violation_are_answered_before_it() {
+    // A frame without a mask.
+    let reason = CloseReason::ProtocolError(1002);
+    assert_answered_before(b"\x81\x01x", b"\x88\x02\x03\xea", reason).await;
+}
