@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Command, Outcome, Reply};
+use core_model::{Command, Outcome, Refusal, Reply};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -77,7 +77,9 @@ impl IrcSession {
         outcome: &Outcome,
         out: &mut Outbox,
     ) {
-        if is_refused_for_load(outcome) {
+        // A guest whose nick an account has got is refused.
+        let is_impostor = self.me.uid.is_none() && matches!(outcome, Err(Refusal::NotSignedIn));
+        if is_impostor || is_refused_for_load(outcome) {
             return self.report(RequestKind::Post, "TAGMSG", "*", outcome, out);
         }
         for target in &message.targets {

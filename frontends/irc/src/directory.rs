@@ -78,6 +78,8 @@ struct Record {
     rooms: BTreeSet<RoomId>,
     /// The watched nicks as the client wrote them, by their folded form.
     watched: BTreeMap<String, String>,
+    /// Whether it is a guest whose nick an account has got: it is about to be disconnected.
+    is_refused: bool,
 }
 
 /// The entry of one connection, removed when this is dropped.
@@ -132,6 +134,7 @@ impl Directory {
             inbox: Inbox::default(),
             rooms: BTreeSet::new(),
             watched: BTreeMap::new(),
+            is_refused: false,
         };
         table.entries.insert(key.clone(), record);
         table.most = table.most.max(table.entries.len());
@@ -234,20 +237,41 @@ impl Directory {
     /// Tells all connections of a nick.
     pub(crate) fn tell_nick(&self, nick: &str, event: &PeerEvent) -> Wakes {
         let mut table = self.table();
-        let numbers = table.numbers_of(&fold(nick));
+        let folded = fold(nick);
+        let numbers = table.numbered(&folded).filter(|(_, record)| !record.is_refused);
+        let numbers: Vec<u64> = numbers.map(|(number, _)| number).collect();
         table.tell(numbers, event)
+    }
+
+    /// Takes a nick from the guest that has it, because an account has got it. `event` disconnects
+    /// the guest.
+    pub(crate) fn refuse_guest(&self, nick: &str, event: &PeerEvent) -> Wakes {
+        let mut table = self.table();
+        let folded = fold(nick);
+        let guests = table.numbered(&folded).filter(|(_, record)| record.presence.uid.is_none());
+        let guests: Vec<u64> = guests.map(|(number, _)| number).collect();
+        for number in &guests {
+            if let Some(record) = table.record(*number) {
+                record.is_refused = true;
+            }
+        }
+        table.tell(guests, event)
     }
 }
 
 impl Table {
     fn of<'a>(&'a self, folded: &str) -> impl Iterator<Item = &'a Record> + use<'a> {
+        self.numbered(folded).map(|(_, record)| record).filter(|record| !record.is_refused)
+    }
+
+    /// The entries of a nick with their numbers, and those of guests that are refused.
+    fn numbered<'a>(&'a self, folded: &str) -> impl Iterator<Item = (u64, &'a Record)> + use<'a> {
         let range = (folded.to_owned(), 0)..=(folded.to_owned(), u64::MAX);
-        self.entries.range(range).map(|(_, record)| record)
+        self.entries.range(range).map(|((_, number), record)| (*number, record))
     }
 
     fn numbers_of(&self, folded: &str) -> Vec<u64> {
-        let range = (folded.to_owned(), 0)..=(folded.to_owned(), u64::MAX);
-        self.entries.range(range).map(|((_, number), _)| *number).collect()
+        self.numbered(folded).map(|(number, _)| number).collect()
     }
 
     fn record(&mut self, number: u64) -> Option<&mut Record> {

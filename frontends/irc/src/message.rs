@@ -100,7 +100,7 @@ impl IrcSession {
                 (RequestKind::Post, Command::Post { room, author, text, standing, notice })
             }
             (None, Some(handle)) if self.is_whisper(target) => {
-                let whisper = Whisper { verb, to: target.into(), text, tags, quiet };
+                let whisper = Whisper { verb, to: target.into(), text, client_id, tags, quiet };
                 return self.whisper(handle, whisper, out);
             }
             (None, Some(handle)) => {
@@ -116,15 +116,19 @@ impl IrcSession {
                 return;
             }
         };
-        if let Some(tags) = &tags {
+        let target = target.into();
+        self.submit_post(command, Post { verb, target, request, client_id, tags, quiet }, out);
+    }
+
+    pub(crate) fn submit_post(&mut self, command: Command, post: Post, out: &mut Outbox) {
+        if let Some(tags) = &post.tags {
             self.announce_tags(tags, &command);
         }
-        match &client_id {
+        match &post.client_id {
             Some(id) => out.submit_once(command, id.key()),
             None => out.submit(command),
         }
-        let target = target.into();
-        self.expect(PendingReply::Post(Post { verb, target, request, client_id, tags, quiet }));
+        self.expect(PendingReply::Post(post));
     }
 
     /// Whether a value of the tag makes a message one that is posted once.

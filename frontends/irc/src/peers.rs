@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Outcome, Query, Refusal, UserRef};
+use core_model::{Command, Outcome, Query, Refusal, UserRef};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -12,9 +12,9 @@ use crate::names;
 use crate::numeric::*;
 use crate::parse::Message;
 use crate::peer_event::{PeerAction, PeerEvent, Wakes};
-use crate::pending::{PendingReply, Whisper};
+use crate::pending::{PendingReply, Post, Whisper};
 use crate::refusal::RequestKind;
-use crate::state::{IrcSession, send};
+use crate::state::{IrcSession, claim, guest, send};
 
 /// The longest away message, as ISUPPORT announces it.
 pub(crate) const AWAY_BYTES_MAX: usize = 390;
@@ -57,42 +57,81 @@ impl IrcSession {
         self.me.uid.is_none() || known.is_some_and(|known| known.uid.is_none())
     }
 
-    /// Asks whether the recipient is an account, for the error to a guest that writes to one that is
-    /// not on irc.
+    /// Asks whether the guest is still one: the recipient, or the author. An account may have got its
+    /// nick since it signed on, and then the guest is not it. A guest that writes to a user who is
+    /// not on irc has the error that befits the recipient.
     pub(crate) fn whisper(&mut self, handle: String, whisper: Whisper, out: &mut Outbox) {
-        let query = Query::User { user: UserRef::Handle(handle), caller: None };
-        self.query(query, PendingReply::Whisper(whisper), out);
+        let user = match self.directory.find(&whisper.to) {
+            Some(_) if self.me.uid.is_none() => self.actor(),
+            Some(_) => UserRef::Claim(claim(handle)),
+            None => UserRef::Handle(handle),
+        };
+        self.query(Query::User { user, caller: None }, PendingReply::Whisper(whisper), out);
     }
 
     pub(crate) fn whispered(&mut self, whisper: Whisper, outcome: &Outcome, out: &mut Outbox) {
-        let Whisper { verb, to, text, tags, quiet } = whisper;
-        let report = |session: &Self, outcome: &Outcome, out: &mut Outbox| {
-            if !quiet {
-                session.report(RequestKind::PostDirect, verb, &to, outcome, out);
+        match (self.me.uid, outcome) {
+            (Some(_), Ok(_) | Err(Refusal::NotSignedIn)) => self.post_to_account(whisper, out),
+            (None, Err(Refusal::NotSignedIn)) => {
+                self.report_whisper(&whisper, outcome, out);
+                self.refuse_guest(&self.nick, out);
             }
-        };
-        if is_refused_for_load(outcome) {
-            return report(self, outcome, out);
+            _ => self.pass_whisper(whisper, outcome, out),
         }
-        let Some(known) = self.directory.find(&to) else {
+    }
+
+    fn report_whisper(&mut self, whisper: &Whisper, outcome: &Outcome, out: &mut Outbox) {
+        if !whisper.quiet {
+            self.report(RequestKind::PostDirect, whisper.verb, &whisper.to, outcome, out);
+        }
+    }
+
+    fn pass_whisper(&mut self, whisper: Whisper, outcome: &Outcome, out: &mut Outbox) {
+        if is_refused_for_load(outcome) {
+            return self.report_whisper(&whisper, outcome, out);
+        }
+        let Some(known) = self.directory.find(&whisper.to) else {
             let refusal = if outcome.is_ok() { Refusal::NotSignedIn } else { Refusal::UnknownUser };
-            return report(self, &Err(refusal), out);
+            return self.report_whisper(&whisper, &Err(refusal), out);
         };
         let id = self.directory.next_local_id(self.now);
-        let action = PeerAction::Message { verb, to: known.nick.clone(), text, id, tags };
-        let event = self.my_event(action);
+        let (verb, to) = (whisper.verb, known.nick.clone());
+        let (text, tags) = (whisper.text.clone(), whisper.tags.clone());
+        let event = self.my_event(PeerAction::Message { verb, to, text, id, tags });
         let wakes = self.directory.tell_nick(&known.nick, &event);
         let is_inbox_full = wakes.is_inbox_full;
         self.wake_all(wakes, out);
         if is_inbox_full {
-            return report(self, &Err(Refusal::Overloaded), out);
+            return self.report_whisper(&whisper, &Err(Refusal::Overloaded), out);
         }
         if self.has(Caps::ECHO_MESSAGE) {
             self.send_peer_event(event, out);
         }
-        if let Some(away) = known.away.filter(|_| !quiet) {
+        if let Some(away) = known.away.filter(|_| !whisper.quiet) {
             send(self.numeric(RPL_AWAY, &[&known.nick], &away), out);
         }
+    }
+
+    /// Posts to the account that has got the nick of a guest, or to none if the guest's nick only
+    /// resembles an account's.
+    fn post_to_account(&mut self, whisper: Whisper, out: &mut Outbox) {
+        let Whisper { verb, to: target, text, client_id, tags, quiet } = whisper;
+        self.refuse_guest(&target, out);
+        let Some(handle) = names::handle(&target) else { return };
+        let (author, to) = (self.actor(), UserRef::Handle(handle));
+        let notice = verb == "NOTICE";
+        let command = Command::PostDirect { author, to, text, notice, allow_self: true };
+        let request = RequestKind::PostDirect;
+        self.submit_post(command, Post { verb, target, request, client_id, tags, quiet }, out);
+    }
+
+    /// Disconnects the guest of this nick, which an account has got since it signed on.
+    pub(crate) fn refuse_guest(&self, nick: &str, out: &mut Outbox) {
+        let by = Arc::new(guest("gateway"));
+        let why = "An account has this name: sign in with SASL or PASS".into();
+        let event = PeerEvent { by, at: self.now, action: PeerAction::Kill(why) };
+        let wakes = self.directory.refuse_guest(nick, &event);
+        self.wake_all(wakes, out);
     }
 
     // AWAY and SETNAME.

@@ -194,6 +194,7 @@ pub(crate) struct Whisper {
     pub(crate) verb: &'static str,
     pub(crate) to: String,
     pub(crate) text: String,
+    pub(crate) client_id: Option<ClientId>,
     /// Client-only tags, if it has any.
     pub(crate) tags: Option<Arc<str>>,
     /// Whether a refusal is not reported to the client.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use core_model::{
-    Claim, Command, Credential, Delivery, Gap, Message as Posted, MessageId, Outcome, Person,
+    Command, Credential, Delivery, Gap, Message as Posted, MessageId, Outcome, Person,
     ProfileChanges, Query, Refusal, Reply, RoomTag, UserRef,
 };
 use frontend_api::{Outbox, Subscribe};
@@ -23,7 +23,7 @@ use crate::parse::Message;
 use crate::peers::REAL_NAME_BYTES_MAX;
 use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
-use crate::state::{IrcSession, guest, send};
+use crate::state::{IrcSession, claim, guest, send};
 
 impl IrcSession {
     pub(crate) fn cap(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -133,14 +133,8 @@ impl IrcSession {
     }
 
     fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
-        let claim = Claim {
-            name: name.clone(),
-            token: None,
-            address: None,
-            address_left_min_ms: 0,
-            guests: true,
-        };
-        let query = Query::User { user: UserRef::Claim(claim), caller: None };
+        let user = UserRef::Claim(claim(name.clone()));
+        let query = Query::User { user, caller: None };
         self.query(query, PendingReply::Nick(name), out);
     }
 
@@ -287,6 +281,9 @@ impl IrcSession {
             reads_wallops: false,
             signed_on: self.now,
         };
+        if person.uid.is_some() {
+            self.refuse_guest(&presence.nick, out);
+        }
         self.entry = self.directory.enter(presence, self.connection);
         if let Some(entry) = &self.entry {
             let wakes = entry.announce(person, self.now);

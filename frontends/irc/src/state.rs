@@ -187,13 +187,7 @@ impl IrcSession {
     pub(crate) fn actor(&self) -> UserRef {
         match self.me.guest_name() {
             None => UserRef::Session,
-            Some(name) => UserRef::Claim(Claim {
-                name: name.into(),
-                token: None,
-                address: None,
-                address_left_min_ms: 0,
-                guests: true,
-            }),
+            Some(name) => UserRef::Claim(claim(name.into())),
         }
     }
 
@@ -273,4 +267,9 @@ pub(crate) fn send(mut line: String, out: &mut Outbox) {
 
 pub(crate) fn farewell(why: &str) -> String {
     format!("ERROR :Closing link: {why}")
+}
+
+/// The claim to be a guest of this name, which the engine refuses where an account has it.
+pub(crate) fn claim(name: String) -> Claim {
+    Claim { name, token: None, address: None, address_left_min_ms: 0, guests: true }
 }

@@ -239,3 +239,43 @@ fn a_silent_client_gets_one_ping_however_often_it_is_woken() {
         zed.send("PONG irc.localhost");
     }
 }
+
+/// A guest has its nick before an account gets the same handle.
+#[test]
+fn a_message_to_the_nick_that_an_account_has_got_goes_to_the_account_alone() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, _] = guests(&frontend, "");
+    let mut ann = Client::account(&frontend, "ann", 10_001);
+    ann.send("PRIVMSG zed :secret");
+    ann.feed(Input::Answer(&Err(Refusal::NotSignedIn)));
+    // It is posted, and the account has not signed on to irc: only the engine knows it.
+    assert_eq!(ann.feed(Input::Answer(&Err(Refusal::Overloaded))).len(), 1);
+    let lines = zed.woken();
+    assert!(lines[0].starts_with("ERROR :Closing link: Killed (gateway "), "{lines:?}");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    // The guest has no nick any more that others could write to.
+    ann.send("NOTICE zed :secret");
+    ann.feed(Input::Answer(&Err(Refusal::Overloaded)));
+    assert_eq!(zed.woken(), [""; 0]);
+}
+
+#[test]
+fn a_guest_does_not_write_under_the_nick_that_an_account_has_got() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, _] = guests(&frontend, "message-tags");
+    for line in ["@+a=b TAGMSG yan", "PRIVMSG yan :I am zed", "NOTICE yan :I am zed"] {
+        zed.send(line);
+        zed.feed(Input::Answer(&Err(Refusal::NotSignedIn)));
+        assert_eq!(yan.woken(), [""; 0], "{line}");
+    }
+    assert!(zed.woken()[0].starts_with("ERROR :"));
+}
+
+#[test]
+fn a_guest_leaves_the_nick_to_the_account_that_signs_on() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, _] = guests(&frontend, "");
+    let mut account = Client::account(&frontend, "Zed", 10_001);
+    assert!(zed.woken()[0].starts_with("ERROR :"));
+    assert!(account.send("USERHOST zed")[0].contains("Zed=+"));
+}
