@@ -50,6 +50,13 @@ impl IrcSession {
     /// Posts a text to each of its targets.
     pub(crate) fn post_draft(&mut self, draft: &Draft<'_>, out: &mut Outbox) {
         let quiet = draft.quiet;
+        let client_id = draft.client_id.filter(|_| self.has(Caps::MESSAGE_TAGS));
+        if client_id.is_some_and(|id| !(1..=CLIENT_ID_BYTES_MAX).contains(&id.len())) {
+            // To post it without the id would post it twice at a retry.
+            let why = format!("The id of the message must have 1 to {CLIENT_ID_BYTES_MAX} bytes");
+            let line = self.fail(draft.verb, "INVALID_CLIENT_MSGID", &[], &why);
+            return self.say(vec![line], out);
+        }
         let targets = draft.targets.split(',').filter(|target| !target.is_empty());
         let targets: Vec<&str> = targets.collect();
         let text = match parse_text(draft.text) {
@@ -66,7 +73,6 @@ impl IrcSession {
         };
         match text {
             Ok(text) => {
-                let client_id = draft.client_id.filter(|id| self.is_client_id(id));
                 for (nth, target) in targets.into_iter().enumerate() {
                     let client_id = client_id.map(|id| ClientId { value: id.into(), nth });
                     self.post_to(draft, target, text.clone(), client_id, out);
@@ -129,11 +135,6 @@ impl IrcSession {
             None => out.submit(command),
         }
         self.expect(PendingReply::Post(post));
-    }
-
-    /// Whether a value of the tag makes a message one that is posted once.
-    fn is_client_id(&self, value: &str) -> bool {
-        self.has(Caps::MESSAGE_TAGS) && (1..=CLIENT_ID_BYTES_MAX).contains(&value.len())
     }
 
     /// The handle that a nick stands for. Users of irc are found whatever the case of the nick.

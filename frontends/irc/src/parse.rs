@@ -62,7 +62,10 @@ pub(crate) fn line(text: &str) -> Line<'_> {
         let mut pairs = tags.split(';').filter_map(|tag| tag.split_once('='));
         pairs.find(|(found, _)| *found == key).map(|(_, value)| value)
     };
-    let (label, client_id, batch) = (value("label"), value(CLIENT_ID), value("batch"));
+    let (label, batch) = (value("label"), value("batch"));
+    // A tag without a value has an empty one.
+    let has_bare_id = || tags.split(';').any(|tag| tag == CLIENT_ID);
+    let client_id = value(CLIENT_ID).or_else(|| has_bare_id().then_some(""));
     let continues = tags.split(';').any(|tag| tag.trim_end_matches('=') == CONCAT);
     let client_tags =
         tags.split(';').filter(|tag| is_client_tag(tag)).collect::<Vec<_>>().join(";");
