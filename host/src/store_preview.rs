@@ -2,20 +2,14 @@
 //! memory.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use core_engine::{Engine, OpenError, Options};
+use core_engine::{Engine, OpenError, Options, has_store, open_regular};
 use core_model::RoomView;
-
-/// The first bytes of a store.
-const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
-
-/// The first bytes of an SQLite database, the most common other file of that kind.
-const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The most that opening the store may write to memory: a migration of a large one writes more.
 const OVERLAY_BYTES_MAX: usize = 256 << 20;
@@ -37,12 +31,14 @@ impl StorePreview {
     ///
     /// Why a gateway could not open the file, as the end of a sentence about it.
     pub fn open(path: &Path) -> Result<Option<Self>, String> {
-        let open = OpenOptions::new().read(true).write(true).open(path);
-        let mut file = open.map_err(|error| format!("cannot be read and written: {error}"))?;
+        let file = open_regular(path).map_err(|error| match error {
+            OpenError::Open { source, .. } => format!("cannot be read and written: {source}"),
+            other => sentence(other),
+        })?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err("another process has it open (is a gateway already running?)".into());
         }
-        if !has_content(&mut file)? {
+        if !has_store(path, &file).map_err(sentence)? {
             return Ok(None);
         }
         let overlay = Overlay::new(file).map_err(|error| format!("cannot be read: {error}"))?;
@@ -82,23 +78,6 @@ pub fn conflict_of(closed: bool, owner: Option<String>) -> Option<String> {
     Some(format!("in the store it is {kind} of {owner}; choose another name{cure}"))
 }
 
-/// Whether there is a store in the file: not in an empty one, nor in one whose creation was cut
-/// short. `Err` also for a file of another kind.
-fn has_content(file: &mut File) -> Result<bool, String> {
-    let mut head = Vec::new();
-    let read = file.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut head);
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    let head = &head[..];
-    if head.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
-        return Ok(false);
-    }
-    if head.starts_with(MAGIC) {
-        return Ok(true);
-    }
-    let kind = if head == SQLITE_MAGIC { "an SQLite database" } else { "a file of another kind" };
-    Err(format!("is {kind}, not a store; move it away, or choose another [store] path"))
-}
-
 /// Runs `open` without the messages of panics, which the engine catches and reports as damage.
 pub(crate) fn quietly<R>(open: impl FnOnce() -> R) -> R {
     let hook = std::panic::take_hook();
@@ -108,9 +87,18 @@ pub(crate) fn quietly<R>(open: impl FnOnce() -> R) -> R {
     opened
 }
 
-fn sentence(error: OpenError) -> String {
+/// An error as the end of a sentence about the store.
+pub(crate) fn sentence(error: OpenError) -> String {
     match error {
         OpenError::Open { source, .. } => format!("cannot be opened: {source}"),
+        OpenError::NotAStore { kind, .. } => {
+            format!("is {kind}, not a store; move it away, or choose another [store] path")
+        }
+        OpenError::DanglingLink { target, .. } => format!(
+            "is a symbolic link to {}, which does not exist; mount its disk or create it (an empty \
+             file will do), or choose another [store] path",
+            target.display()
+        ),
         OpenError::Damaged { why, .. } => format!("is damaged: {why}; restore a backup"),
         // The path in the others is that of the overlay.
         other => other.to_string().replace("the store (a backend)", "the store"),

@@ -20,7 +20,7 @@
 //! | `backup` | copies of a store, and how much its tables hold |
 //! | `moving` | exports and imports |
 //! | `check` | whether a store is whole |
-//! | `tables`, `rows`, `open`, `migrate` | the layout of the store, its file and its formats |
+//! | `tables`, `rows`, `open`, `store_file`, `migrate` | the layout of the store, its file and its formats |
 
 mod admin;
 mod backup;
@@ -61,6 +61,7 @@ mod search;
 mod signatures;
 mod state;
 mod store;
+mod store_file;
 mod stream_cursor;
 mod tables;
 mod terms;
@@ -84,3 +85,4 @@ pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
     sync_folder,
 };
+pub use store_file::{has_store, open_regular, store_target};

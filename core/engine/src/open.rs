@@ -1,7 +1,7 @@
 //! Opening, making and compacting store files.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
 use crate::migrate::{FORMAT, found_format, prepare};
+use crate::store_file::{has_store, open_regular, store_target};
 
 /// The mode of new store files: they hold messages and password hashes.
 const OWNER_ONLY: u32 = 0o600;
@@ -25,6 +26,13 @@ pub enum OpenError {
         #[source]
         source: Box<redb::Error>,
     },
+    #[error("the store {} is {kind}, not a store; move it away, or choose another [store] path", path.display())]
+    NotAStore { path: PathBuf, kind: &'static str },
+    #[error(
+        "the store {} is a symbolic link to {}, which does not exist; mount its disk or create it (an empty file will do), or choose another [store] path",
+        path.display(), target.display()
+    )]
+    DanglingLink { path: PathBuf, target: PathBuf },
     #[error("the store {} is damaged: {why}; restore a backup", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error(
@@ -40,6 +48,12 @@ pub enum OpenError {
         #[source]
         source: Box<redb::Error>,
     },
+}
+
+impl OpenError {
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        Self::Open { path: path.into(), source: Box::new(redb::Error::Io(error)) }
+    }
 }
 
 /// Which file is open: its path may come to name another one.
@@ -100,7 +114,9 @@ impl Opener {
         self.guarded(|| match &self.backend {
             Some(open) => self.prepared(open(&self.builder()), None),
             None => match self.open_file(false) {
-                Err(OpenError::Open { source, .. }) if self.is_unmade(&source) => self.create(),
+                Err(OpenError::Open { .. } | OpenError::Damaged { .. }) if self.is_unmade() => {
+                    self.create()
+                }
                 opened => opened,
             },
         })
@@ -121,12 +137,10 @@ impl Opener {
     }
 
     fn open_file(&self, again: bool) -> Result<Opened, OpenError> {
-        let open = || -> io::Result<(File, FileId)> {
-            let file = File::options().read(true).write(true).open(&self.path)?;
-            let id = FileId::from(&file.metadata()?);
-            Ok((file, id))
-        };
-        let (file, id) = open().map_err(|error| self.error(error.into()))?;
+        let file = open_regular(&self.path)?;
+        let metadata = file.metadata().map_err(|error| self.error(error.into()))?;
+        let id = FileId::from(&metadata);
+        has_store(&self.path, &file)?;
         if again {
             // After a failed write the page cache may hold pages that never reached the disk.
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
@@ -134,23 +148,21 @@ impl Opener {
         self.prepared(self.builder().create_file(file), Some(id))
     }
 
-    /// Whether there is no store yet: no file, an empty one, or one whose making was cut short, as
-    /// redb writes the magic number last.
-    fn is_unmade(&self, error: &redb::Error) -> bool {
-        match error {
-            redb::Error::Io(error) if error.kind() == io::ErrorKind::NotFound => true,
-            redb::Error::Io(_) => {
-                let mut magic = [0; 9];
-                let read = File::open(&self.path).and_then(|mut file| file.read(&mut magic));
-                read.is_ok_and(|read| magic[..read].iter().all(|byte| *byte == 0))
+    /// Whether there is no store yet: no file, an empty one, or one whose making was cut short.
+    fn is_unmade(&self) -> bool {
+        match open_regular(&self.path) {
+            Ok(file) => matches!(has_store(&self.path, &file), Ok(false)),
+            Err(OpenError::Open { source, .. }) => {
+                matches!(*source, redb::Error::Io(error) if error.kind() == io::ErrorKind::NotFound)
             }
-            _ => false,
+            Err(_) => false,
         }
     }
 
     /// Makes the store under another name and renames it, so that a file of its own name is whole.
     fn create(&self) -> Result<Opened, OpenError> {
-        let mut unfinished = self.path.clone().into_os_string();
+        let target = store_target(&self.path)?;
+        let mut unfinished = target.clone().into_os_string();
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
         let create = || -> Result<Opened, OpenError> {
@@ -173,8 +185,8 @@ impl Opener {
                 return Err(io::Error::other("another process is making the store"));
             }
             File::open(&unfinished)?.sync_all()?;
-            std::fs::rename(&unfinished, &self.path)?;
-            sync_folder(&self.path)
+            std::fs::rename(&unfinished, &target)?;
+            sync_folder(&target)
         };
         finish().map_err(|error| self.error(error.into()))?;
         Ok(opened)
@@ -208,6 +220,9 @@ impl Opener {
         match source {
             redb::Error::DatabaseAlreadyOpen => OpenError::Locked { path },
             redb::Error::Corrupted(why) => OpenError::Damaged { path, why },
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                OpenError::Damaged { path, why: "it ends too early".into() }
+            }
             source => OpenError::Open { path, source: Box::new(source) },
         }
     }
@@ -298,8 +313,8 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 pub fn store_format(path: &Path, cache_bytes: usize) -> Result<u64, OpenError> {
     let opener = Opener::file(path, cache_bytes);
     opener.guarded(|| {
-        let open = || File::options().read(true).write(true).open(path);
-        let file = open().map_err(|error| opener.error(error.into()))?;
+        let file = open_regular(path)?;
+        has_store(path, &file)?;
         let database = opener.builder().create_file(file);
         let database = database.map_err(|error| opener.error(error.into()))?;
         let found = found_format(&database)

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use core_engine::store_target;
 use rustix::fs::{Access, access};
 use socket2::Socket;
 
@@ -21,7 +22,7 @@ use crate::config::{
 use crate::dialects::DIALECTS;
 use crate::open_files;
 use crate::runtime::{bind_tcp, is_stale};
-use crate::store_preview::{StorePreview, conflict_of, room_conflict};
+use crate::store_preview::{StorePreview, conflict_of, room_conflict, sentence};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let sources = options.sources();
@@ -158,9 +159,10 @@ fn try_bind(listen: &Listen) -> io::Result<Option<Socket>> {
 fn open_store(draft: &Draft) -> Result<Option<StorePreview>, Problem> {
     let path = &draft.config.store.path;
     let opened = match path.metadata() {
-        Ok(metadata) if metadata.is_dir() => Err("is a folder, not a file".to_owned()),
         Ok(_) => StorePreview::open(path),
-        Err(_) => creatable(path).map(|()| None),
+        Err(_) => {
+            store_target(path).map_err(sentence).and_then(|path| creatable(&path)).map(|()| None)
+        }
     };
     opened.map_err(|why| {
         let what = format!("store.path = {:?}: {why}", path.display().to_string());

@@ -1,5 +1,6 @@
 //! `dragoman check` looks into the store and changes nothing; `serve` refuses what it finds.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -78,6 +79,47 @@ fn a_file_that_is_no_store_is_found_and_not_changed() {
     let said = check_of(&store()[..100]);
     assert!(said.contains("store.path = \"chat.redb\": "), "{said}");
     assert!(said.ends_with("exit 1"), "{said}");
+}
+
+#[test]
+fn serve_refuses_what_check_refuses_and_neither_waits() {
+    let folder = folder(&toml(""));
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("text"), b"rooms and users, a text").expect("it is writable");
+    let made = std::process::Command::new("mkfifo").arg(at("pipe")).status();
+    assert!(made.expect("it is there").success());
+    symlink("disk/chat.redb", at("link")).expect("it is made");
+    let before = names_in(folder.path()).len();
+    for (name, why) in [
+        ("text", "is a file of another kind, not a store; move it away"),
+        ("pipe", "is a named pipe, not a store; move it away"),
+        (".", "is a folder, not a store; move it away"),
+        ("link", "is a symbolic link to disk/chat.redb, which does not exist; mount its disk"),
+    ] {
+        for verb in ["check", "serve"] {
+            let said = run(folder.path(), &[verb, "--set", &format!("store.path={name}")]);
+            assert!(said.contains(why) && said.ends_with("exit 1"), "{said}");
+        }
+    }
+    assert_eq!(names_in(folder.path()).len(), before);
+    assert!(at("link").symlink_metadata().expect("it stays").is_symlink());
+}
+
+#[test]
+fn a_restored_store_is_where_the_link_leads() {
+    let folder = folder(&toml(""));
+    let disk = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.redb");
+    with_a_room_of_bob(&disk.path().join("s.redb"), "tea", false);
+    symlink(disk.path().join("s.redb"), &path).expect("it is made");
+    let said = run(folder.path(), &["store", "backup", "b"]);
+    assert!(said.ends_with("exit 0"), "{said}");
+    let said = run(folder.path(), &["store", "restore", "b", "--replace"]);
+    assert!(said.ends_with("exit 0"), "{said}");
+    assert!(path.symlink_metadata().expect("it stays").is_symlink());
+    let mut names = names_in(disk.path());
+    names.sort();
+    assert_eq!(names, ["s.redb", "s.redb.replaced"]);
 }
 
 #[test]

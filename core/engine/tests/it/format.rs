@@ -59,21 +59,6 @@ fn a_store_that_is_open_is_refused_until_it_is_closed() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused_and_not_changed() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = folder.path().join("notes.txt");
-    std::fs::write(&text, "not a store\n".repeat(1_000)).unwrap();
-    let nowhere = folder.path().join("missing").join("store.redb");
-    for path in [&text, &nowhere, &folder.path().to_path_buf()] {
-        let error = refusal(path);
-        assert!(matches!(&error, OpenError::Open { path: named, .. } if named == path), "{error}");
-        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-    }
-    assert_eq!(std::fs::read_to_string(&text).unwrap(), "not a store\n".repeat(1_000));
-    assert!(!nowhere.exists());
-}
-
-#[test]
 #[cfg(unix)]
 fn a_new_store_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;

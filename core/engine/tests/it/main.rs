@@ -21,3 +21,4 @@ mod reference;
 mod retries;
 mod rules;
 mod say;
+mod store_file;

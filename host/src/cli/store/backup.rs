@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use core_engine::{BackupError, OpenError, Summary, sync_folder};
+use core_engine::{BackupError, OpenError, Summary, open_regular, store_target, sync_folder};
 use core_model::Timestamp;
 
 use super::super::operation::{Backend, back_up, call};
@@ -55,7 +55,8 @@ pub(super) fn restore(
     file: &Path,
     replace: bool,
 ) -> Result<(), Box<dyn Error>> {
-    let path = &store.path;
+    // A symbolic link stays, and the store is replaced where it leads.
+    let path = &store_target(&store.path)?;
     let exists = path.exists();
     let former = with_suffix(path, ".replaced");
     if exists && !replace {
@@ -97,7 +98,7 @@ fn keep(path: &Path, former: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Locks a store file as an open store does. Fails if a process has it open.
 pub(in crate::cli) fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
-    let file = File::options().read(true).write(true).open(path)?;
+    let file = open_regular(path)?;
     file.try_lock().map_err(|_| OpenError::Locked { path: path.into() })?;
     Ok(file)
 }
