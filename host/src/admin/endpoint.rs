@@ -67,6 +67,12 @@ pub fn path_of(row: &Row, parameters: &[&str]) -> String {
     path
 }
 
+/// The name of a parameter that is empty, which no path can have.
+pub fn empty_parameter(row: &Row, parameters: &[&str]) -> Option<&'static str> {
+    let names = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.zip(parameters).find_map(|(name, parameter)| parameter.is_empty().then_some(name))
+}
+
 macro_rules! endpoints {
     ($($(#[doc = $about:literal])* $name:ident $id:literal $method:ident $path:literal $role:ident
         ($query:ty, $body:ty) -> $reply:ty;)*) => {

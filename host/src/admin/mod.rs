@@ -35,7 +35,7 @@ pub use endpoint::{
     ReplayWebhook, ResumeWebhook, RevokeSignIns, SearchMessages, SetOwner, SetPassword, ShowConfig,
     ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute,
 };
-pub use endpoint::{Endpoint, Row, path_of, rows};
+pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;
 pub use openapi::document;
 pub use pages::{LIMIT_MAX, cursor, limit};

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::admin::{ADMIN_HEADER, Endpoint, Problem, STORE_HEADER, path_of};
+use crate::admin::{ADMIN_HEADER, Endpoint, Problem, STORE_HEADER, empty_parameter, path_of};
 use crate::config::{AdminConfig, Config, ListenAddress};
 use crate::outgoing::HttpClient;
 use crate::users::store_mark;
@@ -84,6 +84,9 @@ impl Client {
         query: &E::Query,
         body: &E::Body,
     ) -> Result<Request<Full<Bytes>>, Box<dyn Error>> {
+        if let Some(name) = empty_parameter(&E::ROW, path) {
+            return Err(format!("an empty text names no {name}").into());
+        }
         let mut target = path_of(&E::ROW, path);
         let query = form(&serde_json::to_value(query)?);
         if !query.is_empty() {

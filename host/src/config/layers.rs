@@ -5,6 +5,7 @@
 //! a map from key paths gives the lines.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Tag, Value};
@@ -163,12 +164,14 @@ impl Provider for Layer {
 fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, usize>), Problems> {
     let mut problems = Problems::default();
     let text = std::fs::read_to_string(path).map_err(|error| {
+        let cure = match error.kind() {
+            ErrorKind::NotFound => "create it (`dragoman config defaults > gateway.toml`) or ",
+            ErrorKind::InvalidData => "save it as UTF-8 or ",
+            _ => "",
+        };
         problems.push(Problem::new(
             ValueSource::Default,
-            format!(
-                "cannot read {shown}: {error}; create it (`dragoman config defaults > gateway.toml`) \
-                 or name another with --config PATH"
-            ),
+            format!("cannot read {shown}: {error}; {cure}name another with --config PATH"),
         ));
         std::mem::take(&mut problems)
     })?;

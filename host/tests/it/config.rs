@@ -229,6 +229,23 @@ fn no_dialect_has_a_key_that_all_front_ends_have() {
     }
 }
 
+#[test]
+fn a_file_in_another_encoding_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gateway.toml");
+    let utf16 = "[store]\n".encode_utf16().flat_map(u16::to_le_bytes);
+    let bytes: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
+    std::fs::write(&file, bytes).expect("it is writable");
+    for (file, why) in [
+        (file, "valid UTF-8; save it as UTF-8 or name another with --config PATH"),
+        (folder.path().to_owned(), "(os error 21); name another with --config PATH"),
+    ] {
+        let read = draft(&Sources { file, environment: Vec::new(), set: Vec::new() }, DIALECTS);
+        let said = read.err().expect("it cannot be read").to_string();
+        assert!(said.ends_with(why), "{said}");
+    }
+}
+
 /// The project's own gateway.toml.
 const SHIPPED: &str = include_str!("../../../gateway.toml");
 

@@ -54,6 +54,7 @@ fn a_room_is_given_to_a_user_through_a_running_gateway() {
     let room =
         |arguments: &[&str]| run(folder.path(), &[&["--set", &admin, "room"], arguments].concat());
     assert!(room(&["show", "LOBBY"]).contains("owner bob\n"));
+    assert!(room(&["show", ""]).contains("an empty text names no room"));
     assert!(room(&["give", "LOBBY", "ann"]).contains("owner ann\n"));
     let shown = room(&["show", "--json", "LOBBY"]);
     assert!(shown.contains(r#""owner":"ann","closed":false"#), "{shown}");
