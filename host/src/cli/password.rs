@@ -7,8 +7,11 @@ use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read as _, Write a
 use super::terminal::NoEcho;
 use crate::users::PASSWORD_BYTES_MAX;
 
-/// The longest line that is read, in bytes: the longest password and a line end.
-const LINE_BYTES_MAX: u64 = PASSWORD_BYTES_MAX as u64 + 2;
+/// The byte order mark that some editors and shells put before a text in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The longest line that is read, in bytes: a byte order mark, the longest password and a line end.
+const LINE_BYTES_MAX: u64 = BOM.len() as u64 + PASSWORD_BYTES_MAX as u64 + 2;
 
 /// Reads the new password of the user `whose`.
 pub(super) fn read(whose: &str) -> Result<String, Box<dyn Error>> {
@@ -31,12 +34,15 @@ fn prompt(words: &str) -> io::Result<String> {
     Ok(line)
 }
 
-/// A line, without its end.
+/// A line, without its end and a byte order mark.
 fn line() -> io::Result<String> {
     let mut line = Vec::new();
     // One byte more, to tell a line that is too long.
     io::stdin().lock().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
     while line.pop_if(|byte| matches!(byte, b'\r' | b'\n')).is_some() {}
+    if line.starts_with(BOM) {
+        line.drain(..BOM.len());
+    }
     let invalid = |why: String| io::Error::new(ErrorKind::InvalidData, why);
     if line.len() > PASSWORD_BYTES_MAX {
         return Err(invalid(format!(

@@ -35,13 +35,15 @@ fn a_user_created_by_openid_signs_in_elsewhere_once_it_has_a_password() {
     gateway.end();
 
     // On the store itself, and another in place of the former.
-    let typed = "coffee\r\n";
+    // The longest line there is: Windows puts a byte order mark before it.
+    let coffee = "coffee".repeat(170) + "coff";
+    let typed = &format!("\u{feff}{coffee}\r\n");
     let said = run_typing(folder.path(), &["user", "password", &format!("@{handle}")], typed);
     assert!(said.contains("password yes") && said.ends_with("exit 0"), "{said}");
     let gateway = Gateway::start(folder.path());
     assert_eq!(info(&gateway), 2, "who was signed in by the former is no more");
     assert_eq!(sign_in_by_handle(&gateway, handle, "tea for two")["code"], 3);
-    assert_eq!(sign_in_by_handle(&gateway, handle, "coffee")["code"], 0);
+    assert_eq!(sign_in_by_handle(&gateway, handle, &coffee)["code"], 0);
     gateway.end();
 }
 
