@@ -76,6 +76,9 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::RoomFull => (Res::FullRoom, "room full"),
         Refusal::RoomNameTaken => (Res::ChatroomAlreadyExist, "room exist"),
         Refusal::SlowDown { .. } => (Res::SlowDown, SLOW_DOWN),
+        Refusal::TooLong { what, .. } if what == "password" => {
+            (Res::InvalidUserPassword, ILLEGAL_DATA)
+        }
         Refusal::TextTooLong { .. } | Refusal::TooLong { .. } | Refusal::UnknownMessage => {
             (Res::NotAllowed, ILLEGAL_DATA)
         }

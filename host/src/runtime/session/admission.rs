@@ -249,7 +249,8 @@ impl Caller<'_> {
             Secret::Hashed(_) => return Ok(()),
         };
         if password.len() > PASSWORD_BYTES_MAX {
-            return Err(Refusal::TextTooLong { chars_max: PASSWORD_BYTES_MAX as u32 });
+            let limit = format!("{PASSWORD_BYTES_MAX} bytes");
+            return Err(Refusal::TooLong { what: "password".into(), limit });
         }
         let password = std::mem::take(password);
         let caller = self.password_caller(None);

@@ -208,6 +208,10 @@ async fn a_password_that_is_set_is_hashed_on_its_way_like_any_other() {
     assert!(former.contains("wrong_password"), "{former}");
     let signed_in = client.ask(&sign_in("cocoa")).await;
     assert!(signed_in.starts_with(r#"= {"did":"signed_in""#), "{signed_in}");
+    // 1200 bytes in 600 characters.
+    let answer = client.ask(&set.replace("cocoa", &"é".repeat(600))).await;
+    let limit = r#"{"refused":"too_long","what":"password","limit":"1024 bytes"}"#;
+    assert_eq!(answer, format!("! {limit}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
