@@ -1,6 +1,7 @@
 //! `dragoman check` looks into the store and changes nothing; `serve` refuses what it finds.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
@@ -52,6 +53,8 @@ fn check_of(bytes: &[u8]) -> String {
     let folder = folder(&toml(""));
     let path = folder.path().join("chat.redb");
     std::fs::write(&path, bytes).expect("it is writable");
+    // Otherwise it warns.
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
     let said = run(folder.path(), &["check"]);
     assert_eq!(std::fs::read(&path).expect("it is readable"), bytes);
     let mut names = names_in(folder.path());
