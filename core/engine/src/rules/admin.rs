@@ -65,11 +65,7 @@ impl BatchContext<'_> {
                 self.end_room(cx, id, &row)?;
                 Ok(Reply::Done)
             }
-            AdminCommand::Kick { room, user, .. } => {
-                let who = self.user_or_guest(cx, user)?;
-                let (id, row) = lookup::any_room(&self.batch, room)?;
-                self.remove_from_room(cx, id, &row, &who)
-            }
+            AdminCommand::Kick { room, user, .. } => self.kick_from_any(cx, room, user),
             AdminCommand::Mute { room, user, until } => self.mute(cx, room, user, *until),
             AdminCommand::Unmute { room, user } => self.unmute(cx, room, user),
             AdminCommand::DeleteMessages { messages } => self.delete_messages(cx, messages),

@@ -411,8 +411,20 @@ impl BatchContext<'_> {
         self.remove_from_room(cx, id, &row, &who)
     }
 
+    /// Removes a user from a room, closed or not.
+    pub(super) fn kick_from_any(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        room: &RoomRef,
+        user: &UserRef,
+    ) -> Result<Reply, Error> {
+        let who = self.user_or_guest(cx, user)?;
+        let (id, row) = lookup::any_room(&self.batch, room)?;
+        self.remove_from_room(cx, id, &row, &who)
+    }
+
     /// Takes a person's membership and seats. The owner stays.
-    pub(super) fn remove_from_room(
+    fn remove_from_room(
         &mut self,
         cx: &mut CommandContext<'_>,
         id: u32,

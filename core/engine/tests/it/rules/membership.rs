@@ -85,7 +85,7 @@ fn a_closed_room_is_open_to_its_members_in_every_way() {
     // A former member no longer finds it.
     let by_ann = kick_by(secret(), user("bob"), user("ann"));
     gateway.does(0, by_ann.clone());
-    // The owner knows of the room, so that one who is not in it is removed is no news.
+    // As in an open room, removing a user that is not there changes nothing.
     gateway.does(0, by_ann);
     assert_eq!(gateway.refuses(1, enter(secret(), user("bob"))), Refusal::UnknownRoom);
 }
