@@ -76,6 +76,12 @@ impl Certificate {
                 "the certificate in {path} has no names (subjectAltName), and clients refuse it"
             ));
         }
+        if self.is_ca {
+            warnings.push(format!(
+                "the certificate in {path} is one of a CA (basicConstraints has CA:TRUE), and clients \
+                 may refuse it; have one issued for the server"
+            ));
+        }
         if self.is_not_for_servers {
             warnings.push(format!(
                 "the certificate in {path} is not for servers (extendedKeyUsage), and clients refuse it"

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
@@ -58,14 +58,20 @@ pub(super) fn load(settings: TlsSettings) -> Result<Tls, Vec<TlsFault>> {
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .expect("the provider has suites of both versions");
+    let has_verifier = verifier.is_some();
     let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let mut server = builder.with_cert_resolver(Arc::new(Resolver::new(keys)));
+    if has_verifier {
+        // A resumed session has the certificate that the client showed once, and rustls does not
+        // check its dates again: each handshake is a full one.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
     // Resumption by tickets, which cost no memory here. They end with the certificates: after a
     // change a client shakes hands in full, and sees the new one.
-    if let Ok(ticketer) = rustls::crypto::ring::Ticketer::new() {
+    } else if let Ok(ticketer) = rustls::crypto::ring::Ticketer::new() {
         server.ticketer = ticketer;
     }
     Ok(Tls { settings, certificates, server, stamps })
@@ -86,7 +92,11 @@ fn identity(
             rustls::Error::General(why) => why,
             error => error.to_string(),
         };
-        ("key", format!("{shown} has a key of no use: {why}"))
+        let what = format!(
+            "{shown} has a key that cannot be used ({why}); make one of RSA with 2048 \
+             to 8192 bits, ECDSA P-256 or P-384, or Ed25519, and have its certificate issued anew"
+        );
+        ("key", what)
     })?;
     let certified = CertifiedKey::new(chain, signing);
     match certified.keys_match() {

@@ -4,6 +4,13 @@ use rcgen::{
     BasicConstraints, Certificate as Made, CertificateParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection,
+    SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -169,6 +176,64 @@ fn a_ca_of_clients_is_one() {
     assert!(fault.starts_with("client_ca: cannot read none.pem"), "{fault}");
 }
 
+/// A client of the scene that may show a certificate, and that keeps sessions.
+fn client(scene: &Scene, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    let read = |name: &str| CertificateDer::from_pem_file(scene.path(name)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(read("ca.pem")).unwrap();
+    let (leaf, key) = scene.sign(|params| {
+        params.distinguished_name.push(DnType::CommonName, "ann");
+    });
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_protocol_versions(&[version]).unwrap();
+    let builder = builder.with_root_certificates(roots);
+    Arc::new(builder.with_client_auth_cert(vec![leaf.der().clone()], key).unwrap())
+}
+
+/// How a handshake between the two goes.
+fn handshake(client: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
+    let name = "chat.example.org".try_into().unwrap();
+    let mut client = ClientConnection::new(client.clone(), name).unwrap();
+    let mut server = ServerConnection::new(server.clone()).unwrap();
+    while client.is_handshaking() || server.is_handshaking() || server.wants_write() {
+        let mut bytes = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut bytes).unwrap();
+        }
+        server.read_tls(&mut &bytes[..]).unwrap();
+        server.process_new_packets().unwrap();
+        bytes.clear();
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        client.read_tls(&mut &bytes[..]).unwrap();
+        client.process_new_packets().unwrap();
+    }
+    server.handshake_kind().unwrap()
+}
+
+#[test]
+fn the_dates_of_a_clients_certificate_are_checked_in_every_handshake() {
+    let scene = Scene::new();
+    for version in [&TLS12, &TLS13] {
+        let plain = Tls::load(scene.settings()).unwrap().server_config(&[]);
+        let kept = client(&scene, version);
+        assert_eq!(handshake(&kept, &plain), HandshakeKind::Full);
+        assert_eq!(handshake(&kept, &plain), HandshakeKind::Resumed, "{version:?}");
+        for require in [true, false] {
+            let client_ca = Some(scene.path("ca.pem"));
+            let settings = TlsSettings { client_ca, require, ..scene.settings() };
+            let server = Tls::load(settings).unwrap().server_config(&[]);
+            let kept = client(&scene, version);
+            for _ in 0..3 {
+                assert_eq!(handshake(&kept, &server), HandshakeKind::Full, "{version:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_risky_is_warned_of() {
     let scene = Scene::new();
@@ -189,6 +254,8 @@ fn what_is_risky_is_warned_of() {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
     assert!(said.contains("is not for servers"), "{said}");
+    let said = warned(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    assert!(said.contains("is one of a CA"), "{said}");
     let (_, key) = scene.sign(|_| ());
     let lone = CertificateParams::new(["a".to_owned()]).unwrap().self_signed(&key).unwrap();
     scene.write("cert.pem", &(lone.pem() + &scene.read("ca.pem")));
