@@ -57,7 +57,7 @@ pub enum Output {
     /// says more: half a backlog may arrive.
     Mark { message: MessageId },
     /// The peer has shown, in the dialect's own words, to have the messages to the session's user
-    /// up to this one.
+    /// up to this one. Nothing if it is beyond what the connection was sent.
     Acknowledge { message: MessageId },
     /// Replaces the connection's event filter for all rooms it is subscribed to.
     #[serde(rename = "set_interest")]

@@ -27,6 +27,8 @@ pub(crate) struct Delivery {
     session: u32,
     /// What is not acknowledged, oldest first.
     places: VecDeque<Place>,
+    /// The newest message that was sent in this session.
+    newest_sent: Option<MessageId>,
     /// The deliveries in `places`.
     owed: Tally,
     /// The deliveries that were acknowledged since they were last taken.
@@ -73,6 +75,7 @@ impl Delivery {
         if self.reader.is_none() {
             return false;
         }
+        self.newest_sent = self.newest_sent.max(Some(message));
         if let Some(last) = self.places.back_mut().filter(|last| last.message >= message) {
             last.owed += owed;
             self.owed += owed;
@@ -122,11 +125,13 @@ impl Delivery {
         }
     }
 
-    /// The peer has said, in the words of the dialect, that it has this message. Not beyond what it
-    /// was sent. From now on only its words count.
+    /// The peer has said, in the words of the dialect, that it has this message. One beyond what it
+    /// was sent acknowledges nothing: the peer cannot have it. From now on only its words count.
     pub(crate) fn acknowledge_in_words(&mut self, message: MessageId) {
         self.is_in_words = true;
-        self.acknowledge_message(message);
+        if Some(message) <= self.newest_sent {
+            self.acknowledge_message(message);
+        }
     }
 
     fn acknowledge_message(&mut self, message: MessageId) {
@@ -223,11 +228,15 @@ mod tests {
     #[test]
     fn a_peer_acknowledges_no_more_than_it_was_sent() {
         let mut delivery = of_three();
-        delivery.acknowledge_message(MessageId(2));
+        delivery.acknowledge_in_words(MessageId(2));
         assert_eq!(acknowledged(&mut delivery), Some(2));
-        delivery.acknowledge_message(MessageId(1));
+        delivery.acknowledge_in_words(MessageId(1));
         assert_eq!(acknowledged(&mut delivery), None);
-        delivery.acknowledge_message(MessageId(99));
+        for beyond in [4, u64::MAX] {
+            delivery.acknowledge_in_words(MessageId(beyond));
+            assert_eq!(acknowledged(&mut delivery), None, "it was sent 3 at most");
+        }
+        delivery.acknowledge_in_words(MessageId(3));
         assert_eq!(acknowledged(&mut delivery), Some(3));
         delivery.note_sent(40, MessageId(3), one());
         assert_eq!(delivery.unacknowledged(), None, "it was acknowledged");
