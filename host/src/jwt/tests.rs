@@ -140,6 +140,8 @@ fn a_token_is_for_here_and_now() {
         (json!({ "nbf": "soon" }), "the token"),
         (json!({ "iss": "https://other.example" }), "the token has another issuer"),
         (json!({ "iss": null }), "the token lacks one of"),
+        (json!({ "iss": ["https://id.example"] }), "the token's issuer (iss) is not one text"),
+        (json!({ "iss": ["https://other.example", "https://id.example"] }), "the token's issuer"),
         (json!({ "aud": "other" }), "the token is for another audience"),
         (json!({ "aud": [] }), "the token"),
         (json!({ "aud": null }), "the token lacks one of"),

@@ -102,6 +102,10 @@ impl Verifier {
         };
         for key in keys.candidates(key_id, header.algorithm) {
             match jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation) {
+                // The library takes a list of issuers, too.
+                Ok(token) if !token.claims.get("iss").is_some_and(Value::is_string) => {
+                    return Err(refused("the token's issuer (iss) is not one text"));
+                }
                 Ok(token) => return Ok(Claims(token.claims)),
                 Err(error) => {
                     let is_signed = !matches!(error.kind(), ErrorKind::InvalidSignature);
