@@ -55,6 +55,37 @@ fn a_reload_changes_the_permissions_of_a_socket() {
     assert!(ask(&socket, "Host: localhost\r\n").starts_with("HTTP/1.1 404"));
 }
 
+/// Whatever else the reload changes.
+#[test]
+fn a_reload_binds_a_socket_anew_whose_file_is_gone() {
+    let toml =
+        "[admin]\nlisten = \"127.0.0.1:0\"\n[frontends.channel]\nlisten = \"unix:chat.sock\"\n";
+    let mut gateway = start(toml);
+    let socket = gateway.launch().folder().join("chat.sock");
+    let admin = gateway.wait_for_listener("admin", "listen");
+    let ready = || Http::connect(admin).get("/readyz").status;
+    for (mode, setting) in [(0o660, ""), (0o600, "socket_mode = \"0600\"\n")] {
+        assert_eq!(ready(), 200);
+        std::fs::remove_file(&socket).expect("it is there");
+        assert_eq!(ready(), 503, "no client reaches it");
+        gateway.reload(&format!("{toml}{setting}"));
+        assert!(ask(&socket, "Host: localhost\r\n").starts_with("HTTP/1.1 404"));
+        assert_eq!(socket.metadata().expect("it is there").permissions().mode() & 0o777, mode);
+    }
+    assert_eq!(ready(), 200);
+    std::fs::remove_file(&socket).expect("it is there");
+    std::fs::write(&socket, "of another").expect("the folder is writable");
+    gateway.reload(toml);
+    let metrics = Http::connect(admin).get("/metrics");
+    assert!(
+        metrics.text().contains("dragoman_reloads_total{result=\"incomplete\"} 1\n"),
+        "{}",
+        metrics.text()
+    );
+    assert_eq!(ready(), 503);
+    assert_eq!(std::fs::read(&socket).expect("it is there"), b"of another");
+}
+
 #[test]
 fn a_socket_that_a_killed_gateway_left_is_replaced() {
     let mut gateway = start("[frontends.channel]\nlisten = \"unix:chat.sock\"\n");

@@ -85,7 +85,7 @@ fn with_options(
 /// Opens the admin listener.
 pub(crate) fn open(listener: &Arc<BoundListener>, state: &Arc<GatewayState>) -> io::Result<()> {
     let socket = bind(&listener.key.address, &listener.acceptance().options)?;
-    listener.set_open(socket.local_address()?);
+    listener.set_open(socket.local_address()?, None);
     state.spawn_background(accept(listener.clone(), socket, state.clone()));
     Ok(())
 }

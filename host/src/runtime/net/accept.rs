@@ -53,7 +53,7 @@ pub(crate) fn open_with(
     socket: ListenSocket,
     state: &Arc<GatewayState>,
 ) -> io::Result<()> {
-    listener.set_open(socket.local_address()?);
+    listener.set_open(socket.local_address()?, socket.file_identity());
     state.spawn(accept(listener.clone(), socket, state.clone()));
     Ok(())
 }

@@ -35,6 +35,14 @@ impl ListenSocket {
         }
     }
 
+    /// The file of a unix socket that is this gateway's.
+    pub(crate) fn file_identity(&self) -> Option<FileIdentity> {
+        match self {
+            Self::Unix(_, SocketPath::Own(file)) => Some(file.identity),
+            Self::Unix(_, SocketPath::Others(_)) | Self::Tcp(_) => None,
+        }
+    }
+
     pub(crate) async fn accept(&self) -> io::Result<(Stream, Remote)> {
         match self {
             Self::Tcp(socket) => {
@@ -120,6 +128,9 @@ fn set_options(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
+/// The device and the inode of a file.
+pub(crate) type FileIdentity = (u64, u64);
+
 /// The path of a unix socket.
 #[derive(Debug)]
 pub(crate) enum SocketPath {
@@ -141,8 +152,7 @@ impl SocketPath {
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    /// Its device and inode.
-    identity: (u64, u64),
+    identity: FileIdentity,
 }
 
 impl Drop for SocketFile {
@@ -154,7 +164,7 @@ impl Drop for SocketFile {
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+pub(crate) fn identity(path: &Path) -> io::Result<FileIdentity> {
     let metadata = path.symlink_metadata()?;
     Ok((metadata.dev(), metadata.ino()))
 }
@@ -167,12 +177,24 @@ fn bind_unix(path: &Path, access: &SocketAccess) -> io::Result<ListenSocket> {
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
+    socket.bind(&SockAddr::unix(path)?).map_err(|error| without_folder(path, error))?;
     let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
     set_access(path, access)?;
     socket.listen(BACKLOG)?;
     let path = SocketPath::Own(file);
     Ok(ListenSocket::Unix(UnixListener::from_std(socket.into())?, path))
+}
+
+/// Names the folder, if that is what a socket lacks.
+fn without_folder(path: &Path, error: io::Error) -> io::Error {
+    match path.parent().filter(|_| error.kind() == io::ErrorKind::NotFound) {
+        Some(folder) => {
+            let folder = folder.display();
+            let why = format!("there is no folder {folder}; make it, or choose another path");
+            io::Error::new(error.kind(), why)
+        }
+        None => error,
+    }
 }
 
 /// Sets the group and the permissions of a socket's file.

@@ -1,8 +1,8 @@
 //! An address that is listened on, and the front ends behind it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use frontend_api::{Listener, Transport};
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::config::{EndpointOptions, ListenAddress, PublicUrl};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Operations;
-use crate::runtime::net::bind::set_access;
+use crate::runtime::net::bind::{FileIdentity, identity, set_access};
 use crate::runtime::net::shutdown::Shutdown;
 use crate::tls::Tls;
 
@@ -28,6 +28,8 @@ pub(crate) struct BoundListener {
     /// Changes with `bindings`.
     rebound: watch::Sender<Bindings>,
     state: watch::Sender<ListenState>,
+    /// Of its unix socket, once that is bound.
+    socket_file: OnceLock<FileIdentity>,
     /// The HTTP connections that it accepted and that are open.
     http_connections: AtomicU32,
     /// Of the connections that it accepted.
@@ -144,6 +146,7 @@ impl BoundListener {
             bindings: ArcSwap::from_pointee(bindings.clone()),
             rebound: watch::Sender::new(bindings),
             state: watch::Sender::new(ListenState::NotYet),
+            socket_file: OnceLock::new(),
             http_connections: AtomicU32::new(0),
             shutdown,
         }
@@ -168,6 +171,16 @@ impl BoundListener {
         }
     }
 
+    /// Whether the file of its unix socket is gone, so that no client reaches it.
+    pub(crate) fn is_lost(&self) -> bool {
+        match (&self.key.address, self.socket_file.get()) {
+            (ListenAddress::Unix(path), Some(own)) => {
+                !identity(path).is_ok_and(|found| found == *own)
+            }
+            _ => false,
+        }
+    }
+
     /// Waits until it listens, or will not.
     pub(crate) async fn until_bound(&self) {
         let mut state = self.state.subscribe();
@@ -175,37 +188,43 @@ impl BoundListener {
         drop(state.wait_for(|state| *state != ListenState::NotYet).await);
     }
 
-    /// Whether it listens, or will.
+    /// Whether it listens where clients reach it, or will.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.shutdown.is_draining() && *self.state.borrow() != ListenState::Closed
+        let is_ending = self.shutdown.is_draining() || *self.state.borrow() == ListenState::Closed;
+        !is_ending && !self.is_lost()
     }
 
     pub(crate) fn acceptance(&self) -> Arc<Acceptance> {
         self.acceptance.load_full()
     }
 
-    /// Changes how connections are accepted from now on.
-    pub(crate) fn set_options(&self, options: EndpointOptions) {
+    /// Changes how connections are accepted from now on. Fails, with the rest changed, if the file of
+    /// its unix socket cannot have the permissions: why, which is logged.
+    pub(crate) fn set_options(&self, options: EndpointOptions) -> Result<(), String> {
         let former = self.acceptance();
         // Sessions can be resumed as long as nothing changes.
         if former.options == options {
-            return;
+            return Ok(());
         }
+        let mut set = Ok(());
         if let ListenAddress::Unix(path) = &self.key.address
             && former.options.socket != options.socket
             && let Err(error) = set_access(path, &options.socket)
         {
             let address = &self.key.address;
             tracing::error!(%address, "cannot set the permissions of the socket: {error}");
+            set = Err(format!("cannot set the permissions of {address}: {error}"));
         }
         self.acceptance.store(Arc::new(Acceptance::of(options)));
+        set
     }
 
     /// Serves what was read again of the files that it serves, if it is of these.
     pub(crate) fn replace_tls(&self, tls: &Arc<Tls>) {
         let options = self.acceptance().options.clone();
         if options.tls.as_ref().is_some_and(|served| served.settings == tls.settings) {
-            self.set_options(EndpointOptions { tls: Some(tls.clone()), ..options });
+            let set = self.set_options(EndpointOptions { tls: Some(tls.clone()), ..options });
+            debug_assert!(set.is_ok(), "the permissions stay");
         }
     }
 
@@ -261,7 +280,11 @@ impl BoundListener {
     }
 
     /// Its socket listens. Logs a line per binding, for programs to read.
-    pub(crate) fn set_open(&self, bound: ListenAddress) {
+    pub(crate) fn set_open(&self, bound: ListenAddress, socket_file: Option<FileIdentity>) {
+        if let Some(file) = socket_file {
+            // A listener opens once.
+            let _ = self.socket_file.set(file);
+        }
         self.state.send_replace(ListenState::Listening(bound.clone()));
         self.log_open(&bound, &[]);
     }

@@ -104,7 +104,8 @@ impl FrontendRegistry {
     pub(crate) fn is_listening(&self, frontend: &FrontendHandle) -> bool {
         let leads_to = |listener: &&Arc<BoundListener>| listener.leads_to(frontend);
         let mut listeners = self.listeners.iter().filter(leads_to).peekable();
-        let is_open = listeners.peek().is_some() && listeners.all(|one| one.bound().is_some());
+        let is_open = listeners.peek().is_some()
+            && listeners.all(|one| one.bound().is_some() && !one.is_lost());
         is_open && frontend.down().is_none()
     }
 }

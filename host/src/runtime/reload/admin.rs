@@ -53,7 +53,8 @@ pub(super) async fn apply(
 fn replace_certificate(state: &GatewayState, new: &AdminConfig) {
     let registry = state.registry();
     if let (Some(listener), Some((_, tls))) = (&registry.admin_tls, &new.tls_listen) {
-        listener.set_options(admin::tls_options(tls));
+        let set = listener.set_options(admin::tls_options(tls));
+        debug_assert!(set.is_ok(), "it has no file");
     }
 }
 

@@ -38,15 +38,17 @@ pub(super) async fn apply(
         tracing::error!(frontend, "keeping the previous configuration: {why}");
     }
     let renewed = renew(state, &registry, former, wanted);
-    let (listeners, unopened) = renew_listeners(state, &registry, &renewed, bound);
+    let mut failures: Vec<String> =
+        kept.iter().map(|(frontend, why)| format!("frontends.{frontend}: {why}")).collect();
+    let wanted = renew_listeners(state, &registry, &renewed, bound);
+    let RenewedListeners { listeners, unopened, failed } = wanted;
+    failures.extend(failed);
     let is_kept =
         |listener: &&Arc<BoundListener>| listeners.iter().any(|kept| Arc::ptr_eq(kept, listener));
     let closing = registry.listeners.iter().filter(|listener| !is_kept(listener));
     let closing: Vec<_> = closing.cloned().collect();
     let leaving = leaving(&registry, &renewed);
     let deadline = Instant::now() + registry.drain_timeout;
-    let mut failures: Vec<String> =
-        kept.iter().map(|(frontend, why)| format!("frontends.{frontend}: {why}")).collect();
     // Held references keep removed front ends from being freed.
     drop(registry);
     state.change_registry(|registry| {
@@ -139,36 +141,44 @@ fn leaving(registry: &FrontendRegistry, renewed: &Renewed) -> Vec<Arc<FrontendIn
     leaving
 }
 
-/// The listeners after the reload, and those of them that are not open yet.
+/// The listeners after a reload.
+#[derive(Default)]
+struct RenewedListeners {
+    listeners: Vec<Arc<BoundListener>>,
+    /// Those that are not open yet.
+    unopened: Vec<Arc<BoundListener>>,
+    /// What could not be changed.
+    failed: Vec<String>,
+}
+
 fn renew_listeners(
     state: &Arc<GatewayState>,
     registry: &FrontendRegistry,
     renewed: &Renewed,
     mut bound: BTreeMap<ListenerKey, ListenSocket>,
-) -> (Vec<Arc<BoundListener>>, Vec<Arc<BoundListener>>) {
-    let mut listeners = Vec::new();
-    let mut unopened = Vec::new();
+) -> RenewedListeners {
+    let mut after = RenewedListeners::default();
     let wanted = start::wanted_listeners(renewed.frontends.iter().zip(&renewed.configs));
     for WantedListener { key, options, behind } in wanted {
         let bindings = start::bindings(&behind);
         let current = registry.listeners.iter().find(|one| one.key == key && one.is_usable());
         if let Some(listener) = current {
-            listener.set_options(options);
+            after.failed.extend(listener.set_options(options).err());
             if !are_same(&listener.bindings(), &bindings) {
                 listener.rebind(bindings);
             }
-            listeners.push(listener.clone());
+            after.listeners.push(listener.clone());
             continue;
         }
         let listener = Arc::new(BoundListener::new(key, options, bindings, state.shutdown.child()));
         let socket = bound.remove(&listener.key);
         let open = |socket| accept::open_with(&listener, socket, state);
         if socket.is_none_or(|socket| open(socket).is_err()) {
-            unopened.push(listener.clone());
+            after.unopened.push(listener.clone());
         }
-        listeners.push(listener);
+        after.listeners.push(listener);
     }
-    (listeners, unopened)
+    after
 }
 
 fn are_same(before: &[Arc<ListenerBinding>], wanted: &[Arc<ListenerBinding>]) -> bool {
