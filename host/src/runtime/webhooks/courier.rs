@@ -58,7 +58,7 @@ pub(super) struct Courier {
     attempts: JoinSet<Result<Received, AttemptFailure>>,
     /// The event of each attempt.
     sent: HashMap<Id, Job>,
-    replays: JoinSet<()>,
+    replays: JoinSet<Option<u64>>,
     /// Whether there may be something to read.
     more: bool,
     /// Nothing is read or noted before, in steady ms: the store has failed.
@@ -118,6 +118,7 @@ impl Courier {
                 Some(control) = controls.recv() => self.control(&control, &ending),
                 Some(done) = self.attempts.join_next_with_id() => self.note(done),
                 outcome = saved(&mut self.saving) => self.note_saved(outcome),
+                Some(replayed) = self.replays.join_next() => self.note_replayed(replayed),
                 changed = self.committed.changed(), if !self.more => {
                     if changed.is_err() {
                         break;
@@ -327,6 +328,17 @@ impl Courier {
         stats.is_failing.store(self.window.is_failing(), Ordering::Relaxed);
     }
 
+    /// A receiver that has taken all dead letters works again.
+    fn note_replayed(&mut self, replayed: Result<Option<u64>, JoinError>) {
+        let Ok(Some(delivered)) = replayed else { return };
+        if delivered > 0 {
+            self.window.recover();
+            self.show();
+        }
+        let webhook = &self.shared.webhook.name;
+        tracing::info!(webhook, delivered, "all dead letters are delivered");
+    }
+
     fn control(&mut self, control: &Control, ending: &Ending) {
         match control {
             Control::Resume => {
@@ -335,7 +347,9 @@ impl Courier {
             }
             // One at a time.
             Control::Replay => {
-                while self.replays.try_join_next().is_some() {}
+                while let Some(replayed) = self.replays.try_join_next() {
+                    self.note_replayed(replayed);
+                }
                 if self.replays.is_empty() {
                     let replay = Replay { shared: self.shared.clone(), ending: ending.clone() };
                     self.replays.spawn(replay.run());
@@ -370,7 +384,9 @@ impl Courier {
             }
         }
         self.show();
-        while self.replays.join_next().await.is_some() {}
+        while let Some(replayed) = self.replays.join_next().await {
+            self.note_replayed(replayed);
+        }
     }
 }
 

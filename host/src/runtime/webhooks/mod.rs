@@ -141,7 +141,8 @@ impl Webhooks {
         self.control(name, Control::Replay)
     }
 
-    /// Goes on with a receiver that was gone. Returns how many dead letters there are.
+    /// Goes on with a receiver that was gone. Returns how many dead letters there are. `Err`: a
+    /// sentence; also for one that is not gone.
     pub(crate) fn resume(&self, name: &str) -> Result<u32, String> {
         self.control(name, Control::Resume)
     }
@@ -151,6 +152,12 @@ impl Webhooks {
         let webhook = webhook.ok_or_else(|| format!("there is no webhook {name:?}"))?;
         let task = webhook.task.as_ref();
         let task = task.ok_or_else(|| format!("the webhook {name:?} is off"))?;
+        if matches!(control, Control::Resume) && !webhook.stats.is_gone() {
+            return Err(format!(
+                "the receiver of {name:?} has not answered 410, so there is nothing to resume; \
+                 `dragoman webhook list` shows its state"
+            ));
+        }
         task.controls
             .try_send(control)
             .map_err(|_| format!("the webhook {name:?} is busy; try again"))?;

@@ -17,7 +17,8 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) async fn run(self) {
+    /// Returns how many were delivered, if that were all.
+    pub(super) async fn run(self) -> Option<u64> {
         let webhook = &self.shared.webhook.name;
         let mut delivered = 0_u64;
         let mut after = EventPosition::default();
@@ -31,7 +32,7 @@ impl Replay {
                         delivered,
                         "the replay of dead letters ended: they cannot be read: {why}"
                     );
-                    return;
+                    return None;
                 }
             };
             let Some(last) = letters.last() else { break };
@@ -40,22 +41,22 @@ impl Replay {
                 let stopping = &self.shared.services.stopping;
                 let sent = tokio::select! {
                     biased;
-                    () = self.ending.drain.cancelled() => return,
-                    () = self.ending.abort.cancelled() => return,
-                    () = stopping.cancelled() => return,
+                    () = self.ending.drain.cancelled() => return None,
+                    () = self.ending.abort.cancelled() => return None,
+                    () = stopping.cancelled() => return None,
                     sent = self.send(&letter) => sent,
                 };
                 if let Err(why) = sent {
                     tracing::warn!(webhook, delivered, "the replay of dead letters ended: {why}");
-                    return;
+                    return None;
                 }
                 delivered += 1;
                 if !self.settle(letter.position).await {
-                    return;
+                    return None;
                 }
             }
         }
-        tracing::info!(webhook, delivered, "all dead letters are delivered");
+        Some(delivered)
     }
 
     /// A letter whose message retention has removed counts as sent: there is nothing to send.

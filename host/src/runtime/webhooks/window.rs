@@ -183,9 +183,14 @@ impl Window {
     }
 
     pub(super) fn succeed(&mut self, position: EventPosition) {
+        self.recover();
+        self.end(position);
+    }
+
+    /// The receiver has taken something.
+    pub(super) fn recover(&mut self) {
         self.streak = 0;
         self.resume_at = 0;
-        self.end(position);
     }
 
     /// Returns the number of attempts if the event is given up.

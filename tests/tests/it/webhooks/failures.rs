@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateway_tests::encrypted::Signed;
-use gateway_tests::{Authority, Gateway, Launch};
+use gateway_tests::{Authority, Channel, Gateway, Launch};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -122,6 +122,8 @@ fn a_receiver_that_is_gone_gets_nothing_until_it_is_resumed() {
     assert!(said.contains("events are sent again"), "{said}");
     let texts: Vec<String> = receiver.nexts(2).iter().map(Delivery::text).collect();
     assert_eq!(texts, ["bad", "two"]);
+    let said = super::commands::webhook(&gateway, &["resume", "hook"]);
+    assert!(said.contains("has not answered 410, so there is nothing to resume"), "{said}");
 }
 
 #[test]
@@ -192,6 +194,31 @@ fn an_event_that_is_never_taken_becomes_a_dead_letter_that_can_be_sent_again() {
     let again = receiver.nexts(2);
     assert!(again.iter().all(|one| one.id() == all[0].id()), "{again:?}");
     assert_eq!(receiver.so_far(), []);
+}
+
+#[test]
+fn a_receiver_that_takes_all_dead_letters_is_no_longer_failing() {
+    let receiver = Receiver::answering(failing("400 No", usize::MAX));
+    let keys = "retry_max = \"1ms\"\ndead_letter_after = \"0s\"";
+    let mut gateway = Gateway::start(&toml(&receiver, keys));
+    let mut one = ann(&gateway);
+    one.send("tea", "bad");
+    gateway.log().wait_for_line(&["given up, now a dead letter"]);
+    assert_eq!(gateway.terminate(), 0);
+    gateway.restart();
+    let address = gateway.address("channel", "listen");
+    let mut again = Channel::connect(address);
+    again.token = one.token.clone();
+    again.send("tea", "bad");
+    receiver.nexts(20);
+    gateway.log().wait_for_line(&["given up, now a dead letter"]);
+    let listed = super::commands::webhook(&gateway, &["list"]);
+    assert!(listed.contains("hook  failing"), "{listed}");
+    receiver.answer(|_| TAKEN);
+    super::commands::webhook(&gateway, &["replay", "hook"]);
+    gateway.log().wait_for_line(&["all dead letters are delivered"]);
+    let listed = super::commands::webhook(&gateway, &["list"]);
+    assert!(listed.contains("hook  active"), "{listed}");
 }
 
 /// The receiver holds one request, and gets no other; the gateway holds a bounded part of the rest.
