@@ -34,7 +34,7 @@ pub const DIALECTS: &[Dialect] = &[
         value: "string",
     }),
     Dialect::new::<ChannelFrontend>("channel"),
-    Dialect::new::<IrcFrontend>("irc").with_alpn("irc"),
+    Dialect::new::<IrcFrontend>("irc").with_alpn("irc").with_tls_port("sts_port"),
 ];
 
 /// The front end that a dialect's own keys make, or what is wrong with each key.
@@ -52,6 +52,8 @@ pub struct Dialect {
     pub risky: Option<(&'static str, &'static str)>,
     /// The key of its own that says to which sites browsers send its cookies, if it has cookies.
     pub cookie_key: Option<&'static str>,
+    /// The key of its own with the port at which it sends clients to TLS, if it does.
+    pub tls_port_key: Option<&'static str>,
     /// What it is called in a TLS handshake (ALPN) where it is neither HTTP nor WebSocket, if the
     /// IANA has a name for it.
     pub alpn: Option<&'static str>,
@@ -90,6 +92,7 @@ impl Dialect {
             trusted_app: false,
             risky: None,
             cookie_key: None,
+            tls_port_key: None,
             alpn: None,
             variant: None,
             configure: configure::<D>,
@@ -111,6 +114,11 @@ impl Dialect {
     /// See [`Dialect::cookie_key`].
     pub const fn with_cookies(self, key: &'static str) -> Self {
         Self { cookie_key: Some(key), ..self }
+    }
+
+    /// See [`Dialect::tls_port_key`].
+    pub const fn with_tls_port(self, key: &'static str) -> Self {
+        Self { tls_port_key: Some(key), ..self }
     }
 
     /// See [`Dialect::alpn`].
@@ -198,7 +206,7 @@ mod tests {
     fn every_risky_key_is_an_option_of_its_dialect() {
         for dialect in DIALECTS {
             let risky = dialect.risky.map(|(key, _)| key);
-            for key in [risky, dialect.cookie_key].into_iter().flatten() {
+            for key in [risky, dialect.cookie_key, dialect.tls_port_key].into_iter().flatten() {
                 assert!(dialect.option_keys().contains(&key.to_owned()), "{key}");
             }
         }

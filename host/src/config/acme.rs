@@ -40,8 +40,19 @@ pub(super) fn read(tls: &Section<'_>, folder: &Path) -> Option<AcmeSettings> {
         tls.complain_of_absent(other, why);
         return None;
     }
-    if section.value("domains").is_none() {
-        section.complain_of_absent("domains", "missing; the names that the certificate is for");
+    match section.value("domains") {
+        None => {
+            section.complain_of_absent("domains", "missing; the names that the certificate is for");
+        }
+        Some(Value::Array(_, domains)) if domains.is_empty() => {
+            section
+                .complain("domains", "an empty list; name the hosts that the certificate is for");
+        }
+        Some(_) => (),
+    }
+    if settings.cache.exists() && !settings.cache.is_dir() {
+        let why = format!("{} is not a folder; name another", settings.cache.display());
+        section.complain_of_absent("cache", &why);
     }
     if !accepts {
         let why = "read the terms of service of the CA, and set this to true if you accept them";

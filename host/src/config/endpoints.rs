@@ -12,6 +12,7 @@ use super::listens::Listen;
 use super::parse;
 use super::problem::ValueSource;
 use super::public_url::PublicUrl;
+use super::reach::check_socket_keys;
 use super::section::{Part, Reader, Section};
 use super::tls::{SharedTls, TlsChoice};
 use crate::passed::{self, PassedSocket};
@@ -122,6 +123,7 @@ impl EndpointReader<'_, '_> {
                     check_public_url(table, &given, listener);
                     let given = given.or(&self.given);
                     let addresses = self.addresses_in(table, listener);
+                    check_socket_keys(table, &addresses);
                     table.finish();
                     let place = (table.shown("address"), table.source_of("address"));
                     found.extend(self.found(listener, &place, addresses, given));
@@ -208,7 +210,7 @@ impl EndpointReader<'_, '_> {
             return Ok(sockets?.into_iter().map(ListenAddress::Passed).collect());
         }
         if let Some(path) = text.strip_prefix("unix:") {
-            return self.socket(path).map(|address| vec![address]);
+            return self.socket(path, place).map(|address| vec![address]);
         }
         if let Ok(address) = text.parse() {
             return Ok(vec![ListenAddress::Ip(address)]);
@@ -217,7 +219,7 @@ impl EndpointReader<'_, '_> {
         port.map(loopback).ok_or_else(expected)
     }
 
-    fn socket(&self, path: &str) -> Result<ListenAddress, String> {
+    fn socket(&self, path: &str, (key, source): &Place) -> Result<ListenAddress, String> {
         let path = self.folder.join(path);
         let length = path.as_os_str().len();
         if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().contains(&0) {
@@ -229,8 +231,21 @@ impl EndpointReader<'_, '_> {
                 path.display()
             ));
         }
+        if let Some(folder) = path.parent().filter(|folder| is_missing(folder)) {
+            let what = format!(
+                "{key}: there is no folder {}; make it before the gateway starts, or choose another \
+                 path",
+                folder.display()
+            );
+            self.reader.warn(source.clone(), what);
+        }
         Ok(ListenAddress::Unix(path))
     }
+}
+
+/// The working directory, which has an empty path, is there.
+fn is_missing(folder: &Path) -> bool {
+    !folder.as_os_str().is_empty() && !folder.is_dir()
 }
 
 /// The sockets that `systemd:<name>` stands for; none outside of `serve`, to which alone they are

@@ -14,8 +14,9 @@ use super::endpoint::Endpoint;
 use super::endpoints::{self, EndpointReader};
 use super::listens::Listen;
 use super::parse;
+use super::reach;
 use super::section::{Reader, Section, hint};
-use super::settings::{FrontendConfig, Guard, Limits, default_quotas};
+use super::settings::{FrontendConfig, Guard, Limits, TrustedProxies, default_quotas};
 use super::shapes::Shapes;
 use super::tls::SharedTls;
 use super::upstreams::upstreams;
@@ -32,6 +33,9 @@ pub(super) struct Context<'a> {
     pub(super) folder: &'a Path,
     pub(super) dialects: &'a [Dialect],
     pub(super) shared: &'a SharedTls<'a>,
+    pub(super) trusted_proxies: &'a TrustedProxies,
+    /// Whether there is an issuer of tokens.
+    pub(super) has_issuer: bool,
 }
 
 pub(super) fn frontends(
@@ -139,7 +143,7 @@ fn frontend(
     section: &Section<'_>,
     listens: &mut Vec<Listen>,
 ) -> Option<FrontendConfig> {
-    let Context { reader, folder, dialects, shared } = *context;
+    let Context { reader, folder, dialects, shared, .. } = *context;
     let enabled = section.read("enabled", parse::flag).unwrap_or(true);
     let required = section.read("required", parse::flag).unwrap_or(false);
     let dialect = dialect_of(section, name, dialects);
@@ -156,10 +160,11 @@ fn frontend(
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
     let found = dialects.iter().find(|dialect| dialect.name == manifest.dialect);
     let protocol = found.and_then(|dialect| dialect.alpn);
-    let is_reached = given.public_url.is_some();
+    let has_public_url = given.public_url.is_some();
     let endpoints = EndpointReader { reader, section, folder, given, shared, protocol };
     let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
-    if is_reached && !found.iter().any(|one| one.endpoint.public_url.is_some()) {
+    reach::check_socket_keys(section, found.iter().map(|one| &one.endpoint.address));
+    if has_public_url && !found.iter().any(|one| one.endpoint.public_url.is_some()) {
         let why = "none of its listeners is reached by a URL of this kind: those of HTTP have http or \
                    https, WebSockets ws or wss, others tcp or tls";
         section.complain("public_url", why);
@@ -188,7 +193,10 @@ fn frontend(
         check_guard(section, dialect, &config);
         warn_of_risk(reader, section, dialect);
         warn_of_unsent_cookies(reader, section, dialect, &config);
+        reach::warn_of_tls_port(reader, section, dialect, &config);
     }
+    reach::check_proxies(section, &found, context.trusted_proxies);
+    reach::check_subjects(section, &config, context.has_issuer);
     maker.warn_if_newer(reader, section, name);
     listens.extend(found.into_iter().map(|one| one.listen));
     Some(config)

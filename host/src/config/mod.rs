@@ -15,6 +15,7 @@ mod parse;
 mod paths;
 mod problem;
 mod public_url;
+mod reach;
 mod read;
 mod schema;
 mod schema_rows;

@@ -23,6 +23,12 @@ impl PublicUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// The port, if clients speak TLS there.
+    pub(super) fn tls_port(&self) -> Option<u16> {
+        let is_tls = matches!(self.0.scheme(), "https" | "wss" | "tls");
+        self.0.port_or_known_default().filter(|_| is_tls)
+    }
+
     /// A URL of any transport.
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
         let url = Url::parse(value.as_str().ok_or("expected a string")?).ok().filter(Url::has_host);

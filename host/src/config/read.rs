@@ -66,14 +66,26 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
     let rooms = rooms(&section);
     let frontends_section = section.table("frontends");
     let shared = SharedTls::read(&reader, &section, folder);
-    let context = Context { reader: &reader, folder, dialects, shared: &shared };
+    let gateway = server(&section.table("server"));
+    let context = Context {
+        reader: &reader,
+        folder,
+        dialects,
+        shared: &shared,
+        trusted_proxies: &gateway.trusted_proxies,
+        has_issuer: section.has_table_with("auth", "jwt"),
+    };
     let mut listens = Vec::new();
+    let store = store(&store_section, folder);
+    let admin = admin(&reader, &section.table("admin"), &shared, &mut listens);
+    let auth = auth(&reader, &section.table("auth"), folder);
+    let frontends = frontends(&context, &frontends_section, &rooms, &mut listens);
     let config = Config {
-        server: server(&section.table("server")),
-        store: store(&store_section, folder),
-        admin: admin(&reader, &section.table("admin"), &shared, &mut listens),
-        auth: auth(&reader, &section.table("auth"), folder),
-        frontends: frontends(&context, &frontends_section, &rooms, &mut listens),
+        server: gateway,
+        store,
+        admin,
+        auth,
+        frontends,
         rooms,
         webhooks: webhooks(&reader, &section, folder),
     };

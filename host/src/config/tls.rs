@@ -35,8 +35,17 @@ impl<'a> SharedTls<'a> {
     }
 
     /// The value of `tls` in a table: the name of a shared table, a table, or false. `None`: the key
-    /// is absent or wrong.
+    /// is absent or wrong. A wrong one is always reported, since the listener would not be encrypted.
     pub(super) fn choice(&self, section: &Section<'_>) -> Option<TlsChoice> {
+        let choice = self.choice_of(section);
+        if choice.is_none() && section.value("tls").is_some() && self.reader.has_no_problems() {
+            let why = "there is nothing to encrypt with; name a table with cert and key, or false";
+            section.complain("tls", why);
+        }
+        choice
+    }
+
+    fn choice_of(&self, section: &Section<'_>) -> Option<TlsChoice> {
         match section.value("tls") {
             Some(Value::Dict(..)) => self.table(&section.table("tls")).map(Some),
             Some(Value::Bool(_, false)) => Some(None),
