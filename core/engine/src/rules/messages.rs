@@ -126,6 +126,9 @@ impl BatchContext<'_> {
                 if row.closed && !lookup::is_member(&self.batch, id, uid)? {
                     return Err(Refusal::UnknownRoom.into());
                 }
+                // Before the author joins: a refused command changes nothing.
+                bans::check_muted(&self.batch, cx.request, id, Some(uid))?;
+                self.check_voice(cx, (id, &row), &Who::User(uid))?;
                 self.join_room(cx, id, &row, uid)?;
                 id
             }

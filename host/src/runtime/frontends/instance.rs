@@ -63,9 +63,12 @@ pub(crate) struct FrontendHandle {
     pub(crate) token_identities: Vec<String>,
     allow: Vec<ipnet::IpNet>,
     /// The documents that describe it, with the servers that they name.
-    served_documents: Mutex<Option<(Vec<Server>, Arc<[Document]>)>>,
+    served_documents: Mutex<Option<ServedDocuments>>,
     instance: Arc<InstanceRef>,
 }
+
+/// The documents that name these servers.
+type ServedDocuments = (Vec<Server>, Arc<[Document]>);
 
 /// Held by every [`FrontendHandle`] of an instance; dropping the last signals that it is gone.
 struct InstanceRef(Arc<FrontendInstance>);

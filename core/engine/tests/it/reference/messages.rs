@@ -63,6 +63,7 @@ impl Reference {
                     (found, _) => {
                         found?;
                         let id = self.room(room, Some(uid))?;
+                        self.check_voice(id, &Who::User(uid))?;
                         self.join(id, uid)?;
                         id
                     }

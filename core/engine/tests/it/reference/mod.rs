@@ -109,6 +109,8 @@ struct Key {
     reply: Reply,
     ends: u64,
     address: u128,
+    /// When the seat of an entrance was taken in this run.
+    taken: Option<u64>,
 }
 
 pub(crate) use conversations::Conversation;
@@ -253,23 +255,71 @@ impl Reference {
                 | Command::SetRole { .. }
                 | Command::ChangePolicy { .. }
                 | Command::DeleteMessage { .. }
+                | Command::Receive { after: None, newest: false, .. }
         );
         let Some(key) = key.filter(|_| repeatable) else { return self.carry_out(command) };
         let (session, kept) = self.without_proof(command);
-        if let Some(used) = self.keys.get(key) {
-            return if used.command == kept && used.session == session {
-                Ok(used.reply.clone())
-            } else {
-                Err(Refusal::KeyReused)
-            };
+        let found = self.keys.get(key).cloned();
+        if let Some(used) = &found {
+            if used.command != kept || used.session != session {
+                return Err(Refusal::KeyReused);
+            }
+            if !self.has_lapsed(used, command) {
+                return match (&used.reply, command.clone()) {
+                    (
+                        Reply::Received { cursor, .. },
+                        Command::Receive { user, expect, room, limit, first_limit, newest, .. },
+                    ) => {
+                        let after = Some(*cursor);
+                        self.carry_out(&Command::Receive {
+                            user,
+                            expect,
+                            room,
+                            after,
+                            limit,
+                            first_limit,
+                            newest,
+                        })
+                    }
+                    (reply, _) => Ok(reply.clone()),
+                };
+            }
         }
         let reply = self.carry_out(command)?;
-        let (command, ends) = (kept, self.now + KEY_WINDOW_MS);
         let address = self.address.unwrap_or_default();
-        let used = Key { session, command, reply: reply.clone(), ends, address };
+        let (address, ends) =
+            found.map_or((address, self.now + KEY_WINDOW_MS), |used| (used.address, used.ends));
+        let mut used =
+            Key { session, command: kept, reply: reply.clone(), ends, address, taken: None };
+        used.taken = matches!(command, Command::Enter { .. }).then_some(self.steady);
+        if let Reply::Received { messages, cursor, .. } = &reply {
+            let before = messages.first().map_or(cursor.0, |message| message.id.0 - 1);
+            used.reply = Reply::Received {
+                messages: Vec::new(),
+                cursor: core_model::MessageId(before),
+                gap: None,
+            };
+        }
         self.keys.insert(key.into(), used);
         self.trim_keys();
         Ok(reply)
+    }
+
+    /// Whether the seat of an entrance is gone, with its run or for want of use.
+    fn has_lapsed(&self, used: &Key, command: &Command) -> bool {
+        let Command::Enter { room, user, seat: SeatKind::Lease { ttl_ms, .. }, .. } = command
+        else {
+            return false;
+        };
+        let Some(taken) = used.taken else { return true };
+        // A look takes no token's turn.
+        let mut look = self.clone();
+        let mut has_seat = || {
+            let id = look.any_room(room).ok()?;
+            let who = look.user_or_guest(user).ok()?;
+            look.seats.iter().any(|seat| seat.room == id && seat.who == who).then_some(())
+        };
+        taken + ttl_ms <= self.steady && has_seat().is_none()
     }
 
     /// A keyed command, and its user, whichever token or address proves the user.
@@ -290,6 +340,7 @@ impl Reference {
             | Command::Kick { by: Some(caller), .. }
             | Command::ChangePolicy { by: Some(caller), .. }
             | Command::DeleteMessage { by: Some(caller), .. }
+            | Command::Receive { user: caller, .. }
             | Command::SetRole { by: Some(caller), .. } => caller,
             Command::Register { user } => {
                 user.password = None;
@@ -396,6 +447,7 @@ impl Reference {
         match command {
             Command::Start => {
                 self.seats.clear();
+                self.keys.values_mut().for_each(|key| key.taken = None);
                 for session in std::mem::take(&mut self.sessions).values() {
                     self.note_sent(session);
                 }

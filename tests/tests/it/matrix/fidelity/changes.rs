@@ -9,9 +9,8 @@ use gateway_tests::{Channel, Irc, Token};
 use serde_json::{Value, json};
 
 use super::contract::{Verdict, dialects};
-use super::look::{Observers, Values, of_lines, read_to, values};
-use super::rooms::report;
-use super::seen::Findings;
+use super::look::{Observers, of_lines, read_to, report, values};
+use super::seen::{Findings, Values};
 use super::site::{Site, number, unlimited};
 
 type Views = Vec<(&'static str, Values)>;
@@ -180,10 +179,10 @@ fn note_active(site: &Site, observers: &mut Observers, findings: &mut Findings) 
     let new = json!({"name": "Idle", "room_owner_id": "o-owner"});
     let id = number(&site.usr_room().done("/room/add", &new)["room_id"]);
     let room = Room { id, name: "Idle".into() };
-    let before = observers.from_outside(site, &room);
+    let before = observers.seen_from_outside(site, &room);
     let first = json!({"room_id": id, "openid": "o-owner", "message": "first"});
     site.usr_room().done("/room/send_message", &first);
-    let mut changed = changed(before, observers.from_outside(site, &room));
+    let mut changed = changed(before, observers.seen_from_outside(site, &room));
 
     let mut token = site.token();
     token.login("o-maker");

@@ -1,18 +1,13 @@
 //! All that a client of a dialect can learn of a user or a room, as the values in its replies and
 //! notifications, whatever they are called.
 
-use std::collections::BTreeSet;
-
 use gateway_tests::dialect::{Room, User};
 use gateway_tests::token::{ENTER_ROOM, Fields, MEMBER_CHANGED, MESSAGE, Token};
 use gateway_tests::{Channel, Irc, Ourchat, Talk};
 use serde_json::{Value, json};
 
-use super::seen::escaped;
+use super::seen::{Values, escaped};
 use super::site::Site;
-
-/// Values, as text.
-pub(super) type Values = BTreeSet<String>;
 
 /// A client of each dialect, in TEST.
 pub(super) struct Observers {
@@ -150,7 +145,11 @@ impl Observers {
     }
 
     /// What dialects show of a room to users that have not entered it.
-    pub(super) fn from_outside(&mut self, site: &Site, room: &Room) -> Vec<(&'static str, Values)> {
+    pub(super) fn seen_from_outside(
+        &mut self,
+        site: &Site,
+        room: &Room,
+    ) -> Vec<(&'static str, Values)> {
         vec![
             ("usr_room", room_in_usr_room(site, room)),
             ("chatroom", room_in_chatroom(site, room)),
@@ -341,4 +340,10 @@ pub(super) fn of_lines(lines: &[String]) -> Values {
         }
     }
     found
+}
+
+/// What the operator sees of a room.
+pub(super) fn report(site: &Site, name: &str) -> Value {
+    let report = site.dragoman(&["room", "show", name, "--json"]);
+    serde_json::from_str(&report).expect("it is JSON")
 }

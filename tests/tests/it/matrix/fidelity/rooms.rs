@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::changes;
 use super::contract::{Contract, Verdict};
-use super::look::{Observers, values};
+use super::look::{Observers, report, values};
 use super::seen::{Fields, Findings, Wishes};
 use super::site::{Site, number, row_of, unlimited};
 
@@ -85,12 +85,6 @@ fn note_members(site: &Site, findings: &mut Findings) {
         let found = if is_member { Verdict::Exact } else { Verdict::Emulated };
         findings.gives(one.dialect().name, "room.members", found);
     }
-}
-
-/// What the operator sees of a room.
-pub(super) fn report(site: &Site, name: &str) -> Value {
-    let report = site.dragoman(&["room", "show", name, "--json"]);
-    serde_json::from_str(&report).expect("it is JSON")
 }
 
 impl Subject {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contract::{Contract, Row, Verdict, Way};
-use super::look::Values;
+
+/// Values, as text.
+pub(super) type Values = BTreeSet<String>;
 
 /// The value of each field of a user or a room, with those that the gateway made.
 pub(super) type Fields = Vec<(&'static str, String)>;
