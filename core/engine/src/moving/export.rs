@@ -115,7 +115,7 @@ where
     for row in tables.rooms()?.iter()? {
         let (id, row) = row?;
         let id = id.value();
-        let row: RoomRow = unpack("rooms", row.value())?;
+        let row = RoomRow::unpack(row.value())?;
         lines.record(&ExportRecord::Room(ExportedRoom {
             id: RoomId(id),
             name: row.name,

@@ -7,14 +7,14 @@ use super::super::expiry;
 use super::{ImportBatch, Outcome, Taken};
 use crate::message_index;
 use crate::policy_row::PolicyRow;
-use crate::rows::{RoomRow, unpack};
+use crate::rows::RoomRow;
 use crate::tables::Tables as _;
 
 impl ImportBatch<'_, '_> {
     pub(super) fn room(&mut self, room: &ExportedRoom) -> Outcome {
         let id = self.room_id("id", room.id.0)?;
         let row = self.cx.batch.rooms()?.get(id)?;
-        let row = row.map(|row| unpack::<RoomRow>("rooms", row.value())).transpose()?;
+        let row = row.map(|row| RoomRow::unpack(row.value())).transpose()?;
         if let Some(row) = row {
             if row.name == room.name && row.created == room.created.0 {
                 return Ok(Taken::There);
