@@ -48,6 +48,7 @@ mod migrate;
 mod missed;
 mod moving;
 mod open;
+mod open_error;
 mod policy;
 mod policy_row;
 mod queries;

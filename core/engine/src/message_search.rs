@@ -25,7 +25,7 @@ const SIGNATURES_MAX: usize = 20_000;
 /// What to search for.
 #[derive(Clone, Debug, Default)]
 pub struct MessageSearch {
-    /// Words, all of which a message must have; of scripts without spaces, parts of it.
+    /// Words that a message must all have; of scripts without spaces, parts of it.
     pub text: String,
     /// Only in this room.
     pub room: Option<RoomRef>,

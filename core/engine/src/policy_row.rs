@@ -48,7 +48,7 @@ impl PolicyRow {
         self.invite_only || self.key.is_some() || self.has(ListId::Bans)
     }
 
-    /// What is stored of a key: whoever reads the store cannot use it elsewhere.
+    /// What is stored of a key: a reader of the store cannot use it elsewhere.
     pub(crate) fn key_hash(room: u32, key: &str) -> [u8; 32] {
         Sha256::new()
             .chain_update(b"room key\0")

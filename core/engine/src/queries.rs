@@ -161,7 +161,7 @@ fn occupants_for(
     Ok(occupants(tables, id, &row)?)
 }
 
-/// Refuses to show outsiders who is in a secret room.
+/// Refuses to show outsiders the people in a secret room.
 fn check_inside(
     tables: &impl State,
     request: Request,

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::open::OpenError;
+use crate::open_error::OpenError;
 
 /// The first bytes of a store.
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";

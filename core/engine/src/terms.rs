@@ -33,7 +33,7 @@ pub(crate) fn terms(folded: &str) -> BTreeSet<u64> {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     words: BTreeSet<String>,
-    /// Runs of characters without spaces, each of which the text must contain.
+    /// Runs of characters without spaces; the text must contain each.
     parts: BTreeSet<String>,
     /// The terms of both.
     pub(crate) terms: BTreeSet<u64>,

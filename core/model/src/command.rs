@@ -76,7 +76,7 @@ pub enum Command {
     /// Creates a room of exactly this name; changes nothing if it exists.
     DeclareRoom { room: NewRoom },
     /// Changes the given fields of a room. If `by` is given, it must be the owner; to change nothing
-    /// but the description, it may be an operator by a seat of this connection, or whoever is inside
+    /// but the description, it may be an operator by a seat of this connection, or any user inside
     /// where the [policy](crate::Policy::open_topic) says so.
     UpdateRoom {
         room: RoomRef,

@@ -89,7 +89,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<Person>>,
     },
-    /// A message was deleted, and no history has it any more: for those whom its posting was for. Only
+    /// A message was deleted, and no history has it any more: for those who were to get it. Only
     /// connections whose event filter includes room changes receive it.
     MessageDeleted {
         message: MessageId,

@@ -71,7 +71,7 @@ pub enum PolicyChange {
 pub enum MaskList {
     /// Users who may not enter, nor post without a role.
     Ban,
-    /// Users whom no ban concerns.
+    /// Users that no ban concerns.
     Exception,
     /// Users who may enter without an invitation.
     Invitation,

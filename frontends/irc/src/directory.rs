@@ -28,8 +28,7 @@ const DEPARTED_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     table: Mutex<Table>,
-    /// The number of entries of bots: while there are none, messages are sent without a look at the
-    /// table.
+    /// The number of entries of bots: with none, messages are sent without a look at the table.
     bots: AtomicUsize,
     /// The number of connections that have not signed on.
     unregistered: AtomicUsize,
@@ -493,9 +492,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let removed = self.directory.table().remove(&self.key);
-        if let Some(presence) = removed {
-            self.directory.forget_bot(&presence);
-        }
+        removed.iter().for_each(|presence| self.directory.forget_bot(presence));
     }
 }
 

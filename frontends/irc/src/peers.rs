@@ -58,8 +58,8 @@ impl IrcSession {
     }
 
     /// Asks whether the guest is still one: the recipient, or the author. An account may have got its
-    /// nick since it signed on, and then the guest is not it. A guest that writes to a user who is
-    /// not on irc has the error that befits the recipient.
+    /// nick since it signed on, and then the guest is not it. A guest that writes to a user
+    /// outside irc has the error that befits the recipient.
     pub(crate) fn whisper(&mut self, handle: String, whisper: Whisper, out: &mut Outbox) {
         let user = match self.directory.find(&whisper.to) {
             Some(_) if self.me.uid.is_none() => self.actor(),

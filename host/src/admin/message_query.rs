@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MessageQuery {
-    /// Words, all of which a message has; at most 64 characters.
+    /// Words that a message must all have; at most 64 characters.
     pub text: String,
     /// Only in this room, by its name.
     #[serde(skip_serializing_if = "Option::is_none")]

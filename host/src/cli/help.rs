@@ -58,7 +58,7 @@ const EXAMPLES: &[Examples] = &[
         &[
             ("dragoman check", "what is wrong with gateway.toml, the ports and the store"),
             ("dragoman --config /etc/dragoman/gateway.toml", "run the gateway"),
-            ("dragoman session list", "who is connected"),
+            ("dragoman session list", "the connections"),
             ("dragoman user list --admin-url https://chat.example.org:5091", "of another machine"),
             ("dragoman help user", "the verbs of a subcommand"),
         ],

@@ -40,7 +40,7 @@ enum What {
     Search {
         #[command(flatten)]
         common: Common,
-        /// Words, all of which a message has; of scripts without spaces, parts of the text
+        /// Words that a message must all have; of scripts without spaces, parts of the text
         text: String,
         /// Only in this room
         #[arg(long)]

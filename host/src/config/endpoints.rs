@@ -12,7 +12,6 @@ use super::listens::Listen;
 use super::parse;
 use super::problem::ValueSource;
 use super::public_url::PublicUrl;
-use super::reach::check_socket_keys;
 use super::section::{Part, Reader, Section};
 use super::tls::{SharedTls, TlsChoice};
 use crate::passed::{self, PassedSocket};
@@ -316,4 +315,31 @@ fn loopback(port: u16) -> Vec<ListenAddress> {
     let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let here = addresses.into_iter().filter(is_here);
     here.map(|address| ListenAddress::Ip(SocketAddr::new(address, port))).collect()
+}
+
+/// The keys that hold for unix sockets only.
+const SOCKET_KEYS: [&str; 3] = ["socket_mode", "socket_group", "allow_uids"];
+
+/// Reports keys of unix sockets that are not at their defaults, in a table whose addresses are all of
+/// TCP. No address: one that is wrong, which is reported, or sockets that are not passed yet.
+pub(super) fn check_socket_keys<'a>(
+    section: &Section<'_>,
+    addresses: impl IntoIterator<Item = &'a ListenAddress>,
+) {
+    let mut addresses = addresses.into_iter().peekable();
+    if addresses.peek().is_none() || addresses.any(|address| address.ip().is_none()) {
+        return;
+    }
+    let is_default = |value: &Value| match value {
+        Value::Array(_, elements) => elements.is_empty(),
+        value => value.as_str() == Some("0660"),
+    };
+    let is_set = |key: &&str| section.value(key).is_some_and(|value| !is_default(value));
+    for key in SOCKET_KEYS.into_iter().filter(is_set) {
+        section.complain(
+            key,
+            "holds for unix sockets, and there is none here; name one, such as \
+             \"unix:/run/dragoman/chat.sock\", or restrict addresses with allow",
+        );
+    }
 }

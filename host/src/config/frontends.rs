@@ -11,7 +11,7 @@ use frontend_api::{Frontend, Listener, Manifest, OptionFault, Transport};
 
 use super::api_keys::{api_keys, api_keys_file};
 use super::endpoint::Endpoint;
-use super::endpoints::{self, EndpointReader};
+use super::endpoints::{self, EndpointReader, Found};
 use super::listens::Listen;
 use super::parse;
 use super::reach;
@@ -163,11 +163,9 @@ fn frontend(
     let has_public_url = given.public_url.is_some();
     let endpoints = EndpointReader { reader, section, folder, given, shared, protocol };
     let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
-    reach::check_socket_keys(section, found.iter().map(|one| &one.endpoint.address));
-    if has_public_url && !found.iter().any(|one| one.endpoint.public_url.is_some()) {
-        let why = "none of its listeners is reached by a URL of this kind: those of HTTP have http or \
-                   https, WebSockets ws or wss, others tcp or tls";
-        section.complain("public_url", why);
+    endpoints::check_socket_keys(section, found.iter().map(|one| &one.endpoint.address));
+    if has_public_url {
+        check_public_url(section, &found);
     }
     let upstreams =
         if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };
@@ -200,6 +198,14 @@ fn frontend(
     maker.warn_if_newer(reader, section, name);
     listens.extend(found.into_iter().map(|one| one.listen));
     Some(config)
+}
+
+fn check_public_url(section: &Section<'_>, found: &[Found]) {
+    if !found.iter().any(|one| one.endpoint.public_url.is_some()) {
+        let why = "none of its listeners is reached by a URL of this kind: those of HTTP have http or \
+                   https, WebSockets ws or wss, others tcp or tls";
+        section.complain("public_url", why);
+    }
 }
 
 fn guard(section: &Section<'_>, folder: &Path) -> Guard {

@@ -1,40 +1,10 @@
 //! Settings of a front end with which its clients could not connect, or would not be restricted as
 //! the operator means.
 
-use figment::value::Value;
-
-use super::endpoint::ListenAddress;
 use super::endpoints::Found;
 use super::section::{Reader, Section};
 use super::settings::{FrontendConfig, TrustedProxies};
 use crate::dialects::Dialect;
-
-/// The keys that hold for unix sockets only.
-const SOCKET_KEYS: [&str; 3] = ["socket_mode", "socket_group", "allow_uids"];
-
-/// Reports keys of unix sockets that are not at their defaults, in a table whose addresses are all of
-/// TCP. No address: one that is wrong, which is reported, or sockets that are not passed yet.
-pub(super) fn check_socket_keys<'a>(
-    section: &Section<'_>,
-    addresses: impl IntoIterator<Item = &'a ListenAddress>,
-) {
-    let mut addresses = addresses.into_iter().peekable();
-    if addresses.peek().is_none() || addresses.any(|address| address.ip().is_none()) {
-        return;
-    }
-    let is_default = |value: &Value| match value {
-        Value::Array(_, elements) => elements.is_empty(),
-        value => value.as_str() == Some("0660"),
-    };
-    let is_set = |key: &&str| section.value(key).is_some_and(|value| !is_default(value));
-    for key in SOCKET_KEYS.into_iter().filter(is_set) {
-        section.complain(
-            key,
-            "holds for unix sockets, and there is none here; name one, such as \
-             \"unix:/run/dragoman/chat.sock\", or restrict addresses with allow",
-        );
-    }
-}
 
 /// Every connection to a listener that requires the header of a proxy is refused if no proxy is
 /// trusted.

@@ -215,7 +215,7 @@ fn warn_of_differences(declared: &NewRoom, found: &RoomView) {
     }
 }
 
-/// A front end, and its listener with what is said of the address.
+/// A front end, and its listener with the address and its options.
 pub(crate) type Behind<'a, T> = (&'a T, &'a Listener, &'a Endpoint);
 
 /// An address to listen on, and the listeners of front ends behind it.

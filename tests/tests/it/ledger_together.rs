@@ -100,7 +100,7 @@ impl Witness {
     }
 }
 
-/// A client of each dialect, all of which read.
+/// A client of each dialect; all read.
 struct Readers {
     token: Token,
     talk: Talk,
@@ -224,7 +224,7 @@ fn sum(figures: &Value) -> u64 {
     figures.map(|count| count.as_u64().expect("a number")).sum()
 }
 
-/// Two requests, the second of which is read when the first is answered and accounted for.
+/// Two requests: the second is read when the first is answered and accounted for.
 #[track_caller]
 fn settle(witness: &mut Witness, readers: &mut Readers) {
     for _ in 0..2 {

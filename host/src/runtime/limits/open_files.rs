@@ -16,7 +16,7 @@ pub(crate) struct FileBudget {
 }
 
 impl FileBudget {
-    /// By the limit of the process, of which at most a quarter is reserved.
+    /// By the limit of the process; at most a quarter of it is reserved.
     pub(crate) fn of_process() -> Self {
         Self::within(getrlimit(Resource::Nofile).current)
     }

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     impl PeerLog {
-        /// The peers that are told apart, and the faults of all others.
+        /// The peers that are kept apart, and the faults of all others.
         fn size(&self) -> (usize, u64) {
             let peers = self.peers.lock();
             (peers.counted.len(), peers.others)

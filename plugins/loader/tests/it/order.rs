@@ -295,7 +295,7 @@ fn in_irc() {
             "PRIVMSG #TEST :one",
             "PRIVMSG #TEST :two",
             "PRIVMSG #nowhere :lost",
-            "PRIVMSG nobody :lost",
+            "PRIVMSG missing :lost",
             "PRIVMSG",
             "PING x",
             "WHO #TEST",

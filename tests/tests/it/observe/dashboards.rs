@@ -80,7 +80,7 @@ fn prometheus_takes_the_metrics_and_the_rules() {
     stdin.write_all(text.as_bytes()).expect("it reads");
     drop(stdin);
     let output = promtool.wait_with_output().expect("it ends");
-    // 3: it takes them, and has an opinion on names, of which two are older than the conventions.
+    // 3: it takes them, and has an opinion on names: two are older than the conventions.
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
 }

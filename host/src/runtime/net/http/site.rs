@@ -37,7 +37,7 @@ pub(super) struct RequestSource {
 }
 
 /// Refuses with 403 what a page of a site that is not configured has its visitor's browser send, and
-/// with 400 a request of which it cannot be told which host it asks for (RFC 9112, section 3.2).
+/// with 400 a request whose host cannot be known (RFC 9112, section 3.2).
 pub(super) fn check_site(
     frontend: &FrontendHandle,
     source: RequestSource,

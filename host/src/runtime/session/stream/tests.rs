@@ -181,7 +181,7 @@ async fn end(services: &Services, hub: tokio::task::JoinHandle<()>) {
 
 #[tokio::test]
 async fn a_peer_with_much_unanswered_is_not_read_from() {
-    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    let Scene { services, hub, mut session, _folder, .. } = Scene::open().await;
     for _ in 0..UNANSWERED_MAX {
         assert!(session.may_read());
         session.feed(Input::Text("ask"));
@@ -197,7 +197,7 @@ async fn a_peer_with_much_unanswered_is_not_read_from() {
 #[tokio::test]
 async fn waiting_for_a_turn_does_not_count_against_the_rate_of_requests() {
     let limits = Limits { requests_per_s: 1, requests_burst: 1, ..Limits::default() };
-    let Scene { services, hub, mut session, .. } = Scene::within(limits).await;
+    let Scene { services, hub, mut session, _folder, .. } = Scene::within(limits).await;
     let is_refused = |pending: &Pending| matches!(pending, Pending::Decided(_));
     for _ in 0..3 {
         session.feed(Input::Text("turn"));
@@ -214,7 +214,7 @@ async fn waiting_for_a_turn_does_not_count_against_the_rate_of_requests() {
 async fn the_bytes_of_an_address_are_counted_over_its_connections() {
     // A little more than one message of five bytes.
     let limits = Limits { bytes_per_s: 600, messages_per_s: 0, ..Limits::default() };
-    let Scene { services, hub, session, .. } = Scene::within(limits).await;
+    let Scene { services, hub, session, _folder, .. } = Scene::within(limits).await;
     let frontend = session.driver.frontend.clone();
     let is_refused = |address: [u8; 4]| {
         let (services, frontend) = (services.clone(), frontend.clone());
@@ -234,7 +234,7 @@ async fn the_bytes_of_an_address_are_counted_over_its_connections() {
 
 #[tokio::test]
 async fn while_the_engine_is_behind_a_peer_with_an_unanswered_post_must_slow_down() {
-    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    let Scene { services, hub, mut session, _folder, .. } = Scene::open().await;
     let frontend = session.driver.frontend.clone();
     for _ in 0..=BACKLOG_COMMANDS_MAX {
         services.submit_always(
@@ -304,7 +304,7 @@ async fn the_hub_keeps_nothing_of_a_session_that_ended() {
 
 #[tokio::test]
 async fn guessing_a_password_is_slowed_down_counted_and_bounded_in_length() {
-    let Scene { services, hub, session, .. } = Scene::open().await;
+    let Scene { services, hub, session, _folder, .. } = Scene::open().await;
     let frontend = session.driver.frontend.clone();
     let register = NewUser {
         handle: Some("ann".into()),
@@ -374,7 +374,7 @@ async fn what_the_host_answers_waits_for_the_events_of_earlier_commands() {
 
 #[tokio::test]
 async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
-    let Scene { services, hub, mut session, .. } = Scene::open().await;
+    let Scene { services, hub, mut session, _folder, .. } = Scene::open().await;
     session.feed(Input::Text("post"));
     session.pending.push_back(Pending::Decided(Box::new(Err(Refusal::Overloaded))));
     session.feed(Input::Text("post"));
@@ -393,7 +393,7 @@ async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
 fn a_heavy_query_counts_until_it_is_done() {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(async {
-        let Scene { services, hub, session, .. } = Scene::open().await;
+        let Scene { services, hub, session, _folder, .. } = Scene::open().await;
         let (go_on, waiting) = std::sync::mpsc::channel::<()>();
         let busy = tokio::task::spawn_blocking(move || waiting.recv().is_err());
         let all = services.heavy_queries.available_permits();
@@ -415,7 +415,7 @@ fn a_heavy_query_counts_until_it_is_done() {
 
 #[tokio::test]
 async fn a_user_name_is_not_remembered_whole() {
-    let Scene { services, hub, session, .. } = Scene::open().await;
+    let Scene { services, hub, session, _folder, .. } = Scene::open().await;
     let Command::SignIn { changes, .. } = sign_in() else { unreachable!("it is a sign-in") };
     let sign_in = Command::SignIn {
         user: UserRef::Handle("x".repeat(1 << 20)),
@@ -438,7 +438,7 @@ async fn a_user_name_is_not_remembered_whole() {
 
 #[tokio::test]
 async fn a_password_has_the_same_hash_at_a_retry_only() {
-    let Scene { services, hub, session, .. } = Scene::open().await;
+    let Scene { services, hub, session, _folder, .. } = Scene::open().await;
     let frontend = &session.driver.frontend;
     let address = "10.0.0.1".parse().unwrap();
     let settled = async |name: &str, password: &str, key| {

@@ -158,7 +158,7 @@ impl Observers {
         ]
     }
 
-    /// What is said of comings and goings in a room up to a message.
+    /// What each client hears of comings and goings in a room up to a message.
     pub(super) fn of_presence(&mut self, said: &str) -> Vec<(&'static str, Values)> {
         let mut lines = Vec::new();
         read_to(&mut self.irc, said, &mut lines);

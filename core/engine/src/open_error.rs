@@ -1,0 +1,47 @@
+//! Why a store cannot be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::migrate::FORMAT;
+
+/// Why a store cannot be opened. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another process has the store {} open; stop it, or choose another [store] path", path.display())]
+    Locked { path: PathBuf },
+    #[error("cannot open the store {}: {source}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::Error>,
+    },
+    #[error("the store {} is {kind}, not a store; move it away, or choose another [store] path", path.display())]
+    NotAStore { path: PathBuf, kind: &'static str },
+    #[error(
+        "the store {} is a symbolic link to {}, which does not exist; mount its disk or create it (an empty file will do), or choose another [store] path",
+        path.display(), target.display()
+    )]
+    DanglingLink { path: PathBuf, target: PathBuf },
+    #[error("the store {} is damaged: {why}; restore a backup", path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error(
+        "the store {} has format {found}, this version reads up to {FORMAT}; run the version that wrote it, or a later one",
+        path.display()
+    )]
+    TooNew { path: PathBuf, found: u64 },
+    #[error("cannot start the thread that writes the store: {0}")]
+    Thread(std::io::Error),
+    #[error("cannot compact the store {}: {source}; what is in it is as it was", path.display())]
+    Compact {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::Error>,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        Self::Open { path: path.into(), source: Box::new(redb::Error::Io(error)) }
+    }
+}
