@@ -164,9 +164,7 @@ fn frontend(
     let endpoints = EndpointReader { reader, section, folder, given, shared, protocol };
     let found: Vec<_> = manifest.listeners.iter().flat_map(|one| endpoints.of(one)).collect();
     endpoints::check_socket_keys(section, found.iter().map(|one| &one.endpoint.address));
-    if has_public_url {
-        check_public_url(section, &found);
-    }
+    check_public_url(section, has_public_url, &found);
     let upstreams =
         if enabled { upstreams(reader, section, &manifest, folder) } else { Vec::new() };
     section.finish();
@@ -200,8 +198,8 @@ fn frontend(
     Some(config)
 }
 
-fn check_public_url(section: &Section<'_>, found: &[Found]) {
-    if !found.iter().any(|one| one.endpoint.public_url.is_some()) {
+fn check_public_url(section: &Section<'_>, is_given: bool, found: &[Found]) {
+    if is_given && !found.iter().any(|one| one.endpoint.public_url.is_some()) {
         let why = "none of its listeners is reached by a URL of this kind: those of HTTP have http or \
                    https, WebSockets ws or wss, others tcp or tls";
         section.complain("public_url", why);

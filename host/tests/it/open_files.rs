@@ -64,7 +64,6 @@ fn the_soft_limit_is_raised_to_the_hard_one_at_start() {
 /// Starts the gateway with so many open files; returns it with its log, and where it listens: a front
 /// end and the admin listener.
 fn start(folder: &Path, files: u32) -> (Child, BufReader<ChildStderr>, [SocketAddr; 2]) {
-    #[expect(clippy::zombie_processes, reason = "the caller waits for it")]
     let mut gateway = Command::new("sh")
         .args(["-c", &format!("ulimit -n {files} && exec \"$0\"")])
         .arg(env!("CARGO_BIN_EXE_dragoman"))

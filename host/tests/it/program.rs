@@ -138,6 +138,8 @@ fn check_finds_a_store_that_another_process_has_open_and_does_not_touch_it() {
     let folder = folder(FINE);
     let path = folder.path().join("chat.redb");
     std::fs::write(&path, "rooms and users").expect("it is writable");
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, own).expect("it is ours");
     let open = File::open(&path).expect("it is readable");
     open.try_lock().expect("no other process has it open");
     insta::assert_snapshot!(run(folder.path(), &["check", "--set", "store.path=chat.redb"]), @r#"

@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use core_engine::{Envelope, FrontendSettings};
 use core_model::{
-    Command, Event, GUEST_PREFIX, Outcome, ProfileChanges, Recorded, Refusal, Reply, Roles,
-    SeatKind, Seq, Timestamp, TokenHash, UserRef,
+    Command, Event, Outcome, ProfileChanges, Recorded, Reply, Roles, SeatKind, Seq, Timestamp,
+    TokenHash,
 };
 
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
