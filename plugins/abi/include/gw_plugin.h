@@ -91,7 +91,8 @@ extern "C" {
 /* One WebSocket binary message, or one line that is not UTF-8. */
 #define GW_IN_BINARY UINT32_C(5)
 
-/* The answer to the oldest unanswered GW_OUT_CALL, GW_OUT_ASK or GW_OUT_FETCH. Payload: JSON,
+/* The answer to the oldest unanswered GW_OUT_CALL, GW_OUT_ASK, GW_OUT_FETCH or
+ * GW_OUT_AUTHORIZE. Payload: JSON,
  * {"Ok":{"did":...}} or {"Err":{"refused":...}}. */
 #define GW_IN_ANSWER UINT32_C(6)
 
@@ -225,8 +226,8 @@ typedef struct gw_plugin {
 
     /* Gives an input to a session. now_ms: milliseconds since 1970, never going backwards;
      * kind is a GW_IN_.... May emit GW_OUT_CALL to GW_OUT_CLOSE, GW_OUT_MARK,
-     * GW_OUT_ACKNOWLEDGE, GW_OUT_WAKE and GW_OUT_FETCH, in order. Returns GW_OK, or a
-     * negative code; after that only session_free is called for the session. */
+     * GW_OUT_ACKNOWLEDGE, GW_OUT_WAKE, GW_OUT_FETCH and GW_OUT_AUTHORIZE, in order. Returns
+     * GW_OK, or a negative code; after that only session_free is called for the session. */
     int32_t (*session_handle)(
         gw_session *session,
         uint64_t now_ms,

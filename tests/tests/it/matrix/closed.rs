@@ -167,7 +167,10 @@ fn a_member_removed_from_a_closed_room_no_longer_sees_it() {
 
     for one in &cast {
         let address = (super::site::row_of("usr_room").dialect.user)(&one.user);
-        app.done("/room/kick", &json!({"room_id": id, "openid": address}));
+        let kicked = app.call("/room/kick", &json!({"room_id": id, "openid": address}));
+        assert_eq!(kicked["error"], "no such room", "{}", one.row.title);
+        let name = format!("the kitchen#{id}");
+        site.dragoman(&["room", "kick", &name, &one.user.uid.to_string()]);
         if let Some(openid) = &one.user.openid {
             let joined = app.call("/usr/join", &json!({"room_id": id, "openid": openid}));
             assert_eq!(joined["error"], "no such room", "{}", one.row.title);
