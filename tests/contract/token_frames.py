@@ -147,6 +147,7 @@ class Peer:
 
 
 INFO = {"create_account_reply": "UserInfo", "login_reply": "UserInfo", "create_room_reply": "RoomInfo",
+        "create_room_once_reply": "RoomInfo",
         "enter_room_reply": "RoomInfo", "member_changed_notification": "MemberInfo"}
 
 

@@ -26,7 +26,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("sessions", "The open stream connections."),
     ("users", "Accounts."),
     ("bans", "Users, identities and networks that are refused."),
@@ -34,6 +34,7 @@ const TAGS: [(&str, &str); 11] = [
     ("messages", "Single messages."),
     ("announce", "Notices to every room."),
     ("frontends", "The front ends."),
+    ("config", "The configuration: what it is, and what another one would change."),
     ("webhooks", "Events for other servers."),
     ("store", "The store: what it holds, and backups."),
     ("tokens", "The tokens of this API."),
