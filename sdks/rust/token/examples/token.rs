@@ -22,7 +22,8 @@ fn main() -> Result<(), Error> {
 
     let token = client.apply_for_token()?.token;
     let info = format!(r#"{{"name":"{room}"}}"#);
-    let room_id = client.create_room_once(1, token, &format!("{name} makes {room}"), &info)?.room_id;
+    let room_id =
+        client.create_room_once(1, token, &format!("{name} makes {room}"), &info)?.room_id;
     client.enter_room(room_id)?;
     client.post(room_id, &format!("hello from {name}"))?;
     println!("said hello in: {room}");

@@ -77,6 +77,15 @@ impl StandIn {
     }
 }
 
+/// An answer after which the connection closes, as its head says: another question must not come on
+/// it meanwhile.
+fn closing(answer: &[u8]) -> Vec<u8> {
+    match answer.windows(4).position(|window| window == b"\r\n\r\n") {
+        Some(end) => [&answer[..end], b"\r\nConnection: close", &answer[end..]].concat(),
+        None => answer.to_vec(),
+    }
+}
+
 /// Answers the requests of one connection.
 fn serve(stream: impl Read + Write, answer: impl Fn(&Asked) -> Answer) {
     let mut stream = BufReader::new(stream);
@@ -101,7 +110,7 @@ fn serve(stream: impl Read + Write, answer: impl Fn(&Asked) -> Answer) {
                 stream.get_mut().write_all((head + &body).as_bytes()).is_ok()
             }
             Answer::Bytes(bytes) => {
-                drop(stream.get_mut().write_all(&bytes));
+                drop(stream.get_mut().write_all(&closing(&bytes)));
                 false
             }
             Answer::Silence => return drop(stream.read_to_end(&mut Vec::new())),
