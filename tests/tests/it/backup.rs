@@ -52,7 +52,7 @@ fn a_backup_under_load_restores_what_was_acknowledged_before_it() {
     assert!(made.1.starts_with("one.backup: ") && made.1.contains(" rows in "), "{made:?}");
     let verified = run(gateway.launch().folder(), &["store", "verify", "one.backup"]);
     assert_eq!(verified.0, 0, "{verified:?}");
-    assert!(verified.1.ends_with("no damage found\n"), "{verified:?}");
+    assert!(verified.1.ends_with("\none.backup: no damage found\n"), "{verified:?}");
 
     let copy = Gateway::start(TOML);
     let folder = copy.launch().folder().to_owned();

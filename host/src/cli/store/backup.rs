@@ -38,14 +38,14 @@ pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
     let read = open(file).and_then(|mut opened| Ok(opened.read(&mut magic)?));
     let read = read.map_err(|error| of_backup(file, &error))?;
     if magic[..read] == *STORE_MAGIC {
-        return super::check(file, CACHE_BYTES);
+        return super::check(file, file, CACHE_BYTES);
     }
     // Its store is made beside it, as only a store shows whether the tables agree.
     let store = with_suffix(file, &format!(".verify-{}", std::process::id()));
     let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
     let summary = restored.map_err(|error| of_backup(file, &error))?;
     output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
-    let checked = super::check(&store, CACHE_BYTES);
+    let checked = super::check(&store, file, CACHE_BYTES);
     fs::remove_file(&store)?;
     checked
 }

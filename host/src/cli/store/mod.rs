@@ -91,10 +91,10 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
         What::Stats { options: further, json } => {
             backup::stats(&options.and(further).backend()?, json)
         }
-        What::Check(Check { file: Some(file), .. }) => check(&file, CACHE_BYTES),
+        What::Check(Check { file: Some(file), .. }) => check(&file, &file, CACHE_BYTES),
         What::Check(Check { options: further, file: None }) => {
             let store = options.and(further).configuration()?.config.store;
-            check(&store.path, store.cache_bytes)
+            check(&store.path, &store.path, store.cache_bytes)
         }
     }
 }
@@ -108,8 +108,9 @@ fn compact(store: &StoreConfig) -> Result<(), Box<dyn Error>> {
     Ok(output::line(format_args!("{}: {before} bytes before, {after} bytes now", path.display()))?)
 }
 
-/// Prints every fault and how many rows of each table can be read.
-fn check(path: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
+/// Prints every fault and how many rows of each table can be read. What it says names `shown`: the
+/// store, or the backup that it was made from.
+fn check(path: &Path, shown: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
     if !path.exists() {
         return Err(format!("there is no store {} to check", path.display()).into());
     }
@@ -125,9 +126,9 @@ fn check(path: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
     let head = ["table", "readable rows"].map(str::to_owned);
     output::line(aligned(std::iter::once(head).chain(rows).collect::<Vec<_>>()))?;
     if report.is_whole() {
-        return Ok(output::line(format_args!("{}: no damage found", path.display()))?);
+        return Ok(output::line(format_args!("{}: no damage found", shown.display()))?);
     }
     let faults = report.fault_count;
-    Err(format!("the store {} is damaged: {faults} faults; restore a backup", path.display())
+    Err(format!("the store {} is damaged: {faults} faults; restore a backup", shown.display())
         .into())
 }
