@@ -1,4 +1,9 @@
-//! Renders the metrics in the text format of Prometheus.
+//! Renders the metrics in the classic text format of Prometheus, without a library.
+//!
+//! `prometheus-client` writes OpenMetrics only, where the gauge `dragoman_connections` and the
+//! counter `dragoman_connections_total` are one family and cannot both exist; another name would
+//! break the dashboards of users. The crate `prometheus` wants each sample as a tree of protobuf
+//! types with a float, which is more code than the lines below that write one.
 
 mod installation;
 mod latency;
