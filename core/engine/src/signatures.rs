@@ -5,8 +5,6 @@
 //! `indexing`. What has none yet is searched message by message. A signature may say
 //! too much, of messages that were deleted since, and never too little.
 
-use std::collections::BTreeSet;
-
 use redb::ReadableTable;
 
 use crate::error::StoreError;
@@ -51,7 +49,7 @@ pub(crate) fn pack_next(block: u64) -> Vec<u8> {
 }
 
 /// The signature of these terms: a power of two of bytes.
-pub(crate) fn signature(terms: &BTreeSet<u64>) -> Vec<u8> {
+pub(crate) fn signature(terms: &[u64]) -> Vec<u8> {
     let bytes = (terms.len() * BITS_PER_TERM / 8).next_power_of_two();
     let mut bits = vec![0; bytes.clamp(BYTES_LEAST, BYTES_MAX)];
     for term in terms {
@@ -63,7 +61,7 @@ pub(crate) fn signature(terms: &BTreeSet<u64>) -> Vec<u8> {
 }
 
 /// Whether a block with this signature may have all terms.
-pub(crate) fn may_have(signature: &[u8], terms: &BTreeSet<u64>) -> bool {
+pub(crate) fn may_have(signature: &[u8], terms: &[u64]) -> bool {
     let is_set = |place: usize| signature[place / 8] & (1 << (place % 8)) != 0;
     is_sound(signature) && terms.iter().all(|term| places(*term, signature.len()).all(is_set))
 }
@@ -78,15 +76,17 @@ fn places(term: u64, bytes: usize) -> impl Iterator<Item = usize> {
     (0..BITS_SET).map(move |nth| (first + nth * step) as usize % (bytes * 8))
 }
 
-/// The terms of the messages to rooms of a block.
-pub(crate) fn terms_of(tables: &impl Tables, block: u64) -> Result<BTreeSet<u64>, StoreError> {
-    let mut found = BTreeSet::new();
+/// The terms of the messages to rooms of a block, each once.
+pub(crate) fn terms_of(tables: &impl Tables, block: u64) -> Result<Vec<u64>, StoreError> {
+    let mut found = Vec::new();
     for row in tables.messages()?.range(ids_of(block))? {
         let row = MessageRow::unpack(row?.1.value())?;
         if matches!(row.to, Destination::Room(_)) {
-            found.append(&mut terms::terms(&terms::folded(&row.text)));
+            terms::each_term(&row.text, |term| found.push(term));
         }
     }
+    found.sort_unstable();
+    found.dedup();
     Ok(found)
 }
 
@@ -96,18 +96,20 @@ mod tests {
 
     #[test]
     fn a_signature_has_its_terms_and_seldom_others() {
-        let terms: BTreeSet<u64> = (0..500u64).map(hash).collect();
+        let terms: Vec<u64> = (0..500u64).map(hash).collect();
         let made = signature(&terms);
         assert_eq!(made.len(), 512);
-        let has = |term: u64| may_have(&made, &BTreeSet::from([term]));
+        let has = |term: u64| may_have(&made, &[term]);
         assert!(terms.iter().all(|term| has(*term)));
         let others = (1_000..11_000u64).filter(|n| has(hash(*n))).count();
         assert!(others < 600, "{others} of 10000 that are not there");
         assert!(!may_have(&[0; 33], &terms) && !may_have(&[], &terms));
-        assert_eq!(signature(&BTreeSet::new()).len(), BYTES_LEAST);
+        assert_eq!(signature(&[]).len(), BYTES_LEAST);
     }
 
     fn hash(number: u64) -> u64 {
-        *terms::terms(&format!("word{number}")).first().expect("a word")
+        let mut hash = 0;
+        terms::each_term(&format!("word{number}"), |term| hash = term);
+        hash
     }
 }

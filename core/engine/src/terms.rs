@@ -14,19 +14,32 @@ pub(crate) fn folded(text: &str) -> String {
     caseless::default_case_fold_str(&compatible).nfkc().collect()
 }
 
-/// The hashes of the terms of a folded text: of each run of letters, marks and digits, or of the
-/// characters and pairs of a run without spaces.
-pub(crate) fn terms(folded: &str) -> BTreeSet<u64> {
-    let mut terms = BTreeSet::new();
-    each_run(folded, |run| match run {
-        Run::Word(word) => {
-            terms.insert(hash(word));
-        }
-        Run::Unspaced(run) => each_pair(run, |part| {
-            terms.insert(hash(part));
-        }),
+/// Calls `found` with the hashes of the terms of a text, some more than once: of each run of letters,
+/// marks and digits, or of the characters and pairs of a run without spaces.
+pub(crate) fn each_term(text: &str, mut found: impl FnMut(u64)) {
+    if text.is_ascii() {
+        return each_ascii_term(text, found);
+    }
+    each_run(&folded(text), |run| match run {
+        Run::Word(word) => found(hash(word)),
+        Run::Unspaced(run) => each_pair(run, |part| found(hash(part))),
     });
-    terms
+}
+
+/// `each_term` of a text that is ASCII, which needs neither tables nor memory: 0.2 µs instead of 2 µs
+/// for 100 bytes.
+fn each_ascii_term(text: &str, mut found: impl FnMut(u64)) {
+    let mut word = None;
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            word = Some(hashed(word.unwrap_or(HASH_OF_NOTHING), byte.to_ascii_lowercase()));
+        } else if let Some(hash) = word.take() {
+            found(mixed(hash));
+        }
+    }
+    if let Some(hash) = word {
+        found(mixed(hash));
+    }
 }
 
 /// What a message must have to be found.
@@ -36,7 +49,7 @@ pub(crate) struct Wanted {
     /// Runs of characters without spaces; the text must contain each.
     parts: BTreeSet<String>,
     /// The terms of both.
-    pub(crate) terms: BTreeSet<u64>,
+    pub(crate) terms: Vec<u64>,
 }
 
 impl Wanted {
@@ -50,7 +63,8 @@ impl Wanted {
                 Run::Unspaced(part) => parts.insert(part.to_owned()),
             };
         });
-        let terms = terms(&folded);
+        let mut terms = Vec::new();
+        each_term(text, |term| terms.push(term));
         (!terms.is_empty()).then_some(Self { words, parts, terms })
     }
 
@@ -138,9 +152,16 @@ fn each_pair<'a>(run: &'a str, mut found: impl FnMut(&'a str)) {
 
 /// FNV-1a, mixed. It is stored in signatures, so it never changes.
 fn hash(term: &str) -> u64 {
-    let fnv = term.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    mixed(term.bytes().fold(HASH_OF_NOTHING, hashed))
+}
+
+const HASH_OF_NOTHING: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn hashed(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+}
+
+fn mixed(fnv: u64) -> u64 {
     let mixed = (fnv ^ (fnv >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     mixed ^ (mixed >> 32)
 }
@@ -149,11 +170,27 @@ fn hash(term: &str) -> u64 {
 mod tests {
     use super::*;
 
+    fn terms(text: &str) -> BTreeSet<u64> {
+        let mut terms = BTreeSet::new();
+        each_term(text, |term| {
+            terms.insert(term);
+        });
+        terms
+    }
+
+    #[test]
+    fn ascii_has_the_terms_of_any_other_text() {
+        for text in ["", "TEA", "a,b;c d", " Don't panic: 42% of it ", "x\ty\0z_0-9"] {
+            // A character that is no term takes the way of all other texts.
+            assert_eq!(terms(text), terms(&format!("{text} \u{1f44d}")), "{text:?}");
+        }
+        assert_eq!(terms("A b").len(), 2);
+    }
+
     fn finds(wanted: &str, text: &str) -> bool {
         let wanted = Wanted::of(wanted).expect("it has words");
         let is_in = wanted.is_in(text);
-        let terms = terms(&folded(text));
-        let has_terms = wanted.terms.is_subset(&terms);
+        let has_terms = wanted.terms.iter().all(|term| terms(text).contains(term));
         assert!(has_terms || !is_in, "{wanted:?} is in {text:?}, whose terms do not say so");
         is_in
     }
