@@ -33,6 +33,12 @@ impl Default for HandshakeTurns {
     }
 }
 
+/// Waits until the first message of the client, or what is none, has arrived. To be called before
+/// [`shake_hands`], where most clients that attack stay.
+pub(crate) async fn hello_arrival(stream: &Stream) -> io::Result<()> {
+    hello::arrival(stream, HANDSHAKE_BYTES_MAX).await
+}
+
 /// Shakes hands with a client; fills in what it shows of itself. `None`: the handshake was a CA's,
 /// which looks for an answer to its challenge, and has it.
 pub(crate) async fn shake_hands(
@@ -41,7 +47,6 @@ pub(crate) async fn shake_hands(
     (turns, challenges): (&HandshakeTurns, &Challenges),
     remote: &mut Remote,
 ) -> io::Result<Option<Stream>> {
-    hello::arrival(&stream, HANDSHAKE_BYTES_MAX).await?;
     let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let answer = challenges.answer(&hello.client_hello());
