@@ -25,6 +25,8 @@ pub(super) struct HttpConnection {
     /// Whether a page of the internet can reach it by a name that it points here: not over TLS, since
     /// the certificate is for other names, and not where connections begin with a proxy's header.
     pub(super) can_be_rebound: bool,
+    /// The last host that was asked for and needs no check.
+    pub(super) known_host: Mutex<Option<HeaderValue>>,
     /// What responses say of how long browsers are to use https only.
     pub(super) hsts: Option<HeaderValue>,
     /// The connection's own permit, for a WebSocket to take over.
@@ -43,7 +45,8 @@ impl HttpConnection {
         let hsts = acceptance.hsts().filter(|_| remote.secure);
         let permit = Mutex::new(Some(permit));
         let remote_text = remote.address.map(|address| address.to_string()).unwrap_or_default();
-        Self { listener, remote, remote_text, state, can_be_rebound, hsts, permit }
+        let known_host = Mutex::default();
+        Self { listener, remote, remote_text, state, can_be_rebound, known_host, hsts, permit }
     }
 
     pub(super) fn peer(&self, binding: &ListenerBinding, caller: Caller) -> Peer {

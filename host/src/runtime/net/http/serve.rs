@@ -244,7 +244,7 @@ async fn answer(
         let answer = well_known::answer(&registry, frontend, &parts.method, name);
         return answer.map(Answer::Frontend);
     }
-    check_site(frontend, source, origin, &parts.headers)?;
+    check_site(frontend, source, origin, &parts.headers, &connection.known_host)?;
     if binding.is_websocket() {
         if upgrade::is_wanted(&parts) && !body.has_ended() {
             return Err(HttpError::new(400, "the handshake of a WebSocket has no body"));

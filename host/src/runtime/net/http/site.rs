@@ -5,13 +5,14 @@
 //! the site of the page (Origin, or Sec-Fetch-Site), and on a private listener the host name that
 //! was asked for, which a page can point at any address (DNS rebinding).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use core_model::bounds;
 use frontend_api::http::HttpError;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::uri::Authority;
+use parking_lot::Mutex;
 
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Limit;
@@ -38,12 +39,20 @@ pub(super) struct RequestSource {
 
 /// Refuses with 403 what a page of a site that is not configured has its visitor's browser send, and
 /// with 400 a request whose host cannot be known (RFC 9112, section 3.2).
+///
+/// `known` is the last host of the connection that needs no check: clients send the same one with each
+/// request, and to look at it each time took 1,900 of 27,900 instructions of a request.
 pub(super) fn check_site(
     frontend: &FrontendHandle,
     source: RequestSource,
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
+    known: &Mutex<Option<HeaderValue>>,
 ) -> Result<(), HttpError> {
+    let is_from_page = origin.is_some() || headers.contains_key(&SEC_FETCH_SITE);
+    if !is_from_page && !source.from_trusted_proxy && is_host(headers, known.lock().as_ref()) {
+        return Ok(());
+    }
     let mut hosts = headers.get_all(HOST).iter();
     let is_readable = hosts.next().is_none_or(|host| host.to_str().is_ok());
     if !is_readable || hosts.next().is_some() {
@@ -56,6 +65,10 @@ pub(super) fn check_site(
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
+    let is_harmless = |host| !source.can_be_rebound || is_private_name(&name_of(host));
+    if !source.from_trusted_proxy && host.is_some_and(is_harmless) {
+        *known.lock() = headers.get(HOST).cloned();
+    }
     checked.map_err(|Refused { why, key }| {
         frontend.metrics.note_refused(Limit::Guard);
         let host = bounds::cut(host.unwrap_or_default(), SHOWN_CHARS_MAX);
@@ -65,6 +78,12 @@ pub(super) fn check_site(
         }
         HttpError::new(403, why)
     })
+}
+
+/// Whether this is the one host that the request asks for.
+fn is_host(headers: &HeaderMap, known: Option<&HeaderValue>) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    known.is_some() && hosts.next() == known && hosts.next().is_none()
 }
 
 /// Why a request is refused, and the key of its front end that would allow it.
@@ -115,18 +134,21 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 
 fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
     let Some(host) = host else { return Ok(()) };
-    // Mostly it is an address and a port, which is cheaper to parse than any authority.
-    if host.parse::<SocketAddr>().is_ok() {
-        return Ok(());
-    }
-    let name = host.parse::<Authority>().ok();
-    let name = name.as_ref().map_or(host, Authority::host).trim_end_matches('.');
+    let name = name_of(host);
+    let name = name.as_str();
     if is_private_name(name) || frontend.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
     {
         return Ok(());
     }
     let name = bounds::cut(name, SHOWN_CHARS_MAX);
     Err(Refused { why: format!("the host {name:?} is not among those known here"), key: "hosts" })
+}
+
+/// The name or the address of a host, without its port.
+fn name_of(host: &str) -> String {
+    let name = host.parse::<Authority>().ok();
+    let name = name.as_ref().map_or(host, Authority::host);
+    name.trim_end_matches('.').to_owned()
 }
 
 /// Whether a page of the internet cannot have this name.
