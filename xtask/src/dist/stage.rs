@@ -90,7 +90,9 @@ pub(super) fn copy_all(stage: &Path, to: &Path) -> Result<(), String> {
     for name in ["gateway.toml", "README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         copy(Path::new(name), &to.join(name), 0o644)?;
     }
-    copy(Path::new("host/assets/redoc/LICENSE"), &to.join("LICENSE-redoc"), 0o644)
+    copy(Path::new("host/assets/redoc/LICENSE"), &to.join("LICENSE-redoc"), 0o644)?;
+    let console = Path::new("host/assets/console/vendor/LICENSES.txt");
+    copy(console, &to.join("LICENSES-console.txt"), 0o644)
 }
 
 #[cfg(test)]

@@ -1,0 +1,63 @@
+// The way of one message: the frame that came in, what became of it, and what each front end sent.
+import { html } from "../lib.js";
+import { path } from "../api.js";
+import { FrameRow } from "../frames.js";
+import { named, number, t } from "../i18n.js";
+import { go } from "../route.js";
+import { Facts, Field, PageHead, Pending, Table, Text, useGet } from "../ui.js";
+import { MessageList } from "./messages.js";
+
+export function Trace({ steps, query }) {
+  const id = steps[0] ?? query.id;
+  const onSubmit = event => {
+    event.preventDefault();
+    go(["trace", new FormData(event.target).get("id").trim()]);
+  };
+  return html`
+    <${PageHead} title=${t("nav.trace")} />
+    <p class="muted">${t("trace.text")}</p>
+    <form class="filters" role="search" onSubmit=${onSubmit} key=${id}>
+      <${Field} name="id" label=${t("trace.id")} value=${id} required />
+      <button type="submit" class="primary">${t("trace.show")}</button>
+    </form>
+    ${id && html`<${Way} id=${id} key=${id} />`}`;
+}
+
+function Way({ id }) {
+  const found = useGet(path`/messages/${id}/trace`);
+  const trace = found.data;
+  return html`<${Pending} of=${found} />
+    ${trace && html`
+      ${trace.message && html`<${MessageList} items=${[trace.message]} hasRoom onDeleted=${found.reload} label=${t("message")} />`}
+      <h2>${t("trace.stages")}</h2><${Stages} rows=${trace.stages ?? []} />
+      <h2>${t("trace.in")}</h2><${FrameList} frames=${trace.frames_in ?? []} />
+      <h2>${t("trace.out")}</h2>
+      ${(trace.deliveries ?? []).length === 0 && html`<p class="muted">${t("nothing")}</p>`}
+      ${(trace.deliveries ?? []).map(delivery => html`<${Delivery} of=${delivery} key=${delivery.frontend} />`)}`}`;
+}
+
+function Stages({ rows }) {
+  const begin = rows[0]?.at_us;
+  return html`<${Table} label=${t("trace.stages")} rows=${rows} empty=${t("trace.unknown")} columns=${[
+    { head: t("trace.stage"), cell: row => named("stage", row.stage) },
+    { head: t("trace.after"), cell: row => `${number((row.at_us - begin) / 1000, 3)} ms`, number: true },
+    { head: t("frontend"), cell: row => html`<${Text} value=${row.frontend} />` },
+    { head: t("session"), cell: row => html`<${Text} value=${row.connection} />` },
+    { head: t("address"), cell: row => html`<${Text} value=${row.peer} />` },
+  ]} />`;
+}
+
+function FrameList({ frames }) {
+  if (!frames.length) return html`<p class="muted">${t("trace.unknown")}</p>`;
+  return html`<ul class="frames" aria-label=${t("frames")}>${frames.map(frame => html`<${FrameRow} frame=${frame} isShort />`)}</ul>`;
+}
+
+function Delivery({ of }) {
+  const { frontend, dialect, frames, ...counts } = of;
+  return html`<section class="view">
+    <h3><${Text} value=${frontend} /></h3>
+    <${Facts} rows=${Object.entries(counts).filter(([, value]) => typeof value !== "object").map(([name, value]) => [
+      named("ledger", name), typeof value === "number" ? number(value) : String(value)])} />
+    <${FrameList} frames=${frames ?? []} />
+  </section>`;
+}
