@@ -36,7 +36,7 @@ const GROUPS = [
   ]],
   ["look", [
     ["tap", Tap, "operator"],
-    ["trace", Trace, "operator"],
+    ["trace", Trace, "moderator"],
     ["playground", Playground, "operator", () => session.value.playground],
   ]],
   ["run", [

@@ -32,7 +32,7 @@ function options(width, series, format) {
   return {
     width, height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
     cursor: { sync: { key: SYNC.key }, drag: { setScale: false, x: false, y: false }, y: false, points: { size: 6 } },
-    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1e-3, high ?? 1) * 1.1] } },
+    scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, high ?? 1) * 1.1] } },
     axes: [
       { ...axis, size: 22, space: 70, values: (_, stamps) => stamps.map(short) },
       { ...axis, size: 58, space: 26, values: (_, ticks) => ticks.map(format) },

@@ -47,7 +47,7 @@ function Effective() {
         { head: t("value"), cell: row => row.secret ? html`<span class="muted">${t("config.secret")}</span>`
           : html`<code><${Text} value=${shown(row.value)} max=${200} /></code>` },
         { head: t("config.layer"), cell: row => named("layer", row.layer) },
-        { head: t("from"), cell: row => html`<${Text} value=${row.from} max=${120} />` },
+        { head: t("from"), cell: row => row.layer !== "default" && html`<${Text} value=${row.from} max=${120} />` },
       ]} />`}`;
 }
 

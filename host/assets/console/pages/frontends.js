@@ -111,8 +111,10 @@ function Limits({ rows }) {
 
 function Use({ of: { name, value, limit, unit } }) {
   if (!limit) return html`<span class="muted">${t("limit.none")}</span>`;
-  if (value === undefined) return `${unit === "bytes" ? bytes(limit) : number(limit)} ${unit === "bytes" ? "" : named("unit", unit)}`;
-  return html`<${Share} label=${name} value=${value} limit=${limit} format=${unit === "bytes" ? bytes : number} />`;
+  const isBytes = unit.startsWith("bytes");
+  if (value !== undefined) return html`<${Share} label=${name} value=${value} limit=${limit} format=${isBytes ? bytes : number} />`;
+  if (isBytes) return unit === "bytes" ? bytes(limit) : `${bytes(limit)}/s`;
+  return `${number(limit)} ${named("unit", unit)}`;
 }
 
 function Certificates({ rows }) {

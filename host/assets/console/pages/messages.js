@@ -31,7 +31,7 @@ export function MessageList({ items, hasRoom, onDeleted, label }) {
         <span class="muted"> <${Time} at=${message.at} /> #${message.id}</span></div>
       <div class="said-text"><${Text} value=${message.text} max=${TEXT_MAX} lines more /></div>
       <div class="buttons">
-        ${may("operator") && html`<a class="button" href=${link(["trace", message.id])}
+        ${may("moderator") && html`<a class="button" href=${link(["trace", message.id])}
           aria-label=${t("message.trace.label", { id: message.id })}>${t("nav.trace")}</a>`}
         ${may("moderator") && html`<button class="danger" aria-label=${t("message.delete.label", { id: message.id })}
           onClick=${() => remove(message, onDeleted)}>${t("delete")}</button>`}

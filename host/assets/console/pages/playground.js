@@ -1,7 +1,6 @@
 // Two clients of two dialects in one room, and the frames of each.
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { call, path } from "../api.js";
-import { asCode, asCurl } from "../copying.js";
 import { say } from "../dialog.js";
 import { t } from "../i18n.js";
 import { Dropped, Frames, useFrames } from "../passing.js";
@@ -40,9 +39,8 @@ function Start({ side, frontends, room, onStart }) {
     event.preventDefault();
     const { frontend, name } = Object.fromEntries(new FormData(event.target));
     try {
-      const made = await call("POST", path`/playground/sessions`, { body: { frontend, name, room } });
-      const { dialect, listening } = frontends.find(one => one.name === frontend);
-      onStart({ dialect, frontend, name, room, address: listening?.[0]?.split(" ").at(-1), ...made });
+      const made = await call("POST", path`/playground/sessions`, { body: { frontend, name, room: room || undefined } });
+      onStart(made);
     } catch (error) {
       setProblem(error);
     }
@@ -58,7 +56,7 @@ function Start({ side, frontends, room, onStart }) {
 
 function Client({ client, onEnd }) {
   const found = useFrames(path`/playground/sessions/${client.id}/frames`, undefined, false);
-  const [said, setSaid] = useState([]);
+  const [sent, setSent] = useState([]);
   const [problem, setProblem] = useState(null);
   const isOver = useRef(false);
   const end = () => call("DELETE", path`/playground/sessions/${client.id}`).catch(() => {});
@@ -66,7 +64,8 @@ function Client({ client, onEnd }) {
   const send = async body => {
     setProblem(null);
     try {
-      await call("POST", path`/playground/sessions/${client.id}/input`, { body });
+      const done = await call("POST", path`/playground/sessions/${client.id}/input`, { body });
+      setSent(before => [...before, done]);
       return true;
     } catch (error) {
       setProblem(error);
@@ -79,26 +78,34 @@ function Client({ client, onEnd }) {
     onEnd();
   };
   return html`
-    <${Input} label=${t("playground.say")} action=${t("send")} onSend=${async text => {
-      const isSent = await send({ say: text });
-      if (isSent) setSaid([...said, text]);
-      return isSent;
-    }} />
-    <${Input} label=${t("playground.raw")} action=${t("send")} isCode onSend=${text => send(raw(client.dialect, text))} />
+    <${Input} label=${t("playground.say")} action=${t("send")} onSend=${text => send({ say: text })} />
+    <${Input} label=${t(`playground.raw.${form(client.dialect)}`)} action=${t("send")} isCode onSend=${text => send(raw(client.dialect, text))} />
     <${Alert} problem=${problem ?? found.problem} />
     <${Frames} frames=${found.frames} label=${t("playground.frames", { name: client.name })} isShort />
     <div class="actions">
-      <${Copy} client=${client} frames=${found.frames} said=${said} />
+      <${Copy} sent=${sent} frames=${found.frames} />
       <button onClick=${onStop}>${t("playground.stop")}</button>
       <${Dropped} count=${found.dropped} />
     </div>`;
 }
 
-// A frame as it is typed: of token, in hexadecimal digits.
+// How a frame of a dialect is typed.
+function form(dialect) {
+  return { token: "hex", usr_room: "http", channel: "http" }[dialect] ?? "text";
+}
+
+// A frame as it is typed: hexadecimal digits, `METHOD /path BODY`, or a text.
 function raw(dialect, text) {
-  if (dialect !== "token") return { text };
-  const digits = text.replace(/\s+/g, "").match(/../g) ?? [];
-  return { base64: btoa(String.fromCharCode(...digits.map(digit => Number.parseInt(digit, 16) || 0))) };
+  if (form(dialect) === "hex") {
+    const digits = text.replace(/\s+/g, "").match(/..?/g) ?? [];
+    return { base64: btoa(String.fromCharCode(...digits.map(digit => Number.parseInt(digit, 16) || 0))) };
+  }
+  if (form(dialect) === "http") {
+    const [, method, target, body = ""] = /^(\S+)\s*(\S*)\s*([^]*)$/.exec(text.trim()) ?? [];
+    const type = body.startsWith("{") ? "application/json" : "application/x-www-form-urlencoded";
+    return { http: { method, target, headers: body ? [["content-type", type]] : [], body } };
+  }
+  return { text };
 }
 
 function Input({ label, action, isCode, onSend }) {
@@ -113,7 +120,8 @@ function Input({ label, action, isCode, onSend }) {
   </form>`;
 }
 
-function Copy({ client, frames, said }) {
+// What was sent, as the gateway writes it for other clients.
+function Copy({ sent, frames }) {
   const copy = async (name, text) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -122,9 +130,10 @@ function Copy({ client, frames, said }) {
       say(t("not_copied"));
     }
   };
-  const code = asCode(client, said);
+  const curl = sent.flatMap(({ curl: lines }) => lines ?? []).join("\n");
+  const code = sent.map(({ code: line }) => line).filter(Boolean).join("\n");
   return html`
-    <button onClick=${() => copy("curl", asCurl(client, frames))}>${t("copy.curl")}</button>
-    ${code && html`<button onClick=${() => copy("Python", code)}>${t("copy.code")}</button>`}
-    <button onClick=${() => copy(t("copy.transcript"), transcript(frames))}>${t("copy.transcript")}</button>`;
+    <button disabled=${!curl} onClick=${() => copy("curl", `${curl}\n`)}>${t("copy.curl")}</button>
+    <button disabled=${!code} onClick=${() => copy("TypeScript", `${code}\n`)}>${t("copy.code")}</button>
+    <button disabled=${!frames.length} onClick=${() => copy(t("copy.transcript"), transcript(frames))}>${t("copy.transcript")}</button>`;
 }

@@ -20,7 +20,7 @@ export function Room({ name, query }) {
     may("moderator") && ["messages", t("messages"), () => html`<${Live} name=${name} />`],
     ["members", t("members"), () => html`<${Members} name=${name} />`],
     ["settings", t("settings"), () => html`<${Settings} room=${room} />`],
-    ["views", t("room.views"), () => html`<${RoomViews} name=${name} />`],
+    may("moderator") && ["views", t("room.views"), () => html`<${RoomViews} name=${name} />`],
   ].filter(Boolean);
   return html`
     <${PageHead} title=${html`<${Text} value=${name} max=${80} />`} back=${[link(["rooms"]), t("nav.rooms")]}>

@@ -3,14 +3,15 @@ import { html } from "../lib.js";
 import { call, path } from "../api.js";
 import { ask } from "../dialog.js";
 import { t } from "../i18n.js";
-import { ListEnd, PageHead, seconds, Table, Text, Time, useList } from "../ui.js";
+import { PageHead, Pending, seconds, Table, Text, Time, useGet } from "../ui.js";
 
 export function Tokens() {
-  const list = useList(path`/tokens`);
+  const list = useGet(path`/tokens`);
   return html`
     <${PageHead} title=${t("nav.tokens")}><button class="primary" onClick=${() => create(list)}>${t("token.create")}</button><//>
     <p class="muted">${t("token.text")}</p>
-    <${Table} label=${t("nav.tokens")} rows=${list.items} id=${token => token.id} empty=${list.isLoading ? " " : t("nothing")} columns=${[
+    <${Pending} of=${list} />
+    ${list.data && html`<${Table} label=${t("nav.tokens")} rows=${list.data.items} id=${token => token.id} columns=${[
       { head: t("id"), cell: token => html`<code>${token.id}</code>` },
       { head: t("role"), cell: token => t(`role.${token.role}`) },
       { head: t("label"), cell: token => html`<${Text} value=${token.label} />` },
@@ -18,8 +19,7 @@ export function Tokens() {
       { head: t("until"), cell: token => token.expires ? html`<${Time} at=${token.expires} />` : t("until.revoked") },
       { cell: token => html`<button class="danger" onClick=${() => revoke(token, list)}
         aria-label=${t("token.revoke.label", token)}>${t("token.revoke")}</button>` },
-    ]} />
-    <${ListEnd} list=${list} />`;
+    ]} />`}`;
 }
 
 function create(list) {

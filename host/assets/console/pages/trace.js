@@ -4,7 +4,7 @@ import { path } from "../api.js";
 import { FrameRow } from "../frames.js";
 import { named, number, t } from "../i18n.js";
 import { go } from "../route.js";
-import { Facts, Field, PageHead, Pending, Table, Text, useGet } from "../ui.js";
+import { Facts, Field, PageHead, Pending, State, Table, Text, useGet } from "../ui.js";
 import { MessageList } from "./messages.js";
 
 export function Trace({ steps, query }) {
@@ -28,17 +28,20 @@ function Way({ id }) {
   const trace = found.data;
   return html`<${Pending} of=${found} />
     ${trace && html`
-      ${trace.message && html`<${MessageList} items=${[trace.message]} hasRoom onDeleted=${found.reload} label=${t("message")} />`}
-      <h2>${t("trace.stages")}</h2><${Stages} rows=${trace.stages ?? []} />
-      <h2>${t("trace.in")}</h2><${FrameList} frames=${trace.frames_in ?? []} />
+      <${MessageList} items=${[trace.message]} hasRoom onDeleted=${found.reload} label=${t("message")} />
+      <h2>${t("trace.stages")}</h2>
+      ${trace.recorded ? html`<${Stages} rows=${trace.stages} />` : html`<p class="muted">${t("trace.unrecorded")}</p>`}
+      <h2>${t("trace.in")}</h2><${FrameList} frames=${trace.frames_in} />
       <h2>${t("trace.out")}</h2>
-      ${(trace.deliveries ?? []).length === 0 && html`<p class="muted">${t("nothing")}</p>`}
-      ${(trace.deliveries ?? []).map(delivery => html`<${Delivery} of=${delivery} key=${delivery.frontend} />`)}`}`;
+      ${trace.deliveries.map(delivery => html`<${Delivery} of=${delivery} key=${delivery.frontend} />`)}
+      <h2>${t("trace.readers")}</h2>
+      ${!trace.readers_complete && html`<p class="muted">${t("trace.readers.some")}</p>`}
+      <${Readers} rows=${trace.readers} />`}`;
 }
 
 function Stages({ rows }) {
   const begin = rows[0]?.at_us;
-  return html`<${Table} label=${t("trace.stages")} rows=${rows} empty=${t("trace.unknown")} columns=${[
+  return html`<${Table} label=${t("trace.stages")} rows=${rows} columns=${[
     { head: t("trace.stage"), cell: row => named("stage", row.stage) },
     { head: t("trace.after"), cell: row => `${number((row.at_us - begin) / 1000, 3)} ms`, number: true },
     { head: t("frontend"), cell: row => html`<${Text} value=${row.frontend} />` },
@@ -52,12 +55,22 @@ function FrameList({ frames }) {
   return html`<ul class="frames" aria-label=${t("frames")}>${frames.map(frame => html`<${FrameRow} frame=${frame} isShort />`)}</ul>`;
 }
 
-function Delivery({ of }) {
-  const { frontend, dialect, frames, ...counts } = of;
+function Delivery({ of: { frontend, pushed, frames, sessions, audience } }) {
   return html`<section class="view">
     <h3><${Text} value=${frontend} /></h3>
-    <${Facts} rows=${Object.entries(counts).filter(([, value]) => typeof value !== "object").map(([name, value]) => [
-      named("ledger", name), typeof value === "number" ? number(value) : String(value)])} />
-    <${FrameList} frames=${frames ?? []} />
+    <${Facts} rows=${[
+      [t("trace.way"), t(pushed ? "trace.pushed" : "trace.polled")],
+      sessions !== undefined && [t("trace.sessions"), number(sessions)],
+      audience !== undefined && [t("trace.audience"), number(audience)],
+    ]} />
+    <${FrameList} frames=${frames} />
   </section>`;
+}
+
+function Readers({ rows }) {
+  return html`<${Table} label=${t("trace.readers")} rows=${rows} columns=${[
+    { head: t("user"), cell: row => html`<${Text} value=${row.user} max=${60} />` },
+    { head: t("trace.way"), cell: row => named("reader.way", row.way) },
+    { head: t("state"), cell: row => html`<${State} kind=${row.has ? "ok" : "warn"}>${t(row.has ? "trace.has" : "trace.has_not")}<//>` },
+  ]} />`;
 }

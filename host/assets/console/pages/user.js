@@ -16,7 +16,7 @@ export function User({ who, query }) {
     ["account", t("user.account"), () => html`<${Account} user=${user} />`],
     ["sessions", t("nav.sessions"), () => html`<${SessionTable} query=${{ user: String(account.uid) }} />`],
     may("moderator") && ["messages", t("messages"), () => html`<${Written} account=${account} query=${query} />`],
-    ["views", t("user.views"), () => html`<${UserViews} uid=${account.uid} />`],
+    may("moderator") && ["views", t("user.views"), () => html`<${UserViews} uid=${account.uid} />`],
   ].filter(Boolean);
   return html`
     <${PageHead} title=${html`<${Text} value=${account?.handle ?? who} max=${80} />`} back=${[link(["users"]), t("nav.users")]}>
