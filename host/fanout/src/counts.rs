@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ledger::{DeliveryOutcome, Ledger, Source};
 use crate::mailbox::Pushed;
 use crate::tally::Tally;
+use crate::ticket::Ticket;
 
 /// Since the last [`flush`](Self::flush), by the front end's index.
 #[derive(Default)]
@@ -30,6 +31,19 @@ impl Counts {
             self.0.resize_with(index + 1, FrontendCounts::default);
         }
         self.0[index].ledger = ledger;
+    }
+
+    /// The index of the front end that a command came through, if it came through one.
+    pub(crate) fn origin(&self, ticket: &Ticket) -> Option<u16> {
+        match ticket {
+            Ticket::Connection { connection, .. } => Some(connection.frontend),
+            Ticket::Once { ledger, .. } => {
+                let ledger = ledger.as_ref()?;
+                let at = self.0.iter().position(|one| Arc::ptr_eq(&one.ledger, ledger))?;
+                u16::try_from(at).ok()
+            }
+            Ticket::Discard => None,
+        }
     }
 
     /// A connection of the front end is in the audience.

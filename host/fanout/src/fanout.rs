@@ -13,6 +13,7 @@ use core_model::{ConnectionId, Outcome, Recorded, RoomId};
 use crate::counts::Counts;
 use crate::encoded::{Encoded, EncodedPostBatch, Part};
 use crate::event_encoder::EventEncoder;
+use crate::flow::FlowTally;
 use crate::handle::ConnectionHandle;
 use crate::mailbox::{MailboxItem, Pushed};
 use crate::metrics::FanoutMetrics;
@@ -42,6 +43,7 @@ pub struct Fanout {
 struct Encoders {
     encoders: Vec<Option<Arc<dyn EventEncoder>>>,
     counts: Counts,
+    flow: FlowTally,
 }
 
 /// How much was delivered.
@@ -70,7 +72,7 @@ impl Fanout {
     /// Adds a front end at this index.
     pub(crate) fn add_frontend(&mut self, index: u16, encoder: Arc<dyn EventEncoder>) {
         let at = usize::from(index);
-        let Encoders { encoders, counts } = &mut self.encoders;
+        let Encoders { encoders, counts, .. } = &mut self.encoders;
         counts.add_frontend(at, encoder.ledger());
         if encoders.len() <= at {
             encoders.resize_with(at + 1, || None);
@@ -100,7 +102,8 @@ impl Fanout {
         batch: &mut Peekable<impl Iterator<Item = Done<Ticket>>>,
     ) -> Option<Delivered> {
         let first = batch.next()?;
-        note_posted(&first);
+        self.encoders.flow.begin();
+        self.encoders.note_posted(&first);
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
             self.answer(first.ticket, first.outcome, !first.events.is_empty());
@@ -114,7 +117,7 @@ impl Fanout {
             bytes += posts.push(done);
             let fits = posts.posted.len() < POSTS_PER_BATCH_MAX && bytes < BATCH_TEXT_BYTES_MAX;
             next = batch.next_if(|done| fits && posts_to(done) == Some(room));
-            next.iter().for_each(note_posted);
+            next.iter().for_each(|done| self.encoders.note_posted(done));
         }
         let commands = posts.posted.len();
         Some(Delivered { commands, ..self.deliver_posts(room, posts) })
@@ -123,6 +126,8 @@ impl Fanout {
     /// Wakes every connection that got items, and counts them.
     pub(crate) fn wake(&mut self) {
         self.encoders.counts.flush();
+        self.encoders.flow.flush(&self.metrics.flow);
+        self.metrics.set_rooms_in_use(self.subscriptions.rooms_in_use());
         self.asleep.drain(..).for_each(Waker::wake);
     }
 
@@ -134,6 +139,7 @@ impl Fanout {
 
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.subscriptions.forget(connection);
+        self.metrics.set_rooms_in_use(self.subscriptions.rooms_in_use());
     }
 
     /// Marks, in a connection's mailbox, that everything before is delivered.
@@ -181,6 +187,9 @@ impl Fanout {
                 }
             }
             delivered.mailbox_share += share;
+            if !owed.is_empty() {
+                encoders.flow.note_readers(&encoded);
+            }
         });
         delivered
     }
@@ -217,6 +226,7 @@ impl Fanout {
                 delivered.mailbox_share = delivered.mailbox_share.max(share);
             }
         }
+        encoders.flow.note_readers(&encoded);
         delivered
     }
 
@@ -268,6 +278,17 @@ impl Fanout {
 }
 
 impl Encoders {
+    /// Counts the message that a command posted, if it did, for the front end it came through.
+    fn note_posted(&mut self, done: &Done<Ticket>) {
+        let Some(ledger) = done.ticket.ledger() else { return };
+        let mut posted = Tally::default();
+        done.events.iter().for_each(|recorded| posted += Tally::of_event(&recorded.event));
+        if !posted.is_empty() {
+            ledger.note_posted(posted);
+            self.counts.origin(&done.ticket).into_iter().for_each(|it| self.flow.note_origin(it));
+        }
+    }
+
     fn of(&self, connection: &ConnectionHandle) -> &dyn EventEncoder {
         let encoder = self.encoders[usize::from(connection.frontend)].as_deref();
         encoder.expect("a front end is removed after the last of its connections")
@@ -296,14 +317,6 @@ impl Encoders {
             self.of(connection).note_cut_off(connection.id, why);
         }
         waker
-    }
-}
-
-/// Counts the message that a command posted, if it did, for the front end it came through.
-fn note_posted(done: &Done<Ticket>) {
-    let Some(ledger) = done.ticket.ledger() else { return };
-    for recorded in &done.events {
-        ledger.note_posted(Tally::of_event(&recorded.event));
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Subscriptions {
     subscribers: HashMap<ConnectionId, Subscriber>,
     rooms: BTreeMap<(RoomId, ConnectionId), Subscription>,
     users: BTreeMap<(Uid, ConnectionId), Arc<ConnectionHandle>>,
+    /// Rooms with a subscriber.
+    rooms_in_use: usize,
 }
 
 #[derive(Debug, Default)]
@@ -101,8 +103,13 @@ impl Subscriptions {
             self.users.remove(&(uid, connection));
         }
         for room in subscriber.rooms {
-            self.rooms.remove(&(room, connection));
+            self.remove_from_room(room, connection);
         }
+    }
+
+    /// The rooms that a connection is subscribed to.
+    pub(crate) fn rooms_in_use(&self) -> usize {
+        self.rooms_in_use
     }
 
     fn begin(&mut self, event: &Event) {
@@ -252,6 +259,9 @@ impl Subscriptions {
         connection: &Arc<ConnectionHandle>,
         room: RoomId,
     ) -> &mut Subscription {
+        if !self.has_subscriber(room) {
+            self.rooms_in_use += 1;
+        }
         self.rooms.entry((room, connection.id)).or_insert_with(|| {
             self.subscribers.entry(connection.id).or_default().rooms.push(room);
             Subscription { connection: connection.clone(), seats: 0, member: false }
@@ -272,8 +282,19 @@ impl Subscriptions {
         }
     }
 
+    fn has_subscriber(&self, room: RoomId) -> bool {
+        self.rooms.range(all(room)).next().is_some()
+    }
+
+    fn remove_from_room(&mut self, room: RoomId, connection: ConnectionId) {
+        let was_there = self.rooms.remove(&(room, connection)).is_some();
+        if was_there && !self.has_subscriber(room) {
+            self.rooms_in_use -= 1;
+        }
+    }
+
     fn remove(&mut self, room: RoomId, connection: ConnectionId) {
-        self.rooms.remove(&(room, connection));
+        self.remove_from_room(room, connection);
         if let Some(subscriber) = self.subscribers.get_mut(&connection) {
             subscriber.rooms.retain(|other| *other != room);
             if subscriber.rooms.is_empty() && subscriber.user.is_none() {

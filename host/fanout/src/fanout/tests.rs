@@ -342,6 +342,47 @@ fn a_message_counts_for_the_front_end_that_it_came_through() {
     assert_eq!(over_http.posted(RoomClass::Public), 1);
 }
 
+#[test]
+fn the_flow_has_each_message_once_for_each_front_end_with_readers() {
+    let mut scene = Scene::new();
+    let one = scene.seated(7, Framing::Tcp, 10);
+    scene.seated(8, Framing::Tcp, 10);
+    scene.fanout.add_frontend(1, Arc::new(Counting::default()));
+    let other = connection(9, 1, Framing::Tcp, 10);
+    scene.enter(&other, Vec::new());
+    scene.enter_room(2, &other, Vec::new());
+    scene.fanout.add_frontend(2, Arc::new(Counting::default()));
+    let over_http = || {
+        let (sender, _) = tokio::sync::oneshot::channel();
+        let ledger = scene.encoder.ledger.clone();
+        Ticket::once(sender, Some(ledger))
+    };
+    let http = |seq, room| Done {
+        ticket: over_http(),
+        outcome: Ok(Reply::Done),
+        events: vec![posted_to(room, seq, 0)],
+    };
+    // Joined, from both; one by itself, where the first has no reader; one of the gateway's own.
+    let batch = [
+        post(Some(&one), posted(1, 7)),
+        post(Some(&other), posted(2, 9)),
+        http(3, 1),
+        http(4, 2),
+        post(None, posted(5, 0)),
+    ];
+    scene.deliver(batch);
+    let flow = |scene: &Scene| {
+        let flow = &scene.fanout.metrics.flow;
+        [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0)].map(|(from, to)| flow.count(from, to))
+    };
+    assert_eq!(flow(&scene), [0; 6], "added once a turn");
+    scene.fanout.wake();
+    assert_eq!(flow(&scene), [2, 3, 1, 1, 0, 0]);
+    assert_eq!(scene.fanout.metrics.rooms_in_use(), 2);
+    scene.fanout.forget(other.id);
+    assert_eq!(scene.fanout.metrics.rooms_in_use(), 1);
+}
+
 /// An item that the fan-out loses between the audience and the mailbox.
 #[test]
 fn a_delivery_that_is_owed_and_put_nowhere_is_missing() {

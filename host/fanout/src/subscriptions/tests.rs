@@ -101,11 +101,13 @@ fn a_seat_subscribes_from_its_first_event_to_its_last() {
     let mut subscriptions = Subscriptions::default();
     subscriptions.apply(&connection(7), SubscriptionChange::Seat, &entered(1, false));
     assert_eq!(receivers(&mut subscriptions, &[population(1), posted(2)]), [vec![7], vec![]]);
+    assert_eq!(subscriptions.rooms_in_use(), 1);
     assert_eq!(
         receivers(&mut subscriptions, &[left(1, 1, Some(7)), population(1)]),
         [vec![7], vec![7]]
     );
     assert_eq!(receivers(&mut subscriptions, &[population(1)]), [NONE]);
+    assert_eq!(subscriptions.rooms_in_use(), 0);
     assert!(subscriptions.subscribers.is_empty() && subscriptions.rooms.is_empty());
 }
 
