@@ -20,6 +20,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=commit.txt");
+    // Embedded, and the compiler does not see a file that is new in there.
+    println!("cargo::rerun-if-changed=assets/console");
     let target = env::var("TARGET").expect("cargo sets it");
     println!("cargo::rustc-env=DRAGOMAN_BUILD_TARGET={target}");
     let given = env::var(VARIABLE).ok().filter(|commit| !commit.is_empty());

@@ -309,6 +309,7 @@ mod tests {
             tls_listen: None,
             listen: listen.map(ListenAddress::Ip),
             api_page: true,
+            console: true,
         };
         let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
         for (listen, address) in [

@@ -223,8 +223,9 @@ fn admin(
     }
     let tls_listen = tls_listen.zip(tls.flatten());
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
+    let console = section.read("console", parse::flag).unwrap_or(true);
     section.finish();
-    AdminConfig { listen, tls_listen, api_page }
+    AdminConfig { listen, tls_listen, api_page, console }
 }
 
 /// An address, or `systemd:<name>`: one socket of TCP, since requests are only answered to peers

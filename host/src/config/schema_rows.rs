@@ -155,6 +155,7 @@ pub(super) const ADMIN: &[Row] = &[
         "address of an encrypted admin listener, whose requests need a token; off without it",
     ),
     ("api_page", Kind::Flag, Is("true"), "whether /api/ shows the schemas of every front end"),
+    ("console", Kind::Flag, Is("true"), "whether /console/ serves the web console"),
 ];
 
 pub(super) const AUTH: &[Row] = &[(

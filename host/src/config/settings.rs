@@ -122,6 +122,8 @@ pub struct AdminConfig {
     pub tls_listen: Option<(ListenAddress, Arc<Tls>)>,
     /// Whether /api/ shows the schemas of every front end. Default true.
     pub api_page: bool,
+    /// Whether /console/ serves the console. Default true.
+    pub console: bool,
 }
 
 /// One enabled front end.

@@ -237,11 +237,14 @@ impl Gateway {
     fn log_ready(&self, took: Duration) {
         let registry = self.state.registry();
         let bound = registry.admin.as_ref().and_then(|listener| listener.bound());
-        if let Some(address) = bound.filter(|_| registry.api_page) {
-            tracing::info!(
-                url = format!("http://{address}/api/"),
-                "the pages of the admin listener"
-            );
+        if let Some(address) = &bound {
+            let pages = [
+                (registry.console, "/console/", "the console"),
+                (registry.api_page, "/api/", "the pages of the admin listener"),
+            ];
+            for (_, path, what) in pages.iter().filter(|(is_on, ..)| *is_on) {
+                tracing::info!(url = format!("http://{address}{path}"), "{what}");
+            }
         }
         let frontends = registry.frontends.iter();
         let listening = frontends.filter(|frontend| registry.is_listening(frontend)).count();

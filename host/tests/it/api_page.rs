@@ -96,7 +96,8 @@ fn a_browser_shows_every_operation_of_every_dialect_without_other_hosts() {
     let gateway = Gateway::start(&everything(""));
     let root = gateway.url("/");
     let linked = DIALECTS.iter().map(|dialect| dialect.name.to_owned()).collect::<Vec<_>>();
-    let mut looked = vec![("/".to_owned(), linked.clone(), browser.look(&root, &linked))];
+    let front = browser.look(&gateway.url("/api/"), &linked);
+    let mut looked = vec![("/api/".to_owned(), linked.clone(), front)];
     let index = gateway.get("/api/").body;
     let pages = index.split("href=\"").filter_map(|rest| rest.split('"').next());
     for page in pages.filter(|path| path.ends_with(".html")) {
@@ -154,7 +155,7 @@ fn the_documents_of_the_pages_are_those_of_the_front_ends() {
     {
         assert_eq!(gateway.get(path).status, 404, "{path}");
     }
-    let root = gateway.get("/");
+    let root = gateway.get("/api");
     assert_eq!((root.status, root.headers["location"].as_str()), (302, "/api/"));
     // A client that does not accept gzip cannot run the script either.
     assert_eq!(gateway.get("/api/redoc-3.0.1.js").status, 406);
@@ -162,7 +163,7 @@ fn the_documents_of_the_pages_are_those_of_the_front_ends() {
 
 #[test]
 fn the_pages_can_be_switched_off() {
-    let gateway = Gateway::start(&everything("api_page = false"));
+    let gateway = Gateway::start(&everything("api_page = false\nconsole = false"));
     for path in ["/", "/api/", "/api/channel/openapi.json"] {
         assert_eq!(gateway.get(path).status, 404, "{path}");
     }

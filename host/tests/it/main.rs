@@ -6,6 +6,7 @@ mod check_store;
 mod closed_output;
 mod config;
 mod config_keys;
+mod console;
 mod fidelity;
 mod log;
 mod open_files;

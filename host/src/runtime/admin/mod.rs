@@ -1,8 +1,9 @@
-//! The admin listeners: /healthz, /readyz, /metrics, /ledger, the pages at /api/, and the admin API
-//! below /api/v1/. One is plain; the other is encrypted, and its requests need a token.
+//! The admin listeners: /healthz, /readyz, /metrics, /ledger, the pages at /api/, the console at
+//! /console/, and the admin API below /api/v1/. One is plain; the other is encrypted, and its requests need a token.
 
 mod api;
 mod api_page;
+mod console;
 mod ledger;
 mod prometheus;
 
@@ -159,11 +160,13 @@ async fn answer(
     peer: AdminPeer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let services = &state.services;
     if request.uri().path().starts_with(api::ROOT) {
         return Ok(api::answer(&state, peer, request.map(Body::new)).await);
     }
-    if !is_open(&peer, request.uri().path()) && !api::has_token(services, request.headers()) {
+    if console::serves(&state, request.uri().path()) {
+        return Ok(console::answer(&state, &peer, request).await);
+    }
+    if !is_open(&peer, request.uri().path()) && !api::has_token(&state, request.headers()) {
         let what = "this listener needs a token: send `Authorization: Bearer <token>`, from \
                     `dragoman admin token create`";
         return Ok(api::refused(&Problem::new(401, "token", what)));
@@ -187,7 +190,7 @@ async fn answer(
             }
             (
                 StatusCode::NOT_FOUND,
-                "there are /healthz, /readyz, /metrics, /ledger and /api/\n".into(),
+                "there are /healthz, /readyz, /metrics, /ledger, /api/ and /console/\n".into(),
             )
         }
     };

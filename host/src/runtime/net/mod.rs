@@ -6,6 +6,7 @@ mod arrivals;
 pub(crate) mod bind;
 pub(crate) mod challenges;
 pub(crate) mod connection;
+pub(crate) mod console;
 pub(crate) mod handshake;
 pub(crate) mod hello;
 pub(crate) mod http;

@@ -14,6 +14,7 @@ use crate::admin::types::ConfigPlan;
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
+use crate::runtime::net::console::Console;
 use crate::runtime::net::handshake::HandshakeTurns;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
@@ -81,6 +82,7 @@ pub(crate) struct GatewayState {
     pub(crate) accept_log: LogThrottle<String>,
     /// The permit of the one backup that may be under way.
     pub(crate) backup_turn: Arc<Semaphore>,
+    pub(crate) console: Console,
     /// Each request reads it, and no lock or count of references is shared by all of them.
     registry: ArcSwap<FrontendRegistry>,
     /// Held while the registry changes.
@@ -105,6 +107,7 @@ impl GatewayState {
             files: FileBudget::of_process(),
             accept_log: LogThrottle::new(ACCEPT_LOG_QUIET, ACCEPT_LOG_KEYS_MAX),
             backup_turn: Arc::new(Semaphore::new(1)),
+            console: Console::default(),
             registry: ArcSwap::from_pointee(registry),
             registry_change: Mutex::default(),
             config_source: OnceLock::new(),

@@ -221,6 +221,7 @@ pub(super) fn changed_of_gateway(running: &Config, new: &Config) -> Vec<&'static
         ("server.trusted_proxies", former.trusted_proxies != server.trusted_proxies),
         ("server.well_known", former.well_known != server.well_known),
         ("admin.api_page", running.admin.api_page != new.admin.api_page),
+        ("admin.console", running.admin.console != new.admin.console),
         ("auth", running.auth != new.auth),
     ])
 }

@@ -97,6 +97,7 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
         registry.trusted_proxies.clone_from(&server.trusted_proxies);
         registry.well_known = server.well_known;
         registry.api_page = new.admin.api_page;
+        registry.console = new.admin.console;
     });
 }
 

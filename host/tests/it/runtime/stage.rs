@@ -261,6 +261,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0)).into()),
             tls_listen: None,
             api_page: true,
+            console: false,
         },
         auth: AuthConfig::default(),
         rooms: vec![core_model::NewRoom {

@@ -55,6 +55,34 @@ fn over_tls_every_path_but_those_of_watchdogs_needs_a_token() {
 }
 
 #[test]
+fn over_tls_a_browser_signs_in_to_the_console_with_a_token() {
+    let (mut gateway, authority) = start(TOML);
+    let address = gateway.wait_for_listener("admin", "tls_listen");
+    let encrypted = Encryption::trusting(&authority.pem, HOST).to(address);
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        Http::connect(encrypted).request(method, path, headers, body.as_bytes())
+    };
+    // Its files say nothing of the gateway, and have the form to sign in with.
+    assert_eq!(ask("GET", "/console/", &[], "").status, 200);
+    let header = ("x-dragoman-admin", "1");
+    let shown: Value = ask("GET", "/console/session", &[header], "").json();
+    assert_eq!((&shown["needs_token"], &shown["who"]), (&true.into(), &Value::Null));
+    let body = serde_json::json!({ "token": token(&gateway, "monitor") }).to_string();
+    let signed_in = ask("POST", "/console/session", &[header], &body);
+    assert_eq!(signed_in.status, 204);
+    let cookie = signed_in.header("set-cookie").expect("a cookie").to_owned();
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Secure"), "{cookie}");
+    let cookie = ("cookie", cookie.split(';').next().expect("its name and value"));
+    assert_eq!(status(encrypted, "/api/v1/users", &[cookie, header]), 200);
+    assert_eq!(status(encrypted, "/api/v1/users", &[cookie]), 403);
+    assert_eq!(status(encrypted, "/api/v1/audit", &[cookie, header]), 403);
+    // A link that is followed has no header, and only shows.
+    assert_eq!(status(encrypted, "/api/", &[cookie]), 200);
+    assert_eq!(ask("DELETE", "/console/session", &[cookie, header], "").status, 204);
+    assert_eq!(status(encrypted, "/api/v1/users", &[cookie, header]), 401);
+}
+
+#[test]
 fn a_reload_moves_and_closes_the_encrypted_listener() {
     let (mut gateway, authority) = start(TOML);
     let first = gateway.wait_for_listener("admin", "tls_listen");

@@ -32,7 +32,8 @@ use crate::runtime::net::state::GatewayState;
 use crate::users::rfc3339;
 
 use access::Denied;
-pub(super) use access::{AdminPeer, has_token};
+pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
+pub(super) use access::{cookie, has_token};
 
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";
@@ -168,7 +169,7 @@ where
     A: Future<Output = Result<R, Problem>> + Send,
 {
     use axum::RequestExt as _;
-    log.admit(&state, access::admit(&state.services, peer, request.headers(), E::ROW.role))?;
+    log.admit(&state, access::admit(&state, peer, request.headers(), E::ROW.role))?;
     let mut request = request;
     let parameters = request.extract_parts::<Path<Vec<(String, String)>>>().await;
     let Path(parameters) =
@@ -281,7 +282,7 @@ impl Entry {
     }
 }
 
-fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+pub(super) fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("a reply is plain data");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -104,7 +104,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             search: false,
             backup: None,
         },
-        admin: AdminConfig { listen: None, tls_listen: None, api_page: true },
+        admin: AdminConfig { listen: None, tls_listen: None, api_page: true, console: false },
         auth: AuthConfig::default(),
         rooms: Vec::new(),
         webhooks: Vec::new(),
