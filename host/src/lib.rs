@@ -14,6 +14,7 @@ pub mod passed;
 mod password_hash;
 pub mod plugin;
 mod private_folder;
+mod process_stat;
 pub mod proxy_header;
 pub mod rooms;
 pub mod runtime;

@@ -178,6 +178,11 @@ endpoints! {
     /// Posts a notice to every room.
     AnnounceToAll "announce_to_all" POST "/announce" Operator (Nothing, Announcement) -> Announced;
 
+    /// Streams what the gateway does, as server-sent events: once `history`, then `sample` each
+    /// second. The console draws its plots from it; without the console (`[admin] console`) there is
+    /// no such path.
+    WatchLive "watch_live" GET "/live" Monitor (Nothing, Nothing) -> LiveEvent;
+
     /// Lists the front ends.
     ListFrontends "list_frontends" GET "/frontends" Monitor (Nothing, Nothing) -> Page<FrontendState>;
     /// Has a front end refuse connections and requests, and closes its connections in order, until it

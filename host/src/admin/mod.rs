@@ -11,6 +11,7 @@ mod bans;
 mod config_types;
 mod endpoint;
 mod export_schema;
+mod live_types;
 mod message_query;
 mod message_report;
 mod messages;
@@ -33,11 +34,11 @@ pub use endpoint::{
     LinkIdentity, ListAudit, ListBans, ListFrontends, ListMembers, ListMessages, ListRooms,
     ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PlanConfig, PutBan, RemoveToken,
     ReplayWebhook, ResumeWebhook, RevokeSignIns, SearchMessages, SetOwner, SetPassword, ShowConfig,
-    ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute,
+    ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute, WatchLive,
 };
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;
-pub use openapi::document;
+pub use openapi::{EVENTS_MEDIA_TYPE, document};
 pub use pages::{LIMIT_MAX, cursor, limit};
 pub use problem::{Problem, status_of};
 pub use store::{Ended, OnStore, Store};

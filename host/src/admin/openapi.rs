@@ -8,8 +8,11 @@ use schemars::transform::RemoveRefSiblings;
 use serde_json::{Map, Value, json};
 
 use super::backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
-use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, Row, rows};
+use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, Row, WatchLive, rows};
 use super::problem::Problem;
+
+/// The media type of server-sent events.
+pub const EVENTS_MEDIA_TYPE: &str = "text/event-stream";
 
 const SCHEMAS: &str = "/components/schemas";
 
@@ -26,13 +29,14 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("sessions", "The open stream connections."),
     ("users", "Accounts."),
     ("bans", "Users, identities and networks that are refused."),
     ("rooms", "Rooms, their members and their messages."),
     ("messages", "Single messages."),
     ("announce", "Notices to every room."),
+    ("live", "What the gateway does, second by second."),
     ("frontends", "The front ends."),
     ("config", "The configuration: what it is, and what another one would change."),
     ("webhooks", "Events for other servers."),
@@ -168,6 +172,7 @@ fn media_type(row: &Row) -> &'static str {
     match row.name {
         name if name == BackUpStore::ROW.name => BACKUP_MEDIA_TYPE,
         name if name == ExportStore::ROW.name => EXPORT_MEDIA_TYPE,
+        name if name == WatchLive::ROW.name => EVENTS_MEDIA_TYPE,
         _ => "application/json",
     }
 }

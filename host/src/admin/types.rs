@@ -1,6 +1,7 @@
 //! The types of the API: what its JSON is.
 
 pub use super::config_types::*;
+pub use super::live_types::*;
 use core_model::AdminRole;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

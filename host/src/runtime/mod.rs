@@ -24,6 +24,7 @@ mod net;
 mod orphans;
 mod reconciler;
 mod reload;
+mod sampler;
 mod session;
 mod signals;
 mod start;
@@ -206,6 +207,7 @@ impl Gateway {
         state.spawn_background(housekeeping::store_acknowledgements(state.clone()));
         state.spawn_background(housekeeping::count_owed(state.clone()));
         state.spawn_background(housekeeping::summarize_peers(state.clone()));
+        state.spawn_background(sampler::run(state.clone()));
         Ok(gateway)
     }
 

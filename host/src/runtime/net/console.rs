@@ -1,4 +1,5 @@
-//! What the console of the admin listener keeps in memory: the browsers that have signed in.
+//! What the console of the admin listener keeps in memory: the browsers that have signed in, and
+//! what they see of the last day.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,6 +7,8 @@ use std::time::{Duration, Instant};
 use core_model::TokenHash;
 use data_encoding::BASE64URL_NOPAD;
 use parking_lot::Mutex;
+
+use crate::runtime::net::live::Live;
 
 /// How long a browser stays signed in: a working day.
 pub(crate) const SESSION_TTL: Duration = Duration::from_secs(12 * 3600);
@@ -19,6 +22,7 @@ const ID_BYTES: usize = 32;
 #[derive(Default)]
 pub(crate) struct Console {
     pub(crate) sessions: ConsoleSessions,
+    pub(crate) live: Live,
 }
 
 /// The browsers that have signed in with a token. A cookie has the id of a session rather than the

@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod linger;
 pub(crate) mod listener;
+pub(crate) mod live;
 pub(crate) mod proxied;
 pub(crate) mod registry;
 pub(crate) mod remote;

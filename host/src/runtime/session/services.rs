@@ -209,6 +209,11 @@ impl Services {
         self.is_space_low.swap(is_low, Ordering::Relaxed)
     }
 
+    /// Whether messages are refused for lack of space.
+    pub(crate) fn is_low_on_space(&self) -> bool {
+        self.is_space_low.load(Ordering::Relaxed)
+    }
+
     /// Returns whether the space was unknown before.
     pub(crate) fn set_unknown_space(&self, is_unknown: bool) -> bool {
         self.is_space_unknown.swap(is_unknown, Ordering::Relaxed)

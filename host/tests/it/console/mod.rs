@@ -1,5 +1,6 @@
 //! The console of the admin listener: its files, its sessions, its stream.
 
+mod live;
 mod serving;
 mod sessions;
 

@@ -7,8 +7,10 @@ mod access;
 mod backup;
 mod config;
 mod frontends;
+mod live;
 mod on_store;
 mod sessions;
+mod streamed;
 mod webhooks;
 
 use std::sync::Arc;
@@ -47,6 +49,15 @@ pub(super) struct Context {
     state: Arc<GatewayState>,
     /// The parameters of the path, in their order.
     path: Vec<String>,
+    peer: AdminPeer,
+    headers: HeaderMap,
+}
+
+impl Context {
+    /// Whether the request would be admitted now: a stream outlasts tokens and sessions.
+    fn is_still_admitted<E: Endpoint>(&self) -> bool {
+        access::admit(&self.state, &self.peer, &self.headers, E::ROW.role).is_ok()
+    }
 }
 
 /// An operation that acts on the running gateway.
@@ -79,6 +90,7 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = frontends::route(routes);
     let routes = webhooks::route(routes);
     let routes = config::route(routes);
+    let routes = live::route(routes);
     let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());
@@ -176,13 +188,14 @@ where
         parameters.map_err(|why| Problem::invalid(format!("the path: {why}")))?;
     let path: Vec<String> = parameters.into_iter().map(|(_, value)| value).collect();
     log.path.clone_from(&path);
+    let headers = request.headers().clone();
     let query = Query::<E::Query>::try_from_uri(request.uri());
     let Query(query) = query.map_err(|why| Problem::invalid(format!("the query: {why}")))?;
     let body = read_body(request.into_body()).await?;
     let body = if body.is_empty() { b"{}" } else { &*body };
     let body: E::Body = serde_json::from_slice(body).map_err(|why| wrong_body(&why))?;
     log.note(&query, &body);
-    run(Context { state, path }, query, body).await
+    run(Context { state, path, peer: peer.clone(), headers }, query, body).await
 }
 
 /// Where a body is wrong. The message of the parser may quote a password, unless it names a field.

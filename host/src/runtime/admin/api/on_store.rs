@@ -86,7 +86,7 @@ pub(super) async fn run<E: OnStore>(
     query: E::Query,
     body: E::Body,
 ) -> Result<E::Reply, Problem> {
-    let Context { state, path } = cx;
+    let Context { state, path, .. } = cx;
     let store = OpenStore { services: state.services.clone(), runtime: Handle::current() };
     let done = tokio::task::spawn_blocking(move || E::run(&store, &path, query, body)).await;
     let failed = |error: tokio::task::JoinError| {

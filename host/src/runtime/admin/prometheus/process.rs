@@ -6,9 +6,7 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 
 use super::line;
-
-/// The unit of times in /proc: fixed for programs, whatever the kernel counts in.
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::process_stat::{TICKS_PER_SECOND, cpu_seconds, field, nth, own, resident_bytes};
 
 struct Row {
     name: &'static str,
@@ -18,8 +16,7 @@ struct Row {
 }
 
 pub(super) fn render(text: &mut String) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let (stat, status) = (own("stat"), own("status"));
     let system = fs::read_to_string("/proc/stat").unwrap_or_default();
     for Row { name, kind, help, value } in rows(&stat, &status, &system) {
         let Some(value) = value else { continue };
@@ -31,8 +28,7 @@ pub(super) fn render(text: &mut String) {
 
 fn rows(stat: &str, status: &str, system: &str) -> [Row; 7] {
     let row = |name, kind, help, value| Row { name, kind, help, value };
-    let kilobytes = |key: &str| Some(field(status, key)? * 1024.0);
-    let cpu = nth(stat, 14).zip(nth(stat, 15)).map(|(user, system)| user + system);
+    let virtual_bytes = || Some(field(status, "VmSize:")? * 1024.0);
     let start = nth(stat, 22).zip(field(system, "btime"));
     let start = start.map(|(ticks, boot)| boot + ticks / TICKS_PER_SECOND);
     [
@@ -40,19 +36,19 @@ fn rows(stat: &str, status: &str, system: &str) -> [Row; 7] {
             "process_cpu_seconds_total",
             "counter",
             "Time of the CPU that the process has used.",
-            cpu.map(|ticks| ticks / TICKS_PER_SECOND),
+            cpu_seconds(stat),
         ),
         row(
             "process_resident_memory_bytes",
             "gauge",
             "Memory of the process that is in RAM.",
-            kilobytes("VmRSS:"),
+            resident_bytes(status),
         ),
         row(
             "process_virtual_memory_bytes",
             "gauge",
             "Address space of the process.",
-            kilobytes("VmSize:"),
+            virtual_bytes(),
         ),
         row("process_threads", "gauge", "Threads of the process.", field(status, "Threads:")),
         row("process_open_fds", "gauge", "Open files and connections.", open_files()),
@@ -64,20 +60,6 @@ fn rows(stat: &str, status: &str, system: &str) -> [Row; 7] {
             start,
         ),
     ]
-}
-
-/// The value of a line that begins with this word.
-fn field(text: &str, key: &str) -> Option<f64> {
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(key))?;
-    value.split_ascii_whitespace().next()?.parse().ok()
-}
-
-/// The field of /proc/self/stat with this number, counted from 1, after the name of the program,
-/// which may have spaces and parentheses.
-fn nth(stat: &str, number: usize) -> Option<f64> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split_ascii_whitespace().nth(number - 3)?.parse().ok()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a process has fewer than 2^53 files")]
