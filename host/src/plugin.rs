@@ -108,6 +108,11 @@ impl Loaded {
         self.path == other.path && self.library.is_same_library(&other.library)
     }
 
+    /// Whether [`IS_NEWER`] applies.
+    pub(crate) fn is_newer(&self) -> bool {
+        self.library.is_newer()
+    }
+
     /// Reports each fault to `observer` from now on. Only the first observer counts.
     pub(crate) fn observe(&self, observer: impl Fn(&PluginFault<'_>) + Send + Sync + 'static) {
         let _ = self.observer.set(Box::new(observer));

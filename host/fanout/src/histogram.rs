@@ -99,6 +99,34 @@ impl Histogram {
     }
 }
 
+/// The value that this share of what was observed between two readings of
+/// [`cumulative`](Histogram::cumulative) does not exceed, as if values were spread evenly over each
+/// bucket. An empty earlier reading has nothing. `None`: nothing was observed.
+pub fn quantile(now: &[(f64, u64)], then: &[(f64, u64)], share: f64) -> Option<f64> {
+    let then = then.iter().map(|(_, count)| *count).chain(std::iter::repeat(0));
+    let counts = now.iter().zip(then);
+    let counts = counts.map(|((bound, now), then)| (*bound, float(now.saturating_sub(then))));
+    let counts: Vec<(f64, f64)> = counts.collect();
+    let (_, all) = counts.last().copied().filter(|(_, all)| *all > 0.0)?;
+    let wanted = all * share;
+    let mut lower = (0.0, 0.0);
+    for (bound, count) in counts {
+        // Of what exceeds the largest bound nothing more is known.
+        let bound = if bound.is_finite() { bound } else { lower.0 };
+        if count >= wanted && count > lower.1 {
+            let part = (wanted - lower.1) / (count - lower.1);
+            return Some(lower.0 + (bound - lower.0) * part);
+        }
+        lower = (bound, count);
+    }
+    Some(lower.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is counted is shown well enough in 53 bits")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +157,24 @@ mod tests {
         for buckets in [&LATENCY, &DELAY, &BATCH] {
             assert!(buckets.bounds.is_sorted());
         }
+    }
+
+    #[test]
+    fn a_quantile_is_of_what_came_between_two_readings() {
+        let histogram = Histogram::new(&LATENCY);
+        let none = histogram.cumulative();
+        assert_eq!(quantile(&none, &none, 0.5), None);
+        histogram.observe_many(9_000_000_000, 1000);
+        let before = histogram.cumulative();
+        histogram.observe_many(700_000, 90);
+        histogram.observe_many(20_000_000, 9);
+        histogram.observe(3_600_000_000_000);
+        let after = histogram.cumulative();
+        let at = |share| quantile(&after, &before, share).unwrap();
+        // Between 0.5 and 1 ms, and between 10 and 25 ms.
+        assert!((at(0.5) - 0.000_777_7).abs() < 1e-5, "{}", at(0.5));
+        assert!((at(0.99) - 0.025).abs() < 1e-9, "{}", at(0.99));
+        assert!((at(1.0) - 10.0).abs() < 1e-9, "{}", at(1.0));
+        assert_eq!(quantile(&after, &after, 0.5), None);
     }
 }

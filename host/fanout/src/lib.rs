@@ -32,7 +32,7 @@ pub use fanout::Fanout;
 pub use flow::{FLOW_FRONTENDS_MAX, Flow};
 pub use framing::{Framing, close_frame, ping_frame};
 pub use handle::ConnectionHandle;
-pub use histogram::{BATCH, Buckets, DELAY, Histogram, LATENCY};
+pub use histogram::{BATCH, Buckets, DELAY, Histogram, LATENCY, quantile};
 pub use ledger::{DeliveryOutcome, Ledger, Source};
 pub use mailbox::{Closed, Mailbox, MailboxItem, MailboxPoll, Overflow, Pushed, owed};
 pub use metrics::FanoutMetrics;

@@ -16,6 +16,39 @@ pub struct ConfigState {
     pub restart: Vec<String>,
 }
 
+/// A key of the configuration in effect.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct EffectiveKey {
+    /// Dotted: `frontends.channel.listen`, `rooms[0].name`.
+    pub key: String,
+    /// Null: there is no value.
+    pub value: serde_json::Value,
+    pub layer: ConfigLayer,
+    /// Where that is: `gateway.toml:12`, the name of a variable, `--set`.
+    pub from: String,
+    /// Whether the value is masked.
+    pub secret: bool,
+}
+
+/// Where a value is from. Each takes precedence over those before it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigLayer {
+    Default,
+    File,
+    Environment,
+    CommandLine,
+}
+
+/// A configuration to check.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigText {
+    /// In the place of the text of gateway.toml. Not in the audit log: it may have secrets.
+    #[serde(skip_serializing)]
+    pub text: String,
+}
+
 /// Which configuration.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -185,6 +185,11 @@ endpoints! {
 
     /// Lists the front ends.
     ListFrontends "list_frontends" GET "/frontends" Monitor (Nothing, Nothing) -> Page<FrontendState>;
+    /// Shows a front end: listeners, limits and how near they are, certificates, and what was counted.
+    ShowFrontend "show_frontend" GET "/frontends/{frontend}" Monitor
+        (Nothing, Nothing) -> FrontendDetail;
+    /// Lists the plugins that are loaded.
+    ListPlugins "list_plugins" GET "/plugins" Monitor (Nothing, Nothing) -> Page<PluginState>;
     /// Has a front end refuse connections and requests, and closes its connections in order, until it
     /// is enabled or the gateway starts again.
     DisableFrontend "disable_frontend" POST "/frontends/{frontend}/disable" Operator
@@ -204,6 +209,16 @@ endpoints! {
     /// rooms that it named stay.
     ApplyConfig "apply_config" POST "/config/apply" Operator (Nothing, ConfigChoice) -> ConfigPlan;
 
+    /// Lists every key of the configuration in effect with its value and the layer that it is from.
+    /// Secrets are masked.
+    ListConfig "list_config" GET "/config/effective" Operator (Nothing, Nothing) -> Page<EffectiveKey>;
+    /// Tells what is wrong with a text that would replace that of gateway.toml, and what a reload with
+    /// it would do. Nothing is changed, and no library is loaded that is not already.
+    CheckConfig "check_config" POST "/config/check" Operator (Nothing, ConfigText) -> ConfigPlan;
+    /// Applies the configuration that was in effect before the last change. The file stays as it is.
+    RollBackConfig "roll_back_config" POST "/config/rollback" Operator
+        (Nothing, Nothing) -> ConfigPlan;
+
     /// Lists the webhooks, with what waits for their receivers.
     ListWebhooks "list_webhooks" GET "/webhooks" Monitor (Nothing, Nothing) -> Page<WebhookReport>;
     /// Sends the dead letters of a webhook again, oldest first, until one is not taken.
@@ -220,6 +235,17 @@ endpoints! {
     /// Revokes a token.
     RemoveToken "revoke_token" DELETE "/tokens/{token}" Operator (Nothing, Nothing) -> TokenReport;
 
+    /// Shows where the store is, how much space it has, and what is kept.
+    ShowStore "show_store" GET "/store" Monitor (Nothing, Nothing) -> StoreState;
+    /// Lists the backups in the configured folder, the newest first.
+    ListBackups "list_backups" GET "/store/backups" Monitor (Nothing, Nothing) -> Page<BackupFile>;
+    /// Makes a backup in the configured folder now, and removes the oldest as the schedule does. Answers
+    /// when it is made.
+    MakeBackup "make_backup" POST "/store/backups" Operator (Nothing, Nothing) -> MadeBackup;
+    /// Reads a backup of the configured folder, makes a store of it beside it, reads all of that and
+    /// removes it. Answers when that is done.
+    VerifyBackup "verify_backup" POST "/store/verify" Operator
+        (Nothing, BackupChoice) -> VerifiedBackup;
     /// Shows how much the store and each of its tables hold.
     StoreStats "store_stats" GET "/store/stats" Monitor (Nothing, Nothing) -> StoreReport;
     /// Returns a backup: the store as it is now, while the gateway goes on. `dragoman store restore`

@@ -11,6 +11,7 @@ mod bans;
 mod config_types;
 mod endpoint;
 mod export_schema;
+mod frontend_types;
 mod live_types;
 mod message_query;
 mod message_report;
@@ -29,12 +30,14 @@ mod users;
 pub use backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
 pub use endpoint::{
     AddToken, Announce, AnnounceToAll, ApplyConfig, BackUpStore, ChangeRoom, ChangeUser,
-    CloseSession, CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser, DisableFrontend,
-    DisableUser, DrainFrontend, EnableFrontend, EnableUser, ExportStore, ExportUser, Kick, LiftBan,
-    LinkIdentity, ListAudit, ListBans, ListFrontends, ListMembers, ListMessages, ListRooms,
-    ListSessions, ListTokens, ListUsers, ListWebhooks, Mute, PlanConfig, PutBan, RemoveToken,
-    ReplayWebhook, ResumeWebhook, RevokeSignIns, SearchMessages, SetOwner, SetPassword, ShowConfig,
-    ShowRoom, ShowUser, StoreStats, UnlinkIdentity, Unmute, WatchLive,
+    CheckConfig, CloseSession, CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser,
+    DisableFrontend, DisableUser, DrainFrontend, EnableFrontend, EnableUser, ExportStore,
+    ExportUser, Kick, LiftBan, LinkIdentity, ListAudit, ListBackups, ListBans, ListConfig,
+    ListFrontends, ListMembers, ListMessages, ListPlugins, ListRooms, ListSessions, ListTokens,
+    ListUsers, ListWebhooks, MakeBackup, Mute, PlanConfig, PutBan, RemoveToken, ReplayWebhook,
+    ResumeWebhook, RevokeSignIns, RollBackConfig, SearchMessages, SetOwner, SetPassword,
+    ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats, UnlinkIdentity, Unmute,
+    VerifyBackup, WatchLive,
 };
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;

@@ -29,7 +29,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("sessions", "The open stream connections."),
     ("users", "Accounts."),
     ("bans", "Users, identities and networks that are refused."),
@@ -38,6 +38,7 @@ const TAGS: [(&str, &str); 13] = [
     ("announce", "Notices to every room."),
     ("live", "What the gateway does, second by second."),
     ("frontends", "The front ends."),
+    ("plugins", "Front ends from libraries."),
     ("config", "The configuration: what it is, and what another one would change."),
     ("webhooks", "Events for other servers."),
     ("store", "The store: what it holds, and backups."),

@@ -1,6 +1,7 @@
 //! The types of the API: what its JSON is.
 
 pub use super::config_types::*;
+pub use super::frontend_types::*;
 pub use super::live_types::*;
 use core_model::AdminRole;
 use schemars::JsonSchema;
@@ -11,7 +12,7 @@ pub use super::message_query::MessageQuery;
 
 use crate::users::Account;
 
-pub use super::store_report::{BackupStream, ExportStream, StoreReport, TableReport};
+pub use super::store_report::*;
 
 /// No parameters, or no body.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]

@@ -97,7 +97,7 @@ pub(super) fn run(options: Options, config: Config) -> Result<(), Box<dyn Error>
 fn show(json: bool, keys: &[ShownKey]) -> Result<(), Box<dyn Error>> {
     if json {
         for key in keys {
-            let ShownKey { key: name, value, source } = key;
+            let ShownKey { key: name, value, source, .. } = key;
             let layer = key.layer();
             let line =
                 json!({ "key": name, "value": value, "layer": layer, "from": source.to_string() });

@@ -42,7 +42,9 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
-use crate::config::{Draft, Problem, Problems, Setting, Sources, ValueSource, draft};
+use crate::config::{
+    Draft, Problem, Problems, Setting, Sources, ValueSource, WhichConfig, draft, draft_of,
+};
 use crate::dialects::DIALECTS;
 use operation::Backend;
 use remote::Remote;
@@ -182,10 +184,9 @@ impl Options {
         }
     }
 
-    /// With another file in the same folder, if one is named.
-    fn beside(&self, name: Option<&str>) -> Self {
-        let config = name.map(|name| self.file().with_file_name(name));
-        Self { config: config.or_else(|| self.config.clone()), ..self.clone() }
+    /// With another file in the same folder.
+    fn beside(&self, name: &str) -> Self {
+        Self { config: Some(self.file().with_file_name(name)), ..self.clone() }
     }
 
     fn sources(&self) -> Sources {
@@ -209,6 +210,17 @@ impl Options {
         self.config.is_none() && !self.file().exists()
     }
 
+    /// One of the configurations that a running gateway reads, if it has no problems.
+    fn read(&self, which: &WhichConfig) -> Result<Draft, Problems> {
+        match which {
+            WhichConfig::Own => self.configuration(),
+            WhichConfig::Beside(name) => self.beside(name).configuration(),
+            WhichConfig::Pasted(pasted) => {
+                whole(draft_of(&self.sources(), Some(pasted), DIALECTS)?)
+            }
+        }
+    }
+
     /// The configuration, if it has no problems.
     fn configuration(&self) -> Result<Draft, Problems> {
         if self.remote.is_given() {
@@ -218,11 +230,7 @@ impl Options {
             problems.push(Problem::new(ValueSource::Default, why));
             return Err(problems);
         }
-        let mut draft = draft(&self.sources(), DIALECTS)?;
-        match std::mem::take(&mut draft.problems) {
-            problems if problems.is_empty() => Ok(draft),
-            problems => Err(problems),
-        }
+        whole(draft(&self.sources(), DIALECTS)?)
     }
 
     /// What carries out a verb: the gateway elsewhere that is named, or what the configuration names.
@@ -239,6 +247,14 @@ impl Options {
             Some(client) => Ok(Backend::Elsewhere(Box::new(client))),
             None => Ok(Backend::Here(Box::new(draft(&self.sources(), DIALECTS)?.config))),
         }
+    }
+}
+
+/// A draft without problems.
+fn whole(mut draft: Draft) -> Result<Draft, Problems> {
+    match std::mem::take(&mut draft.problems) {
+        problems if problems.is_empty() => Ok(draft),
+        problems => Err(problems),
     }
 }
 

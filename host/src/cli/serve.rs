@@ -7,14 +7,14 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use super::Options;
-use crate::config::Config;
+use crate::config::{Config, WhichConfig};
 use crate::runtime::StallWatchdog;
 use crate::{logging, open_files, passed, runtime};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     passed::receive();
     let draft = options.configuration()?;
-    let config = draft.config;
+    let config = &draft.config;
     logging::init(&config.server.log)
         .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
     let (version, path) = (crate::version::VERSION, options.file());
@@ -24,14 +24,14 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         tracing::warn!("{warning}");
     }
     open_files::raise_limit();
-    if let Some(warning) = open_files::warning(&config) {
+    if let Some(warning) = open_files::warning(config) {
         tracing::warn!("{warning}");
     }
-    let network = network(&config)
+    let network = network(config)
         .map_err(|error| format!("cannot start the threads of the network: {error}"))?;
     let (options, file) = (options.clone(), options.file());
-    let reread = move |name: Option<&str>| options.beside(name).configuration();
-    let served = network.runtime.block_on(runtime::serve(config, file, Arc::new(reread)));
+    let reread = move |which: &WhichConfig| options.read(which);
+    let served = network.runtime.block_on(runtime::serve(draft, file, Arc::new(reread)));
     logging::flush();
     Ok(served?)
 }

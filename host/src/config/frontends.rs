@@ -1,7 +1,7 @@
 //! The sections `[frontends.<name>]`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use core_engine::{Quotas, ROOM_CAPACITY_DEFAULT};
@@ -36,6 +36,8 @@ pub(super) struct Context<'a> {
     pub(super) trusted_proxies: &'a TrustedProxies,
     /// Whether there is an issuer of tokens.
     pub(super) has_issuer: bool,
+    /// The only libraries that may be loaded, if not all may.
+    pub(super) plugins: Option<&'a BTreeSet<PathBuf>>,
 }
 
 pub(super) fn frontends(
@@ -154,7 +156,7 @@ fn frontend(
     let room_capacity = section.read("room_capacity", parse::number(1..=u32::MAX));
     let auto_join = section.list("auto_join", "room names", parse::room_name);
     let given = endpoints::given(section, shared);
-    let maker = maker(section, dialect, folder, enabled)?;
+    let maker = maker(section, dialect, context, enabled)?;
     let made = made(section, &maker);
     let manifest =
         made.as_ref().map_or_else(|| maker.manifest(), |made| made.frontend.manifest().clone());
@@ -267,7 +269,7 @@ impl Maker<'_> {
 fn maker<'a>(
     section: &Section<'_>,
     dialect: Option<&'a Dialect>,
-    folder: &Path,
+    context: &Context<'_>,
     enabled: bool,
 ) -> Option<Maker<'a>> {
     let is_linked = section.value(PLUGIN).is_none();
@@ -279,7 +281,16 @@ fn maker<'a>(
     if !enabled {
         return None;
     }
-    match Plugin::open(&folder.join(path), common) {
+    let path = context.folder.join(path);
+    if context.plugins.is_some_and(|loaded| !loaded.contains(&path)) {
+        section.complain(
+            PLUGIN,
+            "the gateway has not loaded this library, and does not for a text that is only checked; \
+             put the text into a file, and use `dragoman check` or `dragoman config plan`",
+        );
+        return None;
+    }
+    match Plugin::open(&path, common) {
         Ok(plugin) => Some(Maker::Loaded(Box::new(plugin))),
         Err(error) => {
             section.complain(PLUGIN, &error.to_string());

@@ -4,7 +4,7 @@
 //! provider of its own, so the tag of a merged value identifies its source; for values from the file,
 //! a map from key paths gives the lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,25 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// The `--set` options, in order; later ones take precedence.
     pub set: Vec<Setting>,
+}
+
+/// A text in the place of gateway.toml's, to be checked.
+#[derive(Clone, Debug)]
+pub struct Pasted {
+    pub text: String,
+    /// The libraries that are loaded already. No other is loaded: that runs its code, and not everyone
+    /// who may ask about a text may write to this machine.
+    pub plugins: BTreeSet<PathBuf>,
+}
+
+/// Which configuration is read.
+#[derive(Clone, Debug)]
+pub enum WhichConfig {
+    /// gateway.toml.
+    Own,
+    /// A file of this name in the same folder.
+    Beside(String),
+    Pasted(Pasted),
 }
 
 /// One `--set KEY=VALUE`.
@@ -75,10 +94,14 @@ pub(super) struct Layers {
 const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 
 impl Layers {
-    /// Reads and merges the layers. Fails if the file cannot be read or is not TOML.
-    pub(super) fn read(sources: &Sources) -> Result<Self, Problems> {
+    /// Reads and merges the layers. Fails if the file cannot be read, or it or the text in its place
+    /// is not TOML.
+    pub(super) fn read(sources: &Sources, pasted: Option<&Pasted>) -> Result<Self, Problems> {
         let file = sources.file.display().to_string();
-        let (document, lines) = read_file(&sources.file, &file)?;
+        let (document, lines) = match pasted {
+            Some(pasted) => parse_file(&pasted.text, &file)?,
+            None => parse_file(&read_file(&sources.file, &file)?, &file)?,
+        };
         let variables = sources.environment.iter().filter_map(variable);
         let settings =
             sources.set.iter().map(|setting| (Metadata::named(SET_LAYER), setting.clone()));
@@ -160,31 +183,35 @@ impl Provider for Layer {
     }
 }
 
-/// Parses the file, with the line of every key path.
-fn read_file(path: &Path, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, usize>), Problems> {
-    let mut problems = Problems::default();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+fn read_file(path: &Path, shown: &str) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
         let cure = match error.kind() {
             ErrorKind::NotFound => "create it (`dragoman config defaults > gateway.toml`) or ",
             ErrorKind::InvalidData => "save it as UTF-8 or ",
             _ => "",
         };
+        let mut problems = Problems::default();
         problems.push(Problem::new(
             ValueSource::Default,
             format!("cannot read {shown}: {error}; {cure}name another with --config PATH"),
         ));
-        std::mem::take(&mut problems)
-    })?;
-    let (document, errors) = DeTable::parse_recoverable(&text);
+        problems
+    })
+}
+
+/// Parses the text of the file, with the line of every key path.
+fn parse_file(text: &str, shown: &str) -> Result<(Layer, BTreeMap<Vec<String>, usize>), Problems> {
+    let mut problems = Problems::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        let line = error.span().map_or(1, |span| line_at(&text, span.start));
+        let line = error.span().map_or(1, |span| line_at(text, span.start));
         let source = ValueSource::File { path: shown.to_owned(), line };
         problems.push(Problem::new(source, not_toml(error.message())));
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut lines = Lines { text: &text, of: BTreeMap::new() };
+    let mut lines = Lines { text, of: BTreeMap::new() };
     let values = lines.table(&mut Vec::new(), document.get_ref());
     let metadata = Metadata::named(FILE_LAYER);
     Ok((Layer { metadata, values }, lines.of))

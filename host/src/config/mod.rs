@@ -34,11 +34,11 @@ pub use auth_settings::{ApiKey, ApiKeysFile, AuthConfig};
 pub(crate) use auth_settings::{CaFile, HttpAuthConfig, JwtAuthConfig, KeySource};
 pub use defaults::defaults;
 pub use endpoint::{Endpoint, EndpointOptions, ListenAddress, SocketAccess, is_private};
-pub use layers::{Setting, Sources};
+pub use layers::{Pasted, Setting, Sources, WhichConfig};
 pub use listens::{Listen, collide, is_in_the_way};
 pub use problem::{Problem, Problems, ValueSource};
 pub use public_url::PublicUrl;
-pub use read::{Draft, draft};
+pub use read::{Draft, draft, draft_of};
 pub use schema::schema;
 pub(crate) use secret_file::read_secret;
 pub use section::NamedRoom;
@@ -47,5 +47,5 @@ pub use settings::{
     AdminConfig, BackupConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,
     OnStoreFailure, ServerConfig, StoreConfig, TrustedProxies,
 };
-pub use shown::{ShownKey, shown};
+pub use shown::{ShownConfig, ShownKey, shown};
 pub use upstreams::UpstreamConfig;

@@ -19,7 +19,7 @@ pub(super) fn schemes(transport: Transport) -> [&'static str; 2] {
 
 impl PublicUrl {
     /// Without a slash at its end.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 

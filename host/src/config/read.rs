@@ -14,7 +14,7 @@ use super::auth::auth;
 use super::endpoint::{EndpointOptions, ListenAddress};
 use super::endpoints::{Place, passed_sockets};
 use super::frontends::{Context, frontends};
-use super::layers::{Layers, Sources};
+use super::layers::{Layers, Pasted, Sources};
 use super::listens::{Listen, collisions};
 use super::parse;
 use super::problem::{Problem, Problems, ValueSource};
@@ -58,7 +58,16 @@ pub struct Draft {
 /// Reads a configuration and collects all its problems. Fails if the file cannot be read or is not
 /// TOML.
 pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems> {
-    let reader = Reader::new(Layers::read(sources)?);
+    draft_of(sources, None, dialects)
+}
+
+/// The same, with another text in the place of the file's if there is one.
+pub fn draft_of(
+    sources: &Sources,
+    pasted: Option<&Pasted>,
+    dialects: &[Dialect],
+) -> Result<Draft, Problems> {
+    let reader = Reader::new(Layers::read(sources, pasted)?);
     let root = reader.layers().root();
     let section = Section::root(&reader, &root);
     let folder = sources.file.parent().unwrap_or(Path::new(""));
@@ -74,6 +83,7 @@ pub fn draft(sources: &Sources, dialects: &[Dialect]) -> Result<Draft, Problems>
         shared: &shared,
         trusted_proxies: &gateway.trusted_proxies,
         has_issuer: section.has_table_with("auth", "jwt"),
+        plugins: pasted.map(|pasted| &pasted.plugins),
     };
     let mut listens = Vec::new();
     let store = store(&store_section, folder);

@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 
 use figment::value::Value;
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::defaults::toml_of;
@@ -24,6 +25,8 @@ pub struct ShownKey {
     /// Secrets are masked. `Null`: there is no value.
     pub value: Json,
     pub source: ValueSource,
+    /// Whether the value is masked.
+    pub is_secret: bool,
 }
 
 impl ShownKey {
@@ -40,6 +43,25 @@ impl ShownKey {
             ValueSource::Environment(_) => "environment",
             ValueSource::Set => "command_line",
         }
+    }
+}
+
+/// What the layers of a configuration say.
+#[derive(Clone, Debug, Default)]
+pub struct ShownConfig {
+    pub keys: Vec<ShownKey>,
+    digest: Vec<u8>,
+}
+
+impl ShownConfig {
+    pub fn of(draft: &Draft) -> Self {
+        let root = serde_json::to_vec(&draft.layers.root()).unwrap_or_default();
+        Self { keys: shown(draft), digest: Sha256::digest(root).to_vec() }
+    }
+
+    /// Whether the layers say the same, secrets included.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 }
 
@@ -64,7 +86,8 @@ pub fn shown(draft: &Draft) -> Vec<ShownKey> {
             };
             if !keys.keys().any(is_within) {
                 let source = ValueSource::Default;
-                keys.insert(key.clone(), ShownKey { key, value: default, source });
+                let is_secret = false;
+                keys.insert(key.clone(), ShownKey { key, value: default, source, is_secret });
             }
         }
     }
@@ -88,8 +111,9 @@ fn written(
             let key = dotted(path);
             let source = draft.layers.source_of(path, value.tag());
             let json = serde_json::to_value(value).unwrap_or_default();
-            let value = if is_secret(path) { masked(&json) } else { json };
-            keys.insert(key.clone(), ShownKey { key, value, source });
+            let is_secret = is_secret(path);
+            let value = if is_secret { masked(&json) } else { json };
+            keys.insert(key.clone(), ShownKey { key, value, source, is_secret });
             return;
         }
     };

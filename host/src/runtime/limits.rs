@@ -261,6 +261,11 @@ impl ConnectionLimiter {
         self.counts().all
     }
 
+    /// The connections of the address that has most.
+    pub(crate) fn count_of_fullest(&self) -> u32 {
+        self.counts().by_address.values().max().copied().unwrap_or(0)
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock()
     }

@@ -24,6 +24,7 @@ mod net;
 mod orphans;
 mod reconciler;
 mod reload;
+mod renewal;
 mod sampler;
 mod session;
 mod signals;
@@ -40,18 +41,18 @@ use std::time::{Duration, Instant};
 use core_model::RoomId;
 use frontend_api::Transport;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::admin as admin_api;
-use crate::admin::types::ConfigPlan;
-use crate::config::{Config, Draft, ListenAddress, OnStoreFailure, Problem, Problems, ValueSource};
+use crate::config::{
+    Config, Draft, ListenAddress, OnStoreFailure, Problems, ShownConfig, WhichConfig,
+};
 use crate::supervisor;
 use housekeeping::Retention;
-use metrics::ReloadResult;
 use net::accept::retry_bind;
-use net::state::{ConfigAction, ConfigRequest, ConfigSource, GatewayState};
+use net::state::{ConfigSource, GatewayState};
 use reload::StartupKeys;
+use renewal::Former;
 use signals::{SignalRequest, Signals};
 
 pub(crate) use net::bind::{bind_tcp, is_stale};
@@ -89,24 +90,30 @@ pub struct Gateway {
     hub: Option<JoinHandle<()>>,
     /// In effect now.
     config: Config,
+    /// What its layers say, where it is from a file.
+    shown: Arc<ShownConfig>,
+    /// What was in effect before the last change.
+    former: Option<Former>,
     at_start: StartupKeys,
 }
 
-/// Reads the configuration again, or another one from a file of this name in the same folder.
-pub type Reread = dyn Fn(Option<&str>) -> Result<Draft, Problems> + Send + Sync;
+/// Reads the configuration again, or another one.
+pub type Reread = dyn Fn(&WhichConfig) -> Result<Draft, Problems> + Send + Sync;
 
 /// Runs the gateway until SIGTERM or SIGINT, then drains it. A second signal ends the process at
 /// once, with exit code 128 plus the signal's number. At SIGHUP, and when the admin API is asked to,
 /// the configuration is read again from `file` with `reread` and applied.
-pub async fn serve(config: Config, file: PathBuf, reread: Arc<Reread>) -> Result<(), ServeError> {
+pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(), ServeError> {
     let mut signals = Signals::install().map_err(ServeError::Signals)?;
     supervisor::starting("opening the store");
     let started = Instant::now();
     let mut gateway = tokio::select! {
-        gateway = Gateway::start(config) => gateway?,
+        gateway = Gateway::start(draft.config.clone()) => gateway?,
         _ = signals.shutdown() => return Ok(()),
     };
     let (requests, mut asked) = mpsc::channel(1);
+    gateway.show(ShownConfig::of(&draft).into());
+    drop(draft);
     gateway.state.set_config_source(ConfigSource { file, requests });
     gateway.log_ready(started.elapsed());
     gateway.begin_duties();
@@ -122,12 +129,13 @@ pub async fn serve(config: Config, file: PathBuf, reread: Arc<Reread>) -> Result
             Some(request) = asked.recv() => Some(request),
             why = &mut failure, if exits => return Err(ServeError::StoreFailed(why)),
         };
-        let is_reload = request.as_ref().is_none_or(|one| one.action == ConfigAction::Apply);
+        let is_reload = request.as_ref().is_none_or(|one| one.action.is_change());
         if is_reload {
             supervisor::reloading();
         }
-        let (reread, name) = (reread.clone(), request.as_ref().and_then(|one| one.file.clone()));
-        let read = tokio::task::spawn_blocking(move || reread(name.as_deref()));
+        let which = request.as_ref().map_or(WhichConfig::Own, |one| one.which.clone());
+        let reread = reread.clone();
+        let read = tokio::task::spawn_blocking(move || reread(&which));
         tokio::select! {
             read = read => {
                 let complete = gateway.renew_from(read, request).await;
@@ -171,7 +179,14 @@ impl Gateway {
     pub async fn start(config: Config) -> Result<Self, ServeError> {
         let (state, hub) = start::open(&config).await?;
         let at_start = StartupKeys::of(&config);
-        let gateway = Self { state: state.clone(), hub: Some(hub), config, at_start };
+        let gateway = Self {
+            state: state.clone(),
+            hub: Some(hub),
+            config,
+            shown: Arc::default(),
+            former: None,
+            at_start,
+        };
         let services = &state.services;
         start::prepare(services, &gateway.config).await?;
         if let Some(retention) = Retention::of(&gateway.config.store) {
@@ -255,24 +270,6 @@ impl Gateway {
         tracing::info!(took_ms, frontends, listening, "ready");
     }
 
-    /// Applies another configuration; what has not changed keeps its connections. False: a part
-    /// did not work, and is in the log.
-    pub async fn reload(&mut self, config: Config) -> bool {
-        self.renew(config).await.is_empty()
-    }
-
-    /// The same. Returns what did not work.
-    async fn renew(&mut self, config: Config) -> Vec<String> {
-        let failures = reload::apply(&self.state, &mut self.config, &self.at_start, config).await;
-        let complete = failures.is_empty();
-        let result = if complete { ReloadResult::Applied } else { ReloadResult::Incomplete };
-        self.note_reload(result);
-        self.state.reloaded.notify_waiters();
-        // After it is in effect and counted, so that it is true for whatever waits for it.
-        tracing::info!(complete, "the configuration was read again");
-        failures
-    }
-
     /// Starts what a process owes to its supervisor, and process 1 to others.
     fn begin_duties(&self) {
         let state = &self.state;
@@ -282,83 +279,6 @@ impl Gateway {
         if orphans::are_inherited() {
             state.spawn_background(orphans::reap(state.clone()));
         }
-    }
-
-    /// After the configuration was read at SIGHUP, or for a request of the admin API. False: it was
-    /// refused, or a part did not work.
-    async fn renew_from(
-        &mut self,
-        read: Result<Result<Draft, Problems>, JoinError>,
-        request: Option<ConfigRequest>,
-    ) -> bool {
-        let read = read.unwrap_or_else(|error| {
-            let mut problems = Problems::default();
-            problems
-                .push(Problem::new(ValueSource::Default, format!("reading it failed: {error}")));
-            Err(problems)
-        });
-        let Some(request) = request else { return self.reload_from(read).await };
-        let done = match (read, request.action) {
-            (Ok(draft), ConfigAction::Plan) => Ok(self.plan(&draft)),
-            (Ok(draft), ConfigAction::Apply) => self.apply(draft).await,
-            (Err(problems), _) => {
-                Err(admin_api::Problem::new(400, "configuration", problems.to_string()))
-            }
-        };
-        let is_done = done.is_ok();
-        // An error: the client is gone.
-        drop(request.reply.send(done));
-        is_done
-    }
-
-    async fn reload_from(&mut self, draft: Result<Draft, Problems>) -> bool {
-        match draft {
-            Ok(draft) => {
-                draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                self.reload(draft.config).await
-            }
-            Err(problems) => {
-                problems.iter().for_each(|problem| tracing::error!("{problem}"));
-                self.note_reload(ReloadResult::Refused);
-                let problems = problems.len();
-                tracing::error!(problems, "the configuration is invalid; nothing is changed");
-                false
-            }
-        }
-    }
-
-    fn plan(&self, draft: &Draft) -> ConfigPlan {
-        let plan = reload::preview(&self.state, &self.config, &self.at_start, &draft.config);
-        let warnings = draft.warnings.iter().map(ToString::to_string).collect();
-        ConfigPlan { warnings, ..plan }
-    }
-
-    /// Applies a configuration, or the former one again if a part of it does not come up.
-    async fn apply(&mut self, draft: Draft) -> Result<ConfigPlan, admin_api::Problem> {
-        let plan = self.plan(&draft);
-        let refused = |detail: String| Err(admin_api::Problem::new(409, "conflict", detail));
-        if !plan.problems.is_empty() {
-            return refused(format!("{}; nothing is changed", plan.problems.join("\n")));
-        }
-        draft.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let former = self.config.clone();
-        let failures = self.renew(draft.config).await;
-        if failures.is_empty() {
-            return Ok(plan);
-        }
-        tracing::error!("rolling back, since a part of the configuration did not come up");
-        let left = self.renew(former).await;
-        let failures = failures.join("\n");
-        if left.is_empty() {
-            return refused(format!("{failures}; the former configuration is in effect again"));
-        }
-        let left = left.join("\n");
-        refused(format!("{failures}; of the former configuration, this is not in effect: {left}"))
-    }
-
-    fn note_reload(&self, result: ReloadResult) {
-        let services = &self.state.services;
-        services.metrics.note_reload(result, services.clock.now());
     }
 
     /// The open listeners of all front ends; port 0 is replaced by the actual port.

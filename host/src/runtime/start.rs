@@ -87,7 +87,7 @@ pub(crate) async fn open(
     let services = Services::new(engine, hub, metrics, committed, clock, config);
     #[cfg(feature = "otel")]
     let services = services.with_traces(traces);
-    Ok((Arc::new(GatewayState::new(Arc::new(services), registry)), task))
+    Ok((Arc::new(GatewayState::new(Arc::new(services), registry, config)), task))
 }
 
 /// Where the environment asks for traces; a fault is logged, and then there are none.

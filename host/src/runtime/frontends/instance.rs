@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -343,6 +344,16 @@ impl FrontendInstance {
 
     pub(crate) fn is_plugin(&self) -> bool {
         self.plugin.is_some()
+    }
+
+    /// The library that it was loaded from, if it is a plugin.
+    pub(crate) fn plugin_path(&self) -> Option<&Path> {
+        self.plugin.as_ref().map(|plugin| &*plugin.path)
+    }
+
+    /// Whether it is a plugin that was built for a later gateway.
+    pub(crate) fn is_newer(&self) -> bool {
+        self.plugin.as_ref().is_some_and(Loaded::is_newer)
     }
 
     fn observe_faults(self: &Arc<Self>) {

@@ -330,7 +330,7 @@ impl BoundListener {
     }
 }
 
-fn transport(listener: &Listener) -> &'static str {
+pub(crate) fn transport(listener: &Listener) -> &'static str {
     match listener.transport {
         Transport::Http => "http",
         Transport::Tcp => "tcp",

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Problem;
 use crate::admin::types::ConfigPlan;
+use crate::config::{Config, ShownConfig, StoreConfig, WhichConfig};
 use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
@@ -35,14 +36,23 @@ const ACCEPT_LOG_KEYS_MAX: usize = 256;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ConfigAction {
     Plan,
+    /// A plan that also has what is wrong with a configuration that cannot be applied.
+    Check,
     Apply,
+    /// Applies what was in effect before the last change.
+    RollBack,
+}
+
+impl ConfigAction {
+    pub(crate) fn is_change(self) -> bool {
+        matches!(self, Self::Apply | Self::RollBack)
+    }
 }
 
 /// A request of the admin API to the task of the gateway.
 pub(crate) struct ConfigRequest {
     pub(crate) action: ConfigAction,
-    /// A file beside the gateway's own.
-    pub(crate) file: Option<String>,
+    pub(crate) which: WhichConfig,
     pub(crate) reply: oneshot::Sender<Result<ConfigPlan, Problem>>,
 }
 
@@ -58,10 +68,10 @@ impl ConfigSource {
     pub(crate) async fn ask(
         &self,
         action: ConfigAction,
-        file: Option<String>,
+        which: WhichConfig,
     ) -> Option<Result<ConfigPlan, Problem>> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(ConfigRequest { action, file, reply }).await.ok()?;
+        self.requests.send(ConfigRequest { action, which, reply }).await.ok()?;
         answer.await.ok()
     }
 }
@@ -88,6 +98,10 @@ pub(crate) struct GatewayState {
     /// Held while the registry changes.
     registry_change: Mutex<()>,
     config_source: OnceLock<ConfigSource>,
+    /// What the layers of the configuration in effect say, where it is from a file.
+    pub(crate) effective: ArcSwapOption<ShownConfig>,
+    /// As it was at the start: changes of it take effect at the next one.
+    pub(crate) store: StoreConfig,
     /// The tasks that draining waits for.
     drained: TaskTracker,
     /// All tasks.
@@ -95,7 +109,11 @@ pub(crate) struct GatewayState {
 }
 
 impl GatewayState {
-    pub(crate) fn new(services: Arc<Services>, registry: FrontendRegistry) -> Self {
+    pub(crate) fn new(
+        services: Arc<Services>,
+        registry: FrontendRegistry,
+        config: &Config,
+    ) -> Self {
         Self {
             shutdown: Shutdown::new(services.stopping.clone()),
             services,
@@ -111,6 +129,8 @@ impl GatewayState {
             registry: ArcSwap::from_pointee(registry),
             registry_change: Mutex::default(),
             config_source: OnceLock::new(),
+            effective: ArcSwapOption::empty(),
+            store: config.store.clone(),
             drained: TaskTracker::new(),
             tasks: TaskTracker::new(),
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_fanout::{DeliveryOutcome, RoomClass};
+use gateway_fanout::{DeliveryOutcome, RoomClass, quantile};
 
 use crate::admin::types::{FlowSample, FrontendSample, Sample, ServingState};
 use crate::disk_space::free_bytes;
@@ -90,7 +90,9 @@ impl Reading {
         let rate = |now: u64, then: u64| per_second(now.saturating_sub(then), secs);
         let frontends: Vec<FrontendSample> =
             self.frontends.iter().map(|one| one.since(former, secs)).collect();
-        let sum = |of: fn(&FrontendSample) -> f32| frontends.iter().map(of).sum();
+        let sum = |of: fn(&FrontendSample) -> f32| {
+            short(frontends.iter().map(|one| f64::from(of(one))).sum())
+        };
         let cpu = self.cpu_seconds.zip(former.cpu_seconds);
         let cpu = cpu.filter(|_| secs > 0.0).map(|(now, then)| (now - then) / secs * 100.0);
         let commits = self.commits.saturating_sub(former.commits);
@@ -207,27 +209,6 @@ fn flow(
     cells
 }
 
-/// The value that this share of what was observed between two readings of a histogram does not
-/// exceed, as if values were spread evenly over each bucket. `None`: nothing was observed.
-fn quantile(now: &[(f64, u64)], then: &[(f64, u64)], share: f64) -> Option<f64> {
-    let counts = now.iter().zip(then);
-    let counts: Vec<(f64, f64)> = counts
-        .map(|((bound, now), (_, then))| (*bound, float(now.saturating_sub(*then))))
-        .collect();
-    let (_, all) = counts.last().copied().filter(|(_, all)| *all > 0.0)?;
-    let wanted = all * share;
-    let mut lower = (0.0, 0.0);
-    for (bound, count) in counts {
-        if count >= wanted && count > lower.1 {
-            // Of what exceeds the largest bound nothing more is known.
-            let width = if bound.is_finite() { bound - lower.0 } else { 0.0 };
-            return Some(lower.0 + width * (wanted - lower.1) / (count - lower.1));
-        }
-        lower = (if bound.is_finite() { bound } else { lower.0 }, count);
-    }
-    Some(lower.0)
-}
-
 fn per_second(count: u64, secs: f64) -> f32 {
     if secs > 0.0 { short(float(count) / secs) } else { 0.0 }
 }
@@ -245,28 +226,7 @@ fn short(value: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use gateway_fanout::{Histogram, LATENCY};
-
     use super::*;
-
-    #[test]
-    fn a_quantile_is_of_what_came_between_two_readings() {
-        let histogram = Histogram::new(&LATENCY);
-        let none = histogram.cumulative();
-        assert_eq!(quantile(&none, &none, 0.5), None);
-        histogram.observe_many(9_000_000_000, 1000);
-        let before = histogram.cumulative();
-        histogram.observe_many(700_000, 90);
-        histogram.observe_many(20_000_000, 9);
-        histogram.observe(3_600_000_000_000);
-        let after = histogram.cumulative();
-        let at = |share| quantile(&after, &before, share).unwrap();
-        // Between 0.5 and 1 ms, and between 10 and 25 ms.
-        assert!((at(0.5) - 0.000_777_7).abs() < 1e-5, "{}", at(0.5));
-        assert!((at(0.99) - 0.025).abs() < 1e-9, "{}", at(0.99));
-        assert!((at(1.0) - 10.0).abs() < 1e-9, "{}", at(1.0));
-        assert_eq!(quantile(&after, &after, 0.5), None);
-    }
 
     #[test]
     fn rates_have_two_digits_and_survive_no_time() {

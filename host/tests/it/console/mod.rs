@@ -1,12 +1,14 @@
 //! The console of the admin listener: its files, its sessions, its stream.
 
 mod live;
+mod operations;
 mod serving;
 mod sessions;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;

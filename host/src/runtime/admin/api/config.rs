@@ -3,12 +3,23 @@
 use std::path::Path;
 
 use super::{Context, OnGateway, Routes};
-use crate::admin::types::{ConfigChoice, ConfigPlan, ConfigState, Nothing};
-use crate::admin::{ApplyConfig, PlanConfig, Problem, ShowConfig};
+use crate::admin::types::{
+    ConfigChoice, ConfigLayer, ConfigPlan, ConfigState, ConfigText, EffectiveKey, Nothing, Page,
+};
+use crate::admin::{
+    ApplyConfig, CheckConfig, ListConfig, PlanConfig, Problem, RollBackConfig, ShowConfig,
+};
+use crate::config::{Pasted, ShownKey, ValueSource, WhichConfig};
 use crate::runtime::net::state::{ConfigAction, ConfigSource, GatewayState};
 
 pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
-    routes.on_gateway::<ShowConfig>().on_gateway::<PlanConfig>().on_gateway::<ApplyConfig>()
+    routes
+        .on_gateway::<ShowConfig>()
+        .on_gateway::<ListConfig>()
+        .on_gateway::<PlanConfig>()
+        .on_gateway::<CheckConfig>()
+        .on_gateway::<ApplyConfig>()
+        .on_gateway::<RollBackConfig>()
 }
 
 impl OnGateway for ShowConfig {
@@ -28,27 +39,69 @@ impl OnGateway for ShowConfig {
 
 impl OnGateway for PlanConfig {
     async fn run(cx: Context, choice: ConfigChoice, _: Nothing) -> Result<ConfigPlan, Problem> {
-        ask(&cx.state, choice, ConfigAction::Plan).await
+        ask(&cx.state, which(choice)?, ConfigAction::Plan).await
     }
 }
 
 impl OnGateway for ApplyConfig {
     async fn run(cx: Context, _: Nothing, choice: ConfigChoice) -> Result<ConfigPlan, Problem> {
-        ask(&cx.state, choice, ConfigAction::Apply).await
+        ask(&cx.state, which(choice)?, ConfigAction::Apply).await
+    }
+}
+
+impl OnGateway for CheckConfig {
+    async fn run(cx: Context, _: Nothing, body: ConfigText) -> Result<ConfigPlan, Problem> {
+        let registry = cx.state.registry();
+        let frontends = registry.frontends.iter();
+        let plugins = frontends.filter_map(|one| one.instance().plugin_path().map(Path::to_owned));
+        let pasted = Pasted { text: body.text, plugins: plugins.collect() };
+        ask(&cx.state, WhichConfig::Pasted(pasted), ConfigAction::Check).await
+    }
+}
+
+impl OnGateway for RollBackConfig {
+    async fn run(cx: Context, _: Nothing, _: Nothing) -> Result<ConfigPlan, Problem> {
+        ask(&cx.state, WhichConfig::Own, ConfigAction::RollBack).await
+    }
+}
+
+impl OnGateway for ListConfig {
+    async fn run(cx: Context, _: Nothing, _: Nothing) -> Result<Page<EffectiveKey>, Problem> {
+        let shown = cx.state.effective.load_full().ok_or_else(no_file)?;
+        Ok(Page { items: shown.keys.iter().map(effective).collect(), next: None })
+    }
+}
+
+fn effective(shown: &ShownKey) -> EffectiveKey {
+    EffectiveKey {
+        key: shown.key.clone(),
+        value: shown.value.clone(),
+        layer: match shown.source {
+            ValueSource::Default => ConfigLayer::Default,
+            ValueSource::File { .. } => ConfigLayer::File,
+            ValueSource::Environment(_) => ConfigLayer::Environment,
+            ValueSource::Set => ConfigLayer::CommandLine,
+        },
+        from: shown.source.to_string(),
+        secret: shown.is_secret,
     }
 }
 
 /// Has the task of the gateway do it, which reads the configuration at SIGHUP too.
 async fn ask(
     state: &GatewayState,
-    ConfigChoice { file }: ConfigChoice,
+    which: WhichConfig,
     action: ConfigAction,
 ) -> Result<ConfigPlan, Problem> {
-    if let Some(name) = &file {
-        check_name(name)?;
-    }
-    let asked = source(state)?.ask(action, file).await;
+    let asked = source(state)?.ask(action, which).await;
     asked.unwrap_or_else(|| Err(Problem::new(503, "draining", "the gateway is shutting down")))
+}
+
+fn which(ConfigChoice { file }: ConfigChoice) -> Result<WhichConfig, Problem> {
+    match file {
+        Some(name) => check_name(&name).map(|()| WhichConfig::Beside(name)),
+        None => Ok(WhichConfig::Own),
+    }
 }
 
 /// Only who may write to the folder of gateway.toml may have another configuration read.
@@ -64,9 +117,11 @@ fn check_name(name: &str) -> Result<(), Problem> {
 }
 
 fn source(state: &GatewayState) -> Result<ConfigSource, Problem> {
-    state.config_source().ok_or_else(|| {
-        Problem::new(409, "conflict", "this gateway was started without a configuration file")
-    })
+    state.config_source().ok_or_else(no_file)
+}
+
+fn no_file() -> Problem {
+    Problem::new(409, "conflict", "this gateway was started without a configuration file")
 }
 
 /// The path without symbolic links, as far as it is there.

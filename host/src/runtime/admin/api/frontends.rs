@@ -38,7 +38,7 @@ fn report(state: &GatewayState, frontend: &FrontendHandle) -> FrontendState {
     }
 }
 
-fn named(cx: &Context) -> Result<Arc<FrontendHandle>, Problem> {
+pub(super) fn named(cx: &Context) -> Result<Arc<FrontendHandle>, Problem> {
     let registry = cx.state.registry();
     let found = registry.named(&cx.path[0]).cloned();
     found.ok_or_else(|| {
@@ -49,7 +49,10 @@ fn named(cx: &Context) -> Result<Arc<FrontendHandle>, Problem> {
     })
 }
 
-fn listeners(state: &GatewayState, frontend: &FrontendHandle) -> Vec<Arc<BoundListener>> {
+pub(super) fn listeners(
+    state: &GatewayState,
+    frontend: &FrontendHandle,
+) -> Vec<Arc<BoundListener>> {
     let registry = state.registry();
     let leads_to = |listener: &&Arc<BoundListener>| listener.leads_to(frontend);
     registry.listeners.iter().filter(leads_to).cloned().collect()

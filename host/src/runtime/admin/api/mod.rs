@@ -6,10 +6,13 @@
 mod access;
 mod backup;
 mod config;
+mod frontend_detail;
 mod frontends;
 mod live;
 mod on_store;
+mod plugins;
 mod sessions;
+mod store;
 mod streamed;
 mod webhooks;
 
@@ -90,7 +93,10 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = frontends::route(routes);
     let routes = webhooks::route(routes);
     let routes = config::route(routes);
+    let routes = frontend_detail::route(routes);
     let routes = live::route(routes);
+    let routes = plugins::route(routes);
+    let routes = store::route(routes);
     let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());
@@ -295,7 +301,11 @@ impl Entry {
     }
 }
 
-pub(super) fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+pub(super) fn json(
+    status: StatusCode,
+    content_type: &'static str,
+    body: &impl Serialize,
+) -> Response {
     let body = serde_json::to_vec(body).expect("a reply is plain data");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -18,6 +18,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
+use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::served;
 use html::{Html, REDOC_NAME};
@@ -130,6 +131,24 @@ pub(crate) fn answer(
         path => document(registry, path, headers)?,
     };
     Some(part.response())
+}
+
+/// The documents of a front end as these pages have them: name, type and path, and whether there is a
+/// page of the same path and the suffix `.html`.
+pub(super) fn links(
+    registry: &FrontendRegistry,
+    frontend: &FrontendHandle,
+) -> Vec<(String, String, String, bool)> {
+    // A panic in here is in the log.
+    let documents = registry.api_page.then(|| served::documents(registry, frontend).ok());
+    let documents = documents.flatten().unwrap_or_default();
+    let link = |document: &Document| {
+        let Document { name, media_type, text } = document;
+        let content = serde_json::from_str(text).ok();
+        let is_shown = content.as_ref().and_then(Shape::of).is_some();
+        (name.clone(), media_type.clone(), format!("{ROOT}{}/{name}", frontend.name), is_shown)
+    };
+    documents.iter().map(link).collect()
 }
 
 fn redirect_to_root() -> Response<Full<Bytes>> {
