@@ -105,8 +105,12 @@ fn has_proxy_header(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         let name = name.as_str();
         // Few names begin like one of these, so that most are not compared.
-        matches!(name.as_bytes().first(), Some(b'c' | b'd' | b'f' | b'p' | b't' | b'v'..=b'x'))
-            && (name.starts_with(PROXY_PREFIX) || PROXY_HEADERS.binary_search(&name).is_ok())
+        let begins = match name.as_bytes() {
+            [b'c', second, ..] => matches!(second, b'd' | b'f' | b'l'),
+            [first, ..] => matches!(first, b'd' | b'f' | b'p' | b't' | b'v'..=b'x'),
+            [] => false,
+        };
+        begins && (name.starts_with(PROXY_PREFIX) || PROXY_HEADERS.binary_search(&name).is_ok())
     })
 }
 
