@@ -27,7 +27,7 @@ use crate::config::{EndpointOptions, ListenAddress};
 use crate::ledger::LEDGER_PATH;
 use crate::runtime::net::accept::pause;
 use crate::runtime::net::bind::{ListenSocket, bind};
-use crate::runtime::net::handshake::{hello_arrival, shake_hands};
+use crate::runtime::net::handshake::shake_hands;
 use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::remote::Remote;
@@ -133,10 +133,7 @@ async fn serve(
         None => (stream, false),
         Some(tls) => {
             let turns = (&state.handshake_turns, &*state.challenges);
-            let shaken = async {
-                hello_arrival(&stream).await?;
-                shake_hands(stream, tls, turns, &mut remote).await
-            };
+            let shaken = shake_hands(stream, tls, turns, &mut remote);
             match timeout(HANDSHAKE_TIMEOUT, shaken).await {
                 Ok(Ok(Some(stream))) => (stream, true),
                 Ok(Ok(None) | Err(_)) | Err(_) => return,

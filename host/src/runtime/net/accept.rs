@@ -7,24 +7,21 @@ use std::time::{Duration, Instant};
 
 use frontend_api::{Peer, Transport};
 use gateway_fanout::Framing;
-use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 use crate::config::ListenAddress;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::Permit;
 use crate::runtime::metrics::Limit;
-use crate::runtime::net::arrivals::Arrivals;
 use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::connection::run;
-use crate::runtime::net::handshake::{hello_arrival, shake_hands};
+use crate::runtime::net::handshake::shake_hands;
 use crate::runtime::net::http;
 use crate::runtime::net::linger::linger;
 use crate::runtime::net::listener::{Acceptance, BoundListener, ListenerBinding};
 use crate::runtime::net::proxied::{NoHeader, read_header};
 use crate::runtime::net::remote::Remote;
-use crate::runtime::net::shutdown::Shutdown;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
 use crate::runtime::net::tcp::{Lines, Tcp};
@@ -96,8 +93,6 @@ async fn until_all_down(bindings: &[Arc<ListenerBinding>]) {
 async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<GatewayState>) {
     let mut bindings = listener.watch_bindings();
     let mut turn = Turn::default();
-    let (arrivals, waiting) = Arrivals::new();
-    state.spawn(waiting);
     'open: loop {
         let current = bindings.borrow_and_update().clone();
         let all_down = until_all_down(&current);
@@ -118,7 +113,7 @@ async fn accept(listener: Arc<BoundListener>, socket: ListenSocket, state: Arc<G
                     pause(&state, &listener.key.address, &why).await;
                 }
                 Ok((stream, remote)) => {
-                    admit(&listener, stream, remote, &arrivals, &state);
+                    admit(&listener, stream, remote, &state);
                     turn.count_one().await;
                 }
                 Err(error) => pause(&state, &listener.key.address, &error).await,
@@ -164,13 +159,7 @@ struct Accepted {
     permit: Permit,
 }
 
-fn admit(
-    listener: &Arc<BoundListener>,
-    stream: Stream,
-    remote: Remote,
-    arrivals: &Arrivals,
-    state: &Arc<GatewayState>,
-) {
+fn admit(listener: &Arc<BoundListener>, stream: Stream, remote: Remote, state: &Arc<GatewayState>) {
     let binding = listener.bindings()[0].clone();
     let frontend = &binding.frontend;
     let acceptance = listener.acceptance();
@@ -197,7 +186,7 @@ fn admit(
             if accepted.acceptance.is_plain() {
                 open_connection(accepted, stream, state);
             } else {
-                arrivals.put(prepare(accepted, stream, state.clone()));
+                state.spawn(prepare(accepted, stream, state.clone()));
             }
         }
     }
@@ -222,71 +211,33 @@ fn check_guard(
     if is_allowed { Ok(()) } else { Err(NOT_ALLOWED) }
 }
 
-/// What comes before the dialect: the header of a proxy, and the handshake of TLS, which gets a task
-/// of its own once the client has begun it.
+/// What comes before the dialect: the header of a proxy, and the handshake of TLS.
 async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayState>) {
-    let limit = accepted.binding.frontend.limits.handshake_timeout;
-    let deadline = Instant::now().checked_add(limit).filter(|_| !limit.is_zero());
+    let frontend = accepted.binding.frontend.clone();
     let draining = accepted.listener.shutdown.clone();
-    let begun = async {
+    let limit = frontend.limits.handshake_timeout;
+    let limit = if limit.is_zero() { Duration::MAX } else { limit };
+    let prepared = async {
         if accepted.acceptance.options.proxy_protocol {
             read_header(&mut stream, &mut accepted.remote).await?;
             accepted.check_client(&state)?;
         }
-        if accepted.acceptance.tls.is_some() {
-            hello_arrival(&stream).await.map_err(Unprepared::Handshake)?;
-        }
-        Ok(())
-    };
-    let Some(begun) = before(deadline, &draining, begun).await else { return };
-    match (begun, accepted.acceptance.tls.clone()) {
-        (Ok(()), None) => open_connection(accepted, stream, &state),
-        (Ok(()), Some(tls)) => {
-            let spawner = state.clone();
-            spawner.spawn(encrypt(accepted, stream, tls, deadline, state));
-        }
-        (Err(why), _) => accepted.note_unprepared(why, &state),
-    }
-}
-
-/// Shakes hands with a client whose first message has arrived, and opens the connection.
-async fn encrypt(
-    mut accepted: Accepted,
-    stream: Stream,
-    tls: Arc<ServerConfig>,
-    deadline: Option<Instant>,
-    state: Arc<GatewayState>,
-) {
-    let draining = accepted.listener.shutdown.clone();
-    let shaken = async {
-        let shared = (&state.handshake_turns, &*state.challenges);
-        let shaken = shake_hands(stream, tls, shared, &mut accepted.remote).await;
-        shaken.map_err(Unprepared::Handshake)?.ok_or(Unprepared::Challenge)
-    };
-    match before(deadline, &draining, shaken).await {
-        Some(Ok(stream)) => open_connection(accepted, stream, &state),
-        Some(Err(why)) => accepted.note_unprepared(why, &state),
-        None => (),
-    }
-}
-
-/// What a connection does before a deadline. `None`: the listener drains.
-async fn before<T>(
-    deadline: Option<Instant>,
-    shutdown: &Shutdown,
-    work: impl Future<Output = Result<T, Unprepared>>,
-) -> Option<Result<T, Unprepared>> {
-    let in_time = async {
-        match deadline {
-            None => work.await,
-            Some(deadline) => {
-                timeout_at(deadline.into(), work).await.unwrap_or(Err(Unprepared::Late))
+        match accepted.acceptance.tls.clone() {
+            None => Ok(stream),
+            Some(tls) => {
+                let shared = (&state.handshake_turns, &*state.challenges);
+                let shaken = shake_hands(stream, tls, shared, &mut accepted.remote).await;
+                shaken.map_err(Unprepared::Handshake)?.ok_or(Unprepared::Challenge)
             }
         }
     };
-    tokio::select! {
-        done = in_time => Some(done),
-        () = shutdown.draining() => None,
+    let prepared = tokio::select! {
+        prepared = timeout(limit, prepared) => prepared.unwrap_or(Err(Unprepared::Late)),
+        () = draining.draining() => return,
+    };
+    match prepared {
+        Ok(stream) => open_connection(accepted, stream, &state),
+        Err(why) => why.note(&frontend, &accepted.remote, &state.services.peer_log),
     }
 }
 
@@ -322,10 +273,6 @@ impl Unprepared {
 }
 
 impl Accepted {
-    fn note_unprepared(&self, why: Unprepared, state: &GatewayState) {
-        why.note(&self.binding.frontend, &self.remote, &state.services.peer_log);
-    }
-
     /// Limits and `allow`, for the client that a proxy names.
     fn check_client(&mut self, state: &GatewayState) -> Result<(), Unprepared> {
         let frontend = &self.binding.frontend;

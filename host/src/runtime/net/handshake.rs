@@ -23,20 +23,21 @@ const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// up to a millisecond, and ten thousand that come at once must not delay the others.
 const HANDSHAKES_PER_TURN: usize = 4;
 
-/// The turns in which handshakes compute.
+/// Handshakes that look at what has arrived before others have their turn, likewise.
+const LOOKS_PER_TURN: usize = 4;
+
+/// The turns in which handshakes work.
 #[derive(Debug)]
-pub(crate) struct HandshakeTurns(Semaphore);
+pub(crate) struct HandshakeTurns {
+    looks: Semaphore,
+    keys: Semaphore,
+}
 
 impl Default for HandshakeTurns {
     fn default() -> Self {
-        Self(Semaphore::new(HANDSHAKES_PER_TURN))
+        let [looks, keys] = [LOOKS_PER_TURN, HANDSHAKES_PER_TURN].map(Semaphore::new);
+        Self { looks, keys }
     }
-}
-
-/// Waits until the first message of the client, or what is none, has arrived. To be called before
-/// [`shake_hands`], where most clients that attack stay.
-pub(crate) async fn hello_arrival(stream: &Stream) -> io::Result<()> {
-    hello::arrival(stream, HANDSHAKE_BYTES_MAX).await
 }
 
 /// Shakes hands with a client; fills in what it shows of itself. `None`: the handshake was a CA's,
@@ -47,12 +48,13 @@ pub(crate) async fn shake_hands(
     (turns, challenges): (&HandshakeTurns, &Challenges),
     remote: &mut Remote,
 ) -> io::Result<Option<Stream>> {
+    hello::arrival(&stream, HANDSHAKE_BYTES_MAX, &turns.looks).await?;
     let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let answer = challenges.answer(&hello.client_hello());
     let is_challenge = answer.is_some();
     let accept = {
-        let _turn = turns.0.acquire().await.expect("it is never closed");
+        let _turn = turns.keys.acquire().await.expect("it is never closed");
         let accept = hello.into_stream(answer.unwrap_or(server));
         tokio::task::yield_now().await;
         accept

@@ -6,6 +6,9 @@
 
 use std::io;
 
+#[cfg(not(target_os = "linux"))]
+use tokio::sync::Semaphore;
+
 #[cfg(target_os = "linux")]
 pub(crate) use linux::arrival;
 
@@ -13,7 +16,7 @@ use crate::runtime::net::stream::Stream;
 
 /// Other systems have no watermark that wakes: the handshake reads as the bytes come.
 #[cfg(not(target_os = "linux"))]
-pub(crate) async fn arrival(_: &Stream, _: usize) -> io::Result<()> {
+pub(crate) async fn arrival(_: &Stream, _: usize, _: &Semaphore) -> io::Result<()> {
     Ok(())
 }
 
@@ -24,6 +27,7 @@ mod linux {
     use libc::{SO_RCVLOWAT, SOL_SOCKET, c_int, c_void, socklen_t};
     use tokio::io::Interest;
     use tokio::net::TcpStream;
+    use tokio::sync::Semaphore;
 
     use super::{Stream, io};
 
@@ -35,25 +39,37 @@ mod linux {
 
     /// Waits until the first record of a TCP client has arrived, or `bytes_max` of it, or what is
     /// no record of a handshake. What the client sends is for the handshake to read and to judge.
-    pub(crate) async fn arrival(stream: &Stream, bytes_max: usize) -> io::Result<()> {
+    ///
+    /// Looking at what has arrived takes some system calls. Thousands that are woken at once take
+    /// turns, so that other tasks of their threads have theirs.
+    pub(crate) async fn arrival(
+        stream: &Stream,
+        bytes_max: usize,
+        turns: &Semaphore,
+    ) -> io::Result<()> {
         let Stream::Tcp(stream) = stream else { return Ok(()) };
-        if available_at_least(stream, HEADER_BYTES).await? {
+        if available_at_least(stream, HEADER_BYTES, turns).await? {
             let mut header = [0; HEADER_BYTES];
             let peeked = stream.peek(&mut header).await?;
             let record_bytes = usize::from(u16::from_be_bytes([header[3], header[4]]));
             if peeked == HEADER_BYTES && header[0] == HANDSHAKE {
                 let bytes = (HEADER_BYTES + record_bytes).min(bytes_max);
-                available_at_least(stream, bytes).await?;
+                available_at_least(stream, bytes, turns).await?;
             }
         }
         set_low_watermark(stream, 1)
     }
 
     /// Waits until so many bytes have arrived. False: the client sends no more.
-    async fn available_at_least(stream: &TcpStream, bytes: usize) -> io::Result<bool> {
+    async fn available_at_least(
+        stream: &TcpStream,
+        bytes: usize,
+        turns: &Semaphore,
+    ) -> io::Result<bool> {
         set_low_watermark(stream, bytes)?;
         loop {
             let ready = stream.ready(Interest::READABLE).await?;
+            let _turn = turns.acquire().await.expect("it is never closed");
             if ready.is_read_closed() {
                 return Ok(false);
             }
@@ -101,6 +117,8 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     async fn pair() -> (TcpStream, Stream) {
@@ -116,7 +134,8 @@ mod tests {
         let polls = Arc::new(AtomicU32::new(0));
         let counted = polls.clone();
         let arrived = tokio::spawn(async move {
-            let mut arrival = pin!(arrival(&stream, 1 << 14));
+            let turns = Semaphore::new(1);
+            let mut arrival = pin!(arrival(&stream, 1 << 14, &turns));
             let polled = |cx: &mut Context<'_>| {
                 counted.fetch_add(1, Relaxed);
                 arrival.as_mut().poll(cx)
@@ -144,14 +163,15 @@ mod tests {
             if !bytes.starts_with(b"GET") {
                 client.shutdown().await.unwrap();
             }
-            arrival(&stream, 1 << 14).await.unwrap();
+            arrival(&stream, 1 << 14, &Semaphore::new(1)).await.unwrap();
         }
     }
 
     #[tokio::test]
     async fn a_record_that_is_announced_longer_than_a_handshake_may_be_is_not_waited_for() {
         let (mut client, stream) = pair().await;
-        let mut arrival = pin!(arrival(&stream, 100));
+        let turns = Semaphore::new(1);
+        let mut arrival = pin!(arrival(&stream, 100, &turns));
         let mut cx = Context::from_waker(Waker::noop());
         assert!(arrival.as_mut().poll(&mut cx).is_pending());
         client.write_all(&[22, 3, 1, 0xff, 0xff]).await.unwrap();

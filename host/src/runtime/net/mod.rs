@@ -2,7 +2,6 @@
 
 pub(crate) mod accept;
 pub(crate) mod acknowledged;
-mod arrivals;
 pub(crate) mod backup_files;
 pub(crate) mod bind;
 pub(crate) mod challenges;
