@@ -113,7 +113,6 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
     };
     let (requests, mut asked) = mpsc::channel(1);
     gateway.show(ShownConfig::of(&draft).into());
-    drop(draft);
     gateway.state.set_config_source(ConfigSource { file, requests });
     gateway.log_ready(started.elapsed());
     gateway.begin_duties();
