@@ -5,7 +5,10 @@ import { Table, Text } from "./ui.js";
 
 const TEXT_MAX = 2000;
 const BYTES_MAX = 512;
+// Of a row of a hex dump; the latter where there is less room.
 const ROW_BYTES = 16;
+const NARROW_ROW_BYTES = 8;
+const NARROW_PX = 760;
 // What is no frame of the dialect.
 const OTHER_KINDS = ["opened", "closed", "answer", "event"];
 
@@ -23,9 +26,9 @@ function asText(frame) {
   return frame.base64 ? null : frame.text ?? "";
 }
 
-function Content({ frame }) {
+function Content({ frame, isNarrow }) {
   const text = asText(frame);
-  if (text === null) return html`<${Hex} bytes=${decode(frame.base64)} fields=${frame.fields ?? []} />`;
+  if (text === null) return html`<${Hex} bytes=${decode(frame.base64)} fields=${frame.fields ?? []} isNarrow=${isNarrow} />`;
   if (text === "") return null;
   return html`<code class="frame"><${Text} value=${text.replace(/\r?\n$/, "")} max=${TEXT_MAX} lines more /></code>`;
 }
@@ -35,15 +38,16 @@ function hex(bytes) {
 }
 
 // The bytes in rows, and what they are by the description of the dialect.
-function Hex({ bytes, fields }) {
+function Hex({ bytes, fields, isNarrow }) {
+  const width = isNarrow || innerWidth < NARROW_PX ? NARROW_ROW_BYTES : ROW_BYTES;
   const [isOpen, setOpen] = useState(false);
   const shown = bytes.subarray(0, BYTES_MAX);
   const rows = [];
-  for (let at = 0; at < shown.length; at += ROW_BYTES) rows.push(at);
+  for (let at = 0; at < shown.length; at += width) rows.push(at);
   return html`<code class="frame">${rows.map(at => {
-    const row = shown.subarray(at, at + ROW_BYTES);
+    const row = shown.subarray(at, at + width);
     const letters = Array.from(row, byte => byte > 31 && byte < 127 ? String.fromCharCode(byte) : "·").join("");
-    return `${at.toString(16).padStart(4, "0")}  ${hex(row).padEnd(ROW_BYTES * 3)} ${letters}\n`;
+    return `${at.toString(16).padStart(4, "0")}  ${hex(row).padEnd(width * 3)} ${letters}\n`;
   })}${bytes.length > BYTES_MAX && t("frame.more", { bytes: bytes.length - BYTES_MAX })}</code>
   ${fields.length > 0 && html`<button class="link" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>
       ${t("frame.notes")}</button>
@@ -61,7 +65,7 @@ function Fields({ bytes, fields }) {
 }
 
 // One line for a frame that passed: when, which way, whose, and what.
-export function FrameRow({ frame, isShort }) {
+export function FrameRow({ frame, isShort, isNarrow }) {
   const way = frame.direction === "in" ? "in" : "out";
   return html`<li class=${`passed ${way}`}>
     <span class="way" title=${t(`frame.${way}`)}><span aria-hidden="true">${way === "in" ? "→" : "←"}</span>
@@ -71,7 +75,7 @@ export function FrameRow({ frame, isShort }) {
       ${frame.session !== undefined && ` #${frame.session}`} <${Text} value=${frame.user ?? frame.peer} max=${40} />
       ${frame.masked && html` · ${t("frame.masked")}`}</span>`}
     ${OTHER_KINDS.includes(frame.kind) && html`<span class="whose">${t(`frame.kind.${frame.kind}`)}</span>`}
-    <${Content} frame=${frame} />
+    <${Content} frame=${frame} isNarrow=${isNarrow} />
   </li>`;
 }
 

@@ -400,6 +400,7 @@ export default {
   "trace.unknown": "Not recorded.",
   "trace.unrecorded": "Not recorded: [admin] trace is 0, or the message is older.",
   "trace.way": "Way",
+  "transcript": "transcript",
   "transport": "Transport",
   "ttl.hint": "Empty: without end",
   "ttl.hours": "Hours",

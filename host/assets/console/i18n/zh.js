@@ -400,6 +400,7 @@ export default {
   "trace.unknown": "没有记录。",
   "trace.unrecorded": "没有记录：[admin] trace 为 0，或消息较早。",
   "trace.way": "方式",
+  "transcript": "记录",
   "transport": "传输",
   "ttl.hint": "留空：无期限",
   "ttl.hours": "小时",

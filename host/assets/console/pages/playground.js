@@ -7,7 +7,8 @@ import { Dropped, Frames, useFrames } from "../passing.js";
 import { transcript } from "../transcript.js";
 import { Alert, Field, PageHead, Text, useGet } from "../ui.js";
 
-const NAMES = ["ann", "bob"];
+// Names that accounts hardly have: of an account, irc would ask for the password.
+const NAMES = ["play1", "play2"];
 
 export function Playground() {
   const found = useGet(path`/frontends`);
@@ -135,5 +136,5 @@ function Copy({ sent, frames }) {
   return html`
     <button disabled=${!curl} onClick=${() => copy("curl", `${curl}\n`)}>${t("copy.curl")}</button>
     <button disabled=${!code} onClick=${() => copy("TypeScript", `${code}\n`)}>${t("copy.code")}</button>
-    <button disabled=${!frames.length} onClick=${() => copy(t("copy.transcript"), transcript(frames))}>${t("copy.transcript")}</button>`;
+    <button disabled=${!frames.length} onClick=${() => copy(t("transcript"), transcript(frames))}>${t("copy.transcript")}</button>`;
 }
