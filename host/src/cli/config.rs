@@ -18,7 +18,7 @@ use super::table::aligned;
 use crate::admin::types::{
     ConfigChoice, ConfigPlan, ConfigState, FrontendFate, FrontendPlan, ListenerPlan, Nothing,
 };
-use crate::admin::{ApplyConfig, PlanConfig, ShowConfig};
+use crate::admin::{ApplyConfig, PlanConfig, RollBackConfig, ShowConfig};
 use crate::config::{self, ShownKey, shown};
 
 /// A larger file is no gateway.toml.
@@ -62,6 +62,8 @@ enum What {
         /// A configuration to put in the place of the gateway's own file
         file: Option<PathBuf>,
     },
+    /// Have the running gateway go back to what was in effect before the last change; the file stays
+    Rollback(Common),
 }
 
 pub(super) fn run(options: Options, config: Config) -> Result<(), Box<dyn Error>> {
@@ -89,6 +91,11 @@ pub(super) fn run(options: Options, config: Config) -> Result<(), Box<dyn Error>
                 call_gateway::<ApplyConfig>(backend, &[], &Nothing {}, choice)
             })?;
             candidate.put_in_place()?;
+            print(common.json, &plan)
+        }
+        What::Rollback(common) => {
+            let (backend, none) = (options.and(common.options).lenient_backend()?, Nothing {});
+            let plan = call_gateway::<RollBackConfig>(&backend, &[], &none, &none)?;
             print(common.json, &plan)
         }
     }

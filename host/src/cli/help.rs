@@ -77,6 +77,7 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman config defaults > gateway.toml", "every key, to start from"),
             ("dragoman config show frontends.irc --changed", "what is not at its default, and why"),
             ("dragoman config plan new.toml", "what a reload with it would do"),
+            ("dragoman config rollback", "have what was in effect before the last change again"),
             ("dragoman config apply new.toml", "and go back if a part does not come up"),
         ],
     ),

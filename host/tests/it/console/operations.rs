@@ -139,7 +139,11 @@ fn the_configuration_is_shown_with_its_layers_and_can_be_gone_back_to() {
     assert_eq!(names(&gateway), ["chatroom", "channel", "irc"]);
     let shown = gateway.api("GET /api/v1/config/effective", "");
     with(&shown["items"], "key", "frontends.irc.listen");
-    gateway.api("POST /api/v1/config/rollback", "{}");
+    // And back, on the command line.
+    let listen = format!("admin.listen={}", gateway.admin());
+    let arguments = ["--set", &listen, "config", "rollback"];
+    let said = run(gateway.folder.path(), &arguments);
+    assert!(said.contains("removed") && said.ends_with("exit 0"), "{said}");
     assert_eq!(names(&gateway), ["chatroom", "channel"]);
     assert_eq!(fs::read_to_string(&file).expect("it is there"), without_irc);
     gateway.end();
