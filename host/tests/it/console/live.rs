@@ -60,14 +60,15 @@ impl Stream {
         }
     }
 
-    /// The next sample for which this is true.
+    /// The next sample for which this is true: one of the next hundred.
     fn sample(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        loop {
+        for _ in 0..100 {
             let (name, value) = self.event().expect("it goes on");
             if name == "sample" && wanted(&value) {
                 return value;
             }
         }
+        panic!("no such sample");
     }
 }
 
