@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-
 import createClient, { type Client } from "openapi-fetch";
 
 import type { components, paths } from "./api.js";
@@ -35,6 +33,8 @@ export interface ClientOptions extends LinkOptions {
   webSocketUrl?: string;
   /** Headers of every request and of the WebSocket's handshake, such as `X-Api-Key`. */
   headers?: Record<string, string>;
+  /** Told that a room could not be joined again after the connection broke, and why: it is left. */
+  onRoomLost?: (room: string, error: ChatroomError) => void;
 }
 
 /**
@@ -153,7 +153,7 @@ export class ChatroomClient {
    * Where the connection breaks before the answer, it is sent again with the same `clientId`: a name for the message,
    * 1 to 200 bytes, of the client's own. Sent again by another run of the program, it is the same message for a day.
    */
-  async say(room: string, text: string, clientId: string = randomUUID()): Promise<number> {
+  async say(room: string, text: string, clientId: string = crypto.randomUUID()): Promise<number> {
     const packet: FromClient = { type: "msg", data: { ...this.#given(room), msg: text, client_id: clientId } };
     const isAnswer = (told: FromServer): told is ServerPosted =>
       told.type === "posted" && told.data.client_id === clientId;
@@ -204,10 +204,12 @@ export class ChatroomClient {
       try {
         await this.#enter(room, this.#newest.get(room) ?? BEGIN_NOW);
       } catch (error) {
-        // A room that is gone or full does not keep the client from the others.
-        if (!(error instanceof ChatroomError)) throw error;
+        // A room that is gone or full does not keep the client from the others. Where only the moment is wrong, all
+        // are joined again a little later.
+        if (!(error instanceof ChatroomError) || error.isPassing) throw error;
         this.#rooms.delete(room);
         this.#options.onTrouble?.(error);
+        this.#options.onRoomLost?.(room, error);
       }
     }
   }
