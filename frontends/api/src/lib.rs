@@ -89,7 +89,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
-pub use manifest::{Acknowledges, Capabilities, Listener, Manifest, Route, Transport, Upstream};
+pub use manifest::{
+    Acknowledges, Capabilities, Listener, Manifest, Route, RouteKind, Transport, Upstream,
+};
 pub use outbox::{Authorize, EventFilter, Fetch, Outbox, Output, Subscribe};
 #[allow(deprecated, reason = "the former names stay for front ends that use them")]
 pub use outbox::{Follow, Interest};

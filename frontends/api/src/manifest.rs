@@ -119,10 +119,32 @@ pub enum Transport {
 }
 
 /// A path with the methods it answers (HEAD and OPTIONS are understood).
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Route {
     pub path: String,
     pub methods: Vec<String>,
+    /// What is at the path.
+    #[serde(default, skip_serializing_if = "RouteKind::is_default")]
+    pub kind: RouteKind,
+}
+
+/// What is at a path of an HTTP listener.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// An operation of the dialect, or a file.
+    #[default]
+    Operation,
+    /// A page that changes nothing. Links of other sites may lead to it.
+    Page,
+    /// A WebSocket: the path takes upgrades, beside the other paths of the listener.
+    WebSocket,
+}
+
+impl RouteKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What clients of a dialect can do, as `dragoman dialects` shows it and tests check it.

@@ -207,7 +207,11 @@ fn manifest() -> Manifest {
         transport,
         address: None,
         routes: (routes.iter())
-            .map(|path| Route { path: (*path).into(), methods: vec!["GET".into()] })
+            .map(|path| Route {
+                path: (*path).into(),
+                methods: vec!["GET".into()],
+                ..Route::default()
+            })
             .collect(),
     };
     Manifest {

@@ -10,7 +10,7 @@ use crate::schema::About;
 use super::{
     Action, Charset, Endpoint, HttpError, Params, ParamsError, Request, RequestParams, Response,
 };
-use crate::{Input, Outbox, Output, Peer, Route, Session, Subscribe};
+use crate::{Input, Outbox, Output, Peer, Route, RouteKind, Session, Subscribe};
 
 /// A dialect that is a table of endpoints.
 pub trait HttpDialect: Send + Sync + Sized + 'static {
@@ -53,6 +53,7 @@ pub trait HttpDialect: Send + Sync + Sized + 'static {
         let route = |endpoint: &Endpoint<Self>| Route {
             path: endpoint.path.into(),
             methods: endpoint.methods.iter().map(|method| (*method).into()).collect(),
+            kind: RouteKind::Operation,
         };
         self.endpoints().iter().map(route).collect()
     }

@@ -107,7 +107,11 @@ mod tests {
     #[test]
     fn however_many_paths_are_asked_for_the_operations_are_bounded() {
         let metrics = HttpMetrics::default();
-        let route = |at: usize| Route { path: format!("/{at}"), methods: vec!["GET".into()] };
+        let route = |at: usize| Route {
+            path: format!("/{at}"),
+            methods: vec!["GET".into()],
+            ..Route::default()
+        };
         let routes: Vec<Route> = (0..1_000).map(route).collect();
         let operations = Operations::new(&metrics, &routes);
         for at in 0..2_000 {

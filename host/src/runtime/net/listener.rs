@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
-use frontend_api::{Listener, Transport};
+use frontend_api::{Listener, Route, RouteKind, Transport};
 use hyper::header::HeaderValue;
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -122,13 +122,31 @@ impl ListenerBinding {
     }
 
     pub(crate) fn has_path(&self, path: &str) -> bool {
-        self.listener.routes.iter().any(|route| route.path == path)
+        self.route(path).is_some()
+    }
+
+    /// Whether it takes upgrades at this path: a WebSocket listener at any.
+    pub(crate) fn is_websocket_at(&self, path: &str) -> bool {
+        self.is_websocket() || self.is_kind(path, RouteKind::WebSocket)
+    }
+
+    /// Whether links of other sites may lead to this path.
+    pub(crate) fn is_page(&self, path: &str) -> bool {
+        self.is_kind(path, RouteKind::Page)
     }
 
     /// The methods of a path.
     pub(crate) fn methods(&self, path: &str) -> Vec<String> {
-        let route = self.listener.routes.iter().find(|route| route.path == path);
-        route.map_or_else(Vec::new, |route| route.methods.clone())
+        self.route(path).map_or_else(Vec::new, |route| route.methods.clone())
+    }
+
+    /// Compares the kind first: each request asks, and most dialects have no such path.
+    fn is_kind(&self, path: &str, kind: RouteKind) -> bool {
+        self.listener.routes.iter().any(|route| route.kind == kind && route.path == path)
+    }
+
+    fn route(&self, path: &str) -> Option<&Route> {
+        self.listener.routes.iter().find(|route| route.path == path)
     }
 }
 

@@ -33,7 +33,11 @@ impl Stage {
             address: None,
             routes: paths
                 .iter()
-                .map(|path| Route { path: (*path).into(), methods: vec!["POST".into()] })
+                .map(|path| Route {
+                    path: (*path).into(),
+                    methods: vec!["POST".into()],
+                    ..Route::default()
+                })
                 .collect(),
         };
         let none = Support::Absent;

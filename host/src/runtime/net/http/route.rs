@@ -12,7 +12,8 @@ pub(super) struct Route<'a> {
 }
 
 /// The front end whose documents are at this path, else the one with this path, else one that
-/// takes every path, else the first. WebSocket listeners get upgrades, HTTP listeners the rest.
+/// takes every path, else the first. WebSocket listeners get upgrades, HTTP listeners the rest; but
+/// an HTTP listener also gets the upgrades of its paths for them.
 pub(super) fn route<'a>(
     bindings: &'a [Arc<ListenerBinding>],
     path: &'a str,
@@ -24,6 +25,12 @@ pub(super) fn route<'a>(
                 return Route { binding, document: Some(name) };
             }
         }
+    }
+    if upgrade
+        && let Some(binding) =
+            bindings.iter().find(|one| !one.is_websocket() && one.is_websocket_at(path))
+    {
+        return Route { binding, document: None };
     }
     let upgrade = upgrade && bindings.iter().any(|binding| binding.is_websocket());
     let fitting = || bindings.iter().filter(|binding| binding.is_websocket() == upgrade);

@@ -230,8 +230,9 @@ async fn answer(
     let trusts = |address| registry.trusts_address(address);
     let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
     *client = caller.counted_address();
-    let source =
-        RequestSource { caller, from_trusted_proxy, can_be_rebound: connection.can_be_rebound };
+    let can_be_rebound = connection.can_be_rebound;
+    let for_page = binding.is_page(path);
+    let source = RequestSource { caller, from_trusted_proxy, can_be_rebound, for_page };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
     let services = &state.services;
@@ -245,7 +246,7 @@ async fn answer(
         return answer.map(Answer::Frontend);
     }
     check_site(frontend, source, origin, &parts.headers, &connection.known_host)?;
-    if binding.is_websocket() {
+    if binding.is_websocket_at(path) {
         if upgrade::is_wanted(&parts) && !body.has_ended() {
             return Err(HttpError::new(400, "the handshake of a WebSocket has no body"));
         }

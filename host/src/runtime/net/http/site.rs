@@ -19,6 +19,8 @@ use crate::runtime::metrics::Limit;
 use crate::runtime::net::http::caller::{Caller, asked_host};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
 
 /// Suffixes of names that cannot be registered on the internet (RFC 6761, 6762, 8375, and ICANN's
@@ -35,6 +37,8 @@ pub(super) struct RequestSource {
     pub(super) from_trusted_proxy: bool,
     /// Whether a page could have pointed a name of its own at the listener.
     pub(super) can_be_rebound: bool,
+    /// Whether it asks for a page, to which a link of any site may lead.
+    pub(super) for_page: bool,
 }
 
 /// Refuses with 403 what a page of a site that is not configured has its visitor's browser send, and
@@ -60,7 +64,7 @@ pub(super) fn check_site(
     }
     let host = asked_host(headers, source.from_trusted_proxy);
     let host = host.as_deref();
-    let checked = check_origin(frontend, origin, headers, host).and_then(|()| {
+    let checked = check_origin(frontend, source, origin, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
@@ -94,6 +98,7 @@ struct Refused {
 
 fn check_origin(
     frontend: &FrontendHandle,
+    source: RequestSource,
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
     host: Option<&str>,
@@ -113,7 +118,8 @@ fn check_origin(
         return Err(Refused { why, key });
     }
     // A browser sends no Origin with a plain GET, such as that of an image.
-    if is_foreign(headers) && !frontend.cors.allows_all() {
+    let is_followed = source.for_page && is_navigation(headers);
+    if is_foreign(headers) && !is_followed && !frontend.cors.allows_all() {
         return Err(Refused { why: "web pages of other sites are not allowed here".into(), key });
     }
     Ok(())
@@ -130,6 +136,16 @@ fn is_foreign(headers: &HeaderMap) -> bool {
         site.eq_ignore_ascii_case(b"cross-site")
             || (is_sibling && !headers.contains_key(&SEC_FETCH_USER))
     })
+}
+
+/// Whether the browser is to show the answer in a tab of its own, and not within another page.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let is = |name: &HeaderName, wanted: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
+            && values.next().is_none()
+    };
+    is(&SEC_FETCH_MODE, "navigate") && is(&SEC_FETCH_DEST, "document")
 }
 
 fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refused> {
