@@ -7,6 +7,7 @@ mod encode;
 pub mod endpoints;
 mod fidelity;
 pub mod packet;
+mod page;
 mod parse;
 mod refusal;
 mod reply;
@@ -32,6 +33,7 @@ use packet::{
     ClientJoin, ClientLeave, ClientMsg, ServerCaughtUp, ServerError, ServerGap, ServerMsg,
     ServerPosted, ServerUser,
 };
+use page::PageSession;
 use session::ChatSession;
 pub use sign_in::SignInByAddress;
 
@@ -70,6 +72,8 @@ pub struct Options {
     /// The charset of query strings, and of forms that do not name theirs: `utf-8` or `gbk`. JSON
     /// and replies are in UTF-8.
     pub charset: Charset,
+    /// Whether `listen` serves a web page to chat in, at `/`.
+    pub page: bool,
 }
 
 /// The pages to which browsers send a cookie.
@@ -105,6 +109,7 @@ impl Default for Options {
             seat_grace: Millis::from_secs(60),
             list_max: 10_000,
             charset: Charset::default(),
+            page: false,
         }
     }
 }
@@ -156,6 +161,7 @@ impl Frontend for ChatroomFrontend {
         let dialect = Arc::clone(&self.dialect);
         match &peer.upgrade {
             Some(upgrade) => Box::new(ChatSession::new(dialect, peer, upgrade)),
+            None if dialect.options.page => Box::new(PageSession::new(dialect, peer)),
             None => Box::new(Exchange::new(dialect, peer)),
         }
     }
@@ -233,11 +239,12 @@ impl HttpDialect for Chatroom {
 }
 
 fn manifest(dialect: &Chatroom) -> Manifest {
+    let page = if dialect.options.page { page::routes() } else { Vec::new() };
     let listen = Listener {
         key: "listen".into(),
         transport: Transport::Http,
         address: Some("127.0.0.1:5000".into()),
-        routes: dialect.routes(),
+        routes: dialect.routes().into_iter().chain(page).collect(),
     };
     let websocket_listen = Listener {
         key: "websocket_listen".into(),

@@ -120,7 +120,11 @@ fn failed(res: Res) -> LoginRefused {
 }
 
 fn cookie(dialect: &Chatroom, token: &str) -> String {
-    let max_age_s = dialect.options.sign_in_ttl.0.div_ceil(1_000);
+    set_cookie(dialect, token, dialect.options.sign_in_ttl.0.div_ceil(1_000))
+}
+
+/// A browser replaces the cookie of a login by one with the same attributes.
+pub(crate) fn set_cookie(dialect: &Chatroom, token: &str, max_age_s: u64) -> String {
     let same_site = match dialect.options.cookie_same_site {
         SameSite::Lax => "Lax",
         // Browsers refuse it without Secure.

@@ -6,3 +6,4 @@ mod page;
 mod properties;
 mod schemas;
 mod transcripts;
+mod web;

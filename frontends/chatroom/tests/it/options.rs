@@ -139,7 +139,7 @@ fn the_options_survive_being_written_and_read() {
     let written = serde_json::to_value(Options::default()).unwrap();
     let expected = serde_json::json!({
         "guests": true, "sign_in_once_ttl": "1m", "cookie_same_site": "lax", "user_data": "own", "sign_in_ttl": "12h", "seat_ttl": "10m", "seat_grace": "1m", "list_max": 10000,
-        "charset": "utf-8",
+        "charset": "utf-8", "page": false,
     });
     assert_eq!(written, expected);
     assert_eq!(serde_json::from_value::<Options>(written).unwrap(), Options::default());
