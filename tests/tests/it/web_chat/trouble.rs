@@ -1,0 +1,156 @@
+//! The network fails, the gateway is killed, and messages are refused.
+
+use std::net::{SocketAddr, TcpListener};
+
+use gateway_tests::browser::{Browser, Look, Page};
+use gateway_tests::{Gateway, Irc};
+
+use super::{TOML, assert_clean, guest, messages, open_room, other, say, until_said};
+
+/// An address that the gateway has again after it was killed.
+fn free_address(ip: &str) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).expect("all of 127.0.0.0/8 is this machine");
+    listener.local_addr().expect("it is bound")
+}
+
+fn until_connection(page: &Page, state: &str) {
+    page.until(&format!("document.querySelector('#connection').dataset.state === '{state}'"));
+}
+
+#[test]
+fn what_was_said_while_the_gateway_was_gone_comes_once() {
+    let Some(browser) = Browser::start() else { return };
+    let address = free_address("127.0.95.1");
+    let listen = format!("page = true\nlisten = \"{address}\"");
+    let mut gateway = Gateway::start(&TOML.replace("page = true", &listen));
+    let ann = guest(&browser, &gateway, "ann", Look::default());
+    open_room(&ann, "TEST");
+    let bo = guest(&browser, &gateway, "bo", Look::default());
+    open_room(&bo, "TEST");
+    say(&ann, "before");
+    until_said(&bo, "before");
+
+    gateway.kill();
+    until_connection(&ann, "offline");
+    // It waits, and is sent once when it can be.
+    say(&ann, "meanwhile");
+    ann.until("document.querySelector('[data-state=sending]')");
+    gateway.restart();
+    let mut carl = Irc::sign_on(gateway.address("irc", "listen"), "carl", None);
+    carl.join("#TEST");
+    carl.send("PRIVMSG #TEST :from irc");
+    for page in [&ann, &bo] {
+        until_connection(page, "online");
+        until_said(page, "from irc");
+        until_said(page, "meanwhile");
+    }
+    say(&bo, "after");
+    until_said(&ann, "after");
+    for page in [&ann, &bo] {
+        let mut shown = messages(page);
+        assert_eq!((shown[0].as_str(), shown[3].as_str()), ("before", "after"), "{shown:?}");
+        shown.sort();
+        assert_eq!(shown, ["after", "before", "from irc", "meanwhile"]);
+    }
+    let of_network = |complaint: &String| {
+        complaint.contains("ERR_CONNECTION_REFUSED") || complaint.contains("ERR_CONNECTION_RESET")
+    };
+    let complaints: Vec<_> = ann.complaints().into_iter().filter(|one| !of_network(one)).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn without_a_network_the_page_waits_and_then_shows_what_it_missed() {
+    let Some(browser) = Browser::start() else { return };
+    let gateway = Gateway::start(TOML);
+    let ann = guest(&browser, &gateway, "ann", Look::default());
+    open_room(&ann, "TEST");
+    ann.set_offline(true);
+    until_connection(&ann, "offline");
+    let mut carl = Irc::sign_on(gateway.address("irc", "listen"), "carl", None);
+    carl.join("#TEST");
+    for text in ["first", "second"] {
+        carl.send(&format!("PRIVMSG #TEST :{text}"));
+    }
+    carl.drain();
+    assert_eq!(messages(&ann), [] as [String; 0]);
+    ann.set_offline(false);
+    until_said(&ann, "second");
+    until_connection(&ann, "online");
+    assert_eq!(messages(&ann), ["first", "second"]);
+}
+
+#[test]
+fn a_refused_message_can_be_sent_again_and_is_there_once() {
+    let Some(browser) = Browser::start() else { return };
+    let slow = "page = true\nmessages_per_s = 1\nmessages_burst = 1";
+    let gateway = Gateway::start(&TOML.replace("page = true", slow));
+    let ann = guest(&browser, &gateway, "ann", Look::default());
+    open_room(&ann, "TEST");
+    let bo = guest(&browser, &gateway, "bo", Look::default());
+    open_room(&bo, "TEST");
+    // Until one is refused: how many are not depends on how fast they come.
+    let refused = "document.querySelector('[data-state=failed]')";
+    let mut sent = 0;
+    while ann.eval(&format!("{refused} === null")) == true {
+        sent += 1;
+        say(&ann, &format!("number {sent}"));
+        ann.until("!document.querySelector('[data-state=sending]')");
+    }
+    ann.until_shown("[data-state=failed] .state", "That was too fast");
+    // The page is closed and comes again: the message is not forgotten.
+    ann.reload();
+    ann.until("document.body?.dataset.ready");
+    open_room(&ann, "TEST");
+    ann.until_shown("[data-state=failed] .state", "closed before there was an answer");
+    ann.until(
+        "(() => {
+          document.querySelector('[data-state=failed] button')?.click();
+          return !document.querySelector('[data-state=failed], [data-state=sending]');
+        })()",
+    );
+    until_said(&bo, &format!("number {sent}"));
+    let wanted: Vec<_> = (1..=sent).map(|number| format!("number {number}")).collect();
+    for page in [&ann, &bo] {
+        assert_eq!(messages(page), wanted);
+        assert_clean(page, &gateway);
+    }
+    ann.reload();
+    ann.until("document.body?.dataset.ready");
+    open_room(&ann, "TEST");
+    until_said(&ann, &format!("number {sent}"));
+    assert_eq!(messages(&ann), wanted, "nothing is left to be sent");
+}
+
+#[test]
+fn a_message_that_had_arrived_without_an_answer_is_not_there_twice() {
+    let Some(browser) = Browser::start() else { return };
+    let gateway = Gateway::start(TOML);
+    let ann = guest(&browser, &gateway, "ann", Look::default());
+    open_room(&ann, "TEST");
+    // As another run of the page did, which was closed before it had the answer.
+    let mut former = other(&gateway, "TEST", "ann");
+    let user = r#"{"user_name":"ann","user_avatar":""}"#;
+    former.websocket.send(&format!(
+        r#"{{"type":"msg","data":{{"user":{user},"room_name":"TEST","msg":"once","client_id":"k1"}}}}"#
+    ));
+    former.receive_until(|packet| packet["type"] == "posted");
+    until_said(&ann, "once");
+    ann.eval(
+        "(() => {
+          const [key] = Object.keys(localStorage);
+          const kept = JSON.parse(localStorage[key]);
+          kept.outbox = [{ room: 'TEST', clientId: 'k1', text: 'once', time: Date.now() }];
+          localStorage[key] = JSON.stringify(kept);
+        })()",
+    );
+    ann.reload();
+    ann.until("document.body?.dataset.ready");
+    open_room(&ann, "TEST");
+    assert_eq!(messages(&ann), ["once", "once"], "one of them waits for the user");
+    ann.click("[data-state=failed] button");
+    ann.until("!document.querySelector('[data-state=failed], [data-state=sending]')");
+    assert_eq!(messages(&ann), ["once"]);
+    assert_eq!(ann.eval("Object.values(localStorage).some((one) => one.includes('k1'))"), false);
+    assert_clean(&ann, &gateway);
+}
