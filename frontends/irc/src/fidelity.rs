@@ -42,6 +42,11 @@ const TEXT: &[(Field, Way, Way)] = &[
         Way::exact("by `draft/multiline`"),
         Way::exact("by `draft/multiline`; else left out"),
     ),
+    (
+        Field::TextBlank,
+        Way::absent("a message has a character, and a batch a line that is not empty"),
+        Way::absent("as one space: a message has a character"),
+    ),
     (Field::TextReturns, ENDS_LINE, Way::emulated("as line feeds")),
     (Field::TextAction, Way::exact("as ACTION"), Way::emulated("as ACTION")),
     (Field::TextControl, Way::EXACT, Way::EXACT),

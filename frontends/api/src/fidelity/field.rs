@@ -22,6 +22,7 @@ pub enum Field {
     TextLines,
     TextManyLines,
     TextBlankLines,
+    TextBlank,
     TextReturns,
     TextAction,
     TextControl,
@@ -79,6 +80,7 @@ impl Field {
         given(Self::TextLines, "message.text.lines", "line feeds"),
         given(Self::TextManyLines, "message.text.many_lines", "more than 50 lines"),
         given(Self::TextBlankLines, "message.text.blank_lines", "empty lines"),
+        given(Self::TextBlank, "message.text.blank", "line ends and nothing else"),
         given(Self::TextReturns, "message.text.returns", "carriage returns"),
         given(Self::TextAction, "message.text.action", "`/me ` at the start"),
         given(
@@ -145,6 +147,7 @@ impl Field {
             Self::TextLines => text.contains('\n'),
             Self::TextManyLines => text.replace("\r\n", "\n").split(is_end).count() > LINES_MAX,
             Self::TextBlankLines => text.replace("\r\n", "\n").split(is_end).any(str::is_empty),
+            Self::TextBlank => !text.is_empty() && text.chars().all(is_end),
             Self::TextReturns => text.contains('\r'),
             Self::TextAction => text.starts_with("/me "),
             Self::TextControl => {

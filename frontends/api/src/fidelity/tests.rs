@@ -59,6 +59,8 @@ fn a_text_is_of_every_kind_that_it_contains() {
     assert_eq!(kinds("a\r\nb"), ["lines", "returns"]);
     assert_eq!(kinds("a\n\nb"), ["lines", "blank_lines"]);
     assert_eq!(kinds("a\n"), ["lines", "blank_lines"]);
+    assert_eq!(kinds("\n"), ["lines", "blank_lines", "blank"]);
+    assert_eq!(kinds("\r\r\n"), ["lines", "blank_lines", "blank", "returns"]);
     assert_eq!(kinds("\ta\x1b"), ["control"]);
     assert_eq!(kinds("/me waves\x01\0"), ["action", "mark", "nul"]);
     assert_eq!(kinds(&"茶".repeat(117)), ["long"]);

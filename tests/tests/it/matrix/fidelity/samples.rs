@@ -1,8 +1,21 @@
 //! Generated texts, each with the kinds that it is of: known from how it was made, not by looking.
 
 /// The kinds of text that a dialect may not carry, as the contract names them.
-pub(super) const KINDS: [&str; 9] =
-    ["long", "lines", "many_lines", "blank_lines", "returns", "action", "control", "mark", "nul"];
+pub(super) const KINDS: [&str; 10] = [
+    "long",
+    "lines",
+    "many_lines",
+    "blank_lines",
+    "returns",
+    "action",
+    "control",
+    "mark",
+    "nul",
+    BLANK,
+];
+
+/// A text that is of this kind has nothing that makes it one of others.
+const BLANK: &str = "blank";
 
 /// A text, and what it is of besides an ordinary line.
 #[derive(Clone, Debug)]
@@ -95,7 +108,8 @@ pub(super) fn samples() -> Vec<Sample> {
         }
     }
     for _ in 0..6 {
-        let (first, second) = (random.below(KINDS.len()), random.below(KINDS.len()));
+        let mixed = KINDS.len() - 1;
+        let (first, second) = (random.below(mixed), random.below(mixed));
         samples.push(of_both(KINDS[first], KINDS[second], &mut random));
     }
     samples
@@ -116,6 +130,7 @@ fn of_kind(kind: &'static str, random: &mut Random) -> Sample {
             (lines.collect::<Vec<_>>().join("\n"), vec!["lines"])
         }
         "blank_lines" => (within("\n\n", random), vec!["lines"]),
+        BLANK => ("\n".repeat(1 + random.below(3)), vec!["lines", "blank_lines"]),
         "returns" => (within("\r", random), vec![]),
         "action" => (format!("/me {}", random.words()), vec![]),
         "control" => (within(&control, random), vec![]),
