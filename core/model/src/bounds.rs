@@ -37,7 +37,17 @@ pub const PREFERENCES_MAX: usize = 64;
 /// or rooms.
 pub const INFO_BYTES_MAX: usize = 8_192;
 
-/// An identity, in bytes: a realm with a type of 255 and a subject of 255.
+/// The subject of an identity, and the type in its realm, in bytes: openids have some thirty.
+pub const SUBJECT_BYTES_MAX: usize = 255;
+
+/// The subject of an identity in a realm of [`PROVEN_REALMS`], in bytes: certificates have long ones.
+pub const PROVEN_SUBJECT_BYTES_MAX: usize = 512;
+
+/// The realms of identities that another server or a certificate proves.
+pub const PROVEN_REALMS: [&str; 3] = ["http", "jwt", "cert"];
+
+/// An identity as a whole, in bytes. Stores of former versions, and exports of them, have some whose
+/// subject is longer than [`check_identity`] accepts.
 pub const IDENTITY_BYTES_MAX: usize = 640;
 
 /// Identities of a user. They go wherever their user does.
@@ -77,6 +87,22 @@ pub const LABEL_CHARS_MAX: usize = 64;
 /// The first so many characters of `text`.
 pub fn cut(text: &str, chars_max: usize) -> &str {
     text.char_indices().nth(chars_max).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Refuses an identity that no user can be given. `Err`: why, after "the identity".
+pub fn check_identity(identity: &str) -> Result<(), &'static str> {
+    let (realm, subject) = identity.split_once('/').unwrap_or_default();
+    if realm.is_empty() || subject.is_empty() {
+        return Err("is not of the form realm/subject");
+    }
+    let kind = realm.split_once(':').map_or(realm, |(_, kind)| kind);
+    let is_proven = PROVEN_REALMS.contains(&realm);
+    let subject_max = if is_proven { PROVEN_SUBJECT_BYTES_MAX } else { SUBJECT_BYTES_MAX };
+    let fits = kind.len() <= SUBJECT_BYTES_MAX && subject.len() <= subject_max;
+    if !fits || identity.len() > IDENTITY_BYTES_MAX {
+        return Err("is too long");
+    }
+    Ok(())
 }
 
 /// Refuses a command that would store something too long.
@@ -262,6 +288,23 @@ mod tests {
     fn described(description: String) -> Command {
         let room = NewRoom { description, ..NewRoom::default() };
         Command::CreateRoom { room, owner: None, members: None }
+    }
+
+    #[test]
+    fn an_identity_has_a_realm_and_a_subject_of_a_bounded_length() {
+        let is_sound = |realm: &str, kind: usize, subject: usize| {
+            let identity = format!("{realm}{}/{}", "k".repeat(kind), "s".repeat(subject));
+            check_identity(&identity).is_ok()
+        };
+        assert!(is_sound("openid:", 255, 255) && is_sound("email", 0, 255));
+        assert!(!is_sound("openid:", 256, 255) && !is_sound("openid:", 255, 256));
+        assert!(!is_sound("tel", 0, 256) && !is_sound("", 256, 1));
+        for realm in PROVEN_REALMS {
+            assert!(is_sound(realm, 0, 512) && !is_sound(realm, 0, 513), "{realm}");
+        }
+        assert!(!is_sound("http:", 1, 256), "only the realms of that very name");
+        assert!(!is_sound("openid:", 255, 0) && !is_sound("", 0, 9));
+        assert!(check_identity("no slash").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Splits bytes into frames, and parses frames into requests.
 
+use core_model::bounds::SUBJECT_BYTES_MAX;
 use core_model::{MessageId, RoomId};
 
 use crate::fields::{self, Body, Code, Operation, Verb};
@@ -13,9 +14,6 @@ const HEADER_BYTES: usize = LENGTH_BYTES + LENGTH_LEAST as usize;
 
 /// The minimum `length`: command and sequence.
 const LENGTH_LEAST: u32 = 6;
-
-/// The maximum length of `openid` and `openid_type` in bytes.
-const OPENID_BYTES_MAX: usize = 255;
 
 /// The longest `client_id`, in bytes: leaves room in an idempotency key for what makes it the
 /// caller's own.
@@ -256,8 +254,11 @@ fn account(body: &Body<'_>) -> Result<Account, Nonsense> {
     for name in ["openid", "openid_type"] {
         match body.text(name).len() {
             0 => return unacceptable(format!("{name} is empty")),
-            1..=OPENID_BYTES_MAX => (),
-            more => return unacceptable(format!("{name} has {more} bytes, over 255")),
+            1..=SUBJECT_BYTES_MAX => (),
+            more => {
+                let why = format!("{name} has {more} bytes, over {SUBJECT_BYTES_MAX}");
+                return unacceptable(why);
+            }
         }
     }
     let openid = body.text("openid");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use core_model::bounds::SUBJECT_BYTES_MAX;
 use core_model::{Outcome, Reply};
 use frontend_api::duration::Millis;
 use frontend_api::{Fetch, OptionFault, Upstream};
@@ -18,9 +19,6 @@ const CODES: &str = "code_exchange_codes";
 
 /// Codes are some thirty characters long.
 const CODE_BYTES_MAX: usize = 256;
-
-/// Openids are some thirty characters long; the token dialect has the same bound.
-const OPENID_BYTES_MAX: usize = 255;
 
 /// How `/login` exchanges a code for an openid.
 pub(crate) struct CodeExchange {
@@ -134,7 +132,7 @@ pub(crate) fn openid(outcome: &Outcome) -> Result<String, String> {
 /// One that `/usr/complete` takes.
 fn is_openid(openid: &str) -> bool {
     !openid.is_empty()
-        && openid.len() <= OPENID_BYTES_MAX
+        && openid.len() <= SUBJECT_BYTES_MAX
         && !openid.starts_with('@')
         && !openid.chars().any(char::is_control)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use core_model::bounds::{PROVEN_REALMS, PROVEN_SUBJECT_BYTES_MAX, SUBJECT_BYTES_MAX};
 use core_model::{GUEST_PREFIX, Uid, UserRef};
 
 /// The longest email address, in bytes (RFC 5321, 4.5.3.1.3), as in the ourchat dialect.
@@ -10,12 +11,6 @@ const EMAIL_BYTES_MAX: usize = 254;
 
 /// The most digits of a telephone number, as in the chatroom dialect.
 const TEL_DIGITS_MAX: usize = 20;
-
-/// The longest openid, and the longest type of one, in bytes, as in the token dialect.
-const OPENID_BYTES_MAX: usize = 255;
-
-/// The longest name in the realms http, jwt and cert: certificates have long ones.
-const PROVEN_BYTES_MAX: usize = 512;
 
 /// A reference to a user: `10000` is a uid, `bob` a handle, `@10000` a handle whatever it looks
 /// like, and anything with a slash an identity.
@@ -116,7 +111,7 @@ impl FromStr for Identity {
                 return Err("an openid needs its type, as in openid:wechat/o1".into());
             }
             Some(("openid", kind)) => openid(kind, subject)?,
-            None if matches!(realm, "http" | "jwt" | "cert") => proven(subject)?,
+            None if PROVEN_REALMS.contains(&realm) => proven(subject)?,
             _ => return Err(format!("no dialect has the realm {realm:?}; {FORMS}")),
         };
         Ok(Self(format!("{realm}/{subject}")))
@@ -135,10 +130,10 @@ const FORMS: &str = "an identity is like tel/5551234, email/ann@example.org, ope
 /// The name that `auth.http` or `auth.jwt` knows a user by, or the subject of a certificate.
 fn proven(subject: &str) -> Result<String, String> {
     let is_sound = !subject.is_empty() && !subject.chars().any(char::is_control);
-    if !is_sound || subject.len() > PROVEN_BYTES_MAX {
+    if !is_sound || subject.len() > PROVEN_SUBJECT_BYTES_MAX {
         return Err(format!(
-            "{subject:?} cannot be a name there: expected 1 to {PROVEN_BYTES_MAX} bytes without \
-             control characters"
+            "{subject:?} cannot be a name there: expected 1 to {PROVEN_SUBJECT_BYTES_MAX} bytes \
+             without control characters"
         ));
     }
     Ok(subject.to_owned())
@@ -173,9 +168,9 @@ fn email(address: &str) -> Result<String, String> {
 
 fn openid(kind: &str, openid: &str) -> Result<String, String> {
     for (what, text) in [("type of an openid", kind), ("openid", openid)] {
-        if text.is_empty() || text.len() > OPENID_BYTES_MAX {
+        if text.is_empty() || text.len() > SUBJECT_BYTES_MAX {
             return Err(format!(
-                "{text:?} is not a valid {what}: expected 1 to {OPENID_BYTES_MAX} bytes"
+                "{text:?} is not a valid {what}: expected 1 to {SUBJECT_BYTES_MAX} bytes"
             ));
         }
     }

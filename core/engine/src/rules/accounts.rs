@@ -67,16 +67,8 @@ impl BatchContext<'_> {
     }
 
     fn check_identity(&self, identity: &str) -> Result<(), Error> {
-        let wrong = |why: &str| Error::from(Refusal::InvalidIdentity { why: why.into() });
-        if !identity
-            .split_once('/')
-            .is_some_and(|(realm, subject)| !realm.is_empty() && !subject.is_empty())
-        {
-            return Err(wrong("is not of the form realm/subject"));
-        }
-        if identity.len() > bounds::IDENTITY_BYTES_MAX {
-            return Err(wrong("is too long"));
-        }
+        bounds::check_identity(identity)
+            .map_err(|why| Refusal::InvalidIdentity { why: why.into() })?;
         if self.batch.identities()?.get(identity)?.is_some() {
             return Err(Refusal::IdentityTaken.into());
         }

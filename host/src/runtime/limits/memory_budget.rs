@@ -1,6 +1,9 @@
 //! Memory for what peers have begun to send and not finished: request bodies, WebSocket messages,
 //! lines. One budget for all connections and one for each address, so that a peer which announces
 //! much and sends it slowly takes memory from itself and not from others.
+//!
+//! What counts are the bytes that have arrived. The buffers that hold them grow by doubling, and are
+//! given back when a message is complete: so memory is at most twice what counts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -72,10 +72,7 @@ impl Reference {
     }
 
     pub(super) fn check_identity(&self, identity: &str) -> Result<(), Refusal> {
-        let formed = identity.split_once('/').is_some_and(|(realm, subject)| {
-            !realm.is_empty() && !subject.is_empty() && identity.len() <= 640
-        });
-        if !formed {
+        if core_model::bounds::check_identity(identity).is_err() {
             return Err(Refusal::InvalidIdentity { why: String::new() });
         }
         let mut users = self.users.values();

@@ -84,7 +84,7 @@ fn a_refused_registration_makes_nothing() {
             (with_identity("/5551234"), Refusal::InvalidIdentity { why: why.clone() }),
             (with_identity("tel"), Refusal::InvalidIdentity { why: why.clone() }),
             (
-                with_identity(&format!("tel/{}", "1".repeat(640))),
+                with_identity(&format!("openid:wechat/{}", "o".repeat(256))),
                 Refusal::InvalidIdentity { why: why.clone() },
             ),
             // The host hashes passwords; the engine takes no other.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use core_model::bounds::SUBJECT_BYTES_MAX;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Request, Response, StatusCode};
@@ -29,9 +30,6 @@ const REQUESTS_OF_LOOPBACK_MAX: usize = 48;
 
 /// An answer: it has a few names.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
-
-/// The identity that an answer names.
-const IDENTITY_BYTES_MAX: usize = 255;
 
 pub(super) struct Hook {
     pub(super) config: HttpAuthConfig,
@@ -190,9 +188,9 @@ fn read(request: &HookRequest<'_>, reply: &[u8]) -> Result<HookAnswer, String> {
     }
     let identity = reply.identity.unwrap_or_else(|| request.default_identity());
     let has_control = identity.chars().any(char::is_control);
-    if identity.is_empty() || identity.len() > IDENTITY_BYTES_MAX || has_control {
+    if identity.is_empty() || identity.len() > SUBJECT_BYTES_MAX || has_control {
         return Err(format!(
-            "its answer has an identity that is empty, longer than {IDENTITY_BYTES_MAX} bytes or \
+            "its answer has an identity that is empty, longer than {SUBJECT_BYTES_MAX} bytes or \
              has control characters"
         ));
     }
