@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::ReadableTable;
 
-use super::{CURSOR, DEVICE};
+use super::{CURSOR, DEVICE, NO_DELIVERY, stream_of};
 use crate::envelope::Owed;
 use crate::error::StoreError;
+use crate::rows::{SessionRow, unpack};
 use crate::state::State;
 use crate::{lookup, message_index, removed};
 
@@ -41,7 +42,7 @@ fn take(left: &mut usize, count: usize) -> u64 {
 }
 
 /// The users' devices and shared sessions (user, stream of the cursor), each with the id up to which
-/// it has acknowledged.
+/// it has acknowledged: those that are signed in, and those that were.
 fn readers(tables: &impl State) -> Result<BTreeMap<(u64, u64), u64>, StoreError> {
     let mut readers = BTreeMap::new();
     for row in tables.cursors()?.iter()? {
@@ -54,6 +55,13 @@ fn readers(tables: &impl State) -> Result<BTreeMap<(u64, u64), u64>, StoreError>
         let cursor = readers.entry((uid, stream | CURSOR)).or_default();
         if stream & CURSOR != 0 {
             *cursor = id.value();
+        }
+    }
+    // One that has signed in and acknowledged nothing yet has no row.
+    for row in tables.sessions()?.iter()? {
+        let session: SessionRow = unpack("sessions", row?.1.value())?;
+        if session.delivery != NO_DELIVERY {
+            readers.entry((session.uid, stream_of(&session))).or_default();
         }
     }
     Ok(readers)

@@ -439,3 +439,24 @@ fn an_acknowledgement_is_of_the_device_that_it_names_whatever_the_session_is_on_
     gateway.does(2, disconnect());
     assert_eq!(handed_on(&gateway, 2, "desk", "bob").len(), 2);
 }
+
+#[test]
+fn what_the_store_owes_counts_a_reader_from_its_sign_in_on() {
+    let gateway = with_tea(&["ann", "bob"]);
+    let owed = || {
+        let owed = gateway.engine().owed().expect("the store can be read");
+        (owed.readers, owed.direct)
+    };
+    gateway.does(0, direct(user("ann"), user("bob"), "1"));
+    gateway.does(1, sign_in(user("ann")));
+    assert_eq!(owed(), (0, 0), "none reads by delivery");
+    gateway.does(2, sign_in_for_messages(user("bob"), 9));
+    assert_eq!(owed(), (1, 1));
+    gateway.does(3, sign_in_on("phone", user("bob")));
+    gateway.does(0, direct(user("ann"), user("bob"), "2"));
+    assert_eq!(owed(), (2, 4), "each of the two the two");
+    acknowledge(&gateway, 2, 10_001, 2);
+    assert_eq!(owed(), (2, 2));
+    gateway.does(3, Command::Disconnect { delivered: None });
+    assert_eq!(owed(), (2, 2), "the phone was sent them");
+}
