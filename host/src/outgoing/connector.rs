@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::destinations::Destinations;
+use super::kept_stream::KeptStream;
 
 /// How long one address may take to accept a connection, so that the next is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ pub(super) struct RefusedDestination {
     address: IpAddr,
 }
 
-type Connected = Result<TokioIo<TcpStream>, Box<dyn std::error::Error + Send + Sync>>;
+type Connected = Result<KeptStream, Box<dyn std::error::Error + Send + Sync>>;
 
 impl Connector {
     pub(super) fn new(destinations: Destinations) -> Self {
@@ -41,7 +41,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = KeptStream;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Connected> + Send>>;
 
@@ -78,7 +78,7 @@ async fn connect(uri: &Uri, destinations: &Destinations) -> Connected {
         match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                return Ok(TokioIo::new(stream));
+                return Ok(KeptStream::new(stream));
             }
             Err(error) => failure = error,
         }

@@ -5,9 +5,13 @@
 
 mod connector;
 mod destinations;
+mod kept_stream;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +19,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::http::Extensions;
 use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::tls;
 use connector::{Connector, RefusedDestination};
+use kept_stream::Used;
 
 pub use destinations::Destinations;
 
@@ -48,7 +54,13 @@ pub struct ClientOptions {
 
 /// A client for HTTP/1.1, with connections that are kept. Clones share them.
 #[derive(Clone)]
-pub struct HttpClient(Client<HttpsConnector<Connector>, Full<Bytes>>);
+pub struct HttpClient {
+    keeping: HyperClient,
+    /// Connects for each request.
+    connecting: HyperClient,
+}
+
+type HyperClient = Client<HttpsConnector<Connector>, Full<Bytes>>;
 
 /// Why there is no response.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,28 +96,80 @@ impl HttpClient {
         let connector = Connector::new(options.destinations.clone());
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let connector = builder.enable_http1().wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .http1_max_buf_size(HEAD_BYTES_MAX)
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        Ok(Self(client))
+        let keeping = |connections_max: usize| {
+            Client::builder(TokioExecutor::new())
+                .http1_max_buf_size(HEAD_BYTES_MAX)
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_max_idle_per_host(connections_max)
+                .build(connector.clone())
+        };
+        Ok(Self { keeping: keeping(IDLE_CONNECTIONS_MAX), connecting: keeping(0) })
     }
 
     /// Sends a request, and returns the response as soon as its head is there.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        self.0.request(request).await.map_err(|error| {
-            let kind = if find::<RefusedDestination>(&error).is_some() {
-                FailureKind::Destination
-            } else if error.is_connect() {
-                FailureKind::Connect
-            } else {
-                FailureKind::Response
-            };
-            Failure { kind, why: reason(&error) }
-        })
+        send_by(&self.keeping, request).await.map_err(|error| Failure::of(&error))
     }
+
+    /// The same for a request that may arrive twice: if a connection that was kept ends before the
+    /// response, as it does where the server closes it at that moment, the request is sent once more,
+    /// on a new connection.
+    pub async fn send_idempotent(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Failure> {
+        match send_by(&self.keeping, request.clone()).await {
+            Err(error) if has_ended_while_kept(&error) => {
+                send_by(&self.connecting, request).await.map_err(|error| Failure::of(&error))
+            }
+            sent => sent.map_err(|error| Failure::of(&error)),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &legacy::Error) -> Self {
+        let kind = if find::<RefusedDestination>(error).is_some() {
+            FailureKind::Destination
+        } else if error.is_connect() {
+            FailureKind::Connect
+        } else {
+            FailureKind::Response
+        };
+        Self { kind, why: reason(error) }
+    }
+}
+
+async fn send_by(
+    client: &HyperClient,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, legacy::Error> {
+    let response = client.request(request).await?;
+    if let Some(used) = response.extensions().get::<Used>() {
+        used.note();
+    }
+    Ok(response)
+}
+
+/// Whether the connection had carried an earlier response, and has ended without a whole head of
+/// this one.
+fn has_ended_while_kept(error: &legacy::Error) -> bool {
+    let mut extras = Extensions::new();
+    if let Some(connected) = error.connect_info() {
+        connected.get_extras(&mut extras);
+    }
+    let was_kept = extras.get::<Used>().is_some_and(Used::is_noted);
+    let is_cut = |error: &hyper::Error| {
+        error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+    };
+    let is_broken = |error: &io::Error| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    };
+    was_kept
+        && (find::<hyper::Error>(error).is_some_and(is_cut)
+            || find::<io::Error>(error).is_some_and(is_broken))
 }
 
 /// The body of a response, of at most `bytes_max` bytes.
@@ -127,11 +191,9 @@ fn client_config(options: &ClientOptions) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &options.ca_file {
-        let shown = path.display();
-        for certificate in tls::chain(path)? {
-            roots
-                .add(certificate)
-                .map_err(|error| format!("{shown} has a certificate of no CA: {error}"))?;
+        for certificate in tls::read_authorities(path)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

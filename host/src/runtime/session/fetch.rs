@@ -35,7 +35,8 @@ impl Default for Fetcher {
 }
 
 impl Fetcher {
-    /// Asks a server. Nothing is repeated or remembered. A failure is logged, without the URL, which
+    /// Asks a server. Nothing is remembered, and nothing repeated, but once where a connection that was
+    /// kept has ended instead of a response. A failure is logged, without the URL, which
     /// contains secrets.
     pub(crate) async fn fetch(&self, frontend: &Arc<FrontendHandle>, fetch: &Fetch) -> Outcome {
         let mut upstreams = frontend.upstreams.iter();
@@ -74,7 +75,7 @@ impl Fetcher {
 }
 
 async fn receive(client: &HttpClient, request: Request<Full<Bytes>>) -> Result<Reply, String> {
-    let response = client.send(request).await.map_err(|failure| failure.why)?;
+    let response = client.send_idempotent(request).await.map_err(|failure| failure.why)?;
     let status = response.status().as_u16();
     let body = read_body(response, REPLY_BYTES_MAX).await.map_err(|failure| failure.why)?;
     let body = String::from_utf8(body.into());

@@ -23,7 +23,8 @@ impl AuthClient {
         Self { ca_file: ca.map(|ca| ca.path.clone()), client: OnceCell::new() }
     }
 
-    /// Sends a request and reads the whole answer; redirects are answers like any other. `timeout` is
+    /// Sends a request, which may arrive twice, and reads the whole answer; redirects are answers
+    /// like any other. `timeout` is
     /// for all of it. `Err`: why there is no answer, without the URL, which may have secrets.
     pub(super) async fn send(
         &self,
@@ -36,7 +37,8 @@ impl AuthClient {
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         let asking = async {
             let client = self.client.get_or_try_init(|| self.connect()).await?;
-            let response = client.send(request).await.map_err(|failure| failure.why)?;
+            let response = client.send_idempotent(request).await;
+            let response = response.map_err(|failure| failure.why)?;
             let status = response.status();
             let body = read_body(response, reply_bytes_max).await.map_err(|failure| failure.why)?;
             let mut response = Response::new(body);
