@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::path::Path;
 
 use core_engine::store_target;
-use rustix::fs::{Access, access};
 use socket2::Socket;
 
 use super::operation::{Backend, call_gateway};
@@ -21,6 +19,7 @@ use crate::config::{
 };
 use crate::dialects::DIALECTS;
 use crate::open_files;
+use crate::private_folder::creatable;
 use crate::runtime::{bind_tcp, is_stale};
 use crate::store_preview::{StorePreview, conflict_of, room_conflict, sentence};
 
@@ -186,18 +185,4 @@ fn check_rooms(
             warnings.push(problem);
         }
     }
-}
-
-/// Whether a missing store can be created: the nearest existing folder is writable.
-fn creatable(path: &Path) -> Result<(), String> {
-    let parents = path.ancestors().skip(1);
-    let here =
-        |parent: &Path| if parent.as_os_str().is_empty() { ".".into() } else { parent.to_owned() };
-    let folder = parents.map(here).find(|folder| folder.exists());
-    let folder = folder.unwrap_or_else(|| "/".into());
-    if !folder.is_dir() {
-        return Err(format!("{} is not a folder", folder.display()));
-    }
-    access(&folder, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| format!("cannot write to the folder {}: {error}", folder.display()))
 }

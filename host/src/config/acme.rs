@@ -8,6 +8,7 @@ use url::Url;
 
 use super::parse;
 use super::section::Section;
+use crate::private_folder::creatable;
 use crate::tls::{AcmeSettings, LETS_ENCRYPT};
 
 /// Why the table is of no use in this build.
@@ -50,9 +51,14 @@ pub(super) fn read(tls: &Section<'_>, folder: &Path) -> Option<AcmeSettings> {
         }
         Some(_) => (),
     }
-    if settings.cache.exists() && !settings.cache.is_dir() {
-        let why = format!("{} is not a folder; name another", settings.cache.display());
-        section.complain_of_absent("cache", &why);
+    // It would be missed at the first renewal only, or after the CA has issued a certificate in vain.
+    if let Err(why) = creatable(&settings.certificate_file()) {
+        let what = format!(
+            "{why}; the account and the certificates are kept in {}: let the user that the gateway \
+             runs as write there, or name another folder",
+            settings.cache.display()
+        );
+        section.complain_of_absent("cache", &what);
     }
     if !accepts {
         let why = "read the terms of service of the CA, and set this to true if you accept them";

@@ -29,6 +29,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// Whether it may sign others.
     pub is_ca: bool,
+    /// Whether it names itself as its signer.
+    pub(super) is_self_signed: bool,
     /// Whether it says what it is for, and servers are not among that.
     is_not_for_servers: bool,
     /// Which certificate of the file was not signed by the one after it, from 1.
@@ -60,6 +62,7 @@ impl Certificate {
             not_before: leaf.validity().not_before.timestamp(),
             not_after: leaf.validity().not_after.timestamp(),
             is_ca: leaf.is_ca(),
+            is_self_signed: leaf.issuer() == leaf.subject(),
             is_not_for_servers: usage
                 .is_some_and(|usage| !usage.value.server_auth && !usage.value.any),
             break_of_chain: break_of_chain.map(|nth| nth + 1),

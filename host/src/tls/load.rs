@@ -42,7 +42,7 @@ pub(super) fn load(settings: TlsSettings) -> Result<Tls, Vec<TlsFault>> {
         }
     }
     if let Some(Err(why)) =
-        settings.acme.as_ref().and_then(|acme| acme.ca_file.as_deref()).map(chain)
+        settings.acme.as_ref().and_then(|acme| acme.ca_file.as_deref()).map(authorities)
     {
         faults.push(TlsFault { key: "acme", identity: 0, why });
     }
@@ -125,7 +125,7 @@ fn mismatch(files: &IdentityFiles, certified: &CertifiedKey) -> String {
 }
 
 /// The certificates of a file, in its order.
-pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let content = read(path)?;
     let shown = path.display();
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
@@ -140,15 +140,34 @@ pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
     })
 }
 
-/// The certificates that servers may be signed by, or that servers show themselves.
+/// The certificates that servers may be signed by, or that servers show themselves because they have
+/// signed them themselves. Another one would never be found to have signed any.
 pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = chain(path)?;
     let mut roots = RootCertStore::empty();
-    for certificate in &certificates {
+    for (nth, certificate) in certificates.iter().enumerate() {
+        let parsed = Certificate::parse(path, std::slice::from_ref(certificate))?;
+        if !parsed.is_self_signed {
+            check_is_ca(nth, &parsed, "server's own")?;
+        }
         let added = roots.add(certificate.clone());
         added.map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(certificates)
+}
+
+/// `whose`: the certificates that it should have signed.
+fn check_is_ca(nth: usize, certificate: &Certificate, whose: &str) -> Result<(), String> {
+    if certificate.is_ca {
+        return Ok(());
+    }
+    let Certificate { path, subject, .. } = certificate;
+    Err(format!(
+        "certificate {} in {}, {subject}, is not one of a CA: it may sign no others \
+         (basicConstraints lacks CA:TRUE); name the certificate that signed the {whose}",
+        nth + 1,
+        path.display()
+    ))
 }
 
 fn not_pem(path: &Path, error: &pem::Error) -> String {
@@ -193,14 +212,7 @@ fn client_verifier(
     let mut roots = RootCertStore::empty();
     for (nth, certificate) in chain(path)?.into_iter().enumerate() {
         let parsed = Certificate::parse(path, std::slice::from_ref(&certificate))?;
-        if !parsed.is_ca {
-            return Err(format!(
-                "certificate {} in {shown}, {}, is not one of a CA: it may sign no others \
-                 (basicConstraints lacks CA:TRUE); name the certificate that signed the clients' ones",
-                nth + 1,
-                parsed.subject
-            ));
-        }
+        check_is_ca(nth, &parsed, "clients' ones")?;
         roots.add(certificate).map_err(|error| format!("{shown}: {error}"))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -22,7 +22,6 @@ pub type Stamps = Vec<Option<Stamp>>;
 
 pub use acme::{AcmeSettings, LETS_ENCRYPT};
 pub use certificate::{Certificate, common_name, subject};
-pub(crate) use load::chain;
 
 /// How long before its end a certificate is warned of.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 60 * 60);

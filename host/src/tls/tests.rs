@@ -176,6 +176,25 @@ fn a_ca_of_clients_is_one() {
     assert!(fault.starts_with("client_ca: cannot read none.pem"), "{fault}");
 }
 
+#[test]
+fn a_ca_of_servers_is_one_or_has_signed_itself() {
+    let scene = Scene::new();
+    let read = |name: &str| {
+        let read = load::authorities(&scene.path(name));
+        read.map_err(|why| why.replace(&format!("{}/", scene.folder.path().display()), ""))
+    };
+    assert_eq!(read("ca.pem").unwrap().len(), 1);
+    let own = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["chat.example.org".to_owned()]).unwrap().self_signed(&own);
+    scene.write("own.pem", &own.unwrap().pem());
+    assert_eq!(read("own.pem").unwrap().len(), 1);
+    let why = read("cert.pem").unwrap_err();
+    assert!(why.starts_with("certificate 1 in cert.pem, ") && why.contains("one of a CA"), "{why}");
+    scene.write("chain.pem", &(scene.read("ca.pem") + &scene.read("cert.pem")));
+    let why = read("chain.pem").unwrap_err();
+    assert!(why.starts_with("certificate 2 in chain.pem, "), "{why}");
+}
+
 /// A client of the scene that may show a certificate, and that keeps sessions.
 fn client(scene: &Scene, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let read = |name: &str| CertificateDer::from_pem_file(scene.path(name)).unwrap();
