@@ -58,8 +58,8 @@ pub(super) fn check_site(
         return Ok(());
     }
     let mut hosts = headers.get_all(HOST).iter();
-    let is_readable = hosts.next().is_none_or(|host| host.to_str().is_ok());
-    if !is_readable || hosts.next().is_some() {
+    let is_sound = hosts.next().is_none_or(can_be_host);
+    if !is_sound || hosts.next().is_some() {
         return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
     }
     let host = asked_host(headers, source.from_trusted_proxy);
@@ -88,6 +88,12 @@ pub(super) fn check_site(
 fn is_host(headers: &HeaderMap, known: Option<&HeaderValue>) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     known.is_some() && hosts.next() == known && hosts.next().is_none()
+}
+
+/// Whether readers agree on the host: it has nothing that ends it, or stands before it, in a URL.
+fn can_be_host(value: &HeaderValue) -> bool {
+    let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'@' | b'/' | b'\\' | b'?' | b'#' | b',');
+    value.to_str().is_ok() && !value.as_bytes().iter().any(ends)
 }
 
 /// Why a request is refused, and the key of its front end that would allow it.
@@ -179,6 +185,18 @@ fn is_private_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_nothing_that_readers_take_for_another() {
+        for host in ["", "127.0.0.1:80", "[::1]:80", "chat.example.org.", "my_host", "[fe80::1%1]"]
+        {
+            assert!(can_be_host(&HeaderValue::from_static(host)), "{host}");
+        }
+        for host in ["evil.example@127.0.0.1", "a b", "localhost/x", "localhost, evil", "a\\b"] {
+            assert!(!can_be_host(&HeaderValue::from_static(host)), "{host}");
+        }
+        assert!(!can_be_host(&HeaderValue::from_bytes(b"caf\xe9").unwrap()));
+    }
 
     #[test]
     fn a_name_that_can_be_registered_is_not_private() {
