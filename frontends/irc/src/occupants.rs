@@ -25,8 +25,19 @@ impl<'a> Occupants<'a> {
         }
     }
 
+    /// The account with this nick, else the guest: one of another dialect may be called like an
+    /// account that was made later.
     pub(crate) fn find(self, nick: &str) -> Option<&'a Arc<Person>> {
-        self.people.iter().find(|person| names::same(&names::nick(person), nick))
+        let account = self.named(nick).find(|person| person.uid.is_some());
+        account.or_else(|| self.named(nick).next())
+    }
+
+    /// The account and the guest with this nick.
+    pub(crate) fn named<'n>(
+        self,
+        nick: &'n str,
+    ) -> impl Iterator<Item = &'a Arc<Person>> + use<'a, 'n> {
+        self.people.iter().filter(move |person| names::same(&names::nick(person), nick))
     }
 
     pub(crate) fn roles(self, person: &Person) -> Roles {

@@ -82,12 +82,10 @@ pub(crate) struct IrcSession {
     pub(crate) over: bool,
 }
 
-/// A user in channels that the client has joined.
+/// Users with one nick in channels that the client has joined, each with the channel and its marks
+/// there.
 #[derive(Default)]
-pub(crate) struct Found {
-    pub(crate) person: Option<Arc<Person>>,
-    pub(crate) channels: Vec<String>,
-}
+pub(crate) struct Found(pub(crate) Vec<(Arc<Person>, String)>);
 
 /// A channel that the client has joined.
 pub(crate) struct Channel {

@@ -100,10 +100,11 @@ impl IrcSession {
 
     pub(crate) fn find_in(&mut self, room: &str, nick: &str, outcome: &Outcome) {
         let Some(occupants) = Occupants::of(outcome) else { return };
-        let Some(person) = occupants.find(nick) else { return };
-        let marks = self.marks(occupants.roles(person));
-        self.found.person = Some(Arc::clone(person));
-        self.found.channels.push(format!("{marks}{}", names::channel(room)));
+        for person in occupants.named(nick) {
+            let marks = self.marks(occupants.roles(person));
+            let channel = format!("{marks}{}", names::channel(room));
+            self.found.0.push((Arc::clone(person), channel));
+        }
     }
 
     /// The user that `look_for` found, whether it is online, and the channels shared with it.
@@ -111,16 +112,21 @@ impl IrcSession {
         &mut self,
         nick: &str,
         outcome: &Outcome,
-    ) -> Option<(Arc<Person>, bool, Found)> {
-        let found = std::mem::take(&mut self.found);
+    ) -> Option<(Arc<Person>, bool, Vec<String>)> {
+        let Found(found) = std::mem::take(&mut self.found);
+        let channels_of = |person: &Person| {
+            let own = found.iter().filter(|(one, _)| one.handle == person.handle);
+            own.map(|(_, channel)| channel.clone()).collect()
+        };
         if let Ok(Reply::User { user }) = outcome {
-            return Some((Arc::clone(&user.person), user.online, found));
+            return Some((Arc::clone(&user.person), user.online, channels_of(&user.person)));
         }
         let known = self.directory.find(nick).filter(|known| known.uid.is_none());
         let known = known.and_then(|known| names::handle(&known.nick));
         let person = known.map(|name| Arc::new(guest(&name)));
-        let person = person.or_else(|| found.person.clone())?;
-        Some((person, true, found))
+        let person = person.or_else(|| found.first().map(|(person, _)| Arc::clone(person)))?;
+        let channels = channels_of(&person);
+        Some((person, true, channels))
     }
 
     /// The flag is `G` for users that are away, else `H`; bots have another.

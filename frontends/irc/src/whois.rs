@@ -64,8 +64,8 @@ impl IrcSession {
 
     pub(crate) fn send_whois(&mut self, nick: &str, outcome: &Outcome, out: &mut Outbox) {
         match self.take_found(nick, outcome) {
-            Some((person, online, found)) => {
-                let lines = self.whois_lines(&person, &found.channels);
+            Some((person, online, channels)) => {
+                let lines = self.whois_lines(&person, &channels);
                 lines.into_iter().for_each(|line| send(line, out));
                 let nick = names::nick(&person);
                 if let Some(away) = self.away_of(&nick) {
