@@ -102,6 +102,7 @@ static TABLE: GwPlugin = GwPlugin {
     frontend_broadcast: Some(translate),
     frontend_fault: Some(translate),
     frontend_schemas: Some(describe),
+    frontend_account_made: Some(translate),
 };
 
 fn event() -> Recorded {

@@ -383,12 +383,12 @@ static int32_t session_handle(gw_session *session, uint64_t now_ms, uint32_t kin
     return end(&in, GW_OK);
 }
 
-/* ---- The table, without frontend_fault, which is for HTTP, and frontend_schemas. */
+/* ---- The table, without frontend_fault, which is for HTTP, and what is optional after it. */
 
 static const gw_plugin TABLE = {
     GW_ABI,       sizeof(gw_plugin), frontend_new, frontend_manifest,  frontend_free,
     session_open, session_handle,    session_free, frontend_broadcast, NULL,
-    NULL,
+    NULL,         NULL,
 };
 
 const gw_plugin *gw_plugin_v1(void)

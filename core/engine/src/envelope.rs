@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Command, ConnectionId, Outcome, Recorded, Timestamp, TokenHash};
+use core_model::{Command, ConnectionId, Outcome, Person, Recorded, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
 /// A command with every fact that is not in the state.
@@ -72,6 +72,22 @@ pub struct Done<T> {
     pub ticket: T,
     pub outcome: Outcome,
     pub events: Vec<Recorded>,
+    /// The accounts that it made.
+    pub accounts: Vec<Arc<Person>>,
+}
+
+impl<T> Done<T> {
+    /// A command that did nothing but have this outcome.
+    pub fn of(ticket: T, outcome: Outcome) -> Self {
+        Self { ticket, outcome, events: Vec::new(), accounts: Vec::new() }
+    }
+}
+
+/// What a command led to.
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    pub(crate) events: Vec<Recorded>,
+    pub(crate) accounts: Vec<Arc<Person>>,
 }
 
 /// An answer to a query.

@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use core_model::{Outcome, Recorded, Refusal};
+use core_model::Refusal;
 
 use crate::cache::room_list;
 use crate::cache::writer::WriterCache;
 use crate::clock::Moment;
-use crate::envelope::{Done, Envelope};
+use crate::envelope::{Answer, Done, Envelope};
 use crate::error::{StoreError, panic_message};
 use crate::lookup;
 use crate::queue::{Next, Queue};
@@ -24,8 +24,6 @@ use crate::store::Store;
 
 /// The pause before the second attempt to recover; each later one is twice as long, up to 32 times.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-
-type Answer = (Outcome, Vec<Recorded>);
 
 /// Called with each batch that leaves the queue: the engine has no clock to time it with.
 pub(crate) type OnBatch = Box<dyn FnMut() + Send>;
@@ -157,13 +155,17 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         self.queue.answering(batch.len());
         let tickets = batch.into_iter().map(|(_, ticket)| ticket);
         let done = tickets.zip(answers);
-        let done = done.map(|(ticket, (outcome, events))| Done { ticket, outcome, events });
+        let done = done.map(|(ticket, Answer { outcome, events, accounts })| Done {
+            ticket,
+            outcome,
+            events,
+            accounts,
+        });
         (self.publish)(done.collect());
     }
 
     fn refuse(&mut self, batch: Vec<(Envelope, T)>, refusal: &Refusal) {
-        let refuse =
-            |(_, ticket)| Done { ticket, outcome: Err(refusal.clone()), events: Vec::new() };
+        let refuse = |(_, ticket)| Done::of(ticket, Err(refusal.clone()));
         if !batch.is_empty() {
             (self.publish)(batch.into_iter().map(refuse).collect());
         }

@@ -88,7 +88,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use core_model::{ConnectionId, Outcome, Recorded, Timestamp};
+use core_model::{ConnectionId, Outcome, Person, Recorded, Timestamp};
 pub use manifest::{
     Acknowledges, Capabilities, Listener, Manifest, Route, RouteKind, Transport, Upstream,
 };
@@ -113,6 +113,15 @@ pub trait Frontend: Send + Sync {
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         let _ = event;
         Broadcast::Nothing
+    }
+
+    /// An account has come into being, by whatever dialect. Returns the connections of this front end
+    /// whose sessions are to be woken, as by [`Output::Wake`]: those of guests that have the name.
+    ///
+    /// The host calls it before any client learns of the account.
+    fn account_made(&self, account: &Person) -> Vec<ConnectionId> {
+        let _ = account;
+        Vec::new()
     }
 
     /// The documents that describe the dialect's wire format, generated from the types that read

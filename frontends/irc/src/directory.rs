@@ -7,6 +7,7 @@ mod operators;
 mod presence;
 mod renaming;
 mod tags;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ use crate::peer_event::{Inbox, PeerAction, PeerEvent, Wakes};
 
 pub(crate) use presence::{Presence, TopicNote};
 use tags::TagTable;
+use taken::Taken;
 
 /// The number of departed users that WHOWAS remembers.
 const DEPARTED_MAX: usize = 100;
@@ -51,6 +53,7 @@ struct Table {
     /// The numbers of the entries that watch a nick, by its folded form.
     watchers: BTreeMap<String, BTreeSet<u64>>,
     keys: BTreeMap<u64, Key>,
+    taken: Taken,
     /// The numbers of the entries of operators, and of those that read WALLOPS.
     operators: BTreeSet<u64>,
     wallops: BTreeSet<u64>,
@@ -240,21 +243,6 @@ impl Directory {
         let numbers = table.numbered(&folded).filter(|(_, record)| !record.is_refused);
         let numbers: Vec<u64> = numbers.map(|(number, _)| number).collect();
         table.tell(numbers, event)
-    }
-
-    /// Takes a nick from the guest that has it, because an account has got it. `event` disconnects
-    /// the guest.
-    pub(crate) fn refuse_guest(&self, nick: &str, event: &PeerEvent) -> Wakes {
-        let mut table = self.table();
-        let folded = fold(nick);
-        let guests = table.numbered(&folded).filter(|(_, record)| record.presence.uid.is_none());
-        let guests: Vec<u64> = guests.map(|(number, _)| number).collect();
-        for number in &guests {
-            if let Some(record) = table.record(*number) {
-                record.is_refused = true;
-            }
-        }
-        table.tell(guests, event)
     }
 }
 

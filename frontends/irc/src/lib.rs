@@ -57,7 +57,7 @@ mod whois;
 
 use std::sync::Arc;
 
-use core_model::{Event, Recorded};
+use core_model::{ConnectionId, Event, Person, Recorded};
 use frontend_api::duration::Millis;
 use frontend_api::{
     Acknowledges, Broadcast, Capabilities, Configure, Frontend, Listener, Manifest, OptionFault,
@@ -198,6 +198,11 @@ impl Frontend for IrcFrontend {
     fn open(&self, peer: &Peer) -> Box<dyn Session> {
         let (options, directory) = (Arc::clone(&self.options), Arc::clone(&self.directory));
         Box::new(IrcSession::new(options, directory, peer))
+    }
+
+    /// A guest that has the nick of the account is disconnected.
+    fn account_made(&self, account: &Person) -> Vec<ConnectionId> {
+        self.directory.give_nick_to_account(&names::nick(account)).connections
     }
 
     /// The lines for an event depend on the client's capabilities, on the channels that it has

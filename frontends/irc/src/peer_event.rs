@@ -70,9 +70,12 @@ pub(crate) struct Wakes {
 }
 
 impl Inbox {
-    /// Adds an event. The session is woken for the first alone; it takes all.
+    /// Adds an event. The session is woken for the first alone; it takes all. What ends the session
+    /// has a place of its own: others could fill the inbox.
     pub(crate) fn put(&mut self, event: PeerEvent, connection: ConnectionId, wakes: &mut Wakes) {
-        if self.0.len() >= INBOX_MAX {
+        let is_kill = |event: &PeerEvent| matches!(event.action, PeerAction::Kill(_));
+        let ends = is_kill(&event) && !self.0.iter().any(is_kill);
+        if self.0.len() >= INBOX_MAX && !ends {
             wakes.is_inbox_full = true;
             return;
         }

@@ -14,7 +14,7 @@ use crate::parse::Message;
 use crate::peer_event::{PeerAction, PeerEvent, Wakes};
 use crate::pending::{PendingReply, Post, Whisper};
 use crate::refusal::RequestKind;
-use crate::state::{IrcSession, claim, guest, send};
+use crate::state::{IrcSession, claim, send};
 
 /// The longest away message, as ISUPPORT announces it.
 pub(crate) const AWAY_BYTES_MAX: usize = 390;
@@ -127,10 +127,7 @@ impl IrcSession {
 
     /// Disconnects the guest of this nick, which an account has got since it signed on.
     pub(crate) fn refuse_guest(&self, nick: &str, out: &mut Outbox) {
-        let by = Arc::new(guest("gateway"));
-        let why = "An account has this name: sign in with SASL or PASS".into();
-        let event = PeerEvent { by, at: self.now, action: PeerAction::Kill(why) };
-        let wakes = self.directory.refuse_guest(nick, &event);
+        let wakes = self.directory.refuse_guest(nick);
         self.wake_all(wakes, out);
     }
 

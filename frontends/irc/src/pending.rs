@@ -27,7 +27,11 @@ pub(crate) enum PendingReply {
     /// The session of an account that a client has signed in to after its sign-on.
     Switch,
     /// Whether an account owns a nick that a guest wants.
-    Nick(String),
+    Nick {
+        name: String,
+        /// How many accounts had come into being when the engine was asked.
+        seen: u64,
+    },
 
     // Channels: rooms.rs, list.rs, moderation.rs and modes.rs.
     Join(String),

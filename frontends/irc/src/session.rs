@@ -135,7 +135,7 @@ impl IrcSession {
             Proof => self.authenticated(outcome, out),
             SignOn => self.signed_on(outcome, out),
             Switch => self.switched(outcome, out),
-            Nick(name) => self.nick_looked_up(name, outcome, out),
+            Nick { name, seen } => self.nick_looked_up(name, seen, outcome, out),
             Join(room) => self.entered(&room, outcome, out),
             Part { room, reason } => self.parted(&room, &reason, outcome, out),
             JoinedNames(room) => self.send_joined_names(&room, outcome, out),

@@ -135,14 +135,26 @@ impl IrcSession {
     fn look_up_nick(&mut self, name: String, out: &mut Outbox) {
         let user = UserRef::Claim(claim(name.clone()));
         let query = Query::User { user, caller: None };
-        self.query(query, PendingReply::Nick(name), out);
+        let seen = self.directory.accounts_seen();
+        self.query(query, PendingReply::Nick { name, seen }, out);
     }
 
     /// Handles the answer on whether an account owns the nick.
-    pub(crate) fn nick_looked_up(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
+    pub(crate) fn nick_looked_up(
+        &mut self,
+        name: String,
+        seen: u64,
+        outcome: &Outcome,
+        out: &mut Outbox,
+    ) {
         let nick = names::nick_of(&name);
         match outcome {
-            Err(Refusal::UnknownUser) => self.become_guest(&name, out),
+            Err(Refusal::UnknownUser) => {
+                self.become_guest(&name, out);
+                // The answer may be older than an account.
+                let wakes = self.directory.refuse_guest_if_taken_since(seen, &nick);
+                self.wake_all(wakes, out);
+            }
             Err(Refusal::InvalidHandle { .. }) => {
                 if let Some(sign_on) = &mut self.sign_on {
                     sign_on.wanted = None;

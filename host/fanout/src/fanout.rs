@@ -104,6 +104,7 @@ impl Fanout {
         let first = batch.next()?;
         self.encoders.flow.begin();
         self.encoders.note_posted(&first);
+        self.encoders.announce_accounts(&first);
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
             self.answer(first.ticket, first.outcome, !first.events.is_empty());
@@ -117,7 +118,10 @@ impl Fanout {
             bytes += posts.push(done);
             let fits = posts.posted.len() < POSTS_PER_BATCH_MAX && bytes < BATCH_TEXT_BYTES_MAX;
             next = batch.next_if(|done| fits && posts_to(done) == Some(room));
-            next.iter().for_each(|done| self.encoders.note_posted(done));
+            if let Some(done) = &next {
+                self.encoders.note_posted(done);
+                self.encoders.announce_accounts(done);
+            }
         }
         let commands = posts.posted.len();
         Some(Delivered { commands, ..self.deliver_posts(room, posts) })
@@ -278,6 +282,13 @@ impl Fanout {
 }
 
 impl Encoders {
+    /// Before the answer to the command, so that no client learns of the account before.
+    fn announce_accounts(&self, done: &Done<Ticket>) {
+        for account in &done.accounts {
+            self.encoders.iter().flatten().for_each(|encoder| encoder.account_made(account));
+        }
+    }
+
     /// Counts the message that a command posted, if it did, for the front end it came through.
     fn note_posted(&mut self, done: &Done<Ticket>) {
         let Some(ledger) = done.ticket.ledger() else { return };

@@ -255,7 +255,7 @@ mod tests {
         });
         let connection = connection.clone();
         let ticket = Ticket::connection(connection, SubscriptionChange::Seat);
-        Done { ticket, outcome, events: Vec::new() }
+        Done::of(ticket, outcome)
     }
 
     fn post(seq: u64) -> Done<Ticket> {
@@ -271,12 +271,12 @@ mod tests {
         let cause = ConnectionId(0);
         let recorded = Recorded { seq: Seq(seq), at: Timestamp(0), cause, event };
         let events = vec![recorded];
-        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events }
+        Done { events, ..Done::of(Ticket::Discard, Ok(Reply::Done)) }
     }
 
     /// Nothing that is encoded, between two posts.
     fn gap() -> Done<Ticket> {
-        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events: Vec::new() }
+        Done::of(Ticket::Discard, Ok(Reply::Done))
     }
 
     #[tokio::test]

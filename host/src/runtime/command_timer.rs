@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn done(ticket: Ticket) -> Done<Ticket> {
-        Done { ticket, outcome: Ok(Reply::Done), events: Vec::new() }
+        Done::of(ticket, Ok(Reply::Done))
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Endpoint, EndpointOptions, FrontendConfig, ListenAddress};
 use crate::runtime::clock::Clock;
 use crate::runtime::command_timer::CommandTimer;
+use crate::runtime::frontends::hub_encoder::HubEncoder;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::GatewayMetrics;
 use crate::runtime::net::accept;
@@ -103,7 +104,7 @@ async fn traces(clock: &Arc<Clock>) -> Option<Arc<Traces>> {
 
 /// What the hub needs from a front end.
 pub(crate) fn encoder(frontend: &FrontendHandle) -> Arc<dyn EventEncoder> {
-    Arc::new(frontend.frontend.clone())
+    Arc::new(HubEncoder::new(frontend))
 }
 
 async fn open_engine(

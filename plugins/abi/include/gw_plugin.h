@@ -260,6 +260,16 @@ typedef struct gw_plugin {
      * GW_OUT_DOCUMENT for each document that describes the dialect to programs (JSON Schema,
      * OpenAPI, AsyncAPI), and returns GW_OK or a negative code. The host serves and exports them. */
     int32_t (*frontend_schemas)(gw_frontend *frontend, gw_host *host, gw_emit emit);
+
+    /* May be null; former headers did not have it. An account has come into being, by whatever
+     * dialect. account: JSON, {"uid":10000,"handle":"ann","name":"Ann"}. Emits a GW_OUT_WAKE
+     * for each connection whose session has to know, such as that of a guest called so, and returns
+     * GW_OK or a negative code. Called before a client learns of the account. */
+    int32_t (*frontend_account_made)(
+        gw_frontend *frontend,
+        gw_bytes account,
+        gw_host *host,
+        gw_emit emit);
 } gw_plugin;
 
 /* The exported function. It may be called more than once, from any thread, and returns the same

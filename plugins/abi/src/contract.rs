@@ -282,6 +282,19 @@ pub struct GwPlugin {
     pub frontend_schemas: Option<
         unsafe extern "C" fn(frontend: *mut GwFrontend, host: *mut GwHost, emit: GwEmit) -> i32,
     >,
+
+    /// May be null; former headers did not have it. An account has come into being, by whatever
+    /// dialect. `account`: JSON, `{"uid":10000,"handle":"ann","name":"Ann"}`. Emits a `GW_OUT_WAKE`
+    /// for each connection whose session has to know, such as that of a guest called so, and returns
+    /// `GW_OK` or a negative code. Called before a client learns of the account.
+    pub frontend_account_made: Option<
+        unsafe extern "C" fn(
+            frontend: *mut GwFrontend,
+            account: GwBytes,
+            host: *mut GwHost,
+            emit: GwEmit,
+        ) -> i32,
+    >,
 }
 
 /// The exported function. It may be called more than once, from any thread, and returns the same

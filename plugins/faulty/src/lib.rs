@@ -28,8 +28,8 @@ mod raw;
 use std::time::Duration;
 
 use core_model::{
-    Command, Credential, Event, NewUser, ProfileChanges, Recorded, RoomRef, SeatKind, Timestamp,
-    UserRef,
+    Command, ConnectionId, Credential, Event, NewUser, Person, ProfileChanges, Recorded, RoomRef,
+    SeatKind, Timestamp, UserRef,
 };
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
@@ -113,6 +113,11 @@ impl Frontend for Faulty {
             Event::Posted { message } if message.text == "panic, session" => Broadcast::PerSession,
             _ => Broadcast::Everyone(Frame::Text("news".into())),
         }
+    }
+
+    fn account_made(&self, _: &Person) -> Vec<ConnectionId> {
+        self.panic_if_in("frontend_account_made");
+        vec![ConnectionId(7)]
     }
 
     fn schemas(&self) -> Vec<Document> {

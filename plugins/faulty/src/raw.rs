@@ -20,6 +20,7 @@ static TABLE: GwPlugin = GwPlugin {
     frontend_broadcast: Some(frontend_broadcast),
     frontend_fault: Some(frontend_fault),
     frontend_schemas: Some(frontend_schemas),
+    frontend_account_made: Some(frontend_account_made),
     session_open: Some(session_open),
     session_handle: Some(session_handle),
     ..PROPER
@@ -143,6 +144,21 @@ unsafe extern "C" fn frontend_schemas(
             return Host { host, emit }.emit(GW_OUT_DOCUMENT, br#"{"name":"x.json"}"#);
         }
         PROPER.frontend_schemas.map_or(GW_OK, |proper| proper(frontend, host, emit))
+    }
+}
+
+unsafe extern "C" fn frontend_account_made(
+    frontend: *mut GwFrontend,
+    account: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    // SAFETY: the host passes arguments as the ABI requires.
+    unsafe {
+        if is_malformed_in(frontend, "frontend_account_made") {
+            return Host { host, emit }.emit(GW_OUT_SEND_TEXT, b"news");
+        }
+        PROPER.frontend_account_made.map_or(GW_OK, |proper| proper(frontend, account, host, emit))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_model::Recorded;
+use core_model::{ConnectionId, Person, Recorded};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Manifest, Peer, Session};
@@ -94,6 +94,13 @@ impl Frontend for LoadedFrontend {
         broadcast.unwrap_or_else(|failure| {
             self.instance.report("frontend_broadcast", &failure);
             Broadcast::Nothing
+        })
+    }
+
+    fn account_made(&self, account: &Person) -> Vec<ConnectionId> {
+        self.instance.account_made(account).unwrap_or_else(|failure| {
+            self.instance.report("frontend_account_made", &failure);
+            Vec::new()
         })
     }
 

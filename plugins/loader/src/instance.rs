@@ -4,7 +4,7 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-use core_model::Recorded;
+use core_model::{ConnectionId, Person, Recorded};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frame, Manifest, OptionFault};
@@ -126,6 +126,17 @@ impl Instance {
         let (code, done) =
             call(Vec::new(), |host, emit| unsafe { describe(self.frontend(), host, emit) });
         done.end(code, GW_OK).map(|(_, documents)| documents)
+    }
+
+    pub(crate) fn account_made(&self, account: &Person) -> Result<Vec<ConnectionId>, Failure> {
+        let Some(tell) = self.plugin.table.frontend_account_made else { return Ok(Vec::new()) };
+        let (code, done) = with_json(account, |account| {
+            // SAFETY: as above; the account is borrowed for the call.
+            call(Vec::new(), |host, emit| unsafe {
+                tell(self.frontend(), GwBytes::new(account), host, emit)
+            })
+        });
+        done.end(code, GW_OK).map(|(_, woken)| woken)
     }
 
     /// `None`: the plugin leaves the response to the host.

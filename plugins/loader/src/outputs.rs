@@ -1,6 +1,6 @@
 //! Decodes and checks outputs: [`Output`], frames, responses, manifests and documents.
 
-use core_model::Command;
+use core_model::{Command, ConnectionId};
 use frontend_api::http::Response;
 use frontend_api::schema::Document;
 use frontend_api::{Frame, Manifest, Outbox, Output, Subscribe};
@@ -66,6 +66,17 @@ impl Take for Option<Frame> {
             None => Ok(()),
             Some(_) => Err("emitted more than one frame".into()),
         }
+    }
+}
+
+/// The connections to wake.
+impl Take for Vec<ConnectionId> {
+    fn take(&mut self, kind: u32, payload: &[u8], _: &[u8]) -> Result<(), String> {
+        if kind != GW_OUT_WAKE {
+            return Err(format!("emitted {kind}, which is no connection to wake"));
+        }
+        self.push(json("a connection", payload)?);
+        Ok(())
     }
 }
 

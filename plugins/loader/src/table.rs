@@ -27,6 +27,7 @@ pub(crate) struct Table {
     pub(crate) frontend_broadcast: Option<Translate>,
     pub(crate) frontend_fault: Option<Translate>,
     pub(crate) frontend_schemas: Option<Tell>,
+    pub(crate) frontend_account_made: Option<Translate>,
 }
 
 impl Table {
@@ -67,6 +68,7 @@ impl Table {
             frontend_broadcast: copy.frontend_broadcast,
             frontend_fault: copy.frontend_fault,
             frontend_schemas: copy.frontend_schemas,
+            frontend_account_made: copy.frontend_account_made,
         })
     }
 
@@ -81,6 +83,7 @@ impl Table {
             ("frontend_broadcast", self.frontend_broadcast.is_none()),
             ("frontend_fault", self.frontend_fault.is_none()),
             ("frontend_schemas", self.frontend_schemas.is_none()),
+            ("frontend_account_made", self.frontend_account_made.is_none()),
         ];
         optional.into_iter().filter_map(|(name, absent)| absent.then_some(name)).collect()
     }

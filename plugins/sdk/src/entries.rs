@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Once;
 
 use core_model::Timestamp;
-use frontend_api::{Configure, Outbox, Peer, Session};
+use frontend_api::{Configure, Outbox, Output, Peer, Session};
 use plugin_abi::{GW_OK, GW_OUT_MANIFEST, GW_PANICKED};
 use plugin_abi::{GwBytes, GwEmit, GwFrontend, GwHost, GwSession};
 
@@ -107,6 +107,23 @@ pub(crate) unsafe extern "C" fn frontend_schemas<F: Configure>(
         // SAFETY: the host passes back what `frontend_new` returned.
         let frontend = unsafe { &*frontend.cast::<F>() };
         frontend.schemas().iter().try_for_each(|document| host.document(document))?;
+        Ok(GW_OK)
+    }))
+}
+
+pub(crate) unsafe extern "C" fn frontend_account_made<F: Configure>(
+    frontend: *mut GwFrontend,
+    account: GwBytes,
+    host: *mut GwHost,
+    emit: GwEmit,
+) -> i32 {
+    let host = Host::new(host, emit);
+    code(guard(&host, || {
+        // SAFETY: the host passes back what `frontend_new` returned; the account is borrowed.
+        let (frontend, account) = unsafe { (&*frontend.cast::<F>(), account.as_slice()) };
+        let account = input::json("an account", account)?;
+        let woken = frontend.account_made(&account).into_iter();
+        woken.map(Output::Wake).try_for_each(|wake| host.output(wake))?;
         Ok(GW_OK)
     }))
 }

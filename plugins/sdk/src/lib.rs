@@ -44,5 +44,6 @@ pub const fn table<F: Configure>() -> GwPlugin {
         frontend_broadcast: Some(entries::frontend_broadcast::<F>),
         frontend_fault: Some(entries::frontend_fault::<F>),
         frontend_schemas: Some(entries::frontend_schemas::<F>),
+        frontend_account_made: Some(entries::frontend_account_made::<F>),
     }
 }

@@ -177,6 +177,26 @@ fn guests_write_to_each_other_and_see_each_other_come_and_go() {
 }
 
 #[test]
+fn a_guest_leaves_nick_and_channels_to_the_account_that_another_dialect_makes() {
+    let gateway = gateway();
+    let address = gateway.address("irc", "listen");
+    let (mut zed, mut yan) =
+        (Irc::sign_on(address, "zed", None), Irc::sign_on(address, "yan", None));
+    zed.join("#tea");
+    yan.join("#tea");
+    yan.send("MONITOR + zed");
+    yan.receive_until(" 730 yan :zed!guest@");
+    Channel::connect(gateway.address("channel", "listen")).register("zed", "tea for two");
+    yan.send("USERHOST zed");
+    assert_eq!(yan.receive_until(" 302 "), ":irc.localhost 302 yan :");
+    let why = "Killed (gateway (An account has this name: sign in with SASL or PASS))";
+    assert_eq!(zed.receive_until("ERROR"), format!("ERROR :Closing link: {why}"));
+    let mut owner = Irc::sign_on(address, "zed", Some("tea for two"));
+    owner.send("ISON zed");
+    assert_eq!(owner.receive_until(" 303 "), ":irc.localhost 303 zed :zed");
+}
+
+#[test]
 fn a_channel_is_the_same_in_either_case() {
     let gateway = gateway();
     let address = gateway.address("irc", "listen");

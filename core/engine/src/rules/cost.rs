@@ -43,8 +43,7 @@ fn rows(context: &mut BatchContext<'_>, connection: u64, command: Command) -> u6
         command,
     };
     let before = context.writes();
-    let (outcome, _) = context.apply(&envelope).unwrap();
-    outcome.unwrap();
+    context.apply(&envelope).unwrap().outcome.unwrap();
     context.writes() - before
 }
 

@@ -29,16 +29,18 @@ mod sessions;
 mod tokens;
 mod webhooks;
 
+use std::sync::Arc;
+
 use core_model::{
-    AdminCommand, Command, Event, Outcome, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds,
+    AdminCommand, Command, Event, Person, Recorded, Reply, Seq, Timestamp, Uid, bounds,
 };
 use redb::ReadableTable;
 
-use self::context::CommandContext;
+use self::context::{CommandContext, Made};
 use self::messages::Content;
 use crate::bans;
 use crate::clock::engine_time;
-use crate::envelope::Envelope;
+use crate::envelope::{Answer, Envelope};
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::tables::Tables;
@@ -60,10 +62,7 @@ const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl BatchContext<'_> {
     /// Carries out one command. After an error the store has failed and the whole batch is void.
-    pub(crate) fn apply(
-        &mut self,
-        envelope: &Envelope,
-    ) -> Result<(Outcome, Vec<Recorded>), StoreError> {
+    pub(crate) fn apply(&mut self, envelope: &Envelope) -> Result<Answer, StoreError> {
         let now = engine_time(self.counters.now, envelope.at.0);
         let request =
             Request { now, steady: envelope.steady_ms, connection: envelope.connection.0 };
@@ -96,11 +95,21 @@ impl BatchContext<'_> {
             self.counters.next_seq += 1;
             Recorded { seq, at: Timestamp(now), cause: envelope.connection, event }
         });
-        let recorded: Vec<Recorded> = recorded.collect();
+        let events: Vec<Recorded> = recorded.collect();
+        let mut accounts = Vec::new();
         if outcome.is_ok() {
-            self.log_events(request, &recorded, &cx.made)?;
+            self.log_events(request, &events, &cx.made)?;
+            accounts = self.accounts_of(&cx.made)?;
         }
-        Ok((outcome, recorded))
+        Ok(Answer { outcome, events, accounts })
+    }
+
+    fn accounts_of(&self, made: &[(usize, Made)]) -> Result<Vec<Arc<Person>>, StoreError> {
+        let accounts = made.iter().filter_map(|(_, made)| match made {
+            Made::User(uid) => Some(lookup::person(&self.batch, *uid)),
+            Made::Room(_) => None,
+        });
+        accounts.collect()
     }
 
     /// Adds to the events `Left` how and why the user left.

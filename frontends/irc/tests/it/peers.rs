@@ -1,12 +1,13 @@
 //! What the sessions of one front end tell each other past the engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use core_model::{
     ConnectionId, Event, MessageId, Outcome, Person, Recorded, Refusal, Reply, RoomId, RoomTag,
-    RoomView, Seq, Timestamp,
+    RoomView, Seq, Timestamp, Uid,
 };
-use frontend_api::Input;
+use frontend_api::{Frontend, Input};
 use frontend_irc::IrcFrontend;
 
 use crate::client::{Client, user};
@@ -278,4 +279,85 @@ fn a_guest_leaves_the_nick_to_the_account_that_signs_on() {
     let mut account = Client::account(&frontend, "Zed", 10_001);
     assert!(zed.woken()[0].starts_with("ERROR :"));
     assert!(account.send("USERHOST zed")[0].contains("Zed=+"));
+}
+
+fn account(handle: &str) -> Person {
+    Person {
+        uid: Some(Uid(10_001)),
+        handle: handle.into(),
+        name: handle.into(),
+        ..Person::default()
+    }
+}
+
+#[test]
+fn a_guest_leaves_the_nick_to_the_account_that_comes_into_being() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, mut xan] = guests(&frontend, "");
+    yan.send("CAP REQ message-tags");
+    yan.send("MONITOR + zed");
+    assert_eq!(frontend.account_made(&account("wim")), []);
+    assert_eq!(frontend.account_made(&account("Zed")), [ConnectionId(1)]);
+    // From then on, before the guest's session takes it in.
+    assert_eq!(yan.send("USERHOST zed"), [":irc.localhost 302 yan :"]);
+    assert_eq!(yan.send("MONITOR S"), [":irc.localhost 731 yan :zed"]);
+    assert_eq!(yan.send_counted("@+a=b TAGMSG zed"), [":irc.localhost 401 yan zed :No such nick"]);
+    assert_eq!(
+        xan.send_counted("PRIVMSG zed :psst"),
+        [":irc.localhost 401 xan zed :No such nick"],
+        "to the account, a guest may not write"
+    );
+    for line in ["WHOIS zed", "ISON zed", "WHO zed"] {
+        let lines = [yan.send(line), yan.feed(Input::Answer(&Err(Refusal::UnknownUser)))].concat();
+        assert!(!lines.iter().any(|line| line.contains("Real zed")), "{lines:?}");
+        assert!(!lines.contains(&":irc.localhost 303 yan :zed".to_owned()), "{lines:?}");
+    }
+    assert_eq!(zed.woken()[0], KILLED);
+    assert_eq!(yan.woken(), [":irc.localhost 731 yan :zed"]);
+}
+
+const KILLED: &str = "ERROR :Closing link: Killed (gateway (An account has this name: sign in with \
+                      SASL or PASS))";
+
+/// The engine answers that the nick is free, and an account gets it before the session reads that.
+#[test]
+fn an_account_that_comes_into_being_during_a_sign_on_has_the_nick() {
+    let frontend = IrcFrontend::default();
+    let mut zed = Client::open_as(&frontend, 1);
+    zed.send("NICK zed");
+    zed.send("USER zed 0 * :Real zed");
+    assert_eq!(frontend.account_made(&account("zed")), []);
+    zed.feed(Input::Answer(&Err(Refusal::UnknownUser)));
+    assert_eq!(zed.woken()[0], KILLED);
+}
+
+#[test]
+fn a_full_inbox_does_not_keep_a_guest_from_being_disconnected() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, mut yan, _] = guests(&frontend, "");
+    for _ in 0..300 {
+        yan.send_counted("NOTICE zed :x");
+    }
+    assert_eq!(frontend.account_made(&account("zed")), []);
+    assert_eq!(zed.woken().last().map(String::as_str), Some(KILLED));
+}
+
+/// A guest of another dialect keeps its seat when an account gets its name.
+#[test]
+fn what_is_said_of_an_account_is_nothing_that_a_guest_of_its_name_does() {
+    let frontend = IrcFrontend::default();
+    let [mut zed, _, _] = guests(&frontend, "");
+    join(&mut zed, false);
+    let guest = Person { handle: "guest:ann".into(), name: "ann".into(), ..Person::default() };
+    let occupants = |members: &[&Person]| {
+        let members = members.iter().map(|person| Arc::new((*person).clone())).collect();
+        Ok(Reply::Members { members, roles: BTreeMap::new() })
+    };
+    for (members, is_there) in [(vec![&guest], false), (vec![&guest, &account("ann")], true)] {
+        zed.send("WHOIS ann");
+        zed.feed(Input::Answer(&occupants(&members)));
+        let lines = zed.feed(Input::Answer(&Ok(Reply::User { user: user("ann", 10_001) })));
+        let channels = ":irc.localhost 319 zed ann :#tea".to_owned();
+        assert_eq!(lines.contains(&channels), is_there, "{lines:?}");
+    }
 }

@@ -68,11 +68,11 @@ impl Scene {
             Ok(Reply::Entered { room, user: Arc::default(), again: false, cursor: MessageId(0) });
         let connection = connection.clone();
         let ticket = Ticket::connection(connection, SubscriptionChange::Seat);
-        self.deliver([Done { ticket, outcome, events }]);
+        self.deliver([Done { events, ..Done::of(ticket, outcome) }]);
     }
 
     fn happen(&mut self, events: Vec<Recorded>) {
-        self.deliver([Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events }]);
+        self.deliver([Done { events, ..Done::of(Ticket::Discard, Ok(Reply::Done)) }]);
     }
 
     fn deliver<const N: usize>(&mut self, batch: [Done<Ticket>; N]) {
@@ -175,7 +175,7 @@ fn post(poster: Option<&Arc<ConnectionHandle>>, event: Recorded) -> Done<Ticket>
         }
         None => Ticket::Discard,
     };
-    Done { ticket, outcome: Ok(Reply::Done), events: vec![event] }
+    Done { events: vec![event], ..Done::of(ticket, Ok(Reply::Done)) }
 }
 
 #[test]
@@ -254,8 +254,7 @@ fn what_was_delivered_says_how_much_of_a_mailbox_it_took() {
     let mut scene = Scene::new();
     let _small = scene.seated(7, Framing::Tcp, 4);
     let _large = scene.seated(8, Framing::Tcp, 1000);
-    let done =
-        Done { ticket: Ticket::Discard, outcome: Ok(Reply::Done), events: vec![posted(5, 0)] };
+    let done = Done { events: vec![posted(5, 0)], ..Done::of(Ticket::Discard, Ok(Reply::Done)) };
     let mut batch = [done].into_iter().peekable();
     let delivered = scene.fanout.deliver_next(&mut batch).unwrap();
     assert_eq!(delivered.mailbox_share, 250, "a quarter of the smaller");
@@ -335,7 +334,7 @@ fn a_message_counts_for_the_front_end_that_it_came_through() {
     let (sender, _) = tokio::sync::oneshot::channel();
     let ticket = Ticket::once(sender, Some(over_http.clone()));
     let events = vec![posted(6, 0)];
-    let done = Done { ticket, outcome: Ok(Reply::Done), events };
+    let done = Done { events, ..Done::of(ticket, Ok(Reply::Done)) };
     scene.deliver([post(Some(&poster), posted(5, 7)), done]);
     scene.deliver([post(Some(&poster), posted(7, 7))]);
     assert_eq!(poster.ledger.posted(RoomClass::Public), 2);
@@ -358,9 +357,8 @@ fn the_flow_has_each_message_once_for_each_front_end_with_readers() {
         Ticket::once(sender, Some(ledger))
     };
     let http = |seq, room| Done {
-        ticket: over_http(),
-        outcome: Ok(Reply::Done),
         events: vec![posted_to(room, seq, 0)],
+        ..Done::of(over_http(), Ok(Reply::Done))
     };
     // Joined, from both; one by itself, where the first has no reader; one of the gateway's own.
     let batch = [

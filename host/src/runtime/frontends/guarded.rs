@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use core_model::{ConnectionId, Event, Message, Outcome, Recorded, Reply, Timestamp};
+use core_model::{ConnectionId, Event, Message, Outcome, Person, Recorded, Reply, Timestamp};
 use frontend_api::fidelity::Losses;
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
@@ -52,6 +52,12 @@ impl GuardedFrontend {
 
     pub(crate) fn schemas(&self) -> Result<Vec<Document>, Panicked> {
         self.guard("describing itself", || self.frontend.schemas())
+    }
+
+    /// The connections of which to wake the sessions; none if the front end panics.
+    pub(super) fn account_made(&self, account: &Person) -> Vec<ConnectionId> {
+        self.guard("taking in a new account", || self.frontend.account_made(account))
+            .unwrap_or_default()
     }
 
     /// Counts what the readers of an answer do not see of the messages in it.

@@ -4,6 +4,7 @@ pub(crate) mod api_keys;
 pub(crate) mod cors;
 pub(crate) mod documents;
 pub(crate) mod guarded;
+pub(crate) mod hub_encoder;
 pub(crate) mod instance;
 pub(crate) mod log_throttle;
 pub(crate) mod plugin;

@@ -57,7 +57,7 @@ fn c_and_cpp_compile_the_header_and_agree_on_the_layout() {
     }
     claim_offsets!(abi size frontend_new frontend_manifest frontend_free session_open);
     claim_offsets!(session_handle session_free frontend_broadcast frontend_fault);
-    claim_offsets!(frontend_schemas);
+    claim_offsets!(frontend_schemas frontend_account_made);
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("layout.c");
     std::fs::write(&file, &text).unwrap();

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
+use core_model::{ConnectionId, Event, Person, Recorded, RoomTag, Seq, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Broadcast, Frame, Frontend, Input, OptionFault, Outbox, Output, Peer, Session};
 use plugin_loader::{LoadError, LoadedFrontend, Plugin};
@@ -234,6 +234,21 @@ fn an_http_error_that_the_plugin_fails_to_render_is_plain_text() {
     ] {
         let frontend = faulty(options).unwrap();
         assert_eq!(frontend.fault(&fault), Response::text(429, "slow down"));
+        let faults = frontend.faults();
+        assert_eq!((faults.panicked(), faults.malformed()), counted);
+    }
+}
+
+#[test]
+fn a_plugin_that_fails_at_a_new_account_wakes_no_connection() {
+    let account = Person { handle: "ann".into(), ..Person::default() };
+    assert_eq!(faulty(json!({})).unwrap().account_made(&account), [ConnectionId(7)]);
+    for (options, counted) in [
+        (json!({ "panic_in": "frontend_account_made" }), (1, 0)),
+        (json!({ "malformed_in": "frontend_account_made" }), (0, 1)),
+    ] {
+        let frontend = faulty(options).unwrap();
+        assert_eq!(frontend.account_made(&account), []);
         let faults = frontend.faults();
         assert_eq!((faults.panicked(), faults.malformed()), counted);
     }

@@ -139,9 +139,9 @@ fn an_incomplete_or_foreign_table_is_refused() {
     for (nth, (table, expected)) in cases.into_iter().enumerate() {
         let source = format!(
             "#include \"gw_plugin.h\"\n\
-             const gw_plugin newer = {{ 2, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
-             const gw_plugin small = {{ 1, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
-             const gw_plugin empty = {{ 1, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin newer = {{ 2, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin small = {{ 1, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
+             const gw_plugin empty = {{ 1, sizeof(gw_plugin), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }};\n\
              const gw_plugin *gw_plugin_v1(void) {{ return {table}; }}\n"
         );
         let Some(path) = library(&folder, &format!("{nth}.so"), &source) else { return };

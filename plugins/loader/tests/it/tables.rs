@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use core_model::{ConnectionId, Event, Recorded, RoomTag, Seq, Timestamp};
+use core_model::{ConnectionId, Event, Person, Recorded, RoomTag, Seq, Timestamp};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{
@@ -53,6 +53,10 @@ impl Frontend for Echo {
 
     fn fault(&self, fault: &HttpError) -> Response {
         Response::text(fault.status, "echo")
+    }
+
+    fn account_made(&self, _: &Person) -> Vec<ConnectionId> {
+        vec![ConnectionId(7)]
     }
 
     fn schemas(&self) -> Vec<Document> {
@@ -134,18 +138,20 @@ fn functions_beyond_the_end_of_an_older_table_are_absent() {
     let told = Broadcast::Others(Frame::Bytes(vec![1]));
     let said = Response::text(429, "echo");
     let cases = [
-        (least, Broadcast::Nothing, &none, vec![]),
-        (least + 4, Broadcast::Nothing, &none, vec![]),
-        (least + one, told.clone(), &none, vec![]),
-        (least + 2 * one, told.clone(), &said, vec![]),
-        (least + 3 * one, told, &said, vec![document()]),
+        (least, Broadcast::Nothing, &none, vec![], vec![]),
+        (least + 4, Broadcast::Nothing, &none, vec![], vec![]),
+        (least + one, told.clone(), &none, vec![], vec![]),
+        (least + 2 * one, told.clone(), &said, vec![], vec![]),
+        (least + 3 * one, told.clone(), &said, vec![document()], vec![]),
+        (least + 4 * one, told, &said, vec![document()], vec![ConnectionId(7)]),
     ];
-    assert_eq!(size_of::<GwPlugin>(), least + 3 * one, "a function without a case");
-    for (size, told, response, documents) in cases {
+    assert_eq!(size_of::<GwPlugin>(), least + 4 * one, "a function without a case");
+    for (size, told, response, documents, woken) in cases {
         let frontend = plugin(table(size)).unwrap().frontend(&Map::new()).unwrap();
         assert_eq!(frontend.broadcast(&event()), told, "{size}");
         assert_eq!(frontend.fault(&HttpError::new(429, "slow down")), *response, "{size}");
         assert_eq!(frontend.schemas(), documents, "{size}");
+        assert_eq!(frontend.account_made(&Person::default()), woken, "{size}");
         assert!(echoes(&mut *frontend.open(&Peer::default())), "{size}");
     }
     let found = GW_SIZE_LEAST - 1;

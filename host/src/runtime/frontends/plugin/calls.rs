@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Recorded, Timestamp};
+use core_model::{ConnectionId, Person, Recorded, Timestamp};
 use frontend_api::http::{HttpError, Response};
 use frontend_api::schema::Document;
 use frontend_api::{Broadcast, Frontend, Input, Manifest, Outbox, Peer, Session};
@@ -33,6 +33,11 @@ impl Frontend for PluginFrontend {
     /// Called by the hub: while it blocks, all connections wait for their events.
     fn broadcast(&self, event: &Recorded) -> Broadcast {
         watched(|| self.0.broadcast(event))
+    }
+
+    /// Called by the hub too.
+    fn account_made(&self, account: &Person) -> Vec<ConnectionId> {
+        watched(|| self.0.account_made(account))
     }
 
     fn schemas(&self) -> Vec<Document> {
