@@ -93,15 +93,16 @@ impl Gateway {
     }
 }
 
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// By their names in lower case.
     headers: BTreeMap<String, String>,
     body: String,
 }
 
 impl Answer {
-    fn read(address: SocketAddr, head: &str, body: &str) -> Self {
+    /// The answer to a request with this head and body.
+    pub(crate) fn read(address: SocketAddr, head: &str, body: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("it listens");
         let length = body.len();
         let request = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
@@ -117,7 +118,7 @@ impl Answer {
         Self { status, headers: headers.collect(), body: body.to_owned() }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
     }
 }

@@ -8,17 +8,18 @@ use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
+use crate::console::Answer;
 use crate::program::{folder, run};
 
 #[test]
 fn a_loaded_chatroom_and_a_loaded_channel_bridge_a_message() {
     let chatroom = "listen = \"127.0.0.1:0\"\nwebsocket_listen = \"127.0.0.1:0\"";
     let toml = format!(
-        "[[rooms]]\nname = \"TEST\"\n{}{}",
+        "[admin]\nlisten = \"127.0.0.1:0\"\n[[rooms]]\nname = \"TEST\"\n{}{}",
         section("chatroom", chatroom),
         section("channel", "listen = \"127.0.0.1:0\"")
     );
-    let gateway = Gateway::start(&toml, 3);
+    let gateway = Gateway::start(&toml, 4);
     let post = |path: &str, form: &str| -> Value {
         let (status, body) = http(gateway.address("channel.listen"), "POST", path, form).unwrap();
         assert_eq!(status, 200, "{body}");
@@ -54,6 +55,32 @@ fn a_loaded_chatroom_and_a_loaded_channel_bridge_a_message() {
     assert!(heard.contains("bob"), "{heard}");
     let received = post("/channel/receive", &format!("token={token}&name=TEST"));
     assert!(received.to_string().contains("hello bob"), "{received}");
+    operators_see_what_is_loaded(&gateway);
+}
+
+fn operators_see_what_is_loaded(gateway: &Gateway) {
+    let admin = gateway.address("admin.listen");
+    let ask = |line: &str, body: &str| {
+        let head = format!("{line} HTTP/1.1\r\nhost: {admin}\r\nx-dragoman-admin: 1");
+        Answer::read(admin, &head, body).json()
+    };
+    let plugins = ask("GET /api/v1/plugins", "");
+    let rows = plugins["items"].as_array().expect("a list").iter();
+    let rows: Vec<_> = rows.map(|one| (&one["frontend"], &one["state"], &one["faults"])).collect();
+    let row = |name| (json!(name), json!("serving"), json!(0));
+    let expected = [row("chatroom"), row("channel")];
+    let expected: Vec<_> = expected.iter().map(|(name, state, no)| (name, state, no)).collect();
+    assert_eq!(rows, expected, "{plugins}");
+    // A text that is only checked may name what is loaded, and nothing else.
+    let text = std::fs::read_to_string(gateway.folder.path().join("gateway.toml")).expect("a file");
+    let check = |text: &str| {
+        let body = json!({ "text": text }).to_string();
+        ask("POST /api/v1/config/check", &body)["problems"].clone()
+    };
+    assert_eq!(check(&text), json!([]));
+    let loaded = plugins["items"][0]["path"].as_str().expect("a path");
+    let other = check(&text.replace(loaded, "/other.so")).to_string();
+    assert!(other.contains("has not loaded this library"), "{other}");
 }
 
 /// The documents of a front end, by name, as they are served.
