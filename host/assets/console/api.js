@@ -44,13 +44,13 @@ async function refusal(response) {
   return new Problem(response.status, detail || t("error.status", { status: response.status }));
 }
 
-async function send(method, to, { query, body, signal } = {}) {
+async function send(method, to, { query, body, signal, keepalive } = {}) {
   const headers = { ...HEADERS };
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
   try {
     response = await fetch(address(to, query), {
-      method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
+      method, headers, signal, keepalive, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -68,7 +68,7 @@ export function Frames({ frames, label, isShort }) {
   return html`<div class="scroll passing" role="region" tabindex="0" aria-label=${label} ref=${list} onScroll=${onScroll}>
     ${hidden > 0 && html`<p class="muted">${t("frames.hidden", { count: hidden })}</p>`}
     <ul class="frames" aria-label=${label}>${frames.slice(hidden).map((frame, at) => html`
-      <${FrameRow} key=${frame.key ?? hidden + at} frame=${frame} isShort=${isShort} isNarrow=${isShort} />`)}</ul>
+      <${FrameRow} key=${frame.key ?? hidden + at} frame=${frame} isShort=${isShort} isNarrow />`)}</ul>
     ${!frames.length && html`<p class="muted">${t("frames.none")}</p>`}
   </div>`;
 }

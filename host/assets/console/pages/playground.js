@@ -60,8 +60,14 @@ function Client({ client, onEnd }) {
   const [sent, setSent] = useState([]);
   const [problem, setProblem] = useState(null);
   const isOver = useRef(false);
-  const end = () => call("DELETE", path`/playground/sessions/${client.id}`).catch(() => {});
-  useEffect(() => () => { if (!isOver.current) end(); }, []);
+  const end = () => call("DELETE", path`/playground/sessions/${client.id}`, { keepalive: true }).catch(() => {});
+  useEffect(() => {
+    addEventListener("pagehide", end);
+    return () => {
+      removeEventListener("pagehide", end);
+      if (!isOver.current) end();
+    };
+  }, []);
   const send = async body => {
     setProblem(null);
     try {
