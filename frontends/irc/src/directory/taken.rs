@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use core_model::Timestamp;
+use core_model::{GUEST_PREFIX, Person, Timestamp};
 
 use super::{Directory, Table};
 use crate::names::fold;
 use crate::peer_event::{PeerAction, PeerEvent, Wakes};
-use crate::state::guest;
 
 /// New accounts that are remembered: more than come into being while the engine answers one query.
 const TAKEN_MAX: usize = 256;
@@ -84,7 +83,8 @@ impl Table {
             }
         }
         let action = PeerAction::Kill(WHY.into());
-        let event = PeerEvent { by: Arc::new(guest("gateway")), at: Timestamp(0), action };
+        let by = Person { handle: format!("{GUEST_PREFIX}gateway"), ..Person::default() };
+        let event = PeerEvent { by: Arc::new(by), at: Timestamp(0), action };
         self.tell(guests, &event)
     }
 }
