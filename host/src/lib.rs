@@ -22,6 +22,7 @@ pub mod schemas;
 pub mod sdks;
 pub mod store_preview;
 pub mod supervisor;
+pub mod tap;
 pub mod tls;
 pub mod users;
 pub mod version;

@@ -113,6 +113,12 @@ impl Loaded {
         self.library.is_newer()
     }
 
+    /// Another front end of the same library. Its faults are reported nowhere.
+    pub(crate) fn again(&self, options: &Map<String, Value>) -> Option<Arc<dyn Frontend>> {
+        let frontend = self.library.frontend(options).ok()?;
+        Some(Arc::new(frontend))
+    }
+
     /// Reports each fault to `observer` from now on. Only the first observer counts.
     pub(crate) fn observe(&self, observer: impl Fn(&PluginFault<'_>) + Send + Sync + 'static) {
         let _ = self.observer.set(Box::new(observer));

@@ -9,7 +9,7 @@
 //! | `engine`, `envelope`, `heartbeat` | the handle, what goes through it, whether its writer lives |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `rules` | what each command does |
-//! | `admin`, `bans` | what operators read; bans and mutes |
+//! | `admin`, `bans`, `trace` | what operators read; bans and mutes |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
 //! | `lookalike` | names that resemble a handle |
 //! | `clock` | the engine's time, and jumps of the host's clock |
@@ -66,6 +66,7 @@ mod store_file;
 mod stream_cursor;
 mod tables;
 mod terms;
+mod trace;
 mod writer;
 
 pub use admin::{AdminPage, LiveConnection, Muted, UserRecord};
@@ -87,3 +88,4 @@ pub use open::{
     sync_folder,
 };
 pub use store_file::{has_store, open_regular, store_target};
+pub use trace::{MessageTrace, ReaderTrace, ReaderWay};

@@ -318,6 +318,10 @@ impl Outbox {
         self.outputs.len()
     }
 
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
     /// Removes all but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.outputs.truncate(len);

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::types::*;
+use super::watching_types::{Trace, View};
 use crate::rooms::RoomReport;
+use crate::tap::{TapQuery, TapStream};
 use crate::users::Account;
 use crate::webhooks::wire::{Begun, WebhookReport};
 
@@ -36,9 +38,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether it changes something, and so is in the audit log.
-    pub fn is_change(&self) -> bool {
-        self.method != "GET"
+    /// Whether it is in the audit log: it changes something, or shows what people write while they do.
+    pub fn is_audited(&self) -> bool {
+        self.method != "GET" || self.name == OpenTap::ROW.name
     }
 }
 
@@ -106,6 +108,10 @@ endpoints! {
     /// Closes a stream connection.
     CloseSession "close_session" DELETE "/sessions/{session}" Moderator (Nothing, Nothing) -> Done;
 
+    /// Shows the frames of sessions as they pass, decoded and with their secrets masked, as
+    /// server-sent events, until the client closes the connection.
+    OpenTap "open_tap" GET "/tap" Operator (TapQuery, Nothing) -> TapStream;
+
     /// Lists accounts, by uid.
     ListUsers "list_users" GET "/users" Monitor (SearchQuery, Nothing) -> Page<Account>;
     /// Creates an account.
@@ -136,6 +142,10 @@ endpoints! {
     /// that it wrote or was sent.
     ExportUser "export_user" GET "/users/{user}/export" Operator (PageQuery, Nothing) -> PersonalData;
 
+    /// Shows what each front end shows of a person, made anew by the front end itself: what a client
+    /// gets that asks for the user, and what others in a room see when the user comes in.
+    ViewUser "view_user" GET "/users/{user}/views" Moderator (Nothing, Nothing) -> Page<View>;
+
     /// Lists bans: of users, then identities, then networks.
     ListBans "list_bans" GET "/bans" Monitor (PageQuery, Nothing) -> Page<BanReport>;
     /// Bans a user, an identity, or an address or network, and ends the sessions that it has.
@@ -164,6 +174,10 @@ endpoints! {
     /// Lets a muted user post again.
     Unmute "unmute" POST "/rooms/{room}/unmute" Moderator (Nothing, Unmuted) -> Done;
 
+    /// Shows what each front end shows of a room, made anew by the front end itself: its entry in a list,
+    /// and its newest message.
+    ViewRoom "view_room" GET "/rooms/{room}/views" Moderator (Nothing, Nothing) -> Page<View>;
+
     /// Lists the messages of a room, the newest before `before`, oldest first.
     ListMessages "list_messages" GET "/rooms/{room}/messages" Moderator
         (BeforeQuery, Nothing) -> Page<MessageReport>;
@@ -173,6 +187,9 @@ endpoints! {
         (MessageQuery, Nothing) -> Page<MessageReport>;
     /// Deletes a message: no dialect shows it any more. Clients that have it already keep it.
     DeleteMessage "delete_message" DELETE "/messages/{message}" Moderator (Nothing, Nothing) -> Done;
+    /// Shows the way of a message: the frame that it came in and the stages after it, if they are
+    /// recorded, what each front end makes of it, and who has it.
+    TraceMessage "trace_message" GET "/messages/{message}/trace" Moderator (Nothing, Nothing) -> Trace;
     /// Posts a notice to a room.
     Announce "announce" POST "/rooms/{room}/announce" Moderator (Nothing, Announcement) -> Announced;
     /// Posts a notice to every room.

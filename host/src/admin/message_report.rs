@@ -5,7 +5,7 @@ use core_model::{Message, Recipient};
 use super::types::MessageReport;
 use crate::users::rfc3339;
 
-pub(super) fn report(message: &Message) -> MessageReport {
+pub(crate) fn report(message: &Message) -> MessageReport {
     let (room, to) = match &message.to {
         Recipient::Room(room) => (Some(room.name.to_string()), None),
         Recipient::User(person) => (None, Some(person.handle.clone())),

@@ -26,6 +26,7 @@ mod target;
 mod tokens;
 pub mod types;
 mod users;
+mod watching_types;
 
 pub use backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
 pub use endpoint::{
@@ -34,19 +35,23 @@ pub use endpoint::{
     DisableFrontend, DisableUser, DrainFrontend, EnableFrontend, EnableUser, ExportStore,
     ExportUser, Kick, LiftBan, LinkIdentity, ListAudit, ListBackups, ListBans, ListConfig,
     ListFrontends, ListMembers, ListMessages, ListPlugins, ListRooms, ListSessions, ListTokens,
-    ListUsers, ListWebhooks, MakeBackup, Mute, PlanConfig, PutBan, RemoveToken, ReplayWebhook,
-    ResumeWebhook, RevokeSignIns, RollBackConfig, SearchMessages, SetOwner, SetPassword,
-    ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats, UnlinkIdentity, Unmute,
-    VerifyBackup, WatchLive,
+    ListUsers, ListWebhooks, MakeBackup, Mute, OpenTap, PlanConfig, PutBan, RemoveToken,
+    ReplayWebhook, ResumeWebhook, RevokeSignIns, RollBackConfig, SearchMessages, SetOwner,
+    SetPassword, ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats, TraceMessage,
+    UnlinkIdentity, Unmute, VerifyBackup, ViewRoom, ViewUser, WatchLive,
 };
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;
+pub(crate) use message_report::report as message_report;
 pub use openapi::{EVENTS_MEDIA_TYPE, document};
 pub use pages::{LIMIT_MAX, cursor, limit};
 pub use problem::{Problem, status_of};
 pub use store::{Ended, OnStore, Store};
 pub use target::{Target, in_network, network};
 pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};
+pub use watching_types::{
+    ReadingWay, StageName, Trace, TraceDelivery, TraceReader, TraceStage, View,
+};
 
 /// A header that every request without a token must have, with any value. A web page of another
 /// origin cannot send it without a preflight, which the gateway never answers.

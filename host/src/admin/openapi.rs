@@ -8,7 +8,7 @@ use schemars::transform::RemoveRefSiblings;
 use serde_json::{Map, Value, json};
 
 use super::backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
-use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, Row, WatchLive, rows};
+use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, OpenTap, Row, WatchLive, rows};
 use super::problem::Problem;
 
 /// The media type of server-sent events.
@@ -29,8 +29,9 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("sessions", "The open stream connections."),
+    ("tap", "The frames of sessions as they pass."),
     ("users", "Accounts."),
     ("bans", "Users, identities and networks that are refused."),
     ("rooms", "Rooms, their members and their messages."),
@@ -174,6 +175,7 @@ fn media_type(row: &Row) -> &'static str {
         name if name == BackUpStore::ROW.name => BACKUP_MEDIA_TYPE,
         name if name == ExportStore::ROW.name => EXPORT_MEDIA_TYPE,
         name if name == WatchLive::ROW.name => EVENTS_MEDIA_TYPE,
+        name if name == OpenTap::ROW.name => EVENTS_MEDIA_TYPE,
         _ => "application/json",
     }
 }

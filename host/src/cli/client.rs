@@ -310,6 +310,7 @@ mod tests {
             listen: listen.map(ListenAddress::Ip),
             api_page: true,
             console: true,
+            trace: 0,
         };
         let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
         for (listen, address) in [

@@ -11,7 +11,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Running", &["serve", "check", "config", "healthcheck"]),
     (
         "Operating",
-        &["session", "user", "ban", "room", "message", "frontend", "webhook", "admin", "ledger"],
+        &[
+            "session", "tap", "trace", "user", "ban", "room", "message", "frontend", "webhook",
+            "admin", "ledger",
+        ],
     ),
     ("Data", &["store", "export", "import"]),
     ("Dialects and clients", &["dialects", "fidelity", "schema", "sdk", "plugin", "bench"]),
@@ -96,6 +99,15 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman session close 17", "by the id in the list"),
         ],
     ),
+    (
+        "tap",
+        &[
+            ("dragoman tap --user bob", "all that passes between bob's clients and the gateway"),
+            ("dragoman tap --frontend irc --room tea --json", "of a room, for programs"),
+            ("dragoman tap --session 17 --transcript bob.in", "and a script for a test"),
+        ],
+    ),
+    ("trace", &[("dragoman trace msg 4711", "by the id in `message list`")]),
     (
         "user",
         &[

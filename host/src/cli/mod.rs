@@ -32,7 +32,9 @@ mod session;
 mod shell;
 mod store;
 mod table;
+mod tap;
 mod terminal;
+mod trace;
 mod user;
 mod webhook;
 
@@ -98,6 +100,10 @@ enum Command {
     Ledger(ledger::Ledger),
     /// List and close the connections of a running gateway
     Session(session::Sessions),
+    /// Show the frames of a running gateway's sessions as they pass, with their secrets masked
+    Tap(tap::Tap),
+    /// Show the way of a message through a running gateway
+    Trace(trace::Traces),
     /// Manage user accounts, whether or not the gateway is running
     User(user::User),
     /// Ban users, identities and networks, whether or not the gateway is running
@@ -154,6 +160,8 @@ pub fn run() -> ExitCode {
         Command::Bench(bench) => bench::run(options, *bench),
         Command::Ledger(ledger) => ledger::run(options, ledger),
         Command::Session(sessions) => session::run(options, sessions),
+        Command::Tap(tap) => tap::run(options, tap),
+        Command::Trace(traces) => trace::run(options, traces),
         Command::User(user) => user::run(options, user),
         Command::Ban(ban) => ban::run(options, ban),
         Command::Room(room) => room::run(options, room),

@@ -252,7 +252,7 @@ fn on_the_store<E: OnStore>(
     let with = shown(value(serde_json::to_value(&query)), value(serde_json::to_value(&body)));
     let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
     let done = E::run(store, &path, query, body);
-    if E::ROW.is_change() {
+    if E::ROW.is_audited() {
         let failure = done.as_ref().err();
         let status = failure.map_or(200, |failure| status_of(failure).0);
         let outcome = (status, failure.map(Failure::to_string));

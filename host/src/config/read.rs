@@ -234,8 +234,19 @@ fn admin(
     let tls_listen = tls_listen.zip(tls.flatten());
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
     let console = section.read("console", parse::flag).unwrap_or(true);
+    let trace = section.read("trace", traced).unwrap_or(0);
     section.finish();
-    AdminConfig { listen, tls_listen, api_page, console }
+    AdminConfig { listen, tls_listen, api_page, console, trace }
+}
+
+/// Messages of which it may be kept how they came and went: their frames take some megabytes.
+const TRACED_MAX: u32 = 10_000;
+
+fn traced(value: &Value) -> Result<usize, String> {
+    match parse::limit(value)? {
+        traced if traced <= TRACED_MAX => Ok(traced as usize),
+        traced => Err(format!("expected a number of messages up to {TRACED_MAX}, not {traced}")),
+    }
 }
 
 /// An address, or `systemd:<name>`: one socket of TCP, since requests are only answered to peers

@@ -156,6 +156,7 @@ pub(super) const ADMIN: &[Row] = &[
     ),
     ("api_page", Kind::Flag, Is("true"), "whether /api/ shows the schemas of every front end"),
     ("console", Kind::Flag, Is("true"), "whether /console/ serves the web console"),
+    ("trace", Kind::From(0), Is("0"), "of how many messages it is kept how they came and went"),
 ];
 
 pub(super) const AUTH: &[Row] = &[(

@@ -124,6 +124,8 @@ pub struct AdminConfig {
     pub api_page: bool,
     /// Whether /console/ serves the console. Default true.
     pub console: bool,
+    /// Of how many messages it is kept how they came and went. Default 0.
+    pub trace: usize,
 }
 
 /// One enabled front end.

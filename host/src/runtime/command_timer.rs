@@ -7,8 +7,7 @@ use core_engine::Done;
 use gateway_fanout::{FanoutMetrics, Ticket};
 
 use crate::runtime::clock::Clock;
-#[cfg(feature = "otel")]
-use crate::runtime::session::traces::BatchTimes;
+use crate::runtime::session::recent::BatchTimes;
 
 pub(crate) struct CommandTimer {
     clock: Arc<Clock>,
@@ -29,7 +28,6 @@ impl CommandTimer {
     }
 
     /// When the batch was taken whose outcomes are known now.
-    #[cfg(feature = "otel")]
     pub(crate) fn times(&self) -> BatchTimes {
         let begun_ns = self.begun_ns.load(Ordering::Relaxed);
         BatchTimes { begun_ns, committed_ns: self.clock.steady_ns() }

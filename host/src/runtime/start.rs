@@ -8,7 +8,7 @@ use std::sync::Arc;
 use core_engine::{Done, Engine, Options};
 use core_model::{Command, NewRoom, Refusal, Reply, RoomView};
 use frontend_api::Listener;
-use gateway_fanout::{EventEncoder, Fanout, Hub, Ticket};
+use gateway_fanout::{EventEncoder, Fanout, Hub, OnDelivered, Ticket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,7 @@ use crate::runtime::net::accept;
 use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::session::recent::RecentMessages;
 use crate::runtime::session::services::Services;
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
@@ -73,6 +74,7 @@ pub(crate) async fn open(
     let committed = watch::Sender::default();
     let clock = Arc::new(Clock::start());
     let timer = CommandTimer::new(clock.clone(), metrics.fanout.clone());
+    let recent = Arc::new(RecentMessages::new(clock.clone(), config.admin.trace));
     #[cfg(feature = "otel")]
     let traces = traces(&clock).await;
     let engine = open_engine(
@@ -80,12 +82,13 @@ pub(crate) async fn open(
         hub.clone(),
         committed.clone(),
         timer,
+        recent.clone(),
         #[cfg(feature = "otel")]
         traces.clone(),
     );
     let engine = Arc::new(engine.await?);
     let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
-    let services = Services::new(engine, hub, metrics, committed, clock, config);
+    let services = Services::new(engine, hub, metrics, committed, clock, recent, config);
     #[cfg(feature = "otel")]
     let services = services.with_traces(traces);
     Ok((Arc::new(GatewayState::new(Arc::new(services), registry, config)), task))
@@ -112,6 +115,7 @@ async fn open_engine(
     hub: Arc<Hub>,
     committed: watch::Sender<()>,
     timer: CommandTimer,
+    recent: Arc<RecentMessages>,
     #[cfg(feature = "otel")] traces: Option<Arc<Traces>>,
 ) -> Result<Engine<Ticket>, ServeError> {
     let path = config.store.path.clone();
@@ -125,16 +129,28 @@ async fn open_engine(
         let begun = timer.begun();
         let publish = move |batch: Vec<Done<Ticket>>| {
             timer.note_committed(&batch);
+            let kept = recent.is_on().then(|| recent.note_committed(&batch, timer.times()));
             #[cfg(feature = "otel")]
-            let then = traces.as_ref().and_then(|to| to.on_delivered(&batch, timer.times()));
+            let traced = traces.as_ref().and_then(|to| to.on_delivered(&batch, timer.times()));
             #[cfg(not(feature = "otel"))]
-            let then = None;
-            hub.publish_then(batch, then);
+            let traced = None;
+            hub.publish_then(batch, both(kept.flatten(), traced));
             committed.send_replace(());
         };
         Ok(Engine::open_timed(&path, options, begun, publish)?)
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
+}
+
+/// What is to be called when a batch is delivered: one after the other.
+fn both(one: Option<OnDelivered>, other: Option<OnDelivered>) -> Option<OnDelivered> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Box::new(|| {
+            one();
+            other();
+        })),
+        (one, other) => one.or(other),
+    }
 }
 
 /// Tells the engine that a new run begins, and makes the configured rooms.

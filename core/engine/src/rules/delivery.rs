@@ -236,6 +236,16 @@ impl BatchContext<'_> {
     }
 }
 
+/// Whether a stream is that of the cursor which a user's sessions without a device share.
+pub(crate) fn is_shared_cursor(stream: u64) -> bool {
+    stream == SHARED
+}
+
+/// Whether a stream is that of the cursor of a device.
+pub(crate) fn is_cursor_of_device(stream: u64) -> bool {
+    stream & DEVICE == DEVICE && stream & CURSOR != 0 && stream != SHARED
+}
+
 /// Streams from an id on.
 fn after(streams: &[(u64, u64)], from: u64) -> Vec<(u64, u64)> {
     streams.iter().map(|(stream, since)| (*stream, from.max(*since))).collect()

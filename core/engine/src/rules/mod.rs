@@ -46,7 +46,7 @@ use crate::lookup::{self, Request};
 use crate::tables::Tables;
 
 pub(crate) use context::{BatchContext, Finished};
-pub(crate) use delivery::owed;
+pub(crate) use delivery::{is_cursor_of_device, is_shared_cursor, owed};
 pub(crate) use expiry::{
     ADDRESS, KEY, KEY_OF_ADDRESS, TOKEN, UNOWNED_ROOM, address_key, is_due as is_expiry_due,
     next as next_expiry,

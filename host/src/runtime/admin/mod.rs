@@ -5,6 +5,7 @@ mod api;
 mod api_page;
 mod console;
 mod ledger;
+mod observer;
 mod prometheus;
 
 use std::convert::Infallible;

@@ -60,6 +60,17 @@ impl GuardedFrontend {
             .unwrap_or_default()
     }
 
+    /// How an event reaches connections, without counting it.
+    pub(crate) fn show(&self, event: &Recorded) -> Option<Broadcast> {
+        self.guard("encoding an event", || self.frontend.broadcast(event)).ok()
+    }
+
+    /// The same around another front end, which counts nothing.
+    pub(crate) fn around(&self, frontend: Arc<dyn Frontend>) -> Self {
+        let (name, losses) = (self.name.clone(), self.losses.clone());
+        Self { name, frontend, metrics: Arc::default(), losses }
+    }
+
     /// Counts what the readers of an answer do not see of the messages in it.
     pub(crate) fn note_losses_in(&self, outcome: &Outcome) {
         match outcome {

@@ -18,9 +18,11 @@ use frontend_api::schema::{Document, Server};
 use frontend_api::{Ending, Frontend};
 use gateway_fanout::{Account, ConnectionHandle};
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
 use crate::config::{FrontendConfig, Limits, UpstreamConfig};
+use crate::dialects::DIALECTS;
 use crate::plugin::Loaded;
 use crate::runtime::frontends::api_keys::ApiKeys;
 use crate::runtime::frontends::cors::Cors;
@@ -60,6 +62,8 @@ pub(crate) struct FrontendHandle {
     pub(crate) metrics: Arc<FrontendMetrics>,
     pub(crate) connections: Arc<ConnectionLimiter>,
     pub(crate) request_rates: Arc<KeyedRateLimiter>,
+    /// Its own keys.
+    options: Value,
     /// The identities whose tokens count like an API key.
     pub(crate) token_identities: Vec<String>,
     allow: Vec<ipnet::IpNet>,
@@ -170,6 +174,7 @@ impl FrontendHandle {
             metrics: instance.0.metrics.clone(),
             connections: instance.0.connections.clone(),
             request_rates: instance.0.request_rates.clone(),
+            options: config.options.clone(),
             token_identities: token_identities(&config.guard.jwt_subjects),
             allow: config.guard.allow.clone(),
             served_documents: Mutex::default(),
@@ -179,6 +184,21 @@ impl FrontendHandle {
 
     pub(crate) fn instance(&self) -> &Arc<FrontendInstance> {
         &self.instance.0
+    }
+
+    /// Another front end with the same options, which shares nothing with the connections of this
+    /// one and counts nothing. `None`: there is none, as of a front end that a test has made.
+    pub(crate) fn copy(&self) -> Option<GuardedFrontend> {
+        let options = self.options.as_object().cloned().unwrap_or_default();
+        let copy = match &self.instance().plugin {
+            Some(plugin) => plugin.again(&options)?,
+            None => {
+                let dialect = &self.frontend.manifest().dialect;
+                let dialect = DIALECTS.iter().find(|row| row.name == dialect)?;
+                dialect.configure(options).ok()?
+            }
+        };
+        Some(self.frontend.around(copy))
     }
 
     /// Its index among all that run.

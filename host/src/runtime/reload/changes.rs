@@ -222,6 +222,7 @@ pub(super) fn changed_of_gateway(running: &Config, new: &Config) -> Vec<&'static
         ("server.well_known", former.well_known != server.well_known),
         ("admin.api_page", running.admin.api_page != new.admin.api_page),
         ("admin.console", running.admin.console != new.admin.console),
+        ("admin.trace", running.admin.trace != new.admin.trace),
         ("auth", running.auth != new.auth),
     ])
 }

@@ -92,6 +92,7 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
         tracing::info!(key, "changed");
     }
     state.services.renew_external_auth(&new.auth);
+    state.services.recent.set_capacity(new.admin.trace);
     state.change_registry(|registry| {
         registry.drain_timeout = server.drain_timeout;
         registry.trusted_proxies.clone_from(&server.trusted_proxies);

@@ -15,6 +15,7 @@ use crate::runtime::session::admission::needs_disconnect;
 use crate::runtime::session::operators;
 use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::services::{CommandSource, Services};
+use crate::runtime::session::taps::RawFrame;
 use crate::runtime::session::tokens;
 
 /// A session, without the ends that differ: [`StreamSession`](super::stream::StreamSession) and
@@ -26,6 +27,8 @@ pub(crate) struct SessionDriver {
     /// The address that its requests count for.
     pub(crate) address: IpAddr,
     session: GuardedSession,
+    /// What came last from the peer, while recent messages are kept.
+    pub(super) last_frame: Option<Arc<RawFrame>>,
     /// Whether the engine may hold something for this connection.
     needs_disconnect: bool,
 }
@@ -50,7 +53,11 @@ impl SessionDriver {
     ) -> Result<Self, Panicked> {
         let connection = services.next_connection();
         let peer = Peer { connection: Some(connection), ..peer };
-        Self::with(services, frontend, &peer, address, connection)
+        let driver = Self::with(services, frontend, &peer, address, connection)?;
+        if driver.services.taps.is_open() {
+            driver.tap_opened(&peer);
+        }
+        Ok(driver)
     }
 
     fn with(
@@ -61,7 +68,15 @@ impl SessionDriver {
         connection: ConnectionId,
     ) -> Result<Self, Panicked> {
         let session = frontend.frontend.open(peer)?;
-        Ok(Self { services, frontend, connection, address, session, needs_disconnect: false })
+        Ok(Self {
+            services,
+            frontend,
+            connection,
+            address,
+            session,
+            last_frame: None,
+            needs_disconnect: false,
+        })
     }
 
     /// Where the session's commands come from.
@@ -72,8 +87,21 @@ impl SessionDriver {
 
     /// Passes an input to the session; returns what it asks for.
     pub(crate) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<Outbox, Panicked> {
+        let (is_tapped, is_kept) = (self.services.taps.is_open(), self.services.recent.is_on());
+        if is_tapped {
+            self.tap_input(now, &input);
+        }
+        if is_kept {
+            self.keep_input(now, &input);
+        }
         let mut out = Outbox::default();
         self.session.handle(&self.frontend.frontend, now, input, &mut out)?;
+        if is_tapped {
+            self.tap_outputs(now, out.outputs());
+        }
+        if is_kept {
+            self.note_submitted(out.outputs());
+        }
         if let Some(why) = out.malformed() {
             self.note_fault(PeerFault::Malformed, why);
         }

@@ -17,6 +17,7 @@ use crate::runtime::session::admission::{
 };
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
+use crate::runtime::session::tapped::{self, Subject};
 use crate::runtime::session::tokens;
 
 /// An idempotency key: longer than any UUID, hash or date.
@@ -40,6 +41,17 @@ enum Pending {
     Authorize(Authorize),
 }
 
+impl Pending {
+    /// Who and what it is about.
+    fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Command { command, .. } => Some(Subject::of(command)),
+            Self::Query(query) => Some(Subject::of(query)),
+            Self::Fetch(_) | Self::Authorize(_) => None,
+        }
+    }
+}
+
 /// Has the front end answer a request. `Err`: an answer that HTTP itself has a status for.
 pub(crate) async fn exchange(
     services: &Arc<Services>,
@@ -50,6 +62,7 @@ pub(crate) async fn exchange(
 ) -> Result<Response, HttpError> {
     let driver =
         SessionDriver::open(services.clone(), frontend.clone(), peer, address).map_err(panicked)?;
+    let connection = driver.connection;
     let exchange = Exchange {
         now: services.clock.now(),
         driver,
@@ -57,7 +70,13 @@ pub(crate) async fn exchange(
         response: None,
         closed: false,
     };
-    exchange.run(request).await
+    let answered = exchange.run(request).await;
+    if let Err(error) = &answered
+        && services.taps.is_open()
+    {
+        tapped::error(services, frontend, connection, address, error);
+    }
+    answered
 }
 
 impl Exchange {
@@ -129,6 +148,15 @@ impl Exchange {
     }
 
     async fn carry_out(&mut self, pending: Pending) -> Outcome {
+        let subject = self.driver.services.taps.is_open().then(|| pending.subject()).flatten();
+        let outcome = self.carry_out_untapped(pending).await;
+        if let Some(subject) = subject.filter(|_| outcome.is_ok()) {
+            self.driver.tap_subject(self.now, &subject);
+        }
+        outcome
+    }
+
+    async fn carry_out_untapped(&mut self, pending: Pending) -> Outcome {
         match pending {
             Pending::Command { command, key } => self.submit(command, key).await,
             Pending::Query(query) if self.driver.services.is_heavy(&query) => {

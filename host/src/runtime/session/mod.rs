@@ -13,9 +13,12 @@ pub(crate) mod operators;
 pub(crate) mod passwords;
 pub(crate) mod peer_log;
 pub(crate) mod pending;
+pub(crate) mod recent;
 pub(crate) mod services;
 pub(crate) mod sign_in_guard;
 pub(crate) mod stream;
+mod tapped;
+pub(crate) mod taps;
 pub(crate) mod tokens;
 #[cfg(feature = "otel")]
 pub(crate) mod traces;

@@ -27,7 +27,9 @@ use crate::runtime::session::fetch::Fetcher;
 use crate::runtime::session::network_bans::NetworkBans;
 use crate::runtime::session::passwords::Passwords;
 use crate::runtime::session::peer_log::PeerLog;
+use crate::runtime::session::recent::RecentMessages;
 use crate::runtime::session::sign_in_guard::SignInGuard;
+use crate::runtime::session::taps::Taps;
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
 
@@ -72,6 +74,9 @@ pub(crate) struct Services {
     pub(crate) network_bans: NetworkBans,
     /// The log of operators' changes.
     pub(crate) audit: AuditLog,
+    /// Operators that watch frames.
+    pub(crate) taps: Arc<Taps>,
+    pub(crate) recent: Arc<RecentMessages>,
     /// Memory for messages that peers have begun to send.
     pub(crate) memory_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
@@ -102,6 +107,7 @@ impl Services {
         metrics: Arc<GatewayMetrics>,
         committed: watch::Sender<()>,
         clock: Arc<Clock>,
+        recent: Arc<RecentMessages>,
         config: &Config,
     ) -> Self {
         Self {
@@ -120,6 +126,8 @@ impl Services {
             acknowledgements: Acknowledgements::default(),
             network_bans: NetworkBans::default(),
             audit: AuditLog::beside(&config.store.path),
+            taps: Arc::default(),
+            recent,
             memory_budget: Arc::default(),
             stopping: CancellationToken::new(),
             #[cfg(feature = "otel")]

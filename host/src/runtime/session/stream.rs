@@ -189,7 +189,8 @@ impl StreamSession {
                 self.fence.is_needed = false;
             }
             MailboxItem::Wake => self.feed(Input::Woken),
-            MailboxItem::Frame { bytes, message, .. } => {
+            MailboxItem::Frame { bytes, message, frames, .. } => {
+                self.driver.note_passed_on(&bytes, self.handle.framing, message, frames);
                 self.write_queue.push(bytes);
                 self.mark_owed(message, owed);
             }

@@ -29,6 +29,7 @@ use tokio::time::timeout;
 
 use crate::outgoing::{ClientOptions, Destinations, HttpClient, read_body};
 use crate::runtime::clock::Clock;
+use crate::runtime::session::recent::BatchTimes;
 
 /// One of these must be set: the collector's address.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -44,13 +45,6 @@ pub(crate) struct Traces {
     clock: Arc<Clock>,
     provider: SdkTracerProvider,
     tracer: SdkTracer,
-}
-
-/// The times of a batch, by the steady clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BatchTimes {
-    pub(crate) begun_ns: u64,
-    pub(crate) committed_ns: u64,
 }
 
 struct Posted {

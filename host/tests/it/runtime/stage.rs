@@ -266,6 +266,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             tls_listen: None,
             api_page: true,
             console: false,
+            trace: 0,
         },
         auth: AuthConfig::default(),
         rooms: vec![core_model::NewRoom {

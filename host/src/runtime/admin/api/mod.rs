@@ -14,6 +14,8 @@ mod plugins;
 mod sessions;
 mod store;
 mod streamed;
+mod tap;
+mod watching;
 mod webhooks;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ use crate::users::rfc3339;
 use access::Denied;
 pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
 pub(super) use access::{cookie, has_token};
+pub(super) use tap::Maskers;
 
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";
@@ -97,6 +100,8 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = live::route(routes);
     let routes = plugins::route(routes);
     let routes = store::route(routes);
+    let routes = tap::route(routes);
+    let routes = watching::route(routes);
     let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());
@@ -231,7 +236,7 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
 /// The entry of an operation in the audit log. There is none for a request of an unknown sender.
 struct Entry {
     row: &'static str,
-    is_change: bool,
+    is_audited: bool,
     /// Once it is known who made the request.
     state: Option<Arc<GatewayState>>,
     who: String,
@@ -244,7 +249,7 @@ impl Entry {
     fn begin(row: &Row, peer: &AdminPeer) -> Self {
         Self {
             row: row.name,
-            is_change: row.is_change(),
+            is_audited: row.is_audited(),
             state: None,
             who: String::new(),
             from: peer.address.ip().to_canonical().to_string(),
@@ -271,7 +276,7 @@ impl Entry {
     }
 
     fn note(&mut self, query: &impl Serialize, body: &impl Serialize) {
-        if self.is_change {
+        if self.is_audited {
             let value = |part: Result<Value, _>| part.unwrap_or(Value::Null);
             let (query, body) = (serde_json::to_value(query), serde_json::to_value(body));
             self.with = admin::audit::shown(value(query), value(body));
@@ -279,7 +284,7 @@ impl Entry {
     }
 
     fn end(self, problem: Option<Problem>) {
-        let (true, Some(state)) = (self.is_change, self.state) else { return };
+        let (true, Some(state)) = (self.is_audited, self.state) else { return };
         let services = &state.services;
         let status = problem.as_ref().map_or(200, |problem| problem.status);
         tracing::info!(operation = self.row, who = self.who, status, "an operator's change");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_engine::LiveConnection;
-use core_model::{Banned, ConnectionId, RoomTag, UserRef};
+use core_model::{Banned, ConnectionId, Person, RoomTag, UserRef};
 use ipnet::IpNet;
 
 use super::{Context, OnGateway, Routes};
@@ -22,10 +22,10 @@ pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
     routes.on_gateway::<ListSessions>().on_gateway::<CloseSession>().on_gateway::<ListAudit>()
 }
 
-type Live = BTreeMap<ConnectionId, LiveConnection>;
+pub(super) type Live = BTreeMap<ConnectionId, LiveConnection>;
 
 /// The people on each connection, read on a thread that may block.
-async fn live(state: &Arc<GatewayState>) -> Result<Live, Problem> {
+pub(super) async fn live(state: &Arc<GatewayState>) -> Result<Live, Problem> {
     let services = state.services.clone();
     let read = tokio::task::spawn_blocking(move || services.engine.live_connections()).await;
     let failed = |why: String| Problem::new(503, "store", why);
@@ -34,7 +34,9 @@ async fn live(state: &Arc<GatewayState>) -> Result<Live, Problem> {
 }
 
 /// The open streams of all front ends, by id.
-fn open(state: &GatewayState) -> BTreeMap<ConnectionId, (Arc<FrontendInstance>, OpenStream)> {
+pub(super) fn open(
+    state: &GatewayState,
+) -> BTreeMap<ConnectionId, (Arc<FrontendInstance>, OpenStream)> {
     let registry = state.registry();
     let streams = registry.instances().flat_map(|instance| {
         let streams = instance.streams().into_iter();
@@ -94,7 +96,7 @@ fn report(
 }
 
 /// The rooms whose messages a connection gets.
-fn rooms(on: &LiveConnection) -> impl Iterator<Item = &RoomTag> {
+pub(super) fn rooms(on: &LiveConnection) -> impl Iterator<Item = &RoomTag> {
     on.seats.iter().map(|(room, _)| room).chain(&on.rooms)
 }
 
@@ -106,9 +108,18 @@ struct Filter {
     network: Option<IpNet>,
 }
 
-enum PersonFilter {
+pub(super) enum PersonFilter {
     Account(u64),
     Guest(String),
+}
+
+impl PersonFilter {
+    pub(super) fn is(&self, one: &Person) -> bool {
+        match self {
+            Self::Account(uid) => one.uid.is_some_and(|it| it.0 == *uid),
+            Self::Guest(handle) => one.handle == *handle,
+        }
+    }
 }
 
 impl Filter {
@@ -126,12 +137,7 @@ impl Filter {
         let is_of = |frontend: &String| *frontend == instance.name;
         let is_in = |room: &String| rooms(on).any(|tag| *tag.name == **room);
         let is_at = |network: &IpNet| network.contains(&stream.activity.address);
-        let is_person = |person: &PersonFilter| {
-            people(on).any(|one| match person {
-                PersonFilter::Account(uid) => one.uid.is_some_and(|it| it.0 == *uid),
-                PersonFilter::Guest(handle) => one.handle == *handle,
-            })
-        };
+        let is_person = |person: &PersonFilter| people(on).any(|one| person.is(one));
         self.frontend.as_ref().is_none_or(is_of)
             && self.room.as_ref().is_none_or(is_in)
             && self.network.as_ref().is_none_or(is_at)
@@ -139,7 +145,7 @@ impl Filter {
     }
 }
 
-fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, Problem> {
+pub(super) fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, Problem> {
     if text.starts_with(core_model::GUEST_PREFIX) {
         return Ok(PersonFilter::Guest(text.to_owned()));
     }
@@ -151,7 +157,7 @@ fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, Problem> {
 }
 
 /// The people on a connection, once for each seat.
-fn people(on: &LiveConnection) -> impl Iterator<Item = &core_model::Person> {
+pub(super) fn people(on: &LiveConnection) -> impl Iterator<Item = &Person> {
     let seated = on.seats.iter().map(|(_, person)| &**person);
     on.user.as_deref().into_iter().chain(seated)
 }

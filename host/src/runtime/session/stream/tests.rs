@@ -13,6 +13,7 @@ use crate::config::{
 };
 use crate::runtime::metrics::{GatewayMetrics, SignInResult};
 use crate::runtime::session::admission::settle_passwords;
+use crate::runtime::session::recent::RecentMessages;
 use crate::runtime::session::services::{BACKLOG_COMMANDS_MAX, CommandSource};
 
 /// The manifest of a front end without listeners.
@@ -104,7 +105,13 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             search: false,
             backup: None,
         },
-        admin: AdminConfig { listen: None, tls_listen: None, api_page: true, console: false },
+        admin: AdminConfig {
+            listen: None,
+            tls_listen: None,
+            api_page: true,
+            console: false,
+            trace: 0,
+        },
         auth: AuthConfig::default(),
         rooms: Vec::new(),
         webhooks: Vec::new(),
@@ -153,8 +160,16 @@ impl Scene {
         let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
         let engine = Arc::new(engine.unwrap());
         let clock = Arc::new(crate::runtime::clock::Clock::start());
-        let services =
-            Arc::new(Services::new(engine, hub, metrics, Default::default(), clock, &config));
+        let recent = Arc::new(RecentMessages::new(clock.clone(), 0));
+        let services = Arc::new(Services::new(
+            engine,
+            hub,
+            metrics,
+            Default::default(),
+            clock,
+            recent,
+            &config,
+        ));
         let driver = SessionDriver::open(
             services.clone(),
             frontend,

@@ -1,0 +1,210 @@
+//! JSON with its secrets masked. Reads every field, also those that a map of JSON would drop because
+//! their name comes twice, and keeps their order.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+
+use super::MASK;
+use super::names::{Secrecy, SecretNames};
+
+/// JSON in a text of JSON is looked into so often; what is deeper is masked as a whole.
+const NESTING_MAX: u8 = 4;
+
+/// The name of an identity that is as good as a password in some dialects, up to its provider.
+const OPENID: &str = "openid:";
+
+/// A text, and whether something in it is masked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Masked {
+    pub(super) text: String,
+    pub(super) masked: bool,
+}
+
+/// The text as it is if it has no secrets, or else without white space and with the secrets masked.
+/// `None`: it is no object or array of JSON.
+pub(super) fn mask_json(text: &str, names: &SecretNames) -> Option<Masked> {
+    mask_nested(text, names, 0)
+}
+
+fn mask_nested(text: &str, names: &SecretNames, nesting: u8) -> Option<Masked> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let mut done = Masked { text: String::with_capacity(text.len()), masked: false };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let rewrite =
+        Rewrite { done: &mut done, names, secrecy: Secrecy::Shown, nesting, comma: false };
+    rewrite.deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    if !done.masked {
+        text.clone_into(&mut done.text);
+    }
+    Some(done)
+}
+
+/// Copies a value.
+struct Rewrite<'a> {
+    done: &'a mut Masked,
+    names: &'a SecretNames,
+    secrecy: Secrecy,
+    nesting: u8,
+    /// Whether a comma goes before it.
+    comma: bool,
+}
+
+impl Rewrite<'_> {
+    fn within(&mut self, secrecy: Secrecy, comma: bool) -> Rewrite<'_> {
+        let Self { done, names, nesting, .. } = self;
+        Rewrite { done, names, secrecy, nesting: *nesting, comma }
+    }
+
+    fn write_text(&mut self, text: &str) {
+        let text = serde_json::to_string(text).expect("a text is JSON");
+        self.done.text.push_str(&text);
+    }
+
+    fn number(mut self, text: &str) {
+        if self.secrecy.hides(text) {
+            self.done.masked = true;
+            self.write_text(MASK);
+        } else {
+            self.done.text.push_str(text);
+        }
+    }
+
+    fn text(mut self, text: &str) {
+        if self.secrecy.hides(text) {
+            self.done.masked = true;
+            return self.write_text(MASK);
+        }
+        if let Some((provider, _)) = text.strip_prefix(OPENID).and_then(|it| it.split_once('/')) {
+            self.done.masked = true;
+            return self.write_text(&format!("{OPENID}{provider}/{MASK}"));
+        }
+        if self.nesting >= NESTING_MAX && text.trim_start().starts_with(['{', '[']) {
+            self.done.masked = true;
+            return self.write_text(MASK);
+        }
+        match mask_nested(text, self.names, self.nesting + 1) {
+            Some(nested) => {
+                self.done.masked |= nested.masked;
+                self.write_text(&nested.text);
+            }
+            None => self.write_text(text),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Rewrite<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.comma {
+            self.done.text.push(',');
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rewrite<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.done.text.push_str("null");
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.done.text.push_str(if value { "true" } else { "false" });
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.number(&value.to_string());
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.number(&value.to_string());
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.number(&serde_json::to_string(&value).expect("a number is JSON"));
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.text(value);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        self.done.text.push('[');
+        let (secrecy, mut comma) = (self.secrecy, false);
+        while items.next_element_seed(self.within(secrecy, comma))?.is_some() {
+            comma = true;
+        }
+        self.done.text.push(']');
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
+        self.done.text.push('{');
+        let mut comma = false;
+        while let Some(name) = fields.next_key::<String>()? {
+            if comma {
+                self.done.text.push(',');
+            }
+            self.write_text(&name);
+            self.done.text.push(':');
+            let secrecy = match self.secrecy {
+                Secrecy::Secret => Secrecy::Secret,
+                _ => self.names.secrecy(&name),
+            };
+            fields.next_value_seed(self.within(secrecy, false))?;
+            comma = true;
+        }
+        self.done.text.push('}');
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(text: &str) -> Option<String> {
+        mask_json(text, &SecretNames::default()).map(|masked| masked.text)
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_are() {
+        for (text, masked) in [
+            (r#"{"code":6, "password":"x","n":1}"#, r#"{"code":6,"password":"***","n":1}"#),
+            (r#"{"a":[{"Token":12}]}"#, r#"{"a":[{"Token":"***"}]}"#),
+            (r#"{"secret":{"a":["x",1,true]}}"#, r#"{"secret":{"a":["***","***",true]}}"#),
+            (r#"{"pwd":"s","pwd":""}"#, r#"{"pwd":"***","pwd":""}"#),
+            (r#"{"x":{"pwd":"s"},"x":1}"#, r#"{"x":{"pwd":"***"},"x":1}"#),
+            (r#"{"data":"{\"pwd\":\"s\"}"}"#, r#"{"data":"{\"pwd\":\"***\"}"}"#),
+            (r#"["openid:wechat/o1"]"#, r#"["openid:wechat/***"]"#),
+            (r#"{"code":"071x"}"#, r#"{"code":"***"}"#),
+        ] {
+            assert_eq!(mask(text).as_deref(), Some(masked), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_secret_stays_as_it_is_and_what_is_no_json_is_none() {
+        let text = "{ \"text\": \"h\\u00e9\", \"n\": 1.50 }";
+        assert_eq!(mask(text).as_deref(), Some(text));
+        for text in ["", "hello", "{\"a\":1} x", "{\"password\":\"x\"", "7"] {
+            assert_eq!(mask(text), None, "{text}");
+        }
+    }
+}
