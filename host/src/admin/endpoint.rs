@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::playground_types::*;
 use super::types::*;
 use super::watching_types::{Trace, View};
 use crate::rooms::RoomReport;
@@ -199,6 +200,25 @@ endpoints! {
     /// second. The console draws its plots from it; without the console (`[admin] console`) there is
     /// no such path.
     WatchLive "watch_live" GET "/live" Monitor (Nothing, Nothing) -> LiveEvent;
+
+    /// Lists the sessions of the playground. The playground is there where `[admin] playground` says so,
+    /// for requests over loopback.
+    ListPlayers "list_playground_sessions" GET "/playground/sessions" Operator
+        (Nothing, Nothing) -> Page<PlaygroundSession>;
+    /// Opens a session of a front end, signs it in, and enters a room if one is named: a client that
+    /// the gateway drives.
+    OpenPlayer "open_playground_session" POST "/playground/sessions" Operator
+        (Nothing, PlaygroundOpen) -> PlaygroundSession;
+    /// Has a session of the playground do one thing.
+    PlayerInput "play" POST "/playground/sessions/{session}/input" Operator
+        (Nothing, PlaygroundInput) -> PlaygroundStep;
+    /// Shows the frames of a session of the playground, as server-sent events: what has passed, then
+    /// what passes.
+    PlayerFrames "playground_frames" GET "/playground/sessions/{session}/frames" Operator
+        (Nothing, Nothing) -> TapStream;
+    /// Ends a session of the playground.
+    ClosePlayer "close_playground_session" DELETE "/playground/sessions/{session}" Operator
+        (Nothing, Nothing) -> Done;
 
     /// Lists the front ends.
     ListFrontends "list_frontends" GET "/frontends" Monitor (Nothing, Nothing) -> Page<FrontendState>;

@@ -18,6 +18,7 @@ mod message_report;
 mod messages;
 mod openapi;
 mod pages;
+mod playground_types;
 mod problem;
 mod rooms;
 mod store;
@@ -40,11 +41,15 @@ pub use endpoint::{
     SetPassword, ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats, TraceMessage,
     UnlinkIdentity, Unmute, VerifyBackup, ViewRoom, ViewUser, WatchLive,
 };
+pub use endpoint::{ClosePlayer, ListPlayers, OpenPlayer, PlayerFrames, PlayerInput};
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;
 pub(crate) use message_report::report as message_report;
 pub use openapi::{EVENTS_MEDIA_TYPE, document};
 pub use pages::{LIMIT_MAX, cursor, limit};
+pub use playground_types::{
+    PlaygroundInput, PlaygroundOpen, PlaygroundRequest, PlaygroundSession, PlaygroundStep,
+};
 pub use problem::{Problem, status_of};
 pub use store::{Ended, OnStore, Store};
 pub use target::{Target, in_network, network};

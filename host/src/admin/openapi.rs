@@ -8,7 +8,9 @@ use schemars::transform::RemoveRefSiblings;
 use serde_json::{Map, Value, json};
 
 use super::backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
-use super::endpoint::{BackUpStore, Endpoint as _, ExportStore, OpenTap, Row, WatchLive, rows};
+use super::endpoint::{
+    BackUpStore, Endpoint as _, ExportStore, OpenTap, PlayerFrames, Row, WatchLive, rows,
+};
 use super::problem::Problem;
 
 /// The media type of server-sent events.
@@ -29,7 +31,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("sessions", "The open stream connections."),
     ("tap", "The frames of sessions as they pass."),
     ("users", "Accounts."),
@@ -39,6 +41,7 @@ const TAGS: [(&str, &str); 15] = [
     ("announce", "Notices to every room."),
     ("live", "What the gateway does, second by second."),
     ("frontends", "The front ends."),
+    ("playground", "Sessions that the gateway drives, to see the dialects at work."),
     ("plugins", "Front ends from libraries."),
     ("config", "The configuration: what it is, and what another one would change."),
     ("webhooks", "Events for other servers."),
@@ -176,6 +179,7 @@ fn media_type(row: &Row) -> &'static str {
         name if name == ExportStore::ROW.name => EXPORT_MEDIA_TYPE,
         name if name == WatchLive::ROW.name => EVENTS_MEDIA_TYPE,
         name if name == OpenTap::ROW.name => EVENTS_MEDIA_TYPE,
+        name if name == PlayerFrames::ROW.name => EVENTS_MEDIA_TYPE,
         _ => "application/json",
     }
 }

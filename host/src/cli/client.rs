@@ -311,6 +311,7 @@ mod tests {
             api_page: true,
             console: true,
             trace: 0,
+            playground: false,
         };
         let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
         for (listen, address) in [

@@ -235,8 +235,17 @@ fn admin(
     let api_page = section.read("api_page", parse::flag).unwrap_or(true);
     let console = section.read("console", parse::flag).unwrap_or(true);
     let trace = section.read("trace", traced).unwrap_or(0);
+    let playground = section.read("playground", parse::flag).unwrap_or(false);
+    let is_loopback = |address: &ListenAddress| {
+        address.ip().is_some_and(|it| it.ip().to_canonical().is_loopback())
+    };
+    if playground && !listen.as_ref().is_some_and(is_loopback) {
+        let what = "is served over a loopback address only; set listen = \"127.0.0.1:5090\", or \
+                    remove playground";
+        section.complain("playground", what);
+    }
     section.finish();
-    AdminConfig { listen, tls_listen, api_page, console, trace }
+    AdminConfig { listen, tls_listen, api_page, console, trace, playground }
 }
 
 /// Messages of which it may be kept how they came and went: their frames take some megabytes.

@@ -157,6 +157,12 @@ pub(super) const ADMIN: &[Row] = &[
     ("api_page", Kind::Flag, Is("true"), "whether /api/ shows the schemas of every front end"),
     ("console", Kind::Flag, Is("true"), "whether /console/ serves the web console"),
     ("trace", Kind::From(0), Is("0"), "of how many messages it is kept how they came and went"),
+    (
+        "playground",
+        Kind::Flag,
+        Is("false"),
+        "whether the admin API opens sessions to play with, over loopback only",
+    ),
 ];
 
 pub(super) const AUTH: &[Row] = &[(

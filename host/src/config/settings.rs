@@ -126,6 +126,8 @@ pub struct AdminConfig {
     pub console: bool,
     /// Of how many messages it is kept how they came and went. Default 0.
     pub trace: usize,
+    /// Whether the admin API has a playground, over loopback only. Default false.
+    pub playground: bool,
 }
 
 /// One enabled front end.

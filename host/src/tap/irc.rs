@@ -171,7 +171,7 @@ impl<'a> Words<'a> {
         let is_shown = |param: &&str| {
             ["+", "*", "PLAIN", "EXTERNAL", "OAUTHBEARER"].contains(&&*param.to_ascii_uppercase())
         };
-        let from = usize::from(self.params.first().is_some_and(|param| is_shown(param)));
+        let from = usize::from(self.params.first().is_some_and(is_shown));
         self.mask_from(from)
     }
 

@@ -123,7 +123,8 @@ fn cut(text: &mut String) -> Option<u64> {
         return None;
     }
     let bytes = text.len() as u64;
-    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
     Some(bytes)
 }
 

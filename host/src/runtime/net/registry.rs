@@ -33,6 +33,8 @@ pub(crate) struct FrontendRegistry {
     pub(crate) well_known: bool,
     /// Whether the admin listener serves pages of these documents.
     pub(crate) api_page: bool,
+    /// Whether the admin API has a playground.
+    pub(crate) playground: bool,
     /// Whether the admin listener serves the console.
     pub(crate) console: bool,
 }
@@ -51,6 +53,7 @@ impl FrontendRegistry {
             trusted_proxies: config.server.trusted_proxies.clone(),
             well_known: config.server.well_known,
             api_page: config.admin.api_page,
+            playground: config.admin.playground,
             console: config.admin.console,
         }
     }

@@ -17,6 +17,7 @@ use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::console::Console;
 use crate::runtime::net::handshake::HandshakeTurns;
+use crate::runtime::net::players::Players;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
 use crate::runtime::session::services::Services;
@@ -79,6 +80,7 @@ impl ConfigSource {
 pub(crate) struct GatewayState {
     pub(crate) services: Arc<Services>,
     pub(crate) webhooks: Webhooks,
+    pub(crate) players: Players,
     pub(crate) shutdown: Shutdown,
     pub(crate) handshake_turns: HandshakeTurns,
     pub(crate) challenges: Arc<Challenges>,
@@ -118,6 +120,7 @@ impl GatewayState {
             shutdown: Shutdown::new(services.stopping.clone()),
             services,
             webhooks: Webhooks::default(),
+            players: Players::default(),
             handshake_turns: HandshakeTurns::default(),
             challenges: Arc::default(),
             reloaded: Notify::new(),

@@ -93,11 +93,15 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
     }
     state.services.renew_external_auth(&new.auth);
     state.services.recent.set_capacity(new.admin.trace);
+    if !new.admin.playground {
+        state.players.close_all();
+    }
     state.change_registry(|registry| {
         registry.drain_timeout = server.drain_timeout;
         registry.trusted_proxies.clone_from(&server.trusted_proxies);
         registry.well_known = server.well_known;
         registry.api_page = new.admin.api_page;
+        registry.playground = new.admin.playground;
         registry.console = new.admin.console;
     });
 }

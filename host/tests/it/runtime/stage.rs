@@ -267,6 +267,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             api_page: true,
             console: false,
             trace: 0,
+            playground: false,
         },
         auth: AuthConfig::default(),
         rooms: vec![core_model::NewRoom {

@@ -1,5 +1,6 @@
 //! What operators see of frames: taps, traces, views, and the playground.
 
+mod playground;
 mod tap;
 mod trace;
 mod views;

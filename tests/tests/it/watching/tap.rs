@@ -288,6 +288,6 @@ fn a_saved_transcript_is_played_by_the_testkit() {
     let sent: Vec<&str> = script.lines().filter_map(|line| line.strip_prefix("# sent: ")).collect();
     assert!(sent.len() > 10, "{script}");
     for line in sent {
-        assert!(played.contains(&format!("    send {line}\n")), "{line}\n{played}");
+        assert!(played.contains(&format!("    send {line}")), "{line}\n{played}");
     }
 }

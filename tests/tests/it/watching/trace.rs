@@ -30,9 +30,8 @@ fn a_message_of_any_dialect_is_traced_from_its_frame_to_what_every_dialect_makes
     let mut clients: Vec<_> =
         rows.map(|(nth, row)| (row, (row.enroll)(&gateway, &format!("n{nth}")))).collect();
     clients.iter_mut().for_each(|(_, client)| client.enter(&room));
-    for nth in 0..clients.len() {
+    for (nth, (row, client)) in clients.iter_mut().enumerate() {
         let said = format!("said by {nth}");
-        let (row, client) = &mut clients[nth];
         client.post(&room, &said);
         let message = newest(&gateway);
         let trace = read(&gateway, &format!("/api/v1/messages/{}/trace", message["id"]));

@@ -10,6 +10,7 @@ mod frontend_detail;
 mod frontends;
 mod live;
 mod on_store;
+mod playground;
 mod plugins;
 mod sessions;
 mod store;
@@ -102,6 +103,7 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = store::route(routes);
     let routes = tap::route(routes);
     let routes = watching::route(routes);
+    let routes = playground::route(routes);
     let Routes { router, .. } = backup::route(on_store::route(routes));
     let unknown = || async {
         let detail = format!("there is no such path; {}", known_paths());

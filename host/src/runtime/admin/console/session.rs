@@ -43,6 +43,8 @@ struct Shown {
     /// `en` or `zh`, as the browser prefers.
     language: &'static str,
     version: &'static str,
+    /// Whether there is a playground for this browser.
+    playground: bool,
 }
 
 pub(super) async fn answer(
@@ -81,6 +83,7 @@ fn show(
         signed_in: is_signed_in().is_some(),
         language: language(headers),
         version: VERSION,
+        playground: peer.is_local && state.peek_registry().playground,
     };
     Ok(api::json(StatusCode::OK, "application/json", &shown))
 }

@@ -111,6 +111,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             api_page: true,
             console: false,
             trace: 0,
+            playground: false,
         },
         auth: AuthConfig::default(),
         rooms: Vec::new(),

@@ -20,10 +20,10 @@ const REFRESH: Duration = Duration::from_secs(5);
 
 /// Frames that are held of a connection of which it is not known yet whether it is tapped: those
 /// before its sign-in, mostly.
-const HELD_MAX: usize = 16;
+const HELD_MAX: usize = 64;
 
 /// Connections of which frames are held.
-const HELD_CONNECTIONS_MAX: usize = 1024;
+const HELD_CONNECTIONS_MAX: usize = 256;
 
 /// Connections that are known.
 const KNOWN_MAX: usize = 100_000;
