@@ -60,8 +60,8 @@ export function Frames({ frames, label, isShort }) {
   useEffect(() => {
     if (isAtEnd.current) list.current.scrollTop = list.current.scrollHeight;
   }, [frames]);
-  const onScroll = () => {
-    const { scrollTop, clientHeight, scrollHeight } = list.current;
+  const onScroll = event => {
+    const { scrollTop, clientHeight, scrollHeight } = event.currentTarget;
     isAtEnd.current = scrollTop + clientHeight >= scrollHeight - 20;
   };
   const hidden = Math.max(0, frames.length - SHOWN_MAX);

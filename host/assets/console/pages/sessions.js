@@ -100,7 +100,7 @@ function Rows({ rows, columns: heads, onEnd, isWhole, isEmpty }) {
   useEffect(() => {
     if (!isWhole && rows.length && to >= rows.length - MARGIN) onEnd();
   });
-  const onScroll = () => setFirst(Math.floor(view.current.scrollTop / ROW_PX));
+  const onScroll = event => setFirst(Math.floor(event.currentTarget.scrollTop / ROW_PX));
   return html`<div class="scroll rows" role="region" tabindex="0" aria-label=${t("nav.sessions")} ref=${view} onScroll=${onScroll}>
     <table aria-rowcount=${isWhole ? rows.length + 1 : -1}>
       <thead><tr aria-rowindex="1">${heads.map(heading)}</tr></thead>
