@@ -167,9 +167,9 @@ export class Chat {
     this.#deliver(room, entry);
   }
 
-  /** The same message, if it is in the room already. */
+  /** The same message, if it is in the room already. The button may be pressed again before it is gone. */
   retry(room, entry) {
-    this.#deliver(room, entry);
+    if (entry.state === "failed") this.#deliver(room, entry);
   }
 
   discard(room, entry) {
