@@ -15,7 +15,7 @@ export function h(name, attributes = {}, ...children) {
 /** Characters that show nothing: of formats, of spaces, and marks without a letter. */
 const UNSEEN = /^[\p{Cf}\p{Cc}\p{Z}\p{Mn}\u115f\u1160\u2800\u3164\uffa0]*$/u;
 
-/** A text that users wrote; one of which nothing would be seen, as its characters' numbers. */
+/** A text that users wrote; an invisible one as the numbers of its characters. */
 export function shown(text) {
   if (!UNSEEN.test(text)) return text;
   const numbers = Array.from(text.slice(0, 64), (one) => `U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);

@@ -1,4 +1,4 @@
-//! What the gateway serves of the page, and to whom.
+//! The files, addresses and headers of the page, over HTTP.
 
 use gateway_tests::{Gateway, Http, Launch, WebSocket};
 
