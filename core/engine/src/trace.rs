@@ -17,7 +17,7 @@ use crate::tables::Tables;
 /// Readers of one message that are looked at: some milliseconds' work.
 const READERS_MAX: usize = 1000;
 
-/// A message, and who is to have it.
+/// A message, and its readers.
 #[derive(Clone, Debug)]
 pub struct MessageTrace {
     pub message: Arc<Message>,

@@ -30,7 +30,7 @@ pub struct Trace {
     pub frames_in: Vec<Shown>,
     /// What each front end makes of it.
     pub deliveries: Vec<TraceDelivery>,
-    /// Who is to have it, as far as the store keeps account of that: accounts that were members of the
+    /// Its readers, as far as the store keeps account of them: accounts that were members of the
     /// room, or the recipient.
     pub readers: Vec<TraceReader>,
     /// Whether these are all readers.

@@ -248,7 +248,7 @@ fn admin(
     AdminConfig { listen, tls_listen, api_page, console, trace, playground }
 }
 
-/// Messages of which it may be kept how they came and went: their frames take some megabytes.
+/// The most messages whose way may be kept: their frames take some megabytes.
 const TRACED_MAX: u32 = 10_000;
 
 fn traced(value: &Value) -> Result<usize, String> {

@@ -5,6 +5,7 @@ mod api;
 mod api_page;
 mod console;
 mod ledger;
+mod maskers;
 mod observer;
 mod prometheus;
 

@@ -52,7 +52,7 @@ pub(super) struct StreamLink {
     pub(super) sent: Mutex<Reassembly>,
 }
 
-/// Where the client is, and as whom.
+/// Where the client is, and its user.
 #[derive(Clone, Default)]
 pub(super) struct Place {
     pub(super) room: Option<(RoomId, String)>,

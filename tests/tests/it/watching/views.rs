@@ -114,6 +114,6 @@ fn a_person_is_shown_as_others_see_it_in_each_dialect() {
     }
     let entered = json!(frames(&views, "chatroom")).to_string();
     assert!(entered.contains("\\\"user_name\\\":\\\"bob\\\""), "{entered}");
-    let unknown = admin(&gateway, "GET", "/api/v1/users/nobody/views", &Value::Null);
+    let unknown = admin(&gateway, "GET", "/api/v1/users/unknown/views", &Value::Null);
     assert_eq!(unknown.status, 404, "{unknown}");
 }

@@ -42,7 +42,6 @@ use crate::users::rfc3339;
 use access::Denied;
 pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
 pub(super) use access::{cookie, has_token};
-pub(super) use tap::Maskers;
 
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";

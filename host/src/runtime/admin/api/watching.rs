@@ -6,13 +6,14 @@ use core_engine::{LiveConnection, MessageTrace, ReaderWay};
 use core_model::{Message, MessageId, Recipient, RoomRef};
 
 use super::sessions::{Live, live, open, people, rooms};
-use super::tap::{Maskers, shown_of};
+use super::tap::shown_of;
 use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Nothing, Page};
 use crate::admin::{
     Problem, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader, TraceStage,
     View, ViewRoom, ViewUser, message_report,
 };
+use crate::runtime::admin::maskers::Maskers;
 use crate::runtime::admin::observer::{self, Subject};
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::recent::Recent;

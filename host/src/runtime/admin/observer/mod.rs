@@ -16,7 +16,7 @@ use core_model::{ConnectionId, Message, Person, Recorded, RoomView, Seq, Timesta
 use frontend_api::http::Request;
 use frontend_api::{Broadcast, Frame, Input, Outbox, Output, Peer};
 
-use super::api::Maskers;
+use super::maskers::Maskers;
 use crate::runtime::frontends::guarded::{GuardedFrontend, GuardedSession};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::state::GatewayState;
@@ -35,7 +35,7 @@ pub(super) struct Subject {
     pub(super) members: Vec<Arc<Person>>,
     pub(super) user: Option<UserView>,
     pub(super) messages: Vec<Arc<Message>>,
-    /// As whom the session is signed in.
+    /// The user that the session is signed in as.
     pub(super) observer: Arc<Person>,
 }
 

@@ -5,6 +5,7 @@
 
 mod dialects;
 mod http;
+mod polling;
 mod stream;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -70,7 +71,7 @@ pub(crate) async fn open(
     if let Link::Stream(link) = &player.link {
         stream::follow(link, state, &player);
     } else {
-        http::follow(state, &player);
+        polling::follow(state, &player);
     }
     if let Err(why) = dialects::sign_in(state, &player).await {
         player.log.end();

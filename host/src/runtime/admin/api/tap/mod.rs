@@ -17,7 +17,6 @@ use crate::admin::{EVENTS_MEDIA_TYPE, OpenTap, Problem, network};
 use crate::runtime::session::taps::{TAPS_MAX, Tap, TapFilter};
 use crate::tap::TapQuery;
 pub(super) use events::{COMMENT, event};
-pub(in super::super) use viewer::Maskers;
 use viewer::Viewer;
 pub(super) use viewer::shown_of;
 

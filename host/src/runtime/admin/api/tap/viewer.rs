@@ -1,4 +1,4 @@
-//! Makes frames of raw ones: knows who is on each connection, where the frames of its streams begin,
+//! Makes frames of raw ones: knows the users of each connection, where the frames of its streams begin,
 //! and which fields of its front end are secrets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::super::sessions::{PersonFilter, live, people, person, rooms};
 use crate::admin::Problem;
-use crate::runtime::net::served::documents;
+use crate::runtime::admin::maskers::Maskers;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::taps::{Piece, RawContent, RawFrame, SubjectUser};
 use crate::tap::{Direction, FrameKind, Masker, Reassembly, Shown, TapFrame, TapQuery};
@@ -18,38 +18,15 @@ use crate::tap::{Direction, FrameKind, Masker, Reassembly, Shown, TapFrame, TapQ
 /// After so long the seats of all connections are read again: a session may have left a room.
 const REFRESH: Duration = Duration::from_secs(5);
 
-/// Frames that are held of a connection of which it is not known yet whether it is tapped: those
-/// before its sign-in, mostly.
+/// Frames that are held while it is not known yet whether their connection is tapped: those before
+/// its sign-in, mostly.
 const HELD_MAX: usize = 64;
 
-/// Connections of which frames are held.
+/// Connections with frames that are held.
 const HELD_CONNECTIONS_MAX: usize = 256;
 
 /// Connections that are known.
 const KNOWN_MAX: usize = 100_000;
-
-/// The maskers of the front ends, once they were needed.
-#[derive(Default)]
-pub(in super::super::super) struct Maskers(BTreeMap<String, Arc<Masker>>);
-
-impl Maskers {
-    pub(in super::super::super) fn of(
-        &mut self,
-        state: &GatewayState,
-        frontend: &str,
-        dialect: &str,
-    ) -> Arc<Masker> {
-        if let Some(masker) = self.0.get(frontend) {
-            return masker.clone();
-        }
-        let registry = state.registry();
-        let handle = registry.named(frontend);
-        let described = handle.and_then(|handle| documents(&registry, handle).ok());
-        let masker = Arc::new(Masker::new(dialect, described.as_deref().unwrap_or_default()));
-        self.0.insert(frontend.to_owned(), masker.clone());
-        masker
-    }
-}
 
 /// What is known of a connection.
 #[derive(Default)]
@@ -67,7 +44,7 @@ pub(super) struct Viewer {
     room: Option<String>,
     maskers: Maskers,
     known: BTreeMap<ConnectionId, Known>,
-    /// The connections of which frames are held, or were, in the order in which that began.
+    /// The connections with frames that are held, or were, in the order in which that began.
     holding: VecDeque<ConnectionId>,
     refreshed: Instant,
 }
@@ -86,7 +63,7 @@ impl Viewer {
         Ok(viewer)
     }
 
-    /// Reads again who is where, now and then.
+    /// Reads the seats again, now and then.
     pub(super) async fn refresh(&mut self, state: &Arc<GatewayState>) {
         if self.refreshed.elapsed() >= REFRESH {
             // What is known stays if the store cannot be read.
