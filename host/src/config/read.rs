@@ -239,7 +239,7 @@ fn admin(
     let is_loopback = |address: &ListenAddress| {
         address.ip().is_some_and(|it| it.ip().to_canonical().is_loopback())
     };
-    if playground && !listen.as_ref().is_some_and(is_loopback) {
+    if playground && listen.as_ref().is_some_and(|address| !is_loopback(address)) {
         let what = "is served over a loopback address only; set listen = \"127.0.0.1:5090\", or \
                     remove playground";
         section.complain("playground", what);

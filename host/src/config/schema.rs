@@ -216,6 +216,7 @@ fn value(kind: Kind, about: &str) -> Value {
         Kind::Text => json!({ "type": "string" }),
         Kind::From(least) => json!({ "type": "integer", "minimum": least, "maximum": u32::MAX }),
         Kind::Threads => json!({ "type": "integer", "minimum": 1, "maximum": 1024 }),
+        Kind::AtMost(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         Kind::UpTo(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
         Kind::Bytes => json!({ "type": "integer", "minimum": 0 }),
         Kind::Duration => json!({

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Text,
     /// A whole number from here up.
     From(u32),
+    /// A whole number from 0 to this.
+    AtMost(u32),
     /// A number of threads.
     Threads,
     /// A whole number from 1 to this.
@@ -156,7 +158,12 @@ pub(super) const ADMIN: &[Row] = &[
     ),
     ("api_page", Kind::Flag, Is("true"), "whether /api/ shows the schemas of every front end"),
     ("console", Kind::Flag, Is("true"), "whether /console/ serves the web console"),
-    ("trace", Kind::From(0), Is("0"), "of how many messages it is kept how they came and went"),
+    (
+        "trace",
+        Kind::AtMost(10_000),
+        Is("0"),
+        "of how many messages it is kept how they came and went",
+    ),
     (
         "playground",
         Kind::Flag,
