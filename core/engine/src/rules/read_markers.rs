@@ -20,6 +20,9 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let uid = self.user(cx, user)?;
         let stream = read_markers::find(&self.batch, cx.request, uid, conversation)?;
+        if let ConversationRef::User(UserRef::Token(hash)) = conversation {
+            self.slide(cx.request.now, hash)?;
+        }
         let known = read_markers::get(&self.batch, uid, stream)?;
         let at = at.min(Timestamp(cx.request.now));
         if known.unwrap_or_default() >= at {

@@ -1,6 +1,8 @@
 //! Tokens: whose, how long, and how a use extends them.
 
-use core_model::{Command, ConnectionId, Grant, Query, Refusal, Reply, Timestamp, TokenHash};
+use core_model::{
+    Command, ConnectionId, ConversationRef, Grant, Query, Refusal, Reply, Timestamp, TokenHash,
+};
 
 use super::*;
 
@@ -94,6 +96,17 @@ fn each_use_of_a_sliding_token_extends_it() {
     assert!(valid(&gateway, "slides") && !valid(&gateway, "stays"));
     gateway.now += TTL;
     assert!(!valid(&gateway, "slides"));
+}
+
+#[test]
+fn a_sliding_token_that_names_a_conversation_is_extended_too() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    gateway.does(0, issue(user("bob"), sliding("slides", TTL)));
+    gateway.now += TTL - 1;
+    let conversation = ConversationRef::User(by_token("slides"));
+    gateway.does(0, Command::MarkRead { user: user("ann"), conversation, at: Timestamp(0) });
+    gateway.now += TTL - 1;
+    assert!(valid(&gateway, "slides"));
 }
 
 #[test]
