@@ -56,7 +56,9 @@ impl Reference {
         let (Reply::Received { cursor, .. }, Command::Receive { after, .. }) =
             (&used.reply, &mut again)
         else {
-            return Ok(used.reply.clone());
+            // As it is serialized: without what only the host's figures of events need.
+            let kept = serde_json::to_string(&used.reply).unwrap();
+            return Ok(serde_json::from_str(&kept).unwrap());
         };
         *after = Some(*cursor);
         self.carry_out(&again)
