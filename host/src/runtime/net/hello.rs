@@ -70,6 +70,8 @@ mod linux {
         loop {
             let ready = stream.ready(Interest::READABLE).await?;
             let _turn = turns.acquire().await.expect("it is never closed");
+            // Nothing below waits, so that without it no more turns would be taken than threads run.
+            tokio::task::yield_now().await;
             if ready.is_read_closed() {
                 return Ok(false);
             }
@@ -151,7 +153,9 @@ mod tests {
         }
         arrived.await.unwrap().unwrap();
         let polls = polls.load(Relaxed);
-        assert!(polls <= 4, "{polls} polls");
+        // Of 205 bytes. A look takes two polls, since it yields: one at first, those for the header and
+        // for the end, and one that finds less than it was woken for.
+        assert!(polls <= 8, "{polls} polls");
     }
 
     #[tokio::test]
