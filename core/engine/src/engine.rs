@@ -23,6 +23,7 @@ use crate::open::{FileId, OpenError, Opener, create_whole};
 use crate::queue::{Queue, Rejected};
 use crate::rules::{self, is_due};
 use crate::state::Snapshot;
+use crate::steady::SteadyWriter;
 use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
 use crate::writer::{OnBatch, Writer};
@@ -297,10 +298,11 @@ impl<T: Send + 'static> Engine<T> {
         path: &Path,
         mut pace: impl FnMut(usize) -> std::io::Result<()>,
     ) -> Result<Summary, BackupError> {
-        create_whole(path, |mut file| {
+        create_whole(path, |file| {
+            let mut writer = SteadyWriter::new(&file);
             self.backup(|piece| {
                 pace(piece.len())?;
-                file.write_all(&piece)
+                writer.write_all(&piece)
             })
         })
     }

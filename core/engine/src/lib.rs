@@ -61,6 +61,7 @@ mod rules;
 mod search;
 mod signatures;
 mod state;
+mod steady;
 mod store;
 mod store_file;
 mod stream_cursor;
@@ -87,5 +88,6 @@ pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
     sync_folder,
 };
+pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};
 pub use trace::{MessageTrace, ReaderTrace, ReaderWay};

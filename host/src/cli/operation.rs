@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use core_engine::{
     Done, Engine, Envelope, FrontendSettings, OpenError, ROOM_CAPACITY_DEFAULT, STORE_FORMAT,
-    Summary, create_whole,
+    SteadyWriter, Summary, create_whole,
 };
 use core_model::{Command, ConnectionId, Outcome, Refusal, Timestamp};
 use hyper::StatusCode;
@@ -134,7 +134,8 @@ pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn
 
 /// Has the gateway send a backup, writes it to a file and reads it back.
 fn download(client: &Client, mut file: File) -> Result<Summary, Box<dyn Error>> {
-    receive::<BackUpStore>(client, |piece| file.write_all(piece))?;
+    let mut writer = SteadyWriter::new(&file);
+    receive::<BackUpStore>(client, |piece| writer.write_all(piece))?;
     file.rewind()?;
     Ok(core_engine::inspect(BufReader::with_capacity(1 << 20, file))?)
 }

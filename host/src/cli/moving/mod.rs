@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use core_engine::create_whole;
+use core_engine::{SteadyWriter, create_whole};
 use serde::Serialize;
 
 use super::operation::{self, Backend};
@@ -109,8 +109,9 @@ pub(super) fn export(options: Options, export: Export) -> Result<(), Box<dyn Err
 }
 
 fn to_file(backend: &Backend, file: &Path) -> Result<Written, Box<dyn Error>> {
-    let written = create_whole(file, |mut made: File| {
-        written(backend, Some(file), |piece| made.write_all(piece))
+    let written = create_whole(file, |made: File| {
+        let mut writer = SteadyWriter::new(&made);
+        written(backend, Some(file), |piece| writer.write_all(piece))
     });
     written.map_err(|error: Box<dyn Error>| {
         format!("cannot export to {}: {error}", file.display()).into()
