@@ -1,4 +1,4 @@
-//! Attacks by handshakes of TLS, each from twelve addresses with a thousand connections, the most
+//! Attacks by handshakes of TLS, each from ten addresses with a thousand connections, the most
 //! that an address may have.
 
 use std::io::Write as _;
@@ -13,6 +13,10 @@ use crate::runner::server::IRCS;
 
 /// Of each address.
 const CONNECTIONS: usize = 1000;
+
+/// Between two connections of an address: all ten thousand are there after two seconds. Opening them at
+/// once would take both cores, which those who are measured share with the attacker.
+const OPENING_PERIOD: Duration = Duration::from_millis(2);
 
 /// Between two bytes of a slow client.
 const BYTE_PERIOD: Duration = Duration::from_secs(1);
@@ -72,6 +76,7 @@ fn open(target: &Target, nth: u32, bytes: &[u8]) -> Vec<TcpStream> {
     let open = |_| {
         let mut stream = target.connect_from_own(nth, IRCS)?;
         stream.write_all(bytes).ok()?;
+        pause(target, OPENING_PERIOD);
         Some(stream)
     };
     (0..CONNECTIONS).take_while(|_| !target.is_over()).filter_map(open).collect()

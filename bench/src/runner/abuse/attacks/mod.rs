@@ -114,9 +114,9 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("schemas", 1, requests::schemas),
     attack("bytes after the end", 4, hold::bytes_after_the_end),
     attack("pings", 4, chat::pings),
-    attack("half of a TLS handshake", 12, handshakes::halves),
-    attack("slow ClientHellos", 12, handshakes::slow_hellos),
-    attack("TLS handshakes and nothing more", 12, handshakes::whole),
+    attack("half of a TLS handshake", 10, handshakes::halves),
+    attack("slow ClientHellos", 10, handshakes::slow_hellos),
+    attack("TLS handshakes and nothing more", 10, handshakes::whole),
     attack("sign-ins on many connections", 1, hold::sign_ins),
     attack("guesses of one password", 20, requests::guesses),
 ];
