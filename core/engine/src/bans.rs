@@ -207,7 +207,9 @@ fn actor(command: &Command) -> Option<&UserRef> {
         | Command::SetOwner { .. }
         | Command::Exit { .. }
         | Command::Acknowledge { .. }
-        | Command::Start
+        | Command::Start { .. }
+        | Command::EndRun { .. }
+        | Command::Tick
         | Command::Disconnect { .. }
         | Command::Expire
         | Command::Prune { .. }

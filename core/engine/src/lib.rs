@@ -58,6 +58,7 @@ mod receive;
 mod removed;
 mod rows;
 mod rules;
+mod rules_version;
 mod search;
 mod signatures;
 mod state;
@@ -88,6 +89,7 @@ pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
     sync_folder,
 };
+pub use rules_version::RULES;
 pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};
 pub use trace::{MessageTrace, ReaderTrace, ReaderWay};

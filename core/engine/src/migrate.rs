@@ -11,7 +11,7 @@ use crate::rows::{RoomRow, TokenRow, unpack};
 use crate::search;
 use crate::state::Batch;
 use crate::tables::{
-    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, SIGNATURES,
+    ADDRESSES, ADDRESSES_BY_USER, HANDLES, LOOKALIKES, MEMBER_ROOMS, MEMBERSHIP_COUNTS, RUNS,
     TOKENS, TOKENS_BY_USER, Tables, create_tables,
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn found_format(database: &Database) -> Result<u64, StoreError> {
 /// table, which needs no format: earlier versions pass over it.
 pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     let read = database.begin_read()?;
-    let is_complete = match read.open_table(SIGNATURES) {
+    let is_complete = match read.open_table(RUNS) {
         Ok(_) => true,
         Err(redb::TableError::TableDoesNotExist(_)) => false,
         Err(error) => return Err(error.into()),

@@ -136,6 +136,7 @@ macro_rules! tables {
 tables! {
     /// The row `COUNTERS_KEY`: everything that counts up. The row `CLOCK_KEY`: `ClockRow`.
     /// The row `BEFORE_NOTES_KEY`: see `removed`. The row `LOG_KEY`: see `event_log`.
+    /// The row `RUNS_KEY`: `RunsRow`.
     counters, counters_mut, COUNTERS: u8 => &'static [u8];
 
     /// uid → `UserRow`.
@@ -242,6 +243,8 @@ tables! {
     mutes_by_user, mutes_by_user_mut, MUTES_BY_USER: (u64, u32) => ();
     /// (Room id, list, mask) → `MaskRow`. See `policy_row::ListId` for the lists.
     room_masks, room_masks_mut, ROOM_MASKS: (u32, u8, &'static str) => &'static [u8];
+    /// Number of a run of a gateway → `RunRow`. Those that have ended are not there any more.
+    runs, runs_mut, RUNS: u64 => &'static [u8];
     /// Block of messages → which words they have. See `signatures`.
     signatures, signatures_mut, SIGNATURES: u64 => &'static [u8];
 }

@@ -148,7 +148,9 @@ pub fn check_command(command: &Command) -> Result<(), Refusal> {
         | Command::Exit { .. }
         | Command::Receive { .. }
         | Command::MarkRead { .. }
-        | Command::Start
+        | Command::Start { .. }
+        | Command::EndRun { .. }
+        | Command::Tick
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire

@@ -244,7 +244,27 @@ pub enum Command {
         device: Option<Arc<str>>,
     },
     /// The gateway starts: removes the sessions and seats of earlier connections.
-    Start,
+    Start {
+        /// The name of the node, whose earlier runs end. "": the gateway is the only one, and every
+        /// earlier run ends.
+        #[serde(skip)]
+        node: String,
+        /// Drawn by the process. The same one again is the same run, which goes on with its start
+        /// where the step before has left off: see [`Reply::Started`](crate::Reply::Started).
+        #[serde(skip)]
+        boot: u64,
+        /// The latest version of the engine's rules that the gateway speaks.
+        #[serde(skip)]
+        speaks: u32,
+    },
+    /// Ends a run of a gateway, with the sessions and seats of its connections. Changes nothing for
+    /// one that has ended.
+    #[serde(skip)]
+    EndRun { run: u64 },
+    /// A second has passed, says one of several gateways. Ends the runs that the fifth second in
+    /// turn has brought nothing of.
+    #[serde(skip)]
+    Tick,
     /// This connection has ended: its session and seats with it.
     Disconnect {
         /// The newest message that its peer has acknowledged.

@@ -51,6 +51,25 @@ number_type!(
     ConnectionId(u64)
 );
 
+impl ConnectionId {
+    /// The bits of an id that count the connections of a run; those above have the run's number.
+    const COUNT_BITS: u32 = 40;
+
+    /// The highest number of a run: ids stay below 2^53, which every reader of JSON can hold.
+    pub const RUN_MAX: u64 = (1 << (53 - Self::COUNT_BITS)) - 1;
+
+    /// The id before the first of a run. A run has some 10^12.
+    pub const fn before_run(run: u64) -> Self {
+        Self(run << Self::COUNT_BITS)
+    }
+
+    /// The number of its run: 0 for the gateway itself, and for connections of versions that
+    /// numbered no runs.
+    pub const fn run(self) -> u64 {
+        self.0 >> Self::COUNT_BITS
+    }
+}
+
 impl Timestamp {
     /// The moment `ms` milliseconds later.
     #[must_use]

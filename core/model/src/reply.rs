@@ -61,6 +61,11 @@ pub enum Reply {
     /// To [`Command::CreateRoom`](crate::Command::CreateRoom) and
     /// [`Command::DeclareRoom`](crate::Command::DeclareRoom).
     RoomCreated { room: RoomView },
+    /// To [`Command::Start`](crate::Command::Start): the number of the run, which its connections'
+    /// ids have, and whether earlier runs have ended. If not, the command is to be repeated before
+    /// the first connection.
+    #[serde(skip)]
+    Started { run: u64, is_done: bool },
     /// To [`Command::SignIn`](crate::Command::SignIn).
     SignedIn {
         user: UserView,

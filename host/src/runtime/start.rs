@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use core_engine::{Done, Engine, Options};
+use core_engine::{Done, Engine, Options, RULES};
 use core_model::{Command, NewRoom, Refusal, Reply, RoomView};
 use frontend_api::Listener;
 use gateway_fanout::{EventEncoder, Fanout, Hub, OnDelivered, Ticket};
@@ -158,7 +158,7 @@ pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), 
     if let Some(warning) = services.engine.clock_warning(services.clock.now()) {
         tracing::warn!("{warning}");
     }
-    services.submit_internal(Command::Start).await.map_err(ServeError::Start)?;
+    begin_run(services).await.map_err(ServeError::Start)?;
     let bans = services.network_bans.read(&services.engine, services.clock.now());
     bans.map_err(ServeError::Start)?;
     for room in &config.rooms {
@@ -166,6 +166,26 @@ pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), 
     }
     let mut frontends = config.frontends.iter();
     frontends.try_for_each(|frontend| check_auto_join(&services.engine, frontend))
+}
+
+/// Has the engine end what is left of earlier runs, in steps, and numbers the connections of this
+/// one.
+async fn begin_run(services: &Services) -> Result<(), Refusal> {
+    let mut boot = [0; 8];
+    getrandom::fill(&mut boot)
+        .map_err(|error| Refusal::Internal { why: format!("no random numbers: {error}") })?;
+    let boot = u64::from_ne_bytes(boot);
+    loop {
+        let start = Command::Start { node: String::new(), boot, speaks: RULES };
+        match services.submit_internal(start).await? {
+            Reply::Started { run, is_done: true } => {
+                services.begin_run(run);
+                return Ok(());
+            }
+            Reply::Started { .. } => (),
+            reply => return Err(Refusal::Internal { why: format!("a start is no {reply:?}") }),
+        }
+    }
 }
 
 /// Refuses closed groups in `auto_join`: their owners decide about members, and read along.

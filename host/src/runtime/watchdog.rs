@@ -64,7 +64,7 @@ mod tests {
             address: None,
             frontend: Arc::new(FrontendSettings::default()),
             key: None,
-            command: Command::Start,
+            command: Command::Expire,
         }
     }
 

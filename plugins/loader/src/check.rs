@@ -16,7 +16,9 @@ const PURPOSE_BYTES_MAX: usize = 64;
 /// Refused: what is wrong with it, as the end of a sentence that begins with "it".
 pub(crate) fn command(command: &Command) -> Result<(), String> {
     match command {
-        Command::Start
+        Command::Start { .. }
+        | Command::EndRun { .. }
+        | Command::Tick
         | Command::Acknowledge { .. }
         | Command::Disconnect { .. }
         | Command::Expire

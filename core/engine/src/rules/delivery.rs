@@ -22,7 +22,7 @@ use crate::lookup;
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
-use crate::rows::{SessionRow, unpack};
+use crate::rows::SessionRow;
 use crate::tables::Tables;
 
 pub(crate) use expired::Gone;
@@ -104,15 +104,6 @@ impl BatchContext<'_> {
             self.move_cursor(&SessionRow { delivery, ..session }, message)?;
         }
         Ok(Reply::Done)
-    }
-
-    /// Notes that the sessions which a former run has left were sent everything.
-    pub(super) fn note_sent_before_start(&mut self) -> Result<(), StoreError> {
-        let mut sessions = Vec::new();
-        for row in self.batch.sessions()?.iter()? {
-            sessions.push(unpack::<SessionRow>("sessions", row?.1.value())?);
-        }
-        sessions.iter().try_for_each(|session| self.note_sent(session))
     }
 
     /// Notes up to which id a session was sent messages that may not have arrived.

@@ -192,7 +192,9 @@ fn may_repeat(command: &Command) -> bool {
         | Command::SetOwner { .. }
         | Command::MarkRead { .. }
         | Command::Acknowledge { .. }
-        | Command::Start
+        | Command::Start { .. }
+        | Command::EndRun { .. }
+        | Command::Tick
         | Command::Disconnect { .. }
         | Command::Expire
         | Command::Prune { .. }

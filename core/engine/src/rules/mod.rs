@@ -23,6 +23,7 @@ mod read_markers;
 mod retention;
 mod roles;
 mod rooms;
+mod runs;
 mod seat_rows;
 mod seats;
 mod sessions;
@@ -121,7 +122,10 @@ impl BatchContext<'_> {
         let (words, remover) = match command {
             Command::Exit { reason, .. } | Command::SignOut { reason } => (reason.as_str(), None),
             Command::Kick { reason, by, .. } => (reason.as_str(), by.as_ref()),
-            Command::Disconnect { .. } => ("", None),
+            Command::Disconnect { .. }
+            | Command::Start { .. }
+            | Command::EndRun { .. }
+            | Command::Tick => ("", None),
             Command::Admin(command) => match command.as_ref() {
                 AdminCommand::Kick { reason, .. } => (reason.as_str(), None),
                 _ => return Ok(()),
@@ -131,7 +135,14 @@ impl BatchContext<'_> {
         let remover =
             remover.and_then(|by| lookup::user_or_guest(&self.batch, cx.request, by).ok());
         let remover = remover.map(|by| self.person(&by)).transpose()?;
-        let ends = matches!(command, Command::SignOut { .. } | Command::Disconnect { .. });
+        let ends = matches!(
+            command,
+            Command::SignOut { .. }
+                | Command::Disconnect { .. }
+                | Command::Start { .. }
+                | Command::EndRun { .. }
+                | Command::Tick
+        );
         for event in &mut cx.events {
             if let Event::Left { user, quit, reason, by, .. } = event {
                 *quit = ends && self.is_gone(user)?;
@@ -196,7 +207,6 @@ impl BatchContext<'_> {
             Command::MarkRead { user, conversation, at } => {
                 self.mark_read(cx, user, conversation, *at)
             }
-            Command::Start => self.start(cx),
             Command::Acknowledge { user, message, device } => {
                 self.acknowledge(cx, *user, *message, device.as_deref())
             }
@@ -216,6 +226,9 @@ impl BatchContext<'_> {
         command: &Command,
     ) -> Result<Reply, Error> {
         match command {
+            Command::Start { node, boot, speaks } => self.start(cx, node, *boot, *speaks),
+            Command::EndRun { run } => self.end_run(cx, *run),
+            Command::Tick => self.tick(cx),
             Command::DeleteMessage { .. } => self.delete_message(cx, command),
             Command::ChangePolicy { room, change, by } => {
                 self.change_policy(cx, room, change, by.as_ref())

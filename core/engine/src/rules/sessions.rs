@@ -8,23 +8,12 @@ use super::context::{BatchContext, CommandContext, tags};
 use super::delivery::{self, Begun};
 use super::expiry;
 use super::tokens::drawn;
-use crate::cache::writer::WriterCache;
 use crate::error::{Error, StoreError};
 use crate::lookup;
-use crate::removed;
 use crate::rows::{SessionRow, pack};
 use crate::tables::Tables;
 
 impl BatchContext<'_> {
-    pub(super) fn start(&mut self, cx: &mut CommandContext<'_>) -> Result<Reply, Error> {
-        self.restart_clock(cx.request)?;
-        self.note_sent_before_start()?;
-        removed::begin_notes(&mut self.batch, self.counters.next_message - 1)?;
-        self.batch.clear_run_state()?;
-        self.cached(WriterCache::clear_run_state);
-        Ok(Reply::Done)
-    }
-
     pub(super) fn sign_in(
         &mut self,
         cx: &mut CommandContext<'_>,

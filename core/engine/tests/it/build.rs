@@ -1,6 +1,8 @@
 //! Commands and queries in few words. Users and rooms go by handle and room name unless a test
 //! is about something else.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use core_model::{
     Claim, Command, ConversationRef, Credential, Delivery, Detail, Grant, MessageId, NewRoom,
     NewUser, PostRight, ProfileChanges, Query, RoomChanges, RoomFilter, RoomId, RoomRef, SeatKind,
@@ -9,6 +11,13 @@ use core_model::{
 
 pub(crate) fn a_no_op() -> Command {
     Command::RefreshToken { token: token("unknown") }
+}
+
+/// A start of the only gateway, each by another process.
+pub(crate) fn start() -> Command {
+    static BOOTS: AtomicU64 = AtomicU64::new(1);
+    let boot = BOOTS.fetch_add(1, Ordering::Relaxed);
+    Command::Start { node: String::new(), boot, speaks: 1 }
 }
 
 // Names.

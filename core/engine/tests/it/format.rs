@@ -312,7 +312,7 @@ fn earlier_formats() -> impl Iterator<Item = Gateway> {
     LazyLock::force(&STORE_1);
     ["store-1.redb", "store-2.redb", "store-3.redb", "store-4.redb"].into_iter().map(|name| {
         let gateway = Gateway::on_a_copy_of(&fixture(name));
-        gateway.does(0, Command::Start);
+        gateway.does(0, start());
         gateway
     })
 }
@@ -467,7 +467,7 @@ fn check_messages(gateway: Gateway) {
 fn a_store_of_an_earlier_format_knows_which_names_resemble_its_handles() {
     for store in ["store-1.redb", "store-2.redb", "store-3.redb"] {
         let gateway = Gateway::on_a_copy_of(&fixture(store));
-        gateway.does(0, Command::Start);
+        gateway.does(0, start());
         let resembling = enter(room("tea"), guest("ANN"));
         assert_eq!(gateway.refuses(1, resembling), Refusal::NotSignedIn, "{store}");
     }

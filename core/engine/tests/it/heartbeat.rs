@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use core_engine::{Done, Engine, Envelope, FrontendSettings, Options};
-use core_model::{Command, ConnectionId, Timestamp};
+use core_model::{ConnectionId, Timestamp};
 
+use crate::build::start;
 use crate::memory::Memory;
 
 fn envelope() -> Envelope {
@@ -16,7 +17,7 @@ fn envelope() -> Envelope {
         address: None,
         frontend: Arc::new(FrontendSettings::default()),
         key: None,
-        command: Command::Start,
+        command: start(),
     }
 }
 

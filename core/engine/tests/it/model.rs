@@ -7,7 +7,7 @@ use std::sync::Arc;
 use core_engine::Envelope;
 use core_model::{
     Command, Detail, Expired, MessageId, Outcome, Query, Recorded, Refusal, Reply, RoomFilter,
-    RoomId, RoomRef, RoomView,
+    RoomId, RoomRef, RoomView, Timestamp,
 };
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
@@ -41,11 +41,12 @@ fn agrees(steps: &[Step], in_one_commit: usize) -> Result<(), TestCaseError> {
     let mut gateway = Gateway::in_memory();
     let mut reference = Reference::new();
     let envelopes = generate::envelopes(steps);
+    let mut ended = Timestamp(0);
     for run in envelopes.split(Option::is_none) {
         let run: Vec<Envelope> = run.iter().flatten().cloned().collect();
-        let start = gateway.envelope(0, Command::Start);
-        let start = Envelope { at: core_model::Timestamp(0), ..start };
-        compare(&gateway, &mut reference, &[start])?;
+        let start = gateway.envelope(0, start());
+        compare(&gateway, &mut reference, &[Envelope { at: ended, ..start }])?;
+        ended = run.last().map_or(ended, |last| last.at);
         for batch in run.chunks(in_one_commit) {
             compare(&gateway, &mut reference, batch)?;
             compare_repeated_queries(&gateway, &reference)?;

@@ -164,6 +164,11 @@ impl Services {
         self.external_auth.store(renewed);
     }
 
+    /// Numbers connections as those of this run. To be called before the first connection.
+    pub(crate) fn begin_run(&self, run: u64) {
+        self.connections.store(ConnectionId::before_run(run).0, Ordering::Relaxed);
+    }
+
     /// An id for a new stream connection or HTTP exchange. 0 is the gateway itself.
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)

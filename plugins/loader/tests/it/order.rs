@@ -47,7 +47,7 @@ fn world() -> World {
     let engine = engine.expect("a new store");
     let mut world = World { engine, done, settings: Arc::new(settings), _folder: folder };
     let room = NewRoom { name: Some("TEST".into()), insist: true, ..NewRoom::default() };
-    world.succeed(Command::Start);
+    world.succeed(Command::Start { node: String::new(), boot: 1, speaks: 1 });
     world.succeed(Command::DeclareRoom { room });
     let user = NewUser {
         handle: Some("ann".into()),

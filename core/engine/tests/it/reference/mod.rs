@@ -112,6 +112,8 @@ type Session = (u64, Option<String>);
 pub(crate) struct Reference {
     now: u64,
     steady: u64,
+    /// Runs that have begun.
+    runs: u64,
     next_uid: u64,
     next_room: u32,
     next_message: u64,
@@ -156,6 +158,7 @@ impl Reference {
         Self {
             now: 0,
             steady: 0,
+            runs: 0,
             next_uid: 10_000,
             next_room: 1,
             next_message: 1,
@@ -205,7 +208,11 @@ impl Reference {
             return (outcome, Vec::new());
         }
         let mut events = std::mem::take(&mut self.events);
-        if matches!(envelope.command, Command::SignOut { .. } | Command::Disconnect { .. }) {
+        let ends_connections = matches!(
+            envelope.command,
+            Command::SignOut { .. } | Command::Disconnect { .. } | Command::Start { .. }
+        );
+        if ends_connections {
             for event in &mut events {
                 if let Event::Left { user, quit, .. } = event {
                     *quit = user.uid.is_none_or(|uid| self.is_gone(uid.0));
@@ -302,14 +309,7 @@ impl Reference {
     /// The commands of the host.
     fn carry_out_for_host(&mut self, command: &Command) -> Outcome {
         match command {
-            Command::Start => {
-                self.seats.clear();
-                self.keys.values_mut().for_each(|key| key.taken = None);
-                for session in std::mem::take(&mut self.sessions).values() {
-                    self.note_sent(session);
-                }
-                Ok(Reply::Done)
-            }
+            Command::Start { .. } => Ok(self.start()),
             Command::Acknowledge { user, message, device } => {
                 let session = self.sessions.get(&self.connection).cloned();
                 if let Some((uid, own)) = session.filter(|(uid, _)| *uid == user.0) {

@@ -1,5 +1,7 @@
 //! Members and seats.
 
+use std::collections::BTreeSet;
+
 use core_model::{
     Command, ConnectionId, Event, MessageId, Outcome, Refusal, Reply, Roles, RoomRef, SeatKind,
     UserRef, normalize,
@@ -339,6 +341,22 @@ impl Reference {
                 self.announce_population(seat.room);
             }
         }
+    }
+
+    /// Every connection ends, and then every lease.
+    pub(super) fn start(&mut self) -> Reply {
+        let seated = self.seats.iter().filter_map(|seat| seat.connection);
+        let connections: BTreeSet<u64> = seated.chain(self.sessions.keys().copied()).collect();
+        for connection in connections {
+            self.connection = connection;
+            self.end_session();
+        }
+        let mut leases = self.seats.clone();
+        leases.sort_by_key(|seat| (seat.lease.as_ref().unwrap().ends, seat.number));
+        leases.iter().for_each(|lease| self.leave(lease, None));
+        self.keys.values_mut().for_each(|key| key.taken = None);
+        self.runs += 1;
+        Reply::Started { run: self.runs, is_done: true }
     }
 
     pub(super) fn expire(&mut self) {

@@ -94,7 +94,7 @@ fn a_ban_ends_by_itself_and_is_replaced_by_the_next() {
     gateway.now = 4_000;
     assert!(is_banned(&gateway.refuses(1, vouch(user("ann")))));
     gateway.reopen_checked();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert!(is_banned(&gateway.refuses(1, vouch(user("ann")))));
 }
 
@@ -198,7 +198,7 @@ fn a_deleted_message_is_in_no_list_whether_in_a_tail_or_a_run() {
     assert!(matches!(again, Reply::Pruned { messages: 0, .. }));
     gateway.reopen_checked();
     // A whole run and a whole tail; then the room goes on.
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     let all: Vec<u64> = (1..=70).collect();
     gateway.does(0, delete_messages(&all));
     assert_eq!(talk(&gateway, "tea"), Vec::<String>::new());

@@ -104,7 +104,7 @@ fn a_proof_survives_a_restart() {
     *slot = Some(grant("ann's", 9_000));
     gateway.does(0, command);
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     gateway.does(0, claiming(Claim { address: Some("10.0.0.1".into()), ..claim("ann") }));
     gateway.does(0, claiming(Claim { token: Some(token("ann's")), ..claim("ann") }));
     gateway.does(0, join(room("tea"), by_token("ann's")));

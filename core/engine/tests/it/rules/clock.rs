@@ -47,7 +47,7 @@ fn a_jump_ahead_deletes_no_messages_and_a_real_month_does() {
     assert_eq!(prune(&gateway), 0);
     gateway.reopen();
     gateway.steady = Some(7);
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(prune(&gateway), 0);
     gateway.now -= 10 * YEAR_MS;
     assert_eq!(prune(&gateway), 0);
@@ -63,7 +63,7 @@ fn a_first_command_after_years_deletes_no_messages() {
     gateway.now += 10 * YEAR_MS;
     gateway.steady = Some(0);
     assert!(gateway.engine().clock_warning(Timestamp(gateway.now)).is_some());
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(prune(&gateway), 0);
     // What the gateway has really been off for is caught up with.
     gateway.steady = Some(10 * YEAR_MS / 60);
@@ -77,7 +77,7 @@ fn a_machine_that_starts_in_1970_keeps_its_messages_and_its_retention() {
     gateway.reopen();
     gateway.now = 5_000;
     gateway.steady = Some(0);
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(prune(&gateway), 0);
     gateway.now = right + 31 * DAY_MS;
     gateway.steady = Some(31 * DAY_MS);

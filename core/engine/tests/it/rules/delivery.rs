@@ -161,7 +161,7 @@ fn what_a_lost_session_was_sent_is_not_limited() {
     let limited = ["ann to bob: 2", "ann to bob: 3", "ann to bob: 5"];
     assert_eq!(handed(&gateway, 3, "bob", 1), limited);
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     say(&gateway, "6");
     say(&gateway, "7");
     let all = ["2", "3", "4", "5", "7"].map(|text| format!("ann to bob: {text}"));
@@ -283,7 +283,7 @@ fn a_restart_loses_no_message() {
     handed(&gateway, 1, "bob", 9);
     gateway.does(0, direct(user("ann"), user("bob"), "perhaps never arrived"));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     gateway.does(0, direct(user("ann"), user("bob"), "missed"));
     let both = ["ann to bob: perhaps never arrived", "ann to bob: missed"];
     assert_eq!(handed(&gateway, 1, "bob", 9), both);

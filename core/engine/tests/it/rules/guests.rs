@@ -1,6 +1,6 @@
 //! People without an account.
 
-use core_model::{Claim, Command, Refusal, Reply, UserRef};
+use core_model::{Claim, Refusal, Reply, UserRef};
 
 use super::*;
 
@@ -115,7 +115,7 @@ fn messages_of_guests_are_read_back_after_a_restart() {
     gateway.does(1, enter(room("tea"), guest("小茶")));
     gateway.does(1, say(room("tea"), guest("小茶"), "你好"));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(talk(&gateway, "tea"), ["guest:小茶 to tea: 你好"]);
 }
 

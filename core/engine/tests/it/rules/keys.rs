@@ -22,7 +22,7 @@ fn a_repeated_key_gives_the_first_outcome_and_publishes_once() {
     gateway.now += 5_000;
     assert_eq!(keyed(&gateway, 2, "k", posting()), (first.clone(), 0));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(keyed(&gateway, 3, "k", posting()), (first, 0));
     assert_eq!(talk(&gateway, "tea"), ["ann to tea: hi"]);
 }
@@ -187,7 +187,7 @@ fn messages_whose_reply_was_lost_are_received_again_under_the_key() {
     assert_eq!(texts(&gateway, "a"), ["three", "four"]);
     assert_eq!(texts(&gateway, "a"), ["three", "four"]);
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(texts(&gateway, "a"), ["three", "four"]);
     assert_eq!(texts(&gateway, "b"), Vec::<String>::new());
     gateway.does(0, post(room("tea"), user("ann"), "five"));
@@ -225,7 +225,7 @@ fn a_leased_seat_that_the_gateway_has_ended_is_taken_again_under_its_key() {
     again(&gateway, 0);
     // With the run.
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(population(&gateway), taken - 1);
     again(&gateway, 1);
     again(&gateway, 0);

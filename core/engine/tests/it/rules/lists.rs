@@ -150,7 +150,7 @@ fn the_last_change_is_the_time_of_the_newest_visible_change() {
         (100, vouch(user("ann")), false),
         (110, clear(room("tea"), None), true),
         (120, Command::Expire, false),
-        (130, Command::Start, false),
+        (130, start(), false),
         (140, lease(room("tea"), user("ann")), true),
         (150, end_lease(room("tea"), user("ann")), true),
         (160, super::rename(room("tea"), "Tea", None), true),

@@ -21,6 +21,7 @@ mod receive;
 mod retention;
 mod roles;
 mod rooms;
+mod runs;
 mod search;
 mod seats;
 mod tokens;

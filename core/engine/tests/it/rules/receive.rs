@@ -221,7 +221,7 @@ fn a_cursor_survives_a_restart_and_a_clearing() {
     let mut gateway = with_talk(&["one", "two"]);
     received(&gateway, read("ann", Some("tea"), 9, 9));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(texts(received(&gateway, read("ann", Some("tea"), 9, 9))), is(&[], 2));
     gateway.does(0, clear(room("tea"), None));
     gateway.does(0, post(room("tea"), user("ann"), "three"));

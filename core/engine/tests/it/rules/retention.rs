@@ -320,7 +320,7 @@ fn what_is_gone_is_counted_over_every_way_to_remove_it() {
     gateway.does(0, Command::Expire);
     assert_eq!([0, 7, 150].map(|after| counted(&gateway, after)), [200, 193, 50].map(Some));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     fill(&gateway, 1);
     assert_eq!(missed(&gateway, 150, 9, true), (vec![201], gap(150, 201, Some(50))));
     // What was kept of a room ends with it.

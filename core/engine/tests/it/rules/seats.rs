@@ -180,7 +180,7 @@ fn the_first_entrance_with_opens_opens_the_room_once() {
         ["bob enters tea by 4", "tea holds 5"]
     );
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert_eq!(
         gateway.tells(5, enter_and_open(tea(), user("bob"))),
         ["bob enters tea by 5", "tea holds 3"]
@@ -247,7 +247,19 @@ fn a_restart_leaves_no_seats_and_no_sessions_but_every_membership() {
     assert_eq!(population(&gateway), 6);
     assert!(gateway.engine().next_expiry().is_some());
     gateway.reopen();
-    assert_eq!(gateway.tells(0, Command::Start), [""; 0]);
+    assert_eq!(
+        gateway.tells(0, start()),
+        [
+            "bob leaves tea by 1",
+            "tea holds 5",
+            "guest:gus leaves tea by 2",
+            "tea holds 4",
+            "bob leaves tea by 3",
+            "tea holds 3",
+            "tea holds 2"
+        ]
+    );
+    assert_eq!(gateway.tells(0, start()), [""; 0]);
     assert_eq!(population(&gateway), 2);
     assert!(!online(&gateway, "bob"));
     assert_eq!(members_of(&gateway, "tea"), ["ann", "bob"]);

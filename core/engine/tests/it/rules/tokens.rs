@@ -161,7 +161,7 @@ fn tokens_survive_a_restart_and_expired_ones_are_removed() {
     gateway.does(0, issue(user("ann"), grant("short", 1_000)));
     gateway.does(0, issue(user("ann"), grant("long", 9_000)));
     gateway.reopen();
-    gateway.does(0, Command::Start);
+    gateway.does(0, start());
     assert!(valid(&gateway, "short") && valid(&gateway, "long"));
     assert_eq!(gateway.engine().next_expiry(), Some(Timestamp(2_000)));
     gateway.now = 2_000;
