@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::lookalike;
 use crate::removed;
 use crate::rows::{RoomRow, TokenRow, unpack};
+use crate::rules_version::RULES;
 use crate::search;
 use crate::state::Batch;
 use crate::tables::{
@@ -25,8 +26,10 @@ pub const FORMAT: u64 = 6;
 const FORMAT_KEY: &str = "format";
 /// The [`lookalike::revision`] that the keys in `lookalikes` were made with.
 const LOOKALIKES_KEY: &str = "lookalikes";
+/// The [`RULES`] of the version that opened the store last.
+const RULES_KEY: &str = "rules";
 
-/// Single values: [`FORMAT_KEY`] and [`LOOKALIKES_KEY`].
+/// Single values: [`FORMAT_KEY`], [`LOOKALIKES_KEY`] and [`RULES_KEY`].
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// The format of a store; 0 for none yet.
@@ -49,18 +52,19 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
         Err(redb::TableError::TableDoesNotExist(_)) => false,
         Err(error) => return Err(error.into()),
     };
-    let (found, lookalikes) = match read.open_table(META) {
+    let (found, lookalikes, rules) = match read.open_table(META) {
         Ok(meta) => {
             let value = |key| meta.get(key).map(|found| found.map(|found| found.value()));
-            (value(FORMAT_KEY)?, value(LOOKALIKES_KEY)?)
+            (value(FORMAT_KEY)?, value(LOOKALIKES_KEY)?, value(RULES_KEY)?)
         }
-        Err(redb::TableError::TableDoesNotExist(_)) => (None, None),
+        Err(redb::TableError::TableDoesNotExist(_)) => (None, None, None),
         Err(error) => return Err(error.into()),
     };
     drop(read);
     let revision = lookalike::revision();
+    let is_current = is_complete && lookalikes == Some(revision) && rules == Some(u64::from(RULES));
     if let Some(found) = found
-        && (found > FORMAT || found == FORMAT && lookalikes == Some(revision) && is_complete)
+        && (found > FORMAT || found == FORMAT && is_current)
     {
         return Ok(found);
     }
@@ -85,7 +89,8 @@ pub(crate) fn prepare(database: &Database) -> Result<u64, StoreError> {
     Ok(FORMAT)
 }
 
-/// Records the format of the tables, and the [`lookalike::revision`] of the keys in `lookalikes`.
+/// Records the format of the tables, the [`lookalike::revision`] of the keys in `lookalikes`, and the
+/// rules.
 pub(crate) fn stamp(
     transaction: &WriteTransaction,
     format: u64,
@@ -94,6 +99,7 @@ pub(crate) fn stamp(
     let mut meta = transaction.open_table(META)?;
     meta.insert(FORMAT_KEY, format)?;
     meta.insert(LOOKALIKES_KEY, lookalikes)?;
+    meta.insert(RULES_KEY, u64::from(RULES))?;
     Ok(())
 }
 

@@ -8,3 +8,113 @@
 /// a text, what a search finds), the JSON of a command or an outcome that an idempotency key keeps,
 /// and the tables of Unicode that names and searches go by.
 pub const RULES: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use core_model::{Command, normalize};
+    use sha2::{Digest, Sha256};
+    use unicode_normalization::UnicodeNormalization;
+    use unicode_security::confusable_detection::skeleton;
+
+    use super::RULES;
+
+    /// The planes that have characters with properties, and no surrogates.
+    fn characters() -> impl Iterator<Item = char> {
+        (0..0x40000).chain(0xe0000..0xe1000).filter_map(char::from_u32)
+    }
+
+    /// SHA-256 of what a table makes of each character, the first 16 digits.
+    fn digest(table: impl Fn(char) -> String) -> String {
+        let mut digest = Sha256::new();
+        for character in characters() {
+            digest.update(table(character));
+            digest.update([0]);
+        }
+        digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A dependency or a compiler with other tables changes what a search finds, whether a handle is
+    /// taken and which names look alike. Then this test fails: raise [`RULES`], and note the new
+    /// digests. What the store has derived with the former tables is to be made anew, as
+    /// `lookalike::revision` has it.
+    #[test]
+    fn the_tables_of_unicode_are_those_of_these_rules() {
+        // The small sigma at the end of a word depends on the properties of its neighbours.
+        let lower = |c: char| format!("{c} {c}\u{3a3} \u{3a3}{c}").to_lowercase();
+        // Composed, decomposed, and beside marks of other classes.
+        let nfc = |c: char| {
+            let decomposed: String = std::iter::once(c).nfd().collect();
+            normalize(&format!("{decomposed} a\u{301}{c}\u{323}"))
+        };
+        let classes = |c: char| {
+            let is_mark = unicode_normalization::char::is_combining_mark(c);
+            format!("{}{}{}{is_mark}", c.is_alphanumeric(), c.is_whitespace(), c.is_control())
+        };
+        let found = [
+            ("lower case", digest(lower)),
+            ("NFC", digest(nfc)),
+            ("NFKC", digest(|c| std::iter::once(c).nfkc().collect())),
+            (
+                "case folding",
+                digest(|c| caseless::default_case_fold_str(c.encode_utf8(&mut [0; 4]))),
+            ),
+            ("skeletons", digest(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect())),
+            ("classes", digest(classes)),
+        ];
+        let found = found.map(|(table, digest)| format!("{table}: {digest}"));
+        let of_rules_1 = [
+            "lower case: 35443265e57fe609",
+            "NFC: 891ab36f629ef0fd",
+            "NFKC: 8f5871dc32853558",
+            "case folding: a8646d2b01546387",
+            "skeletons: aec793db78f930ca",
+            "classes: fa690f794fd34e64",
+        ];
+        assert_eq!((RULES, found.each_ref().map(String::as_str)), (1, of_rules_1));
+    }
+
+    /// An idempotency key is compared by the JSON of its command, which two builds with the same rules
+    /// must write alike: a new field has to be left out where it has its default.
+    #[test]
+    fn the_bytes_of_commands_with_keys_are_those_of_these_rules() {
+        // What is written of a command with every default, but where that is what was read.
+        let defaults = [
+            (
+                r#"{"do":"register","user":{}}"#,
+                r#"{"do":"register","user":{"insist":false,"profile":{}}}"#,
+            ),
+            (
+                r#"{"do":"create_room","room":{}}"#,
+                r#"{"do":"create_room","room":{"insist":false,"section":"","description":"","closed":false}}"#,
+            ),
+            (
+                r#"{"do":"receive","user":"session","limit":1,"first_limit":1}"#,
+                r#"{"do":"receive","user":"session","limit":1,"first_limit":1,"newest":false}"#,
+            ),
+            (
+                r#"{"do":"enter","room":{"id":1},"user":{"claim":{"name":"gus","guests":true}},"seat":{"lease":{"ttl_ms":1,"grace_ms":1}}}"#,
+                r#"{"do":"enter","room":{"id":1},"user":{"claim":{"name":"gus","guests":true}},"seat":{"lease":{"ttl_ms":1,"grace_ms":1}},"opens":false}"#,
+            ),
+        ];
+        let same = [
+            r#"{"do":"update_user","user":"session","create":false,"changes":{}}"#,
+            r#"{"do":"update_room","room":{"id":1},"changes":{}}"#,
+            r#"{"do":"delete_room","room":{"id":1}}"#,
+            r#"{"do":"clear_messages","room":{"id":1}}"#,
+            r#"{"do":"join","room":{"name":"tea"},"user":"session"}"#,
+            r#"{"do":"kick","room":{"id":1},"user":{"id":10000}}"#,
+            r#"{"do":"set_role","room":{"id":1},"user":"session","role":"voice","held":true}"#,
+            r#"{"do":"change_policy","room":{"id":1},"change":{"moderated":true}}"#,
+            r#"{"do":"delete_message","room":{"id":1},"message":1}"#,
+            r#"{"do":"post","room":{"id":1},"author":"session","text":"","standing":"seated"}"#,
+            r#"{"do":"post_direct","author":"session","to":{"id":10000},"text":""}"#,
+            r#"{"do":"exit","room":{"id":1},"user":"session","seat":{"lease":{"ttl_ms":1,"grace_ms":1}}}"#,
+        ];
+        let same = same.map(|command| (command, command));
+        for (read, expected) in defaults.into_iter().chain(same) {
+            let command: Command = serde_json::from_str(read).expect(read);
+            let written = serde_json::to_string(&command).unwrap();
+            assert_eq!((RULES, &*written), (1, expected));
+        }
+    }
+}

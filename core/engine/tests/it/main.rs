@@ -14,6 +14,7 @@ mod gateway;
 mod generate;
 mod generate_changes;
 mod heartbeat;
+mod marks;
 mod memory;
 mod model;
 mod moving;
