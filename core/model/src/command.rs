@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::admin::AdminCommand;
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
@@ -371,6 +372,18 @@ pub enum Credential {
     /// the engine; refused with [`Refusal::UnknownUser`](crate::Refusal::UnknownUser) or
     /// [`Refusal::WrongPassword`](crate::Refusal::WrongPassword), both in the same time.
     Password(String),
+    /// The host has checked a password against the one that was stored, which has this SHA-256 as it
+    /// is stored. Refused with [`Refusal::WrongPassword`](crate::Refusal::WrongPassword) where
+    /// another one has been stored since.
+    #[serde(skip)]
+    Verified([u8; 32]),
+}
+
+impl Credential {
+    /// That a password was checked against this stored one.
+    pub fn verified(stored: &str) -> Self {
+        Self::Verified(Sha256::digest(stored).into())
+    }
 }
 
 impl std::fmt::Debug for Credential {
@@ -378,6 +391,7 @@ impl std::fmt::Debug for Credential {
         f.write_str(match self {
             Self::Vouched => "Vouched",
             Self::Password(_) => "Password(…)",
+            Self::Verified(_) => "Verified(…)",
         })
     }
 }

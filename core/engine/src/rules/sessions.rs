@@ -33,14 +33,19 @@ impl BatchContext<'_> {
             unreachable!("called with a SignIn")
         };
         if matches!(credential, Credential::Password(_)) {
-            // The host checks passwords and passes on `Vouched`: this one was not checked.
+            // The host checks passwords and passes on `Verified`: this one was not checked.
             return Err(Refusal::WrongPassword.into());
         }
         token.as_ref().map(drawn).transpose()?;
         let uid = match (self.user(cx, user), create) {
-            (Err(Error::Refused(Refusal::UnknownUser)), Some(new)) => self.make_user(cx, new)?,
+            (Err(Error::Refused(Refusal::UnknownUser)), Some(new))
+                if *credential == Credential::Vouched =>
+            {
+                self.make_user(cx, new)?
+            }
             (found, _) => found?,
         };
+        self.check_verified(uid, credential)?;
         if *session {
             self.check_sessions(cx, uid)?;
         }
@@ -72,6 +77,18 @@ impl BatchContext<'_> {
         let rooms = tags(&self.batch, &rooms)?;
         let user = lookup::user_view(&self.batch, uid)?;
         Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, gap, skipped })
+    }
+
+    /// Refuses a password that was checked against another than the one that is stored: between the
+    /// check and the command it was changed, and whoever knew the former one is to be out.
+    fn check_verified(&self, uid: u64, credential: &Credential) -> Result<(), Error> {
+        if matches!(credential, Credential::Verified(_)) {
+            let stored = lookup::known_user(&self.batch, uid)?.password;
+            if stored.is_empty() || *credential != Credential::verified(&stored) {
+                return Err(Refusal::WrongPassword.into());
+            }
+        }
+        Ok(())
     }
 
     /// Makes this connection a session of the user. `former` is the session that it was before.

@@ -165,7 +165,7 @@ pub(crate) async fn settle_passwords(
                 let password = std::mem::take(password);
                 let verified = caller.sign_in(user, password).await?;
                 *user = verified.user;
-                *credential = Credential::Vouched;
+                *credential = verified.credential;
                 if let Some(ends) = verified.ends {
                     end_by(ends, services.clock.now(), token.as_mut(), address.as_mut());
                 }
@@ -186,6 +186,7 @@ pub(crate) async fn settle_passwords(
 /// A user whose password is right.
 struct Verified {
     user: UserRef,
+    credential: Credential,
     /// The account to make if there is none.
     create: Option<NewUser>,
     /// When what the sign-in grants ends at the latest.
@@ -208,6 +209,14 @@ fn end_by(
     if let Some(grant) = address {
         grant.ttl_ms = grant.ttl_ms.min(left_ms);
     }
+}
+
+/// What is stored after an attempt to renew a hash.
+enum Renewed {
+    /// A hash that the password was checked against, or that was made of it.
+    Stored(String),
+    /// Another one, if the user is still there.
+    Changed(Option<(Uid, String)>),
 }
 
 struct Caller<'a> {
@@ -333,7 +342,7 @@ impl Caller<'_> {
         Some(checked.map(|proven| {
             let ends = proven.ends;
             let (user, create) = proven.sign_in();
-            Verified { user, create, ends }
+            Verified { user, credential: Credential::Vouched, create, ends }
         }))
     }
 
@@ -350,38 +359,54 @@ impl Caller<'_> {
     /// An unknown account, or one without a password, takes as long as a wrong password.
     async fn verify_stored(
         &self,
-        found: Option<(Uid, String)>,
+        mut found: Option<(Uid, String)>,
         account: String,
         password: String,
     ) -> Result<Verified, Refusal> {
-        let verdict = if password.len() > PASSWORD_BYTES_MAX {
-            Verdict::Wrong
-        } else {
-            let stored = found.as_ref().map(|(_, stored)| stored.clone());
-            let stored = stored.filter(|stored| !stored.is_empty());
-            let caller = self.password_caller(Some(account));
-            self.services.passwords.verify(caller, password, stored).await?
-        };
-        match (found, verdict) {
-            (None, _) => Err(Refusal::UnknownUser),
-            (Some(_), Verdict::Wrong) => Err(Refusal::WrongPassword),
-            (Some((uid, former)), verdict) => {
-                if let Verdict::Renew(renewed) = verdict {
-                    self.renew(uid, former, renewed).await;
+        loop {
+            let verdict = if password.len() > PASSWORD_BYTES_MAX {
+                Verdict::Wrong
+            } else {
+                let stored = found.as_ref().map(|(_, stored)| stored.clone());
+                let stored = stored.filter(|stored| !stored.is_empty());
+                let caller = self.password_caller(Some(account.clone()));
+                self.services.passwords.verify(caller, password.clone(), stored).await?
+            };
+            let (uid, stored) = match (found, verdict) {
+                (None, _) => return Err(Refusal::UnknownUser),
+                (Some(_), Verdict::Wrong) => return Err(Refusal::WrongPassword),
+                (Some(known), Verdict::Right) => known,
+                (Some((uid, former)), Verdict::Renew(renewed)) => {
+                    match self.renew(uid, former, renewed).await? {
+                        Renewed::Stored(stored) => (uid, stored),
+                        Renewed::Changed(now) => {
+                            found = now;
+                            continue;
+                        }
+                    }
                 }
-                Ok(Verified { user: UserRef::Id(uid), create: None, ends: None })
-            }
+            };
+            let (user, credential) = (UserRef::Id(uid), Credential::verified(&stored));
+            return Ok(Verified { user, credential, create: None, ends: None });
         }
     }
 
     /// Stores a hash of our own in place of one that another server made.
-    async fn renew(&self, user: Uid, former: String, renewed: String) {
+    async fn renew(&self, user: Uid, former: String, renewed: String) -> Result<Renewed, Refusal> {
+        let ours = [former.clone(), renewed.clone()];
         let command = AdminCommand::RenewPassword { user, former, renewed };
         let done = self.services.submit_internal(Command::Admin(Box::new(command))).await;
         // The next sign-in tries it again.
         if let Err(refusal) = done {
             tracing::warn!(uid = user.0, "the hash of a password was not renewed: {refusal}");
         }
+        let Services { engine, clock, .. } = self.services;
+        let now = engine.credential(clock.now(), &UserRef::Id(user))?;
+        Ok(match now {
+            Some((_, stored)) if ours.contains(&stored) => Renewed::Stored(stored),
+            // By another sign-in that renewed it first, or by a new password.
+            changed => Renewed::Changed(changed),
+        })
     }
 
     fn begin_attempt(&self, account: &str) -> Result<Attempt, Refusal> {

@@ -220,6 +220,33 @@ fn an_unchecked_password_is_refused() {
 }
 
 #[test]
+fn a_password_that_was_changed_after_its_check_signs_no_one_in() {
+    let gateway = with(&["bob"]);
+    let password = Some(Secret::Hashed("$argon2id$a".into()));
+    gateway.does(0, Command::Register { user: NewUser { password, ..named("ann") } });
+    let checked = |stored: &str, handle: &str| {
+        let mut command = sign_in(user(handle));
+        let Command::SignIn { credential, create, .. } = &mut command else { unreachable!() };
+        *credential = Credential::verified(stored);
+        *create = Some(named("cyd"));
+        command
+    };
+    gateway.does(1, checked("$argon2id$a", "ann"));
+    let password = Secret::Hashed("$argon2id$b".into());
+    gateway.does(0, Command::SetPassword { user: user("ann"), password });
+    refusals(
+        &gateway,
+        [
+            (checked("$argon2id$a", "ann"), Refusal::WrongPassword),
+            // Nor where there is none, nor as an account that is made on the way.
+            (checked("", "bob"), Refusal::WrongPassword),
+            (checked("$argon2id$a", "cyd"), Refusal::UnknownUser),
+        ],
+    );
+    gateway.does(1, checked("$argon2id$b", "ann"));
+}
+
+#[test]
 fn a_password_is_stored_as_its_hash_and_never_shown() {
     let gateway = Gateway::new();
     let password = Some(Secret::Hashed("$argon2id$x".into()));
