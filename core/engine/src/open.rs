@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
-use crate::migrate::{FORMAT, found_format, prepare};
+use crate::migrate::{FORMAT, followed_log, found_format, prepare};
 pub use crate::open_error::OpenError;
 use crate::store_file::{has_store, open_regular, store_target};
 
@@ -80,6 +80,18 @@ impl Opener {
                 opened => opened,
             },
         })
+    }
+
+    /// Opens a store to change it, or creates it. Refused: the store follows a log.
+    pub(crate) fn open_alone(&self) -> Result<Opened, OpenError> {
+        let opened = self.open()?;
+        match self.guarded(|| followed_log(&opened.database).map_err(|error| self.damaged(error))) {
+            Ok(None) => Ok(opened),
+            found => {
+                close(opened.database);
+                Err(found.err().unwrap_or(OpenError::FollowsLog { path: self.path.clone() }))
+            }
+        }
     }
 
     /// Opens the store again after a failure: a file that is gone is not created.
@@ -159,12 +171,7 @@ impl Opener {
         file: Option<FileId>,
     ) -> Result<Opened, OpenError> {
         let database = opened.map_err(|error| self.error(error.into()))?;
-        let found = self.guarded(|| {
-            prepare(&database).map_err(|error| match error {
-                StoreError::Redb(source) => self.error(*source),
-                other => OpenError::Damaged { path: self.path.clone(), why: other.to_string() },
-            })
-        });
+        let found = self.guarded(|| prepare(&database).map_err(|error| self.damaged(error)));
         match found {
             Ok(..=FORMAT) => Ok(Opened { database, file }),
             refused => {
@@ -172,6 +179,13 @@ impl Opener {
                 let too_new = |found| OpenError::TooNew { path: self.path.clone(), found };
                 Err(refused.map_or_else(|error| error, too_new))
             }
+        }
+    }
+
+    fn damaged(&self, error: StoreError) -> OpenError {
+        match error {
+            StoreError::Redb(source) => self.error(*source),
+            other => OpenError::Damaged { path: self.path.clone(), why: other.to_string() },
         }
     }
 

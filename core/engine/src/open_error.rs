@@ -30,6 +30,11 @@ pub enum OpenError {
         path.display()
     )]
     TooNew { path: PathBuf, found: u64 },
+    #[error(
+        "the store {} follows the log of a cluster: a change of this file alone would set it apart from the other nodes; have a running gateway of the cluster make the change, or restore a backup of the store, which follows no log",
+        path.display()
+    )]
+    FollowsLog { path: PathBuf },
     #[error("cannot start the thread that writes the store: {0}")]
     Thread(std::io::Error),
     #[error("cannot compact the store {}: {source}; what is in it is as it was", path.display())]

@@ -50,7 +50,7 @@ impl Current {
 
 impl Store {
     pub(crate) fn open(opener: Opener) -> Result<Self, OpenError> {
-        let current = Mutex::new(Current::new(opener.open()?));
+        let current = Mutex::new(Current::new(opener.open_alone()?));
         Ok(Self { opener, current })
     }
 

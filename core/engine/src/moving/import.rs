@@ -64,7 +64,7 @@ impl Import {
         cache_bytes: usize,
         options: ImportOptions,
     ) -> Result<Self, OpenError> {
-        let database = Some(Opener::file(path, cache_bytes).open()?.database);
+        let database = Some(Opener::file(path, cache_bytes).open_alone()?.database);
         let state = ImportState::new(options.id_offset);
         Ok(Self { database, options, state })
     }
