@@ -8,6 +8,7 @@
 mod admin;
 pub mod bounds;
 mod command;
+mod credential;
 mod event;
 mod id;
 mod mask;
@@ -27,9 +28,10 @@ pub use admin::{
     BanNetwork, BanTarget, Banned, DELETED_MESSAGES_MAX, MUTES_MAX, SHED_MAX,
 };
 pub use command::{
-    AddressGrant, Command, Credential, Delivery, Grant, NewRoom, NewUser, PostRight,
-    ProfileChanges, RoomChanges, SeatKind, Secret, TokenShape,
+    AddressGrant, Command, Delivery, Grant, NewRoom, NewUser, PostRight, ProfileChanges,
+    RoomChanges, SeatKind, TokenShape,
 };
+pub use credential::{Credential, Secret};
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
 pub use mask::{MASK_BYTES_MAX, MaskPart, mask_parts, matches_mask, push_literal};
