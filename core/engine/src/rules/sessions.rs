@@ -1,6 +1,6 @@
 //! Sessions: signing in and out.
 
-use core_model::{Command, Credential, Delivery, MessageId, Refusal, Reply};
+use core_model::{AddressGrant, Command, Credential, Delivery, Grant, MessageId, Refusal, Reply};
 use redb::ReadableTable;
 
 use super::accounts::change_profile;
@@ -62,6 +62,21 @@ impl BatchContext<'_> {
         } else {
             Begun::default()
         };
+        self.grant(cx, uid, token.as_ref(), address.as_ref())?;
+        let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
+        let rooms = tags(&self.batch, &rooms)?;
+        let user = lookup::user_view(&self.batch, uid)?;
+        Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, gap, skipped })
+    }
+
+    /// Grants what a sign-in asks for.
+    fn grant(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        uid: u64,
+        token: Option<&Grant>,
+        address: Option<&AddressGrant>,
+    ) -> Result<(), Error> {
         if let Some(grant) = token {
             self.store_token(cx, uid, grant)?;
         }
@@ -73,10 +88,7 @@ impl BatchContext<'_> {
             expiry::note_address(&mut self.batch, until, &grant.address, uid)?;
             self.trim_addresses(uid, &grant.address)?;
         }
-        let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
-        let rooms = tags(&self.batch, &rooms)?;
-        let user = lookup::user_view(&self.batch, uid)?;
-        Ok(Reply::SignedIn { user, token: None, rooms, backlog, cursor, gap, skipped })
+        Ok(())
     }
 
     /// Refuses a password that was checked against another than the one that is stored: between the
