@@ -152,7 +152,7 @@ function Main() {
     <${Top} />
     <div class="frame">
       <${Navigation} page=${id} />
-      <main id="main"><${Page} component=${component} address=${address} key=${place} /></main>
+      <main id="main" data-address=${address.hash}><${Page} component=${component} address=${address} key=${place} /></main>
     </div>`;
 }
 

@@ -6,6 +6,7 @@ export const route = signal(read());
 function read() {
   const [steps, query] = location.hash.replace(/^#\/?/, "").split("?");
   return {
+    hash: location.hash,
     parts: steps.split("/").filter(Boolean).map(decode),
     query: Object.fromEntries(new URLSearchParams(query ?? "")),
   };

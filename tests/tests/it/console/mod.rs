@@ -85,11 +85,13 @@ fn open(browser: &Browser, gateway: &Gateway, page: &str) -> Page {
     opened
 }
 
-/// Goes to another page of the console.
+/// Goes to another page of the console, and waits until what is shown is of that page: the one before
+/// stays for a moment.
 #[track_caller]
 fn visit(page: &Page, to: &str, shows: &str) {
     page.eval(&format!("location.hash = {}", json!(format!("#/{to}"))));
-    page.until(&format!("document.querySelector('main h1') && ({shows})"));
+    let is_there = "document.querySelector('main').dataset.address === location.hash";
+    page.until(&format!("{is_there} && document.querySelector('main h1') && ({shows})"));
 }
 
 /// Sets a choice at the top: 0 the language, 1 the colours.

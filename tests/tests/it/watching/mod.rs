@@ -7,9 +7,10 @@ mod views;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use gateway_tests::http::Response;
-use gateway_tests::{Gateway, Http, connect};
+use gateway_tests::{Gateway, Http, PATIENCE, connect};
 use serde_json::Value;
 
 /// Every dialect, on each of its transports.
@@ -99,6 +100,20 @@ fn read(gateway: &Gateway, target: &str) -> Value {
     let response = admin(gateway, "GET", target, &Value::Null);
     assert_eq!(response.status, 200, "{target}: {response}");
     response.json()
+}
+
+/// The reply to a `GET` once it is as wanted: what happens after a client has its answer may take a
+/// moment more.
+#[track_caller]
+fn read_until(gateway: &Gateway, target: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let found = read(gateway, target);
+        if wanted(&found) {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{target}: {found}");
+    }
 }
 
 /// The text of a frame, of its HTTP message too.
