@@ -92,4 +92,4 @@ pub use open::{
 pub use rules_version::RULES;
 pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};
-pub use trace::{MessageTrace, ReaderTrace, ReaderWay};
+pub use trace::{MessageTrace, ReaderTrace, ReaderWay, TracedMessage};

@@ -10,6 +10,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::message_index;
 use crate::message_reader::MessageReader;
+use crate::rows::MessageRow;
 use crate::rules::{is_cursor_of_device, is_shared_cursor};
 use crate::state::Snapshot;
 use crate::tables::Tables;
@@ -26,6 +27,16 @@ pub struct MessageTrace {
     pub readers: Vec<ReaderTrace>,
     /// Whether these are all.
     pub is_complete: bool,
+}
+
+/// What there is of a message id.
+#[derive(Clone, Debug)]
+pub enum TracedMessage {
+    Found(MessageTrace),
+    /// It was posted, and retention or a deletion has removed it.
+    Removed,
+    /// No message has had this id.
+    NeverPosted,
 }
 
 /// One way in which a user reads.
@@ -50,16 +61,33 @@ pub enum ReaderWay {
 }
 
 impl<T: Send + 'static> Engine<T> {
-    /// `None`: there is no such message, or it was deleted.
-    pub fn trace_message(&self, id: MessageId) -> Result<Option<MessageTrace>, Refusal> {
+    /// A message with what the store knows of its readers.
+    pub fn trace_message(&self, id: MessageId) -> Result<TracedMessage, Refusal> {
         self.read(|tables| {
-            let found = MessageReader::new(tables).of(&[id.0])?;
-            match found.into_iter().next() {
-                Some(message) => Ok(Some(trace(tables, message)?)),
-                None => Ok(None),
+            // The reader may know a message that is gone by now.
+            if is_there(tables, id)? {
+                let found = MessageReader::new(tables).of(&[id.0])?;
+                if let Some(message) = found.into_iter().next() {
+                    return Ok(TracedMessage::Found(trace(tables, message)?));
+                }
             }
+            let was_posted = (1..lookup::counters(tables)?.next_message).contains(&id.0);
+            Ok(if was_posted { TracedMessage::Removed } else { TracedMessage::NeverPosted })
         })
     }
+}
+
+/// Whether a history or an inbox still lists a message; one that its owner has cleared is swept up
+/// later.
+fn is_there(tables: &Snapshot, id: MessageId) -> Result<bool, StoreError> {
+    let Some(row) = tables.messages()?.get(id.0)? else { return Ok(false) };
+    let row = MessageRow::unpack(row.value())?;
+    for stream in message_index::streams_of(&row) {
+        if message_index::newest(tables, stream, id.0.saturating_add(1), 1)? == [id.0] {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn trace(tables: &Snapshot, message: Arc<Message>) -> Result<MessageTrace, Error> {

@@ -55,7 +55,7 @@ pub use store::{Ended, OnStore, Store};
 pub use target::{Target, in_network, network};
 pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};
 pub use watching_types::{
-    ReadingWay, StageName, Trace, TraceDelivery, TraceReader, TraceStage, View,
+    ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceReader, TraceStage, View,
 };
 
 /// A header that every request without a token must have, with any value. A web page of another

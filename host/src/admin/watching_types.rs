@@ -80,6 +80,8 @@ pub struct TraceDelivery {
     pub sessions: Option<u32>,
     /// How many sessions are open now that would get such a message.
     pub audience: u32,
+    /// How many of these are of guests: no store keeps account of what they have.
+    pub guests: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -89,6 +91,29 @@ pub struct TraceReader {
     pub way: ReadingWay,
     /// Whether the user has shown to have it: by acknowledging it, or by asking for later messages.
     pub has: bool,
+    pub state: ReaderState,
+    /// How many sessions of the user are open now to which such a message is pushed.
+    pub sessions: u32,
+}
+
+/// What the store and the open sessions say of one message and one way of reading. What a front end
+/// without acknowledgements has written, and what was dropped with a connection, is counted by the
+/// ledger for each front end, not for each message.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReaderState {
+    /// A client of the user has acknowledged it, or a later message.
+    Acknowledged,
+    /// A client has asked for it, or for later messages.
+    Fetched,
+    /// Not acknowledged, with sessions open to which it is pushed: it is queued, or sent and without
+    /// an acknowledgement.
+    Pending,
+    /// Not acknowledged or fetched, and no session is open: the store has it for the next sign-in or
+    /// request.
+    Owed,
+    /// No client of the user has acknowledged or fetched anything yet: the store cannot tell.
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]

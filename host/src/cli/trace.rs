@@ -10,7 +10,9 @@ use super::operation::{call_gateway, printable};
 use super::tap::content;
 use super::{Options, output};
 use crate::admin::types::Nothing;
-use crate::admin::{ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceStage};
+use crate::admin::{
+    ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceStage,
+};
 use crate::tap::{Direction, Shown};
 use crate::users::rfc3339;
 
@@ -68,8 +70,18 @@ fn lines(trace: &Trace) -> Vec<String> {
             ReadingWay::Polling => "by polling",
             ReadingWay::Unknown => "in no way that is known",
         };
-        let has = if reader.has { "has it" } else { "has not shown to have it" };
-        lines.push(format!("reader      {} {has}, {way}", reader.user));
+        let state = match reader.state {
+            ReaderState::Acknowledged => "has acknowledged it",
+            ReaderState::Fetched => "has fetched it",
+            ReaderState::Pending => "pending: queued, or not acknowledged",
+            ReaderState::Owed => "owed by the store",
+            ReaderState::Unknown => "not known: has acknowledged or fetched nothing yet",
+        };
+        let open = match reader.sessions {
+            0 => String::new(),
+            sessions => format!("; open sessions: {sessions}"),
+        };
+        lines.push(format!("reader      {} {state}, {way}{open}", reader.user));
     }
     if !trace.readers_complete {
         lines.push("reader      … and more".into());
@@ -109,6 +121,9 @@ fn head(delivery: &TraceDelivery) -> String {
     }
     if delivery.pushed {
         head.push_str(&format!("; {} would get it now", delivery.audience));
+        if delivery.guests > 0 {
+            head.push_str(&format!(", {} of them of guests, not known", delivery.guests));
+        }
     }
     head
 }

@@ -35,6 +35,7 @@ function Way({ id }) {
       <h2>${t("trace.out")}</h2>
       ${trace.deliveries.map(delivery => html`<${Delivery} of=${delivery} key=${delivery.frontend} />`)}
       <h2>${t("trace.readers")}</h2>
+      <p class="muted">${t("trace.readers.text")}</p>
       ${!trace.readers_complete && html`<p class="muted">${t("trace.readers.some")}</p>`}
       <${Readers} rows=${trace.readers} />`}`;
 }
@@ -55,22 +56,26 @@ function FrameList({ frames }) {
   return html`<ul class="frames" aria-label=${t("frames")}>${frames.map(frame => html`<${FrameRow} frame=${frame} isShort />`)}</ul>`;
 }
 
-function Delivery({ of: { frontend, pushed, frames, sessions, audience } }) {
+function Delivery({ of: { frontend, pushed, frames, sessions, audience, guests } }) {
   return html`<section class="view">
     <h3><${Text} value=${frontend} /></h3>
     <${Facts} rows=${[
       [t("trace.way"), t(pushed ? "trace.pushed" : "trace.polled")],
       sessions !== undefined && [t("trace.sessions"), number(sessions)],
       audience !== undefined && [t("trace.audience"), number(audience)],
+      pushed && guests > 0 && [t("trace.guests"), number(guests)],
     ]} />
     <${FrameList} frames=${frames} />
   </section>`;
 }
 
+const KINDS = { acknowledged: "ok", fetched: "ok", pending: "warn", owed: "warn", unknown: "" };
+
 function Readers({ rows }) {
   return html`<${Table} label=${t("trace.readers")} rows=${rows} columns=${[
     { head: t("user"), cell: row => html`<${Text} value=${row.user} max=${60} />` },
     { head: t("trace.way"), cell: row => named("reader.way", row.way) },
-    { head: t("state"), cell: row => html`<${State} kind=${row.has ? "ok" : "warn"}>${t(row.has ? "trace.has" : "trace.has_not")}<//>` },
+    { head: t("state"), cell: row => html`<${State} kind=${KINDS[row.state]}>${named("reader.state", row.state)}<//>` },
+    { head: t("trace.reader.sessions"), cell: row => number(row.sessions), number: true },
   ]} />`;
 }

@@ -1,7 +1,7 @@
 //! `dragoman trace msg` and `GET /api/v1/messages/{message}/trace`.
 
 use gateway_tests::dialect::{ROWS, Room};
-use gateway_tests::{Channel, Gateway, Irc};
+use gateway_tests::{Channel, Gateway, Irc, Ourchat};
 use serde_json::{Value, json};
 
 use super::{ALL, admin, read, read_until, text};
@@ -86,16 +86,74 @@ fn what_was_not_recorded_is_said_to_be_so_and_a_direct_message_has_its_reader() 
     for (name, shown) in [("channel", true), ("irc", true), ("ourchat", true), ("token", false)] {
         assert_eq!(has(&frames(name), "to you only"), shown, "{name}: {before}");
     }
-    assert_eq!(before["readers"][0]["has"], false, "{before}");
+    let unknown =
+        json!([{"user": "bob", "way": "unknown", "has": false, "state": "unknown", "sessions": 0}]);
+    assert_eq!(before["readers"], unknown, "{before}");
     bob.done("/receive", &json!({}));
     let after = trace(&gateway);
-    let expected = json!([{"user": "bob", "way": "polling", "has": true}]);
+    let expected =
+        json!([{"user": "bob", "way": "polling", "has": true, "state": "fetched", "sessions": 0}]);
     assert_eq!(after["readers"], expected);
     let (said, _, code) = gateway.dragoman(&["trace", "msg", &id.to_string()]);
     assert_eq!(code, 0);
-    assert!(said.contains("not recorded") && said.contains("bob has it, by polling"), "{said}");
+    assert!(
+        said.contains("not recorded") && said.contains("bob has fetched it, by polling"),
+        "{said}"
+    );
     let unknown = admin(&gateway, "GET", "/api/v1/messages/999999/trace", &Value::Null);
     assert_eq!(unknown.status, 404, "{unknown}");
+    assert!(unknown.text().contains("never was"), "{unknown}");
+    let (_, said, code) = gateway.dragoman(&["message", "delete", &id.to_string()]);
+    assert_eq!(code, 0, "{said}");
+    let removed = admin(&gateway, "GET", &format!("/api/v1/messages/{id}/trace"), &Value::Null);
+    assert_eq!(removed.status, 404, "{removed}");
+    assert!(removed.text().contains("has expired or was deleted"), "{removed}");
+}
+
+#[test]
+fn a_reader_is_pending_while_its_session_is_open_and_owed_when_it_is_closed() {
+    let gateway = Gateway::start(ALL);
+    let address = gateway.address("ourchat", "listen");
+    let mut bob = Ourchat::websocket(address);
+    bob.enroll("bob");
+    let mut ann = Channel::enroll(gateway.address("channel", "listen"), "ann");
+    let reader = |trace: &Value| trace["readers"][0].clone();
+    ann.done("/send", &json!({"name": "bob", "msg": "the first"}));
+    while !bob.receive().to_string().contains("the first") {}
+    bob.show_life();
+    read_until(&gateway, "/api/v1/messages/1/trace", |trace| {
+        reader(trace)["state"] == "acknowledged"
+    });
+    ann.done("/send", &json!({"name": "bob", "msg": "to you only"}));
+    // Bob's client has it and does not say so.
+    while !bob.receive().to_string().contains("to you only") {}
+    let (id, target) = (2, "/api/v1/messages/2/trace");
+    let pending = reader(&read(&gateway, target));
+    assert_eq!((&pending["user"], &pending["state"]), (&json!("bob"), &json!("pending")));
+    assert_eq!((&pending["sessions"], &pending["has"]), (&json!(1), &json!(false)));
+    let (said, _, code) = gateway.dragoman(&["trace", "msg", &id.to_string()]);
+    assert_eq!(code, 0);
+    assert!(said.contains("bob pending: queued, or not acknowledged"), "{said}");
+    drop(bob);
+    let owed = read_until(&gateway, target, |trace| reader(trace)["state"] == "owed");
+    assert_eq!(reader(&owed)["sessions"], 0, "{owed}");
+}
+
+#[test]
+fn of_guests_a_trace_says_that_no_account_is_kept() {
+    let gateway = Gateway::start(ALL);
+    let mut irc = Irc::sign_on(gateway.address("irc", "listen"), "zed", None);
+    irc.send("JOIN #TEST");
+    irc.send("PRIVMSG #TEST :hello");
+    irc.drain();
+    let id = newest(&gateway)["id"].clone();
+    let trace = read(&gateway, &format!("/api/v1/messages/{id}/trace"));
+    let deliveries = trace["deliveries"].as_array().expect("a list");
+    let of_irc = deliveries.iter().find(|it| it["frontend"] == "irc").expect("it is enabled");
+    assert_eq!((&of_irc["audience"], &of_irc["guests"]), (&json!(1), &json!(1)), "{trace}");
+    assert_eq!(trace["readers"], json!([]));
+    let (said, _, _) = gateway.dragoman(&["trace", "msg", &id.to_string()]);
+    assert!(said.contains("1 would get it now, 1 of them of guests, not known"), "{said}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `GET …/views` and `GET /api/v1/messages/{message}/trace`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use core_engine::{LiveConnection, MessageTrace, ReaderWay};
+use core_engine::{LiveConnection, MessageTrace, ReaderTrace, ReaderWay, TracedMessage};
 use core_model::{Message, MessageId, Recipient, RoomRef};
 
 use super::sessions::{Live, live, open, people, rooms};
@@ -10,8 +11,8 @@ use super::tap::shown_of;
 use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Nothing, Page};
 use crate::admin::{
-    Problem, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader, TraceStage,
-    View, ViewRoom, ViewUser, message_report,
+    Problem, ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader,
+    TraceStage, View, ViewRoom, ViewUser, message_report,
 };
 use crate::runtime::admin::maskers::Maskers;
 use crate::runtime::admin::observer::{self, Subject};
@@ -84,10 +85,14 @@ impl OnGateway for TraceMessage {
         blocking(move || {
             let state = &cx.state;
             let found = state.services.engine.trace_message(id).map_err(Failure::of)?;
-            let found = found.ok_or_else(|| {
-                Problem::new(404, "unknown", format!("there is no message {id}, or no more"))
-            })?;
-            trace(state, &live, found)
+            let why = match found {
+                TracedMessage::Found(found) => return trace(state, &live, found),
+                TracedMessage::Removed => {
+                    format!("message {id} was posted, and has expired or was deleted")
+                }
+                TracedMessage::NeverPosted => format!("there never was a message {id}"),
+            };
+            Err(Problem::new(404, "unknown", why))
         })
         .await
     }
@@ -104,16 +109,8 @@ fn trace(state: &Arc<GatewayState>, live: &Live, found: MessageTrace) -> Result<
     });
     let subject = Subject::of_message(state, message.clone()).map_err(Failure::of)?;
     let deliveries = deliveries(state, live, &subject, &message, recent.as_ref());
-    let readers = readers.into_iter().map(|reader| TraceReader {
-        user: reader.user.handle.clone(),
-        way: match reader.way {
-            ReaderWay::Sessions => ReadingWay::Sessions,
-            ReaderWay::Device => ReadingWay::Device,
-            ReaderWay::Polling => ReadingWay::Polling,
-            ReaderWay::Unknown => ReadingWay::Unknown,
-        },
-        has: reader.has,
-    });
+    let sessions = pushed_to(state, live, &deliveries, &message);
+    let readers = readers.into_iter().map(|reader| trace_reader(&reader, &sessions));
     Ok(Trace {
         message: message_report(&message),
         recorded: recent.is_some(),
@@ -123,6 +120,44 @@ fn trace(state: &Arc<GatewayState>, live: &Live, found: MessageTrace) -> Result<
         readers: readers.collect(),
         readers_complete: is_complete,
     })
+}
+
+/// To how many open sessions of each account such a message is pushed.
+fn pushed_to(
+    state: &GatewayState,
+    live: &Live,
+    deliveries: &[TraceDelivery],
+    message: &Message,
+) -> BTreeMap<u64, u32> {
+    let mut sessions = BTreeMap::new();
+    for (id, (instance, _)) in open(state) {
+        let is_pushed = deliveries.iter().any(|it| it.pushed && it.frontend == instance.name);
+        let Some(on) = live.get(&id).filter(|on| is_pushed && gets(on, message)) else { continue };
+        let uids: BTreeSet<u64> = people(on).filter_map(|one| Some(one.uid?.0)).collect();
+        for uid in uids {
+            *sessions.entry(uid).or_default() += 1;
+        }
+    }
+    sessions
+}
+
+fn trace_reader(reader: &ReaderTrace, sessions: &BTreeMap<u64, u32>) -> TraceReader {
+    let sessions = reader.user.uid.and_then(|uid| sessions.get(&uid.0)).copied();
+    let sessions = sessions.unwrap_or_default();
+    let (way, state) = match (reader.way, reader.has) {
+        (ReaderWay::Sessions, true) => (ReadingWay::Sessions, ReaderState::Acknowledged),
+        (ReaderWay::Device, true) => (ReadingWay::Device, ReaderState::Acknowledged),
+        (ReaderWay::Polling, true) => (ReadingWay::Polling, ReaderState::Fetched),
+        (ReaderWay::Sessions, false) => (ReadingWay::Sessions, unacknowledged(sessions)),
+        (ReaderWay::Device, false) => (ReadingWay::Device, unacknowledged(sessions)),
+        (ReaderWay::Polling, false) => (ReadingWay::Polling, ReaderState::Owed),
+        (ReaderWay::Unknown, _) => (ReadingWay::Unknown, ReaderState::Unknown),
+    };
+    TraceReader { user: reader.user.handle.clone(), way, has: reader.has, state, sessions }
+}
+
+fn unacknowledged(sessions: u32) -> ReaderState {
+    if sessions > 0 { ReaderState::Pending } else { ReaderState::Owed }
 }
 
 fn stages(recent: &Recent) -> Vec<TraceStage> {
@@ -156,7 +191,9 @@ fn deliveries(
         let observed = observer::message(state, &mut maskers, frontend, subject);
         let own = open.iter().filter(|(_, (instance, _))| instance.name == frontend.name);
         let hears = |id| live.get(id).is_some_and(|on| gets(on, message));
-        let audience = own.filter(|(id, _)| hears(id)).count();
+        let audience: Vec<_> = own.filter(|(id, _)| hears(id)).collect();
+        let is_guest = |id| live.get(id).is_some_and(|on| people(on).all(|one| one.uid.is_none()));
+        let guests = audience.iter().filter(|(id, _)| is_guest(id)).count();
         let sessions = recent.map(|recent| recent.sessions.get(&frontend.name).copied());
         TraceDelivery {
             frontend: frontend.name.clone(),
@@ -164,7 +201,8 @@ fn deliveries(
             pushed: observed.is_pushed,
             frames: observed.frames,
             sessions: sessions.map(Option::unwrap_or_default),
-            audience: u32::try_from(audience).unwrap_or(u32::MAX),
+            audience: u32::try_from(audience.len()).unwrap_or(u32::MAX),
+            guests: u32::try_from(guests).unwrap_or(u32::MAX),
         }
     });
     deliveries.collect()
