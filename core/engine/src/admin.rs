@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core_model::{
-    AdminToken, Ban, Banned, ConnectionId, Message, MessageId, Person, Refusal, RoomId, RoomRef,
-    RoomTag, RoomView, Timestamp, TokenHash, Uid, UserRef, UserView,
+    AdminToken, Ban, Banned, ConnectionId, MaskView, Message, MessageId, Person, Refusal, Roles,
+    RoomId, RoomRef, RoomTag, RoomView, Timestamp, TokenHash, Uid, UserRef, UserView,
 };
 use redb::ReadableTable;
 
@@ -19,6 +19,7 @@ use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
+use crate::policy;
 use crate::rows::{AdminTokenRow, BanRow, Destination, MessageRow, SeatRow, UserRow, Who, unpack};
 use crate::search::fold;
 use crate::state::Snapshot;
@@ -60,6 +61,28 @@ pub struct LiveConnection {
 pub struct Muted {
     pub user: Arc<Person>,
     pub until: Option<Timestamp>,
+}
+
+/// What holds in a room.
+#[derive(Clone, Debug)]
+pub struct RoomPolicy {
+    pub room: RoomView,
+    /// Its lists, each by mask.
+    pub masks: Vec<MaskView>,
+    /// Those who may enter once, past bans, the key and `invite_only`.
+    pub invited: Vec<Invited>,
+    /// Those who hold a role by a seat. The owner, who is always an operator, is not among them
+    /// unless it has been given one.
+    pub roles: Vec<(Arc<Person>, Roles)>,
+}
+
+/// An invitation that was not used.
+#[derive(Clone, Debug)]
+pub struct Invited {
+    pub user: Arc<Person>,
+    /// The handle of the user that has invited it.
+    pub by: String,
+    pub at: Timestamp,
 }
 
 impl<T: Send + 'static> Engine<T> {
@@ -211,6 +234,26 @@ impl<T: Send + 'static> Engine<T> {
             let (id, _) = lookup::any_room(tables, room)?;
             let uids = lookup::members(tables, id)?.into_iter();
             Ok(uids.map(|uid| lookup::person(tables, uid)).collect::<Result<_, StoreError>>()?)
+        })
+    }
+
+    /// A room, closed or not, with what holds in it.
+    pub fn policy_of(&self, at: Timestamp, room: &RoomRef) -> Result<RoomPolicy, Refusal> {
+        self.read(|tables| {
+            let (id, row) = lookup::any_room(tables, room)?;
+            let mut invited = Vec::new();
+            for (who, row) in policy::invitations(tables, id, at.0)? {
+                let user = lookup::person_of(tables, &who)?;
+                invited.push(Invited { user, by: row.by, at: Timestamp(row.at) });
+            }
+            let roles = policy::roles(tables, id)?.into_iter();
+            let roles = roles.map(|(who, roles)| Ok((lookup::person_of(tables, &who)?, roles)));
+            Ok(RoomPolicy {
+                masks: policy::masks(tables, id)?,
+                invited,
+                roles: roles.collect::<Result<_, StoreError>>()?,
+                room: lookup::room_view(tables, id, &row)?,
+            })
         })
     }
 

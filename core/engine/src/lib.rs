@@ -71,7 +71,7 @@ mod terms;
 mod trace;
 mod writer;
 
-pub use admin::{AdminPage, LiveConnection, Muted, UserRecord};
+pub use admin::{AdminPage, Invited, LiveConnection, Muted, RoomPolicy, UserRecord};
 pub use backup::{BackupError, Header, Summary, TableStats, inspect, restore, stats};
 pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};

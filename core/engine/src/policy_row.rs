@@ -1,6 +1,6 @@
 //! What rows say of the policies of rooms.
 
-use core_model::{MaskList, Policy};
+use core_model::{ExportedPolicy, MaskList, Policy, TokenHash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -67,6 +67,24 @@ impl PolicyRow {
             open_posts: self.open_posts,
             keyed: self.key.is_some(),
         }
+    }
+}
+
+impl From<ExportedPolicy> for PolicyRow {
+    fn from(policy: ExportedPolicy) -> Self {
+        let ExportedPolicy { moderated, secret, invite_only, open_topic, open_posts, key_hash } =
+            policy;
+        let key = key_hash.map(|hash| hash.0);
+        Self { moderated, secret, invite_only, open_topic, open_posts, key, masks: [0; 4] }
+    }
+}
+
+impl From<&PolicyRow> for ExportedPolicy {
+    fn from(row: &PolicyRow) -> Self {
+        let PolicyRow { moderated, secret, invite_only, open_topic, open_posts, key, masks: _ } =
+            *row;
+        let key_hash = key.map(TokenHash);
+        Self { moderated, secret, invite_only, open_topic, open_posts, key_hash }
     }
 }
 

@@ -199,6 +199,14 @@ impl Who {
             Self::Guest(name) => format!("g{name}"),
         }
     }
+
+    /// Whose key it is.
+    pub(crate) fn of_key(key: &str) -> Option<Self> {
+        match key.strip_prefix('g') {
+            Some(name) => Some(Self::Guest(name.to_owned())),
+            None => Some(Self::User(key.strip_prefix('u')?.parse().ok()?)),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

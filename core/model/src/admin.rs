@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
+use crate::policy::PolicyChange;
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A command of an operator.
@@ -37,6 +38,10 @@ pub enum AdminCommand {
         section: Option<String>,
         description: Option<String>,
     },
+    /// Changes what holds in a room, closed or not: all of the changes, or none if one is refused.
+    /// There may be as many seats as wanted, and [`PolicyChange::Invited`] is refused with
+    /// [`Refusal::NotAllowed`](crate::Refusal::NotAllowed).
+    ChangePolicy { room: RoomRef, changes: Vec<PolicyChange> },
     /// Deletes a room, closed or not, and its messages.
     DeleteRoom { room: RoomRef },
     /// Removes a user from a room, closed or not; does nothing if the user is not there.

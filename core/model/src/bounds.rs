@@ -192,6 +192,7 @@ fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
             section.as_deref().unwrap_or_default(),
             description.as_deref().unwrap_or_default(),
         ),
+        AdminCommand::ChangePolicy { changes, .. } => changes.iter().try_for_each(check_policy),
         AdminCommand::Announce { text, .. } | AdminCommand::AnnounceToNext { text, .. } => {
             check_bytes("text", text, TEXT_BYTES_MAX)
         }

@@ -37,8 +37,8 @@ pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
 pub use mask::{MASK_BYTES_MAX, MaskPart, mask_parts, matches_mask, push_literal};
 pub use moving::{
     CursorOf, EXPORT_VERSION, ExportEnd, ExportHeader, ExportRecord, ExportedBan, ExportedCursor,
-    ExportedMember, ExportedMessage, ExportedMute, ExportedReadMark, ExportedRoom, ExportedUser,
-    FieldFault,
+    ExportedInvitation, ExportedMask, ExportedMember, ExportedMessage, ExportedMute,
+    ExportedPolicy, ExportedReadMark, ExportedRoom, ExportedUser, FieldFault,
 };
 pub use name::{
     GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,

@@ -5,8 +5,9 @@ use std::net::Ipv6Addr;
 
 use core_model::{
     BanNetwork, Banned, CursorOf, EXPORT_VERSION, ExportEnd, ExportHeader, ExportRecord,
-    ExportedBan, ExportedCursor, ExportedMember, ExportedMessage, ExportedMute, ExportedReadMark,
-    ExportedRoom, ExportedUser, MessageId, RoomId, Timestamp, Uid,
+    ExportedBan, ExportedCursor, ExportedInvitation, ExportedMask, ExportedMember, ExportedMessage,
+    ExportedMute, ExportedReadMark, ExportedRoom, ExportedUser, MaskList, MessageId, RoomId,
+    Timestamp, Uid,
 };
 use redb::ReadableTable;
 
@@ -16,6 +17,7 @@ use crate::bans;
 use crate::event_log;
 use crate::lookup;
 use crate::message_index;
+use crate::policy_row::{ListId, MaskRow};
 use crate::removed::{self, OWNER};
 use crate::rows::{BanRow, Destination, MessageRow, RoomRow, UserRow, Who, unpack};
 use crate::rules::CursorStream;
@@ -45,6 +47,7 @@ pub(crate) fn write(
     rooms(snapshot, &mut lines)?;
     members(snapshot, &mut lines)?;
     bans_and_mutes(snapshot, &mut lines)?;
+    masks(snapshot, &mut lines)?;
     messages(snapshot, &mut lines)?;
     cursors(snapshot, &mut lines)?;
     let records = lines.records;
@@ -132,6 +135,7 @@ where
             app_code: row.app_code,
             info: row.info,
             removed: MessageId(removed::up_to(tables, message_index::of_room(id))?),
+            policy: (&row.policy).into(),
         }))?;
     }
     Ok(())
@@ -176,6 +180,33 @@ where
         let (room, user) = key.value();
         let (room, user, until) = (RoomId(room), Uid(user), bans::until(ends.value()));
         lines.record(&ExportRecord::Mute(ExportedMute { room, user, until }))?;
+    }
+    Ok(())
+}
+
+/// The lists of rooms, and their open invitations.
+fn masks<S>(tables: &Snapshot, lines: &mut Lines<S>) -> Written
+where
+    S: FnMut(Vec<u8>) -> io::Result<()>,
+{
+    for row in tables.room_masks()?.iter()? {
+        let (key, row) = row?;
+        let (room, list, name) = key.value();
+        let MaskRow { by, at } = unpack("room_masks", row.value())?;
+        let (room, at) = (RoomId(room), Timestamp(at));
+        if list == ListId::Invited as u8 {
+            let (user, guest) = match Who::of_key(name).ok_or(corrupt("room_masks"))? {
+                Who::User(uid) => (Some(Uid(uid)), None),
+                Who::Guest(name) => (None, Some(name)),
+            };
+            let invitation = ExportedInvitation { room, user, guest, by, at };
+            lines.record(&ExportRecord::Invitation(invitation))?;
+            continue;
+        }
+        let list = MaskList::ALL.into_iter().find(|one| ListId::from(*one) as u8 == list);
+        let list = list.ok_or(corrupt("room_masks"))?;
+        let mask = ExportedMask { room, list, mask: name.to_owned(), by, at };
+        lines.record(&ExportRecord::Mask(mask))?;
     }
     Ok(())
 }

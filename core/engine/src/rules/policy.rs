@@ -17,9 +17,6 @@ use crate::rows::{RoomRow, Who, pack, unpack};
 use crate::state::State as _;
 use crate::tables::Tables;
 
-/// How long an invitation lasts: a day, in ms.
-const INVITATION_MS: u64 = 24 * 60 * 60 * 1000;
-
 /// A room with its id.
 type Place<'a> = (u32, &'a RoomRow);
 
@@ -45,11 +42,40 @@ impl BatchContext<'_> {
         let (id, before) = self.moderated_room(cx, room, by)?;
         let by = by.map(|by| self.user_or_guest(cx, by)).transpose()?;
         let by = by.map(|by| self.person(&by)).transpose()?;
-        let mut row = RoomRow::clone(&before);
+        let capacity_max = cx.frontend.room_capacity;
+        self.change_policy_of(cx, (id, &before), change, by, capacity_max)
+    }
+
+    /// The changes of an operator of the gateway, in a room that may be closed.
+    pub(super) fn change_policy_of_any(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        room: &RoomRef,
+        changes: &[PolicyChange],
+    ) -> Result<Reply, Error> {
+        for change in changes {
+            if let PolicyChange::Invited(_) = change {
+                return Err(Refusal::NotAllowed.into());
+            }
+            let (id, before) = lookup::any_room(&self.batch, room)?;
+            self.change_policy_of(cx, (id, &before), change, None, u32::MAX)?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn change_policy_of(
+        &mut self,
+        cx: &mut CommandContext<'_>,
+        (id, before): Place<'_>,
+        change: &PolicyChange,
+        by: Option<Arc<Person>>,
+        capacity_max: u32,
+    ) -> Result<Reply, Error> {
+        let mut row = RoomRow::clone(before);
         let change = match change {
             PolicyChange::Capacity(capacity) => {
-                let most = cx.frontend.room_capacity.max(before.capacity).max(1);
-                row.capacity = capacity.unwrap_or(cx.frontend.room_capacity).clamp(1, most);
+                let most = capacity_max.max(before.capacity).max(1);
+                row.capacity = capacity.unwrap_or(capacity_max).clamp(1, most);
                 PolicyChange::Capacity(Some(row.capacity))
             }
             PolicyChange::Mask { list, mask, held } => {
@@ -66,7 +92,7 @@ impl BatchContext<'_> {
             return Ok(Reply::Done);
         }
         if before.is_listed() && !row.is_listed() {
-            self.unlist(id, &before)?;
+            self.unlist(id, before)?;
         }
         self.write_room(id, &row)?;
         if !before.is_listed() && row.is_listed() {
@@ -176,7 +202,7 @@ impl BatchContext<'_> {
         for entry in self.batch.room_masks()?.range((id, invited, "")..(id, invited + 1, ""))? {
             let (key, row) = entry?;
             let MaskRow { at, .. } = unpack("room_masks", row.value())?;
-            if at.saturating_add(INVITATION_MS) <= cx.request.now {
+            if policy::has_expired(at, cx.request.now) {
                 expired.push(key.value().2.to_owned());
             }
         }
@@ -196,7 +222,7 @@ impl BatchContext<'_> {
         let row = self.batch.room_masks()?.get((id, ListId::Invited as u8, key.as_str()))?;
         let Some(row) = row else { return Ok(false) };
         let MaskRow { at, .. } = unpack("room_masks", row.value())?;
-        Ok(at.saturating_add(INVITATION_MS) > cx.request.now)
+        Ok(!policy::has_expired(at, cx.request.now))
     }
 
     // Entering and posting.

@@ -1,5 +1,7 @@
 //! Exports and imports: what was exported is imported, once, whatever ends the import early.
 
+mod policies;
+
 use std::path::Path;
 
 use core_engine::{Import, ImportError, ImportOptions, Taken, check};
@@ -108,6 +110,7 @@ fn everything(path: &Path) -> String {
     let (room, user) = (room("tea"), user("bob"));
     gateway.does(0, admin(AdminCommand::Mute { room, user, until: None }));
     gateway.does(0, mark_read((self::user("ann"), of_tea(), 500)));
+    policies::set_all(&gateway);
     gateway.now += 1;
     gateway.does(0, clear(self::room("free"), None));
     export(&gateway)
@@ -122,9 +125,20 @@ fn every_kind_of_record_comes_through() {
     let folder = tempfile::tempdir().unwrap();
     let lines = everything(&folder.path().join("store.redb"));
     let found = records(&lines);
-    for kind in
-        ["export", "user", "room", "member", "ban", "mute", "message", "cursor", "read_mark", "end"]
-    {
+    for kind in [
+        "export",
+        "user",
+        "room",
+        "member",
+        "ban",
+        "mute",
+        "mask",
+        "invitation",
+        "message",
+        "cursor",
+        "read_mark",
+        "end",
+    ] {
         assert!(found.iter().any(|record| record.kind() == kind), "{kind}");
     }
     let path = folder.path().join("copy.redb");
@@ -307,7 +321,8 @@ fn a_record_that_cannot_be_is_refused_with_its_field() {
     let before = Gateway::on(path.clone()).engine().dump().unwrap();
     let long = format!(r#"{{"user":{{"uid":10001,"handle":"{}"}}}}"#, "a".repeat(65));
     for (record, field) in [
-        (r#"{"export":{"version":2}}"#, "version"),
+        (r#"{"export":{"version":0}}"#, "version"),
+        (r#"{"export":{"version":3}}"#, "version"),
         (r#"{"user":{"uid":9999,"handle":"eve"}}"#, "uid"),
         (r#"{"user":{"uid":9007199254740992,"handle":"eve"}}"#, "uid"),
         (r#"{"user":{"uid":10001,"handle":""}}"#, "handle"),
@@ -331,6 +346,11 @@ fn a_record_that_cannot_be_is_refused_with_its_field() {
         (r#"{"ban":{"network":"10.0.0.0/8"}}"#, "network"),
         (r#"{"ban":{"network":"2001:db8::/129"}}"#, "network"),
         (r#"{"mute":{"room":1,"user":10005}}"#, "user"),
+        (r#"{"mask":{"room":2,"list":"ban","mask":"x"}}"#, "room"),
+        (r#"{"invitation":{"room":1}}"#, "user"),
+        (r#"{"invitation":{"room":1,"user":10000,"guest":"zed"}}"#, "user"),
+        (r#"{"invitation":{"room":1,"user":10005}}"#, "user"),
+        (r#"{"invitation":{"room":1,"guest":""}}"#, "guest"),
         (r#"{"message":{"id":0,"at":1,"user":10000,"room":1,"text":"x"}}"#, "id"),
         (r#"{"message":{"id":9,"at":1,"room":1,"text":"x"}}"#, "user"),
         (r#"{"message":{"id":9,"at":1,"user":10000,"guest":"z","room":1,"text":"x"}}"#, "user"),

@@ -1,15 +1,16 @@
 //! What a record may hold, as far as it can be told from the record alone.
 
 use super::{
-    CursorOf, EXPORT_VERSION, ExportRecord, ExportedBan, ExportedMessage, ExportedReadMark,
-    ExportedRoom, ExportedUser,
+    CursorOf, EXPORT_VERSION, ExportRecord, ExportedBan, ExportedInvitation, ExportedMask,
+    ExportedMessage, ExportedReadMark, ExportedRoom, ExportedUser,
 };
 use crate::bounds::{
     AVATAR_BYTES_MAX, DESCRIPTION_CHARS_MAX, DISPLAY_NAME_CHARS_MAX, IDENTITIES_MAX,
     IDENTITY_BYTES_MAX, INFO_BYTES_MAX, PREFERENCES_MAX, REASON_CHARS_MAX, SECTION_CHARS_MAX,
     SEX_CHARS_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX, cut,
 };
-use crate::name::{check_existing_handle, check_existing_name};
+use crate::mask::MASK_BYTES_MAX;
+use crate::name::{GUEST_PREFIX, NAME_CHARS_MAX, check_existing_handle, check_existing_name};
 
 /// The smallest uid.
 const UID_MIN: u64 = 10_000;
@@ -19,6 +20,9 @@ const ID_END: u64 = 1 << 53;
 
 /// The longest hash of a password, in bytes.
 const PASSWORD_HASH_BYTES_MAX: usize = 1_024;
+
+/// The longest handle, of a guest as of an account, in characters.
+const BY_CHARS_MAX: usize = GUEST_PREFIX.len() + NAME_CHARS_MAX;
 
 /// What is wrong with a field of a record.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,9 +44,9 @@ impl ExportRecord {
     /// Checks everything that does not depend on other records.
     pub fn check(&self) -> Checked {
         match self {
-            Self::Export(header) if header.version != EXPORT_VERSION => {
+            Self::Export(header) if !(1..=EXPORT_VERSION).contains(&header.version) => {
                 let version = header.version;
-                let why = format!("is {version}, and this version reads {EXPORT_VERSION}");
+                let why = format!("is {version}, and this version reads 1 to {EXPORT_VERSION}");
                 Err(FieldFault::new("version", why))
             }
             Self::Export(header) => {
@@ -61,6 +65,8 @@ impl ExportRecord {
                 room("room", mute.room.0)?;
                 uid("user", mute.user.0)
             }
+            Self::Mask(mask) => check_mask(mask),
+            Self::Invitation(invitation) => check_invitation(invitation),
             Self::Message(message) => check_message(message),
             Self::Cursor(cursor) => {
                 uid("user", cursor.user.0)?;
@@ -118,6 +124,23 @@ fn check_ban(ban: &ExportedBan) -> Checked {
     ban.user.map_or(Ok(()), |user| uid("user", user.0))?;
     ban.identity.as_deref().map_or(Ok(()), |one| identity("identity", one))?;
     chars("reason", &ban.reason, REASON_CHARS_MAX)
+}
+
+fn check_mask(one: &ExportedMask) -> Checked {
+    room("room", one.room.0)?;
+    bytes("mask", &one.mask, MASK_BYTES_MAX)?;
+    chars("by", &one.by, BY_CHARS_MAX)
+}
+
+fn check_invitation(one: &ExportedInvitation) -> Checked {
+    room("room", one.room.0)?;
+    let invited = [one.user.is_some(), one.guest.is_some()];
+    one_of("user", "an invitation has one of user and guest", &invited)?;
+    one.user.map_or(Ok(()), |user| uid("user", user.0))?;
+    if let Some(guest) = &one.guest {
+        name("guest", check_existing_name(guest), guest)?;
+    }
+    chars("by", &one.by, BY_CHARS_MAX)
 }
 
 fn check_message(message: &ExportedMessage) -> Checked {

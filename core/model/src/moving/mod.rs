@@ -7,12 +7,15 @@ mod check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MessageId, RoomId, Timestamp, Uid};
+use crate::id::{MessageId, RoomId, Timestamp, TokenHash, Uid};
+use crate::policy::MaskList;
 
 pub use check::FieldFault;
 
-/// The version of the layout. A reader takes files of this one.
-pub const EXPORT_VERSION: u32 = 1;
+/// The version of the layout that is written. A reader takes files of the earlier ones, too.
+///
+/// 1: the first. 2: policies, masks and invitations of rooms, which a reader of 1 would not enforce.
+pub const EXPORT_VERSION: u32 = 2;
 
 /// A line of an export. The first is `export`, the last `end`; each record comes after those that it
 /// refers to.
@@ -25,6 +28,8 @@ pub enum ExportRecord {
     Member(ExportedMember),
     Ban(ExportedBan),
     Mute(ExportedMute),
+    Mask(ExportedMask),
+    Invitation(ExportedInvitation),
     Message(ExportedMessage),
     Cursor(ExportedCursor),
     ReadMark(ExportedReadMark),
@@ -35,7 +40,7 @@ pub enum ExportRecord {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportHeader {
-    /// The version of the layout: 1.
+    /// The version of the layout: 2, or 1 of earlier gateways.
     pub version: u32,
     /// The time of the newest change that is in the file.
     #[serde(default)]
@@ -136,6 +141,35 @@ pub struct ExportedRoom {
     /// The newest message of the room that was removed; 0 for none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub removed: MessageId,
+    /// What holds in it beyond its members and its seats.
+    #[serde(default, skip_serializing_if = "ExportedPolicy::is_default")]
+    pub policy: ExportedPolicy,
+}
+
+/// What holds in a room: see [`Policy`](crate::Policy).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportedPolicy {
+    #[serde(skip_serializing_if = "is_false")]
+    pub moderated: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub secret: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub invite_only: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub open_topic: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub open_posts: bool,
+    /// The hash of the room's key: SHA-256 of `room key`, a zero byte, the room's id in four bytes
+    /// (the most significant first), and the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_hash: Option<TokenHash>,
+}
+
+impl ExportedPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A durable member of a room. The order of these records in a room is that of joining.
@@ -182,6 +216,38 @@ pub struct ExportedMute {
     /// When it ends; absent: when it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// A mask in a list of a room.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedMask {
+    pub room: RoomId,
+    pub list: MaskList,
+    /// A pattern of `name!user`: see [`matches_mask`](crate::matches_mask).
+    pub mask: String,
+    /// The handle of the user that has added it; absent: the gateway.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    #[serde(default)]
+    pub at: Timestamp,
+}
+
+/// A user, or a guest, that may enter a room once, within a day.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedInvitation {
+    pub room: RoomId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Uid>,
+    /// The name of a guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<String>,
+    /// The handle of the user that has invited it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    #[serde(default)]
+    pub at: Timestamp,
 }
 
 /// A message: by `user` or `guest`, to `room` or `to`. Ids ascend in the file.
@@ -257,6 +323,8 @@ impl ExportRecord {
             Self::Member(_) => "member",
             Self::Ban(_) => "ban",
             Self::Mute(_) => "mute",
+            Self::Mask(_) => "mask",
+            Self::Invitation(_) => "invitation",
             Self::Message(_) => "message",
             Self::Cursor(_) => "cursor",
             Self::ReadMark(_) => "read_mark",

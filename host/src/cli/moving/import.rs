@@ -153,7 +153,7 @@ fn fill(
             ImportError::Store(why) => ended(format!("{}: {why}", target.display())),
         })?;
         for (nth, (record, taken)) in batch.iter().zip(&taken).enumerate() {
-            report.count(record, taken);
+            report.count(record, taken, how.id_offset > 0);
             if let Taken::Conflict(why) = taken {
                 named += 1;
                 if named <= NAMED_MAX {

@@ -79,7 +79,7 @@ impl Reader {
             }
             ExportRecord::Export(_) => Ok(()),
             _ if self.line == 1 => Err(LineFault::Order(
-                "this is no export: the first line is not {\"export\":{\"version\":1}}",
+                "this is no export: the first line is not {\"export\":{\"version\":2}}",
             )),
             ExportRecord::End(end) => {
                 self.has_ended = true;

@@ -10,8 +10,18 @@ use serde::Serialize;
 use super::super::table::aligned;
 
 /// The kinds of records, in the order of the file.
-const KINDS: [&str; 8] =
-    ["user", "room", "member", "ban", "mute", "message", "cursor", "read_mark"];
+const KINDS: [&str; 10] = [
+    "user",
+    "room",
+    "member",
+    "ban",
+    "mute",
+    "mask",
+    "invitation",
+    "message",
+    "cursor",
+    "read_mark",
+];
 
 #[derive(Debug, Serialize)]
 pub(super) struct ImportReport {
@@ -21,6 +31,8 @@ pub(super) struct ImportReport {
     pub(super) kinds: BTreeMap<&'static str, Counts>,
     /// Accounts by the scheme of the hash of their password, where it is weak.
     pub(super) weak_passwords: BTreeMap<&'static str, u64>,
+    /// New rooms whose key does not fit any more, since its hash is of the room's former id.
+    pub(super) keys_lost: u64,
     pub(super) seconds: f64,
 }
 
@@ -42,6 +54,7 @@ impl ImportReport {
             dry_run,
             kinds: KINDS.iter().map(|kind| (*kind, Counts::default())).collect(),
             weak_passwords: BTreeMap::new(),
+            keys_lost: 0,
             seconds: 0.0,
         }
     }
@@ -50,7 +63,13 @@ impl ImportReport {
         self.seconds = elapsed.as_secs_f64();
     }
 
-    pub(super) fn count(&mut self, record: &ExportRecord, taken: &Taken) {
+    /// Counts what became of a record; `is_moved`: of another id than in the file.
+    pub(super) fn count(&mut self, record: &ExportRecord, taken: &Taken, is_moved: bool) {
+        if let (ExportRecord::Room(room), Taken::New, true) = (record, taken, is_moved)
+            && room.policy.key_hash.is_some()
+        {
+            self.keys_lost += 1;
+        }
         let Some(counts) = self.kinds.get_mut(record.kind()) else { return };
         match taken {
             Taken::New => counts.new += 1,
@@ -79,6 +98,13 @@ impl ImportReport {
         for (scheme, count) in &self.weak_passwords {
             text.push_str(&format!(
                 "{count} passwords have weak hashes ({scheme}) until their users sign in\n"
+            ));
+        }
+        if self.keys_lost > 0 {
+            text.push_str(&format!(
+                "{} rooms had keys, which do not fit their new ids: until another key is set \
+                 (dragoman room policy NAME --key), only members and invited users enter them\n",
+                self.keys_lost
             ));
         }
         let (records, seconds) = (self.records(), self.seconds);

@@ -21,7 +21,7 @@ fn a_file_that_is_wrong_says_where_and_changes_nothing() {
         (lines(&[ANN, END_1]), "bad:1: this is no export: the first line is not"),
         (
             lines(&[r#"{"export":{"version":7}}"#]),
-            "bad:1: export.version: is 7, and this version reads 1",
+            "bad:1: export.version: is 7, and this version reads 1 to 2",
         ),
         (lines(&[FIRST, ANN]), "bad:3: the file was cut"),
         (

@@ -5,6 +5,7 @@
 //! conflict, and what refers to it is left out with it: else it would be attributed to a stranger.
 
 mod cursor;
+mod masks;
 mod messages;
 mod restrictions;
 mod rooms;
@@ -105,6 +106,8 @@ impl<'a, 't> ImportBatch<'a, 't> {
             ExportRecord::Member(member) => self.member(member),
             ExportRecord::Ban(ban) => self.ban(ban),
             ExportRecord::Mute(mute) => self.mute(mute),
+            ExportRecord::Mask(mask) => self.mask(mask),
+            ExportRecord::Invitation(invitation) => self.invitation(invitation),
             ExportRecord::Message(message) => self.message(message),
             ExportRecord::Cursor(cursor) => self.cursor(cursor),
             ExportRecord::ReadMark(mark) => self.read_mark(mark),

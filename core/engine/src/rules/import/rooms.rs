@@ -56,8 +56,7 @@ impl ImportBatch<'_, '_> {
             opened: room.opened,
             app_code: room.app_code,
             info: room.info.clone(),
-            // Exports have no policies yet.
-            policy: PolicyRow::default(),
+            policy: PolicyRow::from(room.policy),
         };
         let batch = &mut self.cx.batch;
         batch.room_names_mut()?.insert(row.name.as_str(), id)?;
