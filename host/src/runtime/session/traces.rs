@@ -123,7 +123,7 @@ impl Traces {
 
     /// Sends what is left. To be called on a thread that may block.
     pub(crate) fn shut_down(&self) {
-        if let Err(error) = self.provider.shutdown() {
+        if let Err(error) = self.provider.shutdown_with_timeout(EXPORT_TIMEOUT) {
             tracing::warn!("the last traces were not sent: {error}");
         }
     }
@@ -158,7 +158,9 @@ impl opentelemetry_http::HttpClient for Client {
         Self: 'a,
     {
         let http = self.http.clone();
-        let sent = self.runtime.spawn(timeout(EXPORT_TIMEOUT, send(http, request)));
+        // A timer is made where the runtime is: on the exporter's own thread there is none.
+        let sent = async move { timeout(EXPORT_TIMEOUT, send(http, request)).await };
+        let sent = self.runtime.spawn(sent);
         Box::pin(async move { sent.await?? })
     }
 }
