@@ -26,7 +26,7 @@ const TEXT_CHARS_MAX: usize = 500;
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// Fields that are never logged.
-const SECRETS: [&str; 2] = ["password", "password_hash"];
+const SECRETS: [&str; 3] = ["password", "password_hash", "room_key"];
 
 /// The log beside a store.
 #[derive(Debug)]
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_logged() {
-        let body = serde_json::json!({ "handle": "bob", "password": "tea", "password_hash": "x" });
+        let body = serde_json::json!({ "handle": "bob", "password": "tea", "password_hash": "x", "room_key": "k" });
         let said = shown(Value::Null, body.clone()).to_string();
         assert_eq!(said, r#"{"handle":"bob"}"#);
         let said = shown(Value::Null, serde_json::json!({ "users": [body] })).to_string();

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::playground_types::*;
+use super::policy_types::*;
 use super::types::*;
 use super::watching_types::{Trace, View};
 use crate::rooms::RoomReport;
@@ -174,6 +175,20 @@ endpoints! {
     Mute "mute" POST "/rooms/{room}/mute" Moderator (Nothing, NewMute) -> Done;
     /// Lets a muted user post again.
     Unmute "unmute" POST "/rooms/{room}/unmute" Moderator (Nothing, Unmuted) -> Done;
+
+    /// Shows who may find, enter and post to a room beyond its members: what operators of rooms have
+    /// set, the lists, open invitations, and who holds a role now.
+    ShowPolicy "show_policy" GET "/rooms/{room}/policy" Monitor (Nothing, Nothing) -> PolicyReport;
+    /// Changes who may find, enter and post to a room.
+    ChangePolicy "change_policy" PATCH "/rooms/{room}/policy" Moderator
+        (Nothing, PolicyPatch) -> PolicyReport;
+    /// Adds a mask to a list of a room.
+    AddMask "add_mask" POST "/rooms/{room}/masks" Moderator (Nothing, ListedMask) -> PolicyReport;
+    /// Removes a mask from a list of a room.
+    RemoveMask "remove_mask" DELETE "/rooms/{room}/masks" Moderator
+        (ListedMask, Nothing) -> PolicyReport;
+    /// Gives a role to a user who is in a room now, or takes it, until the user leaves.
+    SetRole "set_role" PUT "/rooms/{room}/roles" Moderator (Nothing, RoleChange) -> PolicyReport;
 
     /// Shows what each front end shows of a room, made anew by the front end itself: its entry in a list,
     /// and its newest message.

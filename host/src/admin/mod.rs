@@ -19,6 +19,8 @@ mod messages;
 mod openapi;
 mod pages;
 mod playground_types;
+mod policies;
+pub mod policy_types;
 mod problem;
 mod rooms;
 mod store;
@@ -30,6 +32,7 @@ mod users;
 mod watching_types;
 
 pub use backup::{BACKUP_MEDIA_TYPE, EXPORT_MEDIA_TYPE};
+pub use endpoint::{AddMask, ChangePolicy, RemoveMask, SetRole, ShowPolicy};
 pub use endpoint::{
     AddToken, Announce, AnnounceToAll, ApplyConfig, BackUpStore, ChangeRoom, ChangeUser,
     CheckConfig, CloseSession, CreateRoom, CreateUser, DeleteMessage, DeleteRoom, DeleteUser,

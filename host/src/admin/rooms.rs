@@ -21,7 +21,7 @@ pub(super) fn named(name: &str) -> RoomRef {
 }
 
 /// A failure of a command about a room and, where one is named, a user.
-fn about(room: &str, who: Option<&Who>, refusal: Refusal) -> Failure {
+pub(super) fn about(room: &str, who: Option<&Who>, refusal: Refusal) -> Failure {
     match (refusal, who) {
         (Refusal::UnknownRoom, _) => Failure::UnknownRoom(room.to_owned()),
         (refusal, Some(who)) => Failure::about(who, refusal),

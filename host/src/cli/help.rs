@@ -131,6 +131,8 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman room create tea --owner ann", "with its first member"),
             ("dragoman room mute tea bob --ttl 1h", "reads, and does not post"),
             ("dragoman room kick tea bob", "may join again"),
+            ("dragoman room policy tea --invite-only true", "shown without options"),
+            ("dragoman room mask tea ban \"spam*!guest\"", "neither enters nor posts"),
         ],
     ),
     (

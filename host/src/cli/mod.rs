@@ -25,6 +25,7 @@ mod permissions;
 mod plugin;
 mod remote;
 mod room;
+mod room_policy;
 mod schema;
 mod sdk;
 mod serve;

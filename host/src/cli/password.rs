@@ -26,6 +26,15 @@ pub(super) fn read(whose: &str) -> Result<String, Box<dyn Error>> {
     Ok(password)
 }
 
+/// Reads the new key of a room.
+pub(super) fn read_key(room: &str) -> Result<String, Box<dyn Error>> {
+    if !io::stdin().is_terminal() {
+        return Ok(line()?);
+    }
+    let _no_echo = NoEcho::begin()?;
+    Ok(prompt(&format!("new key of the room {room}: "))?)
+}
+
 /// Prompts on standard error: standard output is for the account.
 fn prompt(words: &str) -> io::Result<String> {
     io::stderr().write_all(words.as_bytes())?;

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{Common, Paging, lines, print_list, print_one, read_pages, seconds};
 use super::operation::call;
+use super::room_policy::{self, PolicyFlags, Which};
 use super::{Options, output};
+use crate::admin::policy_types::{RoomList, RoomRole};
 use crate::admin::types::{
     CreatedRoom, Done, NewMute, Nothing, Page, PageQuery, Removal, RoomChange, RoomOwner,
     SearchQuery, Unmuted,
@@ -119,15 +121,43 @@ enum What {
         which: Which,
         who: Who,
     },
-}
-
-#[derive(Args, Debug)]
-struct Which {
-    #[command(flatten)]
-    common: Common,
-
-    /// The name that is unique in the gateway, as the chatroom and channel dialects show it
-    name: String,
+    /// Show who may find, enter and post to a room, or change it
+    Policy {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        flags: PolicyFlags,
+    },
+    /// Add a mask to a list of a room: ban, exception or invitation
+    Mask {
+        #[command(flatten)]
+        which: Which,
+        #[arg(value_enum)]
+        list: RoomList,
+        /// name!user, as in bob!*, spam*!guest or *!10001
+        mask: String,
+    },
+    /// Remove a mask from a list of a room
+    Unmask {
+        #[command(flatten)]
+        which: Which,
+        #[arg(value_enum)]
+        list: RoomList,
+        /// As `room policy` shows it
+        mask: String,
+    },
+    /// Give a role to a user who is in a room now, until it leaves
+    Role {
+        #[command(flatten)]
+        which: Which,
+        /// A uid, a handle, an identity, or guest:<name>
+        who: String,
+        #[arg(value_enum)]
+        role: RoomRole,
+        /// Take it instead
+        #[arg(long)]
+        take: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -180,6 +210,12 @@ pub(super) fn run(options: Options, room: Room) -> Result<(), Box<dyn Error>> {
         What::Unmute { which, who } => {
             let said = format!("{who} may post to {}", which.name);
             done::<Unmute>(options, which, Unmuted { user: who.to_string() }, said)
+        }
+        What::Policy { which, flags } => room_policy::policy(options, which, flags),
+        What::Mask { which, list, mask } => room_policy::add_mask(options, which, list, mask),
+        What::Unmask { which, list, mask } => room_policy::remove_mask(options, which, list, mask),
+        What::Role { which, who, role, take } => {
+            room_policy::set_role(options, which, who, (role, !take))
         }
     }
 }

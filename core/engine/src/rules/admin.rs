@@ -60,9 +60,7 @@ impl BatchContext<'_> {
                 let (id, row) = lookup::any_room(&self.batch, room)?;
                 self.change_room(cx, id, &row, &changes, None)
             }
-            AdminCommand::ChangePolicy { room, changes } => {
-                self.change_policy_of_any(cx, room, changes)
-            }
+            AdminCommand::ChangePolicy { room, changes } => self.set_policy(cx, room, changes),
             AdminCommand::DeleteRoom { room } => {
                 let (id, row) = lookup::any_room(&self.batch, room)?;
                 self.end_room(cx, id, &row)?;

@@ -47,7 +47,7 @@ impl BatchContext<'_> {
     }
 
     /// The changes of an operator of the gateway, in a room that may be closed.
-    pub(super) fn change_policy_of_any(
+    pub(super) fn set_policy(
         &mut self,
         cx: &mut CommandContext<'_>,
         room: &RoomRef,

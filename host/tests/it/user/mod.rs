@@ -4,6 +4,7 @@ mod gateway;
 mod identities;
 mod operators;
 mod passwords;
+mod policies;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -34,9 +35,14 @@ struct Gateway {
 
 impl Gateway {
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, 6)
+    }
+
+    /// One with so many listeners.
+    fn start_with(folder: &Path, listeners: usize) -> Self {
         let mut running = Running::start(folder, &[]);
         let mut addresses = BTreeMap::new();
-        while addresses.len() < 6 {
+        while addresses.len() < listeners {
             let line: Value = serde_json::from_str(&running.line()).expect("a line of JSON");
             let field = |name: &str| line["fields"][name].as_str().map(str::to_owned);
             if field("message").as_deref() == Some("listening") {

@@ -32,6 +32,12 @@ pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
         .on_store::<admin::ListTokens>()
         .on_store::<admin::AddToken>()
         .on_store::<admin::RemoveToken>();
+    let routes = routes
+        .on_store::<admin::ShowPolicy>()
+        .on_store::<admin::ChangePolicy>()
+        .on_store::<admin::AddMask>()
+        .on_store::<admin::RemoveMask>()
+        .on_store::<admin::SetRole>();
     routes
         .on_store::<admin::ListRooms>()
         .on_store::<admin::CreateRoom>()
