@@ -19,7 +19,15 @@ pub(crate) enum Line<'a> {
     Message(Message<'a>),
     /// A line without a command.
     Empty,
+    Refused(LineFault),
+}
+
+/// Why a line is refused as a whole, whatever its command: a part of it would be another message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LineFault {
     TooLong,
+    /// It has a NUL, or a CR that is not at its end: RFC 2812, section 2.3.1.
+    Broken,
 }
 
 /// A command with its parameters. The source and all tags but these are ignored.
@@ -40,12 +48,14 @@ pub(crate) struct Message<'a> {
 }
 
 pub(crate) fn line(text: &str) -> Line<'_> {
-    // A line ends at either of these.
-    let text = text.split(['\r', '\0']).next().unwrap_or_default();
+    let text = text.trim_end_matches('\r');
+    if text.contains(['\r', '\0']) {
+        return Line::Refused(LineFault::Broken);
+    }
     let (tags, text) =
         if text.starts_with('@') { text.split_once(' ').unwrap_or((text, "")) } else { ("", text) };
     if tags.len() >= TAGS_BYTES_MAX || text.len() > LINE_BYTES_MAX {
-        return Line::TooLong;
+        return Line::Refused(LineFault::TooLong);
     }
     let text = text.trim_start_matches(' ');
     let text =
@@ -175,7 +185,8 @@ mod tests {
                 std::iter::once(message.verb).chain(params).collect()
             }
             Line::Empty => vec!["empty".into()],
-            Line::TooLong => vec!["too long".into()],
+            Line::Refused(LineFault::TooLong) => vec!["too long".into()],
+            Line::Refused(LineFault::Broken) => vec!["broken".into()],
         }
     }
 
@@ -186,7 +197,14 @@ mod tests {
         assert_eq!(parts("TOPIC #a :"), ["TOPIC", "#a", ""]);
         assert_eq!(parts("PRIVMSG #a ::) :-)"), ["PRIVMSG", "#a", ":) :-)"]);
         assert_eq!(parts("MODE a:b"), ["MODE", "a:b"]);
-        assert_eq!(parts("AWAY\r JOIN #a"), ["AWAY"]);
+    }
+
+    #[test]
+    fn a_line_with_a_nul_or_a_cr_within_is_refused_whole() {
+        for line in ["AWAY\r JOIN #a", "PRIVMSG #a :pay bob\0 not 100", "\0", "@a=\0 PING 1"] {
+            assert_eq!(parts(line), ["broken"], "{line:?}");
+        }
+        assert_eq!(parts("PING 1\r\r"), ["PING", "1"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use core_model::Outcome;
 use frontend_api::ReplyQueue;
 
-use crate::parse::Message;
+use crate::parse::{LineFault, Message};
 use crate::pending::PendingReply;
 
 /// What a session has yet to do, in order.
@@ -23,7 +23,7 @@ pub(crate) struct PendingLines {
 pub(crate) enum Received<'a> {
     /// The line as text, and what it means.
     Message(&'a str, Message<'a>),
-    TooLong,
+    Refused(LineFault),
     /// A line that is not UTF-8, with marks where it is not.
     NotUtf8(String),
 }
@@ -41,7 +41,7 @@ pub(crate) enum LineKind {
 /// A line that waits.
 pub(crate) enum Waiting {
     Message { text: String, kind: LineKind },
-    TooLong,
+    Refused(LineFault),
     NotUtf8 { text: String, kind: LineKind },
 }
 
@@ -81,7 +81,7 @@ impl PendingLines {
     pub(crate) fn next_line(&mut self) -> Option<Waiting> {
         let kind = match self.lines.front()? {
             Waiting::Message { kind, .. } | Waiting::NotUtf8 { kind, .. } => *kind,
-            Waiting::TooLong => LineKind::Other,
+            Waiting::Refused(_) => LineKind::Other,
         };
         if self.may_run(kind) { self.lines.pop_front() } else { None }
     }

@@ -5,7 +5,7 @@ use frontend_api::{Ending, EventFilter, Input, Outbox, Session};
 
 use crate::commands::VERBS;
 use crate::numeric::*;
-use crate::parse::{self, Line, Message};
+use crate::parse::{self, Line, LineFault, Message};
 use crate::pending::PendingReply;
 use crate::pending_lines::Received;
 use crate::state::{IrcSession, farewell, send};
@@ -22,9 +22,12 @@ impl Session for IrcSession {
                 self.heard_at = now;
                 match parse::line(text) {
                     Line::Empty => (),
-                    Line::TooLong => {
-                        out.note_malformed("a line that is too long");
-                        self.take_line(Received::TooLong, out);
+                    Line::Refused(fault) => {
+                        out.note_malformed(match fault {
+                            LineFault::TooLong => "a line that is too long",
+                            LineFault::Broken => "a line with a NUL or a CR in it",
+                        });
+                        self.take_line(Received::Refused(fault), out);
                     }
                     Line::Message(message) => {
                         self.take_line(Received::Message(text, message), out);
@@ -68,8 +71,15 @@ impl IrcSession {
             Received::Message(_, message) => {
                 self.with_label(&message, out, |session, out| session.run(&message, out));
             }
-            Received::TooLong => {
-                let line = self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long");
+            Received::Refused(fault) => {
+                let line = match fault {
+                    LineFault::TooLong => {
+                        self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long")
+                    }
+                    LineFault::Broken => {
+                        self.numeric(ERR_UNKNOWNERROR, &["*"], "A line has no NUL and no CR in it")
+                    }
+                };
                 self.say(vec![line], out);
             }
             Received::NotUtf8(text) => self.reject_bytes(&text, out),
@@ -107,7 +117,7 @@ impl IrcSession {
                 let known = VERBS.iter().find(|verb| verb.name == message.verb);
                 reject(session, known.map_or("*", |verb| verb.name), out);
             }),
-            Line::Empty | Line::TooLong => reject(self, "*", out),
+            Line::Empty | Line::Refused(_) => reject(self, "*", out),
         }
     }
 

@@ -21,16 +21,16 @@ impl IrcSession {
             Received::Message(_, message) => self.kind_of(message),
             Received::NotUtf8(text) => match parse::line(text) {
                 Line::Message(message) => self.kind_of(&message),
-                Line::Empty | Line::TooLong => LineKind::Other,
+                Line::Empty | Line::Refused(_) => LineKind::Other,
             },
-            Received::TooLong => LineKind::Other,
+            Received::Refused(_) => LineKind::Other,
         };
         if self.pending.may_run_now(kind) {
             return self.run_line(line, out);
         }
         self.pending.lines.push_back(match line {
             Received::Message(text, _) => Waiting::Message { text: text.into(), kind },
-            Received::TooLong => Waiting::TooLong,
+            Received::Refused(fault) => Waiting::Refused(fault),
             Received::NotUtf8(text) => Waiting::NotUtf8 { text, kind },
         });
         self.wait_turn(PendingReply::Turn, out);
@@ -57,7 +57,7 @@ impl IrcSession {
                         self.run_line(Received::Message(&text, message), out);
                     }
                 }
-                Waiting::TooLong => self.run_line(Received::TooLong, out),
+                Waiting::Refused(fault) => self.run_line(Received::Refused(fault), out),
                 Waiting::NotUtf8 { text, .. } => self.run_line(Received::NotUtf8(text), out),
             }
         }
