@@ -58,8 +58,9 @@ impl Socket for Tcp {
 /// A stream of lines that end in `\n` or `\r\n`. Blank lines are skipped, and so is a byte order
 /// mark at the start of the stream.
 ///
-/// A stream that begins with an HTTP request is refused: a web page can make a browser send one to
-/// any port, and the lines of its body would be executed as commands of the dialect.
+/// A stream that begins with an HTTP request, or with TLS, is refused: a web page can make a browser
+/// send one to any port, and the lines of the body, or those within a session ticket that the page's
+/// server has chosen, would be executed as commands of the dialect.
 pub(crate) struct Lines {
     stream: Stream,
     /// Read, from `begin` on not passed on yet.
@@ -87,8 +88,8 @@ enum Found {
     /// Blank lines only, and more bytes after them.
     Blank,
     Overlong,
-    /// The stream begins with an HTTP request.
-    Http,
+    /// The stream begins with an HTTP request, or with TLS.
+    Foreign,
     /// No complete line.
     Nothing,
 }
@@ -129,9 +130,9 @@ impl Lines {
             }
             if !text.trim_ascii().is_empty() {
                 let is_first = std::mem::replace(&mut self.at_start, false);
-                let is_refused = is_first && is_http_request(text);
+                let is_refused = is_first && (is_http_request(text) || is_tls(text));
                 return if is_refused {
-                    Found::Http
+                    Found::Foreign
                 } else {
                     Found::Line(begin..begin + text.len())
                 };
@@ -200,6 +201,12 @@ fn is_http_request(line: &[u8]) -> bool {
     last.is_some_and(|last| METHODS.contains(&method) || is_version(last))
 }
 
+/// Whether a stream that begins like this is one of TLS: a record of its handshake, in any version
+/// (RFC 8446, section 5.1).
+fn is_tls(line: &[u8]) -> bool {
+    line.starts_with(&[22, 3])
+}
+
 impl Socket for Lines {
     fn stream(&mut self) -> &mut Stream {
         &mut self.stream
@@ -227,7 +234,9 @@ impl Socket for Lines {
                 }
                 Found::Blank => return Poll::Ready(ReadOutcome::Control),
                 Found::Overlong => return Poll::Ready(ReadOutcome::Overlong),
-                Found::Http => return Poll::Ready(ReadOutcome::Closed(CloseReason::PeerFinished)),
+                Found::Foreign => {
+                    return Poll::Ready(ReadOutcome::Closed(CloseReason::PeerFinished));
+                }
                 Found::Nothing if self.ended => {
                     return Poll::Ready(ReadOutcome::Closed(CloseReason::PeerFinished));
                 }
@@ -328,6 +337,12 @@ mod tests {
         ] {
             assert!(!is_http_request(line.as_bytes()), "{line}");
         }
+    }
+
+    #[test]
+    fn tls_is_known_by_the_header_of_its_first_record() {
+        assert!(is_tls(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"));
+        assert!(!is_tls(b"\x16") && !is_tls(b"NICK ann"));
     }
 
     /// The work for blank lines is in proportion to their bytes: nothing that is left is moved or
