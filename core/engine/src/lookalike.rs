@@ -5,12 +5,16 @@
 //! drawn alike (UTS #39, section 4). The engine keeps the keys of every account's handle in a table,
 //! so that one look-up finds the accounts that a name resembles.
 
-use core_model::NAME_CHARS_MAX;
+use core_model::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 /// Keys are cut off here: the skeleton of 64 characters can be many times longer.
 const KEY_CHARS_MAX: usize = 2 * NAME_CHARS_MAX;
+
+/// The characters of a name in which a reserved prefix is looked for: invisible ones are among them.
+const BEGIN_MAX: usize = 16;
 
 /// What the keys of a store were made with; a store with other keys gets new ones when it is opened.
 pub(crate) fn revision() -> u64 {
@@ -34,6 +38,43 @@ pub(crate) fn keys(name: &str) -> Vec<String> {
     keys
 }
 
+/// Checks and normalizes a name that a user or an account is to get: the profile of
+/// [`core_model::check_handle`], and nothing that is drawn like a reserved prefix.
+pub(crate) fn check_handle(name: &str) -> Result<String, NameFault> {
+    let name = core_model::check_handle(name)?;
+    if is_plain(&name) || !begins_like_reserved(&name) {
+        return Ok(name);
+    }
+    Err(NameFault::Reserved)
+}
+
+/// Whether only the profile matters: a name in ASCII without spaces.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a name begins with what is drawn like the word of the prefix of guests, whatever the spaces
+/// in it, and then with what is drawn like its colon.
+fn begins_like_reserved(name: &str) -> bool {
+    let word = keys(GUEST_PREFIX.trim_end_matches(':'));
+    let mut begin = String::new();
+    for character in name.chars().filter(|character| !character.is_whitespace()).take(BEGIN_MAX) {
+        if is_like_colon(character) && keys(&begin).iter().any(|key| word.contains(key)) {
+            return true;
+        }
+        begin.push(character);
+    }
+    false
+}
+
+/// Whether a character may be taken for a colon: besides those that have it as their skeleton, every
+/// mark outside ASCII that is no letter. Several scripts have such marks that UTS #39 does not list.
+fn is_like_colon(character: char) -> bool {
+    let is_letter = character.is_alphanumeric() || is_combining_mark(character);
+    !(character.is_ascii() || is_letter || is_ignorable(character))
+        || keys(character.encode_utf8(&mut [0; 4])).iter().any(|key| key == ":")
+}
+
 /// Whether two names with a key in common can be taken for each other. Names in ASCII cannot,
 /// unless they differ in case only: `bam` is not `barn`.
 pub(crate) fn is_confusable(one: &str, other: &str) -> bool {
@@ -50,7 +91,7 @@ fn fold(name: &str) -> String {
     caseless::default_case_fold_str(name).nfkc().collect()
 }
 
-/// Code points that a name may have and that are not drawn (`check_handle` says where).
+/// Code points that a name may have and that are not drawn (`core_model::check_handle` says where).
 fn is_ignorable(character: char) -> bool {
     matches!(character, '\u{200C}' | '\u{200D}' | '\u{FE0F}')
 }
@@ -81,6 +122,40 @@ mod tests {
             ("茶", "茶\u{FE0F}"),
         ] {
             assert!(resemble(handle, name) && resemble(name, handle), "{handle:?} {name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_like_a_reserved_prefix_begins_no_name() {
+        for name in [
+            "gu\u{435}st:ann",
+            "\u{261}uest:ann",
+            "g\u{3C5}est:ann",
+            "GU\u{415}ST:ann",
+            "\u{FF47}u\u{435}st\u{FF1A}ann",
+            "guest\u{702}ann",
+            "guest\u{5C0}ann",
+            "guest :ann",
+            "g uest\u{A789}ann",
+            "guest\u{10A50}ann",
+            "guest\u{FE30}ann",
+            "guest\u{2E35}ann",
+            "gu\u{435}st\u{2D0}ann",
+            "\u{FF20}ann",
+        ] {
+            assert_eq!(check_handle(name), Err(NameFault::Reserved), "{name:?}");
+        }
+        for name in [
+            "guest",
+            "guests of ann",
+            "guest ann",
+            "gu\u{435}st",
+            "ann@home",
+            "guest-\u{433}",
+            "guest\u{301} a",
+            "\u{433}ость",
+        ] {
+            assert!(check_handle(name).is_ok(), "{name:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use core_model::{
     Claim, GUEST_PREFIX, NameFault, Person, Refusal, RoomRef, RoomView, Timestamp, TokenHash,
-    UserRef, UserView, check_existing_handle, check_handle, normalize,
+    UserRef, UserView, check_existing_handle, normalize,
 };
 use redb::ReadableTable;
 
@@ -135,7 +135,7 @@ pub(crate) fn user_or_guest(
 fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, Error> {
     let name = existing_name(&claim.name)?;
     let Some(uid) = uid_of_handle(tables, &name)? else {
-        check_handle(&name).map_err(invalid_handle)?;
+        lookalike::check_handle(&name).map_err(invalid_handle)?;
         let is_free = claim.guests && !resembles_handle(tables, &name)?;
         return if is_free { Ok(Who::Guest(name)) } else { Err(Refusal::NotSignedIn.into()) };
     };

@@ -2,7 +2,6 @@
 
 use core_model::{
     AutoJoinFailure, NewUser, ProfileChanges, Refusal, Reply, RoomRef, Secret, UserRef, bounds,
-    check_handle,
 };
 use redb::ReadableTable;
 
@@ -78,7 +77,7 @@ impl BatchContext<'_> {
     /// A handle that is free, and the uid that goes with it: one that others have taken all handles
     /// for is skipped.
     pub(super) fn choose_handle(&self, user: &NewUser) -> Result<(u64, String), Error> {
-        let wanted = user.handle.as_deref().map(check_handle);
+        let wanted = user.handle.as_deref().map(lookalike::check_handle);
         let free = |handle: &str| -> Result<bool, StoreError> {
             Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())
         };

@@ -3,7 +3,7 @@
 use core_model::{
     ADMIN_TOKENS_MAX, ANNOUNCED_ROOMS_MAX, AdminCommand, AdminToken, BANS_MAX, BanTarget, Banned,
     Expired, MUTES_MAX, Message, Recipient, Refusal, Reply, RoomChanges, RoomId, RoomRef, SHED_MAX,
-    Timestamp, TokenHash, UserRef, check_handle,
+    Timestamp, TokenHash, UserRef,
 };
 use redb::{ReadableTable, ReadableTableMetadata as _};
 
@@ -417,7 +417,7 @@ impl BatchContext<'_> {
     /// The author of a notice.
     fn announcer(&self, name: &str, text: &str) -> Result<Who, Error> {
         check_text(text)?;
-        let name = check_handle(name)
+        let name = lookalike::check_handle(name)
             .map_err(|fault| Refusal::InvalidHandle { why: fault.to_string() })?;
         if lookup::uid_of_handle(&self.batch, &name)?.is_some()
             || lookup::resembles_other_handle(&self.batch, &name)?
