@@ -72,7 +72,7 @@ pub struct ListedMask {
 pub enum RoomList {
     /// Who may not enter, nor post without a role (b on IRC)
     Ban,
-    /// Whom no ban concerns (e)
+    /// Users that no ban concerns (e)
     Exception,
     /// Who may enter without an invitation (I)
     Invitation,

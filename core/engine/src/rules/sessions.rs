@@ -92,7 +92,7 @@ impl BatchContext<'_> {
     }
 
     /// Refuses a password that was checked against another than the one that is stored: between the
-    /// check and the command it was changed, and whoever knew the former one is to be out.
+    /// check and the command it was changed, so that the former one opens the account no more.
     fn check_verified(&self, uid: u64, credential: &Credential) -> Result<(), Error> {
         if matches!(credential, Credential::Verified(_)) {
             let stored = lookup::known_user(&self.batch, uid)?.password;

@@ -388,7 +388,7 @@ export default {
   "token.text": "Tokens sign in to this console and to the admin API. The store has their hashes only.",
   "trace.after": "After",
   "trace.audience": "Sessions that get it now",
-  "trace.guests": "Of them guests, of whom no account is kept",
+  "trace.guests": "Of them guests, for which no account is kept",
   "trace.id": "Message id",
   "trace.in": "The frame that came in",
   "trace.out": "The frames that went out",
