@@ -86,6 +86,15 @@ impl IrcSession {
         true
     }
 
+    /// A line was refused before it was known whether it is of the batch: without it the batch would
+    /// be another message.
+    pub(crate) fn spoil_batch(&mut self, out: &mut Outbox) {
+        if let Some(batch) = &self.multiline {
+            let about = vec![batch.reference.clone()];
+            self.refuse_batch(("MULTILINE_INVALID", about, "A line was refused"), out);
+        }
+    }
+
     fn end_batch(&mut self, reference: &str, out: &mut Outbox) {
         let batch = self.multiline.take_if(|batch| batch.reference == reference);
         let Some(Multiline { target, verb, text, client_id, tags, is_refused, .. }) = batch else {

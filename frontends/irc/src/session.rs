@@ -72,6 +72,7 @@ impl IrcSession {
                 self.with_label(&message, out, |session, out| session.run(&message, out));
             }
             Received::Refused(fault) => {
+                self.spoil_batch(out);
                 let line = match fault {
                     LineFault::TooLong => {
                         self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long")
@@ -82,7 +83,10 @@ impl IrcSession {
                 };
                 self.say(vec![line], out);
             }
-            Received::NotUtf8(text) => self.reject_bytes(&text, out),
+            Received::NotUtf8(text) => {
+                self.spoil_batch(out);
+                self.reject_bytes(&text, out);
+            }
         }
     }
 
