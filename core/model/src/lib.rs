@@ -34,7 +34,9 @@ pub use command::{
 pub use credential::{Credential, Secret};
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
-pub use mask::{MASK_BYTES_MAX, MaskPart, mask_parts, matches_mask, push_literal};
+pub use mask::{
+    MASK_BYTES_MAX, MaskFault, MaskPart, check_mask, mask_parts, matches_mask, push_literal,
+};
 pub use moving::{
     CursorOf, EXPORT_VERSION, ExportEnd, ExportHeader, ExportRecord, ExportedBan, ExportedCursor,
     ExportedInvitation, ExportedMask, ExportedMember, ExportedMessage, ExportedMute,

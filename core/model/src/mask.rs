@@ -19,6 +19,41 @@ pub fn matches_mask(mask: &str, person: &Person) -> bool {
     covers(halves.next(), name) && covers(halves.next(), &user)
 }
 
+/// Why a text is no mask, or a mask of one half only; the words follow the text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MaskFault {
+    #[error("is empty")]
+    Empty,
+    #[error("has control characters")]
+    ControlCharacter,
+    #[error("ends in a backslash that takes the meaning of nothing")]
+    OpenEscape,
+    #[error("has more than a name and a user")]
+    TooManyParts,
+    #[error("has no `!` between a name and a user")]
+    NoUser,
+}
+
+/// Checks the form of a mask that a list may have: a name and a user, of printable characters.
+pub fn check_mask(mask: &str) -> Result<(), MaskFault> {
+    if mask.is_empty() {
+        return Err(MaskFault::Empty);
+    }
+    if mask.chars().any(char::is_control) {
+        return Err(MaskFault::ControlCharacter);
+    }
+    let backslashes = mask.len() - mask.trim_end_matches('\\').len();
+    if backslashes % 2 == 1 {
+        return Err(MaskFault::OpenEscape);
+    }
+    let parts = mask_parts(mask);
+    match parts.iter().filter(|part| **part == MaskPart::Separator).count() {
+        0 => Err(MaskFault::NoUser),
+        1 => Ok(()),
+        _ => Err(MaskFault::TooManyParts),
+    }
+}
+
 /// A part of a mask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MaskPart {
@@ -88,6 +123,25 @@ fn covers(parts: &[MaskPart], text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::id::Uid;
+
+    #[test]
+    fn a_mask_of_a_list_has_a_name_and_a_user() {
+        for mask in ["bob!*", "spam*!guest", "*!10001", "a\\!b!*", "bo\\\\!*"] {
+            assert_eq!(check_mask(mask), Ok(()), "{mask}");
+        }
+        for (mask, fault) in [
+            ("", MaskFault::Empty),
+            ("bob", MaskFault::NoUser),
+            ("bob\\!guest", MaskFault::NoUser),
+            ("a!b!c", MaskFault::TooManyParts),
+            ("bo\\", MaskFault::OpenEscape),
+            ("bob!\\", MaskFault::OpenEscape),
+            ("nul\0x!*", MaskFault::ControlCharacter),
+            ("x\r\n!*", MaskFault::ControlCharacter),
+        ] {
+            assert_eq!(check_mask(mask), Err(fault), "{mask:?}");
+        }
+    }
 
     #[test]
     fn a_mask_covers_names_in_any_case_and_users_by_number() {

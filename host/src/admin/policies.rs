@@ -2,8 +2,8 @@
 
 use core_engine::RoomPolicy;
 use core_model::{
-    AdminCommand, Command, GUEST_PREFIX, MaskPart, PolicyChange, ROOM_KEY_BYTES_MAX, Refusal,
-    UserRef, mask_parts,
+    AdminCommand, Command, GUEST_PREFIX, MaskFault, MaskPart, PolicyChange, ROOM_KEY_BYTES_MAX,
+    Refusal, UserRef, check_mask, mask_parts,
 };
 
 use super::endpoint::{AddMask, ChangePolicy, RemoveMask, SetRole, ShowPolicy};
@@ -142,7 +142,11 @@ impl OnStore for RemoveMask {
     ) -> Result<PolicyReport, Failure> {
         let (list, mask) = (query.list, mask(&query.mask)?);
         let policy = show(store, &path[0])?;
-        if !policy.masks.iter().any(|one| (one.list, &one.mask) == (list, &mask)) {
+        let has =
+            |mask: &str| policy.masks.iter().any(|one| (one.list, &*one.mask) == (list, mask));
+        // An import may have brought a name alone.
+        let mask = if has(&query.mask) { query.mask } else { mask };
+        if !has(&mask) {
             let (room, list) = (&path[0], list.word());
             let why = format!("the room {room:?} has no mask {mask:?} in its list `{list}`");
             return Err(Failure::Missing(why));
@@ -159,16 +163,16 @@ fn mask(text: &str) -> Result<String, Failure> {
             "mask: {text:?} {why}; a mask is like bob!*, spam*!guest or *!10001"
         ))
     };
-    let parts = mask_parts(text);
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(invalid("is empty or has control characters"));
+    let mask = match check_mask(text) {
+        Ok(()) => text.to_owned(),
+        Err(MaskFault::NoUser) => format!("{text}!*"),
+        Err(fault) => return Err(invalid(&fault.to_string())),
+    };
+    let mut user = mask_parts(&mask).into_iter().skip_while(|part| *part != MaskPart::Separator);
+    if user.any(|part| part == MaskPart::Literal('@')) {
+        return Err(invalid(&MaskFault::TooManyParts.to_string()));
     }
-    let separators = parts.iter().filter(|part| **part == MaskPart::Separator).count();
-    let user = parts.iter().skip_while(|part| **part != MaskPart::Separator);
-    if separators > 1 || user.clone().any(|part| *part == MaskPart::Literal('@')) {
-        return Err(invalid("has more than a name and a user"));
-    }
-    Ok(if separators == 0 { format!("{text}!*") } else { text.to_owned() })
+    Ok(mask)
 }
 
 impl OnStore for SetRole {

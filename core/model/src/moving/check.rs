@@ -9,7 +9,7 @@ use crate::bounds::{
     IDENTITY_BYTES_MAX, INFO_BYTES_MAX, PREFERENCES_MAX, REASON_CHARS_MAX, SECTION_CHARS_MAX,
     SEX_CHARS_MAX, TEXT_BYTES_MAX, TITLE_CHARS_MAX, cut,
 };
-use crate::mask::MASK_BYTES_MAX;
+use crate::mask::{MASK_BYTES_MAX, MaskFault, check_mask as check_mask_form};
 use crate::name::{GUEST_PREFIX, NAME_CHARS_MAX, check_existing_handle, check_existing_name};
 
 /// The smallest uid.
@@ -129,6 +129,11 @@ fn check_ban(ban: &ExportedBan) -> Checked {
 fn check_mask(one: &ExportedMask) -> Checked {
     room("room", one.room.0)?;
     bytes("mask", &one.mask, MASK_BYTES_MAX)?;
+    match check_mask_form(&one.mask) {
+        // The engine takes a name alone as well.
+        Ok(()) | Err(MaskFault::NoUser) => (),
+        Err(fault) => return Err(FieldFault::new("mask", fault.to_string())),
+    }
     chars("by", &one.by, BY_CHARS_MAX)
 }
 
