@@ -70,8 +70,11 @@ pub(crate) fn removed_before(
 }
 
 /// What is missing of streams, each with the id that it begins after, for a reader that has
-/// `acknowledged` messages up to one id, was `sent` those up to another, and now gets these of the
-/// later ones.
+/// `acknowledged` messages up to one id, was `sent` those up to another, and now gets `messages`, of
+/// those after `sent` the newest.
+///
+/// The gap spans what is missing and as little else as possible: messages of one stream may have been
+/// removed while older ones of another are there.
 pub(crate) fn gap(
     tables: &impl State,
     streams: &[(u64, u64)],
@@ -79,7 +82,8 @@ pub(crate) fn gap(
     messages: &[Arc<Message>],
 ) -> Result<Option<Gap>, StoreError> {
     let next = lookup::counters(tables)?.next_message;
-    let before = messages.first().map_or(next, |first| first.id.0);
+    let shown = &messages[messages.partition_point(|message| message.id.0 <= sent)..];
+    let before = shown.first().map_or(next, |first| first.id.0);
     let mut missing = Vec::new();
     let mut gone = Vec::new();
     let mut is_all = true;
@@ -98,19 +102,23 @@ pub(crate) fn gap(
             }
         }
     }
-    if missing.is_empty() && newest_removed == 0 {
+    let Some(last) = missing.iter().copied().chain([newest_removed]).max().filter(|id| *id > 0)
+    else {
         return Ok(None);
-    }
-    let before =
-        if messages.is_empty() && missing.is_empty() { newest_removed + 1 } else { before };
+    };
     missing.extend(gone);
     is_all &= missing.len() <= COUNT_MAX;
     // A message of a user to itself is in its inbox and in its outbox.
     missing.sort_unstable();
     missing.dedup();
+    let from = if newest_removed > 0 { acknowledged } else { sent };
+    // Where not all are known, the first may be any.
+    let first = missing.first().copied().filter(|_| is_all).unwrap_or(0);
+    let ids = || messages.iter().map(|message| message.id);
+    let has = ids().take_while(|id| id.0 < first).last().unwrap_or_default();
     Ok(Some(Gap {
-        after: MessageId(if newest_removed > 0 { acknowledged } else { sent }),
-        before: MessageId(before),
+        after: MessageId(from).max(has),
+        before: ids().find(|id| id.0 > last).unwrap_or(MessageId(last + 1)),
         count: is_all.then_some(missing.len() as u64),
     }))
 }

@@ -13,6 +13,7 @@ use crate::lookup::{self, Request};
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
+use crate::removed;
 use crate::rows::RoomRow;
 use crate::state::State;
 
@@ -86,7 +87,11 @@ pub(crate) fn find(
             (ids, received_before)
         }
     };
-    let read = ids.last().copied().or(from).unwrap_or(0);
+    let mut read = ids.last().copied().or(from).unwrap_or(0);
+    // The reply says what was removed; the cursor would stay before it, and each reply say it again.
+    if after.is_some() && ids.is_empty() && !newest {
+        read = read.max(removed::up_to(tables, stream)?);
+    }
     let moves = !newest && cursor != Some(read);
     Ok(Receipt { ids, newest: *newest, read, moves, stream, after })
 }

@@ -22,6 +22,7 @@ use crate::lookup;
 use crate::message_index;
 use crate::message_reader::{MessageReader, REPLY_BYTES_MAX};
 use crate::missed;
+use crate::removed;
 use crate::rows::SessionRow;
 use crate::tables::Tables;
 
@@ -72,20 +73,51 @@ impl BatchContext<'_> {
         delivery: &Delivery,
         former: Option<SessionRow>,
     ) -> Result<Begun, Error> {
-        let cursor = self.cursor(session.uid, stream_of(session))?;
-        let mut begun = Begun { cursor: Some(MessageId(cursor)), ..Begun::default() };
+        let streams = self.streams_to(session.uid, delivery.direct_only)?;
+        let key = (session.uid, stream_of(session));
+        let is_new = delivery.direct_only && self.batch.cursors()?.get(key)?.is_none();
+        let begins = if is_new { Some(self.begin_reading(session, &streams)?) } else { None };
+        let cursor = self.cursor(key.0, key.1)?;
+        let has = MessageId(begins.unwrap_or(cursor));
+        let mut begun = Begun { cursor: Some(has), ..Begun::default() };
         // The same session again was sent all of it, and its peer may yet acknowledge that.
         if former != Some(*session) && delivery.backlog_max > 0 {
             let sent = self.sent_up_to(session)?;
             let limit = delivery.backlog_max as usize;
-            let streams = self.streams_to(session.uid, delivery.direct_only)?;
             begun.backlog = self.backlog(&streams, cursor, sent, limit)?;
             if !delivery.device.is_empty() {
                 let cursors = [cursor, cursor.max(sent)];
-                begun.gap = self.gap(&streams, cursors, &begun.backlog)?;
+                begun.gap = missed::gap(&self.batch, &streams, cursors, &begun.backlog)?;
             }
         }
         Ok(begun)
+    }
+
+    /// Gives a reader that has acknowledged nothing yet its cursor: the newest id, so that what comes
+    /// from now on in its rooms is missed if it does not arrive, or that before the first message that
+    /// it is owed. Returns up to which id it has missed nothing in its rooms.
+    fn begin_reading(
+        &mut self,
+        session: &SessionRow,
+        streams: &[(u64, u64)],
+    ) -> Result<u64, StoreError> {
+        self.settle()?;
+        let key = (session.uid, stream_of(session));
+        // In a store of an earlier version a reader may have been sent messages, and have no cursor.
+        let sent = self.cursor(key.0, key.1 & !CURSOR)?;
+        let begins = if sent > 0 { sent } else { self.counters.next_message - 1 };
+        let mut cursor = begins;
+        for (stream, since) in streams {
+            let first = message_index::oldest(&self.batch, *stream, *since, 1)?;
+            let is_removed = removed::up_to(&self.batch, *stream)? > *since;
+            let before = first.first().map_or(begins, |first| first - 1);
+            cursor = cursor.min(if is_removed { *since } else { before });
+        }
+        self.batch.cursors_mut()?.insert(key, cursor)?;
+        if session.delivery != SHARED_DELIVERY {
+            self.forget_oldest_device(key)?;
+        }
+        Ok(begins)
     }
 
     pub(super) fn acknowledge(
@@ -172,19 +204,6 @@ impl BatchContext<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What is missing of the messages of these streams that are not acknowledged; `backlog` has the
-    /// newest of them. `cursors`: acknowledged, and sent.
-    fn gap(
-        &self,
-        streams: &[(u64, u64)],
-        cursors: [u64; 2],
-        backlog: &[Arc<Message>],
-    ) -> Result<Option<Gap>, StoreError> {
-        let [_, sent] = cursors;
-        let delivered = &backlog[backlog.partition_point(|message| message.id.0 <= sent)..];
-        missed::gap(&self.batch, streams, cursors, delivered)
     }
 
     /// The streams of the messages that a user may have, each with the id before its first: direct

@@ -190,8 +190,7 @@ impl Reference {
             let device = delivery.as_ref().map(|delivery| delivery.device.clone());
             if let Some(delivery) = delivery {
                 let Delivery { backlog_max, device, .. } = delivery;
-                let acknowledged = self.delivered.get(&(uid, device.clone()));
-                cursor = Some(MessageId(acknowledged.copied().unwrap_or(0)));
+                cursor = Some(MessageId(self.cursor_of(uid, delivery)));
                 if former != Some((uid, Some(device.clone()))) && *backlog_max > 0 {
                     (backlog, gap) = self.missed(uid, delivery);
                 }
@@ -217,6 +216,29 @@ impl Reference {
         })
     }
 
+    /// Up to which id a device of a user has missed nothing in rooms.
+    fn cursor_of(&mut self, uid: u64, delivery: &Delivery) -> u64 {
+        match self.delivered.get(&(uid, delivery.device.clone())) {
+            None if delivery.direct_only => self.begin_reading(uid, &delivery.device),
+            acknowledged => acknowledged.copied().unwrap_or(0),
+        }
+    }
+
+    /// Gives a device of a user its cursor, before the first direct message; returns up to which id
+    /// it has missed nothing in rooms.
+    fn begin_reading(&mut self, uid: u64, device: &str) -> u64 {
+        let key = (uid, device.to_owned());
+        let begins = self.sent.get(&key).copied().unwrap_or(self.newest());
+        let is_own = |message: &&StoredMessage| match message.to {
+            Destination::Inbox(to) => to == uid || message.author == Who::User(uid),
+            Destination::Room(_) => false,
+        };
+        let first = self.messages.iter().find(is_own).map_or(begins, |first| first.id - 1);
+        let is_removed = !self.removed_for(uid, 0, true).is_empty();
+        self.delivered.insert(key, if is_removed { 0 } else { first.min(begins) });
+        begins
+    }
+
     /// The messages to and from a user that a device of its has not acknowledged: what a session
     /// was sent, and the newest of the others; and what is missing of these.
     pub(super) fn missed(&self, uid: u64, delivery: &Delivery) -> (Vec<Arc<Message>>, Option<Gap>) {
@@ -238,21 +260,23 @@ impl Reference {
         let (lost, missed): (Vec<_>, Vec<_>) = missed.partition(|message| message.id <= sent);
         let mut messages = self.newest_of(lost, usize::MAX);
         let left_out = missed.len().saturating_sub(limit);
+        let missed_ids: Vec<u64> = missed.iter().map(|message| message.id).collect();
         let delivered = self.newest_of(missed, limit);
         let gone = self.removed_for(uid, cursor, *direct_only);
-        let removed = gone.last().copied().unwrap_or(0);
-        let before = match delivered.first() {
-            Some(first) => first.id.0,
-            None if left_out == 0 => removed + 1,
-            None => self.newest() + 1,
-        };
-        let gap = Gap {
-            after: MessageId(if removed > 0 { cursor } else { cursor.max(sent) }),
-            before: MessageId(before),
-            count: Some((left_out + gone.len()) as u64),
-        };
+        let left = missed_ids[..left_out].iter().copied();
+        let missing: BTreeSet<u64> = gone.iter().copied().chain(left).collect();
         messages.extend(delivered);
-        let is_told = !device.is_empty() && (left_out > 0 || removed > 0);
+        let from = if gone.is_empty() { cursor.max(sent) } else { cursor };
+        let (Some(first), Some(last)) = (missing.first(), missing.last()) else {
+            return (messages, None);
+        };
+        let ids = || messages.iter().map(|message| message.id.0);
+        let gap = Gap {
+            after: MessageId(ids().filter(|id| id < first).max().unwrap_or(0).max(from)),
+            before: MessageId(ids().find(|id| id > last).unwrap_or(last + 1)),
+            count: Some(missing.len() as u64),
+        };
+        let is_told = !device.is_empty();
         (messages, is_told.then_some(gap))
     }
 

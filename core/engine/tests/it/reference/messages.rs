@@ -192,9 +192,8 @@ impl Reference {
         let from = asked.or(cursor).unwrap_or(older);
         let new: Vec<&StoredMessage> =
             all.into_iter().filter(|kept| kept.id > from).take(limit).collect();
-        let read = new.last().map_or(from, |kept| kept.id);
+        let mut read = new.last().map_or(from, |kept| kept.id);
         let messages: Vec<_> = new.into_iter().map(|kept| self.message(kept)).collect();
-        self.cursors.insert((uid, id), read);
         let gap = asked.and_then(|after| {
             let gone = match id {
                 Some(id) => self.removed_after((Some(id), 0), after),
@@ -208,6 +207,10 @@ impl Reference {
             let (after, before) = (MessageId(after), MessageId(before));
             Some(Gap { after, before, count: Some(gone.len() as u64) })
         });
+        if let Some(gap) = gap.filter(|_| messages.is_empty()) {
+            read = read.max(gap.before.0 - 1);
+        }
+        self.cursors.insert((uid, id), read);
         Ok(Reply::Received { messages, cursor: MessageId(read), gap })
     }
 
@@ -271,7 +274,7 @@ impl Reference {
         let removed = gone.last().copied();
         let before = match shown.first() {
             Some(first) => first.id,
-            None if newest && left_out > 0 => self.newest() + 1,
+            None if newest && left_out > 0 => all.last().map_or(0, |last| last.id) + 1,
             None => removed.unwrap_or(0) + 1,
         };
         let is_gap = removed.is_some() || newest && left_out > 0;

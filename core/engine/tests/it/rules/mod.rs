@@ -7,6 +7,7 @@ mod claims;
 mod clock;
 mod conversations;
 mod delivery;
+mod gaps;
 mod guests;
 mod keys;
 mod leases;
