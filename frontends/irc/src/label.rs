@@ -18,11 +18,16 @@ impl IrcSession {
     ///
     /// What a batch leads to comes at its end, so its label counts there.
     pub(crate) fn label_of(&self, message: &Message<'_>) -> Option<String> {
-        let is_offered = self.has(Caps::LABELED_RESPONSE) && self.has(Caps::BATCH);
         let label = match message.verb.as_str() {
             "BATCH" if self.has_multiline() => self.batch_label(message.param(0)),
             _ => message.label,
         };
+        self.usable_label(label)
+    }
+
+    /// A label, if the client has the capabilities and it is well-formed.
+    pub(crate) fn usable_label(&self, label: Option<&str>) -> Option<String> {
+        let is_offered = self.has(Caps::LABELED_RESPONSE) && self.has(Caps::BATCH);
         let label = label.filter(|label| !label.is_empty())?;
         (is_offered && label.len() <= LABEL_BYTES_MAX).then(|| label.to_owned())
     }
@@ -34,7 +39,17 @@ impl IrcSession {
         out: &mut Outbox,
         run: impl FnOnce(&mut Self, &mut Outbox),
     ) {
-        let Some(label) = self.label_of(message) else { return run(self, out) };
+        self.with_label_of(self.label_of(message), out, run);
+    }
+
+    /// The same for a request whose label is known.
+    pub(crate) fn with_label_of(
+        &mut self,
+        label: Option<String>,
+        out: &mut Outbox,
+        run: impl FnOnce(&mut Self, &mut Outbox),
+    ) {
+        let Some(label) = label else { return run(self, out) };
         self.label = Some(Label { value: label, lines: Vec::new() });
         self.capture(out, run);
         self.end_label(out);

@@ -8,6 +8,9 @@ const LINE_BYTES_MAX: usize = 510;
 /// The most bytes of a client's tags, with the `@` and the space: IRCv3 message tags.
 const TAGS_BYTES_MAX: usize = 4096;
 
+/// What ends a line, and so is within none.
+const BREAKS: [char; 2] = ['\r', '\0'];
+
 /// The tag with the client's own id of a message, which is then posted once.
 pub(crate) const CLIENT_ID: &str = "+draft/client-msgid";
 
@@ -19,7 +22,8 @@ pub(crate) enum Line<'a> {
     Message(Message<'a>),
     /// A line without a command.
     Empty,
-    Refused(LineFault),
+    /// Also the label of the line, if it has one that can be read.
+    Refused(LineFault, Option<&'a str>),
 }
 
 /// Why a line is refused as a whole, whatever its command: a part of it would be another message.
@@ -49,13 +53,20 @@ pub(crate) struct Message<'a> {
 
 pub(crate) fn line(text: &str) -> Line<'_> {
     let text = text.trim_end_matches('\r');
-    if text.contains(['\r', '\0']) {
-        return Line::Refused(LineFault::Broken);
-    }
-    let (tags, text) =
+    let (tags, rest) =
         if text.starts_with('@') { text.split_once(' ').unwrap_or((text, "")) } else { ("", text) };
+    let value = |key| {
+        let mut pairs = tags.strip_prefix('@')?.split(';').filter_map(|tag| tag.split_once('='));
+        pairs.find(|(found, _)| *found == key).map(|(_, value)| value)
+    };
+    let (label, batch) = (value("label"), value("batch"));
+    if text.contains(BREAKS) {
+        let label = label.filter(|label| !label.contains(BREAKS));
+        return Line::Refused(LineFault::Broken, label);
+    }
+    let text = rest;
     if tags.len() >= TAGS_BYTES_MAX || text.len() > LINE_BYTES_MAX {
-        return Line::Refused(LineFault::TooLong);
+        return Line::Refused(LineFault::TooLong, label);
     }
     let text = text.trim_start_matches(' ');
     let text =
@@ -68,11 +79,6 @@ pub(crate) fn line(text: &str) -> Line<'_> {
     let Some(verb) = words.next() else { return Line::Empty };
     let params = words.chain(trailing).collect();
     let tags = tags.strip_prefix('@').unwrap_or_default();
-    let value = |key| {
-        let mut pairs = tags.split(';').filter_map(|tag| tag.split_once('='));
-        pairs.find(|(found, _)| *found == key).map(|(_, value)| value)
-    };
-    let (label, batch) = (value("label"), value("batch"));
     // A tag without a value has an empty one.
     let has_bare_id = || tags.split(';').any(|tag| tag == CLIENT_ID);
     let client_id = value(CLIENT_ID).or_else(|| has_bare_id().then_some(""));
@@ -185,8 +191,8 @@ mod tests {
                 std::iter::once(message.verb).chain(params).collect()
             }
             Line::Empty => vec!["empty".into()],
-            Line::Refused(LineFault::TooLong) => vec!["too long".into()],
-            Line::Refused(LineFault::Broken) => vec!["broken".into()],
+            Line::Refused(LineFault::TooLong, _) => vec!["too long".into()],
+            Line::Refused(LineFault::Broken, _) => vec!["broken".into()],
         }
     }
 

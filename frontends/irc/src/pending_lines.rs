@@ -23,7 +23,8 @@ pub(crate) struct PendingLines {
 pub(crate) enum Received<'a> {
     /// The line as text, and what it means.
     Message(&'a str, Message<'a>),
-    Refused(LineFault),
+    /// Why it is refused, and its label, if that is known.
+    Refused(LineFault, Option<&'a str>),
     /// A line that is not UTF-8, with marks where it is not.
     NotUtf8(String),
 }
@@ -41,7 +42,7 @@ pub(crate) enum LineKind {
 /// A line that waits.
 pub(crate) enum Waiting {
     Message { text: String, kind: LineKind },
-    Refused(LineFault),
+    Refused { fault: LineFault, label: Option<String>, kind: LineKind },
     NotUtf8 { text: String, kind: LineKind },
 }
 
@@ -80,8 +81,9 @@ impl PendingLines {
     /// The oldest waiting line, if it is its turn.
     pub(crate) fn next_line(&mut self) -> Option<Waiting> {
         let kind = match self.lines.front()? {
-            Waiting::Message { kind, .. } | Waiting::NotUtf8 { kind, .. } => *kind,
-            Waiting::Refused(_) => LineKind::Other,
+            Waiting::Message { kind, .. }
+            | Waiting::NotUtf8 { kind, .. }
+            | Waiting::Refused { kind, .. } => *kind,
         };
         if self.may_run(kind) { self.lines.pop_front() } else { None }
     }

@@ -22,12 +22,12 @@ impl Session for IrcSession {
                 self.heard_at = now;
                 match parse::line(text) {
                     Line::Empty => (),
-                    Line::Refused(fault) => {
+                    Line::Refused(fault, label) => {
                         out.note_malformed(match fault {
                             LineFault::TooLong => "a line that is too long",
                             LineFault::Broken => "a line with a NUL or a CR in it",
                         });
-                        self.take_line(Received::Refused(fault), out);
+                        self.take_line(Received::Refused(fault, label), out);
                     }
                     Line::Message(message) => {
                         self.take_line(Received::Message(text, message), out);
@@ -71,23 +71,26 @@ impl IrcSession {
             Received::Message(_, message) => {
                 self.with_label(&message, out, |session, out| session.run(&message, out));
             }
-            Received::Refused(fault) => {
-                self.spoil_batch(out);
-                let line = match fault {
-                    LineFault::TooLong => {
-                        self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long")
-                    }
-                    LineFault::Broken => {
-                        self.numeric(ERR_UNKNOWNERROR, &["*"], "A line has no NUL and no CR in it")
-                    }
-                };
-                self.say(vec![line], out);
+            Received::Refused(fault, label) => {
+                let label = self.usable_label(label);
+                self.with_label_of(label, out, |session, out| session.refuse_line(fault, out));
             }
             Received::NotUtf8(text) => {
                 self.spoil_batch(out);
                 self.reject_bytes(&text, out);
             }
         }
+    }
+
+    fn refuse_line(&mut self, fault: LineFault, out: &mut Outbox) {
+        self.spoil_batch(out);
+        let line = match fault {
+            LineFault::TooLong => self.numeric(ERR_INPUTTOOLONG, &[], "The line is too long"),
+            LineFault::Broken => {
+                self.numeric(ERR_UNKNOWNERROR, &["*"], "A line has no NUL and no CR in it")
+            }
+        };
+        self.say(vec![line], out);
     }
 
     pub(crate) fn run(&mut self, message: &Message<'_>, out: &mut Outbox) {
@@ -121,7 +124,11 @@ impl IrcSession {
                 let known = VERBS.iter().find(|verb| verb.name == message.verb);
                 reject(session, known.map_or("*", |verb| verb.name), out);
             }),
-            Line::Empty | Line::Refused(_) => reject(self, "*", out),
+            Line::Refused(_, label) => {
+                let label = self.usable_label(label);
+                self.with_label_of(label, out, |session, out| reject(session, "*", out));
+            }
+            Line::Empty => reject(self, "*", out),
         }
     }
 

@@ -21,19 +21,27 @@ impl IrcSession {
             Received::Message(_, message) => self.kind_of(message),
             Received::NotUtf8(text) => match parse::line(text) {
                 Line::Message(message) => self.kind_of(&message),
-                Line::Empty | Line::Refused(_) => LineKind::Other,
+                Line::Refused(_, label) => self.kind_of_refused(label),
+                Line::Empty => LineKind::Other,
             },
-            Received::Refused(_) => LineKind::Other,
+            Received::Refused(_, label) => self.kind_of_refused(*label),
         };
         if self.pending.may_run_now(kind) {
             return self.run_line(line, out);
         }
         self.pending.lines.push_back(match line {
             Received::Message(text, _) => Waiting::Message { text: text.into(), kind },
-            Received::Refused(fault) => Waiting::Refused(fault),
+            Received::Refused(fault, label) => {
+                Waiting::Refused { fault, label: label.map(str::to_owned), kind }
+            }
             Received::NotUtf8(text) => Waiting::NotUtf8 { text, kind },
         });
         self.wait_turn(PendingReply::Turn, out);
+    }
+
+    fn kind_of_refused(&self, label: Option<&str>) -> LineKind {
+        let is_labeled = self.usable_label(label).is_some();
+        if is_labeled { LineKind::Labeled } else { LineKind::Other }
     }
 
     fn kind_of(&self, message: &Message<'_>) -> LineKind {
@@ -57,7 +65,9 @@ impl IrcSession {
                         self.run_line(Received::Message(&text, message), out);
                     }
                 }
-                Waiting::Refused(fault) => self.run_line(Received::Refused(fault), out),
+                Waiting::Refused { fault, label, .. } => {
+                    self.run_line(Received::Refused(fault, label.as_deref()), out);
+                }
                 Waiting::NotUtf8 { text, .. } => self.run_line(Received::NotUtf8(text), out),
             }
         }
