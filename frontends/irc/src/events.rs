@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use core_model::{ConnectionId, Event, Person, Recipient, Recorded, RoomTag, Timestamp};
+use core_model::{
+    ConnectionId, Event, Message as Posted, Person, Recipient, Recorded, RoomTag, Timestamp,
+};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
 use crate::directory::TopicNote;
 use crate::encode;
+use crate::holding::Fate;
 use crate::names;
 use crate::state::{IrcSession, is_owner, send};
 
@@ -18,15 +21,37 @@ impl IrcSession {
             Event::Posted { message } => self.own == Some(message.id),
             _ => self.connection == Some(recorded.cause),
         };
+        if self.is_held(recorded, out) {
+            return;
+        }
         if is_own {
             self.capture(out, |session, out| session.send_event(recorded, out));
         } else {
             self.send_event(recorded, out);
         }
         if let Event::Posted { message } = &recorded.event {
-            let is_urgent = matches!(&message.to, Recipient::User(to) if self.is_me(to));
-            self.note_sent(message.id, is_urgent, out);
+            self.note_posted(message, out);
         }
+    }
+
+    /// Whether this is a message that is sent later, or was sent already.
+    fn is_held(&mut self, recorded: &Recorded, out: &mut Outbox) -> bool {
+        let Event::Posted { message } = &recorded.event else { return false };
+        let Recipient::Room(room) = &message.to else { return false };
+        match self.holding.take(room.id, message, recorded.cause) {
+            Fate::Send => false,
+            Fate::Keep => true,
+            Fate::TooMuch => {
+                self.end_now("too many messages were posted while the channel was joined", out);
+                true
+            }
+        }
+    }
+
+    /// Notes that the client was sent a message that was just posted.
+    pub(crate) fn note_posted(&mut self, message: &Posted, out: &mut Outbox) {
+        let is_urgent = matches!(&message.to, Recipient::User(to) if self.is_me(to));
+        self.note_sent(message.id, is_urgent, out);
     }
 
     fn send_event(&mut self, recorded: &Recorded, out: &mut Outbox) {
@@ -56,7 +81,10 @@ impl IrcSession {
             }
             Event::RoleChanged { room, .. } => self.send_role_change(room, recorded, out),
             Event::PolicyChanged { room, .. } => self.send_policy_change(room, recorded, out),
-            Event::MessageDeleted { .. } => self.send_redaction(recorded, out),
+            Event::MessageDeleted { message, .. } => {
+                self.holding.delete(*message);
+                self.send_redaction(recorded, out);
+            }
             Event::RoomCreated { room, owner, members } => {
                 self.send_invitation(room, owner.as_ref(), members, out);
             }

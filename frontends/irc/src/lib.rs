@@ -15,6 +15,7 @@ mod encode;
 mod events;
 mod fidelity;
 mod history;
+mod holding;
 mod label;
 mod lines;
 mod list;

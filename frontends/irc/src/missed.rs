@@ -11,7 +11,7 @@ const ROOMS_MAX: usize = 1_000;
 /// What an account has missed while it was away.
 #[derive(Default)]
 pub(crate) struct Missed {
-    /// The newest message that it had when the client signed on; none if it never had any.
+    /// The newest message that it had when the client signed on; none for a guest.
     after: Option<MessageId>,
     /// How many messages more than the newest may still be sent, over all channels.
     left: u32,
@@ -32,18 +32,18 @@ struct Page {
 
 impl Missed {
     pub(crate) fn new(acknowledged: Option<MessageId>, left: u32) -> Self {
-        Self { after: acknowledged.filter(|id| id.0 > 0), left, ..Self::default() }
+        Self { after: acknowledged, left, ..Self::default() }
     }
 
-    /// Whether the account has had messages before, so that it can have missed some.
-    pub(crate) fn is_known(&self) -> bool {
-        self.after.is_some()
+    /// Notes that messages up to this one, which the account had not acknowledged, were sent.
+    pub(crate) fn note_delivered(&mut self, message: MessageId) {
+        self.newest = self.newest.max(Some(message));
     }
 
-    /// Notes that this message was sent on signing on or joining.
+    /// Notes that this message was sent on joining, which the account may have had before.
     pub(crate) fn note_sent(&mut self, message: MessageId) {
         if self.after.is_none_or(|after| message > after) {
-            self.newest = self.newest.max(Some(message));
+            self.note_delivered(message);
         }
     }
 
@@ -93,7 +93,7 @@ impl Missed {
                 let all = counted + page.messages.len() as u64;
                 let sent = shown.iter().filter(|message| message.id > after).count() as u64;
                 let count = all.saturating_sub(sent);
-                let before = before.filter(|_| count > 0);
+                let before = before.or(gap.map(|gap| gap.before)).filter(|_| count > 0);
                 before.map(|before| Gap { after, before, count: Some(count) })
             }
         };

@@ -99,6 +99,13 @@ impl PendingLines {
         self.replies.pop(outcome)
     }
 
+    /// Whether the messages before a join of this room are to come.
+    pub(crate) fn awaits_playback(&self, room: &str) -> bool {
+        let is_it =
+            |reply: &PendingReply| matches!(reply, PendingReply::Playback(it) if it == room);
+        self.replies.iter().any(is_it)
+    }
+
     /// The number of joins without an answer.
     pub(crate) fn pending_joins(&self) -> usize {
         self.replies.iter().filter(|reply| matches!(reply, PendingReply::Join(_))).count()

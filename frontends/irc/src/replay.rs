@@ -1,7 +1,9 @@
 //! What an account has missed in the channels that it joins, instead of their newest messages alone:
 //! for clients that show times and batches, and do not request it by CHATHISTORY.
 
-use core_model::{Gap, Outcome, Query, Reply, RoomRef};
+use std::sync::Arc;
+
+use core_model::{Gap, Message as Posted, MessageId, Outcome, Query, Reply, RoomRef};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -55,26 +57,51 @@ impl IrcSession {
         if !self.joined && self.channel(room).is_none() {
             self.missed.forget(&names::fold(room));
         }
+        let mut newest = None;
         if let Ok(Reply::Messages { messages }) = outcome
             && self.joined
         {
             let (messages, gap) = self.missed.choose(messages);
             let target = names::channel(room);
             let notice = gap.and_then(|gap| self.gap_notice(&target, gap));
-            if let Some(newest) = messages.last() {
-                self.missed.note_sent(newest.id);
+            newest = newest_of(&messages, gap.filter(|_| notice.is_some()));
+            if let Some(newest) = newest {
+                self.missed.note_sent(newest);
             }
             if !messages.is_empty() || notice.is_some() {
                 self.send_history_batch(&target, notice, &messages, out);
             }
         }
         self.missed.drop_page();
+        self.end_holding(room, newest.unwrap_or_default());
         self.end_replay(out);
     }
 
-    /// Whether messages that precede a join are still to come.
+    /// Whether messages that precede a join are still to come, or some that were posted meanwhile.
     pub(crate) fn is_replaying(&self) -> bool {
-        self.pending.replies.iter().any(|reply| matches!(reply, PendingReply::Playback(_)))
+        self.holding.is_under_way()
+            || self.pending.replies.iter().any(|reply| matches!(reply, PendingReply::Playback(_)))
+    }
+
+    /// The earlier messages of a channel that the client joins were sent up to this one, or none
+    /// are to come.
+    pub(crate) fn end_holding(&mut self, room: &str, newest: MessageId) {
+        if let Some((id, _)) = self.channel(room) {
+            self.holding.end(id, newest);
+        }
+    }
+
+    /// Sends what was held back, after the response to a request with a label that it is no part of.
+    pub(crate) fn release_held(&mut self, out: &mut Outbox) {
+        if self.label.is_some() || !self.holding.is_under_way() {
+            return;
+        }
+        let released = self.holding.release();
+        self.end_replay(out);
+        for (message, cause) in released {
+            self.send_posted(&message, cause, out);
+            self.note_posted(&message, out);
+        }
     }
 
     /// Asks the client to show that it has what was sent on signing on and joining, unless more of it
@@ -113,4 +140,10 @@ impl IrcSession {
         let time = encode::time(self.now).unwrap_or_default();
         Some(encode::with_tag(&format!("time={time}"), &line))
     }
+}
+
+/// Up to which message a client has what it missed, once it has these and was told of the gap.
+pub(crate) fn newest_of(messages: &[Arc<Posted>], gap: Option<Gap>) -> Option<MessageId> {
+    let last_missing = gap.map(|gap| MessageId(gap.before.0.saturating_sub(1)));
+    messages.last().map(|message| message.id).max(last_missing)
 }

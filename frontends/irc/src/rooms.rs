@@ -103,6 +103,9 @@ impl IrcSession {
                 self.joined = true;
                 let owner = room.owner.as_ref().and_then(|owner| owner.uid);
                 let (closed, secret) = (room.closed, room.policy.secret);
+                if self.pending.awaits_playback(name) {
+                    self.holding.begin(room.id);
+                }
                 let name = room.name.clone();
                 self.rooms.insert(room.id, Channel { name, owner, closed, secret });
                 if let Some(entry) = &self.entry {
@@ -177,6 +180,7 @@ impl IrcSession {
         if let Some(entry) = &self.entry {
             entry.part(room);
         }
+        self.holding.forget(room);
         self.rooms.remove(&room).is_some()
     }
 

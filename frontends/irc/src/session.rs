@@ -139,6 +139,7 @@ impl IrcSession {
             PendingReply::LabelEnd => self.end_label(out),
             reply => self.capture(out, |session, out| session.reply(reply, outcome, out)),
         }
+        self.release_held(out);
         self.run_waiting(out);
         if is_turn {
             self.renew_turn(out);

@@ -23,6 +23,7 @@ use crate::parse::Message;
 use crate::peers::REAL_NAME_BYTES_MAX;
 use crate::pending::PendingReply;
 use crate::refusal::{self, RequestKind};
+use crate::replay::newest_of;
 use crate::state::{IrcSession, claim, guest, send};
 
 impl IrcSession {
@@ -318,15 +319,18 @@ impl IrcSession {
 
     /// Sends the direct messages that the account's clients have not acknowledged.
     fn send_backlog(&mut self, gap: Option<Gap>, backlog: &[Arc<Posted>], out: &mut Outbox) {
-        // An account that never had a message on irc has missed none.
-        let gap = gap.filter(|_| self.missed.is_known());
-        if let Some(notice) = gap.and_then(|gap| self.gap_notice(&self.nick, gap)) {
-            send(notice, out);
-        }
+        let notice = gap.and_then(|gap| self.gap_notice(&self.nick, gap));
+        let told = gap.filter(|_| notice.is_some());
+        notice.into_iter().for_each(|notice| send(notice, out));
         for message in backlog {
             self.send_direct(message, None, out);
             out.mark(message.id);
-            self.missed.note_sent(message.id);
+        }
+        if let Some(newest) = newest_of(backlog, told) {
+            if backlog.last().is_none_or(|last| last.id < newest) {
+                out.mark(newest);
+            }
+            self.missed.note_delivered(newest);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::acknowledging::Acknowledging;
 use crate::caps::Caps;
 use crate::directory::{Directory, Entry, Unregistered};
 use crate::encode;
+use crate::holding::Holding;
 use crate::mechanisms::{Exchange, Proofs};
 use crate::missed::Missed;
 use crate::multiline::Multiline;
@@ -67,6 +68,7 @@ pub(crate) struct IrcSession {
     pub(crate) last_quit: Option<(ConnectionId, String)>,
     pub(crate) acknowledging: Acknowledging,
     pub(crate) missed: Missed,
+    pub(crate) holding: Holding,
     /// What is gone of the messages that the next history is about.
     pub(crate) history_gap: Option<Gap>,
     /// Markers that the engine does not keep, by the folded name of the channel or nick.
@@ -158,6 +160,7 @@ impl IrcSession {
             last_quit: None,
             acknowledging: Acknowledging::default(),
             missed: Missed::default(),
+            holding: Holding::default(),
             history_gap: None,
             markers: BTreeMap::new(),
             batches: 0,

@@ -28,7 +28,9 @@ fn guests(frontend: &IrcFrontend) -> [Client; 3] {
             let user = guest(nick).into();
             let entered = Reply::Entered { room, user, again: false, cursor: MessageId(0) };
             let members = Reply::Members { members: Vec::new(), roles: BTreeMap::new() };
-            for reply in [entered, members] {
+            let earlier = Reply::Messages { messages: Vec::new() };
+            let shows_times = (caps == "server-time").then_some(earlier);
+            for reply in [entered, members].into_iter().chain(shows_times) {
                 client.feed(Input::Answer(&Ok(reply)));
             }
             client

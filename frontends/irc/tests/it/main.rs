@@ -3,6 +3,7 @@
 mod client;
 mod client_tags;
 mod directory;
+mod joining;
 mod options;
 mod order;
 mod page;
