@@ -148,21 +148,30 @@ fn any_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 /// caller's own.
 const CLIENT_ID_BYTES_MAX: usize = 200;
 
-/// A name that a client may give, of at most so many bytes: a text, or a number without a sign or a
+/// A client's own id of a message: a text of at most so many bytes, or a number without a sign or a
 /// fraction. `null` counts as none.
-fn any_name<'de, const BYTES_MAX: usize, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
+fn client_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(None),
-        Value::String(name) if (1..=BYTES_MAX).contains(&name.len()) => Ok(Some(name)),
-        Value::String(name) => {
-            let bytes = name.len();
-            Err(D::Error::custom(format!("a name has 1 to {BYTES_MAX} bytes, not {bytes}")))
+        Value::String(id) if (1..=CLIENT_ID_BYTES_MAX).contains(&id.len()) => Ok(Some(id)),
+        Value::String(id) => {
+            let bytes = id.len();
+            let why = format!("a client_id has 1 to {CLIENT_ID_BYTES_MAX} bytes, not {bytes}");
+            Err(D::Error::custom(why))
         }
         Value::Number(number) if number.is_u64() => Ok(Some(number.to_string())),
-        _ => Err(D::Error::custom("a name is a text or a whole number")),
+        _ => Err(D::Error::custom("a client_id is a text or a whole number")),
     }
+}
+
+/// The name of a device, a text of at most so many bytes. `null` counts as none.
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    if (1..=DEVICE_BYTES_MAX).contains(&name.len()) {
+        return Ok(Some(name));
+    }
+    let bytes = name.len();
+    Err(D::Error::custom(format!("a device has 1 to {DEVICE_BYTES_MAX} bytes, not {bytes}")))
 }
 
 /// The id of a message: a whole number below 2^53.
@@ -184,11 +193,7 @@ pub struct TextCreate {
     pub msg: String,
     /// A name of the client's for this message, 1 to 200 bytes: the text is posted once, however
     /// often it is sent with it within a day, and each time a [`Kept`] says which message it is.
-    #[serde(
-        default,
-        deserialize_with = "any_name::<CLIENT_ID_BYTES_MAX, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "client_id", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
     pub client_id: Option<String>,
 }
@@ -285,12 +290,8 @@ pub struct Login {
     /// The name of this device, 1 to 64 bytes, the same at each login. The device then gets all
     /// that it has not acknowledged itself, whatever other devices have, and a [`Gap`] for what is
     /// missing.
-    #[serde(
-        default,
-        deserialize_with = "any_name::<DEVICE_BYTES_MAX, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(length(min = 1, max = 64), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
+    #[serde(default, deserialize_with = "device", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("x-accepts" = json!({ "type": "null" })))]
     pub device: Option<String>,
 }
 
@@ -328,11 +329,7 @@ pub struct GroupCreate {
     pub name: Option<String>,
     /// A name of the client's for this request, 1 to 200 bytes: the group is made once, however often
     /// the request is sent with it within a day, and each time the reply names it.
-    #[serde(
-        default,
-        deserialize_with = "any_name::<CLIENT_ID_BYTES_MAX, _>",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "client_id", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200), extend("x-accepts" = json!({ "anyOf": [{ "type": "null" }, { "type": "integer", "minimum": 0 }] })))]
     pub client_id: Option<String>,
 }

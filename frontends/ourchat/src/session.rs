@@ -301,6 +301,12 @@ impl OurchatSession {
                 out.send_text(encode::text(self.options.ocid, message));
                 out.mark(message.id);
             }
+            // One after the last message is acknowledged by itself, else each login would tell it.
+            let last_missing = gap.map(|gap| MessageId(gap.before.0.saturating_sub(1)));
+            let last = backlog.last().map(|message| message.id);
+            if let Some(missing) = last_missing.filter(|missing| Some(*missing) > last) {
+                out.mark(missing);
+            }
         }
     }
 
