@@ -138,13 +138,13 @@ fn body_fields(request: &Request, charset: Charset) -> Result<Map<String, Value>
     let named = Charset::in_parameters(parameters);
     let essence = essence.trim();
     if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(json(body, named.unwrap_or_default())?);
+        return Ok(named_json(body, named, charset)?);
     }
     if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let as_form = |_| form(body, named.unwrap_or(charset));
         // `curl -d '{…}'` labels JSON as a form; no form begins like that.
         return match begins_like_json(body) {
-            true => json(body, named.unwrap_or_default()).or_else(as_form),
+            true => named_json(body, named, charset).or_else(as_form),
             false => form(body, named.unwrap_or(charset)),
         };
     }
@@ -181,6 +181,23 @@ fn begins_like_json(body: &[u8]) -> bool {
 fn unsupported(but: &str) -> HttpError {
     let wanted = "the body must be application/json or application/x-www-form-urlencoded";
     HttpError::new(415, format!("{wanted}, but {but}"))
+}
+
+/// JSON is UTF-8 (RFC 8259, section 8.1). Another charset that the content type names counts where the
+/// operator expects it.
+fn named_json(
+    body: &[u8],
+    named: Option<Charset>,
+    charset: Charset,
+) -> Result<Map<String, Value>, HttpError> {
+    match named {
+        Some(named) if named == charset => json(body, named),
+        Some(named) if named != Charset::Utf8 => Err(HttpError::new(
+            415,
+            format!("JSON must be UTF-8, but the content type says {named}"),
+        )),
+        Some(_) | None => json(body, Charset::Utf8),
+    }
 }
 
 fn json(body: &[u8], charset: Charset) -> Result<Map<String, Value>, HttpError> {
@@ -313,7 +330,9 @@ mod tests {
         let utf_8 = post(&format!("{FORM}; charset=\"UTF-8\""), b"word=%E8%8C%B6");
         assert_eq!(fields(&utf_8, Charset::Gbk).unwrap(), r#"{"word":"茶"}"#);
         let json = post("application/json; charset=gbk", b"{\"word\":\"\xC3\xDC\"}");
-        assert_eq!(fields(&json, Charset::Utf8).unwrap(), r#"{"word":"密"}"#);
+        assert_eq!(fields(&json, Charset::Gbk).unwrap(), r#"{"word":"密"}"#);
+        let refused = HttpError::new(415, "JSON must be UTF-8, but the content type says GBK");
+        assert_eq!(fields(&json, Charset::Utf8), Err(refused));
         let json = post("application/json", r#"{"word":"密"}"#.as_bytes());
         assert_eq!(fields(&json, Charset::Gbk).unwrap(), r#"{"word":"密"}"#);
         let refused = post(FORM, b"word=%FF");
