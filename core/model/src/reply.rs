@@ -79,7 +79,7 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         backlog: Vec<Arc<Message>>,
         /// The id up to which the user has acknowledged messages; only where delivery was asked
-        /// for.
+        /// for. Of a new device for direct messages only, the newest id: it has missed none in rooms.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<MessageId>,
         /// What is not in `backlog` though the device missed it; only for a device.
