@@ -11,7 +11,7 @@
 //! | `rules` | what each command does |
 //! | `admin`, `bans`, `trace` | what operators read; bans and mutes |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
-//! | `lookalike` | names that resemble a handle |
+//! | `lookalike`, `letters` | names that resemble a handle |
 //! | `clock` | the engine's time, and jumps of the host's clock |
 //! | `lookup`, `message_reader`, `message_index` | rows, references and views, for rules and queries |
 //! | `event_log` | the order of events that webhooks read |
@@ -39,6 +39,7 @@ pub mod fuzzing;
 mod heartbeat;
 mod id_run;
 mod indexing;
+mod letters;
 mod lookalike;
 mod lookup;
 mod message_index;

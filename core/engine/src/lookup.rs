@@ -135,9 +135,14 @@ pub(crate) fn user_or_guest(
 fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, Error> {
     let name = existing_name(&claim.name)?;
     let Some(uid) = uid_of_handle(tables, &name)? else {
-        lookalike::check_handle(&name).map_err(invalid_handle)?;
-        let is_free = claim.guests && !resembles_handle(tables, &name)?;
-        return if is_free { Ok(Who::Guest(name)) } else { Err(Refusal::NotSignedIn.into()) };
+        let fault = lookalike::check_handle(&name).err();
+        if let Some(fault) = fault.filter(|fault| *fault != NameFault::MixedAlphabets) {
+            return Err(invalid_handle(fault).into());
+        }
+        if !claim.guests || resembles_handle(tables, &name)? {
+            return Err(Refusal::NotSignedIn.into());
+        }
+        return Ok(fault.map_or(Ok(Who::Guest(name)), |fault| Err(invalid_handle(fault)))?);
     };
     let by_token = match &claim.token {
         Some(hash) => uid_of_token(tables, request.now, hash)? == Some(uid),

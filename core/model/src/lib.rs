@@ -44,7 +44,7 @@ pub use moving::{
 };
 pub use name::{
     GUEST_PREFIX, NAME_CHARS_MAX, NameFault, check_existing_handle, check_existing_name,
-    check_handle, check_room_name, normalize,
+    check_handle, check_room_name, is_invisible, normalize,
 };
 pub use policy::{
     INVITATIONS_MAX, MASKS_MAX, MaskList, MaskView, Policy, PolicyChange, ROOM_KEY_BYTES_MAX,

@@ -33,6 +33,10 @@ pub enum NameFault {
     Disallowed(char),
     #[error("begins with a combining mark")]
     LeadingMark,
+    #[error("has letters of several alphabets that are drawn alike")]
+    MixedAlphabets,
+    #[error("ends with `#` and a number, which tell groups and rooms of one name apart")]
+    Numbered,
 }
 
 /// `name` in Unicode normalization form C, the form names are compared in.
@@ -168,6 +172,12 @@ fn check_character(before: &[char], character: char, after: &[char]) -> Result<(
         },
     };
     if allowed { Ok(()) } else { Err(NameFault::Disallowed(character)) }
+}
+
+/// Whether a character is drawn as nothing, in texts that may have such.
+pub fn is_invisible(character: char) -> bool {
+    use GeneralCategory::{Control, Format};
+    is_blank(character) || matches!(character.general_category(), Control | Format)
 }
 
 /// Code points outside of the refused categories that are drawn as nothing

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Command, Outcome, Query, Refusal, UserRef};
+use core_model::{Command, Outcome, Query, Refusal, Reply, UserRef};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -169,6 +169,11 @@ impl IrcSession {
     pub(crate) fn name_set(&mut self, name: String, outcome: &Outcome, out: &mut Outbox) {
         if is_refused_for_load(outcome) {
             return self.report(RequestKind::Channel, "SETNAME", "*", outcome, out);
+        }
+        // The engine does not take a name that others would take for a guest's or for a handle.
+        if matches!(outcome, Ok(Reply::User { user }) if user.person.name != name) {
+            let line = self.fail("SETNAME", "INVALID_REALNAME", &[], "This name is reserved");
+            return send(line, out);
         }
         let Some(entry) = &self.entry else { return };
         entry.set_real_name(&name);

@@ -1,7 +1,8 @@
 //! Accounts: profiles, identities, passwords, and the rooms that a new user joins.
 
 use core_model::{
-    AutoJoinFailure, NewUser, ProfileChanges, Refusal, Reply, RoomRef, Secret, UserRef, bounds,
+    AutoJoinFailure, NameFault, NewUser, ProfileChanges, Refusal, Reply, RoomRef, Secret, UserRef,
+    bounds,
 };
 use redb::ReadableTable;
 
@@ -43,7 +44,7 @@ impl BatchContext<'_> {
         };
         let mut row = UserRow {
             handle,
-            name: display_name(user.handle.as_deref().unwrap_or_default()),
+            name: user.handle.as_deref().and_then(display_name).unwrap_or_default(),
             identities: user.identities.clone(),
             created: cx.request.now,
             password,
@@ -93,6 +94,12 @@ impl BatchContext<'_> {
                 Some(handle)
             }
             Some(Err(fault)) if user.insist => {
+                let handle = core_model::normalize(user.handle.as_deref().unwrap_or_default());
+                if fault == NameFault::MixedAlphabets
+                    && lookup::resembles_other_handle(&self.batch, &handle)?
+                {
+                    return Err(Refusal::HandleTaken.into());
+                }
                 return Err(Refusal::InvalidHandle { why: fault.to_string() }.into());
             }
             Some(Err(_)) | None => None,
@@ -260,15 +267,17 @@ fn hashed(password: &Secret) -> Result<String, Refusal> {
     }
 }
 
-/// A display name, cut to 256 characters: every message carries it.
-fn display_name(name: &str) -> String {
-    bounds::cut(name, bounds::DISPLAY_NAME_CHARS_MAX).to_owned()
+/// A display name, cut to 256 characters: every message carries it. None for one that others would
+/// take for a guest or for a handle: like such a handle it is not taken, and refuses nothing.
+fn display_name(name: &str) -> Option<String> {
+    let name = bounds::cut(name, bounds::DISPLAY_NAME_CHARS_MAX);
+    (!lookalike::is_reserved(name)).then(|| name.to_owned())
 }
 
 pub(super) fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {
     let ProfileChanges { name, avatar, sex, preferences, info } = changes;
-    if let Some(name) = name {
-        row.name = display_name(name);
+    if let Some(name) = name.as_deref().and_then(display_name) {
+        row.name = name;
     }
     let fields = [(&mut row.avatar, avatar), (&mut row.sex, sex), (&mut row.info, info)];
     for (field, change) in fields {

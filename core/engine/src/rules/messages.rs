@@ -8,6 +8,7 @@ use core_model::{
 };
 
 use super::context::{BatchContext, CommandContext};
+use super::rooms::NameRules;
 use crate::bans;
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -134,7 +135,7 @@ impl BatchContext<'_> {
             }
             (Err(Error::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
                 let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
-                let id = self.make_room(cx, &new, Some(uid), 1)?;
+                let id = self.make_room(cx, &new, Some(uid), 1, NameRules::OfClients)?;
                 self.add_members(cx, id, &[uid])?;
                 self.announce_population(cx, id)?;
                 id

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use core_model::{Event, NewRoom, Refusal, Reply, Role, RoomRef, UserRef};
 
 use super::context::{BatchContext, CommandContext};
+use super::rooms::NameRules;
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{RoomRow, SeatRow, Who};
@@ -61,7 +62,7 @@ impl BatchContext<'_> {
         if who.uid().is_none() {
             self.check_unowned_rooms(cx)?;
         }
-        let id = self.make_room(cx, &new, who.uid(), 0)?;
+        let id = self.make_room(cx, &new, who.uid(), 0, NameRules::OfClients)?;
         if who.uid().is_none() {
             self.count_unowned_room(cx, id)?;
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use core_model::{
     Event, Expired, NewRoom, Person, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef, bounds,
-    check_room_name,
 };
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext, Made};
 use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use crate::error::{Error, StoreError};
+use crate::lookalike;
 use crate::lookup;
 use crate::message_index;
 use crate::read_markers;
@@ -19,6 +19,15 @@ use crate::removed;
 use crate::rows::{RoomRow, Who};
 use crate::search;
 use crate::tables::Tables;
+
+/// What a new room may be called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NameRules {
+    /// No form that is reserved for users and groups.
+    OfClients,
+    /// Whatever may be a room's name: the operator has chosen it.
+    OfOperators,
+}
 
 impl BatchContext<'_> {
     pub(super) fn create_room(
@@ -53,14 +62,14 @@ impl BatchContext<'_> {
             Some(new) => {
                 let members = others.len() + usize::from(!room.owner_absent);
                 check_size(cx, room, members)?;
-                self.choose_room_name(room)?;
+                self.choose_room_name(room, NameRules::OfClients)?;
                 Some(self.make_identified_user(cx, new)?)
             }
             None => known,
         };
         let owning_member = owner.filter(|_| !room.owner_absent);
         let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
-        let id = self.make_room(cx, room, owner, members.len())?;
+        let id = self.make_room(cx, room, owner, members.len(), NameRules::OfClients)?;
         if owner.is_none() {
             self.count_unowned_room(cx, id)?;
         }
@@ -108,7 +117,7 @@ impl BatchContext<'_> {
             }
             Err(Error::Refused(_)) => {
                 let room = NewRoom { insist: true, ..room.clone() };
-                self.make_room(cx, &room, None, 0)?
+                self.make_room(cx, &room, None, 0, NameRules::OfOperators)?
             }
             Err(fail) => return Err(fail),
         };
@@ -142,13 +151,14 @@ impl BatchContext<'_> {
         room: &NewRoom,
         owner: Option<u64>,
         members: usize,
+        names: NameRules,
     ) -> Result<u32, Error> {
         check_size(cx, room, members)?;
         if let Some(owner) = owner {
             self.check_owned_rooms(cx, owner)?;
             self.check_memberships(owner, cx.frontend.quotas.memberships_per_user_max)?;
         }
-        let (id, name) = self.choose_room_name(room)?;
+        let (id, name) = self.choose_room_name(room, names)?;
         self.counters.next_room = id + 1;
         let row = RoomRow {
             name,
@@ -176,8 +186,11 @@ impl BatchContext<'_> {
 
     /// A name that is free, and the id that goes with it: one that others have taken all names for
     /// is skipped.
-    fn choose_room_name(&self, room: &NewRoom) -> Result<(u32, String), Error> {
-        let wanted = room.name.as_deref().map(check_room_name);
+    fn choose_room_name(&self, room: &NewRoom, names: NameRules) -> Result<(u32, String), Error> {
+        let wanted = room.name.as_deref().map(|name| match names {
+            NameRules::OfClients => lookalike::check_room_name(name),
+            NameRules::OfOperators => core_model::check_room_name(name),
+        });
         let free = |name: &str| -> Result<bool, StoreError> {
             Ok(self.batch.room_names()?.get(name)?.is_none())
         };

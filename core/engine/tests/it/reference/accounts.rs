@@ -109,7 +109,11 @@ impl Reference {
             uid,
             User {
                 handle,
-                name: first(256, new.handle.as_deref().unwrap_or_default()),
+                // One that looks like a handle is not taken.
+                name: first(
+                    256,
+                    new.handle.as_deref().filter(|it| !it.starts_with('@')).unwrap_or_default(),
+                ),
                 avatar: String::new(),
                 sex: String::new(),
                 preferences: Vec::new(),

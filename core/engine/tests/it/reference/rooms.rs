@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use core_model::{
-    Event, Expired, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomId, RoomRef, UserRef,
-    check_room_name, normalize,
+    Event, Expired, NameFault, NewRoom, Outcome, Refusal, Reply, RoomChanges, RoomId, RoomRef,
+    UserRef, check_room_name, normalize,
 };
 
 use super::accounts::{counted, first};
@@ -56,6 +56,16 @@ impl Reference {
         owner: Option<u64>,
         members: u32,
     ) -> Result<u32, Refusal> {
+        self.make_room_called(new, owner, members, name_of_client)
+    }
+
+    fn make_room_called(
+        &mut self,
+        new: &NewRoom,
+        owner: Option<u64>,
+        members: u32,
+        check: impl Fn(&str) -> Result<String, NameFault>,
+    ) -> Result<u32, Refusal> {
         let capacity = new.capacity.unwrap_or(self.frontend.room_capacity);
         if members > capacity {
             return Err(Refusal::RoomFull);
@@ -66,7 +76,7 @@ impl Reference {
         }
         let id = self.next_room;
         let free = |name: &str| self.room_of_name(name).is_none();
-        let name = match new.name.as_deref().map(check_room_name) {
+        let name = match new.name.as_deref().map(check) {
             Some(Ok(name)) if new.closed => counted(&format!("{name}#{id}"), free),
             Some(Ok(name)) if free(&name) => name,
             Some(Ok(_)) if new.insist => return Err(Refusal::RoomNameTaken),
@@ -197,7 +207,10 @@ impl Reference {
                 self.unowned.remove(&id);
                 id
             }
-            None => self.make_room(&NewRoom { insist: true, ..room.clone() }, None, 0)?,
+            None => {
+                let room = NewRoom { insist: true, ..room.clone() };
+                self.make_room_called(&room, None, 0, check_room_name)?
+            }
         };
         Ok(Reply::RoomCreated { room: self.room_view(id) })
     }
@@ -241,5 +254,16 @@ impl Reference {
         self.unowned.remove(&id);
         self.visible = true;
         Ok(Reply::Room { room: Arc::new(self.room_view(id)) })
+    }
+}
+
+/// A room's name from a client, who may not choose the forms of users and groups. The names that are
+/// generated show only some of these.
+fn name_of_client(name: &str) -> Result<String, NameFault> {
+    let name = check_room_name(name)?;
+    match name.rsplit_once('#') {
+        _ if name.starts_with('@') => Err(NameFault::Reserved),
+        Some((_, number)) if number.parse::<u32>().is_ok() => Err(NameFault::Numbered),
+        _ => Ok(name),
     }
 }

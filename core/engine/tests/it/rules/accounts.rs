@@ -438,12 +438,33 @@ fn a_handle_that_resembles_another_is_taken_unless_only_the_case_differs() {
         |name: &str, insist| Command::Register { user: NewUser { insist, ..named(name) } };
     for name in ["\u{430}nn", "ａｎｎ"] {
         assert_eq!(gateway.refuses(0, register(name, true)), Refusal::HandleTaken, "{name:?}");
-        let Reply::Registered { user, .. } = gateway.does(0, register(name, false)) else {
-            panic!("registered")
-        };
-        assert!(user.person.handle.starts_with(&format!("{name}-")), "{}", user.person.handle);
     }
+    assert_eq!(handle_given(&gateway, named("ａｎｎ")), "ａｎｎ-10001");
+    // With the number it would mix alphabets still.
+    assert_eq!(handle_given(&gateway, named("\u{430}nn")), "user-10002");
     gateway.does(0, register("Ann", true));
+    let mixed = gateway.refuses(0, register("gu\u{435}st", true));
+    assert!(matches!(mixed, Refusal::InvalidHandle { .. }), "{mixed:?}");
+}
+
+#[test]
+fn a_display_name_that_looks_like_a_guest_or_a_handle_is_not_taken() {
+    let gateway = with(&["ann"]);
+    let name = |who: UserRef| account(&gateway, who).person.name.clone();
+    let rename = |name: &str| Command::UpdateUser {
+        user: user("ann"),
+        create: false,
+        changes: ProfileChanges { name: Some(name.into()), ..ProfileChanges::default() },
+    };
+    gateway.does(0, rename("Ann Lee"));
+    for reserved in ["guest:bob", "@bob", " @bob", "gu\u{200B}est:bob", "gu\u{435}st\u{FF1A}bob"] {
+        gateway.does(0, rename(reserved));
+        assert_eq!(name(user("ann")), "Ann Lee", "{reserved:?}");
+        let handle = handle_given(&gateway, named(reserved));
+        assert_eq!(name(user(&handle)), handle, "{reserved:?}");
+    }
+    gateway.does(0, rename("ann@work: busy"));
+    assert_eq!(name(user("ann")), "ann@work: busy");
 }
 
 #[test]

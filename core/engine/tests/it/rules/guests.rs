@@ -130,6 +130,8 @@ fn a_guest_whose_name_resembles_a_handle_is_not_signed_in() {
     for name in ["anna", "boos", "ivam"] {
         gateway.does(1, enter(room("tea"), guest(name)));
     }
+    let mixed = gateway.refuses(1, enter(room("tea"), guest("gu\u{435}st")));
+    assert!(matches!(mixed, Refusal::InvalidHandle { .. }), "{mixed:?}");
 }
 
 #[test]
