@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use frontend_api::Frontend;
 use frontend_api::fidelity::{Contract, Fidelity};
-use frontend_api::schema::{self, Document};
+use frontend_api::schema::{self, Document, Shape};
 use serde_json::{Map, Value};
 
 use crate::auth_hook;
@@ -60,6 +60,9 @@ pub fn own() -> Vec<File> {
     };
     let auth = auth_hook::schemas().into_iter().map(|document| file("auth/", document));
     let engine = schema::engine().into_iter().map(|document| file(&format!("{ENGINE}/"), document));
+    let log = Shape::of::<core_engine::LoggedEntry<'_>>();
+    let log = schema::read("engine:log", "log.json", "An entry of a cluster's log", &log);
+    let engine = engine.chain([file(&format!("{ENGINE}/"), log)]);
     let own = [gateway, fidelity, admin].map(|document| file("", document));
     let webhooks = file("webhooks/", webhooks::schema());
     let export = file("admin/", crate::admin::export_schema());

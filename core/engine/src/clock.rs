@@ -34,7 +34,7 @@ pub(crate) fn engine_time(newest: u64, at: u64) -> u64 {
 }
 
 /// The newest time that was not doubted, and the steady time then.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Moment {
     pub(crate) now: u64,
     pub(crate) steady: u64,

@@ -17,16 +17,18 @@ use crate::envelope::{Answered, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::heartbeat::Heartbeat;
+use crate::log::{Followed, Log};
 use crate::lookup::{self, Request};
 use crate::moving::{self, ExportSummary};
 use crate::open::{FileId, OpenError, Opener, create_whole};
-use crate::queue::{Queue, Rejected};
+use crate::queue::{Queue, Rejected, Submitted};
 use crate::rules::{self, is_due};
+use crate::rules_version::RULES;
 use crate::state::Snapshot;
 use crate::steady::SteadyWriter;
 use crate::store::Store;
 use crate::tables::{Dump, Tables as _};
-use crate::writer::{OnBatch, Writer};
+use crate::writer::{Following, OnBatch, Writer};
 use crate::{clock, queries, receive};
 
 /// Messages that are counted of those that the store owes: about a second's work.
@@ -93,21 +95,76 @@ impl<T: Send + 'static> Engine<T> {
         Self::start(opener, options, Box::new(|| ()), publish)
     }
 
+    /// Opens a store that follows a log ([`follow_log`](crate::follow_log)). `connect` is told where
+    /// the store stands there, is given the commands that are submitted to this engine, and makes the
+    /// log that the writer reads. The rest is as for [`open_timed`](Self::open_timed).
+    pub fn follow<L: Log<T> + 'static>(
+        path: &Path,
+        options: Options,
+        on_batch: impl FnMut() + Send + 'static,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+        connect: impl FnOnce(Followed, Submitted<T>) -> L,
+    ) -> Result<Self, OpenError> {
+        let opener = Opener::file(path, options.cache_bytes);
+        Self::start_following((opener, RULES), options, Box::new(on_batch), publish, connect)
+    }
+
+    /// As [`follow`](Self::follow), on a backend, as a version with the rules up to `speaks`: for
+    /// tests.
+    #[doc(hidden)]
+    pub fn follow_with_backend<L: Log<T> + 'static>(
+        (backend, speaks): (impl redb::StorageBackend + Clone, u32),
+        options: Options,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+        connect: impl FnOnce(Followed, Submitted<T>) -> L,
+    ) -> Result<Self, OpenError> {
+        let opener = Opener::backend(backend, options.cache_bytes);
+        Self::start_following((opener, speaks), options, Box::new(|| ()), publish, connect)
+    }
+
+    fn start_following<L: Log<T> + 'static>(
+        (opener, speaks): (Opener, u32),
+        options: Options,
+        on_batch: OnBatch,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+        connect: impl FnOnce(Followed, Submitted<T>) -> L,
+    ) -> Result<Self, OpenError> {
+        let (store, log, marks) = Store::open_following(opener)?;
+        let queue = Arc::new(Queue::new(options.queue_max));
+        let followed = Followed { log, applied: marks.applied };
+        let log = connect(followed, Submitted(Arc::clone(&queue)));
+        let following = Some(Following { marks, speaks });
+        Self::spawn((store, queue), log, following, on_batch, publish)
+    }
+
     fn start(
         opener: Opener,
         options: Options,
         on_batch: OnBatch,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
     ) -> Result<Self, OpenError> {
-        let store = Arc::new(Store::open(opener)?);
+        let store = Store::open(opener)?;
         let queue = Arc::new(Queue::new(options.queue_max));
+        let log = Arc::clone(&queue);
+        Self::spawn((store, queue), log, None, on_batch, publish)
+    }
+
+    fn spawn<L: Log<T> + 'static>(
+        (store, queue): (Store, Arc<Queue<T>>),
+        log: L,
+        following: Option<Following>,
+        on_batch: OnBatch,
+        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let store = Arc::new(store);
         let writers_store = Arc::clone(&store);
         let writers_queue = Arc::clone(&queue);
         let writer = std::thread::Builder::new()
             .name("engine-writer".into())
             .spawn(move || {
                 // Without this a panic in `publish` would leave every later command unanswered.
-                let writer = Writer::new(&writers_store, &writers_queue, on_batch, publish);
+                let writers = (&*writers_store, &*writers_queue);
+                let writer = Writer::new(writers, log, following, on_batch, publish);
                 if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                     writers_queue.stop();
                     writers_queue.fail("the writer thread panicked");

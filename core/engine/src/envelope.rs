@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use core_model::{Command, ConnectionId, Outcome, Person, Recorded, Timestamp, TokenHash};
+use core_model::{Command, ConnectionId, Outcome, Person, Recorded, Refusal, Timestamp, TokenHash};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A command with every fact that is not in the state.
@@ -27,7 +28,7 @@ pub struct Envelope {
 pub const ROOM_CAPACITY_DEFAULT: u32 = 500;
 
 /// What the engine needs of a front end's section of gateway.toml.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FrontendSettings {
     pub frontend: String,
     /// Seats of a room that is created through this front end without a capacity.
@@ -40,7 +41,7 @@ pub struct FrontendSettings {
 
 /// How much one user, connection or address may have, of what comes through a front end; 0 is no
 /// limit.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Quotas {
     /// Accounts made from one address in an hour.
@@ -68,8 +69,8 @@ pub struct Quotas {
 /// The outcome of a command, once durable.
 #[derive(Debug)]
 pub struct Done<T> {
-    /// The ticket submitted with the command.
-    pub ticket: T,
+    /// The ticket submitted with the command. None: another gateway has it.
+    pub ticket: Option<T>,
     pub outcome: Outcome,
     pub events: Vec<Recorded>,
     /// The accounts that it made.
@@ -79,7 +80,7 @@ pub struct Done<T> {
 impl<T> Done<T> {
     /// A command that did nothing but have this outcome.
     pub fn of(ticket: T, outcome: Outcome) -> Self {
-        Self { ticket, outcome, events: Vec::new(), accounts: Vec::new() }
+        Self { ticket: Some(ticket), outcome, events: Vec::new(), accounts: Vec::new() }
     }
 }
 
@@ -88,6 +89,14 @@ pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) events: Vec<Recorded>,
     pub(crate) accounts: Vec<Arc<Person>>,
+}
+
+impl Answer {
+    /// That of a command that cannot be carried out.
+    pub(crate) fn refused(why: &str) -> Self {
+        let outcome = Err(Refusal::Internal { why: why.into() });
+        Self { outcome, events: Vec::new(), accounts: Vec::new() }
+    }
 }
 
 /// An answer to a query.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `engine`, `envelope`, `heartbeat` | the handle, what goes through it, whether its writer lives |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
+//! | `log`, `entry`, `marks` | a log that several gateways share, its entries, how far a store has followed it |
 //! | `rules` | what each command does |
 //! | `admin`, `bans`, `trace` | what operators read; bans and mutes |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
@@ -29,6 +30,7 @@ mod cache;
 mod check;
 mod clock;
 mod engine;
+mod entry;
 mod envelope;
 mod error;
 mod event_log;
@@ -40,8 +42,10 @@ mod heartbeat;
 mod id_run;
 mod indexing;
 mod letters;
+mod log;
 mod lookalike;
 mod lookup;
+mod marks;
 mod message_index;
 mod message_reader;
 mod message_search;
@@ -76,6 +80,9 @@ pub use admin::{AdminPage, Invited, LiveConnection, Muted, RoomPolicy, UserRecor
 pub use backup::{BackupError, Header, Summary, TableStats, inspect, restore, stats};
 pub use check::{Report, check, check_backend};
 pub use engine::{Engine, Options};
+pub use entry::{
+    ENTRY_BYTES_MAX, Entry, EntryBuilder, EntryFault, EntryId, Fate, LoggedEntry, Unloggable,
+};
 pub use envelope::{
     Answered, Done, Envelope, FrontendSettings, Owed, Quotas, ROOM_CAPACITY_DEFAULT,
 };
@@ -83,13 +90,15 @@ pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
 pub use heartbeat::Heartbeat;
+pub use log::{Entries, Followed, Log, LogEntry, Next};
 pub use message_search::MessageSearch;
 pub use migrate::FORMAT as STORE_FORMAT;
 pub use moving::{ExportSummary, Import, ImportError, ImportOptions, Taken};
 pub use open::{
-    FileId, OpenError, compact, compact_backend, create_whole, rename_new, store_format,
-    sync_folder,
+    FileId, OpenError, compact, compact_backend, create_whole, follow_log, follow_log_backend,
+    rename_new, store_format, sync_folder,
 };
+pub use queue::Submitted;
 pub use rules_version::RULES;
 pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};

@@ -29,10 +29,10 @@ const LOOKALIKES_KEY: &str = "lookalikes";
 /// The [`RULES`] of the version that opened the store last.
 const RULES_KEY: &str = "rules";
 /// The number of the log that the store follows, as one of several. None: it follows none.
-const LOG_KEY: &str = "log";
+pub(crate) const LOG_KEY: &str = "log";
 
-/// Single values: [`FORMAT_KEY`], [`LOOKALIKES_KEY`], [`RULES_KEY`] and [`LOG_KEY`].
-const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
+/// Single values: [`FORMAT_KEY`], [`LOOKALIKES_KEY`], [`RULES_KEY`], [`LOG_KEY`], and the [`marks`](crate::marks).
+pub(crate) const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
 
 /// The format of a store; 0 for none yet.
 pub(crate) fn found_format(database: &Database) -> Result<u64, StoreError> {
@@ -42,12 +42,6 @@ pub(crate) fn found_format(database: &Database) -> Result<u64, StoreError> {
         Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The number of the log that a store follows, if it follows one.
-pub(crate) fn followed_log(database: &Database) -> Result<Option<u64>, StoreError> {
-    let meta = database.begin_read()?.open_table(META)?;
-    Ok(meta.get(LOG_KEY)?.map(|log| log.value()))
 }
 
 /// Makes the tables of a new store, upgrades an earlier format, and returns the store's format. A

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
-use crate::migrate::{FORMAT, followed_log, found_format, prepare};
+use crate::marks::{self, Marks};
+use crate::migrate::{FORMAT, found_format, prepare};
 pub use crate::open_error::OpenError;
 use crate::store_file::{has_store, open_regular, store_target};
 
@@ -84,14 +85,47 @@ impl Opener {
 
     /// Opens a store to change it, or creates it. Refused: the store follows a log.
     pub(crate) fn open_alone(&self) -> Result<Opened, OpenError> {
-        let opened = self.open()?;
-        match self.guarded(|| followed_log(&opened.database).map_err(|error| self.damaged(error))) {
-            Ok(None) => Ok(opened),
-            found => {
+        match self.open_marked()? {
+            (opened, None) => Ok(opened),
+            (opened, Some(_)) => {
                 close(opened.database);
-                Err(found.err().unwrap_or(OpenError::FollowsLog { path: self.path.clone() }))
+                Err(OpenError::FollowsLog { path: self.path.clone() })
             }
         }
+    }
+
+    /// Opens a store that follows a log, with the number of the log and the marks. Refused: it follows
+    /// none.
+    pub(crate) fn open_following(&self) -> Result<(Opened, u64, Marks), OpenError> {
+        match self.open_marked()? {
+            (opened, Some((log, marks))) => Ok((opened, log, marks)),
+            (opened, None) => {
+                close(opened.database);
+                Err(OpenError::FollowsNoLog { path: self.path.clone() })
+            }
+        }
+    }
+
+    fn open_marked(&self) -> Result<(Opened, Option<(u64, Marks)>), OpenError> {
+        let opened = self.open()?;
+        let read = || marks::read(&opened.database).map_err(|error| self.damaged(error));
+        match self.guarded(read) {
+            Ok(marks) => Ok((opened, marks)),
+            Err(error) => {
+                close(opened.database);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a store follow a log, of whose entries it has those up to `applied`. Refused: it follows
+    /// one already.
+    fn follow(&self, log: u64, applied: u64) -> Result<(), OpenError> {
+        let Opened { database, .. } = self.open_alone()?;
+        let begin = || marks::begin(&database, log, applied).map_err(|error| self.damaged(error));
+        let begun = self.guarded(begin);
+        close(database);
+        begun
     }
 
     /// Opens the store again after a failure: a file that is gone is not created.
@@ -296,6 +330,22 @@ pub fn store_format(path: &Path, cache_bytes: usize) -> Result<u64, OpenError> {
         close(database);
         found
     })
+}
+
+/// Makes a store follow the log of this number, of whose entries it has those up to `applied`: the
+/// first of a cluster. A missing store is created.
+pub fn follow_log(path: &Path, log: u64, applied: u64) -> Result<(), OpenError> {
+    Opener::file(path, 1 << 20).follow(log, applied)
+}
+
+/// As [`follow_log`], on a backend other than a file: for tests.
+#[doc(hidden)]
+pub fn follow_log_backend(
+    backend: impl StorageBackend + Clone,
+    log: u64,
+    applied: u64,
+) -> Result<(), OpenError> {
+    Opener::backend(backend, 1 << 20).follow(log, applied)
 }
 
 /// Makes a rename in the folder of `path` durable.

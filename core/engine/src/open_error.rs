@@ -35,6 +35,11 @@ pub enum OpenError {
         path.display()
     )]
     FollowsLog { path: PathBuf },
+    #[error(
+        "the store {} follows no log, so it cannot be part of a cluster as it is; restore a backup of another node, or begin a cluster with it",
+        path.display()
+    )]
+    FollowsNoLog { path: PathBuf },
     #[error("cannot start the thread that writes the store: {0}")]
     Thread(std::io::Error),
     #[error("cannot compact the store {}: {source}; what is in it is as it was", path.display())]

@@ -1,12 +1,13 @@
 //! Commands that wait for the writer.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use core_model::Command;
 
 use crate::envelope::Envelope;
 use crate::heartbeat::Heartbeat;
+use crate::log::{Log, Next};
 
 /// The most commands in one commit. More gain nothing (279,000 messages a second at 1,024) and
 /// delay the last of them.
@@ -40,15 +41,6 @@ struct State<T> {
     /// How often the store has failed, and why the last time.
     failures: u64,
     last_failure: Option<String>,
-}
-
-/// What the writer does next.
-pub(crate) enum Next<T> {
-    Batch(Vec<(Envelope, T)>),
-    /// Opens the store again: a query found that it has failed.
-    Recover,
-    /// The queue was stopped and is empty.
-    Stop,
 }
 
 /// Why a command was not accepted.
@@ -101,7 +93,7 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for the next batch.
+    /// Waits for the next batch. [`Next::Stop`]: the queue was stopped and is empty.
     pub(crate) fn next(&self) -> Next<T> {
         let mut state = self.lock();
         state.wanted = 1;
@@ -120,7 +112,7 @@ impl<T> Queue<T> {
         state = self.gather(state);
         let count = state.waiting.len().min(BATCH_MAX);
         let rest = state.waiting.split_off(count);
-        Next::Batch(std::mem::replace(&mut state.waiting, rest))
+        Next::Commands(std::mem::replace(&mut state.waiting, rest))
     }
 
     /// Tells the queue that `count` commands are about to be answered: their callers may soon
@@ -131,6 +123,11 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         state.beats += 1;
         state.expected = (count + state.waiting.len()).min(BATCH_MAX);
+    }
+
+    /// The writer has done something that no caller waits for.
+    pub(crate) fn beat(&self) {
+        self.lock().beats += 1;
     }
 
     fn gather<'a>(&'a self, mut state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
@@ -235,6 +232,27 @@ impl<T> Queue<T> {
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The commands that are submitted to an engine whose store follows a log, for the gateway to write
+/// to it.
+pub struct Submitted<T>(pub(crate) Arc<Queue<T>>);
+
+impl<T> Submitted<T> {
+    /// Waits for commands, gathered as for a commit. None: the engine has stopped or failed.
+    pub fn next(&self) -> Option<Vec<(Envelope, T)>> {
+        match self.0.next() {
+            Next::Commands(commands) => Some(commands),
+            Next::Entries(_) | Next::Recover | Next::Stop => None,
+        }
+    }
+}
+
+/// The log of a store of its own.
+impl<T: Send> Log<T> for Arc<Queue<T>> {
+    fn next(&mut self) -> Next<T> {
+        Queue::next(self)
     }
 }
 

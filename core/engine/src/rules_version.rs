@@ -9,6 +9,12 @@
 /// and the tables of Unicode that names and searches go by.
 pub const RULES: u32 = 2;
 
+/// Whether a version that has the rules up to `latest` can apply an entry of a log that is of `rules`:
+/// it has these and the ones before, so that the gateways of a cluster are replaced one by one.
+pub(crate) fn is_spoken(rules: u32, latest: u32) -> bool {
+    rules > 0 && (rules == latest || rules.checked_add(1) == Some(latest))
+}
+
 #[cfg(test)]
 mod tests {
     use core_model::{Command, normalize};

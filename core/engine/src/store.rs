@@ -9,6 +9,7 @@ use redb::{Database, WriteTransaction};
 
 use crate::cache::room_list::RoomListCache;
 use crate::error::StoreError;
+use crate::marks::Marks;
 use crate::migrate;
 use crate::open::{FileId, OpenError, Opened, Opener, close};
 use crate::state::{Snapshot, SnapshotCaches};
@@ -52,6 +53,12 @@ impl Store {
     pub(crate) fn open(opener: Opener) -> Result<Self, OpenError> {
         let current = Mutex::new(Current::new(opener.open_alone()?));
         Ok(Self { opener, current })
+    }
+
+    /// Opens a store that follows a log, with the number of the log and the marks.
+    pub(crate) fn open_following(opener: Opener) -> Result<(Self, u64, Marks), OpenError> {
+        let (opened, log, marks) = opener.open_following()?;
+        Ok((Self { opener, current: Mutex::new(Current::new(opened)) }, log, marks))
     }
 
     /// Closes the database, with all that was cached of it, and opens it again.

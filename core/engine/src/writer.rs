@@ -2,9 +2,13 @@
 //!
 //! A command whose rule panics, or that meets a damaged row, is refused by itself: the transaction
 //! is aborted and the batch carried out again without it, so that other commands pay nothing for
-//! it. After any other failure of the store the writer closes it, opens it again and goes on.
+//! it. After any other failure of the store the writer closes it, opens it again and goes on. A
+//! store that follows a log stops instead: see `follow`.
+
+mod follow;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -13,10 +17,13 @@ use core_model::Refusal;
 use crate::cache::room_list;
 use crate::cache::writer::WriterCache;
 use crate::clock::Moment;
+use crate::entry::Fate;
 use crate::envelope::{Answer, Done, Envelope};
 use crate::error::{StoreError, panic_message};
+use crate::log::{Log, LogEntry, Next};
 use crate::lookup;
-use crate::queue::{Next, Queue};
+use crate::marks::Marks;
+use crate::queue::Queue;
 use crate::rows::Counters;
 use crate::rules::{BatchContext, Finished};
 use crate::state::Batch;
@@ -31,17 +38,46 @@ pub(crate) type OnBatch = Box<dyn FnMut() + Send>;
 /// Carries out one command; [`BatchContext::apply`] but for tests.
 type Apply = fn(&mut BatchContext<'_>, &Envelope) -> Result<Answer, StoreError>;
 
-pub(crate) struct Writer<'a, T, P> {
+pub(crate) struct Writer<'a, T, L, P> {
     store: &'a Store,
     queue: &'a Queue<T>,
+    log: L,
     on_batch: OnBatch,
     publish: P,
     apply: Apply,
     cache: WriterCache,
     /// The times of the last command.
     last: Option<Moment>,
+    /// Where the store stands in the log that it follows.
+    following: Option<Following>,
     /// Failures since the last batch that was committed.
     failures: u32,
+}
+
+/// How a store follows a log.
+pub(crate) struct Following {
+    pub(crate) marks: Marks,
+    /// The latest version of the rules that entries may be of.
+    pub(crate) speaks: u32,
+}
+
+/// What one transaction carries out.
+enum Work<'w, T> {
+    Commands(&'w [(Envelope, T)]),
+    Entries {
+        entries: &'w mut [LogEntry],
+        durable: bool,
+        /// Why commands are refused, by their place.
+        refused: &'w BTreeMap<usize, String>,
+    },
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Applied {
+    answers: Vec<Answer>,
+    /// Of each entry.
+    fates: Vec<Fate>,
 }
 
 /// Why a batch was not committed.
@@ -51,6 +87,8 @@ enum Aborted {
     Command {
         at: usize,
         why: String,
+        /// Whether its rule panicked, instead of finding a damaged row.
+        panicked: bool,
     },
     Store {
         why: String,
@@ -76,12 +114,13 @@ impl Unknown {
     }
 }
 
-impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
+impl<'a, T, L: Log<T>, P: FnMut(Vec<Done<T>>)> Writer<'a, T, L, P> {
     /// `on_batch` is called before each batch is carried out; `publish` gets its outcomes, in commit
-    /// order.
+    /// order. With `following`, the store follows the log.
     pub(crate) fn new(
-        store: &'a Store,
-        queue: &'a Queue<T>,
+        (store, queue): (&'a Store, &'a Queue<T>),
+        log: L,
+        following: Option<Following>,
         on_batch: OnBatch,
         publish: P,
     ) -> Self {
@@ -89,22 +128,31 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         Self {
             store,
             queue,
+            log,
             on_batch,
             publish,
             apply,
             cache: WriterCache::default(),
             last: None,
+            following,
             failures: 0,
         }
     }
 
-    /// Carries out batch after batch until the queue is stopped.
+    /// Carries out batch after batch until the log ends.
     pub(crate) fn run(mut self) {
         loop {
-            match self.queue.next() {
-                Next::Batch(batch) => {
+            match self.log.next() {
+                Next::Commands(batch) => {
                     (self.on_batch)();
                     self.carry_out(batch);
+                }
+                Next::Entries(entries) => {
+                    (self.on_batch)();
+                    if let Err(why) = self.follow(entries) {
+                        self.queue.fail(&why);
+                        break;
+                    }
                 }
                 Next::Recover => {
                     let why = self.queue.failure().unwrap_or_default();
@@ -126,14 +174,14 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         }
         let mut until = batch.len();
         while !batch.is_empty() {
-            match self.commit(&batch[..until]) {
-                Ok(answers) => {
+            match self.commit(Work::Commands(&batch[..until])) {
+                Ok(Applied { answers, .. }) => {
                     self.store.release_snapshot();
                     let rest = batch.split_off(until);
                     self.answer(batch, answers);
                     batch = rest;
                 }
-                Err(Aborted::Command { at: 0, why }) => {
+                Err(Aborted::Command { at: 0, why, .. }) => {
                     let rest = batch.split_off(1);
                     self.refuse(batch, &Refusal::Internal { why });
                     batch = rest;
@@ -156,7 +204,7 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         let tickets = batch.into_iter().map(|(_, ticket)| ticket);
         let done = tickets.zip(answers);
         let done = done.map(|(ticket, Answer { outcome, events, accounts })| Done {
-            ticket,
+            ticket: Some(ticket),
             outcome,
             events,
             accounts,
@@ -237,43 +285,37 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
     }
 
     /// Carries out a batch in one transaction, and makes it durable if it changed anything.
-    fn commit(&mut self, batch: &[(Envelope, T)]) -> Result<Vec<Answer>, Aborted> {
+    fn commit(&mut self, work: Work<'_, T>) -> Result<Applied, Aborted> {
         // Whatever is not caught at its command happened in redb.
-        catch_unwind(AssertUnwindSafe(|| self.try_commit(batch))).unwrap_or_else(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.try_commit(work))).unwrap_or_else(|panic| {
             let why = format!("the store panicked: {}", panic_message(&*panic));
             Err(Aborted::Store { why, unknown: None })
         })
     }
 
-    fn try_commit(&mut self, batch: &[(Envelope, T)]) -> Result<Vec<Answer>, Aborted> {
+    fn try_commit(&mut self, work: Work<'_, T>) -> Result<Applied, Aborted> {
         let mut transaction = self.store.begin_write().map_err(failed)?;
+        if let Work::Entries { durable: false, .. } = &work {
+            let set = transaction.set_durability(redb::Durability::None);
+            set.map_err(|error| failed(error.into()))?;
+        }
         // Opening after a kill then takes milliseconds instead of a scan of the file.
         transaction.set_quick_repair(true);
         let tables = Batch::new(&transaction, RefCell::new(std::mem::take(&mut self.cache)));
         let before = lookup::counters(&tables).map_err(failed)?;
         let mut context = BatchContext::new(tables, before.clone(), self.last);
-        let mut answers = Vec::with_capacity(batch.len());
-        for (at, (envelope, _)) in batch.iter().enumerate() {
-            let applied = catch_unwind(AssertUnwindSafe(|| (self.apply)(&mut context, envelope)));
-            match applied {
-                Ok(Ok(answer)) => answers.push(answer),
-                Ok(Err(error)) if error.is_damage() => {
-                    return Err(Aborted::Command { at, why: error.to_string() });
-                }
-                Ok(Err(error)) => return Err(failed(error)),
-                Err(panic) => {
-                    let why = format!("the command panicked: {}", panic_message(&*panic));
-                    return Err(Aborted::Command { at, why });
-                }
-            }
+        if let Some(following) = &self.following {
+            context = context.following(following.marks.clone());
         }
+        let applied = self.apply_all(&mut context, work)?;
         // Commands that were refused, or only read, need no commit: polling does not wear the disk.
         let has_changed = context.has_changed();
-        let Finished { batch: tables, counters: after, last } =
+        let Finished { batch: tables, counters: after, last, marks } =
             context.finish().map_err(|error| {
                 // Which command touched the damaged row is found by halving the batch.
                 if error.is_damage() {
-                    Aborted::Command { at: batch.len() / 2, why: error.to_string() }
+                    let (at, why) = (applied.answers.len() / 2, error.to_string());
+                    Aborted::Command { at, why, panicked: false }
                 } else {
                     failed(error)
                 }
@@ -281,9 +323,13 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         let changes_room_lists = tables.has_written(room_list::SOURCES);
         self.cache = tables.into_attached().into_inner();
         self.last = last;
+        if has_changed && let Some(marks) = &marks {
+            marks.write(&transaction).map_err(failed)?;
+        }
+        self.following.iter_mut().zip(marks).for_each(|(following, marks)| following.marks = marks);
         if !has_changed {
             transaction.abort().map_err(|error| failed(error.into()))?;
-            return Ok(answers);
+            return Ok(applied);
         }
         if changes_room_lists {
             self.store.invalidate_room_lists();
@@ -291,12 +337,63 @@ impl<'a, T, P: FnMut(Vec<Done<T>>)> Writer<'a, T, P> {
         match transaction.commit() {
             Ok(()) => {
                 self.failures = 0;
-                Ok(answers)
+                Ok(applied)
             }
             Err(error) => Err(Aborted::Store {
                 why: StoreError::from(error).to_string(),
-                unknown: Some(Box::new(Unknown { answers, before, after })),
+                unknown: Some(Box::new(Unknown { answers: applied.answers, before, after })),
             }),
+        }
+    }
+
+    fn apply_all(
+        &self,
+        context: &mut BatchContext<'_>,
+        work: Work<'_, T>,
+    ) -> Result<Applied, Aborted> {
+        let mut applied = Applied::default();
+        match work {
+            Work::Commands(batch) => {
+                applied.answers.reserve_exact(batch.len());
+                for (at, (envelope, _)) in batch.iter().enumerate() {
+                    applied.answers.push(self.apply_one(context, at, envelope)?);
+                }
+            }
+            Work::Entries { entries, refused, .. } => {
+                let mut at = 0;
+                for entry in entries {
+                    let fate = context.begin_entry(entry).map_err(failed)?;
+                    applied.fates.push(fate);
+                    let commands = entry.entry.commands.iter().filter(|_| fate == Fate::Applied);
+                    for envelope in commands {
+                        applied.answers.push(match refused.get(&at) {
+                            Some(why) => Answer::refused(why),
+                            None => self.apply_one(context, at, envelope)?,
+                        });
+                        at += 1;
+                    }
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    fn apply_one(
+        &self,
+        context: &mut BatchContext<'_>,
+        at: usize,
+        envelope: &Envelope,
+    ) -> Result<Answer, Aborted> {
+        match catch_unwind(AssertUnwindSafe(|| (self.apply)(context, envelope))) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) if error.is_damage() => {
+                Err(Aborted::Command { at, why: error.to_string(), panicked: false })
+            }
+            Ok(Err(error)) => Err(failed(error)),
+            Err(panic) => {
+                let why = format!("the command panicked: {}", panic_message(&*panic));
+                Err(Aborted::Command { at, why, panicked: true })
+            }
         }
     }
 }
@@ -345,18 +442,19 @@ mod tests {
     fn a_panic_refuses_its_command_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(Opener::file(&folder.path().join("store"), 1 << 20)).unwrap();
-        let queue = Queue::new(9);
+        let queue = Arc::new(Queue::new(9));
         let (publish, published) = mpsc::channel();
         let publish = move |done: Vec<Done<usize>>| {
             done.into_iter().for_each(|done| publish.send(done).unwrap())
         };
-        let mut writer = Writer::new(&store, &queue, Box::new(|| ()), publish);
+        let log = Arc::clone(&queue);
+        let mut writer = Writer::new((&store, &queue), log, None, Box::new(|| ()), publish);
         writer.apply = panicking;
         let batch = ["ann", "panic", "bob", "panic", "panic", "cyd"];
         writer.carry_out(batch.into_iter().map(register).zip(0..).collect());
         drop(writer);
         for (place, (handle, done)) in batch.into_iter().zip(published).enumerate() {
-            assert_eq!(done.ticket, place);
+            assert_eq!(done.ticket, Some(place));
             match done.outcome {
                 Ok(_) => assert_ne!(handle, "panic"),
                 Err(Refusal::Internal { why }) => {

@@ -1,7 +1,8 @@
 //! Commands of operators: what no client can ask for.
 //!
 //! They are not part of the interface of front ends, so [`Command::Admin`](crate::Command::Admin) is
-//! not serialized, and the engine accepts them from the gateway itself only.
+//! not serialized, and the engine accepts them from the gateway itself only. Their JSON is that of the
+//! log which several gateways share ([`Loggable`](crate::Loggable)).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,8 @@ use crate::policy::PolicyChange;
 use crate::user_ref::{RoomRef, UserRef};
 
 /// A command of an operator.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdminCommand {
     /// Adds a token of the admin API.
     AddToken(AdminToken),
@@ -54,7 +56,13 @@ pub enum AdminCommand {
     DeleteMessages { messages: Vec<MessageId> },
     /// Stores what searches for messages look at: the signatures of the blocks of messages in
     /// `from..to`, for those that have one. Does nothing unless `from` is the first without.
-    StoreSignatures { from: u64, to: u64, signatures: Vec<(u64, Vec<u8>)> },
+    StoreSignatures {
+        from: u64,
+        to: u64,
+        #[serde(with = "hex_rows")]
+        #[schemars(with = "Vec<(u64, String)>")]
+        signatures: Vec<(u64, Vec<u8>)>,
+    },
     /// Posts a notice to a room under a name that no account has.
     Announce { room: RoomRef, name: String, text: String },
     /// Posts it to the next [`ANNOUNCED_ROOMS_MAX`] rooms with a greater id. The answer is
@@ -110,7 +118,8 @@ impl AdminRole {
 }
 
 /// A token of the admin API, without the token.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct AdminToken {
     pub hash: TokenHash,
     /// What the operator calls it.
@@ -122,7 +131,8 @@ pub struct AdminToken {
 }
 
 /// The target of a ban.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BanTarget {
     User(UserRef),
     /// `realm/subject`, whether or not a user has it.
@@ -133,8 +143,14 @@ pub enum BanTarget {
 
 /// A network: the first `prefix` bits of an IPv6 address, or of an IPv4 address as IPv6
 /// (`::ffff:a.b.c.d`).
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(deny_unknown_fields)]
 pub struct BanNetwork {
+    /// In JSON an IPv6 address.
+    #[serde(with = "as_address")]
+    #[schemars(with = "String")]
     pub bits: u128,
     /// 0 to 128.
     pub prefix: u8,
@@ -166,6 +182,63 @@ pub enum Banned {
     User(Uid),
     Identity(String),
     Network(BanNetwork),
+}
+
+/// A number of 128 bits as the IPv6 address that it is.
+mod as_address {
+    use std::net::Ipv6Addr;
+
+    use super::{Deserialize, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(bits: &u128, to: S) -> Result<S::Ok, S::Error> {
+        Ipv6Addr::from(*bits).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u128, D::Error> {
+        Ipv6Addr::deserialize(from).map(u128::from)
+    }
+}
+
+/// Bytes as hexadecimal digits.
+mod hex_rows {
+    use std::fmt::Write as _;
+
+    use serde::de::Error as _;
+
+    use super::{Deserialize, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        rows: &[(u64, Vec<u8>)],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+        };
+        let rows: Vec<(u64, String)> = rows.iter().map(|(key, row)| (*key, hex(row))).collect();
+        rows.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<(u64, Vec<u8>)>, D::Error> {
+        let rows = Vec::<(u64, String)>::deserialize(from)?;
+        let bytes = |hex: &str| -> Option<Vec<u8>> {
+            let pairs = hex.as_bytes().chunks(2);
+            pairs
+                .map(|pair| match std::str::from_utf8(pair) {
+                    Ok(pair) if pair.len() == 2 && !pair.starts_with('+') => {
+                        u8::from_str_radix(pair, 16).ok()
+                    }
+                    _ => None,
+                })
+                .collect()
+        };
+        let wrong = || D::Error::custom("bytes are pairs of hexadecimal digits");
+        rows.into_iter().map(|(key, hex)| Ok((key, bytes(&hex).ok_or_else(wrong)?))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod command;
 mod credential;
 mod event;
 mod id;
+mod loggable;
 mod mask;
 mod moving;
 mod name;
@@ -34,6 +35,7 @@ pub use command::{
 pub use credential::{Credential, Secret};
 pub use event::{Event, Recorded};
 pub use id::{ConnectionId, MessageId, RoomId, Seq, Timestamp, TokenHash, Uid};
+pub use loggable::{Loggable, PlainPassword};
 pub use mask::{
     MASK_BYTES_MAX, MaskFault, MaskPart, check_mask, mask_parts, matches_mask, push_literal,
 };

@@ -107,7 +107,8 @@ impl Fanout {
         self.encoders.announce_accounts(&first);
         let next = batch.peek().and_then(posts_to);
         let Some(room) = posts_to(&first).filter(|room| Some(*room) == next) else {
-            self.answer(first.ticket, first.outcome, !first.events.is_empty());
+            let ticket = first.ticket.unwrap_or(Ticket::Discard);
+            self.answer(ticket, first.outcome, !first.events.is_empty());
             let delivered = self.deliver_events(&first.events);
             return Some(Delivered { commands: 1, items: 1 + delivered.items, ..delivered });
         };
@@ -291,12 +292,13 @@ impl Encoders {
 
     /// Counts the message that a command posted, if it did, for the front end it came through.
     fn note_posted(&mut self, done: &Done<Ticket>) {
-        let Some(ledger) = done.ticket.ledger() else { return };
+        let Some(ticket) = &done.ticket else { return };
+        let Some(ledger) = ticket.ledger() else { return };
         let mut posted = Tally::default();
         done.events.iter().for_each(|recorded| posted += Tally::of_event(&recorded.event));
         if !posted.is_empty() {
             ledger.note_posted(posted);
-            self.counts.origin(&done.ticket).into_iter().for_each(|it| self.flow.note_origin(it));
+            self.counts.origin(ticket).into_iter().for_each(|it| self.flow.note_origin(it));
         }
     }
 

@@ -22,7 +22,7 @@ impl PostBatch {
     /// Adds a command that [`posts_to`] a room; returns the length of its text.
     pub(crate) fn push(&mut self, done: Done<Ticket>) -> usize {
         let at = self.posted.len();
-        match done.ticket {
+        match done.ticket.unwrap_or(Ticket::Discard) {
             Ticket::Connection { connection, .. } if connection.mailbox.is_closed() => (),
             Ticket::Connection { connection, .. } => {
                 self.answers.push((at, connection, done.outcome));
@@ -40,7 +40,7 @@ impl PostBatch {
 /// The room, if all that a command did is post a message there.
 pub(crate) fn posts_to(done: &Done<Ticket>) -> Option<RoomId> {
     match (&done.ticket, done.events.as_slice()) {
-        (Ticket::Connection { change, .. }, _) if *change != SubscriptionChange::None => None,
+        (Some(Ticket::Connection { change, .. }), _) if *change != SubscriptionChange::None => None,
         (_, [Recorded { event: Event::Posted { message }, .. }]) => match &message.to {
             Recipient::Room(room) => Some(room.id),
             Recipient::User(_) => None,

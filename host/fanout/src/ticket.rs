@@ -65,6 +65,11 @@ impl Ticket {
         }
     }
 
+    /// The same of a command that another gateway may have the ticket of.
+    pub fn submitted_of(ticket: &Option<Self>) -> SubmittedAt {
+        ticket.as_ref().map_or_else(SubmittedAt::default, Self::submitted)
+    }
+
     /// The same ticket of a command that is submitted now.
     #[must_use]
     pub fn submitted_at(mut self, now_ns: u64) -> Self {

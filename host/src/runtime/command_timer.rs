@@ -38,7 +38,7 @@ impl CommandTimer {
         let begun_ns = self.begun_ns.load(Ordering::Relaxed);
         let mut timed = 0;
         for done in batch {
-            if let Some(ns) = done.ticket.submitted().until(begun_ns) {
+            if let Some(ns) = Ticket::submitted_of(&done.ticket).until(begun_ns) {
                 self.metrics.queued.observe(ns);
                 timed += 1;
             }

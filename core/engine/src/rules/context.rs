@@ -10,6 +10,7 @@ use crate::clock::Moment;
 use crate::envelope::FrontendSettings;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
+use crate::marks::Marks;
 use crate::message_index;
 use crate::rows::{Counters, RoomRow, UserRow, Who, pack};
 use crate::state::{Batch, State};
@@ -22,6 +23,8 @@ pub(crate) struct BatchContext<'t> {
     pub(super) last: Option<Moment>,
     /// Message ids to append, by stream.
     pub(super) appends: BTreeMap<u64, Vec<u64>>,
+    /// Where the store stands in the log that it follows.
+    pub(super) marks: Option<Marks>,
     /// Writes by `settle`, which no command counts as its own: they depend on how commands were
     /// grouped into batches.
     settling: u64,
@@ -35,6 +38,7 @@ pub(crate) struct Finished<'t> {
     pub(crate) counters: Counters,
     /// The times of the last command.
     pub(crate) last: Option<Moment>,
+    pub(crate) marks: Option<Marks>,
 }
 
 /// The command being carried out.
@@ -65,7 +69,13 @@ impl CommandContext<'_> {
 
 impl<'t> BatchContext<'t> {
     pub(crate) fn new(batch: Batch<'t>, counters: Counters, last: Option<Moment>) -> Self {
-        Self { batch, counters, last, appends: BTreeMap::new(), settling: 0, row: Vec::new() }
+        let (appends, row) = (BTreeMap::new(), Vec::new());
+        Self { batch, counters, last, marks: None, appends, settling: 0, row }
+    }
+
+    /// The batch is of a log.
+    pub(crate) fn following(self, marks: Marks) -> Self {
+        Self { last: marks.last, marks: Some(marks), ..self }
     }
 
     /// Whether any command has changed anything.
@@ -82,7 +92,11 @@ impl<'t> BatchContext<'t> {
     pub(crate) fn finish(mut self) -> Result<Finished<'t>, StoreError> {
         self.settle()?;
         self.batch.counters_mut()?.insert(lookup::COUNTERS_KEY, pack(&self.counters).as_slice())?;
-        Ok(Finished { batch: self.batch, counters: self.counters, last: self.last })
+        let Self { batch, counters, last, mut marks, .. } = self;
+        if let Some(marks) = &mut marks {
+            marks.last = last;
+        }
+        Ok(Finished { batch, counters, last, marks })
     }
 
     /// Writes the pending appends, for commands that read streams.

@@ -9,13 +9,16 @@
 
 use std::collections::BTreeMap;
 
-use core_model::{ConnectionId, Refusal, Reply};
+use core_model::{Command, ConnectionId, Refusal, Reply};
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::context::{BatchContext, CommandContext};
 use crate::cache::writer::WriterCache;
+use crate::entry::Fate;
+use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
+use crate::log::LogEntry;
 use crate::removed;
 use crate::rows::{pack, unpack};
 use crate::tables::Tables;
@@ -45,6 +48,32 @@ pub(crate) struct RunRow {
     /// Ticks in turn without anything of it.
     pub(crate) missed: u32,
     pub(crate) state: RunState,
+    /// The number of its next entry at the last tick, where the store follows a log.
+    #[serde(skip)]
+    pub(crate) next_at_tick: u64,
+}
+
+/// The version of a run that a log has entries of: the number at the last tick, and the layout of one
+/// without.
+const RUN_WITH_ENTRIES: u8 = 2;
+
+impl RunRow {
+    /// The runs of stores that follow no log keep the layout that they had before there was any.
+    fn pack(&self) -> Vec<u8> {
+        if self.next_at_tick == 0 {
+            return pack(self);
+        }
+        let head = postcard::to_extend(&self.next_at_tick, vec![RUN_WITH_ENTRIES]);
+        postcard::to_extend(self, head.expect("a row is plain data")).expect("a row is plain data")
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
+        let [RUN_WITH_ENTRIES, rest @ ..] = bytes else { return unpack("runs", bytes) };
+        let corrupt = |_| StoreError::Corrupt { table: "runs" };
+        let (next_at_tick, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
+        let row: Self = postcard::from_bytes(rest).map_err(corrupt)?;
+        Ok(Self { next_at_tick, ..row })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -140,7 +169,9 @@ impl BatchContext<'_> {
         self.write_runs_row(RunsRow { ticked: cx.request.steady, ..all })?;
         for (run, mut row) in self.runs()? {
             if row.state != RunState::Ended {
-                row.missed += 1;
+                let next = self.marks.as_ref().map_or(0, |marks| marks.next_of(run));
+                row.missed = if next == row.next_at_tick { row.missed + 1 } else { 0 };
+                row.next_at_tick = next;
                 if row.missed >= MISSED_MAX {
                     row.state = RunState::Ended;
                 }
@@ -171,6 +202,9 @@ impl BatchContext<'_> {
         }
         for run in ended {
             self.batch.runs_mut()?.remove(run)?;
+            if let Some(marks) = &mut self.marks {
+                marks.forget(run);
+            }
         }
         if let Some((run, row)) = clearing {
             self.batch.clear_run_state()?;
@@ -223,22 +257,45 @@ impl BatchContext<'_> {
         Ok(self.batch.seat_ends()?.first()?.map(|(key, _)| key.value().1))
     }
 
+    /// Goes on to the next entry of the log, and judges it: see `crate::log`.
+    pub(crate) fn begin_entry(&mut self, entry: &mut LogEntry) -> Result<Fate, StoreError> {
+        let marks = self.marks.as_mut().expect("a batch of a log has marks");
+        marks.advance(entry.position, entry.at.0);
+        for envelope in &mut entry.entry.commands {
+            envelope.at = entry.at;
+            envelope.steady_ms = marks.steady;
+        }
+        let id = entry.entry.id;
+        if id.run == 0 {
+            // The same start again is the same run.
+            let starts = |envelope: &Envelope| matches!(&envelope.command, Command::Start { boot, .. } if *boot == id.number);
+            let are_starts = entry.entry.commands.iter().all(starts);
+            return Ok(if are_starts { Fate::Applied } else { Fate::Ended });
+        }
+        match self.run(id.run)? {
+            Some(row) if row.state != RunState::Ended => {
+                Ok(self.marks.as_mut().map_or(Fate::Ended, |marks| marks.take(id)))
+            }
+            _ => Ok(Fate::Ended),
+        }
+    }
+
     fn runs(&self) -> Result<Runs, StoreError> {
         let rows = self.batch.runs()?.iter()?;
         rows.map(|row| {
             let (run, row) = row?;
-            Ok((run.value(), unpack("runs", row.value())?))
+            Ok((run.value(), RunRow::unpack(row.value())?))
         })
         .collect()
     }
 
     fn run(&self, run: u64) -> Result<Option<RunRow>, StoreError> {
         let row = self.batch.runs()?.get(run)?;
-        row.map(|row| unpack("runs", row.value())).transpose()
+        row.map(|row| RunRow::unpack(row.value())).transpose()
     }
 
     fn write_run(&mut self, run: u64, row: &RunRow) -> Result<(), StoreError> {
-        self.batch.runs_mut()?.insert(run, pack(row).as_slice())?;
+        self.batch.runs_mut()?.insert(run, row.pack().as_slice())?;
         Ok(())
     }
 

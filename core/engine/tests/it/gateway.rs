@@ -138,7 +138,7 @@ impl Gateway {
         let done = running.published.recv().expect("the writer answers");
         assert_eq!(done.len(), count, "the commands were in one commit");
         for (place, done) in done.iter().enumerate() {
-            assert_eq!(done.ticket, place, "answers come in the order of the commands");
+            assert_eq!(done.ticket, Some(place), "answers come in the order of the commands");
         }
         done.into_iter().map(|done| (done.outcome, done.events)).collect()
     }

@@ -111,7 +111,7 @@ impl RecentMessages {
                     message: message.id,
                     connection: recorded.cause,
                     frame,
-                    queued_us: done.ticket.submitted().at_ns().map(&at),
+                    queued_us: Ticket::submitted_of(&done.ticket).at_ns().map(&at),
                     taken_us: at(times.begun_ns),
                     committed_us: at(times.committed_ns),
                     fanned_out_us: None,

@@ -130,7 +130,7 @@ impl Traces {
 }
 
 fn posted(done: &Done<Ticket>) -> Option<Posted> {
-    let submitted_ns = done.ticket.submitted().at_ns()?;
+    let submitted_ns = Ticket::submitted_of(&done.ticket).at_ns()?;
     done.events.iter().find_map(|recorded| match &recorded.event {
         Event::Posted { message } => Some(Posted { message: message.id, submitted_ns }),
         _ => None,

@@ -79,7 +79,7 @@ impl RunningEngine {
         }
         while waiting > 0 {
             for done in self.published.recv().expect("the writer answers") {
-                tell(&texts[done.ticket], done.outcome);
+                tell(&texts[done.ticket.expect("its own")], done.outcome);
                 waiting -= 1;
             }
         }

@@ -1,0 +1,65 @@
+//! Where commands come from, in the one order in which they are carried out.
+//!
+//! A store of its own has the engine's queue as its log: nothing is encoded, and a command has no
+//! position. A store that follows a log shared by several gateways is given entries, each of which
+//! one of them has written. The log may have an entry several times, or one whose predecessor it has
+//! not: a gateway writes an entry, and all after it, again until it finds it applied. So the writer
+//! applies an entry if it is the next of its run, in the transaction that notes this: whatever the
+//! log does, each is applied once, in the order of its run.
+
+use core_model::Timestamp;
+
+use crate::entry::{Entry, EntryId, Fate};
+use crate::envelope::Envelope;
+
+/// Gives the writer its commands, on its thread. `T` is the ticket of a command.
+pub trait Log<T>: Send {
+    /// Waits for what is to be done next. [`Next::Stop`] is to come once [`Submitted::next`](crate::Submitted::next) has
+    /// given all that was submitted: an engine that stops waits for it.
+    fn next(&mut self) -> Next<T>;
+
+    /// What became of an entry, once that is durable. If it was applied, returns the tickets of
+    /// its commands, in their order: those of a gateway's own entries, and none of the others.
+    fn settled(&mut self, _entry: EntryId, _fate: Fate) -> Vec<T> {
+        Vec::new()
+    }
+}
+
+/// What the writer does next.
+pub enum Next<T> {
+    /// Carries out commands that only this store is given.
+    Commands(Vec<(Envelope, T)>),
+    /// Applies entries of the log that the store follows, in one commit.
+    Entries(Entries),
+    /// Opens the store again: a query found that it has failed.
+    Recover,
+    Stop,
+}
+
+/// Entries of a log, one after the other.
+#[derive(Clone, Debug)]
+pub struct Entries {
+    pub entries: Vec<LogEntry>,
+    /// Whether the commit is on disk before it is answered. If not, a loss of power takes the store
+    /// back to an earlier position of the log.
+    pub durable: bool,
+}
+
+/// An entry, and what the log says of it.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// Its place in the log: one more than that of the entry before, from 1 on.
+    pub position: u64,
+    /// When the log took it, by the log's clock: its commands have no other time.
+    pub at: Timestamp,
+    pub entry: Entry,
+}
+
+/// Where a store stands in the log that it follows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Followed {
+    /// The number of the log.
+    pub log: u64,
+    /// The position of the last entry that the store has applied, 0 for none.
+    pub applied: u64,
+}
