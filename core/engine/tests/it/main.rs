@@ -19,6 +19,7 @@ mod memory;
 mod model;
 mod moving;
 mod reference;
+mod replica;
 mod retries;
 mod rules;
 mod say;

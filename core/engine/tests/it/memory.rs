@@ -1,6 +1,7 @@
 //! A store in memory that outlives the engine, can be told to fail, and can lose what was not
 //! synced.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +15,36 @@ pub(crate) struct Memory(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
-    /// The contents at the last sync, if they are recorded.
-    synced: Option<Vec<u8>>,
+    /// What the last sync left, if it is recorded.
+    synced: Option<Synced>,
     full: bool,
     failing: Option<Failing>,
     /// So many reads from now on fail.
     unreadable: u32,
     /// The sync after so many fails, after it has made everything durable.
     late_failure: Option<u32>,
+}
+
+/// The contents at the last sync: those now, but for what was written since.
+#[derive(Debug, Default)]
+struct Synced {
+    length: usize,
+    /// By where they begin.
+    pages: BTreeMap<usize, Vec<u8>>,
+}
+
+/// The bytes of a page of redb.
+const PAGE: usize = 4_096;
+
+impl Synced {
+    /// Keeps what is about to be overwritten.
+    fn keep(&mut self, bytes: &[u8], range: std::ops::Range<usize>) {
+        let pages = (range.start / PAGE * PAGE..range.end.min(self.length)).step_by(PAGE);
+        for start in pages {
+            let end = (start + PAGE).min(self.length).min(bytes.len());
+            self.pages.entry(start).or_insert_with(|| bytes[start..end].to_vec());
+        }
+    }
 }
 
 /// The first failure tells, and waits to go on.
@@ -35,8 +58,24 @@ impl Memory {
     /// A store that records its contents at each sync.
     pub(crate) fn that_may_lose_power() -> Self {
         let memory = Self::default();
-        memory.state().synced = Some(Vec::new());
+        memory.state().synced = Some(Synced::default());
         memory
+    }
+
+    /// A store with these contents, which were synced.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        let synced = Some(Synced { length: bytes.len(), pages: BTreeMap::new() });
+        Self(Arc::new(Mutex::new(State { bytes, synced, ..State::default() })))
+    }
+
+    /// The contents.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.state().bytes.clone()
+    }
+
+    /// The store that a kill of the process leaves now: what was written.
+    pub(crate) fn killed(&self) -> Self {
+        Self::of(self.bytes())
     }
 
     /// From now on nothing can be written, as on a full disk.
@@ -63,8 +102,14 @@ impl Memory {
     /// The store that a power failure leaves now: what was synced.
     pub(crate) fn without_power(&self) -> Self {
         let state = self.state();
-        let bytes = state.synced.clone().expect("made to lose power");
-        Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
+        let Synced { length, pages } = state.synced.as_ref().expect("made to lose power");
+        let mut bytes = state.bytes.clone();
+        bytes.resize(*length, 0);
+        for (start, page) in pages {
+            bytes[*start..start + page.len()].copy_from_slice(page);
+        }
+        drop(state);
+        Self::of(bytes)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,7 +156,15 @@ impl StorageBackend for Memory {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.writable()?.bytes.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let mut state = self.writable()?;
+        let State { bytes, synced, .. } = &mut *state;
+        if let Some(synced) = synced
+            && length < bytes.len()
+        {
+            synced.keep(bytes, length..bytes.len());
+        }
+        bytes.resize(length, 0);
         Ok(())
     }
 
@@ -119,7 +172,7 @@ impl StorageBackend for Memory {
         let mut state = self.writable()?;
         let State { bytes, synced, .. } = &mut *state;
         if let Some(synced) = synced {
-            synced.clone_from(bytes);
+            *synced = Synced { length: bytes.len(), pages: BTreeMap::new() };
         }
         state.late_failure = match state.late_failure {
             Some(0) => {
@@ -134,7 +187,11 @@ impl StorageBackend for Memory {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.writable()?;
         let range = within(&state.bytes, offset, data.len())?;
-        state.bytes[range].copy_from_slice(data);
+        let State { bytes, synced, .. } = &mut *state;
+        if let Some(synced) = synced {
+            synced.keep(bytes, range.clone());
+        }
+        bytes[range].copy_from_slice(data);
         Ok(())
     }
 }
