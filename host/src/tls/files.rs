@@ -46,5 +46,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     if content.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("{shown} is longer than {FILE_BYTES_MAX} bytes, so it is no PEM file"));
     }
+    // What is behind it would not be seen to be a line of PEM.
+    if matches!(&content[..], [0xef, 0xbb, 0xbf, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Err(format!(
+            "{shown} begins with a byte order mark (BOM), which PEM has not; save it as ASCII, or as \
+             UTF-8 without BOM"
+        ));
+    }
     Ok(content)
 }

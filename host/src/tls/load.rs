@@ -124,8 +124,17 @@ fn mismatch(files: &IdentityFiles, certified: &CertifiedKey) -> String {
     }
 }
 
-/// The certificates of a file, in its order.
+/// What a file that has a key in place of certificates should be replaced with.
+const OWN_CERTIFICATE: &str = "are cert and key exchanged?";
+const CA_CERTIFICATE: &str = "name the certificate of the CA; its key is for the CA alone";
+
+/// The certificates of a server, in the order of the file.
 pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    certificates(path, OWN_CERTIFICATE)
+}
+
+/// The certificates of a file, in its order. `instead`: what to do if it has a key.
+fn certificates(path: &Path, instead: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let content = read(path)?;
     let shown = path.display();
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
@@ -133,17 +142,36 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
     if !found.is_empty() {
         return Ok(found);
     }
-    Err(if PrivateKeyDer::from_pem_slice(&content).is_ok() {
-        format!("{shown} has a key and no certificate; are cert and key exchanged?")
+    let text = String::from_utf8_lossy(&content);
+    Err(if let Some(why) = binary(path, &content, "x509") {
+        why
+    } else if text.contains("PRIVATE KEY-----") {
+        format!("{shown} has a key and no certificate; {instead}")
+    } else if text.contains("CERTIFICATE REQUEST-----") {
+        format!(
+            "{shown} has a request for a certificate; name the certificate that the CA made of it"
+        )
     } else {
         format!("{shown} has no certificate: expected PEM, -----BEGIN CERTIFICATE-----")
+    })
+}
+
+/// What to do with a file that is no PEM but binary. `kind`: what openssl calls its content.
+fn binary(path: &Path, content: &[u8], kind: &str) -> Option<String> {
+    let shown = path.display();
+    // A SEQUENCE that is not short: what DER and PKCS#12 begin with.
+    matches!(content, [0x30, 0x80..=0xff, ..]).then(|| {
+        format!(
+            "{shown} is binary, as DER and PKCS#12 are; convert it to PEM: openssl {kind} -inform DER \
+             -in {shown}, or openssl pkcs12 -nodes -in {shown}"
+        )
     })
 }
 
 /// The certificates that servers may be signed by, or that servers show themselves because they have
 /// signed them themselves. Another one would never be found to have signed any.
 pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates = chain(path)?;
+    let certificates = certificates(path, CA_CERTIFICATE)?;
     let mut roots = RootCertStore::empty();
     for (nth, certificate) in certificates.iter().enumerate() {
         let parsed = Certificate::parse(path, std::slice::from_ref(certificate))?;
@@ -196,9 +224,9 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
         pem::Error::NoItemsFound if CertificateDer::from_pem_slice(&content).is_ok() => {
             format!("{shown} has a certificate and no key; are cert and key exchanged?")
         }
-        pem::Error::NoItemsFound => {
+        pem::Error::NoItemsFound => binary(path, &content, "pkey").unwrap_or_else(|| {
             format!("{shown} has no key: expected PEM, -----BEGIN PRIVATE KEY-----")
-        }
+        }),
         error => not_pem(path, &error),
     })
 }
@@ -210,7 +238,7 @@ fn client_verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let shown = path.display();
     let mut roots = RootCertStore::empty();
-    for (nth, certificate) in chain(path)?.into_iter().enumerate() {
+    for (nth, certificate) in certificates(path, CA_CERTIFICATE)?.into_iter().enumerate() {
         let parsed = Certificate::parse(path, std::slice::from_ref(&certificate))?;
         check_is_ca(nth, &parsed, "clients' ones")?;
         roots.add(certificate).map_err(|error| format!("{shown}: {error}"))?;

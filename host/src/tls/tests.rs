@@ -162,6 +162,42 @@ fn what_is_wrong_with_a_file_is_said() {
 }
 
 #[test]
+fn what_to_do_with_a_file_of_another_form_is_said() {
+    let scene = Scene::new();
+    let (cert, key) = (scene.read("cert.pem"), scene.read("key.pem"));
+    let try_bytes = |name: &str, bytes: &[u8]| {
+        let before = scene.read(name);
+        std::fs::write(scene.path(name), bytes).unwrap();
+        let fault = scene.fault();
+        scene.write(name, &before);
+        fault
+    };
+    let try_client_ca = |bytes: &[u8]| {
+        std::fs::write(scene.path("clients.pem"), bytes).unwrap();
+        let client_ca = Some(scene.path("clients.pem"));
+        scene.faults(TlsSettings { client_ca, ..scene.settings() }).join("; ")
+    };
+    let der = |pem: &str| {
+        let lines = pem.lines().filter(|line| !line.starts_with('-'));
+        data_encoding::BASE64.decode(lines.collect::<String>().as_bytes()).unwrap()
+    };
+    let request = "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n";
+    let bom = |pem: &str| format!("\u{feff}{pem}").into_bytes();
+    let said = [
+        ("a certificate with a BOM", try_bytes("cert.pem", &bom(&cert))),
+        ("a key with a BOM", try_bytes("key.pem", &bom(&key))),
+        ("a request for a certificate", try_bytes("cert.pem", request.as_bytes())),
+        ("a certificate in DER", try_bytes("cert.pem", &der(&cert))),
+        ("a key in DER", try_bytes("key.pem", &der(&key))),
+        ("a CA of clients that is a key", try_client_ca(key.as_bytes())),
+        ("a CA of clients in DER", try_client_ca(&der(&scene.read("ca.pem")))),
+        ("a CA of clients with a BOM", try_client_ca(&bom(&scene.read("ca.pem")))),
+    ];
+    let said = said.map(|(what, fault)| format!("{what}\n    {fault}\n")).concat();
+    insta::assert_snapshot!(said);
+}
+
+#[test]
 fn a_ca_of_clients_is_one() {
     let scene = Scene::new();
     let with = |name: &str| {
