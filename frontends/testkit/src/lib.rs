@@ -12,7 +12,7 @@ pub use described::{Described, acceptor};
 pub use order::{
     Engine, NOW, Said, Talk, assert_missed_messages_come_first, assert_nothing_overtakes,
 };
-pub use play::{frontend_for, play, play_as};
+pub use play::{Passed, frontend_for, play, play_as, play_watched};
 pub use properties::{
     assert_cut_invariant, assert_noise_is_harmless, assert_noise_is_harmless_as, outputs_of_noise,
 };

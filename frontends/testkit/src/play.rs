@@ -44,6 +44,26 @@ pub fn play_as(frontend: &dyn Frontend, peer: &Peer, script: &str) -> String {
     perform(frontend, peer, script).text
 }
 
+/// What passes between a session and its surroundings.
+pub enum Passed<'a> {
+    Opened(&'a Peer),
+    Input(&'a Input<'a>),
+    Output(&'a Output),
+    Event(&'a Recorded),
+    /// What is sent to several sessions.
+    Broadcast(&'a Frame),
+}
+
+/// Like [`play_as`], and gives all that passes to `watch`.
+pub fn play_watched(
+    frontend: &dyn Frontend,
+    peer: &Peer,
+    script: &str,
+    watch: &mut dyn FnMut(Passed<'_>),
+) -> String {
+    perform_watched(frontend, peer, script, watch).text
+}
+
 /// A script that was played.
 pub(crate) struct Performance {
     pub(crate) text: String,
@@ -59,6 +79,15 @@ pub(crate) enum Seen {
 }
 
 pub(crate) fn perform(frontend: &dyn Frontend, peer: &Peer, script: &str) -> Performance {
+    perform_watched(frontend, peer, script, &mut |_| ())
+}
+
+fn perform_watched(
+    frontend: &dyn Frontend,
+    peer: &Peer,
+    script: &str,
+    watch: &mut dyn FnMut(Passed<'_>),
+) -> Performance {
     let mut stage = Stage {
         frontend,
         peer: peer.clone(),
@@ -69,7 +98,9 @@ pub(crate) fn perform(frontend: &dyn Frontend, peer: &Peer, script: &str) -> Per
         asked: Request::default(),
         text: String::new(),
         seen: Vec::new(),
+        watch,
     };
+    (stage.watch)(Passed::Opened(peer));
     stage.feed(Input::Opened);
     for line in script.lines() {
         stage.act(line);
@@ -90,6 +121,7 @@ struct Stage<'a> {
     asked: Request,
     text: String,
     seen: Vec<Seen>,
+    watch: &'a mut dyn FnMut(Passed<'_>),
 }
 
 impl Stage<'_> {
@@ -153,6 +185,7 @@ impl Stage<'_> {
     }
 
     fn open(&mut self) {
+        (self.watch)(Passed::Opened(&self.peer));
         self.session = self.frontend.open(&self.peer);
         self.alarm = None;
         self.feed(Input::Opened);
@@ -167,6 +200,7 @@ impl Stage<'_> {
     }
 
     fn broadcast(&mut self, event: &Recorded) {
+        (self.watch)(Passed::Event(event));
         match self.frontend.broadcast(event) {
             Broadcast::Nothing => writeln!(self.text, "    broadcast nothing").unwrap(),
             Broadcast::Everyone(frame) => {
@@ -182,15 +216,18 @@ impl Stage<'_> {
     }
 
     fn said(&mut self, frame: &Frame) {
+        (self.watch)(Passed::Broadcast(frame));
         if let Frame::Text(text) = frame {
             self.seen.push(Seen::Said(text.clone()));
         }
     }
 
     fn feed(&mut self, input: Input<'_>) {
+        (self.watch)(Passed::Input(&input));
         let mut out = Outbox::default();
         self.session.handle(self.now, input, &mut out);
         for output in out.drain() {
+            (self.watch)(Passed::Output(&output));
             match &output {
                 Output::WakeAt(at) => self.alarm = Some(*at),
                 Output::SendText(text) => self.seen.push(Seen::Said(text.clone())),

@@ -21,10 +21,10 @@ macro_rules! request {
         $(#[$meta])*
         pub(crate) struct $name {
             $(#[$user])*
-            #[schemars(length(min = 1))]
+            #[schemars(length(min = 1), extend("x-secret" = true))]
             openid: Option<String>,
             /// The same as `openid`.
-            #[schemars(length(min = 1))]
+            #[schemars(length(min = 1), extend("x-secret" = true))]
             open_id: Option<String>,
             $($(#[$field_meta])* $field: $type,)*
         }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::MASK;
-use super::json::mask_json;
+use super::json::{mask_frame, mask_json};
 use super::names::SecretNames;
 
 /// Headers whose values are shown; of any other one the name is.
@@ -66,7 +66,7 @@ pub struct HttpFrame {
 /// A request, and whether something of it is masked.
 pub(super) fn request(request: &Request, names: &SecretNames) -> (HttpFrame, bool) {
     let mut masked = false;
-    let mut target = request.path.clone();
+    let mut target = path(&request.path, &mut masked);
     if !request.query.is_empty() {
         target.push('?');
         target.push_str(&form(&request.query, names, &mut masked));
@@ -75,6 +75,18 @@ pub(super) fn request(request: &Request, names: &SecretNames) -> (HttpFrame, boo
     let body = body(&request.body, names, false, &mut masked);
     let method = Some(request.method.clone());
     (HttpFrame { method, target: Some(target), status: None, headers, body }, masked)
+}
+
+/// A path, without what belongs into a query: parameters of a segment, and a question mark that came
+/// percent-encoded.
+fn path(path: &str, masked: &mut bool) -> String {
+    match path.find([';', '?', '&', '=']) {
+        Some(at) => {
+            *masked = true;
+            format!("{}{MASK}", &path[..=at])
+        }
+        None => path.to_owned(),
+    }
 }
 
 /// A response, likewise. `is_known`: of a dialect whose texts are known to have no secrets.
@@ -113,7 +125,7 @@ fn body(bytes: &[u8], names: &SecretNames, is_text: bool, masked: &mut bool) -> 
     if text.is_empty() {
         return String::new();
     }
-    if let Some(json) = mask_json(text, names) {
+    if let Some(json) = mask_frame(text, names) {
         *masked |= json.masked;
         return json.text;
     }
@@ -128,27 +140,35 @@ fn body(bytes: &[u8], names: &SecretNames, is_text: bool, masked: &mut bool) -> 
     format!("{MASK} ({} bytes)", bytes.len())
 }
 
-/// A query or form. What is no pair of name and value is masked.
+/// A query or form. What is no pair of name and value is masked, and the value of a name that no
+/// schema has. Some servers separate pairs with `;`.
 fn form(text: &str, names: &SecretNames, masked: &mut bool) -> String {
-    let pair = |pair: &str| {
-        let Some((name, value)) = pair.split_once('=') else {
-            *masked |= !pair.is_empty();
-            return if pair.is_empty() { String::new() } else { MASK.into() };
-        };
-        let decoded = decode(value);
-        if names.secrecy(&decode(name)).hides(&decoded) {
-            *masked = true;
-            return format!("{name}={MASK}");
-        }
-        match mask_json(&decoded, names) {
-            Some(json) if json.masked => {
-                *masked = true;
-                format!("{name}={}", utf8_percent_encode(&json.text, NON_ALPHANUMERIC))
-            }
-            _ => format!("{name}={value}"),
-        }
+    let mut shown = String::with_capacity(text.len());
+    for part in text.split_inclusive(['&', ';']) {
+        let end = part.trim_end_matches(['&', ';']);
+        shown.push_str(&pair(end, names, masked));
+        shown.push_str(&part[end.len()..]);
+    }
+    shown
+}
+
+fn pair(pair: &str, names: &SecretNames, masked: &mut bool) -> String {
+    let Some((name, value)) = pair.split_once('=') else {
+        *masked |= !pair.is_empty();
+        return if pair.is_empty() { String::new() } else { MASK.into() };
     };
-    text.split('&').map(pair).collect::<Vec<_>>().join("&")
+    let decoded = decode(value);
+    if names.secrecy_in_frame(&decode(name)).hides(&decoded) {
+        *masked = true;
+        return format!("{name}={MASK}");
+    }
+    match mask_json(&decoded, names) {
+        Some(json) if json.masked => {
+            *masked = true;
+            format!("{name}={}", utf8_percent_encode(&json.text, NON_ALPHANUMERIC))
+        }
+        _ => format!("{name}={value}"),
+    }
 }
 
 fn decode(text: &str) -> String {
@@ -176,6 +196,22 @@ mod tests {
         assert!(!text.contains("s3cret"), "{text}");
         assert_eq!(shown.target.unwrap(), "/login?user%5Fpassword=***&name=ann&***");
         assert!(shown.headers.contains(&("host".into(), "h".into())));
+    }
+
+    #[test]
+    fn parameters_are_masked_wherever_they_are_in_a_target() {
+        let target = |path: &str, query: &str| {
+            let request = Request {
+                method: "GET".into(),
+                path: path.into(),
+                query: query.into(),
+                ..Request::default()
+            };
+            super::request(&request, &SecretNames::default()).0.target.unwrap()
+        };
+        assert_eq!(target("/a", "a=1;token=x&pwd=y;b=2;x"), "/a?a=1;token=***&pwd=***;b=2;***");
+        assert_eq!(target("/a;token=x/b", ""), "/a;***");
+        assert_eq!(target("/a?token=x", "b=1"), "/a?***?b=1");
     }
 
     #[test]

@@ -3,77 +3,97 @@
 use super::MASK;
 use super::json::Masked;
 
-/// The commands whose parameters are shown; what another line has is masked.
-const SHOWN_VERBS: [&str; 62] = [
-    "ACCOUNT",
-    "ACK",
-    "ADMIN",
-    "AWAY",
-    "BATCH",
-    "CAP",
-    "CHATHISTORY",
-    "CHGHOST",
-    "ERROR",
-    "FAIL",
-    "HELP",
-    "HELPOP",
-    "INFO",
-    "INVITE",
-    "ISON",
-    "JOIN",
-    "KICK",
-    "KILL",
-    "LINKS",
-    "LIST",
-    "LUSERS",
-    "MARKREAD",
-    "MODE",
-    "MONITOR",
-    "MOTD",
-    "NAMES",
-    "NICK",
-    "NOTE",
-    "NOTICE",
-    "PART",
-    "PING",
-    "PONG",
-    "PRIVMSG",
-    "QUIT",
-    "REDACT",
-    "REHASH",
-    "SETNAME",
-    "STATS",
-    "TAGMSG",
-    "TIME",
-    "TOPIC",
-    "USER",
-    "USERHOST",
-    "VERSION",
-    "WALLOPS",
-    "WARN",
-    "WHO",
-    "WHOIS",
-    "WHOWAS",
-    "001",
-    "002",
-    "003",
-    "004",
-    "005",
-    "RENAME",
-    "SUMMON",
-    "TRACE",
-    "USERS",
-    "KNOCK",
-    "SILENCE",
-    "EXTBAN",
-    "PROP",
+/// The commands that a client may send, with how many of their parameters have a known meaning and
+/// are no secrets. What else is in a line is masked.
+const OF_CLIENTS: [(&str, usize); 45] = [
+    ("ADMIN", 1),
+    ("AUTHENTICATE", 1),
+    ("AWAY", 1),
+    ("BATCH", 3),
+    ("CAP", 2),
+    ("CHATHISTORY", 5),
+    ("HELP", 1),
+    ("HELPOP", 1),
+    ("INFO", 1),
+    ("INVITE", 2),
+    ("ISON", PARAMS_MAX),
+    ("JOIN", 1),
+    ("KICK", 3),
+    ("KILL", 2),
+    ("LINKS", 2),
+    ("LIST", 2),
+    ("LUSERS", 2),
+    ("MARKREAD", 2),
+    ("MODE", PARAMS_MAX),
+    ("MONITOR", 2),
+    ("MOTD", 1),
+    ("NAMES", 2),
+    ("NICK", 1),
+    ("NOTICE", 2),
+    ("OPER", 0),
+    ("PART", 2),
+    ("PASS", 0),
+    ("PING", 2),
+    ("PONG", 2),
+    ("PRIVMSG", 2),
+    ("QUIT", 1),
+    ("REDACT", 3),
+    ("REHASH", 0),
+    ("SETNAME", 1),
+    ("STATS", 2),
+    ("TAGMSG", 1),
+    ("TIME", 1),
+    ("TOPIC", 2),
+    ("USER", 4),
+    ("USERHOST", 5),
+    ("VERSION", 1),
+    ("WALLOPS", 1),
+    ("WHO", 2),
+    ("WHOIS", 2),
+    ("WHOWAS", 3),
+];
+
+/// More than a line may have.
+const PARAMS_MAX: usize = usize::MAX;
+
+/// The commands of the server alone, besides numbers.
+const OF_THE_SERVER: [&str; 8] =
+    ["ACCOUNT", "ACK", "CHGHOST", "ERROR", "FAIL", "NOTE", "RENAME", "WARN"];
+
+/// Tags whose values are no secrets.
+const SHOWN_TAGS: [&str; 16] = [
+    "+draft/channel-context",
+    "+draft/client-msgid",
+    "+draft/react",
+    "+draft/reply",
+    "+draft/typing",
+    "+draft/unreact",
+    "+react",
+    "+reply",
+    "+typing",
+    "+unreact",
+    "account",
+    "batch",
+    "bot",
+    "label",
+    "msgid",
+    "time",
 ];
 
 /// Services of other networks, to which clients send passwords by habit.
-const SERVICES: [&str; 7] = ["authserv", "chanserv", "nickserv", "ns", "q", "userserv", "x"];
+const SERVICES: [&str; 13] = [
+    "authserv", "botserv", "chanserv", "hostserv", "memoserv", "nickserv", "ns", "operserv", "q",
+    "saslserv", "userserv", "x", "x3",
+];
+
+/// What such a service is told with a password; also typed into a channel by mistake.
+const SERVICE_WORDS: [&str; 4] = ["ghost", "identify", "recover", "regain"];
 
 /// RPL_CHANNELMODEIS.
 const MODE_NUMERIC: &str = "324";
+
+/// ERR_INVALIDMODEPARAM quotes the parameter.
+const INVALID_MODE_NUMERIC: &str = "696";
 
 /// ERR_UNKNOWNCOMMAND quotes what was sent in place of a command.
 const UNKNOWN_COMMAND: &str = "421";
@@ -142,28 +162,68 @@ impl<'a> Words<'a> {
 
     fn mask(&mut self, is_from_client: bool) -> bool {
         let verb = self.verb.to_ascii_uppercase();
-        let has_key = |modes: Option<&&str>| modes.is_some_and(|modes| modes.contains('k'));
-        match verb.as_str() {
+        let of_verb = match verb.as_str() {
+            "" => !self.head.is_empty() && self.mask_all(),
+            _ if !is_known(&verb, is_from_client) => self.mask_all(),
             "AUTHENTICATE" => self.mask_authenticate(),
-            "JOIN" => is_from_client && self.mask_from(1),
-            "MODE" => has_key(self.params.get(1)) && self.mask_from(2),
-            MODE_NUMERIC => has_key(self.params.get(2)) && self.mask_from(3),
+            "MODE" => self.mask_modes(1),
+            MODE_NUMERIC => self.mask_modes(2),
+            INVALID_MODE_NUMERIC => has_key(self.params.get(2)) && self.mask_from(3),
             UNKNOWN_COMMAND => self.mask_unknown_command(),
-            "PRIVMSG" | "NOTICE" => {
-                let target = self.params.first().copied().unwrap_or_default();
-                let name = target.split('@').next().unwrap_or_default().to_ascii_lowercase();
-                SERVICES.contains(&name.as_str()) && self.mask_from(1)
-            }
-            _ if is_shown(&verb) => false,
-            "PASS" | "OPER" => self.mask_from(0),
-            // It may be a secret that was typed in the wrong place.
-            _ if self.verb.is_empty() => false,
-            _ => {
-                self.verb = MASK;
-                self.mask_from(0);
-                true
-            }
+            "PRIVMSG" | "NOTICE" => self.is_for_service() && self.mask_from(1),
+            _ => false,
+        };
+        let shown = if is_from_client { shown_params(&verb) } else { None };
+        of_verb | shown.is_some_and(|shown| self.mask_from(shown)) | self.mask_tags()
+    }
+
+    /// It may be a secret that was typed in the wrong place.
+    fn mask_all(&mut self) -> bool {
+        if self.verb.is_empty() {
+            self.head.clear();
         }
+        self.verb = MASK;
+        self.mask_from(0);
+        true
+    }
+
+    /// The parameters of modes, if one of them is the key of a channel.
+    fn mask_modes(&mut self, modes: usize) -> bool {
+        let mut words = self.params.iter().enumerate().skip(modes);
+        let has_key = words
+            .any(|(at, word)| (at == modes || word.starts_with(['+', '-'])) && has_key(Some(word)));
+        has_key && self.mask_from(modes + 1)
+    }
+
+    /// Whether a message is for a service, or says what such a service is told with a password.
+    fn is_for_service(&self) -> bool {
+        let is_service = |target: &str| {
+            let name = target.trim_start_matches(['~', '&', '@', '%', '+']);
+            let name = name.split(['@', '!', '%']).next().unwrap_or_default();
+            SERVICES.contains(&name.to_ascii_lowercase().as_str())
+        };
+        let targets = self.params.first().copied().unwrap_or_default();
+        let said = self.params.get(1).copied().unwrap_or_default();
+        let word = said.split_whitespace().next().unwrap_or_default();
+        let word = word.trim_start_matches(|char: char| !char.is_alphanumeric());
+        targets.split(',').any(is_service)
+            || SERVICE_WORDS.contains(&word.to_ascii_lowercase().as_str())
+    }
+
+    fn mask_tags(&mut self) -> bool {
+        let Some(tags) = self.head.strip_prefix('@') else { return false };
+        let (tags, rest) = tags.split_once(' ').unwrap_or((tags, ""));
+        let mut masked = false;
+        let shown = tags.split(';').map(|tag| match tag.split_once('=') {
+            Some((name, value)) if !value.is_empty() && !SHOWN_TAGS.contains(&name) => {
+                masked = true;
+                format!("{name}={MASK}")
+            }
+            _ => tag.to_owned(),
+        });
+        let shown = shown.collect::<Vec<_>>().join(";");
+        self.head = format!("@{shown} {rest}");
+        masked
     }
 
     /// A mechanism, `+` and `*` are shown.
@@ -177,8 +237,7 @@ impl<'a> Words<'a> {
 
     fn mask_unknown_command(&mut self) -> bool {
         let Some(quoted) = self.params.get_mut(1) else { return false };
-        let verb = quoted.to_ascii_uppercase();
-        let is_known = is_shown(&verb) || ["PASS", "OPER", "AUTHENTICATE"].contains(&&*verb);
+        let is_known = shown_params(&quoted.to_ascii_uppercase()).is_some();
         if !is_known {
             *quoted = MASK;
         }
@@ -186,9 +245,20 @@ impl<'a> Words<'a> {
     }
 }
 
-fn is_shown(verb: &str) -> bool {
-    SHOWN_VERBS.contains(&verb)
-        || (verb.len() == 3 && verb.bytes().all(|byte| byte.is_ascii_digit()))
+/// Whether modes have the key of a channel.
+fn has_key(modes: Option<&&str>) -> bool {
+    modes.is_some_and(|modes| modes.contains('k'))
+}
+
+/// How many parameters of a client's command are shown. `None`: there is no such command.
+fn shown_params(verb: &str) -> Option<usize> {
+    OF_CLIENTS.iter().find(|(name, _)| *name == verb).map(|(_, shown)| *shown)
+}
+
+fn is_known(verb: &str, is_from_client: bool) -> bool {
+    let is_number = || verb.len() == 3 && verb.bytes().all(|byte| byte.is_ascii_digit());
+    shown_params(verb).is_some()
+        || (!is_from_client && (OF_THE_SERVER.contains(&verb) || is_number()))
 }
 
 #[cfg(test)]
@@ -216,6 +286,28 @@ mod tests {
             (":srv 421 ann S3CRET :Unknown command", ":srv 421 ann *** :Unknown command"),
             ("NICK ann\rPASS s3cret", "NICK ann ***"),
             ("PASS\ts3cret", "***"),
+            ("PRIVMSG nickserv,#k :identify s3cret", "PRIVMSG nickserv,#k :***"),
+            ("PRIVMSG #k,NickServ@srv :x s3cret", "PRIVMSG #k,NickServ@srv :***"),
+            ("privmsg @nickserv!n@h identify s3cret", "privmsg @nickserv!n@h *** ***"),
+            ("NOTICE NICKSERV :identify s3cret", "NOTICE NICKSERV :***"),
+            ("PRIVMSG #k :/identify s3cret", "PRIVMSG #k :***"),
+            ("SQUERY NickServ :identify s3cret", "*** *** :***"),
+            ("NickServ identify s3cret", "*** *** ***"),
+            ("NICK ann s3cret", "NICK ann ***"),
+            ("JOIN #tea,#k s3cret,s3cret", "JOIN #tea,#k ***"),
+            ("join #k :s3cret", "join #k :***"),
+            ("mode #k k s3cret", "mode #k k ***"),
+            ("MODE #k +o ann +k s3cret", "MODE #k +o *** *** ***"),
+            ("MODE #k -k s3cret", "MODE #k -k ***"),
+            ("MODE #k +b ann!*@*", "MODE #k +b ann!*@*"),
+            (":srv 696 ann #k k s3cret :no key", ":srv 696 ann #k k *** :***"),
+            ("AUTHENTICATE PLAIN s3cret", "AUTHENTICATE PLAIN ***"),
+            ("@label=1;+key=s3cret;time=x TAGMSG #k", "@label=1;+key=***;time=x TAGMSG #k"),
+            ("@label=1 @time=2 PASS s3cret", "@label=1 *** *** ***"),
+            ("@s3cret", "***"),
+            (":s3cret", "***"),
+            ("@label=1 :s3cret", "***"),
+            ("001 s3cret", "*** ***"),
         ] {
             let is_from_client = !line.starts_with(':');
             assert_eq!(mask_line(line, is_from_client).text, shown, "{line:?}");

@@ -24,17 +24,22 @@ pub(super) struct Masked {
 /// The text as it is if it has no secrets, or else without white space and with the secrets masked.
 /// `None`: it is no object or array of JSON.
 pub(super) fn mask_json(text: &str, names: &SecretNames) -> Option<Masked> {
-    mask_nested(text, names, 0)
+    mask_nested(text, names, false, 0)
 }
 
-fn mask_nested(text: &str, names: &SecretNames, nesting: u8) -> Option<Masked> {
+/// The same for a message of a dialect, in which a field that its schemas do not have is masked.
+pub(super) fn mask_frame(text: &str, names: &SecretNames) -> Option<Masked> {
+    mask_nested(text, names, true, 0)
+}
+
+fn mask_nested(text: &str, names: &SecretNames, is_frame: bool, nesting: u8) -> Option<Masked> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
     let mut done = Masked { text: String::with_capacity(text.len()), masked: false };
     let mut reader = serde_json::Deserializer::from_str(text);
-    let rewrite =
-        Rewrite { done: &mut done, names, secrecy: Secrecy::Shown, nesting, comma: false };
+    let secrecy = Secrecy::Shown;
+    let rewrite = Rewrite { done: &mut done, names, is_frame, secrecy, nesting, comma: false };
     rewrite.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
     if !done.masked {
@@ -47,6 +52,8 @@ fn mask_nested(text: &str, names: &SecretNames, nesting: u8) -> Option<Masked> {
 struct Rewrite<'a> {
     done: &'a mut Masked,
     names: &'a SecretNames,
+    /// Whether the schemas have all of its fields.
+    is_frame: bool,
     secrecy: Secrecy,
     nesting: u8,
     /// Whether a comma goes before it.
@@ -55,8 +62,8 @@ struct Rewrite<'a> {
 
 impl Rewrite<'_> {
     fn within(&mut self, secrecy: Secrecy, comma: bool) -> Rewrite<'_> {
-        let Self { done, names, nesting, .. } = self;
-        Rewrite { done, names, secrecy, nesting: *nesting, comma }
+        let Self { done, names, is_frame, nesting, .. } = self;
+        Rewrite { done, names, is_frame: *is_frame, secrecy, nesting: *nesting, comma }
     }
 
     fn write_text(&mut self, text: &str) {
@@ -65,7 +72,7 @@ impl Rewrite<'_> {
     }
 
     fn number(mut self, text: &str) {
-        if self.secrecy.hides(text) {
+        if self.secrecy.hides_number(text) {
             self.done.masked = true;
             self.write_text(MASK);
         } else {
@@ -86,7 +93,8 @@ impl Rewrite<'_> {
             self.done.masked = true;
             return self.write_text(MASK);
         }
-        match mask_nested(text, self.names, self.nesting + 1) {
+        // What users write to each other is in no schema.
+        match mask_nested(text, self.names, false, self.nesting + 1) {
             Some(nested) => {
                 self.done.masked |= nested.masked;
                 self.write_text(&nested.text);
@@ -165,6 +173,7 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
             self.done.text.push(':');
             let secrecy = match self.secrecy {
                 Secrecy::Secret => Secrecy::Secret,
+                _ if self.is_frame => self.names.secrecy_in_frame(&name),
                 _ => self.names.secrecy(&name),
             };
             fields.next_value_seed(self.within(secrecy, false))?;

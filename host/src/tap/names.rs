@@ -1,6 +1,6 @@
 //! Which fields are secrets: by their names, and by what the schemas of a front end say of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frontend_api::schema::Document;
 use serde_json::Value;
@@ -38,6 +38,9 @@ pub(super) enum Secrecy {
     Shown,
     /// Unless it is a short number.
     Code,
+    /// Unless it is a number, or has fields of its own: another part of the dialect has something
+    /// else under this name.
+    Text,
     Secret,
 }
 
@@ -46,12 +49,17 @@ impl Secrecy {
     pub(super) fn hides(self, text: &str) -> bool {
         match self {
             Self::Shown => false,
-            Self::Secret => !text.is_empty(),
+            Self::Secret | Self::Text => !text.is_empty(),
             Self::Code => {
                 let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
                 !(is_number && text.len() <= NUMBER_DIGITS_MAX)
             }
         }
+    }
+
+    /// Whether this number of JSON may not be shown.
+    pub(super) fn hides_number(self, text: &str) -> bool {
+        self != Self::Text && self.hides(text)
     }
 }
 
@@ -59,25 +67,33 @@ impl Secrecy {
 #[derive(Clone, Debug, Default)]
 pub(super) struct SecretNames {
     /// Fields that a schema marks, in the form of [`plain`].
-    marked: BTreeSet<String>,
+    marked: BTreeMap<String, Secrecy>,
+    /// All fields that a schema has, in that form. None: there is no schema.
+    known: BTreeSet<String>,
 }
 
 impl SecretNames {
     /// With the fields that these documents mark: `"format": "password"`, `"writeOnly": true` or
     /// `"x-secret": true`.
     pub(super) fn of(documents: &[Document]) -> Self {
-        let mut marked = BTreeSet::new();
+        let mut fields = Fields::default();
         for document in documents {
             if let Ok(document) = serde_json::from_str::<Value>(&document.text) {
-                collect(&document, &mut marked);
+                fields.collect(&document);
             }
         }
-        Self { marked }
+        let Fields { marked, unmarked } = fields;
+        let secrecy = |name: &String| match unmarked.contains(name) {
+            true => Secrecy::Text,
+            false => Secrecy::Secret,
+        };
+        let known = marked.union(&unmarked).cloned().collect();
+        Self { marked: marked.iter().map(|name| (name.clone(), secrecy(name))).collect(), known }
     }
 
     pub(super) fn secrecy(&self, name: &str) -> Secrecy {
         let plain = plain(name);
-        if self.marked.contains(&plain) || WHOLE.contains(&plain.as_str()) {
+        if WHOLE.contains(&plain.as_str()) {
             return Secrecy::Secret;
         }
         if CODES.contains(&plain.as_str()) {
@@ -85,7 +101,16 @@ impl SecretNames {
         }
         let is_secret = PARTS.iter().any(|part| plain.contains(part));
         // `openid_type` is the name of a provider.
-        if is_secret && !plain.ends_with("type") { Secrecy::Secret } else { Secrecy::Shown }
+        if is_secret && !plain.ends_with("type") {
+            return Secrecy::Secret;
+        }
+        self.marked.get(&plain).copied().unwrap_or(Secrecy::Shown)
+    }
+
+    /// The same for a field of a frame: one that no schema of the front end has is a secret.
+    pub(super) fn secrecy_in_frame(&self, name: &str) -> Secrecy {
+        let is_unknown = !self.known.is_empty() && !self.known.contains(&plain(name));
+        if is_unknown { Secrecy::Secret } else { self.secrecy(name) }
     }
 }
 
@@ -93,24 +118,36 @@ fn plain(name: &str) -> String {
     name.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn collect(schema: &Value, marked: &mut BTreeSet<String>) {
-    match schema {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, marked)),
-        Value::Object(fields) => {
-            if let Some(Value::Object(properties)) = fields.get("properties") {
-                let secret = properties.iter().filter(|(_, property)| is_marked(property));
-                marked.extend(secret.map(|(name, _)| plain(name)));
+/// The fields that schemas have.
+#[derive(Default)]
+struct Fields {
+    marked: BTreeSet<String>,
+    unmarked: BTreeSet<String>,
+}
+
+impl Fields {
+    fn add(&mut self, name: &str, property: &Value) {
+        let fields = if is_marked(property) { &mut self.marked } else { &mut self.unmarked };
+        fields.insert(plain(name));
+    }
+
+    fn collect(&mut self, schema: &Value) {
+        match schema {
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item)),
+            Value::Object(fields) => {
+                if let Some(Value::Object(properties)) = fields.get("properties") {
+                    properties.iter().for_each(|(name, property)| self.add(name, property));
+                }
+                // A parameter of OpenAPI.
+                if let (Some(Value::String(name)), Some(schema)) =
+                    (fields.get("name"), fields.get("schema"))
+                {
+                    self.add(name, schema);
+                }
+                fields.values().for_each(|field| self.collect(field));
             }
-            // A parameter of OpenAPI.
-            if let (Some(Value::String(name)), Some(schema)) =
-                (fields.get("name"), fields.get("schema"))
-                && is_marked(schema)
-            {
-                marked.insert(plain(name));
-            }
-            fields.values().for_each(|field| collect(field, marked));
+            _ => (),
         }
-        _ => (),
     }
 }
 
@@ -144,5 +181,24 @@ mod tests {
             assert_eq!(names.secrecy(shown), Secrecy::Shown, "{shown}");
         }
         assert!(!names.secrecy("code").hides("7") && names.secrecy("code").hides("071abc"));
+    }
+
+    #[test]
+    fn a_field_that_is_marked_in_one_place_and_not_in_another_hides_texts_only() {
+        let document = Document {
+            name: "schema.json".into(),
+            media_type: "application/schema+json".into(),
+            text: r#"{"$defs": {
+                "user": {"properties": {"id": {"type": "string", "x-secret": true}}},
+                "room": {"properties": {"id": {"type": "integer"}, "owner_id": {"x-secret": true}}}
+            }}"#
+            .into(),
+        };
+        let names = SecretNames::of(&[document]);
+        assert_eq!(names.secrecy("id"), Secrecy::Text);
+        assert!(names.secrecy("id").hides("o-ann") && !names.secrecy("id").hides_number("7"));
+        assert_eq!(names.secrecy("owner_id"), Secrecy::Secret);
+        assert_eq!(names.secrecy_in_frame("other"), Secrecy::Secret);
+        assert_eq!(SecretNames::default().secrecy_in_frame("other"), Secrecy::Shown);
     }
 }

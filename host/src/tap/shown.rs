@@ -12,7 +12,7 @@ use super::MASK;
 use super::fields::FrameField;
 use super::http::{self, HttpFrame};
 use super::irc::mask_line;
-use super::json::{Masked, mask_json};
+use super::json::{Masked, mask_frame, mask_json};
 use super::layout::{Layout, Read};
 use super::names::SecretNames;
 use crate::dialects::DIALECTS;
@@ -197,7 +197,7 @@ impl Masker {
 
     /// A line or a text message. What is in no known form is masked.
     pub fn text(&self, direction: Direction, text: &str) -> Shown {
-        let masked = match mask_json(text, &self.names) {
+        let masked = match mask_frame(text, &self.names) {
             _ if self.is_irc => mask_line(text, direction == Direction::In),
             Some(json) => json,
             None if text.is_empty() => Masked { text: String::new(), masked: false },
@@ -259,7 +259,8 @@ impl Masker {
         if let Some(upgrade) = &mut peer.upgrade {
             let (shown, _) = http::request(upgrade, &self.names);
             let target = shown.target.unwrap_or_default();
-            upgrade.query = target.split_once('?').map_or("", |(_, query)| query).to_owned();
+            let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+            (upgrade.path, upgrade.query) = (path.to_owned(), query.to_owned());
             upgrade.headers = shown.headers;
         }
         let json = serde_json::to_string(&peer).expect("a peer is plain data");

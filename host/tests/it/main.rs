@@ -17,6 +17,7 @@ mod program;
 mod runtime;
 mod schemas;
 mod sdk;
+mod secrets;
 mod store_check;
 mod store_failure;
 mod user;

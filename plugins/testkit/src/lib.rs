@@ -1,10 +1,14 @@
 //! Builds plugins for tests and benches, by running cargo and the C compiler: a `cdylib` cannot be
 //! a dependency.
 
+mod scripts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+pub use scripts::{Script, scripts_of};
 
 /// Every plugin in Rust that tests load: one for each dialect, and those for tests alone.
 fn packages() -> Vec<String> {

@@ -42,8 +42,10 @@ pub(crate) struct Room<'a> {
     section: &'a str,
     description: &'a str,
     /// An openid, `@<handle>`, or "" where the room has no owner.
+    #[schemars(extend("x-secret" = true))]
     room_owner_id: Cow<'a, str>,
     /// The durable members in the order of joining, each an openid or `@<handle>`.
+    #[schemars(extend("x-secret" = true))]
     users_id: Vec<Cow<'a, str>>,
     /// 0 not active, 1 active
     #[schemars(extend("enum" = [0, 1]))]
@@ -87,6 +89,7 @@ pub(crate) struct MessageList<'a> {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Message<'a> {
     /// The author: an openid or `@<handle>`.
+    #[schemars(extend("x-secret" = true))]
     openid: Cow<'a, str>,
     message: &'a str,
     /// Milliseconds since 1970.

@@ -17,6 +17,7 @@ pub(crate) struct UserReply<'a>(Ack, User<'a>);
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct User<'a> {
     /// An openid or `@<handle>`.
+    #[schemars(extend("x-secret" = true))]
     id: Cow<'a, str>,
     sex: &'a str,
     pre: &'a [String],
@@ -151,6 +152,7 @@ struct MessagesHead {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Message<'a> {
     /// The author: an openid or `@<handle>`.
+    #[schemars(extend("x-secret" = true))]
     user: Cow<'a, str>,
     content: &'a str,
     time: Date,

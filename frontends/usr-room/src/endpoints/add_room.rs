@@ -39,7 +39,7 @@ pub(crate) struct Request {
     section: Option<TextOrNumber>,
     description: Option<String>,
     /// The caller's openid.
-    #[schemars(required, length(min = 1))]
+    #[schemars(required, length(min = 1), extend("x-secret" = true))]
     room_owner_id: Option<String>,
 }
 
