@@ -7,6 +7,7 @@ use std::str::FromStr;
 use core_model::{BanNetwork, BanTarget, Banned, Uid};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::peer_address;
 use crate::users::{Identity, Who};
 
 const FORMS: &str = "a target is like user:bob, identity:tel/5551234 or network:10.0.0.0/8";
@@ -40,9 +41,9 @@ impl Target {
     }
 }
 
-/// Whether an address is in a banned network.
+/// Whether an address is in a banned network; that of a peer without any is in none.
 pub fn in_network(network: BanNetwork, address: IpAddr) -> bool {
-    network.contains(bits(address))
+    peer_address::known(address).is_some_and(|address| network.contains(bits(address)))
 }
 
 /// The bits of an address, one of IPv4 mapped.
@@ -142,5 +143,10 @@ mod tests {
         assert!(contains("10.255.0.1"));
         assert!(!contains("11.0.0.1"));
         assert!(!contains("::1"));
+        let all = BanNetwork { bits: 0, prefix: 0 };
+        assert!(in_network(all, "10.0.0.1".parse().unwrap()));
+        for without in [peer_address::UNKNOWN, peer_address::ON_UNIX_SOCKET] {
+            assert!(!in_network(all, without), "a peer without an address is in no network");
+        }
     }
 }

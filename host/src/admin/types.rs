@@ -103,7 +103,8 @@ pub struct Session {
     /// For this run of the gateway.
     pub id: u64,
     pub frontend: String,
-    /// The address that its requests count for: of the client, behind a trusted proxy.
+    /// The address that its requests count for: of the client, behind a trusted proxy; `unix` on a
+    /// unix socket, `-` where a proxy does not name it.
     pub address: String,
     /// The handle of the user that has signed in; for a connection without a sign-in, who has its
     /// first seat: `guest:<name>` for a guest.

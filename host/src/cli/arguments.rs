@@ -24,8 +24,16 @@ pub(super) struct Common {
 #[derive(Args, Debug)]
 pub(super) struct Paging {
     /// The most items to print
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub(super) limit: usize,
+}
+
+/// A number of items: a list of none says nothing.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("{text:?} is no number of items; expected 1 or more")),
+        Ok(limit) => Ok(limit),
+    }
 }
 
 /// Seconds of a duration: `90s`, `30m`, `12h`, `7d`.
@@ -79,9 +87,7 @@ pub(super) fn print_list<T: Serialize>(
         output::line("none")?;
     } else {
         let mut rows = vec![titles.iter().map(|title| (*title).to_owned()).collect()];
-        rows.extend(items.iter().map(row).map(|row| {
-            row.iter().map(|cell| super::operation::printable(cell)).collect::<Vec<_>>()
-        }));
+        rows.extend(items.iter().map(row));
         output::line(super::table::aligned(rows))?;
     }
     if has_more {
@@ -126,6 +132,14 @@ mod tests {
         assert_eq!(read_pages(100, page).expect("pages"), ((0..7).collect(), false));
         assert_eq!(read_pages(4, page).expect("pages"), ((0..4).collect(), true));
         assert_eq!(read_pages(7, page).expect("pages"), ((0..7).collect(), false));
+    }
+
+    #[test]
+    fn a_limit_is_at_least_one() {
+        assert_eq!(at_least_one("1"), Ok(1));
+        for text in ["0", "-1", "", "x"] {
+            assert!(at_least_one(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::runtime::{bind_tcp, is_stale};
 use crate::store_preview::{StorePreview, conflict_of, room_conflict, sentence};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    options.refuse_remote()?;
     let sources = options.sources();
     let mut draft = draft(&sources, DIALECTS)?;
     let mut problems = std::mem::take(&mut draft.problems);

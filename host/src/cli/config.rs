@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::arguments::Common;
-use super::operation::{Backend, call_gateway, printable};
+use super::operation::{Backend, call_gateway};
 use super::output;
 use super::table::aligned;
 use crate::admin::types::{
@@ -20,6 +20,7 @@ use crate::admin::types::{
 };
 use crate::admin::{ApplyConfig, PlanConfig, RollBackConfig, ShowConfig};
 use crate::config::{self, ShownKey, shown};
+use crate::nearest::did_you_mean;
 
 /// A larger file is no gateway.toml.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -72,8 +73,7 @@ pub(super) fn run(options: Options, config: Config) -> Result<(), Box<dyn Error>
         What::Defaults => Ok(output::raw(config::defaults().as_bytes())?),
         What::Show { common, prefix, changed } => {
             let draft = options.and(common.options).configuration()?;
-            let keys = shown(&draft).into_iter();
-            let keys = keys.filter(|one| one.key.starts_with(&prefix));
+            let keys = below(shown(&draft), &prefix)?.into_iter();
             let keys: Vec<ShownKey> =
                 keys.filter(|one| !changed || one.layer() != "default").collect();
             show(common.json, &keys)
@@ -101,6 +101,19 @@ pub(super) fn run(options: Options, config: Config) -> Result<(), Box<dyn Error>
     }
 }
 
+/// The keys that begin with a prefix. `Err`: none does, and which one was probably meant.
+fn below(keys: Vec<ShownKey>, prefix: &str) -> Result<Vec<ShownKey>, String> {
+    if keys.iter().any(|one| one.key.starts_with(prefix)) {
+        return Ok(keys.into_iter().filter(|one| one.key.starts_with(prefix)).collect());
+    }
+    // Sections too: `frontends.irc`.
+    let sections = keys.iter().flat_map(|one| {
+        one.key.match_indices('.').map(|(at, _)| &one.key[..at]).chain([one.key.as_str()])
+    });
+    let near = did_you_mean(prefix, sections);
+    Err(format!("no key begins with {prefix:?}{near}; `config show` lists all"))
+}
+
 fn show(json: bool, keys: &[ShownKey]) -> Result<(), Box<dyn Error>> {
     if json {
         for key in keys {
@@ -115,7 +128,7 @@ fn show(json: bool, keys: &[ShownKey]) -> Result<(), Box<dyn Error>> {
     let mut rows = vec![["key", "value", "from"].map(str::to_owned)];
     rows.extend(keys.iter().map(|key| {
         let value = if key.value == Value::Null { "-".to_owned() } else { key.toml() };
-        [key.key.clone(), printable(&value), key.source.to_string()]
+        [key.key.clone(), value, key.source.to_string()]
     }));
     Ok(output::line(aligned(rows))?)
 }

@@ -31,11 +31,11 @@ pub(super) struct Pairs {
 pub(super) fn run(options: Options, pairs: Pairs) -> Result<(), Box<dyn Error>> {
     let declared = declared(&options.and(pairs.options))?;
     let text = match (pairs.from.as_deref().zip(pairs.to.as_deref()), pairs.json) {
-        (None, true) => serde_json::to_string_pretty(&Contract::of(declared))?,
+        (None, true) => serde_json::to_string(&Contract::of(declared))?,
         (None, false) => summary(&declared),
         (Some((from, to)), json) => {
             let [from, to] = [find(&declared, from)?, find(&declared, to)?];
-            if json { serde_json::to_string_pretty(&Pair::of(from, to))? } else { table(from, to) }
+            if json { serde_json::to_string(&Pair::of(from, to))? } else { table(from, to) }
         }
     };
     output::line(text)?;

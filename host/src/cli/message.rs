@@ -33,7 +33,8 @@ enum What {
         #[arg(long, value_name = "ID")]
         before: Option<u64>,
         /// The most messages to print, up to 1000
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100,
+            value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
         limit: u32,
     },
     /// Search the messages of rooms, newest first
@@ -52,7 +53,8 @@ enum What {
         #[arg(long, value_name = "ID")]
         before: Option<u64>,
         /// The most messages to print, up to 1000
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100,
+            value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
         limit: u32,
     },
     /// Delete a message: no dialect shows it any more

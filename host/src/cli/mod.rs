@@ -232,14 +232,20 @@ impl Options {
 
     /// The configuration, if it has no problems.
     fn configuration(&self) -> Result<Draft, Problems> {
-        if self.remote.is_given() {
-            let mut problems = Problems::default();
-            let why = "--admin-url and its like are for verbs that a running gateway carries out; \
-                       this one works on files of this machine";
-            problems.push(Problem::new(ValueSource::Default, why));
-            return Err(problems);
-        }
+        self.refuse_remote()?;
         whole(draft(&self.sources(), DIALECTS)?)
+    }
+
+    /// Refuses options for a gateway elsewhere, which would have no effect.
+    fn refuse_remote(&self) -> Result<(), Problems> {
+        if !self.remote.is_given() {
+            return Ok(());
+        }
+        let mut problems = Problems::default();
+        let why = "--admin-url and its like are for verbs that a running gateway carries out; \
+                   this one works on files of this machine";
+        problems.push(Problem::new(ValueSource::Default, why));
+        Err(problems)
     }
 
     /// What carries out a verb: the gateway elsewhere that is named, or what the configuration names.

@@ -42,13 +42,36 @@ impl fmt::Display for Backend {
     }
 }
 
-/// Escapes control characters: users choose their names, and a name must not move the cursor or
-/// begin another line.
+/// Escapes what a terminal does not show as a character: users choose their names and texts, which
+/// must not move the cursor, begin another line, or turn the rest of the line round.
 pub(super) fn printable(text: &str) -> String {
-    let escaped = |char: char| {
-        if char.is_control() { char.escape_default().to_string() } else { char.to_string() }
-    };
-    text.chars().map(escaped).collect()
+    let mut printable = String::with_capacity(text.len());
+    let mut before = ' ';
+    for char in text.chars() {
+        // What joins the parts of an emoji, or of a word in Persian, joins nothing in ASCII.
+        let joins = matches!(char, '\u{200c}' | '\u{200d}') && !before.is_ascii();
+        match joins || is_drawn(char) {
+            true => printable.push(char),
+            false => printable.extend(char.escape_default()),
+        }
+        before = char;
+    }
+    printable
+}
+
+/// Neither a control character, nor one that only says how others are drawn, nor the end of a line.
+fn is_drawn(char: char) -> bool {
+    use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+    let is_blank = matches!(char, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
+    let category = char.general_category();
+    !is_blank
+        && !matches!(
+            category,
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+        )
 }
 
 /// Carries an operation out on the store or, if a gateway has it open, through that gateway.
@@ -324,5 +347,24 @@ pub(super) fn get<T: DeserializeOwned>(backend: &Backend, path: &str) -> Result<
     match backend {
         Backend::Here(config) => Client::of_configuration(config)?.get_json(path),
         Backend::Elsewhere(client) => client.get_json(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_is_not_drawn_is_escaped() {
+        for (text, shown) in [
+            ("a\n\u{1b}[2J", "a\\n\\u{1b}[2J"),
+            ("\u{202e}nna", "\\u{202e}nna"),
+            ("a\u{200b}b\u{feff}", "a\\u{200b}b\\u{feff}"),
+            ("a\u{200d}b", "a\\u{200d}b"),
+            ("\u{2028}\u{2066}\u{3164}", "\\u{2028}\\u{2066}\\u{3164}"),
+            ("茶 é 👩\u{200d}💻", "茶 é 👩\u{200d}💻"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::arguments::{Common, lines, print_one};
-use super::operation::{call, printable};
+use super::operation::call;
 use super::{Options, password, table};
 use crate::admin::policy_types::{
     ListedMask, PolicyPatch, PolicyReport, RoleChange, RoomList, RoomRole,
@@ -165,7 +165,7 @@ fn shown(policy: &PolicyReport) -> String {
     }
     if !rows.is_empty() {
         let mut table = vec![["list", "who", "by", "at"].map(String::from).to_vec()];
-        table.extend(rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()));
+        table.extend(rows.iter().map(|row| row.to_vec()));
         text.push_str(&format!("{}\n", table::aligned(table)));
     }
     text

@@ -164,7 +164,7 @@ fn shown(webhooks: &[WebhookReport], now: Timestamp) -> String {
             one.lag_messages.to_string(),
             one.waiting_since_ms.map_or_else(|| "-".to_owned(), waits),
             one.dead_letters.to_string(),
-            one.last_failure.as_deref().map_or_else(|| "-".to_owned(), printable),
+            one.last_failure.clone().unwrap_or_else(|| "-".to_owned()),
         ]
     }));
     table::aligned(rows)

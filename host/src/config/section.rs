@@ -11,6 +11,7 @@ use super::paths;
 use super::problem::{Problem, Problems, ValueSource};
 use super::secret_file::read_secret;
 use super::shapes::Shapes;
+use crate::nearest::nearest;
 
 /// Keys whose values are never shown.
 pub(super) const SECRETS: [&str; 6] =
@@ -18,9 +19,6 @@ pub(super) const SECRETS: [&str; 6] =
 
 /// Longer values are cut where they are shown.
 const SHOWN_CHARS_MAX: usize = 60;
-
-/// How similar a known key must be to be suggested, from 0 to 1.
-const SIMILARITY_MIN: f64 = 0.8;
 
 /// A room that the configuration names.
 pub struct NamedRoom {
@@ -394,9 +392,7 @@ impl<'a> Section<'a> {
 
 /// `; did you mean listen?`, or all known keys if none is similar.
 pub(super) fn hint(wrong: &str, known: &BTreeSet<String>) -> String {
-    let similarity = |known: &&String| strsim::jaro_winkler(wrong, known);
-    let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    match nearest.filter(|near| similarity(near) >= SIMILARITY_MIN) {
+    match nearest(wrong, known.iter().map(String::as_str)) {
         Some(near) => format!("; did you mean {near}?"),
         None => {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -1,7 +1,9 @@
 //! The other end of a connection, as its transport names it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use crate::peer_address::{ON_UNIX_SOCKET, UNKNOWN};
 
 /// Who connects.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -27,9 +29,11 @@ impl Remote {
         Self { uid: Some(uid), ..Self::default() }
     }
 
-    /// The address that its requests count for; all without one count as one.
+    /// The address that its requests count for. All on unix sockets count as one, and all that a
+    /// proxy does not name.
     pub(crate) fn counted_address(&self) -> IpAddr {
-        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        let without = if self.uid.is_some() { ON_UNIX_SOCKET } else { UNKNOWN };
+        self.address.unwrap_or(without)
     }
 
     /// The address in words.

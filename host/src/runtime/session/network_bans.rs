@@ -9,6 +9,8 @@ use core_engine::Engine;
 use core_model::{Ban, BanNetwork, Banned, Refusal, Timestamp};
 use parking_lot::Mutex;
 
+use crate::peer_address;
+
 /// Bans that are read from the store at a time.
 const PAGE: usize = 1_000;
 
@@ -45,10 +47,11 @@ impl NetworkBans {
         Ok(())
     }
 
-    /// Refuses an address of a banned network.
+    /// Refuses an address of a banned network. A peer without an address is in none.
     pub(crate) fn check(&self, address: IpAddr, now: Timestamp) -> Result<(), Refusal> {
         let networks = self.copy.load();
         let Some(networks) = &*networks else { return Ok(()) };
+        let Some(address) = peer_address::known(address) else { return Ok(()) };
         let bits = bits(address);
         for (prefix, bans) in &**networks {
             let network = bits & mask(*prefix);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::admin::types::AuditEntry;
 use crate::admin::{audit, hash_of, token_id};
+use crate::peer_address;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::session::services::Services;
 use crate::users::rfc3339;
@@ -35,7 +36,7 @@ pub(crate) fn authorize(
         id: 0,
         at: rfc3339(now),
         who: format!("token {} {}", token_id(&hash), found.label).trim_end().to_owned(),
-        from: address.to_string(),
+        from: peer_address::shown(address),
         operation: format!("{}_{operation}", frontend.name),
         path: Vec::new(),
         with: audit::shown(with, Value::Null),

@@ -15,6 +15,8 @@ use ipnet::IpNet;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use crate::peer_address;
+
 /// Taps at once.
 pub(crate) const TAPS_MAX: usize = 16;
 
@@ -213,7 +215,9 @@ impl TapFilter {
     fn takes(&self, origin: &Origin<'_>) -> bool {
         self.frontend.as_ref().is_none_or(|frontend| frontend == origin.frontend)
             && self.session.is_none_or(|session| session == origin.connection)
-            && self.network.is_none_or(|network| network.contains(&origin.address.to_canonical()))
+            && self.network.is_none_or(|network| {
+                peer_address::known(origin.address).is_some_and(|it| network.contains(&it))
+            })
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::{Context, OnGateway, Routes};
 use crate::admin::types::{FrontendState, Nothing, Page, Reason};
 use crate::admin::{DisableFrontend, DrainFrontend, EnableFrontend, ListFrontends, Problem};
+use crate::nearest::did_you_mean;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::accept;
 use crate::runtime::net::listener::BoundListener;
@@ -39,12 +40,18 @@ fn report(state: &GatewayState, frontend: &FrontendHandle) -> FrontendState {
 }
 
 pub(super) fn named(cx: &Context) -> Result<Arc<FrontendHandle>, Problem> {
-    let registry = cx.state.registry();
-    let found = registry.named(&cx.path[0]).cloned();
+    find(&cx.state, &cx.path[0])
+}
+
+/// The front end with this name.
+pub(super) fn find(state: &GatewayState, name: &str) -> Result<Arc<FrontendHandle>, Problem> {
+    let registry = state.registry();
+    let found = registry.named(name).cloned();
     found.ok_or_else(|| {
-        let names: Vec<&str> = registry.frontends.iter().map(|one| one.name.as_str()).collect();
-        let names = names.join(", ");
-        let detail = format!("there is no front end {:?}; there are {names}", cx.path[0]);
+        let names = registry.frontends.iter().map(|one| one.name.as_str());
+        let near = did_you_mean(name, names.clone());
+        let names = names.collect::<Vec<_>>().join(", ");
+        let detail = format!("there is no front end {name:?}{near}; there are {names}");
         Problem::new(404, "unknown", detail)
     })
 }

@@ -1,11 +1,11 @@
 //! The open stream connections, and ending them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_engine::LiveConnection;
-use core_model::{Banned, ConnectionId, Person, RoomTag, UserRef};
+use core_model::{Banned, ConnectionId, Person, Refusal, RoomId, RoomRef, RoomTag, UserRef};
 use ipnet::IpNet;
 
 use super::{Context, OnGateway, Routes};
@@ -13,6 +13,8 @@ use crate::admin::types::{Done, Nothing, Page, Session, SessionQuery};
 use crate::admin::{
     CloseSession, Ended, ListAudit, ListSessions, Problem, cursor, in_network, limit, network,
 };
+use crate::nearest::did_you_mean;
+use crate::peer_address;
 use crate::runtime::frontends::instance::FrontendInstance;
 use crate::runtime::frontends::stream_activity::OpenStream;
 use crate::runtime::net::state::GatewayState;
@@ -49,7 +51,7 @@ impl OnGateway for ListSessions {
     async fn run(cx: Context, query: SessionQuery, _: Nothing) -> Result<Page<Session>, Problem> {
         let limit = limit(query.limit)?;
         let after: u64 = cursor("after", query.after.as_deref(), 0)?;
-        let filter = Filter::of(&cx.state, &query)?;
+        let filter = Filter::of(&cx.state, &query).await?;
         let live = live(&cx.state).await?;
         let open = open(&cx.state);
         let now_ms = cx.state.services.clock.now().0;
@@ -82,10 +84,10 @@ fn report(
     Session {
         id: handle.id.0,
         frontend: instance.name.clone(),
-        address: activity.address.to_string(),
+        address: peer_address::shown(activity.address),
         user: person.map(|person| person.handle.clone()),
         uid: person.and_then(|person| person.uid).map(|uid| uid.0),
-        rooms: rooms(on).map(|room| room.name.to_string()).collect(),
+        rooms: room_names(on),
         opened: rfc3339(activity.opened),
         age_s: secs(activity.opened.0),
         idle_s: secs(activity.heard_ms()),
@@ -93,6 +95,13 @@ fn report(
         sent_bytes: activity.sent_bytes(),
         mailbox: handle.mailbox.depth() as u64,
     }
+}
+
+/// Their names, each once: a connection may have several seats in a room.
+fn room_names(on: &LiveConnection) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let names = rooms(on).map(|room| room.name.to_string());
+    names.filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// The rooms whose messages a connection gets.
@@ -123,7 +132,13 @@ impl PersonFilter {
 }
 
 impl Filter {
-    fn of(state: &GatewayState, query: &SessionQuery) -> Result<Self, Problem> {
+    async fn of(state: &Arc<GatewayState>, query: &SessionQuery) -> Result<Self, Problem> {
+        if let Some(name) = &query.frontend {
+            super::frontends::find(state, name)?;
+        }
+        if let Some(name) = &query.room {
+            check_room(state, name).await?;
+        }
         let address = query.address.as_deref().map(network).transpose();
         Ok(Self {
             frontend: query.frontend.clone(),
@@ -136,13 +151,43 @@ impl Filter {
     fn takes(&self, instance: &FrontendInstance, stream: &OpenStream, on: &LiveConnection) -> bool {
         let is_of = |frontend: &String| *frontend == instance.name;
         let is_in = |room: &String| rooms(on).any(|tag| *tag.name == **room);
-        let is_at = |network: &IpNet| network.contains(&stream.activity.address);
+        let address = peer_address::known(stream.activity.address);
+        let is_at = |network: &IpNet| address.is_some_and(|address| network.contains(&address));
         let is_person = |person: &PersonFilter| people(on).any(|one| person.is(one));
         self.frontend.as_ref().is_none_or(is_of)
             && self.room.as_ref().is_none_or(is_in)
             && self.network.as_ref().is_none_or(is_at)
             && self.person.as_ref().is_none_or(is_person)
     }
+}
+
+/// How many rooms are looked at for one with a name like a wrong one.
+const ROOMS_LOOKED_AT_MAX: usize = 1000;
+
+/// Refuses the name of a room that does not exist.
+pub(super) async fn check_room(state: &Arc<GatewayState>, name: &str) -> Result<(), Problem> {
+    let (services, name) = (state.services.clone(), name.to_owned());
+    let checked = tokio::task::spawn_blocking(move || {
+        let engine = &services.engine;
+        let refusal = match engine.room(&RoomRef::Name(name.clone())) {
+            Ok(_) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        if refusal != Refusal::UnknownRoom {
+            return Err(crate::users::Failure::of(refusal).into());
+        }
+        let rooms = engine.all_rooms(RoomId(0), None, ROOMS_LOOKED_AT_MAX);
+        let rooms = rooms.map(|page| page.items).unwrap_or_default();
+        let near = did_you_mean(&name, rooms.iter().map(|room| room.name.as_str()));
+        let detail = format!("there is no room {name:?}{near}; list them with `room list`");
+        Err(Problem::new(404, "unknown", detail))
+    });
+    checked.await.map_err(|error| Problem::new(503, "store", error.to_string()))?
+}
+
+pub(super) fn unknown(id: ConnectionId) -> Problem {
+    let detail = format!("there is no session {id}; list them with `session list`");
+    Problem::new(404, "unknown", detail)
 }
 
 pub(super) fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, Problem> {
@@ -171,10 +216,7 @@ impl OnGateway for CloseSession {
                 stream.close();
                 Ok(Done {})
             }
-            None => {
-                let detail = format!("there is no session {id}; list them with `session list`");
-                Err(Problem::new(404, "unknown", detail))
-            }
+            None => Err(unknown(id)),
         }
     }
 }

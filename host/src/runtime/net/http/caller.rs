@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -12,6 +12,7 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+use crate::peer_address;
 use crate::runtime::net::remote::Remote;
 
 /// Headers that only a proxy adds. A request with one of them has passed a proxy.
@@ -242,7 +243,7 @@ pub(super) fn asked_host(headers: &HeaderMap, from_trusted_proxy: bool) -> Optio
 impl Caller {
     /// The address that its requests count for; all unknown callers count as one.
     pub(super) fn counted_address(self) -> IpAddr {
-        self.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        self.address.unwrap_or(peer_address::UNKNOWN)
     }
 }
 

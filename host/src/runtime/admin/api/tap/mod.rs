@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::streamed::{PieceSender, Pieces, pieces, streamed};
-use super::{Context, Routes};
+use super::{Context, Routes, frontends, sessions};
 use crate::admin::types::Nothing;
 use crate::admin::{EVENTS_MEDIA_TYPE, OpenTap, Problem, network};
 use crate::runtime::session::taps::{TAPS_MAX, Tap, TapFilter};
@@ -39,12 +39,7 @@ async fn open(cx: Context, query: TapQuery, _: Nothing) -> Result<Pieces, Proble
         network,
         engine: query.engine,
     };
-    if let Some(name) = &query.frontend
-        && cx.state.registry().named(name).is_none()
-    {
-        let detail = format!("there is no front end {name}; list them with `frontend list`");
-        return Err(Problem::new(404, "unknown", detail));
-    }
+    check_names(&cx, &query).await?;
     let taps = &cx.state.services.taps;
     // Opened first, so that no sign-in is missed between it and what is read of those before.
     let tap = taps.open(filter).ok_or_else(|| {
@@ -63,6 +58,20 @@ async fn open(cx: Context, query: TapQuery, _: Nothing) -> Result<Pieces, Proble
         }
     });
     Ok(pieces)
+}
+
+/// Refuses a tap of what does not exist: it would show nothing, like one of what is idle.
+async fn check_names(cx: &Context, query: &TapQuery) -> Result<(), Problem> {
+    if let Some(name) = &query.frontend {
+        frontends::find(&cx.state, name)?;
+    }
+    if let Some(name) = &query.room {
+        sessions::check_room(&cx.state, name).await?;
+    }
+    match query.session.map(ConnectionId) {
+        Some(id) if !sessions::open(&cx.state).contains_key(&id) => Err(sessions::unknown(id)),
+        _ => Ok(()),
+    }
 }
 
 /// Shows frames while the client reads them and may see them.

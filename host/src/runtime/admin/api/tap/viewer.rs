@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::super::sessions::{PersonFilter, live, people, person, rooms};
 use crate::admin::Problem;
+use crate::peer_address;
 use crate::runtime::admin::maskers::Maskers;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::taps::{Piece, RawContent, RawFrame, SubjectUser};
@@ -109,7 +110,7 @@ impl Viewer {
             session: connection.0,
             frontend: frontend.clone(),
             dialect: dialect.clone(),
-            peer: address.to_string(),
+            peer: peer_address::shown(address),
             user: user.clone(),
             shown,
         };
