@@ -25,7 +25,7 @@ const BODY_BYTES_MAX: usize = 1024;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
     token: String,
@@ -98,7 +98,7 @@ async fn sign_in(
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     let body = timeout(BODY_TIMEOUT, body).await.ok().and_then(Result::ok);
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let SignIn { token } = serde_json::from_slice(&body)
+    let SignIn { token } = api::read_json(&body)
         .map_err(|_| Problem::invalid("the body is not {\"token\": \"dgm_…\"}"))?;
     let hash = hash_of(token.trim()).ok_or_else(|| {
         let what = "this is no token; they begin with dgm_, and `dragoman admin token create` makes \
