@@ -11,13 +11,19 @@ use super::policy_types::{
     InvitationReport, ListedMask, MaskReport, PolicyPatch, PolicyReport, RoleChange, RoleReport,
 };
 use super::rooms::{about, named};
-use super::store::{OnStore, Store};
+use super::store::{OnStore, Store, check_running};
 use super::types::Nothing;
 use super::users::who;
 use crate::users::{Failure, Who, rfc3339};
 
 fn show<S: Store>(store: &S, room: &str) -> Result<PolicyReport, Failure> {
-    let policy = store.engine().policy_of(store.now(), &named(room));
+    let policy = store.engine().policy_of(store.now(), &named(room)).map(|mut policy| {
+        // Those of a killed gateway's connections end with its next start.
+        if !store.is_running() {
+            policy.roles.clear();
+        }
+        policy
+    });
     policy.map(report).map_err(|refusal| about(room, None, refusal))
 }
 
@@ -188,6 +194,7 @@ impl OnStore for SetRole {
             super::users::show(store, who)?;
         }
         show(store, room)?;
+        check_running(store, "a role is held by a connection that is in the room")?;
         let shown = user.clone();
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
         let (room_ref, role) = (named(room), role.into());

@@ -7,7 +7,7 @@ use super::endpoint::{
     Unmute,
 };
 use super::pages::{cursor, limit, until};
-use super::store::{OnStore, Store, submit};
+use super::store::{OnStore, Store, check_running, submit};
 use super::types::{
     CreatedRoom, Done, Member, Members, MutedUser, NewMute, Nothing, Page, PageQuery, Removal,
     RoomChange, RoomOwner, SearchQuery, Unmuted,
@@ -177,8 +177,9 @@ impl OnStore for Kick {
         Removal { user, reason }: Removal,
     ) -> Result<Done, Failure> {
         let who = if user.starts_with(core_model::GUEST_PREFIX) { None } else { Some(who(&user)?) };
-        if let Some(who) = &who {
-            super::users::show(store, who)?;
+        match &who {
+            Some(who) => drop(super::users::show(store, who)?),
+            None => check_running(store, "a guest is in a room only as long as it is connected")?,
         }
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
         let room = named(&path[0]);

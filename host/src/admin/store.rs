@@ -43,6 +43,17 @@ pub trait OnStore: Endpoint {
     }
 }
 
+/// Refuses what lasts only while the gateway runs: what a killed gateway has left of its connections
+/// is dropped by the next one.
+pub(super) fn check_running<S: Store>(store: &S, what: &str) -> Result<(), Failure> {
+    if store.is_running() {
+        return Ok(());
+    }
+    Err(Failure::Conflict(format!(
+        "{what}, and no gateway runs on this store; start it, and try again once the user is there"
+    )))
+}
+
 /// Submits a command whose answer has no content.
 pub(super) fn submit<S: Store>(store: &S, command: Command) -> Result<Reply, Failure> {
     store.submit(command).map_err(Failure::of)

@@ -33,9 +33,6 @@ fn verbs_do_the_same_on_the_store_and_through_a_gateway() {
             &["unmask", room, "ban", "spam*!guest"],
             &["mask", room, "ban", "bob!*@*"],
             &["mask", room, "bans", "bob"],
-            &["role", room, "ann", "voice"],
-            &["role", room, "bob", "operator", "--take"],
-            &["role", room, "eve", "voice"],
             &["policy", "nowhere", "--moderated", "true"],
             &["mask", "nowhere", "ban", "bob"],
             &["policy", room, "--capacity", "0"],
@@ -53,6 +50,42 @@ fn verbs_do_the_same_on_the_store_and_through_a_gateway() {
         through.replace("--set admin.listen=<admin> ", "")
     });
     insta::assert_snapshot!(offline);
+}
+
+#[test]
+fn what_a_connection_holds_needs_the_gateway_that_has_it() {
+    let folder = populated();
+    let toml = format!("{TOML}{WITH_IRC}");
+    std::fs::write(folder.path().join("gateway.toml"), toml).expect("it is writable");
+    run(folder.path(), &["room", "create", "den"]);
+    let gateway = Gateway::start_with(folder.path(), 7);
+    let mut zed = Irc::sign_on(&gateway, "zed");
+    zed.send("JOIN #den");
+    zed.until(" 366 ");
+    let through = |arguments: &[&str]| gateway.dragoman(folder.path(), arguments);
+    for (arguments, why) in [
+        (&["room", "role", "den", "ann", "voice"][..], "ann is not in \"den\" now"),
+        (&["room", "role", "den", "nobody", "voice"], "there is no user"),
+        (&["room", "role", "nowhere", "ann", "voice"], "there is no room"),
+    ] {
+        let said = through(arguments);
+        assert!(said.contains(why) && said.ends_with("exit 1"), "{said}");
+    }
+    let given = through(&["room", "role", "den", "guest:zed", "voice"]);
+    assert!(given.ends_with("exit 0"), "{given}");
+    // It is killed.
+    drop(gateway.running);
+    for arguments in [
+        &["room", "role", "den", "guest:zed", "operator"][..],
+        &["room", "role", "den", "guest:zed", "voice", "--take"],
+        &["room", "kick", "den", "guest:zed"],
+    ] {
+        let said = run(folder.path(), arguments);
+        assert!(said.contains("no gateway runs on this store"), "{said}");
+        assert!(said.ends_with("exit 1"), "{said}");
+    }
+    let policy = run(folder.path(), &["room", "policy", "den"]);
+    assert!(!policy.contains("zed"), "what it held ends with the next start: {policy}");
 }
 
 #[test]
