@@ -17,7 +17,7 @@ pub(crate) mod recent;
 pub(crate) mod services;
 pub(crate) mod sign_in_guard;
 pub(crate) mod stream;
-mod tapped;
+pub(crate) mod tapped;
 pub(crate) mod taps;
 pub(crate) mod tokens;
 #[cfg(feature = "otel")]

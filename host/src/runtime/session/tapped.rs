@@ -7,7 +7,7 @@ use bytes::Bytes;
 use core_model::{
     Command, ConnectionId, Event, MessageId, Outcome, Recorded, Reply, RoomRef, Timestamp, UserRef,
 };
-use frontend_api::http::HttpError;
+use frontend_api::http::{HttpError, Request};
 use frontend_api::{Input, Output, Peer};
 use gateway_fanout::Framing;
 use serde::Serialize;
@@ -189,6 +189,26 @@ fn of_peer(input: &Input<'_>) -> Option<RawContent> {
         Input::Request(request) => Some(RawContent::Request(Box::new((*request).clone()))),
         _ => None,
     }
+}
+
+/// A request that no session gets, if it could be read, and the host's response to it. Its body was
+/// not read.
+#[cold]
+pub(crate) fn refused(
+    services: &Services,
+    frontend: &Arc<FrontendHandle>,
+    address: IpAddr,
+    request: Option<&Request>,
+    why: &HttpError,
+) {
+    let connection = services.next_connection();
+    if let Some(request) = request {
+        let dialect = &frontend.frontend.manifest().dialect;
+        let origin = Origin { connection, frontend: &frontend.name, dialect, address };
+        let content = || RawContent::Request(Box::new(request.clone()));
+        services.taps.note(services.clock.now(), &origin, content);
+    }
+    error(services, frontend, connection, address, why);
 }
 
 /// A response of the host itself to a request.

@@ -35,6 +35,7 @@ use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
 use crate::runtime::session::exchange::{exchange, retry_later};
 use crate::runtime::session::peer_log::PeerFault;
+use crate::runtime::session::tapped;
 
 /// How long a connection is kept between requests, unless `idle_timeout` says otherwise: longer
 /// than the 60 s for which proxies keep theirs, so that the proxy closes first and never sends a
@@ -67,6 +68,9 @@ pub(crate) async fn serve(
             Some(ListenerBinding { frontend, .. }) => {
                 let (fault, why) = (PeerFault::Malformed, &error.reason);
                 services.peer_log.note(&frontend.name, client, fault, why);
+                if services.taps.is_open() {
+                    tapped::refused(&services, frontend, client, None, &error);
+                }
                 convert::error(frontend, error)
             }
             None => Response::text(error.status, &error.reason),
@@ -165,9 +169,13 @@ async fn respond_to(
     frontend.metrics.requests.add(1);
     let is_head = parts.method == Method::HEAD;
     let origin = parts.headers.get(header::ORIGIN).cloned();
-    let mut client = connection.remote.counted_address();
+    let mut client = Client { address: connection.remote.counted_address(), has_session: false };
+    let services = &connection.state.services;
+    let tapped = services.taps.is_open().then(|| convert::request(&parts, path.into(), Vec::new()));
     let answered = answer(connection, route, path, origin.as_ref(), parts, body, &mut client);
-    let response = match answered.await {
+    let answered = answered.await;
+    let Client { address: client, has_session } = client;
+    let response = match answered {
         Ok(Answer::Frontend(response)) => {
             let why = "the dialect refused the request";
             note_fault(connection, frontend, client, response.status, why);
@@ -176,6 +184,10 @@ async fn respond_to(
         Ok(Answer::Host(response)) => return response,
         Err(error) => {
             note_fault(connection, frontend, client, error.status, &error.reason);
+            if !has_session && services.taps.is_open() {
+                let request = tapped.and_then(Result::ok);
+                tapped::refused(services, frontend, client, request.as_ref(), &error);
+            }
             convert::error(frontend, error)
         }
     };
@@ -203,7 +215,14 @@ enum Answer {
     Host(hyper::Response<Full<Bytes>>),
 }
 
-/// `client` becomes the address that the request counts for, once it is known.
+/// What becomes known of the sender of a request.
+struct Client {
+    /// The address that it counts for.
+    address: IpAddr,
+    /// Whether a session got the request.
+    has_session: bool,
+}
+
 async fn answer(
     connection: &Arc<HttpConnection>,
     route: &Route<'_>,
@@ -211,7 +230,7 @@ async fn answer(
     origin: Option<&HeaderValue>,
     parts: Parts,
     body: &mut RequestBody,
-    client: &mut IpAddr,
+    client: &mut Client,
 ) -> Result<Answer, HttpError> {
     let Route { binding, document } = route;
     let frontend = &binding.frontend;
@@ -229,7 +248,7 @@ async fn answer(
     let from_trusted_proxy = registry.trusts(&connection.remote);
     let trusts = |address| registry.trusts_address(address);
     let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
-    *client = caller.counted_address();
+    client.address = caller.counted_address();
     let can_be_rebound = connection.can_be_rebound;
     let for_page = binding.is_page(path);
     let source = RequestSource { caller, from_trusted_proxy, can_be_rebound, for_page };
@@ -256,8 +275,8 @@ async fn answer(
     let body = body.read(frontend, &state.services.memory_budget, caller.address).await?;
     let request = convert::request(&parts, path.to_owned(), body)?;
     let peer = Peer { token_identity, ..connection.peer(binding, caller) };
-    let response =
-        exchange(&state.services, frontend, caller.counted_address(), &peer, &request).await;
+    client.has_session = true;
+    let response = exchange(&state.services, frontend, client.address, &peer, &request).await;
     let mut response = response?;
     if caller.secure {
         convert::secure_cookies(&mut response);
