@@ -114,6 +114,8 @@ pub enum ReaderState {
     Owed,
     /// No client of the user has acknowledged or fetched anything yet: the store cannot tell.
     Unknown,
+    /// The account was deleted before it had the message: it never will.
+    Deleted,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]

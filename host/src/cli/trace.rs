@@ -43,7 +43,7 @@ pub(super) fn run(options: Options, traces: Traces) -> Result<(), Box<dyn Error>
     let id = id.to_string();
     let trace = call_gateway::<TraceMessage>(&backend, &[&id], &Nothing {}, &Nothing {})?;
     if common.json {
-        return Ok(output::line(serde_json::to_string_pretty(&trace)?)?);
+        return Ok(output::line(serde_json::to_string(&trace)?)?);
     }
     Ok(lines(&trace).into_iter().try_for_each(|line| output::line(printable(&line)))?)
 }
@@ -75,6 +75,7 @@ fn lines(trace: &Trace) -> Vec<String> {
             ReaderState::Fetched => "has fetched it",
             ReaderState::Pending => "pending: queued, or not acknowledged",
             ReaderState::Owed => "owed by the store",
+            ReaderState::Deleted => "is deleted, and never had it",
             ReaderState::Unknown => "not known: has acknowledged or fetched nothing yet",
         };
         let open = match reader.sessions {

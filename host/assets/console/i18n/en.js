@@ -264,6 +264,7 @@ export default {
   "range.coarse": "24 hours",
   "range.fine": "15 minutes",
   "reader.state.acknowledged": "Acknowledged",
+  "reader.state.deleted": "Deleted, and never had it",
   "reader.state.fetched": "Fetched",
   "reader.state.owed": "Owed by the store",
   "reader.state.pending": "Pending: queued, or not acknowledged",

@@ -264,6 +264,7 @@ export default {
   "range.coarse": "24 小时",
   "range.fine": "15 分钟",
   "reader.state.acknowledged": "已确认",
+  "reader.state.deleted": "已删除，从未收到",
   "reader.state.fetched": "已取走",
   "reader.state.owed": "存储中待取",
   "reader.state.pending": "待处理：排队中或未确认",

@@ -69,7 +69,7 @@ function Delivery({ of: { frontend, pushed, frames, sessions, audience, guests }
   </section>`;
 }
 
-const KINDS = { acknowledged: "ok", fetched: "ok", pending: "warn", owed: "warn", unknown: "" };
+const KINDS = { acknowledged: "ok", fetched: "ok", pending: "warn", owed: "warn", unknown: "", deleted: "off" };
 
 function Readers({ rows }) {
   return html`<${Table} label=${t("trace.readers")} rows=${rows} columns=${[

@@ -14,11 +14,12 @@ use crate::admin::{
     Problem, ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader,
     TraceStage, View, ViewRoom, ViewUser, message_report,
 };
+use crate::peer_address;
 use crate::runtime::admin::maskers::Maskers;
 use crate::runtime::admin::observer::{self, Subject};
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::recent::Recent;
-use crate::users::{Failure, Who};
+use crate::users::{Failure, Who, account};
 
 pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
     routes.on_gateway::<ViewRoom>().on_gateway::<ViewUser>().on_gateway::<TraceMessage>()
@@ -110,7 +111,10 @@ fn trace(state: &Arc<GatewayState>, live: &Live, found: MessageTrace) -> Result<
     let subject = Subject::of_message(state, message.clone()).map_err(Failure::of)?;
     let deliveries = deliveries(state, live, &subject, &message, recent.as_ref());
     let sessions = pushed_to(state, live, &deliveries, &message);
-    let readers = readers.into_iter().map(|reader| trace_reader(&reader, &sessions));
+    let readers = readers.into_iter().map(|reader| {
+        let is_deleted = is_deleted(state, &reader);
+        trace_reader(&reader, &sessions, is_deleted)
+    });
     Ok(Trace {
         message: message_report(&message),
         recorded: recent.is_some(),
@@ -141,13 +145,29 @@ fn pushed_to(
     sessions
 }
 
-fn trace_reader(reader: &ReaderTrace, sessions: &BTreeMap<u64, u32>) -> TraceReader {
+/// Whether the account of a reader was deleted.
+fn is_deleted(state: &GatewayState, reader: &ReaderTrace) -> bool {
+    let services = &state.services;
+    let Some(uid) = reader.user.uid else { return false };
+    let record = services.engine.user_record(services.clock.now(), &Who::Uid(uid).user_ref());
+    record.is_ok_and(|record| account(&record).deleted)
+}
+
+fn trace_reader(
+    reader: &ReaderTrace,
+    sessions: &BTreeMap<u64, u32>,
+    is_deleted: bool,
+) -> TraceReader {
     let sessions = reader.user.uid.and_then(|uid| sessions.get(&uid.0)).copied();
     let sessions = sessions.unwrap_or_default();
     let (way, state) = match (reader.way, reader.has) {
         (ReaderWay::Sessions, true) => (ReadingWay::Sessions, ReaderState::Acknowledged),
         (ReaderWay::Device, true) => (ReadingWay::Device, ReaderState::Acknowledged),
         (ReaderWay::Polling, true) => (ReadingWay::Polling, ReaderState::Fetched),
+        (ReaderWay::Sessions, false) if is_deleted => (ReadingWay::Sessions, ReaderState::Deleted),
+        (ReaderWay::Device, false) if is_deleted => (ReadingWay::Device, ReaderState::Deleted),
+        (ReaderWay::Polling, false) if is_deleted => (ReadingWay::Polling, ReaderState::Deleted),
+        (ReaderWay::Unknown, _) if is_deleted => (ReadingWay::Unknown, ReaderState::Deleted),
         (ReaderWay::Sessions, false) => (ReadingWay::Sessions, unacknowledged(sessions)),
         (ReaderWay::Device, false) => (ReadingWay::Device, unacknowledged(sessions)),
         (ReaderWay::Polling, false) => (ReadingWay::Polling, ReaderState::Owed),
@@ -166,7 +186,7 @@ fn stages(recent: &Recent) -> Vec<TraceStage> {
     let received = recent.frame.as_ref().map(|frame| TraceStage {
         frontend: Some(frame.frontend.clone()),
         connection: Some(recent.connection.0),
-        peer: Some(frame.address.to_string()),
+        peer: Some(peer_address::shown(frame.address)),
         ..stage(StageName::Received, frame.at.0 * 1000)
     });
     let mut stages = Vec::from_iter(received);
