@@ -283,11 +283,12 @@ fn floor(kind: &str, ip: IpAddr) -> io::Result<Command> {
 
 /// Limits are not what most jobs measure.
 const NO_LIMITS: &str = "connections_max = 0\nconnections_per_address_max = 0\nrequests_per_s = 0\n\
-                         messages_per_s = 0\nbytes_per_s = 0\nroom_capacity = 100000\n";
+                         messages_per_s = 0\nbytes_per_s = 0\nroom_capacity = 100000\n\
+                         guests_per_address_max = 0\n";
 
 /// The same without the limits that former builds do not know; those have no limit of that kind.
 fn without_new_limits(text: &str) -> String {
-    text.replace("bytes_per_s = 0\n", "")
+    text.replace("bytes_per_s = 0\n", "").replace("guests_per_address_max = 0\n", "")
 }
 
 /// gateway.toml, with these keys in the section of each front end.

@@ -64,6 +64,8 @@ pub struct Quotas {
     pub leases_per_address_max: u32,
     /// Names under which one connection may be in a room.
     pub names_per_connection_max: u32,
+    /// Guests in a room over the connections of one address.
+    pub guests_per_address_max: u32,
 }
 
 /// The outcome of a command, once durable.

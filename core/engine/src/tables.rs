@@ -187,7 +187,8 @@ tables! {
     seat_counts, seat_counts_mut, SEAT_COUNTS: u32 => u32;
     /// (When a lease without a connection ends in steady ms, seat id).
     seat_ends, seat_ends_mut, SEAT_ENDS: (u64, u64) => ();
-    /// (Peer address, room id, seat id) of leases without a connection.
+    /// (Peer address, room id, seat id) of leases without a connection; and, with another bit in the
+    /// address, of connected guests. See `seat_rows`.
     leases_by_address, leases_by_address_mut, LEASES_BY_ADDRESS: (u128, u32, u64) => ();
     /// Connection id → `SessionRow`.
     sessions, sessions_mut, SESSIONS: u64 => &'static [u8];

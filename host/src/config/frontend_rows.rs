@@ -189,4 +189,10 @@ pub(super) const FRONTEND: &[Row] = &[
         ByAddress("8"),
         "names under which one connection is in a room; 0 is no limit",
     ),
+    (
+        "guests_per_address_max",
+        Kind::From(0),
+        ByAddress("200"),
+        "guests in a room over all connections of one address; 0 is no limit",
+    ),
 ];

@@ -368,6 +368,7 @@ fn quotas(section: &Section<'_>, trusted_app: bool) -> Quotas {
         keys_per_address_max,
         leases_per_address_max,
         names_per_connection_max,
+        guests_per_address_max,
     }
 }
 

@@ -218,6 +218,7 @@ pub(crate) fn default_quotas(trusted_app: bool) -> Quotas {
         keys_per_address_max: 100_000,
         leases_per_address_max: by_address(10),
         names_per_connection_max: by_address(8),
+        guests_per_address_max: by_address(200),
     }
 }
 

@@ -8,6 +8,7 @@ use super::Report;
 use super::rooms::is_known;
 use crate::error::StoreError;
 use crate::rows::{SeatRow, SessionRow, unpack};
+use crate::rules::of_guests;
 use crate::tables::Tables;
 
 pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(), StoreError> {
@@ -34,6 +35,12 @@ pub(super) fn check_seats(tables: &impl Tables, report: &mut Report) -> Result<(
             connected += 1;
             let is_listed = tables.seats_by_connection()?.get((connection, id))?.is_some();
             report.expect(is_listed, || format!("seat {id} is not listed by its connection"));
+            if let (None, Some(address)) = (seat.who.uid(), seat.address) {
+                of_addresses += 1;
+                let by_address = (of_guests(address), seat.room, id);
+                let is_listed = tables.leases_by_address()?.get(by_address)?.is_some();
+                report.expect(is_listed, || format!("seat {id} is not listed as its address's"));
+            }
         } else if let Some(lease) = seat.lease {
             waiting += 1;
             let is_listed = tables.seat_ends()?.get((lease.ends, id))?.is_some();

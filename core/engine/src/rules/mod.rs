@@ -54,6 +54,7 @@ pub(crate) use expiry::{
 };
 pub(crate) use import::{CursorStream, ImportBatch, ImportState, RecordError};
 pub(crate) use quotas::KEYS;
+pub(crate) use seat_rows::of_guests;
 pub(crate) use tokens::is_due;
 
 pub use import::Taken;

@@ -286,7 +286,7 @@ impl BatchContext<'_> {
     }
 
     /// Refuses one more seat by this connection: too many, too many in this room under other
-    /// names, or too many of this person in the room.
+    /// names, too many of this person in the room, or too many guests of the address.
     pub(super) fn check_seats(
         &self,
         cx: &CommandContext<'_>,
@@ -301,7 +301,15 @@ impl BatchContext<'_> {
         if names_max > 0 && names >= names_max || persons.len() >= SEATS_PER_PERSON_MAX {
             return Err(Refusal::RoomFull.into());
         }
-        Ok(())
+        if who.uid().is_none() { self.check_guests(cx, room) } else { Ok(()) }
+    }
+
+    /// Refuses one more guest of the peer's address in a room, over whatever connection.
+    fn check_guests(&self, cx: &CommandContext<'_>, room: u32) -> Result<(), Error> {
+        let max = cx.frontend.quotas.guests_per_address_max as usize;
+        let Some(address) = cx.address.filter(|_| max > 0) else { return Ok(()) };
+        let is_full = self.guests_of_address(address, room, max)? >= max;
+        if is_full { Err(Refusal::RoomFull.into()) } else { Ok(()) }
     }
 }
 

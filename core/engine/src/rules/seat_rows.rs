@@ -10,6 +10,12 @@ use crate::rows::{SeatRow, Who};
 use crate::state::{Batch, State};
 use crate::tables::Tables;
 
+/// An address in the index as that of connected guests. No address has this bit: those of IPv6 stand
+/// for networks of 64 bits, and those of IPv4 are mapped.
+pub(crate) fn of_guests(address: u128) -> u128 {
+    address | 1 << 63
+}
+
 impl BatchContext<'_> {
     pub(super) fn add_seat(&mut self, seat: &SeatRow) -> Result<(), StoreError> {
         let seat_id = self.counters.next_seat;
@@ -41,8 +47,34 @@ impl BatchContext<'_> {
         self.cached(|cache| cache.forget_seats(connection));
         if let Some(uid) = seat.who.uid() {
             self.count_presence(uid, 1)?;
+        } else if let Some(address) = seat.address.map(of_guests) {
+            self.batch.leases_by_address_mut()?.insert((address, seat.room, seat_id), ())?;
         }
         Ok(())
+    }
+
+    /// A guest's seat loses its connection.
+    pub(super) fn disconnect_guest(
+        &mut self,
+        seat_id: u64,
+        seat: &SeatRow,
+    ) -> Result<(), StoreError> {
+        if let Some(address) = seat.address.map(of_guests) {
+            self.batch.leases_by_address_mut()?.remove((address, seat.room, seat_id))?;
+        }
+        Ok(())
+    }
+
+    /// How many guests of a peer's address are in a room over connections; counts to `max` at most.
+    pub(super) fn guests_of_address(
+        &self,
+        address: u128,
+        room: u32,
+        max: usize,
+    ) -> Result<usize, StoreError> {
+        let address = of_guests(address);
+        let seats = (address, room, 0)..=(address, room, u64::MAX);
+        Ok(self.batch.leases_by_address()?.range(seats)?.take(max).count())
     }
 
     /// A lease waits for a connection, or for its end.

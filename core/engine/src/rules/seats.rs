@@ -176,7 +176,7 @@ impl BatchContext<'_> {
                 avatar: avatar.map(str::to_owned),
                 connection: Some(connection),
                 lease: None,
-                address: None,
+                address: cx.address,
                 roles,
             })?;
         }
@@ -341,8 +341,9 @@ impl BatchContext<'_> {
         if let Some(connection) = seat.connection.take() {
             self.batch.seats_by_connection_mut()?.remove((connection, seat_id))?;
             self.cached(|cache| cache.forget_seats(connection));
-            if let Some(uid) = seat.who.uid() {
-                self.count_presence(uid, -1)?;
+            match seat.who.uid() {
+                Some(uid) => self.count_presence(uid, -1)?,
+                None => self.disconnect_guest(seat_id, &seat)?,
             }
             let user = self.person(&seat.who)?;
             let avatar = seat.avatar.clone().unwrap_or_else(|| user.avatar.clone());

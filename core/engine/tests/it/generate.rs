@@ -84,6 +84,7 @@ fn tight() -> Quotas {
         keys_per_address_max: 1,
         leases_per_address_max: 1,
         names_per_connection_max: 1,
+        guests_per_address_max: 1,
     }
 }
 

@@ -187,6 +187,7 @@ fn changed_limits(before: &Limits, wanted: &Limits) -> Vec<&'static str> {
         keys_per_address_max,
         leases_per_address_max,
         names_per_connection_max,
+        guests_per_address_max,
     ));
     keys
 }

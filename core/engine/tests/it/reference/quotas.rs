@@ -132,6 +132,17 @@ impl Reference {
         if max > 0 && count >= max { Err(Refusal::RoomFull) } else { Ok(()) }
     }
 
+    pub(super) fn check_guests(&self, id: u32, who: &Who) -> Result<(), Refusal> {
+        let (Some(address), Who::Guest(_)) = (self.address, who) else { return Ok(()) };
+        let is_guest = |seat: &&Seat| {
+            let is_of_address = seat.address == Some(address) && seat.connection.is_some();
+            seat.room == id && matches!(seat.who, Who::Guest(_)) && is_of_address
+        };
+        let count = self.seats.iter().filter(is_guest).count();
+        let max = self.frontend.quotas.guests_per_address_max as usize;
+        if max > 0 && count >= max { Err(Refusal::RoomFull) } else { Ok(()) }
+    }
+
     pub(super) fn check_names(&self, id: u32) -> Result<(), Refusal> {
         let connection = Some(self.connection);
         let own = |seat: &&Seat| seat.room == id && seat.connection == connection;

@@ -158,13 +158,12 @@ impl Reference {
             avatar: avatar.cloned(),
             connection: None,
             lease: None,
-            address: None,
+            address: self.address,
             roles: Roles::default(),
         };
         if let SeatKind::Lease { ttl_ms, grace_ms } = kind {
             let lease = Some(Lease { ttl_ms, grace_ms, ends: self.steady + ttl_ms });
-            let address = self.address;
-            return self.take_lease(Seat { lease, address, ..seat });
+            return self.take_lease(Seat { lease, ..seat });
         }
         self.take_seat(Seat { connection: Some(self.connection), ..seat }, opens)
     }
@@ -188,6 +187,7 @@ impl Reference {
             None => {
                 self.check_capacity(id)?;
                 self.check_names(id)?;
+                self.check_guests(id, &who)?;
                 self.next_seat += 1;
                 self.seats.push(seat);
                 false

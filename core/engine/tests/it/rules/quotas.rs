@@ -68,6 +68,34 @@ fn a_connection_is_in_a_room_under_a_bounded_number_of_names() {
 }
 
 #[test]
+fn an_address_has_a_bounded_number_of_guests_in_a_room() {
+    let mut gateway = with_tea(&["ann"]);
+    gateway.frontend.quotas = Quotas { guests_per_address_max: 4, ..Quotas::default() };
+    let entering = |number: u64| enter(room("tea"), guest(&format!("g{number}")));
+    gateway.address = Some(7);
+    for number in 0..4 {
+        gateway.does(10 + number / 2, entering(number));
+    }
+    refusals(&gateway, [(entering(4), Refusal::RoomFull)]);
+    // A guest that is there, users with an account, another room, and another address.
+    gateway.does(10, entering(0));
+    gateway.does(20, enter(room("tea"), user("ann")));
+    gateway.does(0, create(titled("milk"), None));
+    gateway.does(21, enter(room("milk"), guest("g4")));
+    gateway.address = Some(8);
+    gateway.does(22, entering(5));
+    gateway.address = Some(7);
+    refusals(&gateway, [(entering(4), Refusal::RoomFull)]);
+    gateway.does(10, exit(room("tea"), guest("g0")));
+    gateway.does(23, entering(4));
+    refusals(&gateway, [(entering(6), Refusal::RoomFull)]);
+    gateway.does(11, disconnect());
+    gateway.does(24, entering(6));
+    gateway.does(24, entering(7));
+    refusals(&gateway, [(entering(8), Refusal::RoomFull)]);
+}
+
+#[test]
 fn a_connection_and_a_person_have_a_bounded_number_of_seats() {
     let gateway = with_tea(&["ann"]);
     for connection in 101..165 {
