@@ -77,6 +77,9 @@ fn read_line(bytes: &[u8]) -> Progress {
             Progress::Wrong(format!("the PROXY line has no end within {LINE_BYTES_MAX} bytes"))
         };
     }
+    if !is_strict_line(bytes) {
+        return Progress::Wrong("the PROXY line is wrong: it is not as version 1 has it".into());
+    }
     let source = match v1::Header::try_from(bytes).map(|header| header.addresses) {
         Ok(v1::Addresses::Tcp4(addresses)) => Some(addresses.source_address.into()),
         Ok(v1::Addresses::Tcp6(addresses)) => Some(addresses.source_address.into()),
@@ -84,6 +87,31 @@ fn read_line(bytes: &[u8]) -> Progress {
         Err(error) => return Progress::Wrong(format!("the PROXY line is wrong: {error}")),
     };
     Progress::Whole(ProxyHeader { source, ..ProxyHeader::default() })
+}
+
+/// Whether a line has the one form that section 2.1 gives it: the library takes ports as Rust's numbers
+/// are, with a sign or leading zeros, and a front end that reads them otherwise may see another line.
+fn is_strict_line(line: &[u8]) -> bool {
+    let Some(line) = line.strip_suffix(b"\r\n").and_then(|line| str::from_utf8(line).ok()) else {
+        return false;
+    };
+    let mut words = line.split(' ').skip(1);
+    match words.next() {
+        Some("TCP4" | "TCP6") => {
+            let [_, _, source_port, destination_port] = [(); 4].map(|()| words.next());
+            is_port(source_port) && is_port(destination_port) && words.next().is_none()
+        }
+        // Whatever follows is ignored.
+        Some("UNKNOWN") => true,
+        _ => false,
+    }
+}
+
+fn is_port(word: Option<&str>) -> bool {
+    let Some(word) = word else { return false };
+    let is_plain = word.bytes().all(|byte| byte.is_ascii_digit());
+    let has_leading_zero = word.len() > 1 && word.starts_with('0');
+    is_plain && !has_leading_zero && word.parse::<u16>().is_ok()
 }
 
 fn read_binary(bytes: &[u8]) -> Progress {
