@@ -11,6 +11,7 @@ pub mod logging;
 mod nearest;
 pub mod open_files;
 pub mod outgoing;
+mod panics;
 pub mod passed;
 mod password_hash;
 mod peer_address;

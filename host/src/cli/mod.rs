@@ -49,6 +49,7 @@ use crate::config::{
     Draft, Problem, Problems, Setting, Sources, ValueSource, WhichConfig, draft, draft_of,
 };
 use crate::dialects::DIALECTS;
+use crate::panics;
 use operation::Backend;
 use remote::Remote;
 
@@ -143,6 +144,10 @@ struct Options {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    panics::until_one_ends_it(run_command)
+}
+
+fn run_command() -> ExitCode {
     let matches = help::command().get_matches();
     let Cli { options, command } =
         Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

@@ -26,7 +26,7 @@ use crate::runtime::session::recent::RecentMessages;
 use crate::runtime::session::services::Services;
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
-use crate::store_preview::room_conflict;
+use crate::store_preview::{quietly, room_conflict};
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ async fn open_engine(
             hub.publish_then(batch, both(kept.flatten(), traced));
             committed.send_replace(());
         };
-        Ok(Engine::open_timed(&path, options, begun, publish)?)
+        Ok(quietly(|| Engine::open_timed(&path, options, begun, publish))?)
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
 }

@@ -42,3 +42,29 @@ fn a_whole_store_exits_with_0_and_a_damaged_one_with_1() {
     let said = run(folder.path(), &["store", "check", "chat.redb"]);
     assert!(said.ends_with("exit 0"), "{said}");
 }
+
+/// redb panics where a file is damaged; what that says would stand before the sentence, or instead.
+#[test]
+fn no_command_shows_a_panic_of_a_damaged_store() {
+    let folder = folder(&format!("[store]\npath = \"chat.redb\"\n{FINE}"));
+    let mut gateway = Running::start(folder.path(), &[]);
+    gateway.line();
+    assert_eq!(gateway.end().code(), Some(0));
+    let store = folder.path().join("chat.redb");
+    let whole = std::fs::read(&store).expect("it is readable");
+    for command in [
+        &["store", "check"][..],
+        &["store", "check", "chat.redb"],
+        &["store", "verify", "chat.redb"],
+        &["store", "stats"],
+        &["store", "backup", "backup"],
+        &["store", "compact"],
+        &["user", "list"],
+        &["check"],
+    ] {
+        std::fs::write(&store, &whole).expect("it is writable");
+        damage(&store);
+        let said = run(folder.path(), command);
+        assert!(!said.contains("panicked at") && !said.contains("exit 101"), "{said}");
+    }
+}
