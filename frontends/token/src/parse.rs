@@ -90,6 +90,22 @@ impl Frames {
         length(&self.begun).is_some_and(|length| length > self.length_max)
     }
 
+    /// Whether a frame has begun that is not complete.
+    pub(crate) fn is_within_frame(&self) -> bool {
+        !self.broken && !self.begun.is_empty()
+    }
+
+    /// Gives up on a frame that does not come to its end, using the part of its header that has
+    /// arrived.
+    pub(crate) fn give_up_late(&mut self, why: &str) -> Option<Piece<'static>> {
+        if !self.is_within_frame() {
+            return None;
+        }
+        self.broken = true;
+        let begun = std::mem::take(&mut self.begun);
+        Some(Piece::Broken { header: header(&begun), why: why.into() })
+    }
+
     /// Gives up on an overlong frame, using the part of its header that has arrived.
     pub(crate) fn give_up(&mut self) -> Option<Piece<'static>> {
         if self.broken || !self.is_overlong() {

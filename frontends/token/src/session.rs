@@ -28,8 +28,13 @@ const NOW: MessageId = MessageId((1 << 53) - 1);
 /// reply can name its request.
 const OVERLONG_WAIT_MS: u64 = 1_000;
 
+/// How long a frame may take from its first byte to its last.
+const FRAME_TIMEOUT_MS: u64 = 60_000;
+
 pub(crate) struct TokenSession {
     frames: Frames,
+    /// When the frame that is incomplete has begun.
+    begun_at: Option<Timestamp>,
     dialogue: Dialogue,
 }
 
@@ -40,13 +45,37 @@ impl TokenSession {
             hears_messages: options.messages,
             replies: ReplyQueue::default(),
         };
-        Self { frames: Frames::new(options.frame_bytes_max), dialogue }
+        Self { frames: Frames::new(options.frame_bytes_max), begun_at: None, dialogue }
     }
 
     fn read(&mut self, now: Timestamp, bytes: &[u8], out: &mut Outbox) {
-        self.frames.feed(bytes, |piece| self.dialogue.take(piece, out));
+        let mut has_ended_frame = false;
+        self.frames.feed(bytes, |piece| {
+            has_ended_frame = true;
+            self.dialogue.take(piece, out);
+        });
+        if has_ended_frame || !self.frames.is_within_frame() {
+            self.begun_at = None;
+        }
         if self.frames.is_overlong() {
             out.wake_at(now.plus_ms(OVERLONG_WAIT_MS));
+        } else if self.begun_at.is_none() && self.frames.is_within_frame() {
+            self.begun_at = Some(now);
+            out.wake_at(now.plus_ms(FRAME_TIMEOUT_MS));
+        }
+    }
+
+    /// Ends the connection if a frame takes too long.
+    fn check_deadline(&mut self, now: Timestamp, out: &mut Outbox) {
+        let Some(due) = self.begun_at.map(|begun_at| begun_at.plus_ms(FRAME_TIMEOUT_MS)) else {
+            return;
+        };
+        if now < due {
+            return out.wake_at(due);
+        }
+        let late = self.frames.give_up_late("the frame did not arrive in time");
+        if let Some(piece) = late {
+            self.dialogue.take(piece, out);
         }
     }
 
@@ -68,7 +97,9 @@ impl Session for TokenSession {
             Input::Bytes(bytes) => self.read(now, bytes, out),
             Input::Answer(outcome) => self.dialogue.answer(outcome, out),
             Input::Woken => {
-                self.give_up(out);
+                if !self.give_up(out) {
+                    self.check_deadline(now, out);
+                }
             }
             Input::Ending(ending) => {
                 if !self.give_up(out) {
