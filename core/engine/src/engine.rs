@@ -13,7 +13,7 @@ use core_model::{
 use redb::ReadableTableMetadata as _;
 
 use crate::backup::{self, BackupError, Summary, TableStats};
-use crate::envelope::{Answered, Done, Envelope, Owed};
+use crate::envelope::{Answered, Done, Envelope, MustSubmit, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::heartbeat::Heartbeat;
@@ -241,7 +241,7 @@ impl<T: Send + 'static> Engine<T> {
     }
 
     /// Answers a command that would change nothing, from the newest committed state, on the
-    /// caller's thread. `None`: the command may change something and has to be submitted.
+    /// caller's thread. `Err`: the command may change something and has to be submitted.
     ///
     /// So far only a [`Command::Receive`] that finds nothing new is answered.
     pub fn try_read_only(
@@ -249,20 +249,19 @@ impl<T: Send + 'static> Engine<T> {
         at: Timestamp,
         connection: ConnectionId,
         command: &Command,
-    ) -> Option<Answered> {
+    ) -> Result<Answered, MustSubmit> {
         if !matches!(command, Command::Receive { .. }) {
-            return None;
+            return Err(MustSubmit::default());
         }
         let request = Request { now: at.0, steady: 0, connection: connection.0 };
         // The writer reports refusals and read errors.
-        let found = self.read(|snapshot| {
-            let Some(reply) = receive::try_read_only(snapshot, request, command)? else {
-                return Ok(None);
-            };
-            Ok(Some((reply, due(snapshot, at, receive::token(command))?)))
-        });
-        let (reply, refresh) = found.ok().flatten()?;
-        Some(Answered { outcome: Ok(reply), refresh })
+        let found =
+            self.read(|snapshot| match receive::try_read_only(snapshot, request, command)? {
+                Ok(reply) => Ok(Ok((reply, due(snapshot, at, receive::token(command))?))),
+                Err(must_submit) => Ok(Err(must_submit)),
+            });
+        let (reply, refresh) = found.unwrap_or(Err(MustSubmit::default()))?;
+        Ok(Answered { outcome: Ok(reply), refresh })
     }
 
     /// What the store owes to users whose clients acknowledge messages. Reads the streams of all of

@@ -109,6 +109,13 @@ pub struct Answered {
     pub refresh: Option<TokenHash>,
 }
 
+/// A command that may change something, so that only the writer can answer it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct MustSubmit {
+    /// How many messages wait for it, of those that it asks for.
+    pub messages: usize,
+}
+
 /// What the store owes to users whose clients acknowledge messages: everything after their cursors.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Owed {

@@ -8,6 +8,7 @@ use redb::ReadableTable;
 
 use crate::bans;
 use crate::clock::engine_time;
+use crate::envelope::MustSubmit;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
@@ -122,28 +123,27 @@ impl Receipt {
     }
 }
 
-/// The reply to a command that changes nothing; None where it may change something.
+/// The reply to a command that changes nothing. `Err`: it may change something.
 pub(crate) fn try_read_only(
     tables: &impl State,
     request: Request,
     command: &Command,
-) -> Result<Option<Reply>, Error> {
-    let Command::Receive { user, .. } = command else { return Ok(None) };
+) -> Result<Result<Reply, MustSubmit>, Error> {
+    let Command::Receive { user, .. } = command else { return Ok(Err(MustSubmit::default())) };
     let counters = lookup::counters(tables)?;
     let request = Request { now: engine_time(counters.now, request.now), ..request };
     let uid = lookup::user(tables, request, user)?;
     bans::check_user(tables, request, uid)?;
-    let stream = match room(tables, uid, command)? {
-        Some((id, _)) if lookup::is_member(tables, id, uid)? => message_index::of_room(id),
-        Some(_) => return Ok(None),
-        None => message_index::of_inbox(uid),
+    let (stream, joins) = match room(tables, uid, command)? {
+        Some((id, _)) => (message_index::of_room(id), !lookup::is_member(tables, id, uid)?),
+        None => (message_index::of_inbox(uid), false),
     };
     check_after(command, counters.next_message)?;
     let receipt = find(tables, uid, stream, command)?;
-    if receipt.moves {
-        return Ok(None);
+    if receipt.moves || joins {
+        return Ok(Err(MustSubmit { messages: receipt.ids.len() }));
     }
-    Ok(Some(receipt.reply(tables)?.0))
+    Ok(Ok(receipt.reply(tables)?.0))
 }
 
 /// The token that names the command's user, if one does.

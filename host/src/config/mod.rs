@@ -45,7 +45,7 @@ pub use section::NamedRoom;
 pub use servers::server;
 pub use settings::{
     AdminConfig, BackupConfig, Config, FrontendConfig, Guard, Limits, LogConfig, LogFormat,
-    OnStoreFailure, ServerConfig, StoreConfig, TrustedProxies,
+    OnStoreFailure, ServerConfig, StoreConfig, TrustedProxies, UnreadLimits,
 };
 pub use shown::{ShownConfig, ShownKey, shown};
 pub use upstreams::UpstreamConfig;

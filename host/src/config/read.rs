@@ -21,7 +21,7 @@ use super::problem::{Problem, Problems, ValueSource};
 use super::section::{Findings, NamedRoom, Reader, Section};
 use super::settings::{
     AdminConfig, BackupConfig, Config, LogConfig, LogFormat, ServerConfig, StoreConfig,
-    TrustedProxies,
+    TrustedProxies, UnreadLimits,
 };
 use super::tls::SharedTls;
 use super::webhooks::webhooks;
@@ -125,9 +125,20 @@ fn server(section: &Section<'_>) -> ServerConfig {
         on_store_failure: section
             .read("on_store_failure", parse::on_store_failure)
             .unwrap_or_default(),
+        unread: unread(section),
     };
     section.finish();
     config
+}
+
+fn unread(section: &Section<'_>) -> UnreadLimits {
+    let UnreadLimits { total, per_address } = UnreadLimits::default();
+    UnreadLimits {
+        total: section.read("unread_bytes_max", parse::limit).unwrap_or(total),
+        per_address: section
+            .read("unread_bytes_per_address_max", parse::limit)
+            .unwrap_or(per_address),
+    }
 }
 
 /// Networks, and `unix:` for the peers on unix sockets.

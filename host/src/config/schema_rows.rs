@@ -85,6 +85,18 @@ pub(super) const SERVER: &[Row] = &[
         Is(r#""recover""#),
         "after a failure of the store: open it again until that works, or exit with code 1",
     ),
+    (
+        "unread_bytes_max",
+        Kind::From(0),
+        Is("134217728"),
+        "bytes of replies that all clients together may leave unread; 0: any number",
+    ),
+    (
+        "unread_bytes_per_address_max",
+        Kind::From(0),
+        Is("33554432"),
+        "the same for the clients of one address",
+    ),
 ];
 
 pub(super) const LOG: &[Row] = &[

@@ -47,6 +47,22 @@ pub struct ServerConfig {
     pub well_known: bool,
     /// Default: recover.
     pub on_store_failure: OnStoreFailure,
+    pub unread: UnreadLimits,
+}
+
+/// The bytes of replies that peers may leave unread; 0: any number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UnreadLimits {
+    /// `unread_bytes_max`: of all peers together. Default 128 MiB.
+    pub total: u32,
+    /// `unread_bytes_per_address_max`. Default 32 MiB.
+    pub per_address: u32,
+}
+
+impl Default for UnreadLimits {
+    fn default() -> Self {
+        Self { total: 128 << 20, per_address: 32 << 20 }
+    }
 }
 
 /// The proxies whose word about their clients counts.

@@ -141,10 +141,12 @@ pub(crate) enum Limit {
     Overloaded,
     Draining,
     Handshakes,
+    /// Replies that the peer's address has not read.
+    Unread,
 }
 
 impl Limit {
-    pub(crate) const ALL: [(Self, &'static str); 13] = [
+    pub(crate) const ALL: [(Self, &'static str); 14] = [
         (Self::Connections, "connections"),
         (Self::ConnectionsPerAddress, "connections_per_address"),
         (Self::Requests, "requests"),
@@ -158,6 +160,7 @@ impl Limit {
         (Self::Overloaded, "overloaded"),
         (Self::Draining, "draining"),
         (Self::Handshakes, "handshakes"),
+        (Self::Unread, "unread"),
     ];
 }
 

@@ -57,6 +57,10 @@ pub(crate) fn render(state: &GatewayState) -> String {
     let metrics = &*state.services.metrics;
     let mut text = String::new();
     gateway(&mut text, metrics, state.services.engine.problem().is_none());
+    let help = "Bytes of long replies that clients have not read.";
+    head(&mut text, "unread_bytes", "gauge", help);
+    let unread = state.services.unread_budget.used();
+    line(&mut text, format_args!("dragoman_unread_bytes {unread}"));
     installation::render(&mut text, state);
     latency::render(&mut text, registry, metrics);
     frontends(&mut text, registry);

@@ -36,6 +36,13 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for a peer that was cut off because it does not read.
 const CUT_OFF_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a peer for which bytes wait may take less than [`STALLED_BYTES`] of them: what waits is
+/// memory, and a mailbox that nothing is added to is never full.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A modem reads it in that time.
+const STALLED_BYTES: u64 = 64 * 1024;
+
 /// The stages of a connection.
 enum Stage {
     Open,
@@ -71,6 +78,16 @@ struct Connection<S> {
     /// Until when the peer is not read from, after a refusal.
     paused_until: Option<Instant>,
     read_pause: ReadPause,
+    /// Since when the peer takes too little of what waits for it.
+    stall: Option<Stall>,
+}
+
+/// A peer that has yet to show that it reads.
+#[derive(Clone, Copy)]
+struct Stall {
+    since: Instant,
+    /// Up to where the stream was written then.
+    written: u64,
 }
 
 /// Runs a connection to its end. `permit` is given back when nothing is left of it, or if the peer
@@ -103,6 +120,7 @@ impl<S: Socket> Connection<S> {
             idle_at: None,
             paused_until: None,
             read_pause: ReadPause::default(),
+            stall: None,
         }
     }
 
@@ -145,8 +163,11 @@ impl<S: Socket> Connection<S> {
         if matches!(self.stage, Stage::Open) {
             self.socket.probe(&mut self.session);
         }
-        if !blocked {
-            self.write(cx)?;
+        let blocked = blocked || self.write(cx)?;
+        self.note_stall(blocked);
+        if !matches!(self.stage, Stage::Closing { .. }) && self.session.count_unread().is_err() {
+            self.end(Ending::Slow);
+            more = true;
         }
         self.session.report();
         match self.stage {
@@ -165,6 +186,19 @@ impl<S: Socket> Connection<S> {
             Poll::Ready(Ok(())) => Ok(false),
             Poll::Ready(Err(_)) => Err(CloseReason::Disconnected),
             Poll::Pending => Ok(true),
+        }
+    }
+
+    /// Notes whether the peer keeps the gateway waiting. A few bytes now and then are no progress.
+    fn note_stall(&mut self, blocked: bool) {
+        if !blocked {
+            self.stall = None;
+            return;
+        }
+        let written = self.session.write_queue.written();
+        let has_moved = |stall: Stall| written - stall.written >= STALLED_BYTES;
+        if self.stall.is_none_or(has_moved) {
+            self.stall = Some(Stall { since: Instant::now(), written });
         }
     }
 
@@ -344,7 +378,10 @@ impl<S: Socket> Connection<S> {
 
     fn deadline(&self) -> Option<Instant> {
         let until = match self.stage {
-            Stage::Open => [self.idle_at, self.paused_until].into_iter().flatten().min(),
+            Stage::Open => {
+                let stalled = self.stall.map(|stall| stall.since + STALLED_TIMEOUT);
+                [self.idle_at, self.paused_until, stalled].into_iter().flatten().min()
+            }
             Stage::Emptying { .. } => None,
             Stage::Finishing { until, .. } | Stage::Releasing { until, .. } => Some(until),
             Stage::Closing { until, .. } => return Some(until),
@@ -384,7 +421,11 @@ impl<S: Socket> Connection<S> {
         {
             return Err(CloseReason::Disconnected);
         }
-        if matches!(self.stage, Stage::Open) && self.idle_at.is_some_and(|due| due <= now) {
+        let is_open = matches!(self.stage, Stage::Open);
+        if is_open && self.stall.is_some_and(|stall| stall.since + STALLED_TIMEOUT <= now) {
+            self.session.frontend().metrics.cut_off.add(1);
+            self.end(Ending::Slow);
+        } else if is_open && self.idle_at.is_some_and(|due| due <= now) {
             self.end(Ending::Idle);
         }
         Ok(true)

@@ -58,7 +58,7 @@ impl Socket for Tcp {
 /// A stream of lines that end in `\n` or `\r\n`. Blank lines are skipped, and so is a byte order
 /// mark at the start of the stream.
 ///
-/// A stream that begins with an HTTP request, or with TLS, is refused: a web page can make a browser
+/// A stream that begins with an HTTP request, or with a binary protocol such as TLS, is refused: a web page can make a browser
 /// send one to any port, and the lines of the body, or those within a session ticket that the page's
 /// server has chosen, would be executed as commands of the dialect.
 pub(crate) struct Lines {
@@ -88,7 +88,7 @@ enum Found {
     /// Blank lines only, and more bytes after them.
     Blank,
     Overlong,
-    /// The stream begins with an HTTP request, or with TLS.
+    /// The stream begins with an HTTP request, or with a binary protocol.
     Foreign,
     /// No complete line.
     Nothing,
@@ -117,6 +117,7 @@ impl Lines {
                 return self.no_line_end();
             };
             let end = self.searched + found;
+            self.begun_at = None;
             let mut begin = self.begin;
             self.begin = end + 1;
             self.searched = self.begin;
@@ -130,7 +131,7 @@ impl Lines {
             }
             if !text.trim_ascii().is_empty() {
                 let is_first = std::mem::replace(&mut self.at_start, false);
-                let is_refused = is_first && (is_http_request(text) || is_tls(text));
+                let is_refused = is_first && (is_http_request(text) || is_binary(text));
                 return if is_refused {
                     Found::Foreign
                 } else {
@@ -150,6 +151,9 @@ impl Lines {
             self.unread = Vec::new();
             self.begun_at = None;
             self.reservation.clear();
+        }
+        if self.at_start && is_binary(&self.unread) {
+            return Found::Foreign;
         }
         // A line end may be two bytes.
         let is_overlong = self.unread.len() > self.line_bytes_max + 1;
@@ -201,10 +205,15 @@ fn is_http_request(line: &[u8]) -> bool {
     last.is_some_and(|last| METHODS.contains(&method) || is_version(last))
 }
 
-/// Whether a stream that begins like this is one of TLS: a record of its handshake, in any version
-/// (RFC 8446, section 5.1).
-fn is_tls(line: &[u8]) -> bool {
-    line.starts_with(&[22, 3])
+/// Whether a stream that begins like this is no text: with a control character, as every record of TLS
+/// does (its type, 20 to 24; RFC 8446, section 5.1), or with a byte that begins no character of UTF-8,
+/// as the length of an SSLv2 hello (128 and more; RFC 5246, appendix E.2).
+fn is_binary(bytes: &[u8]) -> bool {
+    let is_binary = |byte: &u8| match byte {
+        b'\t' | b'\r' | b'\n' => false,
+        byte => byte.is_ascii_control() || matches!(byte, 0x80..=0xBF),
+    };
+    bytes.first().is_some_and(is_binary)
 }
 
 impl Socket for Lines {
@@ -340,9 +349,16 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_known_by_the_header_of_its_first_record() {
-        assert!(is_tls(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"));
-        assert!(!is_tls(b"\x16") && !is_tls(b"NICK ann"));
+    fn a_binary_protocol_is_known_by_its_first_byte() {
+        let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+        let alert = b"\x15\x03\x03\x00\x02\x02\x28";
+        let hello_of_version_2 = b"\x80\x2e\x01\x03\x01\x00\x15";
+        for bytes in [&hello[..], alert, hello_of_version_2, b"\x17", b"\x00\x00", b"\x7f"] {
+            assert!(is_binary(bytes), "{bytes:?}");
+        }
+        for text in ["NICK ann", "\tNICK ann", "{", "\u{feff}NICK ann", "\u{4f60}", "", "\r\n"] {
+            assert!(!is_binary(text.as_bytes()), "{text:?}");
+        }
     }
 
     /// The work for blank lines is in proportion to their bytes: nothing that is left is moved or
@@ -351,7 +367,7 @@ mod tests {
     async fn blank_lines_are_passed_over_once() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let budget = std::sync::Arc::<MemoryBudget>::default();
+        let budget = std::sync::Arc::new(MemoryBudget::of_input());
         let mut lines = Lines::new(stream.into(), 1024, budget.reservation(None));
         lines.unread = [b"\n".repeat(READ_BYTES), b"NICK ann\r\n".to_vec()].concat();
         let (place, all) = (lines.unread.as_ptr(), lines.unread.len());

@@ -339,7 +339,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_of_a_message_is_read_than_there_is_memory_for() {
         let address = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let budget = Arc::<MemoryBudget>::default();
+        let budget = Arc::new(MemoryBudget::of_input());
         let mut others = Vec::new();
         loop {
             let mut other = budget.reservation(address);

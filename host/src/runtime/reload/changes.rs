@@ -6,7 +6,7 @@ use core_engine::Quotas;
 use serde_json::{Map, Value};
 
 use crate::config::{
-    Config, Endpoint, FrontendConfig, Limits, LogFormat, OnStoreFailure, StoreConfig,
+    Config, Endpoint, FrontendConfig, Limits, LogFormat, OnStoreFailure, StoreConfig, UnreadLimits,
     UpstreamConfig,
 };
 use crate::plugin::Loaded;
@@ -20,6 +20,7 @@ pub(crate) struct StartupKeys {
     format: LogFormat,
     store: StoreConfig,
     on_store_failure: OnStoreFailure,
+    unread: UnreadLimits,
 }
 
 impl StartupKeys {
@@ -30,6 +31,7 @@ impl StartupKeys {
             format: config.server.log.format,
             store: config.store.clone(),
             on_store_failure: config.server.on_store_failure,
+            unread: config.server.unread,
         }
     }
 
@@ -51,6 +53,11 @@ impl StartupKeys {
             ("store.backup", store.backup != other_store.backup),
             ("store.free_space_min", store.free_space_min != other_store.free_space_min),
             ("server.on_store_failure", self.on_store_failure != other.on_store_failure),
+            ("server.unread_bytes_max", self.unread.total != other.unread.total),
+            (
+                "server.unread_bytes_per_address_max",
+                self.unread.per_address != other.unread.per_address,
+            ),
         ])
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::runtime::frontends::guarded::{GuardedSession, Panicked};
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::AddressPrefix;
+use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::session::admission::needs_disconnect;
 use crate::runtime::session::operators;
 use crate::runtime::session::peer_log::PeerFault;
@@ -138,8 +139,10 @@ impl SessionDriver {
     pub(crate) fn query_blocking(
         &self,
         query: Box<Query>,
-    ) -> impl Future<Output = Outcome> + Send + use<> {
-        self.services.clone().query_blocking(self.frontend.clone(), self.connection, query)
+    ) -> impl Future<Output = (Outcome, Reservation)> + Send + use<> {
+        let (services, frontend) = (self.services.clone(), self.frontend.clone());
+        let unread = services.unread_of(self.address);
+        services.query_blocking(frontend, self.connection, query, unread)
     }
 
     /// Decides what a front end asks about a token of an operator, likewise.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use core_engine::MustSubmit;
 use core_model::{Command, Credential, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Authorize, Fetch, Input, Outbox, Output, Peer};
@@ -12,13 +13,15 @@ use frontend_api::{Authorize, Fetch, Input, Outbox, Output, Peer};
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::RateLimiter;
+use crate::runtime::limits::memory_budget::{Exhausted, Reservation};
+use crate::runtime::metrics::Limit;
 use crate::runtime::session::admission::{
     Sender, check_message, count_bytes, needs_passwords, settle_passwords, uncounted_bytes,
 };
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tapped::{self, Subject};
-use crate::runtime::session::tokens;
+use crate::runtime::session::{tokens, unread};
 
 /// An idempotency key: longer than any UUID, hash or date.
 const KEY_BYTES_MAX: usize = 255;
@@ -32,6 +35,17 @@ struct Exchange {
     response: Option<Response>,
     /// Whether the session has closed.
     closed: bool,
+    /// The memory of the answer, if it may be long.
+    unread: Option<Reservation>,
+    /// Whether a command was carried out, so that its answer must not be dropped.
+    is_carried_out: bool,
+}
+
+/// The answer to a request.
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    /// The memory for a long body, until the peer has read it.
+    pub(crate) unread: Option<Reservation>,
 }
 
 enum Pending {
@@ -59,7 +73,7 @@ pub(crate) async fn exchange(
     address: IpAddr,
     peer: &Peer,
     request: &Request,
-) -> Result<Response, HttpError> {
+) -> Result<Answer, HttpError> {
     let driver =
         SessionDriver::open(services.clone(), frontend.clone(), peer, address).map_err(panicked)?;
     let connection = driver.connection;
@@ -69,6 +83,8 @@ pub(crate) async fn exchange(
         pending: VecDeque::new(),
         response: None,
         closed: false,
+        unread: None,
+        is_carried_out: false,
     };
     let answered = exchange.run(request).await;
     if let Err(error) = &answered
@@ -80,14 +96,14 @@ pub(crate) async fn exchange(
 }
 
 impl Exchange {
-    async fn run(mut self, request: &Request) -> Result<Response, HttpError> {
+    async fn run(mut self, request: &Request) -> Result<Answer, HttpError> {
         self.handle(Input::Opened)?;
         if self.response.is_none() {
             self.handle(Input::Request(request))?;
         }
         loop {
             if let Some(response) = self.response.take() {
-                return Ok(response);
+                return self.finish(response);
             }
             let Some(pending) = self.pending.pop_front() else {
                 self.driver.frontend.instance().note_unanswered(self.closed);
@@ -107,6 +123,7 @@ impl Exchange {
                 Err(Refusal::Overloaded) => {
                     return Err(retry_later(503, "the gateway is overloaded", 1_000));
                 }
+                _ if self.is_unread(&outcome) => return Err(self.unread_error()),
                 _ => (),
             }
             let out = self.driver.answer(self.now, &outcome).map_err(panicked)?;
@@ -147,6 +164,34 @@ impl Exchange {
         }
     }
 
+    /// Whether there is no memory for the messages of an answer that changed nothing.
+    fn is_unread(&mut self, outcome: &Outcome) -> bool {
+        !self.is_carried_out && self.reserve(unread::bytes_of(outcome)).is_err()
+    }
+
+    fn reserve(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let SessionDriver { services, address, .. } = &self.driver;
+        unread::resize(&mut self.unread, services, *address, bytes)
+    }
+
+    fn unread_error(&self) -> HttpError {
+        self.driver.frontend.metrics.note_refused(Limit::Unread);
+        unread_error()
+    }
+
+    /// The body takes memory until the peer has read it.
+    fn finish(mut self, response: Response) -> Result<Answer, HttpError> {
+        let bytes = response.body.len();
+        if self.reserve(bytes).is_err() {
+            if !self.is_carried_out {
+                return Err(self.unread_error());
+            }
+            let SessionDriver { services, address, .. } = &self.driver;
+            self.unread.get_or_insert_with(|| services.unread_of(*address)).hold(bytes);
+        }
+        Ok(Answer { response, unread: self.unread.take() })
+    }
+
     async fn carry_out(&mut self, pending: Pending) -> Outcome {
         let subject = self.driver.services.taps.is_open().then(|| pending.subject()).flatten();
         let outcome = self.carry_out_untapped(pending).await;
@@ -160,11 +205,19 @@ impl Exchange {
         match pending {
             Pending::Command { command, key } => self.submit(command, key).await,
             Pending::Query(query) if self.driver.services.is_heavy(&query) => {
-                let outcome = self.driver.query_blocking(query).await;
+                let (outcome, unread) = self.driver.query_blocking(query).await;
+                self.unread = Some(unread);
                 self.now = self.driver.services.clock.now();
                 outcome
             }
-            Pending::Query(query) => self.driver.query(self.now, &query),
+            Pending::Query(query) => {
+                let SessionDriver { services, frontend, address, .. } = &self.driver;
+                if !unread::has_room_for(services, *address, &query) {
+                    frontend.metrics.note_refused(Limit::Unread);
+                    return Err(Refusal::Overloaded);
+                }
+                self.driver.query(self.now, &query)
+            }
             Pending::Authorize(ask) => self.driver.authorize(ask).await,
             Pending::Fetch(fetch) => {
                 let SessionDriver { services, frontend, .. } = &self.driver;
@@ -182,11 +235,27 @@ impl Exchange {
         let sender = Sender { services, frontend, address: *address, now_ns };
         let check = |rates: &mut _| check_message(sender, rates, &command);
         frontend.request_rates.with(*address, now_ns, check)?;
+        // Before anything is read: an address that does not read its replies takes no time either.
+        let is_receive = matches!(*command, Command::Receive { .. });
+        let longest = unread::expected_bytes(usize::MAX);
+        if is_receive && !services.unread_budget.has_room(*address, longest) {
+            frontend.metrics.note_refused(Limit::Unread);
+            return Err(Refusal::Overloaded);
+        }
         // A repetition finds nothing new, and its messages are those of the first attempt.
-        if key.is_none()
-            && let Some(outcome) = services.try_read_only(frontend, self.now, connection, &command)
-        {
-            return outcome;
+        let waiting = match key {
+            None => match services.try_read_only(frontend, self.now, connection, &command) {
+                Ok(outcome) => return outcome,
+                Err(MustSubmit { messages }) => messages,
+            },
+            Some(_) if is_receive => usize::MAX,
+            Some(_) => 0,
+        };
+        // Before the command moves a cursor past messages that the peer would not get.
+        let bytes = unread::expected_bytes(waiting);
+        if unread::resize(&mut self.unread, services, *address, bytes).is_err() {
+            frontend.metrics.note_refused(Limit::Unread);
+            return Err(Refusal::Overloaded);
         }
         if needs_passwords(&command) {
             command =
@@ -199,6 +268,10 @@ impl Exchange {
         let submitted = services.submit_and_wait(frontend, source, *command, key.as_deref());
         let mut outcome = submitted.await;
         self.now = services.clock.now();
+        self.is_carried_out |= outcome.is_ok();
+        if let Some(unread) = &mut self.unread {
+            unread.hold(unread::bytes_of(&outcome));
+        }
         // An exchange has one message at most, so it knows of no avatar before.
         let bytes = uncounted_bytes(&mut RateLimiter::default(), &outcome);
         if bytes > 0 {
@@ -251,6 +324,11 @@ fn excess(pending: &Pending) -> &'static str {
 
 fn panicked(_: Panicked) -> HttpError {
     HttpError::new(503, "the gateway could not answer this request")
+}
+
+/// The peer's address has too many replies that it has not read.
+pub(crate) fn unread_error() -> HttpError {
+    retry_later(503, "too many long replies wait to be read", 1_000)
 }
 
 /// An error with a `Retry-After` header, in whole seconds.

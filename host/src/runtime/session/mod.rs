@@ -22,4 +22,5 @@ pub(crate) mod taps;
 pub(crate) mod tokens;
 #[cfg(feature = "otel")]
 pub(crate) mod traces;
+pub(crate) mod unread;
 pub(crate) mod write_queue;

@@ -8,6 +8,7 @@ use frontend_api::{Authorize, Fetch, Subscribe};
 use gateway_fanout::SubscriptionChange;
 
 use crate::runtime::frontends::instance::FrontendHandle;
+use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::session::admission::settle_passwords;
 use crate::runtime::session::services::Services;
 
@@ -43,7 +44,8 @@ pub(crate) struct PendingCommand {
 
 /// The result of work that takes time.
 pub(crate) enum Finished {
-    Answer(Box<Outcome>),
+    /// With the memory for it, if it may be long.
+    Answer(Box<Outcome>, Option<Reservation>),
     /// The command, with its passwords settled.
     Ready(Box<PendingCommand>),
 }
@@ -58,7 +60,7 @@ pub(crate) async fn settle(
     let PendingCommand { command, change, key, ack_only } = *command;
     match settle_passwords(&services, &frontend, address, command, key.as_deref()).await {
         Ok(command) => Finished::Ready(Box::new(PendingCommand { command, change, key, ack_only })),
-        Err(refusal) => Finished::Answer(Box::new(Err(refusal))),
+        Err(refusal) => Finished::Answer(Box::new(Err(refusal)), None),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use core_engine::{Engine, Envelope, FrontendSettings, Owed, ROOM_CAPACITY_DEFAULT};
+use core_engine::{Engine, Envelope, FrontendSettings, MustSubmit, Owed, ROOM_CAPACITY_DEFAULT};
 use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
@@ -18,7 +18,7 @@ use crate::config::{AuthConfig, Config};
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::KeyedRateLimiter;
-use crate::runtime::limits::memory_budget::MemoryBudget;
+use crate::runtime::limits::memory_budget::{MemoryBudget, Reservation};
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::acknowledgements::Acknowledgements;
 use crate::runtime::session::auth::ExternalAuth;
@@ -32,6 +32,7 @@ use crate::runtime::session::sign_in_guard::SignInGuard;
 use crate::runtime::session::taps::Taps;
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
+use crate::runtime::session::unread;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
 /// must slow down: some 20 ms' work, and eight times what one peer may have unanswered.
@@ -79,6 +80,8 @@ pub(crate) struct Services {
     pub(crate) recent: Arc<RecentMessages>,
     /// Memory for messages that peers have begun to send.
     pub(crate) memory_budget: Arc<MemoryBudget>,
+    /// Memory for replies that peers have not read.
+    pub(crate) unread_budget: Arc<MemoryBudget>,
     /// Cancelled when the gateway drops what is left.
     pub(crate) stopping: CancellationToken,
     #[cfg(feature = "otel")]
@@ -128,7 +131,8 @@ impl Services {
             audit: AuditLog::beside(&config.store.path),
             taps: Arc::default(),
             recent,
-            memory_budget: Arc::default(),
+            memory_budget: Arc::new(MemoryBudget::of_input()),
+            unread_budget: Arc::new(config.server.unread.budget()),
             stopping: CancellationToken::new(),
             #[cfg(feature = "otel")]
             traces: None,
@@ -296,23 +300,31 @@ impl Services {
         answered.outcome
     }
 
-    /// Answers a query on a thread that may block.
+    /// Answers a query on a thread that may block. The answer takes memory of `unread`.
     pub(crate) async fn query_blocking(
         self: Arc<Self>,
         frontend: Arc<FrontendHandle>,
         connection: ConnectionId,
         query: Box<Query>,
-    ) -> Outcome {
+        mut unread: Reservation,
+    ) -> (Outcome, Reservation) {
         let turn = self.heavy_queries.clone().acquire_owned().await;
+        if unread.resize(unread::expected_bytes(unread::messages_of(&query))).is_err() {
+            frontend.metrics.note_refused(Limit::Unread);
+            return (Err(Refusal::Overloaded), unread);
+        }
         let services = self.clone();
         let run = move || {
             // Held until the query is done, even if the caller is gone.
             let _held = turn;
-            services.query(&frontend, services.clock.now(), connection, &query)
+            let outcome = services.query(&frontend, services.clock.now(), connection, &query);
+            unread.hold(unread::bytes_of(&outcome));
+            (outcome, unread)
         };
         let answered = tokio::task::spawn_blocking(run).await;
         answered.unwrap_or_else(|error| {
-            Err(Refusal::Internal { why: format!("the query failed: {error}") })
+            let why = format!("the query failed: {error}");
+            (Err(Refusal::Internal { why }), self.unread_budget.reservation(None))
         })
     }
 
@@ -324,18 +336,18 @@ impl Services {
         Some(owed)
     }
 
-    /// Answers a command that would change nothing. `None`: it must be submitted.
+    /// Answers a command that would change nothing. `Err`: it must be submitted.
     pub(crate) fn try_read_only(
         &self,
         frontend: &FrontendHandle,
         at: Timestamp,
         connection: ConnectionId,
         command: &Command,
-    ) -> Option<Outcome> {
+    ) -> Result<Outcome, MustSubmit> {
         let answered = self.engine.try_read_only(at, connection, command)?;
         frontend.metrics.commands.add(1);
         self.refresh(frontend, answered.refresh);
-        Some(answered.outcome)
+        Ok(answered.outcome)
     }
 
     fn refresh(&self, frontend: &FrontendHandle, token: Option<TokenHash>) {

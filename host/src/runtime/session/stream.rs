@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::runtime::frontends::guarded::Panicked;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::frontends::stream_activity::StreamActivity;
+use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::limits::{READ_PAUSE, RateLimiter};
 use crate::runtime::session::admission::{count_bytes, needs_passwords, uncounted_bytes};
 use crate::runtime::session::delivery::Delivery;
@@ -33,6 +34,11 @@ pub(crate) const UNANSWERED_MAX: usize = 64;
 /// Answers passed to a session before other connections of the thread have their turn, since a
 /// session may ask again at every answer.
 const ANSWERS_PER_TURN: usize = 64;
+
+/// Bytes that wait to be written before a session gets no further answers and events: those wait in
+/// the mailbox, where events are shared with other connections, and requests that are not begun take
+/// no memory.
+const WAITING_BYTES_MAX: usize = 64 * 1024;
 
 /// A frame that a session loses, so that tests see the ledger report it.
 #[cfg(test)]
@@ -66,6 +72,10 @@ pub(crate) struct StreamSession {
     pub(crate) write_queue: WriteQueue,
     /// What the peer has acknowledged, once a sign-in has asked for delivery.
     delivery: Option<Box<Delivery>>,
+    /// The memory of what waits in `write_queue` and is this connection's own.
+    unread: Reservation,
+    /// That of an answer which waits for its turn.
+    unread_answer: Option<Reservation>,
     books: Books,
     /// What is not answered, oldest first.
     pending: VecDeque<Pending>,
@@ -95,6 +105,7 @@ impl StreamSession {
         let activity = StreamActivity::new(driver.address, driver.services.clock.now());
         let activity = Arc::new(activity);
         frontend.instance().add_stream(handle.clone(), activity.clone());
+        let unread = driver.services.unread_of(driver.address);
         Self {
             driver,
             handle,
@@ -102,6 +113,8 @@ impl StreamSession {
             items: VecDeque::new(),
             write_queue: WriteQueue::default(),
             delivery: None,
+            unread,
+            unread_answer: None,
             books: Books::default(),
             pending: VecDeque::new(),
             unsubmitted: 0,
@@ -191,7 +204,7 @@ impl StreamSession {
             MailboxItem::Wake => self.feed(Input::Woken),
             MailboxItem::Frame { bytes, message, frames, .. } => {
                 self.driver.note_passed_on(&bytes, self.handle.framing, message, frames);
-                self.write_queue.push(bytes);
+                self.write_queue.push_shared(bytes);
                 self.mark_owed(message, owed);
             }
             MailboxItem::Event(recorded) => self.pass_event(&recorded),
@@ -222,10 +235,13 @@ impl StreamSession {
         self.running = None;
         self.unsubmitted -= 1;
         let head = match finished {
-            Finished::Answer(outcome) => match *outcome {
-                Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
-                answer => Pending::Decided(Box::new(answer)),
-            },
+            Finished::Answer(outcome, unread) => {
+                self.unread_answer = unread;
+                match *outcome {
+                    Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
+                    answer => Pending::Decided(Box::new(answer)),
+                }
+            }
             Finished::Ready(command) => self.submit_now(*command),
         };
         if let Some(running @ Pending::Running) = self.pending.front_mut() {
@@ -240,6 +256,9 @@ impl StreamSession {
         for _ in 0..ANSWERS_PER_TURN {
             if self.closed.is_some() {
                 return false;
+            }
+            if self.write_queue.waiting_bytes() > WAITING_BYTES_MAX {
+                return true;
             }
             let Some(head) = self.pending.front() else {
                 if self.pending.capacity() > UNANSWERED_MAX {
@@ -275,6 +294,7 @@ impl StreamSession {
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
+        self.unread_answer = None;
         self.mark_owed(newest, owed);
     }
 
@@ -294,69 +314,6 @@ impl StreamSession {
             self.driver.services.hub.fence(self.handle.clone());
         }
         fence.is_needed
-    }
-
-    /// Begins with the oldest request, which waited for all before it.
-    fn begin(&mut self) {
-        let Some(head) = self.pending.front_mut() else { return };
-        let request = std::mem::replace(head, Pending::Running);
-        let services = &self.driver.services;
-        match request {
-            Pending::Query(query) if services.is_heavy(&query) => {
-                let answer = self.driver.query_blocking(query);
-                self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
-            }
-            Pending::Query(query) => {
-                let outcome = self.driver.query(services.clock.now(), &query);
-                self.replace_head(Pending::Decided(Box::new(outcome)));
-            }
-            Pending::Fetch(fetch) => {
-                let (services, frontend) = (services.clone(), self.driver.frontend.clone());
-                self.running = Some(Box::pin(async move {
-                    let answer = services.fetcher.fetch(&frontend, &fetch).await;
-                    Finished::Answer(Box::new(answer))
-                }));
-            }
-            Pending::Authorize(ask) => {
-                let answer = self.driver.authorize(*ask);
-                self.running = Some(Box::pin(async { Finished::Answer(Box::new(answer.await)) }));
-            }
-            Pending::Command(command) if needs_passwords(&command.command) => {
-                self.running = Some(Box::pin(pending::settle(
-                    services.clone(),
-                    self.driver.frontend.clone(),
-                    self.driver.address,
-                    command,
-                )));
-            }
-            Pending::Command(command) => {
-                let submitted = self.submit_now(*command);
-                self.replace_head(submitted);
-            }
-            _ => unreachable!("only what was not begun yet is begun"),
-        }
-    }
-
-    fn replace_head(&mut self, head: Pending) {
-        self.unsubmitted -= 1;
-        self.pending[0] = head;
-        self.submit_unblocked();
-    }
-
-    /// Submits the commands that nothing before them holds back any more.
-    fn submit_unblocked(&mut self) {
-        for at in 0..self.pending.len() {
-            match &self.pending[at] {
-                Pending::Answered(..) | Pending::Decided(_) | Pending::Submitted { .. } => (),
-                Pending::Command(command) if !needs_passwords(&command.command) => {
-                    let taken = std::mem::replace(&mut self.pending[at], Pending::Running);
-                    let Pending::Command(command) = taken else { unreachable!("matched above") };
-                    self.pending[at] = self.submit_now(*command);
-                    self.unsubmitted -= 1;
-                }
-                _ => return,
-            }
-        }
     }
 
     /// The engine has answered the oldest command that it has.
@@ -492,6 +449,7 @@ impl Drop for StreamSession {
 
 mod accounting;
 mod admitting;
+mod beginning;
 mod delivering;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -19,6 +19,10 @@ const FRAMES_KEPT: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
     frames: VecDeque<QueuedFrame>,
+    /// Bytes of the frames that wait.
+    waiting: usize,
+    /// Of these, the bytes of frames that no other connection has.
+    own: usize,
     /// Bytes of all frames that were ever pushed.
     pushed: u64,
     /// Bytes that the stream has accepted.
@@ -34,6 +38,8 @@ pub(crate) struct WriteQueue {
 #[derive(Debug)]
 struct QueuedFrame {
     bytes: Bytes,
+    /// Whether other connections have the same bytes.
+    is_shared: bool,
     /// The deliveries that end with it.
     owed: Tally,
 }
@@ -45,10 +51,31 @@ impl WriteQueue {
     }
 
     pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.own += bytes.len();
+        self.push_frame(bytes, false);
+    }
+
+    /// A frame that was encoded once for many connections.
+    pub(crate) fn push_shared(&mut self, bytes: Bytes) {
+        self.push_frame(bytes, true);
+    }
+
+    fn push_frame(&mut self, bytes: Bytes, is_shared: bool) {
         if !bytes.is_empty() {
             self.pushed += bytes.len() as u64;
-            self.frames.push_back(QueuedFrame { bytes, owed: Tally::default() });
+            self.waiting += bytes.len();
+            self.frames.push_back(QueuedFrame { bytes, is_shared, owed: Tally::default() });
         }
+    }
+
+    /// Bytes that wait for the stream.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting
+    }
+
+    /// Bytes that wait and take memory for this connection alone.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.own
     }
 
     /// These deliveries are written with the last frame of the queue.
@@ -79,6 +106,7 @@ impl WriteQueue {
     pub(crate) fn abandon(&mut self) -> Tally {
         let mut owed = Tally::default();
         self.frames.drain(..).for_each(|frame| owed += frame.owed);
+        (self.waiting, self.own) = (0, 0);
         self.owed = Tally::default();
         owed
     }
@@ -133,7 +161,10 @@ impl WriteQueue {
 
     fn advance(&mut self, mut written: usize) {
         self.written += written as u64;
-        while let Some(QueuedFrame { bytes, owed }) = self.frames.front_mut() {
+        self.waiting -= written;
+        while let Some(QueuedFrame { bytes, is_shared, owed }) = self.frames.front_mut() {
+            let of_frame = written.min(bytes.len());
+            self.own -= if *is_shared { 0 } else { of_frame };
             if bytes.len() > written {
                 bytes.advance(written);
                 return;

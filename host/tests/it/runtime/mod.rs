@@ -7,4 +7,5 @@ mod life;
 mod stage;
 mod stream;
 mod unread_bodies;
+mod unread_replies;
 mod websocket;

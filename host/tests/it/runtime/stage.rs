@@ -250,6 +250,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             trusted_proxies: Default::default(),
             well_known: true,
             on_store_failure: Default::default(),
+            unread: Default::default(),
         },
         store: StoreConfig {
             path: folder.join("new/store.redb"),

@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use super::Target;
-use crate::load::HttpCall;
-use crate::runner::abuse::client::read_soon;
+use crate::load::{HttpCall, prepare};
+use crate::runner::abuse::client::{ask, read_some, read_soon};
 use crate::runner::server::{CHANNEL, CHATROOM, IRC, OURCHAT_TCP, TOKEN};
 
 /// Opens so many connections and sends these bytes on each.
@@ -64,6 +66,47 @@ pub(super) fn unread_replies(target: &Target, _: u32) -> u64 {
     let streams = open(target, CHATROOM, 20, &request);
     target.wait();
     streams.len() as u64
+}
+
+/// 400 clients of one address request 4 MiB of messages each and read none of it; each asks again as
+/// often as a client may.
+pub(super) fn long_unread_replies(target: &Target, _: u32) -> u64 {
+    let Some(token) = fill_channel(target) else { return 0 };
+    let token = format!("token: {token}\r\n");
+    let body = r#"{"name":"bench-1","after":0}"#;
+    let request = HttpCall::request("/channel/receive", &token, Some(body));
+    let mut streams = open(target, CHANNEL, 400, b"");
+    for stream in &streams {
+        // Small, so that what is not read waits in the gateway, not in the kernel.
+        drop(socket2::SockRef::from(stream).set_recv_buffer_size(4096));
+    }
+    let mut sent = 0;
+    while !target.is_over() {
+        for stream in &mut streams {
+            sent += u64::from(stream.write_all(&request).is_ok());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    sent
+}
+
+/// Has an account post as many messages as a reply holds, each from an address of its own, as an
+/// address may post no more than 1 MiB a second. The account's token.
+fn fill_channel(target: &Target) -> Option<String> {
+    let account = r#"{"name":"eve","password":"tea for two","password_repete":"tea for two"}"#;
+    let mut stream = target.connect(CHANNEL)?;
+    ask(&mut stream, "/register", Some(account));
+    let token = prepare::sign_in(target.channel(), "eve", "tea for two").ok()?;
+    let text = "\u{1f600}".repeat(16_384);
+    let body = serde_json::json!({ "name": "bench-1", "message": text }).to_string();
+    let header = format!("token: {token}\r\n");
+    let post = HttpCall::request("/channel/send", &header, Some(&body));
+    for nth in 0..68 {
+        let mut stream = target.connect_from_own(nth, CHANNEL)?;
+        stream.write_all(&post).ok()?;
+        read_some(&mut stream);
+    }
+    Some(token)
 }
 
 /// Connections that the gateway ends at their first line go on sending.

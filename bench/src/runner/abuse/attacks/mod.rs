@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::client::{connect, websocket};
 use crate::load::Encryption;
-use crate::runner::server::{CHATROOM_WEBSOCKET, Server};
+use crate::runner::server::{CHANNEL, CHATROOM_WEBSOCKET, Server};
 
 /// The gateway, and the attacker's address.
 pub(super) struct Target {
@@ -42,6 +42,11 @@ impl Target {
         let [first, _, third, fourth] = from.octets();
         let second = 200 + (nth % 50) as u8;
         connect(self.at(port), Ipv4Addr::new(first, second, third, fourth).into()).ok()
+    }
+
+    /// The front end for applications.
+    fn channel(&self) -> SocketAddr {
+        self.at(CHANNEL)
     }
 
     fn websocket(&self) -> Option<TcpStream> {
@@ -111,6 +116,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("blank lines", 8, chat::blank_lines),
     attack("rooms without end", 2, requests::many_rooms),
     attack("replies that are not read", 1, hold::unread_replies),
+    attack("long replies that are not read", 1, hold::long_unread_replies),
     attack("schemas", 1, requests::schemas),
     attack("bytes after the end", 4, hold::bytes_after_the_end),
     attack("pings", 4, chat::pings),

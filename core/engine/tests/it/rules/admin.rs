@@ -72,7 +72,7 @@ fn a_banned_user_can_do_nothing_but_leave_until_the_ban_is_lifted() {
     let polls = receive(by_token("ann's"), Some(room("tea")));
     let polled =
         gateway.engine().try_read_only(Timestamp(gateway.now), core_model::ConnectionId(3), &polls);
-    assert!(polled.is_none(), "{polled:?}");
+    assert!(polled.is_err(), "{polled:?}");
     // Others still see and reach the user, who may leave.
     gateway.does(0, direct(user("bob"), user("ann"), "why?"));
     gateway.does(1, exit(room("tea"), UserRef::Session));

@@ -262,7 +262,8 @@ fn finding_nothing_new_needs_no_writer() {
     let try_read_only = |command: &Command| {
         let answered =
             gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), command);
-        answered.map(|answered| texts(received_in(answered.outcome.expect("it is no refusal"))))
+        let answered = answered.ok()?;
+        Some(texts(received_in(answered.outcome.expect("it is no refusal"))))
     };
     let everything = |who: &str| read(who, Some("tea"), u32::MAX, u32::MAX);
     assert_eq!(try_read_only(&everything("ann")), None, "there is a message");
@@ -273,6 +274,10 @@ fn finding_nothing_new_needs_no_writer() {
     assert_eq!(try_read_only(&read_after("ann", Some("tea"), 0)), Some(is(&["one"], 1)));
     gateway.does(0, post(room("tea"), user("ann"), "two"));
     assert_eq!(try_read_only(&everything("ann")), None, "there is another");
+    let at = Timestamp(gateway.now);
+    let waiting = |who| gateway.engine().try_read_only(at, ConnectionId(0), &everything(who));
+    let messages = |who| waiting(who).expect_err("there are messages").messages;
+    assert_eq!((messages("ann"), messages("bob")), (1, 2));
     let direct = read("ann", None, u32::MAX, u32::MAX);
     assert_eq!(try_read_only(&direct), None, "the cursor is to be set");
     gateway.does(0, direct.clone());

@@ -439,3 +439,60 @@ async fn requests_before_a_violation_are_answered_before_it() {
     let reason = CloseReason::ProtocolError(1002);
     assert_answered_before(b"\x81\x01x", b"\x88\x02\x03\xea", reason).await;
 }
+
+impl Refused {
+    /// Polls until it has ended, past the deadline of its last bytes.
+    async fn reason(&mut self) -> CloseReason {
+        loop {
+            if let Poll::Ready(reason) = self.poll() {
+                return reason;
+            }
+            assert!(matches!(self.connection.stage, Stage::Closing { .. }));
+            advance(CUT_OFF_FLUSH_TIMEOUT).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_too_little_of_what_waits_is_cut_off() {
+    let mut slow = Refused::within(Limits::default()).await;
+    slow.received();
+    slow.connection.session.write_queue.push_shared(vec![0; 64 << 20].into());
+    assert!(slow.poll().is_pending());
+    advance(STALLED_TIMEOUT * 2 / 3).await;
+    let before = slow.connection.session.write_queue.written();
+    while slow.connection.session.write_queue.written() < before + STALLED_BYTES {
+        slow.received();
+        assert!(slow.poll().is_pending());
+        yield_now().await;
+    }
+    // That was progress; a little now and then is none.
+    advance(STALLED_TIMEOUT * 2 / 3).await;
+    slow.peer.read_exact(&mut [0; 1024]).unwrap();
+    assert!(slow.poll().is_pending());
+    assert!(matches!(slow.connection.stage, Stage::Open));
+    advance(STALLED_TIMEOUT).await;
+    assert!(slow.poll().is_pending());
+    assert!(matches!(slow.connection.stage, Stage::Closing { .. }), "it is cut off");
+    slow.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_leaves_more_of_its_own_unread_than_there_is_memory_for_is_cut_off() {
+    let mut shared = Refused::within(Limits::default()).await;
+    shared.connection.session.write_queue.push_shared(vec![0; 160 << 20].into());
+    assert!(shared.poll().is_pending());
+    assert!(matches!(shared.connection.stage, Stage::Open), "others have the same bytes");
+    assert_eq!(shared.services.unread_budget.used(), 0);
+    shared.end().await;
+    let mut own = Refused::within(Limits::default()).await;
+    own.connection.session.write_queue.push(vec![0; 20 << 20].into());
+    assert!(own.poll().is_pending());
+    assert!(own.services.unread_budget.used() > 0);
+    own.connection.session.write_queue.push(vec![0; 160 << 20].into());
+    assert!(own.poll().is_pending());
+    assert_eq!(own.reason().await, CloseReason::Disconnected);
+    let services = own.services.clone();
+    own.end().await;
+    assert_eq!(services.unread_budget.used(), 0);
+}

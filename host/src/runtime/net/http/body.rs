@@ -33,12 +33,19 @@ pub(super) struct RequestBody {
     awaits_request: bool,
     has_ended: bool,
     has_failed: bool,
+    /// Where in memory the last bytes of it end.
+    end: usize,
 }
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, headers: &HeaderMap) -> Self {
         let awaits_request = headers.contains_key(header::EXPECT);
-        Self { incoming, awaits_request, has_ended: false, has_failed: false }
+        Self { incoming, awaits_request, has_ended: false, has_failed: false, end: 0 }
+    }
+
+    /// Where in hyper's buffer the last bytes that were read end; 0 without any.
+    pub(super) fn end(&self) -> usize {
+        self.end
     }
 
     /// Whether nothing of the body is left to be read.
@@ -116,6 +123,7 @@ impl RequestBody {
                 }
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        self.end = data.as_ptr_range().end.addr();
                         return Ok(Some(data));
                     }
                 }

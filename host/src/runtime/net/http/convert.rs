@@ -9,6 +9,7 @@ use hyper::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::runtime::frontends::instance::{FrontendHandle, is_down_error};
+use crate::runtime::limits::memory_budget::Reservation;
 
 /// The content type of nearly every body, which is not allocated each time.
 const JSON: &str = "application/json; charset=utf-8";
@@ -56,10 +57,11 @@ pub(crate) fn response(
     frontend: &FrontendHandle,
     response: Response,
     is_head: bool,
+    unread: Option<Reservation>,
 ) -> hyper::Response<Full<Bytes>> {
     let length = response.body.len();
-    let body = if is_head { Full::default() } else { Full::new(response.body.into()) };
-    let mut made = hyper::Response::new(body);
+    let body = if is_head { Bytes::new() } else { accounted(response.body, unread) };
+    let mut made = hyper::Response::new(Full::new(body));
     *made.status_mut() = StatusCode::from_u16(response.status).unwrap_or_else(|_| {
         tracing::error!(
             frontend = frontend.name,
@@ -86,6 +88,20 @@ pub(crate) fn response(
         made.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     made
+}
+
+/// A body whose memory is given back with its last byte.
+fn accounted(body: Vec<u8>, unread: Option<Reservation>) -> Bytes {
+    struct Accounted(Vec<u8>, #[expect(dead_code, reason = "dropped with the body")] Reservation);
+    impl AsRef<[u8]> for Accounted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match unread.filter(|unread| !unread.is_empty()) {
+        Some(unread) => Bytes::from_owner(Accounted(body, unread)),
+        None => body.into(),
+    }
 }
 
 /// Has browsers send the cookies of a response over https only (RFC 6265, section 5.2.5).

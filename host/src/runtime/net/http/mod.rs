@@ -6,6 +6,7 @@ mod caller;
 mod connection;
 mod convert;
 mod guard;
+mod head;
 mod rewording;
 mod route;
 mod serve;

@@ -19,11 +19,13 @@ use hyper_util::rt::TokioIo;
 use crate::runtime::frontends::cors;
 use crate::runtime::frontends::instance::{FrontendHandle, is_down_error};
 use crate::runtime::limits::Permit;
+use crate::runtime::limits::memory_budget::Reservation;
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::http::body::RequestBody;
-use crate::runtime::net::http::caller::Caller;
+use crate::runtime::net::http::caller::{Caller, forwarded_host};
 use crate::runtime::net::http::connection::HttpConnection;
 use crate::runtime::net::http::guard::{check_access, check_rate};
+use crate::runtime::net::http::head::{HEAD_BYTES_MAX, check_head};
 use crate::runtime::net::http::rewording::Rewording;
 use crate::runtime::net::http::route::{Route, route};
 use crate::runtime::net::http::site::{RequestSource, check_site};
@@ -33,9 +35,9 @@ use crate::runtime::net::listener::{BoundListener, ListenerBinding};
 use crate::runtime::net::remote::Remote;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
-use crate::runtime::session::exchange::{exchange, retry_later};
+use crate::runtime::session::exchange::{self, exchange, retry_later, unread_error};
 use crate::runtime::session::peer_log::PeerFault;
-use crate::runtime::session::tapped;
+use crate::runtime::session::{tapped, unread};
 
 /// How long a connection is kept between requests, unless `idle_timeout` says otherwise: longer
 /// than the 60 s for which proxies keep theirs, so that the proxy closes first and never sends a
@@ -44,9 +46,6 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long a client may take nothing of a response that waits for it.
 const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The head of an HTTP request. Enough for any cookie jar.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection to its end, or until it is a WebSocket.
 pub(crate) async fn serve(
@@ -133,7 +132,9 @@ async fn handle(
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     // Whatever refused the request: what is left of its body is not the head of the next one.
-    if !body.finish().await {
+    let has_ended = body.finish().await;
+    activity.note_body_end(body.end());
+    if !has_ended {
         response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
         activity.note_unread_body();
     }
@@ -162,7 +163,7 @@ async fn respond_to(
     connection: &Arc<HttpConnection>,
     route: &Route<'_>,
     path: &str,
-    parts: Parts,
+    mut parts: Parts,
     body: &mut RequestBody,
 ) -> hyper::Response<Full<Bytes>> {
     let frontend = &route.binding.frontend;
@@ -172,14 +173,16 @@ async fn respond_to(
     let mut client = Client { address: connection.remote.counted_address(), has_session: false };
     let services = &connection.state.services;
     let tapped = services.taps.is_open().then(|| convert::request(&parts, path.into(), Vec::new()));
-    let answered = answer(connection, route, path, origin.as_ref(), parts, body, &mut client);
-    let answered = answered.await;
+    let answered = match check_head(&mut parts) {
+        Ok(()) => answer(connection, route, path, origin.as_ref(), parts, body, &mut client).await,
+        Err(error) => Err(error),
+    };
     let Client { address: client, has_session } = client;
     let response = match answered {
-        Ok(Answer::Frontend(response)) => {
+        Ok(Answer::Frontend(response, unread)) => {
             let why = "the dialect refused the request";
             note_fault(connection, frontend, client, response.status, why);
-            response
+            (response, unread)
         }
         Ok(Answer::Host(response)) => return response,
         Err(error) => {
@@ -188,10 +191,11 @@ async fn respond_to(
                 let request = tapped.and_then(Result::ok);
                 tapped::refused(services, frontend, client, request.as_ref(), &error);
             }
-            convert::error(frontend, error)
+            (convert::error(frontend, error), None)
         }
     };
-    let mut response = convert::response(frontend, response, is_head);
+    let (response, unread) = response;
+    let mut response = convert::response(frontend, response, is_head, unread);
     frontend.cors.permit(origin.as_ref(), response.headers_mut());
     response
 }
@@ -210,7 +214,8 @@ fn note_fault(
 }
 
 enum Answer {
-    Frontend(Response),
+    /// With the memory for its body.
+    Frontend(Response, Option<Reservation>),
     /// An upgrade, or a CORS preflight.
     Host(hyper::Response<Full<Bytes>>),
 }
@@ -248,10 +253,14 @@ async fn answer(
     let from_trusted_proxy = registry.trusts(&connection.remote);
     let trusts = |address| registry.trusts_address(address);
     let caller = Caller::of(&connection.remote, from_trusted_proxy, &parts.headers, trusts);
+    let forwarded_host =
+        if from_trusted_proxy { forwarded_host(&parts.headers, trusts) } else { None };
+    let forwarded_host = forwarded_host.as_deref();
     client.address = caller.counted_address();
     let can_be_rebound = connection.can_be_rebound;
     let for_page = binding.is_page(path);
-    let source = RequestSource { caller, from_trusted_proxy, can_be_rebound, for_page };
+    let source =
+        RequestSource { caller, forwarded_host, from_trusted_proxy, can_be_rebound, for_page };
     let document = document.filter(|_| registry.well_known);
     drop(registry);
     let services = &state.services;
@@ -261,8 +270,14 @@ async fn answer(
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
         let registry = state.registry();
-        let answer = well_known::answer(&registry, frontend, &parts.method, name);
-        return answer.map(Answer::Frontend);
+        let response = well_known::answer(&registry, frontend, &parts.method, name)?;
+        let mut unread = None;
+        let bytes = response.body.len();
+        if unread::resize(&mut unread, services, caller.counted_address(), bytes).is_err() {
+            frontend.metrics.note_refused(Limit::Unread);
+            return Err(unread_error());
+        }
+        return Ok(Answer::Frontend(response, unread));
     }
     check_site(frontend, source, origin, &parts.headers, &connection.known_host)?;
     if binding.is_websocket_at(path) {
@@ -276,12 +291,12 @@ async fn answer(
     let request = convert::request(&parts, path.to_owned(), body)?;
     let peer = Peer { token_identity, ..connection.peer(binding, caller) };
     client.has_session = true;
-    let response = exchange(&state.services, frontend, client.address, &peer, &request).await;
-    let mut response = response?;
+    let answered = exchange(&state.services, frontend, client.address, &peer, &request).await;
+    let exchange::Answer { mut response, unread } = answered?;
     if caller.secure {
         convert::secure_cookies(&mut response);
     }
-    Ok(Answer::Frontend(response))
+    Ok(Answer::Frontend(response, unread))
 }
 
 /// Refuses requests during shutdown, and to a front end that was taken down.

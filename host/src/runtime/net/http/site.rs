@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::metrics::Limit;
-use crate::runtime::net::http::caller::{Caller, asked_host};
+use crate::runtime::net::http::caller::Caller;
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -32,8 +32,10 @@ const SHOWN_CHARS_MAX: usize = 255;
 
 /// Where a request arrived.
 #[derive(Clone, Copy)]
-pub(super) struct RequestSource {
+pub(super) struct RequestSource<'a> {
     pub(super) caller: Caller,
+    /// The host that its client asked for, as a trusted proxy says.
+    pub(super) forwarded_host: Option<&'a str>,
     pub(super) from_trusted_proxy: bool,
     /// Whether a page could have pointed a name of its own at the listener.
     pub(super) can_be_rebound: bool,
@@ -48,7 +50,7 @@ pub(super) struct RequestSource {
 /// request, and to look at it each time took 1,900 of 27,900 instructions of a request.
 pub(super) fn check_site(
     frontend: &FrontendHandle,
-    source: RequestSource,
+    source: RequestSource<'_>,
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
     known: &Mutex<Option<HeaderValue>>,
@@ -62,8 +64,8 @@ pub(super) fn check_site(
     if !is_sound || hosts.next().is_some() {
         return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
     }
-    let host = asked_host(headers, source.from_trusted_proxy);
-    let host = host.as_deref();
+    let asked = || headers.get(HOST)?.to_str().ok();
+    let host = source.forwarded_host.or_else(asked);
     let checked = check_origin(frontend, source, origin, headers, host).and_then(|()| {
         let is_forwarded = source.from_trusted_proxy && source.caller.address.is_some();
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
@@ -104,7 +106,7 @@ struct Refused {
 
 fn check_origin(
     frontend: &FrontendHandle,
-    source: RequestSource,
+    source: RequestSource<'_>,
     origin: Option<&HeaderValue>,
     headers: &HeaderMap,
     host: Option<&str>,

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,9 +22,12 @@ pub(crate) struct Deadlines {
     pub(crate) head: Duration,
     /// Between a response and the first byte of the next request.
     pub(crate) idle: Duration,
-    /// Without the client taking a byte of a response that waits for it.
+    /// In which the client takes less than [`STALLED_BYTES`] of a response that waits for it.
     pub(crate) stalled: Duration,
 }
+
+/// A modem reads it in [`Deadlines::stalled`].
+const STALLED_BYTES: usize = 64 * 1024;
 
 /// What the service knows of its connection.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +39,8 @@ struct Flags {
     has_unread_body: AtomicBool,
     /// Whether the service has given a response that is not written yet, not even in part.
     has_response: AtomicBool,
+    /// Where in hyper's buffer the last body ends; 0 without one.
+    body_end: AtomicUsize,
 }
 
 impl Activity {
@@ -48,6 +53,11 @@ impl Activity {
     /// Whether what is written next is no response of the service.
     fn is_without_response(&self) -> bool {
         !self.is_busy() && !self.0.has_response.load(Ordering::Relaxed)
+    }
+
+    /// The body of the request ends here in hyper's buffer, which it is a part of.
+    pub(crate) fn note_body_end(&self, end: usize) {
+        self.0.body_end.store(end, Ordering::Relaxed);
     }
 
     /// The last response leaves while the client may still send the body of its request.
@@ -84,8 +94,14 @@ pub(crate) struct TimedStream {
     /// Since when it waits for this; none until the stream is first found waiting, so that a request
     /// that arrives whole costs no look at the clock.
     since: Option<Instant>,
-    /// When a write was first refused, if the last one was.
+    /// The last bytes that were read.
+    tail: [u8; 3],
+    /// Where in hyper's buffer they end.
+    read_end: usize,
+    /// When a write was first refused, if the client has taken little since.
     stalled_since: Option<Instant>,
+    /// What was written since then.
+    stalled_written: usize,
     timer: Pin<Box<Sleep>>,
     linger: Option<Linger>,
     /// Whether the client has ended its side.
@@ -103,7 +119,10 @@ impl TimedStream {
             activity,
             wait: Wait::FirstHead,
             since: Some(now),
+            tail: *b"\r\n\n",
+            read_end: 0,
             stalled_since: None,
+            stalled_written: 0,
             timer: Box::pin(sleep_until(now)),
             linger: None,
             has_ended: false,
@@ -156,6 +175,25 @@ impl TimedStream {
         (!limit.is_zero()).then(|| since + limit)
     }
 
+    /// Notes where what was read ends.
+    fn note_read(&mut self, bytes: &[u8]) {
+        for byte in &bytes[bytes.len().saturating_sub(self.tail.len())..] {
+            self.tail.rotate_left(1);
+            self.tail[2] = *byte;
+        }
+        self.read_end = bytes.as_ptr_range().end.addr();
+        if let Some(rewording) = &mut self.rewording {
+            rewording.note_read(bytes);
+        }
+    }
+
+    /// Whether nothing of a further request was read: the last bytes were those of a blank line, which
+    /// ends a head and a chunked body, or of the body that the service has read.
+    fn is_between_requests(&self) -> bool {
+        let is_blank_line = matches!(self.tail, [b'\n', b'\r', b'\n'] | [_, b'\n', b'\n']);
+        is_blank_line || self.read_end == self.activity.0.body_end.load(Ordering::Relaxed)
+    }
+
     fn has_read(&mut self) {
         if matches!(self.wait, Wait::NextRequest) && !self.activity.is_busy() {
             self.wait = Wait::RestOfHead;
@@ -164,10 +202,10 @@ impl TimedStream {
     }
 
     fn has_written(&mut self) {
-        self.stalled_since = None;
         self.activity.0.has_response.store(false, Ordering::Relaxed);
         if !self.activity.is_busy() {
-            self.wait = Wait::NextRequest;
+            let is_between = self.is_between_requests();
+            self.wait = if is_between { Wait::NextRequest } else { Wait::RestOfHead };
             self.since = None;
         }
     }
@@ -179,25 +217,36 @@ impl TimedStream {
             && self.rewording.as_mut().is_some_and(|rewording| rewording.replaces(bytes))
     }
 
-    fn poll_after_write<T>(
+    fn poll_after_write(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Ok(_)) = written {
-            self.has_written();
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => self.poll_while_stalled(cx, Poll::Pending),
+            Poll::Ready(Ok(bytes)) => {
+                self.has_written();
+                // A few bytes now and then are no progress.
+                self.stalled_written += bytes;
+                if self.stalled_written >= STALLED_BYTES {
+                    self.stalled_since = None;
+                }
+                written
+            }
+            Poll::Ready(Err(_)) => written,
         }
-        self.poll_while_stalled(cx, written)
     }
 
-    /// Has the deadline pass while the client takes nothing of what waits for it.
+    /// Has the deadline pass while the client takes little of what waits for it. Ready: it has all.
     fn poll_while_stalled<T>(
         &mut self,
         cx: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_pending() {
-            self.stalled_since.get_or_insert_with(Instant::now);
+            if self.stalled_since.is_none() {
+                (self.stalled_since, self.stalled_written) = (Some(Instant::now()), 0);
+            }
             self.poll_deadline(cx)?;
         } else {
             self.stalled_since = None;
@@ -219,6 +268,7 @@ impl AsyncRead for TimedStream {
             return Poll::Pending;
         }
         if buffer.filled().len() > before {
+            this.note_read(&buffer.filled()[before..]);
             this.has_read();
         } else {
             this.has_ended = buffer.remaining() > 0;
@@ -327,8 +377,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn between_requests_a_connection_has_the_idle_time_and_a_head_its_own() {
         let (mut client, mut stream, activity) = pair().await;
-        client.write_all(b"GET").await.unwrap();
-        assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 3);
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 18);
         activity.set_busy(true);
         let waiting = timeout(Duration::from_secs(3600), stream.read(&mut [0; 64])).await;
         assert!(waiting.is_err(), "a request that is being answered has no deadline here");
@@ -351,6 +401,50 @@ mod tests {
         let written = timeout(10 * DEADLINES.stalled, stream.write_all(&long)).await;
         let error = written.expect("the connection ends first").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_is_read_by_the_byte_ends_the_connection() {
+        let (mut client, mut stream, activity) = pair().await;
+        activity.set_busy(true);
+        let begun = Instant::now();
+        let written = tokio::spawn(async move { stream.write_all(&vec![0; 64 << 20]).await });
+        // Now and then the client's system takes some more of what waits.
+        let mut read = vec![0; 1 << 20];
+        while !written.is_finished() {
+            drop(timeout(DEADLINES.stalled / 3, std::future::pending::<()>()).await);
+            drop(client.read(&mut read[..STALLED_BYTES / 8]).await);
+        }
+        assert_eq!(written.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < 10 * DEADLINES.stalled, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_begins_with_the_end_of_the_last_request_has_its_own_time() {
+        for (read, body, is_begun) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], 0, false),
+            (b"GET / HTTP/1.1\n\n", 0, false),
+            (b"GET / HTTP/1.1\r\n\r\nG", 0, true),
+            (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n", 0, true),
+            (b"PUT / HTTP/1.1\r\ncontent-length: 4\r\n\r\nbody", 4, false),
+            (b"PUT / HTTP/1.1\r\ncontent-length: 4\r\n\r\nbodyGET", 7, true),
+            (b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 8, false),
+        ] {
+            let (mut client, mut stream, activity) = pair().await;
+            client.write_all(read).await.unwrap();
+            let mut buffer = [0; 256];
+            assert_eq!(stream.read(&mut buffer).await.unwrap(), read.len());
+            activity.set_busy(true);
+            let body_end = if body == 0 { 0 } else { read.len() - body + body.min(4) };
+            if body_end > 0 {
+                activity.note_body_end(buffer[..body_end].as_ptr_range().end.addr());
+            }
+            activity.set_busy(false);
+            stream.write_all(b"HTTP/1.1 200 OK").await.unwrap();
+            let expected = if is_begun { DEADLINES.head } else { DEADLINES.idle };
+            let read = String::from_utf8_lossy(read);
+            assert_eq!(waits(&mut stream).await, expected, "{read}");
+        }
     }
 
     #[tokio::test]

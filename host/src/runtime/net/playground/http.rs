@@ -38,7 +38,7 @@ pub(super) async fn ask_unseen(
         ..Peer::default()
     };
     match exchange(&state.services, &frontend, ADDRESS, &peer, request).await {
-        Ok(response) => Ok(response),
+        Ok(answer) => Ok(answer.response),
         Err(error) => {
             frontend.frontend.error_response(&error).map_err(|_| "the front end failed".to_owned())
         }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use core_model::{Command, Refusal};
+use core_model::{Command, Outcome, Refusal};
 
 use super::StreamSession;
 use crate::runtime::limits::READ_PAUSE;
+use crate::runtime::limits::memory_budget::Exhausted;
 use crate::runtime::metrics::Limit;
 use crate::runtime::session::admission::{Sender, check_message};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::pending::Pending;
+use crate::runtime::session::unread;
 
 /// The longest pause in reading after a refusal because much waits: by then it is done, and the
 /// refused peers are needed again to keep the writer busy.
@@ -61,6 +63,31 @@ impl StreamSession {
             return Err(Refusal::SlowDown { retry_after_ms: BEHIND_RETRY_MS });
         }
         Ok(())
+    }
+
+    /// The answer to a query, if there is memory for its messages.
+    pub(super) fn decided(&mut self, outcome: Outcome) -> Pending {
+        let SessionDriver { services, address, .. } = &self.driver;
+        let bytes = unread::bytes_of(&outcome);
+        if unread::resize(&mut self.unread_answer, services, *address, bytes).is_err() {
+            return self.refuse_unread();
+        }
+        Pending::Decided(Box::new(outcome))
+    }
+
+    pub(super) fn refuse_unread(&mut self) -> Pending {
+        self.driver.frontend.metrics.note_refused(Limit::Unread);
+        self.refuse(Refusal::Overloaded, READ_PAUSE.1)
+    }
+
+    /// Counts what the peer has not read and no other connection has. `Err`: there is no memory for
+    /// it, so that the peer must be cut off.
+    pub(crate) fn count_unread(&mut self) -> Result<(), Exhausted> {
+        self.unread.resize(self.write_queue.own_bytes()).inspect_err(|Exhausted| {
+            let metrics = &self.driver.frontend.metrics;
+            metrics.note_refused(Limit::Unread);
+            metrics.cut_off.add(1);
+        })
     }
 
     /// Answers with a refusal. One for load pauses reading from the peer, for no longer than

@@ -94,6 +94,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             trusted_proxies: Default::default(),
             well_known: true,
             on_store_failure: Default::default(),
+            unread: Default::default(),
         },
         store: StoreConfig {
             path: folder.join("store.redb"),
