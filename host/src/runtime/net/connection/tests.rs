@@ -471,10 +471,15 @@ async fn a_peer_that_takes_too_little_of_what_waits_is_cut_off() {
     slow.peer.read_exact(&mut [0; 1024]).unwrap();
     assert!(slow.poll().is_pending());
     assert!(matches!(slow.connection.stage, Stage::Open));
-    advance(STALLED_TIMEOUT).await;
-    assert!(slow.poll().is_pending());
-    assert!(matches!(slow.connection.stage, Stage::Closing { .. }), "it is cut off");
-    slow.end().await;
+    // Its system may take some more of what waits, and then no more.
+    for _ in 0..10 {
+        advance(STALLED_TIMEOUT).await;
+        assert!(slow.poll().is_pending());
+        if matches!(slow.connection.stage, Stage::Closing { .. }) {
+            return slow.end().await;
+        }
+    }
+    panic!("it is not cut off");
 }
 
 #[tokio::test(start_paused = true)]
