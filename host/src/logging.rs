@@ -104,7 +104,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread.name().unwrap_or("<unnamed>");
     let mut text = format!("thread '{thread}' {panic}\n");
     let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
+    // A panic in redb is damage of the store's file: the engine catches it and says so.
+    let is_damage = panic.location().is_some_and(|at| at.file().contains("/redb-"));
+    if backtrace.status() == BacktraceStatus::Captured && !is_damage {
         text += &format!("{backtrace}\n");
     }
     QUEUE.push(text.as_bytes());

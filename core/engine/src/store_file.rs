@@ -41,17 +41,29 @@ fn special(file_type: FileType) -> Option<&'static str> {
     kinds.into_iter().find_map(|(is, kind)| is.then_some(kind))
 }
 
-/// Whether there is a store in the file: not in an empty one, nor in one whose making was cut
-/// short, as redb writes the magic number last. `Err` also for a file of another kind.
+/// The most that the making of a store leaves in a file when it is cut short.
+const UNMADE_BYTES_MAX: u64 = 2 << 20;
+
+/// Whether there is a store in the file: not in an empty one, nor in a small one of zeros, as one whose
+/// making was cut short. `Err` also for a file of another kind, and for a store whose beginning is
+/// lost: nothing may take its place.
 pub fn has_store(path: &Path, file: &File) -> Result<bool, OpenError> {
     let mut head = Vec::new();
-    let read = file.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut head);
-    read.map_err(|error| OpenError::io(path, error))?;
-    if head.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
-        return Ok(false);
-    }
+    let fail = |error| OpenError::io(path, error);
+    let mut reader = file.take(SQLITE_MAGIC.len() as u64);
+    reader.read_to_end(&mut head).map_err(fail)?;
     if head.starts_with(MAGIC) {
         return Ok(true);
+    }
+    if head.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
+        let mut rest = Vec::new();
+        let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+        reader.set_limit(UNMADE_BYTES_MAX + 1);
+        reader.read_to_end(&mut rest).map_err(fail)?;
+        if is_zero(&head) && is_zero(&rest) && rest.len() as u64 <= UNMADE_BYTES_MAX {
+            return Ok(false);
+        }
+        return Err(OpenError::Damaged { path: path.into(), why: "it begins with zeros".into() });
     }
     let is_sqlite = head == SQLITE_MAGIC;
     let kind = if is_sqlite { "an SQLite database" } else { "a file of another kind" };

@@ -288,7 +288,10 @@ impl<'a, T, L: Log<T>, P: FnMut(Vec<Done<T>>)> Writer<'a, T, L, P> {
     fn commit(&mut self, work: Work<'_, T>) -> Result<Applied, Aborted> {
         // Whatever is not caught at its command happened in redb.
         catch_unwind(AssertUnwindSafe(|| self.try_commit(work))).unwrap_or_else(|panic| {
-            let why = format!("the store panicked: {}", panic_message(&*panic));
+            let what = panic_message(&*panic);
+            let why = format!(
+                "its file is damaged ({what}); stop the gateway, look with `dragoman store check`, and restore a backup"
+            );
             Err(Aborted::Store { why, unknown: None })
         })
     }

@@ -98,3 +98,25 @@ fn a_link_to_a_missing_file_is_refused_and_stays() {
     let mode = disk.join("store.redb").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0);
 }
+
+#[test]
+fn a_store_whose_beginning_is_lost_is_damaged_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    drop(open(&path).expect("it is made"));
+    let whole = std::fs::read(&path).unwrap();
+    for lost in [9, 16, 512, 4096] {
+        let mut damaged = whole.clone();
+        damaged[..lost].fill(0);
+        std::fs::write(&path, &damaged).unwrap();
+        for _ in 0..2 {
+            let error = refusal(&path);
+            assert!(matches!(error, OpenError::Damaged { .. }), "{lost} bytes: {error}");
+            assert!(core_engine::compact(&path, 1 << 20).is_err());
+            assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        }
+    }
+    // Nothing is left of a store in a file of zeros that is larger than what its making leaves.
+    std::fs::write(&path, vec![0; 3 << 20]).unwrap();
+    assert!(matches!(refusal(&path), OpenError::Damaged { .. }));
+}
