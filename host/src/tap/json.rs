@@ -39,7 +39,9 @@ fn mask_nested(text: &str, names: &SecretNames, is_frame: bool, nesting: u8) -> 
     let mut done = Masked { text: String::with_capacity(text.len()), masked: false };
     let mut reader = serde_json::Deserializer::from_str(text);
     let secrecy = Secrecy::Shown;
-    let rewrite = Rewrite { done: &mut done, names, is_frame, secrecy, nesting, comma: false };
+    let is_map = false;
+    let rewrite =
+        Rewrite { done: &mut done, names, is_frame, secrecy, is_map, nesting, comma: false };
     rewrite.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
     if !done.masked {
@@ -55,6 +57,8 @@ struct Rewrite<'a> {
     /// Whether the schemas have all of its fields.
     is_frame: bool,
     secrecy: Secrecy,
+    /// Whether its fields are named by no schema.
+    is_map: bool,
     nesting: u8,
     /// Whether a comma goes before it.
     comma: bool,
@@ -63,7 +67,8 @@ struct Rewrite<'a> {
 impl Rewrite<'_> {
     fn within(&mut self, secrecy: Secrecy, comma: bool) -> Rewrite<'_> {
         let Self { done, names, is_frame, nesting, .. } = self;
-        Rewrite { done, names, is_frame: *is_frame, secrecy, nesting: *nesting, comma }
+        let (is_frame, nesting, is_map) = (*is_frame, *nesting, false);
+        Rewrite { done, names, is_frame, secrecy, is_map, nesting, comma }
     }
 
     fn write_text(&mut self, text: &str) {
@@ -172,11 +177,12 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
             self.write_text(&name);
             self.done.text.push(':');
             let secrecy = match self.secrecy {
-                Secrecy::Secret => Secrecy::Secret,
-                _ if self.is_frame => self.names.secrecy_in_frame(&name),
+                secrecy @ (Secrecy::Secret | Secrecy::Identity) => secrecy,
+                _ if self.is_frame && !self.is_map => self.names.secrecy_in_frame(&name),
                 _ => self.names.secrecy(&name),
             };
-            fields.next_value_seed(self.within(secrecy, false))?;
+            let is_map = self.is_frame && self.names.is_map(&name);
+            fields.next_value_seed(Rewrite { is_map, ..self.within(secrecy, false) })?;
             comma = true;
         }
         self.done.text.push('}');
@@ -186,6 +192,8 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
 
 #[cfg(test)]
 mod tests {
+    use frontend_api::schema::Document;
+
     use super::*;
 
     fn mask(text: &str) -> Option<String> {
@@ -206,6 +214,21 @@ mod tests {
         ] {
             assert_eq!(mask(text).as_deref(), Some(masked), "{text}");
         }
+    }
+
+    #[test]
+    fn fields_that_no_schema_has_are_masked_but_in_a_map() {
+        let schema = r#"{"properties": {"messages": {"additionalProperties": {"type": "array"}}}}"#;
+        let document = Document {
+            name: "schema.json".into(),
+            media_type: "application/schema+json".into(),
+            text: schema.into(),
+        };
+        let names = SecretNames::of(&[document]);
+        let text = r#"{"messages":{"ann":["hi",{"x":1}],"token":"t"},"mesages":{"ann":"hi"}}"#;
+        let masked =
+            r#"{"messages":{"ann":["hi",{"x":"***"}],"token":"***"},"mesages":{"ann":"***"}}"#;
+        assert_eq!(mask_frame(text, &names).unwrap().text, masked);
     }
 
     #[test]

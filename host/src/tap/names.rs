@@ -41,6 +41,9 @@ pub(super) enum Secrecy {
     /// Unless it is a number, or has fields of its own: another part of the dialect has something
     /// else under this name.
     Text,
+    /// Unless it is a handle, as in `@ann`: an identity that proves itself, for which some dialects
+    /// show handles.
+    Identity,
     Secret,
 }
 
@@ -50,6 +53,7 @@ impl Secrecy {
         match self {
             Self::Shown => false,
             Self::Secret | Self::Text => !text.is_empty(),
+            Self::Identity => !text.is_empty() && !text.starts_with('@'),
             Self::Code => {
                 let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
                 !(is_number && text.len() <= NUMBER_DIGITS_MAX)
@@ -70,6 +74,8 @@ pub(super) struct SecretNames {
     marked: BTreeMap<String, Secrecy>,
     /// All fields that a schema has, in that form. None: there is no schema.
     known: BTreeSet<String>,
+    /// Those whose value has a field for each of something, as for each sender, in that form.
+    maps: BTreeSet<String>,
 }
 
 impl SecretNames {
@@ -82,13 +88,19 @@ impl SecretNames {
                 fields.collect(&document);
             }
         }
-        let Fields { marked, unmarked } = fields;
-        let secrecy = |name: &String| match unmarked.contains(name) {
-            true => Secrecy::Text,
-            false => Secrecy::Secret,
-        };
+        let Fields { secrets, identities, unmarked, maps } = fields;
+        let marked: BTreeSet<_> = secrets.union(&identities).cloned().collect();
         let known = marked.union(&unmarked).cloned().collect();
-        Self { marked: marked.iter().map(|name| (name.clone(), secrecy(name))).collect(), known }
+        let secrecy = |name: String| {
+            let secrecy = match (unmarked.contains(&name), secrets.contains(&name)) {
+                (true, _) => Secrecy::Text,
+                (false, true) => Secrecy::Secret,
+                (false, false) => Secrecy::Identity,
+            };
+            (name, secrecy)
+        };
+        let marked = marked.into_iter().map(secrecy).collect();
+        Self { marked, known, maps }
     }
 
     pub(super) fn secrecy(&self, name: &str) -> Secrecy {
@@ -112,6 +124,11 @@ impl SecretNames {
         let is_unknown = !self.known.is_empty() && !self.known.contains(&plain(name));
         if is_unknown { Secrecy::Secret } else { self.secrecy(name) }
     }
+
+    /// Whether the names of fields within this one are no schema's, but those of users, for instance.
+    pub(super) fn is_map(&self, name: &str) -> bool {
+        self.maps.contains(&plain(name))
+    }
 }
 
 fn plain(name: &str) -> String {
@@ -121,14 +138,27 @@ fn plain(name: &str) -> String {
 /// The fields that schemas have.
 #[derive(Default)]
 struct Fields {
-    marked: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+    identities: BTreeSet<String>,
     unmarked: BTreeSet<String>,
+    maps: BTreeSet<String>,
 }
 
 impl Fields {
     fn add(&mut self, name: &str, property: &Value) {
-        let fields = if is_marked(property) { &mut self.marked } else { &mut self.unmarked };
+        let flag = |name: &str| property.get(name) == Some(&Value::Bool(true));
+        let is_password = property.get("format").is_some_and(|format| format == "password");
+        let fields = if is_password || flag("writeOnly") {
+            &mut self.secrets
+        } else if flag("x-secret") {
+            &mut self.identities
+        } else {
+            &mut self.unmarked
+        };
         fields.insert(plain(name));
+        if property.get("additionalProperties").is_some_and(Value::is_object) {
+            self.maps.insert(plain(name));
+        }
     }
 
     fn collect(&mut self, schema: &Value) {
@@ -149,13 +179,6 @@ impl Fields {
             _ => (),
         }
     }
-}
-
-fn is_marked(property: &Value) -> bool {
-    let flag = |name: &str| property.get(name) == Some(&Value::Bool(true));
-    property.get("format").is_some_and(|format| format == "password")
-        || flag("writeOnly")
-        || flag("x-secret")
 }
 
 #[cfg(test)]
@@ -197,7 +220,10 @@ mod tests {
         let names = SecretNames::of(&[document]);
         assert_eq!(names.secrecy("id"), Secrecy::Text);
         assert!(names.secrecy("id").hides("o-ann") && !names.secrecy("id").hides_number("7"));
-        assert_eq!(names.secrecy("owner_id"), Secrecy::Secret);
+        assert_eq!(names.secrecy("owner_id"), Secrecy::Identity);
+        assert!(
+            names.secrecy("owner_id").hides("o-ann") && !names.secrecy("owner_id").hides("@ann")
+        );
         assert_eq!(names.secrecy_in_frame("other"), Secrecy::Secret);
         assert_eq!(SecretNames::default().secrecy_in_frame("other"), Secrecy::Shown);
     }

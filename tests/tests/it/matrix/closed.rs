@@ -138,7 +138,7 @@ fn a_closed_room_takes_no_name_that_an_open_room_can_have() {
     let fields = [("room_name", "the kitchen")];
     assert_eq!(site.chatroom().res("/chatroom/create", &fields), "chatroom create successfully");
     let fields = [("room_name", &*format!("the kitchen#{closed}"))];
-    assert_eq!(site.chatroom().res("/chatroom/create", &fields), "chatroom already exist");
+    assert_eq!(site.chatroom().res("/chatroom/create", &fields), "invalid room_name");
     let mut app = site.usr_room();
     app.done("/usr/complete", &json!({"openid": "o-una"}));
     let made = app.done("/room/add", &json!({"name": "the kitchen", "room_owner_id": "o-una"}));
