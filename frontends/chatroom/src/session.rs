@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use core_model::{
-    Command, Event, MessageId, Outcome, PostRight, Query, Reply, RoomId, RoomRef, SeatKind,
-    Timestamp, Uid, UserRef,
+    Command, Event, MessageId, Outcome, PostRight, Query, Refusal, Reply, RoomId, RoomRef,
+    SeatKind, Timestamp, Uid, UserRef,
 };
 use frontend_api::http::Request;
 use frontend_api::{EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
@@ -260,7 +260,16 @@ impl ChatSession {
                 current = Some(*cursor);
             }
             Ok(_) => (),
-            Err(refusal) => out.send_text(encode::error(refusal::message(refusal))),
+            Err(refusal) => {
+                out.send_text(encode::error(refusal::message(refusal)));
+                // The ids of later messages would take the client past those that it missed: it is to
+                // come again.
+                if *refusal == Refusal::Overloaded {
+                    out.close();
+                    self.over = true;
+                    return;
+                }
+            }
         }
         let newest = current.unwrap_or_default();
         for (id, text) in self.catching_up.end(room_name, newest) {

@@ -55,6 +55,13 @@ impl Missed {
         is_new.then_some((after, self.left))
     }
 
+    /// What the client has missed in the channel cannot be had now.
+    pub(crate) fn refuse(&mut self) {
+        let after = self.after.unwrap_or_default();
+        let gap = Some(Gap { after, before: after, count: None });
+        self.page = Some(Page { messages: Vec::new(), gap });
+    }
+
     /// The client has not joined the channel after all.
     pub(crate) fn forget(&mut self, room: &str) {
         self.rooms.remove(room);
@@ -85,6 +92,11 @@ impl Missed {
         self.left -= u32::try_from(shown.len() - newest.len()).unwrap_or(0).min(self.left);
         let before = shown.first().map(|first| first.id);
         let gap = match page.gap {
+            // Nothing is known of what was missed, but that the newest messages may begin behind it.
+            Some(gap) if gap.before == gap.after => {
+                let before = before.filter(|before| *before > after);
+                before.map(|before| Gap { before, ..gap })
+            }
             Some(gap @ Gap { count: None, .. }) => {
                 Some(Gap { before: before.unwrap_or(gap.before), ..gap })
             }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use core_model::{Gap, Message as Posted, MessageId, Outcome, Query, Reply, RoomRef};
+use core_model::{Gap, Message as Posted, MessageId, Outcome, Query, Refusal, Reply, RoomRef};
 use frontend_api::Outbox;
 
 use crate::caps::Caps;
@@ -48,8 +48,11 @@ impl IrcSession {
     }
 
     pub(crate) fn take_missed(&mut self, outcome: &Outcome) {
-        if let Ok(Reply::Missed { messages, gap, .. }) = outcome {
-            self.missed.keep(messages.clone(), *gap);
+        match outcome {
+            Ok(Reply::Missed { messages, gap, .. }) => self.missed.keep(messages.clone(), *gap),
+            Ok(_) => (),
+            Err(refusal) if *refusal == Refusal::Overloaded => self.missed.refuse(),
+            Err(_) => (),
         }
     }
 

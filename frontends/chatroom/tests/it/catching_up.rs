@@ -1,6 +1,6 @@
 //! What is posted while a client catches up comes after what it missed: it may keep the newest id.
 
-use core_model::{Outcome, Recorded, Timestamp};
+use core_model::{Outcome, Recorded, Refusal, Timestamp};
 use frontend_api::http::Request;
 use frontend_api::{Frontend, Input, Outbox, Output, Peer, Session};
 use frontend_chatroom::ChatroomFrontend;
@@ -133,4 +133,13 @@ fn a_client_for_which_too_much_waits_is_closed() {
     client.posted(53, "TEST", &text);
     assert!(client.is_closed);
     assert_eq!(client.sent, ["error"]);
+}
+
+#[test]
+fn a_client_that_cannot_catch_up_now_is_disconnected() {
+    let mut client = Client::open();
+    client.join(1);
+    client.feed(Input::Answer(&Err(Refusal::Overloaded)));
+    assert_eq!(client.sent.last(), Some(&json!("error")));
+    assert!(client.is_closed);
 }

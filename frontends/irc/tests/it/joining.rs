@@ -1,8 +1,8 @@
 //! What is posted in a channel while a client joins it.
 
 use core_model::{
-    ConnectionId, Event, Gap, Message, MessageId, Outcome, Person, Recipient, Recorded, Reply,
-    RoomId, RoomView, Seq, Timestamp, Uid,
+    ConnectionId, Event, Gap, Message, MessageId, Outcome, Person, Recipient, Recorded, Refusal,
+    Reply, RoomId, RoomView, Seq, Timestamp, Uid,
 };
 use frontend_api::Input;
 use frontend_irc::IrcFrontend;
@@ -140,6 +140,18 @@ fn a_gap_without_messages_is_announced_and_acknowledged() {
     let why = "90 messages that you missed are not shown: after msgid 40, before msgid 131";
     assert!(lines.iter().any(|line| line.contains(why)), "{lines:#?}");
     assert!(lines.contains(&"PING :m130".to_owned()), "{lines:#?}");
+}
+
+#[test]
+fn what_was_missed_and_cannot_be_read_now_is_announced() {
+    let mut ann = joining("", "JOIN #tea");
+    let occupants = Reply::Members { members: Vec::new(), roles: Default::default() };
+    ann.feed(Input::Answer(&Ok(occupants)));
+    ann.feed(Input::Answer(&Err(Refusal::Overloaded)));
+    let messages = vec![message(60).into(), message(61).into()];
+    let lines = ann.feed(Input::Answer(&Ok(Reply::Messages { messages })));
+    let why = "after msgid 40, before msgid 60";
+    assert!(lines.iter().any(|line| line.contains(why)), "{lines:#?}");
 }
 
 #[test]

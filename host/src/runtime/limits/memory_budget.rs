@@ -12,7 +12,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::AddressPrefix;
 
@@ -33,7 +36,12 @@ const STEP_BYTES: usize = 64 * 1024;
 pub(crate) struct MemoryBudget {
     total_max: usize,
     address_max: usize,
+    /// An address with no more than this may use the last quarter of the total, and others may not:
+    /// so a few addresses that take all they can do not shut out those that take little.
+    share: usize,
     used: Mutex<Used>,
+    /// Something was given back.
+    freed: Notify,
     /// That of `used`, to be looked at without the lock.
     total: AtomicUsize,
 }
@@ -58,7 +66,13 @@ pub(crate) struct Reservation {
 
 impl MemoryBudget {
     pub(crate) fn new(total_max: usize, address_max: usize) -> Self {
-        Self { total_max, address_max, used: Mutex::default(), total: AtomicUsize::new(0) }
+        let (used, freed, total) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
+        Self { total_max, address_max, share: 0, used, freed, total }
+    }
+
+    /// With an eighth of what an address may have as the share that is kept for it.
+    pub(crate) fn with_shares(total_max: usize, address_max: usize) -> Self {
+        Self { share: address_max / 8, ..Self::new(total_max, address_max) }
     }
 
     /// The budget of input that is not finished.
@@ -79,7 +93,7 @@ impl MemoryBudget {
 
     /// Whether so many bytes would fit now. Mostly little is used, and this takes no lock.
     pub(crate) fn has_room(&self, address: IpAddr, bytes: usize) -> bool {
-        if self.used().saturating_add(bytes) <= self.total_max.min(self.address_max) {
+        if self.used().saturating_add(bytes) <= (self.total_max / 4 * 3).min(self.address_max) {
             return true;
         }
         let address = Some(AddressPrefix::of(address)).filter(|_| !address.is_unspecified());
@@ -88,9 +102,12 @@ impl MemoryBudget {
 
     fn fits(&self, used: &Used, address: Option<AddressPrefix>, bytes: usize) -> bool {
         let of_address = address.and_then(|address| used.by_address.get(&address));
-        let of_address = of_address.copied().unwrap_or(0);
-        used.total.saturating_add(bytes) <= self.total_max
-            && (address.is_none() || of_address.saturating_add(bytes) <= self.address_max)
+        let of_address = of_address.copied().unwrap_or(0).saturating_add(bytes);
+        let takes_little = address.is_some() && of_address <= self.share;
+        let is_all_open = takes_little || self.share == 0;
+        let total_max = if is_all_open { self.total_max } else { self.total_max / 4 * 3 };
+        used.total.saturating_add(bytes) <= total_max
+            && (address.is_none() || of_address <= self.address_max)
     }
 
     fn add(&self, address: Option<AddressPrefix>, bytes: usize) -> Result<(), Exhausted> {
@@ -146,6 +163,25 @@ impl Reservation {
         Ok(())
     }
 
+    /// The same; waits for so long until others have given back what is wanted.
+    pub(crate) async fn resize_within(
+        &mut self,
+        bytes: usize,
+        patience: Duration,
+    ) -> Result<(), Exhausted> {
+        let budget = Arc::clone(&self.budget);
+        let resized = async {
+            loop {
+                let freed = budget.freed.notified();
+                if self.resize(bytes).is_ok() {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        tokio::time::timeout(patience, resized).await.map_err(|_| Exhausted)
+    }
+
     /// The same for what is there already, and cannot be refused.
     pub(crate) fn hold(&mut self, bytes: usize) {
         if self.resize(bytes).is_err() {
@@ -173,7 +209,9 @@ impl Reservation {
             let mut used = self.budget.used.lock();
             used.remove(self.address, self.bytes - kept);
             self.budget.total.store(used.total, Ordering::Relaxed);
+            drop(used);
             self.bytes = kept;
+            self.budget.freed.notify_waiters();
         }
     }
 }
@@ -221,6 +259,32 @@ mod tests {
             all.iter_mut().map(|one| one.grow_to(1024 * 1024)).filter(Result::is_ok).count();
         assert_eq!(granted, 128);
         assert_eq!(budget.reservation(None).grow_to(FREE_BYTES + 1), Err(Exhausted));
+    }
+
+    #[test]
+    fn an_address_that_takes_little_is_not_shut_out_by_others() {
+        let budget = Arc::new(MemoryBudget::with_shares(64 * STEP_BYTES, 16 * STEP_BYTES));
+        let mut greedy: Vec<_> = (1..=8).map(|last| budget.reservation(address(last))).collect();
+        greedy.iter_mut().for_each(|one| drop(one.resize(16 * STEP_BYTES)));
+        assert_eq!(budget.used(), 48 * STEP_BYTES);
+        assert!(!budget.has_room(address(1).unwrap(), 1));
+        assert!(budget.has_room(address(9).unwrap(), 2 * STEP_BYTES));
+        let mut little = budget.reservation(address(9));
+        assert_eq!(little.resize(2 * STEP_BYTES), Ok(()));
+        assert_eq!(little.resize(3 * STEP_BYTES), Err(Exhausted));
+    }
+
+    #[tokio::test]
+    async fn what_is_wanted_is_waited_for() {
+        let budget = Arc::new(MemoryBudget::with_shares(8 * STEP_BYTES, 4 * STEP_BYTES));
+        let mut one = budget.reservation(address(1));
+        assert_eq!(one.resize(4 * STEP_BYTES), Ok(()));
+        let mut other = budget.reservation(address(1));
+        let refused = other.resize_within(4 * STEP_BYTES, Duration::ZERO).await;
+        assert_eq!(refused, Err(Exhausted));
+        let wait = other.resize_within(4 * STEP_BYTES, Duration::from_secs(600));
+        let (granted, ()) = tokio::join!(wait, async { drop(one) });
+        assert_eq!(granted, Ok(()));
     }
 
     #[test]

@@ -212,7 +212,8 @@ impl Exchange {
             }
             Pending::Query(query) => {
                 let SessionDriver { services, frontend, address, .. } = &self.driver;
-                if !unread::has_room_for(services, *address, &query) {
+                let is_long = unread::messages_of(&query) > 0;
+                if is_long && unread::wait_for_room(services, *address).await.is_err() {
                     frontend.metrics.note_refused(Limit::Unread);
                     return Err(Refusal::Overloaded);
                 }
@@ -237,8 +238,7 @@ impl Exchange {
         frontend.request_rates.with(*address, now_ns, check)?;
         // Before anything is read: an address that does not read its replies takes no time either.
         let is_receive = matches!(*command, Command::Receive { .. });
-        let longest = unread::expected_bytes(usize::MAX);
-        if is_receive && !services.unread_budget.has_room(*address, longest) {
+        if is_receive && unread::wait_for_room(services, *address).await.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
             return Err(Refusal::Overloaded);
         }
@@ -253,7 +253,8 @@ impl Exchange {
         };
         // Before the command moves a cursor past messages that the peer would not get.
         let bytes = unread::expected_bytes(waiting);
-        if unread::resize(&mut self.unread, services, *address, bytes).is_err() {
+        let reserved = unread::resize_within(&mut self.unread, services, *address, bytes).await;
+        if reserved.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
             return Err(Refusal::Overloaded);
         }

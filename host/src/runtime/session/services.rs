@@ -308,11 +308,12 @@ impl Services {
         query: Box<Query>,
         mut unread: Reservation,
     ) -> (Outcome, Reservation) {
-        let turn = self.heavy_queries.clone().acquire_owned().await;
-        if unread.resize(unread::expected_bytes(unread::messages_of(&query))).is_err() {
+        let bytes = unread::expected_bytes(unread::messages_of(&query));
+        if unread.resize_within(bytes, unread::PATIENCE).await.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
             return (Err(Refusal::Overloaded), unread);
         }
+        let turn = self.heavy_queries.clone().acquire_owned().await;
         let services = self.clone();
         let run = move || {
             // Held until the query is done, even if the caller is gone.

@@ -2,6 +2,7 @@
 //! before they are made until the peer's system has taken them.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use core_model::{Message, Outcome, Query, Reply};
 
@@ -15,13 +16,17 @@ const REPLY_BYTES_MAX: usize = 4 << 20;
 /// What is expected of one message: the longest one at the default limits.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
+/// How long a request waits for memory that answers under way give back within milliseconds. What
+/// peers do not read is held for longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Of a message without its text: ids, times and names.
 const ENVELOPE_BYTES: usize = 256;
 
 impl UnreadLimits {
     pub(crate) fn budget(self) -> MemoryBudget {
         let max = |bytes| if bytes == 0 { usize::MAX } else { bytes as usize };
-        MemoryBudget::new(max(self.total), max(self.per_address))
+        MemoryBudget::with_shares(max(self.total), max(self.per_address))
     }
 }
 
@@ -45,10 +50,31 @@ pub(crate) fn resize(
     unread.get_or_insert_with(|| services.unread_of(address)).resize(bytes)
 }
 
-/// Whether there is memory for what a query asks for; it is not to be read otherwise.
+/// The same before the answer is made: waits for others of the address to get theirs.
+pub(crate) async fn resize_within(
+    unread: &mut Option<Reservation>,
+    services: &Services,
+    address: IpAddr,
+    bytes: usize,
+) -> Result<(), Exhausted> {
+    if bytes <= FREE_BYTES && unread.is_none() {
+        return Ok(());
+    }
+    unread.get_or_insert_with(|| services.unread_of(address)).resize_within(bytes, PATIENCE).await
+}
+
+/// Waits until an address has not all that it may have.
+pub(crate) async fn wait_for_room(services: &Services, address: IpAddr) -> Result<(), Exhausted> {
+    if services.unread_budget.has_room(address, 1) {
+        return Ok(());
+    }
+    services.unread_of(address).resize_within(FREE_BYTES + 1, PATIENCE).await
+}
+
+/// Whether a query for messages may be answered at once: it is not if the address has all that it may
+/// have. What the answer takes is counted when it is made.
 pub(crate) fn has_room_for(services: &Services, address: IpAddr, query: &Query) -> bool {
-    let bytes = expected_bytes(messages_of(query));
-    bytes == 0 || services.unread_budget.has_room(address, bytes)
+    messages_of(query) == 0 || services.unread_budget.has_room(address, 1)
 }
 
 /// What so many messages may have, before they are read.
