@@ -66,7 +66,7 @@ pub struct HttpFrame {
 /// A request, and whether something of it is masked.
 pub(super) fn request(request: &Request, names: &SecretNames) -> (HttpFrame, bool) {
     let mut masked = false;
-    let mut target = path(&request.path, &mut masked);
+    let mut target = mask_path(&request.path, &mut masked);
     if !request.query.is_empty() {
         target.push('?');
         target.push_str(&form(&request.query, names, &mut masked));
@@ -79,7 +79,7 @@ pub(super) fn request(request: &Request, names: &SecretNames) -> (HttpFrame, boo
 
 /// A path, without what belongs into a query: parameters of a segment, and a question mark that came
 /// percent-encoded.
-fn path(path: &str, masked: &mut bool) -> String {
+pub(super) fn mask_path(path: &str, masked: &mut bool) -> String {
     match path.find([';', '?', '&', '=']) {
         Some(at) => {
             *masked = true;

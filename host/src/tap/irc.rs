@@ -204,10 +204,7 @@ impl<'a> Words<'a> {
         };
         let targets = self.params.first().copied().unwrap_or_default();
         let said = self.params.get(1).copied().unwrap_or_default();
-        let word = said.split_whitespace().next().unwrap_or_default();
-        let word = word.trim_start_matches(|char: char| !char.is_alphanumeric());
-        targets.split(',').any(is_service)
-            || SERVICE_WORDS.contains(&word.to_ascii_lowercase().as_str())
+        targets.split(',').any(is_service) || is_told_to_services(said)
     }
 
     fn mask_tags(&mut self) -> bool {
@@ -243,6 +240,18 @@ impl<'a> Words<'a> {
         }
         !is_known
     }
+}
+
+/// Whether a text is what services are told with a password, or a command of a client, which was typed
+/// into a room by mistake.
+pub(super) fn is_told_to_services(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let word = first.trim_start_matches(|char: char| !char.is_alphanumeric()).to_ascii_lowercase();
+    let is_command = first.starts_with('/') && !word.is_empty() && !first[1..].contains('/');
+    is_command
+        || SERVICE_WORDS.contains(&word.as_str())
+        || (SERVICES.contains(&word.as_str()) && word.len() > 2)
 }
 
 /// Whether modes have the key of a channel.
@@ -291,6 +300,9 @@ mod tests {
             ("privmsg @nickserv!n@h identify s3cret", "privmsg @nickserv!n@h *** ***"),
             ("NOTICE NICKSERV :identify s3cret", "NOTICE NICKSERV :***"),
             ("PRIVMSG #k :/identify s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :/msg NickServ IDENTIFY s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :NickServ IDENTIFY s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :/usr/bin is a folder", "PRIVMSG #k :/usr/bin is a folder"),
             ("SQUERY NickServ :identify s3cret", "*** *** :***"),
             ("NickServ identify s3cret", "*** *** ***"),
             ("NICK ann s3cret", "NICK ann ***"),

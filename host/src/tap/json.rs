@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::MASK;
+use super::http::mask_path;
+use super::irc::is_told_to_services;
 use super::names::{Secrecy, SecretNames};
 
 /// JSON in a text of JSON is looked into so often; what is deeper is masked as a whole.
@@ -13,6 +15,9 @@ const NESTING_MAX: u8 = 4;
 
 /// The name of an identity that is as good as a password in some dialects, up to its provider.
 const OPENID: &str = "openid:";
+
+/// Before the path of a request, in the response to it.
+const NO_SUCH_PATH: &str = "no such path: ";
 
 /// A text, and whether something in it is masked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,6 +94,14 @@ impl Rewrite<'_> {
         if self.secrecy.hides(text) {
             self.done.masked = true;
             return self.write_text(MASK);
+        }
+        if self.names.has_services && is_told_to_services(text) {
+            self.done.masked = true;
+            return self.write_text(MASK);
+        }
+        if let Some(path) = text.strip_prefix(NO_SUCH_PATH) {
+            let path = mask_path(path, &mut self.done.masked);
+            return self.write_text(&format!("{NO_SUCH_PATH}{path}"));
         }
         if let Some((provider, _)) = text.strip_prefix(OPENID).and_then(|it| it.split_once('/')) {
             self.done.masked = true;
@@ -211,6 +224,7 @@ mod tests {
             (r#"{"data":"{\"pwd\":\"s\"}"}"#, r#"{"data":"{\"pwd\":\"***\"}"}"#),
             (r#"["openid:wechat/o1"]"#, r#"["openid:wechat/***"]"#),
             (r#"{"code":"071x"}"#, r#"{"code":"***"}"#),
+            (r#"{"msg":"no such path: /a;b=s"}"#, r#"{"msg":"no such path: /a;***"}"#),
         ] {
             assert_eq!(mask(text).as_deref(), Some(masked), "{text}");
         }

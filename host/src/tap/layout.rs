@@ -16,6 +16,9 @@ use super::names::{Secrecy, SecretNames};
 /// The largest frame that is taken apart.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
+/// The end of the path of a text that is an object of JSON: what is known of a user or room.
+const JSON_FIELD: &str = ".info.text";
+
 /// Types within types, and fields of one frame.
 const DEPTH_MAX: u8 = 16;
 const FIELDS_MAX: usize = 4096;
@@ -266,6 +269,10 @@ impl<'a> Reader<'a> {
         } else {
             match mask_json(&text, self.names) {
                 Some(json) => (json.text, json.masked),
+                // Anything could be in what is to be JSON and is not.
+                None if place.path.ends_with(JSON_FIELD) && !text.is_empty() => {
+                    (MASK.to_owned(), true)
+                }
                 None => (text.into_owned(), false),
             }
         };
@@ -392,6 +399,8 @@ mod tests {
                 "24+3 content.body.info.text={} ",
             ]
         );
+        let no_json = create_room.replace("7b 7d 20", "70 3d 53");
+        assert_eq!(values(read(&no_json)).last().unwrap(), "24+3 content.body.info.text=***");
         let failed = "00 00 00 0b 80 02 00 00 00 05 00 0a 00 01 78";
         assert_eq!(
             values(read(failed))[3..],

@@ -76,6 +76,8 @@ pub(super) struct SecretNames {
     known: BTreeSet<String>,
     /// Those whose value has a field for each of something, as for each sender, in that form.
     maps: BTreeSet<String>,
+    /// Whether clients tell services their passwords, as those of irc do.
+    pub(super) has_services: bool,
 }
 
 impl SecretNames {
@@ -100,7 +102,7 @@ impl SecretNames {
             (name, secrecy)
         };
         let marked = marked.into_iter().map(secrecy).collect();
-        Self { marked, known, maps }
+        Self { marked, known, maps, has_services: false }
     }
 
     pub(super) fn secrecy(&self, name: &str) -> Secrecy {

@@ -192,7 +192,10 @@ impl Masker {
         let layouts = documents.iter().filter(|document| document.name.ends_with(LAYOUT_SUFFIX));
         let layout = layouts.filter_map(|document| Layout::parse(&document.text)).next();
         let is_known = DIALECTS.iter().any(|row| row.name == dialect);
-        Self { is_irc: dialect == IRC, is_known, names: SecretNames::of(documents), layout }
+        let is_irc = dialect == IRC;
+        let mut names = SecretNames::of(documents);
+        names.has_services = is_irc;
+        Self { is_irc, is_known, names, layout }
     }
 
     /// A line or a text message. What is in no known form is masked.
