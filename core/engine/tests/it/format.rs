@@ -75,16 +75,26 @@ fn a_first_start_that_was_cut_short_is_made_again() {
     let path = folder.path().join("store.redb");
     let unfinished = folder.path().join("store.redb.new");
     let torn = [vec![0; 100_000], vec![7; 4_096]].concat();
-    std::fs::write(&unfinished, b"half a store").unwrap();
-    drop(open(&path).expect("beside the rest of an unfinished one"));
-    assert!(!unfinished.exists());
+    for rest in [&b"half a store"[..], &torn] {
+        std::fs::write(&unfinished, rest).unwrap();
+        drop(open(&path).expect("beside the rest of an unfinished one"));
+        assert!(!unfinished.exists());
+        std::fs::remove_file(&path).unwrap();
+    }
+    drop(open(&path).expect("it is made"));
     let whole = std::fs::read(&path).unwrap();
-    // Each beginning of a file that redb was making, its magic number not yet written.
-    for torn in [&[][..], &[0; 4], &torn] {
+    // Files in which redb has not written anything yet.
+    for torn in [&[][..], &[0; 4], &[0; 100_000]] {
         std::fs::write(&path, torn).unwrap();
         drop(open(&path).unwrap_or_else(|error| panic!("{} bytes: {error}", torn.len())));
         assert_eq!(std::fs::read(&path).unwrap()[..9], whole[..9]);
     }
+    // One with more in it may be a store that has lost its beginning.
+    std::fs::write(&path, &torn).unwrap();
+    assert!(matches!(refusal(&path), OpenError::Damaged { .. }));
+    assert_eq!(std::fs::read(&path).unwrap(), torn);
+    std::fs::remove_file(&path).unwrap();
+    drop(open(&path).expect("it is made"));
     // A whole one that was not renamed any more.
     std::fs::rename(&path, &unfinished).unwrap();
     drop(open(&path).expect("it is renamed"));
