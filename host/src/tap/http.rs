@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::MASK;
 use super::json::{mask_frame, mask_json};
 use super::names::SecretNames;
+use super::phrases::mask_path;
 
 /// Headers whose values are shown; of any other one the name is.
 const SHOWN_HEADERS: [&str; 33] = [
@@ -75,18 +76,6 @@ pub(super) fn request(request: &Request, names: &SecretNames) -> (HttpFrame, boo
     let body = body(&request.body, names, false, &mut masked);
     let method = Some(request.method.clone());
     (HttpFrame { method, target: Some(target), status: None, headers, body }, masked)
-}
-
-/// A path, without what belongs into a query: parameters of a segment, and a question mark that came
-/// percent-encoded.
-pub(super) fn mask_path(path: &str, masked: &mut bool) -> String {
-    match path.find([';', '?', '&', '=']) {
-        Some(at) => {
-            *masked = true;
-            format!("{}{MASK}", &path[..=at])
-        }
-        None => path.to_owned(),
-    }
 }
 
 /// A response, likewise. `is_known`: of a dialect whose texts are known to have no secrets.

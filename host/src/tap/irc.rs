@@ -2,6 +2,7 @@
 
 use super::MASK;
 use super::json::Masked;
+use super::phrases::{SERVICES, is_told_to_services};
 
 /// The commands that a client may send, with how many of their parameters have a known meaning and
 /// are no secrets. What else is in a line is masked.
@@ -79,15 +80,6 @@ const SHOWN_TAGS: [&str; 16] = [
     "msgid",
     "time",
 ];
-
-/// Services of other networks, to which clients send passwords by habit.
-const SERVICES: [&str; 13] = [
-    "authserv", "botserv", "chanserv", "hostserv", "memoserv", "nickserv", "ns", "operserv", "q",
-    "saslserv", "userserv", "x", "x3",
-];
-
-/// What such a service is told with a password; also typed into a channel by mistake.
-const SERVICE_WORDS: [&str; 4] = ["ghost", "identify", "recover", "regain"];
 
 /// RPL_CHANNELMODEIS.
 const MODE_NUMERIC: &str = "324";
@@ -240,18 +232,6 @@ impl<'a> Words<'a> {
         }
         !is_known
     }
-}
-
-/// Whether a text is what services are told with a password, or a command of a client, which was typed
-/// into a room by mistake.
-pub(super) fn is_told_to_services(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    let first = words.next().unwrap_or_default();
-    let word = first.trim_start_matches(|char: char| !char.is_alphanumeric()).to_ascii_lowercase();
-    let is_command = first.starts_with('/') && !word.is_empty() && !first[1..].contains('/');
-    is_command
-        || SERVICE_WORDS.contains(&word.as_str())
-        || (SERVICES.contains(&word.as_str()) && word.len() > 2)
 }
 
 /// Whether modes have the key of a channel.

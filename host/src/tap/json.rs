@@ -6,9 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::MASK;
-use super::http::mask_path;
-use super::irc::is_told_to_services;
 use super::names::{Secrecy, SecretNames};
+use super::phrases::{is_told_to_services, mask_path};
 
 /// JSON in a text of JSON is looked into so often; what is deeper is masked as a whole.
 const NESTING_MAX: u8 = 4;

@@ -7,6 +7,7 @@ mod irc;
 mod json;
 mod layout;
 mod names;
+mod phrases;
 mod shown;
 mod stream;
 mod transcript;

@@ -21,7 +21,7 @@ use crate::runtime::session::admission::{
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::services::Services;
 use crate::runtime::session::tapped::{self, Subject};
-use crate::runtime::session::{tokens, unread};
+use crate::runtime::session::{reply_size, tokens, unread};
 
 /// An idempotency key: longer than any UUID, hash or date.
 const KEY_BYTES_MAX: usize = 255;
@@ -166,7 +166,7 @@ impl Exchange {
 
     /// Whether there is no memory for the messages of an answer that changed nothing.
     fn is_unread(&mut self, outcome: &Outcome) -> bool {
-        !self.is_carried_out && self.reserve(unread::bytes_of(outcome)).is_err()
+        !self.is_carried_out && self.reserve(reply_size::bytes_of(outcome)).is_err()
     }
 
     fn reserve(&mut self, bytes: usize) -> Result<(), Exhausted> {
@@ -212,7 +212,7 @@ impl Exchange {
             }
             Pending::Query(query) => {
                 let SessionDriver { services, frontend, address, .. } = &self.driver;
-                let is_long = unread::messages_of(&query) > 0;
+                let is_long = reply_size::messages_of(&query) > 0;
                 if is_long && unread::wait_for_room(services, *address).await.is_err() {
                     frontend.metrics.note_refused(Limit::Unread);
                     return Err(Refusal::Overloaded);
@@ -252,7 +252,7 @@ impl Exchange {
             Some(_) => 0,
         };
         // Before the command moves a cursor past messages that the peer would not get.
-        let bytes = unread::expected_bytes(waiting);
+        let bytes = reply_size::expected_bytes(waiting);
         let reserved = unread::resize_within(&mut self.unread, services, *address, bytes).await;
         if reserved.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
@@ -271,7 +271,7 @@ impl Exchange {
         self.now = services.clock.now();
         self.is_carried_out |= outcome.is_ok();
         if let Some(unread) = &mut self.unread {
-            unread.hold(unread::bytes_of(&outcome));
+            unread.hold(reply_size::bytes_of(&outcome));
         }
         // An exchange has one message at most, so it knows of no avatar before.
         let bytes = uncounted_bytes(&mut RateLimiter::default(), &outcome);

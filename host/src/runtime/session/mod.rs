@@ -14,6 +14,7 @@ pub(crate) mod passwords;
 pub(crate) mod peer_log;
 pub(crate) mod pending;
 pub(crate) mod recent;
+pub(crate) mod reply_size;
 pub(crate) mod services;
 pub(crate) mod sign_in_guard;
 pub(crate) mod stream;

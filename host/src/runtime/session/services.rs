@@ -28,11 +28,11 @@ use crate::runtime::session::network_bans::NetworkBans;
 use crate::runtime::session::passwords::Passwords;
 use crate::runtime::session::peer_log::PeerLog;
 use crate::runtime::session::recent::RecentMessages;
+use crate::runtime::session::reply_size;
 use crate::runtime::session::sign_in_guard::SignInGuard;
 use crate::runtime::session::taps::Taps;
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
-use crate::runtime::session::unread;
 
 /// Commands that may wait for the engine's writer or the hub before a peer with an unanswered post
 /// must slow down: some 20 ms' work, and eight times what one peer may have unanswered.
@@ -308,8 +308,8 @@ impl Services {
         query: Box<Query>,
         mut unread: Reservation,
     ) -> (Outcome, Reservation) {
-        let bytes = unread::expected_bytes(unread::messages_of(&query));
-        if unread.resize_within(bytes, unread::PATIENCE).await.is_err() {
+        let bytes = reply_size::expected_bytes(reply_size::messages_of(&query));
+        if unread.resize_within(bytes, reply_size::PATIENCE).await.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
             return (Err(Refusal::Overloaded), unread);
         }
@@ -319,7 +319,7 @@ impl Services {
             // Held until the query is done, even if the caller is gone.
             let _held = turn;
             let outcome = services.query(&frontend, services.clock.now(), connection, &query);
-            unread.hold(unread::bytes_of(&outcome));
+            unread.hold(reply_size::bytes_of(&outcome));
             (outcome, unread)
         };
         let answered = tokio::task::spawn_blocking(run).await;

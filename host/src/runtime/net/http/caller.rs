@@ -142,8 +142,8 @@ fn is_proxy_header(name: &str) -> bool {
                 .all(|(byte, of)| byte == of || (byte, of) == (b'_', b'-'))
     };
     match first {
-        b'x' => name.contains("forward") || PROXY_PREFIXES.iter().any(|prefix| is_prefix(&prefix)),
-        b'a' | b'c' | b'f' | b'i' | b's' => PROXY_PREFIXES.iter().any(|prefix| is_prefix(&prefix)),
+        b'x' => name.contains("forward") || PROXY_PREFIXES.iter().any(&is_prefix),
+        b'a' | b'c' | b'f' | b'i' | b's' => PROXY_PREFIXES.iter().any(is_prefix),
         _ => false,
     }
 }

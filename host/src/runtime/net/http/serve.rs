@@ -244,9 +244,7 @@ async fn answer(
         return Ok(Answer::Host(preflight(route, path, &parts.headers)));
     }
     if is_health_check(&parts.method, path) {
-        let mut response = hyper::Response::new(Full::default());
-        *response.status_mut() = hyper::StatusCode::NO_CONTENT;
-        return Ok(Answer::Host(response));
+        return Ok(Answer::Host(no_content()));
     }
     let state = &connection.state;
     let registry = state.peek_registry();
@@ -269,15 +267,7 @@ async fn answer(
     let now_ns = state.services.clock.steady_ns();
     if let Some(name) = document {
         check_rate(frontend, caller, now_ns)?;
-        let registry = state.registry();
-        let response = well_known::answer(&registry, frontend, &parts.method, name)?;
-        let mut unread = None;
-        let bytes = response.body.len();
-        if unread::resize(&mut unread, services, caller.counted_address(), bytes).is_err() {
-            frontend.metrics.note_refused(Limit::Unread);
-            return Err(unread_error());
-        }
-        return Ok(Answer::Frontend(response, unread));
+        return document_answer(connection, frontend, caller, &parts.method, name);
     }
     check_site(frontend, source, origin, &parts.headers, &connection.known_host)?;
     if binding.is_websocket_at(path) {
@@ -297,6 +287,31 @@ async fn answer(
         convert::secure_cookies(&mut response);
     }
     Ok(Answer::Frontend(response, unread))
+}
+
+/// A document of a front end, which takes memory until the peer has read it.
+fn document_answer(
+    connection: &HttpConnection,
+    frontend: &FrontendHandle,
+    caller: Caller,
+    method: &Method,
+    name: &str,
+) -> Result<Answer, HttpError> {
+    let registry = connection.state.registry();
+    let response = well_known::answer(&registry, frontend, method, name)?;
+    let (mut unread, bytes) = (None, response.body.len());
+    let services = &connection.state.services;
+    if unread::resize(&mut unread, services, caller.counted_address(), bytes).is_err() {
+        frontend.metrics.note_refused(Limit::Unread);
+        return Err(unread_error());
+    }
+    Ok(Answer::Frontend(response, unread))
+}
+
+fn no_content() -> hyper::Response<Full<Bytes>> {
+    let mut response = hyper::Response::new(Full::default());
+    *response.status_mut() = hyper::StatusCode::NO_CONTENT;
+    response
 }
 
 /// Refuses requests during shutdown, and to a front end that was taken down.

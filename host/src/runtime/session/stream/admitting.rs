@@ -12,6 +12,7 @@ use crate::runtime::session::admission::{Sender, check_message};
 use crate::runtime::session::driver::SessionDriver;
 use crate::runtime::session::peer_log::PeerFault;
 use crate::runtime::session::pending::Pending;
+use crate::runtime::session::reply_size;
 use crate::runtime::session::unread;
 
 /// The longest pause in reading after a refusal because much waits: by then it is done, and the
@@ -68,7 +69,7 @@ impl StreamSession {
     /// The answer to a query, if there is memory for its messages.
     pub(super) fn decided(&mut self, outcome: Outcome) -> Pending {
         let SessionDriver { services, address, .. } = &self.driver;
-        let bytes = unread::bytes_of(&outcome);
+        let bytes = reply_size::bytes_of(&outcome);
         if unread::resize(&mut self.unread_answer, services, *address, bytes).is_err() {
             return self.refuse_unread();
         }
