@@ -1,8 +1,8 @@
 //! Where commands come from, in the one order in which they are carried out.
 //!
 //! A store of its own has the engine's queue as its log: nothing is encoded, and a command has no
-//! position. A store that follows a log shared by several gateways is given entries, each of which
-//! one of them has written. The log may have an entry several times, or one whose predecessor it has
+//! position. A store that follows a log shared by several gateways is given entries, each written by one
+//! of them. The log may have an entry several times, or one whose predecessor it has
 //! not: a gateway writes an entry, and all after it, again until it finds it applied. So the writer
 //! applies an entry if it is the next of its run, in the transaction that notes this: whatever the
 //! log does, each is applied once, in the order of its run.

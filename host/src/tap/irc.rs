@@ -187,7 +187,7 @@ impl<'a> Words<'a> {
         has_key && self.mask_from(modes + 1)
     }
 
-    /// Whether a message is for a service, or says what such a service is told with a password.
+    /// Whether a message is for a service, or says what clients send to such a service with a password.
     fn is_for_service(&self) -> bool {
         let is_service = |target: &str| {
             let name = target.trim_start_matches(['~', '&', '@', '%', '+']);

@@ -8,7 +8,7 @@ pub(super) const SERVICES: [&str; 13] = [
     "saslserv", "userserv", "x", "x3",
 ];
 
-/// What such a service is told with a password; also typed into a channel by mistake.
+/// What clients send to such a service with a password; also typed into a channel by mistake.
 const SERVICE_WORDS: [&str; 4] = ["ghost", "identify", "recover", "regain"];
 
 /// A path, without what belongs into a query: parameters of a segment, and a question mark that came
@@ -23,7 +23,7 @@ pub(super) fn mask_path(path: &str, masked: &mut bool) -> String {
     }
 }
 
-/// Whether a text is what services are told with a password, or a command of a client, which was typed
+/// Whether a text is what clients send to services with a password, or a command of a client, which was typed
 /// into a room by mistake.
 pub(super) fn is_told_to_services(text: &str) -> bool {
     let mut words = text.split_whitespace();
