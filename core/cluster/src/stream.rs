@@ -59,7 +59,7 @@ pub(crate) async fn create(
             let name = settings.name.clone();
             return if is_ours { Ok(found) } else { Err(Error::LogExists { name, id: found.id }) };
         }
-        if !is_starting(&failure) || Instant::now() > until {
+        if !is_passing(&failure) || Instant::now() > until {
             return Err(failure.error);
         }
         tokio::time::sleep(INIT_PAUSE).await;
@@ -71,10 +71,12 @@ fn is_taken(failure: &Failure) -> bool {
         || failure.code == Some(ErrorCode::STREAM_SUBJECT_OVERLAP)
 }
 
-/// Whether the failure is one of servers that have not found each other yet.
-fn is_starting(failure: &Failure) -> bool {
+/// Whether the failure passes: servers have not found each other yet, or one is still removing the files
+/// of a former stream of this name.
+fn is_passing(failure: &Failure) -> bool {
     matches!(failure.error, Error::NoQuorum { .. })
         || failure.code == Some(ErrorCode::CLUSTER_NO_PEERS)
+        || failure.code == Some(ErrorCode::STREAM_CREATE)
 }
 
 /// Whether these credentials may use JetStream at all.

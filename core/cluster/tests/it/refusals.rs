@@ -140,14 +140,7 @@ async fn a_log_that_is_replaced_under_a_node_ends_there() {
     node.wait_for("applied all", |state| state.own == 20);
     let operator = jetstream::new(async_nats::connect(server.url()).await.unwrap());
     operator.delete_stream(STREAM).await.unwrap();
-    let made = loop {
-        match cluster.init(Position(0)).await {
-            Ok(made) => break made,
-            // The server is still removing the files of the former log.
-            Err(Error::Refused { why, .. }) if why.contains("10049") => (),
-            Err(error) => panic!("{error}"),
-        }
-    };
+    let made = cluster.init(Position(0)).await.unwrap();
     let end = node.end();
     assert!(matches!(&end, Error::OtherLog { found, .. } if *found == made.id), "{end}");
 }

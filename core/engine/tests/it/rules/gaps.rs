@@ -1,4 +1,4 @@
-//! What a reader is told to be missing of its messages.
+//! The gaps that a reader learns of: messages that it missed and that are gone.
 
 use core_model::{Command, Gap, MessageId, Reply};
 
