@@ -25,6 +25,17 @@ schema = Schema(websocket, "ourchat")
 seen = {}
 
 
+def as_line(text):
+    """What is on two lines is two messages, and an empty one is none."""
+    line = text if isinstance(text, bytes) else text.encode()
+    return line.replace(b"\n", b" ").replace(b"\r", b" ") or b"?"
+
+
+def is_binary(line):
+    """Whether a stream that begins with this line is of another protocol, such as TLS, and ends at once."""
+    return line[0] != ord("\t") and (line[0] < 0x20 or line[0] == 0x7F or 0x80 <= line[0] <= 0xBF)
+
+
 class OverWebSocket:
     def __init__(self):
         self.socket = connect(f"ws://{websocket}/", max_size=None)
@@ -46,9 +57,7 @@ class OverTcp:
         self.file = self.socket.makefile("rb")
 
     def say(self, text):
-        # What is on two lines is two messages, and an empty one is none.
-        line = text if isinstance(text, bytes) else text.encode()
-        self.socket.sendall((line.replace(b"\n", b" ").replace(b"\r", b" ") or b"?") + b"\n")
+        self.socket.sendall(as_line(text) + b"\n")
 
     def read(self):
         return self.file.readline()
@@ -162,6 +171,12 @@ def every_message_gets_an_answer_that_is_described(steps):
 
 @conversations(steps, 50)
 def so_does_every_line(steps):
+    if isinstance(steps[0], (str, bytes)) and len(steps) == 1 and is_binary(as_line(steps[0])):
+        stream = OverTcp()
+        stream.say(steps[0])
+        assert stream.read() == b"", f"{steps[0]!r} got an answer"
+        stream.close()
+        return
     converse(OverTcp, steps)
 
 
@@ -178,6 +193,10 @@ def closes(said, code):
 closes("x" * (2 << 20), 1009)
 heard = ann.ask({"code": 10, "ocid": 1, "request_values": ["ocid"]})
 assert [one["status"] for one in heard] == [3], heard
+heard = ann.ask({"code": 10, "ocid": bob_ocid, "request_values": ["ocid", "nickname"]})
+assert [one["status"] for one in heard] == [0], heard
+heard = Peer(OverTcp).ask(LOGIN | {"password": "wrong"})
+assert [one["state"] for one in heard] == [1], heard
 heard = ann.ask({"code": 0, "sender": {"ocid": ann_ocid, "group_id": group}, "msg": "still here"})
 assert [one["msg"] for one in heard] == ["still here"], heard
 assert "still here" in [one.get("msg") for one in bob.ask("{}")]
