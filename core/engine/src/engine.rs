@@ -13,7 +13,7 @@ use core_model::{
 use redb::ReadableTableMetadata as _;
 
 use crate::backup::{self, BackupError, Summary, TableStats};
-use crate::envelope::{Answered, Done, Envelope, MustSubmit, Owed};
+use crate::envelope::{Answered, Deferred, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::heartbeat::Heartbeat;
@@ -241,7 +241,8 @@ impl<T: Send + 'static> Engine<T> {
     }
 
     /// Answers a command that would change nothing, from the newest committed state, on the
-    /// caller's thread. `Err`: the command may change something and has to be submitted.
+    /// caller's thread. `Err`: the command may change something and has to be submitted, or the
+    /// answer has more than `messages_max` messages.
     ///
     /// So far only a [`Command::Receive`] that finds nothing new is answered.
     pub fn try_read_only(
@@ -249,18 +250,20 @@ impl<T: Send + 'static> Engine<T> {
         at: Timestamp,
         connection: ConnectionId,
         command: &Command,
-    ) -> Result<Answered, MustSubmit> {
+        messages_max: usize,
+    ) -> Result<Answered, Deferred> {
         if !matches!(command, Command::Receive { .. }) {
-            return Err(MustSubmit::default());
+            return Err(Deferred::COMMAND);
         }
         let request = Request { now: at.0, steady: 0, connection: connection.0 };
         // The writer reports refusals and read errors.
-        let found =
-            self.read(|snapshot| match receive::try_read_only(snapshot, request, command)? {
+        let found = self.read(|snapshot| {
+            match receive::try_read_only(snapshot, request, command, messages_max)? {
                 Ok(reply) => Ok(Ok((reply, due(snapshot, at, receive::token(command))?))),
-                Err(must_submit) => Ok(Err(must_submit)),
-            });
-        let (reply, refresh) = found.unwrap_or(Err(MustSubmit::default()))?;
+                Err(deferred) => Ok(Err(deferred)),
+            }
+        });
+        let (reply, refresh) = found.unwrap_or(Err(Deferred::COMMAND))?;
         Ok(Answered { outcome: Ok(reply), refresh })
     }
 

@@ -109,11 +109,19 @@ pub struct Answered {
     pub refresh: Option<TokenHash>,
 }
 
-/// A command that may change something, so that only the writer can answer it.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct MustSubmit {
-    /// How many messages wait for it, of those that it asks for.
-    pub messages: usize,
+/// Why a command is not answered from a snapshot, and how many messages there are of those that it
+/// asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deferred {
+    /// It may change something, so that only the writer can answer it.
+    MustSubmit { messages: usize },
+    /// They are more than the caller has time for here.
+    Long { messages: usize },
+}
+
+impl Deferred {
+    /// It is of a kind that only the writer answers.
+    pub const COMMAND: Self = Self::MustSubmit { messages: 0 };
 }
 
 /// What the store owes to users whose clients acknowledge messages: everything after their cursors.

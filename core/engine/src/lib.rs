@@ -84,7 +84,7 @@ pub use entry::{
     ENTRY_BYTES_MAX, Entry, EntryBuilder, EntryFault, EntryId, Fate, LoggedEntry, Unloggable,
 };
 pub use envelope::{
-    Answered, Done, Envelope, FrontendSettings, MustSubmit, Owed, Quotas, ROOM_CAPACITY_DEFAULT,
+    Answered, Deferred, Done, Envelope, FrontendSettings, Owed, Quotas, ROOM_CAPACITY_DEFAULT,
 };
 pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,

@@ -8,7 +8,7 @@ use redb::ReadableTable;
 
 use crate::bans;
 use crate::clock::engine_time;
-use crate::envelope::MustSubmit;
+use crate::envelope::Deferred;
 use crate::error::{Error, StoreError};
 use crate::lookup::{self, Request};
 use crate::message_index;
@@ -123,13 +123,14 @@ impl Receipt {
     }
 }
 
-/// The reply to a command that changes nothing. `Err`: it may change something.
+/// The reply to a command that changes nothing. `Err`: it may change something, or has more messages.
 pub(crate) fn try_read_only(
     tables: &impl State,
     request: Request,
     command: &Command,
-) -> Result<Result<Reply, MustSubmit>, Error> {
-    let Command::Receive { user, .. } = command else { return Ok(Err(MustSubmit::default())) };
+    messages_max: usize,
+) -> Result<Result<Reply, Deferred>, Error> {
+    let Command::Receive { user, .. } = command else { return Ok(Err(Deferred::COMMAND)) };
     let counters = lookup::counters(tables)?;
     let request = Request { now: engine_time(counters.now, request.now), ..request };
     let uid = lookup::user(tables, request, user)?;
@@ -140,8 +141,12 @@ pub(crate) fn try_read_only(
     };
     check_after(command, counters.next_message)?;
     let receipt = find(tables, uid, stream, command)?;
+    let messages = receipt.ids.len();
     if receipt.moves || joins {
-        return Ok(Err(MustSubmit { messages: receipt.ids.len() }));
+        return Ok(Err(Deferred::MustSubmit { messages }));
+    }
+    if messages > messages_max {
+        return Ok(Err(Deferred::Long { messages }));
     }
     Ok(Ok(receipt.reply(tables)?.0))
 }

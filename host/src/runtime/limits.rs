@@ -1,5 +1,6 @@
 //! Rate limits, connection counts and the memory of unfinished messages.
 
+pub(crate) mod low_priority;
 pub(crate) mod memory_budget;
 pub(crate) mod open_files;
 mod pace;

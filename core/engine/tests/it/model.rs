@@ -67,7 +67,7 @@ fn compare(
     let first = batch.first().filter(|first| first.key.is_none());
     let foreseen = first.map(|first| {
         let Envelope { at, connection, command, .. } = first;
-        gateway.engine().try_read_only(*at, *connection, command)
+        gateway.engine().try_read_only(*at, *connection, command, usize::MAX)
     });
     let answers = gateway.batch(batch.to_vec());
     if let (Some(Ok(foreseen)), Some(answer)) = (foreseen, answers.first()) {

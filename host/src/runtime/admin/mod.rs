@@ -134,8 +134,8 @@ async fn serve(
     let (stream, is_encrypted) = match listener.acceptance().tls.clone() {
         None => (stream, false),
         Some(tls) => {
-            let turns = (&state.handshake_turns, &*state.challenges);
-            let shaken = shake_hands(stream, tls, turns, &mut remote);
+            let shared = (&state.handshakes, &*state.challenges);
+            let shaken = shake_hands(stream, tls, shared, &mut remote);
             match timeout(HANDSHAKE_TIMEOUT, shaken).await {
                 Ok(Ok(Some(stream))) => (stream, true),
                 Ok(Ok(None) | Err(_)) | Err(_) => return,

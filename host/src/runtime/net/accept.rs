@@ -225,7 +225,7 @@ async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayS
         match accepted.acceptance.tls.clone() {
             None => Ok(stream),
             Some(tls) => {
-                let shared = (&state.handshake_turns, &*state.challenges);
+                let shared = (&state.handshakes, &*state.challenges);
                 let shaken = shake_hands(stream, tls, shared, &mut accepted.remote).await;
                 shaken.map_err(Unprepared::Handshake)?.ok_or(Unprepared::Challenge)
             }

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Semaphore;
 use tokio_rustls::LazyConfigAcceptor;
 
+use crate::runtime::limits::low_priority::LowPriorityThreads;
 use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::hello;
 use crate::runtime::net::remote::Remote;
@@ -19,24 +20,22 @@ use crate::tls;
 /// chain of client certificates seldom 8.
 const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 
-/// Handshakes whose keys are computed before other tasks of the threads have their turn: each takes
-/// up to a millisecond, and ten thousand that come at once must not delay the others.
-const HANDSHAKES_PER_TURN: usize = 4;
-
-/// Handshakes that look at what has arrived before others have their turn, likewise.
+/// Handshakes that look at what has arrived before other tasks of the threads have their turn: ten
+/// thousand that come at once must not delay the others.
 const LOOKS_PER_TURN: usize = 4;
 
-/// The turns in which handshakes work.
+/// Where handshakes work.
 #[derive(Debug)]
-pub(crate) struct HandshakeTurns {
+pub(crate) struct HandshakeWork {
     looks: Semaphore,
-    keys: Semaphore,
+    /// For the keys, which take up to a millisecond each.
+    keys: LowPriorityThreads,
 }
 
-impl Default for HandshakeTurns {
-    fn default() -> Self {
-        let [looks, keys] = [LOOKS_PER_TURN, HANDSHAKES_PER_TURN].map(Semaphore::new);
-        Self { looks, keys }
+impl HandshakeWork {
+    pub(crate) fn new(threads: usize) -> Self {
+        let keys = LowPriorityThreads::new("handshakes", threads.max(1));
+        Self { looks: Semaphore::new(LOOKS_PER_TURN), keys }
     }
 }
 
@@ -45,21 +44,16 @@ impl Default for HandshakeTurns {
 pub(crate) async fn shake_hands(
     stream: Stream,
     server: Arc<ServerConfig>,
-    (turns, challenges): (&HandshakeTurns, &Challenges),
+    (work, challenges): (&HandshakeWork, &Challenges),
     remote: &mut Remote,
 ) -> io::Result<Option<Stream>> {
-    hello::arrival(&stream, HANDSHAKE_BYTES_MAX, &turns.looks).await?;
+    hello::arrival(&stream, HANDSHAKE_BYTES_MAX, &work.looks).await?;
     let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let answer = challenges.answer(&hello.client_hello());
     let is_challenge = answer.is_some();
-    let accept = {
-        let _turn = turns.keys.acquire().await.expect("it is never closed");
-        let accept = hello.into_stream(answer.unwrap_or(server));
-        tokio::task::yield_now().await;
-        accept
-    };
-    let mut stream = accept.await?;
+    let accept = work.keys.run(move || hello.into_stream(answer.unwrap_or(server))).await;
+    let mut stream = accept.map_err(io::Error::other)?.await?;
     if is_challenge {
         stream.shutdown().await?;
         return Ok(None);

@@ -16,7 +16,7 @@ use crate::runtime::frontends::log_throttle::LogThrottle;
 use crate::runtime::limits::open_files::FileBudget;
 use crate::runtime::net::challenges::Challenges;
 use crate::runtime::net::console::Console;
-use crate::runtime::net::handshake::HandshakeTurns;
+use crate::runtime::net::handshake::HandshakeWork;
 use crate::runtime::net::players::Players;
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::shutdown::Shutdown;
@@ -82,7 +82,7 @@ pub(crate) struct GatewayState {
     pub(crate) webhooks: Webhooks,
     pub(crate) players: Players,
     pub(crate) shutdown: Shutdown,
-    pub(crate) handshake_turns: HandshakeTurns,
+    pub(crate) handshakes: HandshakeWork,
     pub(crate) challenges: Arc<Challenges>,
     /// Notified after each reload.
     pub(crate) reloaded: Notify,
@@ -121,7 +121,7 @@ impl GatewayState {
             services,
             webhooks: Webhooks::default(),
             players: Players::default(),
-            handshake_turns: HandshakeTurns::default(),
+            handshakes: HandshakeWork::new(config.server.threads),
             challenges: Arc::default(),
             reloaded: Notify::new(),
             rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_engine::MustSubmit;
+use core_engine::Deferred;
 use core_model::{Command, Credential, Outcome, Query, Refusal, Timestamp};
 use frontend_api::http::{HttpError, Request, Response};
 use frontend_api::{Authorize, Fetch, Input, Outbox, Output, Peer};
@@ -25,6 +25,9 @@ use crate::runtime::session::{reply_size, tokens, unread};
 
 /// An idempotency key: longer than any UUID, hash or date.
 const KEY_BYTES_MAX: usize = 255;
+
+/// Bytes of messages that a front end encodes in a millisecond or so.
+const LONG_BYTES: usize = 256 * 1024;
 
 struct Exchange {
     driver: SessionDriver,
@@ -126,7 +129,9 @@ impl Exchange {
                 _ if self.is_unread(&outcome) => return Err(self.unread_error()),
                 _ => (),
             }
-            let out = self.driver.answer(self.now, &outcome).map_err(panicked)?;
+            let out = long_work(reply_size::bytes_of(&outcome), || {
+                self.driver.answer(self.now, &outcome).map_err(panicked)
+            })?;
             self.take(out);
         }
     }
@@ -230,8 +235,7 @@ impl Exchange {
     }
 
     async fn submit(&mut self, mut command: Box<Command>, key: Option<String>) -> Outcome {
-        let SessionDriver { services, frontend, connection, address, .. } = &self.driver;
-        let connection = *connection;
+        let SessionDriver { services, frontend, address, .. } = &self.driver;
         let now_ns = services.clock.steady_ns();
         let sender = Sender { services, frontend, address: *address, now_ns };
         let check = |rates: &mut _| check_message(sender, rates, &command);
@@ -242,22 +246,11 @@ impl Exchange {
             frontend.metrics.note_refused(Limit::Unread);
             return Err(Refusal::Overloaded);
         }
-        // A repetition finds nothing new, and its messages are those of the first attempt.
-        let waiting = match key {
-            None => match services.try_read_only(frontend, self.now, connection, &command) {
-                Ok(outcome) => return outcome,
-                Err(MustSubmit { messages }) => messages,
-            },
-            Some(_) if is_receive => usize::MAX,
-            Some(_) => 0,
+        command = match self.look_ahead(command, key.is_some(), is_receive).await {
+            Ok(command) => command,
+            Err(outcome) => return outcome,
         };
-        // Before the command moves a cursor past messages that the peer would not get.
-        let bytes = reply_size::expected_bytes(waiting);
-        let reserved = unread::resize_within(&mut self.unread, services, *address, bytes).await;
-        if reserved.is_err() {
-            frontend.metrics.note_refused(Limit::Unread);
-            return Err(Refusal::Overloaded);
-        }
+        let SessionDriver { services, frontend, address, .. } = &self.driver;
         if needs_passwords(&command) {
             command =
                 settle_passwords(services, frontend, *address, command, key.as_deref()).await?;
@@ -268,11 +261,9 @@ impl Exchange {
         let source = self.driver.source();
         let submitted = services.submit_and_wait(frontend, source, *command, key.as_deref());
         let mut outcome = submitted.await;
-        self.now = services.clock.now();
         self.is_carried_out |= outcome.is_ok();
-        if let Some(unread) = &mut self.unread {
-            unread.hold(reply_size::bytes_of(&outcome));
-        }
+        self.hold_answer(&outcome);
+        let SessionDriver { services, frontend, .. } = &self.driver;
         // An exchange has one message at most, so it knows of no avatar before.
         let bytes = uncounted_bytes(&mut RateLimiter::default(), &outcome);
         if bytes > 0 {
@@ -281,6 +272,65 @@ impl Exchange {
         }
         tokens::fill_in(&mut outcome, token);
         outcome
+    }
+
+    /// Answers a command that would change nothing (`Err`), or takes memory for the messages that the
+    /// answer may have and gives the command back, to be submitted.
+    async fn look_ahead(
+        &mut self,
+        command: Box<Command>,
+        has_key: bool,
+        is_receive: bool,
+    ) -> Result<Box<Command>, Outcome> {
+        let SessionDriver { services, frontend, connection, address, .. } = &self.driver;
+        // A repetition finds nothing new, and its messages are those of the first attempt.
+        let found = match has_key {
+            false => match services.try_read_only(frontend, self.now, *connection, &command) {
+                Ok(outcome) => return Err(outcome),
+                Err(deferred) => deferred,
+            },
+            true if is_receive => Deferred::MustSubmit { messages: usize::MAX },
+            true => Deferred::COMMAND,
+        };
+        // Before the command moves a cursor past messages that the peer would not get.
+        let (Deferred::MustSubmit { messages } | Deferred::Long { messages }) = found;
+        let bytes = reply_size::expected_bytes(messages);
+        let reserved = unread::resize_within(&mut self.unread, services, *address, bytes).await;
+        if reserved.is_err() {
+            frontend.metrics.note_refused(Limit::Unread);
+            return Err(Err(Refusal::Overloaded));
+        }
+        if let Deferred::Long { .. } = found {
+            let reading = services.read_only_blocking(frontend.clone(), *connection, command);
+            match reading.await.map_err(Err)? {
+                (_, Ok(outcome)) => {
+                    self.hold_answer(&outcome);
+                    return Err(outcome);
+                }
+                // Something has changed meanwhile.
+                (same, Err(_)) => return Ok(same),
+            }
+        }
+        Ok(command)
+    }
+
+    /// After a wait: what was reserved for an answer becomes what it takes.
+    fn hold_answer(&mut self, outcome: &Outcome) {
+        self.now = self.driver.services.clock.now();
+        if let Some(unread) = &mut self.unread {
+            unread.hold(reply_size::bytes_of(outcome));
+        }
+    }
+}
+
+/// Does work with so many bytes. Where that takes milliseconds, the runtime's other tasks go on
+/// meanwhile.
+fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let is_long = bytes > LONG_BYTES;
+    let runtime = is_long.then(|| tokio::runtime::Handle::current().runtime_flavor());
+    match runtime {
+        Some(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

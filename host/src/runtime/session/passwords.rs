@@ -12,11 +12,11 @@ use std::sync::{Arc, OnceLock};
 use core_model::Refusal;
 use data_encoding::BASE64;
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::password_hash::{Form, SALT_BYTES, Verdict, hash, hash_with, verify};
 use crate::runtime::limits::AddressPrefix;
+use crate::runtime::limits::low_priority::LowPriorityThreads;
 
 /// Passwords in the queue: at 30 ms each some four seconds' work of two threads, as long as a
 /// client waits.
@@ -27,12 +27,6 @@ const QUEUED_PER_ADDRESS_MAX: usize = 32;
 
 /// And those of one account, which is signed in to from some devices at once.
 const QUEUED_PER_ACCOUNT_MAX: usize = 16;
-
-/// The niceness of the threads that hash. A wake-up of a thread that serves connections then
-/// preempts a hash, which otherwise keeps its core for a whole time slice: with a core per hashing
-/// thread and 150 sign-ins a second, others' posts had a p99 above 20 ms.
-#[cfg(target_os = "linux")]
-const HASHING_NICENESS: i32 = 5;
 
 /// Longer passwords are refused: hashing them takes longer than others.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
@@ -49,7 +43,7 @@ pub(crate) struct PasswordCaller {
 #[derive(Clone)]
 pub(crate) struct Passwords {
     queue: Arc<Mutex<Queue>>,
-    threads: Arc<HashingThreads>,
+    threads: Arc<LowPriorityThreads>,
     /// The hash of a random password, verified for accounts that do not exist so that they take as
     /// long.
     decoy: Arc<OnceLock<String>>,
@@ -67,10 +61,6 @@ struct Queue {
     by_account: HashMap<String, usize>,
 }
 
-/// The threads that hash, apart from the gateway's other blocking threads because their priority
-/// is lower.
-struct HashingThreads(Option<Runtime>);
-
 /// A thread of the pool; the next in the queue gets it when dropped.
 struct ThreadPermit(Arc<Mutex<Queue>>);
 
@@ -84,7 +74,7 @@ struct QueueSlot {
 impl Passwords {
     pub(crate) fn new(threads: usize) -> Self {
         let queue = Queue { idle_threads: threads.max(1), ..Queue::default() };
-        let threads = Arc::new(HashingThreads::new(threads.max(1)));
+        let threads = Arc::new(LowPriorityThreads::new("passwords", threads.max(1)));
         Self { queue: Arc::new(Mutex::new(queue)), threads, decoy: Arc::default() }
     }
 
@@ -186,47 +176,6 @@ impl Passwords {
     }
 }
 
-impl HashingThreads {
-    /// Starts the threads when they are first needed. If the runtime cannot be made, the gateway's
-    /// blocking threads do the work.
-    fn new(threads: usize) -> Self {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.max_blocking_threads(threads).thread_name("passwords");
-        #[cfg(target_os = "linux")]
-        builder.on_thread_start(|| {
-            // On Linux the niceness is the thread's own. A refusal leaves it as it was.
-            let _ = rustix::process::nice(HASHING_NICENESS);
-        });
-        match builder.build() {
-            Ok(runtime) => Self(Some(runtime)),
-            Err(error) => {
-                tracing::warn!(%error, "passwords are hashed at the priority of other work");
-                Self(None)
-            }
-        }
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, String> {
-        let done = match &self.0 {
-            Some(runtime) => runtime.spawn_blocking(work),
-            None => tokio::task::spawn_blocking(work),
-        };
-        done.await.map_err(|error| error.to_string())
-    }
-}
-
-impl Drop for HashingThreads {
-    fn drop(&mut self) {
-        // Waiting for a hash is not allowed in a task, where the last owner may end.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl Queue {
     /// Makes room for a newcomer whose address has so many: takes out the last that waits of the
     /// address with the most, if those are more. The place of what is taken out is given back when
@@ -311,15 +260,6 @@ mod tests {
 
     fn ann() -> PasswordCaller {
         caller("10.0.0.1", Some("ann"))
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn hashing_yields_to_other_work() {
-        let own = rustix::process::nice(0).unwrap();
-        let hashing = HashingThreads::new(1).run(|| rustix::process::nice(0).unwrap()).await;
-        assert_eq!(hashing, Ok((own + HASHING_NICENESS).min(19)));
-        assert_eq!(rustix::process::nice(0), Ok(own));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use core_engine::{Engine, Envelope, FrontendSettings, MustSubmit, Owed, ROOM_CAPACITY_DEFAULT};
+use core_engine::{Deferred, Engine, Envelope, FrontendSettings, Owed, ROOM_CAPACITY_DEFAULT};
 use core_model::{
     Command, ConnectionId, ConversationRef, Detail, Outcome, Query, Refusal, Timestamp, TokenHash,
 };
@@ -18,6 +18,7 @@ use crate::config::{AuthConfig, Config};
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::KeyedRateLimiter;
+use crate::runtime::limits::low_priority::LowPriorityThreads;
 use crate::runtime::limits::memory_budget::{MemoryBudget, Reservation};
 use crate::runtime::metrics::{GatewayMetrics, Limit};
 use crate::runtime::session::acknowledgements::Acknowledgements;
@@ -39,8 +40,12 @@ use crate::runtime::session::traces::Traces;
 pub(crate) const BACKLOG_COMMANDS_MAX: usize = 512;
 
 /// Messages that a query may ask for and still be answered on the connection's own task; a larger
-/// one runs on a blocking thread.
+/// one runs on a thread for heavy ones.
 const LIGHT_MESSAGES_MAX: u32 = 64;
+
+/// Messages that a [`Command::Receive`] finds again, likewise. They are known by number when it is
+/// decided, and may have 64 KiB each.
+const LIGHT_RECEIVED_MAX: usize = 16;
 
 /// Rooms that may exist for a query over all of them to be answered likewise: some microseconds
 /// each, while handing it to another thread costs some ten.
@@ -88,6 +93,7 @@ pub(crate) struct Services {
     pub(crate) traces: Option<Arc<Traces>>,
     external_auth: ArcSwap<ExternalAuth>,
     pub(super) heavy_queries: Arc<Semaphore>,
+    heavy_threads: LowPriorityThreads,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.
     is_space_low: AtomicBool,
@@ -113,6 +119,7 @@ impl Services {
         recent: Arc<RecentMessages>,
         config: &Config,
     ) -> Self {
+        let heavy_queries = config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD;
         Self {
             engine,
             committed,
@@ -137,9 +144,8 @@ impl Services {
             #[cfg(feature = "otel")]
             traces: None,
             external_auth: ArcSwap::from_pointee(ExternalAuth::new(config.auth.clone())),
-            heavy_queries: Arc::new(Semaphore::new(
-                config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD,
-            )),
+            heavy_queries: Arc::new(Semaphore::new(heavy_queries)),
+            heavy_threads: LowPriorityThreads::new("queries", heavy_queries),
             connections: 0.into(),
             is_space_low: false.into(),
             is_space_unknown: false.into(),
@@ -313,20 +319,29 @@ impl Services {
             frontend.metrics.note_refused(Limit::Unread);
             return (Err(Refusal::Overloaded), unread);
         }
-        let turn = self.heavy_queries.clone().acquire_owned().await;
         let services = self.clone();
-        let run = move || {
-            // Held until the query is done, even if the caller is gone.
-            let _held = turn;
+        let answered = self.run_heavy(move || {
             let outcome = services.query(&frontend, services.clock.now(), connection, &query);
             unread.hold(reply_size::bytes_of(&outcome));
             (outcome, unread)
-        };
-        let answered = tokio::task::spawn_blocking(run).await;
-        answered.unwrap_or_else(|error| {
-            let why = format!("the query failed: {error}");
+        });
+        answered.await.unwrap_or_else(|why| {
             (Err(Refusal::Internal { why }), self.unread_budget.reservation(None))
         })
+    }
+
+    /// Reads much of the store on a thread for that, when fewer do than may. Error: why it failed.
+    async fn run_heavy<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let turn = self.heavy_queries.clone().acquire_owned().await;
+        let run = move || {
+            // Held until the query is done, even if the caller is gone.
+            let _held = turn;
+            read()
+        };
+        self.heavy_threads.run(run).await.map_err(|error| format!("the query failed: {error}"))
     }
 
     /// Counts what the store owes to readers, for the metrics too. None: it cannot be read.
@@ -337,15 +352,42 @@ impl Services {
         Some(owed)
     }
 
-    /// Answers a command that would change nothing. `Err`: it must be submitted.
+    /// Answers a command that would change nothing and finds few messages.
     pub(crate) fn try_read_only(
         &self,
         frontend: &FrontendHandle,
         at: Timestamp,
         connection: ConnectionId,
         command: &Command,
-    ) -> Result<Outcome, MustSubmit> {
-        let answered = self.engine.try_read_only(at, connection, command)?;
+    ) -> Result<Outcome, Deferred> {
+        self.read_only(frontend, at, connection, command, LIGHT_RECEIVED_MAX)
+    }
+
+    /// The same for many messages, on a thread that may take long. Gives the command back.
+    pub(crate) async fn read_only_blocking(
+        self: &Arc<Self>,
+        frontend: Arc<FrontendHandle>,
+        connection: ConnectionId,
+        command: Box<Command>,
+    ) -> Result<(Box<Command>, Result<Outcome, Deferred>), Refusal> {
+        let services = self.clone();
+        let read = self.run_heavy(move || {
+            let now = services.clock.now();
+            let answered = services.read_only(&frontend, now, connection, &command, usize::MAX);
+            (command, answered)
+        });
+        read.await.map_err(|why| Refusal::Internal { why })
+    }
+
+    fn read_only(
+        &self,
+        frontend: &FrontendHandle,
+        at: Timestamp,
+        connection: ConnectionId,
+        command: &Command,
+        messages_max: usize,
+    ) -> Result<Outcome, Deferred> {
+        let answered = self.engine.try_read_only(at, connection, command, messages_max)?;
         frontend.metrics.commands.add(1);
         self.refresh(frontend, answered.refresh);
         Ok(answered.outcome)

@@ -1,5 +1,6 @@
 //! Receiving new messages, and the cursor.
 
+use core_engine::Deferred;
 use core_model::{
     Command, ConnectionId, MessageId, ProfileChanges, Query, Refusal, Reply, Timestamp,
 };
@@ -260,9 +261,8 @@ fn receiving_is_refused_in_the_order_of_the_contract() {
 fn finding_nothing_new_needs_no_writer() {
     let gateway = with_talk(&["one"]);
     let try_read_only = |command: &Command| {
-        let answered =
-            gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), command);
-        let answered = answered.ok()?;
+        let (engine, at) = (gateway.engine(), Timestamp(gateway.now));
+        let answered = engine.try_read_only(at, ConnectionId(0), command, 1).ok()?;
         Some(texts(received_in(answered.outcome.expect("it is no refusal"))))
     };
     let everything = |who: &str| read(who, Some("tea"), u32::MAX, u32::MAX);
@@ -275,9 +275,15 @@ fn finding_nothing_new_needs_no_writer() {
     gateway.does(0, post(room("tea"), user("ann"), "two"));
     assert_eq!(try_read_only(&everything("ann")), None, "there is another");
     let at = Timestamp(gateway.now);
-    let waiting = |who| gateway.engine().try_read_only(at, ConnectionId(0), &everything(who));
-    let messages = |who| waiting(who).expect_err("there are messages").messages;
-    assert_eq!((messages("ann"), messages("bob")), (1, 2));
+    let waiting = |command: &Command| {
+        let answered = gateway.engine().try_read_only(at, ConnectionId(0), command, 1);
+        answered.expect_err("there are messages")
+    };
+    let must_submit = |messages| Deferred::MustSubmit { messages };
+    assert_eq!(waiting(&everything("ann")), must_submit(1));
+    assert_eq!(waiting(&everything("bob")), must_submit(2));
+    let long = read_newest("ann", Some("tea"), 5);
+    assert_eq!(waiting(&long), Deferred::Long { messages: 2 });
     let direct = read("ann", None, u32::MAX, u32::MAX);
     assert_eq!(try_read_only(&direct), None, "the cursor is to be set");
     gateway.does(0, direct.clone());
@@ -315,7 +321,7 @@ fn a_message_read_again_shows_current_names() {
     let read = || {
         let command = read_newest("bob", None, 5);
         let answered =
-            gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), &command);
+            gateway.engine().try_read_only(Timestamp(gateway.now), ConnectionId(0), &command, 9);
         match answered.expect("it changes nothing").outcome {
             Ok(Reply::Received { messages, .. }) => match &messages[..] {
                 [message] => match &message.to {
