@@ -28,6 +28,7 @@ mod backup;
 mod bans;
 mod cache;
 mod check;
+mod chosen_name;
 mod clock;
 mod engine;
 mod entry;

@@ -11,6 +11,7 @@ use redb::ReadableTable;
 
 use crate::cache::rows as row_cache;
 use crate::cache::writer::WriterCache;
+use crate::chosen_name;
 use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::rows::{Counters, RoomRow, SessionRow, TokenRow, UserRow, Who, unpack};
@@ -135,7 +136,7 @@ pub(crate) fn user_or_guest(
 fn claimed(tables: &impl State, request: Request, claim: &Claim) -> Result<Who, Error> {
     let name = existing_name(&claim.name)?;
     let Some(uid) = uid_of_handle(tables, &name)? else {
-        let fault = lookalike::check_handle(&name).err();
+        let fault = chosen_name::check_handle(&name).err();
         if let Some(fault) = fault.filter(|fault| *fault != NameFault::MixedAlphabets) {
             return Err(invalid_handle(fault).into());
         }

@@ -9,6 +9,7 @@ use redb::ReadableTable;
 use super::context::{BatchContext, CommandContext, Made};
 use super::names::{IDS_TRIED_MAX, first_free, suffixed};
 use super::quotas::Window;
+use crate::chosen_name;
 use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::lookup;
@@ -78,7 +79,7 @@ impl BatchContext<'_> {
     /// A handle that is free, and the uid that goes with it: one that others have taken all handles
     /// for is skipped.
     pub(super) fn choose_handle(&self, user: &NewUser) -> Result<(u64, String), Error> {
-        let wanted = user.handle.as_deref().map(lookalike::check_handle);
+        let wanted = user.handle.as_deref().map(chosen_name::check_handle);
         let free = |handle: &str| -> Result<bool, StoreError> {
             Ok(lookup::uid_of_handle(&self.batch, handle)?.is_none())
         };
@@ -271,7 +272,7 @@ fn hashed(password: &Secret) -> Result<String, Refusal> {
 /// take for a guest or for a handle: like such a handle it is not taken, and refuses nothing.
 fn display_name(name: &str) -> Option<String> {
     let name = bounds::cut(name, bounds::DISPLAY_NAME_CHARS_MAX);
-    (!lookalike::is_reserved(name)).then(|| name.to_owned())
+    (!chosen_name::is_reserved(name)).then(|| name.to_owned())
 }
 
 pub(super) fn change_profile(row: &mut UserRow, changes: &ProfileChanges) {

@@ -11,6 +11,7 @@ use super::context::{BatchContext, CommandContext};
 use super::messages::{Content, check_text};
 use super::names::first_free;
 use crate::bans;
+use crate::chosen_name;
 use crate::error::{Error, StoreError};
 use crate::lookalike;
 use crate::lookup;
@@ -417,7 +418,7 @@ impl BatchContext<'_> {
     /// The author of a notice.
     fn announcer(&self, name: &str, text: &str) -> Result<Who, Error> {
         check_text(text)?;
-        let name = lookalike::check_handle(name)
+        let name = chosen_name::check_handle(name)
             .map_err(|fault| Refusal::InvalidHandle { why: fault.to_string() })?;
         if lookup::uid_of_handle(&self.batch, &name)?.is_some()
             || lookup::resembles_other_handle(&self.batch, &name)?

@@ -10,8 +10,8 @@ use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext, Made};
 use super::names::{IDS_TRIED_MAX, first_free, suffixed};
+use crate::chosen_name;
 use crate::error::{Error, StoreError};
-use crate::lookalike;
 use crate::lookup;
 use crate::message_index;
 use crate::read_markers;
@@ -188,7 +188,7 @@ impl BatchContext<'_> {
     /// is skipped.
     fn choose_room_name(&self, room: &NewRoom, names: NameRules) -> Result<(u32, String), Error> {
         let wanted = room.name.as_deref().map(|name| match names {
-            NameRules::OfClients => lookalike::check_room_name(name),
+            NameRules::OfClients => chosen_name::check_room_name(name),
             NameRules::OfOperators => core_model::check_room_name(name),
         });
         let free = |name: &str| -> Result<bool, StoreError> {

@@ -1,0 +1,225 @@
+//! What a name that a client chooses may be: the profile of `core_model`, no form that the engine keeps
+//! for guests, handles and groups, and letters of one alphabet.
+
+use core_model::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault, is_invisible};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
+use unicode_security::GeneralSecurityProfile;
+use unicode_security::confusable_detection::skeleton;
+
+use crate::letters::letter_of_symbol;
+use crate::lookalike::{is_ignorable, keys};
+
+/// Checks and normalizes a name that a user or an account is to get: the profile of
+/// [`core_model::check_handle`], nothing that is drawn like a reserved prefix, and letters of one
+/// alphabet.
+pub(crate) fn check_handle(name: &str) -> Result<String, NameFault> {
+    let name = core_model::check_handle(name)?;
+    if is_plain(&name) {
+        return Ok(name);
+    }
+    if begins_like_reserved(&name) {
+        return Err(NameFault::Reserved);
+    }
+    if mixes_alphabets(&name) { Err(NameFault::MixedAlphabets) } else { Ok(name) }
+}
+
+/// Checks and normalizes a name that a client gives a room: the profile of
+/// [`core_model::check_room_name`], and none of the forms that are reserved for users and groups.
+pub(crate) fn check_room_name(name: &str) -> Result<String, NameFault> {
+    let name = core_model::check_room_name(name)?;
+    if begins_like_reserved(&name) {
+        return Err(NameFault::Reserved);
+    }
+    if is_numbered(&name) { Err(NameFault::Numbered) } else { Ok(name) }
+}
+
+/// Whether a display name could be taken for a guest, or for a handle as others write it.
+pub(crate) fn is_reserved(display_name: &str) -> bool {
+    let visible: String = display_name.chars().filter(|it| !is_invisible(*it)).collect();
+    begins_like_reserved(visible.trim_start())
+}
+
+/// Whether a room name has the form `tea#7`, which the engine gives groups and the second room of a
+/// name.
+fn is_numbered(name: &str) -> bool {
+    let Some((base, number)) = name.rsplit_once('#') else { return false };
+    let is_number = number.parse::<u32>().is_ok_and(|id| id > 0 && number == id.to_string());
+    is_number && core_model::check_room_name(base).is_ok()
+}
+
+/// Whether only the profile matters: a name in ASCII without spaces.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether a name has letters of two alphabets that are drawn alike: of Latin, Greek, Cyrillic, and
+/// the scripts in limited or no modern use. UTS #39 (section 5.2, "moderately restrictive") keeps these
+/// apart; all other scripts may stand beside each of them.
+fn mixes_alphabets(name: &str) -> bool {
+    let is_alphabet = |script: &Script| match script {
+        Script::Common | Script::Inherited | Script::Unknown => false,
+        Script::Latin | Script::Greek | Script::Cyrillic => true,
+        script => !script.is_recommended(),
+    };
+    let letters = name.chars().map(letter_of_symbol).filter(|it| it.is_alphabetic());
+    let mut alphabets = letters.nfkc().map(|letter| letter.script()).filter(is_alphabet);
+    let first = alphabets.next();
+    alphabets.any(|other| Some(other) != first)
+}
+
+/// Whether a name begins with what is drawn like `@`, or like the word of the prefix of guests,
+/// whatever the spaces in it, and then with what is drawn like its colon.
+fn begins_like_reserved(name: &str) -> bool {
+    if name.starts_with(['\u{24D0}', '\u{24B6}', '\u{1F150}']) || name.nfkc().next() == Some('@') {
+        return true;
+    }
+    let mut begin = String::new();
+    let mut letters = 0;
+    for character in name.chars().filter(|it| !it.is_whitespace()).take(NAME_CHARS_MAX) {
+        if is_like_colon(character) && is_like_guest(&begin) {
+            return true;
+        }
+        begin.push(character);
+        letters += usize::from(!is_combining_mark(character) && !is_ignorable(character));
+        if letters >= GUEST_PREFIX.len() {
+            return false;
+        }
+    }
+    false
+}
+
+/// Whether a word is drawn like that of the prefix of guests, whatever marks its letters have. One of
+/// the same length is, too, if it has symbols, or letters that UTS #39 does not allow in identifiers:
+/// many of these are drawn like letters, and new ones come with each version of Unicode.
+fn is_like_guest(word: &str) -> bool {
+    let guest = GUEST_PREFIX.trim_end_matches(':');
+    let is_letter = |letter: &char| !is_combining_mark(*letter) && !is_ignorable(*letter);
+    let bare: String = word.chars().map(letter_of_symbol).nfkd().filter(is_letter).nfc().collect();
+    let is_odd = bare.chars().any(|letter| !letter.identifier_allowed());
+    if is_odd && bare.chars().count() == guest.len() {
+        return true;
+    }
+    let keys_of_guest = keys(guest);
+    keys(&bare).iter().any(|key| keys_of_guest.contains(key))
+}
+
+/// Whether a character may be taken for a colon: besides those that have it as their skeleton, every
+/// mark outside ASCII that is no letter. Several scripts have such marks that UTS #39 does not list.
+fn is_like_colon(character: char) -> bool {
+    if character.is_ascii() {
+        return character == ':';
+    }
+    let is_letter = character.is_alphanumeric() || is_combining_mark(character);
+    !(is_letter || is_ignorable(character))
+        || skeleton(character.encode_utf8(&mut [0; 4])).eq([':'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_like_a_reserved_prefix_begins_no_name() {
+        for name in [
+            "gu\u{435}st:ann",
+            "\u{261}uest:ann",
+            "g\u{3C5}est:ann",
+            "GU\u{415}ST:ann",
+            "\u{FF47}u\u{435}st\u{FF1A}ann",
+            "guest\u{702}ann",
+            "guest\u{5C0}ann",
+            "guest :ann",
+            "g uest\u{A789}ann",
+            "guest\u{10A50}ann",
+            "guest\u{FE30}ann",
+            "guest\u{2E35}ann",
+            "gu\u{435}st\u{2D0}ann",
+            "\u{FF20}ann",
+            "\u{24D0}ann",
+            "\u{1F156}\u{1F164}\u{1F154}\u{1F162}\u{1F163}:x",
+            "\u{1F176}\u{1F184}\u{1F174}\u{1F182}\u{1F183}:x",
+            "\u{1F1EC}\u{1F1FA}\u{1F1EA}\u{1F1F8}\u{1F1F9}:x",
+            "gues\u{442}:x",
+            "\u{13E9}UEST:x",
+            "\u{13C0}\u{13CC}\u{13AC}\u{13DA}\u{13A2}:x",
+            "\u{A4D6}\u{A4F4}\u{A4F0}\u{A4E2}\u{A4D4}:x",
+            "\u{262}\u{1D1C}\u{1D07}\u{A731}\u{1D1B}:x",
+            "g\u{332}u\u{332}e\u{332}s\u{332}t\u{332}:x",
+            "g\u{332}\u{333}\u{338}u\u{332}\u{333}\u{338}e\u{332}\u{333}\u{338}st\u{338}:x",
+            "g\u{FC}est:x",
+        ] {
+            assert_eq!(check_handle(name), Err(NameFault::Reserved), "{name:?}");
+        }
+        for name in
+            ["guest", "guests of ann", "guest ann", "ann@home", "guest\u{301} a", "\u{433}ость"]
+        {
+            assert!(check_handle(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn forms_of_users_and_groups_are_no_names_of_rooms() {
+        for name in ["@tea", "\u{FF20}tea", "guest:tea", "GUEST:tea", "gu\u{435}st\u{FF1A}tea"] {
+            assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
+        }
+        for name in ["tea#7", "a b#4294967295", "tea#1#2"] {
+            assert_eq!(check_room_name(name), Err(NameFault::Numbered), "{name:?}");
+        }
+        let free = ["C#", "#7", "Team #1", "tea#07", "tea#0", "tea#4294967296", "tea#7a", "guest"];
+        for name in free.into_iter().chain(["a@b", "чай tea", "公告：今天"]) {
+            assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn letters_of_alphabets_that_are_drawn_alike_stand_in_no_name_together() {
+        for name in [
+            "\u{430}nn",
+            "Iv\u{430}n",
+            "gu\u{435}st",
+            "\u{3B1}nn",
+            "\u{441}\u{3BF}\u{441}",
+            "\u{13A0}nn",
+            "\u{A4D0}nn",
+            "\u{1D41A}\u{442}",
+            "\u{1F170}\u{442}",
+        ] {
+            assert_eq!(check_handle(name), Err(NameFault::MixedAlphabets), "{name:?}");
+        }
+        for name in [
+            "Nguyễn Thị Ánh",
+            "مُحَمَّد",
+            "محمد Ali",
+            "हिन्दी",
+            "क्षत्रिय Raj",
+            "สวัสดี",
+            "น้ำ Tea",
+            "דָּוִד",
+            "שלום Dan",
+            "茶ann",
+            "王小明Ming",
+            "日本語テストですTest",
+            "かなカナ漢字",
+            "김철수Kim",
+            "ㄅㄆㄇ注音abc",
+            "Иван Петров",
+            "Αλέξανδρος",
+            "Иван伊万",
+            "Ann 🎉",
+            "🚀👩\u{200D}🚀",
+            "Ёжик™",
+            "Łukasz Żółć",
+            "Ḥusayn",
+            "Ọlá",
+            "Հայաստան",
+            "ქართული",
+            "ᏣᎳᎩ",
+            "C++ №1",
+            "ｔｅｓｔ茶",
+        ] {
+            assert_eq!(check_handle(name).as_deref(), Ok(name), "{name:?}");
+        }
+    }
+}
