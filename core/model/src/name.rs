@@ -35,7 +35,9 @@ pub enum NameFault {
     LeadingMark,
     #[error("has letters of several alphabets that are drawn alike")]
     MixedAlphabets,
-    #[error("ends with `#` and a number, which tell groups and rooms of one name apart")]
+    #[error(
+        "ends with `#` and a number, or what is drawn like them, which tell groups and rooms of one name apart"
+    )]
     Numbered,
 }
 
@@ -154,6 +156,7 @@ fn check_profile(name: &str) -> Result<(), NameFault> {
 const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
 const ZERO_WIDTH_JOINER: char = '\u{200D}';
 const EMOJI_PRESENTATION: char = '\u{FE0F}';
+const ENCLOSING_KEYCAP: char = '\u{20E3}';
 
 fn check_character(before: &[char], character: char, after: &[char]) -> Result<(), NameFault> {
     use GeneralCategory as G;
@@ -161,7 +164,7 @@ fn check_character(before: &[char], character: char, after: &[char]) -> Result<(
         ' '..='~' => true,
         ZERO_WIDTH_JOINER => joins_script(before) || joins_emoji(before, after),
         ZERO_WIDTH_NON_JOINER => joins_script(before) || joins_arabic(before, after),
-        EMOJI_PRESENTATION => ends_in_emoji(before),
+        EMOJI_PRESENTATION => ends_in_emoji(before) || makes_key(before, after),
         _ => match character.general_category() {
             G::Control => return Err(NameFault::ControlCharacter),
             G::SpaceSeparator | G::LineSeparator | G::ParagraphSeparator => {
@@ -216,6 +219,12 @@ fn joins_arabic(before: &[char], after: &[char]) -> bool {
 fn joins_emoji(before: &[char], after: &[char]) -> bool {
     let before = before.strip_suffix(&[EMOJI_PRESENTATION]).unwrap_or(before);
     ends_in_emoji(before) && after.first().is_some_and(is_emoji)
+}
+
+/// A digit, `#` or `*` in the picture of a key (UTS #51, ED-14c).
+fn makes_key(before: &[char], after: &[char]) -> bool {
+    let is_base = |last: &char| matches!(last, '0'..='9' | '#' | '*');
+    before.last().is_some_and(is_base) && after.first() == Some(&ENCLOSING_KEYCAP)
 }
 
 fn ends_in_emoji(before: &[char]) -> bool {
@@ -317,11 +326,19 @@ mod tests {
             "👩\u{200D}🚀",
             "❤\u{FE0F}",
             "👩\u{200D}❤\u{FE0F}\u{200D}👨",
+            "1\u{FE0F}\u{20E3}",
+            "tea #\u{FE0F}\u{20E3}",
         ] {
             assert_eq!(check_handle(name).as_deref(), Ok(name), "{name:?}");
         }
-        for name in ["a\u{200D}b", "茶\u{200C}茶", "1\u{FE0F}", "❤\u{FE0F}\u{FE0F}", "🚀\u{200D}"]
-        {
+        for name in [
+            "a\u{200D}b",
+            "茶\u{200C}茶",
+            "1\u{FE0F}",
+            "a\u{FE0F}\u{20E3}",
+            "❤\u{FE0F}\u{FE0F}",
+            "🚀\u{200D}",
+        ] {
             assert!(check_handle(name).is_err(), "{name:?}");
         }
     }
