@@ -4,10 +4,12 @@
 use core_model::{GUEST_PREFIX, NAME_CHARS_MAX, NameFault, is_invisible};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_script::{Script, UnicodeScript};
 use unicode_security::GeneralSecurityProfile;
 use unicode_security::confusable_detection::skeleton;
 
+use crate::decoration::{is_decoration, is_picture};
 use crate::letters::letter_of_symbol;
 use crate::lookalike::{is_ignorable, keys};
 
@@ -41,12 +43,53 @@ pub(crate) fn is_reserved(display_name: &str) -> bool {
     begins_like_reserved(visible.trim_start())
 }
 
-/// Whether a room name has the form `tea#7`, which the engine gives groups and the second room of a
-/// name.
+/// Whether a room name ends with what can be read as `#` and a number, and so like `tea#7`, which the
+/// engine gives groups and the second room of a name. Spaces, marks and ornaments change nothing.
 fn is_numbered(name: &str) -> bool {
-    let Some((base, number)) = name.rsplit_once('#') else { return false };
-    let is_number = number.parse::<u32>().is_ok_and(|id| id > 0 && number == id.to_string());
-    is_number && core_model::check_room_name(base).is_ok()
+    let mut has_digits = false;
+    for character in name.chars().rev() {
+        if is_passed_over(character) {
+            continue;
+        }
+        if is_like_digit(character) {
+            has_digits = true;
+        } else if has_digits && is_like_number_sign(character) {
+            return true;
+        } else if !is_decoration(character) || is_picture(character) {
+            return false;
+        }
+    }
+    false
+}
+
+/// What stands between the signs of a form without changing how it is read.
+fn is_passed_over(character: char) -> bool {
+    character.is_whitespace() || is_combining_mark(character) || is_ignorable(character)
+}
+
+/// Whether a character is a number of any script, or a letter that is drawn like a digit.
+fn is_like_digit(character: char) -> bool {
+    let shown = letter_of_symbol(character);
+    shown.is_numeric() || {
+        let drawn: String = skeleton(shown.encode_utf8(&mut [0; 4])).collect();
+        ('0'..='9').any(|digit| skeleton(digit.encode_utf8(&mut [0; 4])).eq(drawn.chars()))
+    }
+}
+
+/// Whether a character may be taken for `#`: besides its compatibility forms, every symbol that is
+/// neither a picture nor made of letters (`№`). UTS #39 lists none of those that are drawn with
+/// crossing lines (`♯`, `⌗`, `⋕`).
+fn is_like_number_sign(character: char) -> bool {
+    let mut compatible = std::iter::once(character).nfkc();
+    if compatible.next() == Some('#') {
+        return true;
+    }
+    let is_symbol = matches!(
+        character.general_category(),
+        GeneralCategory::MathSymbol | GeneralCategory::OtherSymbol
+    );
+    let has_letters = std::iter::once(character).nfkc().any(char::is_alphanumeric);
+    is_symbol && !character.is_ascii() && !is_picture(character) && !has_letters
 }
 
 /// Whether only the profile matters: a name in ASCII without spaces.
@@ -70,9 +113,11 @@ fn mixes_alphabets(name: &str) -> bool {
 }
 
 /// Whether a name begins with what is drawn like `@`, or like the word of the prefix of guests,
-/// whatever the spaces in it, and then with what is drawn like its colon.
+/// whatever the spaces and ornaments in it, and then with what is drawn like its colon.
 fn begins_like_reserved(name: &str) -> bool {
-    if name.starts_with(['\u{24D0}', '\u{24B6}', '\u{1F150}']) || name.nfkc().next() == Some('@') {
+    let is_ornament = |character: char| is_decoration(character) && !is_like_at(character);
+    let read = name.trim_start_matches(|it| is_ornament(it) || is_passed_over(it));
+    if read.starts_with(is_like_at) {
         return true;
     }
     let mut begin = String::new();
@@ -82,12 +127,19 @@ fn begins_like_reserved(name: &str) -> bool {
             return true;
         }
         begin.push(character);
-        letters += usize::from(!is_combining_mark(character) && !is_ignorable(character));
+        let is_read = !is_passed_over(character) && !is_decoration(character);
+        letters += usize::from(is_read);
         if letters >= GUEST_PREFIX.len() {
             return false;
         }
     }
     false
+}
+
+/// Whether a character is drawn like `@`, which is an `a` in a circle.
+fn is_like_at(character: char) -> bool {
+    matches!(character, '\u{24D0}' | '\u{24B6}' | '\u{1F150}')
+        || std::iter::once(character).nfkc().eq(['@'])
 }
 
 /// Whether a word is drawn like that of the prefix of guests, whatever marks its letters have. One of
@@ -106,14 +158,30 @@ fn is_like_guest(word: &str) -> bool {
 }
 
 /// Whether a character may be taken for a colon: besides those that have it as their skeleton, every
-/// mark outside ASCII that is no letter. Several scripts have such marks that UTS #39 does not list.
+/// mark outside ASCII that is no letter, and every letter or spacing mark that UTS #39 does not allow
+/// in identifiers of modern use. Several scripts have such signs that it does not list as alike.
 fn is_like_colon(character: char) -> bool {
     if character.is_ascii() {
         return character == ':';
     }
-    let is_letter = character.is_alphanumeric() || is_combining_mark(character);
-    !(is_letter || is_ignorable(character))
-        || skeleton(character.encode_utf8(&mut [0; 4])).eq([':'])
+    if is_ignorable(character) {
+        return false;
+    }
+    match character.general_category() {
+        GeneralCategory::SpacingMark => true,
+        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => {
+            is_drawn(character, ':')
+        }
+        GeneralCategory::ModifierLetter | GeneralCategory::OtherLetter => {
+            !character.identifier_allowed() || is_drawn(character, ':')
+        }
+        _ => !character.is_alphanumeric() || is_drawn(character, ':'),
+    }
+}
+
+/// Whether a character has another one as its skeleton.
+fn is_drawn(character: char, like: char) -> bool {
+    skeleton(character.encode_utf8(&mut [0; 4])).eq([like])
 }
 
 #[cfg(test)]
@@ -164,12 +232,81 @@ mod tests {
         for name in ["@tea", "\u{FF20}tea", "guest:tea", "GUEST:tea", "gu\u{435}st\u{FF1A}tea"] {
             assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
         }
-        for name in ["tea#7", "a b#4294967295", "tea#1#2"] {
+        for name in
+            ["\u{24D0}tea", "†@tea", "· ＠tea", "○guest○:tea", "guest\u{1C7A}x", "guest\u{983}x"]
+        {
+            assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
+        }
+        let free = ["C#", "Team 1", "tea#7a", "#7 tea", "guest", "a@b", "чай tea", "公告：今天"];
+        let with_pictures =
+            ["Ann 🎉 2024", "🎉7", "1\u{FE0F}\u{20E3} tea", "#\u{FE0F}\u{20E3}", "tea ❤\u{FE0F}"];
+        let with_numbers =
+            ["2024–25", "tea – 7", "Room № 7", "第7室", "7", "F#m7 jam", "guests", "guestʼs"];
+        for name in free.into_iter().chain(with_pictures).chain(with_numbers) {
+            assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_as_the_name_of_a_group_is_no_name_of_a_room() {
+        for name in [
+            "tea#7",
+            "a b#4294967295",
+            "tea#1#2",
+            "tea＃7",
+            "tea﹟7",
+            "tea#07",
+            "tea#0",
+            "tea #7",
+            "tea # 7",
+            "#7",
+            "# 7",
+            "＃７",
+            "tea#4294967296",
+            "tea#٧",
+            "tea#۷",
+            "tea#７",
+            "tea#⁷",
+            "tea#₇",
+            "tea#⑦",
+            "tea#❼",
+            "tea#७",
+            "tea#𝟕",
+            "tea#7\u{FE0F}\u{20E3}",
+            "tea#7\u{332}",
+            "tea#\u{332}7",
+            "tea#\u{FE0F}\u{20E3}7",
+            "tea♯7",
+            "tea⌗7",
+            "tea⋕7",
+            "tea⧣ 7",
+            "tea\u{1D130}7",
+            "tea#†7†",
+            "tea「#7」",
+            "tea#l",
+            "tea#1O",
+            "tea#1 2",
+            "tea#Ⅶ",
+            "tea#З",
+            "茶#7",
+            "茶＃７",
+        ] {
             assert_eq!(check_room_name(name), Err(NameFault::Numbered), "{name:?}");
         }
-        let free = ["C#", "#7", "Team #1", "tea#07", "tea#0", "tea#4294967296", "tea#7a", "guest"];
-        for name in free.into_iter().chain(["a@b", "чай tea", "公告：今天"]) {
-            assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
+    }
+
+    #[test]
+    fn every_sign_of_a_kind_is_read_like_that_of_the_form() {
+        for character in '\u{80}'..='\u{3FFFF}' {
+            let named = |name: String| check_room_name(&name).unwrap_err();
+            if character.general_category() == GeneralCategory::DecimalNumber {
+                assert_eq!(named(format!("tea#{character}")), NameFault::Numbered, "{character:?}");
+            }
+            let is_sound = core_model::check_room_name(&format!("a{character}")).is_ok();
+            if is_sound && is_drawn(character, ':') {
+                let name = format!("guest{character}x");
+                assert_eq!(named(name), NameFault::Reserved, "{character:?}");
+            }
         }
     }
 

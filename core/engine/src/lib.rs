@@ -30,6 +30,7 @@ mod cache;
 mod check;
 mod chosen_name;
 mod clock;
+mod decoration;
 mod engine;
 mod entry;
 mod envelope;

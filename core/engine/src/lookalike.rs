@@ -11,6 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 use unicode_security::confusable_detection::skeleton;
 
+use crate::decoration::undecorated;
 use crate::letters::{letter_of_small_capital, letter_of_symbol};
 
 /// Keys are cut off here: the skeleton of 64 characters can be many times longer.
@@ -19,23 +20,36 @@ const KEY_CHARS_MAX: usize = 2 * NAME_CHARS_MAX;
 /// What the keys of a store were made with; a store with other keys gets new ones when it is opened.
 pub(crate) fn revision() -> u64 {
     /// Raised when [`keys`] changes.
-    const RULES: u64 = 2;
+    const RULES: u64 = 3;
     let (major, minor, _) = unicode_security::UNICODE_VERSION;
     RULES << 32 | major << 16 | minor
 }
 
-/// The keys of a name. Two names that resemble each other have one in common; the reverse needs
-/// [`is_confusable`], because `1`, `I` and `l` are one in a skeleton.
+/// The keys of a name, with and without what decorates it. Two names that resemble each other have one
+/// in common; the reverse needs [`is_confusable`], because `1`, `I` and `l` are one in a skeleton.
 pub(crate) fn keys(name: &str) -> Vec<String> {
-    let compatible = without_marks(compatible(name));
-    let folded = fold(&compatible);
-    let drawn = fold(&drawn(&compatible));
-    let drawn_folded = self::drawn(&folded);
-    let mut keys = vec![folded, drawn, drawn_folded];
+    let mut keys = keys_as_is(name);
+    if !name.is_ascii() {
+        for letters_stay in [true, false] {
+            let bare = undecorated(name, letters_stay);
+            // A name of signs alone is read as these.
+            if !bare.is_empty() && bare != name {
+                keys.append(&mut keys_as_is(bare.trim()));
+            }
+        }
+    }
     keys.iter_mut().for_each(|key| *key = key.chars().take(KEY_CHARS_MAX).collect());
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+fn keys_as_is(name: &str) -> Vec<String> {
+    let compatible = without_marks(compatible(name));
+    let folded = fold(&compatible);
+    let drawn = fold(&drawn(&compatible));
+    let drawn_folded = self::drawn(&folded);
+    vec![folded, drawn, drawn_folded]
 }
 
 /// A name in compatibility forms, with the letters that symbols show.
@@ -120,6 +134,30 @@ mod tests {
             ("ann1", "ann1\u{20E3}"),
             ("Tom", "\u{422}\u{43E}\u{43C}"),
             ("caf\u{E9}", "caf\u{E9}\u{332}"),
+            ("x", "○x○"),
+            ("v", "❘v❘"),
+            ("a", "†a†"),
+            ("ann", "†a†n†n†"),
+            ("ann", "｜ann｜"),
+            ("ann", "ǀannǀ"),
+            ("ann", "ـannـ"),
+            ("ann", "«ann»"),
+            ("ann", "『ann』"),
+            ("ann", "★ann★"),
+            ("ann", "ʻannʼ"),
+            ("ann", "❤ann❤"),
+            ("ann", "┃ann┃"),
+            ("ann", "ann™"),
+            ("ann", "・ann・"),
+            ("ann", "꧁ann꧂"),
+            ("ann", "༺ann༻"),
+            ("ann", "† ann †"),
+            ("ann", "†\u{430}nn†"),
+            ("ann", "○ⓐⓝⓝ○"),
+            ("eve", "†℮v℮†"),
+            ("○ann○", "ann"),
+            ("○ann○", "†ann†"),
+            ("王小明", "「王小明」"),
         ] {
             assert!(resemble(handle, name) && resemble(name, handle), "{handle:?} {name:?}");
         }
@@ -138,6 +176,12 @@ mod tests {
             ("דן", "דָן"),
             ("か", "が"),
             ("Nguyen", "Nguyễn"),
+            ("Ann", "Ann 🎉"),
+            ("Ann", "❤\u{FE0F}Ann"),
+            ("○○", "††"),
+            ("x", "_x_"),
+            ("ヒロ", "ヒーロー"),
+            ("佐木", "佐々木"),
         ] {
             assert!(!resemble(one, other), "{one:?} {other:?}");
         }
