@@ -12,58 +12,8 @@ static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host"
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 use crate::peer_address;
+use crate::runtime::net::http::proxy_names::is_proxy_header;
 use crate::runtime::net::remote::Remote;
-
-/// What the names of headers begin with that only a proxy adds: of products and services, and what the
-/// client had sent before the proxy changed it. In the order of their first letters.
-const PROXY_PREFIXES: [&str; 30] = [
-    "akamai-",
-    "ali-cdn-",
-    "cdn-loop",
-    "cf-",
-    "fastly-",
-    "fly-",
-    "forward",
-    "front-end-https",
-    "incap-",
-    "ssl-client-",
-    "surrogate-capability",
-    "x-akamai-",
-    "x-amz-cf-",
-    "x-amzn-",
-    "x-appengine-",
-    "x-arr-",
-    "x-azure-",
-    "x-client-cert",
-    "x-cloud-trace-",
-    "x-envoy-",
-    "x-host",
-    "x-http-host-",
-    "x-nf-",
-    "x-original-",
-    "x-real-",
-    "x-scheme",
-    "x-ssl-",
-    "x-url-scheme",
-    "x-varnish",
-    "x-vercel-",
-];
-
-/// The last words of headers that name a client (`X-Cluster-Client-IP`, `Remote-Addr`) or a proxy.
-const LAST_WORDS: [&str; 12] = [
-    "addr",
-    "address",
-    "clientaddr",
-    "clientip",
-    "ip",
-    "ips",
-    "ipv6",
-    "realip",
-    "remoteip",
-    "socketip",
-    "userip",
-    "via",
-];
 
 /// The sender of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,34 +68,6 @@ fn is_forwarded_https(headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> b
 /// One pass over the few headers of a request.
 fn has_proxy_header(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| is_proxy_header(name.as_str()))
-}
-
-/// Whether only a proxy adds a header of this name, which is in lower case. Servers differ in `-` and
-/// `_`. Most names of a request end, or begin, otherwise than those of proxies.
-fn is_proxy_header(name: &str) -> bool {
-    let (Some(first), Some(last)) = (name.bytes().next(), name.bytes().next_back()) else {
-        return false;
-    };
-    let is_last_word = || {
-        let word = name.rsplit(['-', '_']).next();
-        word.is_some_and(|word| LAST_WORDS.contains(&word))
-    };
-    if matches!(last, b'a' | b'p' | b'r' | b's' | b'6') && is_last_word() {
-        return true;
-    }
-    let is_prefix = |prefix: &&str| {
-        prefix.as_bytes()[0] == first
-            && name.len() >= prefix.len()
-            && name
-                .bytes()
-                .zip(prefix.bytes())
-                .all(|(byte, of)| byte == of || (byte, of) == (b'_', b'-'))
-    };
-    match first {
-        b'x' => name.contains("forward") || PROXY_PREFIXES.iter().any(&is_prefix),
-        b'a' | b'c' | b'f' | b'i' | b's' => PROXY_PREFIXES.iter().any(is_prefix),
-        _ => false,
-    }
 }
 
 /// The comma-separated elements of a header, the last one first. They are bytes: a proxy appends to
@@ -307,36 +229,6 @@ mod tests {
 
     const PROXY: &str = "127.0.0.9";
 
-    /// As proxies, balancers and services send them.
-    const PROXIES_HEADERS: &str = "ali-cdn-real-ip akamai-origin-hop cdn-loop cf-connecting-ip \
-        cf-connecting-ipv6 cf-ipcountry cf-pseudo-ipv4 cf-ray cf-visitor client-ip \
-        do-connecting-ip fastly-client-ip fastly-ssl fly-client-ip forwarded forwarded-for \
-        Forwarded_For front-end-https incap-client-ip proxy-client-ip remote-addr Remote_Addr \
-        ssl-client-cert surrogate-capability true-client-ip via wl-proxy-client-ip \
-        x-akamai-edgescape x-amz-cf-id x-amzn-trace-id x-appengine-user-ip x-arr-log-id \
-        x-arr-ssl x-azure-clientip x-azure-ref x-azure-socketip x-bluecoat-via x-client-ip \
-        x-cloud-trace-context x-cluster-client-ip x-envoy-external-address \
-        x-envoy-expected-rq-timeout-ms x-forward-for x-forwarded X_Forwarded_For \
-        x-forwarded-client-cert x-forwarded-for x-forwarded-port x-forwarded-proto \
-        x-forwarded-server x-nf-client-connection-ip x-original-for x-original-forwarded-for \
-        x-original-host x-original-proto x-original-url x-originating-ip x-proxyuser-ip \
-        X_Real_IP x-real-ip x-real-port x-remote-addr x-remote-ip x-scheme x-ssl-client-cn \
-        x-url-scheme x-varnish x-vercel-forwarded-for x-vercel-id";
-
-    /// As browsers, libraries and this gateway's clients send them.
-    const CLIENTS_HEADERS: &str = "accept accept-charset accept-encoding accept-language \
-        access-control-request-headers access-control-request-method access-control-request-private-network \
-        alt-used authorization cache-control connection content-encoding content-length content-type \
-        cookie date device-memory dnt downlink dpr early-data ect expect from host \
-        http2-settings idempotency-key if-match if-modified-since if-none-match if-range \
-        if-unmodified-since keep-alive last-event-id max-forwards origin pragma priority \
-        proxy-connection purpose range referer rtt save-data sec-ch-ua sec-ch-ua-mobile \
-        sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user \
-        sec-gpc sec-purpose sec-websocket-extensions sec-websocket-key sec-websocket-protocol \
-        sec-websocket-version service-worker te token trailer transfer-encoding upgrade \
-        upgrade-insecure-requests user-agent viewport-width width x-api-key x-client-data \
-        x-csrf-token x-for x-moz x-pingback x-request-id x-requested-with x-xsrf-token traceparent";
-
     fn caller(remote: &str, headers: &[(&str, &[u8])]) -> Caller {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -357,11 +249,11 @@ mod tests {
         let plain = Caller { address: address("127.0.0.1"), proxied: false, secure: false };
         assert_eq!(caller("127.0.0.1", &[]), plain);
         assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
-        for name in PROXIES_HEADERS.split_whitespace() {
+        for name in ["via", "X_Forwarded_For", "x-real-ip", "cf-ray", "remote-user"] {
             let caller = caller("127.0.0.1", &[(name, b"203.0.113.66")]);
             assert_eq!(caller, Caller { proxied: true, ..plain }, "{name}");
         }
-        for name in CLIENTS_HEADERS.split_whitespace() {
+        for name in ["user-agent", "x-requested-with", "x-client-data", "sec-fetch-site"] {
             assert_eq!(caller("127.0.0.1", &[(name, b"via")]), plain, "{name}");
         }
     }

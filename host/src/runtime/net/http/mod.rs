@@ -7,6 +7,7 @@ mod connection;
 mod convert;
 mod guard;
 mod head;
+mod proxy_names;
 mod rewording;
 mod route;
 mod serve;
