@@ -4,6 +4,7 @@
 mod api;
 mod api_page;
 mod console;
+mod head;
 mod ledger;
 mod maskers;
 mod observer;
@@ -20,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -30,6 +31,7 @@ use crate::ledger::LEDGER_PATH;
 use crate::runtime::net::accept::pause;
 use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::handshake::shake_hands;
+use crate::runtime::net::http::{Activity, HEAD_BYTES_MAX};
 use crate::runtime::net::listener::{BoundListener, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::remote::Remote;
@@ -143,9 +145,23 @@ async fn serve(
         }
     };
     let peer = AdminPeer::new(peer, own, is_encrypted);
-    let service = service_fn(move |request| answer(state.clone(), peer.clone(), request));
+    let can_be_rebound = listener.is_private() && listener.acceptance().is_plain();
+    let activity = Activity::default();
+    let stream = head::watched(stream, activity.clone());
+    let service = service_fn(move |request| {
+        // The only request of its connection, which has no deadline from here on: it may be a stream.
+        activity.set_busy(true);
+        let (state, peer, activity) = (state.clone(), peer.clone(), activity.clone());
+        async move {
+            let response = answer(state, peer, can_be_rebound, request).await;
+            // The body of a request that was refused by its head may still arrive.
+            activity.note_unread_body();
+            response
+        }
+    });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).keep_alive(false).half_close(true);
+    builder.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
+    builder.keep_alive(false).half_close(true);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // An error is the peer's: it sent no HTTP, or is gone.
@@ -157,8 +173,14 @@ async fn serve(
 async fn answer(
     state: Arc<GatewayState>,
     peer: AdminPeer,
+    can_be_rebound: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let (mut parts, body) = request.into_parts();
+    if let Err(problem) = head::check(&mut parts, can_be_rebound, &state) {
+        return Ok(api::refused(&problem));
+    }
+    let request = Request::from_parts(parts, body);
     if request.uri().path().starts_with(api::ROOT) {
         return Ok(api::answer(&state, peer, request.map(Body::new)).await);
     }
@@ -210,7 +232,12 @@ async fn answer(
 
 /// Whether a path needs no token: those that watch whether the gateway runs never do.
 fn is_open(peer: &AdminPeer, path: &str) -> bool {
-    !peer.is_encrypted || matches!(path, "/healthz" | "/readyz")
+    !peer.is_encrypted || is_probe(path)
+}
+
+/// Whether a path says only whether the gateway runs.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;

@@ -1,6 +1,7 @@
 //! `dragoman user`: on a store without a gateway, and through a running gateway.
 
 mod gateway;
+mod heads;
 mod identities;
 mod operators;
 mod passwords;

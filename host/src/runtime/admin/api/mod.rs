@@ -47,6 +47,9 @@ pub(super) use access::{cookie, has_token};
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";
 
+/// The media type of problem details (RFC 9457).
+pub(super) const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
+
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -351,7 +354,7 @@ pub(super) fn json(
 /// A refusal as problem details.
 pub(super) fn refused(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = json(status, "application/problem+json", problem);
+    let mut response = json(status, PROBLEM_MEDIA_TYPE, problem);
     if status == StatusCode::UNAUTHORIZED {
         let how = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, how);

@@ -6,7 +6,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 
 /// The head of an HTTP request. Enough for any cookie jar.
-pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Of a header line without its name and value: `: ` and the end of the line.
 const LINE_BYTES: usize = 4;
@@ -16,7 +16,7 @@ const FIRST_LINE_BYTES: usize = 12;
 
 /// Refuses a head that is too long, or from which readers would tell different ends of the body; and
 /// has the host of an absolute target take the place of Host (RFC 9112, section 3.2.2).
-pub(super) fn check_head(parts: &mut Parts) -> Result<(), HttpError> {
+pub(crate) fn check_head(parts: &mut Parts) -> Result<(), HttpError> {
     if head_bytes(parts) > HEAD_BYTES_MAX {
         let reason = "the head of the request has more than 64 KiB";
         return Err(HttpError::new(431, reason).with_header("connection", "close"));

@@ -59,11 +59,7 @@ pub(super) fn check_site(
     if !is_from_page && !source.from_trusted_proxy && is_host(headers, known.lock().as_ref()) {
         return Ok(());
     }
-    let mut hosts = headers.get_all(HOST).iter();
-    let is_sound = hosts.next().is_none_or(can_be_host);
-    if !is_sound || hosts.next().is_some() {
-        return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
-    }
+    check_one_host(headers)?;
     let asked = || headers.get(HOST)?.to_str().ok();
     let host = source.forwarded_host.or_else(asked);
     let checked = check_origin(frontend, source, origin, headers, host).and_then(|()| {
@@ -71,7 +67,7 @@ pub(super) fn check_site(
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
-    let is_harmless = |host| !source.can_be_rebound || is_private_name(&name_of(host));
+    let is_harmless = |host| !source.can_be_rebound || is_private_host(host);
     if !source.from_trusted_proxy && host.is_some_and(is_harmless) {
         *known.lock() = headers.get(HOST).cloned();
     }
@@ -84,6 +80,16 @@ pub(super) fn check_site(
         }
         HttpError::new(403, why)
     })
+}
+
+/// Refuses a request with several hosts, or one that readers take for different ones.
+pub(crate) fn check_one_host(headers: &HeaderMap) -> Result<(), HttpError> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let is_sound = hosts.next().is_none_or(can_be_host);
+    if !is_sound || hosts.next().is_some() {
+        return Err(HttpError::new(400, "the request must have one Host, in ASCII"));
+    }
+    Ok(())
 }
 
 /// Whether this is the one host that the request asks for.
@@ -173,6 +179,11 @@ fn name_of(host: &str) -> String {
     let name = host.parse::<Authority>().ok();
     let name = name.as_ref().map_or(host, Authority::host);
     name.trim_end_matches('.').to_owned()
+}
+
+/// Whether a page of the internet cannot come from this host.
+pub(crate) fn is_private_host(host: &str) -> bool {
+    is_private_name(&name_of(host))
 }
 
 /// Whether a page of the internet cannot have this name.
