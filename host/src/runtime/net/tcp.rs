@@ -361,6 +361,32 @@ mod tests {
         }
     }
 
+    /// Whether it ends a line or not, and at the begin of the stream only.
+    #[tokio::test]
+    async fn a_stream_that_begins_in_binary_is_refused() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let budget = std::sync::Arc::new(MemoryBudget::of_input());
+        let hello = b"\x16\x03\x01\x02\x00\x01";
+        for (bytes, is_refused) in [
+            (hello.to_vec(), true),
+            ([&hello[..], b"\nNICK ann\r\n"].concat(), true),
+            ([b"\r\n", &hello[..], b"\n"].concat(), true),
+            (b"GET / HTTP/1.1\r\n".to_vec(), true),
+            (b"NICK".to_vec(), false),
+            (b"NICK ann\r\n".to_vec(), false),
+        ] {
+            let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
+            let stream = stream.await.unwrap();
+            let mut lines = Lines::new(stream.into(), 1024, budget.reservation(None));
+            lines.unread.clone_from(&bytes);
+            assert_eq!(matches!(lines.find_line(), Found::Foreign), is_refused, "{bytes:?}");
+            if !is_refused && bytes.ends_with(b"\n") {
+                lines.unread.extend_from_slice(&[&hello[..], b"\n"].concat());
+                assert!(matches!(lines.find_line(), Found::Line(_)), "later it is the dialect's");
+            }
+        }
+    }
+
     /// The work for blank lines is in proportion to their bytes: nothing that is left is moved or
     /// searched again, and others have their turn in between.
     #[tokio::test]

@@ -394,6 +394,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_head_that_comes_by_the_byte_has_one_deadline() {
+        let (mut client, mut stream, _) = pair().await;
+        let begun = Instant::now();
+        let reading = tokio::spawn(async move { while stream.read(&mut [0; 64]).await.is_ok() {} });
+        while !reading.is_finished() && begun.elapsed() < 10 * DEADLINES.head {
+            drop(client.write_all(b"a").await);
+            drop(timeout(DEADLINES.head / 4, std::future::pending::<()>()).await);
+        }
+        assert!(begun.elapsed() <= 2 * DEADLINES.head, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_response_that_is_not_read_ends_the_connection() {
         let (_client, mut stream, activity) = pair().await;
         activity.set_busy(true);
