@@ -33,6 +33,7 @@ impl StorePreview {
     pub fn open(path: &Path) -> Result<Option<Self>, String> {
         let file = open_regular(path).map_err(|error| match error {
             OpenError::Open { source, .. } => format!("cannot be read and written: {source}"),
+            OpenError::Denied { .. } => "cannot be read and written by this user".into(),
             other => sentence(other),
         })?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -55,6 +56,19 @@ impl StorePreview {
     pub fn room(&self, name: &str) -> Option<RoomView> {
         self.engine.room_named(name).ok().flatten()
     }
+}
+
+/// Refuses a path at which there is no store, for what makes none. `missing` ends the sentence about a
+/// file that is not there.
+pub fn check_filled(path: &Path, missing: &str) -> Result<(), Box<dyn std::error::Error>> {
+    if !path.exists() {
+        return Err(format!("there is no store {} {missing}", path.display()).into());
+    }
+    if has_store(path, &open_regular(path)?)? {
+        return Ok(());
+    }
+    let why = "is empty: a gateway fills it at its first start; start one, or restore a backup";
+    Err(format!("the store {} {why}", path.display()).into())
 }
 
 /// Why a room cannot be one that the configuration names: a user could read what is meant for all,

@@ -16,6 +16,8 @@ pub enum OpenError {
         #[source]
         source: Box<redb::Error>,
     },
+    #[error("cannot open the store {}: this user may not read and write it; run this as its owner", path.display())]
+    Denied { path: PathBuf },
     #[error("the store {} is {kind}, not a store; move it away, or choose another [store] path", path.display())]
     NotAStore { path: PathBuf, kind: &'static str },
     #[error(
@@ -52,6 +54,9 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn io(path: &Path, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return Self::Denied { path: path.into() };
+        }
         Self::Open { path: path.into(), source: Box::new(redb::Error::Io(error)) }
     }
 }

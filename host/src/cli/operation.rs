@@ -22,6 +22,7 @@ use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
 use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, status_of};
 use crate::config::Config;
+use crate::store_preview::check_filled;
 use crate::users::{Failure, rfc3339};
 
 /// What carries out a verb.
@@ -85,10 +86,7 @@ pub(super) fn call<E: OnStore>(
         return call_gateway::<E>(backend, path, &query, &body);
     };
     let store = &config.store.path;
-    if !store.exists() {
-        let why = "the gateway creates it at its first start";
-        return Err(format!("there is no store {} yet; {why}", store.display()).into());
-    }
+    check_filled(store, "yet; the gateway creates it at its first start")?;
     match OfflineStore::open(config) {
         Ok(open) => on_the_store::<E>(config, &open, path, query, body),
         Err(OpenError::Locked { .. }) => {
@@ -126,9 +124,7 @@ pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn
         }
     };
     let store = &config.store.path;
-    if !store.exists() {
-        return Err(format!("there is no store {} to back up", store.display()).into());
-    }
+    check_filled(store, "to back up; the gateway creates it at its first start")?;
     match core_engine::store_format(store, config.store.cache_bytes) {
         Ok(format) if format < STORE_FORMAT => {
             let why = "this version writes";
@@ -173,9 +169,7 @@ pub(super) fn export(
         Backend::Elsewhere(client) => return receive::<ExportStore>(client, write),
     };
     let store = &config.store.path;
-    if !store.exists() {
-        return Err(format!("there is no store {} to export", store.display()).into());
-    }
+    check_filled(store, "to export; the gateway creates it at its first start")?;
     match OfflineStore::open(config) {
         Ok(open) => {
             let done = open.engine.export(|piece| write(&piece));
@@ -282,7 +276,17 @@ fn on_the_store<E: OnStore>(
         let outcome = (status, failure.map(Failure::to_string));
         append(config, E::ROW.name, path, with, outcome)?;
     }
-    Ok(done?)
+    done.map_err(|failure| in_words(config, &failure))
+}
+
+/// A failure of an operation on the store of this configuration.
+fn in_words(config: &Config, failure: &Failure) -> Box<dyn Error> {
+    if !matches!(failure, Failure::Store(_)) {
+        return failure.to_string().into();
+    }
+    let store = config.store.path.display();
+    let cure = "look for damage with `dragoman store check`, and restore a backup if there is any";
+    format!("{store}: {failure}; {cure}").into()
 }
 
 /// Notes a change of the store that the command line has made by itself.

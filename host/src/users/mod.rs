@@ -139,7 +139,7 @@ pub enum Failure {
     /// Something stands in the way.
     #[error("{0}")]
     Conflict(String),
-    #[error("the store failed: {0}")]
+    #[error("{}", failed(.0))]
     Store(String),
     #[error("{0}")]
     Refused(Refusal),
@@ -170,6 +170,11 @@ impl Failure {
 pub fn store_mark(path: &Path) -> io::Result<String> {
     let metadata = path.metadata()?;
     Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))
+}
+
+/// What the engine says of its store may be a whole sentence.
+fn failed(why: &str) -> String {
+    if why.starts_with("the store ") { why.to_owned() } else { format!("the store failed: {why}") }
 }
 
 fn unknown(who: &Who) -> String {

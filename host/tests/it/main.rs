@@ -9,6 +9,7 @@ mod config_keys;
 mod console;
 mod fidelity;
 mod log;
+mod odd_stores;
 mod open_files;
 #[cfg(feature = "otel")]
 mod otel;

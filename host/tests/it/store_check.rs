@@ -22,7 +22,7 @@ fn a_whole_store_exits_with_0_and_a_damaged_one_with_1() {
     let folder =
         folder(&format!("[store]\npath = \"chat.redb\"\n[[rooms]]\nname = \"TEST\"\n{FINE}"));
     let said = run(folder.path(), &["store", "check"]);
-    assert!(said.contains("there is no store chat.redb to check\nexit 1"), "{said}");
+    assert!(said.contains("there is no store chat.redb to check; the gateway creates it at its first start\nexit 1"), "{said}");
     let mut gateway = Running::start(folder.path(), &[]);
     gateway.line();
     let said = run(folder.path(), &["store", "check"]);

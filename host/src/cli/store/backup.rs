@@ -1,8 +1,9 @@
 //! Backups: made, verified and restored; and how much a store holds.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use core_engine::{BackupError, OpenError, Summary, open_regular, store_target, sync_folder};
@@ -34,16 +35,31 @@ fn shown(summary: &Summary) -> String {
 }
 
 pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
+    let no_backup = |why: &dyn Display| {
+        let cure = "name a file of `dragoman store backup`, or a store";
+        format!("{}: {why}; {cure}", file.display())
+    };
+    // It is read twice, and opening a pipe would wait for a writer.
+    let metadata = file.metadata().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => no_backup(&"there is no such file"),
+        _ => no_backup(&error),
+    })?;
+    if !metadata.is_file() {
+        return Err(no_backup(&"this is no regular file").into());
+    }
+    if metadata.len() == 0 {
+        return Err(no_backup(&"this is an empty file").into());
+    }
     let mut magic = [0; STORE_MAGIC.len()];
     let read = open(file).and_then(|mut opened| Ok(opened.read(&mut magic)?));
-    let read = read.map_err(|error| of_backup(file, &error))?;
+    let read = read.map_err(|error| no_backup(&error))?;
     if magic[..read] == *STORE_MAGIC {
         return super::check(file, file, CACHE_BYTES);
     }
     // Its store is made beside it, as only a store shows whether the tables agree.
     let store = with_suffix(file, &format!(".verify-{}", std::process::id()));
     let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
-    let summary = restored.map_err(|error| of_backup(file, &error))?;
+    let summary = restored.map_err(|error| no_backup(&error))?;
     output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
     let checked = super::check(&store, file, CACHE_BYTES);
     fs::remove_file(&store)?;
@@ -77,6 +93,7 @@ pub(super) fn restore(
         let _lock = lock(path)?;
         let restored = with_suffix(path, ".restored");
         let _ = fs::remove_file(&restored);
+        let _leftover = Leftover(&restored);
         let summary = made(&restored)?;
         keep(path, &former)?;
         fs::rename(&restored, path)?;
@@ -86,6 +103,15 @@ pub(super) fn restore(
         made(path)?
     };
     Ok(output::line(format_args!("{}: {}", path.display(), shown(&summary)))?)
+}
+
+/// A file that is removed in the end, unless it has another name by then.
+struct Leftover<'a>(&'a Path);
+
+impl Drop for Leftover<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.0);
+    }
 }
 
 /// Gives a store a second name, so that one is at its path all the time.

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use super::table::aligned;
 use super::{Options, output};
 use crate::config::StoreConfig;
-use crate::store_preview::quietly;
+use crate::store_preview::{check_filled, quietly};
 
 #[derive(Args, Debug)]
 pub(super) struct Store {
@@ -101,9 +101,7 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
 
 fn compact(store: &StoreConfig) -> Result<(), Box<dyn Error>> {
     let path = &store.path;
-    if !path.exists() {
-        return Err(format!("there is no store {} to compact", path.display()).into());
-    }
+    check_filled(path, "to compact; the gateway creates it at its first start")?;
     let (before, after) = quietly(|| core_engine::compact(path, store.cache_bytes))?;
     Ok(output::line(format_args!("{}: {before} bytes before, {after} bytes now", path.display()))?)
 }
@@ -111,9 +109,7 @@ fn compact(store: &StoreConfig) -> Result<(), Box<dyn Error>> {
 /// Prints every fault and how many rows of each table can be read. What it says names `shown`: the
 /// store, or the backup that it was made from.
 fn check(path: &Path, shown: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
-    if !path.exists() {
-        return Err(format!("there is no store {} to check", path.display()).into());
-    }
+    check_filled(path, "to check; the gateway creates it at its first start")?;
     let report = quietly(|| core_engine::check(path, cache_bytes))?;
     for fault in &report.faults {
         output::line(fault)?;
