@@ -53,7 +53,7 @@ pub use pages::{LIMIT_MAX, cursor, limit};
 pub use playground_types::{
     PlaygroundInput, PlaygroundOpen, PlaygroundRequest, PlaygroundSession, PlaygroundStep,
 };
-pub use problem::{Problem, status_of};
+pub use problem::{Problem, WrongPart, status_of};
 pub use store::{Ended, OnStore, Store};
 pub use target::{Target, in_network, network};
 pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};

@@ -18,6 +18,38 @@ pub struct Problem {
     pub status: u16,
     /// A sentence for the operator, which says what to do.
     pub detail: String,
+    /// Which fields or parameters of the request are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongPart>,
+}
+
+/// What is wrong with a part of a request (RFC 9457, section 3).
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct WrongPart {
+    /// Why it is refused; never the value itself, which may be a password.
+    pub detail: String,
+    /// A field of the body, as a JSON Pointer in the form of a fragment: `#/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// A parameter of the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+}
+
+impl WrongPart {
+    /// A field of the body, by the names and numbers that lead to it.
+    pub fn field<'a>(path: impl IntoIterator<Item = &'a str>, detail: impl Into<String>) -> Self {
+        let mut pointer = "#".to_owned();
+        for part in path {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+        Self { detail: detail.into(), pointer: Some(pointer), parameter: None }
+    }
+
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), pointer: None, parameter: Some(name.to_owned()) }
+    }
 }
 
 impl Problem {
@@ -29,7 +61,12 @@ impl Problem {
             title: title.into(),
             status,
             detail: detail.into(),
+            errors: Vec::new(),
         }
+    }
+
+    pub fn with(self, wrong: WrongPart) -> Self {
+        Self { errors: vec![wrong], ..self }
     }
 
     /// A parameter, a field or a cursor that cannot be what it should.

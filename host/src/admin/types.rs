@@ -293,9 +293,10 @@ pub struct RoomChange {
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("required" = ["owner"]))]
 pub struct RoomOwner {
-    /// A user as in `/users/{user}`; absent: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// A user as in `/users/{user}`; null: none. A body without it changes nothing: it is refused.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub owner: Option<String>,
 }
 

@@ -99,7 +99,7 @@ fn the_admin_listener_refuses_requests_of_web_pages() {
         (&[link, &own, header], 400, "{}", "missing field `identity`"),
         (&[link, &own, header], 400, "[", "the body is not what it should be"),
         // Without what is in the body: it may be a password.
-        (&[link, &own, header], 400, r#"{"identity":7}"#, "should be, at line 1 column 1"),
+        (&[link, &own, header], 400, r#"{"identity":7}"#, "`identity`: expected"),
         (&[link, &own, header], 400, r#"{"identity":"phone/1"}"#, "realm"),
         (&[link, &own, header], 413, &"x".repeat(70_000), "larger than 65536 bytes"),
     ] {

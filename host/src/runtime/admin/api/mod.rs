@@ -10,6 +10,7 @@ mod frontend_detail;
 mod frontends;
 mod live;
 mod on_store;
+mod parts;
 mod playground;
 mod plugins;
 mod sessions;
@@ -31,7 +32,6 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -43,6 +43,8 @@ use crate::users::rfc3339;
 use access::Denied;
 pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
 pub(super) use access::{cookie, has_token};
+pub(super) use parts::read_json;
+use parts::{Parts, wrong_query};
 
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";
@@ -206,49 +208,13 @@ where
     log.path.clone_from(&path);
     let headers = request.headers().clone();
     let query = Query::<E::Query>::try_from_uri(request.uri());
-    let Query(query) = query.map_err(|why| Problem::invalid(format!("the query: {why}")))?;
+    let Query(query) = query.map_err(|why| wrong_query(&why.to_string()))?;
     let body = read_body(request.into_body()).await?;
     let body: E::Body = read_json(&body)?;
     log.note(&query, &body);
-    run(Context { state, path, peer: peer.clone(), headers }, query, body).await
-}
-
-/// Reads a body. An empty one is an object without fields.
-pub(super) fn read_json<B: DeserializeOwned + Serialize>(body: &[u8]) -> Result<B, Problem> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let read: B = serde_json::from_slice(body).map_err(|why| wrong_body(&why))?;
-    let given: Value = serde_json::from_slice(body).map_err(|why| wrong_body(&why))?;
-    if names_its_fields(&given, &serde_json::to_value(&read).unwrap_or_default()) {
-        return Ok(read);
-    }
-    let detail = "the body has an array where an object with named fields is expected";
-    Err(Problem::invalid(detail))
-}
-
-/// Whether each object of what was read is one where it was given: serde takes the items of an array
-/// for the fields in their order, which no document of the API says.
-fn names_its_fields(given: &Value, read: &Value) -> bool {
-    match (given, read) {
-        (Value::Array(_), Value::Object(_)) => false,
-        (Value::Object(given), Value::Object(read)) => read
-            .iter()
-            .all(|(name, read)| given.get(name).is_none_or(|given| names_its_fields(given, read))),
-        (Value::Array(given), Value::Array(read)) => {
-            given.iter().zip(read).all(|(given, read)| names_its_fields(given, read))
-        }
-        _ => true,
-    }
-}
-
-/// Where a body is wrong. The message of the parser may quote a password, unless it names a field.
-fn wrong_body(why: &serde_json::Error) -> Problem {
-    let detail = "the body is not what it should be";
-    let said = why.to_string();
-    Problem::invalid(if said.starts_with("missing field `") {
-        format!("{detail}: {said}")
-    } else {
-        format!("{detail}, at line {} column {}", why.line(), why.column())
-    })
+    let parts = Parts::of(&query, &body);
+    let done = run(Context { state, path, peer: peer.clone(), headers }, query, body).await;
+    done.map_err(|problem| parts.locate(problem))
 }
 
 async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
@@ -360,27 +326,4 @@ pub(super) fn refused(problem: &Problem) -> Response {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::admin::types::{CreatedRoom, Nothing};
-    use crate::admin::{PlaygroundInput, PlaygroundRequest};
-
-    #[test]
-    fn a_body_names_its_fields_at_every_depth() {
-        assert!(read_json::<Nothing>(b"").is_ok());
-        assert!(read_json::<CreatedRoom>(br#"{"name":"tea"}"#).is_ok());
-        let http = br#"{"http":{"method":"GET","target":"/","headers":[["a","b"]],"body":""}}"#;
-        assert!(read_json::<PlaygroundInput>(http).is_ok());
-        assert!(read_json::<Nothing>(b" []").is_err());
-        let array = br#"["tea","","",null,null]"#;
-        assert!(serde_json::from_slice::<CreatedRoom>(array).is_ok(), "what serde takes");
-        assert!(read_json::<CreatedRoom>(array).is_err());
-        let request = br#"["GET","/",[],""]"#;
-        assert!(serde_json::from_slice::<PlaygroundRequest>(request).is_ok(), "what serde takes");
-        let within = [br#"{"http":"#.as_slice(), request, b"}"].concat();
-        assert!(read_json::<PlaygroundInput>(&within).is_err());
-    }
 }
