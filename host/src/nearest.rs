@@ -8,7 +8,13 @@ pub(crate) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let likeness = known.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
+    let folded = wrong.to_lowercase();
+    // Another case is the most likely mistake.
+    let likeness = |name: &str| {
+        let folded = strsim::jaro_winkler(&folded, &name.to_lowercase());
+        f64::midpoint(folded, strsim::jaro_winkler(wrong, name).max(folded - 0.01))
+    };
+    let likeness = known.into_iter().map(|name| (likeness(name), name));
     let nearest = likeness.max_by(|(a, _), (b, _)| a.total_cmp(b));
     nearest.filter(|(likeness, _)| *likeness >= SIMILARITY_MIN).map(|(_, name)| name)
 }

@@ -3,7 +3,7 @@
 //! Each call reads one committed state, and a bounded part of it: a page that found less than its
 //! limit may still have a successor.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use core_model::{
@@ -27,6 +27,9 @@ use crate::tables::Tables;
 
 /// Rows that one page of a search looks at: some ten milliseconds' work.
 const SEARCHED_MAX: usize = 10_000;
+
+/// Names with one first letter that are looked at for one that was meant.
+const NEAR_MAX: usize = 2_000;
 
 /// A part of a list, and where the next part begins, if there may be one.
 #[derive(Clone, Debug)]
@@ -157,6 +160,42 @@ impl<T: Send + 'static> Engine<T> {
                 }
             }
             Ok(AdminPage { items, next: None })
+        })
+    }
+
+    /// Handles of accounts that begin like this one: one of them may have been meant.
+    pub fn handles_near(&self, name: &str) -> Result<Vec<String>, Refusal> {
+        self.read(|tables| {
+            let handles = tables.handles()?;
+            let mut near = Vec::new();
+            for begin in begins(name) {
+                for row in handles.range(begin.as_str()..)?.take(NEAR_MAX) {
+                    let (handle, _) = row?;
+                    if !handle.value().starts_with(&begin) {
+                        break;
+                    }
+                    near.push(handle.value().to_owned());
+                }
+            }
+            Ok(near)
+        })
+    }
+
+    /// The same of names of rooms.
+    pub fn room_names_near(&self, name: &str) -> Result<Vec<String>, Refusal> {
+        self.read(|tables| {
+            let names = tables.room_names()?;
+            let mut near = Vec::new();
+            for begin in begins(name) {
+                for row in names.range(begin.as_str()..)?.take(NEAR_MAX) {
+                    let (name, _) = row?;
+                    if !name.value().starts_with(&begin) {
+                        break;
+                    }
+                    near.push(name.value().to_owned());
+                }
+            }
+            Ok(near)
         })
     }
 
@@ -355,4 +394,10 @@ fn user_record(tables: &Snapshot, at: Timestamp, uid: u64) -> Result<UserRecord,
 fn has_text(row: &UserRow, wanted: &str) -> bool {
     let texts = [&row.handle, &row.name].into_iter().chain(&row.identities);
     texts.into_iter().any(|text| fold(text).contains(wanted))
+}
+
+/// What names begin with that differ from this one in the case of the first letter, or not there.
+fn begins(name: &str) -> BTreeSet<String> {
+    let Some(first) = name.chars().next() else { return BTreeSet::new() };
+    [first.to_string(), first.to_lowercase().collect(), first.to_uppercase().collect()].into()
 }

@@ -52,12 +52,14 @@ impl OnStore for SearchMessages {
         }
         let before = MessageId(cursor("before", before.as_deref(), u64::MAX)?);
         let limit = limit(wanted)?;
+        let named_author = author.as_deref().and_then(|author| who(author).ok());
         let author = author.as_deref().map(author_of).transpose()?;
         let search = MessageSearch { text, room: room.as_deref().map(named), author };
         let found = store.engine().search_messages(store.now(), &search, before, limit);
-        let found = found.map_err(|refusal| match (refusal, room) {
-            (Refusal::UnknownRoom, Some(room)) => Failure::UnknownRoom(room),
-            (refusal, _) => Failure::of(refusal),
+        let found = found.map_err(|refusal| match (refusal, room, named_author) {
+            (Refusal::UnknownRoom, Some(room), _) => Failure::UnknownRoom(room),
+            (refusal, _, Some(who)) => Failure::about(&who, refusal),
+            (refusal, ..) => Failure::of(refusal),
         })?;
         let items = found.items.iter().map(|message| report(message)).collect();
         Ok(Page { items, next: found.next.map(|next| next.to_string()) })

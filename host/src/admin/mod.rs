@@ -49,12 +49,12 @@ pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use export_schema::export_schema;
 pub(crate) use message_report::report as message_report;
 pub use openapi::{EVENTS_MEDIA_TYPE, document};
-pub use pages::{LIMIT_MAX, cursor, limit};
+pub use pages::{LIMIT_MAX, cursor, limit, no_items};
 pub use playground_types::{
     PlaygroundInput, PlaygroundOpen, PlaygroundRequest, PlaygroundSession, PlaygroundStep,
 };
 pub use problem::{Problem, WrongPart, status_of};
-pub use store::{Ended, OnStore, Store};
+pub use store::{Ended, OnStore, Store, carry_out, with_near};
 pub use target::{Target, in_network, network};
 pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};
 pub use watching_types::{

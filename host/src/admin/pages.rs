@@ -14,12 +14,18 @@ const LIMIT_DEFAULT: u32 = 100;
 /// The number of items to return.
 pub fn limit(limit: Option<u32>) -> Result<usize, Failure> {
     match limit.unwrap_or(LIMIT_DEFAULT) {
-        0 => Err(Failure::Invalid("limit: expected 1 to 1000".into())),
+        0 => Err(Failure::Invalid(format!("limit: {}", no_items("0", LIMIT_MAX)))),
         limit @ 1..=LIMIT_MAX => Ok(limit as usize),
         limit => Err(Failure::Invalid(format!(
             "limit: {limit} is more than {LIMIT_MAX}; read further pages with `next`"
         ))),
     }
+}
+
+/// What is said of a number of items that no page can have: a list of none says nothing.
+pub fn no_items(text: &str, max: u32) -> String {
+    let most = if max == u32::MAX { "or more".into() } else { format!("to {max}") };
+    format!("{text:?} is no number of items; expected 1 {most}")
 }
 
 /// The number that a cursor stands for; `first` without one.

@@ -9,8 +9,9 @@ use core_model::{
 use super::endpoint::{AddMask, ChangePolicy, RemoveMask, SetRole, ShowPolicy};
 use super::policy_types::{
     InvitationReport, ListedMask, MaskReport, PolicyPatch, PolicyReport, RoleChange, RoleReport,
+    RoomRole,
 };
-use super::rooms::{about, named};
+use super::rooms::{about, check_seats, named};
 use super::store::{OnStore, Store, check_running};
 use super::types::Nothing;
 use super::users::who;
@@ -97,9 +98,7 @@ impl OnStore for ChangePolicy {
     ) -> Result<PolicyReport, Failure> {
         let PolicyPatch { moderated, secret, invite_only, .. } = patch;
         let PolicyPatch { open_topic, open_posts, capacity, room_key, .. } = patch;
-        if capacity == Some(0) {
-            return Err(Failure::Invalid("capacity: is 0; a room has at least one seat".into()));
-        }
+        check_seats(capacity)?;
         let key = room_key.map(key).transpose()?;
         let changes = [
             moderated.map(PolicyChange::Moderated),
@@ -190,10 +189,15 @@ impl OnStore for SetRole {
     ) -> Result<PolicyReport, Failure> {
         let room = &path[0];
         let who = if user.starts_with(GUEST_PREFIX) { None } else { Some(who(&user)?) };
-        if let Some(who) = &who {
-            super::users::show(store, who)?;
+        let uid = who.as_ref().map(|who| super::users::show(store, who)).transpose()?;
+        let uid = uid.map(|account| account.uid);
+        let found = store.engine().room(&named(room));
+        let found = found.map_err(|refusal| about(room, None, refusal))?;
+        let owner = found.owner.as_ref().and_then(|owner| owner.uid).map(|uid| uid.0);
+        if role == RoomRole::Operator && uid.is_some() && uid == owner {
+            let why = format!("the owner of {room:?} is always an operator");
+            return Err(Failure::Conflict(why));
         }
-        show(store, room)?;
         check_running(store, "a role is held by a connection that is in the room")?;
         let shown = user.clone();
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
@@ -203,9 +207,6 @@ impl OnStore for SetRole {
             Refusal::NotInRoom => Failure::Conflict(format!(
                 "{shown} is not in {room:?} now; a role is held by a connection that is in the room"
             )),
-            Refusal::OwnerStays => {
-                Failure::Conflict(format!("the owner of {room:?} is always an operator"))
-            }
             // It is there, and closed.
             Refusal::UnknownRoom => {
                 Failure::Conflict(format!("{room:?} is a group, which has no roles but its owner"))

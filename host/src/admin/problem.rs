@@ -85,6 +85,7 @@ impl From<Failure> for Problem {
 /// The HTTP status of a failure, and its word.
 pub fn status_of(failure: &Failure) -> (u16, &'static str) {
     match failure {
+        Failure::Near(failure, _) => status_of(failure),
         Failure::Unknown(_) => (404, "unknown-user"),
         Failure::UnknownRoom(_) => (404, "unknown-room"),
         Failure::Missing(_) => (404, "unknown"),

@@ -68,6 +68,7 @@ impl OnStore for CreateRoom {
         new: CreatedRoom,
     ) -> Result<RoomReport, Failure> {
         let owner = new.owner.as_deref().map(who).transpose()?;
+        check_seats(new.capacity)?;
         let name = new.name.clone();
         let room = NewRoom {
             name: Some(new.name),
@@ -96,6 +97,14 @@ impl OnStore for CreateRoom {
             Err(refusal) => Err(about(&name, owner.as_ref(), refusal)),
         }
     }
+}
+
+/// Refuses a room in which no user could ever be.
+pub(super) fn check_seats(capacity: Option<u32>) -> Result<(), Failure> {
+    if capacity == Some(0) {
+        return Err(Failure::Invalid("capacity: is 0; a room has at least one seat".into()));
+    }
+    Ok(())
 }
 
 impl OnStore for ChangeRoom {
@@ -181,6 +190,7 @@ impl OnStore for Kick {
             Some(who) => drop(super::users::show(store, who)?),
             None => check_running(store, "a guest is in a room only as long as it is connected")?,
         }
+        let shown = user.clone();
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
         let room = named(&path[0]);
         let kick = AdminCommand::Kick { room, user, reason };
@@ -189,6 +199,7 @@ impl OnStore for Kick {
                 "the owner of {:?} cannot be removed; give the room to another user first",
                 path[0]
             )),
+            Refusal::NotInRoom => Failure::Conflict(format!("{shown} is not in {:?}", path[0])),
             refusal => about(&path[0], who.as_ref(), refusal),
         })?;
         Ok(Done {})

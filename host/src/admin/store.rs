@@ -5,7 +5,8 @@ use core_engine::Engine;
 use core_model::{Banned, Command, Outcome, Reply, Timestamp};
 
 use super::endpoint::Endpoint;
-use crate::users::Failure;
+use crate::nearest::nearest;
+use crate::users::{Failure, Who};
 
 /// An open store. Its methods may block.
 pub trait Store {
@@ -40,6 +41,30 @@ pub trait OnStore: Endpoint {
     /// Whose sessions end with it.
     fn ends(_reply: &Self::Reply) -> Option<Ended> {
         None
+    }
+}
+
+/// Carries an operation out. A failure to find a user or a room says which one may have been meant.
+pub fn carry_out<E: OnStore, S: Store>(
+    store: &S,
+    path: &[String],
+    query: E::Query,
+    body: E::Body,
+) -> Result<E::Reply, Failure> {
+    E::run(store, path, query, body).map_err(|failure| with_near(store.engine(), failure))
+}
+
+/// The failure with the name that is nearest to the one that nothing has.
+pub fn with_near<T: Send + 'static>(engine: &Engine<T>, failure: Failure) -> Failure {
+    let (wrong, known) = match &failure {
+        Failure::Unknown(Who::Handle(handle)) => (handle, engine.handles_near(handle)),
+        Failure::UnknownRoom(name) => (name, engine.room_names_near(name)),
+        _ => return failure,
+    };
+    let known = known.unwrap_or_default();
+    match nearest(wrong, known.iter().map(String::as_str)).map(str::to_owned) {
+        Some(near) => Failure::Near(Box::new(failure), near),
+        None => failure,
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Options, output};
 use crate::admin::types::Page;
+use crate::admin::{LIMIT_MAX, no_items};
 
 /// Arguments of every verb.
 #[derive(Args, Debug)]
@@ -28,12 +29,19 @@ pub(super) struct Paging {
     pub(super) limit: usize,
 }
 
-/// A number of items: a list of none says nothing.
+/// A number of items, which may be those of many pages.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("{text:?} is no number of items; expected 1 or more")),
-        Ok(limit) => Ok(limit),
-    }
+    items(text, u32::MAX).map(|items| items as usize)
+}
+
+/// A number of items of one page.
+pub(super) fn of_a_page(text: &str) -> Result<u32, String> {
+    items(text, LIMIT_MAX)
+}
+
+fn items(text: &str, max: u32) -> Result<u32, String> {
+    let items = text.parse().ok().filter(|items| (1..=max).contains(items));
+    items.ok_or_else(|| no_items(text, max))
 }
 
 /// Seconds of a duration: `90s`, `30m`, `12h`, `7d`.
@@ -139,7 +147,10 @@ mod tests {
         assert_eq!(at_least_one("1"), Ok(1));
         for text in ["0", "-1", "", "x"] {
             assert!(at_least_one(text).is_err(), "{text:?}");
+            assert_eq!(of_a_page(text), Err(no_items(text, LIMIT_MAX)));
         }
+        assert_eq!(of_a_page("1000"), Ok(1000));
+        assert!(of_a_page("1001").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{Common, print_list};
+use super::arguments::{Common, of_a_page, print_list};
 use super::operation::{Backend, call};
 use super::{Options, output};
 use crate::admin::types::{Announcement, BeforeQuery, MessageQuery, MessageReport, Nothing};
@@ -34,7 +34,7 @@ enum What {
         before: Option<u64>,
         /// The most messages to print, up to 1000
         #[arg(long, value_name = "N", default_value_t = 100,
-            value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
+            value_parser = of_a_page)]
         limit: u32,
     },
     /// Search the messages of rooms, newest first
@@ -54,7 +54,7 @@ enum What {
         before: Option<u64>,
         /// The most messages to print, up to 1000
         #[arg(long, value_name = "N", default_value_t = 100,
-            value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
+            value_parser = of_a_page)]
         limit: u32,
     },
     /// Delete a message: no dialect shows it any more

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::client::Client;
 use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
-use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, status_of};
+use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, carry_out, status_of};
 use crate::config::Config;
 use crate::store_preview::check_filled;
 use crate::users::{Failure, rfc3339};
@@ -269,7 +269,7 @@ fn on_the_store<E: OnStore>(
     let value = |part: Result<serde_json::Value, _>| part.unwrap_or_default();
     let with = shown(value(serde_json::to_value(&query)), value(serde_json::to_value(&body)));
     let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-    let done = E::run(store, &path, query, body);
+    let done = carry_out::<E, _>(store, &path, query, body);
     if E::ROW.is_audited() {
         let failure = done.as_ref().err();
         let status = failure.map_or(200, |failure| status_of(failure).0);

@@ -143,6 +143,9 @@ pub enum Failure {
     Store(String),
     #[error("{0}")]
     Refused(Refusal),
+    /// Of a user or a room that does not exist, with the name of one that may have been meant.
+    #[error("{0}; did you mean {1:?}?")]
+    Near(Box<Failure>, String),
 }
 
 impl Failure {

@@ -421,10 +421,12 @@ impl BatchContext<'_> {
             None => lookup::room(&self.batch, room, None)?,
         };
         let Some(who) = who else { return Ok(Reply::Done) };
-        self.remove_from_room(cx, id, &row, &who)
+        self.remove_from_room(cx, id, &row, &who)?;
+        Ok(Reply::Done)
     }
 
-    /// Removes a user from a room, closed or not.
+    /// Removes a user from a room, closed or not. Refused for one who is not there: operators mistype
+    /// names.
     pub(super) fn kick_from_any(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -433,17 +435,20 @@ impl BatchContext<'_> {
     ) -> Result<Reply, Error> {
         let who = self.user_or_guest(cx, user)?;
         let (id, row) = lookup::any_room(&self.batch, room)?;
-        self.remove_from_room(cx, id, &row, &who)
+        match self.remove_from_room(cx, id, &row, &who)? {
+            true => Ok(Reply::Done),
+            false => Err(Refusal::NotInRoom.into()),
+        }
     }
 
-    /// Takes a person's membership and seats. The owner stays.
+    /// Takes a person's membership and seats, and returns whether there were any. The owner stays.
     fn remove_from_room(
         &mut self,
         cx: &mut CommandContext<'_>,
         id: u32,
         row: &RoomRow,
         who: &Who,
-    ) -> Result<Reply, Error> {
+    ) -> Result<bool, Error> {
         if who.uid().is_some() && who.uid() == row.owner {
             return Err(Refusal::OwnerStays.into());
         }
@@ -455,7 +460,7 @@ impl BatchContext<'_> {
         if changed {
             self.announce_population(cx, id)?;
         }
-        Ok(Reply::Done)
+        Ok(changed)
     }
 }
 

@@ -3,6 +3,7 @@
 mod gateway;
 mod heads;
 mod identities;
+mod mistakes;
 mod operators;
 mod passwords;
 mod policies;

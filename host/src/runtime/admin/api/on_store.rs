@@ -94,7 +94,9 @@ pub(super) async fn run<E: OnStore>(
 ) -> Result<E::Reply, Problem> {
     let Context { state, path, .. } = cx;
     let store = OpenStore { services: state.services.clone(), runtime: Handle::current() };
-    let done = tokio::task::spawn_blocking(move || E::run(&store, &path, query, body)).await;
+    let done =
+        tokio::task::spawn_blocking(move || admin::carry_out::<E, _>(&store, &path, query, body))
+            .await;
     let failed = |error: tokio::task::JoinError| {
         Problem::new(503, "store", format!("the operation failed: {error}"))
     };

@@ -12,7 +12,7 @@ use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Nothing, Page};
 use crate::admin::{
     Problem, ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader,
-    TraceStage, View, ViewRoom, ViewUser, message_report,
+    TraceStage, View, ViewRoom, ViewUser, message_report, with_near,
 };
 use crate::peer_address;
 use crate::runtime::admin::maskers::Maskers;
@@ -33,6 +33,10 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| Problem::new(503, "store", error.to_string()))?
 }
 
+fn near(cx: &Context, failure: Failure) -> Failure {
+    with_near(&cx.state.services.engine, failure)
+}
+
 impl OnGateway for ViewRoom {
     async fn run(cx: Context, _: Nothing, _: Nothing) -> Result<Page<View>, Problem> {
         blocking(move || {
@@ -40,7 +44,8 @@ impl OnGateway for ViewRoom {
             let subject = Subject::of_room(&cx.state, &room).map_err(|refusal| match refusal {
                 core_model::Refusal::UnknownRoom => Failure::UnknownRoom(cx.path[0].clone()),
                 refusal => Failure::of(refusal),
-            })?;
+            });
+            let subject = subject.map_err(|failure| near(&cx, failure))?;
             Ok(views(&cx.state, &subject))
         })
         .await
@@ -53,7 +58,7 @@ impl OnGateway for ViewUser {
             cx.path[0].parse().map_err(|why| Problem::invalid(format!("user: {why}")))?;
         blocking(move || {
             let subject = Subject::of_user(&cx.state, &who.user_ref());
-            let subject = subject.map_err(|refusal| Failure::about(&who, refusal))?;
+            let subject = subject.map_err(|refusal| near(&cx, Failure::about(&who, refusal)))?;
             Ok(views(&cx.state, &subject))
         })
         .await

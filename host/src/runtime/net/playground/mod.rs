@@ -11,7 +11,7 @@ mod stream;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use core_model::{AdminCommand, Command, RoomId, RoomRef};
+use core_model::{AdminCommand, Command, Refusal, RoomId, RoomRef};
 use frontend_api::Transport;
 use parking_lot::Mutex;
 
@@ -154,6 +154,9 @@ impl Player {
         let room = RoomRef::Id(room);
         let kick = AdminCommand::Kick { room, user, reason: String::new() };
         let kicked = state.services.submit_internal(Command::Admin(Box::new(kick))).await;
-        kicked.map(drop).map_err(|refusal| refusal.to_string())
+        match kicked {
+            Ok(_) | Err(Refusal::NotInRoom) => Ok(()),
+            Err(refusal) => Err(refusal.to_string()),
+        }
     }
 }
