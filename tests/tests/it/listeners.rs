@@ -111,6 +111,33 @@ fn the_user_of_a_process_may_be_refused() {
     assert_eq!(answer, b"");
 }
 
+#[test]
+fn a_peer_without_an_address_is_shown_as_such_and_is_in_no_network() {
+    let mut gateway = Launch::of("[frontends.irc]\nlisten = \"unix:irc.sock\"\n").spawn();
+    gateway.wait_for_listener("admin", "listen");
+    gateway.log().wait_for_line(&["\"message\":\"ready\""]);
+    let mut stream =
+        UnixStream::connect(gateway.launch().folder().join("irc.sock")).expect("it listens");
+    let mut ban = |target: &str| {
+        let (_, why, code) = gateway.dragoman(&["ban", "add", target]);
+        assert_eq!(code, 0, "{why}");
+    };
+    ["network:0.0.0.0", "network:0.0.0.0/0", "network:::/0"].into_iter().for_each(&mut ban);
+    stream.write_all(b"NICK zed\r\nUSER zed 0 * :zed\r\nPING :1\r\n").expect("it takes it");
+    let mut answer = String::new();
+    while !answer.contains("PONG") {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).expect("it answers");
+        assert!(read > 0, "it was closed after {answer}");
+        answer += &String::from_utf8_lossy(&piece[..read]);
+    }
+    assert!(answer.contains(" 001 zed "), "{answer}");
+    let (said, _, _) = gateway.dragoman(&["session", "list", "--json"]);
+    assert!(said.contains("\"address\":\"unix\""), "{said}");
+    let (said, _, _) = gateway.dragoman(&["session", "list", "--address", "0.0.0.0/0"]);
+    assert_eq!(said, "none\n");
+}
+
 /// A proxy on a unix socket says who its clients are, if it is trusted.
 #[test]
 fn a_peer_on_a_unix_socket_is_trusted_by_name() {

@@ -1,5 +1,6 @@
 //! The console, as a browser has it.
 
+mod changes;
 mod hostile;
 mod look;
 mod playground;

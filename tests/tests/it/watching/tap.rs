@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use gateway_tests::dialect::{ROWS, Room};
 use gateway_tests::token::{LOGIN, string};
 use gateway_tests::{
-    Channel, Chatroom, Gateway, Irc, Ourchat, Talk, Token, UsrRoom, program, token,
+    Channel, Chatroom, Gateway, Http, Irc, Ourchat, Talk, Token, UsrRoom, program, token,
 };
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
@@ -206,9 +206,81 @@ fn taps_are_bounded_in_number() {
     let taps: Vec<Events> = (0..16).map(|_| open()).collect();
     let refused = admin(&gateway, "GET", "/api/v1/tap", &Value::Null);
     assert_eq!(refused.status, 409, "{refused}");
-    let unknown = admin(&gateway, "GET", "/api/v1/tap?frontend=none", &Value::Null);
-    assert_eq!(unknown.status, 404, "{unknown}");
     drop(taps);
+}
+
+#[test]
+fn a_filter_that_names_what_does_not_exist_is_an_error() {
+    let gateway = Gateway::start(ALL);
+    for (target, why) in [
+        ("tap?frontend=chanel", "there is no front end \"chanel\"; did you mean channel?"),
+        ("tap?room=coffe", "there is no room \"coffe\"; did you mean coffee?"),
+        ("tap?room=nope", "there is no room \"nope\"; list them"),
+        ("tap?session=9", "there is no session 9"),
+        ("tap?user=nope", "nope"),
+        ("sessions?frontend=nope", "there is no front end \"nope\"; there are "),
+        ("sessions?room=coffe", "did you mean coffee?"),
+        ("sessions?user=nope", "nope"),
+        ("messages?text=a&room=nope", "nope"),
+        ("messages?text=a&author=nope", "user"),
+    ] {
+        let response = admin(&gateway, "GET", &format!("/api/v1/{target}"), &Value::Null);
+        assert_eq!(response.status, 404, "{target}: {response}");
+        assert!(response.text().replace("\\\"", "\"").contains(why), "{target}: {response}");
+    }
+    for arguments in [
+        &["session", "list", "--frontend", "nope"][..],
+        &["tap", "--room", "nope"],
+        &["config", "show", "nope"],
+        &["ban", "list", "--limit", "0"],
+        &["message", "list", "tea", "--limit", "0"],
+        &["check", "--admin-url", "https://chat.example.org"],
+    ] {
+        let (said, why, code) = gateway.dragoman(arguments);
+        assert!(code != 0 && said.is_empty() && !why.is_empty(), "{arguments:?}: {said}{why}");
+    }
+}
+
+#[test]
+fn a_request_that_no_session_gets_is_shown() {
+    let gateway = Gateway::start("[frontends.usr_room]\napi_keys = [\"sesame\"]");
+    let mut tap = Events::open(&gateway, "/api/v1/tap?frontend=usr_room");
+    assert_eq!(tap.next().0, "ready");
+    let mut http = Http::connect(gateway.address("usr_room", "listen"));
+    assert_eq!(http.request("POST", "/usr/info?openid=s3cret", &[], b"{}").status, 401);
+    let frames = tap.until(|frame| frame["direction"] == "out");
+    assert_eq!(frames.len(), 2, "{frames:?}");
+    assert_eq!(frames[0]["http"]["target"], "/usr/info?openid=***");
+    assert_eq!(frames[1]["http"]["status"], 401);
+    assert_eq!(frames[0]["session"], frames[1]["session"]);
+}
+
+#[test]
+fn the_flavor_of_the_mini_program_shows_no_openid() {
+    let toml = "[frontends.usr_room]\nflavor = \"miniprogram\"";
+    let gateway = Gateway::start(toml);
+    let mut tap = Events::open(&gateway, "/api/v1/tap?engine=true");
+    assert_eq!(tap.next().0, "ready");
+    let mut app = UsrRoom::connect(gateway.address("usr_room", "listen"));
+    let openid = "s3cret-openid";
+    app.call(
+        "/usr/complete",
+        &json!({"openid": openid, "name": "ann", "sex": "", "preference": []}),
+    );
+    let room = json!({"name": "shed", "section": "x", "description": "y", "room_owner_id": openid});
+    app.call("/room/add", &room);
+    app.call("/room/send_message", &json!({"openid": openid, "room_id": 1, "message": "hello"}));
+    app.call("/room/get_message", &json!({"room_id": 1}));
+    app.call("/usr/roomlist1", &json!({"openid": openid}));
+    app.call("/search", &json!({"room_id": 1}));
+    app.call("/time", &json!({}));
+    let is_time = |frame: &Value| frame["http"]["target"] == "/time";
+    let frames = tap.until(is_time);
+    let hello = frames.iter().filter(|frame| text(frame).contains("hello"));
+    assert!(hello.count() >= 2, "{frames:#?}");
+    for frame in &frames {
+        assert!(!frame.to_string().contains("s3cret"), "{frame}");
+    }
 }
 
 #[test]
