@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::MASK;
 use super::json::{mask_frame, mask_json};
 use super::names::SecretNames;
-use super::phrases::mask_path;
+use super::phrases::{has_secret, mask_path};
 
 /// Headers whose values are shown; of any other one the name is.
 const SHOWN_HEADERS: [&str; 33] = [
@@ -130,11 +130,13 @@ fn body(bytes: &[u8], names: &SecretNames, is_text: bool, masked: &mut bool) -> 
 }
 
 /// A query or form. What is no pair of name and value is masked, and the value of a name that no
-/// schema has. Some servers separate pairs with `;`.
+/// schema has, with the name. Some servers separate pairs with `;`, and some clients append a second
+/// query.
 fn form(text: &str, names: &SecretNames, masked: &mut bool) -> String {
+    const SEPARATORS: [char; 3] = ['&', ';', '?'];
     let mut shown = String::with_capacity(text.len());
-    for part in text.split_inclusive(['&', ';']) {
-        let end = part.trim_end_matches(['&', ';']);
+    for part in text.split_inclusive(SEPARATORS) {
+        let end = part.trim_end_matches(SEPARATORS);
         shown.push_str(&pair(end, names, masked));
         shown.push_str(&part[end.len()..]);
     }
@@ -146,8 +148,14 @@ fn pair(pair: &str, names: &SecretNames, masked: &mut bool) -> String {
         *masked |= !pair.is_empty();
         return if pair.is_empty() { String::new() } else { MASK.into() };
     };
+    let decoded_name = decode(name);
+    if !names.shows_name(&decoded_name, false) {
+        *masked = true;
+        return format!("{MASK}={MASK}");
+    }
     let decoded = decode(value);
-    if names.secrecy_in_frame(&decode(name)).hides(&decoded) {
+    let hides = names.secrecy_in_frame(&decoded_name).hides(&decoded);
+    if hides || has_secret_part(&decoded, names) {
         *masked = true;
         return format!("{name}={MASK}");
     }
@@ -158,6 +166,20 @@ fn pair(pair: &str, names: &SecretNames, masked: &mut bool) -> String {
         }
         _ => format!("{name}={value}"),
     }
+}
+
+/// Whether a value has a secret in it: a command with one, or a further pair or header, which was encoded
+/// with the value before it.
+fn has_secret_part(value: &str, names: &SecretNames) -> bool {
+    let is_encoded_again = value.contains('%') && decode(value) != value;
+    let value = if is_encoded_again { &*decode(value) } else { value };
+    let mut parts = value.split(['&', ';', '?', '\n', '\r', '\0']);
+    let is_secret = |part: &str| {
+        let pair = part.split_once(['=', ':']);
+        has_secret(part)
+            || pair.is_some_and(|(name, value)| names.secrecy(name.trim()).hides(value.trim()))
+    };
+    parts.any(is_secret)
 }
 
 fn decode(text: &str) -> String {
@@ -201,6 +223,38 @@ mod tests {
         assert_eq!(target("/a", "a=1;token=x&pwd=y;b=2;x"), "/a?a=1;token=***&pwd=***;b=2;***");
         assert_eq!(target("/a;token=x/b", ""), "/a;***");
         assert_eq!(target("/a?token=x", "b=1"), "/a?***?b=1");
+        assert_eq!(target("/a\npassword x", ""), "/a***");
+        assert_eq!(target("/a%3Dx", ""), "/a%***");
+        for (query, shown) in [
+            ("password[]=x&key[0]=y&user[pwd]=z", "password[]=***&key[0]=***&user[pwd]=***"),
+            ("?password=x", "?password=***"),
+            ("a=1?password=x", "a=1?password=***"),
+            ("a=1%26password%3Dx", "a=***"),
+            ("a=1%2526password%253Dx", "a=***"),
+            ("a=1%0Apassword=x", "a=***"),
+            ("a=1%0D%0AAuthorization:+Bearer+x", "a=***"),
+            ("msg=%2Fidentify+x", "msg=***"),
+            ("msg=12%3A30+at+the+caf%C3%A9", "msg=12%3A30+at+the+caf%C3%A9"),
+        ] {
+            assert_eq!(target("/a", query), format!("/a?{shown}"));
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_name_is_masked_unless_a_schema_has_it() {
+        let schema = r#"{"properties": {"key": {"type": "string"}, "name": {"type": "string"}}}"#;
+        let document = frontend_api::schema::Document {
+            name: "schema.json".into(),
+            media_type: "application/schema+json".into(),
+            text: schema.into(),
+        };
+        let names = SecretNames::of(&[document]);
+        let shown = |bytes: &[u8]| super::body(bytes, &names, false, &mut false);
+        assert_eq!(shown(br#"{"key":"tea"}"#), r#"{"key":"tea"}"#);
+        assert_eq!(shown(b"key=tea&name=ann"), "key=tea&name=ann");
+        assert_eq!(shown(br#"{"s3cret":1,"name":"a"}"#), r#"{"***":"***","name":"a"}"#);
+        assert_eq!(shown(br#"{"password":{"s3cret":true}}"#), r#"{"password":{"***":true}}"#);
+        assert_eq!(shown(b"s3cret=1&password=x&name=ann"), "***=***&password=***&name=ann");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::MASK;
 use super::json::Masked;
-use super::phrases::{SERVICES, is_told_to_services};
+use super::phrases::{SERVICES, has_secret};
 
 /// The commands that a client may send, with how many of their parameters have a known meaning and
 /// are no secrets. What else is in a line is masked.
@@ -84,6 +84,16 @@ const SHOWN_TAGS: [&str; 16] = [
 /// RPL_CHANNELMODEIS.
 const MODE_NUMERIC: &str = "324";
 
+/// Modes whose parameter is no secret.
+const PARAMETER_MODES: &str = "Ibehloqva";
+
+/// Modes without a parameter, of channels and users.
+const FLAG_MODES: &str = "BCDGMNOQRSTcimnprstuwz";
+
+/// The most letters of modes that are shown when one of them is not known: a word of more may be a secret
+/// in the place of modes.
+const MODE_LETTERS_MAX: usize = 3;
+
 /// ERR_INVALIDMODEPARAM quotes the parameter.
 const INVALID_MODE_NUMERIC: &str = "696";
 
@@ -160,13 +170,14 @@ impl<'a> Words<'a> {
             "AUTHENTICATE" => self.mask_authenticate(),
             "MODE" => self.mask_modes(1),
             MODE_NUMERIC => self.mask_modes(2),
-            INVALID_MODE_NUMERIC => has_key(self.params.get(2)) && self.mask_from(3),
+            INVALID_MODE_NUMERIC => self.mask_invalid_mode(),
             UNKNOWN_COMMAND => self.mask_unknown_command(),
             "PRIVMSG" | "NOTICE" => self.is_for_service() && self.mask_from(1),
             _ => false,
         };
         let shown = if is_from_client { shown_params(&verb) } else { None };
-        of_verb | shown.is_some_and(|shown| self.mask_from(shown)) | self.mask_tags()
+        let of_params = shown.is_some_and(|shown| self.mask_from(shown));
+        of_verb | of_params | self.mask_typed(is_from_client) | self.mask_tags()
     }
 
     /// It may be a secret that was typed in the wrong place.
@@ -179,12 +190,34 @@ impl<'a> Words<'a> {
         true
     }
 
-    /// The parameters of modes, if one of them is the key of a channel.
+    /// A command with a secret that stands where people read it: in a topic, a reason, a message. A client
+    /// may have left out the colon before it.
+    fn mask_typed(&mut self, is_from_client: bool) -> bool {
+        let begin =
+            usize::from(["PRIVMSG", "NOTICE"].iter().any(|it| self.verb.eq_ignore_ascii_case(it)));
+        let first = (begin..self.params.len()).find(|at| match is_from_client {
+            true => has_secret(&self.params[*at..].join(" ")),
+            false => has_secret(self.params[*at]),
+        });
+        first.is_some_and(|first| self.mask_from(first))
+    }
+
+    /// The parameters of modes, unless all modes are known to have none that is a secret, and what is
+    /// more than they have.
     fn mask_modes(&mut self, modes: usize) -> bool {
-        let mut words = self.params.iter().enumerate().skip(modes);
-        let has_key = words
-            .any(|(at, word)| (at == modes || word.starts_with(['+', '-'])) && has_key(Some(word)));
-        has_key && self.mask_from(modes + 1)
+        let mut words = self.params.iter().skip(modes);
+        let is_modes = |word: &&str| word.starts_with(['+', '-']);
+        let first = words.next().copied().unwrap_or_default();
+        let further: Vec<&str> = words.copied().filter(is_modes).collect();
+        let letters = || [first].into_iter().chain(further.iter().copied()).flat_map(str::chars);
+        let letters = || letters().filter(|char| !matches!(char, '+' | '-'));
+        let is_shown = |char| PARAMETER_MODES.contains(char) || FLAG_MODES.contains(char);
+        if letters().all(is_shown) && letters().next().is_some() {
+            let params = letters().filter(|char| PARAMETER_MODES.contains(*char)).count();
+            return self.mask_from(modes + 1 + further.len() + params);
+        }
+        let is_word = letters().count() > MODE_LETTERS_MAX;
+        self.mask_from(if is_word { modes } else { modes + 1 })
     }
 
     /// Whether a message is for a service, or says what clients send to such a service with a password.
@@ -196,7 +229,7 @@ impl<'a> Words<'a> {
         };
         let targets = self.params.first().copied().unwrap_or_default();
         let said = self.params.get(1).copied().unwrap_or_default();
-        targets.split(',').any(is_service) || is_told_to_services(said)
+        targets.split(',').any(is_service) || has_secret(said)
     }
 
     fn mask_tags(&mut self) -> bool {
@@ -224,6 +257,11 @@ impl<'a> Words<'a> {
         self.mask_from(from)
     }
 
+    fn mask_invalid_mode(&mut self) -> bool {
+        let is_shown = |mode: &&str| mode.len() == 1 && PARAMETER_MODES.contains(*mode);
+        !self.params.get(2).is_some_and(is_shown) && self.mask_from(3)
+    }
+
     fn mask_unknown_command(&mut self) -> bool {
         let Some(quoted) = self.params.get_mut(1) else { return false };
         let is_known = shown_params(&quoted.to_ascii_uppercase()).is_some();
@@ -232,11 +270,6 @@ impl<'a> Words<'a> {
         }
         !is_known
     }
-}
-
-/// Whether modes have the key of a channel.
-fn has_key(modes: Option<&&str>) -> bool {
-    modes.is_some_and(|modes| modes.contains('k'))
 }
 
 /// How many parameters of a client's command are shown. `None`: there is no such command.
@@ -305,6 +338,44 @@ mod tests {
             assert_eq!(mask_line(line, is_from_client).text, shown, "{line:?}");
         }
         assert_eq!(mask_line(":ann JOIN #tea s3cret", true).text, ":ann JOIN #tea ***");
+        assert_eq!(mask_line(":PASS s3cret", true).text, ":PASS ***");
+        assert_eq!(mask_line(":SET PASSWORD s3cret", true).text, ":SET *** ***");
         assert!(!mask_line("NICK ann", true).masked && mask_line("PASS x", true).masked);
+    }
+
+    #[test]
+    fn what_is_typed_by_mistake_is_masked() {
+        for (line, shown) in [
+            ("MODE #k +K s3cret", "MODE #k +K ***"),
+            ("MODE #k + k s3cret", "MODE #k + *** ***"),
+            ("MODE #k +n s3cret", "MODE #k +n ***"),
+            ("MODE #k +b ann!*@* s3cret", "MODE #k +b ann!*@* ***"),
+            ("MODE #k +o-v ann bob", "MODE #k +o-v ann bob"),
+            ("MODE #k +o ann -v bob", "MODE #k +o ann -v bob"),
+            ("MODE #k s3cret", "MODE #k ***"),
+            (":srv 696 ann #k K s3cret :no", ":srv 696 ann #k K *** :***"),
+            (":srv 696 ann #k l x :no", ":srv 696 ann #k l x :no"),
+            ("PRIVMSG #k ::PASS s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :SET PASSWORD s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :set topic to tea", "PRIVMSG #k :set topic to tea"),
+            ("PRIVMSG #k :AUTH ann s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :login ann s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :REGISTER s3cret a@b and more", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :pass me the milk, please", "PRIVMSG #k :pass me the milk, please"),
+            ("PRIVMSG #k :password: s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :password=s3cret", "PRIVMSG #k :***"),
+            ("PRIVMSG #k :note: tea", "PRIVMSG #k :note: tea"),
+            ("TOPIC #k :identify s3cret", "TOPIC #k :***"),
+            ("TOPIC #k identify s3cret", "TOPIC #k *** ***"),
+            ("PART #k ::identify s3cret", "PART #k :***"),
+            ("QUIT :identify s3cret", "QUIT :***"),
+            ("AWAY :NickServ identify s3cret", "AWAY :***"),
+            (":ann!a@h TOPIC #k :identify s3cret", ":ann!a@h TOPIC #k :***"),
+            (":srv 332 ann #k :identify s3cret", ":srv 332 ann #k :***"),
+            (":srv 464 ann :Password incorrect", ":srv 464 ann :Password incorrect"),
+        ] {
+            let is_from_client = !line.starts_with(':');
+            assert_eq!(mask_line(line, is_from_client).text, shown, "{line:?}");
+        }
     }
 }

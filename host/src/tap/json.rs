@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::MASK;
 use super::names::{Secrecy, SecretNames};
-use super::phrases::{is_told_to_services, mask_path};
+use super::phrases::{has_secret, mask_path};
 
 /// JSON in a text of JSON is looked into so often; what is deeper is masked as a whole.
 const NESTING_MAX: u8 = 4;
@@ -94,10 +94,6 @@ impl Rewrite<'_> {
             self.done.masked = true;
             return self.write_text(MASK);
         }
-        if self.names.has_services && is_told_to_services(text) {
-            self.done.masked = true;
-            return self.write_text(MASK);
-        }
         if let Some(path) = text.strip_prefix(NO_SUCH_PATH) {
             let path = mask_path(path, &mut self.done.masked);
             return self.write_text(&format!("{NO_SUCH_PATH}{path}"));
@@ -105,6 +101,10 @@ impl Rewrite<'_> {
         if let Some((provider, _)) = text.strip_prefix(OPENID).and_then(|it| it.split_once('/')) {
             self.done.masked = true;
             return self.write_text(&format!("{OPENID}{provider}/{MASK}"));
+        }
+        if has_secret(text) {
+            self.done.masked = true;
+            return self.write_text(MASK);
         }
         if self.nesting >= NESTING_MAX && text.trim_start().starts_with(['{', '[']) {
             self.done.masked = true;
@@ -186,10 +186,16 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
             if comma {
                 self.done.text.push(',');
             }
-            self.write_text(&name);
+            let is_in_secret = matches!(self.secrecy, Secrecy::Secret | Secrecy::Identity);
+            if !self.is_frame || self.is_map || self.names.shows_name(&name, is_in_secret) {
+                self.write_text(&name);
+            } else {
+                self.done.masked = true;
+                self.write_text(MASK);
+            }
             self.done.text.push(':');
             let secrecy = match self.secrecy {
-                secrecy @ (Secrecy::Secret | Secrecy::Identity) => secrecy,
+                secrecy if is_in_secret => secrecy,
                 _ if self.is_frame && !self.is_map => self.names.secrecy_in_frame(&name),
                 _ => self.names.secrecy(&name),
             };
@@ -240,7 +246,7 @@ mod tests {
         let names = SecretNames::of(&[document]);
         let text = r#"{"messages":{"ann":["hi",{"x":1}],"token":"t"},"mesages":{"ann":"hi"}}"#;
         let masked =
-            r#"{"messages":{"ann":["hi",{"x":"***"}],"token":"***"},"mesages":{"ann":"***"}}"#;
+            r#"{"messages":{"ann":["hi",{"***":"***"}],"token":"***"},"***":{"***":"***"}}"#;
         assert_eq!(mask_frame(text, &names).unwrap().text, masked);
     }
 

@@ -12,6 +12,7 @@ use super::expression::{Names, evaluate};
 use super::fields::FrameField;
 use super::json::mask_json;
 use super::names::{Secrecy, SecretNames};
+use super::phrases::has_secret;
 
 /// The largest frame that is taken apart.
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -264,7 +265,7 @@ impl<'a> Reader<'a> {
     fn text(&mut self, attribute: &Attribute, place: &Place<'_>) {
         let length = place.end - self.at;
         let text = String::from_utf8_lossy(&self.bytes[self.at..place.end]);
-        let (value, masked) = if place.secrecy.hides(&text) {
+        let (value, masked) = if place.secrecy.hides(&text) || has_secret(&text) {
             (MASK.to_owned(), true)
         } else {
             match mask_json(&text, self.names) {

@@ -26,6 +26,13 @@ const PARTS: [&str; 13] = [
 /// Whole names of fields that are secrets.
 const WHOLE: [&str; 7] = ["auth", "key", "otp", "pin", "sessionkey", "sid", "signature"];
 
+/// Further names of secrets that stand for nothing but themselves.
+const COMMON: [&str; 6] =
+    ["accesstoken", "passwd", "password", "refreshtoken", "userpassword", "useropenid"];
+
+/// What parts the name of a field from those of its own fields, in a query.
+const BRACKETS: [char; 4] = ['[', ']', '.', '?'];
+
 /// Names of codes that a client exchanges for an identity. Other dialects have numbers there.
 const CODES: [&str; 2] = ["code", "jscode"];
 
@@ -76,8 +83,6 @@ pub(super) struct SecretNames {
     known: BTreeSet<String>,
     /// Those whose value has a field for each of something, as for each sender, in that form.
     maps: BTreeSet<String>,
-    /// Whether clients tell services their passwords, as those of irc do.
-    pub(super) has_services: bool,
 }
 
 impl SecretNames {
@@ -102,35 +107,59 @@ impl SecretNames {
             (name, secrecy)
         };
         let marked = marked.into_iter().map(secrecy).collect();
-        Self { marked, known, maps, has_services: false }
+        Self { marked, known, maps }
     }
 
     pub(super) fn secrecy(&self, name: &str) -> Secrecy {
-        let plain = plain(name);
-        if WHOLE.contains(&plain.as_str()) {
+        if name.split(BRACKETS).any(is_name_of_secret) {
             return Secrecy::Secret;
         }
+        let plain = plain(name);
         if CODES.contains(&plain.as_str()) {
             return Secrecy::Code;
-        }
-        let is_secret = PARTS.iter().any(|part| plain.contains(part));
-        // `openid_type` is the name of a provider.
-        if is_secret && !plain.ends_with("type") {
-            return Secrecy::Secret;
         }
         self.marked.get(&plain).copied().unwrap_or(Secrecy::Shown)
     }
 
-    /// The same for a field of a frame: one that no schema of the front end has is a secret.
+    /// The same for a field of a frame: one that no schema of the front end has is a secret, and one that
+    /// a schema has without a mark is none for its name alone, as in the `key` of a search.
     pub(super) fn secrecy_in_frame(&self, name: &str) -> Secrecy {
-        let is_unknown = !self.known.is_empty() && !self.known.contains(&plain(name));
-        if is_unknown { Secrecy::Secret } else { self.secrecy(name) }
+        let plain = plain(name);
+        if self.known.is_empty() {
+            return self.secrecy(name);
+        }
+        match (self.known.contains(&plain), self.marked.get(&plain)) {
+            (false, _) => Secrecy::Secret,
+            (true, None) if WHOLE.contains(&plain.as_str()) => Secrecy::Shown,
+            (true, _) => self.secrecy(name),
+        }
+    }
+
+    /// Whether the name of a field of a frame is itself shown. A secret may stand where a name belongs.
+    /// `is_in_secret`: it is part of a value that is a secret.
+    pub(super) fn shows_name(&self, name: &str, is_in_secret: bool) -> bool {
+        let plain = plain(name);
+        let is_known = self.known.contains(&plain);
+        let is_common = || {
+            let names = WHOLE.iter().chain(&CODES).chain(&PARTS).chain(&COMMON);
+            names.into_iter().any(|common| *common == plain)
+        };
+        let is_any = self.known.is_empty() && !is_in_secret && !plain.is_empty();
+        is_known || is_any || is_common()
     }
 
     /// Whether the names of fields within this one are no schema's, but those of users, for instance.
     pub(super) fn is_map(&self, name: &str) -> bool {
         self.maps.contains(&plain(name))
     }
+}
+
+/// Whether a field of this name is a secret wherever it is.
+pub(super) fn is_name_of_secret(name: &str) -> bool {
+    let plain = plain(name);
+    // `openid_type` is the name of a provider.
+    WHOLE.contains(&plain.as_str())
+        || (PARTS.iter().any(|part| plain.contains(part)) && !plain.ends_with("type"))
 }
 
 fn plain(name: &str) -> String {

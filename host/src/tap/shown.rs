@@ -193,8 +193,7 @@ impl Masker {
         let layout = layouts.filter_map(|document| Layout::parse(&document.text)).next();
         let is_known = DIALECTS.iter().any(|row| row.name == dialect);
         let is_irc = dialect == IRC;
-        let mut names = SecretNames::of(documents);
-        names.has_services = is_irc;
+        let names = SecretNames::of(documents);
         Self { is_irc, is_known, names, layout }
     }
 

@@ -224,6 +224,132 @@ fn has_canary(text: &str) -> bool {
         || texts.iter().chain(&ENCODED_CANARY).any(|canary| text.contains(canary))
 }
 
+/// What people type where others read it, by mistake: with a canary.
+const TYPED: [&str; 14] = [
+    "/identify Canary7",
+    "/msg NickServ IDENTIFY Canary7",
+    ":PASS Canary7",
+    ":SET PASSWORD Canary7",
+    ":AUTH ann Canary7",
+    ":identify Canary7",
+    "AUTHENTICATE Canary7",
+    "identify ann Canary7",
+    "login ann Canary7",
+    "NickServ identify Canary7",
+    "password: Canary7",
+    "password=Canary7",
+    "REGISTER Canary7 ann@example.org",
+    "set password Canary7",
+];
+
+/// A post of another user, as the engine has it.
+fn posted(text: &str) -> String {
+    let message = serde_json::json!({
+        "id": 5, "at": 1000, "text": text, "to": {"room": {"id": 1, "name": "TEST"}},
+        "author": {"uid": 10000, "handle": "ann", "name": "ann"},
+    });
+    let event = serde_json::json!({"event": "posted", "message": message});
+    serde_json::json!({"seq": 1, "at": 1000, "cause": 7, "event": event}).to_string()
+}
+
+fn tap_of(dialect: &dragoman::dialects::Dialect, frontend: &dyn Frontend) -> Tap {
+    Tap {
+        masker: Masker::new(dialect.name, &frontend.schemas()),
+        streams: Default::default(),
+        dialect: dialect.name,
+        shown: Vec::new(),
+        transcript: Transcript::default(),
+    }
+}
+
+#[test]
+fn what_is_typed_into_a_room_by_mistake_is_masked_in_every_dialect_and_other_texts_are_not() {
+    for dialect in dragoman::dialects::DIALECTS {
+        let options = serde_json::Map::new();
+        let frontend = dialect.configure(options).expect("its defaults");
+        let shown = |text: &str| {
+            let mut tap = tap_of(dialect, &*frontend);
+            let script = format!("* {}\n", posted(text));
+            let peer = frontend_api::Peer::default();
+            play_watched(&*frontend, &peer, &script, &mut |passed| tap.see(&passed));
+            tap.shown.iter().map(everything).collect::<Vec<_>>().join("\n")
+        };
+        for text in TYPED {
+            let shown = shown(text);
+            assert!(!has_canary(&shown), "{}: {text}: {shown}", dialect.name);
+        }
+        for text in ["hello, all", "pass me the milk, please", "note: tea", "set the table"] {
+            assert!(shown(text).contains(text), "{}: {text}", dialect.name);
+        }
+    }
+}
+
+#[test]
+fn lines_of_irc_show_no_secret_wherever_it_is_typed() {
+    let masker = Masker::new("irc", &[]);
+    let shown = |line: &str| everything(&masker.text(Direction::In, line));
+    for text in TYPED {
+        for before in ["PRIVMSG #tea :", "NOTICE #tea :", "TOPIC #tea :", "PART #tea :", "QUIT :"] {
+            let line = format!("{before}{text}");
+            assert!(!has_canary(&shown(&line)), "{line}: {}", shown(&line));
+        }
+    }
+    for line in [
+        ":PASS Canary7",
+        ":SET PASSWORD Canary7",
+        "MODE #tea +K Canary7",
+        "MODE #tea + k Canary7",
+        "MODE #tea k Canary7",
+        "MODE #tea +nk-k+b Canary7 Canary7",
+        "TOPIC #tea identify Canary7",
+    ] {
+        assert!(!has_canary(&shown(line)), "{line}: {}", shown(line));
+    }
+}
+
+#[test]
+fn requests_in_odd_spellings_show_no_secret() {
+    for dialect in dragoman::dialects::DIALECTS {
+        let frontend = dialect.configure(serde_json::Map::new()).expect("its defaults");
+        let masker = Masker::new(dialect.name, &frontend.schemas());
+        let mut queries = vec!["password[]=Canary7", "password[0][x]=Canary7", "a=1?token=Canary7"];
+        queries.extend(["?password=Canary7", "name=a%26password%3DCanary7", "Canary7", "=Canary7"]);
+        queries.extend(["name=a%0Apassword%3DCanary7", "name=a%0D%0ACookie:%20Canary7"]);
+        let bodies = [r#"{"password":{"Canary7":1}}"#, r#"{"password":[["Canary7"]]}"#];
+        for (query, body) in
+            queries.into_iter().map(|query| (query, "")).chain(bodies.map(|body| ("", body)))
+        {
+            let request = frontend_api::http::Request {
+                method: "POST".into(),
+                path: "/login".into(),
+                query: query.into(),
+                body: body.into(),
+                ..Default::default()
+            };
+            let shown = everything(&masker.request(&request));
+            assert!(!has_canary(&shown), "{}: {shown}", dialect.name);
+        }
+    }
+}
+
+#[test]
+fn a_field_that_a_schema_has_without_a_mark_is_shown_and_what_stands_for_a_name_is_not() {
+    let usr_room = dragoman::dialects::DIALECTS.iter().find(|row| row.name == "usr_room");
+    let frontend = usr_room.expect("it is linked").configure(serde_json::Map::new());
+    let masker = Masker::new("usr_room", &frontend.expect("its defaults").schemas());
+    let shown = |body: &str| {
+        let request = frontend_api::http::Request {
+            method: "POST".into(),
+            path: "/search".into(),
+            body: body.into(),
+            ..Default::default()
+        };
+        masker.request(&request).http.expect("it is a request").body
+    };
+    assert_eq!(shown(r#"{"key":"tea"}"#), r#"{"key":"tea"}"#);
+    assert_eq!(shown(r#"{"Canary7":"tea","key":"1"}"#), r#"{"***":"***","key":"1"}"#);
+}
+
 #[test]
 fn no_secret_of_any_transcript_is_shown() {
     let mut found = Vec::new();
@@ -234,13 +360,7 @@ fn no_secret_of_any_transcript_is_shown() {
             let secrets = secrets_of(&*frontend, &script);
             let text = with_canaries(&script.text, &secrets);
             replaced += usize::from(text != script.text);
-            let mut tap = Tap {
-                masker: Masker::new(dialect.name, &frontend.schemas()),
-                streams: Default::default(),
-                dialect: dialect.name,
-                shown: Vec::new(),
-                transcript: Transcript::default(),
-            };
+            let mut tap = tap_of(dialect, &*frontend);
             play_watched(&*frontend, &script.peer, &text, &mut |passed| tap.see(&passed));
             let shown = tap.shown.iter().map(everything);
             let saved = tap.transcript.text();
