@@ -3,6 +3,8 @@
 pub mod admin;
 mod auth_hook;
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod config;
 mod disk_space;
 mod jwt;

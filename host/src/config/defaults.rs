@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use frontend_api::{Manifest, Transport};
 use serde_json::{Map, Value};
 
+use super::cluster_rows::{CLUSTER, CLUSTER_TLS};
 use super::frontend_rows::FRONTEND;
 use super::schema_rows::*;
 use crate::dialects::{DIALECTS, Dialect};
@@ -41,6 +42,8 @@ const TABLES: &[Table] = &[
     table("[auth]", "Other servers that know the users.", AUTH),
     example("[auth.http]", "A server that is asked whether a password is right.", AUTH_HTTP),
     example("[auth.jwt]", "An issuer of JSON Web Tokens.", AUTH_JWT),
+    example("[cluster]", "The log that several gateways share.", CLUSTER),
+    example("[cluster.tls]", "TLS towards its servers.", CLUSTER_TLS),
     example("[tls.main]", "A certificate for listeners to name: tls = \"main\".", TLS),
     example("[tls.main.acme]", "Has it issued, in place of cert and key.", ACME),
     example("[[tls.main.certificates]]", "A further one, for other names.", CERTIFICATE),
@@ -202,10 +205,10 @@ mod tests {
                 rows.iter().map(line).collect::<String>()
             };
             let [http, jwt] = [AUTH_HTTP, AUTH_JWT].map(defaults);
-            let [room, webhook] = [ROOM, WEBHOOK].map(defaults);
+            let [room, webhook, cluster] = [ROOM, WEBHOOK, CLUSTER].map(defaults);
             format!(
                 "[auth.http]\nurl = \"http://127.0.0.1/\"\n{http}[auth.jwt]\njwks_url = \
-                 \"http://127.0.0.1/\"\nissuer = \"i\"\naudience = \"a\"\n{jwt}[[rooms]]\nname = \
+                 \"http://127.0.0.1/\"\nissuer = \"i\"\naudience = \"a\"\n{jwt}[cluster]\nname = \"chat\"\nservers = \"nats://127.0.0.1:4222\"\n{cluster}[[rooms]]\nname = \
                  \"TEST\"\n{room}[[webhooks]]\nname = \"crm\"\nurl = \"http://127.0.0.1/\"\nsecret = \
                  \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n{webhook}[frontends.channel]\n"
             )
@@ -213,6 +216,7 @@ mod tests {
         let (without, with) = (read(&toml(false)), read(&toml(true)));
         assert!(without.auth == with.auth);
         assert!(without.webhooks == with.webhooks);
+        assert_eq!(without.cluster, with.cluster);
         assert_eq!(with.rooms[0].capacity, Some(core_engine::ROOM_CAPACITY_DEFAULT));
         let mut rooms = with.rooms;
         rooms[0].capacity = None;

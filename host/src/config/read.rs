@@ -11,6 +11,7 @@ use figment::value::Value;
 use frontend_api::Transport;
 
 use super::auth::auth;
+use super::cluster::cluster;
 use super::endpoint::{EndpointOptions, ListenAddress};
 use super::endpoints::{Place, passed_sockets};
 use super::frontends::{Context, frontends};
@@ -93,6 +94,7 @@ pub fn draft_of(
     let config = Config {
         server: gateway,
         store,
+        cluster: cluster(&section.table("cluster"), folder),
         admin,
         auth,
         frontends,

@@ -7,6 +7,7 @@ use frontend_api::Manifest;
 use frontend_api::schema::cleaned;
 use serde_json::{Map, Value, json};
 
+use super::cluster_rows::{CLUSTER, CLUSTER_TLS};
 use super::frontend_rows::FRONTEND;
 use super::schema_rows::*;
 use crate::dialects::DIALECTS;
@@ -31,6 +32,7 @@ pub fn schema() -> Value {
         ("store", table("the store of users, rooms and messages", store())),
         ("admin", table("the admin listeners", admin())),
         ("auth", auth()),
+        ("cluster", cluster()),
         ("tls", shared_tls),
         ("rooms", json!({ "type": "array", "items": room })),
         ("frontends", all_frontends),
@@ -63,6 +65,15 @@ fn webhook() -> Value {
     webhook["required"] = json!(["name"]);
     webhook["anyOf"] = json!([{ "required": ["url"] }, { "required": ["url_file"] }]);
     webhook
+}
+
+fn cluster() -> Value {
+    let mut keys = properties(CLUSTER);
+    let tls = table("files of TLS towards the servers", properties(CLUSTER_TLS));
+    keys.insert("tls".into(), tls);
+    let mut cluster = table("the log that several gateways share", keys);
+    cluster["required"] = json!(["name", "servers"]);
+    cluster
 }
 
 fn auth() -> Value {
@@ -219,6 +230,8 @@ fn value(kind: Kind, about: &str) -> Value {
         Kind::AtMost(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         Kind::UpTo(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
         Kind::Bytes => json!({ "type": "integer", "minimum": 0 }),
+        Kind::BytesFrom(least) => json!({ "type": "integer", "minimum": least }),
+        Kind::Replicas => json!({ "type": "integer", "enum": [1, 3, 5] }),
         Kind::Duration => json!({
             "type": ["string", "integer"],
             "pattern": "^[0-9]+(ms|s|m|h|d)$",

@@ -34,6 +34,10 @@ pub(super) enum Kind {
     /// A whole number from 1 to this.
     UpTo(u32),
     Bytes,
+    /// A number of bytes from here up.
+    BytesFrom(u32),
+    /// How many servers keep a log.
+    Replicas,
     Duration,
     /// A duration other than 0.
     Pause,

@@ -14,8 +14,11 @@ use super::shapes::Shapes;
 use crate::nearest::nearest;
 
 /// Keys whose values are never shown.
-pub(super) const SECRETS: [&str; 6] =
+const SECRETS: [&str; 6] =
     ["api_keys", "code_exchange", "code_exchange_codes", "jwks_url", "secret", "url"];
+
+/// Those of `[cluster]`, whose names others have for what is no secret.
+const CLUSTER_SECRETS: [&str; 3] = ["nkey", "password", "token"];
 
 /// Longer values are cut where they are shown.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -377,7 +380,7 @@ impl<'a> Section<'a> {
 
     fn complain_of(&self, path: &[String], value: &Value, why: &str) {
         let source = self.reader.layers.source_of(path, value.tag());
-        let secret = path.iter().any(|part| SECRETS.contains(&part.as_str()));
+        let secret = is_secret(path);
         // A URL with a user may have a password.
         let is_of_user = |text: &str| text.contains("://") && text.contains('@');
         let secret = secret || value.as_str().is_some_and(is_of_user);
@@ -421,6 +424,12 @@ pub(super) fn dotted(path: &[String]) -> String {
         }
     }
     dotted
+}
+
+/// Whether the value of a key is never shown.
+pub(super) fn is_secret(path: &[String]) -> bool {
+    let is_of = |secrets: &[&str]| path.iter().any(|part| secrets.contains(&part.as_str()));
+    is_of(&SECRETS) || path.first().is_some_and(|it| it == "cluster") && is_of(&CLUSTER_SECRETS)
 }
 
 /// A scalar in TOML notation; `None` for tables and lists.

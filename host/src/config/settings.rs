@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::auth_settings::{ApiKey, ApiKeysFile, AuthConfig};
+use super::cluster_settings::ClusterConfig;
 use super::endpoint::{Endpoint, ListenAddress};
 use super::upstreams::UpstreamConfig;
 use crate::plugin::Loaded;
@@ -22,6 +23,8 @@ use crate::webhooks::WebhookConfig;
 pub struct Config {
     pub server: ServerConfig,
     pub store: StoreConfig,
+    /// `[cluster]`: the log that the store follows. None: it has commands of its own.
+    pub cluster: Option<ClusterConfig>,
     pub admin: AdminConfig,
     pub auth: AuthConfig,
     /// `[[rooms]]`: created at start where they are missing.

@@ -8,12 +8,13 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::cluster_rows::{CLUSTER, CLUSTER_TLS};
 use super::defaults::toml_of;
 use super::frontend_rows::FRONTEND;
 use super::problem::ValueSource;
 use super::read::Draft;
 use super::schema_rows::*;
-use super::section::{SECRETS, dotted};
+use super::section::{dotted, is_secret};
 use super::settings::FrontendConfig;
 use crate::dialects;
 
@@ -124,10 +125,6 @@ fn written(
     }
 }
 
-fn is_secret(path: &[String]) -> bool {
-    path.iter().any(|part| SECRETS.contains(&part.as_str()))
-}
-
 /// Of a URL, the server is no secret.
 fn masked(value: &Json) -> Json {
     match value {
@@ -163,6 +160,10 @@ fn tables(draft: &Draft) -> Vec<Defaults> {
     let auth = &draft.config.auth;
     tables.extend(auth.http.is_some().then(|| ("auth.http".to_owned(), of(AUTH_HTTP))));
     tables.extend(auth.jwt.is_some().then(|| ("auth.jwt".to_owned(), of(AUTH_JWT))));
+    if draft.config.cluster.is_some() {
+        tables.push(("cluster".to_owned(), of(CLUSTER)));
+        tables.push(("cluster.tls".to_owned(), of(CLUSTER_TLS)));
+    }
     let numbered = |name: &str, count: usize, rows: &[Row]| -> Vec<Defaults> {
         (0..count).map(|nth| (format!("{name}[{nth}]"), of(rows))).collect()
     };

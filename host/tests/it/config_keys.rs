@@ -65,6 +65,7 @@ fn what_is_shown_has_its_layer_and_no_secret() {
     let toml = "[server]\nthreads = 3\n[store]\npath = \"/x.redb\"\n[[rooms]]\nname = \"TEST\"\n\
         [[webhooks]]\nname = \"crm\"\nurl = \"https://hooks.example.org/s3cret?k=s3cret\"\n\
         secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n\
+        [cluster]\nname = \"chat\"\nservers = \"nats://10.0.0.1\"\nuser = \"u\"\npassword = \"s3cret\"\n\
         [frontends.channel]\nrequests_per_s = 7\napi_keys = { backend = \"s3cret\", cron = [\"s3cret\"] }\n\
         [frontends.usr_room_qq]\ndialect = \"usr_room\"\nlisten = \"127.0.0.1:0\"\n\
         flavor = \"miniprogram\"\ncode_exchange_codes = { demo = \"s3cret\" }";
@@ -95,8 +96,55 @@ fn what_is_shown_has_its_layer_and_no_secret() {
     is("webhooks[0].secret", "\"***\"", "file");
     is("webhooks[0].timeout", "\"10s\"", "default");
     is("rooms[0].capacity", "500", "default");
+    is("cluster.password", "\"***\"", "file");
+    is("cluster.replicas", "3", "default");
     let all = format!("{keys:?}");
     assert!(!all.contains("s3cret") && !all.contains("MDEyMzQ1"), "{all}");
+}
+
+#[test]
+fn what_is_wrong_with_a_cluster_is_said_with_its_key_and_without_secrets() {
+    let fine = [("name", "\"chat\""), ("servers", "[\"nats://10.0.0.1:4222\"]")];
+    let said = |more: &[(&str, &str)]| {
+        let is_given = |key: &str| more.iter().any(|(given, _)| *given == key);
+        let fine = fine.iter().filter(|(key, _)| !is_given(key));
+        let lines = fine.chain(more).filter(|(_, value)| !value.is_empty());
+        let lines: String = lines.map(|(key, value)| format!("{key} = {value}\n")).collect();
+        read_all(&format!("[cluster]\n{lines}[frontends.channel]\n"), &Around::default()).1
+    };
+    assert_eq!(said(&[]), "");
+    for (more, words) in [
+        (&[("name", "")][..], "cluster.name: missing; the name of the cluster"),
+        (&[("servers", "")], "cluster.servers: missing; the NATS servers"),
+        (&[("name", "\"a b\"")], "cluster.name = \"a b\": must be 1 to 32 letters"),
+        (
+            &[("servers", "[\"http://a\"]")],
+            "cluster.servers: \"http://a\": must begin with nats://",
+        ),
+        (
+            &[("servers", "\"nats://u:s3cret@a\"")],
+            "put the user and the password into cluster.user",
+        ),
+        (&[("replicas", "2")], "cluster.replicas = 2: must be 1, 3 or 5"),
+        (&[("sync", "\"none\"")], "cluster.sync = \"none\": expected \"disk\" or \"log\""),
+        (&[("reads", "\"old\"")], "expected \"local\" or \"fresh\""),
+        (&[("log_age", "\"1s\"")], "cluster.log_age = \"1s\": must be at least a minute"),
+        (&[("node", "\"a b\"")], "cluster.node = \"a b\": expected 1 to 64 letters"),
+        (&[("user", "\"u\"")], "cluster.password: missing; user has one"),
+        (&[("password", "\"s3cret\"")], "cluster.user: missing; it is the user of the password"),
+        (
+            &[("token", "\"s3cret\""), ("nkey", "\"SUs3cret\"")],
+            "cluster.nkey: there is token too, and the servers take one",
+        ),
+        (&[("nkey", "\"s3cret\"")], "cluster.nkey: must be the seed of a user"),
+        (&[("credentials", "\"/nowhere\"")], "cluster.credentials = \"/nowhere\": No such file"),
+        (&[("tls.cert", "\"/nowhere\"")], "cluster.tls.cert = \"/nowhere\": needs cluster.tls.key"),
+        (&[("server", "\"a\"")], "unknown key cluster.server; did you mean servers?"),
+    ] {
+        let said = said(more);
+        assert!(said.contains(words), "{more:?}: {said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
 }
 
 #[test]

@@ -292,6 +292,8 @@ fn everything() -> String {
     );
     everything += "url = \"https://hooks.example.org/\"\nevents = [\"message.created\"]\n";
     everything += "secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
+    everything +=
+        "[cluster]\nname = \"chat\"\nservers = \"nats://127.0.0.1:4222\"\n[cluster.tls]\n";
     everything += "[auth.http]\nurl = \"http://127.0.0.1/\"\n";
     everything +=
         "[auth.jwt]\njwks_url = \"http://127.0.0.1/\"\nissuer = \"i\"\naudience = \"a\"\n";

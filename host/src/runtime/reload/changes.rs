@@ -6,8 +6,8 @@ use core_engine::Quotas;
 use serde_json::{Map, Value};
 
 use crate::config::{
-    Config, Endpoint, FrontendConfig, Limits, LogFormat, OnStoreFailure, StoreConfig, UnreadLimits,
-    UpstreamConfig,
+    ClusterConfig, Config, Endpoint, FrontendConfig, Limits, LogFormat, OnStoreFailure,
+    StoreConfig, UnreadLimits, UpstreamConfig,
 };
 use crate::plugin::Loaded;
 use crate::runtime::frontends::instance::FrontendHandle;
@@ -21,6 +21,7 @@ pub(crate) struct StartupKeys {
     store: StoreConfig,
     on_store_failure: OnStoreFailure,
     unread: UnreadLimits,
+    cluster: Option<ClusterConfig>,
 }
 
 impl StartupKeys {
@@ -32,6 +33,7 @@ impl StartupKeys {
             store: config.store.clone(),
             on_store_failure: config.server.on_store_failure,
             unread: config.server.unread,
+            cluster: config.cluster.clone(),
         }
     }
 
@@ -52,6 +54,7 @@ impl StartupKeys {
             ("store.search", store.search != other_store.search),
             ("store.backup", store.backup != other_store.backup),
             ("store.free_space_min", store.free_space_min != other_store.free_space_min),
+            ("cluster", self.cluster != other.cluster),
             ("server.on_store_failure", self.on_store_failure != other.on_store_failure),
             ("server.unread_bytes_max", self.unread.total != other.unread.total),
             (

@@ -106,6 +106,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             search: false,
             backup: None,
         },
+        cluster: None,
         admin: AdminConfig {
             listen: None,
             tls_listen: None,
