@@ -27,13 +27,15 @@ pub struct Entry {
     /// When the log took it, in milliseconds since 1970, by the clock of the stream's leader. It may
     /// go back when another server leads.
     pub at: u64,
+    /// Empty: a place that counts, and has nothing to apply, as a barrier's or what another program
+    /// wrote.
     pub bytes: Bytes,
 }
 
 /// Entries in the order of the log, as many as wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// May be empty: barriers move the position, and so does what other programs wrote.
+    /// One for each place of the log; at least one.
     pub entries: Vec<Entry>,
     /// Where the log is read to with this batch.
     pub position: Position,
@@ -134,9 +136,8 @@ impl State {
             bytes += received.cost();
             self.bytes -= received.cost();
             batch.position = Position(received.position);
-            if let Some(bytes) = received.bytes {
-                batch.entries.push(Entry { position: batch.position, at: received.at, bytes });
-            }
+            let bytes = received.bytes.unwrap_or_default();
+            batch.entries.push(Entry { position: batch.position, at: received.at, bytes });
         }
         batch
     }
@@ -167,7 +168,9 @@ mod tests {
         });
         let batch = channel.next(None).unwrap().unwrap();
         let positions: Vec<u64> = batch.entries.iter().map(|entry| entry.position.0).collect();
-        assert_eq!((positions, batch.position), (vec![4, 6], Position(7)));
+        assert_eq!((positions, batch.position), (vec![4, 5, 6, 7], Position(7)));
+        let empty = batch.entries.iter().filter(|entry| entry.bytes.is_empty());
+        assert_eq!(empty.count(), 2);
         assert_eq!(channel.next(Some(Duration::ZERO)), Ok(None));
     }
 

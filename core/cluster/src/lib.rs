@@ -43,7 +43,7 @@
 //! The host owes this much:
 //!
 //! * It stores [`Batch::position`] and the log's id in the transaction that applies a batch, and then
-//!   calls [`LogHandle::applied`], for empty batches too. `own` is the highest number of this node's
+//!   calls [`LogHandle::applied`], for entries without bytes too. `own` is the highest number of this node's
 //!   run that the engine *applied*; void entries and repeats do not count.
 //! * It proposes something at least once a second, if only an empty batch of commands: from that this
 //!   crate sees that the node is not cut off ([`LogHandle::is_cut_off`]), and finds an entry that the

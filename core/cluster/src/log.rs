@@ -91,7 +91,7 @@ impl LogHandle {
     }
 
     /// The engine has applied the log to `position`, and this node's entries to `own`. For each batch
-    /// of the reader, after its commit, and after an empty one, too.
+    /// of the reader, after its commit.
     pub fn applied(&self, position: Position, own: Option<u64>) {
         self.state.note_applied(position, own);
     }

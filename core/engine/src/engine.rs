@@ -22,7 +22,7 @@ use crate::lookup::{self, Request};
 use crate::moving::{self, ExportSummary};
 use crate::open::{FileId, OpenError, Opener, create_whole};
 use crate::queue::{Queue, Rejected, Submitted};
-use crate::rules::{self, is_due};
+use crate::rules::{self, RunView, is_due};
 use crate::rules_version::RULES;
 use crate::state::Snapshot;
 use crate::steady::SteadyWriter;
@@ -390,6 +390,11 @@ impl<T: Send + 'static> Engine<T> {
     /// The newest place of the order of events.
     pub fn newest_event(&self) -> Result<EventPosition, Refusal> {
         self.read(|snapshot| Ok(event_log::newest(snapshot)?))
+    }
+
+    /// The runs of all gateways that share this store's log, by number; of one without a log, its own.
+    pub fn runs(&self) -> Result<Vec<RunView>, Refusal> {
+        self.read(|snapshot| Ok(rules::runs(snapshot)?))
     }
 
     /// Every webhook that was declared, by name.

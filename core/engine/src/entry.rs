@@ -65,6 +65,11 @@ pub enum EntryFault {
 }
 
 impl Entry {
+    /// Of a place of the log that counts, and has nothing to apply.
+    pub fn nothing() -> Self {
+        Self { id: EntryId { run: 0, number: 0 }, rules: RULES, commands: Vec::new() }
+    }
+
     /// Reads an entry.
     pub fn decode(bytes: &[u8]) -> Result<Self, EntryFault> {
         let entry: LoggedEntry<'static> = serde_json::from_slice(bytes).map_err(|error| {

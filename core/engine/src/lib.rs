@@ -101,6 +101,7 @@ pub use open::{
     rename_new, store_format, sync_folder,
 };
 pub use queue::Submitted;
+pub use rules::RunView;
 pub use rules_version::RULES;
 pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};

@@ -177,6 +177,9 @@ impl State {
             assert!(found.position > last, "{} after {last}", found.position);
             assert!(found.at > 1_700_000_000_000, "{} is no time", found.at);
             last = found.position;
+            if found.bytes.is_empty() {
+                continue;
+            }
             let (of, e) = numbers(&found.bytes);
             assert_eq!(found.bytes, entry(of, e), "a repeat has the same bytes");
             let next = self.next.entry(of).or_insert(1);

@@ -54,10 +54,12 @@ pub(crate) use expiry::{
 };
 pub(crate) use import::{CursorStream, ImportBatch, ImportState, RecordError};
 pub(crate) use quotas::KEYS;
+pub(crate) use runs::runs;
 pub(crate) use seat_rows::of_guests;
 pub(crate) use tokens::is_due;
 
 pub use import::Taken;
+pub use runs::RunView;
 
 /// How long a repeated idempotency key returns the first outcome: a day, in ms.
 const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;

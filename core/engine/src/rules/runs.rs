@@ -95,7 +95,45 @@ struct RunsRow {
     ticked: u64,
 }
 
+/// A run of a gateway, as others see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RunView {
+    pub run: u64,
+    /// The name of the gateway.
+    pub node: String,
+    /// What its process has drawn.
+    pub boot: u64,
+    /// The latest version of the rules that it speaks.
+    pub speaks: u32,
+    /// Ticks in turn without anything of it.
+    pub missed: u32,
+    /// Whether it goes on: if not, its connections are being swept up.
+    pub is_live: bool,
+}
+
 type Runs = BTreeMap<u64, RunRow>;
+
+/// All runs, by number.
+pub(crate) fn runs(tables: &impl Tables) -> Result<Vec<RunView>, StoreError> {
+    let view = |(run, row): (u64, RunRow)| RunView {
+        run,
+        node: row.node,
+        boot: row.boot,
+        speaks: row.speaks,
+        missed: row.missed,
+        is_live: row.state != RunState::Ended,
+    };
+    Ok(read_runs(tables)?.into_iter().map(view).collect())
+}
+
+fn read_runs(tables: &impl Tables) -> Result<Runs, StoreError> {
+    let rows = tables.runs()?.iter()?;
+    rows.map(|row| {
+        let (run, row) = row?;
+        Ok((run.value(), RunRow::unpack(row.value())?))
+    })
+    .collect()
+}
 
 impl BatchContext<'_> {
     pub(super) fn start(
@@ -281,12 +319,7 @@ impl BatchContext<'_> {
     }
 
     fn runs(&self) -> Result<Runs, StoreError> {
-        let rows = self.batch.runs()?.iter()?;
-        rows.map(|row| {
-            let (run, row) = row?;
-            Ok((run.value(), RunRow::unpack(row.value())?))
-        })
-        .collect()
+        read_runs(&self.batch)
     }
 
     fn run(&self, run: u64) -> Result<Option<RunRow>, StoreError> {
