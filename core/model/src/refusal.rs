@@ -99,6 +99,10 @@ pub enum Refusal {
     /// Something other than a message's text is longer than what the engine stores.
     #[error("the {what} is longer than {limit}")]
     TooLong { what: String, limit: String },
+    /// The gateway has waited in vain for the log that it shares with others: the command may have been
+    /// done. Repeated with the same key, it is done once.
+    #[error("the outcome is unknown: it may have been done")]
+    Unsettled,
     /// There is no such message, or no message with the id that the reader says to have was ever sent.
     #[error("no such message")]
     UnknownMessage,
@@ -173,6 +177,9 @@ impl Refusal {
 
     /// Whether the command may have been carried out although it was refused.
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::Internal { why } if why.starts_with(OUTCOME_UNKNOWN))
+        match self {
+            Self::Internal { why } => why.starts_with(OUTCOME_UNKNOWN),
+            refusal => *refusal == Self::Unsettled,
+        }
     }
 }

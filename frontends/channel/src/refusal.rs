@@ -89,6 +89,10 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         Refusal::Internal { .. } if refusal.is_sign_in_unavailable() => {
             retry_after(failure_of_http(503, Code::ServerError, &reason), 1000)
         }
+        Refusal::Unsettled => {
+            let what = "repeat the request with the same Idempotency-Key";
+            failure_of_http(503, Code::ServerError, &format!("{reason}; {what}"))
+        }
         // The log has the cause; the client does not get it.
         Refusal::Internal { .. } => failure(Code::ServerError, &reason),
     }

@@ -51,6 +51,7 @@ fn words(refusal: &Refusal) -> (Res, &'static str) {
         Refusal::Barred { by: Barrier::Moderated } => (Res::NotAllowed, "room moderated"),
         Refusal::EmptyText => (Res::MissingParameters, NULL_MESSAGE),
         Refusal::HandleTaken | Refusal::IdentityTaken => (Res::UserExist, "user exist"),
+        Refusal::Unsettled => (Res::OutcomeUnknown, "outcome unknown"),
         Refusal::Internal { .. } if refusal.is_outcome_unknown() => {
             (Res::OutcomeUnknown, "outcome unknown")
         }

@@ -73,6 +73,7 @@ fn numeric(request: RequestKind, refusal: &Refusal) -> (Numeric, About) {
         | Refusal::RoomNameTaken
         | Refusal::RoomNotPublic { .. }
         | Refusal::TooFewMembers
+        | Refusal::Unsettled
         | Refusal::UnknownMessage => (ERR_UNKNOWNERROR, About::Verb),
     }
 }
@@ -134,6 +135,7 @@ pub(crate) fn text(request: RequestKind, refusal: &Refusal) -> String {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::Unsettled
         | Refusal::UnknownMessage
         | Refusal::WrongPassword => sentence(&refusal.to_string()),
     }

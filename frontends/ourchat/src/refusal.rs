@@ -42,6 +42,7 @@ pub(crate) fn states(refusal: &Refusal) -> States {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::Unsettled
         | Refusal::UnknownMessage
         | Refusal::UnknownRoom => States { register: 1, login: 2, account: None },
     }
@@ -84,6 +85,7 @@ pub(crate) fn details(refusal: &Refusal) -> String {
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooLong { .. }
+        | Refusal::Unsettled
         | Refusal::UnknownMessage
         | Refusal::WrongPassword => refusal.to_string(),
     }

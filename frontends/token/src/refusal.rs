@@ -26,7 +26,7 @@ pub(crate) fn code(refusal: &Refusal) -> Code {
         | Refusal::TooLong { .. }
         | Refusal::UnknownMessage => Code::Argument,
         Refusal::SlowDown { .. } => Code::Limit,
-        Refusal::Internal { .. } | Refusal::Overloaded => Code::Server,
+        Refusal::Internal { .. } | Refusal::Overloaded | Refusal::Unsettled => Code::Server,
         Refusal::Banned { .. }
         | Refusal::Barred { .. }
         | Refusal::Muted { .. }

@@ -77,6 +77,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
         | Refusal::TooLong { .. }
+        | Refusal::Unsettled
         | Refusal::UnknownMessage
         | Refusal::UnknownRoom
         | Refusal::UnknownUser

@@ -93,6 +93,7 @@ pub fn status_of(failure: &Failure) -> (u16, &'static str) {
         Failure::ClosedRoom(_) | Failure::Conflict(_) => (409, "conflict"),
         Failure::Store(_) => (503, "store"),
         Failure::Refused(Refusal::Overloaded) => (503, "overloaded"),
+        Failure::Refused(Refusal::Unsettled) => (503, "unsettled"),
         Failure::Invalid(_) | Failure::Refused(_) => (400, "invalid"),
     }
 }

@@ -102,6 +102,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Refusal {
         | Refusal::TextTooLong { .. }
         | Refusal::TokenInvalid
         | Refusal::TooFewMembers
+        | Refusal::Unsettled
         | Refusal::UnknownMessage
         | Refusal::UnknownRoom
         | Refusal::UnknownUser
