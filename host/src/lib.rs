@@ -5,6 +5,9 @@ mod auth_hook;
 pub mod cli;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "cluster/absent.rs"]
+mod cluster;
 pub mod config;
 mod disk_space;
 mod jwt;

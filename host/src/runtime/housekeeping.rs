@@ -72,7 +72,10 @@ impl Retention {
                 () = tokio::time::sleep(pause) => (),
                 () = state.shutdown.draining() => return,
             }
-            next = self.step(&state.services, next.unwrap_or(RoomId(0))).await;
+            next = match state.services.is_steward() {
+                true => self.step(&state.services, next.unwrap_or(RoomId(0))).await,
+                false => None,
+            };
         }
     }
 }
@@ -102,7 +105,9 @@ pub(crate) async fn expire(state: Arc<GatewayState>) {
             failures = services.engine.failures();
             logged = problem;
         }
-        if services.engine.failure().is_none() && is_expiry_due(services) {
+        // In a cluster leases end by the log's time, at its ticks.
+        let is_alone = services.cluster.is_none();
+        if is_alone && services.engine.failure().is_none() && is_expiry_due(services) {
             // Waits for the answer, so that a slow one is not requested twice.
             drop(services.submit_internal(Command::Expire).await);
         }

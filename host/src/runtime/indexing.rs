@@ -31,7 +31,8 @@ pub(crate) async fn run(state: Arc<GatewayState>) {
 /// One step. Whether there may be more to do at once.
 async fn step(services: &Arc<Services>) -> bool {
     // Posts come first.
-    if services.engine.failure().is_some() || services.is_behind() {
+    let is_other = !services.is_steward();
+    if is_other || services.engine.failure().is_some() || services.is_behind() {
         return false;
     }
     let engine = services.engine.clone();

@@ -13,6 +13,7 @@ mod api_key_files;
 mod backups;
 mod certificates;
 mod clock;
+mod cluster;
 mod command_timer;
 mod free_space;
 mod frontends;
@@ -26,6 +27,7 @@ mod reconciler;
 mod reload;
 mod renewal;
 mod sampler;
+mod serve_error;
 mod session;
 mod signals;
 mod start;
@@ -59,7 +61,7 @@ pub(crate) use net::bind::{bind_tcp, is_stale};
 
 pub use admin::{IS_DOWN, IS_KEPT};
 pub use frontends::plugin::stall_watchdog::StallWatchdog;
-pub use start::ServeError;
+pub use serve_error::ServeError;
 
 /// How long tasks may take to end after they were told to stop at once.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -117,7 +119,9 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
     gateway.log_ready(started.elapsed());
     gateway.begin_duties();
     supervisor::ready(SERVING);
-    let exits = gateway.config.server.on_store_failure == OnStoreFailure::Exit;
+    let is_member = gateway.config.cluster.is_some();
+    let exits = is_member || gateway.config.server.on_store_failure == OnStoreFailure::Exit;
+    let mut ended = pin!(cluster_end(gateway.state.clone()));
     let mut failure = pin!(store_failure(gateway.state.clone()));
     let signal = loop {
         let request = tokio::select! {
@@ -126,7 +130,10 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
                 SignalRequest::Reload => None,
             },
             Some(request) = asked.recv() => Some(request),
-            why = &mut failure, if exits => return Err(ServeError::StoreFailed(why)),
+            why = &mut failure, if exits => {
+                return Err(if is_member { ServeError::FollowerFailed(why) } else { ServeError::StoreFailed(why) });
+            }
+            why = &mut ended => return Err(ServeError::Cluster(why)),
         };
         let is_reload = request.as_ref().is_none_or(|one| one.action.is_change());
         if is_reload {
@@ -173,6 +180,14 @@ async fn store_failure(state: Arc<GatewayState>) -> String {
     engine.failure().unwrap_or_else(|| "it was opened again since".into())
 }
 
+/// Ends with the reason once the log of the cluster cannot be followed.
+async fn cluster_end(state: Arc<GatewayState>) -> String {
+    match &state.services.cluster {
+        Some(cluster) => cluster.node.ended().await.to_string(),
+        None => std::future::pending().await,
+    }
+}
+
 impl Gateway {
     /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
@@ -188,9 +203,14 @@ impl Gateway {
         };
         let services = &state.services;
         start::prepare(services, &gateway.config).await?;
+        state.spawn_background(cluster::beat(state.clone()));
+        state.spawn_background(cluster::renew_runs(state.clone()));
         if let Some(retention) = Retention::of(&gateway.config.store) {
             // The first step before there are connections.
-            let next = retention.step(services, RoomId(0)).await;
+            let next = match services.is_steward() {
+                true => retention.step(services, RoomId(0)).await,
+                false => None,
+            };
             state.spawn(retention.run(state.clone(), next));
         }
         let free_space_min = gateway.config.store.free_space_min;
@@ -335,6 +355,7 @@ impl Gateway {
         // Nothing is left to wait for; the timeout is for a front end that hangs.
         drop(timeout(STOP_TIMEOUT, state.wait_until_stopped()).await);
         let services = state.services.clone();
+        cluster::leave(&services).await;
         drop(tokio::task::spawn_blocking(move || services.engine.stop()).await);
         state.services.hub.stop();
         if let Some(hub) = self.hub.take() {

@@ -1,8 +1,6 @@
 //! From a configuration to a gateway that listens: the store, the rooms, the addresses.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use core_engine::{Done, Engine, Options, RULES};
@@ -12,6 +10,7 @@ use gateway_fanout::{EventEncoder, Fanout, Hub, OnDelivered, Ticket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::cluster::{self, Joining, Node};
 use crate::config::{Config, Endpoint, EndpointOptions, FrontendConfig, ListenAddress};
 use crate::runtime::clock::Clock;
 use crate::runtime::command_timer::CommandTimer;
@@ -22,42 +21,12 @@ use crate::runtime::net::accept;
 use crate::runtime::net::listener::{BoundListener, ListenerBinding, ListenerKey};
 use crate::runtime::net::registry::FrontendRegistry;
 use crate::runtime::net::state::GatewayState;
+use crate::runtime::serve_error::{ServeError, not_opened};
 use crate::runtime::session::recent::RecentMessages;
-use crate::runtime::session::services::Services;
+use crate::runtime::session::services::{Membership, Services};
 #[cfg(feature = "otel")]
 use crate::runtime::session::traces::Traces;
 use crate::store_preview::{quietly, room_conflict};
-
-/// Why the gateway cannot serve.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    #[error("cannot make the folder {} of the store: {error}", path.display())]
-    Folder { path: PathBuf, error: io::Error },
-    #[error(transparent)]
-    Store(#[from] core_engine::OpenError),
-    #[error("the engine did not start: {}", reason(.0))]
-    Start(Refusal),
-    #[error("the room {name:?} of [[rooms]] cannot be created: {}", reason(why))]
-    Room { name: String, why: Refusal },
-    #[error("{key} names the room {name:?}: {why}")]
-    RoomConflict { key: String, name: String, why: String },
-    #[error("the front end {frontend} is required and cannot listen on {address}: {error}")]
-    Required { frontend: String, address: ListenAddress, error: io::Error },
-    #[error("no front end could listen: enable one in gateway.toml, and give it a free address")]
-    Deaf,
-    #[error("the store failed: {0}; exiting, since on_store_failure is \"exit\"")]
-    StoreFailed(String),
-    #[error("cannot take signals: {0}")]
-    Signals(io::Error),
-}
-
-/// A refusal in words for the operator: users do not get to know why the store failed.
-fn reason(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Internal { why } => why.clone(),
-        refusal => refusal.to_string(),
-    }
-}
 
 /// Opens the store, and starts the hub and the engine. Returns the hub's task too.
 pub(crate) async fn open(
@@ -77,8 +46,10 @@ pub(crate) async fn open(
     let recent = Arc::new(RecentMessages::new(clock.clone(), config.admin.trace));
     #[cfg(feature = "otel")]
     let traces = traces(&clock).await;
+    let (node, member) = membership(config, &hub);
     let engine = open_engine(
         config,
+        node.clone(),
         hub.clone(),
         committed.clone(),
         timer,
@@ -86,9 +57,14 @@ pub(crate) async fn open(
         #[cfg(feature = "otel")]
         traces.clone(),
     );
-    let engine = Arc::new(engine.await?);
+    let (engine, joining) = engine.await?;
+    let engine = Arc::new(engine);
     let task = hub.clone().run(Fanout::new(metrics.fanout.clone()));
+    if let (Some(joining), Some(cluster)) = (joining, &config.cluster) {
+        joining.open(cluster).await.map_err(|error| ServeError::Cluster(error.to_string()))?;
+    }
     let services = Services::new(engine, hub, metrics, committed, clock, recent, config);
+    let services = services.with_cluster(member);
     #[cfg(feature = "otel")]
     let services = services.with_traces(traces);
     Ok((Arc::new(GatewayState::new(Arc::new(services), registry, config)), task))
@@ -112,13 +88,15 @@ pub(crate) fn encoder(frontend: &FrontendHandle) -> Arc<dyn EventEncoder> {
 
 async fn open_engine(
     config: &Config,
+    node: Option<Arc<Node<Ticket>>>,
     hub: Arc<Hub>,
     committed: watch::Sender<()>,
     timer: CommandTimer,
     recent: Arc<RecentMessages>,
     #[cfg(feature = "otel")] traces: Option<Arc<Traces>>,
-) -> Result<Engine<Ticket>, ServeError> {
+) -> Result<(Engine<Ticket>, Option<Joining<Ticket>>), ServeError> {
     let path = config.store.path.clone();
+    let sync = config.cluster.as_ref().map(|cluster| cluster.sync).unwrap_or_default();
     let options =
         Options { queue_max: config.store.queue_max, cache_bytes: config.store.cache_bytes };
     let open = move || {
@@ -137,9 +115,25 @@ async fn open_engine(
             hub.publish_then(batch, both(kept.flatten(), traced));
             committed.send_replace(());
         };
-        Ok(quietly(|| Engine::open_timed(&path, options, begun, publish))?)
+        let opened = quietly(|| match node {
+            None => Ok((Engine::open_timed(&path, options, begun, publish)?, None)),
+            Some(node) => {
+                let to = (&*path, options);
+                cluster::follow(to, (node, sync), begun, publish)
+                    .map(|(engine, joining)| (engine, Some(joining)))
+            }
+        });
+        opened.map_err(not_opened)
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
+}
+
+/// What the gateway is in its cluster, if it is in one.
+fn membership(config: &Config, hub: &Arc<Hub>) -> (Option<Arc<Node<Ticket>>>, Option<Membership>) {
+    let Some(cluster) = &config.cluster else { return (None, None) };
+    let hub = hub.clone();
+    let node = Arc::new(Node::new(&cluster.node, move |refused| hub.publish(refused)));
+    (Some(node.clone()), Some(Membership::new(node, cluster.reads)))
 }
 
 /// What is to be called when a batch is delivered: one after the other.
@@ -170,19 +164,24 @@ pub(crate) async fn prepare(services: &Services, config: &Config) -> Result<(), 
 
 /// Has the engine end what is left of earlier runs, in steps, and numbers the connections of this
 /// one.
-async fn begin_run(services: &Services) -> Result<(), Refusal> {
+pub(crate) async fn begin_run(services: &Services) -> Result<(), Refusal> {
     let mut boot = [0; 8];
     getrandom::fill(&mut boot)
         .map_err(|error| Refusal::Internal { why: format!("no random numbers: {error}") })?;
     let boot = u64::from_ne_bytes(boot);
+    let node = services.cluster.as_ref().map_or_else(String::new, |of| of.node.name().to_owned());
     loop {
-        let start = Command::Start { node: String::new(), boot, speaks: RULES };
-        match services.submit_internal(start).await? {
-            Reply::Started { run, is_done: true } => {
-                services.begin_run(run);
-                return Ok(());
+        let start = Command::Start { node: node.clone(), boot, speaks: RULES };
+        match services.submit_start(start).await? {
+            Reply::Started { run, is_done } => {
+                if let Some(cluster) = services.cluster.as_ref().filter(|of| of.node.run() != run) {
+                    cluster.node.begin(run);
+                }
+                if is_done {
+                    services.begin_run(run);
+                    return Ok(());
+                }
             }
-            Reply::Started { .. } => (),
             reply => return Err(Refusal::Internal { why: format!("a start is no {reply:?}") }),
         }
     }

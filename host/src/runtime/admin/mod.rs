@@ -249,7 +249,7 @@ fn health(state: &GatewayState) -> (StatusCode, String) {
     }
 }
 
-/// Ready: the engine accepts commands, no shutdown is in progress, and every enabled front end is
+/// Ready: the engine accepts commands, the log of the cluster has this gateway's, no shutdown is in progress, and every enabled front end is
 /// listening. One that was taken down does not count: the others still serve.
 fn readiness(state: &GatewayState) -> (StatusCode, String) {
     let registry = state.registry();
@@ -258,6 +258,11 @@ fn readiness(state: &GatewayState) -> (StatusCode, String) {
     let deaf: Vec<_> = deaf.map(|frontend| frontend.name.as_str()).collect();
     let (status, verdict) = if let Some(why) = state.services.engine.problem() {
         (UNAVAILABLE, format!("the store has failed: {why}"))
+    } else if state.services.is_cut_off() && !state.shutdown.is_draining() {
+        let cluster = state.services.cluster.as_ref();
+        let why = cluster.and_then(|cluster| cluster.node.problem());
+        let why = why.unwrap_or_else(|| "it does not answer".into());
+        (UNAVAILABLE, format!("cut off from the log of the cluster: {}", why.replace('\n', " ")))
     } else if state.shutdown.is_draining() {
         (UNAVAILABLE, "draining".into())
     } else if !deaf.is_empty() {

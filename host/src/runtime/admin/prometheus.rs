@@ -5,6 +5,7 @@
 //! break the dashboards of users. The crate `prometheus` wants each sample as a tree of protobuf
 //! types with a float, which is more code than the lines below that write one.
 
+mod cluster;
 mod installation;
 mod latency;
 mod ledger;
@@ -68,6 +69,7 @@ pub(crate) fn render(state: &GatewayState) -> String {
     api_keys(&mut text, registry);
     certificates(&mut text, &registry.certificate_expiries());
     webhooks(&mut text, state);
+    cluster::render(&mut text, &state.services);
     process::render(&mut text);
     text
 }

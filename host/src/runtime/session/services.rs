@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use core_engine::{Deferred, Engine, Envelope, FrontendSettings, Owed, ROOM_CAPACITY_DEFAULT};
@@ -11,10 +12,12 @@ use core_model::{
 };
 use gateway_fanout::{Hub, Ticket};
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::audit::AuditLog;
-use crate::config::{AuthConfig, Config};
+use crate::cluster::Node;
+use crate::config::{AuthConfig, Config, Reads};
 use crate::runtime::clock::Clock;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::limits::KeyedRateLimiter;
@@ -55,11 +58,17 @@ const LIGHT_ROOMS_MAX: u64 = 32;
 /// more than there are cores.
 const HEAVY_QUERIES_PER_THREAD: usize = 4;
 
+/// How long a caller that waits for an answer does, where a log that other machines keep decides when it
+/// comes. A stream has its answer whenever that is.
+const UNSETTLED_AFTER: Duration = Duration::from_secs(10);
+
 /// Envelopes have milliseconds.
 const NS_PER_MS: u64 = 1_000_000;
 
 pub(crate) struct Services {
     pub(crate) engine: Arc<Engine<Ticket>>,
+    /// The place in a cluster of a gateway whose store follows a log.
+    pub(crate) cluster: Option<Membership>,
     /// Changes after each commit.
     pub(crate) committed: watch::Sender<()>,
     /// The engine's file.
@@ -101,6 +110,24 @@ pub(crate) struct Services {
     is_space_unknown: AtomicBool,
 }
 
+/// The place of a gateway in a cluster.
+pub(crate) struct Membership {
+    pub(crate) node: Arc<Node<Ticket>>,
+    reads: Reads,
+    /// Whether this gateway does what one of them has to do for all.
+    is_steward: AtomicBool,
+}
+
+impl Membership {
+    pub(crate) fn new(node: Arc<Node<Ticket>>, reads: Reads) -> Self {
+        Self { node, reads, is_steward: false.into() }
+    }
+
+    pub(crate) fn set_steward(&self, is_steward: bool) {
+        self.is_steward.store(is_steward, Ordering::Relaxed);
+    }
+}
+
 /// Where a command comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommandSource {
@@ -122,6 +149,7 @@ impl Services {
         let heavy_queries = config.server.threads.max(1) * HEAVY_QUERIES_PER_THREAD;
         Self {
             engine,
+            cluster: None,
             committed,
             store: config.store.path.clone(),
             hub,
@@ -152,6 +180,10 @@ impl Services {
         }
     }
 
+    pub(crate) fn with_cluster(self, cluster: Option<Membership>) -> Self {
+        Self { cluster, ..self }
+    }
+
     #[cfg(feature = "otel")]
     pub(crate) fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
@@ -179,6 +211,23 @@ impl Services {
         self.connections.store(ConnectionId::before_run(run).0, Ordering::Relaxed);
     }
 
+    /// Whether this gateway does what one of a cluster has to do for all: of those that remove old
+    /// messages, one is enough.
+    pub(crate) fn is_steward(&self) -> bool {
+        let is_steward = |of: &Membership| of.is_steward.load(Ordering::Relaxed);
+        self.cluster.as_ref().is_none_or(is_steward)
+    }
+
+    /// Whether commands are refused, as the log that the store follows cannot be reached.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.node.is_cut_off())
+    }
+
+    /// Whether a query has to see what other gateways had answered before it.
+    fn reads_fresh(&self) -> Option<&Membership> {
+        self.cluster.as_ref().filter(|cluster| cluster.reads == Reads::Fresh)
+    }
+
     /// An id for a new stream connection or HTTP exchange. 0 is the gateway itself.
     pub(crate) fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
@@ -199,7 +248,8 @@ impl Services {
         ticket: Ticket,
     ) -> Result<(), Refusal> {
         frontend.metrics.commands.add(1);
-        if is_message(&command) && self.is_space_low.load(Ordering::Relaxed) {
+        let is_space_low = is_message(&command) && self.is_space_low.load(Ordering::Relaxed);
+        if is_space_low || self.is_cut_off() {
             frontend.metrics.note_refused(Limit::Overloaded);
             return Err(Refusal::Overloaded);
         }
@@ -224,7 +274,7 @@ impl Services {
         let (sender, answer) = oneshot::channel();
         let ticket = Ticket::once(sender, Some(frontend.metrics.ledger.clone()));
         self.submit(frontend, source, command, key, ticket)?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        self.wait_for(answer).await
     }
 
     /// Returns whether space was low before.
@@ -264,6 +314,22 @@ impl Services {
         let ticket = Ticket::once(sender, None);
         let submitted = self.engine.submit_always(envelope, ticket);
         submitted.map_err(|(_, refusal)| refusal)?;
+        self.wait_for(answer).await
+    }
+
+    async fn wait_for(&self, answer: oneshot::Receiver<Outcome>) -> Outcome {
+        let answered = match &self.cluster {
+            None => answer.await,
+            Some(_) => timeout(UNSETTLED_AFTER, answer).await.map_err(|_| Refusal::Unsettled)?,
+        };
+        answered.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Submits the start of a run and waits for its answer, however long that takes.
+    pub(crate) async fn submit_start(&self, start: Command) -> Outcome {
+        let Some(cluster) = &self.cluster else { return self.submit_internal(start).await };
+        let (sender, answer) = oneshot::channel();
+        cluster.node.start(&self.internal(ConnectionId(0), start), Ticket::once(sender, None));
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
@@ -276,7 +342,7 @@ impl Services {
     }
 
     /// A command of the gateway itself about a connection, or about none.
-    fn internal(&self, connection: ConnectionId, command: Command) -> Envelope {
+    pub(crate) fn internal(&self, connection: ConnectionId, command: Command) -> Envelope {
         let frontend = Arc::new(FrontendSettings {
             room_capacity: ROOM_CAPACITY_DEFAULT,
             ..FrontendSettings::default()
@@ -318,6 +384,11 @@ impl Services {
         if unread.resize_within(bytes, reply_size::PATIENCE).await.is_err() {
             frontend.metrics.note_refused(Limit::Unread);
             return (Err(Refusal::Overloaded), unread);
+        }
+        if let Some(cluster) = self.reads_fresh()
+            && let Err(refusal) = cluster.node.fresh().await
+        {
+            return (Err(refusal), unread);
         }
         let services = self.clone();
         let answered = self.run_heavy(move || {
@@ -387,6 +458,9 @@ impl Services {
         command: &Command,
         messages_max: usize,
     ) -> Result<Outcome, Deferred> {
+        if self.reads_fresh().is_some() {
+            return Err(Deferred::MustSubmit { messages: usize::MAX });
+        }
         let answered = self.engine.try_read_only(at, connection, command, messages_max)?;
         frontend.metrics.commands.add(1);
         self.refresh(frontend, answered.refresh);
@@ -416,8 +490,12 @@ impl Services {
         Envelope { at: self.clock.now(), steady_ms, connection, address, frontend, key, command }
     }
 
-    /// Whether a query may take so long that other connections would wait for it.
+    /// Whether a query may take so long that other connections would wait for it, or waits itself.
     pub(crate) fn is_heavy(&self, query: &Query) -> bool {
+        // A session that only waits for its turn sees nothing.
+        if self.reads_fresh().is_some() && !matches!(query, Query::LastChange) {
+            return true;
+        }
         match query {
             Query::Members { .. }
             | Query::Occupants { .. }

@@ -262,6 +262,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             search: false,
             backup: None,
         },
+        cluster: None,
         admin: AdminConfig {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 0)).into()),
             tls_listen: None,

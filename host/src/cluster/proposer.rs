@@ -1,0 +1,89 @@
+//! Writes what is submitted to the engine into entries, on a thread of its own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use core_engine::{Done, Envelope, Submitted, Unloggable};
+use core_model::Refusal;
+
+use super::node::{Filled, Node};
+
+/// The most commands in an entry.
+const COMMANDS_MAX: usize = 1024;
+
+/// Runs until the engine stops and all that was submitted is applied, or the log has ended.
+pub(super) fn run<T>(node: &Arc<Node<T>>, submitted: &Submitted<T>) {
+    while let Some(commands) = submitted.next() {
+        if propose(node, commands.into()).is_none() {
+            break;
+        }
+    }
+    node.finish();
+}
+
+/// `None`: the rest is not proposed.
+fn propose<T>(node: &Node<T>, mut commands: VecDeque<(Envelope, T)>) -> Option<()> {
+    let mut checked = 0;
+    while !commands.is_empty() {
+        let run = node.wait_for_room()?;
+        if checked != run {
+            let (rest, of_others) = commands.into_iter().partition(|(it, _)| is_of(it, run));
+            commands = rest;
+            // Their connections ended with their run, and all before them is answered.
+            node.deliver(refused(of_others));
+            checked = run;
+        }
+        if let Err(filled) = node.propose_of(run, fill(&mut commands)) {
+            // Behind the answers of what was under way in that run.
+            node.wait_for_room()?;
+            node.refuse(filled);
+        }
+    }
+    Some(())
+}
+
+/// Whether a command is of the gateway itself, or of a connection of this run.
+fn is_of(envelope: &Envelope, run: u64) -> bool {
+    [0, run].contains(&envelope.connection.run())
+}
+
+fn refused<T>(commands: VecDeque<(Envelope, T)>) -> Vec<Done<T>> {
+    let refuse = |(_, ticket)| Done::of(ticket, Err(Refusal::Overloaded));
+    commands.into_iter().map(refuse).collect()
+}
+
+/// Takes as many commands as one entry can have. One that no entry can have ends it, so that its
+/// refusal comes behind their answers.
+fn fill<T>(commands: &mut VecDeque<(Envelope, T)>) -> Filled<T> {
+    let mut filled = Filled::default();
+    while filled.builder.count() < COMMANDS_MAX
+        && let Some((envelope, _)) = commands.front()
+    {
+        let pushed = filled.builder.push(envelope);
+        if pushed == Err(Unloggable::Full) {
+            break;
+        }
+        let (_, ticket) = commands.pop_front().expect("it was just looked at");
+        match pushed {
+            Ok(()) => filled.tickets.push(ticket),
+            Err(why) => {
+                filled.refused.push(Done::of(ticket, Err(refusal(why))));
+                break;
+            }
+        }
+    }
+    filled
+}
+
+fn refusal(why: Unloggable) -> Refusal {
+    match why {
+        Unloggable::TooLong | Unloggable::Full => Refusal::TooLong {
+            what: "request".into(),
+            limit: format!("{} bytes", core_engine::ENTRY_BYTES_MAX),
+        },
+        Unloggable::PlainPassword => {
+            let why = "a password was to be written to the log of the cluster as it was sent";
+            Refusal::Internal { why: why.into() }
+        }
+    }
+}
