@@ -78,6 +78,10 @@ impl<T> Node<T> {
         match self.0 {}
     }
 
+    pub fn ban_changes(&self) -> u64 {
+        match self.0 {}
+    }
+
     pub fn age(&self) -> Duration {
         match self.0 {}
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use core_cluster::{Error, Position, Reader};
 use core_engine::{Entries, Entry, EntryFault, EntryId, Fate, Log, LogEntry, Next};
-use core_model::{Command, Timestamp};
+use core_model::{AdminCommand, Command, Timestamp};
 
 use super::node::Node;
 use crate::config::Sync;
@@ -25,6 +25,8 @@ pub(super) struct EngineLog<T> {
     read: VecDeque<LogEntry>,
     /// The end of what the engine has in hand.
     in_hand: Option<u64>,
+    /// Whether something that was read since changes bans.
+    changes_bans: bool,
     /// Whether nothing more is read: what comes next cannot be.
     is_over: bool,
     /// When a commit was last on disk.
@@ -42,7 +44,8 @@ impl<T: Send> EngineLog<T> {
         let reader = Source::Awaited(reader);
         let synced = Instant::now();
         let read = VecDeque::new();
-        Self { node, sync, reader, read, in_hand: None, is_over: false, synced }
+        let (in_hand, changes_bans, is_over) = (None, false, false);
+        Self { node, sync, reader, read, in_hand, changes_bans, is_over, synced }
     }
 
     /// Reads on. `None`: there is no more.
@@ -79,11 +82,16 @@ impl<T: Send> EngineLog<T> {
         Some(())
     }
 
-    fn note(&self, entry: &LogEntry) {
+    fn note(&mut self, entry: &LogEntry) {
         for envelope in &entry.entry.commands {
             match &envelope.command {
                 Command::Start { node, boot, .. } => self.node.note_start(node, *boot),
                 Command::Tick => self.node.note_tick(),
+                Command::Admin(admin) => {
+                    let is_ban =
+                        matches!(**admin, AdminCommand::Ban { .. } | AdminCommand::LiftBan { .. });
+                    self.changes_bans |= is_ban;
+                }
                 _ => (),
             }
         }
@@ -119,7 +127,10 @@ impl<T: Send> EngineLog<T> {
 impl<T: Send> Log<T> for EngineLog<T> {
     fn next(&mut self) -> Next<T> {
         if let Some(position) = self.in_hand.take() {
-            self.node.committed(Position(position));
+            // All that was read is applied with this batch, or it is said again with the next.
+            let changes_bans = self.changes_bans;
+            self.changes_bans &= !self.read.is_empty();
+            self.node.committed(Position(position), changes_bans);
         }
         while self.read.is_empty() {
             if self.read().is_none() {

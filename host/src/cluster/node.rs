@@ -80,6 +80,7 @@ struct Counters {
     repeated: AtomicU64,
     early: AtomicU64,
     ended: AtomicU64,
+    ban_changes: AtomicU64,
 }
 
 /// The same at one time.
@@ -179,6 +180,11 @@ impl<T> Node<T> {
             early: of(&self.counters.early),
             ended: of(&self.counters.ended),
         }
+    }
+
+    /// How often bans were changed, by whatever gateway.
+    pub fn ban_changes(&self) -> u64 {
+        self.counters.ban_changes.load(Ordering::Acquire)
     }
 
     /// How long ago this gateway has applied something of the log.
@@ -364,8 +370,9 @@ impl<T> Node<T> {
         proposal.tickets
     }
 
-    /// The batch in hand is committed and its outcomes delivered.
-    pub(super) fn committed(&self, position: Position) {
+    /// The batch in hand, which may change bans, is committed and its outcomes delivered.
+    pub(super) fn committed(&self, position: Position, changes_bans: bool) {
+        self.counters.ban_changes.fetch_add(changes_bans.into(), Ordering::Release);
         let mut state = self.state.lock();
         state.moved = Instant::now();
         let handle = self.handle.get().expect("something of the log was read");

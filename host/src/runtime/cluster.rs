@@ -37,11 +37,17 @@ pub(crate) async fn beat(state: Arc<GatewayState>) {
     let Some(cluster) = &services.cluster else { return };
     let mut period = interval(BEAT_PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut was_gone = false;
+    let (mut was_gone, mut bans) = (false, 0);
     loop {
         tokio::select! {
             _ = period.tick() => beat_once(services, cluster),
             () = state.shutdown.stopping() => return,
+        }
+        let changes = cluster.node.ban_changes();
+        if changes != bans {
+            // Another gateway may have been told.
+            read_bans(services);
+            bans = changes;
         }
         let is_gone = cluster.node.is_gone();
         if is_gone && !was_gone {
@@ -51,6 +57,12 @@ pub(crate) async fn beat(state: Arc<GatewayState>) {
             state.registry().instances().for_each(|instance| instance.abort());
         }
         was_gone = is_gone;
+    }
+}
+
+fn read_bans(services: &Services) {
+    if let Err(why) = services.network_bans.read(&services.engine, services.clock.now()) {
+        tracing::error!("the banned networks cannot be read again: {why}");
     }
 }
 
@@ -75,6 +87,28 @@ fn beat_once(services: &Services, cluster: &Membership) {
 fn rank(runs: &[RunView], own: u64) -> Option<u32> {
     let mut live = runs.iter().filter(|run| run.is_live);
     live.position(|run| run.run == own).and_then(|rank| u32::try_from(rank).ok())
+}
+
+/// Sends the events of webhooks while that is this gateway's turn, until the gateway stops.
+pub(crate) async fn take_turns(state: Arc<GatewayState>) {
+    let Some(cluster) = &state.services.cluster else { return };
+    let mut stewardship = cluster.stewardship();
+    let take = async {
+        while stewardship.changed().await.is_ok() {
+            let is_steward = *stewardship.borrow_and_update();
+            tracing::info!(
+                is_steward,
+                "whether this gateway does what one of the cluster does for all"
+            );
+            if let Err(why) = state.webhooks.take_turn(&state.services).await {
+                tracing::error!("cannot send events to webhooks: {why}");
+            }
+        }
+    };
+    tokio::select! {
+        () = take => (),
+        () = state.shutdown.draining() => (),
+    }
 }
 
 /// Begins a new run, and closes the streams of the one before, whenever the others have ended it; until

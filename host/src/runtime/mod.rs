@@ -205,6 +205,7 @@ impl Gateway {
         start::prepare(services, &gateway.config).await?;
         state.spawn_background(cluster::beat(state.clone()));
         state.spawn_background(cluster::renew_runs(state.clone()));
+        state.spawn_background(cluster::take_turns(state.clone()));
         if let Some(retention) = Retention::of(&gateway.config.store) {
             // The first step before there are connections.
             let next = match services.is_steward() {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::server::{CLIENT_PORT, own_host};
+use super::server::{CLIENT_PORT, own_host};
 
 pub(crate) struct Proxy {
     address: SocketAddr,

@@ -115,16 +115,22 @@ pub(crate) struct Membership {
     pub(crate) node: Arc<Node<Ticket>>,
     reads: Reads,
     /// Whether this gateway does what one of them has to do for all.
-    is_steward: AtomicBool,
+    is_steward: watch::Sender<bool>,
 }
 
 impl Membership {
     pub(crate) fn new(node: Arc<Node<Ticket>>, reads: Reads) -> Self {
-        Self { node, reads, is_steward: false.into() }
+        Self { node, reads, is_steward: watch::Sender::new(false) }
     }
 
     pub(crate) fn set_steward(&self, is_steward: bool) {
-        self.is_steward.store(is_steward, Ordering::Relaxed);
+        let has_changed = |was: &mut bool| std::mem::replace(was, is_steward) != is_steward;
+        self.is_steward.send_if_modified(has_changed);
+    }
+
+    /// Whether it does, to be watched.
+    pub(crate) fn stewardship(&self) -> watch::Receiver<bool> {
+        self.is_steward.subscribe()
     }
 }
 
@@ -214,7 +220,7 @@ impl Services {
     /// Whether this gateway does what one of a cluster has to do for all: of those that remove old
     /// messages, one is enough.
     pub(crate) fn is_steward(&self) -> bool {
-        let is_steward = |of: &Membership| of.is_steward.load(Ordering::Relaxed);
+        let is_steward = |of: &Membership| *of.is_steward.borrow();
         self.cluster.as_ref().is_none_or(is_steward)
     }
 

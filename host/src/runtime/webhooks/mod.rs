@@ -30,8 +30,10 @@ const CONTROLS_MAX: usize = 8;
 /// The webhooks of the configuration in effect.
 #[derive(Default)]
 pub(crate) struct Webhooks {
-    /// By name.
+    /// By name. None of them while another gateway of the cluster sends events.
     all: Mutex<BTreeMap<String, Arc<Webhook>>>,
+    /// Those of the configuration.
+    wanted: Mutex<Vec<WebhookConfig>>,
 }
 
 pub(crate) struct Webhook {
@@ -65,8 +67,14 @@ impl Webhooks {
         services: &Arc<Services>,
         configs: &[WebhookConfig],
     ) -> Result<bool, Refusal> {
+        if !services.is_steward() {
+            *self.wanted.lock() = configs.to_vec();
+            self.stop().await;
+            return Ok(true);
+        }
         // Before anything is stopped, so that all go on as they are where the store refuses.
         let declared = declare(services, configs).await?;
+        *self.wanted.lock() = configs.to_vec();
         let mut former = self.all.lock().clone();
         let mut all = BTreeMap::new();
         for config in configs {
@@ -94,6 +102,24 @@ impl Webhooks {
         }
         *self.all.lock() = all;
         Ok(is_complete)
+    }
+
+    /// Whether this gateway is the one of a cluster that sends events has changed.
+    pub(crate) async fn take_turn(&self, services: &Arc<Services>) -> Result<bool, Refusal> {
+        let wanted = self.wanted.lock().clone();
+        if wanted.is_empty() {
+            return Ok(true);
+        }
+        self.apply(services, &wanted).await
+    }
+
+    /// Another gateway goes on from where this one was.
+    async fn stop(&self) {
+        let former = std::mem::take(&mut *self.all.lock());
+        for task in former.values().filter_map(|webhook| webhook.task.as_ref()) {
+            task.ending.abort.cancel();
+            task.join().await;
+        }
     }
 
     /// Sends nothing more, and waits for the answers that are outstanding.

@@ -1,0 +1,152 @@
+//! A cluster as processes: what dies, stops or is cut off costs time and nothing else.
+
+mod posters;
+#[allow(dead_code, reason = "the tests of core-cluster use the rest")]
+#[path = "../../../../core/cluster/tests/it/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "the tests of core-cluster use the rest")]
+#[path = "../../../../core/cluster/tests/it/server.rs"]
+mod server;
+mod site;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use gateway_tests::{Channel, Irc};
+use rustix::process::{Pid, Signal, kill_process};
+
+use posters::Posters;
+use site::Site;
+
+/// After the death of a gateway, its clients are served again; and the same after that of the server
+/// that leads the log, whose followers wait up to nine seconds before they elect another.
+const GATEWAY_BACK: Duration = Duration::from_secs(5);
+const LEADER_BACK: Duration = Duration::from_secs(12);
+
+#[test]
+fn what_dies_stops_or_is_cut_off_costs_time_and_nothing_else() {
+    let Some(program) = server::program() else { return };
+    let mut site = Site::start(&program, "");
+    let addresses = (0..3).map(|gateway| site.address(gateway, "channel", "listen")).collect();
+    let posters = Posters::start(addresses, 2);
+    let mut observer = Irc::sign_on(site.address(0, "irc", "listen"), "observer", None);
+    observer.join("#TEST");
+    (0..3).for_each(|gateway| drop(posters.go_on(gateway, 5)));
+
+    kill_a_gateway(&mut site, &posters, &mut observer);
+    stop_a_gateway(&site, &posters, &mut observer);
+    cut_a_gateway_off(&site, &posters);
+    kill_servers(&mut site, &posters);
+    terminate_a_gateway(&mut site, &posters, &mut observer);
+
+    let acknowledged = posters.finish();
+    assert_agree(&site, &acknowledged);
+}
+
+/// Its clients' seats go, with the events of connections that end; started again, it serves again.
+fn kill_a_gateway(site: &mut Site, posters: &Posters, observer: &mut Irc) {
+    let mut ghost = Irc::sign_on(site.address(2, "irc", "listen"), "killed", None);
+    ghost.join("#TEST");
+    observer.receive_until(":killed!");
+    site.gateways[2].kill();
+    let from = Instant::now();
+    posters.go_on(0, 5);
+    posters.go_on(1, 5);
+    println!("gateway killed: the others go on after {:?}", from.elapsed());
+    let left = observer.receive_until(":killed!");
+    assert!(left.contains(" QUIT ") || left.contains(" PART "), "{left}");
+    println!("gateway killed: its seats are gone after {:?}", from.elapsed());
+    site.restart(2);
+    posters.moved(2, site.address(2, "channel", "listen"));
+    let back = posters.go_on(2, 1);
+    println!("gateway killed: it serves {back:?} after its start");
+    assert!(back < GATEWAY_BACK, "{back:?}");
+}
+
+/// The others end its run. When it goes on, it notices, closes its streams and begins another.
+fn stop_a_gateway(site: &Site, posters: &Posters, observer: &mut Irc) {
+    let mut ghost = Irc::sign_on(site.address(1, "irc", "listen"), "stopped", None);
+    ghost.join("#TEST");
+    observer.receive_until(":stopped!");
+    let run = site.metric(1, "dragoman_cluster_run");
+    let pid = Pid::from_raw(site.gateways[1].pid() as i32).expect("it is no 0");
+    kill_process(pid, Signal::STOP).expect("it is our child");
+    observer.receive_until(":stopped!");
+    kill_process(pid, Signal::CONT).expect("it is our child");
+    let back = posters.go_on(1, 1);
+    println!("gateway stopped: it serves {back:?} after it goes on");
+    assert!(back < GATEWAY_BACK, "{back:?}");
+    assert!(site.metric(1, "dragoman_cluster_run") > run);
+    // Its connection ends: it would be in a room for itself alone.
+    ghost.receive_until("ERROR ");
+}
+
+/// It says so, refuses, and goes on with the same run.
+fn cut_a_gateway_off(site: &Site, posters: &Posters) {
+    let run = site.metric(0, "dragoman_cluster_run");
+    site.cut(0);
+    let noticed = site.wait_for_readiness(0, 503);
+    println!("gateway cut off: it says so after {noticed:?}");
+    posters.are_refused(0, 3);
+    posters.go_on(1, 5);
+    let (_, text) = site.readiness(0);
+    assert!(text.starts_with("cut off from the log of the cluster: "), "{text}");
+    site.heal(0);
+    let back = posters.go_on(0, 1);
+    println!("gateway cut off: it serves {back:?} after it is healed");
+    assert!(back < GATEWAY_BACK, "{back:?}");
+    site.wait_for_readiness(0, 200);
+    println!("run {run}, then {}", site.metric(0, "dragoman_cluster_run"));
+}
+
+fn kill_servers(site: &mut Site, posters: &Posters) {
+    let follower = (site.leader() + 1) % 3;
+    site.servers[follower].kill();
+    let from = Instant::now();
+    (0..3).for_each(|gateway| drop(posters.go_on(gateway, 3)));
+    println!("follower killed: all go on after {:?}", from.elapsed());
+    assert!(from.elapsed() < GATEWAY_BACK);
+    site.servers[follower].run();
+
+    let leader = site.leader();
+    site.servers[leader].kill();
+    let from = Instant::now();
+    (0..3).for_each(|gateway| drop(posters.go_on(gateway, 3)));
+    println!("leader killed: all go on after {:?}", from.elapsed());
+    assert!(from.elapsed() < LEADER_BACK);
+    site.servers[leader].run();
+}
+
+/// Its last entry ends its run, so that its seats are gone when it is.
+fn terminate_a_gateway(site: &mut Site, posters: &Posters, observer: &mut Irc) {
+    let mut ghost = Irc::sign_on(site.address(2, "irc", "listen"), "drained", None);
+    ghost.join("#TEST");
+    observer.receive_until(":drained!");
+    assert_eq!(site.gateways[2].terminate(), 0);
+    observer.receive_until(":drained!");
+    posters.go_on(0, 3);
+    site.restart(2);
+    posters.moved(2, site.address(2, "channel", "listen"));
+    posters.go_on(2, 3);
+}
+
+/// Every gateway shows the same messages in the same order: each that was acknowledged, once.
+fn assert_agree(site: &Site, acknowledged: &BTreeSet<String>) {
+    let histories: Vec<Vec<(String, String)>> = (0..3)
+        .map(|gateway| {
+            let address = site.address(gateway, "channel", "listen");
+            // Its own command comes after all before it, on whatever gateway.
+            Channel::enroll(address, &format!("reader-{gateway}")).history("TEST")
+        })
+        .collect();
+    assert!(histories.iter().all(|history| *history == histories[0]), "two orders");
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, text) in &histories[0] {
+        *count.entry(text).or_default() += 1;
+    }
+    let twice: Vec<_> = count.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "stored twice: {twice:?}");
+    let lost: Vec<_> = acknowledged.iter().filter(|text| !count.contains_key(&***text)).collect();
+    assert!(lost.is_empty(), "{} acknowledged ones are lost: {lost:?}", lost.len());
+    println!("{} messages, {} acknowledged", count.len(), acknowledged.len());
+}
