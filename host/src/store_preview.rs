@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use core_engine::{Engine, OpenError, Options, has_store, open_regular};
+use core_engine::{Engine, Log, Next, OpenError, Options, RULES, has_store, open_regular};
 use core_model::RoomView;
 
 /// The most that opening the store may write to memory: a migration of a large one writes more.
@@ -22,6 +22,17 @@ const CACHE_BYTES: usize = 16 << 20;
 /// An open store file, or what it would be after the next start.
 pub struct StorePreview {
     engine: Engine<()>,
+    /// Whether it follows the log of a cluster.
+    pub follows: bool,
+}
+
+/// A log with nothing in it.
+struct Nothing;
+
+impl Log<()> for Nothing {
+    fn next(&mut self) -> Next<()> {
+        Next::Stop
+    }
 }
 
 impl StorePreview {
@@ -44,9 +55,17 @@ impl StorePreview {
         }
         let overlay = Overlay::new(file).map_err(|error| format!("cannot be read: {error}"))?;
         let options = Options { cache_bytes: CACHE_BYTES, ..Options::default() };
-        let opened = quietly(|| Engine::open_with_backend(overlay.clone(), options, |_| ()));
+        let opened = quietly(|| {
+            let alone = Engine::open_with_backend(overlay.clone(), options, |_| ());
+            let Err(OpenError::FollowsLog { .. }) = alone else {
+                return alone.map(|it| (it, false));
+            };
+            let store = (overlay.clone(), RULES);
+            let following = Engine::follow_with_backend(store, options, |_| (), |_, _| Nothing);
+            following.map(|it| (it, true))
+        });
         match opened {
-            Ok(engine) => Ok(Some(Self { engine })),
+            Ok((engine, follows)) => Ok(Some(Self { engine, follows })),
             Err(_) if overlay.is_full() => Ok(None),
             Err(error) => Err(sentence(error)),
         }

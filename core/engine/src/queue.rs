@@ -247,6 +247,11 @@ impl<T> Submitted<T> {
             Next::Entries(_) | Next::Recover | Next::Stop => None,
         }
     }
+
+    /// The gateway is there, and what it was given waits for the log.
+    pub fn beat(&self) {
+        self.0.beat();
+    }
 }
 
 /// The log of a store of its own.

@@ -20,7 +20,7 @@ use crate::config::{
 use crate::dialects::DIALECTS;
 use crate::open_files;
 use crate::private_folder::creatable;
-use crate::runtime::{bind_tcp, is_stale};
+use crate::runtime::{ServeError, bind_tcp, is_stale};
 use crate::store_preview::{StorePreview, conflict_of, room_conflict, sentence};
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -37,6 +37,7 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         None => match open_store(&draft) {
             Ok(Some(store)) => {
+                problems.extend(membership(&draft, &store));
                 let conflict = |name: &str| {
                     let room = store.room(name)?;
                     Some((room_conflict(&room)?, room.closed))
@@ -168,6 +169,16 @@ fn open_store(draft: &Draft) -> Result<Option<StorePreview>, Problem> {
         let what = format!("store.path = {:?}: {why}", path.display().to_string());
         Problem::new(draft.store_source.clone(), what)
     })
+}
+
+/// A store follows a log, and there is no `[cluster]`; or the reverse.
+fn membership(draft: &Draft, store: &StorePreview) -> Option<Problem> {
+    let error = match (store.follows, &draft.config.cluster) {
+        (true, None) => ServeError::NoCluster { path: draft.config.store.path.clone() },
+        (false, Some(_)) => ServeError::NotMember { path: draft.config.store.path.clone() },
+        (true, Some(_)) | (false, None) => return None,
+    };
+    Some(Problem::new(draft.store_source.clone(), error.to_string()))
 }
 
 /// Finds rooms that the configuration names and that a user owns in the store.

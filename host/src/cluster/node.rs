@@ -270,8 +270,9 @@ impl<T> Node<T> {
         self.changed.notify_all();
     }
 
-    /// Waits until an entry can be proposed, and returns the run. `None`: it will not be.
-    pub(super) fn wait_for_room(&self) -> Option<u64> {
+    /// Waits until an entry can be proposed, and returns the run. `None`: it will not be. Calls `beat` now
+    /// and then.
+    pub(super) fn wait_for_room(&self, beat: impl Fn()) -> Option<u64> {
         let mut state = self.state.lock();
         loop {
             if state.until.is_some_and(|until| until <= Instant::now()) || self.has_ended() {
@@ -281,6 +282,7 @@ impl<T> Node<T> {
                 return Some(state.run);
             }
             self.changed.wait_for(&mut state, LOOK_PERIOD);
+            beat();
         }
     }
 

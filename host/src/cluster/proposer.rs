@@ -14,7 +14,7 @@ const COMMANDS_MAX: usize = 1024;
 /// Runs until the engine stops and all that was submitted is applied, or the log has ended.
 pub(super) fn run<T>(node: &Arc<Node<T>>, submitted: &Submitted<T>) {
     while let Some(commands) = submitted.next() {
-        if propose(node, commands.into()).is_none() {
+        if propose(node, || submitted.beat(), commands.into()).is_none() {
             break;
         }
     }
@@ -22,10 +22,14 @@ pub(super) fn run<T>(node: &Arc<Node<T>>, submitted: &Submitted<T>) {
 }
 
 /// `None`: the rest is not proposed.
-fn propose<T>(node: &Node<T>, mut commands: VecDeque<(Envelope, T)>) -> Option<()> {
+fn propose<T>(
+    node: &Node<T>,
+    beat: impl Fn(),
+    mut commands: VecDeque<(Envelope, T)>,
+) -> Option<()> {
     let mut checked = 0;
     while !commands.is_empty() {
-        let run = node.wait_for_room()?;
+        let run = node.wait_for_room(&beat)?;
         if checked != run {
             let (rest, of_others) = commands.into_iter().partition(|(it, _)| is_of(it, run));
             commands = rest;
@@ -35,7 +39,7 @@ fn propose<T>(node: &Node<T>, mut commands: VecDeque<(Envelope, T)>) -> Option<(
         }
         if let Err(filled) = node.propose_of(run, fill(&mut commands)) {
             // Behind the answers of what was under way in that run.
-            node.wait_for_room()?;
+            node.wait_for_room(&beat)?;
             node.refuse(filled);
         }
     }
@@ -85,5 +89,60 @@ fn refusal(why: Unloggable) -> Refusal {
             let why = "a password was to be written to the log of the cluster as it was sent";
             Refusal::Internal { why: why.into() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use core_model::{Command, ConnectionId, PostRight, RoomRef, Timestamp, UserRef};
+
+    use super::*;
+
+    fn post(connection: ConnectionId, bytes: usize) -> Envelope {
+        let room = RoomRef::Name("tea".into());
+        let text = "x".repeat(bytes);
+        let (author, standing) = (UserRef::Session, PostRight::Member);
+        Envelope {
+            at: Timestamp(1),
+            steady_ms: 1,
+            connection,
+            address: None,
+            frontend: Arc::default(),
+            key: None,
+            command: Command::Post { room, author, text, standing, notice: false },
+        }
+    }
+
+    #[test]
+    fn what_fits_into_no_entry_is_refused_behind_what_came_before_it() {
+        let too_long = core_engine::ENTRY_BYTES_MAX;
+        let lengths = [10, too_long, 10, 20];
+        let posts = lengths.into_iter().map(|bytes| post(ConnectionId(1), bytes));
+        let mut commands: VecDeque<_> = posts.zip(0..).collect();
+        let first = fill(&mut commands);
+        assert_eq!(first.tickets, [0]);
+        let refused: Vec<_> = first.refused.iter().map(|done| done.ticket).collect();
+        assert_eq!(refused, [Some(1)]);
+        assert!(matches!(first.refused[0].outcome, Err(Refusal::TooLong { .. })));
+        let second = fill(&mut commands);
+        assert_eq!((second.tickets, second.refused.len(), commands.len()), (vec![2, 3], 0, 0));
+    }
+
+    #[test]
+    fn an_entry_has_a_bounded_number_of_commands() {
+        let posts = (0..COMMANDS_MAX + 1).map(|_| post(ConnectionId(1), 1));
+        let mut commands: VecDeque<_> = posts.zip(0..).collect();
+        assert_eq!(fill(&mut commands).builder.count(), COMMANDS_MAX);
+        assert_eq!(fill(&mut commands).builder.count(), 1);
+    }
+
+    #[test]
+    fn connections_of_an_earlier_run_have_nothing_done() {
+        let of = |run: u64| ConnectionId(ConnectionId::before_run(run).0 + 1);
+        let is_of_seven = |connection| is_of(&post(connection, 1), 7);
+        assert!(is_of_seven(ConnectionId(0)) && is_of_seven(of(7)));
+        assert!(!is_of_seven(of(6)) && !is_of_seven(of(8)));
     }
 }
