@@ -280,6 +280,9 @@ endpoints! {
     ResumeWebhook "resume_webhook" POST "/webhooks/{webhook}/resume" Operator
         (Nothing, Nothing) -> Begun;
 
+    /// Shows the place of this gateway in its cluster, and the runs of all.
+    ShowCluster "show_cluster" GET "/cluster" Monitor (Nothing, Nothing) -> ClusterState;
+
     /// Lists the tokens of this API, the oldest first; never the tokens themselves.
     ListTokens "list_tokens" GET "/tokens" Operator (Nothing, Nothing) -> Page<TokenReport>;
     /// Creates a token. It is shown this once.

@@ -8,6 +8,7 @@
 pub mod audit;
 mod backup;
 mod bans;
+mod cluster_types;
 mod config_types;
 mod endpoint;
 mod export_schema;
@@ -41,8 +42,8 @@ pub use endpoint::{
     ListFrontends, ListMembers, ListMessages, ListPlugins, ListRooms, ListSessions, ListTokens,
     ListUsers, ListWebhooks, MakeBackup, Mute, OpenTap, PlanConfig, PutBan, RemoveToken,
     ReplayWebhook, ResumeWebhook, RevokeSignIns, RollBackConfig, SearchMessages, SetOwner,
-    SetPassword, ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats, TraceMessage,
-    UnlinkIdentity, Unmute, VerifyBackup, ViewRoom, ViewUser, WatchLive,
+    SetPassword, ShowCluster, ShowConfig, ShowFrontend, ShowRoom, ShowStore, ShowUser, StoreStats,
+    TraceMessage, UnlinkIdentity, Unmute, VerifyBackup, ViewRoom, ViewUser, WatchLive,
 };
 pub use endpoint::{ClosePlayer, ListPlayers, OpenPlayer, PlayerFrames, PlayerInput};
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};

@@ -31,7 +31,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
 ];
 
 /// The parts of the API: the first part of each path.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("sessions", "The open stream connections."),
     ("tap", "The frames of sessions as they pass."),
     ("users", "Accounts."),
@@ -46,6 +46,7 @@ const TAGS: [(&str, &str); 16] = [
     ("config", "The configuration: what it is, and what another one would change."),
     ("webhooks", "Events for other servers."),
     ("store", "The store: what it holds, and backups."),
+    ("cluster", "The gateways that share a log."),
     ("tokens", "The tokens of this API."),
     ("audit", "The log of changes."),
 ];

@@ -1,5 +1,6 @@
 //! The types of the API: what its JSON is.
 
+pub use super::cluster_types::*;
 pub use super::config_types::*;
 pub use super::frontend_types::*;
 pub use super::live_types::*;

@@ -13,10 +13,10 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use core_cluster::{Cluster, Credentials, Error, LogId, LogInfo, Position, Reader, Settings, Tls};
+use core_cluster::{Cluster, Error, LogId, LogInfo, Position, Reader, Settings};
 use core_engine::{Done, Engine, Followed, OpenError, Options, Submitted};
 
-use crate::config::{ClusterConfig, ClusterLogin, Sync};
+use crate::config::{ClusterConfig, Sync};
 use log::EngineLog;
 pub use node::{EntryCounts, Node};
 
@@ -28,23 +28,7 @@ const COMPLAINT_PERIOD: Duration = Duration::from_secs(10);
 
 /// What `core-cluster` needs of `[cluster]`.
 pub fn settings(config: &ClusterConfig) -> Settings {
-    let credentials = match config.login.clone() {
-        ClusterLogin::None => Credentials::None,
-        ClusterLogin::User { user, password } => Credentials::User { user, password },
-        ClusterLogin::Token(token) => Credentials::Token(token),
-        ClusterLogin::Credentials(file) => Credentials::File(file),
-        ClusterLogin::Nkey(seed) => Credentials::Nkey(seed),
-    };
-    let tls = config.tls.clone();
-    Settings {
-        credentials,
-        tls: Tls { ca: tls.ca, cert: tls.cert, key: tls.key },
-        replicas: config.replicas as usize,
-        log_bytes_max: config.log_bytes,
-        log_age_max: config.log_age,
-        monitoring: config.monitoring.clone(),
-        ..Settings::new(&config.name, config.servers.clone())
-    }
+    config.settings()
 }
 
 /// Why a cluster is not begun or joined.

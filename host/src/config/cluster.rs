@@ -57,7 +57,7 @@ pub(super) fn cluster(section: &Section<'_>, folder: &Path) -> Option<ClusterCon
 /// Reports what the servers would refuse.
 #[cfg(feature = "cluster")]
 fn check(section: &Section<'_>, config: &ClusterConfig) -> bool {
-    let Err(error) = crate::cluster::settings(config).check() else { return true };
+    let Err(error) = config.settings().check() else { return true };
     let core_cluster::Error::Setting { key, value, why } = &error else {
         section.complain_of_absent("servers", &error.to_string());
         return false;

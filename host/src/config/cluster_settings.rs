@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "cluster")]
+use core_cluster::{Credentials, Settings, Tls};
+
 /// The log that this gateway shares with others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterConfig {
@@ -77,4 +80,28 @@ pub enum Reads {
     Local,
     /// All that any gateway had answered before the query came.
     Fresh,
+}
+
+#[cfg(feature = "cluster")]
+impl ClusterConfig {
+    /// What `core-cluster` needs of it.
+    pub(crate) fn settings(&self) -> Settings {
+        let credentials = match self.login.clone() {
+            ClusterLogin::None => Credentials::None,
+            ClusterLogin::User { user, password } => Credentials::User { user, password },
+            ClusterLogin::Token(token) => Credentials::Token(token),
+            ClusterLogin::Credentials(file) => Credentials::File(file),
+            ClusterLogin::Nkey(seed) => Credentials::Nkey(seed),
+        };
+        let tls = self.tls.clone();
+        Settings {
+            credentials,
+            tls: Tls { ca: tls.ca, cert: tls.cert, key: tls.key },
+            replicas: self.replicas as usize,
+            log_bytes_max: self.log_bytes,
+            log_age_max: self.log_age,
+            monitoring: self.monitoring.clone(),
+            ..Settings::new(&self.name, self.servers.clone())
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use core_engine::RunView;
 use core_model::{Command, ConnectionId, Refusal};
+use frontend_api::Ending;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::runtime::net::state::GatewayState;
@@ -141,7 +142,9 @@ async fn renew(state: &GatewayState) {
     let run = state.services.cluster.as_ref().map_or(0, |cluster| cluster.node.run());
     for instance in state.registry().instances() {
         let of_others = |id: ConnectionId| id.run() != run;
-        instance.streams().iter().filter(|it| of_others(it.handle.id)).for_each(|it| it.close());
+        for stream in instance.streams().iter().filter(|it| of_others(it.handle.id)) {
+            stream.handle.mailbox.end(Ending::Draining);
+        }
     }
 }
 

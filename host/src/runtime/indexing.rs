@@ -31,7 +31,7 @@ pub(crate) async fn run(state: Arc<GatewayState>) {
 /// One step. Whether there may be more to do at once.
 async fn step(services: &Arc<Services>) -> bool {
     // Posts come first.
-    let is_other = !services.is_steward();
+    let is_other = !services.is_steward() || services.is_cut_off();
     if is_other || services.engine.failure().is_some() || services.is_behind() {
         return false;
     }

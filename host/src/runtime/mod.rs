@@ -119,10 +119,8 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
     gateway.log_ready(started.elapsed());
     gateway.begin_duties();
     supervisor::ready(SERVING);
-    let is_member = gateway.config.cluster.is_some();
-    let exits = is_member || gateway.config.server.on_store_failure == OnStoreFailure::Exit;
-    let mut ended = pin!(cluster_end(gateway.state.clone()));
-    let mut failure = pin!(store_failure(gateway.state.clone()));
+    let exits = gateway.config.server.on_store_failure == OnStoreFailure::Exit;
+    let mut fatal = pin!(fatal(gateway.state.clone(), exits));
     let signal = loop {
         let request = tokio::select! {
             signal = signals.next() => match signal {
@@ -130,10 +128,7 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
                 SignalRequest::Reload => None,
             },
             Some(request) = asked.recv() => Some(request),
-            why = &mut failure, if exits => {
-                return Err(if is_member { ServeError::FollowerFailed(why) } else { ServeError::StoreFailed(why) });
-            }
-            why = &mut ended => return Err(ServeError::Cluster(why)),
+            error = &mut fatal => return Err(error),
         };
         let is_reload = request.as_ref().is_none_or(|one| one.action.is_change());
         if is_reload {
@@ -168,6 +163,18 @@ pub async fn serve(draft: Draft, file: PathBuf, reread: Arc<Reread>) -> Result<(
             crate::logging::flush();
             std::process::exit(128 + signal.number)
         }
+    }
+}
+
+/// Ends when the gateway has to.
+async fn fatal(state: Arc<GatewayState>, exits: bool) -> ServeError {
+    let is_member = state.services.cluster.is_some();
+    tokio::select! {
+        why = store_failure(state.clone()), if exits || is_member => match is_member {
+            true => ServeError::FollowerFailed(why),
+            false => ServeError::StoreFailed(why),
+        },
+        why = cluster_end(state.clone()) => ServeError::Cluster(why),
     }
 }
 

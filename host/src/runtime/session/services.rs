@@ -341,6 +341,10 @@ impl Services {
 
     /// Has the engine store what readers have acknowledged.
     pub(crate) fn store_acknowledgements(&self) {
+        // They stay, so that no more of them waits than there are readers.
+        if self.is_cut_off() {
+            return;
+        }
         self.acknowledgements.store(|connection, command| {
             let envelope = self.internal(connection, command);
             drop(self.engine.submit_always(envelope, Ticket::Discard));

@@ -68,6 +68,14 @@ impl Posters {
         from.elapsed()
     }
 
+    /// Waits until each of the three has.
+    #[track_caller]
+    pub(super) fn all_go_on(&self, more: usize) {
+        for gateway in 0..3 {
+            self.go_on(gateway, more);
+        }
+    }
+
     /// Waits until a gateway has refused this many more.
     #[track_caller]
     pub(super) fn are_refused(&self, gateway: usize, more: usize) {
@@ -79,8 +87,8 @@ impl Posters {
     fn wait(&self, what: &str, gateway: usize, is_so: impl Fn(&State) -> bool) {
         let state = self.shared.lock();
         let waited = self.shared.changed.wait_timeout_while(state, PATIENCE, |state| !is_so(state));
-        let (_, result) = waited.expect("no poster has panicked");
-        assert!(!result.timed_out(), "gateway {gateway} never {what}");
+        let is_over = waited.expect("no poster has panicked").1.timed_out();
+        assert!(!is_over, "gateway {gateway} never {what}");
     }
 
     /// Ends them; returns what was acknowledged.

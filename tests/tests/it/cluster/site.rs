@@ -40,8 +40,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// All of them, with an empty log.
-    pub(super) fn start(program: &Path, keys: &str) -> Self {
+    /// All of them, with an empty log. `keys` are further ones of `[cluster]` of a gateway.
+    pub(super) fn start(program: &Path, keys: fn(usize) -> &'static str) -> Self {
         let servers = Server::three(program);
         let runtime = Runtime::new().expect("there are threads");
         let mut settings = Settings::new("test", servers.iter().map(Server::url).collect());
@@ -56,7 +56,7 @@ impl Site {
         let proxies: Vec<Vec<Proxy>> =
             (0..3).map(|_| servers.iter().map(before).collect()).collect();
         let launch = |(node, proxies): (usize, &Vec<Proxy>)| {
-            let launch = Launch::of(&toml(node, proxies, keys));
+            let launch = Launch::of(&toml(node, proxies, keys(node)));
             let store = launch.folder().join("chat.redb");
             core_engine::follow_log(&store, number, 0).expect("the store is new");
             launch.spawn()

@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod cluster;
 mod config;
 mod frontend_detail;
 mod frontends;
@@ -101,6 +102,7 @@ fn router(state: &Arc<GatewayState>, peer: AdminPeer) -> Router {
     let routes = sessions::route(routes);
     let routes = frontends::route(routes);
     let routes = webhooks::route(routes);
+    let routes = cluster::route(routes);
     let routes = config::route(routes);
     let routes = frontend_detail::route(routes);
     let routes = live::route(routes);
