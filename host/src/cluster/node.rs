@@ -234,9 +234,9 @@ impl<T> Node<T> {
         let mut state = self.state.lock();
         state.boot = boot;
         let id = EntryId { run: 0, number: boot };
-        if let Err(filled) = self.propose(&mut state, id, filled) {
+        if let Err(refused) = self.propose(&mut state, id, filled) {
             drop(state);
-            self.refuse(filled);
+            self.deliver(refused);
         }
     }
 
@@ -286,17 +286,17 @@ impl<T> Node<T> {
         }
     }
 
-    /// Proposes the next entry of a run. `Err`: that run has ended, or too much waits. Then nothing of it
-    /// is done.
-    pub(super) fn propose_of(&self, run: u64, filled: Filled<T>) -> Result<(), Filled<T>> {
+    /// Proposes the next entry of a run. `Err`: that run has ended, or too much waits; with what is to be
+    /// delivered then, as nothing of it is done.
+    pub(super) fn propose_of(&self, run: u64, filled: Filled<T>) -> Result<(), Vec<Done<T>>> {
         let mut state = self.state.lock();
         if state.run != run || state.is_lost {
-            return Err(filled);
+            return Err(refusals(filled.tickets, filled.refused));
         }
         self.propose_next(&mut state, filled)
     }
 
-    fn propose_next(&self, state: &mut State<T>, filled: Filled<T>) -> Result<(), Filled<T>> {
+    fn propose_next(&self, state: &mut State<T>, filled: Filled<T>) -> Result<(), Vec<Done<T>>> {
         let id = EntryId { run: state.run, number: state.next };
         self.propose(state, id, filled)?;
         state.next += 1;
@@ -308,12 +308,12 @@ impl<T> Node<T> {
         state: &mut State<T>,
         id: EntryId,
         filled: Filled<T>,
-    ) -> Result<(), Filled<T>> {
+    ) -> Result<(), Vec<Done<T>>> {
         let Filled { builder, tickets, refused } = filled;
         let bytes = builder.finish(id).into();
         let proposed = self.handle.get().map(|handle| handle.propose(state.key, bytes));
         if !matches!(proposed, Some(Ok(()))) {
-            return Err(Filled { tickets, refused, ..Filled::default() });
+            return Err(refusals(tickets, refused));
         }
         state.under_way.push_back(Proposal { key: state.key, id, tickets, refused });
         state.key += 1;
@@ -325,12 +325,6 @@ impl<T> Node<T> {
         if !done.is_empty() {
             (self.publish)(done);
         }
-    }
-
-    /// Refuses what was not proposed.
-    pub(super) fn refuse(&self, Filled { tickets, refused, .. }: Filled<T>) {
-        let refuse = |ticket| Done::of(ticket, Err(Refusal::Overloaded));
-        self.deliver(tickets.into_iter().map(refuse).chain(refused).collect());
     }
 
     /// Whether the batch has to end behind this entry: something is to be delivered between its
@@ -439,12 +433,16 @@ impl<T> State<T> {
         }
         let mut refused = Vec::new();
         for proposal in self.under_way.drain(..) {
-            let refuse = |ticket| Done::of(ticket, Err(Refusal::Overloaded));
-            refused.extend(proposal.tickets.into_iter().map(refuse));
-            refused.extend(proposal.refused);
+            refused.extend(refusals(proposal.tickets, proposal.refused));
         }
         Some((std::mem::take(&mut self.run), refused))
     }
+}
+
+/// What is to be delivered of an entry that is not applied: nothing of it is done.
+fn refusals<T>(tickets: Vec<T>, refused: Vec<Done<T>>) -> Vec<Done<T>> {
+    let refuse = |ticket| Done::of(ticket, Err(Refusal::Overloaded));
+    tickets.into_iter().map(refuse).chain(refused).collect()
 }
 
 impl<T> Default for Filled<T> {

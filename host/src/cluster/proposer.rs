@@ -37,10 +37,10 @@ fn propose<T>(
             node.deliver(refused(of_others));
             checked = run;
         }
-        if let Err(filled) = node.propose_of(run, fill(&mut commands)) {
+        if let Err(refused) = node.propose_of(run, fill(&mut commands)) {
             // Behind the answers of what was under way in that run.
             node.wait_for_room(&beat)?;
-            node.refuse(filled);
+            node.deliver(refused);
         }
     }
     Some(())
