@@ -110,6 +110,12 @@ impl Cluster {
         stream::create(&self.connection, &self.settings, after).await
     }
 
+    /// Removes the log with all of its entries. The next one begins with what some store has applied, and
+    /// all other nodes with its snapshot.
+    pub async fn remove(&self) -> Result<(), Error> {
+        stream::remove(&self.connection, &self.settings).await
+    }
+
     /// The log as the servers have it, after a look at what must not have been changed.
     pub async fn info(&self) -> Result<LogInfo, Error> {
         stream::check_account(&self.connection).await?;

@@ -98,6 +98,16 @@ pub(crate) async fn info(connection: &Connection, settings: &Settings) -> Result
     }
 }
 
+/// Removes the log, if it is there.
+pub(crate) async fn remove(connection: &Connection, settings: &Settings) -> Result<(), Error> {
+    let subject = format!("STREAM.DELETE.{}", names::stream(&settings.name));
+    match connection.request::<serde_json::Value>("remove the log", subject, &()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code == Some(ErrorCode::STREAM_NOT_FOUND) => Ok(()),
+        Err(failure) => Err(failure.error),
+    }
+}
+
 /// Whether a store that has applied the log to `applied` can go on with it.
 pub(crate) fn check_reach(info: &LogInfo, applied: Position) -> Result<(), Error> {
     if info.last < applied {

@@ -80,6 +80,20 @@ async fn a_snapshot_whose_source_fails_is_not_there() {
     assert_eq!(read(&snapshots, &put).await, half);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_replaces_another_goes_on_after_it() {
+    let Some(program) = program() else { return };
+    let server = Server::start(&program);
+    let cluster = Cluster::connect(server.settings()).await.unwrap();
+    let former = cluster.init(Position(0)).await.unwrap();
+    cluster.remove().await.unwrap();
+    cluster.remove().await.unwrap();
+    assert!(matches!(cluster.info().await, Err(Error::NoLog { .. })));
+    let next = cluster.init(Position(41)).await.unwrap();
+    assert_ne!(next.id, former.id);
+    assert_eq!((next.first, next.last), (Position(42), Position(41)));
+}
+
 /// Gives these bytes, and then an error.
 fn failing_reader(bytes: &[u8]) -> impl tokio::io::AsyncRead + Unpin {
     struct Failing;
