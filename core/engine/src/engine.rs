@@ -1,5 +1,7 @@
 //! The engine's handle.
 
+mod follow;
+
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -17,13 +19,12 @@ use crate::envelope::{Answered, Deferred, Done, Envelope, Owed};
 use crate::error::{Error, StoreError, panic_message};
 use crate::event_log::{self, DeadLetterView, EventPage, Wanted, WebhookState};
 use crate::heartbeat::Heartbeat;
-use crate::log::{Followed, Log};
+use crate::log::Log;
 use crate::lookup::{self, Request};
 use crate::moving::{self, ExportSummary};
 use crate::open::{FileId, OpenError, Opener, create_whole};
-use crate::queue::{Queue, Rejected, Submitted};
+use crate::queue::{Queue, Rejected};
 use crate::rules::{self, RunView, is_due};
-use crate::rules_version::RULES;
 use crate::state::Snapshot;
 use crate::steady::SteadyWriter;
 use crate::store::Store;
@@ -93,48 +94,6 @@ impl<T: Send + 'static> Engine<T> {
     ) -> Result<Self, OpenError> {
         let opener = Opener::backend(backend, options.cache_bytes);
         Self::start(opener, options, Box::new(|| ()), publish)
-    }
-
-    /// Opens a store that follows a log ([`follow_log`](crate::follow_log)). `connect` is told where
-    /// the store stands there, is given the commands that are submitted to this engine, and makes the
-    /// log that the writer reads. The rest is as for [`open_timed`](Self::open_timed).
-    pub fn follow<L: Log<T> + 'static>(
-        path: &Path,
-        options: Options,
-        on_batch: impl FnMut() + Send + 'static,
-        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
-        connect: impl FnOnce(Followed, Submitted<T>) -> L,
-    ) -> Result<Self, OpenError> {
-        let opener = Opener::file(path, options.cache_bytes);
-        Self::start_following((opener, RULES), options, Box::new(on_batch), publish, connect)
-    }
-
-    /// As [`follow`](Self::follow), on a backend, as a version with the rules up to `speaks`: for
-    /// tests.
-    #[doc(hidden)]
-    pub fn follow_with_backend<L: Log<T> + 'static>(
-        (backend, speaks): (impl redb::StorageBackend + Clone, u32),
-        options: Options,
-        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
-        connect: impl FnOnce(Followed, Submitted<T>) -> L,
-    ) -> Result<Self, OpenError> {
-        let opener = Opener::backend(backend, options.cache_bytes);
-        Self::start_following((opener, speaks), options, Box::new(|| ()), publish, connect)
-    }
-
-    fn start_following<L: Log<T> + 'static>(
-        (opener, speaks): (Opener, u32),
-        options: Options,
-        on_batch: OnBatch,
-        publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
-        connect: impl FnOnce(Followed, Submitted<T>) -> L,
-    ) -> Result<Self, OpenError> {
-        let (store, log, marks) = Store::open_following(opener)?;
-        let queue = Arc::new(Queue::new(options.queue_max));
-        let followed = Followed { log, applied: marks.applied };
-        let log = connect(followed, Submitted(Arc::clone(&queue)));
-        let following = Some(Following { marks, speaks });
-        Self::spawn((store, queue), log, following, on_batch, publish)
     }
 
     fn start(

@@ -8,6 +8,7 @@ use core_model::{ConnectionId, Loggable, PlainPassword, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Checkpoint;
 use crate::envelope::{Envelope, FrontendSettings};
 use crate::rules_version::RULES;
 
@@ -18,7 +19,13 @@ const VERSION: u16 = 1;
 pub const ENTRY_BYTES_MAX: usize = 512 << 10;
 
 /// The bytes of an entry beside its commands and front ends, at most.
-const FRAME_BYTES: usize = 128;
+const FRAME_BYTES: usize = 128 + CHECKPOINTS_MAX * CHECKPOINT_BYTES;
+
+/// Checkpoints of one entry: a gateway that catches up reaches more of them than it needs to tell.
+const CHECKPOINTS_MAX: usize = 4;
+
+/// The bytes of a checkpoint with its comma, at most.
+const CHECKPOINT_BYTES: usize = 64;
 
 /// The name of an entry: the run of a gateway that wrote it, and its number there, from 1 on. An
 /// entry of run 0 begins a run, and its number is the `boot` of its
@@ -45,8 +52,11 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub id: EntryId,
-    /// The version of the rules by which its gateway meant it.
+    /// The version of the rules that was in force when its gateway wrote it: one that does not speak
+    /// this version can go no further.
     pub rules: u32,
+    /// What its gateway says of its own store, outside the state.
+    pub checkpoints: Vec<Checkpoint>,
     /// Without times, which the log gives.
     pub commands: Vec<Envelope>,
 }
@@ -67,7 +77,12 @@ pub enum EntryFault {
 impl Entry {
     /// Of a place of the log that counts, and has nothing to apply.
     pub fn nothing() -> Self {
-        Self { id: EntryId { run: 0, number: 0 }, rules: RULES, commands: Vec::new() }
+        Self {
+            id: EntryId { run: 0, number: 0 },
+            rules: RULES,
+            checkpoints: Vec::new(),
+            commands: Vec::new(),
+        }
     }
 
     /// Reads an entry.
@@ -97,7 +112,8 @@ impl Entry {
         });
         let commands = commands.collect::<Result<_, _>>()?;
         let id = EntryId { run: entry.run, number: entry.e };
-        Ok(Self { id, rules: entry.rules, commands })
+        let LoggedEntry { rules, checkpoints, .. } = entry;
+        Ok(Self { id, rules, checkpoints, commands })
     }
 }
 
@@ -107,12 +123,15 @@ impl Entry {
 pub struct LoggedEntry<'a> {
     /// The version of this layout.
     v: u16,
-    /// The version of the engine's rules by which its gateway meant it.
+    /// The version of the engine's rules that was in force when its gateway wrote it.
     rules: u32,
     /// The run of the gateway that wrote it; 0 for one that begins a run.
     run: u64,
     /// Its number in the run, from 1 on; in run 0 the `boot` of the start.
     e: u64,
+    /// Checkpoints that the gateway has reached since it wrote others, so that nodes can compare them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    checkpoints: Vec<Checkpoint>,
     /// The front ends that commands name, by their place.
     frontends: Vec<Arc<FrontendSettings>>,
     /// What is done, in this order.
@@ -149,6 +168,7 @@ pub struct EntryBuilder {
     frontends: Vec<Arc<FrontendSettings>>,
     frontends_json: Vec<u8>,
     commands_json: Vec<u8>,
+    checkpoints: Vec<Checkpoint>,
     count: usize,
 }
 
@@ -204,18 +224,26 @@ impl EntryBuilder {
         u16::try_from(place).expect("so many front ends are longer than an entry")
     }
 
-    /// The bytes of the entry of this name.
-    pub fn finish(self, id: EntryId) -> Vec<u8> {
-        self.finish_as(id, RULES)
+    /// Says, in this entry, what the gateway's store is at a checkpoint. Returns whether there was
+    /// room: an entry has the newest few at most.
+    pub fn claim(&mut self, checkpoint: Checkpoint) -> bool {
+        let has_room = self.checkpoints.len() < CHECKPOINTS_MAX;
+        if has_room {
+            self.checkpoints.push(checkpoint);
+        }
+        has_room
     }
 
-    /// The same by other rules: for tests.
-    #[doc(hidden)]
-    pub fn finish_as(self, EntryId { run, number }: EntryId, rules: u32) -> Vec<u8> {
-        let head =
-            format!(r#"{{"v":{VERSION},"rules":{rules},"run":{run},"e":{number},"frontends":["#);
-        let parts: [&[u8]; 5] = [
+    /// The bytes of the entry of this name, under the [rules in force](crate::Progress::rules).
+    pub fn finish(self, EntryId { run, number }: EntryId, rules: u32) -> Vec<u8> {
+        let mut head = format!(r#"{{"v":{VERSION},"rules":{rules},"run":{run},"e":{number},"#);
+        if !self.checkpoints.is_empty() {
+            let checkpoints = serde_json::to_string(&self.checkpoints);
+            head += &format!(r#""checkpoints":{},"#, checkpoints.expect("it is plain data"));
+        }
+        let parts: [&[u8]; 6] = [
             head.as_bytes(),
+            br#""frontends":["#,
             &self.frontends_json,
             br#"],"commands":["#,
             &self.commands_json,
@@ -275,7 +303,7 @@ mod tests {
         for command in commands {
             builder.push(&envelope(command.clone())).expect("it fits");
         }
-        builder.finish(ID)
+        builder.finish(ID, RULES)
     }
 
     #[test]
@@ -369,13 +397,17 @@ mod tests {
             count += 1;
         }
         assert_eq!((builder.push(&post(1_000)), builder.count()), (Err(Unloggable::Full), count));
-        let bytes = builder.finish(EntryId { run: u64::MAX, number: u64::MAX });
+        let claimed = |_| builder.claim(Checkpoint { at: u64::MAX, digest: u64::MAX });
+        assert_eq!((0..9).map(claimed).filter(|claimed| *claimed).count(), CHECKPOINTS_MAX);
+        let bytes = builder.finish(EntryId { run: u64::MAX, number: u64::MAX }, u32::MAX);
         assert!(
             (ENTRY_BYTES_MAX - 2_000..=ENTRY_BYTES_MAX).contains(&bytes.len()),
             "{}",
             bytes.len()
         );
-        assert_eq!(Entry::decode(&bytes).expect("it can be read").commands.len(), count);
+        let entry = Entry::decode(&bytes).expect("it can be read");
+        assert_eq!((entry.commands.len(), entry.checkpoints.len()), (count, CHECKPOINTS_MAX));
+        assert_eq!(entry.checkpoints[0], Checkpoint { at: u64::MAX, digest: u64::MAX });
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `engine`, `envelope`, `heartbeat` | the handle, what goes through it, whether its writer lives |
 //! | `queue`, `writer`, `store` | commands that wait, the thread that commits them, the open database |
 //! | `log`, `entry`, `marks` | a log that several gateways share, its entries, how far a store has followed it |
+//! | `digest`, `row_scan` | whether the stores that follow one log are equal |
 //! | `rules` | what each command does |
 //! | `admin`, `bans`, `trace` | what operators read; bans and mutes |
 //! | `queries`, `receive`, `search` | queries, and the commands that read |
@@ -31,6 +32,7 @@ mod check;
 mod chosen_name;
 mod clock;
 mod decoration;
+mod digest;
 mod engine;
 mod entry;
 mod envelope;
@@ -63,6 +65,7 @@ mod queue;
 mod read_markers;
 mod receive;
 mod removed;
+mod row_scan;
 mod rows;
 mod rules;
 mod rules_version;
@@ -79,8 +82,12 @@ mod trace;
 mod writer;
 
 pub use admin::{AdminPage, Invited, LiveConnection, Muted, RoomPolicy, UserRecord};
-pub use backup::{BackupError, Header, Summary, TableStats, inspect, restore, stats};
+pub use backup::{
+    BackupError, FollowedHeader, Header, Summary, TableStats, back_up, inspect, restore,
+    restore_following, stats,
+};
 pub use check::{Report, check, check_backend};
+pub use digest::Checkpoint;
 pub use engine::{Engine, Options};
 pub use entry::{
     ENTRY_BYTES_MAX, Entry, EntryBuilder, EntryFault, EntryId, Fate, LoggedEntry, Unloggable,
@@ -92,13 +99,13 @@ pub use event_log::{
     DeadLetterView, EventPage, Happened, Logged, LoggedEvent, Wanted, WebhookState,
 };
 pub use heartbeat::Heartbeat;
-pub use log::{Entries, Followed, Log, LogEntry, Next};
+pub use log::{Entries, Equality, Followed, Log, LogEntry, Next, Progress};
 pub use message_search::MessageSearch;
 pub use migrate::FORMAT as STORE_FORMAT;
 pub use moving::{ExportSummary, Import, ImportError, ImportOptions, Taken};
 pub use open::{
     FileId, OpenError, compact, compact_backend, create_whole, follow_log, follow_log_backend,
-    rename_new, store_format, sync_folder,
+    followed, rename_new, replace_log, store_format, sync_folder,
 };
 pub use queue::Submitted;
 pub use rules::RunView;

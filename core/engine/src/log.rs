@@ -9,6 +9,7 @@
 
 use core_model::Timestamp;
 
+use crate::digest::Checkpoint;
 use crate::entry::{Entry, EntryId, Fate};
 use crate::envelope::Envelope;
 
@@ -23,6 +24,39 @@ pub trait Log<T>: Send {
     fn settled(&mut self, _entry: EntryId, _fate: Fate) -> Vec<T> {
         Vec::new()
     }
+
+    /// How far the store has come, after each commit of entries and before they are settled. What the
+    /// gateway writes from here on is under these rules, and the checkpoints belong into its next
+    /// entries.
+    fn progressed(&mut self, _progress: &Progress) {}
+}
+
+/// How far a store has followed its log.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Progress {
+    /// The position of the last entry that it has applied.
+    pub applied: u64,
+    /// The version of the rules that is in force.
+    pub rules: u32,
+    /// The checkpoints of these entries, in their order.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Whether the stores of the cluster are equal, as far as their claims say.
+    pub equality: Equality,
+}
+
+/// What is known of the other stores of a cluster.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Equality {
+    /// Not enough nodes have told of theirs.
+    #[default]
+    Unknown,
+    /// All are equal.
+    Equal,
+    /// Most are equal to this one. These nodes have others, and stop.
+    Minority(String),
+    /// No store is that of more than half of the nodes: each digest with its nodes. An operator has to
+    /// say which is right.
+    Split(String),
 }
 
 /// What the writer does next.
@@ -62,4 +96,6 @@ pub struct Followed {
     pub log: u64,
     /// The position of the last entry that the store has applied, 0 for none.
     pub applied: u64,
+    /// The version of the rules that is in force there.
+    pub rules: u32,
 }

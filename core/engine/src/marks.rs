@@ -9,21 +9,32 @@ use std::collections::BTreeMap;
 use redb::{Database, ReadableDatabase, ReadableTable, Table, WriteTransaction};
 
 use crate::clock::Moment;
+use crate::digest::Digest;
 use crate::entry::{EntryId, Fate};
 use crate::error::StoreError;
 use crate::migrate::{LOG_KEY, META};
+use crate::rules_version::RULES;
 
+/// What all of them begin with.
+const PREFIX: &str = "log/";
 const APPLIED_KEY: &str = "log/applied";
 const AT_KEY: &str = "log/at";
 const STEADY_KEY: &str = "log/steady";
 const NOW_KEY: &str = "log/newest_now";
 const NOW_STEADY_KEY: &str = "log/newest_steady";
+const DIGEST_KEY: &str = "log/digest";
+const RULES_KEY: &str = "log/rules";
+/// The position at which the store was found to differ from the others.
+const DIVERGED_KEY: &str = "log/diverged";
 /// Before the number of a run.
 const NEXT_KEY: &str = "log/next/";
 
 /// The most that steady time goes on between two entries. Gateways write one each second, so more is
 /// an outage, which is to end no lease and no run, or a jump of the log's clock.
 const STEP_MAX_MS: u64 = 5_000;
+
+/// The first entry of each such piece of the log's time ends with a checkpoint.
+const CHECKPOINT_MS: u64 = 1_000;
 
 /// Where a store stands in its log. It depends on nothing but the entries up to there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,9 +49,18 @@ pub(crate) struct Marks {
     pub(crate) last: Option<Moment>,
     /// The number of the next entry of each run; 1 for those that are not there.
     next: BTreeMap<u64, u64>,
+    /// The digest of what was written.
+    pub(crate) digest: Digest,
+    /// The version of the rules that is in force.
+    pub(crate) rules: u32,
 }
 
 impl Marks {
+    /// Whether the next entry, which the log took at this time, ends with a checkpoint.
+    pub(crate) fn is_checkpoint(&self, at: u64) -> bool {
+        at / CHECKPOINT_MS != self.at / CHECKPOINT_MS
+    }
+
     /// Goes on to the next entry.
     pub(crate) fn advance(&mut self, position: u64, at: u64) {
         self.steady += at.saturating_sub(self.at).min(STEP_MAX_MS);
@@ -83,6 +103,8 @@ impl Marks {
             steady: value(STEADY_KEY)?.unwrap_or_default(),
             last,
             next: BTreeMap::new(),
+            digest: Digest(value(DIGEST_KEY)?.unwrap_or_default()),
+            rules: value(RULES_KEY)?.and_then(|rules| rules.try_into().ok()).unwrap_or(RULES),
         };
         for row in meta.range(NEXT_KEY..)? {
             let (key, next) = row?;
@@ -100,6 +122,8 @@ impl Marks {
             meta.insert(key, value)?;
         }
         meta.insert(STEADY_KEY, self.steady)?;
+        meta.insert(DIGEST_KEY, self.digest.0)?;
+        meta.insert(RULES_KEY, u64::from(self.rules))?;
         if let Some(Moment { now, steady }) = self.last {
             meta.insert(NOW_KEY, now)?;
             meta.insert(NOW_STEADY_KEY, steady)?;
@@ -133,12 +157,71 @@ pub(crate) fn read(database: &Database) -> Result<Option<(u64, Marks)>, StoreErr
     Ok(Some((log, Marks::read(&meta)?)))
 }
 
+/// The log that a store follows, the position, and the rows of its marks, as a backup has them.
+pub(crate) fn rows(
+    meta: &impl ReadableTable<&'static str, u64>,
+) -> Result<Option<Rows>, StoreError> {
+    let Some(log) = meta.get(LOG_KEY)?.map(|log| log.value()) else { return Ok(None) };
+    let mut marks = BTreeMap::new();
+    for row in meta.range(PREFIX..)? {
+        let (key, value) = row?;
+        if !key.value().starts_with(PREFIX) {
+            break;
+        }
+        if key.value() != DIVERGED_KEY {
+            marks.insert(key.value().to_owned(), value.value());
+        }
+    }
+    let applied = marks.get(APPLIED_KEY).copied().unwrap_or_default();
+    Ok(Some((log, applied, marks)))
+}
+
+type Rows = (u64, u64, BTreeMap<String, u64>);
+
+/// Has a new store follow a log, with the marks of a backup.
+pub(crate) fn insert(
+    transaction: &WriteTransaction,
+    log: u64,
+    marks: &BTreeMap<String, u64>,
+) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(LOG_KEY, log)?;
+    for (key, value) in marks.iter().filter(|(key, _)| key.starts_with(PREFIX)) {
+        meta.insert(key.as_str(), value)?;
+    }
+    Ok(())
+}
+
+/// Has a store that follows a log follow the one that replaces it, from the same position on.
+pub(crate) fn replace_log(database: &Database, log: u64) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    transaction.open_table(META)?.insert(LOG_KEY, log)?;
+    transaction.commit()?;
+    Ok(())
+}
+
 /// Makes a store that follows no log follow one, of whose entries it has those up to `applied`.
 pub(crate) fn begin(database: &Database, log: u64, applied: u64) -> Result<(), StoreError> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     transaction.open_table(META)?.insert(LOG_KEY, log)?;
-    Marks { applied, ..Marks::default() }.write(&transaction)?;
+    Marks { applied, rules: RULES, ..Marks::default() }.write(&transaction)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Notes where the store was found to differ from the others.
+pub(crate) fn note_divergence(database: &Database, position: u64) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true);
+    transaction.open_table(META)?.insert(DIVERGED_KEY, position)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Where the store was found to differ from the others, if it was.
+pub(crate) fn divergence(database: &Database) -> Result<Option<u64>, StoreError> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(DIVERGED_KEY)?.map(|position| position.value()))
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use crate::error::{StoreError, panic_message};
+use crate::log::Followed;
 use crate::marks::{self, Marks};
 use crate::migrate::{FORMAT, found_format, prepare};
 pub use crate::open_error::OpenError;
@@ -98,11 +99,26 @@ impl Opener {
     /// none.
     pub(crate) fn open_following(&self) -> Result<(Opened, u64, Marks), OpenError> {
         match self.open_marked()? {
-            (opened, Some((log, marks))) => Ok((opened, log, marks)),
+            (opened, Some((log, marks))) => {
+                if let Err(error) = self.check_divergence(&opened.database) {
+                    close(opened.database);
+                    return Err(error);
+                }
+                Ok((opened, log, marks))
+            }
             (opened, None) => {
                 close(opened.database);
                 Err(OpenError::FollowsNoLog { path: self.path.clone() })
             }
+        }
+    }
+
+    /// Refuses a store that was found to differ from the others.
+    fn check_divergence(&self, database: &Database) -> Result<(), OpenError> {
+        let find = || marks::divergence(database).map_err(|error| self.damaged(error));
+        match self.guarded(find)? {
+            None => Ok(()),
+            Some(position) => Err(OpenError::Diverged { path: self.path.clone(), position }),
         }
     }
 
@@ -336,6 +352,31 @@ pub fn store_format(path: &Path, cache_bytes: usize) -> Result<u64, OpenError> {
 /// first of a cluster. A missing store is created.
 pub fn follow_log(path: &Path, log: u64, applied: u64) -> Result<(), OpenError> {
     Opener::file(path, 1 << 20).follow(log, applied)
+}
+
+/// Where a store stands in the log that it follows, if it follows one. No other process may have it
+/// open, and it has to be there. Refused: it was found to differ from the others.
+pub fn followed(path: &Path, cache_bytes: usize) -> Result<Option<Followed>, OpenError> {
+    let opener = Opener::file(path, cache_bytes);
+    let database = opener.reopen()?.database;
+    let read = || marks::read(&database).map_err(|error| opener.damaged(error));
+    let found =
+        opener.guarded(read).and_then(|found| opener.check_divergence(&database).map(|()| found));
+    close(database);
+    let followed =
+        |(log, marks): (u64, Marks)| Followed { log, applied: marks.applied, rules: marks.rules };
+    Ok(found?.map(followed))
+}
+
+/// Has a store that follows a log follow the one that replaces it, which goes on from where the store
+/// stands.
+pub fn replace_log(path: &Path, cache_bytes: usize, log: u64) -> Result<(), OpenError> {
+    let opener = Opener::file(path, cache_bytes);
+    let (Opened { database, .. }, _, _) = opener.open_following()?;
+    let replace = || marks::replace_log(&database, log).map_err(|error| opener.damaged(error));
+    let replaced = opener.guarded(replace);
+    close(database);
+    replaced
 }
 
 /// As [`follow_log`], on a backend other than a file: for tests.

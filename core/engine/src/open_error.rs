@@ -42,6 +42,11 @@ pub enum OpenError {
         path.display()
     )]
     FollowsNoLog { path: PathBuf },
+    #[error(
+        "the store {} was found at entry {position} of the log to differ from those of most other nodes; look for a failing disk or memory, move the store away, and start from the newest snapshot with `dragoman cluster join`",
+        path.display()
+    )]
+    Diverged { path: PathBuf, position: u64 },
     #[error("cannot start the thread that writes the store: {0}")]
     Thread(std::io::Error),
     #[error("cannot compact the store {}: {source}; what is in it is as it was", path.display())]

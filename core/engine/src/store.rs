@@ -9,7 +9,7 @@ use redb::{Database, WriteTransaction};
 
 use crate::cache::room_list::RoomListCache;
 use crate::error::StoreError;
-use crate::marks::Marks;
+use crate::marks::{self, Marks};
 use crate::migrate;
 use crate::open::{FileId, OpenError, Opened, Opener, close};
 use crate::state::{Snapshot, SnapshotCaches};
@@ -59,6 +59,12 @@ impl Store {
     pub(crate) fn open_following(opener: Opener) -> Result<(Self, u64, Marks), OpenError> {
         let (opened, log, marks) = opener.open_following()?;
         Ok((Self { opener, current: Mutex::new(Current::new(opened)) }, log, marks))
+    }
+
+    /// Notes that the store is not what its log makes of others, so that it is not used again.
+    pub(crate) fn note_divergence(&self, position: u64) -> Result<(), StoreError> {
+        let current = self.current();
+        marks::note_divergence(current.database.as_ref().ok_or(StoreError::Closed)?, position)
     }
 
     /// Closes the database, with all that was cached of it, and opens it again.

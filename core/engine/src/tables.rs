@@ -12,6 +12,7 @@ use redb::{
     TableDefinition, Value, WriteTransaction,
 };
 
+use crate::digest::{Digest, WrittenTable};
 use crate::error::StoreError;
 
 macro_rules! tables {
@@ -71,6 +72,8 @@ macro_rules! tables {
             writes: u64,
             /// One bit for each table that was.
             written: u64,
+            /// What was written so far, where the store follows a log.
+            digest: Option<Digest>,
             // In boxes: inline they are ten kilobytes, and moving those took 46,000 of the 800,000
             // instructions of a post.
             $($name: OnceCell<Box<Table<'t, $key, $value>>>,)*
@@ -78,7 +81,24 @@ macro_rules! tables {
 
         impl<'t, A> WriteTables<'t, A> {
             pub(crate) fn new(transaction: &'t WriteTransaction, attached: A) -> Self {
-                Self { attached, transaction, writes: 0, written: 0, $($name: OnceCell::new(),)* }
+                let digest = None;
+                Self { attached, transaction, writes: 0, written: 0, digest, $($name: OnceCell::new(),)* }
+            }
+
+            /// Begins to add what is written to a digest.
+            pub(crate) fn digesting(&mut self, digest: Digest) {
+                self.digest = Some(digest);
+            }
+
+            pub(crate) fn digest(&mut self) -> Option<&mut Digest> {
+                self.digest.as_mut()
+            }
+
+            /// Shows every table that is in the digest to `visitor`.
+            pub(crate) fn each_digested(&self, visitor: &mut impl TableVisitor) {
+                $(if TableId::$name.is_digested() {
+                    visitor.visit(stringify!($name), self.$name());
+                })*
             }
 
             /// A count that grows with every write.
@@ -95,11 +115,15 @@ macro_rules! tables {
                 self.attached
             }
 
-            $(pub(crate) fn $name_mut(&mut self) -> Result<&mut Table<'t, $key, $value>, StoreError> {
+            $(pub(crate) fn $name_mut(
+                &mut self,
+            ) -> Result<WrittenTable<'_, 't, $key, $value>, StoreError> {
                 self.$name()?;
                 self.writes += 1;
                 self.written |= 1 << TableId::$name as u64;
-                Ok(&mut **self.$name.get_mut().expect("opened in the line above"))
+                let table = &mut **self.$name.get_mut().expect("opened in the line above");
+                let digest = self.digest.as_mut().filter(|_| TableId::$name.is_digested());
+                Ok(WrittenTable::new(table, stringify!($name), digest))
             })*
         }
 
@@ -136,7 +160,7 @@ macro_rules! tables {
 tables! {
     /// The row `COUNTERS_KEY`: everything that counts up. The row `CLOCK_KEY`: `ClockRow`.
     /// The row `BEFORE_NOTES_KEY`: see `removed`. The row `LOG_KEY`: see `event_log`.
-    /// The row `RUNS_KEY`: `RunsRow`.
+    /// The row `RUNS_KEY`: `RunsRow`. The row `SCAN_KEY`: see `row_scan`.
     counters, counters_mut, COUNTERS: u8 => &'static [u8];
 
     /// uid → `UserRow`.
@@ -248,6 +272,34 @@ tables! {
     runs, runs_mut, RUNS: u64 => &'static [u8];
     /// Block of messages → which words they have. See `signatures`.
     signatures, signatures_mut, SIGNATURES: u64 => &'static [u8];
+}
+
+impl<A> ReadTables<A> {
+    /// A table that is not of the state.
+    pub(crate) fn open_other<K: redb::Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>, StoreError> {
+        Ok(self.transaction.open_table(table)?)
+    }
+}
+
+impl TableId {
+    /// Whether the table is equal in all stores that have followed a log to the same entry. The others
+    /// are written once per commit, or made anew by the version that opens the store. A table that only
+    /// a later version has, and fills by itself, belongs to these.
+    const fn is_digested(self) -> bool {
+        !matches!(
+            self,
+            Self::counters
+                | Self::tails
+                | Self::chunks
+                | Self::lookalikes
+                | Self::grams
+                | Self::gram_counts
+                | Self::folded_names
+        )
+    }
 }
 
 impl<A> WriteTables<'_, A> {

@@ -17,10 +17,11 @@ use core_model::Refusal;
 use crate::cache::room_list;
 use crate::cache::writer::WriterCache;
 use crate::clock::Moment;
+use crate::digest::{Checkpoint, Claims};
 use crate::entry::Fate;
 use crate::envelope::{Answer, Done, Envelope};
 use crate::error::{StoreError, panic_message};
-use crate::log::{Log, LogEntry, Next};
+use crate::log::{Equality, Log, LogEntry, Next};
 use crate::lookup;
 use crate::marks::Marks;
 use crate::queue::Queue;
@@ -50,6 +51,8 @@ pub(crate) struct Writer<'a, T, L, P> {
     last: Option<Moment>,
     /// Where the store stands in the log that it follows.
     following: Option<Following>,
+    /// What the other stores of the cluster are.
+    equality: Equality,
     /// Failures since the last batch that was committed.
     failures: u32,
 }
@@ -59,7 +62,14 @@ pub(crate) struct Following {
     pub(crate) marks: Marks,
     /// The latest version of the rules that entries may be of.
     pub(crate) speaks: u32,
+    /// What gateways say of their stores.
+    pub(crate) claims: Claims,
+    /// A rule that a later version changes: for tests.
+    pub(crate) changed_rule: ChangedRule,
 }
+
+/// What becomes of a command under the rules of this version.
+pub(crate) type ChangedRule = fn(u32, &Envelope) -> Option<Envelope>;
 
 /// What one transaction carries out.
 enum Work<'w, T> {
@@ -76,8 +86,10 @@ enum Work<'w, T> {
 #[derive(Default)]
 struct Applied {
     answers: Vec<Answer>,
-    /// Of each entry.
+    /// Of each entry. Fewer than there are: this version cannot go on after the last of them.
     fates: Vec<Fate>,
+    checkpoints: Vec<Checkpoint>,
+    claims: Vec<follow::Claim>,
 }
 
 /// Why a batch was not committed.
@@ -135,6 +147,7 @@ impl<'a, T, L: Log<T>, P: FnMut(Vec<Done<T>>)> Writer<'a, T, L, P> {
             cache: WriterCache::default(),
             last: None,
             following,
+            equality: Equality::default(),
             failures: 0,
         }
     }
@@ -363,17 +376,10 @@ impl<'a, T, L: Log<T>, P: FnMut(Vec<Done<T>>)> Writer<'a, T, L, P> {
                 }
             }
             Work::Entries { entries, refused, .. } => {
-                let mut at = 0;
                 for entry in entries {
-                    let fate = context.begin_entry(entry).map_err(failed)?;
-                    applied.fates.push(fate);
-                    let commands = entry.entry.commands.iter().filter(|_| fate == Fate::Applied);
-                    for envelope in commands {
-                        applied.answers.push(match refused.get(&at) {
-                            Some(why) => Answer::refused(why),
-                            None => self.apply_one(context, at, envelope)?,
-                        });
-                        at += 1;
+                    self.apply_entry(context, entry, refused, &mut applied)?;
+                    if !self.speaks(context.rules()) {
+                        break;
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_engine::{Done, Engine, Envelope, OpenError, Options};
+use core_engine::{Done, Engine, Envelope, Equality, OpenError, Options};
 use core_model::Refusal;
 use tokio::sync::watch;
 
@@ -71,6 +71,22 @@ impl<T> Node<T> {
     }
 
     pub fn resent(&self) -> u64 {
+        match self.0 {}
+    }
+
+    pub fn rules(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub fn checkpoint(&self) -> Option<(u64, u64)> {
+        match self.0 {}
+    }
+
+    pub fn take_doubt(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub fn equality(&self) -> Equality {
         match self.0 {}
     }
 

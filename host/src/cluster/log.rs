@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use core_cluster::{Error, Position, Reader};
-use core_engine::{Entries, Entry, EntryFault, EntryId, Fate, Log, LogEntry, Next};
+use core_engine::{Entries, Entry, EntryFault, EntryId, Fate, Log, LogEntry, Next, Progress};
 use core_model::{AdminCommand, Command, Timestamp};
 
 use super::node::Node;
@@ -140,6 +140,10 @@ impl<T: Send> Log<T> for EngineLog<T> {
         let entries = self.take();
         self.in_hand = entries.last().map(|entry| entry.position);
         Next::Entries(Entries { entries, durable: self.is_durable() })
+    }
+
+    fn progressed(&mut self, progress: &Progress) {
+        self.node.standing().progressed(progress);
     }
 
     fn settled(&mut self, entry: EntryId, fate: Fate) -> Vec<T> {

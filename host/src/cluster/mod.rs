@@ -8,6 +8,7 @@
 mod log;
 mod node;
 mod proposer;
+mod standing;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -96,7 +97,7 @@ impl<T: Send + 'static> Joining<T> {
     /// Opens the log, however long the servers take to be reached; what waiting does not mend is an
     /// error.
     pub async fn open(self, config: &ClusterConfig) -> Result<(), Error> {
-        let Followed { log, applied } = self.followed;
+        let Followed { log, applied, rules } = self.followed;
         let id = log_id(log);
         let mut complained: Option<Instant> = None;
         let log = loop {
@@ -113,6 +114,7 @@ impl<T: Send + 'static> Joining<T> {
         };
         let Self { node, submitted, reader, .. } = self;
         tracing::info!(cluster = config.name, node = node.name(), log = %id, applied, "follows");
+        node.standing().begin(rules);
         node.opened(log.handle);
         let proposer = std::thread::Builder::new().name("cluster-proposer".into());
         let spawned = proposer.spawn(move || proposer::run(&node, &submitted));

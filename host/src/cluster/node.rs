@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use core_cluster::{Error, Health, Link, LogHandle, Position};
-use core_engine::{Done, EntryBuilder, EntryId, Envelope, Fate};
+use core_engine::{Done, EntryBuilder, EntryId, Envelope, Equality, Fate};
 use core_model::{Command, Refusal};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
+
+use super::standing::Standing;
 
 /// Own entries that are under way at a time. More commands wait in the engine's queue meanwhile, so
 /// that a slow log gets fewer and larger entries.
@@ -32,6 +34,7 @@ pub struct Node<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     counters: Counters,
+    standing: Standing,
     /// Why the log cannot be followed any more.
     end: watch::Sender<Option<Arc<str>>>,
     /// The last own run that the log has ended.
@@ -127,6 +130,7 @@ impl<T> Node<T> {
             state: Mutex::new(state),
             changed: Condvar::new(),
             counters: Counters::default(),
+            standing: Standing::new(),
             end: watch::Sender::default(),
             lost_run: watch::Sender::default(),
         }
@@ -169,6 +173,31 @@ impl<T> Node<T> {
     /// Entries that were handed to a server again.
     pub fn resent(&self) -> u64 {
         self.handle.get().map_or(0, |handle| handle.counts().resent)
+    }
+
+    /// How the store stands among the others.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The version of the rules that is in force.
+    pub fn rules(&self) -> u32 {
+        self.standing.rules()
+    }
+
+    /// The position and the digest of the last checkpoint.
+    pub fn checkpoint(&self) -> Option<(u64, u64)> {
+        self.standing.checkpoint()
+    }
+
+    /// Whether the newest snapshot may be of a store that was found to differ since this was asked.
+    pub fn take_doubt(&self) -> bool {
+        self.standing.take_doubt()
+    }
+
+    /// Whether the stores of the cluster are equal.
+    pub fn equality(&self) -> Equality {
+        self.standing.equality()
     }
 
     pub fn counts(&self) -> EntryCounts {
@@ -309,8 +338,9 @@ impl<T> Node<T> {
         id: EntryId,
         filled: Filled<T>,
     ) -> Result<(), Vec<Done<T>>> {
-        let Filled { builder, tickets, refused } = filled;
-        let bytes = builder.finish(id).into();
+        let Filled { mut builder, tickets, refused } = filled;
+        let rules = self.standing.tell(&mut builder);
+        let bytes = builder.finish(id, rules).into();
         let proposed = self.handle.get().map(|handle| handle.propose(state.key, bytes));
         if !matches!(proposed, Some(Ok(()))) {
             return Err(refusals(tickets, refused));

@@ -12,17 +12,20 @@
 //! Numbers are little-endian. Rows are those of redb, so a restored store equals the state that was
 //! backed up row for row. A stream that was cut or changed restores nothing.
 
+mod offline;
 mod read;
 mod stats;
 mod write;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 
-pub use read::{inspect, restore};
+pub use offline::back_up;
+pub use read::{inspect, restore, restore_following};
 pub use stats::{TableStats, stats};
 
 pub(crate) use stats::table_stats;
@@ -52,6 +55,19 @@ pub struct Header {
     pub newest_message: u64,
     /// The engine's clock then, in milliseconds since 1970.
     pub at_ms: u64,
+    /// Where the store stood in the log that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<FollowedHeader>,
+}
+
+/// What a store needs besides its rows to follow its log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FollowedHeader {
+    /// The number of the log.
+    pub log: u64,
+    /// The position of the last entry that was applied.
+    pub applied: u64,
+    pub(crate) marks: BTreeMap<String, u64>,
 }
 
 /// What a complete stream held.
@@ -77,6 +93,10 @@ pub enum BackupError {
     NotABackup,
     #[error("the backup was made by a later version: {0}")]
     TooNew(String),
+    #[error(
+        "the backup is of a store that follows no log, so no gateway of a cluster can begin with it"
+    )]
+    FollowsNoLog,
     #[error("the backup is incomplete or damaged: {0}")]
     Damaged(String),
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{BLOCK_BYTES_MAX, BackupError, HEADER_BYTES_MAX, Header, LAYOUT, Summary};
 use crate::error::{StoreError, panic_message};
+use crate::marks;
 use crate::migrate;
 use crate::open::{close, create_whole};
 use crate::tables::{create_tables, insert_rows};
@@ -20,10 +21,30 @@ pub fn inspect(stream: impl BufRead) -> Result<Summary, BackupError> {
 
 /// Makes the store `path` from a stream. The file must not exist; it appears when all of the stream
 /// is in it and on the disk, readable and writable by its owner only.
+///
+/// The store follows no log, whatever the one did that was backed up: so it may leave its cluster.
 pub fn restore(
     stream: impl BufRead,
     path: &Path,
     cache_bytes: usize,
+) -> Result<Summary, BackupError> {
+    restore_as(stream, path, cache_bytes, false)
+}
+
+/// As [`restore`]; the store follows the log of the one that was backed up, from where that stood.
+pub fn restore_following(
+    stream: impl BufRead,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Summary, BackupError> {
+    restore_as(stream, path, cache_bytes, true)
+}
+
+fn restore_as(
+    stream: impl BufRead,
+    path: &Path,
+    cache_bytes: usize,
+    follows: bool,
 ) -> Result<Summary, BackupError> {
     create_whole(path, |file| {
         let database = Database::builder()
@@ -31,13 +52,13 @@ pub fn restore(
             .create_file(file)
             .map_err(|error| BackupError::Store(error.to_string()))?;
         // redb panics at rows whose bytes cannot be of their types, as damage leaves them.
-        let filled = catch_unwind(AssertUnwindSafe(|| fill(&database, stream)));
+        let filled = catch_unwind(AssertUnwindSafe(|| fill(&database, stream, follows)));
         close(database);
         filled.unwrap_or_else(|panic| Err(BackupError::Damaged(panic_message(&*panic))))
     })
 }
 
-fn fill(database: &Database, stream: impl BufRead) -> Result<Summary, BackupError> {
+fn fill(database: &Database, stream: impl BufRead, follows: bool) -> Result<Summary, BackupError> {
     let transaction = begin(database)?;
     create_tables(&transaction)?;
     transaction.commit()?;
@@ -49,6 +70,10 @@ fn fill(database: &Database, stream: impl BufRead) -> Result<Summary, BackupErro
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     migrate::stamp(&transaction, summary.header.format, summary.header.lookalikes)?;
+    if follows {
+        let followed = summary.header.followed.as_ref().ok_or(BackupError::FollowsNoLog)?;
+        marks::insert(&transaction, followed.log, &followed.marks)?;
+    }
     transaction.commit()?;
     Ok(summary)
 }

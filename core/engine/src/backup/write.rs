@@ -3,9 +3,10 @@
 use redb::{ReadableTable, Value};
 use sha2::{Digest, Sha256};
 
-use super::{BLOCK_BYTES, BackupError, Header, LAYOUT, Summary};
+use super::{BLOCK_BYTES, BackupError, FollowedHeader, Header, LAYOUT, Summary};
 use crate::error::StoreError;
 use crate::lookup;
+use crate::marks;
 use crate::migrate;
 use crate::state::Snapshot;
 use crate::tables::TableVisitor;
@@ -23,6 +24,7 @@ pub(crate) fn write(
         lookalikes: crate::lookalike::revision(),
         newest_message: counters.next_message - 1,
         at_ms: counters.now,
+        followed: followed(snapshot)?,
     };
     let mut head = serde_json::to_vec(&header).expect("a header has only numbers");
     head.push(b'\n');
@@ -34,6 +36,12 @@ pub(crate) fn write(
     let digest = stream.digest.finalize_reset();
     stream.send(digest.to_vec())?;
     Ok(Summary { header, rows: stream.rows, bytes: stream.bytes })
+}
+
+fn followed(snapshot: &Snapshot) -> Result<Option<FollowedHeader>, BackupError> {
+    let found = marks::rows(&snapshot.open_other(migrate::META)?)?;
+    let header = |(log, applied, marks)| FollowedHeader { log, applied, marks };
+    Ok(found.map(header))
 }
 
 struct Stream<S> {

@@ -13,6 +13,7 @@ use crate::lookup::{self, Request};
 use crate::marks::Marks;
 use crate::message_index;
 use crate::rows::{Counters, RoomRow, UserRow, Who, pack};
+use crate::rules_version::RULES;
 use crate::state::{Batch, State};
 
 /// One batch of commands: the tables, and what is written once at its end.
@@ -25,6 +26,10 @@ pub(crate) struct BatchContext<'t> {
     pub(super) appends: BTreeMap<u64, Vec<u64>>,
     /// Where the store stands in the log that it follows.
     pub(super) marks: Option<Marks>,
+    /// Whether the entry that is being applied ends with a checkpoint.
+    pub(super) ends_second: bool,
+    /// Whether it had a tick that counts.
+    pub(super) has_ticked: bool,
     /// Writes by `settle`, which no command counts as its own: they depend on how commands were
     /// grouped into batches.
     settling: u64,
@@ -69,13 +74,28 @@ impl CommandContext<'_> {
 
 impl<'t> BatchContext<'t> {
     pub(crate) fn new(batch: Batch<'t>, counters: Counters, last: Option<Moment>) -> Self {
-        let (appends, row) = (BTreeMap::new(), Vec::new());
-        Self { batch, counters, last, marks: None, appends, settling: 0, row }
+        Self {
+            batch,
+            counters,
+            last,
+            marks: None,
+            ends_second: false,
+            has_ticked: false,
+            appends: BTreeMap::new(),
+            settling: 0,
+            row: Vec::new(),
+        }
     }
 
     /// The batch is of a log.
-    pub(crate) fn following(self, marks: Marks) -> Self {
+    pub(crate) fn following(mut self, marks: Marks) -> Self {
+        self.batch.digesting(marks.digest);
         Self { last: marks.last, marks: Some(marks), ..self }
+    }
+
+    /// The version of the rules that is in force.
+    pub(crate) fn rules(&self) -> u32 {
+        self.marks.as_ref().map_or(RULES, |marks| marks.rules)
     }
 
     /// Whether any command has changed anything.
@@ -92,9 +112,10 @@ impl<'t> BatchContext<'t> {
     pub(crate) fn finish(mut self) -> Result<Finished<'t>, StoreError> {
         self.settle()?;
         self.batch.counters_mut()?.insert(lookup::COUNTERS_KEY, pack(&self.counters).as_slice())?;
-        let Self { batch, counters, last, mut marks, .. } = self;
+        let Self { mut batch, counters, last, mut marks, .. } = self;
         if let Some(marks) = &mut marks {
             marks.last = last;
+            marks.digest = batch.digest().copied().unwrap_or_default();
         }
         Ok(Finished { batch, counters, last, marks })
     }

@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{BatchContext, CommandContext};
 use crate::cache::writer::WriterCache;
+use crate::digest::{Checkpoint, Digest, LiveRuns};
 use crate::entry::Fate;
 use crate::envelope::Envelope;
 use crate::error::{Error, StoreError};
 use crate::log::LogEntry;
 use crate::removed;
+use crate::row_scan::{SCAN_KEY, Scan};
 use crate::rows::{pack, unpack};
 use crate::tables::Tables;
 
@@ -143,6 +145,15 @@ impl BatchContext<'_> {
         boot: u64,
         speaks: u32,
     ) -> Result<Reply, Error> {
+        if let Some(marks) = &self.marks
+            && speaks < marks.rules
+        {
+            let rules = marks.rules;
+            let why = format!(
+                "the cluster has gone on to version {rules} of the rules, this gateway has version {speaks}; run a later version of it"
+            );
+            return Err(Refusal::Internal { why }.into());
+        }
         let runs = self.runs()?;
         let own = |(_, row): &(&u64, &RunRow)| {
             row.node == node && row.boot == boot && row.state != RunState::Ended
@@ -216,8 +227,31 @@ impl BatchContext<'_> {
                 self.write_run(run, &row)?;
             }
         }
+        self.has_ticked = true;
         self.sweep_runs(cx)?;
         Ok(Reply::Done)
+    }
+
+    /// The rules that all live runs speak are in force from here on: nothing has to tell a cluster that
+    /// its last gateway was replaced. Between two entries, as a gateway that does not speak them stops
+    /// there.
+    fn raise_rules(&mut self) -> Result<(), StoreError> {
+        let runs = self.runs()?;
+        let live = runs.values().filter(|row| row.state != RunState::Ended);
+        let spoken = live.map(|row| row.speaks).min();
+        if let (Some(marks), Some(spoken)) = (&mut self.marks, spoken) {
+            marks.rules = marks.rules.max(spoken);
+        }
+        Ok(())
+    }
+
+    /// The runs that have not ended, with the names of their nodes.
+    pub(crate) fn live_runs(&self) -> Result<LiveRuns, StoreError> {
+        let runs = self.runs()?.into_iter();
+        Ok(runs
+            .filter(|(_, row)| row.state != RunState::Ended)
+            .map(|(run, row)| (run, row.node))
+            .collect())
     }
 
     /// Takes some of the sessions and seats that ended with their runs. Returns whether that was all.
@@ -298,6 +332,7 @@ impl BatchContext<'_> {
     /// Goes on to the next entry of the log, and judges it: see `crate::log`.
     pub(crate) fn begin_entry(&mut self, entry: &mut LogEntry) -> Result<Fate, StoreError> {
         let marks = self.marks.as_mut().expect("a batch of a log has marks");
+        self.ends_second = marks.is_checkpoint(entry.at.0);
         marks.advance(entry.position, entry.at.0);
         for envelope in &mut entry.entry.commands {
             envelope.at = entry.at;
@@ -316,6 +351,39 @@ impl BatchContext<'_> {
             }
             _ => Ok(Fate::Ended),
         }
+    }
+
+    /// Goes on to the end of the entry: its checkpoint, if it has one.
+    pub(crate) fn end_entry(&mut self) -> Result<Option<Checkpoint>, StoreError> {
+        if std::mem::take(&mut self.has_ticked) {
+            self.raise_rules()?;
+        }
+        let marks = self.marks.as_ref().expect("a batch of a log has marks");
+        let (at, rules) = (marks.applied, marks.rules);
+        if let Some(digest) = self.batch.digest() {
+            digest.number(at);
+        }
+        if !std::mem::take(&mut self.ends_second) {
+            return Ok(None);
+        }
+        let read = self.scan_some()?;
+        let counters = pack(&self.counters);
+        let digest = self.batch.digest().expect("a batch of a log has a digest");
+        digest.number(u64::from(rules));
+        digest.bytes(&counters);
+        digest.number(read.0);
+        Ok(Some(Checkpoint { at, digest: digest.0 }))
+    }
+
+    /// Reads some more rows of the store.
+    fn scan_some(&mut self) -> Result<Digest, StoreError> {
+        let place = self.batch.counters()?.get(SCAN_KEY)?;
+        let place = place.map(|row| unpack("counters", row.value())).transpose()?;
+        let mut scan = Scan::from(place.unwrap_or_default());
+        self.batch.each_digested(&mut scan);
+        let (place, read) = scan.finish()?;
+        self.batch.counters_mut()?.insert(SCAN_KEY, pack(&place).as_slice())?;
+        Ok(read)
     }
 
     fn runs(&self) -> Result<Runs, StoreError> {

@@ -12,6 +12,7 @@ use super::seat_rows::{seat, seats_in};
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{LeaseRow, RoomRow, SeatRow, Who};
+use crate::tables::Tables as _;
 
 /// What an entrance by a connection asks for.
 struct Entrance<'a> {
@@ -76,10 +77,9 @@ impl BatchContext<'_> {
             return Ok(());
         };
         let left = cx.request.now.saturating_add(claim.address_left_min_ms);
-        let addresses = self.batch.addresses_mut()?;
-        let until = addresses.get((address, uid))?.map(|until| until.value());
+        let until = self.batch.addresses()?.get((address, uid))?.map(|until| until.value());
         if until.is_some_and(|until| until > left) {
-            addresses.insert((address, uid), left)?;
+            self.batch.addresses_mut()?.insert((address, uid), left)?;
             // The row of the later time finds nothing to do.
             expiry::note_address(&mut self.batch, left, address, uid)?;
         }

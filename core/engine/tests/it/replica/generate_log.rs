@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use core_engine::{Entry, EntryBuilder, EntryId, Envelope, Fate, LogEntry, Unloggable};
+use core_engine::{Entry, EntryBuilder, EntryId, Envelope, Fate, LogEntry, RULES, Unloggable};
 use core_model::{Command, ConnectionId, Timestamp};
 
 use super::oracle::Oracle;
@@ -47,7 +47,8 @@ pub(super) struct Written {
     /// Steady time there.
     steady: u64,
     pub(super) commands: Vec<Envelope>,
-    pub(super) rules: u32,
+    /// The rules that are in force after it.
+    pub(super) rules_after: u32,
     bytes: Vec<u8>,
     /// What is to become of it.
     pub(super) fate: Fate,
@@ -76,19 +77,19 @@ pub(super) struct SharedLog {
     pub(super) oracle: Oracle,
     /// The `boot` of each gateway.
     boots: [u64; GATEWAYS],
+    /// The latest rules that each gateway speaks.
+    speaks: [u32; GATEWAYS],
     now: u64,
-    /// The version of the rules of what is written next.
-    rules: u32,
 }
 
 impl SharedLog {
     pub(super) fn generate(steps: &[Step], ticks: bool, rng: &mut Rng) -> Self {
         let mut log = Self {
             entries: Vec::new(),
-            oracle: Oracle::default(),
+            oracle: Oracle::new(),
             boots: [1, 2, 3],
+            speaks: [RULES; GATEWAYS],
             now: 1_000,
-            rules: 1,
         };
         let envelopes = generate::envelopes(steps);
         let mut rest = envelopes.as_slice();
@@ -99,8 +100,8 @@ impl SharedLog {
                 rest = &rest[1..];
             }
             log.misbehave(gateway, ticks, rng);
-            if rng.one_in(40) {
-                log.rules = 2;
+            if ticks && rng.one_in(6) {
+                log.upgrade(gateway);
             }
             let until = rest.iter().position(Option::is_none).unwrap_or(rest.len());
             let (chunk, later) = rest.split_at((rng.below(7) as usize).min(until));
@@ -197,15 +198,33 @@ impl SharedLog {
         self.write(gateway, id, commands.iter().cloned().map(of_host).collect());
     }
 
+    /// The gateway is replaced by one of the next version.
+    fn upgrade(&mut self, gateway: usize) {
+        if self.speaks[gateway] == RULES {
+            self.speaks[gateway] = RULES + 1;
+            self.boots[gateway] += GATEWAYS as u64;
+        }
+    }
+
     /// The run of a gateway, which it begins if it has none.
     fn run(&mut self, gateway: usize) -> u64 {
+        if self.oracle.run_of(self.boots[gateway]).is_none() {
+            self.start(gateway);
+        }
         let boot = self.boots[gateway];
         if self.oracle.run_of(boot).is_none() {
-            let node = format!("node-{gateway}");
-            let start = Command::Start { node, boot, speaks: 1 };
-            self.write(gateway, EntryId { run: 0, number: boot }, vec![of_host(start)]);
+            // The cluster has gone on: it was refused.
+            self.upgrade(gateway);
+            self.start(gateway);
         }
+        let boot = boot.max(self.boots[gateway]);
         self.oracle.run_of(boot).expect("it has begun")
+    }
+
+    fn start(&mut self, gateway: usize) {
+        let (boot, speaks) = (self.boots[gateway], self.speaks[gateway]);
+        let start = Command::Start { node: format!("node-{gateway}"), boot, speaks };
+        self.write(gateway, EntryId { run: 0, number: boot }, vec![of_host(start)]);
     }
 
     fn write(&mut self, gateway: usize, id: EntryId, commands: Vec<Envelope>) {
@@ -216,11 +235,14 @@ impl SharedLog {
             Err(why) => panic!("{why:?}: {envelope:?}"),
         };
         let commands: Vec<Envelope> = commands.into_iter().filter(is_logged).collect();
-        let (at, rules) = (self.now, self.rules);
-        let bytes = builder.finish_as(id, rules);
+        // Its gateway has not seen that others are in force.
+        let is_behind = self.entries.len() % 4 == 1;
+        let (at, rules) = (self.now, if is_behind { RULES } else { self.oracle.rules });
+        let bytes = builder.finish(id, rules);
         let fate = self.oracle.apply(id, at, &commands);
         let steady = self.oracle.steady;
-        let written = Written { id, gateway, at, steady, commands, rules, bytes, fate };
+        let rules_after = self.oracle.rules;
+        let written = Written { id, gateway, at, steady, commands, rules_after, bytes, fate };
         let read = written.read(1).entry;
         assert_eq!((read.id, read.rules), (id, rules));
         assert_eq!(read.commands.len(), written.commands.len());
@@ -232,8 +254,18 @@ impl SharedLog {
 
     /// The version of the rules that a node has when it begins: it is replaced when it must be.
     pub(super) fn speaks_at_first(&self, gateway: usize, rng: &mut Rng) -> u32 {
-        if gateway == 0 || rng.one_in(2) { 1 } else { 2 }
+        if gateway == 0 || rng.one_in(2) { RULES } else { RULES + 1 }
     }
+}
+
+/// A rule that is another one in the next version: what posts say.
+pub(super) fn changed_rule(rules: u32, envelope: &Envelope) -> Option<Envelope> {
+    let mut changed = envelope.clone();
+    match &mut changed.command {
+        Command::Post { text, .. } if rules > RULES => text.push('!'),
+        _ => return None,
+    }
+    Some(changed)
 }
 
 /// All of a command but its time.

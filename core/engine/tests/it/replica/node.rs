@@ -5,13 +5,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use core_engine::{
-    Done, Engine, Entries, EntryId, Fate, Followed, Log, Next, Options, follow_log_backend,
+    Done, Engine, Entries, EntryId, Envelope, Fate, Followed, Log, Next, Options, Progress, RULES,
+    follow_log_backend,
 };
 
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::generate_log::{Rng, SharedLog};
+use super::generate_log::{Rng, SharedLog, changed_rule};
 use super::{Dump, Effect, Effects, Ticket};
 use crate::memory::Memory;
 
@@ -40,6 +41,7 @@ struct Feed {
     /// Whenever the writer wants more.
     wants: Sender<()>,
     settled: Sender<(EntryId, Fate)>,
+    progressed: Sender<Progress>,
     tickets: BTreeMap<EntryId, Vec<Ticket>>,
     memory: Memory,
     /// Filled with what a loss of power leaves between the next commit and its answers.
@@ -72,6 +74,10 @@ impl Log<Ticket> for Feed {
             Vec::new()
         }
     }
+
+    fn progressed(&mut self, progress: &Progress) {
+        let _ = self.progressed.send(progress.clone());
+    }
 }
 
 /// An engine that runs.
@@ -79,6 +85,7 @@ struct Running {
     orders: Sender<Entries>,
     wants: Receiver<()>,
     settled: Receiver<(EntryId, Fate)>,
+    progressed: Receiver<Progress>,
     done: Receiver<Vec<Done<Ticket>>>,
     between: Arc<Mutex<Between>>,
     /// Last, since it waits for the writer, which waits for orders.
@@ -89,21 +96,30 @@ impl Running {
     fn open(memory: &Memory, speaks: u32, tickets: BTreeMap<EntryId, Vec<Ticket>>) -> (Self, u64) {
         let ((orders, ordered), (wants, wanted)) = (channel(), channel());
         let ((settle, settled), (publish, done)) = (channel(), channel());
+        let (progress, progressed) = channel();
         let between = Arc::<Mutex<Between>>::default();
         let mut applied = 0;
         let connect = |followed: Followed, _| {
             assert_eq!(followed.log, LOG);
             applied = followed.applied;
             let (memory, between) = (memory.clone(), Arc::clone(&between));
-            Feed { orders: ordered, wants, settled: settle, tickets, memory, between }
+            Feed {
+                orders: ordered,
+                wants,
+                settled: settle,
+                progressed: progress,
+                tickets,
+                memory,
+                between,
+            }
         };
         let publish = move |batch| drop(publish.send(batch));
         let options = Options { cache_bytes: 4 << 20, ..Options::default() };
-        let backend = (memory.clone(), speaks);
-        let engine = Engine::follow_with_backend(backend, options, publish, connect);
+        let backend = (memory.clone(), speaks, changed_rule as fn(u32, &Envelope) -> _);
+        let engine = Engine::follow_with_rule(backend, options, publish, connect);
         let engine = engine.expect("the store opens");
         wanted.recv().expect("the writer has begun");
-        (Self { engine, orders, wants: wanted, settled, done, between }, applied)
+        (Self { engine, orders, wants: wanted, settled, progressed, done, between }, applied)
     }
 }
 
@@ -115,6 +131,8 @@ pub(super) struct Node {
     /// The position up to which it has read the log.
     pub(super) applied: usize,
     pub(super) effects: Effects,
+    /// Its checkpoints, by position.
+    pub(super) checkpoints: BTreeMap<u64, u64>,
     /// The entries whose answers a crash took, by position.
     unanswered: BTreeSet<usize>,
     /// Tickets that it was given back.
@@ -132,6 +150,7 @@ impl Node {
             running: None,
             applied: 0,
             effects: Effects::new(),
+            checkpoints: BTreeMap::new(),
             unanswered: BTreeSet::new(),
             answered: BTreeMap::new(),
             crashes: 0,
@@ -208,6 +227,14 @@ impl Node {
     /// Notes what came of the entries after `from`, and returns the position of the last.
     fn note(&mut self, log: &SharedLog, from: usize) -> usize {
         let running = self.running.as_mut().expect("it runs");
+        for progress in running.progressed.try_iter() {
+            let rules = log.entries[progress.applied as usize - 1].rules_after;
+            assert_eq!(progress.rules, rules, "entry {}", progress.applied);
+            for checkpoint in progress.checkpoints {
+                let first = self.checkpoints.entry(checkpoint.at).or_insert(checkpoint.digest);
+                assert_eq!(*first, checkpoint.digest, "the digest at entry {}", checkpoint.at);
+            }
+        }
         let mut done = running.done.try_iter().flatten();
         let mut place = from;
         for (id, fate) in running.settled.try_iter() {
@@ -242,15 +269,15 @@ impl Node {
         self.memory = memory;
     }
 
-    /// The node has stopped at an entry of later rules: a later version goes on.
+    /// The node has stopped after the entry that brought later rules into force: a later version goes on.
     fn replace(&mut self, log: &SharedLog, applied: usize) {
         let running = self.running.take().expect("it has stopped");
         let why = running.engine.failure().expect("it says why");
-        assert!(why.contains("is of version 2 of the rules"), "{why}");
-        assert_eq!((self.speaks, log.entries[applied].rules), (1, 2));
-        assert!(log.entries[..applied].iter().all(|entry| entry.rules == 1));
+        assert!(why.contains("is of version 3 of the rules"), "{why}");
+        assert_eq!((self.speaks, log.entries[applied - 1].rules_after), (RULES, RULES + 1));
+        assert!(log.entries[..applied - 1].iter().all(|entry| entry.rules_after == RULES));
         drop(running);
-        self.speaks = 2;
+        self.speaks = RULES + 1;
         self.crashes += 1;
         self.applied = applied;
     }

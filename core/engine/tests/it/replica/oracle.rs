@@ -3,11 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use core_engine::{EntryId, Envelope, Fate};
+use core_engine::{EntryId, Envelope, Fate, RULES};
 use core_model::Command;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Oracle {
+    /// The version of the rules that is in force.
+    pub(super) rules: u32,
     at: u64,
     pub(super) steady: u64,
     ticked: u64,
@@ -22,9 +24,15 @@ struct Run {
     next: u64,
     next_at_tick: u64,
     missed: u32,
+    speaks: u32,
 }
 
 impl Oracle {
+    pub(super) fn new() -> Self {
+        let live = BTreeMap::new();
+        Self { rules: RULES, at: 0, steady: 0, ticked: 0, newest: 0, live }
+    }
+
     /// The runs that have not ended.
     pub(super) fn runs(&self) -> Vec<u64> {
         self.live.keys().copied().collect()
@@ -56,7 +64,13 @@ impl Oracle {
             },
         };
         if fate == Fate::Applied {
+            let ticked = self.ticked;
             commands.iter().for_each(|envelope| self.carry_out(&envelope.command));
+            let has_tick = commands.iter().any(|it| it.command == Command::Tick);
+            if has_tick && self.ticked != ticked {
+                let spoken = self.live.values().map(|run| run.speaks).min();
+                self.rules = self.rules.max(spoken.unwrap_or_default());
+            }
         }
         fate
     }
@@ -64,14 +78,16 @@ impl Oracle {
     fn carry_out(&mut self, command: &Command) {
         match command {
             Command::Start { boot, .. } if self.run_of(*boot).is_some() => (),
-            Command::Start { node, boot, .. } => {
+            Command::Start { speaks, .. } if *speaks < self.rules => (),
+            Command::Start { node, boot, speaks } => {
                 self.live.retain(|_, run| run.node != *node);
                 if self.live.is_empty() {
                     self.ticked = self.steady;
                 }
                 self.newest += 1;
                 let (node, boot) = (node.clone(), *boot);
-                let run = Run { node, boot, next: 1, next_at_tick: 0, missed: 0 };
+                let speaks = *speaks;
+                let run = Run { node, boot, next: 1, next_at_tick: 0, missed: 0, speaks };
                 self.live.insert(self.newest, run);
             }
             Command::EndRun { run } => drop(self.live.remove(run)),

@@ -1,10 +1,11 @@
 //! When a node cannot go on.
 
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use core_engine::{
     Done, Engine, Entries, Entry, EntryBuilder, EntryId, Fate, Followed, Log, LogEntry, Next,
-    OpenError, Options, RULES, Submitted, follow_log, follow_log_backend,
+    OpenError, Options, Progress, RULES, Submitted, follow_log, follow_log_backend,
 };
 use core_model::{Command, Refusal, Timestamp};
 
@@ -13,9 +14,10 @@ use crate::failure::envelope;
 use crate::memory::{Failing, Memory};
 
 /// A log that the test writes. Every entry is one of this gateway, with the tickets 0, 1 and so on.
-struct ByHand {
+pub(super) struct ByHand {
     orders: Receiver<Entries>,
     submitted: Submitted<usize>,
+    progressed: Sender<Progress>,
     dropped: Sender<()>,
 }
 
@@ -27,6 +29,10 @@ impl Log<usize> for ByHand {
     fn settled(&mut self, _: EntryId, fate: Fate) -> Vec<usize> {
         if fate == Fate::Applied { (0..9).collect() } else { Vec::new() }
     }
+
+    fn progressed(&mut self, progress: &Progress) {
+        let _ = self.progressed.send(progress.clone());
+    }
 }
 
 impl Drop for ByHand {
@@ -36,43 +42,64 @@ impl Drop for ByHand {
     }
 }
 
-struct Node {
-    engine: Engine<usize>,
-    orders: Sender<Entries>,
+pub(super) struct Node {
+    pub(super) orders: Sender<Entries>,
     published: Receiver<Vec<Done<usize>>>,
-    dropped: Receiver<()>,
+    pub(super) progressed: Receiver<Progress>,
+    pub(super) dropped: Receiver<()>,
+    /// Last, since it waits for the writer, which waits for orders.
+    pub(super) engine: Engine<usize>,
 }
 
-fn follow(memory: &Memory) -> Node {
+pub(super) fn follow(memory: &Memory, applied: u64) -> Node {
+    opened(applied, |options, publish, connect| {
+        let backend = (memory.clone(), RULES);
+        Engine::follow_with_backend(backend, options, publish, connect)
+    })
+}
+
+pub(super) fn follow_file(path: &Path, applied: u64) -> Node {
+    opened(applied, |options, publish, connect| {
+        Engine::follow(path, options, || (), publish, connect)
+    })
+}
+
+type Publish = Box<dyn FnMut(Vec<Done<usize>>) + Send>;
+type Connect = Box<dyn FnOnce(Followed, Submitted<usize>) -> ByHand>;
+
+fn opened(
+    applied: u64,
+    open: impl FnOnce(Options, Publish, Connect) -> Result<Engine<usize>, OpenError>,
+) -> Node {
     let ((orders, ordered), (publish, published)) = (channel(), channel());
-    let (dropped, is_dropped) = channel();
+    let ((dropped, is_dropped), (progress, progressed)) = (channel(), channel());
     let options = Options { cache_bytes: 4 << 20, ..Options::default() };
     let publish = move |batch| drop(publish.send(batch));
-    let connect = |followed: Followed, submitted| {
-        assert_eq!(followed, Followed { log: 7, applied: 0 });
-        ByHand { orders: ordered, submitted, dropped }
+    let connect = move |followed: Followed, submitted| {
+        assert_eq!(followed, Followed { log: 7, applied, rules: RULES });
+        ByHand { orders: ordered, submitted, progressed: progress, dropped }
     };
-    let engine = Engine::follow_with_backend((memory.clone(), RULES), options, publish, connect);
-    Node { engine: engine.expect("it opens"), orders, published, dropped: is_dropped }
+    let engine = open(options, Box::new(publish), Box::new(connect)).expect("it opens");
+    Node { orders, published, progressed, dropped: is_dropped, engine }
 }
 
-fn start() -> (EntryId, Vec<Command>) {
+pub(super) fn start() -> (EntryId, Vec<Command>) {
     let start = Command::Start { node: "one".into(), boot: 5, speaks: RULES };
     (EntryId { run: 0, number: 5 }, vec![start])
 }
 
-fn entry(position: u64, (id, commands): (EntryId, Vec<Command>)) -> LogEntry {
+pub(super) fn entry(position: u64, (id, commands): (EntryId, Vec<Command>)) -> LogEntry {
     let mut builder = EntryBuilder::default();
     commands.into_iter().for_each(|command| builder.push(&envelope(command)).expect("it fits"));
-    let entry = Entry::decode(&builder.finish(id)).expect("it was encoded");
+    let entry = Entry::decode(&builder.finish(id, RULES)).expect("it was encoded");
     LogEntry { position, at: Timestamp(1_000 + position), entry }
 }
 
-fn of_run(number: u64, commands: Vec<Command>) -> (EntryId, Vec<Command>) {
+pub(super) fn of_run(number: u64, commands: Vec<Command>) -> (EntryId, Vec<Command>) {
     (EntryId { run: 1, number }, commands)
 }
 
-fn memory() -> Memory {
+pub(super) fn memory() -> Memory {
     let memory = Memory::that_may_lose_power();
     follow_log_backend(memory.clone(), 7, 0).expect("a new store");
     memory
@@ -89,7 +116,7 @@ fn is_refused(engine: &Engine<usize>, why: &str) {
 #[test]
 fn a_failed_commit_answers_nothing_and_stops() {
     let memory = memory();
-    let Node { engine, orders, published, dropped } = follow(&memory);
+    let Node { engine, orders, published, dropped, .. } = follow(&memory, 0);
     let begun = Entries { entries: vec![entry(1, start())], durable: true };
     orders.send(begun).unwrap();
     assert!(published.recv().unwrap()[0].outcome.is_ok());
@@ -110,7 +137,7 @@ fn a_failed_commit_answers_nothing_and_stops() {
 
 #[test]
 fn a_hole_in_the_log_is_not_passed_over() {
-    let Node { engine, orders, published, dropped } = follow(&memory());
+    let Node { engine, orders, published, dropped, .. } = follow(&memory(), 0);
     let entries = vec![entry(1, start()), entry(3, of_run(1, vec![register("ann")]))];
     orders.send(Entries { entries, durable: true }).unwrap();
     let done = published.recv().expect("what comes before is applied");
@@ -122,7 +149,7 @@ fn a_hole_in_the_log_is_not_passed_over() {
 
 #[test]
 fn what_other_gateways_have_done_is_published_without_a_ticket() {
-    let Node { engine: _engine, orders, published, .. } = follow(&memory());
+    let Node { engine: _engine, orders, published, .. } = follow(&memory(), 0);
     let nine = (0..9).map(|number| register(&format!("u{number}")));
     let of_ten: Vec<Command> = nine.chain([create(titled("tea"), Some(user("u1")))]).collect();
     let entries = vec![entry(1, start()), entry(2, of_run(1, of_ten))];
@@ -140,7 +167,7 @@ fn a_store_follows_a_log_or_takes_commands_and_not_both() {
     let path = folder.path().join("store.redb");
     let connect = |_: Followed, submitted| {
         let ((_, orders), (dropped, _)) = (channel(), channel());
-        ByHand { orders, submitted, dropped }
+        ByHand { orders, submitted, progressed: channel().0, dropped }
     };
     let follow = || {
         let publish = |_: Vec<Done<usize>>| ();

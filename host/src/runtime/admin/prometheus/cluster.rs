@@ -1,12 +1,14 @@
 //! The metrics of a gateway's place in its cluster. One without a cluster has no samples of them.
 
+use core_engine::Equality;
+
 use super::{head, line, sample};
 use crate::runtime::session::services::{Membership, Services};
 
 /// One metric of the place in a cluster.
 type Row = (&'static str, &'static str, &'static str, fn(&Membership) -> u64);
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 11] = [
     ("cluster_run", "gauge", "The number of this gateway's run, 0 for none.", |of| of.node.run()),
     ("cluster_position", "gauge", "The last entry of the log that is applied.", |of| {
         of.node.positions().map_or(0, |(applied, _)| applied)
@@ -35,6 +37,25 @@ const ROWS: [Row; 8] = [
     ("cluster_own_entries_total", "counter", "Entries of this gateway that were applied.", |of| {
         of.node.counts().own
     }),
+    ("cluster_rules", "gauge", "The version of the rules that is in force.", |of| {
+        of.node.rules().into()
+    }),
+    (
+        "cluster_stores_differ",
+        "gauge",
+        "Whether stores of the cluster differ: 1 for others than this, 2 where no store is that of most.",
+        |of| match of.node.equality() {
+            Equality::Unknown | Equality::Equal => 0,
+            Equality::Minority(_) => 1,
+            Equality::Split(_) => 2,
+        },
+    ),
+    (
+        "cluster_checkpoint",
+        "gauge",
+        "The entry whose digest this gateway has told the others last.",
+        |of| of.node.checkpoint().map_or(0, |(at, _)| at),
+    ),
     ("cluster_resent_total", "counter", "Entries that were sent to the log again.", |of| {
         of.node.resent()
     }),
