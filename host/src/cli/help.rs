@@ -16,7 +16,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "admin", "ledger",
         ],
     ),
-    ("Data", &["store", "export", "import"]),
+    ("Data", &["store", "cluster", "export", "import"]),
     ("Dialects and clients", &["dialects", "fidelity", "schema", "sdk", "plugin", "bench"]),
     ("Shell", &["completions", "man", "help"]),
 ];
@@ -45,6 +45,11 @@ const LOCAL: &[&str] = &[
     "store compact",
     "store check",
     "store restore",
+    "cluster init",
+    "cluster join",
+    "cluster status",
+    "cluster check",
+    "cluster recover",
     "import",
     "webhook test",
 ];
@@ -171,6 +176,15 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman store backup chat.backup", "also while the gateway serves"),
             ("dragoman store verify chat.backup", "whether it can be restored"),
             ("dragoman store stats", "rows and bytes of each table"),
+        ],
+    ),
+    (
+        "cluster",
+        &[
+            ("dragoman cluster init", "the first gateway: its store is where the cluster begins"),
+            ("dragoman cluster check", "of servers that lose entries in a power cut, and more"),
+            ("dragoman cluster status", "the log, its snapshots, and this store"),
+            ("dragoman cluster join --replace", "a store that cannot go on: from a snapshot"),
         ],
     ),
     (

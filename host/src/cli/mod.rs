@@ -9,6 +9,7 @@ mod ban;
 mod bench;
 mod check;
 mod client;
+mod cluster;
 mod config;
 mod dialects;
 mod fidelity;
@@ -92,6 +93,8 @@ enum Command {
     Sdk(sdk::Sdk),
     /// Back up, restore, check and measure the store
     Store(store::Store),
+    /// Begin, join, check and recover the log that several gateways share
+    Cluster(cluster::Cluster),
     /// Write users, rooms, messages and cursors as JSON lines, also while the gateway serves
     Export(moving::Export),
     /// Read such lines into the store; the gateway must be stopped
@@ -161,6 +164,7 @@ fn run_command() -> ExitCode {
         Command::Schema(schema) => schema::run(options, schema),
         Command::Sdk(sdk) => sdk::run(options, sdk),
         Command::Store(store) => store::run(options, store),
+        Command::Cluster(cluster) => cluster::run(options, cluster),
         Command::Export(export) => moving::export(options, export),
         Command::Import(import) => moving::import(options, import),
         Command::Bench(bench) => bench::run(options, *bench),

@@ -1,6 +1,7 @@
 //! A build without clusters: there is no node. The configuration refuses the section.
 
 use std::convert::Infallible;
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use core_engine::{Done, Engine, Envelope, Equality, OpenError, Options};
 use core_model::Refusal;
 use tokio::sync::watch;
 
-use crate::config::{ClusterConfig, Sync};
+use crate::config::{ClusterConfig, StoreConfig, Sync};
 
 pub struct Node<T>(Infallible, PhantomData<T>);
 
@@ -33,6 +34,21 @@ pub fn follow<T: Send + 'static>(
     _: impl FnMut(Vec<Done<T>>) + Send + 'static,
 ) -> Result<(Engine<T>, Joining<T>), OpenError> {
     match node.0 {}
+}
+
+/// As [`follow`].
+pub async fn prepare(_: &ClusterConfig, _: &StoreConfig) -> Result<(), Infallible> {
+    unreachable!("the configuration names no cluster")
+}
+
+/// As [`follow`].
+pub async fn keep<T: Send + 'static>(
+    _: &ClusterConfig,
+    _: &StoreConfig,
+    _: (Arc<Engine<T>>, bool),
+    _: impl FnMut(usize) -> io::Result<()> + Send + 'static,
+) -> Result<Option<u64>, Infallible> {
+    unreachable!("the configuration names no cluster")
 }
 
 impl<T> Joining<T> {

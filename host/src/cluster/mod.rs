@@ -5,9 +5,12 @@
 //! [`Node`] keeps the tickets of own commands until their entry is applied, and gives them back in its
 //! order. A command whose entry cannot be applied any more, as the run has ended, is refused.
 
+mod error;
 mod log;
+pub mod membership;
 mod node;
 mod proposer;
+mod snapshots;
 mod standing;
 
 use std::path::Path;
@@ -19,7 +22,9 @@ use core_engine::{Done, Engine, Followed, OpenError, Options, Submitted};
 
 use crate::config::{ClusterConfig, Sync};
 use log::EngineLog;
+pub use membership::prepare;
 pub use node::{EntryCounts, Node};
+pub use snapshots::keep;
 
 /// Between two attempts to reach the servers.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);

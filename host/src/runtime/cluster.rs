@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_engine::RunView;
+use core_engine::{Equality, RunView};
 use core_model::{Command, ConnectionId, Refusal};
 use frontend_api::Ending;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::cluster;
+use crate::config::Config;
+use crate::runtime::limits::Pace;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::services::{Membership, Services};
 use crate::runtime::start;
@@ -27,6 +30,9 @@ const TICK_STEP: Duration = Duration::from_secs(1);
 
 /// Between two attempts to begin a run.
 const START_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often the gateway looks whether a snapshot is due.
+const SNAPSHOT_CHECK_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// How long a gateway that leaves waits for the end of its run, and then for its last entries.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -144,6 +150,40 @@ async fn renew(state: &GatewayState) {
         let of_others = |id: ConnectionId| id.run() != run;
         for stream in instance.streams().iter().filter(|it| of_others(it.handle.id)) {
             stream.handle.mailbox.end(Ending::Draining);
+        }
+    }
+}
+
+/// Puts a snapshot whenever one is due and it is this gateway's turn, until the gateway drains.
+pub(crate) async fn keep_snapshots(state: Arc<GatewayState>, config: Config) {
+    let (Some(config), store) = (config.cluster, config.store) else { return };
+    let mut is_in_doubt = false;
+    loop {
+        tokio::select! {
+            () = sleep(SNAPSHOT_CHECK_PERIOD) => (),
+            () = state.shutdown.draining() => return,
+        }
+        let Some(member) = &state.services.cluster else { return };
+        // Of stores that differ, it is not known which is right.
+        let is_split = matches!(member.node.equality(), Equality::Split(_));
+        if is_split || !state.services.is_steward() {
+            continue;
+        }
+        // As with backups, one at a time.
+        let Ok(_turn) = state.backup_turn.clone().acquire_owned().await else { return };
+        let ending = state.clone();
+        let mut pace = Pace::begin(move || ending.shutdown.is_draining());
+        is_in_doubt |= member.node.take_doubt();
+        let of = (state.services.engine.clone(), is_in_doubt);
+        match cluster::keep(&config, &store, of, move |bytes| pace.spend(bytes)).await {
+            Ok(None) => (),
+            Ok(Some(position)) => {
+                is_in_doubt = false;
+                tracing::info!(position, "put a snapshot of the store");
+            }
+            Err(error) => tracing::error!(
+                "no snapshot for new gateways: {error}; the gateway tries again in five minutes"
+            ),
         }
     }
 }

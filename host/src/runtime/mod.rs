@@ -195,6 +195,19 @@ async fn cluster_end(state: Arc<GatewayState>) -> String {
     }
 }
 
+/// Begins a run, and makes the rooms of the configuration. A store that follows a log may stop for good at
+/// what it reads before the gateway has begun.
+async fn begin(state: &Arc<GatewayState>, config: &Config) -> Result<(), ServeError> {
+    let services = &state.services;
+    tokio::select! {
+        prepared = start::prepare(services, config) => prepared,
+        why = cluster_end(state.clone()) => Err(ServeError::Cluster(why)),
+        why = store_failure(state.clone()), if services.cluster.is_some() => {
+            Err(ServeError::FollowerFailed(why))
+        }
+    }
+}
+
 impl Gateway {
     /// Opens the store and starts listening. Needs a tokio runtime with time and I/O.
     pub async fn start(config: Config) -> Result<Self, ServeError> {
@@ -209,10 +222,11 @@ impl Gateway {
             at_start,
         };
         let services = &state.services;
-        start::prepare(services, &gateway.config).await?;
+        begin(&state, &gateway.config).await?;
         state.spawn_background(cluster::beat(state.clone()));
         state.spawn_background(cluster::renew_runs(state.clone()));
         state.spawn_background(cluster::take_turns(state.clone()));
+        state.spawn_background(cluster::keep_snapshots(state.clone(), gateway.config.clone()));
         if let Some(retention) = Retention::of(&gateway.config.store) {
             // The first step before there are connections.
             let next = match services.is_steward() {

@@ -25,6 +25,8 @@ pub enum ServeError {
         path.display()
     )]
     NotMember { path: PathBuf },
+    #[error("the store cannot be made from a snapshot of the cluster: {0}")]
+    NotJoined(String),
     #[error("the log of the cluster cannot be followed: {0}")]
     Cluster(String),
     #[error(

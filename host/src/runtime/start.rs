@@ -46,6 +46,10 @@ pub(crate) async fn open(
     let recent = Arc::new(RecentMessages::new(clock.clone(), config.admin.trace));
     #[cfg(feature = "otel")]
     let traces = traces(&clock).await;
+    if let Some(cluster) = &config.cluster {
+        let prepared = cluster::prepare(cluster, &config.store).await;
+        prepared.map_err(|error| ServeError::NotJoined(error.to_string()))?;
+    }
     let (node, member) = membership(config, &hub);
     let engine = open_engine(
         config,
