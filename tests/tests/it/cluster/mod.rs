@@ -8,6 +8,7 @@ mod proxy;
 #[path = "../../../../core/cluster/tests/it/server.rs"]
 mod server;
 mod site;
+mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -118,6 +119,9 @@ fn a_store_and_its_configuration_agree_on_whether_there_is_a_cluster() {
     );
 
     let launch = Launch::of(&member);
+    // Without a store it would ask the servers for a snapshot.
+    let store = launch.folder().join("chat.redb");
+    drop(core_engine::Engine::<()>::open(&store, core_engine::Options::default(), |_| ()));
     let said = refusal(launch);
     assert!(said.contains("there is a section [cluster], and the store"), "{said}");
     assert!(said.contains("follows no log: begin the cluster with it"), "{said}");
