@@ -7,6 +7,11 @@
 /// It is raised with whatever changes an outcome: a rule, a constant of one (a lifetime, a bound of
 /// a text, what a search finds), the JSON of a command or an outcome that an idempotency key keeps,
 /// and the tables of Unicode that names and searches go by.
+///
+/// A store that follows a log goes by the version that is [in force](crate::Progress::rules): the
+/// latest that all live runs speak, from the end of the tick on that finds it so. A rule that is changed
+/// therefore asks the context which version that is, and keeps the former way for one version; a
+/// command that is new is not written to the log before.
 pub const RULES: u32 = 2;
 
 /// Whether a version that has the rules up to `latest` can apply an entry of a log that is of `rules`:
