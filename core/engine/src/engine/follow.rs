@@ -38,18 +38,19 @@ impl<T: Send + 'static> Engine<T> {
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
         connect: impl FnOnce(Followed, Submitted<T>) -> L,
     ) -> Result<Self, OpenError> {
-        Self::follow_with_rule((backend, speaks, no_change), options, publish, connect)
+        Self::follow_with_rule(
+            (backend, speaks, no_change as ChangedRule),
+            options,
+            publish,
+            connect,
+        )
     }
 
     /// The same, where what `changed_rule` makes of a command under the rules in force is carried out
     /// instead: for tests.
     #[doc(hidden)]
     pub fn follow_with_rule<L: Log<T> + 'static>(
-        (backend, speaks, changed_rule): (
-            impl redb::StorageBackend + Clone,
-            u32,
-            fn(u32, &Envelope) -> Option<Envelope>,
-        ),
+        (backend, speaks, changed_rule): (impl redb::StorageBackend + Clone, u32, ChangedRule),
         options: Options,
         publish: impl FnMut(Vec<Done<T>>) + Send + 'static,
         connect: impl FnOnce(Followed, Submitted<T>) -> L,
