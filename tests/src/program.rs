@@ -2,7 +2,6 @@
 //! folder.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 /// Where the program is.
@@ -18,18 +17,8 @@ pub fn workspace() -> &'static Path {
 
 /// `None`, and cargo's complaint on standard error, where it does not build.
 fn build() -> Option<PathBuf> {
-    // <target>/<profile>/deps/it-…
-    let tests = std::env::current_exe().expect("this program has a path");
-    let profile = tests.ancestors().nth(2).expect("cargo puts tests in deps/");
-    let target = profile.parent().expect("cargo puts profiles in a target folder");
-    let name = profile.file_name().expect("it was joined").to_string_lossy();
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "dragoman", "--bin", "dragoman"])
-        .args(["--profile", if name == "debug" { "dev" } else { &name }])
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(workspace())
-        .status()
-        .expect("cargo runs these tests");
-    status.success().then(|| profile.join(format!("dragoman{}", std::env::consts::EXE_SUFFIX)))
+    let (mut cargo, folder) = plugin_testkit::cargo_build();
+    let status = cargo.args(["--package", "dragoman", "--bin", "dragoman"]).status();
+    let status = status.expect("cargo runs these tests");
+    status.success().then(|| folder.join(format!("dragoman{}", std::env::consts::EXE_SUFFIX)))
 }

@@ -10,10 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::message_query::MessageQuery;
-
-use crate::users::Account;
-
 pub use super::store_report::*;
+use crate::users::Account;
 
 /// No parameters, or no body.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]

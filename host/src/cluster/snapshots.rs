@@ -188,7 +188,7 @@ mod tests {
             bytes: 1,
             at: 1_000,
         };
-        let due = |log: &LogInfo, newest: Option<u64>, seconds| {
+        let due = |log: &LogInfo, newest: Option<u64>, seconds: u64| {
             is_due(log, newest.map(snapshot).as_ref(), Duration::from_secs(1_000 + seconds))
         };
         assert!(due(&log(0, 0), None, 0));

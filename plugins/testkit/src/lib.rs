@@ -38,20 +38,35 @@ pub fn plugins<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     packages.map(|package| built[&package.replace('-', "_")].clone())
 }
 
-/// Builds packages with the profile and the target folder of this program.
-fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
+/// `cargo build` with the profile and the target folder of this program, and the folder of what it
+/// builds.
+pub fn cargo_build() -> (Command, PathBuf) {
     // <target>/<profile>/deps/it-…
     let own = std::env::current_exe().expect("this program has a path");
     let profile = own.ancestors().nth(2).expect("cargo puts tests in deps/");
     let target = profile.parent().expect("cargo puts profiles in a target folder");
     let name = profile.file_name().expect("it was joined").to_string_lossy();
     let mut cargo = Command::new(env!("CARGO"));
+    // Build scripts watch what cargo tells a program that it runs: with that, all that depends on them
+    // would be built anew.
+    for (name, _) in std::env::vars_os() {
+        if name == "CARGO_MANIFEST_DIR" || name.to_string_lossy().starts_with("CARGO_PKG_") {
+            cargo.env_remove(name);
+        }
+    }
     cargo
-        .args(["build", "--quiet", "--message-format=json"])
+        .args(["build", "--quiet"])
         .args(["--profile", if name == "debug" { "dev" } else { &name }])
         .arg("--target-dir")
         .arg(target)
         .current_dir(root());
+    (cargo, profile.to_owned())
+}
+
+/// Builds packages with the profile and the target folder of this program.
+fn build(packages: &[String]) -> BTreeMap<String, PathBuf> {
+    let (mut cargo, _) = cargo_build();
+    cargo.arg("--message-format=json");
     packages.iter().for_each(|package| {
         cargo.args(["--package", package]);
     });

@@ -13,6 +13,7 @@ pub(crate) mod operators;
 pub(crate) mod passwords;
 pub(crate) mod peer_log;
 pub(crate) mod pending;
+pub(crate) mod reading;
 pub(crate) mod recent;
 pub(crate) mod reply_size;
 pub(crate) mod services;

@@ -70,8 +70,8 @@ fn a_banned_user_can_do_nothing_but_leave_until_the_ban_is_lifted() {
     let asked = Query::Members { room: room("tea"), caller: Some(by_token("ann's")) };
     assert!(gateway.ask(&asked).is_err_and(|refusal| is_banned(&refusal)));
     let polls = receive(by_token("ann's"), Some(room("tea")));
-    let polled =
-        gateway.engine().try_read_only(Timestamp(gateway.now), core_model::ConnectionId(3), &polls);
+    let (at, connection) = (Timestamp(gateway.now), core_model::ConnectionId(3));
+    let polled = gateway.engine().try_read_only(at, connection, &polls, 9);
     assert!(polled.is_err(), "{polled:?}");
     // Others still see and reach the user, who may leave.
     gateway.does(0, direct(user("bob"), user("ann"), "why?"));

@@ -305,7 +305,7 @@ fn a_token_that_found_nothing_new_is_refreshed_when_it_is_due() {
         let at = Timestamp(gateway.now);
         gateway
             .engine()
-            .try_read_only(at, ConnectionId(0), &direct)
+            .try_read_only(at, ConnectionId(0), &direct, 9)
             .expect("nothing is new")
             .refresh
     };

@@ -42,7 +42,7 @@ impl AdminPeer {
 pub(in super::super) struct Denied {
     /// Who made it, if it has a token that is known but is not one of the role.
     pub(super) who: Option<String>,
-    pub(in super::super) problem: Problem,
+    pub(in super::super) problem: Box<Problem>,
 }
 
 /// Who made a request, for the audit log, and what it may do.
@@ -54,7 +54,7 @@ pub(in super::super) struct Caller {
 
 impl From<Problem> for Denied {
     fn from(problem: Problem) -> Self {
-        Self { who: None, problem }
+        Self { who: None, problem: problem.into() }
     }
 }
 
@@ -90,11 +90,11 @@ pub(super) fn admit(
             "this needs the role {needed}, and the token has the role {has}; create one with \
              `dragoman admin token create --role {needed}`"
         ));
-        return Err(Denied { who: Some(who), problem });
+        return Err(Denied { who: Some(who), problem: problem.into() });
     }
     match check_store(&state.services, headers) {
         Ok(()) => Ok(who),
-        Err(problem) => Err(Denied { who: Some(who), problem }),
+        Err(problem) => Err(Denied { who: Some(who), problem: problem.into() }),
     }
 }
 

@@ -264,7 +264,7 @@ impl Entry {
     ) -> Result<(), Problem> {
         let (who, done) = match admitted {
             Ok(who) => (Some(who), Ok(())),
-            Err(Denied { who, problem }) => (who, Err(problem)),
+            Err(Denied { who, problem }) => (who, Err(*problem)),
         };
         match who {
             Some(who) => (self.who, self.state) = (who, Some(state.clone())),
