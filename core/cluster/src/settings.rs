@@ -109,13 +109,14 @@ fn check_name(name: &str) -> Result<(), Error> {
 }
 
 fn check_server(server: &str) -> Result<(), Error> {
+    let scheme = server.split_once("://").map_or("nats", |(scheme, _)| scheme);
+    if !matches!(scheme, "nats" | "tls") {
+        return fault("cluster.servers", server, "must begin with nats:// or tls://");
+    }
     let address: ServerAddr = match server.parse() {
         Ok(address) => address,
         Err(error) => return fault("cluster.servers", server, &error.to_string()),
     };
-    if !matches!(address.scheme(), "nats" | "tls") {
-        return fault("cluster.servers", server, "must begin with nats:// or tls://");
-    }
     if address.username().is_some() || address.password().is_some() {
         // The value is left out: it has a secret.
         let why = "put the user and the password into cluster.user and cluster.password";

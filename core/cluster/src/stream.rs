@@ -101,7 +101,9 @@ pub(crate) async fn info(connection: &Connection, settings: &Settings) -> Result
 /// Removes the log, if it is there.
 pub(crate) async fn remove(connection: &Connection, settings: &Settings) -> Result<(), Error> {
     let subject = format!("STREAM.DELETE.{}", names::stream(&settings.name));
-    match connection.request::<serde_json::Value>("remove the log", subject, &()).await {
+    // The server takes an empty object for nothing, and refuses null.
+    let nothing = serde_json::json!({});
+    match connection.request::<serde_json::Value>("remove the log", subject, &nothing).await {
         Ok(_) => Ok(()),
         Err(failure) if failure.code == Some(ErrorCode::STREAM_NOT_FOUND) => Ok(()),
         Err(failure) => Err(failure.error),

@@ -76,20 +76,11 @@ fn is_like_digit(character: char) -> bool {
     }
 }
 
-/// Whether a character may be taken for `#`: besides its compatibility forms, every symbol that is
-/// neither a picture nor made of letters (`№`). UTS #39 lists none of those that are drawn with
-/// crossing lines (`♯`, `⌗`, `⋕`).
+/// Whether a character may be taken for `#`: one of its compatibility forms, or a symbol of two lines that
+/// cross two others, of which UTS #39 lists none.
 fn is_like_number_sign(character: char) -> bool {
-    let mut compatible = std::iter::once(character).nfkc();
-    if compatible.next() == Some('#') {
-        return true;
-    }
-    let is_symbol = matches!(
-        character.general_category(),
-        GeneralCategory::MathSymbol | GeneralCategory::OtherSymbol
-    );
-    let has_letters = std::iter::once(character).nfkc().any(char::is_alphanumeric);
-    is_symbol && !character.is_ascii() && !is_picture(character) && !has_letters
+    let crossing = ['♯', '⌗', '⋕', '⧣', '⧤', '⧥', '⩨', '⩩', '\u{1D130}', '\u{1D131}'];
+    crossing.contains(&character) || std::iter::once(character).nfkc().next() == Some('#')
 }
 
 /// Whether only the profile matters: a name in ASCII without spaces.
@@ -142,19 +133,31 @@ fn is_like_at(character: char) -> bool {
         || std::iter::once(character).nfkc().eq(['@'])
 }
 
-/// Whether a word is drawn like that of the prefix of guests, whatever marks its letters have. One of
-/// the same length is, too, if it has symbols, or letters that UTS #39 does not allow in identifiers:
-/// many of these are drawn like letters, and new ones come with each version of Unicode.
+/// Whether a word is drawn like that of the prefix of guests, whatever marks its letters have. One with
+/// at least three of its letters is, too, if the others are letters that UTS #39 does not allow in
+/// identifiers: many of these are drawn like others, and new ones come with each version of Unicode.
 fn is_like_guest(word: &str) -> bool {
     let guest = GUEST_PREFIX.trim_end_matches(':');
     let is_letter = |letter: &char| !is_combining_mark(*letter) && !is_ignorable(*letter);
     let bare: String = word.chars().map(letter_of_symbol).nfkd().filter(is_letter).nfc().collect();
-    let is_odd = bare.chars().any(|letter| !letter.identifier_allowed());
-    if is_odd && bare.chars().count() == guest.len() {
+    if have_common_key(&bare, guest) {
         return true;
     }
-    let keys_of_guest = keys(guest);
-    keys(&bare).iter().any(|key| keys_of_guest.contains(key))
+    let mut equal = 0;
+    let are_alike = bare.chars().count() == guest.len()
+        && bare.chars().zip(guest.chars()).all(|(letter, of_guest)| {
+            let mut buffers = [[0; 4]; 2];
+            let [first, second] = &mut buffers;
+            let is_equal = have_common_key(letter.encode_utf8(first), of_guest.encode_utf8(second));
+            equal += usize::from(is_equal);
+            is_equal || letter.is_alphabetic() && !letter.identifier_allowed()
+        });
+    are_alike && equal >= 3
+}
+
+fn have_common_key(a: &str, b: &str) -> bool {
+    let keys_of_b = keys(b);
+    keys(a).iter().any(|key| keys_of_b.contains(key))
 }
 
 /// Whether a character may be taken for a colon: besides those that have it as their skeleton, every
@@ -242,6 +245,11 @@ mod tests {
             ["Ann 🎉 2024", "🎉7", "1\u{FE0F}\u{20E3} tea", "#\u{FE0F}\u{20E3}", "tea ❤\u{FE0F}"];
         let with_numbers =
             ["2024–25", "tea – 7", "Room № 7", "第7室", "7", "F#m7 jam", "guests", "guestʼs"];
+        let with_signs =
+            ["5 × 5", "3×3", "Temp ≥ 30", "Windows® 11", "★ 2024", "G♭7", "♠A ♥7", "Top★10"];
+        for name in with_signs {
+            assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
+        }
         for name in free.into_iter().chain(with_pictures).chain(with_numbers) {
             assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
         }
@@ -347,6 +355,13 @@ mod tests {
             "Ann 🎉",
             "🚀👩\u{200D}🚀",
             "Ёжик™",
+            "🎉Anna🎉",
+            "♥Anna♥",
+            "Kim😀😀😀",
+            "周杰伦♥♥♥",
+            "“Ann”…",
+            "ᐃᓄᒃᑎᑐᑦ",
+            "ⴰⵎⴰⵣⵉⵖ",
             "Łukasz Żółć",
             "Ḥusayn",
             "Ọlá",

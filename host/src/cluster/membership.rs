@@ -113,6 +113,11 @@ pub async fn join(
         return Err(MembershipError::Gap { snapshot, first });
     }
     make_folder(path)?;
+    let kept = with_suffix(path, ".replaced");
+    if exists && kept.exists() {
+        let why = "an earlier store was kept there; move it away, and join again";
+        return Err(of_file(&kept)(io::Error::new(io::ErrorKind::AlreadyExists, why)));
+    }
     let made = with_suffix(path, ".joining");
     snapshots::fetch(&cluster, &snapshot, store, &made).await?;
     let kept = exists.then(|| keep(path)).transpose()?;

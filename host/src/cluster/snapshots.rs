@@ -38,7 +38,8 @@ pub async fn keep<T: Send + 'static>(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let log = cluster.info().await?;
     let newest = cluster.snapshots().list(&log.id).await?.into_iter().next();
-    if !is_in_doubt && !is_due(&log, newest.as_ref(), now) {
+    let limits = (config.log_age, config.log_bytes);
+    if !is_in_doubt && !is_due(&log, newest.as_ref(), now, limits) {
         return Ok(None);
     }
     let file = with_suffix(&store.path, SUFFIX);
@@ -60,17 +61,26 @@ fn check_space(file: &Path, store_bytes: u64) -> Result<(), MembershipError> {
     Ok(())
 }
 
-/// Whether the newest snapshot is too old. `now` is since 1970.
-fn is_due(log: &LogInfo, newest: Option<&Snapshot>, now: Duration) -> bool {
+/// Whether the newest snapshot is too old. `now` is since 1970, and the limits are those of the log: once
+/// it has lost what came right after the snapshot, a gateway without a store cannot begin.
+fn is_due(
+    log: &LogInfo,
+    newest: Option<&Snapshot>,
+    now: Duration,
+    (log_age, log_bytes): (Duration, u64),
+) -> bool {
     let Some(newest) = newest else { return true };
+    if log.first.0 > newest.position.0 + 1 {
+        return true;
+    }
     let entries = (log.last.0 + 1).saturating_sub(log.first.0);
     let since = log.last.0.saturating_sub(newest.position.0).min(entries);
     if since == 0 {
         return false;
     }
     let bytes = u128::from(log.bytes) * u128::from(since) / u128::from(entries.max(1));
-    now.as_secs().saturating_sub(newest.at) >= AGE_MAX.as_secs()
-        || bytes >= u128::from(LOG_BYTES_MAX)
+    now.as_secs().saturating_sub(newest.at) >= AGE_MAX.min(log_age / 2).as_secs()
+        || bytes >= u128::from(LOG_BYTES_MAX.min(log_bytes / 2))
 }
 
 /// Puts a store that no process has open.
@@ -188,8 +198,13 @@ mod tests {
             bytes: 1,
             at: 1_000,
         };
+        let due_within = |log: &LogInfo, newest: Option<u64>, seconds: u64, limits| {
+            let now = Duration::from_secs(1_000 + seconds);
+            is_due(log, newest.map(snapshot).as_ref(), now, limits)
+        };
+        let week = Duration::from_secs(7 * 24 * 3600);
         let due = |log: &LogInfo, newest: Option<u64>, seconds: u64| {
-            is_due(log, newest.map(snapshot).as_ref(), Duration::from_secs(1_000 + seconds))
+            due_within(log, newest, seconds, (week, 32 << 30))
         };
         assert!(due(&log(0, 0), None, 0));
         assert!(!due(&log(1_000, 1 << 20), Some(900), 6 * 3600 - 1));
@@ -198,5 +213,12 @@ mod tests {
         assert!(!due(&log(1_000, 1 << 20), Some(1_000), 7 * 3600));
         assert!(!due(&log(1_000, 8 << 30), Some(501), 0));
         assert!(due(&log(1_000, 8 << 30), Some(500), 0));
+        // A log that keeps less has half of it as the bound.
+        let hour = Duration::from_secs(3600);
+        assert!(!due_within(&log(1_000, 1 << 20), Some(900), 1799, (hour, 1 << 30)));
+        assert!(due_within(&log(1_000, 1 << 20), Some(900), 1800, (hour, 1 << 30)));
+        assert!(due_within(&log(1_000, 1 << 30), Some(500), 0, (week, 1 << 30)));
+        let lost = LogInfo { first: Position(902), ..log(1_000, 1 << 20) };
+        assert!(due(&lost, Some(900), 0) && !due(&lost, Some(901), 0));
     }
 }

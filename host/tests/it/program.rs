@@ -156,7 +156,7 @@ fn compacting_needs_a_store_that_no_process_has_open() {
     let compact = || run(folder.path(), &["store", "compact", "--set", "store.path=chat.redb"]);
     insta::assert_snapshot!(compact(), @"
     $ dragoman store compact --set store.path=chat.redb
-    stderr: there is no store chat.redb to compact
+    stderr: there is no store chat.redb to compact; the gateway creates it at its first start
     exit 1
     ");
     let path = folder.path().join("chat.redb");

@@ -2,9 +2,9 @@
 //!
 //! Each gateway adds its checkpoints to its entries, and each reads the claims of all, its own too. So
 //! all come to the same verdict without another word: at the first checkpoint that tells, a gateway
-//! stops whose digest is not that of more than half of the live runs, if there is such a one. Where
-//! no digest is that of more than half (of two gateways, each has one) nobody can say which store is
-//! right: then all go on, and say so.
+//! stops whose digest is not that of more than half of the live runs and itself, if there is such a
+//! one. Where no digest is that of more than half (of two gateways, each has one) it cannot be known
+//! which store is right: then all go on, and say so.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -70,7 +70,10 @@ fn judge(own: u64, claims: &BTreeMap<u64, u64>, live: &LiveRuns) -> Verdict {
     for (run, digest) in claims {
         digests.entry(*digest).or_default().push(&live[run]);
     }
-    let majority = digests.iter().find(|(_, nodes)| nodes.len() * 2 > live.len());
+    // This store has a voice though its gateway has not claimed: it may be catching up, beside one gateway
+    // whose store is wrong.
+    let voices = live.len() + usize::from(!digests.contains_key(&own));
+    let majority = digests.iter().find(|(_, nodes)| nodes.len() * 2 > voices);
     match majority {
         Some((digest, nodes)) if *digest != own => Verdict::Differs(nodes.join(", ")),
         Some(_) if digests.len() > 1 => {
@@ -80,7 +83,7 @@ fn judge(own: u64, claims: &BTreeMap<u64, u64>, live: &LiveRuns) -> Verdict {
             )
         }
         Some(_) if claims.len() == live.len() => Verdict::Equal,
-        None if claims.len() == live.len() => {
+        None if !claims.is_empty() && claims.len() == live.len() => {
             let of = |(digest, nodes): (&u64, &Vec<&str>)| {
                 format!("{digest:016x} on {}", nodes.join(", "))
             };
@@ -114,7 +117,10 @@ mod tests {
         assert_eq!(verdicts(1, &[(1, 7)]), [Equal]);
         assert_eq!(verdicts(3, &[(1, 7), (2, 7), (3, 7)]), [Open, Open, Equal]);
         assert_eq!(verdicts(3, &[(1, 7), (2, 9), (3, 7)])[1..], [Open, Others("n2".into())]);
-        assert_eq!(verdicts(3, &[(1, 9), (2, 9)]), [Open, Differs("n1, n2".into())]);
+        let two_against_one = verdicts(3, &[(1, 9), (2, 9), (3, 7)]);
+        assert_eq!(two_against_one, [Open, Open, Differs("n1, n2".into())]);
+        // A gateway that catches up beside two others.
+        assert_eq!(verdicts(2, &[(1, 9), (2, 9)]), [Open, Differs("n1, n2".into())]);
         // Two of three that differ from each other say nothing of the third.
         assert_eq!(verdicts(3, &[(1, 9), (2, 8)]), [Open, Open]);
     }
@@ -126,6 +132,8 @@ mod tests {
         };
         assert_eq!(why, "0000000000000007 on n1; 0000000000000009 on n2");
         assert!(matches!(verdicts(3, &[(1, 7), (2, 8), (3, 9)])[2], Verdict::Split(_)));
+        // A gateway that catches up beside a single one.
+        assert!(matches!(&verdicts(1, &[(1, 9)])[..], [Verdict::Split(_)]));
         let four = [(1, 7), (2, 7), (3, 9), (4, 9)];
         assert!(matches!(verdicts(4, &four)[3], Verdict::Split(_)));
     }
@@ -140,6 +148,7 @@ mod tests {
         let left = LiveRuns::from([(3, "n3".into()), (4, "n4".into())]);
         assert_eq!(claims.claim(3, of(7), &left), Verdict::Open);
         assert_eq!(claims.claim(4, of(7), &left), Verdict::Equal);
+        assert_eq!(claims.claim(4, of(7), &LiveRuns::new()), Verdict::Open);
         let unknown = Checkpoint { at: 11, digest: 9 };
         assert_eq!(claims.claim(3, unknown, &live(1)), Verdict::Open);
     }

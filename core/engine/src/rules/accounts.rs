@@ -35,8 +35,13 @@ impl BatchContext<'_> {
     ) -> Result<u64, Error> {
         let accounts_max = cx.frontend.quotas.accounts_per_address_per_hour_max;
         self.check_window(cx, Window::Accounts, accounts_max)?;
+        let mut identities: Vec<String> = Vec::with_capacity(user.identities.len());
         for identity in &user.identities {
             self.check_identity(identity)?;
+            // One that is given twice has one row, as one that is linked twice.
+            if !identities.contains(identity) {
+                identities.push(identity.clone());
+            }
         }
         let (uid, handle) = self.choose_handle(user)?;
         let password = match &user.password {
@@ -46,7 +51,7 @@ impl BatchContext<'_> {
         let mut row = UserRow {
             handle,
             name: user.handle.as_deref().and_then(display_name).unwrap_or_default(),
-            identities: user.identities.clone(),
+            identities,
             created: cx.request.now,
             password,
             ..UserRow::default()

@@ -96,6 +96,14 @@ fn a_refused_registration_makes_nothing() {
 }
 
 #[test]
+fn an_identity_that_is_given_twice_is_one() {
+    let gateway = Gateway::new();
+    let identities = vec!["tel/1".to_owned(), "tel/2".to_owned(), "tel/1".to_owned()];
+    gateway.does(0, Command::Register { user: NewUser { identities, ..named("ann") } });
+    assert_eq!(account(&gateway, user("ann")).person.identities, ["tel/1", "tel/2"]);
+}
+
+#[test]
 fn a_user_is_found_by_uid_handle_and_every_identity() {
     let gateway = Gateway::new();
     let identities = vec!["email/ann@example.org".to_owned(), "tel/5551234".to_owned()];
