@@ -410,28 +410,29 @@ async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
 }
 
 /// A query that lasts goes on when its connection is gone, and so counts as running.
-#[test]
-fn a_heavy_query_counts_until_it_is_done() {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().max_blocking_threads(1).build().unwrap().block_on(async {
-        let Scene { services, hub, session, _folder, .. } = Scene::open().await;
-        let (go_on, waiting) = std::sync::mpsc::channel::<()>();
-        let busy = tokio::task::spawn_blocking(move || waiting.recv().is_err());
-        let all = services.heavy_queries.available_permits();
-        let query = Box::new(Query::LastChange);
-        let mut running = Box::pin(session.driver.query_blocking(query));
-        let polled = std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
-        assert!(polled.is_pending());
-        drop(running);
-        assert_eq!(services.heavy_queries.available_permits(), all - 1);
-        drop(go_on);
-        assert!(busy.await.unwrap());
-        // The only blocking thread takes this after the query.
-        tokio::task::spawn_blocking(|| ()).await.unwrap();
-        assert_eq!(services.heavy_queries.available_permits(), all);
-        drop(session);
-        end(&services, hub).await;
-    });
+#[tokio::test]
+async fn a_heavy_query_counts_until_it_is_done() {
+    let Scene { services, hub, session, _folder, .. } = Scene::open().await;
+    let all = services.heavy_queries.available_permits();
+    let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+    let waiting = Arc::new(std::sync::Mutex::new(waiting));
+    // As many as there are threads.
+    for _ in 0..all {
+        let (services, waiting) = (services.clone(), waiting.clone());
+        let wait = move || waiting.lock().unwrap().recv().is_err();
+        tokio::spawn(async move { services.heavy_threads.run(wait).await });
+    }
+    tokio::task::yield_now().await;
+    let query = Box::new(Query::LastChange);
+    let mut running = Box::pin(session.driver.query_blocking(query));
+    let polled = std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+    assert!(polled.is_pending());
+    drop(running);
+    assert_eq!(services.heavy_queries.available_permits(), all - 1);
+    drop(go_on);
+    drop(services.heavy_queries.acquire_many(all as u32).await.unwrap());
+    drop(session);
+    end(&services, hub).await;
 }
 
 #[tokio::test]
