@@ -12,7 +12,7 @@ use core_engine::{
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::generate_log::{Rng, SharedLog, changed_rule};
+use super::generate_log::{Rng, SharedLog, Written, changed_rule};
 use super::{Dump, Effect, Effects, Ticket};
 use crate::memory::Memory;
 
@@ -179,7 +179,10 @@ impl Node {
             let mut tickets = BTreeMap::new();
             // A process that died has left no tickets.
             if self.crashes == 0 {
-                for entry in log.entries.iter().filter(|entry| entry.gateway == self.gateway) {
+                // Others may have the id of one that counts, and other commands.
+                let counts =
+                    |entry: &&Written| entry.gateway == self.gateway && entry.fate == Fate::Applied;
+                for entry in log.entries.iter().filter(counts) {
                     let of = |place| (entry.id, place);
                     tickets.insert(entry.id, (0..entry.commands.len()).map(of).collect());
                 }
