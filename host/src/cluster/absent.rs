@@ -58,7 +58,7 @@ impl<T> Joining<T> {
 }
 
 impl<T> Node<T> {
-    pub fn new(_: &str, _: impl Fn(Vec<Done<T>>) + Send + Sync + 'static) -> Self {
+    pub fn new(_: &str, _: impl Fn(Vec<Done<T>>) + Send + std::marker::Sync + 'static) -> Self {
         unreachable!("the configuration names no cluster")
     }
 
