@@ -77,7 +77,7 @@ fn is_like_digit(character: char) -> bool {
 }
 
 /// Whether a character may be taken for `#`: one of its compatibility forms, or a symbol of two lines that
-/// cross two others, of which UTS #39 lists none.
+/// cross two others. UTS #39 lists none of these.
 fn is_like_number_sign(character: char) -> bool {
     let crossing = ['♯', '⌗', '⋕', '⧣', '⧤', '⧥', '⩨', '⩩', '\u{1D130}', '\u{1D131}'];
     crossing.contains(&character) || std::iter::once(character).nfkc().next() == Some('#')

@@ -21,7 +21,7 @@ const UNDER_WAY_MAX: usize = 16;
 /// How often a thread that waits looks whether it waits for nothing.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
 
-/// How long a gateway that ends waits for its last entries, unless it is told another time.
+/// How long a gateway that ends waits for its last entries, unless its caller gives another time.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A gateway of a cluster. `T` is the ticket of a command.

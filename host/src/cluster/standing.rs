@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use core_engine::{Checkpoint, EntryBuilder, Equality, Progress, RULES};
 use parking_lot::Mutex;
 
-/// Checkpoints that are told at most: a gateway that catches up reaches many, and the newest tell all.
+/// The most checkpoints to claim: a gateway that catches up reaches many, and the newest cover the others.
 const UNTOLD_MAX: usize = 4;
 
 /// How a store stands among the others.

@@ -9,7 +9,7 @@ use super::cluster_settings::{ClusterConfig, ClusterLogin, ClusterTls, Reads, Sy
 use super::parse;
 use super::section::Section;
 
-/// A store is told the log by this name, so it is short enough to be read in a sentence.
+/// The sentences about a log have this name, so it is short.
 const NODE_CHARS_MAX: usize = 64;
 
 #[cfg(not(feature = "cluster"))]

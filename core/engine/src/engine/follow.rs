@@ -14,9 +14,9 @@ use crate::store::Store;
 use crate::writer::{ChangedRule, Following, OnBatch};
 
 impl<T: Send + 'static> Engine<T> {
-    /// Opens a store that follows a log ([`follow_log`](crate::follow_log)). `connect` is told where
-    /// the store stands there, is given the commands that are submitted to this engine, and makes the
-    /// log that the writer reads. The rest is as for [`open_timed`](Self::open_timed).
+    /// Opens a store that follows a log ([`follow_log`](crate::follow_log)). `connect` gets the
+    /// store's place there and the commands that are submitted to this engine, and makes the log that
+    /// the writer reads. The rest is as for [`open_timed`](Self::open_timed).
     pub fn follow<L: Log<T> + 'static>(
         path: &Path,
         options: Options,
