@@ -6,22 +6,22 @@ pub(crate) fn append_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let plain = plain_len(bytes);
-    out.extend_from_slice(&bytes[..plain]);
-    if plain < bytes.len() {
-        append_escaped(&bytes[plain..], out);
+    if is_all_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        append_escaped(bytes, out);
     }
     out.push(b'"');
 }
 
-/// Appends bytes that begin with one that needs an escape.
 #[cold]
 fn append_escaped(mut rest: &[u8], out: &mut Vec<u8>) {
-    while let Some((&byte, after)) = rest.split_first() {
-        append_escape(byte, out);
-        let (plain, special) = after.split_at(plain_len(after));
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest));
         out.extend_from_slice(plain);
-        rest = special;
+        let Some((&byte, after)) = special.split_first() else { return };
+        append_escape(byte, out);
+        rest = after;
     }
 }
 
@@ -73,9 +73,28 @@ pub(crate) fn plain_len(text: &[u8]) -> usize {
     }
 }
 
+/// Whether no byte needs an escape: the question that a writer asks of every text, and cheaper than
+/// where the first such byte is. Blocks may overlap.
+#[inline]
+fn is_all_plain(text: &[u8]) -> bool {
+    if let Some(tail) = text.last_chunk::<32>() {
+        return text.as_chunks::<32>().0.iter().all(is_plain) && is_plain(tail);
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        return is_plain(head) & is_plain(tail);
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        return is_plain(head) & is_plain(tail);
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        return is_plain(head) & is_plain(tail);
+    }
+    text.iter().all(|byte| !needs_escape(*byte))
+}
+
 /// Looks at every byte even after a match, so that the compiler vectorizes the loop.
 #[inline(always)]
-fn is_plain(block: &[u8; 16]) -> bool {
+fn is_plain<const N: usize>(block: &[u8; N]) -> bool {
     !block.iter().fold(false, |found, byte| found | needs_escape(*byte))
 }
 
@@ -107,6 +126,13 @@ mod tests {
                 assert_eq!(plain_len(text.as_bytes()), expected, "{text:?}");
                 let (plain, _) = text.split_at(expected);
                 assert_eq!(plain_len(plain.as_bytes()), expected, "{plain:?}");
+                let is_plain = text.len() == expected;
+                assert_eq!(is_all_plain(text.as_bytes()), is_plain, "{text:?}");
+                for end in expected..text.len().min(expected + 70) {
+                    let cut = &text.as_bytes()[..=end];
+                    assert_eq!(is_all_plain(cut), !cut.iter().copied().any(needs_escape));
+                }
+                assert!(is_all_plain(plain.as_bytes()), "{plain:?}");
             }
         }
     }
