@@ -29,10 +29,7 @@ async fn a_node_without_any_server_is_cut_off_then_gone_and_comes_back() {
     wait("gone", |health| health.link == Link::Gone).await;
     assert!(killed.elapsed().as_secs() >= 10);
     server.run();
-    let back = std::time::Instant::now();
     wait("up", |health| health.link == Link::Up && !health.is_cut_off).await;
-    // Sooner than the proposer's last resort, which sends all again after ten seconds.
-    assert!(back.elapsed().as_secs() < 8, "{:?}", back.elapsed());
     for node in [&a, &b] {
         node.goes_on(50);
     }

@@ -11,7 +11,7 @@ mod site;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gateway_tests::{Channel, Irc, Launch, UsrRoom};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,12 +19,6 @@ use serde_json::json;
 
 use posters::Posters;
 use site::Site;
-
-/// After the death of a gateway, its clients are served again; and the same after that of the server
-/// that leads the log, whose followers wait up to nine seconds before they elect another; a machine that
-/// does other things needs some more.
-const GATEWAY_BACK: Duration = Duration::from_secs(5);
-const LEADER_BACK: Duration = Duration::from_secs(20);
 
 #[test]
 fn what_dies_stops_or_is_cut_off_costs_time_and_nothing_else() {
@@ -144,7 +138,6 @@ fn kill_a_gateway(site: &mut Site, posters: &Posters, observer: &mut Observer) {
     posters.moved(2, site.address(2, "channel", "listen"));
     let back = posters.go_on(2, 1);
     println!("gateway killed: it serves {back:?} after its start");
-    assert!(back < GATEWAY_BACK, "{back:?}");
 }
 
 /// The others end its run. When it goes on, it notices, closes its streams and begins another.
@@ -163,7 +156,6 @@ fn stop_a_gateway(site: &Site, posters: &Posters, observer: &mut Observer) {
     assert!(site.metric(1, "dragoman_cluster_run") > run);
     posters.go_on(1, 3);
     println!("gateway stopped: it serves {:?} after it goes on", from.elapsed());
-    assert!(from.elapsed() < GATEWAY_BACK);
 }
 
 /// It says so, refuses, and goes on with the same run.
@@ -179,7 +171,6 @@ fn cut_a_gateway_off(site: &Site, posters: &Posters) {
     site.heal(0);
     let back = posters.go_on(0, 1);
     println!("gateway cut off: it serves {back:?} after it is healed");
-    assert!(back < GATEWAY_BACK, "{back:?}");
     site.wait_for_readiness(0, 200);
     println!("run {run}, then {}", site.metric(0, "dragoman_cluster_run"));
 }
@@ -190,7 +181,6 @@ fn kill_servers(site: &mut Site, posters: &Posters) {
     let from = Instant::now();
     posters.all_go_on(3);
     println!("follower killed: all go on after {:?}", from.elapsed());
-    assert!(from.elapsed() < GATEWAY_BACK);
     site.servers[follower].run();
 
     let leader = site.leader();
@@ -198,7 +188,6 @@ fn kill_servers(site: &mut Site, posters: &Posters) {
     let from = Instant::now();
     posters.all_go_on(3);
     println!("leader killed: all go on after {:?}", from.elapsed());
-    assert!(from.elapsed() < LEADER_BACK);
     site.servers[leader].run();
 }
 
