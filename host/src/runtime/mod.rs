@@ -1,7 +1,7 @@
 //! The running gateway: the only place with sockets, tasks, the clock and randomness.
 //!
-//! Five floors, each above those that it uses: [`admin`], [`net`], [`session`],
-//! [`frontends`] and the crate `gateway_fanout`. A stream connection is one task
+//! Six floors, each above those that it uses: [`admin`], [`net`], [`webhooks`], [`session`],
+//! [`frontends`], and below them limits, metrics and the clock. A stream connection is one task
 //! ([`net::connection`]) with a [`session::stream`]; an HTTP request is a [`session::exchange`].
 //! Commands go to the engine; what it committed comes back through the hub, which fills the
 //! mailbox of each connection it concerns.

@@ -15,7 +15,6 @@ const FLOORS: &[&[&str]] = &[
     &["webhooks"],
     &["session"],
     &["frontends"],
-    &["fanout"],
     &["limits", "metrics", "clock"],
 ];
 

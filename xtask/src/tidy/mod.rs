@@ -3,6 +3,7 @@
 mod commits;
 mod crates;
 mod cycles;
+mod dependencies;
 mod floors;
 mod lengths;
 mod limits;
@@ -58,6 +59,9 @@ impl Scope {
 pub(crate) fn run(prefixes: &[&str]) -> Result<ExitCode, String> {
     let scope = Scope(prefixes.iter().map(|&prefix| prefix.to_owned()).collect());
     let sources = Sources::of_repository()?;
+    if let Some(none) = prefixes.iter().find(|prefix| !sources.has_any(prefix)) {
+        return Err(format!("{none}: no file of the repository begins with this path"));
+    }
     let modules = Modules::load(&sources)?;
     let share = wording::share(&sources, &scope);
     println!("{share}");
@@ -89,6 +93,7 @@ fn everything(sources: &Sources, modules: &Modules, scope: &Scope) -> BTreeSet<F
     let mut findings = BTreeSet::new();
     findings.extend(cycles::check(modules, &edges, scope));
     findings.extend(crates::check(sources, scope));
+    findings.extend(dependencies::check(sources));
     findings.extend(floors::check(modules, &edges));
     findings.extend(purity::check(modules));
     findings.extend(lengths::check(sources));

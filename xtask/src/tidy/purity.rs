@@ -11,8 +11,10 @@ const PURE: &[&str] = &["core/", "frontends/"];
 
 /// What is not to be named, with everything below it.
 const FORBIDDEN: &[&str] = &[
+    "std::collections::hash_map::RandomState",
     "std::env",
     "std::fs",
+    "std::hash::RandomState",
     "std::io::stderr",
     "std::io::stdin",
     "std::io::stdout",
@@ -27,6 +29,7 @@ const FORBIDDEN: &[&str] = &[
     "hyper",
     "jiff::Timestamp::now",
     "jiff::Zoned::now",
+    "jiff::tz::TimeZone::system",
     "libc",
     "mio",
     "rand",

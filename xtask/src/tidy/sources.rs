@@ -30,6 +30,12 @@ impl Sources {
         self.0.get(path).map(String::as_str)
     }
 
+    /// Whether a path begins so.
+    pub(crate) fn has_any(&self, prefix: &str) -> bool {
+        let prefix = prefix.trim_start_matches("./");
+        self.0.keys().any(|path| path.starts_with(prefix))
+    }
+
     /// Paths and texts of the files with one of these extensions.
     pub(crate) fn with_extension<'a>(
         &'a self,

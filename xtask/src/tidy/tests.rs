@@ -219,3 +219,38 @@ fn avoided_words_count_in_comments_prose_and_messages() {
     );
     assert!(share.is_over_limit());
 }
+
+#[test]
+fn a_dialect_depends_on_what_is_allowed() {
+    let found = |path: &str, dependencies: &str| {
+        let manifest = format!("[package]\nname = \"a\"\n{dependencies}");
+        findings(&[(path, &manifest)])
+    };
+    let dialect = "frontends/tab/Cargo.toml";
+    let allowed = "[dependencies]\ncore-model = \"1\"\nfrontend-api.workspace = true\n";
+    assert_eq!(found(dialect, allowed), [""; 0]);
+    assert_eq!(found(dialect, "[dev-dependencies]\ntokio = \"1\"\n"), [""; 0]);
+    assert_eq!(found("host/Cargo.toml", "[dependencies]\ntokio = \"1\"\n"), [""; 0]);
+    for (dependencies, name) in [
+        ("[dependencies]\ncore-engine.workspace = true\n", "core-engine"),
+        ("[dependencies]\nfrontend-irc.workspace = true\n", "frontend-irc"),
+        ("[dependencies]\ntime = { package = \"chrono\", version = \"1\" }\n", "chrono"),
+        ("[target.'cfg(unix)'.dependencies]\ntokio = \"1\"\n", "tokio"),
+        ("[build-dependencies]\nuuid = \"1\"\n", "uuid"),
+    ] {
+        let found = found(dialect, dependencies);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("{dialect}:4: {name} is none of")), "{found:?}");
+    }
+    assert_eq!(found("core/engine/Cargo.toml", "[dependencies]\nrand = \"1\"\n").len(), 1);
+    assert_eq!(
+        found("frontends/all/Cargo.toml", "[dependencies]\nfrontend-tab = \"1\"\n"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_path_that_is_no_beginning_of_a_file_is_a_mistake() {
+    let sources = Sources::of(&[("a/Cargo.toml", MANIFEST)]);
+    assert!(sources.has_any("a") && sources.has_any("./a/C") && !sources.has_any("b"));
+}
