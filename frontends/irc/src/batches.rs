@@ -105,8 +105,8 @@ impl IrcSession {
         match verb {
             _ if is_refused => (),
             Some(verb) if !is_blank => {
-                let quiet = verb == "NOTICE";
                 let (targets, client_id) = (target.as_str(), client_id.as_deref());
+                let quiet = self.is_quiet(verb, client_id);
                 let draft = Draft { verb, targets, text: &text, client_id, tags, quiet };
                 self.post_draft(&draft, out);
             }

@@ -240,10 +240,14 @@ fn pieces(text: &str, bytes_max: usize) -> Vec<String> {
     pieces
 }
 
-/// The non-empty lines of a text.
+/// The lines of a text, an empty one between others as a space: a message has a character. Empty
+/// lines at the start and the end are left out: many clients end each text with one.
 fn lines(text: &str) -> Vec<String> {
-    let text = text.replace(['\0', '\x01'], "");
-    let mut lines = text.split(is_end).filter(|line| !line.is_empty()).map(String::from);
+    let text = text.replace(['\0', '\x01'], "").replace("\r\n", "\n");
+    let shown = |line: &str| if line.is_empty() { " ".into() } else { line.into() };
+    let within = text.trim_matches(is_end);
+    let within = if within.is_empty() { None } else { Some(within) };
+    let mut lines = within.into_iter().flat_map(|text| text.split(is_end)).map(shown);
     let mut shown: Vec<String> = lines.by_ref().take(TEXT_LINES_MAX - 1).collect();
     let rest: Vec<String> = lines.collect();
     if !rest.is_empty() {
@@ -263,7 +267,9 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_line_ends_and_between_characters() {
-        assert_eq!(pieces("a\n\r\n b\rc\n", 64), ["a", " b", "c"]);
+        assert_eq!(pieces("a\n\r\n b\rc\n", 64), ["a", " ", " b", "c"]);
+        assert_eq!(pieces("\n\na\n\n\nb\r\n\r\n", 64), ["a", " ", " ", "b"]);
+        assert_eq!(pieces("a\r\nb", 64), ["a", "b"]);
         assert_eq!(pieces("茶茶茶", 64 / 9), ["茶茶", "茶"]);
         assert_eq!(pieces(&"x".repeat(130), 64).iter().map(String::len).sum::<usize>(), 130);
         assert_eq!(pieces("\n\n", 64), [" "]);

@@ -40,7 +40,7 @@ const TEXT: &[(Field, Way, Way)] = &[
     (
         Field::TextBlankLines,
         Way::exact("by `draft/multiline`"),
-        Way::exact("by `draft/multiline`; else left out"),
+        Way::exact("by `draft/multiline`; else as a space, and at the ends left out"),
     ),
     (
         Field::TextBlank,

@@ -61,9 +61,10 @@ impl IrcSession {
 
     pub(crate) fn take_history_gap(&mut self, outcome: &Outcome) {
         self.history_gap = match outcome {
-            Ok(Reply::Missed { gap, .. }) => *gap,
-            // The answer to the request itself reports an error.
-            _ => None,
+            Ok(Reply::Missed { gap, .. }) => Ok(*gap),
+            // The answer to the request reports other errors.
+            Err(Refusal::UnknownMessage) => Err(Refusal::UnknownMessage),
+            _ => Ok(None),
         };
     }
 
@@ -92,7 +93,14 @@ impl IrcSession {
         out: &mut Outbox,
     ) {
         let HistoryTarget { subcommand, target, name } = target;
-        let notice = self.history_gap.take().and_then(|gap| self.gap_notice(name, gap));
+        let gap = match std::mem::replace(&mut self.history_gap, Ok(None)) {
+            Ok(gap) => gap,
+            Err(refusal) => {
+                let about = [subcommand.as_str(), target];
+                return self.report_history(&about, &Err(refusal), out);
+            }
+        };
+        let notice = gap.and_then(|gap| self.gap_notice(name, gap));
         match outcome {
             Ok(Reply::Messages { messages }) => {
                 self.send_history_batch(name, notice, messages, out);

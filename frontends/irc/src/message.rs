@@ -24,15 +24,20 @@ const CLIENT_ID_BYTES_MAX: usize = 200;
 
 impl IrcSession {
     pub(crate) fn privmsg(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        self.post("PRIVMSG", message, false, out);
+        self.post("PRIVMSG", message, out);
     }
 
-    /// Never answered, not even with an error: RFC 1459, section 4.4.2.
     pub(crate) fn notice(&mut self, message: &Message<'_>, out: &mut Outbox) {
-        self.post("NOTICE", message, true, out);
+        self.post("NOTICE", message, out);
     }
 
-    fn post(&mut self, verb: &'static str, message: &Message<'_>, quiet: bool, out: &mut Outbox) {
+    /// Whether a message has no answer, not even an error: RFC 1459, section 4.4.2. A label requests
+    /// an answer, and a client's id is for messages that must not be lost unnoticed.
+    pub(crate) fn is_quiet(&self, verb: &str, client_id: Option<&str>) -> bool {
+        verb == "NOTICE" && self.label.is_none() && client_id.is_none()
+    }
+
+    fn post(&mut self, verb: &'static str, message: &Message<'_>, out: &mut Outbox) {
         if self.take_batched(verb, message, out) {
             return;
         }
@@ -42,7 +47,7 @@ impl IrcSession {
             text: message.param(1),
             client_id: message.client_id,
             tags: self.client_tags(message),
-            quiet,
+            quiet: self.is_quiet(verb, message.client_id),
         };
         self.post_draft(&draft, out);
     }
@@ -154,7 +159,7 @@ impl IrcSession {
                 if let Some(client_id) = client_id {
                     self.confirm(client_id, tags.as_deref(), message, out);
                 }
-                if !quiet
+                if *verb == "PRIVMSG"
                     && *request == RequestKind::PostDirect
                     && let Some(away) = self.away_of(target)
                 {

@@ -107,7 +107,7 @@ impl IrcSession {
         if self.has(Caps::ECHO_MESSAGE) {
             self.send_peer_event(event, out);
         }
-        if let Some(away) = known.away.filter(|_| !whisper.quiet) {
+        if let Some(away) = known.away.filter(|_| whisper.verb == "PRIVMSG") {
             send(self.numeric(RPL_AWAY, &[&known.nick], &away), out);
         }
     }

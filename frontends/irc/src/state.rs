@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_model::{
-    Claim, ConnectionId, GUEST_PREFIX, Gap, MessageId, Person, RoomId, Timestamp, Uid, UserRef,
+    Claim, ConnectionId, GUEST_PREFIX, Gap, MessageId, Person, Refusal, RoomId, Timestamp, Uid,
+    UserRef,
 };
 use frontend_api::{Outbox, Peer};
 
@@ -70,7 +71,7 @@ pub(crate) struct IrcSession {
     pub(crate) missed: Missed,
     pub(crate) holding: Holding,
     /// What is gone of the messages that the next history is about.
-    pub(crate) history_gap: Option<Gap>,
+    pub(crate) history_gap: Result<Option<Gap>, Refusal>,
     /// Markers that the engine does not keep, by the folded name of the channel or nick.
     pub(crate) markers: BTreeMap<String, Timestamp>,
     /// The number of batches begun.
@@ -161,7 +162,7 @@ impl IrcSession {
             acknowledging: Acknowledging::default(),
             missed: Missed::default(),
             holding: Holding::default(),
-            history_gap: None,
+            history_gap: Ok(None),
             markers: BTreeMap::new(),
             batches: 0,
             heard_at: Timestamp::default(),
