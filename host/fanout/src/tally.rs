@@ -82,6 +82,11 @@ impl Tally {
         self.0[class as usize]
     }
 
+    /// Those of one class.
+    pub fn of_class(&self, class: RoomClass) -> Self {
+        Self::new(class, self.count(class))
+    }
+
     /// All classes together, of a difference that may be below zero.
     pub fn balance(&self) -> i64 {
         self.0.iter().map(|count| i64::from(count.cast_signed())).sum()

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use core_model::MessageId;
-use gateway_fanout::Tally;
+use gateway_fanout::{RoomClass, Tally};
 
 use crate::runtime::session::acknowledgements::Reader;
 
@@ -23,6 +23,8 @@ pub(crate) struct Delivery {
     reader: Option<Reader>,
     /// Whether only what the peer says in the words of the dialect counts, and no bytes.
     is_in_words: bool,
+    /// Whether the store owes the reader direct messages only.
+    is_direct_only: bool,
     /// Counts the sessions of this connection: what is shown of an earlier one is not of this user.
     session: u32,
     /// What is not acknowledged, oldest first.
@@ -57,12 +59,25 @@ pub(crate) struct Sent {
     pub(crate) message: MessageId,
 }
 
+/// The deliveries without an acknowledgement of a session that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Abandoned {
+    /// Those that the store owes the reader still.
+    pub(crate) returned: Tally,
+    pub(crate) ended: Tally,
+}
+
 impl Delivery {
     /// The connection becomes a session of this reader; `is_in_words`: whose client acknowledges in
-    /// the words of the dialect.
-    pub(crate) fn begin(&mut self, reader: Option<Reader>, is_in_words: bool) {
+    /// the words of the dialect; `is_direct_only`: whom the store owes direct messages only.
+    pub(crate) fn begin(
+        &mut self,
+        reader: Option<Reader>,
+        is_in_words: bool,
+        is_direct_only: bool,
+    ) {
         let session = self.session.wrapping_add(1);
-        *self = Self { reader, is_in_words, session, ..Self::default() };
+        *self = Self { reader, is_in_words, is_direct_only, session, ..Self::default() };
     }
 
     pub(crate) fn reader(&self) -> Option<&Reader> {
@@ -105,11 +120,13 @@ impl Delivery {
     }
 
     /// Waits for no more acknowledgements; returns the deliveries without one.
-    pub(crate) fn abandon(&mut self) -> Tally {
+    pub(crate) fn abandon(&mut self) -> Abandoned {
         let mut owed = Tally::default();
         self.places.drain(..).for_each(|place| owed += place.owed);
         self.owed = Tally::default();
-        owed
+        let returned = if self.is_direct_only { owed.of_class(RoomClass::Direct) } else { owed };
+        owed -= returned;
+        Abandoned { returned, ended: owed }
     }
 
     /// The newest message that is not acknowledged.
@@ -184,7 +201,6 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use core_model::Uid;
-    use gateway_fanout::RoomClass;
 
     use super::*;
 
@@ -201,7 +217,7 @@ mod tests {
         let mut delivery = Delivery::default();
         delivery.note_sent(5, MessageId(9), one());
         assert_eq!(delivery.unacknowledged(), None, "there is no session yet");
-        delivery.begin(reader(), false);
+        delivery.begin(reader(), false, false);
         for message in 1..=3 {
             delivery.note_sent(message * 10, MessageId(message), one());
         }
@@ -246,7 +262,7 @@ mod tests {
     fn what_a_former_session_was_sent_is_not_acknowledged_for_the_next() {
         let mut delivery = of_three();
         let sent = delivery.unacknowledged().unwrap();
-        delivery.begin(reader(), false);
+        delivery.begin(reader(), false, false);
         delivery.note_sent(50, MessageId(1), one());
         delivery.acknowledge(sent);
         assert_eq!(acknowledged(&mut delivery), None);
@@ -258,7 +274,7 @@ mod tests {
     #[test]
     fn a_full_list_of_places_acknowledges_late_and_not_wrongly() {
         let mut delivery = Delivery::default();
-        delivery.begin(reader(), false);
+        delivery.begin(reader(), false, false);
         for message in 1..=PLACES_MAX as u64 + 5 {
             delivery.note_sent(message * 10, MessageId(message), one());
         }
@@ -279,9 +295,25 @@ mod tests {
         delivery.acknowledge_message(MessageId(2));
         let counts = |tally: Tally| tally.count(RoomClass::Direct);
         assert_eq!(counts(delivery.take_acknowledged()), 2);
-        assert_eq!((counts(delivery.owed()), counts(delivery.abandon())), (2, 2));
+        assert_eq!((counts(delivery.owed()), counts(delivery.abandon().returned)), (2, 2));
         assert!(delivery.owed().is_empty());
         assert!(!delivery.note_sent(40, MessageId(2), one()), "it has this one");
+    }
+
+    #[test]
+    fn what_is_left_goes_back_to_the_store_if_that_owes_it() {
+        for (is_direct_only, returned) in [(false, [1, 1, 1]), (true, [0, 0, 1])] {
+            let mut delivery = Delivery::default();
+            delivery.begin(reader(), false, is_direct_only);
+            for (nth, (class, _)) in RoomClass::ALL.into_iter().enumerate() {
+                let nth = nth as u64 + 1;
+                assert!(delivery.note_sent(nth * 10, MessageId(nth), Tally::new(class, 1)));
+            }
+            let counts = |tally: Tally| RoomClass::ALL.map(|(class, _)| tally.count(class));
+            let abandoned = delivery.abandon();
+            assert_eq!(counts(abandoned.returned), returned);
+            assert_eq!(counts(abandoned.ended), returned.map(|count| 1 - count));
+        }
     }
 
     #[test]
@@ -296,7 +328,7 @@ mod tests {
         let sent = delivery.unacknowledged().unwrap();
         delivery.acknowledge(sent);
         assert_eq!(acknowledged(&mut delivery), Some(3), "a pong is an answer, too");
-        delivery.begin(reader(), true);
+        delivery.begin(reader(), true, false);
         delivery.note_sent(40, MessageId(4), one());
         delivery.note_orderly_end(40);
         assert_eq!(acknowledged(&mut delivery), None);

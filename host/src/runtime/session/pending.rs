@@ -15,11 +15,11 @@ use crate::runtime::session::services::Services;
 /// One command or query that is not answered.
 pub(crate) enum Pending {
     /// Answered by the engine; the session gets the answer in its turn.
-    Answered(Box<Outcome>, Option<Device>),
+    Answered(Box<Outcome>, Option<DeliveryRequest>),
     /// Answered by the host, likewise.
     Decided(Box<Outcome>),
     /// With the engine; and the token that the command grants.
-    Submitted { token: Option<Box<str>>, ack_only: bool, device: Option<Device> },
+    Submitted { token: Option<Box<str>>, ack_only: bool, delivery: Option<DeliveryRequest> },
     /// To be submitted when nothing before it is still to be begun or run.
     Command(Box<PendingCommand>),
     /// To be answered when everything before it is answered.
@@ -32,8 +32,14 @@ pub(crate) enum Pending {
     Running,
 }
 
-/// The device, or "", of a sign-in that asks for delivery.
-pub(crate) type Device = Arc<str>;
+/// What a sign-in asks for that is to be delivered to.
+#[derive(Clone, Debug)]
+pub(crate) struct DeliveryRequest {
+    /// The name of the device, or "".
+    pub(crate) device: Arc<str>,
+    /// Whether the store owes the session direct messages only.
+    pub(crate) is_direct_only: bool,
+}
 
 pub(crate) struct PendingCommand {
     pub(crate) command: Box<Command>,
@@ -70,12 +76,11 @@ impl Pending {
     }
 }
 
-/// The device of a command that signs in and asks for delivery.
-pub(crate) fn device(command: &Command) -> Option<Device> {
-    match command {
-        Command::SignIn { delivery: Some(delivery), .. } => Some(delivery.device.as_str().into()),
-        _ => None,
-    }
+/// What a command asks for that signs in and is to be delivered to.
+pub(crate) fn delivery_request(command: &Command) -> Option<DeliveryRequest> {
+    let Command::SignIn { delivery: Some(delivery), .. } = command else { return None };
+    let device = delivery.device.as_str().into();
+    Some(DeliveryRequest { device, is_direct_only: delivery.direct_only })
 }
 
 /// What a command changes of its connection's subscriptions if it succeeds.

@@ -285,12 +285,12 @@ impl StreamSession {
 
     /// Passes the oldest request's answer to the session.
     fn pass_answer(&mut self) {
-        let (mut outcome, device) = match self.pending.pop_front() {
-            Some(Pending::Answered(outcome, device)) => (outcome, device),
+        let (mut outcome, delivery) = match self.pending.pop_front() {
+            Some(Pending::Answered(outcome, delivery)) => (outcome, delivery),
             Some(Pending::Decided(outcome)) => (outcome, None),
             _ => return,
         };
-        let (newest, owed) = self.begin_delivery(&mut outcome, device);
+        let (newest, owed) = self.begin_delivery(&mut outcome, delivery);
         let now = self.driver.services.clock.now();
         let out = self.driver.answer(now, &outcome);
         self.carry_out(now, out);
@@ -321,16 +321,16 @@ impl StreamSession {
         let submitted = self.pending.iter_mut().find(|pending| pending.is_submitted());
         let Some(pending) = submitted else { return };
         let uncounted_bytes = uncounted_bytes(&mut self.rates, &outcome);
-        let mut signed_in_from = None;
-        if let Pending::Submitted { token, ack_only, device } = pending {
-            signed_in_from = device.take();
+        let mut request = None;
+        if let Pending::Submitted { token, ack_only, delivery } = pending {
+            request = delivery.take();
             if *ack_only && outcome.is_ok() {
                 *outcome = Ok(Reply::Done);
             } else {
                 tokens::fill_in(&mut outcome, token.take().map(String::from));
             }
         }
-        *pending = Pending::Answered(outcome, signed_in_from);
+        *pending = Pending::Answered(outcome, request);
         if uncounted_bytes > 0 {
             count_bytes(self.sender(self.driver.services.clock.steady_ns()), uncounted_bytes);
         }
@@ -409,11 +409,11 @@ impl StreamSession {
 
     fn submit_now(&mut self, command: PendingCommand) -> Pending {
         let ack_only = command.ack_only;
-        let device = pending::device(&command.command);
+        let delivery = pending::delivery_request(&command.command);
         match self.try_submit(command) {
             Ok(token) => {
                 let token = token.map(String::into_boxed_str);
-                Pending::Submitted { token, ack_only, device }
+                Pending::Submitted { token, ack_only, delivery }
             }
             Err(refusal) => self.refuse(refusal, READ_PAUSE.1),
         }

@@ -123,11 +123,12 @@ impl StreamSession {
         self.driver.frontend.metrics.ledger.note_lost(outstanding.balance());
     }
 
-    /// Gives what the peer has not acknowledged back to the store.
+    /// Gives what the peer has not acknowledged back to the store, if that owes it still.
     pub(super) fn abandon_delivery(&mut self) {
         let Some(delivery) = &mut self.delivery else { return };
-        let [acknowledged, rest] = [delivery.take_acknowledged(), delivery.abandon()];
+        let (acknowledged, abandoned) = (delivery.take_acknowledged(), delivery.abandon());
         self.settle(DeliveryOutcome::Acknowledged, acknowledged);
-        self.settle(DeliveryOutcome::Returned, rest);
+        self.settle(DeliveryOutcome::Returned, abandoned.returned);
+        self.settle(DeliveryOutcome::Ended, abandoned.ended);
     }
 }

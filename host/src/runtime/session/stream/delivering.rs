@@ -6,25 +6,26 @@ use gateway_fanout::{DeliveryOutcome, Tally};
 use super::StreamSession;
 use crate::runtime::session::acknowledgements::Reader;
 use crate::runtime::session::delivery::{Delivery, Sent};
-use crate::runtime::session::pending::Device;
+use crate::runtime::session::pending::DeliveryRequest;
 
 impl StreamSession {
-    /// Begins anew with a sign-in that asked for delivery, from this device; the newest message of its
+    /// Begins anew with a sign-in that asked for this delivery; the newest message of its
     /// backlog, and the deliveries that this is. Leaves out of the answer what the store does not know
     /// yet to be acknowledged.
     pub(super) fn begin_delivery(
         &mut self,
         outcome: &mut Outcome,
-        device: Option<Device>,
+        request: Option<DeliveryRequest>,
     ) -> (Option<MessageId>, Tally) {
-        let (Ok(Reply::SignedIn { user, backlog, cursor: Some(cursor), .. }), Some(device)) =
-            (outcome, device)
+        let (Ok(Reply::SignedIn { user, backlog, cursor: Some(cursor), .. }), Some(request)) =
+            (outcome, request)
         else {
             return Default::default();
         };
         self.submit_acknowledged();
         self.abandon_delivery();
         let manifest = self.driver.frontend.frontend.manifest();
+        let DeliveryRequest { device, is_direct_only } = request;
         let is_in_words = manifest.acknowledges.applies_to(&device);
         let reader = user.person.uid.map(|user| Reader { user, device });
         let acknowledgements = &self.driver.services.acknowledgements;
@@ -32,7 +33,7 @@ impl StreamSession {
             backlog.retain(|message| message.id > newest);
             *cursor = newest.max(*cursor);
         }
-        self.delivery.get_or_insert_default().begin(reader, is_in_words);
+        self.delivery.get_or_insert_default().begin(reader, is_in_words, is_direct_only);
         let owed = Tally::of_messages(backlog.iter().map(AsRef::as_ref));
         self.enter_backlog(owed);
         (backlog.last().map(|message| message.id), owed)
