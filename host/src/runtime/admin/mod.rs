@@ -139,8 +139,8 @@ async fn serve(
             let shared = (&state.handshakes, &*state.challenges);
             let shaken = shake_hands(stream, tls, shared, &mut remote);
             match timeout(HANDSHAKE_TIMEOUT, shaken).await {
-                Ok(Ok(Some(stream))) => (stream, true),
-                Ok(Ok(None) | Err(_)) | Err(_) => return,
+                Ok(Ok(stream)) => (stream, true),
+                Ok(Err(_)) | Err(_) => return,
             }
         }
     };

@@ -16,7 +16,7 @@ use crate::runtime::limits::Permit;
 use crate::runtime::metrics::Limit;
 use crate::runtime::net::bind::{ListenSocket, bind};
 use crate::runtime::net::connection::run;
-use crate::runtime::net::handshake::shake_hands;
+use crate::runtime::net::handshake::{NoHandshake, shake_hands};
 use crate::runtime::net::http;
 use crate::runtime::net::linger::linger;
 use crate::runtime::net::listener::{Acceptance, BoundListener, ListenerBinding};
@@ -227,7 +227,7 @@ async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayS
             Some(tls) => {
                 let shared = (&state.handshakes, &*state.challenges);
                 let shaken = shake_hands(stream, tls, shared, &mut accepted.remote).await;
-                shaken.map_err(Unprepared::Handshake)?.ok_or(Unprepared::Challenge)
+                shaken.map_err(Unprepared::NoHandshake)
             }
         }
     };
@@ -244,10 +244,8 @@ async fn prepare(mut accepted: Accepted, mut stream: Stream, state: Arc<GatewayS
 /// Why a connection did not come to its dialect.
 enum Unprepared {
     NoHeader(NoHeader),
-    Handshake(io::Error),
+    NoHandshake(NoHandshake),
     Late,
-    /// A CA has seen what it looked for.
-    Challenge,
     /// The client that the proxy names may not connect; it is counted.
     Refused,
 }
@@ -262,9 +260,11 @@ impl Unprepared {
     /// Noise of the internet, and no fault: it is counted, and logged for those who look for it.
     fn note(self, frontend: &FrontendHandle, remote: &Remote, log: &PeerLog) {
         let why = match self {
-            Self::Refused | Self::Challenge | Self::NoHeader(NoHeader::Nothing) => return,
+            Self::Refused
+            | Self::NoHeader(NoHeader::Nothing)
+            | Self::NoHandshake(NoHandshake::Nothing | NoHandshake::Challenge) => return,
             Self::NoHeader(NoHeader::Wrong(why)) => why,
-            Self::Handshake(error) => format!("no TLS handshake: {error}"),
+            Self::NoHandshake(NoHandshake::Failed(error)) => format!("no TLS handshake: {error}"),
             Self::Late => "the handshake took longer than handshake_timeout".into(),
         };
         frontend.metrics.note_refused(Limit::Handshakes);

@@ -75,24 +75,40 @@ impl HandshakeWork {
     }
 }
 
-/// Shakes hands with a client; fills in what it shows of itself. `None`: the handshake was a CA's,
-/// which looks for an answer to its challenge, and has it.
+/// Why there is no encrypted stream.
+#[derive(Debug)]
+pub(crate) enum NoHandshake {
+    /// The client has closed before it sent anything: it looks whether the gateway is there.
+    Nothing,
+    /// A CA has the answer to its challenge.
+    Challenge,
+    Failed(io::Error),
+}
+
+impl From<io::Error> for NoHandshake {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Shakes hands with a client; fills in what it shows of itself.
 pub(crate) async fn shake_hands(
     stream: Stream,
     server: Arc<ServerConfig>,
     (work, challenges): (&HandshakeWork, &Challenges),
     remote: &mut Remote,
-) -> io::Result<Option<Stream>> {
+) -> Result<Stream, NoHandshake> {
     let _under_way = work.begin();
-    hello::arrival(&stream, HANDSHAKE_BYTES_MAX, &work.looks).await?;
-    let stream = BoundedStream::new(stream, HANDSHAKE_BYTES_MAX);
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let arrived = hello::arrival(&stream, HANDSHAKE_BYTES_MAX, &work.looks).await;
+    // A reset takes what had arrived with it.
+    arrived.map_err(|_| NoHandshake::Nothing)?;
+    let hello = read_hello(BoundedStream::new(stream, HANDSHAKE_BYTES_MAX)).await?;
     let answer = challenges.answer(&hello.client_hello());
     let is_challenge = answer.is_some();
     let mut stream = work.accept(hello, answer.unwrap_or(server)).await?.await?;
     if is_challenge {
         stream.shutdown().await?;
-        return Ok(None);
+        return Err(NoHandshake::Challenge);
     }
     stream.get_mut().0.lift();
     let chain = stream.get_ref().1.peer_certificates();
@@ -101,5 +117,16 @@ pub(crate) async fn shake_hands(
     if let Some(subject) = certificate {
         remote.certificate = Some(subject.into());
     }
-    Ok(Some(Stream::Tls(Box::new(stream))))
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+async fn read_hello(stream: BoundedStream) -> Result<StartHandshake<BoundedStream>, NoHandshake> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    match (&mut acceptor).await {
+        Ok(hello) => Ok(hello),
+        Err(error) => {
+            let is_untouched = acceptor.take_io().is_some_and(|stream| stream.is_untouched());
+            Err(if is_untouched { NoHandshake::Nothing } else { NoHandshake::Failed(error) })
+        }
+    }
 }

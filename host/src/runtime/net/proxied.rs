@@ -16,12 +16,6 @@ pub(crate) enum NoHeader {
     Wrong(String),
 }
 
-impl From<io::Error> for NoHeader {
-    fn from(error: io::Error) -> Self {
-        Self::Wrong(error.to_string())
-    }
-}
-
 /// Reads the header, and nothing behind it; the proxy's client takes the place of the proxy.
 pub(crate) async fn read_header(stream: &mut Stream, remote: &mut Remote) -> Result<(), NoHeader> {
     let mut bytes = Vec::new();
@@ -34,11 +28,20 @@ pub(crate) async fn read_header(stream: &mut Stream, remote: &mut Remote) -> Res
             Progress::Wrong(why) => return Err(NoHeader::Wrong(why)),
             Progress::More(more) => more,
         };
-        if (&mut *stream).take(more as u64).read_buf(&mut bytes).await? == 0 {
-            return Err(match bytes.len() {
-                0 => NoHeader::Nothing,
-                read => NoHeader::Wrong(format!("the PROXY header ends after {read} bytes")),
-            });
+        let read = (&mut *stream).take(more as u64).read_buf(&mut bytes).await;
+        if !matches!(read, Ok(1..)) {
+            return Err(no_header(bytes.len(), read.err()));
+        }
+    }
+}
+
+/// A proxy that looks whether the gateway is there closes, or resets the connection.
+fn no_header(read: usize, error: Option<io::Error>) -> NoHeader {
+    match (read, error) {
+        (0, _) => NoHeader::Nothing,
+        (read, None) => NoHeader::Wrong(format!("the PROXY header ends after {read} bytes")),
+        (read, Some(error)) => {
+            NoHeader::Wrong(format!("after {read} bytes of the PROXY header: {error}"))
         }
     }
 }

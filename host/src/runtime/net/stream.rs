@@ -142,6 +142,11 @@ impl BoundedStream {
         Self { stream, bytes_max, bytes_left: Some(bytes_max) }
     }
 
+    /// Whether nothing was read yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.bytes_left == Some(self.bytes_max)
+    }
+
     /// Ends the bound.
     pub(crate) fn lift(&mut self) {
         self.bytes_left = None;

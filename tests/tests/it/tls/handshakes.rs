@@ -1,8 +1,11 @@
 //! What handshakes agree on, and how those end that are none.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
+use std::net::Shutdown;
+use std::time::Duration;
 
 use gateway_tests::{Encryption, Gateway, Http, Raw, connect};
+use socket2::SockRef;
 
 use super::{HOST, channel, refused, start};
 
@@ -49,6 +52,38 @@ fn each_listener_agrees_on_its_own_protocol_only() {
     for (frontend, offered) in [("channel", "h2"), ("irc", "http/1.1")] {
         let why = agreed(frontend, "listen", &[offered]).expect_err("nothing in common");
         assert!(why.contains("NoApplicationProtocol"), "{why}");
+    }
+}
+
+/// What looks whether the gateway is there, as the health checks of balancers do, is no fault: a peer
+/// with many is one to ban.
+#[test]
+fn a_connection_that_closes_without_a_byte_is_no_fault() {
+    let (gateway, _) = start(&format!(
+        "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{}\n[frontends.irc]\nlisten = \"127.0.0.1:0\"\n\
+         proxy_protocol = \"required\"\ntls = {{ cert = \"main.pem\", key = \"main.key\" }}\n",
+        channel("")
+    ));
+    let header = b"PROXY TCP4 198.51.100.7 127.0.0.1 4000 443\r\n";
+    for (frontend, sent) in [("channel", &b""[..]), ("irc", b""), ("irc", header)] {
+        let address = gateway.address(frontend, "listen");
+        let mut reset = connect(address);
+        reset.write_all(sent).unwrap();
+        SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(reset);
+        let mut closed = connect(address);
+        closed.write_all(sent).unwrap();
+        closed.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(closed.read(&mut [0; 64]).unwrap(), 0);
+    }
+    // Each front end counts a peer that sends something else.
+    for frontend in ["channel", "irc"] {
+        let mut raw = Raw::connect(gateway.address(frontend, "listen"));
+        raw.send(b"no handshake and no header\r\n").receive_end();
+        gateway.log().wait_for_line(&["malformed", frontend]);
+        let metric =
+            format!("dragoman_refused_total{{frontend=\"{frontend}\",limit=\"handshakes\"}} 1\n");
+        assert!(metrics(&gateway).contains(&metric), "{}", metrics(&gateway));
     }
 }
 
