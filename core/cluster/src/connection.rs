@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -26,7 +27,7 @@ pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that leaves two pings without a pong is taken for dead.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
+const PING_INTERVAL: Duration = Duration::from_millis(500);
 const RECONNECT_PAUSE_STEP: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_STEPS_MAX: usize = 10;
 /// More than the proposer's window and the barriers need.
@@ -41,15 +42,21 @@ pub(crate) struct Connection {
     pub(crate) publisher: jetstream::Context,
     /// What the client last complained of.
     complaint: Arc<Mutex<Option<String>>>,
+    /// How often a server was lost.
+    losses: Arc<AtomicU64>,
 }
 
 impl Connection {
     pub(crate) async fn open(settings: &Settings, servers: &[String]) -> Result<Self, Error> {
         settings.check()?;
         let complaint = Arc::new(Mutex::new(None));
+        let losses = Arc::<AtomicU64>::default();
         let options = options(settings).await?.event_callback({
-            let complaint = complaint.clone();
+            let (complaint, losses) = (complaint.clone(), losses.clone());
             move |event| {
+                if event == Event::Disconnected {
+                    losses.fetch_add(1, Ordering::Relaxed);
+                }
                 note(&complaint, &event);
                 std::future::ready(())
             }
@@ -63,7 +70,7 @@ impl Connection {
         };
         let jetstream = context(REQUEST_TIMEOUT);
         let publisher = context(ACK_TIMEOUT);
-        let connection = Self { client, jetstream, publisher, complaint };
+        let connection = Self { client, jetstream, publisher, complaint, losses };
         connection.check_server()?;
         Ok(connection)
     }
@@ -77,6 +84,11 @@ impl Connection {
 
     pub(crate) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often a server was lost, with what it had not answered.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
     }
 
     pub(crate) fn complaint(&self) -> Option<String> {

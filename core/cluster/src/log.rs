@@ -144,7 +144,7 @@ pub(crate) fn start(
     let channel = Arc::new(Channel::default());
     let publisher = Publisher::new(connection.clone(), &settings, &id);
     let (barriers, requests) = mpsc::unbounded_channel();
-    let health = watch::Sender::new(look(&connection, &state, None));
+    let health = watch::Sender::new(look(&connection, &state, None, &settings));
     let handle = LogHandle {
         id: id.clone(),
         state: state.clone(),
@@ -154,11 +154,11 @@ pub(crate) fn start(
     };
     let reading = reader::Task {
         connection: connection.clone(),
-        settings,
+        settings: settings.clone(),
         id,
         state: state.clone(),
         channel: channel.clone(),
-        gap: None,
+        gap: (0, 0),
     };
     let proposing = proposer::Task::new(publisher.clone(), state.clone());
     let ending = channel.clone();
@@ -167,12 +167,17 @@ pub(crate) fn start(
         tokio::spawn(async move { reading_ends.close(reading.run().await) }),
         tokio::spawn(async move { ending.close(proposing.run().await) }),
         tokio::spawn(barrier::run(publisher, state.clone(), requests)),
-        tokio::spawn(keep_looking(connection, state, health)),
+        tokio::spawn(keep_looking(connection, state, health, settings)),
     ];
     Log { reader: Reader { channel, tasks }, handle }
 }
 
-async fn keep_looking(connection: Connection, state: Arc<State>, health: watch::Sender<Health>) {
+async fn keep_looking(
+    connection: Connection,
+    state: Arc<State>,
+    health: watch::Sender<Health>,
+    settings: Settings,
+) {
     let mut tick = tokio::time::interval(HEALTH_TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut down_since = None;
@@ -180,7 +185,7 @@ async fn keep_looking(connection: Connection, state: Arc<State>, health: watch::
         tick.tick().await;
         down_since =
             if connection.is_up() { None } else { down_since.or_else(|| Some(Instant::now())) };
-        let now = look(&connection, &state, down_since);
+        let now = look(&connection, &state, down_since, &settings);
         health.send_if_modified(|known| {
             let is_new = *known != now;
             *known = now;
@@ -189,9 +194,20 @@ async fn keep_looking(connection: Connection, state: Arc<State>, health: watch::
     }
 }
 
-fn look(connection: &Connection, state: &State, down_since: Option<Instant>) -> Health {
+fn look(
+    connection: &Connection,
+    state: &State,
+    down_since: Option<Instant>,
+    settings: &Settings,
+) -> Health {
     let is_cut_off = state.is_cut_off();
-    let problem = state.problem();
+    let problem = if connection.is_up() {
+        state.problem()
+    } else {
+        // What was asked last had no answer for this reason, and no other.
+        let why = connection.complaint().unwrap_or_else(|| "no answer".to_owned());
+        Some(Error::Unreachable { servers: settings.servers_text(), why })
+    };
     let link = match down_since {
         Some(since) if since.elapsed() >= GONE_AFTER => Link::Gone,
         Some(_) => Link::Down,

@@ -86,6 +86,8 @@ pub(crate) struct Task {
     in_flight: FuturesOrdered<BoxFuture<'static, Answer>>,
     /// Nothing is sent before.
     pause_until: Option<Instant>,
+    /// How often a server had been lost when something was last sent.
+    losses: u64,
     /// When something was last sent, or the log last moved.
     moved: Instant,
     /// What was lost at the end of the log, if it was.
@@ -102,7 +104,9 @@ struct Answer {
 impl Task {
     pub(crate) fn new(publisher: Publisher, state: Arc<State>) -> Self {
         let in_flight = FuturesOrdered::new();
+        let losses = publisher.connection.losses();
         Self {
+            losses,
             publisher,
             state,
             in_flight,
@@ -141,6 +145,12 @@ impl Task {
             return;
         }
         self.pause_until = None;
+        let losses = self.publisher.connection.losses();
+        if std::mem::replace(&mut self.losses, losses) != losses {
+            // What the lost server had not acknowledged may never have come to it.
+            let again = self.state.outstanding.lock().resend_unacknowledged();
+            self.begin_anew(again);
+        }
         while self.in_flight.len() < WINDOW {
             let Some(sent) = self.state.outstanding.lock().send_next() else { return };
             let received = self.state.received();

@@ -51,6 +51,8 @@ pub struct Counts {
     /// Those of them that were sent again.
     pub resent: u64,
     pub received: u64,
+    /// Those of them that were asked for one by one, as no consumer was there.
+    pub fetched: u64,
     /// How often the reader began anew: after a lost server, a missed heartbeat or a gap.
     pub subscriptions: u64,
     pub gaps: u64,
@@ -63,6 +65,7 @@ pub(crate) struct Counters {
     pub(crate) sent: AtomicU64,
     pub(crate) resent: AtomicU64,
     pub(crate) received: AtomicU64,
+    pub(crate) fetched: AtomicU64,
     pub(crate) subscriptions: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) foreign: AtomicU64,
@@ -174,6 +177,7 @@ impl State {
             sent: of(&self.counters.sent),
             resent: of(&self.counters.resent),
             received: of(&self.counters.received),
+            fetched: of(&self.counters.fetched),
             subscriptions: of(&self.counters.subscriptions),
             gaps: of(&self.counters.gaps),
             foreign: of(&self.counters.foreign),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use core_cluster::{Cluster, Error, Position};
+use core_cluster::{Cluster, Credentials, Error, Position, Settings};
 
 use crate::node::{Node, assert_agree, entry};
 use crate::server::{Server, program};
@@ -153,4 +153,30 @@ async fn what_cannot_be_sent_is_refused_at_once() {
     assert!(matches!(refused, Error::Backlog { entries: 128, .. }), "{refused}");
     log.handle.abandon();
     log.handle.propose(1, large).unwrap();
+}
+
+/// A consumer is made by the leader of all streams, which may be away while the log has its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_read_while_no_consumer_can_be_made() {
+    let Some(program) = program() else { return };
+    let denied = "publish: { deny: \"$JS.API.CONSUMER.>\" }";
+    let user = format!("{{ user: ann, password: tea, permissions: {{ {denied} }} }}");
+    let config = format!("jetstream {{}}\nauthorization {{ users: [ {user} ] }}");
+    let server = Server::with(&program, &config);
+    let credentials = Credentials::User { user: "ann".into(), password: "tea".into() };
+    let settings = Settings { credentials, ..server.settings() };
+    let cluster = Cluster::connect(settings).await.unwrap();
+    cluster.init(Position(0)).await.unwrap();
+    let (a, b) = (Node::start(&cluster, 1).await, Node::start(&cluster, 2).await);
+    let began = std::time::Instant::now();
+    for node in [&a, &b] {
+        node.propose_until(200);
+    }
+    for node in [&a, &b] {
+        node.wait_for("applied all", |state| state.own == 200);
+    }
+    let counts = a.handle.counts();
+    println!("400 entries in {:?}, {counts:?}", began.elapsed());
+    assert_agree(&a, &b);
+    assert!(counts.subscriptions == 0 && counts.fetched > 0);
 }

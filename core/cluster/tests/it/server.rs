@@ -1,7 +1,7 @@
 //! `nats-server` as a process, on an address of its own.
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -159,6 +159,16 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", self.address())
+    }
+
+    /// Whether it leads what makes streams and consumers, as its monitoring says.
+    pub(crate) fn leads_all(&self) -> bool {
+        let mut stream = TcpStream::connect((self.host, MONITORING_PORT)).unwrap();
+        stream.write_all(b"GET /jsz HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let leader = answer.split("\"leader\": \"").nth(1).and_then(|rest| rest.split('"').next());
+        leader == Some(&self.name)
     }
 
     pub(crate) fn monitoring(&self) -> String {
