@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::names;
 use crate::settings::Settings;
 use crate::stream::{self, LogInfo};
 
@@ -90,14 +91,19 @@ async fn look_at_log(
     if info.replicas < 3 {
         report.warnings.push(format!(
             "the log has {} replica, and ends with that server's disk; give it 3 with `nats stream \
-             edit --replicas 3`",
-            info.replicas
+             edit {} --replicas 3`, on three servers",
+            info.replicas,
+            names::stream(&settings.name)
         ));
     }
     if info.replicas != settings.replicas {
         report.warnings.push(format!(
-            "the log has {} replicas, and cluster.replicas = {}; make them equal",
-            info.replicas, settings.replicas
+            "the log has {} replicas, and cluster.replicas = {}; make them equal, here or with `nats \
+             stream edit {} --replicas {}`",
+            info.replicas,
+            settings.replicas,
+            names::stream(&settings.name),
+            settings.replicas
         ));
     }
     for peer in &info.behind {

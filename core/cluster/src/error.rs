@@ -38,7 +38,7 @@ pub enum Error {
     )]
     NoQuorum { what: String, why: String },
     #[error(
-        "cluster.name = {name:?}: the servers have no log of this name; create it with `dragoman cluster init`, or correct the name"
+        "cluster.name = {name:?}: the servers have no log of this name; create it with `dragoman cluster init`, or with `dragoman cluster recover` if they have lost the one that this store follows, or correct the name"
     )]
     NoLog { name: String },
     #[error(
@@ -54,7 +54,7 @@ pub enum Error {
     )]
     ForeignStream { name: String, stream: String, why: String },
     #[error(
-        "the stream {stream} has {setting} = {found}, and it must be {wanted}: {why}; set it back with `nats stream edit`, or move to a new log with `dragoman cluster recover`"
+        "the stream {stream} has {setting} = {found}, and it must be {wanted}: {why}; set it back with `nats stream edit {stream}`, or move to a new log with `dragoman cluster recover`"
     )]
     StreamSetting {
         stream: String,
