@@ -395,7 +395,7 @@ impl Caller<'_> {
     async fn renew(&self, user: Uid, former: String, renewed: String) -> Result<Renewed, Refusal> {
         let ours = [former.clone(), renewed.clone()];
         let command = AdminCommand::RenewPassword { user, former, renewed };
-        let done = self.services.submit_internal(Command::Admin(Box::new(command))).await;
+        let done = self.services.submit_of_operator(Command::Admin(Box::new(command))).await;
         // The next sign-in tries it again.
         if let Err(refusal) = done {
             tracing::warn!(uid = user.0, "the hash of a password was not renewed: {refusal}");

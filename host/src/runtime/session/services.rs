@@ -308,6 +308,15 @@ impl Services {
         self.wait_for(answer).await
     }
 
+    /// The same of a command of an operator, which is refused where it would wait for the log of the
+    /// cluster, and take effect long after the operator has given up.
+    pub(crate) async fn submit_of_operator(&self, command: Command) -> Outcome {
+        if self.is_cut_off() {
+            return Err(Refusal::Overloaded);
+        }
+        self.submit_internal(command).await
+    }
+
     async fn wait_for(&self, answer: oneshot::Receiver<Outcome>) -> Outcome {
         let answered = match &self.cluster {
             None => answer.await,

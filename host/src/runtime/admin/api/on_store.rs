@@ -79,7 +79,7 @@ impl Store for OpenStore {
     }
 
     fn submit(&self, command: Command) -> Outcome {
-        self.runtime.block_on(self.services.submit_internal(command))
+        self.runtime.block_on(self.services.submit_of_operator(command))
     }
 }
 

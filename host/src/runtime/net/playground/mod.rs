@@ -144,7 +144,7 @@ impl Player {
     async fn be_added(&self, state: &GatewayState, room: RoomId) -> Result<(), Failure> {
         let user = self.place.lock().user.clone().ok_or("the session has no account")?;
         let join = Command::Join { room: RoomRef::Id(room), user };
-        let joined = state.services.submit_internal(join).await;
+        let joined = state.services.submit_of_operator(join).await;
         joined.map(drop).map_err(|refusal| refusal.to_string())
     }
 
@@ -153,7 +153,7 @@ impl Player {
         let Some(user) = self.place.lock().user.clone() else { return Ok(()) };
         let room = RoomRef::Id(room);
         let kick = AdminCommand::Kick { room, user, reason: String::new() };
-        let kicked = state.services.submit_internal(Command::Admin(Box::new(kick))).await;
+        let kicked = state.services.submit_of_operator(Command::Admin(Box::new(kick))).await;
         match kicked {
             Ok(_) | Err(Refusal::NotInRoom) => Ok(()),
             Err(refusal) => Err(refusal.to_string()),
