@@ -20,10 +20,20 @@ pub struct ClusterState {
     pub cut_off: bool,
     /// What is wrong with the log, as far as it is known.
     pub problem: Option<String>,
+    /// What its store was at the last entry at which the gateways compare their stores.
+    pub checkpoint: Option<ClusterCheckpoint>,
     /// Whether it does what one gateway of the cluster does for all.
     pub steward: bool,
     /// The runs of all gateways, the oldest first, as this one has applied them.
     pub runs: Vec<ClusterRun>,
+}
+
+/// What a store is at an entry.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ClusterCheckpoint {
+    pub at: u64,
+    /// 16 hexadecimal digits; equal stores have equal ones.
+    pub digest: String,
 }
 
 /// A run of a gateway of the cluster.

@@ -3,7 +3,7 @@
 use core_engine::RunView;
 
 use super::{Context, OnGateway, Routes};
-use crate::admin::types::{ClusterRun, ClusterState, Nothing};
+use crate::admin::types::{ClusterCheckpoint, ClusterRun, ClusterState, Nothing};
 use crate::admin::{Problem, ShowCluster};
 use crate::users::Failure;
 
@@ -29,10 +29,15 @@ impl OnGateway for ShowCluster {
             age_ms: u64::try_from(node.age().as_millis()).unwrap_or(u64::MAX),
             cut_off: node.is_cut_off(),
             problem: node.problem(),
+            checkpoint: node.checkpoint().map(checkpoint),
             steward: services.is_steward(),
             runs: runs.into_iter().map(run).collect(),
         })
     }
+}
+
+fn checkpoint((at, digest): (u64, u64)) -> ClusterCheckpoint {
+    ClusterCheckpoint { at, digest: format!("{digest:016x}") }
 }
 
 fn run(RunView { run, node, speaks, missed, is_live, .. }: RunView) -> ClusterRun {
