@@ -79,12 +79,11 @@ mod here {
     use std::future::Future;
 
     use core_cluster::{LogInfo, Snapshot};
-    use core_engine::OpenError;
     use core_model::Timestamp;
     use serde_json::{Value, json};
 
     use super::super::{Options, output};
-    use crate::cluster::membership::{self, Joined};
+    use crate::cluster::membership::{self, Joined, Standing};
     use crate::cluster::settings;
     use crate::config::{ClusterConfig, StoreConfig};
     use crate::users::rfc3339;
@@ -168,23 +167,32 @@ mod here {
         format!("entry {}, {} bytes, {at}", snapshot.position, snapshot.bytes)
     }
 
+    /// Shows the store even where the servers do not answer, which is then an error.
     pub(super) fn status(here: &Here, json: bool) -> Result<(), Box<dyn Error>> {
-        let (log, snapshots) = wait(async {
+        let found = wait(async {
             let cluster = core_cluster::Cluster::connect(settings(&here.cluster)).await?;
             let log = cluster.info().await?;
             let snapshots = cluster.snapshots().list(&log.id).await?;
             Ok::<_, core_cluster::Error>((log, snapshots))
-        })??;
-        let applied = match membership::applied(&here.store) {
-            Err(OpenError::Locked { .. }) => Store::InUse,
-            Ok(Some((id, applied))) if id == log.id => Store::Applied(applied),
-            Ok(Some((id, _))) => Store::Other(id.to_string()),
-            Ok(None) => Store::None,
-            Err(error) => Store::Unreadable(error.to_string()),
-        };
+        })?;
+        let store = membership::standing(&here.store);
         if json {
-            return Ok(output::line(as_json(here, &log, &snapshots, &applied))?);
+            output::line(as_json(here, &found, &store))?;
+        } else {
+            if let Ok((log, snapshots)) = &found {
+                show_log(here, log, snapshots)?;
+            }
+            let log = found.as_ref().ok().map(|(log, _)| log);
+            output::line(format_args!(
+                "{}: {}",
+                here.store.path.display(),
+                shown_store(&store, log)
+            ))?;
         }
+        found.map(drop).map_err(Into::into)
+    }
+
+    fn show_log(here: &Here, log: &LogInfo, snapshots: &[Snapshot]) -> std::io::Result<()> {
         output::line(format_args!("log {} of {}", log.id, here.cluster.name))?;
         output::line(format_args!(
             "entries {} to {}, {} of at most {} bytes, on {}",
@@ -197,45 +205,68 @@ mod here {
         for peer in &log.behind {
             output::line(format_args!("the replica on {peer} is behind or away"))?;
         }
-        for snapshot in &snapshots {
+        for snapshot in snapshots {
             output::line(format_args!("snapshot of {}", shown(snapshot)))?;
         }
         if snapshots.is_empty() {
             output::line("no snapshot: a new gateway cannot join")?;
         }
-        Ok(output::line(format_args!("{}: {}", here.store.path.display(), applied.shown(&log)))?)
+        Ok(())
     }
 
-    /// What this machine's store is.
-    enum Store {
-        InUse,
-        Applied(u64),
-        Other(String),
-        None,
-        Unreadable(String),
-    }
-
-    impl Store {
-        fn shown(&self, log: &LogInfo) -> String {
-            match self {
-                Self::InUse => "in use by the gateway; see its metrics dragoman_cluster_*".into(),
-                Self::Applied(applied) => {
-                    let behind = log.last.0.saturating_sub(*applied);
-                    format!("has applied entry {applied}, and is {behind} behind")
-                }
-                Self::Other(id) => format!("follows another log, {id}"),
-                Self::None => {
-                    "follows no log; `dragoman cluster join` makes it from a snapshot".into()
-                }
-                Self::Unreadable(why) => why.clone(),
+    fn shown_store(store: &Standing, found: Option<&LogInfo>) -> String {
+        let join = "`dragoman cluster join` makes it from a snapshot";
+        match (store, found) {
+            (Standing::InUse, _) => {
+                "in use by the gateway; its metrics dragoman_cluster_* and GET /api/v1/cluster say more"
+                    .into()
             }
+            (Standing::Missing, _) => format!("is not there; {join}"),
+            (Standing::Alone, _) => format!("follows no log; {join}"),
+            (Standing::Follows { log, applied }, None) => {
+                format!("follows the log {log}, and has applied entry {applied}")
+            }
+            (Standing::Follows { log, applied }, Some(found)) if *log == found.id => {
+                let behind = found.last.0.saturating_sub(*applied);
+                format!("has applied entry {applied}, and is {behind} behind")
+            }
+            (Standing::Follows { log, applied }, Some(_)) => {
+                format!("follows another log, {log}, and has applied its entry {applied}")
+            }
+            (Standing::Condemned { at }, _) => format!(
+                "was found at entry {at} to differ from those of most other gateways, and is not \
+                 opened; look for a failing disk or memory, then `dragoman cluster join --replace`"
+            ),
+            (Standing::Unreadable(why), _) => why.clone(),
         }
     }
 
-    fn as_json(here: &Here, log: &LogInfo, snapshots: &[Snapshot], store: &Store) -> Value {
+    fn as_json(
+        here: &Here,
+        found: &Result<(LogInfo, Vec<Snapshot>), core_cluster::Error>,
+        store: &Standing,
+    ) -> Value {
+        let (log, applied, condemned_at) = match store {
+            Standing::Follows { log, applied } => (Some(log.as_str()), Some(*applied), None),
+            Standing::Condemned { at } => (None, None, Some(*at)),
+            _ => (None, None, None),
+        };
+        let store = json!({ "log": log, "condemned_at": condemned_at });
+        let (log, snapshots) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                return json!({
+                    "cluster": here.cluster.name,
+                    "problem": error.to_string(),
+                    "applied": applied,
+                    "store": store,
+                });
+            }
+        };
         let snapshots = snapshots.iter().map(|snapshot| {
             json!({ "position": snapshot.position.0, "bytes": snapshot.bytes, "at": snapshot.at })
         });
+        let is_of_log = matches!(&store["log"], Value::String(id) if *id == log.id.as_str());
         json!({
             "cluster": here.cluster.name,
             "log": log.id.as_str(),
@@ -247,12 +278,14 @@ mod here {
             "leader": log.leader,
             "behind": log.behind,
             "snapshots": snapshots.collect::<Vec<_>>(),
-            "applied": match store {
-                Store::Applied(applied) => Some(*applied),
-                _ => None,
-            },
+            "applied": applied.filter(|_| is_of_log),
+            "store": store,
         })
     }
+
+    /// Why warnings alone are a failure.
+    const WARNED: &str = "the cluster works, and may lose what it has acknowledged; for a trial on one \
+                          machine that may be meant, and a script learns of it by the exit status 1";
 
     pub(super) fn check(here: &Here) -> Result<(), Box<dyn Error>> {
         let report = wait(core_cluster::Cluster::check(&settings(&here.cluster)))??;
@@ -273,8 +306,8 @@ mod here {
         }
         match report.warnings.len() {
             0 => Ok(output::line("no fault found")?),
-            1 => Err("1 warning".into()),
-            count => Err(format!("{count} warnings").into()),
+            1 => Err(format!("1 warning: {WARNED}").into()),
+            count => Err(format!("{count} warnings: {WARNED}").into()),
         }
     }
 }

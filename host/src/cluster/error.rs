@@ -18,7 +18,7 @@ pub enum MembershipError {
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error(
-        "the store {} follows the log {log} already, to entry {applied}; start the gateway, or choose another [store] path to begin a cluster with another store",
+        "the store {} follows the log {log} already, to entry {applied}; start the gateway, or, if the servers have lost that log, run `dragoman cluster recover`; to begin a cluster with another store, choose another [store] path",
         path.display()
     )]
     Member { path: PathBuf, log: String, applied: u64 },
@@ -27,6 +27,16 @@ pub enum MembershipError {
         path.display(), path.display()
     )]
     InTheWay { path: PathBuf, what: String },
+    #[error(
+        "the store {} {what} (at entry {position}), so no log is begun with it; make it anew with `dragoman cluster join --replace`, or, if it is the only store that is left, see \"Stores that differ\" in docs/cluster.md",
+        path.display()
+    )]
+    Condemned { path: PathBuf, what: &'static str, position: u64 },
+    #[error(
+        "the store {} is damaged: {why}; make it anew from the newest snapshot with `dragoman cluster join --replace`",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
     #[error(
         "the newest snapshot is of entry {snapshot}, and the log begins at entry {first}: the entries between are gone; run `dragoman cluster recover` on the node that has applied most"
     )]

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use core_cluster::{Cluster, Error, LogInfo, Position, Snapshot};
+use core_cluster::{Cluster, Error, LogId, LogInfo, Position, Snapshot};
 use core_engine::{Followed, OpenError, sync_folder};
 
 use super::error::MembershipError;
@@ -24,8 +24,10 @@ enum StoreState {
     /// It follows no log.
     Alone,
     Follows(Followed),
-    /// It was found to differ from the others.
-    Diverged,
+    /// It was found to differ from the others, at this entry.
+    Diverged(u64),
+    /// Its file is damaged.
+    Damaged(String),
 }
 
 /// What came of [`join`].
@@ -63,7 +65,8 @@ pub async fn init(
             let log = log_id(log).to_string();
             return Err(MembershipError::Member { path: path.clone(), log, applied });
         }
-        StoreState::Diverged => return Err(diverged(path)),
+        StoreState::Diverged(position) => return Err(condemned(path, position)),
+        StoreState::Damaged(why) => return Err(damaged(path, why)),
     };
     let snapshot = snapshots::put_store(&cluster, store).await?;
     Ok((log, snapshot))
@@ -103,9 +106,10 @@ pub async fn join(
             ));
         }
         StoreState::Alone => return in_the_way("follows no log".into()),
-        StoreState::Diverged => {
-            return in_the_way("was found to differ from those of most other nodes".into());
+        StoreState::Diverged(position) => {
+            return in_the_way(format!("{DIFFERS} (at entry {position})"));
         }
+        StoreState::Damaged(why) => return in_the_way(format!("is damaged ({why})")),
     }
     let snapshot = cluster.snapshots().newest(&log.id).await?;
     if snapshot.position.0 + 1 < log.first.0 {
@@ -135,7 +139,8 @@ pub async fn recover(
     let path = store.path.clone();
     let followed = match state(store)? {
         StoreState::Follows(followed) => followed,
-        StoreState::Diverged => return Err(diverged(&path)),
+        StoreState::Diverged(position) => return Err(condemned(&path, position)),
+        StoreState::Damaged(why) => return Err(damaged(&path, why)),
         StoreState::Missing | StoreState::Alone => return Err(MembershipError::NoMember { path }),
     };
     let (own, applied) = (log_id(followed.log), followed.applied);
@@ -185,7 +190,8 @@ pub async fn prepare(config: &ClusterConfig, store: &StoreConfig) -> Result<(), 
             Err(MembershipError::Log(_)) => return Ok(()),
             Err(error) => return Err(error),
         },
-        StoreState::Alone | StoreState::Diverged => return Ok(()),
+        // Opening it says why it cannot go on.
+        StoreState::Alone | StoreState::Diverged(_) | StoreState::Damaged(_) => return Ok(()),
     };
     if let Joined::From { snapshot: Snapshot { position, .. }, .. } = joined {
         tracing::info!(%position, "made the store from the newest snapshot of the cluster");
@@ -193,13 +199,37 @@ pub async fn prepare(config: &ClusterConfig, store: &StoreConfig) -> Result<(), 
     Ok(())
 }
 
-/// The position to which a store has applied the log, for a report. `None`: it follows none, or is not
-/// there.
-pub fn applied(store: &StoreConfig) -> Result<Option<(core_cluster::LogId, u64)>, OpenError> {
-    Ok(match state(store)? {
-        StoreState::Follows(Followed { log, applied, .. }) => Some((log_id(log), applied)),
-        _ => None,
-    })
+/// What the store of this machine is, for a report.
+#[derive(Debug)]
+pub enum Standing {
+    /// The gateway has it open.
+    InUse,
+    Missing,
+    Alone,
+    Follows {
+        log: LogId,
+        applied: u64,
+    },
+    /// It was found to differ from the others, at this entry.
+    Condemned {
+        at: u64,
+    },
+    Unreadable(String),
+}
+
+/// Looks at a store that no process has open.
+pub fn standing(store: &StoreConfig) -> Standing {
+    match state(store) {
+        Err(OpenError::Locked { .. }) => Standing::InUse,
+        Err(error) => Standing::Unreadable(error.to_string()),
+        Ok(StoreState::Missing) => Standing::Missing,
+        Ok(StoreState::Alone) => Standing::Alone,
+        Ok(StoreState::Follows(Followed { log, applied, .. })) => {
+            Standing::Follows { log: log_id(log), applied }
+        }
+        Ok(StoreState::Diverged(at)) => Standing::Condemned { at },
+        Ok(StoreState::Damaged(why)) => Standing::Unreadable(format!("is damaged: {why}")),
+    }
 }
 
 fn state(store: &StoreConfig) -> Result<StoreState, OpenError> {
@@ -209,7 +239,8 @@ fn state(store: &StoreConfig) -> Result<StoreState, OpenError> {
     match quietly(|| core_engine::followed(&store.path, store.cache_bytes)) {
         Ok(Some(followed)) => Ok(StoreState::Follows(followed)),
         Ok(None) => Ok(StoreState::Alone),
-        Err(OpenError::Diverged { .. }) => Ok(StoreState::Diverged),
+        Err(OpenError::Diverged { position, .. }) => Ok(StoreState::Diverged(position)),
+        Err(OpenError::Damaged { why, .. }) => Ok(StoreState::Damaged(why)),
         Err(error) => Err(error),
     }
 }
@@ -242,9 +273,14 @@ async fn is_begun(cluster: &Cluster, log: &LogInfo, after: Position) -> Result<b
     Ok(is_empty && cluster.snapshots().list(&log.id).await?.is_empty())
 }
 
-fn diverged(path: &Path) -> MembershipError {
-    let what = "was found to differ from those of most other nodes".to_owned();
-    MembershipError::InTheWay { path: path.to_owned(), what }
+const DIFFERS: &str = "was found to differ from those of most other nodes";
+
+fn condemned(path: &Path, position: u64) -> MembershipError {
+    MembershipError::Condemned { path: path.to_owned(), what: DIFFERS, position }
+}
+
+fn damaged(path: &Path, why: String) -> MembershipError {
+    MembershipError::Damaged { path: path.to_owned(), why }
 }
 
 /// Gives a store another name.

@@ -25,6 +25,11 @@ pub enum ServeError {
         path.display()
     )]
     NotMember { path: PathBuf },
+    #[error(
+        "the store {} is damaged: {why}; `dragoman cluster join --replace` keeps it as {}.replaced and begins with the newest snapshot of the cluster",
+        path.display(), path.display()
+    )]
+    DamagedMember { path: PathBuf, why: String },
     #[error("the store cannot be made from a snapshot of the cluster: {0}")]
     NotJoined(String),
     #[error("the log of the cluster cannot be followed: {0}")]
@@ -58,8 +63,9 @@ fn reason(refusal: &Refusal) -> String {
 }
 
 /// A store says whether it follows a log, and so does the configuration.
-pub(crate) fn not_opened(error: OpenError) -> ServeError {
+pub(crate) fn not_opened(error: OpenError, is_member: bool) -> ServeError {
     match error {
+        OpenError::Damaged { path, why } if is_member => ServeError::DamagedMember { path, why },
         OpenError::FollowsLog { path } => ServeError::NoCluster { path },
         OpenError::FollowsNoLog { path } => ServeError::NotMember { path },
         error => ServeError::Store(error),

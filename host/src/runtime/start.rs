@@ -103,6 +103,7 @@ async fn open_engine(
     let sync = config.cluster.as_ref().map(|cluster| cluster.sync).unwrap_or_default();
     let options =
         Options { queue_max: config.store.queue_max, cache_bytes: config.store.cache_bytes };
+    let is_member = config.cluster.is_some();
     let open = move || {
         if let Some(folder) = path.parent() {
             crate::private_folder::make(folder)
@@ -127,7 +128,7 @@ async fn open_engine(
                     .map(|(engine, joining)| (engine, Some(joining)))
             }
         });
-        opened.map_err(not_opened)
+        opened.map_err(|error| not_opened(error, is_member))
     };
     tokio::task::spawn_blocking(open).await.expect("opening a store does not panic")
 }
