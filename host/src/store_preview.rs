@@ -71,6 +71,11 @@ impl StorePreview {
         }
     }
 
+    /// The engine, which answers queries and takes no command if it follows a log.
+    pub(crate) fn into_engine(self) -> Engine<()> {
+        self.engine
+    }
+
     /// The room of this name, a closed one too.
     pub fn room(&self, name: &str) -> Option<RoomView> {
         self.engine.room_named(name).ok().flatten()

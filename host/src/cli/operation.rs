@@ -22,7 +22,7 @@ use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
 use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, carry_out, status_of};
 use crate::config::Config;
-use crate::store_preview::check_filled;
+use crate::store_preview::{StorePreview, check_filled, quietly};
 use crate::users::{Failure, rfc3339};
 
 /// What carries out a verb.
@@ -89,6 +89,10 @@ pub(super) fn call<E: OnStore>(
     check_filled(store, "yet; the gateway creates it at its first start")?;
     match OfflineStore::open(config) {
         Ok(open) => on_the_store::<E>(config, &open, path, query, body),
+        Err(OpenError::FollowsLog { .. }) if !E::ROW.is_audited() => {
+            let open = OfflineStore::open_to_look(config)?;
+            on_the_store::<E>(config, &open, path, query, body)
+        }
         Err(OpenError::Locked { .. }) => {
             let what = format!("another process has the store {} open, and ", store.display());
             let stop = "; or stop the gateway first";
@@ -140,6 +144,10 @@ pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn
     match OfflineStore::open(config) {
         Ok(open) => {
             Ok(open.engine.backup_to(file, |_| Ok(())).map_err(|why| to_file(why.into()))?)
+        }
+        Err(OpenError::FollowsLog { .. }) => {
+            let made = quietly(|| core_engine::back_up(store, config.store.cache_bytes, file));
+            Ok(made.map_err(|why| to_file(why.into()))?)
         }
         Err(OpenError::Locked { .. }) => {
             let client = Client::of_configuration(config).map_err(|why| {
@@ -227,6 +235,21 @@ impl OfflineStore {
             cache_bytes: config.store.cache_bytes,
         };
         Ok(Self { engine: Engine::open(&config.store.path, options, publish)?, outcomes })
+    }
+
+    /// A store that follows a log, for queries: whatever opening it writes goes to memory, so that it
+    /// stays what the log has made of it.
+    fn open_to_look(config: &Config) -> Result<Self, Box<dyn Error>> {
+        let path = &config.store.path;
+        let opened = StorePreview::open(path)
+            .map_err(|why| format!("the store {} {why}", path.display()))?;
+        let Some(preview) = opened else {
+            let why =
+                "needs a migration that is too large to look into it; start the gateway first";
+            return Err(format!("the store {} {why}", path.display()).into());
+        };
+        let (_, outcomes) = mpsc::channel();
+        Ok(Self { engine: preview.into_engine(), outcomes })
     }
 }
 

@@ -54,14 +54,14 @@ pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
     let read = open(file).and_then(|mut opened| Ok(opened.read(&mut magic)?));
     let read = read.map_err(|error| no_backup(&error))?;
     if magic[..read] == *STORE_MAGIC {
-        return super::check(file, file, CACHE_BYTES);
+        return super::check(file, file, CACHE_BYTES, super::RESTORE);
     }
     // Its store is made beside it, as only a store shows whether the tables agree.
     let store = with_suffix(file, &format!(".verify-{}", std::process::id()));
     let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
     let summary = restored.map_err(|error| no_backup(&error))?;
     output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
-    let checked = super::check(&store, file, CACHE_BYTES);
+    let checked = super::check(&store, file, CACHE_BYTES, super::RESTORE);
     fs::remove_file(&store)?;
     checked
 }
@@ -130,7 +130,11 @@ pub(in crate::cli) fn lock(path: &Path) -> Result<File, Box<dyn Error>> {
 }
 
 pub(super) fn stats(backend: &Backend, json: bool) -> Result<(), Box<dyn Error>> {
-    let report = call::<StoreStats>(backend, &[], Nothing {}, Nothing {})?;
+    let mut report = call::<StoreStats>(backend, &[], Nothing {}, Nothing {})?;
+    // What is only looked at is read through memory.
+    if let (0, Backend::Here(config)) = (report.file_bytes, backend) {
+        report.file_bytes = config.store.path.metadata()?.len();
+    }
     if json {
         return Ok(output::line(serde_json::to_string(&report)?)?);
     }

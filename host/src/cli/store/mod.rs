@@ -8,10 +8,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use core_engine::OpenError;
 
 use super::table::aligned;
 use super::{Options, output};
-use crate::config::StoreConfig;
+use crate::config::{Config, StoreConfig};
 use crate::store_preview::{check_filled, quietly};
 
 #[derive(Args, Debug)]
@@ -39,8 +40,12 @@ enum What {
     },
     /// Read a backup and the store that it makes, and report damage
     Verify {
-        /// A backup, or a store file that no process has open
-        file: PathBuf,
+        #[command(flatten)]
+        options: Options,
+
+        /// A backup, or a store file that no process has open [default: `store.path` of the
+        /// configuration]
+        file: Option<PathBuf>,
     },
     /// Make the store from a backup; the gateway must be stopped
     Restore {
@@ -84,17 +89,19 @@ pub(super) fn run(options: Options, store: Store) -> Result<(), Box<dyn Error>> 
         What::Backup { options: further, file } => {
             backup::make(&options.and(further).backend()?, &file)
         }
-        What::Verify { file } => backup::verify(&file),
+        What::Verify { file: Some(file), .. } => backup::verify(&file),
+        What::Verify { options: further, file: None } => {
+            check_configured(&options.and(further).configuration()?.config)
+        }
         What::Restore { options: further, file, replace } => {
             backup::restore(&options.and(further).configuration()?.config.store, &file, replace)
         }
         What::Stats { options: further, json } => {
             backup::stats(&options.and(further).backend()?, json)
         }
-        What::Check(Check { file: Some(file), .. }) => check(&file, &file, CACHE_BYTES),
+        What::Check(Check { file: Some(file), .. }) => check(&file, &file, CACHE_BYTES, RESTORE),
         What::Check(Check { options: further, file: None }) => {
-            let store = options.and(further).configuration()?.config.store;
-            check(&store.path, &store.path, store.cache_bytes)
+            check_configured(&options.and(further).configuration()?.config)
         }
     }
 }
@@ -106,11 +113,28 @@ fn compact(store: &StoreConfig) -> Result<(), Box<dyn Error>> {
     Ok(output::line(format_args!("{}: {before} bytes before, {after} bytes now", path.display()))?)
 }
 
+/// What to do about damage.
+const RESTORE: &str = "restore a backup";
+const JOIN: &str =
+    "`dragoman cluster join --replace` makes it anew from the newest snapshot of the cluster";
+
+fn check_configured(config: &Config) -> Result<(), Box<dyn Error>> {
+    let store = &config.store;
+    let cure = if config.cluster.is_some() { JOIN } else { RESTORE };
+    check(&store.path, &store.path, store.cache_bytes, cure)
+}
+
 /// Prints every fault and how many rows of each table can be read. What it says names `shown`: the
 /// store, or the backup that it was made from.
-fn check(path: &Path, shown: &Path, cache_bytes: usize) -> Result<(), Box<dyn Error>> {
+fn check(path: &Path, shown: &Path, cache_bytes: usize, cure: &str) -> Result<(), Box<dyn Error>> {
     check_filled(path, "to check; the gateway creates it at its first start")?;
-    let report = quietly(|| core_engine::check(path, cache_bytes))?;
+    let checked = quietly(|| core_engine::check(path, cache_bytes));
+    let report = checked.map_err(|error| match error {
+        OpenError::Damaged { why, .. } => {
+            format!("the store {} is damaged: {why}; {cure}", shown.display())
+        }
+        error => error.to_string(),
+    })?;
     for fault in &report.faults {
         output::line(fault)?;
     }
@@ -125,6 +149,5 @@ fn check(path: &Path, shown: &Path, cache_bytes: usize) -> Result<(), Box<dyn Er
         return Ok(output::line(format_args!("{}: no damage found", shown.display()))?);
     }
     let faults = report.fault_count;
-    Err(format!("the store {} is damaged: {faults} faults; restore a backup", shown.display())
-        .into())
+    Err(format!("the store {} is damaged: {faults} faults; {cure}", shown.display()).into())
 }
