@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{LogConfig, LogFormat};
 use queue::Queue;
@@ -80,8 +81,17 @@ pub fn dropped_lines() -> u64 {
     QUEUE.dropped()
 }
 
+/// The client of the cluster's servers writes lines for each attempt to reach one, and `core-cluster` says
+/// once what matters of them.
+const QUIETED: &str = "async_nats=off";
+
 fn filter(words: &str) -> EnvFilter {
-    EnvFilter::builder().parse_lossy(words)
+    let filter = EnvFilter::builder().parse_lossy(words);
+    let is_verbose = filter.max_level_hint() > Some(LevelFilter::OFF);
+    if !is_verbose || words.contains("async_nats") {
+        return filter;
+    }
+    filter.add_directive(QUIETED.parse().expect("it is a directive"))
 }
 
 /// Writes one line of the log: the formatter calls `write` once for each event.
