@@ -84,18 +84,7 @@ async fn killed_stopped_and_cut_servers_cost_time_and_nothing_else() {
     nodes.iter().for_each(|node| node.propose_until(u64::MAX));
     go_on("no fault", nodes);
 
-    // One of the two makes the consumers of all, unless the leader of the log does.
-    for _ in 0..2 {
-        let (leader, follower) = three.roles().await;
-        let other = 3 - leader - follower;
-        let killed = if three.servers[follower].leads_all() { follower } else { other };
-        let what = three.servers[killed].leads_all();
-        three.servers[killed].kill();
-        go_on(&format!("follower killed, which led all streams: {what}"), nodes);
-        three.servers[killed].run();
-        go_on("follower back", nodes);
-        three.wait_until_whole().await;
-    }
+    kill_followers(&mut three, nodes).await;
 
     let (leader, follower) = three.roles().await;
     three.servers[follower].stop();
@@ -137,6 +126,22 @@ async fn killed_stopped_and_cut_servers_cost_time_and_nothing_else() {
     let refused = lone.info().await.unwrap_err();
     assert!(matches!(refused, Error::NoQuorum { .. }), "{refused}");
     assert!(refused.is_passing());
+}
+
+/// Both, one after the other.
+async fn kill_followers(three: &mut Three, nodes: [&Node; 2]) {
+    // One of the two makes the consumers of all, unless the leader of the log does.
+    for _ in 0..2 {
+        let (leader, follower) = three.roles().await;
+        let other = 3 - leader - follower;
+        let killed = if three.servers[follower].leads_all() { follower } else { other };
+        let what = three.servers[killed].leads_all();
+        three.servers[killed].kill();
+        go_on(&format!("follower killed, which led all streams: {what}"), nodes);
+        three.servers[killed].run();
+        go_on("follower back", nodes);
+        three.wait_until_whole().await;
+    }
 }
 
 /// Of all nodes to a follower, to the leader, and to the server of the first node, one at a time.
