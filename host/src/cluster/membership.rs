@@ -260,10 +260,13 @@ async fn make_log(
     config: &ClusterConfig,
     after: Position,
 ) -> Result<LogInfo, Error> {
-    match found(cluster).await? {
-        None => cluster.init(after).await,
-        Some(found) if is_begun(cluster, &found, after).await? => Ok(found),
-        Some(found) => Err(Error::LogExists { name: config.name.clone(), id: found.id }),
+    match found(cluster).await {
+        // It waits for servers that have just been started.
+        Err(error) if error.is_passing() => cluster.init(after).await,
+        Err(error) => Err(error),
+        Ok(None) => cluster.init(after).await,
+        Ok(Some(found)) if is_begun(cluster, &found, after).await? => Ok(found),
+        Ok(Some(found)) => Err(Error::LogExists { name: config.name.clone(), id: found.id }),
     }
 }
 
