@@ -1,7 +1,7 @@
 //! The irc dialect: lines, by a small client and by two that others wrote.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -114,10 +114,17 @@ impl Irc {
 
     #[track_caller]
     pub fn receive(&mut self) -> String {
+        self.try_receive().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `Err` when the connection is over.
+    pub fn try_receive(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap_or_else(|error| panic!("{error} after {line:?}"));
-        let line = line.strip_suffix("\r\n").unwrap_or_else(|| panic!("no line: {line:?}"));
-        line.to_owned()
+        self.lines.read_line(&mut line)?;
+        let whole = line.strip_suffix("\r\n").map(str::to_owned);
+        whole.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::UnexpectedEof, format!("no line: {line:?}"))
+        })
     }
 
     /// The first line from here on that has this in it.

@@ -4,31 +4,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use core_cluster::{Cluster, LogInfo, Position, Settings};
+use core_cluster::{Cluster, LogInfo, Settings};
 use gateway_tests::{Gateway, Http, Launch, PATIENCE};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::proxy::Proxy;
 use super::server::Server;
-
-/// What every gateway serves.
-const FRONTENDS: &str = "
-    [[rooms]]
-    name = \"TEST\"
-    capacity = 1000
-
-    [frontends.channel]
-    requests_per_s = 0
-    messages_per_s = 0
-    [frontends.chatroom]
-    requests_per_s = 0
-    messages_per_s = 0
-    [frontends.irc]
-    requests_per_s = 0
-    messages_per_s = 0
-    [frontends.usr_room]
-    requests_per_s = 0
-";
+use crate::backup::run;
+use crate::storm::{self, CHANNEL, CHATROOM, IRC, OURCHAT, TOKEN, USR_ROOM};
 
 pub(super) struct Site {
     pub(super) servers: [Server; 3],
@@ -44,26 +28,40 @@ impl Site {
     pub(super) fn start(program: &Path, keys: fn(usize) -> &'static str) -> Self {
         let servers = Server::three(program);
         let runtime = Runtime::new().expect("there are threads");
-        let mut settings = Settings::new("test", servers.iter().map(Server::url).collect());
-        settings.log_bytes_max = 256 << 20;
-        let (observer, log) = runtime.block_on(async {
-            let observer = Cluster::connect(settings).await.expect("the servers run");
-            let log = observer.init(Position(0)).await.expect("there is no log yet");
-            (observer, log)
-        });
-        let number = u64::from_str_radix(log.id.as_str(), 16).expect("hexadecimal digits");
+        let settings = Settings::new("test", servers.iter().map(Server::url).collect());
+        let connected = runtime.block_on(Cluster::connect(settings));
+        let observer = connected.expect("the servers run");
+        let (proxies, gateways) = (Vec::new(), Vec::new());
+        let mut site = Self { servers, proxies, gateways, runtime, observer };
+        for node in 0..3 {
+            let launch = site.launch(keys(node));
+            let verb: &[&str] = if node == 0 { &["cluster", "init"] } else { &["cluster", "join"] };
+            site.add(launch, verb);
+        }
+        site.gateways.iter_mut().for_each(wait_until_it_listens);
+        site
+    }
+
+    /// A further gateway, with proxies of its own, before it has a store.
+    fn launch(&mut self, keys: &str) -> Launch {
         let before = |server: &Server| Proxy::before(server.address());
-        let proxies: Vec<Vec<Proxy>> =
-            (0..3).map(|_| servers.iter().map(before).collect()).collect();
-        let launch = |(node, proxies): (usize, &Vec<Proxy>)| {
-            let launch = Launch::of(&toml(node, proxies, keys(node)));
-            let store = launch.folder().join("chat.redb");
-            core_engine::follow_log(&store, number, 0).expect("the store is new");
-            launch.spawn()
-        };
-        let mut gateways: Vec<Gateway> = proxies.iter().enumerate().map(launch).collect();
-        gateways.iter_mut().for_each(wait_until_it_listens);
-        Self { servers, proxies, gateways, runtime, observer }
+        let proxies: Vec<Proxy> = self.servers.iter().map(before).collect();
+        let launch = Launch::of(&toml(self.proxies.len(), &proxies, keys));
+        self.proxies.push(proxies);
+        launch
+    }
+
+    fn add(&mut self, launch: Launch, verb: &[&str]) {
+        let (code, out, why) = run(launch.folder(), verb);
+        assert_eq!(code, 0, "{verb:?}: {out}{why}");
+        self.gateways.push(launch.spawn());
+    }
+
+    /// Adds a gateway that has nothing but its configuration.
+    pub(super) fn join(&mut self) {
+        let launch = self.launch("");
+        self.add(launch, &["cluster", "join"]);
+        wait_until_it_listens(self.gateways.last_mut().expect("it was added"));
     }
 
     /// The index of the server that leads the log.
@@ -76,6 +74,24 @@ impl Site {
             }
             assert!(Instant::now() < until, "the log has no leader");
         }
+    }
+
+    /// Waits until every server has all of the log.
+    pub(super) fn wait_until_whole(&self) {
+        let until = Instant::now() + PATIENCE;
+        let is_whole = |info: LogInfo| info.leader.is_some() && info.behind.is_empty();
+        while !self.runtime.block_on(self.observer.info()).is_ok_and(is_whole) {
+            assert!(Instant::now() < until, "a replica of the log stays behind");
+        }
+    }
+
+    /// Cuts all gateways off from a server.
+    pub(super) fn cut_server(&self, server: usize) {
+        self.proxies.iter().for_each(|proxies| proxies[server].cut());
+    }
+
+    pub(super) fn heal_server(&self, server: usize) {
+        self.proxies.iter().for_each(|proxies| proxies[server].heal());
     }
 
     /// Cuts a gateway off from all servers.
@@ -116,6 +132,26 @@ impl Site {
         }
     }
 
+    /// Waits until all gateways have told the digest of the same entry, and returns those.
+    #[track_caller]
+    pub(super) fn digests(&self) -> Vec<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let checkpoints = (0..self.gateways.len()).map(|gateway| {
+                let mut admin = Http::connect(self.address(gateway, "admin", "listen"));
+                let header = [("X-Dragoman-Admin", "1")];
+                let shown = admin.request("GET", "/api/v1/cluster", &header, b"");
+                shown.json()["checkpoint"].take()
+            });
+            let checkpoints: Vec<Value> = checkpoints.collect();
+            if checkpoints.iter().all(|it| it["at"].is_u64() && it["at"] == checkpoints[0]["at"]) {
+                let digest = |it: &Value| it["digest"].as_str().expect("it is a text").to_owned();
+                return checkpoints.iter().map(digest).collect();
+            }
+            assert!(Instant::now() < until, "they are never at one entry: {checkpoints:?}");
+        }
+    }
+
     /// A metric without labels.
     pub(super) fn metric(&self, gateway: usize, name: &str) -> u64 {
         let mut admin = Http::connect(self.address(gateway, "admin", "listen"));
@@ -130,19 +166,14 @@ fn toml(node: usize, proxies: &[Proxy], keys: &str) -> String {
     let servers: Vec<String> = proxies.iter().map(|proxy| format!("{:?}", proxy.url())).collect();
     let servers = servers.join(", ");
     format!(
-        "[cluster]\nname = \"test\"\nnode = \"g{node}\"\nservers = [{servers}]\n{keys}\n{FRONTENDS}"
+        "[cluster]\nname = \"test\"\nnode = \"g{node}\"\nservers = [{servers}]\n\
+         log_bytes = 268435456\n{keys}\n{}",
+        storm::toml()
     )
 }
 
 fn wait_until_it_listens(gateway: &mut Gateway) {
-    for (frontend, key) in [
-        ("admin", "listen"),
-        ("channel", "listen"),
-        ("chatroom", "listen"),
-        ("chatroom", "websocket_listen"),
-        ("irc", "listen"),
-        ("usr_room", "listen"),
-    ] {
+    for (frontend, key) in [("admin", "listen"), TOKEN, USR_ROOM, CHATROOM, OURCHAT, CHANNEL, IRC] {
         gateway.wait_for_listener(frontend, key);
     }
 }

@@ -4,8 +4,8 @@
 //! `STORM_KILLS` and `STORM_BREAKS` make it larger.
 
 mod audit;
-mod network;
-mod posters;
+pub(crate) mod network;
+pub(crate) mod posters;
 mod readers;
 mod wire;
 
@@ -23,19 +23,19 @@ use network::{Listener, Network};
 use posters::POSTERS;
 use readers::READERS;
 
-const TOKEN: Listener = ("token", "listen");
-const USR_ROOM: Listener = ("usr_room", "listen");
-const CHATROOM: Listener = ("chatroom", "websocket_listen");
-const OURCHAT: Listener = ("ourchat", "listen");
-const CHANNEL: Listener = ("channel", "listen");
-const IRC: Listener = ("irc", "listen");
+pub(crate) const TOKEN: Listener = ("token", "listen");
+pub(crate) const USR_ROOM: Listener = ("usr_room", "listen");
+pub(crate) const CHATROOM: Listener = ("chatroom", "websocket_listen");
+pub(crate) const OURCHAT: Listener = ("ourchat", "listen");
+pub(crate) const CHANNEL: Listener = ("channel", "listen");
+pub(crate) const IRC: Listener = ("irc", "listen");
 
 const ROOM: &str = "TEST";
 const ROOM_ID: u32 = 1;
 const PASSWORD: &str = "pw";
 
 /// Without limits that a storm would reach.
-fn toml() -> String {
+pub(crate) fn toml() -> String {
     let mut toml = format!("[[rooms]]\nname = \"{ROOM}\"\ncapacity = 1000000\n");
     for (frontend, own) in [
         ("token", ""),
@@ -74,7 +74,7 @@ fn what_is_acknowledged_reaches_every_reader_through_a_storm() {
     let mut gateway = Gateway::start(&toml());
     let network = Network::between(&[TOKEN, USR_ROOM, CHATROOM, OURCHAT, CHANNEL, IRC]);
     network.lead_to(&gateway);
-    enroll(&gateway);
+    enroll_all(&gateway);
     let stop = AtomicBool::new(false);
     let wanted = OnceLock::new();
     let (sender, news) = channel();
@@ -129,17 +129,29 @@ fn rage(gateway: &mut Gateway, network: &Network, plan: &Plan, news: &Receiver<(
 }
 
 /// Accounts and memberships, over connections that last.
-fn enroll(gateway: &Gateway) {
-    for name in ["ourchat", "our-reader"] {
-        Ourchat::websocket(gateway.address("ourchat", "listen")).enroll(name);
+fn enroll_all(gateway: &Gateway) {
+    for name in ["ourchat", "our-reader", "channel", "channel-reader", "usr_room"] {
+        enroll(gateway, name, name);
     }
-    for name in ["channel", "channel-reader"] {
-        let mut channel = Channel::connect(gateway.address("channel", "listen"));
-        channel.register(name, PASSWORD);
+}
+
+/// The account and the membership that a client of a dialect needs: `name` begins with the dialect.
+pub(crate) fn enroll(gateway: &Gateway, name: &str, who: &str) {
+    match name.split('-').next() {
+        Some("our" | "ourchat") => {
+            Ourchat::websocket(gateway.address("ourchat", "listen")).enroll(who);
+        }
+        Some("channel") => {
+            let mut channel = Channel::connect(gateway.address("channel", "listen"));
+            channel.register(who, PASSWORD);
+        }
+        Some("usr_room") => {
+            let mut usr_room = UsrRoom::connect(gateway.address("usr_room", "listen"));
+            usr_room.done("/usr/complete", &json!({"openid": who, "name": who}));
+            usr_room.done("/usr/join", &json!({"room_id": ROOM_ID, "openid": who}));
+        }
+        _ => (),
     }
-    let mut usr_room = UsrRoom::connect(gateway.address("usr_room", "listen"));
-    usr_room.done("/usr/complete", &json!({"openid": "usr_room", "name": "usr_room"}));
-    usr_room.done("/usr/join", &json!({"room_id": ROOM_ID, "openid": "usr_room"}));
 }
 
 /// The texts of the room in the order of the store.

@@ -19,7 +19,7 @@ pub(super) const SILENCE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
 
 /// A listener of the gateway: front end and key.
-pub(super) type Listener = (&'static str, &'static str);
+pub(crate) type Listener = (&'static str, &'static str);
 
 const WHOLE: u8 = 0;
 const RESET: u8 = 1;
@@ -29,7 +29,7 @@ const SILENT: u8 = 2;
 type Health = Arc<AtomicU8>;
 
 #[derive(Clone, Default)]
-pub(super) struct Network {
+pub(crate) struct Network {
     shared: Arc<Mutex<Shared>>,
     /// The gateway has started.
     started: Arc<Condvar>,
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Network {
-    pub(super) fn between(listeners: &[Listener]) -> Self {
+    pub(crate) fn between(listeners: &[Listener]) -> Self {
         let network = Self::default();
         for listener in listeners {
             let socket = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
@@ -66,7 +66,7 @@ impl Network {
     }
 
     /// The gateway has started.
-    pub(super) fn lead_to(&self, gateway: &Gateway) {
+    pub(crate) fn lead_to(&self, gateway: &Gateway) {
         self.with(|shared| {
             for (frontend, key) in shared.addresses.keys() {
                 shared.targets.insert((*frontend, *key), gateway.address(frontend, key));

@@ -13,15 +13,15 @@ use super::wire::{Lines, Packets, broken, join, post};
 use super::{CHANNEL, CHATROOM, IRC, OURCHAT, PASSWORD, ROOM, ROOM_ID, TOKEN, USR_ROOM};
 
 /// A connection of a dialect that posts.
-pub(super) trait Post {
+pub(crate) trait Post {
     /// Posts a text under a name. An error: whether it was posted is not known.
     fn post(&mut self, text: &str, name: &str) -> io::Result<()>;
 }
 
-pub(super) type Open = fn(&Network, &str) -> io::Result<Box<dyn Post>>;
+pub(crate) type Open = fn(&Network, &str) -> io::Result<Box<dyn Post>>;
 
 /// Each poster: what its texts begin with, how it connects, and whether it can repeat a post.
-pub(super) const POSTERS: [(&str, Open, bool); 7] = [
+pub(crate) const POSTERS: [(&str, Open, bool); 7] = [
     ("token-a", |network, who| TokenPoster::open(network, who), true),
     ("token-b", |network, who| TokenPoster::open(network, who), true),
     ("chatroom", |network, who| ChatroomPoster::open(network, who), true),
