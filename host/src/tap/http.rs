@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::MASK;
 use super::json::{mask_frame, mask_json};
 use super::names::SecretNames;
-use super::phrases::{has_secret, mask_path};
+use super::phrases::{has_secret, has_secret_of, mask_path};
 
 /// Headers whose values are shown; of any other one the name is.
 const SHOWN_HEADERS: [&str; 33] = [
@@ -97,7 +97,8 @@ pub(super) fn response(
 
 fn headers(headers: &[(String, String)], masked: &mut bool) -> Vec<(String, String)> {
     let shown = headers.iter().map(|(name, value)| {
-        let is_shown = SHOWN_HEADERS.iter().any(|shown| name.eq_ignore_ascii_case(shown));
+        let is_known = SHOWN_HEADERS.iter().any(|shown| name.eq_ignore_ascii_case(shown));
+        let is_shown = is_known && !has_secret(value);
         *masked |= !is_shown;
         (name.clone(), if is_shown { value.clone() } else { MASK.into() })
     });
@@ -119,7 +120,15 @@ fn body(bytes: &[u8], names: &SecretNames, is_text: bool, masked: &mut bool) -> 
         return json.text;
     }
     if is_text {
-        return text.to_owned();
+        let lines =
+            text.split_inclusive('\n').map(|line| match line.trim_end_matches(['\n', '\r']) {
+                text if has_secret(text) => {
+                    *masked = true;
+                    format!("{MASK}{}", &line[text.len()..])
+                }
+                _ => line.to_owned(),
+            });
+        return lines.collect();
     }
     let looks_like_form = text.contains('=') && !text.contains(['\n', '{', '"', '<']);
     if looks_like_form {
@@ -149,37 +158,24 @@ fn pair(pair: &str, names: &SecretNames, masked: &mut bool) -> String {
         return if pair.is_empty() { String::new() } else { MASK.into() };
     };
     let decoded_name = decode(name);
-    if !names.shows_name(&decoded_name, false) {
+    if !names.shows_name(&decoded_name, false) || has_secret(&decoded_name) {
         *masked = true;
         return format!("{MASK}={MASK}");
     }
     let decoded = decode(value);
+    let json = mask_json(&decoded, names);
     let hides = names.secrecy_in_frame(&decoded_name).hides(&decoded);
-    if hides || has_secret_part(&decoded, names) {
+    if hides || (json.is_none() && has_secret_of(names, &decoded)) {
         *masked = true;
         return format!("{name}={MASK}");
     }
-    match mask_json(&decoded, names) {
+    match json {
         Some(json) if json.masked => {
             *masked = true;
             format!("{name}={}", utf8_percent_encode(&json.text, NON_ALPHANUMERIC))
         }
         _ => format!("{name}={value}"),
     }
-}
-
-/// Whether a value has a secret in it: a command with one, or a further pair or header, which was encoded
-/// with the value before it.
-fn has_secret_part(value: &str, names: &SecretNames) -> bool {
-    let is_encoded_again = value.contains('%') && decode(value) != value;
-    let value = if is_encoded_again { &*decode(value) } else { value };
-    let mut parts = value.split(['&', ';', '?', '\n', '\r', '\0']);
-    let is_secret = |part: &str| {
-        let pair = part.split_once(['=', ':']);
-        has_secret(part)
-            || pair.is_some_and(|(name, value)| names.secrecy(name.trim()).hides(value.trim()))
-    };
-    parts.any(is_secret)
 }
 
 fn decode(text: &str) -> String {

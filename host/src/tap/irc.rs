@@ -1,6 +1,7 @@
 //! Lines of IRC with their secrets masked.
 
 use super::MASK;
+use super::credentials::is_bouncer_login;
 use super::json::Masked;
 use super::phrases::{SERVICES, has_secret};
 
@@ -172,12 +173,14 @@ impl<'a> Words<'a> {
             MODE_NUMERIC => self.mask_modes(2),
             INVALID_MODE_NUMERIC => self.mask_invalid_mode(),
             UNKNOWN_COMMAND => self.mask_unknown_command(),
-            "PRIVMSG" | "NOTICE" => self.is_for_service() && self.mask_from(1),
+            "PRIVMSG" | "NOTICE" => self.mask_for_service(),
+            "NICK" | "USER" | "432" | "433" | "437" => self.mask_logins(),
             _ => false,
         };
         let shown = if is_from_client { shown_params(&verb) } else { None };
         let of_params = shown.is_some_and(|shown| self.mask_from(shown));
-        of_verb | of_params | self.mask_typed(is_from_client) | self.mask_tags()
+        let of_source = is_from_client && self.mask_source();
+        of_verb | of_params | of_source | self.mask_typed(is_from_client) | self.mask_tags()
     }
 
     /// It may be a secret that was typed in the wrong place.
@@ -195,11 +198,20 @@ impl<'a> Words<'a> {
     fn mask_typed(&mut self, is_from_client: bool) -> bool {
         let begin =
             usize::from(["PRIVMSG", "NOTICE"].iter().any(|it| self.verb.eq_ignore_ascii_case(it)));
-        let first = (begin..self.params.len()).find(|at| match is_from_client {
-            true => has_secret(&self.params[*at..].join(" ")),
-            false => has_secret(self.params[*at]),
-        });
-        first.is_some_and(|first| self.mask_from(first))
+        let mut end = self.params.len();
+        if !is_from_client {
+            let first = (begin..end).find(|at| has_secret(self.params[*at]));
+            return first.is_some_and(|first| self.mask_from(first));
+        }
+        // From the last one on behind which the whole secret is; there may be another before it.
+        let last = |params: &[&str], end| {
+            (begin..end).rev().find(|at| has_secret(&params[*at..end].join(" ")))
+        };
+        while let Some(at) = last(&self.params, end) {
+            self.params[at..end].fill(MASK);
+            end = at;
+        }
+        end < self.params.len()
     }
 
     /// The parameters of modes, unless all modes are known to have none that is a secret, and what is
@@ -220,16 +232,33 @@ impl<'a> Words<'a> {
         self.mask_from(if is_word { modes } else { modes + 1 })
     }
 
-    /// Whether a message is for a service, or says what clients send to such a service with a password.
-    fn is_for_service(&self) -> bool {
+    /// A message for a service. A client may have left out the space before the colon.
+    fn mask_for_service(&mut self) -> bool {
         let is_service = |target: &str| {
             let name = target.trim_start_matches(['~', '&', '@', '%', '+']);
-            let name = name.split(['@', '!', '%']).next().unwrap_or_default();
+            let name = name.split(['@', '!', '%', ':']).next().unwrap_or_default();
             SERVICES.contains(&name.to_ascii_lowercase().as_str())
         };
         let targets = self.params.first().copied().unwrap_or_default();
-        let said = self.params.get(1).copied().unwrap_or_default();
-        targets.split(',').any(is_service) || has_secret(said)
+        targets.split(',').any(is_service) && self.mask_from(usize::from(!targets.contains(':')))
+    }
+
+    /// Names with a password, as users of bouncers have them: `ann/net:s3cret`.
+    fn mask_logins(&mut self) -> bool {
+        let is_login = |param: &&mut &str| !param.contains(' ') && is_bouncer_login(param);
+        self.params.iter_mut().filter(is_login).map(|param| *param = MASK).count() > 0
+    }
+
+    /// The same in the place of the source.
+    fn mask_source(&mut self) -> bool {
+        let begin = self.head.find(" :").map_or(0, |at| at + 1);
+        let source = self.head[begin..].strip_prefix(':').unwrap_or_default();
+        let is_login = is_bouncer_login(source) || has_secret(source);
+        if is_login {
+            self.head.truncate(begin);
+            self.head.push_str(&format!(":{MASK} "));
+        }
+        is_login
     }
 
     fn mask_tags(&mut self) -> bool {

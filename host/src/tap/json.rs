@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use super::MASK;
 use super::names::{Secrecy, SecretNames};
-use super::phrases::{has_secret, mask_path};
+use super::phrases::{has_secret, has_secret_of, mask_path};
 
 /// JSON in a text of JSON is looked into so often; what is deeper is masked as a whole.
 const NESTING_MAX: u8 = 4;
@@ -102,19 +102,19 @@ impl Rewrite<'_> {
             self.done.masked = true;
             return self.write_text(&format!("{OPENID}{provider}/{MASK}"));
         }
-        if has_secret(text) {
-            self.done.masked = true;
-            return self.write_text(MASK);
-        }
-        if self.nesting >= NESTING_MAX && text.trim_start().starts_with(['{', '[']) {
-            self.done.masked = true;
-            return self.write_text(MASK);
-        }
+        let is_json = text.trim_start().starts_with(['{', '[']);
         // What users write to each other is in no schema.
-        match mask_nested(text, self.names, false, self.nesting + 1) {
+        let nested = (is_json && self.nesting < NESTING_MAX)
+            .then(|| mask_nested(text, self.names, false, self.nesting + 1))
+            .flatten();
+        match nested {
             Some(nested) => {
                 self.done.masked |= nested.masked;
                 self.write_text(&nested.text);
+            }
+            None if (is_json && self.nesting >= NESTING_MAX) || has_secret_of(self.names, text) => {
+                self.done.masked = true;
+                self.write_text(MASK);
             }
             None => self.write_text(text),
         }
@@ -187,7 +187,9 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
                 self.done.text.push(',');
             }
             let is_in_secret = matches!(self.secrecy, Secrecy::Secret | Secrecy::Identity);
-            if !self.is_frame || self.is_map || self.names.shows_name(&name, is_in_secret) {
+            let is_shown =
+                !self.is_frame || self.is_map || self.names.shows_name(&name, is_in_secret);
+            if is_shown && !has_secret(&name) {
                 self.write_text(&name);
             } else {
                 self.done.masked = true;

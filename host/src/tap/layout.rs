@@ -12,7 +12,7 @@ use super::expression::{Names, evaluate};
 use super::fields::FrameField;
 use super::json::mask_json;
 use super::names::{Secrecy, SecretNames};
-use super::phrases::has_secret;
+use super::phrases::has_secret_of;
 
 /// The largest frame that is taken apart.
 const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -265,13 +265,14 @@ impl<'a> Reader<'a> {
     fn text(&mut self, attribute: &Attribute, place: &Place<'_>) {
         let length = place.end - self.at;
         let text = String::from_utf8_lossy(&self.bytes[self.at..place.end]);
-        let (value, masked) = if place.secrecy.hides(&text) || has_secret(&text) {
+        // Anything could be in what is to be JSON and is not.
+        let is_to_be_json = place.path.ends_with(JSON_FIELD) && !text.is_empty();
+        let (value, masked) = if place.secrecy.hides(&text) {
             (MASK.to_owned(), true)
         } else {
             match mask_json(&text, self.names) {
                 Some(json) => (json.text, json.masked),
-                // Anything could be in what is to be JSON and is not.
-                None if place.path.ends_with(JSON_FIELD) && !text.is_empty() => {
+                None if is_to_be_json || has_secret_of(self.names, &text) => {
                     (MASK.to_owned(), true)
                 }
                 None => (text.into_owned(), false),

@@ -1,5 +1,6 @@
 //! What operators see of frames: decoded, in the form of their dialect, with the secrets masked.
 
+mod credentials;
 mod expression;
 mod fields;
 mod http;

@@ -13,6 +13,7 @@ mod odd_stores;
 mod open_files;
 #[cfg(feature = "otel")]
 mod otel;
+mod planted_secrets;
 mod plugins;
 mod program;
 mod runtime;

@@ -139,11 +139,11 @@ fn reencoded(encoded: &str, secret: &str, canary: &str) -> Option<String> {
 }
 
 /// What a tap shows of a session, and the transcript that it saves.
-struct Tap {
-    masker: Masker,
+pub(crate) struct Tap {
+    pub(crate) masker: Masker,
     streams: [Reassembly; 2],
     dialect: &'static str,
-    shown: Vec<Shown>,
+    pub(crate) shown: Vec<Shown>,
     transcript: Transcript,
 }
 
@@ -176,7 +176,7 @@ impl Tap {
         self.add(shown);
     }
 
-    fn see(&mut self, passed: &Passed<'_>) {
+    pub(crate) fn see(&mut self, passed: &Passed<'_>) {
         match passed {
             Passed::Opened(peer) => {
                 self.streams = [Reassembly::from_the_start(), Reassembly::from_the_start()];
@@ -212,7 +212,7 @@ impl Tap {
 }
 
 /// Everything that a frame shows, its bytes too.
-fn everything(shown: &Shown) -> String {
+pub(crate) fn everything(shown: &Shown) -> String {
     let bytes = shown.base64.as_ref().map(|text| BASE64.decode(text.as_bytes()).expect("bytes"));
     let bytes = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
     format!("{} {bytes}", serde_json::to_string(shown).expect("it is plain data"))
@@ -243,7 +243,7 @@ const TYPED: [&str; 14] = [
 ];
 
 /// A post of another user, as the engine has it.
-fn posted(text: &str) -> String {
+pub(crate) fn posted(text: &str) -> String {
     let message = serde_json::json!({
         "id": 5, "at": 1000, "text": text, "to": {"room": {"id": 1, "name": "TEST"}},
         "author": {"uid": 10000, "handle": "ann", "name": "ann"},
@@ -252,7 +252,7 @@ fn posted(text: &str) -> String {
     serde_json::json!({"seq": 1, "at": 1000, "cause": 7, "event": event}).to_string()
 }
 
-fn tap_of(dialect: &dragoman::dialects::Dialect, frontend: &dyn Frontend) -> Tap {
+pub(crate) fn tap_of(dialect: &dragoman::dialects::Dialect, frontend: &dyn Frontend) -> Tap {
     Tap {
         masker: Masker::new(dialect.name, &frontend.schemas()),
         streams: Default::default(),
