@@ -70,6 +70,7 @@ mod rows;
 mod rules;
 mod rules_version;
 mod search;
+mod sign_ins;
 mod signatures;
 mod state;
 mod steady;
@@ -109,7 +110,8 @@ pub use open::{
 };
 pub use queue::Submitted;
 pub use rules::RunView;
-pub use rules_version::RULES;
+pub use rules_version::{RULES, rules_of};
+pub use sign_ins::SignIn;
 pub use steady::SteadyWriter;
 pub use store_file::{has_store, open_regular, store_target};
 pub use trace::{MessageTrace, ReaderTrace, ReaderWay, TracedMessage};

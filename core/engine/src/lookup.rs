@@ -205,7 +205,7 @@ pub(crate) fn uid_of_handle(tables: &impl State, handle: &str) -> Result<Option<
 }
 
 pub(crate) fn token(tables: &impl State, hash: &TokenHash) -> Result<Option<TokenRow>, StoreError> {
-    tables.tokens()?.get(&hash.0)?.map(|row| unpack("tokens", row.value())).transpose()
+    tables.tokens()?.get(&hash.0)?.map(|row| TokenRow::unpack(row.value())).transpose()
 }
 
 fn uid_of_token(

@@ -7,7 +7,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 use crate::error::StoreError;
 use crate::lookalike;
 use crate::removed;
-use crate::rows::{RoomRow, TokenRow, unpack};
+use crate::rows::{RoomRow, TokenRow};
 use crate::rules_version::RULES;
 use crate::search;
 use crate::state::Batch;
@@ -119,7 +119,7 @@ fn index_by_user(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let mut by_user = transaction.open_table(TOKENS_BY_USER)?;
     for row in transaction.open_table(TOKENS)?.iter()? {
         let (hash, row) = row?;
-        let row: TokenRow = unpack("tokens", row.value())?;
+        let row = TokenRow::unpack(row.value())?;
         by_user.insert((row.uid, hash.value()), ())?;
     }
     let mut by_user = transaction.open_table(ADDRESSES_BY_USER)?;

@@ -273,12 +273,43 @@ pub(crate) struct SessionRow {
     pub(crate) delivery: u64,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct TokenRow {
     pub(crate) uid: u64,
     pub(crate) expires: u64,
     pub(crate) ttl_ms: u64,
     pub(crate) sliding: bool,
+    /// None: it was issued before that was noted. See [`TokenRow::pack`].
+    #[serde(skip)]
+    pub(crate) origin: Option<TokenOrigin>,
+}
+
+/// When and where a token was issued.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct TokenOrigin {
+    pub(crate) created: u64,
+    pub(crate) frontend: String,
+    /// "" for none.
+    pub(crate) device: String,
+}
+
+/// The version of a token with its origin: the origin, and the layout of one without.
+const TOKEN_WITH_ORIGIN: u8 = 2;
+
+impl TokenRow {
+    pub(crate) fn pack(&self) -> Vec<u8> {
+        let Some(origin) = &self.origin else { return pack(self) };
+        let head = postcard::to_extend(origin, vec![TOKEN_WITH_ORIGIN]);
+        postcard::to_extend(self, head.expect("a row is plain data")).expect("a row is plain data")
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
+        let [TOKEN_WITH_ORIGIN, rest @ ..] = bytes else { return unpack("tokens", bytes) };
+        let corrupt = |_| StoreError::Corrupt { table: "tokens" };
+        let (origin, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
+        let row: Self = postcard::from_bytes(rest).map_err(corrupt)?;
+        Ok(Self { origin: Some(origin), ..row })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

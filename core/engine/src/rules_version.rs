@@ -1,5 +1,7 @@
 //! The version of the rules.
 
+use core_model::{AdminCommand, Command};
+
 /// The version of the rules: of everything that decides what a command does to the state, and what
 /// its outcome and events are. Two builds with the same version come to the same state, byte for
 /// byte, from the same commands.
@@ -12,7 +14,22 @@
 /// latest that all live runs speak, from the end of the tick on that finds it so. A rule that is changed
 /// therefore asks the context which version that is, and keeps the former way for one version; a
 /// command that is new is not written to the log before.
-pub const RULES: u32 = 2;
+pub const RULES: u32 = 3;
+
+/// The version from which on the row of a token says when and where it was issued, and one sign-in can be
+/// revoked.
+pub(crate) const RULES_OF_SIGN_INS: u32 = 3;
+
+/// The first version of the rules that has a command. It is not written to the log of gateways that go by
+/// an earlier one.
+pub fn rules_of(command: &Command) -> u32 {
+    match command {
+        Command::Admin(command) if matches!(**command, AdminCommand::RevokeSignIn { .. }) => {
+            RULES_OF_SIGN_INS
+        }
+        _ => 0,
+    }
+}
 
 /// Whether a version that has the rules up to `latest` can apply an entry of a log that is of `rules`:
 /// it has these and the ones before, so that the gateways of a cluster are replaced one by one.
@@ -67,7 +84,7 @@ mod tests {
             ),
             ("skeletons", digest(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect())),
         ];
-        let of_rules_2 = [
+        let of_rules_3 = [
             ("NFC", "891ab36f629ef0fd"),
             ("NFKC", "8f5871dc32853558"),
             ("case folding", "a8646d2b01546387"),
@@ -75,7 +92,7 @@ mod tests {
         ];
         assert_eq!(
             (RULES, found.each_ref().map(|(table, digest)| (*table, &**digest))),
-            (2, of_rules_2)
+            (3, of_rules_3)
         );
     }
 
@@ -92,8 +109,8 @@ mod tests {
             let is_mark = unicode_normalization::char::is_combining_mark(c);
             format!("{}{}{}{is_mark}", c.is_alphanumeric(), c.is_whitespace(), c.is_control())
         };
-        assert_eq!((RULES, &*digest(lower)), (2, "35443265e57fe609"));
-        assert_eq!((RULES, &*digest(classes)), (2, "fa690f794fd34e64"));
+        assert_eq!((RULES, &*digest(lower)), (3, "35443265e57fe609"));
+        assert_eq!((RULES, &*digest(classes)), (3, "fa690f794fd34e64"));
     }
 
     /// An idempotency key is compared by the JSON of its command, which two builds with the same rules
@@ -137,7 +154,7 @@ mod tests {
         for (read, expected) in defaults.into_iter().chain(same) {
             let command: Command = serde_json::from_str(read).expect(read);
             let written = serde_json::to_string(&command).unwrap();
-            assert_eq!((RULES, &*written), (2, expected));
+            assert_eq!((RULES, &*written), (3, expected));
         }
     }
 }

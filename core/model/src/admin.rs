@@ -27,6 +27,9 @@ pub enum AdminCommand {
     LiftBan { target: BanTarget },
     /// Ends every sign-in of a user by token or address.
     RevokeSignIns { user: UserRef },
+    /// Ends one sign-in of a user; refused with
+    /// [`Refusal::TokenInvalid`](crate::Refusal::TokenInvalid) if the user has none such.
+    RevokeSignIn { user: UserRef, sign_in: SignInKey },
     /// Stores another hash of the password that a user has, if it still has the former hash.
     RenewPassword { user: Uid, former: String, renewed: String },
     /// Deletes a user for good. The number stays taken; so does the handle, unless it is made
@@ -128,6 +131,14 @@ pub struct AdminToken {
     pub created: Timestamp,
     /// `None`: it does not expire.
     pub expires: Option<Timestamp>,
+}
+
+/// What a user is signed in by.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignInKey {
+    Token(TokenHash),
+    Address(String),
 }
 
 /// The target of a ban.

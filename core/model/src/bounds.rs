@@ -199,6 +199,7 @@ fn check_admin(command: &AdminCommand) -> Result<(), Refusal> {
         AdminCommand::RemoveToken { .. }
         | AdminCommand::LiftBan { .. }
         | AdminCommand::RevokeSignIns { .. }
+        | AdminCommand::RevokeSignIn { .. }
         | AdminCommand::RenewPassword { .. }
         | AdminCommand::Shed { .. }
         | AdminCommand::DeleteUser { .. }

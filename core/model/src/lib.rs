@@ -26,7 +26,7 @@ mod webhook;
 
 pub use admin::{
     ADMIN_TOKENS_MAX, ANNOUNCED_ROOMS_MAX, AdminCommand, AdminRole, AdminToken, BANS_MAX, Ban,
-    BanNetwork, BanTarget, Banned, DELETED_MESSAGES_MAX, MUTES_MAX, SHED_MAX,
+    BanNetwork, BanTarget, Banned, DELETED_MESSAGES_MAX, MUTES_MAX, SHED_MAX, SignInKey,
 };
 pub use command::{
     AddressGrant, Command, Delivery, Grant, NewRoom, NewUser, PostRight, ProfileChanges,

@@ -59,7 +59,7 @@ pub(super) fn check_tokens(tables: &impl Tables, report: &mut Report) -> Result<
         let (hash, row) = row?;
         let hash = hash.value();
         tokens += 1;
-        let Ok(token) = unpack::<TokenRow>("tokens", row.value()) else {
+        let Ok(token) = TokenRow::unpack(row.value()) else {
             report.fault(format!("token {tokens} in order cannot be read"));
             continue;
         };

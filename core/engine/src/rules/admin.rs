@@ -46,10 +46,9 @@ impl BatchContext<'_> {
                 let target = self.banned(cx, target)?;
                 self.lift_ban(&target)
             }
-            AdminCommand::RevokeSignIns { user } => {
-                let uid = self.user(cx, user)?;
-                self.revoke(uid)?;
-                Ok(Reply::Done)
+            AdminCommand::RevokeSignIns { user } => self.revoke_sign_ins(cx, user, None),
+            AdminCommand::RevokeSignIn { user, sign_in } => {
+                self.revoke_sign_ins(cx, user, Some(sign_in))
             }
             AdminCommand::RenewPassword { user, former, renewed } => {
                 self.renew_password(user.0, former, renewed)

@@ -10,7 +10,7 @@ use crate::error::{Error, StoreError};
 use crate::event_log;
 use crate::lookup::Request;
 use crate::message_index;
-use crate::rows::{TokenRow, unpack};
+use crate::rows::TokenRow;
 use crate::state::{Batch, State};
 use crate::tables::Tables;
 
@@ -185,7 +185,7 @@ impl BatchContext<'_> {
             TOKEN => {
                 let hash: &[u8; 32] = key.try_into().map_err(|_| corrupt())?;
                 let row = self.batch.tokens()?.get(hash)?.map(|row| row.value().to_vec());
-                let row: Option<TokenRow> = row.map(|row| unpack("tokens", &row)).transpose()?;
+                let row = row.map(|row| TokenRow::unpack(&row)).transpose()?;
                 if let Some(row) = row.filter(|row| row.expires <= now) {
                     self.batch.tokens_mut()?.remove(hash)?;
                     self.batch.tokens_by_user_mut()?.remove((row.uid, hash))?;

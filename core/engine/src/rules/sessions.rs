@@ -62,7 +62,8 @@ impl BatchContext<'_> {
         } else {
             Begun::default()
         };
-        self.grant(cx, uid, token.as_ref(), address.as_ref())?;
+        let device = delivery.as_ref().map_or("", |delivery| &delivery.device);
+        self.grant(cx, uid, (token.as_ref(), device), address.as_ref())?;
         let rooms = if *session { lookup::rooms_of_member(&self.batch, uid)? } else { Vec::new() };
         let rooms = tags(&self.batch, &rooms)?;
         let user = lookup::user_view(&self.batch, uid)?;
@@ -74,11 +75,11 @@ impl BatchContext<'_> {
         &mut self,
         cx: &mut CommandContext<'_>,
         uid: u64,
-        token: Option<&Grant>,
+        (token, device): (Option<&Grant>, &str),
         address: Option<&AddressGrant>,
     ) -> Result<(), Error> {
         if let Some(grant) = token {
-            self.store_token(cx, uid, grant)?;
+            self.store_token(cx, uid, grant, device)?;
         }
         if let Some(grant) = address {
             let until = cx.request.now.saturating_add(grant.ttl_ms);

@@ -1,13 +1,14 @@
 //! Tokens: granting, extending and revoking them.
 
-use core_model::{Grant, Refusal, Reply, TokenHash, UserRef};
+use core_model::{Grant, Refusal, Reply, SignInKey, TokenHash, UserRef};
 use redb::ReadableTable;
 
 use super::context::{BatchContext, CommandContext};
 use super::expiry;
 use crate::error::{Error, StoreError};
 use crate::lookup;
-use crate::rows::{TokenRow, pack, unpack};
+use crate::rows::{TokenOrigin, TokenRow};
+use crate::rules_version::RULES_OF_SIGN_INS;
 use crate::tables::Tables;
 
 impl BatchContext<'_> {
@@ -33,6 +34,48 @@ impl BatchContext<'_> {
         Ok(())
     }
 
+    /// Revokes one of them, or all.
+    pub(super) fn revoke_sign_ins(
+        &mut self,
+        cx: &CommandContext<'_>,
+        user: &UserRef,
+        sign_in: Option<&SignInKey>,
+    ) -> Result<Reply, Error> {
+        let uid = self.user(cx, user)?;
+        match sign_in {
+            Some(sign_in) => self.revoke_one(uid, sign_in),
+            None => {
+                self.revoke(uid)?;
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    fn revoke_one(&mut self, uid: u64, sign_in: &SignInKey) -> Result<Reply, Error> {
+        let was_there = match sign_in {
+            SignInKey::Token(TokenHash(hash)) => {
+                self.batch.tokens_by_user()?.get((uid, hash))?.is_some()
+            }
+            SignInKey::Address(address) => {
+                self.batch.addresses_by_user()?.get((uid, address.as_str()))?.is_some()
+            }
+        };
+        if !was_there {
+            return Err(Refusal::TokenInvalid.into());
+        }
+        match sign_in {
+            SignInKey::Token(TokenHash(hash)) => {
+                self.batch.tokens_mut()?.remove(hash)?;
+                self.batch.tokens_by_user_mut()?.remove((uid, hash))?;
+            }
+            SignInKey::Address(address) => {
+                self.batch.addresses_mut()?.remove((address.as_str(), uid))?;
+                self.batch.addresses_by_user_mut()?.remove((uid, address.as_str()))?;
+            }
+        }
+        Ok(Reply::Done)
+    }
+
     pub(super) fn issue_token(
         &mut self,
         cx: &mut CommandContext<'_>,
@@ -40,7 +83,7 @@ impl BatchContext<'_> {
         grant: &Grant,
     ) -> Result<Reply, Error> {
         let uid = self.user(cx, user)?;
-        self.store_token(cx, uid, grant)?;
+        self.store_token(cx, uid, grant, "")?;
         Ok(Reply::TokenIssued { token: String::new() })
     }
 
@@ -49,12 +92,18 @@ impl BatchContext<'_> {
         cx: &CommandContext<'_>,
         uid: u64,
         grant: &Grant,
+        device: &str,
     ) -> Result<(), Error> {
         let hash = drawn(grant)?;
         let expires = cx.request.now.saturating_add(grant.ttl_ms);
-        let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding };
-        let former = self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
-        let former = former.map(|row| unpack("tokens", row.value())).transpose()?;
+        let origin = (self.rules() >= RULES_OF_SIGN_INS).then(|| TokenOrigin {
+            created: cx.request.now,
+            frontend: cx.frontend.frontend.clone(),
+            device: device.to_owned(),
+        });
+        let row = TokenRow { uid, expires, ttl_ms: grant.ttl_ms, sliding: grant.sliding, origin };
+        let former = self.batch.tokens_mut()?.insert(&hash.0, row.pack().as_slice())?;
+        let former = former.map(|row| TokenRow::unpack(row.value())).transpose()?;
         // A hash that is granted again belongs to the new user only.
         if let Some(TokenRow { uid, .. }) = former {
             self.batch.tokens_by_user_mut()?.remove((uid, &hash.0))?;
@@ -85,7 +134,7 @@ impl BatchContext<'_> {
         self.batch.expiries_mut()?.remove(former)?;
         expiry::note_token(&mut self.batch, expires, hash)?;
         let row = TokenRow { expires, ..row };
-        self.batch.tokens_mut()?.insert(&hash.0, pack(&row).as_slice())?;
+        self.batch.tokens_mut()?.insert(&hash.0, row.pack().as_slice())?;
         Ok(())
     }
 }

@@ -377,6 +377,8 @@ fn check_revocation(gateway: Gateway) {
     };
     let all = || ["tokens", "tokens_by_user", "addresses", "addresses_by_user"].map(rows);
     assert_eq!(all(), [2, 2, 1, 1]);
+    let sign_ins = gateway.engine().sign_ins(Timestamp(0), &user("ann")).unwrap();
+    assert!(sign_ins.len() == 2 && sign_ins.iter().all(|it| it.created.is_none()), "{sign_ins:?}");
     let password = Secret::Hashed("$argon2id$new".into());
     gateway.does(0, Command::SetPassword { user: user("ann"), password });
     assert_eq!(all(), [1, 1, 0, 0]);

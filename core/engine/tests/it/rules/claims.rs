@@ -1,6 +1,10 @@
 //! Claims: which names a caller may use.
 
-use core_model::{AddressGrant, Claim, Command, Refusal, Secret, Timestamp, UserRef};
+use core_engine::SignIn;
+use core_model::{
+    AddressGrant, AdminCommand, Claim, Command, Delivery, Grant, Refusal, Secret, SignInKey,
+    Timestamp, UserRef,
+};
 
 use super::*;
 
@@ -194,4 +198,75 @@ fn a_new_password_revokes_only_its_users_sign_ins() {
     assert_eq!(gateway.refuses(0, set("cyd", hashed)), Refusal::UnknownUser);
     let plain = set("ann", Secret::Plain("secret".into()));
     assert!(matches!(gateway.refuses(0, plain), Refusal::Internal { .. }));
+}
+
+/// A token that was used after two seconds, one that was issued after one, and an address.
+fn expected() -> [SignIn; 3] {
+    let at = |ms: u64| Timestamp(1_000 + ms);
+    let test = || Some("test".to_owned());
+    let home = SignIn {
+        key: SignInKey::Token(token("at home")),
+        created: Some(at(0)),
+        used: Some(at(2_000)),
+        expires: at(2_000 + 8_000),
+        frontend: test(),
+        device: Some("phone".into()),
+    };
+    let elsewhere = SignIn {
+        key: SignInKey::Token(token("elsewhere")),
+        created: Some(at(1_000)),
+        used: None,
+        expires: at(1_000 + 4_000),
+        frontend: test(),
+        device: None,
+    };
+    let address = SignIn {
+        key: SignInKey::Address("10.0.0.1".into()),
+        created: None,
+        used: None,
+        expires: at(9_000),
+        frontend: None,
+        device: None,
+    };
+    [home, elsewhere, address]
+}
+
+#[test]
+fn a_sign_in_is_listed_with_its_origin_and_revoked_alone() {
+    let mut gateway = with_tea(&["ann", "bob"]);
+    let mut from_home = vouch(user("ann"));
+    let Command::SignIn { address, token: slot, delivery, session, .. } = &mut from_home else {
+        unreachable!()
+    };
+    *address = Some(AddressGrant { address: "10.0.0.1".into(), ttl_ms: 9_000 });
+    *slot = Some(Grant { sliding: true, ..grant("at home", 8_000) });
+    let device = "phone".into();
+    (*delivery, *session) = (Some(Delivery { backlog_max: 1, device, direct_only: false }), true);
+    gateway.does(1, from_home);
+    gateway.now += 1_000;
+    gateway.does(0, issue(user("ann"), grant("elsewhere", 4_000)));
+    gateway.does(0, issue(user("bob"), grant("bob's", 4_000)));
+    gateway.now += 1_000;
+    gateway.does(0, join(room("tea"), by_token("at home")));
+    let sign_ins = |gateway: &Gateway, name: &str| {
+        gateway.engine().sign_ins(Timestamp(gateway.now), &user(name)).unwrap()
+    };
+    let [home, elsewhere, address] = expected();
+    assert_eq!(sign_ins(&gateway, "ann"), [elsewhere.clone(), home.clone(), address.clone()]);
+    let revoke = |sign_in: &SignIn, of: &str| {
+        let (user, sign_in) = (user(of), sign_in.key.clone());
+        Command::Admin(Box::new(AdminCommand::RevokeSignIn { user, sign_in }))
+    };
+    assert_eq!(gateway.refuses(0, revoke(&home, "bob")), Refusal::TokenInvalid);
+    assert_eq!(gateway.refuses(1, revoke(&home, "ann")), Refusal::NotAllowed);
+    gateway.does(0, revoke(&home, "ann"));
+    assert_eq!(sign_ins(&gateway, "ann"), [elsewhere.clone(), address.clone()]);
+    assert_eq!(gateway.refuses(0, join(room("tea"), by_token("at home"))), Refusal::TokenInvalid);
+    gateway.does(0, revoke(&address, "ann"));
+    assert_eq!(gateway.refuses(0, revoke(&address, "ann")), Refusal::TokenInvalid);
+    assert_eq!(sign_ins(&gateway, "ann"), [elsewhere]);
+    gateway.does(0, join(room("tea"), by_token("elsewhere")));
+    gateway.now += 4_000;
+    assert_eq!(sign_ins(&gateway, "ann"), [], "it has expired");
+    assert_eq!(sign_ins(&gateway, "bob"), []);
 }
