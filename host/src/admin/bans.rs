@@ -100,7 +100,7 @@ impl OnStore for PutBan {
     }
 
     fn ends(ban: &BanReport) -> Option<Ended> {
-        target_of_cursor(&ban.target.parse().ok()?).map(Ended)
+        target_of_cursor(&ban.target.parse().ok()?).map(Ended::All)
     }
 }
 

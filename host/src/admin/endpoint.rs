@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::playground_types::*;
 use super::policy_types::*;
+use super::sign_in_types::SignInReport;
 use super::types::*;
 use super::watching_types::{Trace, View};
 use crate::rooms::RoomReport;
@@ -131,6 +132,13 @@ endpoints! {
     /// Ends the sessions of a user and every sign-in by token or address.
     RevokeSignIns "revoke_sign_ins" POST "/users/{user}/revoke" Moderator
         (Nothing, Nothing) -> Account;
+    /// Lists the tokens and addresses that sign a user in, the newest first, at most 1000; never a token
+    /// itself.
+    ListSignIns "list_sign_ins" GET "/users/{user}/sign-ins" Monitor
+        (Nothing, Nothing) -> Page<SignInReport>;
+    /// Revokes one of them, and ends the sessions that began with it.
+    RevokeSignIn "revoke_sign_in" DELETE "/users/{user}/sign-ins/{sign_in}" Moderator
+        (Nothing, Nothing) -> SignInReport;
     /// Links an identity to a user, who can then sign in with it.
     LinkIdentity "link_identity" POST "/users/{user}/identities" Operator
         (Nothing, IdentityChange) -> Account;

@@ -24,6 +24,8 @@ mod policies;
 pub mod policy_types;
 mod problem;
 mod rooms;
+mod sign_in_types;
+mod sign_ins;
 mod store;
 mod store_report;
 mod target;
@@ -47,6 +49,7 @@ pub use endpoint::{
 };
 pub use endpoint::{ClosePlayer, ListPlayers, OpenPlayer, PlayerFrames, PlayerInput};
 pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
+pub use endpoint::{ListSignIns, RevokeSignIn};
 pub use export_schema::export_schema;
 pub(crate) use message_report::report as message_report;
 pub use openapi::{EVENTS_MEDIA_TYPE, document};
@@ -55,6 +58,8 @@ pub use playground_types::{
     PlaygroundInput, PlaygroundOpen, PlaygroundRequest, PlaygroundSession, PlaygroundStep,
 };
 pub use problem::{Problem, WrongPart, status_of};
+pub use sign_in_types::{SignInKind, SignInReport};
+pub use sign_ins::sign_in_id;
 pub use store::{Ended, OnStore, Store, carry_out, with_near};
 pub use target::{Target, in_network, network};
 pub use tokens::{TOKEN_PREFIX, hash_of, id as token_id};

@@ -2,7 +2,7 @@
 //! command line.
 
 use core_engine::Engine;
-use core_model::{Banned, Command, Outcome, Reply, Timestamp};
+use core_model::{Banned, Command, Outcome, Reply, Timestamp, Uid};
 
 use super::endpoint::Endpoint;
 use crate::nearest::nearest;
@@ -26,7 +26,12 @@ pub trait Store {
 
 /// Whose sessions an operation ends.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ended(pub Banned);
+pub enum Ended {
+    /// Those of a user, of who has an identity, or from a network.
+    All(Banned),
+    /// Those of a user that began with one of its sign-ins, by its id.
+    SignIn { uid: Uid, id: String },
+}
 
 /// An operation that needs nothing but the store.
 pub trait OnStore: Endpoint {

@@ -148,7 +148,7 @@ impl OnStore for DisableUser {
     }
 
     fn ends(account: &Account) -> Option<Ended> {
-        Some(Ended(Banned::User(Uid(account.uid))))
+        Some(Ended::All(Banned::User(Uid(account.uid))))
     }
 }
 
@@ -179,7 +179,7 @@ impl OnStore for RevokeSignIns {
     }
 
     fn ends(account: &Account) -> Option<Ended> {
-        Some(Ended(Banned::User(Uid(account.uid))))
+        Some(Ended::All(Banned::User(Uid(account.uid))))
     }
 }
 
@@ -213,7 +213,7 @@ impl OnStore for DeleteUser {
     }
 
     fn ends(account: &Account) -> Option<Ended> {
-        Some(Ended(Banned::User(Uid(account.uid))))
+        Some(Ended::All(Banned::User(Uid(account.uid))))
     }
 }
 

@@ -119,6 +119,8 @@ const EXAMPLES: &[Examples] = &[
             ("dragoman user list --search bob", "by handle, name or identity"),
             ("dragoman user create ann --identity tel/5551234 --password", "asks for a password"),
             ("dragoman user disable bob --reason spam", "until `user enable bob`"),
+            ("dragoman user sign-ins bob", "the tokens and addresses that sign bob in"),
+            ("dragoman user revoke bob --sign-in 3f2a90cc41d7be08", "one of them, by its id"),
             ("dragoman user delete bob --messages anonymize", "for good"),
         ],
     ),

@@ -15,7 +15,8 @@ use crate::admin::types::{
 };
 use crate::admin::{
     ChangeUser, CreateUser, DeleteUser, DisableUser, EnableUser, ExportUser, LinkIdentity,
-    ListUsers, OnStore, RevokeSignIns, SetPassword, ShowUser, UnlinkIdentity,
+    ListSignIns, ListUsers, OnStore, RevokeSignIn, RevokeSignIns, SetPassword, ShowUser,
+    SignInReport, UnlinkIdentity,
 };
 use crate::users::{Account, Identity, Phc, Who};
 
@@ -89,10 +90,18 @@ enum What {
         #[arg(long)]
         messages: Fate,
     },
+    /// List the tokens and addresses that sign a user in, the newest first
+    SignIns {
+        #[command(flatten)]
+        whose: Whose,
+    },
     /// End the sessions of a user and its sign-ins by token or address
     Revoke {
         #[command(flatten)]
         whose: Whose,
+        /// Only this one, by the id in `user sign-ins`, and the sessions that began with it
+        #[arg(long, value_name = "ID")]
+        sign_in: Option<String>,
     },
     /// Link an identity to a user, who can then sign in with it
     Link {
@@ -176,7 +185,11 @@ pub(super) fn run(options: Options, user: User) -> Result<(), Box<dyn Error>> {
             };
             on::<DeleteUser>(options, whose, DeletionQuery { messages }, none)
         }
-        What::Revoke { whose } => on::<RevokeSignIns>(options, whose, none, Nothing {}),
+        What::SignIns { whose } => sign_ins(options, whose),
+        What::Revoke { whose, sign_in: Some(id) } => revoke_one(options, whose, &id),
+        What::Revoke { whose, sign_in: None } => {
+            on::<RevokeSignIns>(options, whose, none, Nothing {})
+        }
         What::Link { whose, identity } => {
             let identity = identity.to_string();
             on::<LinkIdentity>(options, whose, none, IdentityChange { identity })
@@ -227,6 +240,34 @@ fn list(
             account.created.clone(),
             state(account).into(),
         ]
+    })
+}
+
+fn sign_ins(options: Options, whose: Whose) -> Result<(), Box<dyn Error>> {
+    let backend = options.and(whose.common.options).backend()?;
+    let who = whose.who.to_string();
+    let found = call::<ListSignIns>(&backend, &[&who], Nothing {}, Nothing {})?;
+    let titles = ["id", "front end", "device", "created", "last used", "expires"];
+    print_list(whose.common.json, (found.items, false), &titles, |sign_in| {
+        let SignInReport { id, frontend, device, created, used, expires, .. } = sign_in;
+        let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        vec![
+            id.clone(),
+            known(frontend),
+            known(device),
+            known(created),
+            known(used),
+            expires.clone(),
+        ]
+    })
+}
+
+fn revoke_one(options: Options, whose: Whose, id: &str) -> Result<(), Box<dyn Error>> {
+    let backend = options.and(whose.common.options).backend()?;
+    let who = whose.who.to_string();
+    let revoked = call::<RevokeSignIn>(&backend, &[&who, id], Nothing {}, Nothing {})?;
+    print_one(whose.common.json, &revoked, |revoked| {
+        format!("revoked {}\n", printable(&revoked.id))
     })
 }
 

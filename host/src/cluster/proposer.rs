@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use core_engine::{Done, Envelope, Submitted, Unloggable};
+use core_engine::{Done, Envelope, Submitted, Unloggable, rules_of};
 use core_model::Refusal;
 
 use super::node::{Filled, Node};
@@ -37,7 +37,7 @@ fn propose<T>(
             node.deliver(refused(of_others));
             checked = run;
         }
-        if let Err(refused) = node.propose_of(run, fill(&mut commands)) {
+        if let Err(refused) = node.propose_of(run, fill(&mut commands, node.rules())) {
             // Behind the answers of what was under way in that run.
             node.wait_for_room(&beat)?;
             node.deliver(refused);
@@ -58,25 +58,40 @@ fn refused<T>(commands: VecDeque<(Envelope, T)>) -> Vec<Done<T>> {
 
 /// Takes as many commands as one entry can have. One that no entry can have is refused with an entry of
 /// its own, which has no command, so that its refusal comes behind the answers of those before it.
-fn fill<T>(commands: &mut VecDeque<(Envelope, T)>) -> Filled<T> {
+///
+/// `rules`: the version that is in force.
+fn fill<T>(commands: &mut VecDeque<(Envelope, T)>, rules: u32) -> Filled<T> {
     let mut filled = Filled::default();
     while filled.builder.count() < COMMANDS_MAX
         && let Some((envelope, _)) = commands.front()
     {
-        let pushed = filled.builder.push(envelope);
-        if pushed == Err(Unloggable::Full) {
+        let pushed = match rules_of(&envelope.command) <= rules {
+            true => filled
+                .builder
+                .push(envelope)
+                .map_err(|why| (why != Unloggable::Full).then(|| refusal(why))),
+            false => Err(Some(too_new())),
+        };
+        if pushed == Err(None) {
             break;
         }
         let (_, ticket) = commands.pop_front().expect("it was just looked at");
         match pushed {
             Ok(()) => filled.tickets.push(ticket),
             Err(why) => {
-                filled.refused.push(Done::of(ticket, Err(refusal(why))));
+                filled.refused.extend(why.map(|why| Done::of(ticket, Err(why))));
                 break;
             }
         }
     }
     filled
+}
+
+/// Of a command that another gateway could not read.
+fn too_new() -> Refusal {
+    let why =
+        "a gateway of the cluster has an earlier version that cannot do this; update it first";
+    Refusal::Internal { why: why.into() }
 }
 
 fn refusal(why: Unloggable) -> Refusal {
@@ -96,7 +111,10 @@ fn refusal(why: Unloggable) -> Refusal {
 mod tests {
     use std::sync::Arc;
 
-    use core_model::{Command, ConnectionId, PostRight, RoomRef, Timestamp, UserRef};
+    use core_engine::RULES;
+    use core_model::{
+        AdminCommand, Command, ConnectionId, PostRight, RoomRef, SignInKey, Timestamp, UserRef,
+    };
 
     use super::*;
 
@@ -121,13 +139,13 @@ mod tests {
         let lengths = [10, too_long, 10, 20];
         let posts = lengths.into_iter().map(|bytes| post(ConnectionId(1), bytes));
         let mut commands: VecDeque<_> = posts.zip(0..).collect();
-        let first = fill(&mut commands);
+        let first = fill(&mut commands, RULES);
         assert_eq!((first.tickets, first.refused.len()), (vec![0], 0));
-        let second = fill(&mut commands);
+        let second = fill(&mut commands, RULES);
         let refused: Vec<_> = second.refused.iter().map(|done| done.ticket).collect();
         assert_eq!((second.tickets, refused), (vec![], vec![Some(1)]));
         assert!(matches!(second.refused[0].outcome, Err(Refusal::TooLong { .. })));
-        let third = fill(&mut commands);
+        let third = fill(&mut commands, RULES);
         assert_eq!((third.tickets, third.refused.len(), commands.len()), (vec![2, 3], 0, 0));
     }
 
@@ -135,8 +153,25 @@ mod tests {
     fn an_entry_has_a_bounded_number_of_commands() {
         let posts = (0..COMMANDS_MAX + 1).map(|_| post(ConnectionId(1), 1));
         let mut commands: VecDeque<_> = posts.zip(0..).collect();
-        assert_eq!(fill(&mut commands).builder.count(), COMMANDS_MAX);
-        assert_eq!(fill(&mut commands).builder.count(), 1);
+        assert_eq!(fill(&mut commands, RULES).builder.count(), COMMANDS_MAX);
+        assert_eq!(fill(&mut commands, RULES).builder.count(), 1);
+    }
+
+    #[test]
+    fn a_command_that_a_gateway_of_an_earlier_version_cannot_read_is_refused() {
+        let user = UserRef::Handle("ann".into());
+        let sign_in = SignInKey::Address("127.0.0.1".into());
+        let revoke = AdminCommand::RevokeSignIn { user, sign_in };
+        let command = Command::Admin(Box::new(revoke));
+        let envelope = Envelope { command, ..post(ConnectionId(0), 1) };
+        let filled = |rules| {
+            let mut commands =
+                VecDeque::from([(envelope.clone(), 0), (post(ConnectionId(1), 1), 1)]);
+            let filled = fill(&mut commands, rules);
+            (filled.tickets, filled.refused.len(), commands.len())
+        };
+        assert_eq!(filled(RULES), (vec![0, 1], 0, 0));
+        assert_eq!(filled(RULES - 1), (vec![], 1, 1));
     }
 
     #[test]

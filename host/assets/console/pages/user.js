@@ -5,7 +5,7 @@ import { ask, say } from "../dialog.js";
 import { t } from "../i18n.js";
 import { go, link } from "../route.js";
 import { Views } from "../frames.js";
-import { Facts, PageHead, Pending, State, Tabs, Text, Time, useGet } from "../ui.js";
+import { Facts, PageHead, Pending, State, Table, Tabs, Text, Time, useGet } from "../ui.js";
 import { Messages } from "./messages.js";
 import { SessionTable } from "./sessions.js";
 
@@ -14,6 +14,7 @@ export function User({ who, query }) {
   const account = user.data;
   const tabs = account && [
     ["account", t("user.account"), () => html`<${Account} user=${user} />`],
+    ["sign-ins", t("user.signins"), () => html`<${SignIns} account=${account} />`],
     ["sessions", t("nav.sessions"), () => html`<${SessionTable} query=${{ user: String(account.uid) }} />`],
     may("moderator") && ["messages", t("messages"), () => html`<${Written} account=${account} query=${query} />`],
     may("moderator") && ["views", t("user.views"), () => html`<${UserViews} uid=${account.uid} />`],
@@ -135,6 +136,29 @@ function Account({ user }) {
         aria-label=${t("identity.unlink.label", { identity })}>${t("identity.unlink")}</button>`}</li>`)}</ul>`
       : html`<p class="muted">${t("nothing")}</p>`}
     ${may("operator") && !account.deleted && html`<button onClick=${add}>${t("identity.link")}</button>`}`;
+}
+
+// The tokens and addresses that sign the person in; each can be revoked alone.
+function SignIns({ account }) {
+  const list = useGet(path`/users/${account.uid}/sign-ins`);
+  const revoke = one => act(list, {
+    title: t("user.signin.title", { id: one.id, handle: account.handle }), text: t("user.signin.text"),
+    action: t("user.signin.revoke"), isDangerous: true,
+  }, () => ["DELETE", path`/users/${account.uid}/sign-ins/${one.id}`], t("user.signin.done", one));
+  const at = when => when ? html`<${Time} at=${when} />` : html`<span class="muted">${t("unknown")}</span>`;
+  const columns = [
+    { head: t("id"), cell: one => html`<code>${one.id}</code>` },
+    { head: t("user.signin.kind"), cell: one => t(`user.signin.${one.kind}`) },
+    { head: t("frontend"), cell: one => one.frontend ? html`<${Text} value=${one.frontend} max=${80} />` : html`<span class="muted">${t("unknown")}</span>` },
+    { head: t("user.signin.device"), cell: one => one.device ? html`<${Text} value=${one.device} max=${80} />` : "–" },
+    { head: t("created"), cell: one => at(one.created) },
+    { head: t("user.signin.used"), cell: one => at(one.used) },
+    { head: t("until"), cell: one => html`<${Time} at=${one.expires} />` },
+    may("moderator") && { cell: one => html`<button class="danger" onClick=${() => revoke(one)}
+      aria-label=${t("user.signin.label", one)}>${t("user.signin.revoke")}</button>` },
+  ].filter(Boolean);
+  return html`<p class="muted">${t("user.signins.text")}</p><${Pending} of=${list} />
+    ${list.data && html`<${Table} label=${t("user.signins")} rows=${list.data.items} id=${one => one.id} columns=${columns} />`}`;
 }
 
 // The messages of the person that have the words; a search needs some.

@@ -423,6 +423,7 @@ impl StreamSession {
         let PendingCommand { mut command, change, key, .. } = command;
         let key = key.map(|key| self.driver.scoped_key(&key));
         let token = self.driver.prepare(&mut command)?;
+        self.activity.note_proofs(&command);
         if matches!(change, SubscriptionChange::Seat | SubscriptionChange::User) {
             self.driver.set_needs_disconnect();
         }

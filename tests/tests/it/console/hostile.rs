@@ -17,6 +17,14 @@ fn stub(text: &str) -> String {
     "/api/v1/sessions": { items: [{ id: 1, frontend: text, address: text, user: text, rooms: [text], opened: at, age_s: 1, idle_s: 1, in: 1, out_bytes: 1, mailbox: 0 }] },
     "/api/v1/messages": { items: [{ id: 1, at, author: text, room: text, text }] },
     "/api/v1/bans": { items: [{ target: text, reason: text, created: at }] },
+    "/api/v1/users/10000": { uid: 10000, handle: text, name: text, identities: [text], created: at, online: true, password: false, disabled: { reason: text } },
+    "/api/v1/users/10000/sign-ins": { items: [{ id: "10.0.0.1", kind: "token", uid: 10000, frontend: text, device: text, created: at, expires: at }] },
+    "/api/v1/messages/1/trace": {
+      message: { id: 1, at, author: text, room: text, text }, recorded: true, stages: [], readers_complete: true,
+      frames_in: [{ direction: "in", kind: "text", text }],
+      deliveries: [{ frontend: text, dialect: text, pushed: true, audience: 1, guests: 0, frames: [{ direction: "out", kind: "text", text }] }],
+      readers: [{ user: text, way: "sessions", has: false, state: "owed", sessions: 0 }],
+    },
     "/api/v1/audit": { items: [{ id: 1, at, who: text, from: text, operation: "ban", path: [text], with: { reason: text }, status: 409, problem: text }] },
   };
   window.fetch = (address, options) => {
@@ -28,8 +36,17 @@ fn stub(text: &str) -> String {
     stub.replace("TEXT", &json!(text).to_string())
 }
 
-const LISTS: [&str; 6] =
-    ["users", "rooms", "sessions", "rooms?tab=messages&text=x", "bans", "audit"];
+const SHOWN: [&str; 9] = [
+    "users",
+    "users/10000",
+    "users/10000?tab=sign-ins",
+    "rooms",
+    "sessions",
+    "rooms?tab=messages&text=x",
+    "bans",
+    "audit",
+    "trace/1",
+];
 
 /// A text, and what is to be read of it.
 fn texts() -> [(String, String); 6] {
@@ -51,7 +68,7 @@ fn names_and_messages_are_shown_as_text() {
     for (text, read) in texts() {
         let page = open(&browser, &gateway, "overview");
         page.eval(&stub(&text));
-        for list in LISTS {
+        for list in SHOWN {
             let shows =
                 format!("document.querySelector('main').innerText.includes({})", json!(read));
             visit(&page, list, &shows);

@@ -6,9 +6,10 @@ mod look;
 mod playground;
 mod sessions;
 mod sign_in;
+mod sign_ins;
 
-use gateway_tests::Gateway;
 use gateway_tests::browser::{Browser, Look, Page};
+use gateway_tests::{Channel, Gateway};
 use serde_json::json;
 
 /// Every dialect, and a room.
@@ -43,6 +44,7 @@ const PAGES: &[(&str, &str)] = &[
     ("rooms?tab=messages&text=hello", "document.querySelector('.messages li')"),
     ("users", ROWS),
     ("users/ann", "document.querySelector('[role=tabpanel] .facts')"),
+    ("users/ann?tab=sign-ins", ROWS),
     ("users/ann?tab=views", VIEWS),
     ("bans", ROWS),
     ("tap", "document.querySelector('.passing')"),
@@ -65,8 +67,9 @@ const ROWS: &str = "document.querySelector('main tbody tr')";
 /// A gateway in which there is something to see on every page.
 fn furnished() -> Gateway {
     let gateway = Gateway::start(TOML);
+    Channel::enroll(gateway.address("channel", "listen"), "ann");
     for arguments in [
-        ["user", "create", "ann", "--name", "Ann Lee"].as_slice(),
+        ["user", "rename", "ann", "Ann Lee"].as_slice(),
         &["ban", "add", "network:203.0.113.0/24", "--reason", "spam"],
         &["message", "announce", "--room", "tea", "hello in here"],
     ] {

@@ -21,6 +21,8 @@ pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
         .on_store::<admin::DisableUser>()
         .on_store::<admin::EnableUser>()
         .on_store::<admin::RevokeSignIns>()
+        .on_store::<admin::ListSignIns>()
+        .on_store::<admin::RevokeSignIn>()
         .on_store::<admin::LinkIdentity>()
         .on_store::<admin::UnlinkIdentity>()
         .on_store::<admin::SetPassword>()

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_engine::LiveConnection;
-use core_model::{Banned, ConnectionId, Person, Refusal, RoomId, RoomRef, RoomTag, UserRef};
+use core_model::{Banned, ConnectionId, Person, Refusal, RoomId, RoomRef, RoomTag, Uid, UserRef};
 use ipnet::IpNet;
 
 use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Done, Nothing, Page, Session, SessionQuery};
 use crate::admin::{
     CloseSession, Ended, ListAudit, ListSessions, Problem, cursor, in_network, limit, network,
+    sign_in_id,
 };
 use crate::nearest::did_you_mean;
 use crate::peer_address;
@@ -221,8 +222,19 @@ impl OnGateway for CloseSession {
     }
 }
 
+/// Closes the connections that end with an operation.
+pub(super) async fn end(state: &Arc<GatewayState>, ended: Ended) {
+    match ended {
+        Ended::All(whose) => end_all(state, whose).await,
+        Ended::SignIn { uid, id } => {
+            let proven = |stream: &OpenStream| stream.activity.is_by(|key| sign_in_id(key) == id);
+            end_of_user(state, uid, proven).await;
+        }
+    }
+}
+
 /// Closes the connections of a user, of who has an identity, or from a network.
-pub(super) async fn end(state: &Arc<GatewayState>, Ended(whose): Ended) {
+async fn end_all(state: &Arc<GatewayState>, whose: Banned) {
     let services = &state.services;
     let uid = match whose {
         Banned::Network(banned) => {
@@ -238,11 +250,18 @@ pub(super) async fn end(state: &Arc<GatewayState>, Ended(whose): Ended) {
             record.ok().and_then(|record| record.user.person.uid)
         }
     };
+    if let Some(uid) = uid {
+        end_of_user(state, uid, |_| true).await;
+    }
+}
+
+/// Closes those connections of a user of which it is true.
+async fn end_of_user(state: &Arc<GatewayState>, uid: Uid, is_meant: impl Fn(&OpenStream) -> bool) {
     // Without the store nothing new is admitted either.
-    let (Some(uid), Ok(live)) = (uid, live(state).await) else { return };
+    let Ok(live) = live(state).await else { return };
     for (id, (_, stream)) in open(state) {
-        let on = live.get(&id);
-        if on.is_some_and(|on| people(on).any(|person| person.uid == Some(uid))) {
+        let is_of_user = |on: &LiveConnection| people(on).any(|person| person.uid == Some(uid));
+        if live.get(&id).is_some_and(is_of_user) && is_meant(&stream) {
             stream.close();
         }
     }
