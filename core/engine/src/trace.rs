@@ -34,7 +34,10 @@ pub struct MessageTrace {
 pub enum TracedMessage {
     Found(MessageTrace),
     /// It was posted, and retention or a deletion has removed it.
-    Removed,
+    Removed {
+        /// Whether an older message is there: retention by age would have removed that before.
+        is_newer_than_kept: bool,
+    },
     /// No message has had this id.
     NeverPosted,
 }
@@ -72,7 +75,12 @@ impl<T: Send + 'static> Engine<T> {
                 }
             }
             let was_posted = (1..lookup::counters(tables)?.next_message).contains(&id.0);
-            Ok(if was_posted { TracedMessage::Removed } else { TracedMessage::NeverPosted })
+            if !was_posted {
+                return Ok(TracedMessage::NeverPosted);
+            }
+            let oldest = tables.messages()?.first()?.map(|(oldest, _)| oldest.value());
+            let is_newer_than_kept = oldest.is_some_and(|oldest| oldest < id.0);
+            Ok(TracedMessage::Removed { is_newer_than_kept })
         })
     }
 }

@@ -108,6 +108,15 @@ fn what_was_not_recorded_is_said_to_be_so_and_a_direct_message_has_its_reader() 
     let removed = admin(&gateway, "GET", &format!("/api/v1/messages/{id}/trace"), &Value::Null);
     assert_eq!(removed.status, 404, "{removed}");
     assert!(removed.text().contains("has expired or was deleted"), "{removed}");
+    for text in ["stays", "goes"] {
+        ann.done("/send", &json!({"name": "bob", "msg": text}));
+    }
+    let newest = id.as_u64().expect("an id") + 2;
+    let (_, said, code) = gateway.dragoman(&["message", "delete", &newest.to_string()]);
+    assert_eq!(code, 0, "{said}");
+    let target = format!("/api/v1/messages/{newest}/trace");
+    let deleted = admin(&gateway, "GET", &target, &Value::Null);
+    assert!(deleted.text().contains("older messages have not expired yet"), "{deleted}");
 }
 
 #[test]

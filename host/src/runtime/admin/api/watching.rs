@@ -93,7 +93,11 @@ impl OnGateway for TraceMessage {
             let found = state.services.engine.trace_message(id).map_err(Failure::of)?;
             let why = match found {
                 TracedMessage::Found(found) => return trace(state, &live, found),
-                TracedMessage::Removed => {
+                TracedMessage::Removed { is_newer_than_kept: true } => format!(
+                    "message {id} was posted, and was deleted, or was more than its room keeps: \
+                     older messages have not expired yet"
+                ),
+                TracedMessage::Removed { is_newer_than_kept: false } => {
                     format!("message {id} was posted, and has expired or was deleted")
                 }
                 TracedMessage::NeverPosted => format!("there never was a message {id}"),
