@@ -146,11 +146,12 @@ function SignIns({ account }) {
     action: t("user.signin.revoke"), isDangerous: true,
   }, () => ["DELETE", path`/users/${account.uid}/sign-ins/${one.id}`], t("user.signin.done", one));
   const at = when => when ? html`<${Time} at=${when} />` : html`<span class="muted">${t("unknown")}</span>`;
+  const hasDevices = list.data?.items.some(one => one.device);
   const columns = [
     { head: t("id"), cell: one => html`<code>${one.id}</code>` },
-    { head: t("user.signin.kind"), cell: one => t(`user.signin.${one.kind}`) },
-    { head: t("frontend"), cell: one => one.frontend ? html`<${Text} value=${one.frontend} max=${80} />` : html`<span class="muted">${t("unknown")}</span>` },
-    { head: t("user.signin.device"), cell: one => one.device ? html`<${Text} value=${one.device} max=${80} />` : "–" },
+    { head: t("frontend"), cell: one => one.frontend ? html`<${Text} value=${one.frontend} max=${80} />`
+      : html`<span class="muted">${t(one.kind === "address" ? "user.signin.address" : "unknown")}</span>` },
+    hasDevices && { head: t("user.signin.device"), cell: one => one.device ? html`<${Text} value=${one.device} max=${80} />` : "–" },
     { head: t("created"), cell: one => at(one.created) },
     { head: t("user.signin.used"), cell: one => at(one.used) },
     { head: t("until"), cell: one => html`<${Time} at=${one.expires} />` },
