@@ -3,6 +3,7 @@
 mod changes;
 mod hostile;
 mod look;
+mod pictures;
 mod playground;
 mod sessions;
 mod sign_in;
