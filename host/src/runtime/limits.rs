@@ -171,6 +171,8 @@ pub(crate) struct AddressPrefix(IpAddr);
 impl AddressPrefix {
     pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
+            // Otherwise it would count with the peers of unix sockets, which have the address `::`.
+            IpAddr::V6(address) if address.is_loopback() => Self(address.into()),
             IpAddr::V6(address) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);
                 Self(Ipv6Addr::from_bits(network).into())

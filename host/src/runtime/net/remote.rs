@@ -29,10 +29,15 @@ impl Remote {
         Self { uid: Some(uid), ..Self::default() }
     }
 
+    /// Whether it is itself on a unix socket; what a proxy before it names is elsewhere.
+    pub(crate) fn is_on_unix_socket(&self) -> bool {
+        self.uid.is_some() && self.address.is_none() && !self.is_proxied
+    }
+
     /// The address that its requests count for. All on unix sockets count as one, and all that a
     /// proxy does not name.
     pub(crate) fn counted_address(&self) -> IpAddr {
-        let without = if self.uid.is_some() { ON_UNIX_SOCKET } else { UNKNOWN };
+        let without = if self.is_on_unix_socket() { ON_UNIX_SOCKET } else { UNKNOWN };
         self.address.unwrap_or(without)
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::peer_address;
 use crate::runtime::limits::AddressPrefix;
 
 /// The target of all lines. Filters of fail2ban name it.
@@ -158,9 +159,10 @@ struct Shown(IpAddr);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.to_canonical() {
-            address if address.is_unspecified() => f.write_str("unknown"),
-            address => address.fmt(f),
+        match peer_address::known(self.0) {
+            Some(address) => address.fmt(f),
+            None if self.0 == peer_address::ON_UNIX_SOCKET => f.write_str("unix"),
+            None => f.write_str("unknown"),
         }
     }
 }
@@ -211,6 +213,18 @@ mod tests {
         let other = Ipv6Addr::new(0x2001, 0xdb8, 0, 8, 0, 0, 0, 1).into();
         log.note("irc", other, PeerFault::SignIn, "wrong password");
         assert_eq!(log.size(), (2, 0));
+    }
+
+    #[test]
+    fn peers_without_an_address_are_told_apart_and_from_loopback() {
+        let log = PeerLog::default();
+        let peers =
+            [peer_address::ON_UNIX_SOCKET, peer_address::UNKNOWN, Ipv6Addr::LOCALHOST.into()];
+        for address in peers {
+            log.note("irc", address, PeerFault::SignIn, "wrong password");
+        }
+        assert_eq!(log.size(), (3, 0));
+        assert_eq!(peers.map(|peer| Shown(peer).to_string()), ["unix", "unknown", "::1"]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Caller {
     pub(super) proxied: bool,
     /// Whether its connection is encrypted: here, or as far as a trusted proxy.
     pub(super) secure: bool,
+    /// Whether it is the peer of a unix socket, and no proxy's client.
+    pub(super) on_unix_socket: bool,
 }
 
 impl Caller {
@@ -39,7 +41,12 @@ impl Caller {
         if !is_trusted {
             let proxied =
                 remote.is_proxied || remote.address.is_none() || has_proxy_header(headers);
-            return Self { address: remote.address, proxied, secure: remote.secure };
+            return Self {
+                address: remote.address,
+                proxied,
+                secure: remote.secure,
+                on_unix_socket: remote.is_on_unix_socket(),
+            };
         }
         let address = if headers.contains_key(&X_FORWARDED_FOR) {
             last_untrusted(elements(headers, &X_FORWARDED_FOR).map(parse_address), &trusts)
@@ -48,7 +55,7 @@ impl Caller {
             last_untrusted(elements.map(|element| parse_address(element?.get("for")?)), &trusts)
         };
         let secure = remote.secure || is_forwarded_https(headers, trusts);
-        Self { address, proxied: true, secure }
+        Self { address, proxied: true, secure, on_unix_socket: false }
     }
 }
 
@@ -208,9 +215,14 @@ pub(super) fn forwarded_host(
 }
 
 impl Caller {
-    /// The address that its requests count for; all unknown callers count as one.
+    /// The address that its requests count for; all unknown callers count as one, and all on unix
+    /// sockets, as those of streams do.
     pub(super) fn counted_address(self) -> IpAddr {
-        self.address.unwrap_or(peer_address::UNKNOWN)
+        let without = match self.on_unix_socket {
+            true => peer_address::ON_UNIX_SOCKET,
+            false => peer_address::UNKNOWN,
+        };
+        self.address.unwrap_or(without)
     }
 }
 
@@ -218,6 +230,7 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(address) => address.fmt(f),
+            None if self.on_unix_socket => f.write_str("a unix socket"),
             None => f.write_str("an unknown address"),
         }
     }
@@ -240,13 +253,28 @@ mod tests {
         Caller::of(&Remote::at(remote), trusts(remote.to_canonical()), &map, trusts)
     }
 
+    #[test]
+    fn a_peer_on_a_unix_socket_counts_like_one_of_a_stream_unless_a_proxy_is_before_it() {
+        let of = |is_trusted| {
+            let remote = Remote::on_unix_socket(1000);
+            Caller::of(&remote, is_trusted, &HeaderMap::new(), |_| false)
+        };
+        let own = Remote::on_unix_socket(1000).counted_address();
+        assert_eq!((of(false).address, of(false).counted_address()), (None, own));
+        assert_eq!(of(true).counted_address(), peer_address::UNKNOWN, "it is the proxy's client");
+    }
+
+    fn plain_caller() -> Caller {
+        Caller { address: None, proxied: false, secure: false, on_unix_socket: false }
+    }
+
     fn address(address: &str) -> Option<IpAddr> {
         Some(address.parse().unwrap())
     }
 
     #[test]
     fn a_peer_that_is_no_trusted_proxy_is_its_own_address() {
-        let plain = Caller { address: address("127.0.0.1"), proxied: false, secure: false };
+        let plain = Caller { address: address("127.0.0.1"), ..plain_caller() };
         assert_eq!(caller("127.0.0.1", &[]), plain);
         assert_eq!(caller("::ffff:127.0.0.1", &[]), plain);
         for name in ["via", "X_Forwarded_For", "x-real-ip", "cf-ray", "remote-user"] {
@@ -260,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_says_who_its_client_is() {
-        let proxied = Caller { address: None, proxied: true, secure: false };
+        let proxied = Caller { address: None, proxied: true, ..plain_caller() };
         for (value, expected) in [
             ("203.0.113.7", "203.0.113.7"),
             ("1.2.3.4, 203.0.113.7", "203.0.113.7"),
@@ -295,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_a_trusted_proxy_says_unreadably_is_an_unknown_address() {
-        let unknown = Caller { address: None, proxied: true, secure: false };
+        let unknown = Caller { address: None, proxied: true, ..plain_caller() };
         assert_eq!(caller(PROXY, &[]), unknown);
         let unreadable: [&[u8]; 9] = [
             b"\xff",
