@@ -1,7 +1,8 @@
 //! The command line: one file a subcommand.
 //!
 //! Exit codes: 0 on success; 1 if the configuration is invalid, the gateway failed or the command
-//! cannot be carried out; 2 if the command line is wrong. Errors go to standard error.
+//! cannot be carried out; 2 if the command line is wrong; 78 if `serve` would end like this at each
+//! start. Errors go to standard error.
 
 mod admin;
 mod arguments;
@@ -154,7 +155,9 @@ fn run_command() -> ExitCode {
     let matches = help::command().get_matches();
     let Cli { options, command } =
         Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match command.unwrap_or(Command::Serve(Options::default())) {
+    let command = command.unwrap_or(Command::Serve(Options::default()));
+    let serves = matches!(command, Command::Serve(_));
+    let done = match command {
         Command::Serve(further) => serve::run(&options.and(further)),
         Command::Check(further) => check::run(&options.and(further)),
         Command::Config(config) => config::run(options, config),
@@ -186,8 +189,9 @@ fn run_command() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
+            let code = if serves { serve::exit_code(&*why) } else { ExitCode::FAILURE };
             output::note(why);
-            ExitCode::FAILURE
+            code
         }
     }
 }

@@ -2,14 +2,28 @@
 
 use std::error::Error;
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
 use super::Options;
-use crate::config::{Config, WhichConfig};
-use crate::runtime::StallWatchdog;
+use crate::config::{Config, Problems, WhichConfig};
+use crate::runtime::{ServeError, StallWatchdog};
 use crate::{logging, open_files, passed, runtime};
+
+/// The exit code of a gateway that ends like this at each start, until its configuration or its store
+/// is another: EX_CONFIG of sysexits.h. Supervisors need not start it again.
+const MISCONFIGURED: u8 = 78;
+
+/// What the gateway exits with if it cannot serve.
+pub(super) fn exit_code(why: &(dyn Error + 'static)) -> ExitCode {
+    let is_lasting = why.downcast_ref().is_some_and(ServeError::is_lasting);
+    if is_lasting || why.is::<Problems>() {
+        return ExitCode::from(MISCONFIGURED);
+    }
+    ExitCode::FAILURE
+}
 
 pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     passed::receive();

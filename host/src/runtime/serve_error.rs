@@ -54,6 +54,27 @@ pub enum ServeError {
     Signals(io::Error),
 }
 
+impl ServeError {
+    /// Whether each further start ends the same way, until an operator changes the configuration or
+    /// the store. A port may become free by itself, and a disk may be mounted later.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::NoCluster { .. } | Self::NotMember { .. } | Self::RoomConflict { .. } => true,
+            Self::Room { why, .. } => {
+                !matches!(why, Refusal::Internal { .. } | Refusal::Overloaded | Refusal::Unsettled)
+            }
+            Self::Store(error) => matches!(
+                error,
+                OpenError::NotAStore { .. }
+                    | OpenError::TooNew { .. }
+                    | OpenError::FollowsLog { .. }
+                    | OpenError::FollowsNoLog { .. }
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// A refusal in words for the operator: users do not get to know why the store failed.
 fn reason(refusal: &Refusal) -> String {
     match refusal {

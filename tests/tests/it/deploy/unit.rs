@@ -70,6 +70,7 @@ fn the_unit_waits_longer_than_a_drain_and_has_the_state_of_the_package() {
     let drain_secs = 10;
     assert!(value("TimeoutStopSec").parse::<u64>().expect("seconds") > drain_secs);
     assert_eq!(value("Type"), "notify-reload");
+    assert_eq!(value("RestartPreventExitStatus"), "2 78", "what a further start does not mend");
     assert_eq!((value("StateDirectory"), value("User")), ("dragoman".into(), "dragoman".into()));
     let shipped = fs::read_to_string(program::workspace().join("gateway.toml")).expect("it is");
     assert!(shipped.contains(&format!("#drain_timeout = \"{drain_secs}s\"")), "the default");
