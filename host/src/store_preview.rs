@@ -8,7 +8,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use core_engine::{Engine, Log, Next, OpenError, Options, RULES, has_store, open_regular};
+use core_engine::{
+    Engine, Log, Next, OpenError, Options, RULES, has_store, open_regular, store_target,
+};
 use core_model::RoomView;
 
 /// The most that opening the store may write to memory: a migration of a large one writes more.
@@ -85,7 +87,8 @@ impl StorePreview {
 /// Refuses a path at which there is no store, for what makes none. `missing` ends the sentence about a
 /// file that is not there.
 pub fn check_filled(path: &Path, missing: &str) -> Result<(), Box<dyn std::error::Error>> {
-    if !path.exists() {
+    // A link to a missing file leads to a disk that is not mounted, rather than to no store.
+    if !store_target(path)?.exists() {
         return Err(format!("there is no store {} {missing}", path.display()).into());
     }
     if has_store(path, &open_regular(path)?)? {

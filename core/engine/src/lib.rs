@@ -113,5 +113,5 @@ pub use rules::RunView;
 pub use rules_version::{RULES, rules_of};
 pub use sign_ins::SignIn;
 pub use steady::SteadyWriter;
-pub use store_file::{has_store, open_regular, store_target};
+pub use store_file::{has_store, open_regular, special as special_file, store_target};
 pub use trace::{MessageTrace, ReaderTrace, ReaderWay, TracedMessage};

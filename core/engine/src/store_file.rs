@@ -31,7 +31,7 @@ pub fn open_regular(path: &Path) -> Result<File, OpenError> {
 }
 
 /// What a file is that is not a regular one.
-fn special(file_type: FileType) -> Option<&'static str> {
+pub fn special(file_type: FileType) -> Option<&'static str> {
     let kinds = [
         (file_type.is_dir(), "a folder"),
         (file_type.is_fifo(), "a named pipe"),

@@ -14,6 +14,7 @@ mod cluster;
 mod config;
 mod dialects;
 mod fidelity;
+mod files;
 mod frontend;
 mod healthcheck;
 mod help;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Seek as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::client::Client;
+use super::files;
 use crate::admin::audit::{AuditLog, shown};
 use crate::admin::types::{AuditEntry, Nothing};
 use crate::admin::{BackUpStore, Endpoint, ExportStore, OnStore, Store, carry_out, status_of};
@@ -88,11 +90,11 @@ pub(super) fn call<E: OnStore>(
     let store = &config.store.path;
     check_filled(store, "yet; the gateway creates it at its first start")?;
     match OfflineStore::open(config) {
-        Ok(open) => on_the_store::<E>(config, &open, path, query, body),
-        Err(OpenError::FollowsLog { .. }) if !E::ROW.is_audited() => {
+        Ok(open) => caught(config, || on_the_store::<E>(config, open, path, query, body)),
+        Err(OpenError::FollowsLog { .. }) if !E::ROW.is_audited() => caught(config, || {
             let open = OfflineStore::open_to_look(config)?;
-            on_the_store::<E>(config, &open, path, query, body)
-        }
+            on_the_store::<E>(config, open, path, query, body)
+        }),
         Err(OpenError::Locked { .. }) => {
             let what = format!("another process has the store {} open, and ", store.display());
             let stop = "; or stop the gateway first";
@@ -120,7 +122,7 @@ pub(super) fn call_gateway<E: Endpoint>(
 
 /// Writes a backup of the store to a new file, through the gateway if one has the store open.
 pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn Error>> {
-    let to_file = |error: Box<dyn Error>| format!("cannot write {}: {error}", file.display());
+    let to_file = |error: Box<dyn Error>| files::cannot_write(file, &*error);
     let config = match backend {
         Backend::Here(config) => config,
         Backend::Elsewhere(client) => {
@@ -142,9 +144,9 @@ pub(super) fn back_up(backend: &Backend, file: &Path) -> Result<Summary, Box<dyn
         _ => (),
     }
     match OfflineStore::open(config) {
-        Ok(open) => {
+        Ok(open) => caught(config, || {
             Ok(open.engine.backup_to(file, |_| Ok(())).map_err(|why| to_file(why.into()))?)
-        }
+        }),
         Err(OpenError::FollowsLog { .. }) => {
             let made = quietly(|| core_engine::back_up(store, config.store.cache_bytes, file));
             Ok(made.map_err(|why| to_file(why.into()))?)
@@ -179,13 +181,13 @@ pub(super) fn export(
     let store = &config.store.path;
     check_filled(store, "to export; the gateway creates it at its first start")?;
     match OfflineStore::open(config) {
-        Ok(open) => {
+        Ok(open) => caught(config, || {
             let done = open.engine.export(|piece| write(&piece));
             let problem = done.as_ref().err().map(ToString::to_string);
             audit(config, ExportStore::ROW.name, json!({}), problem)?;
             done?;
             Ok(())
-        }
+        }),
         Err(OpenError::Locked { .. }) => {
             let client = Client::of_configuration(config).map_err(|why| {
                 format!("another process has the store {} open, and {why}", store.display())
@@ -282,9 +284,22 @@ impl Store for OfflineStore {
     }
 }
 
+/// Works on an open store. redb panics on some damaged files, also long after it has opened one.
+fn caught<R>(
+    config: &Config,
+    work: impl FnOnce() -> Result<R, Box<dyn Error>>,
+) -> Result<R, Box<dyn Error>> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        let why = said.unwrap_or("it cannot be read").lines().next().unwrap_or_default().to_owned();
+        Err(OpenError::Damaged { path: config.store.path.clone(), why }.into())
+    })
+}
+
 fn on_the_store<E: OnStore>(
     config: &Config,
-    store: &OfflineStore,
+    store: OfflineStore,
     path: &[&str],
     query: E::Query,
     body: E::Body,
@@ -292,7 +307,7 @@ fn on_the_store<E: OnStore>(
     let value = |part: Result<serde_json::Value, _>| part.unwrap_or_default();
     let with = shown(value(serde_json::to_value(&query)), value(serde_json::to_value(&body)));
     let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-    let done = carry_out::<E, _>(store, &path, query, body);
+    let done = carry_out::<E, _>(&store, &path, query, body);
     if E::ROW.is_audited() {
         let failure = done.as_ref().err();
         let status = failure.map_or(200, |failure| status_of(failure).0);

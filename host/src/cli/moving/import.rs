@@ -12,7 +12,7 @@ use core_model::ExportRecord;
 use serde_json::json;
 
 use super::super::operation::audit;
-use super::super::{output, store};
+use super::super::{files, output, store};
 use super::progress::Progress;
 use super::reader::{LineFault, Reader};
 use super::report::ImportReport;
@@ -37,8 +37,7 @@ pub(super) fn run(
     let mut report = ImportReport::begin(file, path, how.is_trial);
     check(file, &mut report)?;
     if let Some(folder) = path.parent() {
-        private_folder::make(folder)
-            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        private_folder::make(folder).map_err(|error| files::cannot_write(folder, &error))?;
     }
     let begun = Instant::now();
     let trial = how.is_trial.then(|| Trial::begin(path)).transpose()?;
@@ -68,7 +67,11 @@ impl Trial {
             let copied = fs::copy(path, &trial.0)
                 .and_then(|_| fs::set_permissions(&trial.0, fs::Permissions::from_mode(0o600)));
             copied.map_err(|error| {
-                format!("cannot copy {} for the dry run: {error}", path.display())
+                let why = files::words(&error);
+                format!(
+                    "cannot copy {} for the dry run: {why}; see to room beside it",
+                    path.display()
+                )
             })?;
         }
         Ok(trial)
@@ -87,11 +90,9 @@ fn at(file: &Path, line: u64, why: impl std::fmt::Display) -> String {
 }
 
 fn open(file: &Path) -> Result<(Reader, u64), String> {
-    let opened = || {
-        let bytes = file.metadata()?.len();
-        Ok::<_, std::io::Error>((Reader::open(file)?, bytes))
-    };
-    opened().map_err(|error| format!("cannot read {}: {error}", file.display()))
+    Reader::open(file).map_err(|why| {
+        format!("cannot read {}: {why}; name a file of `dragoman export`", file.display())
+    })
 }
 
 fn next(reader: &mut Reader, file: &Path) -> Result<Option<ExportRecord>, String> {

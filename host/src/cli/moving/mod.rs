@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 use core_engine::{SteadyWriter, create_whole};
 use serde::Serialize;
 
+use super::files;
 use super::operation::{self, Backend};
 use super::{Options, output};
 
@@ -113,9 +114,7 @@ fn to_file(backend: &Backend, file: &Path) -> Result<Written, Box<dyn Error>> {
         let mut writer = SteadyWriter::new(&made);
         written(backend, Some(file), |piece| writer.write_all(piece))
     });
-    written.map_err(|error: Box<dyn Error>| {
-        format!("cannot export to {}: {error}", file.display()).into()
-    })
+    written.map_err(|error: Box<dyn Error>| files::cannot_write(file, &*error).into())
 }
 
 fn to_stdout(backend: &Backend) -> Result<Written, Box<dyn Error>> {

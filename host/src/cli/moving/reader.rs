@@ -6,6 +6,8 @@ use std::path::Path;
 
 use core_model::{ExportRecord, FieldFault};
 
+use super::super::files;
+
 /// The longest line, in bytes: a text of a mebibyte, each of whose bytes takes six.
 const LINE_BYTES_MAX: u64 = 8 << 20;
 
@@ -38,13 +40,13 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
+    /// Also returns its bytes. `Err`: what is wrong, as the end of a sentence about the file.
+    pub(super) fn open(path: &Path) -> Result<(Self, u64), String> {
+        let file = files::open_regular(path)?;
+        let total = file.metadata().map_err(|error| files::words(&error))?.len();
         let file = BufReader::with_capacity(1 << 20, file);
-        Ok(Self { file, line: 0, bytes: 0, buffer: Vec::new(), has_ended: false })
+        let reader = Self { file, line: 0, bytes: 0, buffer: Vec::new(), has_ended: false };
+        Ok((reader, total))
     }
 
     /// The next record; none after the last one.

@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{BufReader, ErrorKind, Read as _};
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use core_engine::{BackupError, OpenError, Summary, open_regular, store_target, sync_folder};
+use core_engine::{OpenError, Summary, open_regular, store_target, sync_folder};
 use core_model::Timestamp;
 
+use super::super::files;
 use super::super::operation::{Backend, back_up, call};
 use super::super::output;
 use super::super::table::aligned;
@@ -39,27 +40,26 @@ pub(super) fn verify(file: &Path) -> Result<(), Box<dyn Error>> {
         let cure = "name a file of `dragoman store backup`, or a store";
         format!("{}: {why}; {cure}", file.display())
     };
-    // It is read twice, and opening a pipe would wait for a writer.
-    let metadata = file.metadata().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => no_backup(&"there is no such file"),
-        _ => no_backup(&error),
-    })?;
-    if !metadata.is_file() {
-        return Err(no_backup(&"this is no regular file").into());
-    }
-    if metadata.len() == 0 {
+    let mut opened = open(file).map_err(|why| no_backup(&why))?;
+    let mut magic = [0; STORE_MAGIC.len()];
+    let read = opened.read(&mut magic).map_err(|error| no_backup(&files::words(&error)))?;
+    if read == 0 {
         return Err(no_backup(&"this is an empty file").into());
     }
-    let mut magic = [0; STORE_MAGIC.len()];
-    let read = open(file).and_then(|mut opened| Ok(opened.read(&mut magic)?));
-    let read = read.map_err(|error| no_backup(&error))?;
     if magic[..read] == *STORE_MAGIC {
         return super::check(file, file, CACHE_BYTES, super::RESTORE);
     }
     // Its store is made beside it, as only a store shows whether the tables agree.
     let store = with_suffix(file, &format!(".verify-{}", std::process::id()));
-    let restored = quietly(|| core_engine::restore(open(file)?, &store, CACHE_BYTES));
-    let summary = restored.map_err(|error| no_backup(&error))?;
+    let opened = open(file).map_err(|why| no_backup(&why))?;
+    let restored = quietly(|| core_engine::restore(opened, &store, CACHE_BYTES));
+    let summary = restored.map_err(|error| match files::of_writing(&error) {
+        Some(why) => {
+            let cure = "copy it to a folder with room, where this user may make files";
+            format!("{}: its store cannot be made beside it: {why}; {cure}", file.display())
+        }
+        None => no_backup(&error),
+    })?;
     output::line(format_args!("{}: {}", file.display(), shown(&summary)))?;
     let checked = super::check(&store, file, CACHE_BYTES, super::RESTORE);
     fs::remove_file(&store)?;
@@ -81,12 +81,15 @@ pub(super) fn restore(
         return Err(format!("there is a store {path} already; {why} {former}").into());
     }
     if let Some(folder) = path.parent() {
-        private_folder::make(folder)
-            .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        private_folder::make(folder).map_err(|error| files::cannot_write(folder, &error))?;
     }
     let made = |path: &Path| {
-        let restored = quietly(|| core_engine::restore(open(file)?, path, store.cache_bytes));
-        restored.map_err(|error| of_backup(file, &error))
+        let opened = open(file).map_err(|why| of_backup(file, &why))?;
+        let restored = quietly(|| core_engine::restore(opened, path, store.cache_bytes));
+        restored.map_err(|error| match files::of_writing(&error) {
+            Some(_) => files::cannot_write(path, &error),
+            None => of_backup(file, &error),
+        })
     };
     let summary = if exists {
         // Held to the end, so that no gateway starts on the store that is about to be replaced.
@@ -117,7 +120,7 @@ impl Drop for Leftover<'_> {
 /// Gives a store a second name, so that one is at its path all the time.
 fn keep(path: &Path, former: &Path) -> Result<(), Box<dyn Error>> {
     fs::hard_link(path, former).map_err(|error| {
-        let (path, former) = (path.display(), former.display());
+        let (path, former, error) = (path.display(), former.display(), files::words(&error));
         format!("cannot keep {path} as {former}: {error}; move {former} away, or the store").into()
     })
 }
@@ -149,12 +152,11 @@ pub(super) fn stats(backend: &Backend, json: bool) -> Result<(), Box<dyn Error>>
     Ok(output::line(format_args!("{backend}: {file_bytes} bytes"))?)
 }
 
-fn open(file: &Path) -> Result<BufReader<File>, BackupError> {
-    let opened = File::open(file).map_err(BackupError::Io)?;
-    Ok(BufReader::with_capacity(1 << 20, opened))
+fn open(file: &Path) -> Result<BufReader<File>, String> {
+    Ok(BufReader::with_capacity(1 << 20, files::open_regular(file)?))
 }
 
-fn of_backup(file: &Path, error: &BackupError) -> String {
+fn of_backup(file: &Path, error: &dyn Display) -> String {
     format!("{}: {error}; nothing was restored", file.display())
 }
 

@@ -72,8 +72,8 @@ fn a_wrong_argument_is_refused() {
     let gateway = nowhere("[frontends.channel]");
     let folder = gateway.launch().folder();
     for (arguments, code, why) in [
-        (&["import", "missing"][..], 1, "cannot read missing: No such file"),
-        (&["import", "."], 1, "cannot read .: is a directory"),
+        (&["import", "missing"][..], 1, "cannot read missing: there is no such file"),
+        (&["import", "."], 1, "cannot read .: this is a folder"),
         (&["import"], 2, "<FILE>"),
         (&["import", "good", "--on-conflict", "maybe"], 2, "possible values: fail, skip"),
         (&["import", "good", "--id-offset=-1"], 2, "--id-offset"),
