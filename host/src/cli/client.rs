@@ -312,6 +312,7 @@ mod tests {
             console: true,
             trace: 0,
             playground: false,
+            hosts: Vec::new(),
         };
         let asked = |listen: &str| admin_address(&admin(Some(listen.parse().expect(listen))));
         for (listen, address) in [

@@ -249,6 +249,7 @@ fn admin(
     let console = section.read("console", parse::flag).unwrap_or(true);
     let trace = section.read("trace", traced).unwrap_or(0);
     let playground = section.read("playground", parse::flag).unwrap_or(false);
+    let hosts = section.list("hosts", "host names", parse::host_name);
     let is_loopback = |address: &ListenAddress| {
         address.ip().is_some_and(|it| it.ip().to_canonical().is_loopback())
     };
@@ -258,7 +259,7 @@ fn admin(
         section.complain("playground", what);
     }
     section.finish();
-    AdminConfig { listen, tls_listen, api_page, console, trace, playground }
+    AdminConfig { listen, tls_listen, api_page, console, trace, playground, hosts }
 }
 
 /// The most messages whose way may be kept: their frames take some megabytes.

@@ -186,6 +186,13 @@ pub(super) const ADMIN: &[Row] = &[
         Is("false"),
         "whether the admin API opens sessions to play with, over loopback only",
     ),
+    (
+        "hosts",
+        Kind::Texts,
+        Is("[]"),
+        "names that clients may call the unencrypted listener by, such as dragoman.default.svc; \
+         addresses and names of private networks are always known",
+    ),
 ];
 
 pub(super) const AUTH: &[Row] = &[(

@@ -147,6 +147,8 @@ pub struct AdminConfig {
     pub trace: usize,
     /// Whether the admin API has a playground, over loopback only. Default false.
     pub playground: bool,
+    /// Names that clients may call the unencrypted listener by. Default none.
+    pub hosts: Vec<String>,
 }
 
 /// One enabled front end.

@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use crate::admin::Problem;
 use crate::runtime::admin::{api, is_probe};
 use crate::runtime::net::http::{
-    Activity, Deadlines, Rewording, TimedStream, check_head, check_one_host, is_private_host,
+    Activity, Deadlines, Rewording, TimedStream, check_head, check_one_host, is_known_host,
 };
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::net::stream::Stream;
@@ -47,13 +47,13 @@ pub(super) fn check(
         return Ok(());
     }
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    if host.is_none_or(is_private_host) || api::has_token(state, &parts.headers) {
+    let known = state.peek_registry().admin_hosts.clone();
+    let is_known = |host: &str| is_known_host(host, &known);
+    let Some(host) = host.filter(|host| !is_known(host)) else { return Ok(()) };
+    if api::has_token(state, &parts.headers) {
         return Ok(());
     }
-    let detail = "the host asked for is a name of the internet, and this listener is private; ask by \
-                  an IP address or a name without dots, or send a token of `dragoman admin token \
-                  create`";
-    Err(Problem::new(403, "forbidden", detail))
+    Err(api::unknown_host(host))
 }
 
 fn problem(error: HttpError) -> Problem {

@@ -37,6 +37,8 @@ pub(crate) struct FrontendRegistry {
     pub(crate) playground: bool,
     /// Whether the admin listener serves the console.
     pub(crate) console: bool,
+    /// Names that clients may call the unencrypted admin listener by.
+    pub(crate) admin_hosts: Arc<[String]>,
 }
 
 impl FrontendRegistry {
@@ -55,6 +57,7 @@ impl FrontendRegistry {
             api_page: config.admin.api_page,
             playground: config.admin.playground,
             console: config.admin.console,
+            admin_hosts: config.admin.hosts.as_slice().into(),
         }
     }
 

@@ -234,6 +234,7 @@ pub(super) fn changed_of_gateway(running: &Config, new: &Config) -> Vec<&'static
         ("admin.api_page", running.admin.api_page != new.admin.api_page),
         ("admin.console", running.admin.console != new.admin.console),
         ("admin.trace", running.admin.trace != new.admin.trace),
+        ("admin.hosts", running.admin.hosts != new.admin.hosts),
         ("admin.playground", running.admin.playground != new.admin.playground),
         ("auth", running.auth != new.auth),
     ])

@@ -103,6 +103,7 @@ fn apply_to_gateway(state: &GatewayState, running: &Config, new: &Config) {
         registry.api_page = new.admin.api_page;
         registry.playground = new.admin.playground;
         registry.console = new.admin.console;
+        registry.admin_hosts = new.admin.hosts.as_slice().into();
     });
 }
 

@@ -270,6 +270,7 @@ pub(super) fn config(folder: &Path, frontends: Vec<FrontendConfig>) -> Config {
             console: false,
             trace: 0,
             playground: false,
+            hosts: Vec::new(),
         },
         auth: AuthConfig::default(),
         rooms: vec![core_model::NewRoom {

@@ -34,11 +34,11 @@ fn heads_are_checked_as_on_the_listeners_of_dialects() {
         (get("", "host: x"), 400, "HTTP/1.1"),
         ("\u{16}\u{3}\u{1}\r\n\r\n".to_owned(), 400, "HTTP/1.1"),
         ("CONNECT  HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 400, "HTTP/1.1"),
-        (get("/metrics", "host: evil.example"), 403, "a name of the internet"),
-        (get("/ledger", "host: evil.example:5090"), 403, "a name of the internet"),
-        (get("/api/", "host: evil.example"), 403, "a name of the internet"),
-        (get("/console/", "host: evil.example"), 403, "a name of the internet"),
-        (get("http://evil.example/metrics", "host: 127.0.0.1"), 403, "a name of the internet"),
+        (get("/metrics", "host: evil.example"), 403, "[admin] hosts"),
+        (get("/ledger", "host: evil.example:5090"), 403, "[admin] hosts"),
+        (get("/api/", "host: evil.example"), 403, "[admin] hosts"),
+        (get("/console/", "host: evil.example"), 403, "[admin] hosts"),
+        (get("http://evil.example/metrics", "host: 127.0.0.1"), 403, "[admin] hosts"),
     ] {
         let (got, head, said) = asked(admin, request.as_bytes());
         let shown: String = request.chars().take(80).collect();
@@ -74,7 +74,36 @@ fn what_watches_the_gateway_asks_by_any_host_that_no_page_can_have() {
     assert_eq!(asked(admin, b"GET /metrics HTTP/1.0\r\n\r\n").0, 200);
     let lines = format!("host: chat.example.org\r\nauthorization: Bearer {token}");
     assert_eq!(status("/metrics", &lines), 200, "no page has a token");
+    for host in ["dragoman.default.svc", "GW.lan:5090", "dragoman.dragoman_default."] {
+        assert_eq!(status("/metrics", &format!("host: {host}")), 403, "{host}");
+    }
     let connect = asked(admin, b"CONNECT 127.0.0.1:80 HTTP/1.1\r\nhost: 127.0.0.1:80\r\n\r\n").0;
     assert_eq!(connect, 405);
+    gateway.end();
+}
+
+#[test]
+fn a_name_of_the_configuration_may_be_asked_for_and_no_other() {
+    let hosts = "hosts = [\"dragoman.default.svc\", \"gw.lan\", \"dragoman.dragoman_default\"]";
+    let toml = TOML.replace("[admin]\n", &format!("[admin]\n{hosts}\n"));
+    let folder = folder(&toml);
+    let gateway = Gateway::start(folder.path());
+    let admin = gateway.address("admin");
+    let status = |path: &str, lines: &str| {
+        asked(admin, format!("GET {path} HTTP/1.1\r\n{lines}\r\n\r\n").as_bytes()).0
+    };
+    let own = "x-dragoman-admin: 1";
+    for host in ["dragoman.default.svc:5090", "GW.lan", "dragoman.dragoman_default."] {
+        for path in ["/metrics", "/api/", "/console/"] {
+            assert_eq!(status(path, &format!("host: {host}")), 200, "{path} {host}");
+        }
+        assert_eq!(status("/api/v1/users", &format!("host: {host}\r\n{own}")), 200, "{host}");
+        assert_eq!(status("/api/v1/users", &format!("host: {host}")), 403, "without the header");
+    }
+    for host in ["evil.example", "gw.lan.evil.example", "x.gw.lan", "evilgw.lan"] {
+        for path in ["/metrics", "/api/v1/users"] {
+            assert_eq!(status(path, &format!("host: {host}\r\n{own}")), 403, "{path} {host}");
+        }
+    }
     gateway.end();
 }

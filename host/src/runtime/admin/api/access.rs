@@ -3,17 +3,21 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use core_model::{AdminRole, TokenHash};
+use core_model::{AdminRole, TokenHash, bounds};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
 
 use crate::admin::{ADMIN_HEADER, Problem, STORE_HEADER, hash_of, token_id};
+use crate::runtime::net::http::is_named_host;
 use crate::runtime::net::state::GatewayState;
 use crate::runtime::session::services::Services;
 use crate::users::store_mark;
 
 /// Who made a request over loopback without a token.
 const LOCAL: &str = "local";
+
+/// Of a host as a client sent it, what a refusal shows: names have at most 253.
+const HOST_CHARS_MAX: usize = 255;
 
 /// The cookie of a browser that has signed in to the console.
 pub(in super::super) const COOKIE: &str = "dragoman_admin";
@@ -75,8 +79,8 @@ pub(in super::super) fn has_token(state: &GatewayState, headers: &HeaderMap) -> 
 /// or one over loopback without a token. Returns who made it.
 ///
 /// A request without a token needs a header that a web page cannot send without a preflight, and a
-/// host that is an IP address or localhost: a web page of a name that was made to resolve to this
-/// machine sends that name. Refuses requests meant for another store.
+/// host that is an IP address, localhost or of `[admin] hosts`: a web page of a name that was made to
+/// resolve to this machine sends that name. Refuses requests meant for another store.
 pub(super) fn admit(
     state: &GatewayState,
     peer: &AdminPeer,
@@ -118,7 +122,7 @@ pub(in super::super) fn caller(
     if peer.is_encrypted {
         return Err(unauthorized("send `Authorization: Bearer <token>`"));
     }
-    local(peer, headers)
+    local(state, peer, headers)
 }
 
 /// Refuses what would send a token, or what it protects, over a network in clear.
@@ -190,11 +194,23 @@ fn unknown() -> Problem {
     unauthorized("the token is unknown, revoked or expired")
 }
 
-fn local(peer: &AdminPeer, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// A page can point its own name here; one that the operator has named is none of those.
+pub(in super::super) fn unknown_host(host: &str) -> Problem {
+    let host = bounds::cut(host, HOST_CHARS_MAX);
+    forbidden(&format!(
+        "the host asked for, {host:?}, may be the name of a web page of another site; ask by an IP \
+         address or localhost, add the name to [admin] hosts, or send a token of `dragoman admin \
+         token create`"
+    ))
+}
+
+fn local(state: &GatewayState, peer: &AdminPeer, headers: &HeaderMap) -> Result<Caller, Problem> {
     check_page(peer, headers)?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(is_address_or_localhost) {
-        return Err(forbidden("the host asked for is neither an IP address nor localhost"));
+    let known = state.peek_registry().admin_hosts.clone();
+    let is_known = |host: &str| is_address_or_localhost(host) || is_named_host(host, &known);
+    if !host.is_some_and(is_known) {
+        return Err(unknown_host(host.unwrap_or_default()));
     }
     Ok(Caller { who: LOCAL.into(), role: AdminRole::Operator })
 }

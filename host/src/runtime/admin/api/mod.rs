@@ -43,7 +43,7 @@ use crate::users::rfc3339;
 
 use access::Denied;
 pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
-pub(super) use access::{cookie, has_token};
+pub(super) use access::{cookie, has_token, unknown_host};
 pub(super) use parts::read_json;
 use parts::{Parts, wrong_query};
 

@@ -19,5 +19,5 @@ mod well_known;
 pub(crate) use head::{HEAD_BYTES_MAX, check_head};
 pub(crate) use rewording::Rewording;
 pub(crate) use serve::serve;
-pub(crate) use site::{check_one_host, is_private_host};
+pub(crate) use site::{check_one_host, is_known_host, is_named_host};
 pub(crate) use timed_stream::{Activity, Deadlines, TimedStream};

@@ -67,7 +67,7 @@ pub(super) fn check_site(
         let is_guarded = !source.can_be_rebound || is_forwarded || frontend.has_api_keys();
         if is_guarded { Ok(()) } else { check_host(frontend, host) }
     });
-    let is_harmless = |host| !source.can_be_rebound || is_private_host(host);
+    let is_harmless = |host| !source.can_be_rebound || is_known_host(host, &[]);
     if !source.from_trusted_proxy && host.is_some_and(is_harmless) {
         *known.lock() = headers.get(HOST).cloned();
     }
@@ -166,8 +166,7 @@ fn check_host(frontend: &FrontendHandle, host: Option<&str>) -> Result<(), Refus
     let Some(host) = host else { return Ok(()) };
     let name = name_of(host);
     let name = name.as_str();
-    if is_private_name(name) || frontend.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
-    {
+    if is_private_name(name) || is_among(name, &frontend.hosts) {
         return Ok(());
     }
     let name = bounds::cut(name, SHOWN_CHARS_MAX);
@@ -181,9 +180,19 @@ fn name_of(host: &str) -> String {
     name.trim_end_matches('.').to_owned()
 }
 
-/// Whether a page of the internet cannot come from this host.
-pub(crate) fn is_private_host(host: &str) -> bool {
-    is_private_name(&name_of(host))
+/// Whether a page of the internet cannot come from this host, or the operator knows it by this name.
+pub(crate) fn is_known_host(host: &str, known: &[String]) -> bool {
+    let name = name_of(host);
+    is_private_name(&name) || is_among(&name, known)
+}
+
+/// Whether the operator knows the host by this name.
+pub(crate) fn is_named_host(host: &str, known: &[String]) -> bool {
+    is_among(&name_of(host), known)
+}
+
+fn is_among(name: &str, known: &[String]) -> bool {
+    known.iter().any(|known| known.trim_end_matches('.').eq_ignore_ascii_case(name))
 }
 
 /// Whether a page of the internet cannot have this name.

@@ -114,6 +114,7 @@ pub(crate) fn config(folder: &std::path::Path, limits: Limits) -> Config {
             console: false,
             trace: 0,
             playground: false,
+            hosts: Vec::new(),
         },
         auth: AuthConfig::default(),
         rooms: Vec::new(),
