@@ -125,6 +125,14 @@ impl<T: Send + 'static> Engine<T> {
         self.read(|tables| Ok(bans::list(tables, at.0, after, limit)?))
     }
 
+    /// The ban of this target that has not ended.
+    pub fn ban(&self, at: Timestamp, target: &Banned) -> Result<Option<Ban>, Refusal> {
+        self.read(|tables| {
+            let row = bans::of_key(tables, at.0, &bans::key(target))?;
+            Ok(row.map(|row| ban_of(target.clone(), row)))
+        })
+    }
+
     /// The account that `user` names.
     pub fn user_record(&self, at: Timestamp, user: &UserRef) -> Result<UserRecord, Refusal> {
         self.read(|tables| {
@@ -381,14 +389,13 @@ fn user_record(tables: &Snapshot, at: Timestamp, uid: u64) -> Result<UserRecord,
     let user = lookup::user_view(tables, uid)?;
     let has_password = !lookup::known_user(tables, uid)?.password.is_empty();
     let ban = bans::of_user(tables, at.0, uid)?;
-    let ban = ban.map(|BanRow { reason, created, until: ends, deleted }| Ban {
-        target: Banned::User(Uid(uid)),
-        reason,
-        created: Timestamp(created),
-        until: bans::until(ends),
-        deleted,
-    });
+    let ban = ban.map(|row| ban_of(Banned::User(Uid(uid)), row));
     Ok(UserRecord { user, has_password, ban })
+}
+
+fn ban_of(target: Banned, row: BanRow) -> Ban {
+    let BanRow { reason, created, until, deleted } = row;
+    Ban { target, reason, created: Timestamp(created), until: bans::until(until), deleted }
 }
 
 fn has_text(row: &UserRow, wanted: &str) -> bool {

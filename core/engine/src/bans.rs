@@ -100,7 +100,12 @@ pub(crate) fn of_user(
     of_key(tables, now, &user_key(uid))
 }
 
-fn of_key(tables: &impl Tables, now: u64, key: &[u8]) -> Result<Option<BanRow>, StoreError> {
+/// The ban with this key that has not ended.
+pub(crate) fn of_key(
+    tables: &impl Tables,
+    now: u64,
+    key: &[u8],
+) -> Result<Option<BanRow>, StoreError> {
     let row = tables.bans()?.get(key)?;
     let row: Option<BanRow> = row.map(|row| unpack("bans", row.value())).transpose()?;
     Ok(row.filter(|row| row.until > now))

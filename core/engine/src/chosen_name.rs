@@ -38,7 +38,7 @@ pub(crate) fn check_room_name(name: &str) -> Result<String, NameFault> {
 }
 
 /// Whether a display name could be taken for a guest, or for a handle as others write it.
-pub(crate) fn is_reserved(display_name: &str) -> bool {
+pub fn is_reserved(display_name: &str) -> bool {
     let visible: String = display_name.chars().filter(|it| !is_invisible(*it)).collect();
     begins_like_reserved(visible.trim_start())
 }

@@ -88,6 +88,7 @@ pub use backup::{
     restore_following, stats,
 };
 pub use check::{Report, check, check_backend};
+pub use chosen_name::is_reserved as is_reserved_display_name;
 pub use digest::Checkpoint;
 pub use engine::{Engine, Options};
 pub use entry::{

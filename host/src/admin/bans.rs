@@ -112,6 +112,11 @@ impl OnStore for LiftBan {
         _: Nothing,
     ) -> Result<Done, Failure> {
         let target = target(&query.target)?;
+        let banned = banned(store, &target)?;
+        if store.engine().ban(store.now(), &banned).map_err(Failure::of)?.is_none() {
+            let why = format!("there is no ban of {target}; list them with `ban list`");
+            return Err(Failure::Missing(why).at(&["target"]));
+        }
         put(store, &target, AdminCommand::LiftBan { target: target.to_model() })?;
         Ok(Done {})
     }

@@ -19,6 +19,7 @@ pub struct MessageQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The most items, 1 to 1000; 100 by default.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }

@@ -48,7 +48,7 @@ impl OnStore for SearchMessages {
         let MessageQuery { text, room, author, before, limit: wanted } = query;
         if !text.chars().any(char::is_alphanumeric) {
             let why = "give `text` with a letter or digit to search for".into();
-            return Err(Failure::Invalid(why));
+            return Err(Failure::Invalid(why).at(&["text"]));
         }
         let before = MessageId(cursor("before", before.as_deref(), u64::MAX)?);
         let limit = limit(wanted)?;
@@ -74,14 +74,19 @@ fn author_of(named: &str) -> Result<UserRef, Failure> {
     Ok(who(named)?.user_ref())
 }
 
+pub fn no_message_id(text: &str) -> Failure {
+    let why = format!("{text:?} is no message id; expected a whole number");
+    Failure::Invalid(why).at(&["message"])
+}
+
 impl OnStore for DeleteMessage {
     fn run<S: Store>(store: &S, path: &[String], _: Nothing, _: Nothing) -> Result<Done, Failure> {
         let id = path[0].parse();
-        let id = id.map_err(|_| Failure::Invalid(format!("{:?} is no message id", path[0])))?;
+        let id = id.map_err(|_| no_message_id(&path[0]))?;
         let delete = AdminCommand::DeleteMessages { messages: vec![MessageId(id)] };
         match submit(store, Command::Admin(Box::new(delete)))? {
             Reply::Pruned { messages: 1, .. } => Ok(Done {}),
-            _ => Err(Failure::Missing(format!("there is no message {id}"))),
+            _ => Err(Failure::Missing(format!("there is no message {id}")).at(&["message"])),
         }
     }
 }

@@ -29,6 +29,7 @@ mod sign_ins;
 mod store;
 mod store_report;
 mod target;
+mod token_types;
 mod tokens;
 pub mod types;
 mod users;
@@ -52,8 +53,9 @@ pub use endpoint::{Endpoint, Row, empty_parameter, path_of, rows};
 pub use endpoint::{ListSignIns, RevokeSignIn};
 pub use export_schema::export_schema;
 pub(crate) use message_report::report as message_report;
+pub use messages::no_message_id;
 pub use openapi::{EVENTS_MEDIA_TYPE, document};
-pub use pages::{LIMIT_MAX, cursor, limit, no_items};
+pub use pages::{LIMIT_MAX, check_reason, cursor, limit, no_items};
 pub use playground_types::{
     PlaygroundInput, PlaygroundOpen, PlaygroundRequest, PlaygroundSession, PlaygroundStep,
 };

@@ -19,7 +19,7 @@ pub const EVENTS_MEDIA_TYPE: &str = "text/event-stream";
 const SCHEMAS: &str = "/components/schemas";
 
 /// The statuses of refusals, and why.
-const PROBLEMS: [(&str, &str, &str); 8] = [
+const PROBLEMS: [(&str, &str, &str); 9] = [
     ("400", "Invalid", "A parameter, the query, the cursor or the body is not what it should be."),
     ("401", "Unauthorized", "The token is unknown, revoked or expired."),
     ("403", "Forbidden", "The role does not suffice, or the request may not come this way."),
@@ -27,6 +27,7 @@ const PROBLEMS: [(&str, &str, &str); 8] = [
     ("405", "MethodNotAllowed", "The path does not support the method."),
     ("409", "Conflict", "Something else has the name or the identity, or stands in the way."),
     ("413", "ContentTooLarge", "The body is larger than 64 KiB."),
+    ("415", "UnsupportedMediaType", "The body is no JSON, and its type says so."),
     ("503", "Unavailable", "The store has failed, or the gateway is overloaded."),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use core_model::Timestamp;
+use core_model::{Refusal, Timestamp, bounds};
 
 use crate::users::Failure;
 
@@ -36,6 +36,15 @@ pub fn cursor<T: FromStr>(name: &str, cursor: Option<&str>, first: T) -> Result<
 
 pub(super) fn no_cursor(name: &str, cursor: &str) -> Failure {
     Failure::Invalid(format!("{name}: {cursor:?} is not a `next` of another page"))
+}
+
+/// Refuses a reason that is longer than what the store keeps, also where it keeps none.
+pub fn check_reason(reason: &str) -> Result<(), Failure> {
+    if bounds::cut(reason, bounds::REASON_CHARS_MAX).len() == reason.len() {
+        return Ok(());
+    }
+    let limit = format!("{} characters", bounds::REASON_CHARS_MAX);
+    Err(Failure::of(Refusal::TooLong { what: "reason".into(), limit }))
 }
 
 /// When something ends that begins now and lasts for so many seconds.

@@ -109,7 +109,12 @@ impl OnStore for ChangePolicy {
             capacity.map(|seats| PolicyChange::Capacity(Some(seats))),
             key.map(PolicyChange::Key),
         ];
-        change(store, &path[0], changes.into_iter().flatten().collect())
+        let changes: Vec<PolicyChange> = changes.into_iter().flatten().collect();
+        if changes.is_empty() {
+            let why = "nothing is to be changed; give at least one field";
+            return Err(Failure::Invalid(why.into()).at(&[""]));
+        }
+        change(store, &path[0], changes)
     }
 }
 
@@ -154,7 +159,7 @@ impl OnStore for RemoveMask {
         if !has(&mask) {
             let (room, list) = (&path[0], list.word());
             let why = format!("the room {room:?} has no mask {mask:?} in its list `{list}`");
-            return Err(Failure::Missing(why));
+            return Err(Failure::Missing(why).at(&["mask"]));
         }
         let remove = PolicyChange::Mask { list: list.into(), mask, held: false };
         change(store, &path[0], vec![remove])
@@ -196,7 +201,7 @@ impl OnStore for SetRole {
         let owner = found.owner.as_ref().and_then(|owner| owner.uid).map(|uid| uid.0);
         if role == RoomRole::Operator && uid.is_some() && uid == owner {
             let why = format!("the owner of {room:?} is always an operator");
-            return Err(Failure::Conflict(why));
+            return Err(Failure::Conflict(why).at(&["user"]));
         }
         check_running(store, "a role is held by a connection that is in the room")?;
         let shown = user.clone();
@@ -206,10 +211,12 @@ impl OnStore for SetRole {
         store.submit(set).map_err(|refusal| match refusal {
             Refusal::NotInRoom => Failure::Conflict(format!(
                 "{shown} is not in {room:?} now; a role is held by a connection that is in the room"
-            )),
+            ))
+            .at(&["user"]),
             // It is there, and closed.
             Refusal::UnknownRoom => {
-                Failure::Conflict(format!("{room:?} is a group, which has no roles but its owner"))
+                let why = format!("{room:?} is a group, which has no roles but its owner");
+                Failure::Conflict(why).at(&["room"])
             }
             refusal => about(room, who.as_ref(), refusal),
         })?;

@@ -46,6 +46,7 @@ pub struct PolicyPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_posts: Option<bool>,
     /// Seats, at least 1.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
     /// 1 to 64 bytes without spaces, commas and control characters, and without a colon in front; ""

@@ -1,12 +1,12 @@
 //! Rooms, their members, and who may post there.
 
-use core_model::{AdminCommand, Command, NewRoom, Refusal, Reply, RoomId, RoomRef, UserRef};
+use core_model::{AdminCommand, Command, NewRoom, Refusal, Reply, RoomId, RoomRef, Uid, UserRef};
 
 use super::endpoint::{
     ChangeRoom, CreateRoom, DeleteRoom, Kick, ListMembers, ListRooms, Mute, SetOwner, ShowRoom,
     Unmute,
 };
-use super::pages::{cursor, limit, until};
+use super::pages::{check_reason, cursor, limit, until};
 use super::store::{OnStore, Store, check_running, submit};
 use super::types::{
     CreatedRoom, Done, Member, Members, MutedUser, NewMute, Nothing, Page, PageQuery, Removal,
@@ -78,22 +78,20 @@ impl OnStore for CreateRoom {
             capacity: Some(new.capacity.unwrap_or(core_engine::ROOM_CAPACITY_DEFAULT)),
             ..NewRoom::default()
         };
+        let is_taken =
+            || Failure::Conflict(format!("there is a room {name:?} already")).at(&["name"]);
         let command = match &owner {
             Some(owner) => {
                 Command::CreateRoom { room, owner: Some(owner.user_ref()), members: None }
             }
             // Not a client's room without an owner, which ends when it is not used.
-            None if store.engine().room(&named(&name)).is_ok() => {
-                return Err(Failure::Conflict(format!("there is a room {name:?} already")));
-            }
+            None if store.engine().room(&named(&name)).is_ok() => return Err(is_taken()),
             None => Command::DeclareRoom { room },
         };
         match store.submit(command) {
             Ok(Reply::RoomCreated { room }) => Ok(report(&room)),
             Ok(_) => Err(Failure::Store("unexpected answer to a new room".into())),
-            Err(Refusal::RoomNameTaken) => {
-                Err(Failure::Conflict(format!("there is a room {name:?} already")))
-            }
+            Err(Refusal::RoomNameTaken) => Err(is_taken()),
             Err(refusal) => Err(about(&name, owner.as_ref(), refusal)),
         }
     }
@@ -115,6 +113,10 @@ impl OnStore for ChangeRoom {
         change: RoomChange,
     ) -> Result<RoomReport, Failure> {
         let RoomChange { title, section, description } = change;
+        if title.is_none() && section.is_none() && description.is_none() {
+            let why = "nothing is to be changed; give a title, a section or a description";
+            return Err(Failure::Invalid(why.into()).at(&[""]));
+        }
         let room = named(&path[0]);
         let change = AdminCommand::ChangeRoom { room, title, section, description };
         administer(store, &path[0], None, change)?;
@@ -185,6 +187,7 @@ impl OnStore for Kick {
         _: Nothing,
         Removal { user, reason }: Removal,
     ) -> Result<Done, Failure> {
+        check_reason(&reason)?;
         let who = if user.starts_with(core_model::GUEST_PREFIX) { None } else { Some(who(&user)?) };
         match &who {
             Some(who) => drop(super::users::show(store, who)?),
@@ -194,12 +197,13 @@ impl OnStore for Kick {
         let user = who.as_ref().map_or(UserRef::Handle(user), Who::user_ref);
         let room = named(&path[0]);
         let kick = AdminCommand::Kick { room, user, reason };
+        let conflict = |why: String| Failure::Conflict(why).at(&["user"]);
         store.submit(Command::Admin(Box::new(kick))).map_err(|refusal| match refusal {
-            Refusal::OwnerStays => Failure::Conflict(format!(
+            Refusal::OwnerStays => conflict(format!(
                 "the owner of {:?} cannot be removed; give the room to another user first",
                 path[0]
             )),
-            Refusal::NotInRoom => Failure::Conflict(format!("{shown} is not in {:?}", path[0])),
+            Refusal::NotInRoom => conflict(format!("{shown} is not in {:?}", path[0])),
             refusal => about(&path[0], who.as_ref(), refusal),
         })?;
         Ok(Done {})
@@ -228,7 +232,14 @@ impl OnStore for Unmute {
         body: Unmuted,
     ) -> Result<Done, Failure> {
         let who = who(&body.user)?;
+        let account = super::users::show(store, &who)?;
         let (room, user) = (named(&path[0]), who.user_ref());
+        let muted = store.engine().muted(store.now(), &room);
+        let muted = muted.map_err(|refusal| about(&path[0], Some(&who), refusal))?;
+        if !muted.iter().any(|muted| muted.user.uid == Some(Uid(account.uid))) {
+            let why = format!("{:?} is not muted in {:?}", account.handle, path[0]);
+            return Err(Failure::Conflict(why).at(&["user"]));
+        }
         administer(store, &path[0], Some(&who), AdminCommand::Unmute { room, user })
     }
 }
@@ -264,9 +275,11 @@ pub(super) fn announce<S: Store>(
 /// A failure to post under a name.
 pub(super) fn about_announcer(name: &str, failure: Failure) -> Failure {
     match failure {
-        Failure::Refused(Refusal::HandleTaken) | Failure::Conflict(_) => Failure::Conflict(
-            format!("the name {name:?} is or resembles that of an account; choose another"),
-        ),
+        Failure::Refused(Refusal::HandleTaken) => {
+            let why =
+                format!("the name {name:?} is or resembles that of an account; choose another");
+            Failure::Conflict(why).at(&["name"])
+        }
         failure => failure,
     }
 }

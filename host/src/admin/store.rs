@@ -2,7 +2,7 @@
 //! command line.
 
 use core_engine::Engine;
-use core_model::{Banned, Command, Outcome, Reply, Timestamp, Uid};
+use core_model::{Banned, Command, Outcome, Refusal, Reply, Timestamp, Uid};
 
 use super::endpoint::Endpoint;
 use crate::nearest::nearest;
@@ -61,16 +61,25 @@ pub fn carry_out<E: OnStore, S: Store>(
 
 /// The failure with the name that is nearest to the one that nothing has.
 pub fn with_near<T: Send + 'static>(engine: &Engine<T>, failure: Failure) -> Failure {
-    let (wrong, known) = match &failure {
-        Failure::Unknown(Who::Handle(handle)) => (handle, engine.handles_near(handle)),
-        Failure::UnknownRoom(name) => (name, engine.room_names_near(name)),
-        _ => return failure,
+    let near = match &failure {
+        Failure::Unknown(Who::Handle(handle)) => near(handle, |name| engine.handles_near(name)),
+        Failure::UnknownRoom(name) => near(name, |name| engine.room_names_near(name)),
+        _ => None,
     };
-    let known = known.unwrap_or_default();
-    match nearest(wrong, known.iter().map(String::as_str)).map(str::to_owned) {
+    match near {
         Some(near) => Failure::Near(Box::new(failure), near),
         None => failure,
     }
+}
+
+/// The name that is nearest to a wrong one, or to that without the sign in front which dialects write
+/// before names: `#tea`, `@bob`.
+fn near(wrong: &str, known: impl Fn(&str) -> Result<Vec<String>, Refusal>) -> Option<String> {
+    let bare = wrong.trim_start_matches(['#', '&', '@']);
+    [wrong, bare].into_iter().find_map(|wrong| {
+        let known = known(wrong).unwrap_or_default();
+        nearest(wrong, known.iter().map(String::as_str)).map(str::to_owned)
+    })
 }
 
 /// Refuses what lasts only while the gateway runs: what a killed gateway has left of its connections

@@ -90,7 +90,7 @@ impl OnStore for RemoveToken {
         let wanted = &path[0];
         let Some(token) = tokens.iter().find(|token| id(&token.hash) == *wanted) else {
             let what = format!("there is no token {wanted:?}; list them with `admin token list`");
-            return Err(Failure::Missing(what));
+            return Err(Failure::Missing(what).at(&["token"]));
         };
         let remove = AdminCommand::RemoveToken { hash: token.hash };
         submit(store, Command::Admin(Box::new(remove)))?;

@@ -4,7 +4,7 @@ pub use super::cluster_types::*;
 pub use super::config_types::*;
 pub use super::frontend_types::*;
 pub use super::live_types::*;
-use core_model::AdminRole;
+pub use super::token_types::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +41,7 @@ pub struct PageQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// The most items, 1 to 1000; 100 by default.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -53,6 +54,7 @@ pub struct BeforeQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// The most items, 1 to 1000; 100 by default.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -68,6 +70,7 @@ pub struct SearchQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// The most items, 1 to 1000; 100 by default.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -92,6 +95,7 @@ pub struct SessionQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// The most items, 1 to 1000; 100 by default.
+    #[schemars(range(min = 1, max = 1000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
@@ -233,6 +237,7 @@ pub struct NewBan {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// After how many seconds the ban ends; absent: when it is lifted.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_s: Option<u64>,
 }
@@ -270,6 +275,7 @@ pub struct CreatedRoom {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Seats; 500 by default.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
     /// A user as in `/users/{user}`, its first member; absent: it has no owner.
@@ -342,6 +348,7 @@ pub struct NewMute {
     /// As in `/users/{user}`.
     pub user: String,
     /// After how many seconds the mute ends; absent: when it is lifted.
+    #[schemars(range(min = 1))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_s: Option<u64>,
 }
@@ -402,74 +409,6 @@ pub struct FrontendState {
     pub connections: u32,
     /// Where it listens: `tcp 127.0.0.1:6667`.
     pub listening: Vec<String>,
-}
-
-/// A token to create.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewToken {
-    /// What to call it, at most 64 characters.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub label: String,
-    pub role: TokenRole,
-    /// After how many seconds it expires; absent: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_s: Option<u64>,
-}
-
-/// What a token allows; each includes those before it.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenRole {
-    /// Read
-    Monitor,
-    /// Close sessions, ban, mute and remove messages
-    Moderator,
-    /// Everything
-    Operator,
-}
-
-impl From<TokenRole> for AdminRole {
-    fn from(role: TokenRole) -> Self {
-        match role {
-            TokenRole::Monitor => Self::Monitor,
-            TokenRole::Moderator => Self::Moderator,
-            TokenRole::Operator => Self::Operator,
-        }
-    }
-}
-
-impl From<AdminRole> for TokenRole {
-    fn from(role: AdminRole) -> Self {
-        match role {
-            AdminRole::Monitor => Self::Monitor,
-            AdminRole::Moderator => Self::Moderator,
-            AdminRole::Operator => Self::Operator,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct TokenReport {
-    /// The first 12 digits of its hash.
-    pub id: String,
-    pub label: String,
-    pub role: TokenRole,
-    /// RFC 3339, in UTC.
-    pub created: String,
-    /// Absent: it does not expire.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-pub struct CreatedToken {
-    /// The token, for `Authorization: Bearer`. It cannot be shown again.
-    pub token: String,
-    #[serde(flatten)]
-    pub report: TokenReport,
 }
 
 /// A change that was made or refused.

@@ -1,5 +1,6 @@
 //! Accounts: one implementation for the API and the command line.
 
+use core_engine::is_reserved_display_name;
 use core_model::{
     AdminCommand, BanTarget, Banned, Command, DELETED_MESSAGES_MAX, MessageId, NewUser,
     ProfileChanges, Refusal, Reply, Secret, Uid,
@@ -20,7 +21,8 @@ use crate::users::{Account, ActionKind, Failure, Identity, Phc, UserAction, Who,
 
 /// The user in the path.
 pub(super) fn who(text: &str) -> Result<Who, Failure> {
-    text.parse().map_err(|why| Failure::Invalid(format!("user {text:?}: {why}")))
+    let invalid = |why| Failure::Invalid(format!("user {text:?}: {why}"));
+    text.parse().map_err(|why| invalid(why).at(&["user", "owner", "target", "author"]))
 }
 
 /// The account of a user as it is now.
@@ -47,7 +49,17 @@ fn act<S: Store>(store: &S, who: Who, kind: ActionKind) -> Result<Account, Failu
 }
 
 fn identity(text: &str) -> Result<Identity, Failure> {
-    text.parse().map_err(|why| Failure::Invalid(format!("identity: {why}")))
+    let invalid = |why| Failure::Invalid(format!("identity: {why}"));
+    text.parse().map_err(|why| invalid(why).at(&["identity", "identities"]))
+}
+
+/// Refuses a display name that the engine would leave out, as it leaves out those of clients.
+fn check_display_name(name: &str) -> Result<(), Failure> {
+    if !is_reserved_display_name(name) {
+        return Ok(());
+    }
+    let why = "could be taken for a guest, or for the handle of another user";
+    Err(Failure::Invalid(format!("name: {name:?} {why}; choose another")))
 }
 
 /// The hash of a password that is given in one of two ways.
@@ -61,7 +73,8 @@ fn hashed(password: Option<&str>, hash: Option<&str>) -> Result<Option<Phc>, Fai
             hash.parse().map(Some).map_err(|why| Failure::Invalid(format!("password_hash: {why}")))
         }
         (Some(_), Some(_)) => {
-            Err(Failure::Invalid("password and password_hash: give one of them, not both".into()))
+            let why = "password and password_hash: give one of them, not both";
+            Err(Failure::Invalid(why.into()).at(&["password_hash"]))
         }
     }
 }
@@ -102,6 +115,7 @@ impl OnStore for CreateUser {
         let phc = hashed(new.password.as_deref(), new.password_hash.as_deref())?;
         let identities = new.identities.iter().map(|text| identity(text));
         let identities = identities.collect::<Result<Vec<_>, _>>()?;
+        new.name.as_deref().map_or(Ok(()), check_display_name)?;
         let user = NewUser {
             handle: Some(new.handle),
             insist: true,
@@ -126,6 +140,7 @@ impl OnStore for ChangeUser {
         change: UserChange,
     ) -> Result<Account, Failure> {
         let who = who(&path[0])?;
+        check_display_name(&change.name)?;
         let changes = ProfileChanges { name: Some(change.name), ..ProfileChanges::default() };
         let command = Command::UpdateUser { user: who.user_ref(), create: false, changes };
         store.submit(command).map_err(|refusal| Failure::about(&who, refusal))?;
@@ -160,6 +175,11 @@ impl OnStore for EnableUser {
         _: Nothing,
     ) -> Result<Account, Failure> {
         let who = who(&path[0])?;
+        let account = show(store, &who)?;
+        if account.disabled.is_none() && !account.deleted {
+            let why = "is not disabled; `dragoman ban lift` lifts bans of identities and networks";
+            return Err(Failure::Conflict(format!("{:?} {why}", account.handle)).at(&["user"]));
+        }
         let target = BanTarget::User(who.user_ref());
         administer(store, &who, AdminCommand::LiftBan { target })?;
         show(store, &who)
@@ -286,6 +306,7 @@ impl OnStore for SetPassword {
     ) -> Result<Account, Failure> {
         let phc = hashed(new.password.as_deref(), new.password_hash.as_deref())?;
         let missing = || Failure::Invalid("give a password, or its password_hash".into());
+        let missing = || missing().at(&["password"]);
         act(store, who(&path[0])?, ActionKind::SetPassword(phc.ok_or_else(missing)?))
     }
 }

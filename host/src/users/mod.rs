@@ -141,8 +141,11 @@ pub enum Failure {
     Conflict(String),
     #[error("{}", failed(.0))]
     Store(String),
-    #[error("{0}")]
+    #[error("{}", refused(.0))]
     Refused(Refusal),
+    /// About the field or parameter that has one of these names.
+    #[error("{1}")]
+    At(&'static [&'static str], Box<Failure>),
     /// Of a user or a room that does not exist, with the name of one that may have been meant.
     #[error("{0}; did you mean {1:?}?")]
     Near(Box<Failure>, String),
@@ -153,11 +156,13 @@ impl Failure {
     pub fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Internal { why } => Self::Store(why),
-            Refusal::HandleTaken | Refusal::IdentityTaken | Refusal::RoomNameTaken => {
-                Self::Conflict(format!("{refusal}; choose another"))
-            }
             refusal => Self::Refused(refusal),
         }
+    }
+
+    /// The failure as one about the field or parameter that has one of these names.
+    pub fn at(self, names: &'static [&'static str]) -> Self {
+        Self::At(names, Box::new(self))
     }
 
     /// A refusal of the engine to do something to a user.
@@ -173,6 +178,15 @@ impl Failure {
 pub fn store_mark(path: &Path) -> io::Result<String> {
     let metadata = path.metadata()?;
     Ok(format!("{:x}-{:x}", metadata.dev(), metadata.ino()))
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::HandleTaken | Refusal::IdentityTaken | Refusal::RoomNameTaken => {
+            format!("{refusal}; choose another")
+        }
+        refusal => refusal.to_string(),
+    }
 }
 
 /// What the engine says of its store may be a whole sentence.

@@ -162,6 +162,11 @@ impl Webhooks {
         Ok(self.all().into_iter().map(report).collect())
     }
 
+    /// The names of all.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.all.lock().keys().cloned().collect()
+    }
+
     /// Sends the dead letters of a webhook again. Returns how many there are. `Err`: a sentence.
     pub(crate) fn replay(&self, name: &str) -> Result<u32, String> {
         self.control(name, Control::Replay)

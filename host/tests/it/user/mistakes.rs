@@ -31,6 +31,8 @@ fn a_name_that_nothing_has_is_answered_with_the_nearest_one() {
             (&["room", "kick", "Lounge", "bobb"], "did you mean \"bob\"?"),
             (&["room", "show", "Loung"], "the name \"Loung\"; did you mean \"Lounge\"?"),
             (&["room", "show", "lounge"], "did you mean \"Lounge\"?"),
+            (&["room", "show", "#LOUNGE"], "the name \"#LOUNGE\"; did you mean \"Lounge\"?"),
+            (&["user", "show", "@bobb"], "did you mean \"bob\"?"),
             (&["room", "members", "teatim"], "did you mean \"teatime\"?"),
             (&["room", "release", "teatim"], "did you mean \"teatime\"?"),
             (&["room", "policy", "teatim"], "did you mean \"teatime\"?"),
@@ -55,6 +57,17 @@ fn what_changes_nothing_is_not_said_to_be_done() {
             (&["room", "kick", "Lounge", "guest:zed"], "guest"),
             (&["room", "role", "Lounge", "bob", "operator"], "a connection that is in the room"),
             (&["room", "role", "teatime", "bob", "operator"], "is always an operator"),
+            (&["room", "change", "Lounge"], "give a title, a section or a description"),
+            (&["room", "unmute", "Lounge", "bob"], "\"bob\" is not muted in \"Lounge\""),
+            (&["user", "rename", "bob", "guest:bob"], "could be taken for a guest"),
+            (&["user", "create", "eve", "--name", "guest:eve"], "could be taken for a guest"),
+            (&["user", "enable", "bob"], "\"bob\" is not disabled"),
+            (&["ban", "lift", "user:bob"], "there is no ban of user:@bob"),
+            (&["ban", "lift", "network:10.0.0.0/8"], "there is no ban of network:10.0.0.0/8"),
+            (&["ban", "lift", "identity:tel/1"], "there is no ban of identity:tel/1"),
+            (&["room", "unmask", "Lounge", "ban", "eve"], "has no mask"),
+            (&["user", "unlink", "bob", "tel/1"], "is not linked"),
+            (&["message", "delete", "7"], "there is no message 7"),
         ] {
             let said = run(verb);
             assert!(said.contains(says) && !said.ends_with("exit 0"), "{verb:?}: {said}");
@@ -66,6 +79,46 @@ fn what_changes_nothing_is_not_said_to_be_done() {
             assert!(said.contains("\"0\" is no number of items; expected 1 "), "{verb:?}: {said}");
         }
     });
+}
+
+#[test]
+fn what_changes_something_is_done() {
+    on_both(|run| {
+        for (verb, says) in [
+            (&["room", "mute", "Lounge", "bob"][..], "muted @bob in Lounge"),
+            (&["room", "unmute", "Lounge", "bob"], "@bob may post to Lounge"),
+            (&["ban", "add", "network:10.0.0.0/8"], "target network:10.0.0.0/8"),
+            (&["ban", "lift", "network:10.0.0.0/8"], "network:10.0.0.0/8 is not banned"),
+            (&["user", "disable", "bob"], "disabled until enabled"),
+            (&["user", "enable", "bob"], "handle bob"),
+            (&["user", "rename", "bob", "Bob B."], "name Bob B."),
+            (&["room", "change", "Lounge", "--title", ""], "name Lounge"),
+        ] {
+            let said = run(verb);
+            assert!(said.contains(says) && said.ends_with("exit 0"), "{verb:?}: {said}");
+        }
+    });
+}
+
+#[test]
+fn a_filter_by_a_name_that_nothing_has_is_answered_with_the_nearest_one() {
+    let folder = populated();
+    let made = run(folder.path(), &["room", "create", "BIG"]);
+    assert!(made.ends_with("exit 0"), "{made}");
+    let gateway = Gateway::start(folder.path());
+    for (verb, says) in [
+        (&["session", "list", "--user", "bobb"][..], "did you mean \"bob\"?"),
+        (&["session", "list", "--room", "#big"], "did you mean \"BIG\"?"),
+        (&["session", "list", "--frontend", "chanel"], "did you mean channel?"),
+        (&["tap", "--user", "bobb"], "did you mean \"bob\"?"),
+        (&["tap", "--room", "#big"], "did you mean \"BIG\"?"),
+        (&["frontend", "drain", "chanel"], "did you mean channel?"),
+        (&["webhook", "replay", "crm"], "there is no webhook \"crm\"; there are no [[webhooks]]"),
+    ] {
+        let said = gateway.dragoman(folder.path(), verb);
+        assert!(said.contains(says) && said.ends_with("exit 1"), "{verb:?}: {said}");
+    }
+    gateway.end();
 }
 
 #[test]

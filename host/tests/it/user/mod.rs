@@ -7,6 +7,7 @@ mod mistakes;
 mod operators;
 mod passwords;
 mod policies;
+mod requests;
 mod rooms;
 
 use std::collections::BTreeMap;

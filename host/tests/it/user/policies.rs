@@ -217,10 +217,11 @@ fn a_monitor_reads_and_a_moderator_changes() {
     let patch = format!("PATCH {policy}");
     assert_eq!(ask(&monitor, &patch, r#"{"moderated":true}"#).0, 403);
     for (body, why) in [
-        (r#"{"moderated":true,"capacity":0}"#, "a room has at least one seat"),
+        (r#"{"moderated":true,"capacity":0}"#, "`capacity`: expected a whole number from 1 to"),
         (r#"{"moderated":true,"room_key":"a b"}"#, "a key has 1 to 64 bytes"),
         (r#"{"moderated":true,"mode":"+m"}"#, "the body is not what it should be"),
         (r#"{"moderated":"yes"}"#, "the body is not what it should be"),
+        ("{}", "give at least one field"),
     ] {
         let (status, said) = ask(&moderator, &patch, body);
         assert!(status == 400 && said.to_string().contains(why), "{status} {said}");

@@ -214,8 +214,8 @@ fn a_filter_that_names_what_does_not_exist_is_an_error() {
     let gateway = Gateway::start(ALL);
     for (target, why) in [
         ("tap?frontend=chanel", "there is no front end \"chanel\"; did you mean channel?"),
-        ("tap?room=coffe", "there is no room \"coffe\"; did you mean coffee?"),
-        ("tap?room=nope", "there is no room \"nope\"; list them"),
+        ("tap?room=coffe", "there is no room with the name \"coffe\"; did you mean \"coffee\"?"),
+        ("tap?room=nope", "there is no room with the name \"nope\""),
         ("tap?session=9", "there is no session 9"),
         ("tap?user=nope", "nope"),
         ("sessions?frontend=nope", "there is no front end \"nope\"; there are "),

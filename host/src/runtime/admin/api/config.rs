@@ -113,7 +113,8 @@ fn check_name(name: &str) -> Result<(), Problem> {
     Err(Problem::invalid(format!(
         "{name:?} is no file in the folder of gateway.toml; give the name of one that ends in .toml, \
          without a folder"
-    )))
+    ))
+    .about(&["file"]))
 }
 
 fn source(state: &GatewayState) -> Result<ConfigSource, Problem> {

@@ -7,7 +7,9 @@ use tokio::time::timeout;
 
 use super::{Context, OnGateway, Routes};
 use crate::admin::types::{FrontendState, Nothing, Page, Reason};
-use crate::admin::{DisableFrontend, DrainFrontend, EnableFrontend, ListFrontends, Problem};
+use crate::admin::{
+    DisableFrontend, DrainFrontend, EnableFrontend, ListFrontends, Problem, check_reason,
+};
 use crate::nearest::did_you_mean;
 use crate::runtime::frontends::instance::FrontendHandle;
 use crate::runtime::net::accept;
@@ -52,7 +54,7 @@ pub(super) fn find(state: &GatewayState, name: &str) -> Result<Arc<FrontendHandl
         let near = did_you_mean(name, names.clone());
         let names = names.collect::<Vec<_>>().join(", ");
         let detail = format!("there is no front end {name:?}{near}; there are {names}");
-        Problem::new(404, "unknown", detail)
+        Problem::new(404, "unknown", detail).about(&["frontend"])
     })
 }
 
@@ -80,6 +82,7 @@ impl OnGateway for DisableFrontend {
         Reason { reason }: Reason,
     ) -> Result<FrontendState, Problem> {
         let frontend = named(&cx)?;
+        check_reason(&reason)?;
         let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         frontend.instance().disable(&format!("an operator has disabled it{because}"));
         for listener in listeners(&cx.state, &frontend) {

@@ -9,12 +9,14 @@ mod cluster;
 mod config;
 mod frontend_detail;
 mod frontends;
+mod json;
 mod live;
 mod on_store;
 mod parts;
 mod playground;
 mod plugins;
 mod sessions;
+mod shape;
 mod store;
 mod streamed;
 mod tap;
@@ -26,9 +28,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
+use core_model::bounds;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -37,7 +39,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::admin::types::AuditEntry;
-use crate::admin::{self, Endpoint, OnStore, Problem, Row};
+use crate::admin::{self, Endpoint, OnStore, Problem, Row, WrongPart};
 use crate::runtime::net::state::GatewayState;
 use crate::users::rfc3339;
 
@@ -45,7 +47,7 @@ use access::Denied;
 pub(super) use access::{AdminPeer, COOKIE, Caller, by_hash, caller, check_page, check_way};
 pub(super) use access::{cookie, has_token, unknown_host};
 pub(super) use parts::read_json;
-use parts::{Parts, wrong_query};
+use parts::{Parts, read_path, read_query};
 
 /// The path that all operations begin with.
 pub(super) const ROOT: &str = "/api/v1/";
@@ -56,6 +58,9 @@ pub(super) const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Of the type of a body, what a refusal shows.
+const MEDIA_TYPE_CHARS_MAX: usize = 64;
 
 /// What an operation acts on.
 pub(super) struct Context {
@@ -200,21 +205,17 @@ where
     F: Fn(Context, E::Query, E::Body) -> A + Send,
     A: Future<Output = Result<R, Problem>> + Send,
 {
-    use axum::RequestExt as _;
     log.admit(&state, access::admit(&state, peer, request.headers(), E::ROW.role))?;
-    let mut request = request;
-    let parameters = request.extract_parts::<Path<Vec<(String, String)>>>().await;
-    let Path(parameters) =
-        parameters.map_err(|why| Problem::invalid(format!("the path: {why}")))?;
-    let path: Vec<String> = parameters.into_iter().map(|(_, value)| value).collect();
+    let parameters = read_path(&E::ROW, request.uri().path())?;
+    let path: Vec<String> = parameters.iter().map(|(_, value)| value.clone()).collect();
     log.path.clone_from(&path);
     let headers = request.headers().clone();
-    let query = Query::<E::Query>::try_from_uri(request.uri());
-    let Query(query) = query.map_err(|why| wrong_query(&why.to_string()))?;
+    let query: E::Query = read_query(request.uri().query().unwrap_or_default())?;
     let body = read_body(request.into_body()).await?;
+    check_media_type(&headers, &body)?;
     let body: E::Body = read_json(&body)?;
     log.note(&query, &body);
-    let parts = Parts::of(&query, &body);
+    let parts = Parts::of::<E>(&parameters, &query, &body);
     let done = run(Context { state, path, peer: peer.clone(), headers }, query, body).await;
     done.map_err(|problem| parts.locate(problem))
 }
@@ -226,10 +227,30 @@ async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let detail = format!("the body is larger than {BODY_BYTES_MAX} bytes");
-            Err(Problem::new(413, "too-large", detail))
+            let part = WrongPart::field([], detail.as_str());
+            Err(Problem::new(413, "too-large", detail).with(part))
         }
         Ok(Err(error)) => Err(Problem::invalid(format!("the body did not arrive: {error}"))),
     }
+}
+
+/// Refuses a body of another type than JSON. JSON itself may come under any name: curl's is that of a
+/// form.
+fn check_media_type(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE);
+    let given = given.map(|given| String::from_utf8_lossy(given.as_bytes()).into_owned());
+    let Some(given) = given.filter(|given| !is_json(given)) else { return Ok(()) };
+    if body.trim_ascii().is_empty() || json::read(body).is_ok() {
+        return Ok(());
+    }
+    let given = bounds::cut(&given, MEDIA_TYPE_CHARS_MAX);
+    let why = format!("the body is of the type {given:?}; send JSON, as application/json");
+    Err(Problem::new(415, "media-type", why.as_str()).with(WrongPart::field([], why)))
+}
+
+fn is_json(media_type: &str) -> bool {
+    let name = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    name == "application/json" || name.ends_with("+json")
 }
 
 /// The entry of an operation in the audit log. There is none for a request of an unknown sender.

@@ -12,14 +12,13 @@ use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Done, Nothing, Page, Session, SessionQuery};
 use crate::admin::{
     CloseSession, Ended, ListAudit, ListSessions, Problem, cursor, in_network, limit, network,
-    sign_in_id,
+    sign_in_id, with_near,
 };
-use crate::nearest::did_you_mean;
 use crate::peer_address;
 use crate::runtime::frontends::instance::FrontendInstance;
 use crate::runtime::frontends::stream_activity::OpenStream;
 use crate::runtime::net::state::GatewayState;
-use crate::users::{Who, rfc3339};
+use crate::users::{Failure, Who, rfc3339};
 
 pub(super) fn route(routes: Routes<'_>) -> Routes<'_> {
     routes.on_gateway::<ListSessions>().on_gateway::<CloseSession>().on_gateway::<ListAudit>()
@@ -162,33 +161,24 @@ impl Filter {
     }
 }
 
-/// How many rooms are looked at for one with a name like a wrong one.
-const ROOMS_LOOKED_AT_MAX: usize = 1000;
-
 /// Refuses the name of a room that does not exist.
 pub(super) async fn check_room(state: &Arc<GatewayState>, name: &str) -> Result<(), Problem> {
     let (services, name) = (state.services.clone(), name.to_owned());
     let checked = tokio::task::spawn_blocking(move || {
         let engine = &services.engine;
-        let refusal = match engine.room(&RoomRef::Name(name.clone())) {
+        let failure = match engine.room(&RoomRef::Name(name.clone())) {
             Ok(_) => return Ok(()),
-            Err(refusal) => refusal,
+            Err(Refusal::UnknownRoom) => Failure::UnknownRoom(name),
+            Err(refusal) => Failure::of(refusal),
         };
-        if refusal != Refusal::UnknownRoom {
-            return Err(crate::users::Failure::of(refusal).into());
-        }
-        let rooms = engine.all_rooms(RoomId(0), None, ROOMS_LOOKED_AT_MAX);
-        let rooms = rooms.map(|page| page.items).unwrap_or_default();
-        let near = did_you_mean(&name, rooms.iter().map(|room| room.name.as_str()));
-        let detail = format!("there is no room {name:?}{near}; list them with `room list`");
-        Err(Problem::new(404, "unknown", detail))
+        Err(with_near(engine, failure).into())
     });
     checked.await.map_err(|error| Problem::new(503, "store", error.to_string()))?
 }
 
 pub(super) fn unknown(id: ConnectionId) -> Problem {
     let detail = format!("there is no session {id}; list them with `session list`");
-    Problem::new(404, "unknown", detail)
+    Problem::new(404, "unknown", detail).about(&["session"])
 }
 
 pub(super) fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, Problem> {
@@ -198,7 +188,8 @@ pub(super) fn person(state: &GatewayState, text: &str) -> Result<PersonFilter, P
     let who: Who = text.parse().map_err(|why| Problem::invalid(format!("user: {why}")))?;
     let services = &state.services;
     let record = services.engine.user_record(services.clock.now(), &who.user_ref());
-    let record = record.map_err(|refusal| crate::users::Failure::about(&who, refusal))?;
+    let record =
+        record.map_err(|refusal| with_near(&services.engine, Failure::about(&who, refusal)))?;
     Ok(PersonFilter::Account(record.user.person.uid.unwrap_or_default().0))
 }
 
@@ -211,7 +202,10 @@ pub(super) fn people(on: &LiveConnection) -> impl Iterator<Item = &Person> {
 impl OnGateway for CloseSession {
     async fn run(cx: Context, _: Nothing, _: Nothing) -> Result<Done, Problem> {
         let id = cx.path[0].parse().map(ConnectionId);
-        let id = id.map_err(|_| Problem::invalid(format!("{:?} is no session id", cx.path[0])))?;
+        let id = id.map_err(|_| {
+            let why = format!("{:?} is no session id; expected a whole number", cx.path[0]);
+            Problem::invalid(why).about(&["session"])
+        })?;
         match open(&cx.state).get(&id) {
             Some((_, stream)) => {
                 stream.close();

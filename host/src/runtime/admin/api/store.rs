@@ -99,7 +99,8 @@ impl OnGateway for VerifyBackup {
         let name = name.ok_or_else(|| {
             let which = file.map_or("no backup".into(), |file| format!("no backup {file:?}"));
             let folder = config.folder.display();
-            Problem::new(404, "unknown", format!("there is {which} in {folder}"))
+            let why = format!("there is {which} in {folder}");
+            Problem::new(404, "unknown", why).about(&["file"])
         })?;
         backup_files::verify(&cx.state, config, name, turn(&cx.state)?).await.map_err(failed)
     }

@@ -12,7 +12,7 @@ use super::{Context, OnGateway, Routes};
 use crate::admin::types::{Nothing, Page};
 use crate::admin::{
     Problem, ReaderState, ReadingWay, StageName, Trace, TraceDelivery, TraceMessage, TraceReader,
-    TraceStage, View, ViewRoom, ViewUser, message_report, with_near,
+    TraceStage, View, ViewRoom, ViewUser, message_report, no_message_id, with_near,
 };
 use crate::peer_address;
 use crate::runtime::admin::maskers::Maskers;
@@ -86,7 +86,7 @@ fn views(state: &GatewayState, subject: &Subject) -> Page<View> {
 impl OnGateway for TraceMessage {
     async fn run(cx: Context, _: Nothing, _: Nothing) -> Result<Trace, Problem> {
         let id = cx.path[0].parse().map(MessageId);
-        let id = id.map_err(|_| Problem::invalid(format!("{:?} is no message id", cx.path[0])))?;
+        let id = id.map_err(|_| no_message_id(&cx.path[0]))?;
         let live = live(&cx.state).await?;
         blocking(move || {
             let state = &cx.state;
@@ -102,7 +102,7 @@ impl OnGateway for TraceMessage {
                 }
                 TracedMessage::NeverPosted => format!("there never was a message {id}"),
             };
-            Err(Problem::new(404, "unknown", why))
+            Err(Problem::new(404, "unknown", why).about(&["message"]))
         })
         .await
     }

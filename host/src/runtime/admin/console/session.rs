@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
@@ -25,7 +26,7 @@ const BODY_BYTES_MAX: usize = 1024;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SignIn {
     token: String,

@@ -56,7 +56,7 @@ fn find(cx: &Context) -> Result<Arc<Player>, Problem> {
     let found = cx.path[0].parse().ok().and_then(|id| cx.state.players.find(id));
     found.ok_or_else(|| {
         let detail = format!("there is no session {} in the playground", cx.path[0]);
-        Problem::new(404, "unknown", detail)
+        Problem::new(404, "unknown", detail).about(&["session"])
     })
 }
 
@@ -89,7 +89,7 @@ impl OnGateway for OpenPlayer {
         let found = cx.state.registry().named(&frontend).cloned();
         let found = found.filter(|frontend| frontend.down().is_none()).ok_or_else(|| {
             let detail = format!("no front end {frontend} serves; list them with `frontend list`");
-            Problem::new(404, "unknown", detail)
+            Problem::new(404, "unknown", detail).about(&["frontend"])
         })?;
         if name.is_empty() || !name.chars().all(|char| char.is_ascii_alphanumeric()) {
             return Err(Problem::invalid(
@@ -138,7 +138,7 @@ async fn carry_out(
     let given = [join.is_some(), say.is_some(), leave, text.is_some(), base64.is_some()];
     if given.into_iter().chain([http.is_some()]).filter(|given| *given).count() != 1 {
         let what = "give one of join, say, leave, text, base64 and http";
-        return Err(Problem::invalid(what));
+        return Err(Problem::invalid(what).about(&[""]));
     }
     let done = match (join, say, text, base64, http) {
         (Some(room), ..) => player.join(state, &room).await,
