@@ -8,7 +8,7 @@
 
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
-use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+use unicode_properties::{EmojiStatus, GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 
 /// The longest handle or room name, in Unicode scalar values.
 pub const NAME_CHARS_MAX: usize = 64;
@@ -47,7 +47,8 @@ pub fn normalize(name: &str) -> String {
 }
 
 /// Checks and normalizes a room name: 1 to 64 characters that the profile allows. Several spaces
-/// may follow each other, as in titles that clients of other servers wrote.
+/// may follow each other, and ideographic ones stand between characters, as in titles that clients of
+/// other servers wrote.
 pub fn check_room_name(name: &str) -> Result<String, NameFault> {
     let name = check_length(name)?;
     check_profile(&name)?;
@@ -57,7 +58,7 @@ pub fn check_room_name(name: &str) -> Result<String, NameFault> {
 /// Checks and normalizes a handle: the rules of a room name, single spaces and no reserved prefix.
 pub fn check_handle(name: &str) -> Result<String, NameFault> {
     let name = check_room_name(name)?;
-    if name.contains("  ") {
+    if name.contains("  ") || name.contains(IDEOGRAPHIC_SPACE) {
         return Err(NameFault::Space);
     }
     if begins_like_reserved(&name) {
@@ -135,7 +136,7 @@ fn is_like_colon(character: char) -> bool {
 }
 
 fn check_profile(name: &str) -> Result<(), NameFault> {
-    if name.starts_with(' ') || name.ends_with(' ') {
+    if name.starts_with(is_space) || name.ends_with(is_space) {
         return Err(NameFault::Space);
     }
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -153,6 +154,13 @@ fn check_profile(name: &str) -> Result<(), NameFault> {
     Ok(())
 }
 
+/// As wide as the characters of Chinese and Japanese, so that it is seen.
+const IDEOGRAPHIC_SPACE: char = '\u{3000}';
+
+fn is_space(character: char) -> bool {
+    matches!(character, ' ' | IDEOGRAPHIC_SPACE)
+}
+
 const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
 const ZERO_WIDTH_JOINER: char = '\u{200D}';
 const EMOJI_PRESENTATION: char = '\u{FE0F}';
@@ -161,10 +169,11 @@ const ENCLOSING_KEYCAP: char = '\u{20E3}';
 fn check_character(before: &[char], character: char, after: &[char]) -> Result<(), NameFault> {
     use GeneralCategory as G;
     let allowed = match character {
-        ' '..='~' => true,
+        ' '..='~' | IDEOGRAPHIC_SPACE => true,
         ZERO_WIDTH_JOINER => joins_script(before) || joins_emoji(before, after),
         ZERO_WIDTH_NON_JOINER => joins_script(before) || joins_arabic(before, after),
         EMOJI_PRESENTATION => ends_in_emoji(before) || makes_key(before, after),
+        _ if is_skin_tone(character) => colours_skin(before),
         _ => match character.general_category() {
             G::Control => return Err(NameFault::ControlCharacter),
             G::SpaceSeparator | G::LineSeparator | G::ParagraphSeparator => {
@@ -184,14 +193,18 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 /// Code points outside of the refused categories that are drawn as nothing
-/// (`Default_Ignorable_Code_Point` of Unicode's DerivedCoreProperties, and the blank Braille
-/// pattern), or that stand for text which was lost.
+/// (`Default_Ignorable_Code_Point` of Unicode's DerivedCoreProperties, and those that only their names
+/// call blank or filling), or that stand for text which was lost.
 fn is_blank(character: char) -> bool {
     matches!(character,
         '\u{034F}'
         | '\u{115F}'..='\u{1160}'
         | '\u{17B4}'..='\u{17B5}'
         | '\u{180B}'..='\u{180F}'
+        | '\u{1107F}'
+        | '\u{13441}'..='\u{13442}'
+        | '\u{16FE4}'
+        | '\u{1D159}'
         | '\u{2800}'
         | '\u{3164}'
         | '\u{FE00}'..='\u{FE0F}'
@@ -219,6 +232,21 @@ fn joins_arabic(before: &[char], after: &[char]) -> bool {
 fn joins_emoji(before: &[char], after: &[char]) -> bool {
     let before = before.strip_suffix(&[EMOJI_PRESENTATION]).unwrap_or(before);
     ends_in_emoji(before) && after.first().is_some_and(is_emoji)
+}
+
+/// Alone a skin tone is a pale square, or nothing.
+fn is_skin_tone(character: char) -> bool {
+    character.emoji_status() == EmojiStatus::EmojiPresentationAndModifierAndEmojiComponent
+}
+
+/// After a picture of people, or of parts of them, a modifier is the tone of their skin (UTS #51, ED-13).
+fn colours_skin(before: &[char]) -> bool {
+    use EmojiStatus::{EmojiModifierBase, EmojiPresentationAndModifierBase};
+    let before = before.strip_suffix(&[EMOJI_PRESENTATION]).unwrap_or(before);
+    let has_skin = |picture: &char| {
+        matches!(picture.emoji_status(), EmojiModifierBase | EmojiPresentationAndModifierBase)
+    };
+    before.last().is_some_and(has_skin)
 }
 
 /// A digit, `#` or `*` in the picture of a key (UTS #51, ED-14c).
@@ -271,6 +299,10 @@ mod tests {
         for name in [" ", "   ", "ann ", " ann", "a  b", "\u{a0}ann", "a\u{3000}b", "a\u{2028}b"] {
             assert_eq!(check_handle(name), Err(NameFault::Space), "{name:?}");
         }
+        for name in ["\u{3000}", "\u{3000}a", "a\u{3000}", "a\u{a0}b", "a\u{2003}b", "a\u{2028}b"] {
+            assert_eq!(check_room_name(name), Err(NameFault::Space), "{name:?}");
+        }
+        assert_eq!(check_room_name("茶\u{3000}馆").as_deref(), Ok("茶\u{3000}馆"));
         assert!(check_handle("Ann Lee").is_ok());
         assert!(check_room_name("Coffee  Room").is_ok());
     }
@@ -301,6 +333,12 @@ mod tests {
             '\u{2060}',
             '\u{200D}',
             '\u{200C}',
+            '\u{13441}',
+            '\u{13442}',
+            '\u{16FE4}',
+            '\u{1D159}',
+            '\u{1F3FB}',
+            '\u{1F3FF}',
         ];
         for character in disallowed {
             let name = format!("ann{character}");
@@ -328,6 +366,9 @@ mod tests {
             "👩\u{200D}❤\u{FE0F}\u{200D}👨",
             "1\u{FE0F}\u{20E3}",
             "tea #\u{FE0F}\u{20E3}",
+            "👍\u{1F3FD}",
+            "Ann 👩\u{1F3FF}\u{200D}🚀",
+            "✌\u{1F3FB}",
         ] {
             assert_eq!(check_handle(name).as_deref(), Ok(name), "{name:?}");
         }
@@ -338,6 +379,8 @@ mod tests {
             "a\u{FE0F}\u{20E3}",
             "❤\u{FE0F}\u{FE0F}",
             "🚀\u{200D}",
+            "🚀\u{1F3FD}",
+            "👍\u{1F3FD}\u{1F3FD}",
         ] {
             assert!(check_handle(name).is_err(), "{name:?}");
         }
