@@ -9,7 +9,9 @@ use unicode_script::{Script, UnicodeScript};
 use unicode_security::GeneralSecurityProfile;
 use unicode_security::confusable_detection::skeleton;
 
-use crate::decoration::{is_decoration, is_picture};
+use crate::decoration::{
+    ZERO, is_decoration, is_historic, is_letter, is_number, is_picture, unframed,
+};
 use crate::letters::letter_of_symbol;
 use crate::lookalike::{is_ignorable, keys};
 
@@ -44,22 +46,31 @@ pub fn is_reserved(display_name: &str) -> bool {
 }
 
 /// Whether a room name ends with what can be read as `#` and a number, and so like `tea#7`, which the
-/// engine gives groups and the second room of a name. Spaces, marks and ornaments change nothing.
+/// engine gives groups and the second room of a name. Spaces, marks, punctuation and ornaments change
+/// nothing, but for the point of a version (`C# 7.0`).
 fn is_numbered(name: &str) -> bool {
     let mut has_digits = false;
-    for character in name.chars().rev() {
-        if is_passed_over(character) {
-            continue;
-        }
+    let mut characters = name.chars().rev().filter(|it| !is_passed_over(*it)).peekable();
+    let mut after = None;
+    while let Some(character) = characters.next() {
+        let is_inner = |beside: Option<char>| beside.is_some_and(is_like_digit);
         if is_like_digit(character) {
             has_digits = true;
         } else if has_digits && is_like_number_sign(character) {
             return true;
-        } else if !is_decoration(character) || is_picture(character) {
+        } else if !is_ornament(character)
+            || character == '.' && is_inner(after) && is_inner(characters.peek().copied())
+        {
             return false;
         }
+        after = Some(character);
     }
     false
+}
+
+/// Whether a sign adds nothing to what is read: punctuation, or what a name is decorated with.
+fn is_ornament(character: char) -> bool {
+    character.is_ascii_punctuation() || is_decoration(character) && !is_picture(character)
 }
 
 /// What stands between the signs of a form without changing how it is read.
@@ -70,11 +81,14 @@ fn is_passed_over(character: char) -> bool {
 /// Whether a character is a number of any script, or a letter that is drawn like a digit.
 fn is_like_digit(character: char) -> bool {
     let shown = letter_of_symbol(character);
-    shown.is_numeric() || {
+    is_number(shown) || shown == KEYCAP_TEN || {
         let drawn: String = skeleton(shown.encode_utf8(&mut [0; 4])).collect();
         ('0'..='9').any(|digit| skeleton(digit.encode_utf8(&mut [0; 4])).eq(drawn.chars()))
     }
 }
+
+/// The one picture of a number that is a character of its own.
+const KEYCAP_TEN: char = '\u{1F51F}';
 
 /// Whether a character may be taken for `#`: one of its compatibility forms, or a symbol of two lines that
 /// cross two others. UTS #39 lists none of these.
@@ -97,15 +111,28 @@ fn mixes_alphabets(name: &str) -> bool {
         Script::Latin | Script::Greek | Script::Cyrillic => true,
         script => !script.is_recommended(),
     };
-    let letters = name.chars().map(letter_of_symbol).filter(|it| it.is_alphabetic());
+    let letters = name.chars().map(letter_of_symbol).filter(|it| is_letter(*it) && *it != MICRO);
     let mut alphabets = letters.nfkc().map(|letter| letter.script()).filter(is_alphabet);
     let first = alphabets.next();
     alphabets.any(|other| Some(other) != first)
 }
 
+/// The sign of a unit, which keyboards have for words in Latin letters. NFKC makes it a Greek letter.
+const MICRO: char = '\u{B5}';
+
 /// Whether a name begins with what is drawn like `@`, or like the word of the prefix of guests,
 /// whatever the spaces and ornaments in it, and then with what is drawn like its colon.
 fn begins_like_reserved(name: &str) -> bool {
+    has_reserved_prefix(name) || has_reserved_prefix(unframed(name.trim_matches(is_edge)))
+}
+
+/// What may stand around the letters that frame a name.
+fn is_edge(character: char) -> bool {
+    let is_sign = is_decoration(character) || is_historic(character) || character == ZERO;
+    is_passed_over(character) || is_sign && !is_like_at(character)
+}
+
+fn has_reserved_prefix(name: &str) -> bool {
     let is_ornament = |character: char| is_decoration(character) && !is_like_at(character);
     let read = name.trim_start_matches(|it| is_ornament(it) || is_passed_over(it));
     if read.starts_with(is_like_at) {
@@ -236,6 +263,11 @@ mod tests {
             assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
         }
         for name in
+            ["ღguest:annღ", "〇guest:ann", "丨guest丨:ann", "★ღ guest:ann", "𓆩guest:x", "ツ@annツ"]
+        {
+            assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
+        }
+        for name in
             ["\u{24D0}tea", "†@tea", "· ＠tea", "○guest○:tea", "guest\u{1C7A}x", "guest\u{983}x"]
         {
             assert_eq!(check_room_name(name), Err(NameFault::Reserved), "{name:?}");
@@ -247,7 +279,9 @@ mod tests {
             ["2024–25", "tea – 7", "Room № 7", "第7室", "7", "F#m7 jam", "guests", "guestʼs"];
         let with_signs =
             ["5 × 5", "3×3", "Temp ≥ 30", "Windows® 11", "★ 2024", "G♭7", "♠A ♥7", "Top★10"];
-        for name in with_signs {
+        let with_points =
+            ["C# 7.0", "tea 7.", "(7)", "一二三", "二〇二四", "三年二班", "十#", "茶\u{3000}馆"];
+        for name in with_signs.into_iter().chain(with_points) {
             assert_eq!(check_room_name(name).as_deref(), Ok(name), "{name:?}");
         }
         for name in free.into_iter().chain(with_pictures).chain(with_numbers) {
@@ -298,6 +332,19 @@ mod tests {
             "tea#З",
             "茶#7",
             "茶＃７",
+            "tea#七",
+            "tea#十二",
+            "tea#二〇",
+            "tea#㈦",
+            "tea#7.",
+            "tea#7!",
+            "tea#(7)",
+            "tea(#7)",
+            "tea #-7-",
+            "tea#1,000",
+            "tea[#7]★",
+            "tea#\u{3000}7",
+            "tea#🔟",
         ] {
             assert_eq!(check_room_name(name), Err(NameFault::Numbered), "{name:?}");
         }
@@ -314,6 +361,55 @@ mod tests {
             if is_sound && is_drawn(character, ':') {
                 let name = format!("guest{character}x");
                 assert_eq!(named(name), NameFault::Reserved, "{character:?}");
+            }
+        }
+    }
+
+    /// By the kinds of Unicode, not by a list: a name of signs around a handle is that handle.
+    #[test]
+    fn no_mark_and_no_foreign_letter_makes_another_name_of_a_handle() {
+        let alike = |handle: &str, name: String| {
+            let taken = |name: String| have_common_key(&name, handle);
+            assert!(check_handle(&name).map_or(true, taken), "{handle:?} {name:?}");
+        };
+        for character in '\u{80}'..='\u{2FFF}' {
+            let script = character.script();
+            if is_combining_mark(character) && script != Script::Inherited {
+                alike("小明", format!("小{character}明"));
+                alike("김철수", format!("김철수{character}"));
+            }
+            let is_read =
+                |it: char| matches!(it.script(), Script::Latin | Script::Greek | Script::Cyrillic);
+            if is_letter(character) && !std::iter::once(character).nfkc().any(is_read) {
+                alike("ann", format!("{character}ann{character}"));
+                alike("小明", format!("{character}小明{character}"));
+            }
+        }
+        for mark in
+            ('\u{300}'..='\u{36F}').chain('\u{1AB0}'..='\u{1AFF}').chain('\u{20D0}'..='\u{20FF}')
+        {
+            alike("小明", format!("小{mark}明"));
+            alike("김철수", format!("김{mark}철수"));
+        }
+    }
+
+    /// As people and rooms are called.
+    const ORDINARY: &str = "王小明 欧阳娜娜 李〇〇 二〇二四 一二三 诸葛亮 阿依古丽·买买提 陳大文 佐々木希 高橋みなみ \
+        ヒロ さくら ゆうき☆ 田中ジョン ㇷ゚ たけしぃ 東京タワー 김철수 이영희 박Kim राम हिन्दी क्षत्रिय श्रीमान् \
+        தமிழ் கார்த்திக் ராம் สมชาย น้ำฝน กาญจนา ខ្មែរ សុខា ကျော်ဇော ສົມສັກ བསྟན་འཛིན محمد مُحَمَّد \
+        میلاد می\u{200C}خواهم דוד דָּוִד שָׂרָה Nguyễn Đặng Phương Thùy José Zoë Søren Łukasz Ḥusayn Ọlá \
+        Σωκράτης Μιχάλης Иван Ёжик Ольга Հայկ სანდრო ღამე თამარი ნინო ᐃᓄᒃᑎᑐᑦ ᏣᎳᎩ ⴰⵎⴰⵣⵉⵖ አበበ µTorrent \
+        O'Neil Jean-Luc ann_99 x.y 👩🏽‍🚀 👍🏿 👨‍👩‍👧‍👦 🏳️‍🌈 ❤️ Ann🎉 🇨🇳李雷 1️⃣ ☝🏻 ツ ღ 乂 丶 ᠮᠣᠩᠭᠣᠯ";
+
+    #[test]
+    fn ordinary_names_are_names_and_none_is_taken_for_another() {
+        let names: Vec<&str> = ORDINARY.split_whitespace().collect();
+        for (at, name) in names.iter().enumerate() {
+            let normal = core_model::normalize(name);
+            assert_eq!(check_handle(name).as_deref(), Ok(&*normal), "{name:?}");
+            assert_eq!(check_room_name(name).as_deref(), Ok(&*normal), "{name:?}");
+            for other in &names[..at] {
+                assert!(!have_common_key(name, other), "{name:?} {other:?}");
             }
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn letter_of_symbol(symbol: char) -> char {
 }
 
 /// The letter that a small capital is drawn like. Phonetic alphabets have them, and the small letters
-/// of Cyrillic are drawn so.
+/// of Cyrillic are drawn so; the micro sign is a `u` with a tail.
 pub(crate) fn letter_of_small_capital(letter: char) -> char {
     match letter {
         '\u{1D00}' => 'a',
@@ -49,7 +49,7 @@ pub(crate) fn letter_of_small_capital(letter: char) -> char {
         '\u{280}' => 'r',
         '\u{A731}' => 's',
         '\u{1D1B}' | '\u{442}' => 't',
-        '\u{1D1C}' => 'u',
+        '\u{1D1C}' | '\u{3BC}' => 'u',
         '\u{1D20}' => 'v',
         '\u{1D21}' => 'w',
         '\u{28F}' => 'y',

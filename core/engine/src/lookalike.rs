@@ -11,7 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 use unicode_security::confusable_detection::skeleton;
 
-use crate::decoration::undecorated;
+use crate::decoration::{undecorated, unframed};
 use crate::letters::{letter_of_small_capital, letter_of_symbol};
 
 /// Keys are cut off here: the skeleton of 64 characters can be many times longer.
@@ -20,7 +20,7 @@ const KEY_CHARS_MAX: usize = 2 * NAME_CHARS_MAX;
 /// What the keys of a store were made with; a store with other keys gets new ones when it is opened.
 pub(crate) fn revision() -> u64 {
     /// Raised when [`keys`] changes.
-    const RULES: u64 = 3;
+    const RULES: u64 = 4;
     let (major, minor, _) = unicode_security::UNICODE_VERSION;
     RULES << 32 | major << 16 | minor
 }
@@ -32,9 +32,12 @@ pub(crate) fn keys(name: &str) -> Vec<String> {
     if !name.is_ascii() {
         for letters_stay in [true, false] {
             let bare = undecorated(name, letters_stay);
+            let bare = without_marks(compatible(bare.trim()));
             // A name of signs alone is read as these.
-            if !bare.is_empty() && bare != name {
-                keys.append(&mut keys_as_is(bare.trim()));
+            for read in [bare.as_str(), unframed(&bare).trim()] {
+                if !read.is_empty() && read != name {
+                    keys.append(&mut keys_as_is(read));
+                }
             }
         }
     }
@@ -58,20 +61,35 @@ fn compatible(name: &str) -> String {
     letters.filter(|character| !is_ignorable(*character)).collect()
 }
 
-/// A composed name without the marks that are left on letters of alphabets and on digits: `e\u{301}` is
-/// another letter, a struck-out `n` is not. In other scripts marks are vowels and more.
+/// A composed name without the marks that are no part of how its script is written: all that are left on
+/// letters of alphabets, on ideographs and on digits (`e\u{301}` is another letter, a struck-out `n` is not),
+/// those of other scripts, and a second one of a kind. In other scripts marks are vowels and more.
 fn without_marks(name: String) -> String {
-    let mut is_bare = false;
+    if name.is_ascii() {
+        return name;
+    }
+    let mut base = None;
+    let mut last = None;
     let stays = |character: &char| {
-        if is_combining_mark(*character) {
-            return !is_bare;
+        let before = last.replace(*character);
+        if !is_combining_mark(*character) {
+            base = Some(*character);
+            return true;
         }
-        let script = character.script();
-        is_bare =
-            matches!(script, Script::Latin | Script::Greek | Script::Cyrillic | Script::Common);
-        true
+        before != Some(*character) && base.is_some_and(|base| takes_mark(base, *character))
     };
-    if name.is_ascii() { name } else { name.chars().filter(stays).collect() }
+    name.chars().filter(stays).collect()
+}
+
+/// Whether a mark on this letter is part of the writing of its script.
+fn takes_mark(letter: char, mark: char) -> bool {
+    use Script::{Common, Cyrillic, Greek, Han, Hangul, Latin};
+    let script = letter.script();
+    let scripts = mark.script_extension();
+    !matches!(script, Common | Cyrillic | Greek | Han | Hangul | Latin)
+        && !scripts.is_common()
+        && !scripts.is_inherited()
+        && scripts.contains_script(script)
 }
 
 /// What a name is drawn as.
@@ -164,6 +182,49 @@ mod tests {
     }
 
     #[test]
+    fn frames_of_letters_and_strange_marks_make_no_other_name() {
+        for (handle, name) in [
+            ("ann", "〇ann〇"),
+            ("ann", "〇ann"),
+            ("小明", "〇小明〇"),
+            ("小明", "丨小明丨"),
+            ("小明", "小明丶"),
+            ("ann", "丨ann丨"),
+            ("ann", "ㅣannㅣ"),
+            ("ann", "ღannღ"),
+            ("ann", "ღღann"),
+            ("ann", "annღ"),
+            ("ann", "ღ\u{332}ann\u{332}ღ\u{332}"),
+            ("ann", "ღ ann ღ"),
+            ("ann", "ツannツ"),
+            ("ann", "★ღ〇ann〇ღ★"),
+            ("ann", "王ann王"),
+            ("小明", "x小明x"),
+            ("小明", "ミ小明ミ"),
+            ("小明", "乂小明乂"),
+            ("小明", "𓆩小明𓆪"),
+            ("小明", "小\u{332}明\u{332}"),
+            ("小明", "小明\u{302A}"),
+            ("小明", "小明\u{3099}"),
+            ("김철수", "김\u{338}철수"),
+            ("김철수", "김철수\u{302E}"),
+            ("राम", "राम\u{332}"),
+            ("राम", "राम\u{E49}"),
+            ("ราม", "ราม\u{20E3}"),
+            ("น้ำ", "น้\u{E49}ำ"),
+            ("სანდრო", "სანდრო\u{336}"),
+            ("ᐃᓄᒃ", "ᐃᓄᒃ\u{332}"),
+            ("µTorrent", "uTorrent"),
+            ("小明", "Ⅱ小明Ⅱ"),
+            ("ann", "๐ann๐"),
+            ("ann", "〆ann〆"),
+            ("ann", "〡ann"),
+        ] {
+            assert!(resemble(handle, name) && resemble(name, handle), "{handle:?} {name:?}");
+        }
+    }
+
+    #[test]
     fn names_that_are_drawn_apart_do_not_resemble_each_other() {
         for (one, other) in [
             ("ann", "anna"),
@@ -182,6 +243,28 @@ mod tests {
             ("x", "_x_"),
             ("ヒロ", "ヒーロー"),
             ("佐木", "佐々木"),
+            ("二四", "二〇二四"),
+            ("二〇四", "二〇〇四"),
+            ("一", "一〇"),
+            ("ann", "王ann"),
+            ("ann", "ann君"),
+            ("ann", "annの"),
+            ("Kim", "Kim씨"),
+            ("小明", "A小明"),
+            ("上", "人上人"),
+            ("哈哈", "哈哈哈哈"),
+            ("ნინ", "ანინა"),
+            ("нн", "анна"),
+            ("ნა", "ღნა"),
+            ("राम", "रामा"),
+            ("क", "कि"),
+            ("தமிழ", "தமிழ்"),
+            ("かた", "がた"),
+            ("フ", "プ"),
+            ("ㇷ", "ㇷ\u{309A}"),
+            ("علي", "عليّ"),
+            ("ខ្មែ", "ខ្មែរ"),
+            ("👍\u{1F3FB}", "👍\u{1F3FF}"),
         ] {
             assert!(!resemble(one, other), "{one:?} {other:?}");
         }

@@ -42,6 +42,9 @@ mod tests {
     use core_model::{Command, normalize};
     use sha2::{Digest, Sha256};
     use unicode_normalization::UnicodeNormalization;
+    use unicode_properties::{UnicodeEmoji, UnicodeGeneralCategory};
+    use unicode_script::UnicodeScript;
+    use unicode_security::GeneralSecurityProfile;
     use unicode_security::confusable_detection::skeleton;
 
     use super::RULES;
@@ -83,12 +86,18 @@ mod tests {
                 digest(|c| caseless::default_case_fold_str(c.encode_utf8(&mut [0; 4]))),
             ),
             ("skeletons", digest(|c| skeleton(c.encode_utf8(&mut [0; 4])).collect())),
+            ("kinds", digest(|c| format!("{:?} {:?}", c.general_category(), c.emoji_status()))),
+            ("scripts", digest(|c| format!("{:?} {:?}", c.script(), c.script_extension()))),
+            ("identifiers", digest(|c| format!("{:?}", c.identifier_type()))),
         ];
         let of_rules_3 = [
             ("NFC", "891ab36f629ef0fd"),
             ("NFKC", "8f5871dc32853558"),
             ("case folding", "a8646d2b01546387"),
             ("skeletons", "aec793db78f930ca"),
+            ("kinds", "5408fdfb58e00c99"),
+            ("scripts", "958e8aeb61caa3f9"),
+            ("identifiers", "fcfef689ad75fe9a"),
         ];
         assert_eq!(
             (RULES, found.each_ref().map(|(table, digest)| (*table, &**digest))),
