@@ -8,7 +8,6 @@ use core_model::{
 };
 
 use super::context::{BatchContext, CommandContext};
-use super::rooms::NameRules;
 use crate::bans;
 use crate::error::{Error, StoreError};
 use crate::lookup;
@@ -135,7 +134,7 @@ impl BatchContext<'_> {
             }
             (Err(Error::Refused(Refusal::UnknownRoom)), RoomRef::Name(name)) if create => {
                 let new = NewRoom { name: Some(name.clone()), insist: true, ..NewRoom::default() };
-                let id = self.make_room(cx, &new, Some(uid), 1, NameRules::OfClients)?;
+                let id = self.make_room(cx, &new, Some(uid), 1)?;
                 self.add_members(cx, id, &[uid])?;
                 self.announce_population(cx, id)?;
                 id

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use core_model::{Event, NewRoom, Refusal, Reply, Role, RoomRef, UserRef};
 
 use super::context::{BatchContext, CommandContext};
-use super::rooms::NameRules;
 use crate::error::{Error, StoreError};
 use crate::lookup;
 use crate::rows::{RoomRow, SeatRow, Who};
@@ -62,7 +61,7 @@ impl BatchContext<'_> {
         if who.uid().is_none() {
             self.check_unowned_rooms(cx)?;
         }
-        let id = self.make_room(cx, &new, who.uid(), 0, NameRules::OfClients)?;
+        let id = self.make_room(cx, &new, who.uid(), 0)?;
         if who.uid().is_none() {
             self.count_unowned_room(cx, id)?;
         }

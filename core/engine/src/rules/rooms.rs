@@ -20,15 +20,6 @@ use crate::rows::{RoomRow, Who};
 use crate::search;
 use crate::tables::Tables;
 
-/// What a new room may be called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum NameRules {
-    /// No form that is reserved for users and groups.
-    OfClients,
-    /// Whatever may be a room's name: the operator has chosen it.
-    OfOperators,
-}
-
 impl BatchContext<'_> {
     pub(super) fn create_room(
         &mut self,
@@ -62,14 +53,14 @@ impl BatchContext<'_> {
             Some(new) => {
                 let members = others.len() + usize::from(!room.owner_absent);
                 check_size(cx, room, members)?;
-                self.choose_room_name(room, NameRules::OfClients)?;
+                self.choose_room_name(room)?;
                 Some(self.make_identified_user(cx, new)?)
             }
             None => known,
         };
         let owning_member = owner.filter(|_| !room.owner_absent);
         let members: Vec<u64> = owning_member.into_iter().chain(others).collect();
-        let id = self.make_room(cx, room, owner, members.len(), NameRules::OfClients)?;
+        let id = self.make_room(cx, room, owner, members.len())?;
         if owner.is_none() {
             self.count_unowned_room(cx, id)?;
         }
@@ -117,7 +108,7 @@ impl BatchContext<'_> {
             }
             Err(Error::Refused(_)) => {
                 let room = NewRoom { insist: true, ..room.clone() };
-                self.make_room(cx, &room, None, 0, NameRules::OfOperators)?
+                self.make_room(cx, &room, None, 0)?
             }
             Err(fail) => return Err(fail),
         };
@@ -151,14 +142,13 @@ impl BatchContext<'_> {
         room: &NewRoom,
         owner: Option<u64>,
         members: usize,
-        names: NameRules,
     ) -> Result<u32, Error> {
         check_size(cx, room, members)?;
         if let Some(owner) = owner {
             self.check_owned_rooms(cx, owner)?;
             self.check_memberships(owner, cx.frontend.quotas.memberships_per_user_max)?;
         }
-        let (id, name) = self.choose_room_name(room, names)?;
+        let (id, name) = self.choose_room_name(room)?;
         self.counters.next_room = id + 1;
         let row = RoomRow {
             name,
@@ -186,11 +176,8 @@ impl BatchContext<'_> {
 
     /// A name that is free, and the id that goes with it: one that others have taken all names for
     /// is skipped.
-    fn choose_room_name(&self, room: &NewRoom, names: NameRules) -> Result<(u32, String), Error> {
-        let wanted = room.name.as_deref().map(|name| match names {
-            NameRules::OfClients => chosen_name::check_room_name(name),
-            NameRules::OfOperators => core_model::check_room_name(name),
-        });
+    fn choose_room_name(&self, room: &NewRoom) -> Result<(u32, String), Error> {
+        let wanted = room.name.as_deref().map(chosen_name::check_room_name);
         let free = |name: &str| -> Result<bool, StoreError> {
             Ok(self.batch.room_names()?.get(name)?.is_none())
         };

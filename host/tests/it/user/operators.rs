@@ -42,6 +42,11 @@ fn verbs_do_the_same_on_the_store_and_through_a_gateway() {
         let made = run(&["room", "create", &room, "--owner", name, "--capacity", "3"]);
         assert_eq!(value(&made, "population"), "1 of 3");
         assert!(run(&["room", "create", &room]).contains("already"), "{made}");
+        // As over the front ends.
+        for numbered in [&["tea#7"][..], &["tea #七"], &["tea#7", "--owner", name]] {
+            let refused = run(&[&["room", "create"], numbered].concat());
+            assert!(refused.contains("ends with `#` and a number"), "{refused}");
+        }
         assert_eq!(value(&run(&["room", "change", &room, "--title", "T"]), "title"), "T");
         assert!(run(&["room", "mute", &room, name, "--ttl", "1d"]).ends_with("exit 0"));
         let members = run(&["room", "members", &room]);

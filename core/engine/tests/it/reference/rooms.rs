@@ -56,16 +56,6 @@ impl Reference {
         owner: Option<u64>,
         members: u32,
     ) -> Result<u32, Refusal> {
-        self.make_room_called(new, owner, members, name_of_client)
-    }
-
-    fn make_room_called(
-        &mut self,
-        new: &NewRoom,
-        owner: Option<u64>,
-        members: u32,
-        check: impl Fn(&str) -> Result<String, NameFault>,
-    ) -> Result<u32, Refusal> {
         let capacity = new.capacity.unwrap_or(self.frontend.room_capacity);
         if members > capacity {
             return Err(Refusal::RoomFull);
@@ -76,7 +66,7 @@ impl Reference {
         }
         let id = self.next_room;
         let free = |name: &str| self.room_of_name(name).is_none();
-        let name = match new.name.as_deref().map(check) {
+        let name = match new.name.as_deref().map(chosen_name) {
             Some(Ok(name)) if new.closed => counted(&format!("{name}#{id}"), free),
             Some(Ok(name)) if free(&name) => name,
             Some(Ok(_)) if new.insist => return Err(Refusal::RoomNameTaken),
@@ -209,7 +199,7 @@ impl Reference {
             }
             None => {
                 let room = NewRoom { insist: true, ..room.clone() };
-                self.make_room_called(&room, None, 0, check_room_name)?
+                self.make_room(&room, None, 0)?
             }
         };
         Ok(Reply::RoomCreated { room: self.room_view(id) })
@@ -257,9 +247,9 @@ impl Reference {
     }
 }
 
-/// A room's name from a client, who may not choose the forms of users and groups. The names that are
-/// generated show only some of these.
-fn name_of_client(name: &str) -> Result<String, NameFault> {
+/// The name of a new room, which has none of the forms of users and groups. The names that are generated
+/// show only some of these.
+fn chosen_name(name: &str) -> Result<String, NameFault> {
     let name = check_room_name(name)?;
     match name.rsplit_once('#') {
         _ if name.starts_with('@') => Err(NameFault::Reserved),

@@ -183,8 +183,20 @@ fn a_declared_room_is_made_once_and_never_changed() {
     assert_eq!(first, again);
     let Reply::RoomCreated { room: made } = first else { panic!("{first:?}") };
     assert_eq!((made.name.as_str(), made.capacity, made.owner), ("TEST", 7, None));
-    let bad = Command::DeclareRoom { room: titled("a\u{7}") };
-    refusals(&gateway, [(bad, Refusal::InvalidRoomName { why: String::new() })]);
+    for name in ["a\u{7}", "TEST#7", "@TEST", "guest:TEST"] {
+        let bad = Command::DeclareRoom { room: titled(name) };
+        refusals(&gateway, [(bad, Refusal::InvalidRoomName { why: String::new() })]);
+    }
+}
+
+#[test]
+fn a_room_that_the_gateway_has_numbered_can_be_declared() {
+    let gateway = with_tea(&["ann"]);
+    let second = gateway.does(0, create(titled("tea"), None));
+    let Reply::RoomCreated { room: second } = second else { panic!("{second:?}") };
+    assert_eq!(second.name, "tea#2");
+    let declared = gateway.does(0, Command::DeclareRoom { room: titled("tea#2") });
+    assert!(matches!(declared, Reply::RoomCreated { room } if room.id == second.id));
 }
 
 #[test]
