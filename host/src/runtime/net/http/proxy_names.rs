@@ -3,17 +3,20 @@
 //! A name that is wrongly taken for a client's lets the client of a proxy sign in by the proxy's
 //! address; one that is wrongly taken for a proxy's costs a client that convenience. So whole families
 //! of names count, and what clients send by themselves is what they are known to send.
+//! docs/deploy/proxies.md has the rule.
 
 /// What is in the names that proxies make for themselves: `X-Forwarded-For`, `Max-Forwards`,
 /// `Proxy-Client-IP`.
 const PARTS: [&str; 2] = ["forward", "proxy"];
 
 /// What names begin with, `x-` left out, of products that stand before a server: these brands are
-/// part of no other word.
-const BRANDS: [&str; 33] = [
+/// part of no other word. `$WS` is that of IBM's web server plug-in (`$WSRA`, `$WSSN`).
+const BRANDS: [&str; 46] = [
+    "$ws",
     "akamai",
     "alicdn",
     "amzn",
+    "apigateway",
     "apigee",
     "appengine",
     "authelia",
@@ -21,9 +24,11 @@ const BRANDS: [&str; 33] = [
     "azure",
     "bluecoat",
     "cdn",
+    "citrix",
     "cloudflare",
     "cloudfront",
     "datadome",
+    "eagleeye",
     "envoy",
     "fastly",
     "haproxy",
@@ -33,78 +38,180 @@ const BRANDS: [&str; 33] = [
     "istio",
     "kong",
     "netlify",
+    "netscaler",
     "ngrok",
     "nokia",
+    "oathkeeper",
     "pomerium",
     "railway",
+    "replit",
+    "sandstorm",
+    "siteminder",
     "sigsci",
+    "smuser",
     "ssl",
     "sucuri",
     "tailscale",
+    "teleport",
     "traefik",
     "varnish",
     "vercel",
+    "waws",
+    "zscaler",
 ];
 
 /// The first words of names, `x-` left out: of products, of what a proxy knows of the client, and of
 /// what the client had sent before the proxy changed it.
-const FIRST_WORDS: [&str; 48] = [
+const FIRST_WORDS: [&str; 80] = [
+    "accel",
+    "ajp",
     "ali-cdn",
     "amz-cf",
     "anonymous-consumer",
+    "appservice",
     "arr",
     "auth-request",
     "authenticated",
+    "balancer",
     "bd",
+    "cas",
     "cert",
     "cf",
-    "client-cert",
     "cloud-trace",
     "cluster-client",
     "coming-from",
     "connecting",
     "consumer",
     "credential-identifier",
+    "disguised-host",
     "downstream",
     "ec",
     "edge",
+    "elb",
+    "f5",
     "fd",
     "fly",
     "front-end-https",
-    "goog",
+    "gfe",
+    "goog-authenticated",
+    "goog-iap",
+    "hass-source",
     "http-host",
     "https",
     "iap",
+    "ingress",
+    "iv",
+    "ja3",
+    "ja4",
+    "l5d",
     "lb",
-    "ms-client-principal",
+    "mellon",
+    "ms-adfs",
+    "ms-aspnetcore",
+    "ms-client",
+    "ms-coreproxy",
+    "ms-edge",
+    "ms-endpoint",
+    "ms-original",
+    "ms-token",
     "mwg",
     "nf",
+    "oam",
     "oci",
+    "oidc",
     "origin-host",
     "original",
     "originating",
-    "peer",
+    "osso",
     "queue-start",
-    "real",
+    "rdwr",
     "remote",
     "request-start",
     "rewrite",
     "rndr",
     "server-name",
+    "shib",
+    "slb",
+    "sm",
+    "sni",
+    "stgw",
     "surrogate",
     "tencent",
     "tls",
     "true-client",
     "url-scheme",
+    "vouch",
+    "waf",
     "webauth",
 ];
 
 /// The same of words that say this only after `x-`.
-const X_FIRST_WORDS: [&str; 4] = ["client", "host", "port", "scheme"];
+const X_FIRST_WORDS: [&str; 3] = ["host", "port", "scheme"];
+
+/// The first words of names by which a proxy says who the client is, and a client what it is itself:
+/// the second word tells, and only those of [`OWN_WORDS`] are a client's.
+const SHARED_WORDS: [&str; 4] = ["auth", "client", "peer", "real"];
+
+/// What a client says of itself, its program and its secrets.
+const OWN_WORDS: [&str; 43] = [
+    "app",
+    "application",
+    "brand",
+    "build",
+    "capabilities",
+    "channel",
+    "cpu",
+    "current",
+    "data",
+    "date",
+    "device",
+    "features",
+    "id",
+    "info",
+    "key",
+    "lang",
+    "language",
+    "last",
+    "locale",
+    "model",
+    "mode",
+    "nonce",
+    "os",
+    "package",
+    "platform",
+    "request",
+    "secret",
+    "session",
+    "sign",
+    "signature",
+    "sku",
+    "stream",
+    "time",
+    "timestamp",
+    "timezone",
+    "token",
+    "trace",
+    "transaction",
+    "type",
+    "user-agent",
+    "ver",
+    "version",
+    "xtra",
+];
+
+/// Names by which proxies say who has signed in, that are in no family.
+const USERS: [&str; 7] =
+    ["x-email", "x-groups", "x-user", "x-user-email", "x-userinfo", "x-username", "ynh-user"];
 
 /// The last words of headers that name a client (`X-Cluster-Client-IP`, `Remote-Addr`) or a proxy.
 const LAST_WORDS: [&str; 9] =
     ["addr", "address", "ip", "ips", "ipv4", "ipv6", "remoteuser", "via", "xff"];
+
+/// Of an address that is none of a network: `X-Email-Address`.
+const OTHER_ADDRESSES: [&str; 10] = [
+    "billing", "contract", "delivery", "email", "home", "mac", "mail", "postal", "shipping",
+    "wallet",
+];
 
 /// What stands before the last word where nothing parts them, as in `X-SourceIP`.
 const ROLES: [&str; 13] = [
@@ -123,13 +230,14 @@ const ROLES: [&str; 13] = [
     "visitor",
 ];
 
-/// Names of clients that a family of a proxy's has, too: Chromium's.
-const CLIENTS: [&str; 1] = ["x-client-data"];
+/// Names of clients that a family of a proxy's has, too: those of libraries for Azure.
+const CLIENTS: [&str; 3] =
+    ["x-ms-client-request-id", "x-ms-client-session-id", "x-ms-client-version"];
 
 /// Whether only a proxy adds a header of this name, which is in lower case. Servers differ in `-` and
 /// `_`.
 pub(super) fn is_proxy_header(name: &str) -> bool {
-    if is_common(name) || CLIENTS.contains(&name) {
+    if is_common(name) || is_one_of(&CLIENTS, name) {
         return false;
     }
     let has_x = begins(name, "x-");
@@ -139,25 +247,61 @@ pub(super) fn is_proxy_header(name: &str) -> bool {
         || BRANDS.iter().any(|brand| begins(bare, brand))
         || FIRST_WORDS.iter().any(has_word)
         || (has_x && X_FIRST_WORDS.iter().any(has_word))
-        || is_last_word(name.rsplit(['-', '_']).next().unwrap_or_default())
+        || is_one_of(&USERS, name)
+        || SHARED_WORDS.iter().filter(|word| has_word(word)).any(|word| !is_own(bare, word))
+        || is_last_word(name)
 }
 
-/// Whether a name is one that nearly every request has: a look at each list took longer.
+/// Whether a name is one that nearly every request has: a look at each list took longer. Not all that
+/// begins so: a proxy may ask what it likes.
 fn is_common(name: &str) -> bool {
+    let is_of = |prefix: &str, rest: &[&str]| {
+        name.strip_prefix(prefix).is_some_and(|end| rest.contains(&end))
+    };
     match name.as_bytes() {
-        [b'a', b'c', b'c', b'e', ..] => name.starts_with("accept") || name.starts_with("access-"),
-        [b'c', b'o', b'n', ..] => name == "connection" || name.starts_with("content-"),
-        [b's', b'e', b'c', b'-', ..] | [b'i', b'f', b'-', ..] => true,
+        [b'a', b'c', b'c', b'e', b'p', b't', ..] => {
+            is_of("accept", &["", "-charset", "-encoding", "-language"])
+        }
+        [b'c', b'o', b'n', b't', ..] => is_of("content-", &["encoding", "length", "type"]),
+        [b's', b'e', b'c', b'-', ..] => {
+            is_of("sec-fetch-", &["dest", "mode", "site", "user"])
+                || is_of("sec-ch-ua", &["", "-mobile", "-platform"])
+                || is_of("sec-websocket-", &["extensions", "key", "protocol", "version"])
+        }
         _ => matches!(
             name,
-            "host" | "user-agent" | "cookie" | "origin" | "referer" | "authorization" | "upgrade"
+            "host"
+                | "user-agent"
+                | "cookie"
+                | "origin"
+                | "referer"
+                | "authorization"
+                | "upgrade"
+                | "connection"
         ),
     }
 }
 
-fn is_last_word(word: &str) -> bool {
+/// Whether the second word of a name says what a client is, and not what a proxy knows of it. Without a
+/// second word the name says nothing.
+fn is_own(bare: &str, first: &str) -> bool {
+    let Some(rest) = bare.get(first.len() + 1..) else { return true };
+    OWN_WORDS.iter().any(|word| begins(rest, word) && is_end(rest, word.len()))
+}
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.len() == name.len() && begins(name, known))
+}
+
+/// Whether the last word of a name is for a network address.
+fn is_last_word(name: &str) -> bool {
+    let mut words = name.rsplit(['-', '_']);
+    let word = words.next().unwrap_or_default();
     let parted = |of: &&str| word.strip_suffix(*of).is_some_and(|role| ROLES.contains(&role));
-    LAST_WORDS.contains(&word) || LAST_WORDS.iter().any(parted)
+    if !LAST_WORDS.contains(&word) {
+        return LAST_WORDS.iter().any(parted);
+    }
+    !(word.starts_with("addr") && words.next().is_some_and(|of| OTHER_ADDRESSES.contains(&of)))
 }
 
 /// Whether a name begins with another one, which has `-` where this may have `_`.
@@ -204,7 +348,21 @@ mod tests {
         tailscale-user-login tailscale-user-name x-tls-version x-traefik x-traefik-router \
         x-true-client-ip true-client-port x-url-scheme x-varnish x-vercel-forwarded-for \
         x-vercel-id x-vercel-ip-country x-webauth-user X_WebAuth_User x-wap-proxy-cookie \
-        x-haproxy-server-state x-userip x-peer-addr x-realip x-xff xff x-https-protocol";
+        x-haproxy-server-state x-userip x-peer-addr x-realip x-xff xff x-https-protocol \
+        $WSRA $WSRH $WSAT $WSSC $WSSN $WSSP $WSIS $WSCC $WSCS $WSPR iv-user iv-groups iv-creds \
+        iv-remote-address SM_USER SMUSER sm-userdn sm_authdirname SM_SERVERSESSIONID \
+        OAM_REMOTE_USER oam-identity-domain REMOTE_USER osso-user-dn client-port client-cert \
+        client-cert-chain x-client-dn x-client-verify x-client-geo-location x-ms-client-principal \
+        x-ms-client-principal-id x-ms-forwarded-client-ip x-ms-proxy x-ms-token-aad-id-token \
+        x-ms-original-url x-ms-endpoint-absolute-path ms-aspnetcore-token l5d-dst-override \
+        l5d-client-id l5d-remote-ip x-vouch-user x-vouch-idp-claims-sub x-auth-user x-auth-email \
+        x-auth-username x-auth-groups auth-user x-ingress-path sec-forwarded-for \
+        accept-forwarded if-forwarded-proto content-forwarded sec-client-ip if-remote-addr \
+        x-user x-username x-email x-groups x-userinfo ynh_user oidc_claim_sub mellon_nameid \
+        shib-session-id ajp_remote_port cas-user x-apigateway-api-userinfo x-replit-user-name \
+        x-sandstorm-user-id disguised-host x-waws-unencoded-url x-appservice-proto x-slb-ip \
+        slb-id eagleeye-traceid x-stgw-time x-ja3-fingerprint x-accel-internal x-f5-client \
+        x-real-host x-real-proto x-real-url x-peer-cert x-viewer-address x-remote-address";
 
     /// As browsers, libraries and this gateway's clients send them.
     const OF_CLIENTS: &str = "accept accept-charset accept-encoding accept-language a-im \
@@ -224,7 +382,15 @@ mod tests {
         x-http-method-override x-moz x-no-retry x-pingback x-purpose x-request-id \
         x-requested-with x-retry x-xsrf-token x-wx-skey x-app-version x-user-agent x-session \
         x-trace-id x-correlation-id b3 x-b3-traceid x-device-id x-membership x-realm x-clients \
-        x-flyer x-cfg client-id x-source x-country x-protocol x-portal x-skip x-hostess x-sourcemap";
+        x-flyer x-cfg client-id x-source x-country x-protocol x-portal x-skip x-hostess x-sourcemap \
+        x-client-info x-client-version x-client-sku x-client-ver x-client-os x-client-cpu \
+        x-client-last-telemetry x-client-current-telemetry x-client-id x-client-device-id \
+        x-client-transaction-id x-goog-api-client x-goog-api-key x-goog-user-project \
+        x-goog-request-params x-goog-authuser x-peer-id x-real-id x-email-address mac-address \
+        x-wallet-address x-auth-key x-auth-signature x-auth-timestamp auth-token x-ms-version \
+        x-ms-date x-ms-client-request-id x-ms-useragent x-amz-date x-smart x-ivory x-oidcs \
+        x-elbow x-casual x-user-id x-peers x-authority accept-ch access-control-request-local \
+        if-schedule-tag-match sec-ch-viewport-width sec-ch-ua-model sec-private-state-token";
 
     #[test]
     fn names_of_proxies_count_and_those_of_clients_do_not() {
