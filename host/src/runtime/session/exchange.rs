@@ -129,11 +129,30 @@ impl Exchange {
                 _ if self.is_unread(&outcome) => return Err(self.unread_error()),
                 _ => (),
             }
-            let out = long_work(reply_size::bytes_of(&outcome), || {
-                self.driver.answer(self.now, &outcome).map_err(panicked)
-            })?;
+            let out;
+            if reply_size::bytes_of(&outcome) > LONG_BYTES {
+                (self, out) = self.answer_long(outcome).await?;
+            } else {
+                out = self.driver.answer(self.now, &outcome).map_err(panicked)?;
+            }
             self.take(out);
         }
+    }
+
+    /// Has the front end encode a long answer, on a thread that yields to those which serve connections:
+    /// with one network thread, all others would wait for each such answer of a burst.
+    async fn answer_long(mut self, outcome: Outcome) -> Result<(Self, Outbox), HttpError> {
+        let services = self.driver.services.clone();
+        let answering = services.encode_long(move || {
+            let out = self.driver.answer(self.now, &outcome);
+            (self, out)
+        });
+        let (mut exchange, out) = answering.await.map_err(|why| {
+            tracing::error!("a long answer was not encoded: {why}");
+            panicked(Panicked)
+        })?;
+        exchange.now = services.clock.now();
+        Ok((exchange, out.map_err(panicked)?))
     }
 
     fn handle(&mut self, input: Input<'_>) -> Result<(), HttpError> {
@@ -320,17 +339,6 @@ impl Exchange {
         if let Some(unread) = &mut self.unread {
             unread.hold(reply_size::bytes_of(outcome));
         }
-    }
-}
-
-/// Does work with so many bytes. Where that takes milliseconds, the runtime's other tasks go on
-/// meanwhile.
-fn long_work<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    let is_long = bytes > LONG_BYTES;
-    let runtime = is_long.then(|| tokio::runtime::Handle::current().runtime_flavor());
-    match runtime {
-        Some(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(),
     }
 }
 

@@ -24,6 +24,7 @@ const LIGHT_RECEIVED_MAX: usize = 16;
 /// Rooms that may exist for a query over all of them to be answered likewise: some microseconds
 /// each, while handing it to another thread costs some ten.
 const LIGHT_ROOMS_MAX: u64 = 32;
+
 impl Services {
     /// Answers a query on this thread.
     pub(crate) fn query(
@@ -80,6 +81,21 @@ impl Services {
             read()
         };
         self.heavy_threads.run(run).await.map_err(|error| format!("the query failed: {error}"))
+    }
+
+    /// Encodes a long answer on such a thread, as many at once as there are network threads: this leaves a
+    /// core for those and for the writer, whatever a burst of requests asks for. Error: why it failed.
+    pub(super) async fn encode_long<T: Send + 'static>(
+        &self,
+        encode: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let turn = self.long_answers.clone().acquire_owned().await;
+        self.run_heavy(move || {
+            // Held until it is done, even if the caller is gone.
+            let _held = turn;
+            encode()
+        })
+        .await
     }
 
     /// Answers a command that would change nothing and finds few messages.

@@ -1,5 +1,6 @@
 //! How large the answers to queries and commands are, and may be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use core_model::{Message, Outcome, Query, Reply};
@@ -43,15 +44,18 @@ pub(crate) fn messages_of(query: &Query) -> usize {
 
 /// The bytes of the messages in an answer. The rest of it is small, or shared with the caches.
 pub(crate) fn bytes_of(outcome: &Outcome) -> usize {
-    let messages = match outcome {
-        Ok(
-            Reply::Messages { messages }
-            | Reply::Missed { messages, .. }
-            | Reply::Received { messages, .. }
-            | Reply::SignedIn { backlog: messages, .. },
-        ) => messages,
-        _ => return 0,
-    };
-    let bytes_of = |message: &std::sync::Arc<Message>| message.text.len() + ENVELOPE_BYTES;
-    messages.iter().map(bytes_of).sum()
+    let Ok(reply) = outcome else { return 0 };
+    match reply {
+        Reply::Messages { messages }
+        | Reply::Missed { messages, .. }
+        | Reply::Received { messages, .. }
+        | Reply::SignedIn { backlog: messages, .. } => bytes_of_all(messages),
+        Reply::Room { room } => bytes_of_all(&room.messages),
+        Reply::Rooms { rooms } => rooms.iter().map(|room| bytes_of_all(&room.messages)).sum(),
+        _ => 0,
+    }
+}
+
+fn bytes_of_all(messages: &[Arc<Message>]) -> usize {
+    messages.iter().map(|message| message.text.len() + ENVELOPE_BYTES).sum()
 }

@@ -88,6 +88,8 @@ pub(crate) struct Services {
     external_auth: ArcSwap<ExternalAuth>,
     pub(super) heavy_queries: Arc<Semaphore>,
     pub(super) heavy_threads: LowPriorityThreads,
+    /// Answers that take milliseconds to encode, of which few are encoded at once.
+    pub(super) long_answers: Arc<Semaphore>,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.
     is_space_low: AtomicBool,
@@ -165,6 +167,7 @@ impl Services {
             external_auth: ArcSwap::from_pointee(ExternalAuth::new(config.auth.clone())),
             heavy_queries: Arc::new(Semaphore::new(heavy_queries)),
             heavy_threads: LowPriorityThreads::new("queries", heavy_queries),
+            long_answers: Arc::new(Semaphore::new(config.server.threads.max(1))),
             connections: 0.into(),
             is_space_low: false.into(),
             is_space_unknown: false.into(),

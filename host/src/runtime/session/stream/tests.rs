@@ -16,6 +16,8 @@ use crate::runtime::session::admission::settle_passwords;
 use crate::runtime::session::recent::RecentMessages;
 use crate::runtime::session::services::{BACKLOG_COMMANDS_MAX, CommandSource};
 
+mod long_work;
+
 /// The manifest of a front end without listeners.
 pub(crate) fn no_listeners() -> &'static Manifest {
     static MANIFEST: std::sync::LazyLock<Manifest> = std::sync::LazyLock::new(|| {
@@ -406,32 +408,6 @@ async fn what_the_host_answers_goes_before_the_events_of_later_commands() {
     assert_eq!(session.pending.len(), 2, "the refusal waits for the events of the first post");
     session.take_item(answer());
     assert_eq!(session.pending.len(), 1, "the events of the second post come next");
-    drop(session);
-    end(&services, hub).await;
-}
-
-/// A query that lasts goes on when its connection is gone, and so counts as running.
-#[tokio::test]
-async fn a_heavy_query_counts_until_it_is_done() {
-    let Scene { services, hub, session, _folder, .. } = Scene::open().await;
-    let all = services.heavy_queries.available_permits();
-    let (go_on, waiting) = std::sync::mpsc::channel::<()>();
-    let waiting = Arc::new(std::sync::Mutex::new(waiting));
-    // As many as there are threads.
-    for _ in 0..all {
-        let (services, waiting) = (services.clone(), waiting.clone());
-        let wait = move || waiting.lock().unwrap().recv().is_err();
-        tokio::spawn(async move { services.heavy_threads.run(wait).await });
-    }
-    tokio::task::yield_now().await;
-    let query = Box::new(Query::LastChange);
-    let mut running = Box::pin(session.driver.query_blocking(query));
-    let polled = std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
-    assert!(polled.is_pending());
-    drop(running);
-    assert_eq!(services.heavy_queries.available_permits(), all - 1);
-    drop(go_on);
-    drop(services.heavy_queries.acquire_many(all as u32).await.unwrap());
     drop(session);
     end(&services, hub).await;
 }
