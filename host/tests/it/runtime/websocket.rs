@@ -75,18 +75,62 @@ async fn a_request_without_an_upgrade_is_refused() {
     assert!(reply.body.starts_with("stage: "), "in the dialect's words: {}", reply.body);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_of_another_version_gets_the_supported_one() {
-    let stage = Stagecraft::start(|_| ()).await;
-    let mut head = UPGRADE.to_vec();
-    head.push("sec-websocket-version: 8");
+/// A refused handshake.
+async fn refused(stage: &Stagecraft, head: &[&str]) -> Reply {
     let request = format!("{}\r\n\r\n", head.join("\r\n"));
     let mut stream = TcpStream::connect(stage.address("ws")).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut text = String::new();
     soon(stream.read_to_string(&mut text)).await.unwrap();
-    let reply = Reply::parse(&text);
+    Reply::parse(&text)
+}
+
+/// As nginx asks without `proxy_http_version 1.1`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_of_http_1_0_is_refused_in_words() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let head: Vec<String> =
+        UPGRADE.iter().map(|line| line.replace("HTTP/1.1", "HTTP/1.0")).collect();
+    let mut head: Vec<&str> = head.iter().map(String::as_str).collect();
+    head.push("sec-websocket-version: 13");
+    let reply = refused(&stage, &head).await;
+    assert_eq!((reply.status, reply.header("upgrade")), (426, Some("websocket")));
+    assert!(reply.body.contains("proxy_http_version 1.1"), "{}", reply.body);
+}
+
+/// A browser fails a handshake in which the server takes none of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_subprotocol_that_is_offered_is_taken() {
+    let stage = Stagecraft::start(|_| ()).await;
+    for (offered, taken) in
+        [("chat, superchat", Some("chat")), (" ,chat", Some("chat")), (",", None)]
+    {
+        let mut head = UPGRADE.to_vec();
+        let offer = format!("sec-websocket-protocol: {offered}");
+        head.extend(["sec-websocket-version: 13", &offer]);
+        let request = format!("{}\r\n\r\n", head.join("\r\n"));
+        let mut stream = TcpStream::connect(stage.address("ws")).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(soon(stream.read_u8()).await.unwrap());
+        }
+        let reply = Reply::parse(std::str::from_utf8(&answer).unwrap());
+        assert_eq!(
+            (reply.status, reply.header("sec-websocket-protocol")),
+            (101, taken),
+            "{offered}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_of_another_version_gets_the_supported_one() {
+    let stage = Stagecraft::start(|_| ()).await;
+    let mut head = UPGRADE.to_vec();
+    head.push("sec-websocket-version: 8");
+    let reply = refused(&stage, &head).await;
     assert_eq!((reply.status, reply.header("sec-websocket-version")), (426, Some("13")));
 }
 
