@@ -1,12 +1,13 @@
 //! An address that is listened on, and the front ends behind it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use frontend_api::{Listener, Route, RouteKind, Transport};
 use hyper::header::HeaderValue;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
@@ -29,7 +30,7 @@ pub(crate) struct BoundListener {
     rebound: watch::Sender<Bindings>,
     state: watch::Sender<ListenState>,
     /// Of its unix socket, once that is bound.
-    socket_file: OnceLock<FileIdentity>,
+    socket_file: Mutex<Option<FileIdentity>>,
     /// The HTTP connections that it accepted and that are open.
     http_connections: AtomicU32,
     /// Of the connections that it accepted.
@@ -164,7 +165,7 @@ impl BoundListener {
             bindings: ArcSwap::from_pointee(bindings.clone()),
             rebound: watch::Sender::new(bindings),
             state: watch::Sender::new(ListenState::NotYet),
-            socket_file: OnceLock::new(),
+            socket_file: Mutex::default(),
             http_connections: AtomicU32::new(0),
             shutdown,
         }
@@ -191,9 +192,9 @@ impl BoundListener {
 
     /// Whether the file of its unix socket is gone, so that no client reaches it.
     pub(crate) fn is_lost(&self) -> bool {
-        match (&self.key.address, self.socket_file.get()) {
+        match (&self.key.address, *self.socket_file.lock()) {
             (ListenAddress::Unix(path), Some(own)) => {
-                !identity(path).is_ok_and(|found| found == *own)
+                !identity(path).is_ok_and(|found| found == own)
             }
             _ => false,
         }
@@ -299,10 +300,8 @@ impl BoundListener {
 
     /// Its socket listens. Logs a line per binding, for programs to read.
     pub(crate) fn set_open(&self, bound: ListenAddress, socket_file: Option<FileIdentity>) {
-        if let Some(file) = socket_file {
-            // A listener opens once.
-            let _ = self.socket_file.set(file);
-        }
+        // Of a front end that was disabled and is enabled again, the file is another one.
+        *self.socket_file.lock() = socket_file;
         self.state.send_replace(ListenState::Listening(bound.clone()));
         self.log_open(&bound, &[]);
     }

@@ -50,8 +50,10 @@ impl Gateway {
             let field = |name: &str| line["fields"][name].as_str().map(str::to_owned);
             if field("message").as_deref() == Some("listening") {
                 let name = |key| field(key).expect("it says who listens");
-                let address = name("address").parse().expect("an address");
-                addresses.insert((name("frontend"), name("listener")), address);
+                // Unix sockets are none.
+                if let Ok(address) = name("address").parse() {
+                    addresses.insert((name("frontend"), name("listener")), address);
+                }
             }
         }
         Self { running, addresses }

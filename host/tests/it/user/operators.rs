@@ -151,6 +151,21 @@ fn a_disabled_front_end_refuses_until_it_is_enabled() {
 }
 
 #[test]
+fn a_front_end_on_a_unix_socket_is_ready_again_once_it_is_enabled() {
+    let folder = folder(&format!("{TOML}[frontends.irc]\nlisten = \"unix:irc.sock\"\n"));
+    let gateway = Gateway::start(folder.path());
+    let run = |arguments: &[&str]| gateway.dragoman(folder.path(), arguments);
+    let ready = || http(gateway.address("admin"), "GET /readyz HTTP/1.1\r\nhost: localhost", "").0;
+    assert_eq!(ready(), 200);
+    let said = run(&["frontend", "disable", "irc"]);
+    assert!(said.contains("down: an operator has disabled it"), "{said}");
+    let said = run(&["frontend", "enable", "irc"]);
+    assert!(said.contains("serving"), "{said}");
+    assert_eq!(ready(), 200);
+    gateway.end();
+}
+
+#[test]
 fn wrong_arguments_get_a_sentence_and_change_nothing() {
     let folder = populated();
     for (arguments, says) in [
