@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use core_engine::LiveConnection;
-use core_model::{Banned, ConnectionId, Person, Refusal, RoomId, RoomRef, RoomTag, Uid, UserRef};
+use core_model::{Banned, ConnectionId, Person, Refusal, RoomRef, RoomTag, Uid, UserRef};
 use ipnet::IpNet;
 
 use super::{Context, OnGateway, Routes};
