@@ -116,7 +116,7 @@ fn several_sockets_of_one_name_are_one_listener() {
 
 /// What a gateway says that does not start.
 fn refused(mut gateway: Gateway) -> String {
-    assert_eq!(gateway.wait_for_exit(), 1);
+    assert_eq!(gateway.wait_for_exit(), 78);
     gateway.log().text()
 }
 

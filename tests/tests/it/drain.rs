@@ -281,10 +281,10 @@ fn a_gateway_that_can_listen_nowhere_exits_with_1() {
 }
 
 #[test]
-fn a_gateway_without_a_front_end_exits_with_1() {
+fn a_gateway_without_a_front_end_is_misconfigured() {
     for toml in ["", "[frontends.channel]\nenabled = false"] {
         let mut gateway = Launch::of(toml).spawn();
-        assert_eq!(gateway.wait_for_exit(), 1);
+        assert_eq!(gateway.wait_for_exit(), 78);
         let said = gateway.log().text();
         assert!(said.contains("no front end is on"), "{said}");
     }

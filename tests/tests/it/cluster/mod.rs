@@ -59,7 +59,7 @@ fn read_afresh(site: &Site) {
 /// The sentence of a start that is refused.
 fn refusal(launch: Launch) -> String {
     let mut gateway = launch.spawn();
-    assert_eq!(gateway.wait_for_exit(), 1);
+    assert_eq!(gateway.wait_for_exit(), 78);
     gateway.log().text()
 }
 
