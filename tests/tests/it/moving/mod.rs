@@ -127,5 +127,5 @@ fn the_sessions_of_a_dialect_without_seats_show_the_rooms_that_they_hear() {
     assert_eq!(listed(&[])[0]["rooms"], serde_json::json!(["tea"]));
     assert_eq!(listed(&["--room", "tea"]).len(), 1);
     let (_, why, code) = gateway.dragoman(&["session", "list", "--room", "beer"]);
-    assert_eq!((code, why.contains("there is no room \"beer\"")), (1, true), "{why}");
+    assert_eq!((code, why.contains("there is no room with the name \"beer\"")), (1, true), "{why}");
 }

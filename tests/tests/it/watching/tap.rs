@@ -219,7 +219,7 @@ fn a_filter_that_names_what_does_not_exist_is_an_error() {
         ("tap?session=9", "there is no session 9"),
         ("tap?user=nope", "nope"),
         ("sessions?frontend=nope", "there is no front end \"nope\"; there are "),
-        ("sessions?room=coffe", "did you mean coffee?"),
+        ("sessions?room=coffe", "did you mean \"coffee\"?"),
         ("sessions?user=nope", "nope"),
         ("messages?text=a&room=nope", "nope"),
         ("messages?text=a&author=nope", "user"),
