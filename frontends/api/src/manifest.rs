@@ -57,9 +57,11 @@ pub struct Listener {
 /// [`Output::Acknowledge`](crate::Output::Acknowledge).
 ///
 /// For the others the host goes by what the transport shows: the pong to a WebSocket ping, and on a
-/// TCP stream the bytes that the peer's system has acknowledged before a sign of life. The peer may be
-/// a proxy, whose system has bytes that the client never gets. So they do not count for a client that
-/// can answer; nor, whatever the manifest says, for one that has answered since it signed in.
+/// TCP stream the bytes that the peer's system has acknowledged before a sign of life. But a WebSocket
+/// library sends pongs by itself, before the client's program takes the message, and the peer of a TCP
+/// stream may be a proxy, whose system has bytes that the client never gets. So neither counts for a
+/// client that can answer; nor, whatever the manifest says, for one that has answered since it signed
+/// in.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Acknowledges {

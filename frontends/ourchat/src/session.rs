@@ -166,7 +166,10 @@ impl OurchatSession {
     }
 
     fn begin(&mut self, now: Timestamp, line: Line, out: &mut Outbox) {
-        if let (Line::Acknowledge(message), Some(_)) = (&line, self.logged_in) {
+        // One of 0 follows a login in one go, which may have failed.
+        if let Line::Acknowledge(message) = &line
+            && (self.logged_in.is_some() || message.cid.0 == 0)
+        {
             return out.acknowledge(MessageId(message.cid.0));
         }
         match self.submit(line, out) {

@@ -8,6 +8,8 @@ use gateway_tests::{Gateway, Irc, Ourchat, Tunnel};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
+use super::catch_up::{received, texts};
+
 const TOML: &str = "
     [server.log]
     format = \"json\"
@@ -261,6 +263,35 @@ fn a_limit_on_the_backlog_is_for_what_came_while_the_recipient_was_away() {
         reset(bob.stream());
         drop(bob);
         scene.check_login(5..50);
+    }
+}
+
+#[test]
+fn what_a_library_has_answered_comes_again_if_the_program_has_not_taken_it() {
+    for device in [None, Some("phone")] {
+        let mut scene = Scene::open(Transport::WebSocket);
+        scene.send(0..50);
+        let log_in = || {
+            let mut bob = scene.transport.connect(&scene.gateway);
+            bob.send(&json!({"code": 6, "login_type": 0, "account": "bob@example.org",
+                "password": "pw", "device": device}));
+            // A device need not say beforehand that it says what it has.
+            if device.is_none() {
+                bob.send(&json!({"code": 17, "cid": 0}));
+            }
+            assert_eq!(bob.receive()["state"], 0);
+            let messages = received(&mut bob);
+            (bob, messages)
+        };
+        let (mut bob, messages) = log_in();
+        assert_eq!(texts(&messages), (0..50).map(text).collect::<Vec<_>>());
+        bob.send(&json!({"code": 17, "cid": messages[19]["cid"]}));
+        // A ping after the last message would be answered before this.
+        assert_eq!(received(&mut bob), [] as [Value; 0]);
+        reset(bob.stream());
+        drop(bob);
+        let (_, again) = log_in();
+        assert_eq!(texts(&again), (20..50).map(text).collect::<Vec<_>>(), "{device:?}");
     }
 }
 

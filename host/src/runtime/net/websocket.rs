@@ -251,7 +251,7 @@ impl Probe {
     fn note_pong(&mut self, payload: &[u8], session: &mut StreamSession) {
         let is_answer = |sent: &mut Sent| *payload == sent.message.0.to_be_bytes();
         if let Some(sent) = self.pending.take_if(is_answer) {
-            session.note_delivery(|delivery| delivery.acknowledge(sent));
+            session.note_delivery(|delivery| delivery.note_answer(sent));
         }
     }
 }

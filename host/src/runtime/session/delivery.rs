@@ -1,7 +1,7 @@
 //! What a peer has shown to have of the messages that were delivered to its user.
 //!
-//! A message counts only when the peer has acknowledged it: in the words of the dialect, by the pong
-//! to a ping that followed it, or, where there is nothing else, by its system's acknowledgement of
+//! A message counts only when the peer has acknowledged it: in the words of the dialect, or, of a peer
+//! without such words, by the pong to a ping that followed it, or by its system's acknowledgement of
 //! the bytes up to a sign of life of the peer. That the operating system here has accepted the bytes
 //! says nothing: everything in its buffers is lost with the connection.
 
@@ -21,7 +21,8 @@ const PLACES_MAX: usize = 1024;
 pub(crate) struct Delivery {
     /// Whose session the connection is; none before the answer to the sign-in.
     reader: Option<Reader>,
-    /// Whether only what the peer says in the words of the dialect counts, and no bytes.
+    /// Whether only what the peer says in the words of the dialect counts, and nothing that its
+    /// system or a library does by itself.
     is_in_words: bool,
     /// Whether the store owes the reader direct messages only.
     is_direct_only: bool,
@@ -129,21 +130,23 @@ impl Delivery {
         Abandoned { returned, ended: owed }
     }
 
-    /// The newest message that is not acknowledged.
+    /// The newest message that is not acknowledged; none if the transport's word would not count.
     pub(crate) fn unacknowledged(&self) -> Option<Sent> {
-        let message = self.places.back()?.message;
+        let message = self.places.back().filter(|_| !self.is_in_words)?.message;
         Some(Sent { session: self.session, message })
     }
 
-    /// The peer has this message, and all before it.
-    pub(crate) fn acknowledge(&mut self, sent: Sent) {
-        if sent.session == self.session {
+    /// The peer has answered what the transport asked it after this message. Its library does that
+    /// by itself, maybe long before its program takes the message.
+    pub(crate) fn note_answer(&mut self, sent: Sent) {
+        if sent.session == self.session && !self.is_in_words {
             self.acknowledge_message(sent.message);
         }
     }
 
     /// The peer has said, in the words of the dialect, that it has this message. One beyond what it
-    /// was sent acknowledges nothing: the peer cannot have it. From now on only its words count.
+    /// was sent acknowledges nothing: the peer cannot have it. From now on only its words count, even
+    /// before the first message.
     pub(crate) fn acknowledge_in_words(&mut self, message: MessageId) {
         self.is_in_words = true;
         if Some(message) <= self.newest_sent {
@@ -255,7 +258,7 @@ mod tests {
         delivery.acknowledge_in_words(MessageId(3));
         assert_eq!(acknowledged(&mut delivery), Some(3));
         delivery.note_sent(40, MessageId(3), one());
-        assert_eq!(delivery.unacknowledged(), None, "it was acknowledged");
+        assert!(delivery.owed().is_empty(), "it was acknowledged");
     }
 
     #[test]
@@ -264,10 +267,10 @@ mod tests {
         let sent = delivery.unacknowledged().unwrap();
         delivery.begin(reader(), false, false);
         delivery.note_sent(50, MessageId(1), one());
-        delivery.acknowledge(sent);
+        delivery.note_answer(sent);
         assert_eq!(acknowledged(&mut delivery), None);
         let sent = delivery.unacknowledged().unwrap();
-        delivery.acknowledge(sent);
+        delivery.note_answer(sent);
         assert_eq!(acknowledged(&mut delivery), Some(1));
     }
 
@@ -317,17 +320,22 @@ mod tests {
     }
 
     #[test]
-    fn bytes_do_not_count_for_a_peer_that_answers() {
+    fn only_words_count_for_a_peer_that_acknowledges_in_words() {
         let mut delivery = of_three();
+        let asked = delivery.unacknowledged().unwrap();
         delivery.acknowledge_in_words(MessageId(1));
         assert_eq!(acknowledged(&mut delivery), Some(1));
         assert!(!delivery.counts_bytes());
         delivery.note_life(30);
         delivery.note_orderly_end(30);
         assert_eq!(acknowledged(&mut delivery), None, "a proxy may have them");
-        let sent = delivery.unacknowledged().unwrap();
-        delivery.acknowledge(sent);
-        assert_eq!(acknowledged(&mut delivery), Some(3), "a pong is an answer, too");
+        delivery.note_answer(asked);
+        assert_eq!(acknowledged(&mut delivery), None, "its library has answered");
+        assert_eq!(delivery.unacknowledged(), None, "so the transport need not ask");
+        delivery.begin(reader(), false, false);
+        delivery.acknowledge_in_words(MessageId(0));
+        delivery.note_sent(35, MessageId(4), one());
+        assert!(delivery.unacknowledged().is_none() && !delivery.counts_bytes(), "said beforehand");
         delivery.begin(reader(), true, false);
         delivery.note_sent(40, MessageId(4), one());
         delivery.note_orderly_end(40);

@@ -44,7 +44,8 @@ impl StreamSession {
         self.mark_owed(message, Tally::default());
     }
 
-    /// The newest message that the peer was sent and has not acknowledged.
+    /// The newest message that the peer was sent and has not acknowledged; none if the transport's
+    /// word would not count.
     pub(crate) fn unacknowledged(&self) -> Option<Sent> {
         self.delivery.as_ref()?.unacknowledged()
     }
