@@ -69,6 +69,7 @@
 //!
 //! An HTTP dialect is a table of [`http::Endpoint`]s instead.
 
+mod catching_up;
 pub mod duration;
 pub mod fidelity;
 pub mod http;
@@ -88,6 +89,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use catching_up::CatchingUp;
 use core_model::{ConnectionId, Outcome, Person, Recorded, Timestamp};
 pub use manifest::{
     Acknowledges, Capabilities, Listener, Manifest, Route, RouteKind, Transport, Upstream,

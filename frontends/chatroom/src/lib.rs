@@ -2,7 +2,6 @@
 //!
 //! Its contract is docs/dialects/chatroom.md.
 
-mod catching_up;
 mod encode;
 pub mod endpoints;
 mod fidelity;

@@ -8,9 +8,8 @@ use core_model::{
     SeatKind, Timestamp, Uid, UserRef,
 };
 use frontend_api::http::Request;
-use frontend_api::{EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
+use frontend_api::{CatchingUp, EventFilter, Input, Outbox, Peer, ReplyQueue, Session, Subscribe};
 
-use crate::catching_up::CatchingUp;
 use crate::parse::{self, Packet, Since};
 use crate::refusal::{self, INVALID_MESSAGE, SLOW_DOWN};
 use crate::sign_in::Proof;
@@ -44,7 +43,7 @@ pub(crate) struct ChatSession {
     /// Packets behind a join that may prove the name in them.
     deferred: VecDeque<Result<Packet, &'static str>>,
     joining: bool,
-    catching_up: CatchingUp,
+    catching_up: CatchingUp<String>,
     over: bool,
 }
 
@@ -54,7 +53,7 @@ enum PendingReply {
     /// comes after what it has.
     Join { name: String, avatar: String, since: Option<Since> },
     /// The messages that the client missed of this room.
-    Missed { room_name: String },
+    Missed { room: RoomId, room_name: String },
     /// The answer to a message with this `client_id`.
     Posted { room_name: String, client_id: String },
     /// The answer to a leave or a message: on success the event is the reply.
@@ -194,8 +193,8 @@ impl ChatSession {
             (Some(PendingReply::Join { name, avatar, since }), outcome) => {
                 self.entered(name, &avatar, since, outcome, out);
             }
-            (Some(PendingReply::Missed { room_name }), outcome) => {
-                self.catch_up(&room_name, outcome, out);
+            (Some(PendingReply::Missed { room, room_name }), outcome) => {
+                self.catch_up(room, &room_name, outcome, out);
             }
             (
                 Some(PendingReply::Posted { room_name, client_id }),
@@ -226,10 +225,10 @@ impl ChatSession {
                 }
                 match since {
                     Some(Since::Message(after)) => {
-                        self.catching_up.begin(&room.name);
+                        self.catching_up.begin(room.id);
                         let room_name = room.name.clone();
                         out.query(missed(room.id, user.uid, after));
-                        self.replies.push_query(PendingReply::Missed { room_name });
+                        self.replies.push_query(PendingReply::Missed { room: room.id, room_name });
                     }
                     Some(Since::Now) => out.send_text(encode::caught_up(&room.name, *cursor)),
                     None => (),
@@ -248,7 +247,7 @@ impl ChatSession {
     }
 
     /// Sends what the client missed, and then what was posted meanwhile.
-    fn catch_up(&mut self, room_name: &str, outcome: &Outcome, out: &mut Outbox) {
+    fn catch_up(&mut self, room: RoomId, room_name: &str, outcome: &Outcome, out: &mut Outbox) {
         let mut current = None;
         match outcome {
             Ok(Reply::Missed { messages, gap, cursor, .. }) => {
@@ -271,8 +270,12 @@ impl ChatSession {
                 }
             }
         }
-        let newest = current.unwrap_or_default();
-        for (id, text) in self.catching_up.end(room_name, newest) {
+        // The reply has the newest, so there are no more to ask for.
+        let held = match current {
+            Some(newest) => self.catching_up.end(room, newest, false),
+            None => self.catching_up.refuse(room),
+        };
+        for (id, text) in held {
             out.send_text(text);
             current = current.map(|current| current.max(id));
         }

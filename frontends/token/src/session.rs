@@ -1,10 +1,13 @@
 //! One connection: requests in, replies out in the same order.
 
 use core_model::{
-    Command, Credential, Grant, MessageId, NewRoom, NewUser, Outcome, PostRight, ProfileChanges,
-    Query, Reply, RoomId, RoomRef, SeatKind, Timestamp, TokenHash, TokenShape, UserRef,
+    Command, Credential, Event, Grant, MessageId, NewRoom, NewUser, Outcome, PostRight,
+    ProfileChanges, Query, Recorded, Reply, RoomId, RoomRef, SeatKind, Timestamp, TokenHash,
+    TokenShape, UserRef,
 };
-use frontend_api::{Ending, EventFilter, Input, Outbox, ReplyQueue, Session, Subscribe};
+use frontend_api::{
+    CatchingUp, Ending, EventFilter, Input, Outbox, ReplyQueue, Session, Subscribe,
+};
 
 use crate::Options;
 use crate::encode;
@@ -43,6 +46,7 @@ impl TokenSession {
         let dialogue = Dialogue {
             token_ttl_ms: options.token_ttl.0,
             hears_messages: options.messages,
+            catching_up: None,
             replies: ReplyQueue::default(),
         };
         Self { frames: Frames::new(options.frame_bytes_max), begun_at: None, dialogue }
@@ -96,6 +100,8 @@ impl Session for TokenSession {
             Input::Opened => self.dialogue.open(out),
             Input::Bytes(bytes) => self.read(now, bytes, out),
             Input::Answer(outcome) => self.dialogue.answer(outcome, out),
+            // Only after a request to catch up.
+            Input::Event(recorded) => self.dialogue.pass_on(recorded, out),
             Input::Woken => {
                 if !self.give_up(out) {
                     self.check_deadline(now, out);
@@ -106,11 +112,7 @@ impl Session for TokenSession {
                     last_words(ending, out);
                 }
             }
-            Input::Request(_)
-            | Input::Text(_)
-            | Input::Binary(_)
-            | Input::Event(_)
-            | Input::Closed => (),
+            Input::Request(_) | Input::Text(_) | Input::Binary(_) | Input::Closed => (),
         }
     }
 }
@@ -132,6 +134,9 @@ struct Dialogue {
     token_ttl_ms: u64,
     /// Whether this connection receives messages.
     hears_messages: bool,
+    /// From the first request to catch up on. The session encodes every event itself then, so that
+    /// none comes before the missed messages, or again after them.
+    catching_up: Option<Box<CatchingUp<Vec<u8>>>>,
     replies: ReplyQueue<PendingReply>,
 }
 
@@ -142,6 +147,8 @@ enum PendingReply {
     /// This frame, whatever the answer: it only waits for its turn. The session closes the
     /// connection after the last one.
     Frame { frame: Vec<u8>, last: bool },
+    /// Nothing: what earlier requests led to has come, and the query for missed messages is next.
+    CatchUp { room: RoomId },
 }
 
 impl Dialogue {
@@ -204,7 +211,10 @@ impl Dialogue {
             }
             Request::CatchUp { room, after, limit } => {
                 room_id = room.0;
-                self.hear_messages(out);
+                let turn = self.replies.in_turn(PendingReply::CatchUp { room }, out);
+                if turn.is_some() {
+                    self.begin_to_catch_up(room, out);
+                }
                 out.query(catch_up(room, after, limit));
             }
         }
@@ -229,13 +239,56 @@ impl Dialogue {
         match self.replies.pop(outcome) {
             Some(PendingReply::Reply { verb, sequence, room_id }) => {
                 send(encode::reply(verb, sequence, room_id, outcome), false, out);
-                if let Ok(Reply::Missed { messages, .. }) = outcome {
-                    let frames = messages.iter().filter_map(|message| encode::posted(message));
-                    frames.for_each(|frame| send(frame, false, out));
-                }
+                self.note_reply(verb, RoomId(room_id), outcome, out);
             }
             Some(PendingReply::Frame { frame, last }) => send(frame, last, out),
+            Some(PendingReply::CatchUp { room }) => self.begin_to_catch_up(room, out),
             None => (),
+        }
+    }
+
+    /// What a reply means for rooms that the client catches up with.
+    fn note_reply(&mut self, verb: Verb, room: RoomId, outcome: &Outcome, out: &mut Outbox) {
+        let Some(catching_up) = &mut self.catching_up else { return };
+        match (verb, outcome) {
+            (Verb::CatchUp, outcome) => {
+                let held = match outcome {
+                    Ok(Reply::Missed { messages, more, cursor, .. }) => {
+                        let frames = messages.iter().filter_map(|message| encode::posted(message));
+                        frames.for_each(|frame| send(frame, false, out));
+                        catching_up.end(room, *cursor, *more)
+                    }
+                    _ => catching_up.refuse(room),
+                };
+                held.into_iter().for_each(|(_, frame)| send(frame, false, out));
+            }
+            (Verb::LeaveRoom, Ok(_)) => catching_up.forget(room),
+            (Verb::Login | Verb::LeaveApplication, Ok(_)) => catching_up.forget_all(),
+            _ => (),
+        }
+    }
+
+    fn begin_to_catch_up(&mut self, room: RoomId, out: &mut Outbox) {
+        if self.catching_up.is_none() {
+            self.hears_messages = true;
+            out.set_event_filter(EventFilter { per_session: true, ..EventFilter::default() });
+        }
+        self.catching_up.get_or_insert_default().begin(room);
+    }
+
+    /// Sends an event, or keeps it until what the client has missed was sent.
+    fn pass_on(&mut self, recorded: &Recorded, out: &mut Outbox) {
+        let Some(frame) = encode::notification(recorded) else { return };
+        let Some(catching_up) = &mut self.catching_up else { return send(frame, false, out) };
+        let frame = match &recorded.event {
+            Event::Posted { message } => catching_up.hold(message, frame),
+            _ => Some(frame),
+        };
+        if let Some(frame) = frame {
+            send(frame, false, out);
+        } else if catching_up.is_full() {
+            let why = "too much was posted while the missed messages were looked up";
+            send(encode::failure(Header::default(), Code::Limit, why), true, out);
         }
     }
 
@@ -250,8 +303,7 @@ impl Dialogue {
         Command::IssueToken { user: UserRef::Session, grant }
     }
 
-    /// A client that posts or catches up knows the notification, so the session sends it from then
-    /// on.
+    /// A client that posts knows the notification, so the session sends it from then on.
     fn hear_messages(&mut self, out: &mut Outbox) {
         if !std::mem::replace(&mut self.hears_messages, true) {
             out.set_event_filter(EventFilter::default());

@@ -54,7 +54,7 @@ impl Client {
         for _ in 0..times {
             self.feed(Input::Text(&json!({ "type": "join", "data": data }).to_string()));
         }
-        let room = json!({ "id": 1, "name": "TEST", "created": 0, "population": 1, "capacity": 500,
+        let room = json!({ "id": "TEST".len(), "name": "TEST", "created": 0, "population": 1, "capacity": 500,
             "active": true, "closed": false });
         let user = json!({ "handle": "guest:bob", "name": "bob" });
         for _ in 0..times {
@@ -77,7 +77,7 @@ impl Client {
 
 fn message(id: u64, room: &str, text: &str) -> Value {
     let author = json!({ "handle": "guest:ann", "name": "ann" });
-    let to = json!({ "room": { "id": 1, "name": room } });
+    let to = json!({ "room": { "id": room.len(), "name": room } });
     json!({ "id": id, "at": 0, "author": author, "to": to, "text": text })
 }
 

@@ -1,6 +1,7 @@
 //! Plays every script in `../transcripts/`, and decodes the bytes in the snapshot. A first line
 //! `# options {…}` is the front end's section of gateway.toml, as JSON.
 
+mod catching_up;
 mod document;
 mod frames;
 mod layout;

@@ -157,15 +157,17 @@ fn peer(listener: &str, upgrade: bool) -> Peer {
     }
 }
 
+/// A frame of the token dialect.
+fn frame(command: u16, body: &[u8]) -> Said {
+    let mut frame = (6 + body.len() as u32).to_be_bytes().to_vec();
+    frame.extend(command.to_be_bytes());
+    frame.extend(7u32.to_be_bytes());
+    frame.extend(body);
+    Said::Bytes(frame)
+}
+
 #[test]
 fn in_token() {
-    let frame = |command: u16, body: &[u8]| {
-        let mut frame = (6 + body.len() as u32).to_be_bytes().to_vec();
-        frame.extend(command.to_be_bytes());
-        frame.extend(7u32.to_be_bytes());
-        frame.extend(body);
-        Said::Bytes(frame)
-    };
     let login = [b"\0\x02o1\0\x06wechat".as_slice(), &1u32.to_be_bytes(), &[0; 4]].concat();
     let post = |text: &str| {
         let head = [1u32.to_be_bytes(), (text.len() as u32).to_be_bytes()].concat();
@@ -204,6 +206,28 @@ fn in_token() {
             frame(99, b"unknown"),
         ],
     );
+}
+
+#[test]
+fn in_token_missed_messages_come_before_those_that_are_posted_meanwhile() {
+    // A message's id is the third field, after the room and the author.
+    let id_of = |frame: &str| {
+        let bytes: Vec<u8> = frame
+            .trim_matches(['[', ']'])
+            .split(", ")
+            .map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal"))
+            .collect();
+        let is_message = bytes[4..6] == [0x40, 3];
+        is_message.then(|| u64::from_be_bytes(bytes[22..30].try_into().expect("eight bytes")))
+    };
+    let [login, room] = [b"\0\x02o1\0\x06wechat\0\0\0\x01\0\0\0\0".as_slice(), &[0, 0, 0, 1]];
+    let catch_up = [room, &[0; 10]].concat();
+    let first = [frame(2, login), frame(4, room), frame(11, &catch_up)];
+    let peer = peer("listen", false);
+    let talk = Talk { peer: &peer, first: &first, requests: &[] };
+    linked_and_loaded("token", |frontend| {
+        assert_missed_messages_come_first(frontend, world, &talk, id_of, ROUNDS);
+    });
 }
 
 #[test]
