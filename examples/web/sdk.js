@@ -528,20 +528,26 @@ var ChatroomError = class extends Error {
 // dist/feed.js
 var Feed = class {
   #readers = /* @__PURE__ */ new Set();
-  push(item) {
+  /** Calls `taken` when every iteration has asked for what comes after the item: its program is done with it. */
+  push(item, taken = () => {
+  }) {
+    if (this.#readers.size === 0)
+      return taken();
+    const entry = { item, left: this.#readers.size, taken };
     for (const reader of this.#readers)
-      reader(item);
+      reader(entry);
   }
   /**
    * All that is pushed from this call on, until `closed` is aborted. What is not taken yet is kept, however much it is.
    * Ends without an error if `closed` was aborted with one that is `quiet`.
    */
   read(closed, quiet) {
-    const items = [];
+    const entries = [];
+    let last;
     let wake = () => {
     };
-    const reader = (item) => {
-      items.push(item);
+    const reader = (entry) => {
+      entries.push(entry);
       wake();
     };
     this.#readers.add(reader);
@@ -552,10 +558,14 @@ var Feed = class {
       closed.removeEventListener("abort", wakeUp);
     };
     const next = async () => {
-      while (items.length === 0 && !closed.aborted)
+      if (last && --last.left === 0)
+        last.taken();
+      last = void 0;
+      while (entries.length === 0 && !closed.aborted)
         await new Promise((resolve) => wake = resolve);
-      if (items.length > 0)
-        return { done: false, value: items.shift() };
+      last = entries.shift();
+      if (last)
+        return { done: false, value: last.item };
       end();
       if (!quiet(closed.reason))
         throw closed.reason;

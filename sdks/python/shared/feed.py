@@ -1,10 +1,25 @@
 """What is pushed, for everyone who iterates over it: each from the moment it began to."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 from weakref import WeakSet
 
 Item = TypeVar("Item")
+
+
+class Entry(Generic[Item]):
+    """One item, and for how many iterations it is still to be done with."""
+
+    def __init__(self, item: Item, readers: int, taken: Callable[[], None]) -> None:
+        self.item = item
+        self._left = readers
+        self._taken = taken
+
+    def take(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self._taken()
 
 
 class Feed(Generic[Item]):
@@ -13,9 +28,14 @@ class Feed(Generic[Item]):
         self._ended = False
         self._why: Exception | None = None
 
-    def push(self, item: Item) -> None:
-        for reader in self._readers:
-            reader.put(item)
+    def push(self, item: Item, taken: Callable[[], None] = lambda: None) -> None:
+        """Calls `taken` when every iteration has asked for what comes after the item: its program is done with it."""
+        readers = list(self._readers)
+        entry = Entry(item, len(readers), taken)
+        for reader in readers:
+            reader.put(entry)
+        if not readers:
+            entry.take()
 
     def end(self, why: Exception | None) -> None:
         """Iterations end, after what was pushed before; with an error if there is one."""
@@ -36,22 +56,27 @@ class Reader(Generic[Item]):
     """An asynchronous iterator over what is pushed."""
 
     def __init__(self) -> None:
-        self._items: asyncio.Queue[tuple[Item] | None] = asyncio.Queue()
+        self._entries: asyncio.Queue[Entry[Item] | None] = asyncio.Queue()
+        self._last: Entry[Item] | None = None
         self._why: Exception | None = None
 
-    def put(self, item: Item) -> None:
-        self._items.put_nowait((item,))
+    def put(self, entry: Entry[Item]) -> None:
+        self._entries.put_nowait(entry)
 
     def end(self, why: Exception | None) -> None:
         self._why = why
-        self._items.put_nowait(None)
+        self._entries.put_nowait(None)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Item:
-        item = await self._items.get()
-        if item is not None:
-            return item[0]
-        self._items.put_nowait(None)
+        last, self._last = self._last, None
+        if last is not None:
+            last.take()
+        entry = await self._entries.get()
+        if entry is not None:
+            self._last = entry
+            return entry.item
+        self._entries.put_nowait(None)
         raise self._why or StopAsyncIteration

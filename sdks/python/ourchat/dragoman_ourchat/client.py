@@ -1,5 +1,6 @@
 """The client: a session that logs in again when its connection breaks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +18,7 @@ from .messages import (
     Account,
     AccountData,
     AccountQuery,
+    Acknowledge,
     Failure,
     FromClient,
     FromServer,
@@ -54,6 +56,7 @@ KNOWN_MAX = 16_384
 """After a break a text may be sent again; of so many the client knows that it had them."""
 
 Answer = TypeVar("Answer")
+SignedIn = TypeVar("SignedIn", Registered, LoggedIn)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ class OurchatClient:
     came meanwhile are then pushed, each once. What is called meanwhile waits for that. A `send` that was under way is
     repeated, and the gateway stores the text once; other calls that were under way fail with `ConnectionLost`. Every
     method raises `OurchatError` where the gateway says no.
+
+    A text counts as received when every iteration over `pushed` has asked for what comes after it, or at once where there
+    is none; what the program had not come to when it ended is pushed again after its next login, with the same `cid`.
 
     `device`: the name of this device, 1 to 64 bytes, the same each time. It then gets all that it has not had itself,
     whatever the user's other devices have, and a `Gap` for what is missing of that.
@@ -106,6 +112,12 @@ class OurchatClient:
         self._known: dict[int, None] = {}
         self._account: Login | None = None
         self._ocid: Ocid = None
+        self._logins = 0
+        """How many accounts it has logged in as: what one has received says nothing of another."""
+        self._received = 0
+        """The `cid` up to which the program is done with the texts to this account."""
+        self._acknowledged = 0
+        self._acknowledging: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,8 +145,8 @@ class OurchatClient:
         """
         await self._link.up()
         request = Register(email=email, password=password, name=UNSET if name is None else name)
-        self._ocid = _ocid_of(5, await self._ask(request, Registered))
-        self._account = Login(account=email, login_type=0, password=password)
+        account = Login(account=email, login_type=0, password=password)
+        self._ocid = _ocid_of(5, await self._sign_in(request, Registered, account))
         return self._ocid
 
     async def login(self, email: str, password: str) -> Ocid:
@@ -175,10 +187,19 @@ class OurchatClient:
                 await self._patience.wait()
             await self._link.up()
 
-    async def create_group(self, members: list[Ocid], name: str | None = None) -> int:
-        """Makes a group of this user and others; gives its `group_id`."""
+    async def create_group(
+        self, members: list[Ocid], name: str | None = None, client_id: str | None = None
+    ) -> int:
+        """Makes a group of this user and others; gives its `group_id`.
+
+        Asked for again within a day with the same `client_id`, 1 to 200 bytes, it is the same group.
+        """
         await self._link.up()
-        request = GroupCreate(members=members, name=UNSET if name is None else name)
+        request = GroupCreate(
+            members=members,
+            name=UNSET if name is None else name,
+            client_id=UNSET if client_id is None else client_id,
+        )
         # To others in it, and other sessions of this user, the same code tells the members.
         reply = await self._request(
             request, GroupCreated, lambda told: isinstance(told, GroupCreated) and told.members is UNSET
@@ -211,25 +232,51 @@ class OurchatClient:
 
     async def _log_in_as(self, account: Login) -> Ocid:
         await self._link.up()
-        ocid = await self._login(account)
+        return await self._login(account)
+
+    def _become(self, account: Login) -> None:
+        if not self._is_current(account):
+            self._logins += 1
+            self._received = self._acknowledged = 0
         self._account = account
-        return ocid
+
+    def _is_current(self, account: Login) -> bool:
+        own = self._account
+        return own is not None and (own.account, own.login_type) == (account.account, account.login_type)
 
     async def _login(self, account: Login) -> Ocid:
         if self._device is not None:
             account.device = self._device
-        self._ocid = _ocid_of(7, await self._ask(account, LoggedIn))
+        self._ocid = _ocid_of(7, await self._sign_in(account, LoggedIn, account))
         return self._ocid
+
+    async def _sign_in(self, request: FromClient, answer: type[SignedIn], account: Login) -> SignedIn:
+        """From the first 17 on nothing else counts as received: no pong, which the library sends by itself."""
+
+        def is_answer(message: FromServer) -> bool:
+            # What follows at once is for this account.
+            if isinstance(message, answer) and message.state == 0:
+                self._become(account)
+            return isinstance(message, answer)
+
+        received = self._received if self._is_current(account) else 0
+        return await self._request(request, answer, is_answer, Acknowledge(cid=received))
 
     async def _ask(self, request: FromClient, answer: type[Answer]) -> Answer:
         return await self._request(request, answer, lambda message: isinstance(message, answer))
 
     async def _request(
-        self, request: FromClient, answer: type[Answer], fits: Callable[[FromServer], bool]
+        self,
+        request: FromClient,
+        answer: type[Answer],
+        fits: Callable[[FromServer], bool],
+        then: FromClient | None = None,
     ) -> Answer:
         waiting = self._pending.answer(fits)
         try:
             await self._link.send(request)
+            if then is not None:
+                await self._link.send(then)
         except ConnectionLost as why:
             self._pending.fail(why)
         message = await waiting
@@ -245,9 +292,33 @@ class OurchatClient:
             return
         is_answer = self._pending.take(message)
         if isinstance(message, Text) and self._is_new(message.cid):
+            self._push(message, message.cid)
+        elif isinstance(message, Gap):
+            self._push(message, message.before - 1)
+        elif isinstance(message, GroupCreated) and not is_answer:
             self._feed.push(message)
-        if isinstance(message, Gap) or isinstance(message, GroupCreated) and not is_answer:
-            self._feed.push(message)
+
+    def _push(self, message: Pushed, cid: int) -> None:
+        """When the program is done with it, it has all up to this `cid`."""
+        login = self._logins
+        self._feed.push(message, lambda: self._note_received(login, cid))
+
+    def _note_received(self, login: int, cid: int) -> None:
+        if login != self._logins or cid <= self._received:
+            return
+        self._received = cid
+        if self._acknowledging is None:
+            self._acknowledging = asyncio.create_task(self._acknowledge())
+
+    async def _acknowledge(self) -> None:
+        try:
+            while self._acknowledged < self._received:
+                self._acknowledged = self._received
+                await self._link.send(Acknowledge(cid=self._received))
+        except ConnectionLost:
+            pass  # The next login says it.
+        finally:
+            self._acknowledging = None
 
     def _is_new(self, cid: int) -> bool:
         if cid in self._known:

@@ -64,6 +64,9 @@ type Answer = Exclude<FromServer, Failure>;
  * meanwhile are then pushed, each once. What is called meanwhile waits for that. A `send` that was under way is repeated,
  * and the gateway stores the text once; other calls that were under way fail with {@link ConnectionLost}. Every method
  * throws {@link OurchatError} where the gateway says no.
+ *
+ * A text counts as received when every iteration over `pushed` has asked for what comes after it, or at once where there
+ * is none; what the program had not come to when it ended is pushed again after its next login, with the same `cid`.
  */
 export class OurchatClient {
   readonly #link: Link<FromServer, FromClient>;
@@ -75,6 +78,10 @@ export class OurchatClient {
   readonly #patience = new Backoff();
   #account: Omit<Login, "code"> | undefined;
   #ocid: Ocid | undefined;
+  /** How many accounts it has logged in as: what one has received says nothing of another. */
+  #logins = 0;
+  /** The `cid` up to which the program is done with the texts to this account. */
+  #received = 0;
 
   constructor(options: ClientOptions = {}) {
     const { url = "ws://127.0.0.1:7777", headers = {} } = options;
@@ -96,9 +103,9 @@ export class OurchatClient {
   /** Makes an account; gives its ocid. `name` is what others see, and who it is in other dialects if it is free. It logs in as it. */
   async register(email: string, password: string, name?: string): Promise<Ocid> {
     await this.#link.up();
-    const reply = await this.#ask<Registered>({ code: 4, email, password, ...(name !== undefined && { name }) }, 5);
-    this.#ocid = registered(reply);
-    this.#account = { login_type: 0, account: email, password };
+    const request = { code: 4, email, password, ...(name !== undefined && { name }) } as const;
+    const account = { login_type: 0, account: email, password } as const;
+    this.#ocid = registered(await this.#signIn<Registered>(request, 5, account));
     return this.#ocid;
   }
 
@@ -137,10 +144,14 @@ export class OurchatClient {
     }
   }
 
-  /** Makes a group of this user and others; gives its `group_id`. */
-  async createGroup(members: Ocid[], name?: string): Promise<number> {
+  /**
+   * Makes a group of this user and others; gives its `group_id`. Asked for again within a day with the same `clientId`, 1
+   * to 200 bytes, it is the same group.
+   */
+  async createGroup(members: Ocid[], name?: string, clientId?: string): Promise<number> {
     await this.#link.up();
-    const request = { code: 8, members, ...(name !== undefined && { name }) } as FromClient;
+    const named = { ...(name !== undefined && { name }), ...(clientId !== undefined && { client_id: clientId }) };
+    const request = { code: 8, members, ...named } as FromClient;
     // To others in it, and other sessions of this user, the same code tells the members.
     const isReply = (message: FromServer): message is GroupCreated => message.code === 9 && message.members === undefined;
     this.#link.send(request);
@@ -187,16 +198,42 @@ export class OurchatClient {
 
   async #logInAs(account: Omit<Login, "code">): Promise<Ocid> {
     await this.#link.up();
-    const ocid = await this.#login(account);
-    this.#account = account;
-    return ocid;
+    return await this.#login(account);
   }
 
   async #login(account: Omit<Login, "code">): Promise<Ocid> {
     const { device } = this.#options;
     const login = { code: 6, ...account, ...(device !== undefined && { device }) } as const;
-    this.#ocid = registered(await this.#ask<LoggedIn>(login, 7));
+    this.#ocid = registered(await this.#signIn<LoggedIn>(login, 7, account));
     return this.#ocid;
+  }
+
+  /** From the first 17 on nothing else counts as received: no pong, which the library sends by itself. */
+  async #signIn<A extends Registered | LoggedIn>(
+    request: FromClient,
+    code: A["code"],
+    account: Omit<Login, "code">,
+  ): Promise<A> {
+    this.#link.send(request);
+    this.#link.send({ code: 17, cid: this.#isCurrent(account) ? this.#received : 0 });
+    return await this.#pending.answer((message): message is A => {
+      if (message.code !== code) return false;
+      // What follows at once is for this account.
+      if ((message as A).state === 0) this.#become(account);
+      return true;
+    });
+  }
+
+  #become(account: Omit<Login, "code">): void {
+    if (!this.#isCurrent(account)) {
+      this.#logins += 1;
+      this.#received = 0;
+    }
+    this.#account = account;
+  }
+
+  #isCurrent({ login_type, account }: Omit<Login, "code">): boolean {
+    return this.#account?.login_type === login_type && this.#account.account === account;
   }
 
   async #ask<A extends Answer>(request: FromClient, code: A["code"]): Promise<A> {
@@ -212,8 +249,27 @@ export class OurchatClient {
       return;
     }
     const isAnswer = this.#pending.take(message);
-    const isPushed = message.code === 16 || (message.code === 9 && !isAnswer);
-    if (message.code === 0 ? this.#isNew(message.cid) : isPushed) this.#feed.push(message as Pushed);
+    if (message.code === 0) {
+      if (this.#isNew(message.cid)) this.#push(message, message.cid);
+    } else if (message.code === 16) {
+      this.#push(message, message.before - 1);
+    } else if (message.code === 9 && !isAnswer) {
+      this.#feed.push(message);
+    }
+  }
+
+  /** When the program is done with it, it has all up to this `cid`. */
+  #push(message: Pushed, cid: number): void {
+    const login = this.#logins;
+    this.#feed.push(message, () => {
+      if (login !== this.#logins || cid <= this.#received) return;
+      this.#received = cid;
+      try {
+        this.#link.send({ code: 17, cid });
+      } catch {
+        // There is no connection now. The next login says it.
+      }
+    });
   }
 
   #isNew(cid: number): boolean {

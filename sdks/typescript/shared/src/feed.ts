@@ -1,10 +1,20 @@
 /** What is pushed, for everyone who iterates over it: each from the moment it began to. */
 
-export class Feed<T> {
-  readonly #readers = new Set<(item: T) => void>();
+/** One item, and for how many iterations it is still to be done with. */
+interface Entry<T> {
+  item: T;
+  left: number;
+  taken: () => void;
+}
 
-  push(item: T): void {
-    for (const reader of this.#readers) reader(item);
+export class Feed<T> {
+  readonly #readers = new Set<(entry: Entry<T>) => void>();
+
+  /** Calls `taken` when every iteration has asked for what comes after the item: its program is done with it. */
+  push(item: T, taken: () => void = () => {}): void {
+    if (this.#readers.size === 0) return taken();
+    const entry = { item, left: this.#readers.size, taken };
+    for (const reader of this.#readers) reader(entry);
   }
 
   /**
@@ -12,10 +22,11 @@ export class Feed<T> {
    * Ends without an error if `closed` was aborted with one that is `quiet`.
    */
   read(closed: AbortSignal, quiet: (reason: unknown) => boolean): AsyncIterableIterator<T> {
-    const items: T[] = [];
+    const entries: Entry<T>[] = [];
+    let last: Entry<T> | undefined;
     let wake = () => {};
-    const reader = (item: T) => {
-      items.push(item);
+    const reader = (entry: Entry<T>) => {
+      entries.push(entry);
       wake();
     };
     this.#readers.add(reader);
@@ -26,8 +37,11 @@ export class Feed<T> {
       closed.removeEventListener("abort", wakeUp);
     };
     const next = async (): Promise<IteratorResult<T, void>> => {
-      while (items.length === 0 && !closed.aborted) await new Promise<void>((resolve) => (wake = resolve));
-      if (items.length > 0) return { done: false, value: items.shift() as T };
+      if (last && --last.left === 0) last.taken();
+      last = undefined;
+      while (entries.length === 0 && !closed.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      last = entries.shift();
+      if (last) return { done: false, value: last.item };
       end();
       if (!quiet(closed.reason)) throw closed.reason;
       return { done: true, value: undefined };
