@@ -7,7 +7,8 @@ use gateway_tests::token::{CATCH_UP, HEARTBEAT};
 use gateway_tests::{Gateway, Irc, Ourchat, Talk, Token, Tunnel};
 use serde_json::{Value, json};
 
-use super::catch_up::{ROOM, message, post, received, text, texts, token};
+use super::catch_up::{ROOM, message, post, text, token};
+use super::delivery::{received, texts};
 
 const TOML: &str = "
     [[rooms]]

@@ -7,7 +7,7 @@ use gateway_tests::token::{Frame, post_body};
 use gateway_tests::{Gateway, Ourchat, Talk, Token};
 use serde_json::{Value, json};
 
-use super::delivery::leave;
+use super::delivery::{leave, received, texts};
 
 const TOML: &str = "
     [[rooms]]
@@ -203,21 +203,6 @@ impl Pair {
         let received = received(&mut bob);
         (bob, received)
     }
-}
-
-pub(super) fn received(bob: &mut Ourchat) -> Vec<Value> {
-    bob.send(&json!({"code": 12}));
-    let mut received = Vec::new();
-    loop {
-        match bob.receive() {
-            status if status["code"] == 12 => return received,
-            other => received.push(other),
-        }
-    }
-}
-
-pub(super) fn texts(messages: &[Value]) -> Vec<String> {
-    messages.iter().map(|message| message["msg"].as_str().unwrap_or_default().into()).collect()
 }
 
 #[test]

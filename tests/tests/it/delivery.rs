@@ -8,8 +8,6 @@ use gateway_tests::{Gateway, Irc, Ourchat, Tunnel};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
-use super::catch_up::{received, texts};
-
 const TOML: &str = "
     [server.log]
     format = \"json\"
@@ -138,6 +136,21 @@ pub(super) fn leave(mut client: Ourchat) {
     let stream = client.stream();
     stream.shutdown(Shutdown::Write).expect("it is open");
     drop(std::io::copy(stream, &mut std::io::sink()));
+}
+
+pub(super) fn received(bob: &mut Ourchat) -> Vec<Value> {
+    bob.send(&json!({"code": 12}));
+    let mut received = Vec::new();
+    loop {
+        match bob.receive() {
+            status if status["code"] == 12 => return received,
+            other => received.push(other),
+        }
+    }
+}
+
+pub(super) fn texts(messages: &[Value]) -> Vec<String> {
+    messages.iter().map(|message| message["msg"].as_str().unwrap_or_default().into()).collect()
 }
 
 #[test]

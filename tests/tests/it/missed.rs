@@ -5,7 +5,8 @@ use gateway_tests::token::{CATCH_UP, Fields};
 use gateway_tests::{Channel, Gateway, Ourchat, Talk, UsrRoom};
 use serde_json::{Value, json};
 
-use super::catch_up::{ROOM, message, post, received, text, texts, token};
+use super::catch_up::{ROOM, message, post, text, token};
+use super::delivery::{received, texts};
 
 const TOML: &str = "
     [[rooms]]
