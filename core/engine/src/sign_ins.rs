@@ -29,8 +29,8 @@ pub struct SignIn {
 }
 
 impl<T: Send + 'static> Engine<T> {
-    /// The tokens and addresses of a user that have not expired, the newest first, and behind these the
-    /// ones of which it is not known when they were issued.
+    /// The tokens and addresses of a user that have not expired, the newest first; those without a
+    /// known time of issue come last.
     pub fn sign_ins(&self, at: Timestamp, user: &UserRef) -> Result<Vec<SignIn>, Refusal> {
         self.read(|tables| {
             let uid = lookup::user(tables, request(at), user)?;

@@ -22,7 +22,7 @@ pub fn limit(limit: Option<u32>) -> Result<usize, Failure> {
     }
 }
 
-/// What is said of a number of items that no page can have: a list of none says nothing.
+/// The fault of a number of items that no page can have: a list of none says nothing.
 pub fn no_items(text: &str, max: u32) -> String {
     let most = if max == u32::MAX { "or more".into() } else { format!("to {max}") };
     format!("{text:?} is no number of items; expected 1 {most}")

@@ -21,7 +21,7 @@ pub struct Problem {
     /// Which fields or parameters of the request are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<WrongPart>,
-    /// Names of the field or parameter that it is about, of which the request has one.
+    /// Names of the field or parameter that it is about; the request has one of them.
     #[serde(skip)]
     pub(crate) about: &'static [&'static str],
 }

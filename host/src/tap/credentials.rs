@@ -1,6 +1,6 @@
 //! Words that are credentials by their form.
 
-/// Letters and digits of which a word may be random.
+/// A word with fewer letters and digits is not taken for a random one.
 const RANDOM_CHARS_MIN: usize = 4;
 
 /// Addresses that have a user before the `@` and no password.

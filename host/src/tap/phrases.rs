@@ -76,7 +76,7 @@ const QUOTES: [char; 9] = ['"', '\'', '`', '\\', '“', '”', '*', '-', '?'];
 /// Words between the name of a secret and its value.
 const COPULAS: [&str; 9] = ["be", "is", "was", "to", "ist", "est", "es", "是", "为"];
 
-/// What is said of a secret without telling it, by a server or in a sentence.
+/// Words that follow the name of a secret in a sentence that does not show it.
 const REMARKS: [&str; 27] = [
     "a",
     "an",
@@ -250,7 +250,7 @@ fn begins_with_command(words: &[&str]) -> bool {
         || (word == "user" && is_bouncer_login(second))
 }
 
-/// Whether a service is told a command with something behind it.
+/// Whether a service gets a command with something behind it.
 fn is_service_call(service: &str, rest: &[&str]) -> bool {
     let [command, _, ..] = rest else { return false };
     let command = split_marks(command).1.to_ascii_lowercase();

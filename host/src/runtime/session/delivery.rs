@@ -70,7 +70,7 @@ pub(crate) struct Abandoned {
 
 impl Delivery {
     /// The connection becomes a session of this reader; `is_in_words`: whose client acknowledges in
-    /// the words of the dialect; `is_direct_only`: whom the store owes direct messages only.
+    /// the words of the dialect; `is_direct_only`: to which the store owes direct messages only.
     pub(crate) fn begin(
         &mut self,
         reader: Option<Reader>,

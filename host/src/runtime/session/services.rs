@@ -88,7 +88,7 @@ pub(crate) struct Services {
     external_auth: ArcSwap<ExternalAuth>,
     pub(super) heavy_queries: Arc<Semaphore>,
     pub(super) heavy_threads: LowPriorityThreads,
-    /// Answers that take milliseconds to encode, of which few are encoded at once.
+    /// Bounds the answers encoded at once that take milliseconds each.
     pub(super) long_answers: Arc<Semaphore>,
     connections: AtomicU64,
     /// Whether messages are refused for lack of space.

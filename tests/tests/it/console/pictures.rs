@@ -44,7 +44,7 @@ fn every_page_of_the_console_has_its_picture_taken_in_both_colours() {
     }
 }
 
-/// A user of each dialect in the room, each of whom has said something.
+/// A user of each dialect in the room; each has said something.
 fn peopled(gateway: &Gateway) -> Vec<Box<dyn gateway_tests::dialect::Client>> {
     let room = Room { id: 1, name: "tea".into() };
     let names = ["bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe", "kim"];

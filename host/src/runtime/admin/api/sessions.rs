@@ -249,7 +249,7 @@ async fn end_all(state: &Arc<GatewayState>, whose: Banned) {
     }
 }
 
-/// Closes those connections of a user of which it is true.
+/// Closes those connections of a user for which `is_meant` holds.
 async fn end_of_user(state: &Arc<GatewayState>, uid: Uid, is_meant: impl Fn(&OpenStream) -> bool) {
     // Without the store nothing new is admitted either.
     let Ok(live) = live(state).await else { return };
