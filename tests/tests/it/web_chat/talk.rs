@@ -98,11 +98,20 @@ fn the_past_comes_page_by_page_and_ends_where_messages_are_missing() {
     let first_shown = || messages(&ann)[0].clone();
     assert_eq!(first_shown(), "number 923");
     // Scrolling up brings more, and what was in sight stays there.
-    let top = "document.querySelector('#log .text').getBoundingClientRect().top";
-    ann.eval(&format!("window.known = document.querySelector('#log .text'); {top}"));
-    ann.eval("document.querySelector('#scroller').scrollTop = 40");
-    let before = ann.eval("window.known.getBoundingClientRect().top").as_f64().unwrap();
-    ann.until("document.querySelector('#log .text') !== window.known");
+    let before = ann.eval(
+        "window.known = document.querySelector('#log .text');
+         document.querySelector('#scroller').scrollTop = 40;
+         window.known.getBoundingClientRect().top",
+    );
+    let before = before.as_f64().unwrap();
+    // What is drawn before the page learns that it was scrolled scrolls it back to its end.
+    ann.until(
+        "(() => {
+          if (document.querySelector('#log .text') !== window.known) return true;
+          document.querySelector('#scroller').scrollTop = 40;
+          return false;
+        })()",
+    );
     let after = ann.eval("window.known.getBoundingClientRect().top").as_f64().unwrap();
     assert!((before - after).abs() < 2.0, "{before} {after}");
     assert_eq!(first_shown(), "number 843");
