@@ -29,9 +29,9 @@ pub(crate) fn check_handle(name: &str) -> Result<String, NameFault> {
     if mixes_alphabets(&name) { Err(NameFault::MixedAlphabets) } else { Ok(name) }
 }
 
-/// Checks and normalizes a name that a client gives a room: the profile of
+/// Checks and normalizes a name that a room is to get: the profile of
 /// [`core_model::check_room_name`], and none of the forms that are reserved for users and groups.
-pub(crate) fn check_room_name(name: &str) -> Result<String, NameFault> {
+pub fn check_room_name(name: &str) -> Result<String, NameFault> {
     let name = core_model::check_room_name(name)?;
     if begins_like_reserved(&name) {
         return Err(NameFault::Reserved);

@@ -88,7 +88,9 @@ pub use backup::{
     restore_following, stats,
 };
 pub use check::{Report, check, check_backend};
-pub use chosen_name::is_reserved as is_reserved_display_name;
+pub use chosen_name::{
+    check_room_name as check_new_room_name, is_reserved as is_reserved_display_name,
+};
 pub use digest::Checkpoint;
 pub use engine::{Engine, Options};
 pub use entry::{

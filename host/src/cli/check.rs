@@ -32,19 +32,21 @@ pub(super) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     problems.extend(in_use(&draft, gateway.as_ref()));
     match &gateway {
         Some(gateway) => {
-            let conflict = |name: &str| gateway.room_conflict(name);
-            check_rooms(conflict, &draft.named_rooms, &mut problems, &mut draft.warnings);
+            let find = |name: &str| gateway.room(name);
+            check_rooms(find, &draft.named_rooms, &mut problems, &mut draft.warnings);
         }
         None => match open_store(&draft) {
             Ok(Some(store)) => {
                 problems.extend(membership(&draft, &store));
-                let conflict = |name: &str| {
+                let find = |name: &str| {
                     let room = store.room(name)?;
-                    Some((room_conflict(&room)?, room.closed))
+                    Some(Found { conflict: room_conflict(&room), is_closed: room.closed })
                 };
-                check_rooms(conflict, &draft.named_rooms, &mut problems, &mut draft.warnings);
+                check_rooms(find, &draft.named_rooms, &mut problems, &mut draft.warnings);
             }
-            Ok(None) => (),
+            Ok(None) => {
+                check_rooms(|_| None, &draft.named_rooms, &mut problems, &mut draft.warnings)
+            }
             Err(problem) => problems.push(problem),
         },
     }
@@ -102,13 +104,12 @@ impl Gateway {
         })
     }
 
-    /// Why a room cannot be one that the configuration names, and whether it is closed.
-    fn room_conflict(&self, name: &str) -> Option<(String, bool)> {
+    fn room(&self, name: &str) -> Option<Found> {
         let none = Nothing {};
         // An error: there is no such room.
         let room = call_gateway::<ShowRoom>(&self.backend, &[name], &none, &none).ok()?;
         let owner = room.owner.map(|owner| format!("{owner:?}"));
-        Some((conflict_of(room.closed, owner)?, room.closed))
+        Some(Found { conflict: conflict_of(room.closed, owner), is_closed: room.closed })
     }
 }
 
@@ -181,15 +182,32 @@ fn membership(draft: &Draft, store: &StorePreview) -> Option<Problem> {
     Some(Problem::new(draft.store_source.clone(), error.to_string()))
 }
 
-/// Finds rooms that the configuration names and that a user owns in the store.
+/// A room of the store that the configuration names.
+struct Found {
+    /// Why it cannot be one that the configuration names.
+    conflict: Option<String>,
+    is_closed: bool,
+}
+
+/// Finds rooms that the configuration names and that a user owns in the store, and those that it
+/// declares and that the engine would not make.
 fn check_rooms(
-    conflict: impl Fn(&str) -> Option<(String, bool)>,
+    find: impl Fn(&str) -> Option<Found>,
     named: &[NamedRoom],
     problems: &mut Problems,
     warnings: &mut Problems,
 ) {
     for NamedRoom { name, key, source, is_declared } in named {
-        let Some((why, is_closed)) = conflict(name) else { continue };
+        let found = find(name);
+        let is_closed = found.as_ref().is_some_and(|room| room.is_closed);
+        let why = match found {
+            Some(room) => room.conflict,
+            None if *is_declared => core_engine::check_new_room_name(name).err().map(|fault| {
+                format!("a new room cannot have a name that {fault}; choose another name")
+            }),
+            None => None,
+        };
+        let Some(why) = why else { continue };
         let problem = Problem::new(source.clone(), format!("{key} names the room {name:?}: {why}"));
         if *is_declared || is_closed {
             problems.push(problem);

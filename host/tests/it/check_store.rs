@@ -188,6 +188,20 @@ fn a_declared_room_that_a_user_owns_is_an_error_of_check_and_serve() {
 }
 
 #[test]
+fn a_declared_room_with_a_name_of_groups_is_an_error_of_check_and_serve() {
+    let folder = folder(&toml("[[rooms]]\nname = \"tea#7\"\n"));
+    // Without a store, and with one that has no such room.
+    for _ in 0..2 {
+        let said = run(folder.path(), &["check"]);
+        let why = "gateway.toml:4: rooms[0].name names the room \"tea#7\": a new room cannot have a \
+                   name that ends with `#` and a number";
+        assert!(said.contains(why) && said.ends_with("exit 1"), "{said}");
+        let said = run(folder.path(), &["serve"]);
+        assert!(said.contains("tea#7") && said.ends_with("exit 78"), "{said}");
+    }
+}
+
+#[test]
 fn a_closed_group_in_auto_join_is_an_error_of_check_and_serve() {
     let folder = folder(&(toml("") + "auto_join = [\"tea#1\"]\n"));
     with_a_room_of_bob(&folder.path().join("chat.redb"), "tea", true);
